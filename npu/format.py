@@ -1,0 +1,200 @@
+"""Bit layout of the compressed weight format: the one place where its fields are written down.
+
+A matrix (or a tile of its rows) is three things:
+
+- a **matrix block** in parameter memory: raw-bit widths, code-length counts and symbol tables of the
+  two codes (run and value), and the shared scales;
+- **row records** in parameter memory, in the order of the slots: bias, destination, scale;
+- one **section** per lane in that lane's weight bank: a directory, then the bit streams.
+
+Every nonzero is two symbols, one in the slot's *run* stream and one in its *value* stream. A symbol is
+a canonical Huffman code (0 to MAX_CODE_BITS bits, most significant bit first) that selects a table
+entry, then `raw_bits` bits taken as they are:
+
+    run   = ((entry & 0x7f) << raw_bits) + raw          last of row = entry >> 7
+    value = int8(entry + raw)                           (entry is the base, modulo 256)
+
+A run counts the zeros skipped since the previous nonzero of the row (or since column 0). A run longer
+than the alphabet holds, and a row without nonzeros, are coded with an explicit zero-valued weight.
+Bits fill 32-bit words from the most significant bit; words are little-endian in memory. All numbers in
+the structures below are little-endian.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+VERSION = 1
+
+WORD_BITS = 32
+MAX_CODE_BITS = 10
+MAX_SYMBOLS = 64
+# A slot's stream gets one 32-bit bank word per two decode turns, so 16 bits a symbol can be sustained
+# without a stall, whatever the bits are.
+MAX_SYMBOL_BITS = 16
+RUN_BASE_BITS = 7
+LAST_FLAG = 1 << RUN_BASE_BITS
+
+# --- section of one lane: directory, then bit streams -------------------------------------------
+# Per thread two words: [run_start : 20 | rows : 12], [value_start : 20 | row_base : 12]; then one word
+# with the end of the last stream. Starts and end are bit positions counted from the section's first
+# bit. The streams follow in the order run 0, value 0, run 1, value 1, ...: each ends where the next
+# begins.
+START_BITS = 20
+ROWS_BITS = 12
+MAX_SECTION_BITS = (1 << START_BITS) - 1
+MAX_SLOT_ROWS = (1 << ROWS_BITS) - 1
+MAX_TILE_ROWS = 1 << ROWS_BITS
+
+
+def directory_words(threads: int) -> int:
+    """32-bit words of a section's directory."""
+    return 2 * threads + 1
+
+
+# --- matrix block -------------------------------------------------------------------------------
+# bytes 0..3: run raw bits, run entries, value raw bits, value entries; 4..14: run codes of each length
+# 0..10; 15..25: value codes of each length; 26: scales; 27: VERSION; 28..31: zero. Then the run
+# entries and the value entries in canonical order, each padded to PARAM_WORD, then the scales.
+PARAM_WORD = 8
+BLOCK_HEADER_BYTES = 32
+LENGTHS = MAX_CODE_BITS + 1
+RUN_COUNTS_AT = 4
+VALUE_COUNTS_AT = RUN_COUNTS_AT + LENGTHS
+SCALES_AT = VALUE_COUNTS_AT + LENGTHS
+VERSION_AT = SCALES_AT + 1
+MAX_SCALES = 16
+
+# A scale: int32 multiplier (Q31), int8 shift, three zero bytes.
+SCALE_DTYPE = np.dtype({"names": ["multiplier", "shift"], "formats": ["<i4", "i1"], "itemsize": 8})
+# A row record: int32 bias, uint16 destination element, uint8 scale index. With per-row scales (a block
+# without shared scales) each row record is followed by its own scale.
+ROW_DTYPE = np.dtype(
+    {"names": ["bias", "destination", "scale"], "formats": ["<i4", "<u2", "u1"], "itemsize": 8}
+)
+LUT_BYTES = 256
+
+
+def padded_entries(count: int) -> int:
+    """Bytes that `count` one-byte table entries take in a matrix block."""
+    return -(-count // PARAM_WORD) * PARAM_WORD
+
+
+# --- tile in external memory --------------------------------------------------------------------
+# uint16 per lane: bus words of that lane's section; padded to a bus word. Then the sections, each
+# padded to a bus word.
+def tile_directory_bytes(lanes: int, bus_bytes: int) -> int:
+    """Bytes of a tile's directory in external memory."""
+    return -(-2 * lanes // bus_bytes) * bus_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class CodeTable:
+    """One canonical, length-limited prefix code with raw low bits.
+
+    Attributes
+    ----------
+    raw_bits : bits after the code, 0 to 8; longest code + raw_bits <= MAX_SYMBOL_BITS.
+    counts : (LENGTHS,) int64, number of codes of each length 0..MAX_CODE_BITS.
+    entries : (n,) uint8, table entries in canonical order (by length, then by code).
+    """
+
+    raw_bits: int
+    counts: np.ndarray
+    entries: np.ndarray
+
+    def problem(self) -> str | None:
+        """What is wrong with the table, or None: hardware and software refuse the same tables."""
+        n = len(self.entries)
+        if not 1 <= n <= MAX_SYMBOLS:
+            return f"{n} table entries, must be 1 to {MAX_SYMBOLS}"
+        if len(self.counts) != LENGTHS or int(np.sum(self.counts)) != n:
+            return f"code counts {list(self.counts)} do not add up to {n} entries"
+        kraft = sum(int(c) << (MAX_CODE_BITS - length) for length, c in enumerate(self.counts))
+        if kraft != 1 << MAX_CODE_BITS:
+            return f"not a complete prefix code (Kraft sum {kraft}/{1 << MAX_CODE_BITS})"
+        longest = max(length for length, c in enumerate(self.counts) if c)
+        if not 0 <= self.raw_bits <= 8 or longest + self.raw_bits > MAX_SYMBOL_BITS:
+            return f"{longest} code bits + {self.raw_bits} raw bits, at most {MAX_SYMBOL_BITS}"
+        return None
+
+    def limits(self) -> np.ndarray:
+        """(LENGTHS,) int64: first 10-bit window value that needs a code longer than `length`.
+
+        The code length of a window is the number of limits that are not above it.
+        """
+        limits = np.zeros(LENGTHS, np.int64)
+        code = 0
+        for length, count in enumerate(self.counts):
+            code += int(count) << (MAX_CODE_BITS - length)
+            limits[length] = code
+        return limits
+
+    def offsets(self) -> np.ndarray:
+        """(LENGTHS,) int64: entry index = offsets[length] + (window >> (MAX_CODE_BITS - length))."""
+        offsets = np.zeros(LENGTHS, np.int64)
+        first_index = 0
+        first_code = 0
+        for length, count in enumerate(self.counts):
+            offsets[length] = first_index - (first_code >> (MAX_CODE_BITS - length))
+            first_index += int(count)
+            first_code += int(count) << (MAX_CODE_BITS - length)
+        return offsets
+
+
+def pack_block(run: CodeTable, value: CodeTable, scales: np.ndarray) -> bytes:
+    """Serialise a matrix block. `scales`: (n,) SCALE_DTYPE, n <= MAX_SCALES; 0 means one per row."""
+    header = bytearray(BLOCK_HEADER_BYTES)
+    header[0:4] = bytes([run.raw_bits, len(run.entries), value.raw_bits, len(value.entries)])
+    header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts)
+    header[VALUE_COUNTS_AT:SCALES_AT] = bytes(int(c) for c in value.counts)
+    header[SCALES_AT] = len(scales)
+    header[VERSION_AT] = VERSION
+    entries = b"".join(
+        bytes(t.entries).ljust(padded_entries(len(t.entries)), b"\0") for t in (run, value)
+    )
+    return bytes(header) + entries + scales.astype(SCALE_DTYPE).tobytes()
+
+
+def block_bytes(run_entries: int, value_entries: int, scales: int) -> int:
+    """Size of a matrix block."""
+    return (
+        BLOCK_HEADER_BYTES
+        + padded_entries(run_entries)
+        + padded_entries(value_entries)
+        + scales * SCALE_DTYPE.itemsize
+    )
+
+
+def unpack_block(memory: np.ndarray, at: int) -> tuple[CodeTable, CodeTable, np.ndarray] | str:
+    """Read a matrix block from parameter memory (uint8), or say what is wrong with it."""
+    if at % PARAM_WORD or not 0 <= at <= len(memory) - BLOCK_HEADER_BYTES:
+        return f"matrix block at {at} lies outside parameter memory"
+    head = memory[at : at + BLOCK_HEADER_BYTES]
+    n_run, n_value, n_scales = int(head[1]), int(head[3]), int(head[SCALES_AT])
+    if head[VERSION_AT] != VERSION:
+        return f"format version {int(head[VERSION_AT])}, this decoder reads version {VERSION}"
+    if n_scales > MAX_SCALES:
+        return f"{n_scales} scales, at most {MAX_SCALES}"
+    if n_run > MAX_SYMBOLS or n_value > MAX_SYMBOLS:
+        return f"{max(n_run, n_value)} table entries, at most {MAX_SYMBOLS}"
+    if at + block_bytes(n_run, n_value, n_scales) > len(memory):
+        return f"matrix block at {at} runs past the end of parameter memory"
+    run_at = at + BLOCK_HEADER_BYTES
+    value_at = run_at + padded_entries(n_run)
+    scales_at = value_at + padded_entries(n_value)
+    run = CodeTable(
+        int(head[0]),
+        head[RUN_COUNTS_AT:VALUE_COUNTS_AT].astype(np.int64),
+        memory[run_at : run_at + n_run].copy(),
+    )
+    value = CodeTable(
+        int(head[2]),
+        head[VALUE_COUNTS_AT:SCALES_AT].astype(np.int64),
+        memory[value_at : value_at + n_value].copy(),
+    )
+    for kind, table in (("run", run), ("value", value)):
+        if problem := table.problem():
+            return f"{kind} code: {problem}"
+    end = scales_at + n_scales * SCALE_DTYPE.itemsize
+    return run, value, memory[scales_at:end].view(SCALE_DTYPE).copy()

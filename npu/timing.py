@@ -1,0 +1,56 @@
+"""Latencies of the chip in cycles: named constants of the unit they belong to.
+
+The twin adds them up, the RTL's tests assert them. Nothing else in the project states a latency.
+"""
+
+# --- sequencer ------------------------------------------------------------------------------------
+# A command is read from program memory in one cycle and decoded in the next; it starts in the third.
+FETCH = 1
+DECODE = 1
+SCALAR = 1
+MULTIPLY = 3
+
+# --- lane -----------------------------------------------------------------------------------------
+# From a decode turn to the finished row in the lane's result FIFO: table look-up, column, activation
+# read, multiply, accumulate, write.
+LANE_PIPELINE = 6
+# Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
+PRIME_WORDS = 3
+BANK_LATENCY = 2
+
+# --- matrix-vector command -----------------------------------------------------------------------
+# Code tables, activations and stream windows load side by side; then the lanes start.
+MATVEC_START = 2
+# From taking a row out of a FIFO to its element in SRAM: record read, bias, multiply (3), round and
+# shift, clamp, write.
+REQUANTISE = 8
+MATVEC_END = 1
+
+
+def prime(threads: int, directory_words: int) -> int:
+    """Cycles until every stream of a lane is ready: directory, then PRIME_WORDS for each stream."""
+    return directory_words + 2 * threads * PRIME_WORDS + BANK_LATENCY
+
+
+# --- vector unit ----------------------------------------------------------------------------------
+VECTOR_START = 2
+# SRAM read, zero point, multiply (3), round and shift, clamp, write.
+VECTOR_LATENCY = 8
+# The add rescales both inputs, then their sum: three passes through the multiplier.
+ADD_PASSES = 3
+ADD_LATENCY = VECTOR_LATENCY + 5
+# Reduction tree over the elements of a group, then the running maximum.
+ARGMAX_LATENCY = VECTOR_LATENCY + 2
+
+
+def vector(name: str, groups: int) -> int:
+    """Cycles of a vector command over `groups` groups of elements."""
+    passes = ADD_PASSES if name == "VADD" else 1
+    latency = {"VADD": ADD_LATENCY, "VARGMAX": ARGMAX_LATENCY}.get(name, VECTOR_LATENCY)
+    return VECTOR_START + passes * groups + latency
+
+
+# --- DMA ------------------------------------------------------------------------------------------
+# From the start of a transfer to its first address on the bus, and from its last beat to `done`.
+DMA_START = 2
+DMA_DONE = 1
