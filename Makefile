@@ -1,0 +1,60 @@
+# `make demo` and `make test` do all set-up themselves, in .venv. A second run needs no network:
+# the stamp files say what is installed, and only a change of pyproject.toml makes them stale.
+
+PYTHON ?= python3
+# Test processes; a machine with very many cores gains nothing beyond eight.
+JOBS ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed-core
+	@$(BIN)/npu demo
+
+test: lint $(VENV)/.installed-oracle
+	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian splits ensurepip from Python; root gets it installed, others are told the command.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+	       "name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q --no-install-recommends python3-venv; \
+	  else \
+	    echo "error: Python's venv module is missing; install it:" \
+	         "sudo apt-get install python3-venv" >&2; exit 2; \
+	  fi; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed-core: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@touch $@ $(VENV)/.installed-core
+
+# The oracle exists for some platforms only. Its recorded vectors are always tested; where it
+# can be installed, it is run live as well.
+$(VENV)/.installed-oracle: $(VENV)/.installed-test
+	@$(BIN)/python -m pip install --quiet -e ".[oracle]" || \
+	  echo "note: tflite-micro is not available for this platform: its recorded vectors are" \
+	       "tested, the live comparison is skipped (try again: rm $@; make test)"
+	@touch $@

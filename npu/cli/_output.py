@@ -1,0 +1,147 @@
+"""How the commands write: whole files or none, JSON reports, tables, progress on stderr.
+
+`rich` is imported inside the functions: it would double the time of `npu --help`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from npu.errors import NpuError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STDOUT = "-"
+
+
+def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file as a whole: whatever goes wrong, `path` is as it was before.
+
+    The bytes go to a temporary file in the same folder, which then replaces `path`. A link is
+    followed; something that is not a regular file (a pipe, `/dev/null`) is written directly.
+
+    Parameters
+    ----------
+    path : the file to create or replace. Its folder must exist.
+    content : the bytes, or a function that writes them to the open binary file it is given.
+
+    Raises
+    ------
+    NpuError : the folder is missing or may not be written, `path` is a folder, the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
+    direct = target.exists() and not target.is_file()
+    opened = target if direct else target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with opened.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+        if not direct:
+            opened.replace(target)
+    except OSError as error:
+        # Errors of other files (read by `content`) keep their own name.
+        if error.filename not in (None, str(opened)):
+            raise
+        raise NpuError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if not direct:
+            with suppress(OSError):
+                opened.unlink(missing_ok=True)
+
+
+def emit_json(report: dict[str, Any], path: str | None) -> None:
+    """Write a report as JSON to `path`, to stdout for "-", nowhere for None.
+
+    Keys keep their order. numpy scalars and arrays become numbers and lists. A number that JSON
+    cannot hold (NaN, infinity) is a ValueError: a report must not contain one.
+    """
+    if path is None:
+        return
+    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False, default=_plain) + "\n"
+    if path == STDOUT:
+        sys.stdout.write(text)
+    else:
+        write_atomic(path, text.encode())
+
+
+def console(json_path: str | None = None) -> Console:
+    """The console for what people read: stdout, or stderr while stdout carries the JSON."""
+    from rich.console import Console
+
+    return Console(stderr=json_path == STDOUT, highlight=False, soft_wrap=True)
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    left: Sequence[str] = (),
+) -> Table:
+    """A table to print on a `console()`.
+
+    The first column and those named in `left` are left-aligned, the others right-aligned. Cells
+    are shown as `str(cell)`, never read as markup.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        is_left = index == 0 or name in left
+        out.add_column(Text(name), justify="left" if is_left else "right", no_wrap=True)
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"a row of {len(columns)} cells is needed, not {row!r}")
+        out.add_row(*(Text(str(cell)) for cell in row))
+    return out
+
+
+@contextmanager
+def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; yields `advance(steps)`. Silent where stderr is no terminal.
+
+    Parameters
+    ----------
+    description : what is going on, for example "transcribing".
+    total : the number of steps; None shows a moving bar without an end.
+    """
+    if not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda steps: bar.advance(task, steps)
+
+
+def say(message: str) -> None:
+    """One line on stderr before a step that may take long, on a terminal or not."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
+
+
+def _plain(value: object) -> object:
+    """numpy's scalars and arrays, without importing numpy."""
+    tolist = getattr(value, "tolist", None)
+    if tolist is not None:
+        return tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be put in a JSON report")

@@ -1,0 +1,176 @@
+"""The layout of the repository: where things are, and which way imports may point."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Which packages of ours a folder may import; the longest prefix of a path decides.
+ALLOWED = {
+    "npu": {"npu"},
+    "npu/cli": {"npu", "kernels", "compiler", "rtl", "reports"},
+    "kernels": {"npu", "kernels"},
+    "compiler": {"npu", "kernels", "compiler"},
+    "rtl": {"npu", "rtl"},
+    "reports": {"npu", "kernels", "compiler", "rtl", "reports"},
+}
+OURS = {"npu", "kernels", "compiler", "rtl", "reports", "tests"}
+# The outside oracle belongs to the tests: the product never computes with it.
+ORACLE = "tflite_micro"
+
+TOP_LEVEL = {
+    *("npu", "rtl", "compiler", "kernels", "tests", "reports"),
+    *("pyproject.toml", "Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"),
+    *(".ci", ".gitignore", ".gitattributes"),
+}
+
+# Written in two pieces so that this file passes its own test.
+REGISTRY_HOSTS = [
+    "pypi" + ".org",
+    "files.python" + "hosted.org",
+    "download." + "pytorch.org",
+    "registry." + "npmjs.org",
+    "registry." + "yarnpkg.com",
+    "conda" + ".anaconda.org",
+    "crates" + ".io",
+    "proxy.go" + "lang.org",
+    "deb." + "debian.org",
+    "archive." + "ubuntu.com",
+]
+
+
+def imported(source: str, package: str = "") -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of every import of a module, inside functions too.
+
+    `from a import b` gives `a` and `a.b`, since `b` may be a module. `package` is the package of
+    the module, to resolve relative imports.
+    """
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    yield node.lineno, alias.name
+            case ast.ImportFrom():
+                base = node.module or ""
+                if node.level:
+                    parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                    base = ".".join([*parents, *([base] if base else [])])
+                yield node.lineno, base
+                for alias in node.names:
+                    yield node.lineno, f"{base}.{alias.name}"
+            case ast.Call(
+                func=ast.Attribute(attr="import_module")
+                | ast.Name(id="import_module" | "__import__"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield node.lineno, name
+
+
+def forbidden(source: str, path: str) -> list[str]:
+    """The imports that the module at `path` (relative, with slashes) must not have."""
+    parts = path.split("/")
+    prefixes = ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    # npu/cli.py would be the composition root as well as npu/cli/.
+    allowed = next(ALLOWED[p] for q in prefixes if (p := q.removesuffix(".py")) in ALLOWED)
+    found = []
+    for line, name in imported(source, package=".".join(parts[:-1])):
+        root = name.partition(".")[0]
+        if root == ORACLE or (root in OURS and root not in allowed):
+            found.append(f"{path}:{line} imports {name}")
+    return sorted(set(found))
+
+
+def files() -> list[Path]:
+    """The files of the repository: those git knows or would take, or all outside a checkout."""
+    if (ROOT / ".git").exists():
+        listing = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        names = [Path(name) for name in listing.stdout.split("\0") if name]
+    else:
+        names = [p.relative_to(ROOT) for p in ROOT.rglob("*") if p.is_file()]
+        names = [n for n in names if not {".venv", "__pycache__"} & set(n.parts)]
+    return sorted(name for name in names if (ROOT / name).is_file())
+
+
+def modules(*folders: str) -> list[Path]:
+    return [f for f in files() if f.suffix == ".py" and f.parts[0] in folders]
+
+
+def test_imports_point_one_way():
+    found = []
+    for path in modules("npu", "kernels", "compiler", "rtl", "reports"):
+        found += forbidden((ROOT / path).read_text(encoding="utf-8"), path.as_posix())
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "name"),
+    [
+        ("npu/format.py", "import kernels", "kernels"),
+        ("npu/twin/lane.py", "def f():\n    from compiler.ir import Graph\n", "compiler.ir"),
+        (
+            "npu/params.py",
+            "from importlib import import_module\nimport_module('rtl.top')",
+            "rtl.top",
+        ),
+        ("kernels/lstm.py", "import numpy, compiler.ir as ir", "compiler.ir"),
+        ("compiler/deal.py", "from rtl import lane", "rtl.lane"),
+        ("rtl/lane.py", "if True:\n    import kernels.dense", "kernels.dense"),
+        ("compiler/read.py", "from tests import naive", "tests.naive"),
+        ("compiler/verify.py", "import tflite_micro", "tflite_micro"),
+        ("npu/trace.py", "from reports.page import draw", "reports.page"),
+    ],
+)
+def test_a_forbidden_import_is_caught(path, source, name):
+    assert any(line.endswith(f"imports {name}") for line in forbidden(source, path))
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("npu/cli/run.py", "from compiler import compile_model\nimport kernels, rtl"),
+        ("npu/twin/lane.py", "from npu import numerics\nfrom . import bank\nfrom ..isa import Op"),
+        ("compiler/deal.py", "import numpy\nfrom kernels import dense\nfrom npu import params"),
+        ("reports/size.py", "import compiler, rtl"),
+    ],
+)
+def test_an_allowed_import_passes(path, source):
+    assert forbidden(source, path) == []
+
+
+def test_the_naive_oracle_shares_no_numerics():
+    path = ROOT / "tests" / "naive.py"
+    names = [name for _, name in imported(path.read_text(encoding="utf-8"), package="tests")]
+    assert not [name for name in names if (name + ".").startswith("npu.numerics.")]
+
+
+def test_the_top_level_holds_only_what_belongs_there():
+    assert {path.parts[0] for path in files()} <= TOP_LEVEL
+
+
+def test_no_file_names_a_package_registry():
+    found = [
+        f"{path} names {host}"
+        for path in files()
+        for host in REGISTRY_HOSTS
+        if host.encode() in (ROOT / path).read_bytes()
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        path.as_posix()
+        for path in modules(*OURS)
+        if not ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+    ]
+    assert not silent, "\n".join(silent)
