@@ -1,0 +1,271 @@
+"""Audio files to mono samples at the model's rate, block by block.
+
+Any file that libsndfile decodes is accepted (WAV, FLAC and others, every sample format, 1 to 1024
+channels); channels are averaged, and a file at another rate is resampled by soxr. A file is never
+held whole except by `read_audio`: memory follows the block, not what a header claims.
+
+soundfile and soxr are imported where they are used, so importing this module stays cheap.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npu.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
+
+Samples = NDArray[np.float64]
+
+MIN_RATE_HZ = 1_000
+MAX_RATE_HZ = 1_000_000
+PEAK_LIMIT = 256.0
+"""Full scale is 1.0; float files may exceed it (headroom), but not by 48 dB."""
+
+_BLOCK_VALUES = 1 << 18
+_UNKNOWN_BYTES = 0xFFFF_FFFF
+_UNKNOWN_FRAMES = (1 << 63) - 1
+_RESAMPLER_QUALITY = "VHQ"
+
+# libsndfile shortens what a WAV, AIFF, AU, W64 or RF64 header claims to what the file holds and
+# says so only in its log.
+_SHORTENED_BYTES = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
+_SHORTENED_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+
+
+def read_audio(path: str | Path) -> tuple[Samples, int]:
+    """Read a whole file at its own rate.
+
+    Returns
+    -------
+    samples : (n,) float64, n >= 1
+        Mono, full scale [-1, 1): 16-bit samples are exactly int16 / 32768. Float files may exceed
+        full scale.
+    sample_rate_hz : int
+
+    Raises
+    ------
+    AudioError
+        The path is missing or no regular file; the file is not audio, damaged, cut short or
+        empty; a sample is NaN, infinite or beyond `PEAK_LIMIT`; the rate is not within
+        `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
+    """
+    with _open(Path(path)) as file:
+        return np.concatenate(list(_mono_blocks(Path(path), file, 1.0))), file.samplerate
+
+
+def stream_audio(
+    path: str | Path, sample_rate_hz: int, block_seconds: float = 1.0
+) -> Iterator[Samples]:
+    """Yield a file's mono samples at `sample_rate_hz`, a block at a time.
+
+    The concatenated blocks do not depend on `block_seconds`. A file already at `sample_rate_hz`
+    passes unchanged: 16-bit samples are exactly int16 / 32768.
+
+    Parameters
+    ----------
+    path : str or Path
+    sample_rate_hz : int
+        `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
+    block_seconds : float
+        Longest block, above 0. Files with many channels or high rates come in shorter ones.
+
+    Returns
+    -------
+    iterator of (n,) float64, n >= 1
+        Full scale [-1, 1); resampling may overshoot it slightly.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`, while iterating; damage is found only when it is reached.
+    ValueError
+        For `sample_rate_hz` or `block_seconds` out of range.
+    """
+    if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:
+        raise ValueError(
+            f"sample_rate_hz must be {MIN_RATE_HZ} to {MAX_RATE_HZ}, not {sample_rate_hz!r}"
+        )
+    if not 0 < block_seconds < float("inf"):
+        raise ValueError(f"block_seconds must be above 0 and finite, not {block_seconds!r}")
+    return _stream(Path(path), sample_rate_hz, block_seconds)
+
+
+def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    """Change the rate of a whole signal; the same values as `stream_audio` gives.
+
+    Parameters
+    ----------
+    samples : (n,) float64
+    from_hz, to_hz : int
+        `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
+
+    Returns
+    -------
+    (m,) float64
+        m is about n * to_hz / from_hz, without delay; `samples` itself where the rates are equal.
+    """
+    for name, rate in (("from_hz", from_hz), ("to_hz", to_hz)):
+        if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+            raise ValueError(f"{name} must be {MIN_RATE_HZ} to {MAX_RATE_HZ}, not {rate!r}")
+    if from_hz == to_hz:
+        return samples
+    blocks = list(_resampled(iter([np.ascontiguousarray(samples)]), from_hz, to_hz))
+    return np.concatenate(blocks) if blocks else np.empty(0)
+
+
+def require_samples(path: str | Path, count: int, needed: int, sample_rate_hz: int) -> None:
+    """Raise AudioError unless `count` samples fill one model call, which takes `needed`."""
+    if count < needed:
+        raise AudioError(
+            f"{path}: too short for one model call: {count} samples ("
+            f"{1000 * count / sample_rate_hz:.1f} ms at {sample_rate_hz} Hz), the first call needs "
+            f"{needed} ({1000 * needed / sample_rate_hz:.1f} ms); give a longer recording"
+        )
+
+
+def _stream(path: Path, sample_rate_hz: int, block_seconds: float) -> Iterator[Samples]:
+    with _open(path) as file:
+        blocks = _mono_blocks(path, file, block_seconds)
+        if file.samplerate == sample_rate_hz:
+            yield from blocks
+        else:
+            yield from _resampled(blocks, file.samplerate, sample_rate_hz)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; give one audio file (WAV or FLAC)")
+    if not path.exists():
+        raise AudioError(f"{path}: no such file; check the path")
+    if not path.is_file():
+        raise AudioError(f"{path}: is not a regular file; save the audio as a WAV or FLAC file")
+    if path.suffix.lower() == ".raw":
+        raise AudioError(
+            f"{path}: raw samples do not say their rate or format; convert them to WAV or FLAC"
+        )
+    try:
+        with path.open("rb") as raw:
+            head = raw.read(4096)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be opened: {error.strerror}; check the file") from error
+    if not head:
+        raise AudioError(f"{path}: is empty (0 bytes); record or export it again")
+
+    import soundfile
+
+    class Sequential(soundfile.SoundFile):
+        """Without the seek after every read, which fails on FLAC of unknown length."""
+
+        def seekable(self) -> bool:
+            return False
+
+    try:
+        file = Sequential(str(path))
+    except soundfile.LibsndfileError as error:
+        if _wav_rate(head) == 0:
+            raise AudioError(
+                f"{path}: the header gives a sample rate of 0 Hz; export the file again"
+            ) from error
+        reason = error.error_string.rstrip(".")
+        raise AudioError(
+            f"{path}: cannot be read as audio ({reason}); give a WAV or FLAC file"
+        ) from error
+    with file:
+        if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+            raise AudioError(
+                f"{path}: the sample rate is {file.samplerate} Hz; it must be {MIN_RATE_HZ} to "
+                f"{MAX_RATE_HZ} Hz; export the file again"
+            )
+        _check_claimed_length(path, file)
+        yield file
+
+
+def _wav_rate(head: bytes) -> int | None:
+    at = head.find(b"fmt ")
+    if head[:4] not in (b"RIFF", b"RF64") or at < 0 or len(head) < at + 16:
+        return None
+    return int.from_bytes(head[at + 12 : at + 16], "little")
+
+
+def _check_claimed_length(path: Path, file: "soundfile.SoundFile") -> None:
+    log = file.extra_info
+    claimed = held = 0
+    unit = "bytes"
+    if found := _SHORTENED_BYTES.search(log):
+        claimed, held = int(found[1]), int(found[2])
+    elif found := _SHORTENED_FRAMES.search(log):
+        claimed, held, unit = int(found[2]), int(found[1]), "frames"
+    # A writer that cannot seek back (a pipe) leaves this size behind: length unknown, not cut.
+    if claimed > held and claimed != _UNKNOWN_BYTES:
+        raise _truncated(path, claimed, held, unit)
+
+
+def _truncated(path: Path, claimed: int, held: int, unit: str) -> AudioError:
+    return AudioError(
+        f"{path}: is cut short: the header claims {claimed} {unit} of audio, the file holds "
+        f"{held}; copy or export it again"
+    )
+
+
+def _mono_blocks(
+    path: Path, file: "soundfile.SoundFile", block_seconds: float
+) -> Iterator[Samples]:
+    import soundfile
+
+    limit = max(1, _BLOCK_VALUES // file.channels)
+    block_frames = max(1, int(min(block_seconds * file.samplerate, limit)))
+    held = 0
+    while True:
+        try:
+            block = np.asarray(file.read(block_frames, "float64", always_2d=True), np.float64)
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string.rstrip(".")
+            raise AudioError(
+                f"{path}: is damaged after {held} frames ({reason}); copy or export it again"
+            ) from error
+        if not len(block):
+            break
+        _check_values(path, block, held)
+        held += len(block)
+        yield block.mean(axis=1)
+    if held < file.frames < _UNKNOWN_FRAMES:
+        raise _truncated(path, file.frames, held, "frames")
+    if not held:
+        raise AudioError(f"{path}: holds no samples; record or export it again")
+
+
+def _check_values(path: Path, block: Samples, first_frame: int) -> None:
+    wrong = ~(np.abs(block) <= PEAK_LIMIT)
+    if not wrong.any():
+        return
+    frame, channel = np.unravel_index(int(wrong.argmax()), block.shape)
+    value = block[frame, channel]
+    where = f"{path}: frame {first_frame + int(frame)}, channel {int(channel)} is {value:g}"
+    if np.isfinite(value):
+        raise AudioError(f"{where}; full scale is 1.0: divide the samples by their full scale")
+    raise AudioError(f"{where}; samples must be finite: export the file again")
+
+
+def _resampled(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
+    import soxr
+
+    stream = soxr.ResampleStream(
+        from_hz, to_hz, num_channels=1, dtype="float64", quality=_RESAMPLER_QUALITY
+    )
+    for block in blocks:
+        out = stream.resample_chunk(block)
+        if len(out):
+            yield out
+    out = stream.resample_chunk(np.empty(0), last=True)
+    if len(out):
+        yield out
