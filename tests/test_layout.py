@@ -3,6 +3,7 @@
 import ast
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -85,20 +86,25 @@ def forbidden(source: str, path: str) -> list[str]:
 
 
 def files() -> list[Path]:
-    """The files of the repository: those git knows or would take, or all outside a checkout."""
-    if (ROOT / ".git").exists():
-        listing = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-            text=True,
-        )
-        names = [Path(name) for name in listing.stdout.split("\0") if name]
-    else:
-        names = [p.relative_to(ROOT) for p in ROOT.rglob("*") if p.is_file()]
-        names = [n for n in names if not {".venv", "__pycache__"} & set(n.parts)]
+    """The files of the repository: those that git knows or would take."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        done = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True, text=True)
+        names = [Path(name) for name in done.stdout.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):  # no git, or an unpacked archive
+        names = walked()
     return sorted(name for name in names if (ROOT / name).is_file())
+
+
+def walked() -> list[Path]:
+    """The files below the root but those that .gitignore names."""
+    ignored = [".git", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+    names = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
+    return [
+        name
+        for name in names
+        if not any(fnmatch(part, i.rstrip("/")) for part in name.parts for i in ignored)
+    ]
 
 
 def modules(*folders: str) -> list[Path]:
@@ -155,6 +161,10 @@ def test_the_naive_oracle_shares_no_numerics():
 
 def test_the_top_level_holds_only_what_belongs_there():
     assert {path.parts[0] for path in files()} <= TOP_LEVEL
+
+
+def test_the_repository_is_seen_without_git_too():
+    assert set(files()) <= {name for name in walked() if (ROOT / name).is_file()}
 
 
 def test_no_file_names_a_package_registry():
