@@ -241,7 +241,8 @@ def _check_bias_scale(
     scale = 0.0 if bias.quantization is None else float(bias.quantization.scale[0])
     if abs(product - scale) / float(output) > _BIAS_SCALE_TOLERANCE:
         raise ModelError(
-            f"{where}: the scale of its bias must be {product!r} (input times weights), not {scale!r}"
+            f"{where}: the scale of its bias must be that of its products, {product!r}, "
+            f"not {scale!r}"
         )
 
 
