@@ -344,10 +344,10 @@ _WORDING = {
     "string_too_short": "a non-empty string",
     "tuple_type": "a list",
     "model_type": "a JSON object",
-    "greater_than": "above {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "below {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "greater_than": "above {gt:.12g}",
+    "greater_than_equal": "at least {ge:.12g}",
+    "less_than": "below {lt:.12g}",
+    "less_than_equal": "at most {le:.12g}",
 }
 
 
