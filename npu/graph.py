@@ -21,8 +21,9 @@ DTYPE_RANGES = {
 }
 """Element types of a graph, with their smallest and largest value."""
 
-MAX_ELEMENTS = 1 << 26
-"""Largest activation or state tensor; a claim beyond it is damage, not a model for this chip."""
+MAX_ELEMENTS = 1 << 24
+"""Most elements of all activations and states; a claim beyond it is damage, not a model for a
+chip like this."""
 
 MAX_RANK = 8
 
@@ -279,6 +280,11 @@ def _verify_tensors(graph: Graph) -> None:
             _verify_tensor(tensor)
         except ModelError as error:
             raise ModelError(f"{_label(graph, index)}: {error}") from None
+    elements = sum(tensor.size for tensor in graph.tensors if not tensor.is_constant)
+    _require(
+        elements <= MAX_ELEMENTS,
+        f"its activations must have at most {MAX_ELEMENTS} elements in all, not {elements}",
+    )
 
 
 def _verify_tensor(tensor: Tensor) -> None:
@@ -294,12 +300,7 @@ def _verify_tensor(tensor: Tensor) -> None:
         all(d > 0 for d in tensor.shape),
         f"its dimensions must be positive, not {list(tensor.shape)}",
     )
-    if tensor.data is None:
-        _require(
-            tensor.size <= MAX_ELEMENTS,
-            f"it must have at most {MAX_ELEMENTS} elements, not {tensor.size}",
-        )
-    else:
+    if tensor.data is not None:
         _require(not tensor.is_state, "a state must not be a constant")
         _require(
             tensor.data.shape == tensor.shape and tensor.data.dtype == tensor.dtype,

@@ -125,6 +125,10 @@ _NONLINEAR_SCALE = np.float32(2.0**-15)
 _BIAS_SCALE_TOLERANCE = 0.02
 
 
+def _where(graph: Graph, op: Operator) -> str:
+    return f"{graph.name}: {op.name}"
+
+
 def _quantization(tensor: Tensor) -> Quantization:
     assert tensor.quantization is not None, "verify() the graph first"
     return tensor.quantization
@@ -221,7 +225,11 @@ def fully_connected_params(graph: Graph, op: FullyConnected) -> MatVecParams:
     weights_quantization = _quantization(weights)
     if op.bias is not None and weights_quantization.per_tensor:
         _check_bias_scale(
-            _scale(source), _scale(weights), graph.tensors[op.bias], _scale(output), op.name
+            _scale(source),
+            _scale(weights),
+            graph.tensors[op.bias],
+            _scale(output),
+            _where(graph, op),
         )
     return _matvec(
         _quantization(source),
@@ -229,8 +237,8 @@ def fully_connected_params(graph: Graph, op: FullyConnected) -> MatVecParams:
         weights.shape[0],
         _scale(output),
         _quantization(output).zero_point,
-        _activation_range(op.activation, output, op.name),
-        op.name,
+        _activation_range(op.activation, output, _where(graph, op)),
+        _where(graph, op),
     )
 
 
@@ -273,12 +281,13 @@ def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
     log2_scale, exact = numerics.checked_log2(float(cell_scale))
     if not exact:
         raise ModelError(
-            f"{op.name}: the scale of its cell state must be a power of two, not {cell_scale}"
+            f"{_where(graph, op)}: the scale of its cell state must be a power of two, "
+            f"not {cell_scale}"
         )
     try:
         cell_tanh = numerics.table_input_scaling(log2_scale)
     except ValueError as error:
-        raise ModelError(f"{op.name}: its cell state: {error}") from None
+        raise ModelError(f"{_where(graph, op)}: its cell state: {error}") from None
 
     def products(source: Quantization, weights: tuple[int, ...]):
         return tuple(
@@ -289,7 +298,7 @@ def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
                 _GATE_SCALE,
                 0,
                 DTYPE_RANGES["int16"],
-                op.name,
+                _where(graph, op),
             )
             for index in weights
         )
@@ -299,24 +308,26 @@ def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
     return LstmParams(
         input=products(_quantization(graph.tensors[op.input]), op.input_weights),
         recurrent=products(hidden, op.recurrent_weights),
-        forget_mul=_gate_mul(one, cell_scale, cell_scale, 0, "int16", op.name),
-        input_mul=_gate_mul(one, one, cell_scale, 0, "int16", op.name),
-        output_mul=_gate_mul(one, one, hidden.scale[0], hidden.zero_point, "int8", op.name),
+        forget_mul=_gate_mul(one, cell_scale, cell_scale, 0, "int16", _where(graph, op)),
+        input_mul=_gate_mul(one, one, cell_scale, 0, "int16", _where(graph, op)),
+        output_mul=_gate_mul(
+            one, one, hidden.scale[0], hidden.zero_point, "int8", _where(graph, op)
+        ),
         sigmoid=gate_input,
         gate_tanh=gate_input,
         cell_tanh=cell_tanh,
-        cell_clip=_cell_clip(op, cell_scale),
+        cell_clip=_cell_clip(graph, op, cell_scale),
     )
 
 
-def _cell_clip(op: Lstm, cell_scale: np.float32) -> int:
+def _cell_clip(graph: Graph, op: Lstm, cell_scale: np.float32) -> int:
     if op.cell_clip == 0:
         return 0
     steps = int(min(float(np.float32(op.cell_clip)) / float(cell_scale), numerics.INT16_MAX))
     if steps < 1:
         raise ModelError(
-            f"{op.name}: its cell clip must be 0 (none) or at least the cell state's scale "
-            f"{cell_scale}, not {op.cell_clip}"
+            f"{_where(graph, op)}: its cell clip must be 0 (none) or at least the scale of its cell "
+            f"state, {cell_scale}, not {op.cell_clip}"
         )
     return steps
 
@@ -332,12 +343,12 @@ def add_params(graph: Graph, op: Add) -> AddParams:
     a, b, output = (graph.tensors[i] for i in (op.a, op.b, op.output))
     scale_a, scale_b = float(_scale(a)), float(_scale(b))
     twice_max = 2.0 * max(scale_a, scale_b)
-    a_multiplier, a_shift = _multiplier_below_one(scale_a / twice_max, op.name)
-    b_multiplier, b_shift = _multiplier_below_one(scale_b / twice_max, op.name)
+    a_multiplier, a_shift = _multiplier_below_one(scale_a / twice_max, _where(graph, op))
+    b_multiplier, b_shift = _multiplier_below_one(scale_b / twice_max, _where(graph, op))
     multiplier, shift = _multiplier_below_one(
-        twice_max / ((1 << numerics.ADD_LEFT_SHIFT) * float(_scale(output))), op.name
+        twice_max / ((1 << numerics.ADD_LEFT_SHIFT) * float(_scale(output))), _where(graph, op)
     )
-    lo, hi = _activation_range(op.activation, output, op.name)
+    lo, hi = _activation_range(op.activation, output, _where(graph, op))
     return AddParams(
         _quantization(a).zero_point,
         a_multiplier,
@@ -363,9 +374,9 @@ def mul_params(graph: Graph, op: Mul) -> MulParams:
     """
     a, b, output = (graph.tensors[i] for i in (op.a, op.b, op.output))
     multiplier, shift = _multiplier(
-        float(_scale(a)) * float(_scale(b)) / float(_scale(output)), op.name
+        float(_scale(a)) * float(_scale(b)) / float(_scale(output)), _where(graph, op)
     )
-    lo, hi = _activation_range(op.activation, output, op.name)
+    lo, hi = _activation_range(op.activation, output, _where(graph, op))
     return MulParams(
         _quantization(a).zero_point,
         _quantization(b).zero_point,
@@ -403,12 +414,12 @@ def rescale_params(graph: Graph, op: Quantize | Relu | Relu6) -> RescaleParams:
     """
     source, output = _quantization(graph.tensors[op.input]), _quantization(graph.tensors[op.output])
     if isinstance(op, Quantize):
-        return requantisation(source, output, op.name)
+        return requantisation(source, output, _where(graph, op))
     lo, hi = DTYPE_RANGES["int8"]
     if isinstance(op, Relu):
         with np.errstate(over="ignore", under="ignore"):
             ratio = float(source.scale[0] / output.scale[0])
-        multiplier, shift = _multiplier(ratio, op.name)
+        multiplier, shift = _multiplier(ratio, _where(graph, op))
         return RescaleParams(
             multiplier,
             shift,
@@ -418,7 +429,7 @@ def rescale_params(graph: Graph, op: Quantize | Relu | Relu6) -> RescaleParams:
             hi,
         )
     multiplier, shift = numerics.quantize_multiplier(1.0)
-    six = source.zero_point + _steps(6.0, source.scale[0], op.name)
+    six = source.zero_point + _steps(6.0, source.scale[0], _where(graph, op))
     return RescaleParams(
         multiplier,
         shift,
@@ -449,7 +460,7 @@ def lookup_table(graph: Graph, op: Operator) -> np.ndarray:
         try:
             return make(float(quantization.scale[0]), quantization.zero_point)
         except ValueError as error:
-            raise ModelError(f"{op.name}: its input: {error}") from None
+            raise ModelError(f"{_where(graph, op)}: its input: {error}") from None
     if isinstance(op, Quantize | Relu | Relu6):
         return rescale_table(rescale_params(graph, op))
     raise TypeError(f"{op.name} has no table")

@@ -1,0 +1,29 @@
+"""Trained models that ship with the simulator, each a folder with its provenance.
+
+A transducer is a folder of `encoder`, `decoder` and `joiner`, `tokens.txt` and `model.json`, with
+recorded utterances beside them.
+"""
+
+from pathlib import Path
+
+from npu.errors import ModelError
+
+_FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """The models here, sorted."""
+    return sorted(p.name for p in _FOLDER.iterdir() if (p / "model.json").is_file())
+
+
+def path(name: str) -> Path:
+    """The folder of a model.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    if name not in names():
+        raise ModelError(f"the zoo has no model {name!r}; it has: {', '.join(names())}")
+    return _FOLDER / name
