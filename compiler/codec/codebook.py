@@ -1,0 +1,104 @@
+"""Optimal length-limited prefix codes in canonical order.
+
+`code_lengths` is the package-merge algorithm of L. L. Larmore and D. S. Hirschberg, "A fast
+algorithm for optimal length-limited Huffman codes", J. ACM 37 (1990).
+"""
+
+import numpy as np
+
+from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from npu.jit import kernel
+
+
+@kernel
+def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
+    """Lengths for `counts` in ascending order, at least two of them, at most 2**max_bits."""
+    n = len(counts)
+    # A list of one level is packages of two items of the level below, merged with the symbols;
+    # is_symbol[level, i] is all that is needed to unfold the chosen ones again.
+    is_symbol = np.zeros((max_bits, 2 * n), np.bool_)
+    below = np.empty(2 * n, np.int64)
+    here = np.empty(2 * n, np.int64)
+    n_below = 0
+    for level in range(max_bits):
+        packages = n_below // 2
+        symbol = 0
+        package = 0
+        n_here = 0
+        while symbol < n or package < packages:
+            # A tie takes the symbol: shorter packages, and the same answer on every machine.
+            if package == packages or (
+                symbol < n and counts[symbol] <= below[2 * package] + below[2 * package + 1]
+            ):
+                here[n_here] = counts[symbol]
+                is_symbol[level, n_here] = True
+                symbol += 1
+            else:
+                here[n_here] = below[2 * package] + below[2 * package + 1]
+                package += 1
+            n_here += 1
+        below, here = here, below
+        n_below = n_here
+    lengths = np.zeros(n, np.int64)
+    chosen = 2 * n - 2
+    for level in range(max_bits - 1, -1, -1):
+        symbols = 0
+        for i in range(chosen):
+            symbols += is_symbol[level, i]
+        for i in range(symbols):
+            lengths[i] += 1
+        chosen = 2 * (chosen - symbols)
+    return lengths
+
+
+def code_lengths(counts: np.ndarray, max_bits: int = MAX_CODE_BITS) -> np.ndarray:
+    """Code length of each symbol, minimising sum(counts * lengths); the code is complete.
+
+    counts : (n,) >= 0, 1 <= n <= min(MAX_SYMBOLS, 2**max_bits), sum below 2**52 (package weights
+    stay in int64). A single symbol has length 0; any other, however rare, at least 1. Ties go by
+    position: of equal counts the later gets the longer code or the same.
+
+    Returns (n,) int64.
+    """
+    counts = np.asarray(counts, np.int64)
+    n = len(counts)
+    if not 1 <= n <= min(MAX_SYMBOLS, 1 << max_bits):
+        raise ValueError(f"{n} symbols, must be 1 to {min(MAX_SYMBOLS, 1 << max_bits)}")
+    if counts.min() < 0:
+        raise ValueError(f"count must be >= 0, not {counts.min()}")
+    if n == 1:
+        return np.zeros(1, np.int64)
+    order = np.lexsort((-np.arange(n), counts))
+    lengths = np.empty(n, np.int64)
+    lengths[order] = _package_merge(counts[order], max_bits)
+    return lengths
+
+
+def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTable:
+    """The best code for table entries that occur `counts` times.
+
+    entries : (n,) 0..255, distinct; counts : (n,) >= 0; 1 <= n <= MAX_SYMBOLS. Entries of one
+    code length are in ascending order, and ties go by entry, so the order of the input does not
+    matter.
+    """
+    entries = np.asarray(entries, np.uint8)
+    by_entry = np.argsort(entries, kind="stable")
+    entries = entries[by_entry]
+    max_bits = min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
+    lengths = code_lengths(np.asarray(counts, np.int64)[by_entry], max_bits)
+    canonical = np.argsort(lengths, kind="stable")
+    return CodeTable(
+        raw_bits, np.bincount(lengths, minlength=LENGTHS).astype(np.int64), entries[canonical]
+    )
+
+
+def codes(table: CodeTable) -> tuple[np.ndarray, np.ndarray]:
+    """(codes, lengths), each (n,) int64, of the entries in canonical order."""
+    lengths = np.repeat(np.arange(LENGTHS), table.counts)
+    values = np.zeros(len(lengths), np.int64)
+    code = 0
+    for i, length in enumerate(lengths):
+        if i:
+            code = (code + 1) << int(length - lengths[i - 1])
+        values[i] = code
+    return values, lengths

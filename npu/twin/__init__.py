@@ -1,0 +1,1 @@
+"""The chip in software: a model that counts every cycle and computes every bit."""
