@@ -326,8 +326,8 @@ def _cell_clip(graph: Graph, op: Lstm, cell_scale: np.float32) -> int:
     steps = int(min(float(np.float32(op.cell_clip)) / float(cell_scale), numerics.INT16_MAX))
     if steps < 1:
         raise ModelError(
-            f"{_where(graph, op)}: its cell clip must be 0 (none) or at least the scale of its cell "
-            f"state, {cell_scale}, not {op.cell_clip}"
+            f"{_where(graph, op)}: its cell clip must be 0 (none) or at least its cell state's "
+            f"scale {cell_scale}, not {op.cell_clip}"
         )
     return steps
 
