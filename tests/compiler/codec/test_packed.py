@@ -1,0 +1,297 @@
+"""Packed matrices: exact round trips, hand-made sections, and an independent decoder."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.codec import codes, encode, entropy_bits, row_symbols, symbols
+from npu.errors import CapacityError, ImageError
+from npu.format import LENGTHS, CodeTable, block_bytes
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "codec" / "sections.txt"
+
+
+# --- an independent decoder, from the description of the format only ---------------------------
+def naive_codes(counts, entries):
+    """{code string: entry}: codes of equal length count up, entries in canonical order."""
+    found, code, index = {}, 0, 0
+    for length, count in enumerate(counts):
+        code <<= 1 if length else 0
+        for _ in range(int(count)):
+            found[f"{code:0{length}b}" if length else ""] = int(entries[index])
+            code, index = code + 1, index + 1
+    return found
+
+
+def naive_symbol(bits, at, table, raw_bits):
+    """(entry, raw, next position) read one bit at a time."""
+    end = at
+    while bits[at:end] not in table:
+        end += 1
+        assert end <= len(bits)
+    raw = bits[end : end + raw_bits]
+    return table[bits[at:end]], int(raw, 2) if raw else 0, end + raw_bits
+
+
+def naive_decode(words, threads, columns, run, value):
+    """[[row weights]] of the slots of one section, in decode order, with (row base)."""
+    bits = "".join(f"{int(word):032b}" for word in words)
+    run_table = naive_codes(run.counts, run.entries)
+    value_table = naive_codes(value.counts, value.entries)
+    low = (1 << 20) - 1
+    starts = [int(word) & low for word in words[: 2 * threads]] + [int(words[2 * threads])]
+    slots = []
+    for thread in range(threads):
+        run_at, value_at = starts[2 * thread], starts[2 * thread + 1]
+        rows = []
+        for _ in range(int(words[2 * thread]) >> 20):
+            row, column, last = [0] * columns, 0, False
+            while not last:
+                entry, raw, run_at = naive_symbol(bits, run_at, run_table, run.raw_bits)
+                column += ((entry & 0x7F) << run.raw_bits) + raw
+                base, raw, value_at = naive_symbol(bits, value_at, value_table, value.raw_bits)
+                row[column] = (base + raw + 128) % 256 - 128
+                last = entry >> 7 == 1 or column == columns - 1
+                column += 1
+            rows.append(row)
+        assert (run_at, value_at) == (starts[2 * thread + 1], starts[2 * thread + 2])
+        slots.append((int(words[2 * thread + 1]) >> 20, rows))
+    return slots
+
+
+# --- vectors ------------------------------------------------------------------------------------
+def read_table(fields):
+    pairs = [field.split(":") for field in fields[1:]]
+    counts = np.zeros(LENGTHS, np.int64)
+    for _, code in pairs:
+        counts[0 if code == "-" else len(code)] += 1
+    entries = np.array([int(entry, 16) for entry, _ in pairs], np.uint8)
+    return CodeTable(int(fields[0]), counts, entries)
+
+
+def read_vectors():
+    vectors = []
+    for line in VECTORS.read_text(encoding="utf-8").splitlines():
+        key, *fields = line.split() or ["#"]
+        if key == "name":
+            vectors.append({"name": " ".join(fields), "row": [], "slot": [], "section": []})
+        elif key in ("row", "section"):
+            base = 10 if key == "row" else 16
+            vectors[-1][key].append([int(field, base) for field in fields])
+        elif key in ("run", "value"):
+            vectors[-1][key] = read_table(fields)
+            vectors[-1][key + " codes"] = [field.split(":")[1] for field in fields[1:]]
+        elif key == "slot":
+            rows, _, rest = " ".join(fields)[5:].partition(" run")
+            run, _, value = rest.partition(" value")
+            streams = [s.replace(".", "").replace("-", "").replace(" ", "") for s in (run, value)]
+            vectors[-1]["slot"].append(([int(r) for r in rows.split() if r != "-"], streams))
+        elif key != "#":
+            vectors[-1][key] = int(fields[0])
+    return vectors
+
+
+VECTOR_LIST = read_vectors()
+each_vector = pytest.mark.parametrize("vector", VECTOR_LIST, ids=lambda vector: vector["name"])
+
+
+def encode_vector(vector):
+    slots = [np.array(rows, np.int64) for rows, _ in vector["slot"]]
+    return encode(
+        np.array(vector["row"], np.int8),
+        slots,
+        vector["lanes"],
+        len(slots) // vector["lanes"],
+        (vector["run"], vector["value"]),
+    )
+
+
+@each_vector
+def test_the_vector_agrees_with_itself(vector):
+    for kind in ("run", "value"):
+        table = vector[kind]
+        assert table.problem() is None
+        strings = ["" if code == "-" else code for code in vector[kind + " codes"]]
+        assert list(naive_codes(table.counts, table.entries)) == strings
+    threads = len(vector["slot"]) // vector["lanes"]
+    base = 0
+    for lane, words in enumerate(vector["section"]):
+        slots = vector["slot"][lane * threads : (lane + 1) * threads]
+        bits = "".join(f"{word:032b}" for word in words[2 * threads + 1 :])
+        assert bits.startswith("".join(run + value for _, (run, value) in slots))
+        decoded = naive_decode(words, threads, vector["columns"], vector["run"], vector["value"])
+        for (rows, _), (found_base, found) in zip(slots, decoded, strict=True):
+            assert found_base == base
+            assert found == [vector["row"][row] for row in rows]
+            base += len(rows)
+
+
+@each_vector
+def test_sections_worked_by_hand(vector):
+    packed = encode_vector(vector)
+    for section, words in zip(packed.sections, vector["section"], strict=True):
+        assert [f"{word:08x}" for word in section] == [f"{word:08x}" for word in words]
+    np.testing.assert_array_equal(packed.decode(), np.array(vector["row"]))
+
+
+def wrong_order(table):
+    """Codes given out from the last entry of a length to the first."""
+    values, lengths = codes(table)
+    for length in np.unique(lengths):
+        values[lengths == length] = values[lengths == length][::-1]
+    return values, lengths
+
+
+def test_a_wrong_canonical_order_is_caught(monkeypatch):
+    weights = random_matrix(np.random.default_rng(5), 20, 30, 0.5, "wide")
+    good = encode(weights, [np.arange(20)], 1, 1)
+    monkeypatch.setattr(symbols, "codes", wrong_order)
+    caught = 0
+    for vector in VECTOR_LIST:
+        sections = [section.tolist() for section in encode_vector(vector).sections]
+        caught += sections != vector["section"]
+    assert caught >= 3
+    faulty = encode(weights, [np.arange(20)], 1, 1, (good.run, good.value))
+    with contextlib.suppress(ImageError):
+        assert not np.array_equal(faulty.decode(), weights)
+
+
+# --- round trips --------------------------------------------------------------------------------
+def random_matrix(rng, rows, columns, density, kind):
+    fibonacci = np.array([1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987, 1597.0])
+    values = {
+        "wide": lambda n: rng.integers(-128, 128, n),
+        "laplace": lambda n: np.clip(np.rint(rng.laplace(0, 16, n)), -128, 127),
+        "extremes": lambda n: rng.choice([-128, 127], n),
+        "codebook": lambda n: rng.choice([-77, -20, -3, 5, 41, 99], n),
+        "fibonacci": lambda n: rng.choice(
+            np.arange(17) * 15 - 120, n, p=fibonacci / sum(fibonacci)
+        ),
+        "one": lambda n: np.full(n, -1),
+    }[kind](rows * columns)
+    kept = rng.random(rows * columns) < density
+    weights = (values * kept).astype(np.int8).reshape(rows, columns)
+    if rows > 2:
+        weights[rng.integers(rows)] = 0
+    return weights
+
+
+KINDS = ("wide", "laplace", "extremes", "codebook", "fibonacci", "one")
+matrices = st.builds(
+    random_matrix,
+    st.integers(0, 2**32 - 1).map(np.random.default_rng),
+    st.integers(0, 60),
+    st.integers(0, 200),
+    st.sampled_from([0, 0.002, 0.02, 0.1, 0.25, 0.5, 0.9, 1]),
+    st.sampled_from(KINDS),
+)
+
+
+@given(matrices, st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_round_trip(weights, lanes, threads, seed):
+    rng = np.random.default_rng(seed)
+    slot_of = rng.integers(lanes * threads, size=len(weights))
+    order = rng.permutation(len(weights))
+    slots = [order[slot_of[order] == slot] for slot in range(lanes * threads)]
+    packed = encode(weights, slots, lanes, threads)
+    assert packed.run.problem() is None
+    assert packed.value.problem() is None
+    assert packed.shape == weights.shape
+    np.testing.assert_array_equal(packed.decode(), weights)
+    per_row = row_symbols(weights, packed.run, packed.value)
+    assert packed.symbols_per_slot.tolist() == [per_row[rows].sum() for rows in slots]
+    columns = max(1, weights.shape[1])
+    for lane, section in enumerate(packed.sections):
+        decoded = naive_decode(section, threads, columns, packed.run, packed.value)
+        for thread, (_, rows) in enumerate(decoded):
+            expected = weights[slots[lane * threads + thread]]
+            np.testing.assert_array_equal(
+                np.array(rows).reshape(-1, columns)[:, : weights.shape[1]], expected
+            )
+    stats = packed.stats(8)
+    assert stats.total_bits == 8 * (
+        len(packed.tile(8)) + block_bytes(len(packed.run.entries), len(packed.value.entries), 0)
+    )
+    assert stats.padding_bits >= 0
+    assert stats.symbols == packed.symbols_per_slot.sum() >= stats.nonzeros
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (1, 1), (1, 4000), (4095, 1)])
+@pytest.mark.parametrize("fill", [0, -128, 127])
+def test_edges(shape, fill):
+    weights = np.full(shape, fill, np.int8)
+    packed = encode(weights, [np.arange(shape[0])], 1, 1)
+    np.testing.assert_array_equal(packed.decode(), weights)
+
+
+def test_the_same_input_gives_the_same_bits():
+    weights = random_matrix(np.random.default_rng(1), 64, 100, 0.25, "laplace")
+    tiles = {encode(weights.copy(order), [np.arange(64)], 1, 1).tile(8) for order in "CFC"}
+    assert len(tiles) == 1
+
+
+def test_a_tile_is_a_directory_and_padded_sections():
+    weights = random_matrix(np.random.default_rng(2), 9, 50, 0.4, "wide")
+    packed = encode(weights, np.array_split(np.arange(9), 6), 3, 2)
+    tile = packed.tile(16)
+    bus_words = np.frombuffer(tile[:6], "<u2")
+    assert tile[6:16] == bytes(10)
+    at = 16
+    for section, size in zip(packed.sections, bus_words, strict=True):
+        words = np.frombuffer(tile[at : at + 16 * size], "<u4")
+        np.testing.assert_array_equal(words[: len(section)], section)
+        assert not words[len(section) :].any()
+        assert len(words) - len(section) < 4
+        at += 16 * size
+    assert at == len(tile)
+    with pytest.raises(ValueError, match="bus_bytes must be a multiple of 4, not 6"):
+        packed.tile(6)
+
+
+def test_entropy():
+    assert entropy_bits(np.zeros((3, 3), np.int8)) == 0
+    assert entropy_bits(np.zeros((0, 3), np.int8)) == 0
+    assert entropy_bits(np.array([[1, 2], [-1, 0]], np.int8)) == 8
+
+
+def test_what_does_not_fit_the_directory_is_refused():
+    with pytest.raises(CapacityError, match="4097 rows in one tile, at most 4096"):
+        encode(np.zeros((4097, 1), np.int8), np.array_split(np.arange(4097), 2), 2, 1)
+    with pytest.raises(CapacityError, match="lane 0, thread 1: 4096 rows, at most 4095"):
+        encode(np.zeros((4096, 1), np.int8), [np.arange(0), np.arange(4096)], 1, 2)
+    weights = np.random.default_rng(3).integers(-128, 128, (300, 512)).astype(np.int8)
+    with pytest.raises(CapacityError, match=r"lane 0: a section of \d+ bits, at most 1048575"):
+        encode(weights, [np.arange(300)], 1, 1)
+
+
+def test_wrong_arguments_are_refused():
+    weights = np.ones((4, 4), np.int8)
+    with pytest.raises(ValueError, match="deal each of the 4 rows to one slot"):
+        encode(weights, [np.array([0, 1, 2, 2])], 1, 1)
+    with pytest.raises(ValueError, match="1 slots, must be 2 lanes \\* 1 threads"):
+        encode(weights, [np.arange(4)], 2, 1)
+    with pytest.raises(ValueError, match="must be int8"):
+        encode(weights.astype(np.int16), [np.arange(4)], 1, 1)
+    packed = encode(weights, [np.arange(4)], 1, 1)
+    with pytest.raises(ValueError, match="the value code cannot express row 2"):
+        encode(
+            weights * np.array([[1], [1], [2], [3]], np.int8),
+            [np.arange(4)],
+            1,
+            1,
+            (packed.run, packed.value),
+        )
+    with pytest.raises(ValueError, match="the run code cannot express row 0"):
+        encode(np.eye(4, dtype=np.int8), [np.arange(4)], 1, 1, (packed.run, packed.value))
+
+
+def test_damaged_tables_are_named():
+    packed = encode(np.eye(4, dtype=np.int8), [np.arange(4)], 1, 1)
+    broken = dataclasses.replace(packed, run=CodeTable(0, packed.run.counts, np.zeros(0, np.uint8)))
+    with pytest.raises(ImageError, match="run code: 0 table entries, must be 1 to 64"):
+        broken.decode()
