@@ -1,4 +1,26 @@
-"""From a model to a compiled image: front ends, graph IR, passes, weight codec, emission.
+"""The model compiler: quantised graphs in, compressed images for the chip out.
 
-One pass per file; the graph is verified after each. Depends on `npu` and `kernels`.
+`load_model` reads what a user names, `compile_model` runs the passes (one per file, in the order that
+`compiler/compile.py` lists), `compiler.codec` is the weight format on its own.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compiler.compile import compile_model
+    from compiler.model import Model, load_model
+
+__all__ = ["Model", "compile_model", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: `compiler.codec` needs none of the front ends.
+    if name == "compile_model":
+        from compiler.compile import compile_model
+
+        return compile_model
+    if name in ("Model", "load_model"):
+        from compiler import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,10 +14,11 @@ entry, then `raw_bits` bits taken as they are:
     run   = ((entry & 0x7f) << raw_bits) + raw          last of row = entry >> 7
     value = int8(entry + raw)                           (entry is the base, modulo 256)
 
-A run counts the zeros skipped since the previous nonzero of the row (or since column 0). A run longer
-than the alphabet holds, and a row without nonzeros, are coded with an explicit zero-valued weight.
-Bits fill 32-bit words from the most significant bit; words are little-endian in memory. All numbers in
-the structures below are little-endian.
+A run counts the zeros skipped since the previous nonzero of the row (or since column 0). A row ends
+with the symbol that has the last flag or that stands in the matrix's last column, flag or not: dense
+matrices spend no bit on runs. A run longer than the alphabet holds, and a row without nonzeros, are
+coded with an explicit zero-valued weight. Bits fill 32-bit words from the most significant bit; words
+are little-endian in memory. All numbers in the structures below are little-endian.
 """
 
 from dataclasses import dataclass
@@ -36,10 +37,10 @@ RUN_BASE_BITS = 7
 LAST_FLAG = 1 << RUN_BASE_BITS
 
 # --- section of one lane: directory, then bit streams -------------------------------------------
-# Per thread two words: [run_start : 20 | rows : 12], [value_start : 20 | row_base : 12]; then one word
-# with the end of the last stream. Starts and end are bit positions counted from the section's first
-# bit. The streams follow in the order run 0, value 0, run 1, value 1, ...: each ends where the next
-# begins.
+# Per thread two words: [run_start : 20 | rows : 12], [value_start : 20 | row_base : 12], the first
+# field in the low bits; then one word with the end of the last stream. Starts and end are bit
+# positions counted from the section's first bit. The streams follow in the order run 0, value 0,
+# run 1, value 1, ...: each ends where the next begins.
 START_BITS = 20
 ROWS_BITS = 12
 MAX_SECTION_BITS = (1 << START_BITS) - 1

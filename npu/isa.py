@@ -105,6 +105,7 @@ _TABLE: tuple[tuple[str, int, str, str, tuple[str, ...]], ...] = (
         (*_EXT, "sram 64 24", "beats 96 24"),
     ),
     ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", (*_EXT, _RS2)),
+    ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", (_RD, *_EXT)),
     (
         "MATVEC",
         0x20,

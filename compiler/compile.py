@@ -1,0 +1,343 @@
+"""The compiler, as a list of passes: model in, image out.
+
+    model -> lower -> verify -> place weights (deal, compress) -> allocate SRAM -> schedule -> emit
+    -> verify the image
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler import verify
+from compiler.allocate import allocate
+from compiler.assembler import Assembler, MemoryMap
+from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
+from compiler.lower import GraphLowering, cross_border
+from compiler.model import TRANSDUCER_GRAPHS, Model
+from compiler.schedule import (
+    CALLS,
+    EMITTED,
+    FEATURES,
+    RUNNING,
+    SCRATCH,
+    SYMBOL,
+    TOKENS,
+    Scheduler,
+    place_weights,
+)
+from compiler.weights import WeightPlan, plan_weights
+from npu.errors import ModelError
+from npu.graph import Gather, Graph, verify as verify_graph
+from npu.image import (
+    FORMAT,
+    Header,
+    Image,
+    LayerInfo,
+    Probe,
+    TensorInfo,
+    TransducerInfo,
+)
+from npu.isa import ElementType
+from npu.params import ChipParams
+
+# Encoder calls that the host may hand over in one start of the chip.
+CALLS_PER_START = 16
+
+Progress = Callable[[str], None]
+
+
+@dataclass(eq=False)
+class _Lowered:
+    """A module and the buffers through which its graphs meet host and each other."""
+
+    module: ChipModule
+    inputs: dict[str, Buffer]
+    outputs: dict[str, Buffer]
+
+
+def compile_model(
+    model: Model, params: ChipParams, progress: Progress = lambda text: None
+) -> Image:
+    """Compile a model for a chip. The same model and chip give the same bytes.
+
+    Raises UnsupportedError for what the chip cannot run, CapacityError where it does not fit.
+    """
+    progress("lowering")
+    for graph in model.graphs.values():
+        verify_graph(graph)
+    lowered = _lower_transducer(model, params) if model.is_transducer else _lower(model, params)
+    verify.module(lowered.module)
+    progress("compressing weights")
+    plan = plan_weights(lowered.module, params)
+    verify.weights(plan, params)
+    sram_bytes = allocate(lowered.module, params)
+    verify.allocation(lowered.module, params)
+    progress("emitting")
+    emit = _emit_transducer if model.is_transducer else _emit_graph
+    image = emit(model, lowered, plan, params, sram_bytes)
+    verify.image(image)
+    return image
+
+
+# --- lowering -------------------------------------------------------------------------------------
+def _lower(model: Model, params: ChipParams) -> _Lowered:
+    graph = model.graphs["main"]
+    segment = Segment("main")
+    lowering = GraphLowering(graph, params, segment)
+    outputs = {}
+    for index in graph.outputs:
+        name, buffer = graph.tensors[index].name, lowering.buffer(index)
+        segment.add(StoreOutput(name, buffer), "main: output")
+        outputs[name] = buffer
+    module = ChipModule({"main": segment}, lowering.buffers, lowering.resets)
+    inputs = {
+        graph.tensors[i].name: lowering.buffer(i)
+        for i in graph.inputs
+        if graph.tensors[i].dtype == "int8"
+    }
+    return _Lowered(module, inputs, outputs)
+
+
+def _lower_transducer(model: Model, params: ChipParams) -> _Lowered:
+    segments = {role: Segment(role) for role in TRANSDUCER_GRAPHS}
+    graphs = model.graphs
+    encoder = GraphLowering(graphs["encoder"], params, segments["encoder"])
+    decoder = GraphLowering(
+        graphs["decoder"], params, segments["decoder"], index_register=SYMBOL
+    )
+    joiner_graph = graphs["joiner"]
+    bound = {}
+    for index, source in zip(joiner_graph.inputs, (encoder, decoder), strict=True):
+        wanted = joiner_graph.tensors[index].quantization
+        assert wanted is not None, "load_model requires quantised borders"
+        output = source.graph.outputs[0]
+        buffer = cross_border(source, output, wanted, f"{source.segment.name} to joiner")
+        buffer.persistent = True
+        bound[index] = _flattened(buffer, joiner_graph, index)
+    _check_embedding(decoder.graph, graphs["joiner"])
+    joiner = GraphLowering(joiner_graph, params, segments["joiner"], bound)
+    logits = joiner.buffer(joiner_graph.outputs[0])
+    segments["joiner"].add(
+        Vector("VARGMAX", logits.whole().n, a=logits.whole(), fields={"rd": SYMBOL}),
+        "joiner: argmax",
+    )
+    module = ChipModule(
+        segments,
+        [*encoder.buffers, *decoder.buffers, *joiner.buffers],
+        [*encoder.resets, *decoder.resets],
+    )
+    features = encoder.buffer(encoder.graph.inputs[0])
+    encoded = encoder.buffer(encoder.graph.outputs[0])
+    encoded.persistent = True
+    return _Lowered(module, {"features": features}, {"encoder_out": encoded, "logits": logits})
+
+
+def _flattened(buffer: Buffer, graph: Graph, index: int) -> Buffer:
+    tensor = graph.tensors[index]
+    if buffer.rows != 1:
+        raise ModelError(
+            f"{graph.name}: input {tensor.name!r} must be one vector, the border gives "
+            f"{buffer.rows} rows; the emit loop takes one encoder frame per call"
+        )
+    return buffer
+
+
+def _check_embedding(decoder: Graph, joiner: Graph) -> None:
+    symbols = joiner.tensors[joiner.outputs[0]].size
+    for op in decoder.operators:
+        if isinstance(op, Gather) and len(decoder.tensors[op.table].data) < symbols:
+            raise ModelError(
+                f"{decoder.name}: {op.name}: its table has fewer rows than the joiner's "
+                f"{symbols} symbols"
+            )
+
+
+# --- emission -------------------------------------------------------------------------------------
+def _tensor(name: str, graph: Graph, index: int, params: ChipParams, memory: MemoryMap, buffer=None):
+    """Reserve a host-side tensor in external memory."""
+    tensor = graph.tensors[index]
+    rows, width = (1, tensor.size) if buffer is None else (buffer.rows, buffer.width)
+    stride = params.align(width * 4) if buffer is None else buffer.stride
+    quantization = tensor.quantization
+    limits = [
+        len(graph.tensors[op.table].data)
+        for op in graph.operators
+        if isinstance(op, Gather) and op.indices == index
+    ]
+    return TensorInfo(
+        name=name,
+        dtype=tensor.dtype,
+        shape=tensor.shape,
+        rows=rows,
+        width=width,
+        stride=stride,
+        address=memory.reserve(rows * stride),
+        scale=float(quantization.scale[0]) if quantization is not None else None,
+        zero_point=quantization.zero_point if quantization is not None else 0,
+        index_limit=min(limits) if limits else None,
+    )
+
+
+def _emit_graph(
+    model: Model, lowered: _Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
+) -> Image:
+    graph = model.graphs["main"]
+    asm, memory = Assembler(), MemoryMap(params)
+    constants = place_weights(plan, memory, params)
+    tensors: dict[str, TensorInfo] = {}
+    scheduler = Scheduler(asm, params, plan, memory, tensors)
+    scheduler.place_tables(lowered.module)
+    inputs = [
+        _tensor(t.name, graph, i, params, memory, lowered.inputs.get(t.name))
+        for i in graph.inputs
+        for t in [graph.tensors[i]]
+    ]
+    outputs = [
+        _tensor(t.name, graph, i, params, memory, lowered.outputs[t.name])
+        for i in graph.outputs
+        for t in [graph.tensors[i]]
+    ]
+    tensors.update({t.name: t for t in (*inputs, *outputs)})
+    asm.label("boot")
+    scheduler.boot(constants)
+    asm.label("reset")
+    scheduler.reset(lowered.module)
+    asm.emit("HALT")
+    asm.label("invoke")
+    scheduler.segment(lowered.module.segments["main"])
+    asm.emit("HALT")
+    return _image(
+        *(model, "graph", asm, memory, plan, params, sram_bytes),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+    )
+
+
+def _emit_transducer(
+    model: Model, lowered: _Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
+) -> Image:
+    config, tokens = model.config, model.tokens
+    assert config is not None and tokens is not None
+    encoder = model.graphs["encoder"]
+    asm, memory = Assembler(), MemoryMap(params)
+    constants = place_weights(plan, memory, params)
+    tensors: dict[str, TensorInfo] = {}
+    buffer = lowered.inputs["features"]
+    host_name = encoder.tensors[encoder.inputs[0]].name
+    scheduler = Scheduler(asm, params, plan, memory, tensors, frozenset([host_name]))
+    scheduler.place_tables(lowered.module)
+    features = _tensor(host_name, encoder, encoder.inputs[0], params, memory, buffer)
+    memory.reserve((CALLS_PER_START - 1) * buffer.n_bytes)
+    tensors[host_name] = features
+    limit = config.max_symbols_per_frame
+    tokens_at = memory.reserve(4 * CALLS_PER_START * limit)
+    segments = lowered.module.segments
+
+    asm.label("boot")
+    scheduler.boot(constants)
+
+    # An utterance begins: clear the states, run the decoder on the start symbol, and halt.
+    asm.label("reset")
+    scheduler.reset(lowered.module)
+    asm.emit("ADD", rd=SYMBOL, imm=config.start_id)
+    asm.emit("ADD", rd=RUNNING, imm=0)
+    asm.jump("decoder")
+
+    # The host wrote CALLS encoder inputs: run them and leave TOKENS symbols in external memory.
+    asm.label("frames")
+    asm.emit("ADD", rd=FEATURES, imm=0)
+    asm.emit("ADD", rd=TOKENS, imm=0)
+    asm.emit("ADD", rd=RUNNING, imm=1)
+    asm.label("next call")
+    asm.emit("BEQ", rs1=CALLS, to="done")
+    scheduler.segment(segments["encoder"])
+    encoder_end = asm.pc - 1
+    asm.emit("ADD", rd=FEATURES, rs1=FEATURES, imm=buffer.n_bytes)
+    asm.emit("ADD", rd=CALLS, rs1=CALLS, imm=-1)
+    asm.emit("ADD", rd=EMITTED, imm=0)
+    asm.label("joiner")
+    scheduler.segment(segments["joiner"])
+    argmax = asm.pc - 1
+    asm.emit("BEQ", rs1=SYMBOL, imm=config.blank_id, to="next call")
+    asm.emit("MUL", rd=SCRATCH, rs1=TOKENS, imm=4)
+    asm.emit("STORE_REG", rs1=SCRATCH, rs2=SYMBOL, ext=tokens_at)
+    asm.emit("ADD", rd=TOKENS, rs1=TOKENS, imm=1)
+    asm.label("decoder")
+    scheduler.segment(segments["decoder"])
+    asm.emit("BEQ", rs1=RUNNING, to="done")
+    asm.emit("ADD", rd=EMITTED, rs1=EMITTED, imm=1)
+    asm.emit("BLT", rs1=EMITTED, imm=limit, to="joiner")
+    asm.jump("next call")
+    asm.label("done")
+    asm.emit("HALT")
+
+    probes = tuple(
+        Probe(name=name, pc=pc, sram=lowered.outputs[name].address, n=lowered.outputs[name].width)
+        for name, pc in (("encoder_out", encoder_end), ("logits", argmax))
+    )
+    transducer = TransducerInfo(
+        config=config.model_dump(mode="json"),
+        tokens=tokens.symbols,
+        features=features,
+        calls=CALLS_PER_START,
+        tokens_address=tokens_at,
+        max_symbols_per_frame=limit,
+    )
+    return _image(
+        *(model, "transducer", asm, memory, plan, params, sram_bytes),
+        transducer=transducer,
+        probes=probes,
+    )
+
+
+def _image(
+    model: Model,
+    kind: str,
+    asm: Assembler,
+    memory: MemoryMap,
+    plan: WeightPlan,
+    params: ChipParams,
+    sram_bytes: int,
+    **fields,
+) -> Image:
+    program = asm.program(params)
+    contents = np.frombuffer(memory.contents(), np.uint8)
+    names = list(dict.fromkeys(asm.layers))
+    entries = ("boot", "reset", "invoke" if kind == "graph" else "frames")
+    layers = []
+    for matrix, placed in plan.matrices.items():
+        layers.append(
+            LayerInfo(
+                name=matrix.name,
+                rows=matrix.weights.shape[0],
+                columns=matrix.columns_used,
+                nonzeros=int(np.count_nonzero(matrix.weights)),
+                compressed_bits=placed.packed.compressed_bits,
+                entropy_bits=placed.packed.entropy_bits,
+                record_bytes=placed.packed.record_bytes,
+                tiles=len(placed.tiles),
+                resident=placed.resident,
+            )
+        )
+    header = Header(
+        format=FORMAT,
+        model=model.name,
+        kind=kind,
+        chip=params.model_dump(mode="json"),
+        sources=model.sources,
+        entries={name: asm.labels[name] for name in entries},
+        memory_bytes=memory.size,
+        sram_bytes=sram_bytes,
+        program_crc32=zlib.crc32(program),
+        sections=tuple(memory.sections),
+        layers=tuple(layers),
+        command_layers=tuple(names),
+        command_layer=tuple(names.index(layer) for layer in asm.layers),
+        **fields,
+    )
+    return Image(header, program, contents)
+
+
+__all__ = ["CALLS_PER_START", "ElementType", "compile_model"]

@@ -1,0 +1,114 @@
+"""Models as users name them: a `.tflite` file, a transducer's folder, or the name of a zoo model."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.frontends import read_tflite
+from npu import zoo
+from npu.errors import ModelError
+from npu.graph import Graph
+from npu.model_config import ModelConfig, Tokens, load_model_config
+
+TRANSDUCER_GRAPHS = ("encoder", "decoder", "joiner")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A quantised model: one graph ("main"), or the three of a transducer.
+
+    Attributes
+    ----------
+    name : file or folder name.
+    graphs : by role.
+    config, tokens : of a transducer, else None.
+    sources : SHA-256 of every file read, by name.
+    """
+
+    name: str
+    graphs: dict[str, Graph]
+    config: ModelConfig | None
+    tokens: Tokens | None
+    sources: dict[str, str]
+
+    @property
+    def is_transducer(self) -> bool:
+        return self.config is not None
+
+
+def load_model(model: str | Path) -> Model:
+    """Read a model. Raises ModelError or UnsupportedError with the file and the reason."""
+    path = Path(model)
+    if not path.exists() and str(model) in zoo.names():
+        path = zoo.path(str(model))
+    if path.is_dir():
+        return _load_transducer(path)
+    if not path.is_file():
+        raise ModelError(
+            f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
+            f"or a zoo model ({', '.join(zoo.names())})"
+        )
+    return Model(path.name, {"main": read_tflite(path)}, None, None, {path.name: _digest(path)})
+
+
+def _load_transducer(folder: Path) -> Model:
+    config = load_model_config(folder / "model.json")
+    tokens = Tokens.load(folder / "tokens.txt")
+    files = {role: folder / getattr(config, role).file for role in TRANSDUCER_GRAPHS}
+    for role, file in files.items():
+        if not file.is_file():
+            raise ModelError(f"{folder}: {role} file {file.name!r} is missing")
+    graphs = {role: read_tflite(file) for role, file in files.items()}
+    if tuple(config.joiner.inputs) != ("encoder_out", "decoder_out"):
+        joiner = graphs["joiner"]
+        graphs["joiner"] = Graph(
+            joiner.name, joiner.tensors, joiner.operators, joiner.inputs[::-1], joiner.outputs
+        )
+    read = [folder / "model.json", folder / "tokens.txt", *files.values()]
+    model = Model(folder.name, graphs, config, tokens, {f.name: _digest(f) for f in read})
+    _check_transducer(model, config, tokens)
+    return model
+
+
+def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None:
+    """What the three graphs and the configuration say of each other must agree."""
+
+    def only(role: str, side: str, index: int = 0):
+        graph = model.graphs[role]
+        indices = graph.inputs if side == "inputs" else graph.outputs
+        wanted = 2 if (role, side) == ("joiner", "inputs") else 1
+        if len(indices) != wanted:
+            raise ModelError(f"{model.name}: {role} has {len(indices)} {side}, must have {wanted}")
+        return graph.tensors[indices[index]]
+
+    features = only("encoder", "inputs")
+    front = config.frontend
+    shape = (1, config.encoder.frames_per_call, front.mel.bins * front.stack)
+    if features.shape != shape or features.dtype != "int8":
+        raise ModelError(
+            f"{model.name}: encoder input is {features.dtype} {list(features.shape)}, model.json "
+            f"makes int8 {list(shape)}"
+        )
+    symbol = only("decoder", "inputs")
+    if symbol.size != 1 or symbol.dtype != "int32":
+        raise ModelError(f"{model.name}: decoder input must be one int32 symbol")
+    for index, role in enumerate(("encoder", "decoder")):
+        output, wanted = only(role, "outputs"), only("joiner", "inputs", index)
+        if output.size != wanted.size:
+            raise ModelError(
+                f"{model.name}: {role} gives {output.size} values, joiner takes {wanted.size}"
+            )
+        for tensor in (output, wanted):
+            if tensor.dtype != "int8" or tensor.quantization is None:
+                raise ModelError(f"{model.name}: tensor {tensor.name!r} must be quantised int8")
+    logits = only("joiner", "outputs")
+    if logits.size != len(tokens) or logits.dtype != "int8":
+        raise ModelError(
+            f"{model.name}: joiner gives {logits.size} logits, tokens.txt has {len(tokens)}"
+        )
+    if config.start_id >= len(tokens):
+        raise ModelError(f"{model.name}: start_id {config.start_id} is not in tokens.txt")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

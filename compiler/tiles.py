@@ -1,0 +1,175 @@
+"""Tiles: rows of a matrix dealt to slots, compressed, with the records that the requantiser reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.codec import Packed, choose_tables, encode, entropy_bits, row_symbols
+from compiler.deal import deal
+from compiler.ir import Matrix
+from npu.errors import CapacityError
+from npu.format import (
+    MAX_SCALES,
+    MAX_TILE_ROWS,
+    ROW_DTYPE,
+    SCALE_DTYPE,
+    CodeTable,
+    pack_block,
+    tile_directory_bytes,
+)
+from npu.params import ChipParams
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """Some rows of a matrix, ready to load.
+
+    Attributes
+    ----------
+    packed : the sections.
+    image : the tile as it lies in external memory.
+    records : row records in slot order, with their scales if the matrix has one per row.
+    bank_words : bus words that the longest section takes in every bank.
+    """
+
+    packed: Packed
+    image: bytes
+    records: bytes
+    bank_words: int
+
+
+@dataclass(frozen=True, eq=False)
+class PackedMatrix:
+    """A matrix as tiles that share one block of code tables and scales."""
+
+    matrix: Matrix
+    block: bytes
+    tiles: tuple[Tile, ...]
+
+    @property
+    def bank_words(self) -> int:
+        return sum(tile.bank_words for tile in self.tiles)
+
+    @property
+    def record_bytes(self) -> int:
+        return sum(len(tile.records) for tile in self.tiles)
+
+    @property
+    def compressed_bits(self) -> int:
+        """Everything that the weights cost: tiles and code tables, without scales."""
+        scales = self.block_scales * SCALE_DTYPE.itemsize
+        return 8 * (sum(len(tile.image) for tile in self.tiles) + len(self.block) - scales)
+
+    @property
+    def block_scales(self) -> int:
+        return len(_scales(self.matrix)[0])
+
+    @property
+    def entropy_bits(self) -> float:
+        """Zeroth-order entropy of the weights, padding columns left out."""
+        rows = len(self.matrix.weights)
+        padding = rows * (self.matrix.weights.shape[1] - self.matrix.columns_used)
+        flat = np.sort(self.matrix.weights, axis=None)
+        first_zero = int(np.searchsorted(flat, 0))
+        return entropy_bits(np.delete(flat, slice(first_zero, first_zero + padding)))
+
+
+def _scales(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Shared scales and each row's index; no scales when every row needs its own."""
+    pairs = np.stack([matrix.multipliers, matrix.shifts], axis=1)
+    unique, index = np.unique(pairs, axis=0, return_inverse=True)
+    if len(unique) > MAX_SCALES:
+        return np.zeros(0, SCALE_DTYPE), np.zeros(len(pairs), np.int64)
+    return _as_scales(unique[:, 0], unique[:, 1]), index.reshape(-1)
+
+
+def _as_scales(multipliers: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    scales = np.zeros(len(multipliers), SCALE_DTYPE)
+    scales["multiplier"], scales["shift"] = multipliers, shifts
+    return scales
+
+
+def row_record_bytes(matrix: Matrix) -> int:
+    """Bytes of parameter memory per row."""
+    own = 0 if len(_scales(matrix)[0]) else SCALE_DTYPE.itemsize
+    return ROW_DTYPE.itemsize + own
+
+
+def pack_matrix(
+    matrix: Matrix,
+    params: ChipParams,
+    max_words: int,
+    max_record_bytes: int,
+) -> PackedMatrix:
+    """Compress a matrix into as few tiles as fit `max_words` bus words per bank and the records.
+
+    Raises CapacityError when even one row per slot does not fit.
+    """
+    tables = choose_tables([matrix.weights])
+    symbols = row_symbols(matrix.weights, *tables)
+    scales, scale_index = _scales(matrix)
+    record = row_record_bytes(matrix)
+    longest = min(MAX_TILE_ROWS, max_record_bytes // record)
+    if longest < 1:
+        raise CapacityError(
+            f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
+            f"{record} bytes; take a chip with a larger param_bytes"
+        )
+    count = -(-len(symbols) // longest)
+    while True:
+        groups = _split(symbols, count)
+        tiles = _try_tiles(matrix, params, groups, tables, symbols, scale_index, max_words)
+        if tiles is not None:
+            break
+        if max(map(len, groups)) == 1:
+            raise CapacityError(
+                f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes "
+                "per bank; take a chip with a larger bank_bytes"
+            )
+        count = min(len(symbols), count + max(1, count // 8))
+    return PackedMatrix(matrix, pack_block(*tables, scales), tuple(tiles))
+
+
+def _split(symbols: np.ndarray, count: int) -> list[np.ndarray]:
+    """Rows in order, in `count` groups of about equal numbers of rows."""
+    return [g for g in np.array_split(np.arange(len(symbols)), count) if len(g)]
+
+
+def _try_tiles(
+    matrix: Matrix,
+    params: ChipParams,
+    groups: Sequence[np.ndarray],
+    tables: tuple[CodeTable, CodeTable],
+    symbols: np.ndarray,
+    scale_index: np.ndarray,
+    max_words: int,
+) -> list[Tile] | None:
+    """One tile per group of rows, or None as soon as one is too long for its bank."""
+    tiles = []
+    for rows in groups:
+        dealt = deal(symbols[rows], params.slots)
+        try:
+            packed = encode(matrix.weights[rows], dealt, params.lanes, params.threads, tables)
+            image = packed.tile(params.bus_bytes)
+        except CapacityError:
+            return None
+        directory = tile_directory_bytes(params.lanes, params.bus_bytes)
+        words = int(np.frombuffer(image[:directory], "<u2")[: params.lanes].max())
+        if words > max_words:
+            return None
+        order = rows[np.concatenate(dealt)]
+        tiles.append(Tile(packed, image, _records(matrix, order, scale_index), words))
+    return tiles
+
+
+def _records(matrix: Matrix, order: np.ndarray, scale_index: np.ndarray) -> bytes:
+    rows = np.zeros(len(order), ROW_DTYPE)
+    rows["bias"] = matrix.bias[order]
+    rows["destination"] = matrix.destination[order]
+    rows["scale"] = scale_index[order]
+    raw = rows.view(np.uint8).reshape(len(order), ROW_DTYPE.itemsize)
+    if len(_scales(matrix)[0]) == 0:
+        own = _as_scales(matrix.multipliers[order], matrix.shifts[order])
+        raw = np.concatenate([raw, own.view(np.uint8).reshape(len(order), -1)], axis=1)
+    return raw.tobytes()

@@ -1,0 +1,30 @@
+"""Compilation of numeric loops with numba, with a cache on disk that cannot go stale.
+
+Numba's cache notices a change in the file of the compiled function, but not in the files of the
+functions that it inlines. The cache entry is therefore named after a digest of every source of the
+package `npu`, where all functions live that others inline.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        if "cli" not in path.parts and "zoo" not in path.parts:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+FINGERPRINT = _fingerprint()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` with numba, without the global lock, and cache the machine code on disk."""
+    function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
+    return njit(cache=True, nogil=True)(function)

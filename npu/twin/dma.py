@@ -1,0 +1,178 @@
+"""DMA engine: transfers one after the other over AXI, each split into bursts.
+
+Nothing else uses the bus, so a transfer's cycles follow from its start, its addresses and the memory's
+timing alone, and are computed when it is queued. Compute never waits for the DMA unless a command says
+so: banks and parameter memory have a write port of their own, SRAM transfers are waited for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from npu import timing
+from npu.params import ChipParams
+from npu.twin.memory import BusSchedule, ExternalMemory
+
+BOUNDARY = 4096
+
+
+@njit(cache=True)
+def _burst_beats(address, left, bus_bytes, longest):
+    """Beats of the next burst: at most `longest`, never across a 4 KiB boundary (AXI4, A3.4.1)."""
+    to_boundary = (BOUNDARY - address % BOUNDARY) // bus_bytes
+    return min(left, longest, to_boundary)
+
+
+@njit(cache=True)
+def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
+    """Cycle of the last beat of a read that starts at `start`.
+
+    One address per cycle while fewer than `outstanding` bursts are open; the memory presents the first
+    beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles apart, in
+    order. `ar`, `r`: bool patterns by cycle modulo length.
+    """
+    ready_at = np.zeros(outstanding, np.int64)
+    length = np.zeros(outstanding, np.int64)
+    head = 0
+    open_bursts = 0
+    asked = 0
+    got = 0
+    in_burst = 0
+    last = start - gap
+    cycle = start
+    while True:
+        delivered = False
+        if open_bursts > 0 and cycle >= ready_at[head] and cycle - last >= gap and r[cycle % len(r)]:
+            last = cycle
+            got += 1
+            in_burst += 1
+            delivered = in_burst == length[head]
+            if got == beats:
+                return cycle
+        if asked < beats and open_bursts < outstanding and ar[cycle % len(ar)]:
+            tail = (head + open_bursts) % outstanding
+            length[tail] = _burst_beats(address, beats - asked, bus_bytes, longest)
+            ready_at[tail] = cycle + latency
+            address += length[tail] * bus_bytes
+            asked += length[tail]
+            open_bursts += 1
+        if delivered:
+            # Seen by the address channel one cycle later.
+            in_burst = 0
+            head = (head + 1) % outstanding
+            open_bursts -= 1
+        cycle += 1
+
+
+@njit(cache=True)
+def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
+    """Cycle of the last write response: per burst address, then beats, then the response."""
+    cycle = start
+    left = beats
+    while left > 0:
+        burst = _burst_beats(address, left, bus_bytes, longest)
+        while not aw[cycle % len(aw)]:
+            cycle += 1
+        cycle += 1
+        for beat in range(burst):
+            while not w[cycle % len(w)]:
+                cycle += 1
+            cycle += gap if beat < burst - 1 else 1
+        cycle += latency - 1
+        while not b[cycle % len(b)]:
+            cycle += 1
+        left -= burst
+        address += burst * bus_bytes
+        cycle += 1
+    return cycle - 1
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A queued transfer: its tag (None: waited for), first and last cycle, and what it fills."""
+
+    tag: int | None
+    start: int
+    done: int
+    space: str
+    first: int
+    end: int
+
+
+class Dma:
+    """The queue of transfers. Cycles are absolute.
+
+    Attributes
+    ----------
+    transfers : the transfers that may still be open, in order.
+    bytes_read, bytes_written, busy_cycles : counters.
+    """
+
+    def __init__(self, params: ChipParams, memory: ExternalMemory) -> None:
+        self.params = params
+        self.memory = memory
+        self.transfers: list[Transfer] = []
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.busy_cycles = 0
+
+    def open_at(self, cycle: int) -> list[Transfer]:
+        """Transfers that are not done before `cycle`; forgets the others."""
+        self.transfers = [t for t in self.transfers if t.done >= cycle]
+        return self.transfers
+
+    def slot_free_at(self, cycle: int) -> int:
+        """First cycle, not before `cycle`, in which the queue takes another transfer."""
+        waiting = self.open_at(cycle)
+        if len(waiting) < self.params.dma_queue:
+            return cycle
+        return waiting[len(waiting) - self.params.dma_queue].done + 1
+
+    def wait_until(self, cycle: int, tags: int) -> int:
+        """First cycle, not before `cycle`, in which no transfer with a tag of the mask is open."""
+        ends = [t.done + 1 for t in self.open_at(cycle) if t.tag is not None and tags >> t.tag & 1]
+        return max([cycle, *ends])
+
+    def pending(self, cycle: int, space: str, first: int, end: int) -> Transfer | None:
+        """An open transfer that fills part of [first, end) of `space`: reading it now is a race."""
+        for transfer in self.open_at(cycle):
+            if transfer.space == space and transfer.first < end and first < transfer.end:
+                return transfer
+        return None
+
+    def read(self, cycle: int, address: int, beats: int, **target) -> Transfer:
+        """Queue a read of `beats` bus words at `cycle`."""
+        p, schedule = self.params, self.memory.schedule
+        start = self._start(cycle)
+        last = read_cycles(
+            *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
+            *(p.dma_outstanding, p.memory_latency_cycles, p.memory_cycles_per_beat),
+            *(schedule.ar, schedule.r),
+        )
+        self.bytes_read += beats * p.bus_bytes
+        return self._queue(start, int(last), **target)
+
+    def write(self, cycle: int, address: int, beats: int, **target) -> Transfer:
+        """Queue a write of `beats` bus words at `cycle`."""
+        p, schedule = self.params, self.memory.schedule
+        start = self._start(cycle)
+        last = write_cycles(
+            *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
+            *(p.memory_latency_cycles, p.memory_cycles_per_beat),
+            *(schedule.aw, schedule.w, schedule.b),
+        )
+        self.bytes_written += beats * p.bus_bytes
+        return self._queue(start, int(last), **target)
+
+    def _start(self, cycle: int) -> int:
+        return max([cycle, *(t.done + 1 for t in self.transfers[-1:])])
+
+    def _queue(self, start: int, last: int, tag=None, space="", first=0, end=0) -> Transfer:
+        transfer = Transfer(tag, start, last + timing.DMA_DONE, space, first, end)
+        self.busy_cycles += transfer.done - start + 1
+        self.transfers.append(transfer)
+        return transfer
+
+
+__all__ = ["BusSchedule", "Dma", "Transfer", "read_cycles", "write_cycles"]

@@ -1,0 +1,265 @@
+"""Lanes and requantiser, cycle by cycle.
+
+Every lane is a barrel of `threads` rows: in cycle c all lanes give their turn to thread c mod threads.
+A turn decodes one run and one value symbol of that thread's streams, moves its column, multiplies and
+accumulates. A row ends with the last flag or at the last column; LANE_PIPELINE cycles after the turn that decodes a row's last nonzero, the sum enters the
+lane's result FIFO. A turn is skipped while the FIFO could overflow from rows already in the pipeline.
+Refilling the bit windows never costs a turn: each stream gets one 32-bit bank word per two turns, and
+two symbols take at most 32 bits (see npu.format.MAX_SYMBOL_BITS).
+
+The requantiser takes one finished row at a time from the lanes in round-robin order, reads its record
+(one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
+"""
+
+import numpy as np
+
+from npu import timing
+from npu.format import MAX_SLOT_ROWS, ROWS_BITS, START_BITS
+from npu.jit import kernel
+from npu.numerics import requantize, wrap_int32
+from npu.twin.decoder import decode_run, decode_value
+
+_START_MASK = (1 << START_BITS) - 1
+_LANE_PIPELINE = timing.LANE_PIPELINE
+_REQUANTISE = timing.REQUANTISE
+
+# Error status of a matrix-vector command; 0 is success.
+STATUS = {
+    1: "a stream starts or ends outside the bank",
+    2: "a stream runs past its end",
+    3: "a column lies outside the input vector",
+    4: "a stream is not used up at the end of its rows",
+    5: "a row record lies outside parameter memory",
+    6: "a destination or scale index is out of range",
+}
+_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX = STATUS
+
+
+@kernel
+def directory(bank, base, threads, run_start, value_start, rows, row_base):
+    """Read a section's directory into the slot arrays of one lane; returns the end of its streams."""
+    for t in range(threads):
+        first = np.int64(bank[base + 2 * t])
+        second = np.int64(bank[base + 2 * t + 1])
+        run_start[t] = first & _START_MASK
+        rows[t] = (first >> START_BITS) & MAX_SLOT_ROWS
+        value_start[t] = second & _START_MASK
+        row_base[t] = (second >> START_BITS) & ((1 << ROWS_BITS) - 1)
+    return np.int64(bank[base + 2 * threads])
+
+
+@kernel
+def step(
+    banks,
+    base,
+    threads,
+    run_raw,
+    run_limits,
+    run_offsets,
+    run_entries,
+    value_raw,
+    value_limits,
+    value_offsets,
+    value_entries,
+    activations,
+    bias,
+    destination,
+    scale,
+    multipliers,
+    shifts,
+    per_row,
+    fifo_depth,
+    zero_point,
+    lo,
+    hi,
+    out,
+    plan_row,
+    plan_column,
+    plan_weight,
+):
+    """Run the lanes from their first turn to the last write.
+
+    banks : (lanes, words) uint32; the sections start at word `base` of every lane.
+    activations : (columns,) int64, input minus its zero point.
+    bias, destination, scale : (records,) row records in order; multipliers, shifts : per record if
+        `per_row`, else the shared scales that `scale` selects.
+    out : (rows,) int64, written at `destination`.
+    plan_* : empty, or big enough for every symbol: record, column and weight in decode order.
+
+    Returns (status, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
+    """
+    lanes = banks.shape[0]
+    slots = lanes * threads
+    words = banks.shape[1]
+    columns = len(activations)
+    recording = len(plan_row) > 0
+
+    run_bit = np.zeros(slots, np.int64)
+    run_end = np.zeros(slots, np.int64)
+    value_bit = np.zeros(slots, np.int64)
+    value_end = np.zeros(slots, np.int64)
+    rows_left = np.zeros(slots, np.int64)
+    record = np.zeros(slots, np.int64)
+    for lane in range(lanes):
+        at = lane * threads
+        till = at + threads
+        end = directory(
+            *(banks[lane], base, threads, run_bit[at:till], value_bit[at:till]),
+            *(rows_left[at:till], record[at:till]),
+        )
+        for slot in range(at, till):
+            run_end[slot] = value_bit[slot]
+            value_end[slot] = end if slot == till - 1 else run_bit[slot + 1]
+            ordered = run_bit[slot] <= run_end[slot] and value_bit[slot] <= value_end[slot]
+            if not ordered or base * 32 + value_end[slot] > words * 32:
+                return _OUTSIDE, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
+            if record[slot] + rows_left[slot] > len(bias):
+                return _RECORD, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
+
+    column = np.zeros(slots, np.int64)
+    accumulator = np.zeros(slots, np.int64)
+    sums = np.zeros((lanes, fifo_depth), np.int64)
+    records = np.zeros((lanes, fifo_depth), np.int64)
+    arrives = np.zeros((lanes, fifo_depth), np.int64)
+    head = np.zeros(lanes, np.int64)
+    held = np.zeros(lanes, np.int64)  # rows in the FIFO or on their way to it
+    arrived = np.zeros(lanes, np.int64)  # rows in the FIFO
+
+    row_cycles = 2 if per_row else 1
+    rows_open = np.int64(0)
+    for slot in range(slots):
+        rows_open += rows_left[slot]
+    decoding = rows_open
+    symbols = np.int64(0)
+    macs = np.int64(0)
+    gated = np.int64(0)
+    stalled = np.int64(0)
+    next_lane = 0
+    free_at = np.int64(0)
+    last_write = np.int64(-1)
+    cycle = np.int64(0)
+    thread = 0
+    while rows_open > 0:
+        for lane in range(lanes):
+            while arrived[lane] < held[lane]:
+                place = (head[lane] + arrived[lane]) % fifo_depth
+                if arrives[lane, place] > cycle:
+                    break
+                arrived[lane] += 1
+        # What the FIFOs hold at the start of the cycle decides about turns and about the requantiser.
+        taken = -1
+        if cycle >= free_at:
+            for i in range(lanes):
+                lane = next_lane + i
+                if lane >= lanes:
+                    lane -= lanes
+                if arrived[lane] > 0:
+                    taken = lane
+                    break
+        if decoding > 0:
+            for lane in range(lanes):
+                slot = lane * threads + thread
+                if rows_left[slot] == 0:
+                    continue
+                if arrived[lane] + _LANE_PIPELINE > fifo_depth:
+                    stalled += 1
+                    continue
+                section = banks[lane, base:]
+                run, last, run_bits = decode_run(
+                    section, run_bit[slot], run_limits, run_offsets, run_entries, run_raw
+                )
+                weight, value_bits = decode_value(
+                    *(section, value_bit[slot], value_limits, value_offsets),
+                    *(value_entries, value_raw),
+                )
+                if run_bit[slot] + run_bits > run_end[slot]:
+                    return _OVERRUN, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
+                if value_bit[slot] + value_bits > value_end[slot]:
+                    return _OVERRUN, lane, thread, value_bit[slot], cycle, 0, 0, 0, 0
+                at = column[slot] + run
+                if at >= columns:
+                    return _COLUMN, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
+                run_bit[slot] += run_bits
+                value_bit[slot] += value_bits
+                if recording:
+                    plan_row[symbols] = record[slot]
+                    plan_column[symbols] = at
+                    plan_weight[symbols] = weight
+                symbols += 1
+                macs += weight != 0
+                gated += weight != 0 and activations[at] == 0
+                accumulator[slot] += weight * activations[at]
+                column[slot] = at + 1
+                if last or at == columns - 1:
+                    place = (head[lane] + held[lane]) % fifo_depth
+                    sums[lane, place] = wrap_int32(accumulator[slot])
+                    records[lane, place] = record[slot]
+                    arrives[lane, place] = cycle + _LANE_PIPELINE
+                    held[lane] += 1
+                    accumulator[slot] = 0
+                    column[slot] = 0
+                    record[slot] += 1
+                    rows_left[slot] -= 1
+                    decoding -= 1
+                    if rows_left[slot] == 0 and (
+                        run_bit[slot] != run_end[slot] or value_bit[slot] != value_end[slot]
+                    ):
+                        return _LEFTOVER, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
+        if taken >= 0:
+            place = head[taken]
+            r = records[taken, place]
+            index = r if per_row else scale[r]
+            if index >= len(multipliers) or destination[r] >= len(out):
+                return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0
+            out[destination[r]] = requantize(
+                *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
+                *(zero_point, lo, hi),
+            )
+            head[taken] = (place + 1) % fifo_depth
+            held[taken] -= 1
+            arrived[taken] -= 1
+            next_lane = taken + 1 if taken + 1 < lanes else 0
+            free_at = cycle + row_cycles
+            last_write = cycle + _REQUANTISE
+            rows_open -= 1
+        cycle += 1
+        thread += 1
+        if thread == threads:
+            thread = 0
+    return 0, 0, 0, 0, last_write + 1, symbols, macs, gated, stalled
+
+
+@kernel
+def planned(
+    first,
+    plan_column,
+    plan_weight,
+    activations,
+    bias,
+    destination,
+    scale,
+    multipliers,
+    shifts,
+    per_row,
+    zero_point,
+    lo,
+    hi,
+    out,
+):
+    """The same results from a plan that `step` recorded, without the cycles.
+
+    first : (records + 1,) start of every record's symbols in plan_column and plan_weight.
+    Returns the MACs that a zero activation gated.
+    """
+    gated = np.int64(0)
+    for r in range(len(first) - 1):
+        total = np.int64(0)
+        for i in range(first[r], first[r + 1]):
+            x = activations[plan_column[i]]
+            total += np.int64(plan_weight[i]) * x
+            gated += x == 0 and plan_weight[i] != 0
+        index = r if per_row else scale[r]
+        out[destination[r]] = requantize(
+            wrap_int32(total), bias[r], multipliers[index], shifts[index], zero_point, lo, hi
+        )
+    return gated

@@ -1,0 +1,67 @@
+"""External memory: contents, and the timing with which it answers on the bus.
+
+The default timing is a fixed latency and a fixed number of cycles per beat. A `BusSchedule` adds an
+arbitrary pattern of ready and valid on every channel; the RTL's test bench plays the same pattern, so
+that equality is tested under back-pressure too.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from npu.errors import MachineError
+from npu.params import ChipParams
+
+
+def _always() -> np.ndarray:
+    return np.ones(1, np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class BusSchedule:
+    """When the memory side of each AXI channel may act: bool arrays, indexed by cycle modulo length.
+
+    `ar`, `aw`, `w`: the memory is ready to take an address or a write beat; `r`, `b`: it may present a
+    read beat or a write response. Every array needs at least one True.
+    """
+
+    ar: np.ndarray = field(default_factory=_always)
+    r: np.ndarray = field(default_factory=_always)
+    aw: np.ndarray = field(default_factory=_always)
+    w: np.ndarray = field(default_factory=_always)
+    b: np.ndarray = field(default_factory=_always)
+
+    def __post_init__(self) -> None:
+        for name in ("ar", "r", "aw", "w", "b"):
+            pattern = np.asarray(getattr(self, name), np.bool_)
+            if pattern.ndim != 1 or not pattern.any():
+                raise ValueError(f"bus schedule {name!r} must be a vector with at least one True")
+            object.__setattr__(self, name, pattern)
+
+
+class ExternalMemory:
+    """Byte-addressed external memory of `size` bytes, zero where nothing was written.
+
+    Attributes
+    ----------
+    data : (size,) uint8.
+    schedule : BusSchedule.
+    """
+
+    def __init__(self, params: ChipParams, size: int, schedule: BusSchedule | None = None) -> None:
+        if size > params.memory_bytes:
+            raise MachineError(
+                f"the program needs {size} bytes of external memory, "
+                f"chip {params.name!r} addresses {params.memory_bytes}"
+            )
+        self.data = np.zeros(size, np.uint8)
+        self.schedule = schedule or BusSchedule()
+
+    def window(self, address: int, n_bytes: int) -> np.ndarray:
+        """A view of `n_bytes` at `address`. Raises MachineError outside the memory."""
+        if address < 0 or address + n_bytes > len(self.data):
+            raise MachineError(
+                f"bus error: {n_bytes} bytes at {address:#x} lie outside external memory "
+                f"({len(self.data)} bytes)"
+            )
+        return self.data[address : address + n_bytes]
