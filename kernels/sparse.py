@@ -7,8 +7,8 @@ from npu.numerics import kernel, requantize
 from npu.quantisation import MatVecParams
 
 SPARSE_BELOW = 0.02
-"""Density under which skipping zeros beats a processor's vector units: measured at 768 x 192 and
-640 x 2048, where 25 % nonzeros take 7 to 9 times as long this way as dense, and 2 % about as long."""
+"""Density under which skipping zeros beats a processor's vector units. Measured at 768 x 192 and
+640 x 2048: 25 % nonzeros take 7 to 9 times as long this way as dense, 2 % about as long."""
 
 
 @kernel

@@ -1,9 +1,10 @@
 """The integer parameters of each operator, derived from its float scales as TFLM derives them.
 
-Which products are taken in float32 and which in double decides the last bit of a multiplier, so
-each derivation follows its own source: `fully_connected_common.cc`, `lstm_eval_common.cc`,
-`add_common.cc`, `mul_common.cc`, `activations_common.cc` and `quantize_common.cc` of TensorFlow
-Lite Micro. Kernels and compiler both take their numbers from here. Graphs must have passed
+Source of method: `fully_connected_common.cc`, `lstm_eval_common.cc`, `add_common.cc`,
+`mul_common.cc`, `activations_common.cc` and `quantize_common.cc` of TensorFlow Lite Micro. Whether
+scales meet in float32 or in double decides the last bit of a multiplier. Measured on the pinned
+oracle: multipliers in double throughout, the bounds of fused activations and of RELU6 in float32.
+Kernels and compiler both take their numbers from here. Graphs must have passed
 `npu.graph.verify`. Where TFLM aborts or is undefined, these functions raise `ModelError`.
 """
 
@@ -184,12 +185,6 @@ def _activation_range(activation: Activation, output: Tensor, where: str) -> tup
             return lo, hi
 
 
-def _per_tensor_real(source: np.float32, weights: np.float32, output: np.float32) -> float:
-    """The factor of a product: the first two scales meet in float32."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.float32(source) * np.float32(weights)) / float(output)
-
-
 def _matvec(
     source: Quantization,
     weights: Quantization,
@@ -199,14 +194,14 @@ def _matvec(
     clamp: tuple[int, int],
     where: str,
 ) -> MatVecParams:
+    # In double, per tensor too. The C++ source writes the per-tensor product in float32, but the
+    # pinned oracle answers as if in double, and the last bit of a multiplier shows in outputs.
+    pairs = [
+        _multiplier(float(source.scale[0]) * float(scale) / float(output_scale), where)
+        for scale in weights.scale
+    ]
     if weights.per_tensor:
-        pair = _multiplier(_per_tensor_real(source.scale[0], weights.scale[0], output_scale), where)
-        pairs = [pair] * rows
-    else:
-        pairs = [
-            _multiplier(float(source.scale[0]) * float(scale) / float(output_scale), where)
-            for scale in weights.scale
-        ]
+        pairs *= rows
     multipliers, shifts = np.array(pairs, np.int32).T.copy()
     return MatVecParams(
         multipliers, shifts, source.zero_point, output_zero_point, clamp[0], clamp[1]
@@ -417,9 +412,10 @@ def rescale_params(graph: Graph, op: Quantize | Relu | Relu6) -> RescaleParams:
         return requantisation(source, output, _where(graph, op))
     lo, hi = DTYPE_RANGES["int8"]
     if isinstance(op, Relu):
-        with np.errstate(over="ignore", under="ignore"):
-            ratio = float(source.scale[0] / output.scale[0])
-        multiplier, shift = _multiplier(ratio, _where(graph, op))
+        # In double, as the pinned oracle does; see `_matvec`.
+        multiplier, shift = _multiplier(
+            float(source.scale[0]) / float(output.scale[0]), _where(graph, op)
+        )
         return RescaleParams(
             multiplier,
             shift,

@@ -1,0 +1,244 @@
+"""Writes small TFLite models for tests, with the published schema's own builder functions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+from tflite.BuiltinOperator import BuiltinOperator
+from tflite.TensorType import TensorType
+
+TYPES = {
+    "int8": TensorType.INT8,
+    "int16": TensorType.INT16,
+    "int32": TensorType.INT32,
+    "float32": TensorType.FLOAT32,
+}
+
+
+@dataclass
+class TensorSpec:
+    shape: tuple[int, ...]
+    dtype: str = "int8"
+    scale: Any = None
+    zero_point: int = 0
+    data: np.ndarray | None = None
+    is_variable: bool = False
+
+
+@dataclass
+class OperatorSpec:
+    """`options` are (class name of the schema, {field: value})."""
+
+    kind: str
+    inputs: list[int]
+    outputs: list[int]
+    options: tuple[str, dict[str, Any]] | None = None
+
+
+@dataclass
+class ModelSpec:
+    tensors: list[TensorSpec] = field(default_factory=list)
+    operators: list[OperatorSpec] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    subgraphs: int = 1
+
+    def tensor(self, *args: Any, **kwargs: Any) -> int:
+        self.tensors.append(TensorSpec(*args, **kwargs))
+        return len(self.tensors) - 1
+
+    def operator(self, *args: Any) -> None:
+        self.operators.append(OperatorSpec(*args))
+
+
+def _call(name: str, *args: Any) -> Any:
+    return getattr(tflite, name)(*args)
+
+
+def _offsets(b: flatbuffers.Builder, start: str, offsets: list[int]) -> int:
+    _call(start, b, len(offsets))
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return b.EndVector()
+
+
+def _vector(b: flatbuffers.Builder, values: Any, dtype: str) -> int:
+    return b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
+
+
+def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
+    name = b.CreateString(f"t{index}")
+    shape = _vector(b, spec.shape, "<i4")
+    quantization = 0
+    if spec.scale is not None:
+        scale = _vector(b, np.atleast_1d(spec.scale), "<f4")
+        zero_points = _vector(b, [spec.zero_point] * len(np.atleast_1d(spec.scale)), "<i8")
+        tflite.QuantizationParametersStart(b)
+        tflite.QuantizationParametersAddScale(b, scale)
+        tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        quantization = tflite.QuantizationParametersEnd(b)
+    tflite.TensorStart(b)
+    tflite.TensorAddShape(b, shape)
+    tflite.TensorAddType(b, TYPES[spec.dtype])
+    # Constants must not share a buffer; buffer 0 is the empty one.
+    tflite.TensorAddBuffer(b, 0 if spec.is_variable else index + 1)
+    tflite.TensorAddName(b, name)
+    if quantization:
+        tflite.TensorAddQuantization(b, quantization)
+    tflite.TensorAddIsVariable(b, spec.is_variable)
+    return tflite.TensorEnd(b)
+
+
+def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
+    inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    options = 0
+    if spec.options is not None:
+        kind, values = spec.options
+        _call(f"{kind}Start", b)
+        for name, value in values.items():
+            _call(f"{kind}Add{name}", b, value)
+        options = _call(f"{kind}End", b)
+    tflite.OperatorStart(b)
+    tflite.OperatorAddOpcodeIndex(b, index)
+    tflite.OperatorAddInputs(b, inputs)
+    tflite.OperatorAddOutputs(b, outputs)
+    if spec.options is not None:
+        tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, spec.options[0]))
+        tflite.OperatorAddBuiltinOptions(b, options)
+    return tflite.OperatorEnd(b)
+
+
+def write(spec: ModelSpec) -> bytes:
+    """The flatbuffer of a model."""
+    b = flatbuffers.Builder(1024)
+    buffers = []
+    for contents in [None, *(t.data for t in spec.tensors)]:
+        data = (
+            0
+            if contents is None
+            else _vector(b, np.ascontiguousarray(contents).view(np.uint8), "u1")
+        )
+        tflite.BufferStart(b)
+        if data:
+            tflite.BufferAddData(b, data)
+        buffers.append(tflite.BufferEnd(b))
+    codes = []
+    for op in spec.operators:
+        code = getattr(BuiltinOperator, op.kind)
+        tflite.OperatorCodeStart(b)
+        tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
+        tflite.OperatorCodeAddVersion(b, 1)
+        tflite.OperatorCodeAddBuiltinCode(b, code)
+        codes.append(tflite.OperatorCodeEnd(b))
+    graphs = []
+    for _ in range(spec.subgraphs):
+        tensors = [_tensor(b, t, i) for i, t in enumerate(spec.tensors)]
+        operators = [_operator(b, o, i) for i, o in enumerate(spec.operators)]
+        tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
+        operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
+        inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+        tflite.SubGraphStart(b)
+        tflite.SubGraphAddTensors(b, tensor_vector)
+        tflite.SubGraphAddInputs(b, inputs)
+        tflite.SubGraphAddOutputs(b, outputs)
+        tflite.SubGraphAddOperators(b, operator_vector)
+        graphs.append(tflite.SubGraphEnd(b))
+    buffer_vector = _offsets(b, "ModelStartBuffersVector", buffers)
+    code_vector = _offsets(b, "ModelStartOperatorCodesVector", codes)
+    graph_vector = _offsets(b, "ModelStartSubgraphsVector", graphs)
+    tflite.ModelStart(b)
+    tflite.ModelAddVersion(b, 3)
+    tflite.ModelAddOperatorCodes(b, code_vector)
+    tflite.ModelAddSubgraphs(b, graph_vector)
+    tflite.ModelAddBuffers(b, buffer_vector)
+    b.Finish(tflite.ModelEnd(b), b"TFL3")
+    return bytes(b.Output())
+
+
+def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
+    """One operator with random scales, zero points, weights and fused activation."""
+
+    def scale(lo: float = 0.004, hi: float = 0.2) -> np.float32:
+        return np.float32(np.exp(rng.uniform(np.log(lo), np.log(hi))))
+
+    def zero_point() -> int:
+        return int(rng.integers(-128, 128))
+
+    m = ModelSpec()
+    n = int(rng.integers(1, 40))
+    activation = int(rng.integers(0, 4))
+    match kind:
+        case "ADD" | "MUL":
+            a, b, o = (m.tensor((1, n), scale=scale(), zero_point=zero_point()) for _ in range(3))
+            name = kind.title() + "Options"
+            m.operator(kind, [a, b], [o], (name, {"FusedActivationFunction": activation}))
+            m.inputs, m.outputs = [a, b], [o]
+        case "TANH" | "LOGISTIC" | "QUANTIZE" | "RELU" | "RELU6":
+            source = TensorSpec((1, 256), scale=scale(0.002, 2.0), zero_point=zero_point())
+            output = {
+                "TANH": (1 / 128, 0),
+                "LOGISTIC": (1 / 256, -128),
+                "RELU6": (source.scale, source.zero_point),
+            }.get(kind, (scale(0.002, 2.0), zero_point()))
+            m.tensors.append(source)
+            m.tensor((1, 256), scale=output[0], zero_point=output[1])
+            m.operator(kind, [0], [1], *([("QuantizeOptions", {})] if kind == "QUANTIZE" else []))
+            m.inputs, m.outputs = [0], [1]
+        case "FULLY_CONNECTED":
+            rows, vectors = int(rng.integers(2, 30)), int(rng.integers(1, 4))
+            per_channel = bool(rng.integers(2))
+            weights = rng.integers(-127, 128, (rows, n)).astype(np.int8)
+            weights[rng.random(weights.shape) < rng.random()] = 0
+            w_scale = [scale() for _ in range(rows)] if per_channel else [scale()]
+            x = m.tensor((1, vectors, n), scale=scale(), zero_point=zero_point())
+            w = m.tensor((rows, n), scale=w_scale, data=weights)
+            bias = rng.integers(-3000, 3000, rows).astype(np.int32)
+            b_scale = [np.float32(m.tensors[x].scale * s) for s in w_scale]
+            bias_index = m.tensor((rows,), "int32", b_scale, data=bias)
+            if not rng.integers(3):
+                bias_index = -1
+            o = m.tensor((1, vectors, rows), scale=scale(0.02, 5.0), zero_point=zero_point())
+            options = {"FusedActivationFunction": activation, "KeepNumDims": True}
+            m.operator(kind, [x, w, bias_index], [o], ("FullyConnectedOptions", options))
+            m.inputs, m.outputs = [x], [o]
+        case "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            _random_lstm(m, rng, n, scale, zero_point)
+        case _:
+            raise ValueError(kind)
+    return m
+
+
+def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zero: Any) -> None:
+    units, time = int(rng.integers(1, 20)), int(rng.integers(1, 5))
+    x = m.tensor((1, time, n), scale=scale(0.01, 0.05), zero_point=zero())
+
+    def weights(columns: int) -> int:
+        data = rng.integers(-127, 128, (units, columns)).astype(np.int8)
+        return m.tensor((units, columns), scale=scale(0.005, 0.05), data=data)
+
+    w = [weights(n) for _ in range(4)]
+    r = [weights(units) for _ in range(4)]
+    biases = [
+        m.tensor((units,), "int32", scale(), data=rng.integers(-4000, 4000, units).astype(np.int32))
+        for _ in range(4)
+    ]
+    hidden_scale, hidden_zero = np.float32(1 / 128), int(rng.integers(-20, 20))
+    h = m.tensor((1, units), scale=hidden_scale, zero_point=hidden_zero, is_variable=True)
+    cell_scale = 2.0 ** int(rng.integers(-16, -8))
+    c = m.tensor((1, units), "int16", cell_scale, is_variable=True)
+    o = m.tensor((1, time, units), scale=hidden_scale, zero_point=hidden_zero)
+    options = {
+        "FusedActivationFunction": 4,
+        "CellClip": float(rng.choice([0.0, 0.0, 0.37])),
+        "AsymmetricQuantizeInputs": False,
+    }
+    inputs = [x, *w, *r, -1, -1, -1, *biases, -1, -1, h, c, -1, -1, -1, -1]
+    m.operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        inputs,
+        [o],
+        ("UnidirectionalSequenceLSTMOptions", options),
+    )
+    m.inputs, m.outputs = [x], [o]
