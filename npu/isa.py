@@ -30,6 +30,19 @@ class ElementType(IntEnum):
         return self.value + 1
 
 
+class Status(IntEnum):
+    """Why the chip stopped. Anything but OK raises the interrupt with the command's address."""
+
+    OK = 0
+    ILLEGAL_COMMAND = 1  # unknown opcode, stray bits, or a program counter outside the program
+    ADDRESS = 2  # a local address is misaligned or outside its memory, or a size is zero
+    BUS = 3  # an external address outside memory, misaligned, or an error response
+    TILE = 4  # a tile's directory does not add up to its transfer
+    TABLE = 5  # a matrix block that no decoder may use
+    STREAM = 6  # a corrupt bit stream
+    RECORD = 7  # a row record, destination or scale out of range
+
+
 @dataclass(frozen=True)
 class Field:
     """A bit field of a command; `signed` fields hold two's complement numbers."""

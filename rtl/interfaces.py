@@ -1,0 +1,130 @@
+"""Signatures between the units, sized by `npu.params.ChipParams`.
+
+All units live in one clock domain `sync`, have a synchronous reset, and keep to these contracts:
+
+- **Unit handshake** (`unit`): the sequencer raises `start` for one cycle, cycle S, with the command
+  on `cmd` (stable until `done`). The unit raises `done` for one cycle, its last cycle E; `error`
+  (npu.isa.Status, 0 = none) is valid with it. S and E are the `start` and `end` of the twin's retire
+  record: E - S + 1 cycles, as `npu.timing` says.
+- **Memories** are read synchronously: address and `en` in one cycle, data in the next, held while `en`
+  is low. At most one compute unit or the DMA works on the vector SRAM at a time; ports of idle units
+  drive zeros, so that users of a memory are OR-ed together.
+- Banks and parameter memory have a write port of their own for the DMA.
+"""
+
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from npu.format import PARAM_WORD
+from npu.isa import COMMAND_BYTES, TAGS
+from npu.params import ChipParams
+
+STATUS_BITS = 4
+
+
+def unit() -> wiring.Signature:
+    """Handshake of a unit that executes commands, seen from the sequencer."""
+    return wiring.Signature(
+        {
+            "start": Out(1),
+            "cmd": Out(8 * COMMAND_BYTES),
+            "done": In(1),
+            "error": In(STATUS_BITS),
+        }
+    )
+
+
+def bus_bits(params: ChipParams) -> int:
+    """Width of the external bus, of an SRAM word and of a bank's write port."""
+    return 8 * params.bus_bytes
+
+
+def sram_words(params: ChipParams) -> int:
+    return params.sram_bytes // params.bus_bytes
+
+
+def bank_bus_words(params: ChipParams) -> int:
+    return params.bank_bytes // params.bus_bytes
+
+
+def param_words(params: ChipParams) -> int:
+    return params.param_bytes // PARAM_WORD
+
+
+def sram_read(params: ChipParams) -> memory.ReadPort.Signature:
+    """A read port of the vector SRAM, seen from the memory."""
+    return memory.ReadPort.Signature(
+        addr_width=ceil_log2(sram_words(params)), shape=bus_bits(params)
+    )
+
+
+def sram_write(params: ChipParams) -> memory.WritePort.Signature:
+    """The write port of the vector SRAM (one enable per byte), seen from the memory."""
+    return memory.WritePort.Signature(
+        addr_width=ceil_log2(sram_words(params)), shape=bus_bits(params), granularity=8
+    )
+
+
+def param_read(params: ChipParams) -> memory.ReadPort.Signature:
+    """The read port of parameter memory, one 64-bit word, seen from the memory."""
+    return memory.ReadPort.Signature(
+        addr_width=ceil_log2(param_words(params)), shape=8 * PARAM_WORD
+    )
+
+
+def param_write(params: ChipParams) -> wiring.Signature:
+    """DMA's port into parameter memory: bus words; the address counts PARAM_WORDs and need not lie
+    on a bus word (it is a multiple of PARAM_WORD bytes). Seen from the memory."""
+    return wiring.Signature(
+        {
+            "addr": In(ceil_log2(param_words(params))),
+            "data": In(bus_bits(params)),
+            "en": In(1),
+        }
+    )
+
+
+def bank_write(params: ChipParams) -> wiring.Signature:
+    """DMA's port into the weight banks: one bus word into the lane of `lane`. Seen from the banks."""
+    return wiring.Signature(
+        {
+            "addr": In(ceil_log2(bank_bus_words(params))),
+            "data": In(bus_bits(params)),
+            "lane": In(max(1, ceil_log2(params.lanes))),
+            "en": In(1),
+        }
+    )
+
+
+# Kinds of transfer on `transfer`.
+KINDS = ("LOAD_BANK", "LOAD_PARAM", "LOAD", "STORE", "LOAD_REG", "STORE_REG")
+
+
+def transfer() -> wiring.Signature:
+    """Transfers from the sequencer to the DMA queue, seen from the sequencer.
+
+    `valid` with a stable payload until `ready`; it is taken in a cycle with both. `kind` indexes
+    KINDS; `local` is the bank address (bus words), parameter or SRAM byte address; `word` the register
+    that STORE_REG writes. `open_tags` has a bit for every tag with an unfinished transfer (the bit
+    falls in the cycle after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is high for one
+    cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE, LOAD_REG, STORE_REG);
+    `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid with `done`, or at any
+    time while a tagged transfer fails; it stays until reset.
+    """
+    return wiring.Signature(
+        {
+            "valid": Out(1),
+            "ready": In(1),
+            "kind": Out(3),
+            "address": Out(32),
+            "local": Out(24),
+            "beats": Out(24),
+            "tag": Out(3),
+            "word": Out(32),
+            "open_tags": In(TAGS),
+            "done": In(1),
+            "result": In(32),
+            "error": In(STATUS_BITS),
+        }
+    )
