@@ -442,7 +442,9 @@ class _Reader:
         if self._data[4:8] != b"TFL3":
             raise self._damaged("its identifier must be TFL3, so this is no TFLite model")
         model = Model.GetRootAs(self._data, 0)
-        subgraphs = model.SubgraphsLength()
+        subgraphs = self._count("subgraph", model.SubgraphsLength())
+        if subgraphs == 0:
+            raise self._damaged("it has no subgraph, so there is nothing to run")
         if subgraphs != 1:
             raise UnsupportedError(
                 f"{self.name}: a model must have one subgraph, not {subgraphs}; "
