@@ -237,7 +237,6 @@ class GraphLowering:
         self.resets.append((cell, 0))
         gates = self._buffer("gates", 4, width, ElementType.INT16)
         recurrent = self._buffer("recurrent gates", 4, width, ElementType.INT16)
-        scratch = self._buffer("scratch", 1, width, ElementType.INT16)
         step = gates.stride // ElementType.INT16.n_bytes
         destination = np.concatenate([np.arange(width) + g * step for g in range(4)])
 
@@ -262,7 +261,8 @@ class GraphLowering:
             "recurrent", op.recurrent_weights, none, p.recurrent, np.arange(width), width
         )
         i, f, o, g = (gates.row(k) for k in range(4))
-        whole, c, s = gates.whole(), cell.row(0), scratch.row(0)
+        # The recurrent products are used up by the sum; their first row is scratch space from then on.
+        whole, c, s = gates.whole(), cell.row(0), recurrent.row(0)
         sigmoid = dict(zip(("multiplier", "shift"), p.sigmoid, strict=True))
         gate_tanh = dict(zip(("multiplier", "shift"), p.gate_tanh, strict=True))
         cell_tanh = dict(zip(("multiplier", "shift"), p.cell_tanh, strict=True))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from npu.numerics import kernel, requantize, wrap_int32
+from npu.jit import kernel
+from npu.numerics import requantize, wrap_int32
 from npu.quantisation import MatVecParams
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from kernels.sparse import prepare_matrix
 from npu.graph import Graph, Lstm
+from npu.jit import kernel
 from npu.numerics import (
-    kernel,
     mul_affine,
     saturate,
     saturating_add_int16,

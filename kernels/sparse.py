@@ -3,7 +3,8 @@
 import numpy as np
 
 from kernels.dense import DenseMatrix, folded_bias
-from npu.numerics import kernel, requantize
+from npu.jit import kernel
+from npu.numerics import requantize
 from npu.quantisation import MatVecParams
 
 SPARSE_BELOW = 0.02

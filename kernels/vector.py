@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from npu.numerics import add_affine, kernel, mul_affine
+from npu.jit import kernel
+from npu.numerics import add_affine, mul_affine
 
 
 @kernel

@@ -6,7 +6,7 @@ r0 always reads as zero.
 
 Addresses: `ext` is a byte address in external memory, added to a register where the command has one;
 `bank` counts bus words in every lane's bank; `param`, `sram` are byte addresses in parameter memory
-(multiple of 8) and vector SRAM.
+(multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 """
 
 from dataclasses import dataclass

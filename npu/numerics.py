@@ -12,14 +12,12 @@ Source of method: TensorFlow Lite Micro (`tensorflow/lite/kernels/internal/commo
 rounding, and gemmlowp (`fixedpoint/fixedpoint.h`).
 """
 
-import hashlib
 import math
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from npu.jit import kernel
 
 INT8_MIN, INT8_MAX = -(1 << 7), (1 << 7) - 1
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
@@ -27,21 +25,6 @@ INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 
 MAX_SHIFT = 30
 """Largest left shift of a multiplier: beyond it the C source is undefined."""
-
-FINGERPRINT = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-"""Digest of this file; part of the cache key of every function compiled by `kernel`."""
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` with numba and cache the machine code on disk.
-
-    Numba's cache notices a change in the file of the function itself, but not in the files of the
-    functions it inlines. Naming the cache entry after this module's digest keeps an old rounding
-    from surviving an edit here.
-    """
-    function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
-    return njit(cache=True)(function)
-
 
 # fmt: off
 SIGMOID_TABLE = np.array(

@@ -73,15 +73,10 @@ def param_read(params: ChipParams) -> memory.ReadPort.Signature:
     )
 
 
-def param_write(params: ChipParams) -> wiring.Signature:
-    """DMA's port into parameter memory: bus words; the address counts PARAM_WORDs and need not lie
-    on a bus word (it is a multiple of PARAM_WORD bytes). Seen from the memory."""
-    return wiring.Signature(
-        {
-            "addr": In(ceil_log2(param_words(params))),
-            "data": In(bus_bits(params)),
-            "en": In(1),
-        }
+def param_write(params: ChipParams) -> memory.WritePort.Signature:
+    """DMA's port into parameter memory: whole bus words, seen from the memory."""
+    return memory.WritePort.Signature(
+        addr_width=ceil_log2(params.param_bytes // params.bus_bytes), shape=bus_bits(params)
     )
 
 

@@ -510,7 +510,7 @@ class _Reader:
                 f"are not supported"
             )
         return _RawTensor(
-            (name or b"").decode("utf-8", "replace")[:200],
+            _printable((name or b"")[:200].decode("utf-8", "replace")),
             () if isinstance(shape, int) else tuple(int(d) for d in shape[: ir.MAX_RANK + 1]),
             table.Type(),
             is_variable,
@@ -614,6 +614,11 @@ class _Reader:
             zero_point = int(zero_points[0])
         scale.flags.writeable = False
         return ir.Quantization(scale, zero_point, table.QuantizedDimension())
+
+
+def _printable(name: str) -> str:
+    """A name fit for one line of a terminal, whatever the file holds."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _found(site: _Site) -> str:

@@ -188,7 +188,7 @@ class Machine:
                 target = {"space": "bank", "first": cmd.bank, "end": end_word}
                 self._note("bank", cmd.bank, end_word, address)
             case "LOAD_PARAM":
-                self._check(cmd.param, n_bytes, PARAM_WORD, self.param, "parameter memory")
+                self._check(cmd.param, n_bytes, p.bus_bytes, self.param, "parameter memory")
                 self.param[cmd.param : cmd.param + n_bytes] = data
                 target = {"space": "param", "first": cmd.param, "end": cmd.param + n_bytes}
                 self._note("param", cmd.param, cmd.param + n_bytes, address)

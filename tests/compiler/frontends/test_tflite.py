@@ -162,6 +162,13 @@ def survives(tmp_path: Path, data: bytes) -> bool:
     return True
 
 
+def test_names_are_made_printable(tmp_path):
+    spec = model("TANH")
+    spec.tensors[0].scale = np.float32(0)
+    data = write(spec).replace(b"\x02\0\0\0t0\0", b"\x02\0\0\0\n\x1b\0")
+    refused(tmp_path, data, ModelError, r"tensor 0 \('\?\?'\): its scales")
+
+
 @pytest.mark.parametrize("name", ["lstm_small", "fc_relu", "predictor"])
 def test_truncations(tmp_path, name):
     data = (VECTORS / f"{name}.tflite").read_bytes()
