@@ -55,7 +55,7 @@ SIGMOID_TABLE = np.array(
     dtype=np.uint16,
 )
 # fmt: on
-"""65536 * sigmoid(i / 24) for i in 0..255, in TFLM's own rounding (within 1.2 of the exact value)."""
+"""65536 * sigmoid(i / 24) for i in 0..255, rounded as TFLM does (within 1.2 of exact)."""
 SIGMOID_TABLE.flags.writeable = False
 
 
