@@ -533,7 +533,9 @@ def _verify_unary(graph: Graph, op: Tanh | Logistic | Relu | Relu6 | Quantize) -
     )
 
 
-def _verify_fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Operator], None]:
+def _verify_fixed_output(
+    denominator: int, zero_point: int
+) -> Callable[[Graph, Tanh | Logistic], None]:
     def rule(graph: Graph, op: Tanh | Logistic) -> None:
         _verify_unary(graph, op)
         quantization = _quantization(graph.tensors[op.output])

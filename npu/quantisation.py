@@ -9,6 +9,7 @@ Kernels and compiler both take their numbers from here. Graphs must have passed
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -284,7 +285,7 @@ def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
     except ValueError as error:
         raise ModelError(f"{_where(graph, op)}: its cell state: {error}") from None
 
-    def products(source: Quantization, weights: tuple[int, ...]):
+    def products(source: Quantization, weights: tuple[int, ...]) -> Any:
         return tuple(
             _matvec(
                 source,

@@ -366,8 +366,8 @@ def _build_gather(name: str, site: _Site, tensor: Callable[[int], int]) -> ir.Op
 
 def _build_binary(kind: type[ir.Add] | type[ir.Mul]) -> Build:
     def build(name: str, site: _Site, tensor: Callable[[int], int]) -> ir.Operator:
-        operands = (tensor(i) for i in (*site.inputs, *site.outputs))
-        return kind(name, *operands, _ACTIVATIONS[site.activation()])
+        a, b, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+        return kind(name, a, b, output, _ACTIVATIONS[site.activation()])
 
     return build
 
