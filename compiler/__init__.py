@@ -1,7 +1,7 @@
 """The model compiler: quantised graphs in, compressed images for the chip out.
 
-`load_model` reads what a user names, `compile_model` runs the passes (one per file, in the order that
-`compiler/compile.py` lists), `compiler.codec` is the weight format on its own.
+`load_model` reads what a user names, `compile_model` runs the passes (one per file, in the order
+that `compiler/compile.py` lists), `compiler.codec` is the weight format on its own.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -33,7 +33,9 @@ class Assembler:
             raise ValueError(f"label {name!r} is placed twice")
         self.labels[name] = self.pc
 
-    def emit(self, opcode: str, layer: str = "control", to: str | None = None, **values: int) -> int:
+    def emit(
+        self, opcode: str, layer: str = "control", to: str | None = None, **values: int
+    ) -> int:
         """Append a command (`to`: the label it branches to); returns its program counter."""
         self._commands.append((opcode, values, to))
         self.layers.append(layer)

@@ -1,12 +1,13 @@
 """The compiler, as a list of passes: model in, image out.
 
-    model -> lower -> verify -> place weights (deal, compress) -> allocate SRAM -> schedule -> emit
-    -> verify the image
+model -> lower -> verify -> place weights (deal, compress) -> allocate SRAM -> schedule -> emit
+-> verify the image
 """
 
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,9 +30,9 @@ from compiler.schedule import (
 )
 from compiler.weights import WeightPlan, plan_weights
 from npu.errors import ModelError
-from npu.graph import Gather, Graph, verify as verify_graph
+from npu.graph import Gather, Graph
+from npu.graph import verify as verify_graph
 from npu.image import (
-    FORMAT,
     Header,
     Image,
     LayerInfo,
@@ -39,7 +40,6 @@ from npu.image import (
     TensorInfo,
     TransducerInfo,
 )
-from npu.isa import ElementType
 from npu.params import ChipParams
 
 # Encoder calls that the host may hand over in one start of the chip.
@@ -104,9 +104,7 @@ def _lower_transducer(model: Model, params: ChipParams) -> _Lowered:
     segments = {role: Segment(role) for role in TRANSDUCER_GRAPHS}
     graphs = model.graphs
     encoder = GraphLowering(graphs["encoder"], params, segments["encoder"])
-    decoder = GraphLowering(
-        graphs["decoder"], params, segments["decoder"], index_register=SYMBOL
-    )
+    decoder = GraphLowering(graphs["decoder"], params, segments["decoder"], index_register=SYMBOL)
     joiner_graph = graphs["joiner"]
     bound = {}
     for index, source in zip(joiner_graph.inputs, (encoder, decoder), strict=True):
@@ -147,7 +145,7 @@ def _flattened(buffer: Buffer, graph: Graph, index: int) -> Buffer:
 def _check_embedding(decoder: Graph, joiner: Graph) -> None:
     symbols = joiner.tensors[joiner.outputs[0]].size
     for op in decoder.operators:
-        if isinstance(op, Gather) and len(decoder.tensors[op.table].data) < symbols:
+        if isinstance(op, Gather) and decoder.tensors[op.table].shape[0] < symbols:
             raise ModelError(
                 f"{decoder.name}: {op.name}: its table has fewer rows than the joiner's "
                 f"{symbols} symbols"
@@ -155,20 +153,27 @@ def _check_embedding(decoder: Graph, joiner: Graph) -> None:
 
 
 # --- emission -------------------------------------------------------------------------------------
-def _tensor(name: str, graph: Graph, index: int, params: ChipParams, memory: MemoryMap, buffer=None):
+def _tensor(
+    name: str,
+    graph: Graph,
+    index: int,
+    params: ChipParams,
+    memory: MemoryMap,
+    buffer: Buffer | None = None,
+) -> TensorInfo:
     """Reserve a host-side tensor in external memory."""
     tensor = graph.tensors[index]
     rows, width = (1, tensor.size) if buffer is None else (buffer.rows, buffer.width)
     stride = params.align(width * 4) if buffer is None else buffer.stride
     quantization = tensor.quantization
     limits = [
-        len(graph.tensors[op.table].data)
+        graph.tensors[op.table].shape[0]
         for op in graph.operators
         if isinstance(op, Gather) and op.indices == index
     ]
     return TensorInfo(
         name=name,
-        dtype=tensor.dtype,
+        dtype="int8" if tensor.dtype == "int8" else "int32",
         shape=tensor.shape,
         rows=rows,
         width=width,
@@ -294,13 +299,13 @@ def _emit_transducer(
 
 def _image(
     model: Model,
-    kind: str,
+    kind: Literal["graph", "transducer"],
     asm: Assembler,
     memory: MemoryMap,
     plan: WeightPlan,
     params: ChipParams,
     sram_bytes: int,
-    **fields,
+    **fields: Any,
 ) -> Image:
     program = asm.program(params)
     contents = np.frombuffer(memory.contents(), np.uint8)
@@ -322,7 +327,7 @@ def _image(
             )
         )
     header = Header(
-        format=FORMAT,
+        format=1,
         model=model.name,
         kind=kind,
         chip=params.model_dump(mode="json"),
@@ -338,6 +343,3 @@ def _image(
         **fields,
     )
     return Image(header, program, contents)
-
-
-__all__ = ["CALLS_PER_START", "ElementType", "compile_model"]

@@ -1,8 +1,8 @@
 """Chip operators: what a graph becomes before memory is allocated.
 
 A program is a few *segments* (straight lines of chip operators) that `compiler.schedule` joins with
-control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor laid out in
-rows of `stride` bytes, so that every row starts on a bus word.
+control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor laid
+out in rows of `stride` bytes, so that every row starts on a bus word.
 """
 
 from dataclasses import dataclass, field

@@ -1,11 +1,13 @@
 """Lowering: a verified quantised graph becomes chip operators on laid-out buffers."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from compiler.ir import (
     Buffer,
+    ChipOperator,
     GatherRow,
     LoadInput,
     Matrix,
@@ -30,6 +32,7 @@ from npu.graph import (
     Relu6,
     Reshape,
     Tanh,
+    Tensor,
 )
 from npu.isa import ElementType
 from npu.numerics import quantize_multiplier
@@ -37,6 +40,7 @@ from npu.params import ChipParams
 from npu.quantisation import (
     MatVecParams,
     MulParams,
+    RescaleParams,
     add_params,
     fully_connected_params,
     lookup_table,
@@ -105,7 +109,7 @@ class GraphLowering:
         return buffer
 
     # --- helpers --------------------------------------------------------------------------------
-    def _add(self, operator) -> None:
+    def _add(self, operator: ChipOperator) -> None:
         self.segment.add(operator, f"{self.segment.name}: {self._layer}")
 
     def _buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
@@ -169,8 +173,7 @@ class GraphLowering:
             case Tanh() | Logistic():
                 self._unary("VLUT", op, {}, lookup_table(self.graph, op))
             case Relu() | Relu6() | Quantize():
-                p = rescale_params(self.graph, op)
-                self._unary("VRESCALE", op, _rescale_fields(p))
+                self._unary("VRESCALE", op, _rescale_fields(rescale_params(self.graph, op)))
             case Reshape():
                 self._placed[op.output] = self.buffer(op.input)
 
@@ -180,16 +183,19 @@ class GraphLowering:
         dst = self._new(op.output, like=a)
         self._add(Vector(opcode, a.whole().n, dst.whole(), a.whole(), b.whole(), fields))
 
-    def _unary(self, opcode: str, op, fields: dict[str, int], table=None) -> None:
+    def _unary(
+        self,
+        opcode: str,
+        op: Tanh | Logistic | Relu | Relu6 | Quantize,
+        fields: dict[str, int],
+        table: np.ndarray | None = None,
+    ) -> None:
         a = self.buffer(op.input)
         dst = self._new(op.output, like=a)
-        self._add(
-            Vector(opcode, a.whole().n, dst.whole(), a.whole(), fields=fields, table=table)
-        )
+        self._add(Vector(opcode, a.whole().n, dst.whole(), a.whole(), fields=fields, table=table))
 
     def _fully_connected(self, op: FullyConnected) -> None:
-        weights = self.graph.tensors[op.weights].data
-        assert weights is not None, "the reader requires constant weights"
+        weights = _constant(self.graph.tensors[op.weights])
         bias = None if op.bias is None else self.graph.tensors[op.bias].data
         p = fully_connected_params(self.graph, op)
         src, dst = self.buffer(op.input), self._new(op.output)
@@ -204,8 +210,7 @@ class GraphLowering:
             self._add(_matvec(matrix, view, dst.row(index), p))
 
     def _gather(self, op: Gather) -> None:
-        table = self.graph.tensors[op.table].data
-        assert table is not None, "the reader requires a constant table"
+        table = _constant(self.graph.tensors[op.table])
         dst = self._new(op.output)
         count = self.graph.tensors[op.indices].size
         if self.index_register is not None and count == 1:
@@ -240,11 +245,22 @@ class GraphLowering:
         step = gates.stride // ElementType.INT16.n_bytes
         destination = np.concatenate([np.arange(width) + g * step for g in range(4)])
 
-        def stacked(side: str, weights, biases, params, places, columns) -> Matrix:
+        def stacked(
+            side: str,
+            weights: Sequence[int],
+            biases: Sequence[int | None],
+            params: Sequence[MatVecParams],
+            places: np.ndarray,
+            columns: int,
+        ) -> Matrix:
             return _matrix(
-                *(f"{self._layer} {side}", [tensors[weights[g]].data for g in GATE_ORDER]),
-                [None if biases[g] is None else tensors[biases[g]].data for g in GATE_ORDER],
-                *([params[g] for g in GATE_ORDER], destination, places, columns),
+                f"{self._layer} {side}",
+                [_constant(tensors[weights[g]]) for g in GATE_ORDER],
+                [None if (b := biases[g]) is None else tensors[b].data for g in GATE_ORDER],
+                [params[g] for g in GATE_ORDER],
+                destination,
+                places,
+                columns,
             )
 
         n_input = tensors[op.input_weights[0]].shape[1]
@@ -261,7 +277,7 @@ class GraphLowering:
             "recurrent", op.recurrent_weights, none, p.recurrent, np.arange(width), width
         )
         i, f, o, g = (gates.row(k) for k in range(4))
-        # The recurrent products are used up by the sum; their first row is scratch space from then on.
+        # Once summed, the recurrent products are used up: their first row becomes scratch space.
         whole, c, s = gates.whole(), cell.row(0), recurrent.row(0)
         sigmoid = dict(zip(("multiplier", "shift"), p.sigmoid, strict=True))
         gate_tanh = dict(zip(("multiplier", "shift"), p.gate_tanh, strict=True))
@@ -288,10 +304,8 @@ class GraphLowering:
 INDEX_REGISTER = 14
 
 
-def cross_border(
-    lowering: GraphLowering, index: int, wanted: Quantization, where: str
-) -> Buffer:
-    """The tensor of `lowering` under another int8 quantisation, by TFLM's QUANTIZE if it differs."""
+def cross_border(lowering: GraphLowering, index: int, wanted: Quantization, where: str) -> Buffer:
+    """The tensor under another int8 quantisation, by TFLM's QUANTIZE if it differs."""
     source = lowering.buffer(index)
     own = lowering.graph.tensors[index].quantization
     assert own is not None
@@ -305,6 +319,12 @@ def cross_border(
         f"{lowering.segment.name}: {where}",
     )
     return dst
+
+
+def _constant(tensor: Tensor) -> np.ndarray:
+    if tensor.data is None:
+        raise UnsupportedError(f"{tensor.name!r} must be a constant of the model")
+    return tensor.data
 
 
 def _matrix(
@@ -348,7 +368,7 @@ def _gate_mul(n: int, dst: View, a: View, b: View, p: MulParams) -> Vector:
     return Vector("VMUL", n, dst, a, b, fields)
 
 
-def _rescale_fields(p) -> dict[str, int]:
+def _rescale_fields(p: RescaleParams) -> dict[str, int]:
     return {
         **{"a_zero": p.input_zero_point, "dst_zero": p.output_zero_point},
         **{"multiplier": p.multiplier, "shift": p.shift, "lo": p.lo, "hi": p.hi},

@@ -1,4 +1,4 @@
-"""Models as users name them: a `.tflite` file, a transducer's folder, or the name of a zoo model."""
+"""Models as users name them: a `.tflite` file, a transducer's folder, a name from the zoo."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from compiler.frontends import read_tflite
 from npu import zoo
 from npu.errors import ModelError
-from npu.graph import Graph
+from npu.graph import Graph, Tensor
 from npu.model_config import ModelConfig, Tokens, load_model_config
 
 TRANSDUCER_GRAPHS = ("encoder", "decoder", "joiner")
@@ -73,7 +73,7 @@ def _load_transducer(folder: Path) -> Model:
 def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None:
     """What the three graphs and the configuration say of each other must agree."""
 
-    def only(role: str, side: str, index: int = 0):
+    def only(role: str, side: str, index: int = 0) -> Tensor:
         graph = model.graphs[role]
         indices = graph.inputs if side == "inputs" else graph.outputs
         wanted = 2 if (role, side) == ("joiner", "inputs") else 1

@@ -1,4 +1,4 @@
-"""Scheduling: segments become commands, weights are streamed behind the products, loops are closed."""
+"""Scheduling: segments become commands, and weights are streamed behind the products."""
 
 import numpy as np
 
@@ -107,9 +107,7 @@ class Scheduler:
 
     def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: str) -> None:
         beats = len(tile.tile.image) // self.params.bus_bytes
-        self.assembler.emit(
-            "LOAD_BANK", layer, ext=tile.external, bank=bank, beats=beats, tag=tag
-        )
+        self.assembler.emit("LOAD_BANK", layer, ext=tile.external, bank=bank, beats=beats, tag=tag)
 
     def _load_tile(self, tile: PlacedTile, half: int) -> None:
         self._load_bank(tile, self.plan.stream_banks[half], half, "streaming")
@@ -149,7 +147,7 @@ class Scheduler:
         for key, view in (("dst", op.dst), ("a", op.a), ("b", op.b)):
             if view is not None:
                 fields[key] = view.address
-        self.assembler.emit(op.opcode, layer, n=op.n, **fields)
+        self.assembler.emit(op.opcode, layer, None, n=op.n, **fields)
         return loaded_table
 
     def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: str) -> None:

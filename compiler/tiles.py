@@ -1,4 +1,4 @@
-"""Tiles: rows of a matrix dealt to slots, compressed, with the records that the requantiser reads."""
+"""Tiles: rows of a matrix dealt to slots, compressed, with their records for the requantiser."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 
 import numpy as np
 
-from compiler.ir import ChipModule, MatVec, Vector, View, operands
+from compiler.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
 from compiler.weights import WeightPlan
 from npu.image import Image
 from npu.isa import decode_program
@@ -31,13 +31,13 @@ def module(lowered: ChipModule) -> None:
             written.update(writes)
             for view in _views(op):
                 end = view.offset + view.n * view.buffer.element.n_bytes
-                inside = 0 <= view.offset and end <= view.buffer.n_bytes
+                inside = view.offset >= 0 and end <= view.buffer.n_bytes
                 _require(inside, layer, f"a view leaves {view.buffer.name}")
             if isinstance(op, MatVec):
                 _matvec(op, layer)
 
 
-def _views(op) -> list[View]:
+def _views(op: ChipOperator) -> list[View]:
     if isinstance(op, MatVec):
         return [op.src, op.dst]
     if isinstance(op, Vector):
@@ -56,7 +56,9 @@ def _matvec(op: MatVec, layer: str) -> None:
     _require(unique, layer, "two rows have the same destination")
     inside = rows == 0 or (destination.min() >= 0 and destination.max() < op.dst.n)
     _require(bool(inside), layer, "a destination leaves the output")
-    _require(op.src.buffer is not op.dst.buffer or op.src.offset != op.dst.offset, layer, "in place")
+    _require(
+        op.src.buffer is not op.dst.buffer or op.src.offset != op.dst.offset, layer, "in place"
+    )
 
 
 def weights(plan: WeightPlan, params: ChipParams) -> None:

@@ -70,8 +70,8 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
             if isinstance(op, MatVec) and op.matrix not in matrices:
                 matrices.append(op.matrix)
             if isinstance(op, Vector) and op.table is not None:
-                if op.table.tobytes() not in tables:
-                    tables.append(op.table.tobytes())
+                tables.append(table_bytes(op.table))
+    tables = list(dict.fromkeys(tables))
     for matrix in matrices:
         if matrix.weights.shape[1] > params.activation_entries:
             raise CapacityError(

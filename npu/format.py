@@ -2,23 +2,24 @@
 
 A matrix (or a tile of its rows) is three things:
 
-- a **matrix block** in parameter memory: raw-bit widths, code-length counts and symbol tables of the
-  two codes (run and value), and the shared scales;
+- a **matrix block** in parameter memory: raw-bit widths, code-length counts and symbol tables of
+  the two codes (run and value), and the shared scales;
 - **row records** in parameter memory, in the order of the slots: bias, destination, scale;
 - one **section** per lane in that lane's weight bank: a directory, then the bit streams.
 
-Every nonzero is two symbols, one in the slot's *run* stream and one in its *value* stream. A symbol is
-a canonical Huffman code (0 to MAX_CODE_BITS bits, most significant bit first) that selects a table
-entry, then `raw_bits` bits taken as they are:
+Every nonzero is two symbols, one in the slot's *run* stream and one in its *value* stream. A symbol
+is a canonical Huffman code (0 to MAX_CODE_BITS bits, most significant bit first) that selects a
+table entry, then `raw_bits` bits taken as they are:
 
     run   = ((entry & 0x7f) << raw_bits) + raw          last of row = entry >> 7
     value = int8(entry + raw)                           (entry is the base, modulo 256)
 
 A run counts the zeros skipped since the previous nonzero of the row (or since column 0). A row ends
-with the symbol that has the last flag or that stands in the matrix's last column, flag or not: dense
-matrices spend no bit on runs. A run longer than the alphabet holds, and a row without nonzeros, are
-coded with an explicit zero-valued weight. Bits fill 32-bit words from the most significant bit; words
-are little-endian in memory. All numbers in the structures below are little-endian.
+with the symbol that has the last flag or that stands in the matrix's last column, flag or not:
+dense matrices spend no bit on runs. A run longer than the alphabet holds, and a row without
+nonzeros, are coded with an explicit zero-valued weight. Bits fill 32-bit words from the most
+significant bit; words are little-endian in memory. All numbers in the structures below are
+little-endian.
 """
 
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ VERSION = 1
 WORD_BITS = 32
 MAX_CODE_BITS = 10
 MAX_SYMBOLS = 64
-# A slot's stream gets one 32-bit bank word per two decode turns, so 16 bits a symbol can be sustained
-# without a stall, whatever the bits are.
+# A slot's stream gets one 32-bit bank word per two decode turns, so 16 bits a symbol can be
+# sustained without a stall, whatever the bits are.
 MAX_SYMBOL_BITS = 16
 RUN_BASE_BITS = 7
 LAST_FLAG = 1 << RUN_BASE_BITS
@@ -54,9 +55,9 @@ def directory_words(threads: int) -> int:
 
 
 # --- matrix block -------------------------------------------------------------------------------
-# bytes 0..3: run raw bits, run entries, value raw bits, value entries; 4..14: run codes of each length
-# 0..10; 15..25: value codes of each length; 26: scales; 27: VERSION; 28..31: zero. Then the run
-# entries and the value entries in canonical order, each padded to PARAM_WORD, then the scales.
+# bytes 0..3: run raw bits, run entries, value raw bits, value entries; 4..14: run codes of each
+# length 0..10; 15..25: value codes of each length; 26: scales; 27: VERSION; 28..31: zero. Then the
+# run entries and the value entries in canonical order, each padded to PARAM_WORD, then the scales.
 PARAM_WORD = 8
 BLOCK_HEADER_BYTES = 32
 LENGTHS = MAX_CODE_BITS + 1
@@ -68,8 +69,8 @@ MAX_SCALES = 16
 
 # A scale: int32 multiplier (Q31), int8 shift, three zero bytes.
 SCALE_DTYPE = np.dtype({"names": ["multiplier", "shift"], "formats": ["<i4", "i1"], "itemsize": 8})
-# A row record: int32 bias, uint16 destination element, uint8 scale index. With per-row scales (a block
-# without shared scales) each row record is followed by its own scale.
+# A row record: int32 bias, uint16 destination element, uint8 scale index. With per-row scales (a
+# block without shared scales) each row record is followed by its own scale.
 ROW_DTYPE = np.dtype(
     {"names": ["bias", "destination", "scale"], "formats": ["<i4", "<u2", "u1"], "itemsize": 8}
 )
@@ -132,7 +133,7 @@ class CodeTable:
         return limits
 
     def offsets(self) -> np.ndarray:
-        """(LENGTHS,) int64: entry index = offsets[length] + (window >> (MAX_CODE_BITS - length))."""
+        """(LENGTHS,) int64: entry = offsets[length] + (window >> (MAX_CODE_BITS - length))."""
         offsets = np.zeros(LENGTHS, np.int64)
         first_index = 0
         first_code = 0
@@ -144,7 +145,7 @@ class CodeTable:
 
 
 def pack_block(run: CodeTable, value: CodeTable, scales: np.ndarray) -> bytes:
-    """Serialise a matrix block. `scales`: (n,) SCALE_DTYPE, n <= MAX_SCALES; 0 means one per row."""
+    """Serialise a matrix block. `scales`: (n,) SCALE_DTYPE, n <= MAX_SCALES; 0: one per row."""
     header = bytearray(BLOCK_HEADER_BYTES)
     header[0:4] = bytes([run.raw_bits, len(run.entries), value.raw_bits, len(value.entries)])
     header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts)

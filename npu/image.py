@@ -1,8 +1,8 @@
 """The compiled image (`.npu`): a safetensors file with the program, the memory image and a header.
 
 The header is JSON in the file's metadata, checked key by key; every section of the memory image and
-the program carry a CRC-32. Nothing in a damaged or hostile file is executed or believed before these
-checks; memory is allocated only for what the file really holds.
+the program carry a CRC-32. Nothing in a damaged or hostile file is executed or believed before
+these checks; memory is allocated only for what the file really holds.
 """
 
 import json
@@ -17,7 +17,6 @@ from npu.errors import ImageError
 from npu.isa import COMMAND_BYTES, decode_program
 from npu.params import ChipParams, params_from_dict
 
-FORMAT = 1
 METADATA_KEY = "zeroskip"
 
 _Size = Annotated[int, Field(ge=0, le=2**31)]
@@ -147,7 +146,7 @@ class Image:
 
     @staticmethod
     def load(path: Path) -> "Image":
-        """Read and check a `.npu` file. Raises ImageError with the file, the place and the reason."""
+        """Read and check a `.npu` file. Raises ImageError naming file, place and reason."""
         try:
             return Image.from_bytes(Path(path).read_bytes())
         except OSError as error:

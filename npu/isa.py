@@ -1,12 +1,12 @@
-"""The instruction set: one table gives encoding, decoding, disassembly, the RTL's decoder and the docs.
+"""The instruction set: one table gives encoding, decoding, disassembly, RTL decoder and docs.
 
-A command is COMMAND_BYTES long (256 bits, little-endian). Bits 0..7 hold the opcode, the other fields
-lie where the table says; bits that no field covers must be zero. Sixteen 32-bit scalar registers;
-r0 always reads as zero.
+A command is COMMAND_BYTES long (256 bits, little-endian). Bits 0..7 hold the opcode, the other
+fields lie where the table says; bits that no field covers must be zero. Sixteen 32-bit scalar
+registers; r0 always reads as zero.
 
-Addresses: `ext` is a byte address in external memory, added to a register where the command has one;
-`bank` counts bus words in every lane's bank; `param`, `sram` are byte addresses in parameter memory
-(multiple of 8; of a bus word where the DMA writes) and vector SRAM.
+Addresses: `ext` is a byte address in external memory, added to a register where the command has
+one; `bank` counts bus words in every lane's bank; `param`, `sram` are byte addresses in parameter
+memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 """
 
 from dataclasses import dataclass
@@ -159,7 +159,13 @@ _TABLE: tuple[tuple[str, int, str, str, tuple[str, ...]], ...] = (
             *("multiplier 160 31", "shift 191 6s"),
         ),
     ),
-    ("VADDS", 0x33, "vector", "dst = saturate_int16(a + b)", ("dst 8 24", "n 32 16", "a 48 24", "b 74 24")),
+    (
+        "VADDS",
+        0x33,
+        "vector",
+        "dst = saturate_int16(a + b)",
+        ("dst 8 24", "n 32 16", "a 48 24", "b 74 24"),
+    ),
     (
         "VSIGMOID",
         0x34,

@@ -25,6 +25,6 @@ FINGERPRINT = _fingerprint()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` with numba, without the global lock, and cache the machine code on disk."""
+    """Compile `function` with numba, free of the global lock, cached on disk."""
     function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
     return njit(cache=True, nogil=True)(function)

@@ -52,7 +52,8 @@ class ChipParams(BaseModel):
     activation_entries : columns that a lane's copy of the input vector holds.
     result_fifo : finished rows that a lane can hold before its decoder pauses.
     bus_bytes : width of the external bus, of an SRAM word and of a bank's write port.
-    dma_burst_beats, dma_outstanding, dma_queue : longest AXI burst, bursts in flight, queued transfers.
+    dma_burst_beats, dma_outstanding : longest AXI burst, and bursts in flight.
+    dma_queue : transfers that can be open at a time.
     memory_bytes : size of the external memory.
     memory_latency_cycles : from an accepted read address to its first beat.
     memory_cycles_per_beat : external bandwidth is bus_bytes / memory_cycles_per_beat per cycle.

@@ -1,11 +1,12 @@
 """The host's side: feeds a compiled image on the simulated chip and reads its results.
 
-A session owns one `Machine`. It loads the memory image, boots the chip (weights into banks), and then
-starts it once per call or chunk of calls, as a driver would.
+A session owns one `Machine`. It loads the memory image, boots the chip (weights into banks), and
+then starts it once per call or chunk of calls, as a driver would.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class GraphSession(_Session):
     cycles : cycles of every call so far.
     """
 
-    def __init__(self, image: Image, **options) -> None:
+    def __init__(self, image: Image, **options: Any) -> None:
         if image.header.kind != "graph":
             raise InputError(f"{image.header.model} is a transducer, not a single graph")
         self.cycles: list[int] = []
@@ -124,7 +125,7 @@ class TransducerSession(_Session):
     cycles : cycles of every encoder call so far, with the symbols that it emitted.
     """
 
-    def __init__(self, image: Image, **options) -> None:
+    def __init__(self, image: Image, **options: Any) -> None:
         if image.header.transducer is None:
             raise InputError(f"{image.header.model} is a single graph, not a transducer")
         self.info = image.header.transducer

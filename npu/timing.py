@@ -4,15 +4,16 @@ The twin adds them up, the RTL's tests assert them. Nothing else in the project 
 """
 
 # --- sequencer ------------------------------------------------------------------------------------
-# A command is read from program memory in one cycle and decoded in the next; it starts in the third.
+# A command is read from program memory in one cycle and decoded in the next; it starts in the
+# third.
 FETCH = 1
 DECODE = 1
 SCALAR = 1
 MULTIPLY = 3
 
 # --- lane -----------------------------------------------------------------------------------------
-# From a decode turn to the finished row in the lane's result FIFO: table look-up, column, activation
-# read, multiply, accumulate, write.
+# From a decode turn to the finished row in the lane's result FIFO: table look-up, column,
+# activation read, multiply, accumulate, write.
 LANE_PIPELINE = 6
 # Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
 PRIME_WORDS = 3

@@ -1,11 +1,13 @@
 """DMA engine: transfers one after the other over AXI, each split into bursts.
 
-Nothing else uses the bus, so a transfer's cycles follow from its start, its addresses and the memory's
-timing alone, and are computed when it is queued. Compute never waits for the DMA unless a command says
-so: banks and parameter memory have a write port of their own, SRAM transfers are waited for.
+Nothing else uses the bus, so a transfer's cycles follow from its start, its addresses and the
+memory's timing alone, and are computed when it is queued. Compute never waits for the DMA unless a
+command says so: banks and parameter memory have a write port of their own, SRAM transfers are
+waited for.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -28,9 +30,9 @@ def _burst_beats(address, left, bus_bytes, longest):
 def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
     """Cycle of the last beat of a read that starts at `start`.
 
-    One address per cycle while fewer than `outstanding` bursts are open; the memory presents the first
-    beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles apart, in
-    order. `ar`, `r`: bool patterns by cycle modulo length.
+    One address per cycle while fewer than `outstanding` bursts are open; the memory presents the
+    first beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles
+    apart, in order. `ar`, `r`: bool patterns by cycle modulo length.
     """
     ready_at = np.zeros(outstanding, np.int64)
     length = np.zeros(outstanding, np.int64)
@@ -43,7 +45,12 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
     cycle = start
     while True:
         delivered = False
-        if open_bursts > 0 and cycle >= ready_at[head] and cycle - last >= gap and r[cycle % len(r)]:
+        if (
+            open_bursts > 0
+            and cycle >= ready_at[head]
+            and cycle - last >= gap
+            and r[cycle % len(r)]
+        ):
             last = cycle
             got += 1
             in_burst += 1
@@ -90,14 +97,14 @@ def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w,
 
 @dataclass(frozen=True)
 class Transfer:
-    """A queued transfer: its tag (None: waited for), first and last cycle, and what it fills."""
+    """A queued transfer: first and last cycle, tag (None: waited for), and what it fills."""
 
-    tag: int | None
     start: int
     done: int
-    space: str
-    first: int
-    end: int
+    tag: int | None = None
+    space: str = ""
+    first: int = 0
+    end: int = 0
 
 
 class Dma:
@@ -141,7 +148,7 @@ class Dma:
                 return transfer
         return None
 
-    def read(self, cycle: int, address: int, beats: int, **target) -> Transfer:
+    def read(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
         """Queue a read of `beats` bus words at `cycle`."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
@@ -153,7 +160,7 @@ class Dma:
         self.bytes_read += beats * p.bus_bytes
         return self._queue(start, int(last), **target)
 
-    def write(self, cycle: int, address: int, beats: int, **target) -> Transfer:
+    def write(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
         """Queue a write of `beats` bus words at `cycle`."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
@@ -168,8 +175,8 @@ class Dma:
     def _start(self, cycle: int) -> int:
         return max([cycle, *(t.done + 1 for t in self.transfers[-1:])])
 
-    def _queue(self, start: int, last: int, tag=None, space="", first=0, end=0) -> Transfer:
-        transfer = Transfer(tag, start, last + timing.DMA_DONE, space, first, end)
+    def _queue(self, start: int, last: int, **target: Any) -> Transfer:
+        transfer = Transfer(start, last + timing.DMA_DONE, **target)
         self.busy_cycles += transfer.done - start + 1
         self.transfers.append(transfer)
         return transfer

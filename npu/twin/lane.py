@@ -1,14 +1,15 @@
 """Lanes and requantiser, cycle by cycle.
 
-Every lane is a barrel of `threads` rows: in cycle c all lanes give their turn to thread c mod threads.
-A turn decodes one run and one value symbol of that thread's streams, moves its column, multiplies and
-accumulates. A row ends with the last flag or at the last column; LANE_PIPELINE cycles after the turn that decodes a row's last nonzero, the sum enters the
-lane's result FIFO. A turn is skipped while the FIFO could overflow from rows already in the pipeline.
-Refilling the bit windows never costs a turn: each stream gets one 32-bit bank word per two turns, and
-two symbols take at most 32 bits (see npu.format.MAX_SYMBOL_BITS).
+Every lane is a barrel of `threads` rows: in cycle c all lanes give their turn to thread c mod
+threads. A turn decodes one run and one value symbol of that thread's streams, moves its column,
+multiplies and accumulates. A row ends with the last flag or at the last column; LANE_PIPELINE
+cycles after the turn that decodes a row's last nonzero, the sum enters the lane's result FIFO. A
+turn is skipped while the FIFO could overflow from rows already in the pipeline. Refilling the bit
+windows never costs a turn: each stream gets one 32-bit bank word per two turns, and two symbols
+take at most 32 bits (see npu.format.MAX_SYMBOL_BITS).
 
-The requantiser takes one finished row at a time from the lanes in round-robin order, reads its record
-(one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
+The requantiser takes one finished row at a time from the lanes in round-robin order, reads its
+record (one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
 """
 
 import numpy as np
@@ -37,7 +38,7 @@ _OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX = STATUS
 
 @kernel
 def directory(bank, base, threads, run_start, value_start, rows, row_base):
-    """Read a section's directory into the slot arrays of one lane; returns the end of its streams."""
+    """Read a section's directory into the slot arrays of a lane; returns its streams' end."""
     for t in range(threads):
         first = np.int64(bank[base + 2 * t])
         second = np.int64(bank[base + 2 * t + 1])
@@ -146,7 +147,8 @@ def step(
                 if arrives[lane, place] > cycle:
                     break
                 arrived[lane] += 1
-        # What the FIFOs hold at the start of the cycle decides about turns and about the requantiser.
+        # What the FIFOs hold at the start of the cycle decides about turns and about the
+        # requantiser.
         taken = -1
         if cycle >= free_at:
             for i in range(lanes):

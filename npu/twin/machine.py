@@ -1,8 +1,8 @@
 """The chip: memories, units and the sequencer that runs a program on them.
 
 The host loads external memory, starts the chip at a program counter with arguments in scalar
-registers, and finds results in external memory and registers once the chip has halted. State in SRAM,
-banks and parameter memory stays from one start to the next.
+registers, and finds results in external memory and registers once the chip has halted. State in
+SRAM, banks and parameter memory stays from one start to the next.
 """
 
 import zlib
@@ -25,7 +25,10 @@ from npu.twin.memory import BusSchedule, ExternalMemory
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
 
-_NUMPY = {ElementType.INT8: np.dtype(np.int8), ElementType.INT16: np.dtype("<i2")}
+_NUMPY: dict[ElementType, np.dtype] = {
+    ElementType.INT8: np.dtype(np.int8),
+    ElementType.INT16: np.dtype("<i2"),
+}
 _NONE = np.zeros(0, np.int8)
 
 
@@ -77,7 +80,8 @@ class Machine:
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
-                f"program of {len(program)} bytes, chip {params.name!r} holds {params.program_bytes}"
+                f"program of {len(program)} bytes, chip {params.name!r} holds "
+                f"{params.program_bytes}"
             )
         self.params = params
         self.step = step
@@ -98,7 +102,7 @@ class Machine:
 
     # --- sequencer ------------------------------------------------------------------------------
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
-        """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles it took.
+        """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with the command's index and disassembly) when the chip stops in error.
         """
@@ -127,7 +131,7 @@ class Machine:
         raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
 
     def _execute(self, cmd: Command, start: int) -> tuple[int, int | None, bytes]:
-        """Run a command from cycle `start`: its last cycle, a taken branch's target, what it wrote."""
+        """Run a command from cycle `start`: last cycle, a taken branch's target, what it wrote."""
         match cmd.opcode.unit:
             case "sequencer":
                 return self._scalar(cmd, start)
@@ -207,9 +211,7 @@ class Machine:
         self.counters.sram_bytes += n_bytes
         return done, None, data.tobytes()
 
-    def _transfer_register(
-        self, cmd: Command, address: int, begin: int
-    ) -> tuple[int, None, bytes]:
+    def _transfer_register(self, cmd: Command, address: int, begin: int) -> tuple[int, None, bytes]:
         if address % 4:
             raise MachineError(f"address {address:#x} is not a multiple of 4")
         word = self.memory.window(address, 4)
@@ -270,9 +272,7 @@ class Machine:
             if self.dma.pending(start, space, first, first + 1):
                 raise MachineError(f"race: {space} address {first:#x} is still being loaded")
         key = (cmd.bank, cmd.block, cmd.rows, cmd.columns, *self._contents(cmd))
-        work, written = self._matvec.execute(
-            cmd, key, self.banks, self.param, self.sram, self.step
-        )
+        work, written = self._matvec.execute(cmd, key, self.banks, self.param, self.sram, self.step)
         c = self.counters
         c.busy["matvec"] += work.cycles
         c.matvec_run_cycles += work.run_cycles

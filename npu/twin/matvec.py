@@ -1,7 +1,8 @@
 """The matrix-vector command: load tables and activations, run the lanes, drain the requantiser.
 
-Its cycles depend on the weights and the configuration alone, so they are stepped once and remembered
-with the decoded nonzeros; `step=True` steps every time. Both ways give the same bits and cycles.
+Its cycles depend on the weights and the configuration alone, so they are stepped once and
+remembered with the decoded nonzeros; `step=True` steps every time. Both ways give the same bits and
+cycles.
 """
 
 from dataclasses import dataclass
@@ -119,7 +120,15 @@ class MatVec:
         target[plan.destination] = out[plan.destination]
         return work, target[: int(np.max(plan.destination, initial=-1)) + 1]
 
-    def _step(self, cmd, banks, param, activations, out, record: bool) -> _Plan:
+    def _step(
+        self,
+        cmd: Command,
+        banks: np.ndarray,
+        param: np.ndarray,
+        activations: np.ndarray,
+        out: np.ndarray,
+        record: bool,
+    ) -> _Plan:
         p = self.params
         block = unpack_block(param, cmd.block)
         if isinstance(block, str):
@@ -172,7 +181,7 @@ class MatVec:
                 f"matvec: {lane.STATUS[status]} (lane {at_lane}, thread {thread}, bit {bit})"
             )
         order = np.argsort(plan_row[:symbols], kind="stable")
-        counts = np.bincount(plan_row[:symbols], minlength=n_records) if symbols else []
+        counts = np.bincount(plan_row[:symbols], minlength=n_records)
         first = np.zeros(n_records + 1, np.int64)
         if record:
             np.cumsum(counts, out=first[1:])

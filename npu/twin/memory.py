@@ -1,8 +1,8 @@
 """External memory: contents, and the timing with which it answers on the bus.
 
 The default timing is a fixed latency and a fixed number of cycles per beat. A `BusSchedule` adds an
-arbitrary pattern of ready and valid on every channel; the RTL's test bench plays the same pattern, so
-that equality is tested under back-pressure too.
+arbitrary pattern of ready and valid on every channel; the RTL's test bench plays the same pattern,
+so that equality is tested under back-pressure too.
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ def _always() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class BusSchedule:
-    """When the memory side of each AXI channel may act: bool arrays, indexed by cycle modulo length.
+    """When the memory side of each AXI channel may act: bool arrays, by cycle modulo length.
 
-    `ar`, `aw`, `w`: the memory is ready to take an address or a write beat; `r`, `b`: it may present a
-    read beat or a write response. Every array needs at least one True.
+    `ar`, `aw`, `w`: the memory is ready to take an address or a write beat; `r`, `b`: it may
+    present a read beat or a write response. Every array needs at least one True.
     """
 
     ar: np.ndarray = field(default_factory=_always)

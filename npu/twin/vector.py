@@ -1,7 +1,7 @@
 """Vector unit: element-wise commands on SRAM, `vector_elements` elements per cycle.
 
-Each group of elements is read, computed and written in pipeline; a destination that overlaps a source
-must be that source exactly. Latencies are those of `npu.timing.vector`.
+Each group of elements is read, computed and written in pipeline; a destination that overlaps a
+source must be that source exactly. Latencies are those of `npu.timing.vector`.
 """
 
 import numpy as np
