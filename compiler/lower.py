@@ -112,6 +112,11 @@ class GraphLowering:
     def _add(self, operator: ChipOperator) -> None:
         self.segment.add(operator, f"{self.segment.name}: {self._layer}")
 
+    def _name(self, layout: int) -> str:
+        """A matrix's name; input vectors that lie differently in SRAM need a matrix each."""
+        suffix = f", layout {layout + 1}" if layout else ""
+        return f"{self.segment.name}: {self._layer}{suffix}"
+
     def _buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
         stride = self.params.align(width * element.n_bytes)
         buffer = Buffer(f"{self.graph.name}: {name}", rows, width, element, stride)
@@ -205,7 +210,10 @@ class GraphLowering:
             view, places = self._row(src, n_columns, index)
             matrix = matrices.setdefault(
                 places.tobytes(),
-                _matrix(self._layer, [weights], [bias], [p], np.arange(n_rows), places, view.n),
+                _matrix(
+                    *(self._name(len(matrices)), [weights], [bias], [p]),
+                    *(np.arange(n_rows), places, view.n),
+                ),
             )
             self._add(_matvec(matrix, view, dst.row(index), p))
 
@@ -254,7 +262,7 @@ class GraphLowering:
             columns: int,
         ) -> Matrix:
             return _matrix(
-                f"{self._layer} {side}",
+                f"{self.segment.name}: {self._layer} {side}",
                 [_constant(tensors[weights[g]]) for g in GATE_ORDER],
                 [None if (b := biases[g]) is None else tensors[b].data for g in GATE_ORDER],
                 [params[g] for g in GATE_ORDER],
@@ -265,13 +273,12 @@ class GraphLowering:
 
         n_input = tensors[op.input_weights[0]].shape[1]
         layouts = [self._row(src, n_input, t) for t in range(out.rows)]
-        matrices = {}
+        matrices: dict[bytes, Matrix] = {}
         for view, places in layouts:
             key = places.tobytes()
             if key not in matrices:
-                matrices[key] = stacked(
-                    "input", op.input_weights, op.biases, p.input, places, view.n
-                )
+                side = "input" if not matrices else f"input, layout {len(matrices) + 1}"
+                matrices[key] = stacked(side, op.input_weights, op.biases, p.input, places, view.n)
         none = (None,) * 4
         from_hidden = stacked(
             "recurrent", op.recurrent_weights, none, p.recurrent, np.arange(width), width

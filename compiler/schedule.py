@@ -82,8 +82,9 @@ class Scheduler:
             if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
             for tile in self.plan.matrices[op.matrix].tiles
         ]
+        streaming = f"{segment.name}: streaming"
         for ahead in range(min(2, len(streamed))):
-            self._load_tile(streamed[ahead][1], ahead)
+            self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
         done = 0
         for op, layer in zip(segment.operators, segment.layers, strict=True):
@@ -91,15 +92,15 @@ class Scheduler:
                 placed = self.plan.matrices[op.matrix]
                 for tile in placed.tiles:
                     if placed.resident:
-                        self._matvec(op, tile.bank, tile.records, layer)
+                        self._matvec(op, tile.bank, tile.records)
                         continue
                     half = done % 2
-                    self.assembler.emit("WAIT", "streaming", tags=1 << half)
+                    self.assembler.emit("WAIT", streaming, tags=1 << half)
                     plan = self.plan
-                    self._matvec(op, plan.stream_banks[half], plan.stream_records[half], layer)
+                    self._matvec(op, plan.stream_banks[half], plan.stream_records[half])
                     done += 1
                     if done + 1 < len(streamed):
-                        self._load_tile(streamed[done + 1][1], half)
+                        self._load_tile(streamed[done + 1][1], half, streaming)
             elif isinstance(op, Vector):
                 loaded_table = self._vector(op, layer, loaded_table)
             else:
@@ -109,20 +110,20 @@ class Scheduler:
         beats = len(tile.tile.image) // self.params.bus_bytes
         self.assembler.emit("LOAD_BANK", layer, ext=tile.external, bank=bank, beats=beats, tag=tag)
 
-    def _load_tile(self, tile: PlacedTile, half: int) -> None:
-        self._load_bank(tile, self.plan.stream_banks[half], half, "streaming")
+    def _load_tile(self, tile: PlacedTile, half: int, layer: str) -> None:
+        self._load_bank(tile, self.plan.stream_banks[half], half, layer)
         beats = self.params.align(len(tile.tile.records)) // self.params.bus_bytes
         self.assembler.emit(
-            *("LOAD_PARAM", "streaming"),
+            *("LOAD_PARAM", layer),
             ext=tile.external_records,
             param=self.plan.stream_records[half],
             beats=beats,
             tag=half,
         )
 
-    def _matvec(self, op: MatVec, bank: int, records: int, layer: str) -> None:
+    def _matvec(self, op: MatVec, bank: int, records: int) -> None:
         self.assembler.emit(
-            *("MATVEC", layer),
+            *("MATVEC", op.matrix.name),
             dst=op.dst.address,
             columns=op.matrix.weights.shape[1],
             a=op.src.address,
