@@ -70,6 +70,10 @@ class Opcode:
     summary: str
     fields: tuple[Field, ...]
 
+    def field(self, name: str) -> Field:
+        """The field called `name`, one that the opcode has."""
+        return next(f for f in self.fields if f.name == name)
+
 
 # Field layouts. Each line: name lsb width, `s` after the width for signed.
 _RD, _RS1, _RS2 = "rd 8 4", "rs1 12 4", "rs2 16 4"

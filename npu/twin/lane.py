@@ -13,27 +13,30 @@ record (one cycle, two with a scale per row) and writes the element REQUANTISE c
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from npu import timing
-from npu.format import MAX_SLOT_ROWS, ROWS_BITS, START_BITS
+from npu.format import MAX_SLOT_ROWS, ROWS_BITS, START_BITS, WORD_BITS, directory_words
 from npu.jit import kernel
-from npu.numerics import requantize, wrap_int32
+from npu.numerics import MAX_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
 
+register_jitable(directory_words)
 _START_MASK = (1 << START_BITS) - 1
 _LANE_PIPELINE = timing.LANE_PIPELINE
 _REQUANTISE = timing.REQUANTISE
 
 # Error status of a matrix-vector command; 0 is success.
 STATUS = {
-    1: "a stream starts or ends outside the bank",
+    1: "a stream starts in the directory or ends outside the bank",
     2: "a stream runs past its end",
     3: "a column lies outside the input vector",
     4: "a stream is not used up at the end of its rows",
     5: "a row record lies outside parameter memory",
     6: "a destination or scale index is out of range",
+    7: "a scale is out of range",
 }
-_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX = STATUS
+_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE = STATUS
 
 
 @kernel
@@ -74,6 +77,7 @@ def step(
     lo,
     hi,
     out,
+    order,
     plan_row,
     plan_column,
     plan_weight,
@@ -84,8 +88,11 @@ def step(
     activations : (columns,) int64, input minus its zero point.
     bias, destination, scale : (records,) row records in order; multipliers, shifts : per record if
         `per_row`, else the shared scales that `scale` selects.
-    out : (rows,) int64, written at `destination`.
-    plan_* : empty, or big enough for every symbol: record, column and weight in decode order.
+    out : (elements,) int64, written at `destination`.
+    order : (rows of all slots, 2) int64, set to the rows as the requantiser takes
+        them one by one: number (counted slot by slot) and its record.
+    plan_* : number of the row, column and weight of every symbol in decode order, as far as there
+        is room; `symbols` says how many there were.
 
     Returns (status, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
     """
@@ -93,7 +100,8 @@ def step(
     slots = lanes * threads
     words = banks.shape[1]
     columns = len(activations)
-    recording = len(plan_row) > 0
+    room = len(plan_row)
+    first_bit = directory_words(threads) * WORD_BITS
 
     run_bit = np.zeros(slots, np.int64)
     run_end = np.zeros(slots, np.int64)
@@ -111,15 +119,18 @@ def step(
         for slot in range(at, till):
             run_end[slot] = value_bit[slot]
             value_end[slot] = end if slot == till - 1 else run_bit[slot + 1]
-            ordered = run_bit[slot] <= run_end[slot] and value_bit[slot] <= value_end[slot]
-            if not ordered or base * 32 + value_end[slot] > words * 32:
+            ordered = first_bit <= run_bit[slot] <= run_end[slot] <= value_end[slot]
+            if not ordered or base * WORD_BITS + value_end[slot] > words * WORD_BITS:
                 return _OUTSIDE, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
+            if rows_left[slot] == 0 and run_bit[slot] != value_end[slot]:
+                return _LEFTOVER, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
             if record[slot] + rows_left[slot] > len(bias):
                 return _RECORD, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
 
     column = np.zeros(slots, np.int64)
     accumulator = np.zeros(slots, np.int64)
     sums = np.zeros((lanes, fifo_depth), np.int64)
+    numbers = np.zeros((lanes, fifo_depth), np.int64)
     records = np.zeros((lanes, fifo_depth), np.int64)
     arrives = np.zeros((lanes, fifo_depth), np.int64)
     head = np.zeros(lanes, np.int64)
@@ -127,8 +138,10 @@ def step(
     arrived = np.zeros(lanes, np.int64)  # rows in the FIFO
 
     row_cycles = 2 if per_row else 1
+    number = np.zeros(slots, np.int64)
     rows_open = np.int64(0)
     for slot in range(slots):
+        number[slot] = rows_open
         rows_open += rows_left[slot]
     decoding = rows_open
     symbols = np.int64(0)
@@ -183,8 +196,8 @@ def step(
                     return _COLUMN, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
                 run_bit[slot] += run_bits
                 value_bit[slot] += value_bits
-                if recording:
-                    plan_row[symbols] = record[slot]
+                if symbols < room:
+                    plan_row[symbols] = number[slot]
                     plan_column[symbols] = at
                     plan_weight[symbols] = weight
                 symbols += 1
@@ -195,11 +208,13 @@ def step(
                 if last or at == columns - 1:
                     place = (head[lane] + held[lane]) % fifo_depth
                     sums[lane, place] = wrap_int32(accumulator[slot])
+                    numbers[lane, place] = number[slot]
                     records[lane, place] = record[slot]
                     arrives[lane, place] = cycle + _LANE_PIPELINE
                     held[lane] += 1
                     accumulator[slot] = 0
                     column[slot] = 0
+                    number[slot] += 1
                     record[slot] += 1
                     rows_left[slot] -= 1
                     decoding -= 1
@@ -213,6 +228,10 @@ def step(
             index = r if per_row else scale[r]
             if index >= len(multipliers) or destination[r] >= len(out):
                 return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0
+            if multipliers[index] < 0 or not -31 <= shifts[index] <= MAX_SHIFT:
+                return _SCALE, taken, 0, 0, cycle, 0, 0, 0, 0
+            order[len(order) - rows_open, 0] = numbers[taken, place]
+            order[len(order) - rows_open, 1] = r
             out[destination[r]] = requantize(
                 *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
                 *(zero_point, lo, hi),
@@ -236,6 +255,7 @@ def planned(
     first,
     plan_column,
     plan_weight,
+    order,
     activations,
     bias,
     destination,
@@ -250,16 +270,17 @@ def planned(
 ):
     """The same results from a plan that `step` recorded, without the cycles.
 
-    first : (records + 1,) start of every record's symbols in plan_column and plan_weight.
+    first : (rows + 1,) start of every row's symbols in plan_column and plan_weight.
     Returns the MACs that a zero activation gated.
     """
     gated = np.int64(0)
-    for r in range(len(first) - 1):
+    for i in range(len(order)):
+        row, r = order[i, 0], order[i, 1]
         total = np.int64(0)
-        for i in range(first[r], first[r + 1]):
-            x = activations[plan_column[i]]
-            total += np.int64(plan_weight[i]) * x
-            gated += x == 0 and plan_weight[i] != 0
+        for symbol in range(first[row], first[row + 1]):
+            x = activations[plan_column[symbol]]
+            total += np.int64(plan_weight[symbol]) * x
+            gated += x == 0 and plan_weight[symbol] != 0
         index = r if per_row else scale[r]
         out[destination[r]] = requantize(
             wrap_int32(total), bias[r], multipliers[index], shifts[index], zero_point, lo, hi

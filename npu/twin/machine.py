@@ -6,7 +6,7 @@ SRAM, banks and parameter memory stays from one start to the next.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,7 +98,7 @@ class Machine:
         self.counters = Counters()
         self._matvec = MatVec(params)
         # What lies where in banks and parameter memory: names the contents for remembered plans.
-        self._loaded: dict[str, dict[tuple[int, int], int]] = {"bank": {}, "param": {}}
+        self._loaded: dict[str, dict[tuple[int, int], tuple]] = {"bank": {}, "param": {}}
 
     # --- sequencer ------------------------------------------------------------------------------
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
@@ -107,6 +107,8 @@ class Machine:
         Raises MachineError (with the command's index and disassembly) when the chip stops in error.
         """
         for register, value in (arguments or {}).items():
+            if not 0 < register < isa.REGISTERS:
+                raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self._set(register, value)
         began = self.cycle
         for _ in range(MAX_COMMANDS):
@@ -190,12 +192,12 @@ class Machine:
             case "LOAD_BANK":
                 end_word = self._fill_banks(cmd, data)
                 target = {"space": "bank", "first": cmd.bank, "end": end_word}
-                self._note("bank", cmd.bank, end_word, address)
+                self._note("bank", cmd.bank, end_word, address, data)
             case "LOAD_PARAM":
                 self._check(cmd.param, n_bytes, p.bus_bytes, self.param, "parameter memory")
                 self.param[cmd.param : cmd.param + n_bytes] = data
                 target = {"space": "param", "first": cmd.param, "end": cmd.param + n_bytes}
-                self._note("param", cmd.param, cmd.param + n_bytes, address)
+                self._note("param", cmd.param, cmd.param + n_bytes, address, data)
             case "LOAD":
                 self._check(cmd.sram, n_bytes, p.bus_bytes, self.sram, "SRAM")
                 self.sram[cmd.sram : cmd.sram + n_bytes] = data
@@ -249,12 +251,12 @@ class Machine:
             at += n_bytes
         return end
 
-    def _note(self, space: str, first: int, end: int, address: int) -> None:
+    def _note(self, space: str, first: int, end: int, address: int, data: np.ndarray) -> None:
         """Remember what a transfer loaded, and forget what it overwrote."""
         loaded = self._loaded[space]
         for other in [o for o in loaded if o[0] < end and first < o[1]]:
             del loaded[other]
-        loaded[first, end] = address
+        loaded[first, end] = (address, zlib.crc32(data.tobytes()))
 
     def _check(self, at: int, n_bytes: int, unit: int, memory: np.ndarray, where: str) -> None:
         if at % unit:
@@ -268,11 +270,11 @@ class Machine:
         element = ElementType(cmd.dst_type)
         self._check(cmd.a, cmd.columns, p.bus_bytes, self.sram, "SRAM")
         self._check(cmd.dst, 0, element.n_bytes, self.sram, "SRAM")
-        for space, first in (("bank", cmd.bank), ("param", cmd.rows)):
-            if self.dma.pending(start, space, first, first + 1):
-                raise MachineError(f"race: {space} address {first:#x} is still being loaded")
-        key = (cmd.bank, cmd.block, cmd.rows, cmd.columns, *self._contents(cmd))
-        work, written = self._matvec.execute(cmd, key, self.banks, self.param, self.sram, self.step)
+        reads = self._matvec.reads(cmd, self.banks, self.param)
+        self._check_races(start, reads.spans)
+        work, written = self._matvec.execute(
+            cmd, self._contents(cmd, reads.spans), reads, self.banks, self.param, self.sram
+        )
         c = self.counters
         c.busy["matvec"] += work.cycles
         c.matvec_run_cycles += work.run_cycles
@@ -284,17 +286,30 @@ class Machine:
         c.param_bytes += work.param_bytes
         return start + work.cycles - 1, None, written.tobytes()
 
-    def _contents(self, cmd: Command) -> tuple:
-        """External addresses that the sections, the block and the records were loaded from."""
-        return tuple(
-            next((a for (f, e), a in self._loaded[space].items() if f <= at < e), None)
-            for space, at in (("bank", cmd.bank), ("param", cmd.block), ("param", cmd.rows))
-        )
+    def _check_races(self, start: int, spans: Iterable[tuple[str, int, int]]) -> None:
+        for space, first, end in spans if self.dma.open_at(start) else ():
+            if self.dma.pending(start, space, first, end):
+                raise MachineError(f"race: {space} {first:#x} to {end:#x} is still being loaded")
+
+    def _contents(self, cmd: Command, spans: Iterable[tuple[str, int, int]]) -> tuple | None:
+        """A name for all that a matrix-vector command reads, None if there is none to rely on."""
+        if self.step:
+            return None
+        key: list = [cmd.bank, cmd.block, cmd.rows, cmd.columns]
+        for space, first, end in spans:
+            for (begin, stop), contents in sorted(self._loaded[space].items()):
+                if begin <= first < stop:
+                    key += [begin, contents]
+                    first = stop
+            if first < end:
+                return None
+        return tuple(key)
 
     def _run_vector(self, cmd: Command, start: int) -> tuple[int, None, bytes]:
         p, name, v = self.params, cmd.opcode.name, cmd.values
         if name == "TABLE":
             self._check(cmd.param, LUT_BYTES, PARAM_WORD, self.param, "parameter memory")
+            self._check_races(start, [("param", cmd.param, cmd.param + LUT_BYTES)])
             self.table[:] = self.param[cmd.param : cmd.param + LUT_BYTES].view(np.int8)
             cycles = timing.VECTOR_START + LUT_BYTES // PARAM_WORD
             self.counters.param_bytes += LUT_BYTES
@@ -308,6 +323,10 @@ class Machine:
             self._operand(v[key], n, kind) if kind is not None else _NONE
             for key, kind in zip(("a", "b", "dst"), types, strict=True)
         )
+        for source in (a, b):
+            same = source.ctypes.data == dst.ctypes.data and source.nbytes == dst.nbytes
+            if not same and np.may_share_memory(source, dst):
+                raise MachineError("the destination overlaps a source without being it")
         scalar = vector.execute(cmd, a, b, dst, self.table)
         groups = -(-n // p.vector_elements)
         cycles = timing.vector(name, groups)

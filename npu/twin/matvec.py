@@ -5,16 +5,20 @@ remembered with the decoded nonzeros; `step=True` steps every time. Both ways gi
 cycles.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from npu import timing
 from npu.errors import MachineError
 from npu.format import (
+    BLOCK_HEADER_BYTES,
+    MAX_TILE_ROWS,
     PARAM_WORD,
     ROW_DTYPE,
     SCALE_DTYPE,
+    SCALES_AT,
+    WORD_BITS,
     CodeTable,
     block_bytes,
     directory_words,
@@ -24,7 +28,9 @@ from npu.isa import Command, ElementType
 from npu.params import ChipParams
 from npu.twin import lane
 
-_NO_PLAN = np.zeros(0, np.int64)
+# Symbols of one plan and of all plans that are remembered: what is larger is stepped every time.
+MAX_PLAN_SYMBOLS = 1 << 24
+MAX_PLANNED_SYMBOLS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -45,44 +51,99 @@ class Work:
     sram_bytes: int
 
 
+@dataclass(frozen=True)
+class Reads:
+    """What a command reads besides its activations.
+
+    Attributes
+    ----------
+    base : first 32-bit word of the sections in every bank.
+    records, rows : row records that the directories name (one more than the highest), rows of all
+        slots.
+    stream_bits : bits of all sections without their directories, as the directories say.
+    spans : (space, first, end) in the units of `npu.isa`.
+    """
+
+    base: int
+    records: int
+    rows: int
+    stream_bits: int
+    spans: tuple[tuple[str, int, int], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Everything about a command that does not change while its weights stay the same."""
+    """Everything about a command that does not change while its weights stay the same.
 
-    block: tuple[CodeTable, CodeTable, np.ndarray]
+    `elements` of the destination are written; `remembered` says whether the symbols are all there.
+    """
+
     bias: np.ndarray
     destination: np.ndarray
     scale: np.ndarray
     multipliers: np.ndarray
     shifts: np.ndarray
     per_row: bool
+    order: np.ndarray
+    elements: np.ndarray
     first: np.ndarray
     column: np.ndarray
     weight: np.ndarray
+    remembered: bool
     work: Work
 
 
 class MatVec:
-    """Executes MATVEC commands and remembers their plans.
-
-    A plan is keyed by the command's place in memory and by what was last loaded there; `forget`
-    drops the plans whose memory was overwritten.
-    """
+    """Executes MATVEC commands and remembers their plans under the keys that the caller gives."""
 
     def __init__(self, params: ChipParams) -> None:
         self.params = params
         self._plans: dict[tuple, _Plan] = {}
+        self._planned_symbols = 0
+
+    def reads(self, cmd: Command, banks: np.ndarray, param: np.ndarray) -> Reads:
+        """What `cmd` will read. Raises MachineError when its directories lie outside the banks."""
+        p = self.params
+        base = cmd.bank * (p.bus_bytes * 8 // WORD_BITS)
+        head = directory_words(p.threads)
+        if base + head > banks.shape[1]:
+            raise MachineError(f"matvec: section at bank word {base} lies outside the bank")
+        words = banks[:, base : base + head].astype(np.int64)
+        slots = words[:, : head - 1].reshape(-1, 2) >> lane.START_BITS
+        rows, row_base = slots[:, 0], slots[:, 1]
+        records = int(np.max(np.where(rows > 0, rows + row_base, 0)))
+        ends = words[:, head - 1]
+        stream_bits = int(np.minimum(ends, p.bank_bytes * 8).sum()) - head * WORD_BITS * p.lanes
+        bank_end = cmd.bank - int(-max(head * WORD_BITS, ends.max()) // (p.bus_bytes * 8))
+        block = param[cmd.block : cmd.block + BLOCK_HEADER_BYTES]
+        n_run, n_value, n_scales = (
+            (int(block[1]), int(block[3]), int(block[SCALES_AT]))
+            if len(block) == BLOCK_HEADER_BYTES
+            else (0, 0, 0)
+        )
+        item = ROW_DTYPE.itemsize + (0 if n_scales else SCALE_DTYPE.itemsize)
+        return Reads(
+            *(base, records, int(rows.sum()), max(0, stream_bits)),
+            (
+                ("bank", cmd.bank, bank_end),
+                ("param", cmd.block, cmd.block + block_bytes(n_run, n_value, n_scales)),
+                ("param", cmd.rows, cmd.rows + records * item),
+            ),
+        )
 
     def execute(
         self,
         cmd: Command,
-        key: tuple,
+        key: tuple | None,
+        reads: Reads,
         banks: np.ndarray,
         param: np.ndarray,
         sram: np.ndarray,
-        step: bool,
     ) -> tuple[Work, np.ndarray]:
-        """Do the command. `key` names the contents of banks and parameter memory it reads.
+        """Do the command.
+
+        key : names the contents of banks and parameter memory that it reads; None to step the lanes
+            whatever is remembered.
 
         Returns the work and the destination vector, up to the last element that was written.
         Raises MachineError with the unit, place and reason of a corrupt stream or table.
@@ -96,33 +157,31 @@ class MatVec:
         activations = sram[cmd.a : cmd.a + columns].view(np.int8).astype(np.int64) - cmd.a_zero
         element = ElementType(cmd.dst_type)
         limit = (len(sram) - cmd.dst) // element.n_bytes
-        plan = None if step else self._plans.get(key)
-        if plan is None:
-            out = np.zeros(limit, np.int64)
-            plan = self._step(cmd, banks, param, activations, out, record=not step)
-            if not step:
-                self._plans[key] = plan
+        out = np.empty(limit, np.int64)
+        plan = self._plans.get(key) if key is not None else None
+        # A destination outside SRAM: the lanes find it where it stands.
+        if plan is None or np.max(plan.elements, initial=-1) >= limit:
+            plan = self._step(cmd, reads, banks, param, activations, out, record=key is not None)
             work = plan.work
+            if key is not None and plan.remembered:
+                self._planned_symbols += work.symbols
+                self._plans[key] = plan
         else:
-            out = np.empty(limit, np.int64)
             gated = lane.planned(
-                *(plan.first, plan.column, plan.weight, activations, plan.bias, plan.destination),
-                *(plan.scale, plan.multipliers, plan.shifts, plan.per_row),
+                *(plan.first, plan.column, plan.weight, plan.order, activations, plan.bias),
+                *(plan.destination, plan.scale, plan.multipliers, plan.shifts, plan.per_row),
                 *(cmd.dst_zero, cmd.lo, cmd.hi, out),
             )
-            w = plan.work
-            work = Work(
-                *(w.cycles, w.run_cycles, w.symbols, w.macs, int(gated), w.stalled),
-                *(w.param_bytes, w.sram_bytes),
-            )
+            work = replace(plan.work, gated=int(gated))
         target = sram[cmd.dst : cmd.dst + limit * element.n_bytes]
         target = target.view(np.int8 if element is ElementType.INT8 else np.int16)
-        target[plan.destination] = out[plan.destination]
-        return work, target[: int(np.max(plan.destination, initial=-1)) + 1]
+        target[plan.elements] = out[plan.elements]
+        return work, target[: int(np.max(plan.elements, initial=-1)) + 1]
 
     def _step(
         self,
         cmd: Command,
+        reads: Reads,
         banks: np.ndarray,
         param: np.ndarray,
         activations: np.ndarray,
@@ -135,16 +194,14 @@ class MatVec:
             raise MachineError(f"matvec: {block}")
         run, value, scales = block
         per_row = len(scales) == 0
-        words = p.bus_bytes // 4
-        base = cmd.bank * words
-        if base + directory_words(p.threads) > banks.shape[1]:
-            raise MachineError(f"matvec: section at bank word {base} lies outside the bank")
-        n_records = self._records(cmd, banks, base)
+        n_records = reads.records
         item = ROW_DTYPE.itemsize + (SCALE_DTYPE.itemsize if per_row else 0)
         if cmd.rows + n_records * item > len(param) or cmd.rows % PARAM_WORD:
             raise MachineError(
                 f"matvec: {n_records} row records at {cmd.rows:#x} lie outside parameter memory"
             )
+        if reads.rows > MAX_TILE_ROWS:
+            raise MachineError(f"matvec: {reads.rows} rows, a tile has at most {MAX_TILE_ROWS}")
         raw = param[cmd.rows : cmd.rows + n_records * item].reshape(n_records, item)
         rows = raw[:, : ROW_DTYPE.itemsize].copy().view(ROW_DTYPE)[:, 0]
         if per_row:
@@ -159,32 +216,27 @@ class MatVec:
                 scales["shift"],
             )
         )
-        capacity = 0
-        if record:
-            # Upper bounds of the number of symbols: every one moves a column.
-            capacity = n_records * max(cmd.columns, 1)
-            bits = banks[:, base + 2 * p.threads].astype(np.int64).sum()
-            capacity = min(capacity, int(bits) + n_records) if bits else capacity
+        capacity = self._capacity(run, value, reads, cmd.columns) if record else 0
+        order = np.zeros((reads.rows, 2), np.int64)
         plan_row = np.zeros(capacity, np.int32)
         plan_column = np.zeros(capacity, np.int32)
         plan_weight = np.zeros(capacity, np.int8)
         status, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
-            *(banks, base, p.threads),
+            *(banks, reads.base, p.threads),
             *(run.raw_bits, run.limits(), run.offsets(), run.entries),
             *(value.raw_bits, value.limits(), value.offsets(), value.entries),
             *(activations, bias, destination, scale, multipliers, shifts, per_row),
-            *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out),
+            *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
             *(plan_row, plan_column, plan_weight),
         )
         if status:
             raise MachineError(
                 f"matvec: {lane.STATUS[status]} (lane {at_lane}, thread {thread}, bit {bit})"
             )
-        order = np.argsort(plan_row[:symbols], kind="stable")
-        counts = np.bincount(plan_row[:symbols], minlength=n_records)
-        first = np.zeros(n_records + 1, np.int64)
-        if record:
-            np.cumsum(counts, out=first[1:])
+        symbols = int(symbols)
+        by_row = np.argsort(plan_row[:symbols], kind="stable")
+        first = np.zeros(reads.rows + 1, np.int64)
+        np.cumsum(np.bincount(plan_row[:symbols], minlength=reads.rows), out=first[1:])
         block_words = block_bytes(len(run.entries), len(value.entries), len(block[2])) // PARAM_WORD
         load = max(
             block_words,
@@ -194,7 +246,7 @@ class MatVec:
         work = Work(
             cycles=timing.MATVEC_START + load + int(cycles) + timing.MATVEC_END,
             run_cycles=int(cycles),
-            symbols=int(symbols),
+            symbols=symbols,
             macs=int(macs),
             gated=int(gated),
             stalled=int(stalled),
@@ -202,18 +254,25 @@ class MatVec:
             sram_bytes=p.align(cmd.columns) + n_records * ElementType(cmd.dst_type).n_bytes,
         )
         return _Plan(
-            *(block, bias, destination, scale, multipliers, shifts, per_row),
-            *(first, plan_column[order], plan_weight[order], work),
+            bias=bias,
+            destination=destination,
+            scale=scale,
+            multipliers=multipliers,
+            shifts=shifts,
+            per_row=per_row,
+            order=order,
+            elements=np.unique(destination[order[:, 1]]),
+            first=first,
+            column=plan_column[by_row],
+            weight=plan_weight[by_row],
+            remembered=symbols <= capacity,
+            work=work,
         )
 
-    def _records(self, cmd: Command, banks: np.ndarray, base: int) -> int:
-        """Row records that the sections' directories name: one more than the highest."""
-        threads = self.params.threads
-        words = banks[:, base : base + 2 * threads].astype(np.int64).reshape(-1, 2)
-        rows = words[:, 0] >> lane.START_BITS & lane.MAX_SLOT_ROWS
-        row_base = words[:, 1] >> lane.START_BITS & ((1 << lane.ROWS_BITS) - 1)
-        return int(np.max(np.where(rows > 0, rows + row_base, 0), initial=0))
-
-    def forget(self) -> None:
-        """Drop every plan."""
-        self._plans.clear()
+    def _capacity(self, run: CodeTable, value: CodeTable, reads: Reads, columns: int) -> int:
+        """An upper bound of the symbols, or as many as may be remembered."""
+        left = min(MAX_PLAN_SYMBOLS, MAX_PLANNED_SYMBOLS - self._planned_symbols)
+        bound = min(left, reads.rows * columns)
+        # A code of a single entry takes no bits: then only the columns bound the symbols.
+        shortest = sum(int(np.flatnonzero(t.counts)[0]) + t.raw_bits for t in (run, value))
+        return min(bound, reads.stream_bits // shortest) if shortest else bound
