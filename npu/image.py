@@ -6,6 +6,7 @@ these checks; memory is allocated only for what the file really holds.
 """
 
 import json
+import math
 import zlib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +14,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from npu.errors import ImageError
+from npu.errors import ImageError, ParamsError
+from npu.graph import MAX_RANK
 from npu.isa import COMMAND_BYTES, decode_program
 from npu.params import ChipParams, params_from_dict
 
@@ -25,7 +27,7 @@ _Int8 = Annotated[int, Field(ge=-128, le=127)]
 
 
 class _Checked(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Section(_Checked):
@@ -49,7 +51,7 @@ class TensorInfo(_Checked):
 
     name: str
     dtype: Literal["int8", "int32"]
-    shape: tuple[_Count, ...]
+    shape: Annotated[tuple[_Count, ...], Field(max_length=MAX_RANK)]
     rows: _Count
     width: _Count
     stride: _Size
@@ -176,7 +178,10 @@ class Image:
         for name in ("memory", "program"):
             if name not in tensors or tensors[name].dtype != np.uint8 or tensors[name].ndim != 1:
                 raise ImageError(f"damaged: no byte vector {name!r}")
-        image = Image(header, tensors["program"].tobytes(), tensors["memory"])
+        try:
+            image = Image(header, tensors["program"].tobytes(), tensors["memory"])
+        except ParamsError as error:
+            raise ImageError(f"damaged header: {error}") from error
         image._check()
         return image
 
@@ -232,9 +237,11 @@ class Image:
             tensors.append(t.features)
             features = t.calls * t.features.rows * t.features.stride
             extents.append((t.features.name, t.features.address, features))
+            if t.features.dtype != "int8" or t.features.shape[:1] != (1,):
+                raise ImageError(f"tensor {t.features.name!r} must be int8 of shape [1, ...]")
             extents.append(("tokens", t.tokens_address, 4 * t.calls * t.max_symbols_per_frame))
         for tensor in tensors:
-            size = int(np.prod(tensor.shape, dtype=np.int64))
+            size = math.prod(tensor.shape)
             item = 1 if tensor.dtype == "int8" else 4
             if tensor.rows * tensor.width != size or tensor.stride < tensor.width * item:
                 raise ImageError(f"tensor {tensor.name!r}: its rows do not hold its shape")

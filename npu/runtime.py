@@ -161,7 +161,10 @@ class TransducerSession(_Session):
             if not 0 <= count <= len(chunk) * self.info.max_symbols_per_frame:
                 raise MachineError(f"the chip reports {count} tokens for {len(chunk)} calls")
             words = self.machine.memory.window(self.info.tokens_address, 4 * count)
-            tokens += words.view("<i4").tolist()
+            found = words.view("<i4").tolist()
+            if not all(0 <= token < len(self.info.tokens) for token in found):
+                raise MachineError(f"the chip emitted a token that does not exist: {found}")
+            tokens += found
         return tokens
 
 
