@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from npu.errors import CapacityError
 from npu.image import Section
-from npu.isa import Command, command, encode
+from npu.isa import OPCODES, Command, command, encode
 from npu.params import ChipParams
 
 
@@ -50,6 +50,11 @@ class Assembler:
         resolved = []
         for opcode, values, to in self._commands:
             target = {} if to is None else {"target": self.labels[to]}
+            if to is not None and self.labels[to] > _MAX_TARGET:
+                raise CapacityError(
+                    f"label {to!r} is at command {self.labels[to]}, a branch reaches "
+                    f"{_MAX_TARGET}; take a chip with larger banks (fewer tiles)"
+                )
             resolved.append(command(opcode, **values, **target))
         return resolved
 
@@ -62,6 +67,9 @@ class Assembler:
                 f"{params.program_bytes}; take a larger chip, or larger banks (fewer tiles)"
             )
         return raw
+
+
+_MAX_TARGET = OPCODES["BEQ"].field("target").range[1]
 
 
 @dataclass

@@ -15,7 +15,7 @@ from compiler import verify
 from compiler.allocate import allocate
 from compiler.assembler import Assembler, MemoryMap
 from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lower import GraphLowering, cross_border
+from compiler.lower import GraphLowering, cross_border, host_input, host_output
 from compiler.model import TRANSDUCER_GRAPHS, Model
 from compiler.schedule import (
     CALLS,
@@ -87,15 +87,13 @@ def _lower(model: Model, params: ChipParams) -> _Lowered:
     segment = Segment("main")
     lowering = GraphLowering(graph, params, segment)
     outputs = {}
-    for index in graph.outputs:
-        name, buffer = graph.tensors[index].name, lowering.buffer(index)
-        segment.add(StoreOutput(name, buffer), "main: output")
-        outputs[name] = buffer
+    for position, index in enumerate(graph.outputs):
+        key, buffer = host_output(position), lowering.buffer(index)
+        segment.add(StoreOutput(key, buffer), "main: output")
+        outputs[key] = buffer
     module = ChipModule({"main": segment}, lowering.buffers, lowering.resets)
     inputs = {
-        graph.tensors[i].name: lowering.buffer(i)
-        for i in graph.inputs
-        if graph.tensors[i].dtype == "int8"
+        host_input(i): lowering.buffer(i) for i in graph.inputs if graph.tensors[i].dtype == "int8"
     }
     return _Lowered(module, inputs, outputs)
 
@@ -194,17 +192,15 @@ def _emit_graph(
     tensors: dict[str, TensorInfo] = {}
     scheduler = Scheduler(asm, params, plan, memory, tensors)
     scheduler.place_tables(lowered.module)
-    inputs = [
-        _tensor(t.name, graph, i, params, memory, lowered.inputs.get(t.name))
-        for i in graph.inputs
-        for t in [graph.tensors[i]]
-    ]
-    outputs = [
-        _tensor(t.name, graph, i, params, memory, lowered.outputs[t.name])
-        for i in graph.outputs
-        for t in [graph.tensors[i]]
-    ]
-    tensors.update({t.name: t for t in (*inputs, *outputs)})
+    inputs, outputs = [], []
+    for i in graph.inputs:
+        buffer = lowered.inputs.get(host_input(i))
+        inputs.append(_tensor(graph.tensors[i].name, graph, i, params, memory, buffer))
+        tensors[host_input(i)] = inputs[-1]
+    for position, i in enumerate(graph.outputs):
+        buffer = lowered.outputs[host_output(position)]
+        outputs.append(_tensor(graph.tensors[i].name, graph, i, params, memory, buffer))
+        tensors[host_output(position)] = outputs[-1]
     asm.label("boot")
     scheduler.boot(constants)
     asm.label("reset")
@@ -230,12 +226,15 @@ def _emit_transducer(
     constants = place_weights(plan, memory, params)
     tensors: dict[str, TensorInfo] = {}
     buffer = lowered.inputs["features"]
-    host_name = encoder.tensors[encoder.inputs[0]].name
-    scheduler = Scheduler(asm, params, plan, memory, tensors, frozenset([host_name]))
+    host_key, host_name = (
+        host_input(encoder.inputs[0]),
+        encoder.tensors[encoder.inputs[0]].name,
+    )
+    scheduler = Scheduler(asm, params, plan, memory, tensors, frozenset([host_key]))
     scheduler.place_tables(lowered.module)
     features = _tensor(host_name, encoder, encoder.inputs[0], params, memory, buffer)
     memory.reserve((CALLS_PER_START - 1) * buffer.n_bytes)
-    tensors[host_name] = features
+    tensors[host_key] = features
     limit = config.max_symbols_per_frame
     tokens_at = memory.reserve(4 * CALLS_PER_START * limit)
     segments = lowered.module.segments

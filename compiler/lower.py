@@ -91,7 +91,7 @@ class GraphLowering:
             if index not in self._placed and graph.tensors[index].dtype == "int8":
                 self._layer = "input"
                 buffer = self._new(index)
-                self._add(LoadInput(graph.tensors[index].name, buffer))
+                self._add(LoadInput(host_input(index), buffer))
         for op in graph.operators:
             self._layer = op.name
             self._lower(op)
@@ -230,8 +230,7 @@ class GraphLowering:
             )
         for index in range(count):
             register = INDEX_REGISTER
-            name = self.graph.tensors[op.indices].name
-            self._add(LoadInput(name, rd=register, element=index))
+            self._add(LoadInput(host_input(op.indices), rd=register, element=index))
             self._add(GatherRow(table, register, dst.row(index)))
 
     def _lstm(self, op: Lstm) -> None:
@@ -305,6 +304,16 @@ class GraphLowering:
                 self._add(Vector("VRESCALE", width, c, c, fields=_clip_fields(p.cell_clip)))
             self._add(Vector("VTANH", width, s, c, fields=cell_tanh))
             self._add(_gate_mul(width, out.row(t), s, o, p.output_mul))
+
+
+def host_input(index: int) -> str:
+    """Key of the host-side tensor behind a graph input; names need not be unique, indices are."""
+    return f"input {index}"
+
+
+def host_output(position: int) -> str:
+    """Key of the host-side tensor behind an output; one tensor may be an output twice."""
+    return f"output {position}"
 
 
 # Scalar register that a host-written index passes through.

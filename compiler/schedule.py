@@ -14,8 +14,9 @@ from compiler.ir import (
     Vector,
 )
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
+from npu.errors import CapacityError
 from npu.image import TensorInfo
-from npu.isa import TAGS
+from npu.isa import OPCODES, TAGS
 from npu.params import ChipParams
 
 # Scalar registers of a program. The host sets CALLS and reads TOKENS.
@@ -66,13 +67,8 @@ class Scheduler:
     def reset(self, module: ChipModule) -> None:
         """Fill the states."""
         for buffer, value in module.resets:
-            self.assembler.emit(
-                *("VFILL", "reset"),
-                dst=buffer.address,
-                n=buffer.whole().n,
-                dst_type=int(buffer.element),
-                imm=value,
-            )
+            fields = {"dst_type": int(buffer.element), "imm": value}
+            self._vector(Vector("VFILL", buffer.whole().n, buffer.whole(), fields=fields), "reset")
 
     def segment(self, segment: Segment) -> None:
         """Emit a segment; streamed tiles load two ahead of their products."""
@@ -137,18 +133,22 @@ class Scheduler:
             dst_zero=op.dst_zero,
         )
 
-    def _vector(self, op: Vector, layer: str, loaded_table: bytes | None) -> bytes | None:
-        fields = dict(op.fields)
+    def _vector(self, op: Vector, layer: str, loaded_table: bytes | None = None) -> bytes | None:
         if op.table is not None:
             table = table_bytes(op.table)
             # A single table was loaded at boot; of several, load the one that is wanted.
             if len(self.plan.tables) > 1 and table != loaded_table:
                 self.assembler.emit("TABLE", layer, param=self.plan.tables[table])
                 loaded_table = table
-        for key, view in (("dst", op.dst), ("a", op.a), ("b", op.b)):
-            if view is not None:
-                fields[key] = view.address
-        self.assembler.emit(op.opcode, layer, None, n=op.n, **fields)
+        most = OPCODES[op.opcode].field("n").range[1]
+        most -= most % self.params.vector_elements
+        if op.n > most and op.opcode == "VARGMAX":
+            raise CapacityError(f"{layer}: the largest of {op.n} values, the chip takes {most}")
+        views = {"dst": op.dst, "a": op.a, "b": op.b}
+        for first in range(0, op.n, most):
+            n = min(most, op.n - first)
+            places = {k: v.part(first, n).address for k, v in views.items() if v is not None}
+            self.assembler.emit(op.opcode, layer, None, n=n, **places, **op.fields)
         return loaded_table
 
     def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: str) -> None:

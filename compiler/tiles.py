@@ -20,6 +20,8 @@ from npu.format import (
 )
 from npu.params import ChipParams
 
+_MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
+
 
 @dataclass(frozen=True, eq=False)
 class Tile:
@@ -106,6 +108,11 @@ def pack_matrix(
 
     Raises CapacityError when even one row per slot does not fit.
     """
+    if np.max(matrix.destination, initial=0) > _MAX_DESTINATION:
+        raise CapacityError(
+            f"{matrix.name}: its rows go to {int(matrix.destination.max()) + 1} places, "
+            f"a row record names {_MAX_DESTINATION + 1}; split the layer"
+        )
     tables = choose_tables([matrix.weights])
     symbols = row_symbols(matrix.weights, *tables)
     scales, scale_index = _scales(matrix)

@@ -12,6 +12,7 @@ from compiler.ir import ChipModule, Matrix, MatVec, Vector
 from compiler.tiles import PackedMatrix, Tile, pack_matrix
 from npu.errors import CapacityError
 from npu.format import LUT_BYTES
+from npu.isa import OPCODES
 from npu.params import ChipParams
 
 # Segments whose matrices stay in the banks first: they run several times per encoder call.
@@ -73,10 +74,11 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
                 tables.append(table_bytes(op.table))
     tables = list(dict.fromkeys(tables))
     for matrix in matrices:
-        if matrix.weights.shape[1] > params.activation_entries:
+        most = min(params.activation_entries, OPCODES["MATVEC"].field("columns").range[1])
+        if matrix.weights.shape[1] > most:
             raise CapacityError(
                 f"{matrix.name}: {matrix.weights.shape[1]} columns, a lane of chip "
-                f"{params.name!r} holds activation_entries {params.activation_entries}"
+                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
             )
     bank_words = params.bank_bytes // params.bus_bytes
     packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in matrices}
