@@ -80,6 +80,13 @@ def param_write(params: ChipParams) -> memory.WritePort.Signature:
     )
 
 
+def program_write(params: ChipParams) -> memory.WritePort.Signature:
+    """DMA's port into program memory: whole bus words, seen from the memory."""
+    return memory.WritePort.Signature(
+        addr_width=ceil_log2(params.program_bytes // params.bus_bytes), shape=bus_bits(params)
+    )
+
+
 def bank_write(params: ChipParams) -> wiring.Signature:
     """DMA's port into the weight banks: one bus word into the lane of `lane`. Seen from the banks."""
     return wiring.Signature(
