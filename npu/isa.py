@@ -175,14 +175,14 @@ _TABLE: tuple[tuple[str, int, str, str, tuple[str, ...]], ...] = (
         0x34,
         "vector",
         "dst = sigmoid of int16 a by table; input scaled by multiplier / 2**shift",
-        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 5"),
+        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
     ),
     (
         "VTANH",
         0x35,
         "vector",
         "dst = tanh of int16 a by table; input scaled by multiplier / 2**shift",
-        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 5"),
+        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
     ),
     (
         "VLUT",

@@ -10,6 +10,9 @@ FETCH = 1
 DECODE = 1
 SCALAR = 1
 MULTIPLY = 3
+# A command that sequencer or vector unit refuse (illegal, a local address or a size out of range, an
+# external address misaligned) ends in its second cycle.
+REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
 # From a decode turn to the finished row in the lane's result FIFO: table look-up, column,
@@ -35,20 +38,23 @@ def prime(threads: int, directory_words: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# SRAM read, zero point, multiply (3), round and shift, clamp, write.
-VECTOR_LATENCY = 8
-# The add rescales both inputs, then their sum: three passes through the multiplier.
+# From a group's address to its results in SRAM: SRAM read, zero point, product, then the requantiser
+# (left shift, multiply (3), round and shift, zero point), clamp, write.
+VECTOR_LATENCY = 10
+# Table commands use the requantiser to scale their input, then: look up, interpolate, write.
+LOOKUP_LATENCY = VECTOR_LATENCY + 3
+LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")
+# The add rescales both inputs, then their sum: three passes through the multiplier, the last of them
+# once both inputs have come out.
 ADD_PASSES = 3
-ADD_LATENCY = VECTOR_LATENCY + 5
-# Reduction tree over the elements of a group, then the running maximum.
-ARGMAX_LATENCY = VECTOR_LATENCY + 2
+ADD_LATENCY = VECTOR_LATENCY + 6
 
 
 def vector(name: str, groups: int) -> int:
     """Cycles of a vector command over `groups` groups of elements."""
-    passes = ADD_PASSES if name == "VADD" else 1
-    latency = {"VADD": ADD_LATENCY, "VARGMAX": ARGMAX_LATENCY}.get(name, VECTOR_LATENCY)
-    return VECTOR_START + passes * groups + latency
+    if name == "VADD":
+        return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
+    return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
 
 
 # --- DMA ------------------------------------------------------------------------------------------

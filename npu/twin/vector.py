@@ -56,7 +56,7 @@ def _tanh(a, dst, multiplier, shift):
 
 
 # Types of the commands whose operands have only one.
-_FIXED_TYPES = {
+FIXED_TYPES = {
     "VADD": (ElementType.INT8, ElementType.INT8, ElementType.INT8),
     "VADDS": (ElementType.INT16, ElementType.INT16, ElementType.INT16),
     "VSIGMOID": (ElementType.INT16, None, ElementType.INT16),
@@ -70,8 +70,8 @@ def operand_types(
     cmd: Command,
 ) -> tuple[ElementType | None, ElementType | None, ElementType | None]:
     """Element types of a, b and dst of a vector command; None where it has no such operand."""
-    if cmd.opcode.name in _FIXED_TYPES:
-        return _FIXED_TYPES[cmd.opcode.name]
+    if cmd.opcode.name in FIXED_TYPES:
+        return FIXED_TYPES[cmd.opcode.name]
     values = cmd.values
     a = ElementType(values["a_type"]) if "a_type" in values else None
     b = ElementType(values["b_type"]) if "b_type" in values else None
@@ -121,7 +121,7 @@ def execute(
         case "VCOPY":
             dst[:] = a
         case "VFILL":
-            dst[:] = v["imm"]
+            dst[:] = np.int64(v["imm"]).astype(dst.dtype)
         case "VARGMAX":
             return int(np.argmax(a))
         case name:
