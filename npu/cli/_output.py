@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 STDOUT = "-"
+TABLE_WIDTH = 240
 
 
 def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]) -> None:
@@ -37,11 +38,7 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]
     ------
     NpuError : the folder is missing or may not be written, `path` is a folder, the disk is full.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
-    if not target.parent.is_dir():
-        raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
+    target = _require_folder(path)
     direct = target.exists() and not target.is_file()
     opened = target if direct else target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
@@ -63,6 +60,27 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]
                 opened.unlink(missing_ok=True)
 
 
+def require_place(*paths: str | Path | None) -> None:
+    """Before long work: raise NpuError where a result could not be written.
+
+    None and "-" are skipped, as `emit_json` takes them.
+    """
+    for path in paths:
+        if path is not None and path != STDOUT:
+            folder = _require_folder(path).parent
+            if not os.access(folder, os.W_OK):
+                raise NpuError(f"cannot write {path}: the folder {folder} is read-only")
+
+
+def _require_folder(path: str | Path) -> Path:
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
+    return target
+
+
 def emit_json(report: dict[str, Any], path: str | None) -> None:
     """Write a report as JSON to `path`, to stdout for "-", nowhere for None.
 
@@ -82,7 +100,10 @@ def console(json_path: str | None = None) -> Console:
     """The console for what people read: stdout, or stderr while stdout carries the JSON."""
     from rich.console import Console
 
-    return Console(stderr=json_path == STDOUT, highlight=False, soft_wrap=True)
+    out = Console(stderr=json_path == STDOUT, highlight=False, soft_wrap=True)
+    # A table takes what it needs; rich would cut its cells to the width of the terminal.
+    out.width = max(out.width, TABLE_WIDTH)
+    return out
 
 
 def table(

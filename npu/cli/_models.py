@@ -1,0 +1,100 @@
+"""What the commands share: their options, and from a MODEL and a chip to something that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from numba.core import event
+
+from compiler import Model, compile_model, load_model
+from npu.cli._output import progress, say
+from npu.errors import ImageError
+from npu.image import Image
+from npu.params import ChipParams, load_params
+
+DEFAULT_CHIP = "edge"
+IMAGE_SUFFIX = ".npu"
+
+chip_option = click.option(
+    "--chip",
+    metavar="CHIP",
+    help="tiny, edge, max or a TOML file with the same keys; edge unless said otherwise.",
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["twin", "kernels"]),
+    default="twin",
+    show_default=True,
+    help="twin counts the chip's cycles; kernels gives the bits only, and faster.",
+)
+json_option = click.option(
+    "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
+)
+
+
+def load_chip(chip: str | None) -> ChipParams:
+    """The chip of `--chip`."""
+    return load_params(DEFAULT_CHIP if chip is None else chip)
+
+
+def is_image(model: str) -> bool:
+    """Whether MODEL is a compiled image, by its suffix."""
+    return Path(model).suffix == IMAGE_SUFFIX
+
+
+def compile_for(model: Model, params: ChipParams) -> Image:
+    """Compile with a progress bar."""
+    with progress(f"compiling {model.name} for {params.name}", total=3) as advance:
+        return compile_model(model, params, lambda text: advance(1))
+
+
+def open_image(model: str, chip: str | None) -> Image:
+    """MODEL as an image: read, or compiled for `--chip`.
+
+    Raises ImageError when an image was compiled for another chip than the one asked for.
+    """
+    if not is_image(model):
+        params = load_chip(chip)
+        return compile_for(load_model(model), params)
+    image = Image.load(Path(model))
+    if chip is not None and (wanted := load_params(chip)) != image.params:
+        raise ImageError(
+            f"{model}: compiled for a chip {image.params.name!r} that differs from --chip {chip} "
+            f"({wanted.name!r}); leave --chip out, or compile the model again"
+        )
+    return image
+
+
+@contextmanager
+def first_run_notice() -> Iterator[None]:
+    """One line on stderr when numba has to compile, which it does once per machine."""
+
+    class Notice(event.Listener):
+        told = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.told:
+                self.told = True
+                say("compiling the simulator to machine code (first run only) ...")
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    notice = Notice()
+    event.register("numba:compile", notice)
+    try:
+        yield
+    finally:
+        event.unregister("numba:compile", notice)
+
+
+def layer_label(name: str) -> str:
+    """A layer's name for a table: "encoder: operator 0 (UNIDIRECTIONAL_SEQUENCE_LSTM) input" is
+    "encoder 0 LSTM input"."""
+    short = name.removeprefix("main: ").replace(": ", " ", 1).replace("operator ", "", 1)
+    short = short.replace("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM")
+    return short.replace("(", "", 1).replace(")", "", 1)

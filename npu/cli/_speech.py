@@ -1,0 +1,225 @@
+"""Speech recognition on either engine, file by file, in memory that does not grow with a file."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import ValidationError
+
+from compiler import Model
+from compiler.model import TRANSDUCER_GRAPHS
+from kernels import GreedySearch
+from kernels import Recording as KernelRecording
+from npu.audio import require_samples, stream_audio
+from npu.energy import Activity, energy_uj
+from npu.errors import ImageError, ModelError
+from npu.features import FeatureExtractor
+from npu.image import Image
+from npu.model_config import FrontendConfig, ModelConfig, Tokens
+from npu.params import ChipParams
+from npu.profile import Profile
+from npu.runtime import Recording, TransducerSession
+
+
+class Engine(Protocol):
+    """Takes features call by call and answers with symbols."""
+
+    def reset(self) -> None: ...
+
+    def accept(self, features: np.ndarray) -> list[int]: ...
+
+
+class Twin:
+    """A transducer on the simulated chip, with what it counted."""
+
+    def __init__(self, image: Image, recording: Recording | None = None) -> None:
+        self.params = image.params
+        self._profile = Profile(image)
+        self._session = TransducerSession(image, observer=self._profile, recording=recording)
+
+    def reset(self) -> None:
+        self._session.reset()
+
+    def accept(self, features: np.ndarray) -> list[int]:
+        return self._session.accept(features)
+
+    @property
+    def calls(self) -> int:
+        """Encoder calls so far."""
+        return len(self._session.cycles)
+
+    def cycles_since(self, call: int) -> np.ndarray:
+        """Cycles of the encoder calls from number `call` on."""
+        return np.array(self._session.cycles[call:], np.int64)
+
+    def activity(self) -> Activity:
+        """What happened so far."""
+        return Activity.of(self._session.machine, self._profile.bank_words())
+
+
+def kernels_engine(model: Model, recording: KernelRecording | None = None) -> GreedySearch:
+    """A transducer on the kernels."""
+    assert model.config is not None
+    return GreedySearch(
+        *(model.graphs[role] for role in TRANSDUCER_GRAPHS),
+        blank=model.config.blank_id,
+        start=model.config.start_id,
+        max_symbols_per_frame=model.config.max_symbols_per_frame,
+        recording=recording,
+    )
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The host's part of a transducer: its front end and its symbols."""
+
+    name: str
+    frontend: FrontendConfig
+    frames_per_call: int
+    scale: float
+    zero_point: int
+    tokens: Tokens
+
+    @staticmethod
+    def of_model(model: Model) -> Speech:
+        """Raises ModelError for a single graph."""
+        if model.config is None or model.tokens is None:
+            raise ModelError(
+                f"{model.name} is a single graph, not a transducer; run it with npu run"
+            )
+        encoder = model.graphs["encoder"]
+        quantization = encoder.tensors[encoder.inputs[0]].quantization
+        assert quantization is not None, "load_model requires a quantised input"
+        return Speech(
+            *(model.name, model.config.frontend, model.config.encoder.frames_per_call),
+            *(float(quantization.scale[0]), quantization.zero_point, model.tokens),
+        )
+
+    @staticmethod
+    def of_image(image: Image) -> Speech:
+        """Raises ModelError for a single graph, ImageError for a front end that is not ours."""
+        header, info = image.header, image.header.transducer
+        if info is None:
+            raise ModelError(
+                f"{header.model} is a single graph, not a transducer; run it with npu run"
+            )
+        try:
+            config = ModelConfig.model_validate_json(json.dumps(info.config))
+        except ValidationError as error:
+            key = ".".join(map(str, error.errors()[0]["loc"]))
+            raise ImageError(
+                f"{header.model}: damaged header: transducer.config.{key}; compile the model again"
+            ) from error
+        shape = (
+            1,
+            config.encoder.frames_per_call,
+            config.frontend.mel.bins * config.frontend.stack,
+        )
+        if info.features.shape != shape or info.features.scale is None:
+            raise ImageError(
+                f"{header.model}: damaged header: features are {list(info.features.shape)}, the "
+                f"front end makes {list(shape)}; compile the model again"
+            )
+        return Speech(
+            *(header.model, config.frontend, config.encoder.frames_per_call),
+            *(info.features.scale, info.features.zero_point, Tokens(info.tokens)),
+        )
+
+    @property
+    def rate(self) -> int:
+        return self.frontend.sample_rate_hz
+
+    def extractor(self) -> FeatureExtractor:
+        """A fresh front end."""
+        return FeatureExtractor(self.frontend, self.scale, self.zero_point, self.frames_per_call)
+
+    def features(self, path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (samples heard so far, the encoder calls that they complete), block by block.
+
+        Raises AudioError, at the end also for a file that completes no call.
+        """
+        extractor, heard = self.extractor(), 0
+        for block in stream_audio(path, self.rate):
+            heard += len(block)
+            yield heard, extractor.accept(block)
+        require_samples(path, heard, extractor.first_call_samples, self.rate)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an engine made of a file. `cycles` and `activity` are the twin's, else None."""
+
+    text: str
+    tokens: list[int]
+    samples: int
+    calls: int
+    simulation_seconds: float
+    cycles: np.ndarray | None
+    activity: Activity | None
+
+
+def transcribe(speech: Speech, engine: Engine, path: str | Path) -> Heard:
+    """One utterance: front end and engine from their start states."""
+    twin = engine if isinstance(engine, Twin) else None
+    began = time.perf_counter()
+    engine.reset()
+    first, before = (twin.calls, twin.activity()) if twin else (0, None)
+    tokens: list[int] = []
+    samples = calls = 0
+    for heard, features in speech.features(path):
+        tokens += engine.accept(features)
+        calls += len(features)
+        samples = heard
+    seconds = time.perf_counter() - began
+    return Heard(
+        *(speech.tokens.decode(tokens), tokens, samples, calls, seconds),
+        twin.cycles_since(first) if twin else None,
+        twin.activity() - before if twin and before else None,
+    )
+
+
+def latency(cycles: np.ndarray, params: ChipParams) -> dict[str, float]:
+    """Mean, 99th percentile and maximum of the calls' cycles, in cycles and in milliseconds."""
+    figures = {
+        "mean": float(np.mean(cycles)),
+        "p99": float(np.percentile(cycles, 99)),
+        "max": float(np.max(cycles)),
+    }
+    return {
+        **{f"{name}_cycles": value for name, value in figures.items()},
+        **{f"{name}_ms": params.milliseconds(value) for name, value in figures.items()},
+    }
+
+
+def chip_report(heard: Sequence[Heard], params: ChipParams, rate: int) -> dict[str, Any]:
+    """The chip's figures over one or more files that the twin heard."""
+    cycles = np.concatenate([h.cycles for h in heard if h.cycles is not None])
+    activities = [h.activity for h in heard if h.activity is not None]
+    total = Activity(*(sum(c) for c in zip(*(asdict(a).values() for a in activities), strict=True)))
+    audio_seconds = sum(h.samples for h in heard) / rate
+    busy_ms = params.milliseconds(float(cycles.sum()))
+    energy = energy_uj(params.energy_pj, total, audio_seconds)
+    return {
+        **latency(cycles, params),
+        "cycles": int(cycles.sum()),
+        "busy_ms": busy_ms,
+        "real_time_factor": busy_ms / 1e3 / audio_seconds,
+        "macs": total.macs,
+        "mac_utilisation": total.macs / (float(cycles.sum()) * params.lanes),
+        "energy_uj": energy,
+        "energy_uj_per_second": energy["total"] / audio_seconds,
+    }
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

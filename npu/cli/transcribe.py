@@ -1,0 +1,153 @@
+"""WAV or FLAC in, text out, with the latency on the chip.
+
+Files are streamed: an hour of sound takes no more memory than a second. Nothing is printed unless
+every file could be transcribed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from compiler import load_model
+from npu.audio import stream_audio
+from npu.cli._models import (
+    chip_option,
+    engine_option,
+    first_run_notice,
+    is_image,
+    json_option,
+    open_image,
+)
+from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.cli._speech import (
+    Engine,
+    Heard,
+    Speech,
+    Twin,
+    chip_report,
+    kernels_engine,
+    peak_memory_mib,
+    transcribe,
+)
+from npu.errors import ModelError
+from npu.params import ChipParams
+
+
+@click.command()
+@click.argument("model")
+@click.argument("audio", nargs=-1, required=True)
+@chip_option
+@engine_option
+@json_option
+def command(
+    model: str, audio: tuple[str, ...], chip: str | None, engine: str, json_path: str | None
+) -> None:
+    """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
+
+    With the twin, also says how long the chip takes for each encoder call, against the time in
+    which the next one is due.
+    """
+    require_place(json_path)
+    speech, runner, params = _engine(model, engine, chip)
+    for path in audio:
+        next(stream_audio(path, speech.rate), None)
+    with (
+        first_run_notice(),
+        progress("transcribing", total=len(audio) if len(audio) > 1 else None) as advance,
+    ):
+        heard = []
+        for path in audio:
+            heard.append(transcribe(speech, runner, path))
+            advance(1)
+    report = _report(audio, heard, speech, engine, params)
+    emit_json(report, json_path)
+    _show(report, json_path)
+
+
+def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, ChipParams | None]:
+    if engine == "kernels":
+        if is_image(model):
+            raise ModelError(
+                f"{model}: --engine kernels needs the model, not its compiled image; give the "
+                "transducer's folder, or take --engine twin"
+            )
+        loaded = load_model(model)
+        return Speech.of_model(loaded), kernels_engine(loaded), None
+    if not is_image(model):
+        Speech.of_model(load_model(model))
+    image = open_image(model, chip)
+    return Speech.of_image(image), Twin(image), image.params
+
+
+def _report(
+    audio: tuple[str, ...],
+    heard: list[Heard],
+    speech: Speech,
+    engine: str,
+    params: ChipParams | None,
+) -> dict[str, Any]:
+    files = []
+    for path, h in zip(audio, heard, strict=True):
+        entry: dict[str, Any] = {
+            "file": path,
+            "text": h.text,
+            "tokens": h.tokens,
+            "audio_ms": 1e3 * h.samples / speech.rate,
+            "calls": h.calls,
+            "simulation_real_time_factor": h.simulation_seconds * speech.rate / h.samples,
+        }
+        if params is not None:
+            entry["chip"] = chip_report([h], params, speech.rate)
+        files.append(entry)
+    report: dict[str, Any] = {
+        "model": speech.name,
+        "engine": engine,
+        "deadline_ms": 1e3 * speech.extractor().samples_per_call / speech.rate,
+        "files": files,
+        "peak_memory_mib": peak_memory_mib(),
+    }
+    if params is not None:
+        report["chip"] = {
+            "name": params.name,
+            "clock_mhz": params.clock_mhz,
+            **chip_report(heard, params, speech.rate),
+        }
+    return report
+
+
+def _show(report: dict[str, Any], json_path: str | None) -> None:
+    out = console(json_path)
+    for entry in report["files"]:
+        prefix = f"{entry['file']}: " if len(report["files"]) > 1 else ""
+        out.print(prefix + entry["text"], markup=False)
+    if "chip" not in report:
+        return
+    chip, rows = report["chip"], []
+    for entry in report["files"]:
+        c = entry["chip"]
+        rows.append(
+            (
+                entry["file"],
+                f"{entry['audio_ms']:,.0f}",
+                f"{entry['calls']:,}",
+                *(f"{c[f'{key}_ms']:.4f}" for key in ("mean", "p99", "max")),
+                f"{c['max_cycles']:,.0f}",
+                f"{c['cycles']:,}",
+                f"{100 * c['real_time_factor']:.3f} %",
+                f"{c['energy_uj_per_second']:,.0f}",
+            )
+        )
+    columns = (
+        *("file", "audio ms", "calls", "mean ms", "p99 ms", "max ms", "max cycles"),
+        *("cycles", "busy", "uJ/s"),
+    )
+    title = f"per encoder call on {chip['name']} at {chip['clock_mhz']:g} MHz"
+    out.print(table(columns, rows, title=title))
+    deadline = report["deadline_ms"]
+    verdict = "in time" if chip["max_ms"] <= deadline else "TOO LATE"
+    out.print(
+        f"deadline: a call every {deadline:g} ms, the slowest takes {chip['max_ms']:.4f} ms: "
+        f"{verdict}"
+    )
