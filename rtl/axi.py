@@ -1,7 +1,8 @@
 """AXI4 and AXI4-Lite as bundles of streams (ARM IHI 0022, issue H).
 
-Only what the chip uses: bursts of type INCR over whole bus words, one identifier (0), so that responses
-come in order. `valid` stays and the payload is stable until `ready`, as for every stream here.
+Only what the chip uses: bursts of type INCR over whole bus words, one identifier (0), so that
+responses come in order. `valid` stays and the payload is stable until `ready`, as for every stream
+here.
 """
 
 from enum import IntEnum
@@ -29,7 +30,7 @@ class Response(IntEnum):
 
 
 def address_layout() -> data.StructLayout:
-    """Payload of AXI4's address channels: `len` counts beats less one, `size` is log2 of their bytes."""
+    """Payload of AXI4's address channels: `len` counts beats less one, `size` is log2 of bytes."""
     return data.StructLayout(
         {
             "id": 1,

@@ -13,8 +13,8 @@ class Bursts(wiring.Component):
     """The bursts of one transfer, in order.
 
     A burst has at most `dma_burst_beats` beats and never crosses a 4 KiB boundary (AXI4, A3.4.1).
-    `start` takes a transfer of at least one beat; the first burst is `valid` in the next cycle. `next`
-    moves on: the following burst is there in the next cycle, or `valid` falls after the last.
+    `start` takes a transfer of at least one beat; the first burst is `valid` in the next cycle.
+    `next` moves on: in the next cycle the following burst is there, or `valid` falls.
 
     Parameters
     ----------

@@ -4,7 +4,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-
 from npu.format import tile_directory_bytes
 from npu.params import ChipParams
 from rtl.interfaces import bank_bus_words, bank_write, bus_bits
@@ -15,9 +14,9 @@ LENGTH_BITS = 16
 class TileDealer(wiring.Component):
     """Writes a tile into the banks as its beats arrive: directory first, then a section per lane.
 
-    Takes a beat in every cycle and writes it in the same cycle. The directory gives the bus words of
-    every lane's section. A tile fits when every section has at least one word, none leaves the bank,
-    and the last section ends with the transfer (`npu.format`, "tile in external memory").
+    Takes a beat in every cycle and writes it in the same cycle. The directory gives the bus words
+    of every lane's section. A tile fits when every section has at least one word, none leaves the
+    bank, and the last section ends with the transfer (`npu.format`, "tile in external memory").
 
     Parameters
     ----------

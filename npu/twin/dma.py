@@ -32,7 +32,7 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
 
     One address per cycle while fewer than `outstanding` bursts are open; the memory presents the
     first beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles
-    apart, in order. `ar`, `r`: bool patterns by cycle modulo length.
+    apart while bursts are open, in order. `ar`, `r`: bool patterns by cycle modulo length.
     """
     ready_at = np.zeros(outstanding, np.int64)
     length = np.zeros(outstanding, np.int64)
@@ -69,6 +69,8 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
             in_burst = 0
             head = (head + 1) % outstanding
             open_bursts -= 1
+            if open_bursts == 0:
+                last = cycle + 1 - gap
         cycle += 1
 
 

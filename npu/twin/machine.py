@@ -240,6 +240,8 @@ class Machine:
                 f"the tile's sections take {int(lengths.sum())} bus words, "
                 f"the transfer brings {(len(tile) - at) // p.bus_bytes}"
             )
+        if not lengths.all():
+            raise MachineError(f"the section of lane {int(lengths.argmin())} is empty")
         end = cmd.bank + int(lengths.max())
         if end * p.bus_bytes > p.bank_bytes:
             raise MachineError(f"a section ends at bus word {end}, outside the bank")
@@ -282,7 +284,7 @@ class Machine:
         c.macs += work.macs
         c.macs_gated += work.gated
         c.stalled_turns += work.stalled
-        c.sram_bytes += work.sram_bytes
+        c.sram_bytes += p.align(cmd.columns) + work.rows * element.n_bytes
         c.param_bytes += work.param_bytes
         return start + work.cycles - 1, None, written.tobytes()
 

@@ -1,0 +1,279 @@
+"""DMA engine: a queue of transfers, executed one after the other over AXI4."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, fifo, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from npu.isa import TAGS, Status
+from npu.params import ChipParams
+from rtl import axi
+from rtl.bursts import Bursts
+from rtl.interfaces import (
+    KINDS,
+    STATUS_BITS,
+    bank_write,
+    bus_bits,
+    param_write,
+    program_write,
+    sram_read,
+    sram_write,
+    transfer,
+)
+from rtl.tile import TileDealer
+
+# The control block's own kind of transfer, behind those of the sequencer.
+LOAD_PROGRAM = len(KINDS)
+TAGGED = ("LOAD_BANK", "LOAD_PARAM")
+BEATS_BITS = 24
+
+
+def program_load() -> wiring.Signature:
+    """The control block's request for a transfer into program memory, seen from the control block.
+
+    `valid` with a stable payload until `done`, which is high for one cycle.
+    """
+    return wiring.Signature(
+        {
+            "valid": Out(1),
+            "address": Out(axi.ADDRESS_BITS),
+            "beats": Out(BEATS_BITS),
+            "done": In(1),
+        }
+    )
+
+
+class Dma(wiring.Component):
+    """Moves bus words between external memory and the chip's memories.
+
+    A transfer is taken while fewer than `dma_queue` are open; one that is taken in cycle S, or
+    waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
+    `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
+    beats are taken in every cycle. Writes go burst by burst: address, beats without a gap of the
+    manager's making, response. The last cycle is DMA_DONE after the last beat or response
+    (`npu.timing`, `npu.twin.dma`).
+
+    After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
+    is brought to its end on the bus, and nothing starts any more until reset.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    transfers : In, see `rtl.interfaces.transfer`.
+    program : In, see `program_load`.
+    hold : In, start no further transfer.
+    active : Out, a transfer is in progress on the bus: a reset now would break AXI.
+    axi : Out, AXI4 manager.
+    bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
+    busy, read_beat, write_beat : Out, events for the counters.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "transfers": In(transfer()),
+                "program": In(program_load()),
+                "hold": In(1),
+                "active": Out(1),
+                "axi": Out(axi.axi4(params.bus_bytes)),
+                "bank": Out(bank_write(params).flip()),
+                "param": Out(param_write(params).flip()),
+                "sram_write": Out(sram_write(params).flip()),
+                "sram_read": Out(sram_read(params).flip()),
+                "program_memory": Out(program_write(params).flip()),
+                "busy": Out(1),
+                "read_beat": Out(1),
+                "write_beat": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        p = self._params
+        words = exact_log2(p.bus_bytes)
+
+        # --- queue ------------------------------------------------------------------------------
+        layout = data.StructLayout(
+            {"kind": 3, "address": 32, "local": 24, "beats": BEATS_BITS, "tag": 3, "word": 32}
+        )
+        m.submodules.queue = queue = fifo.SyncFIFO(width=layout.size, depth=p.dma_queue)
+        entry = data.View(layout, queue.w_data)
+        head = data.View(layout, queue.r_data)
+        with m.If(self.program.valid):
+            m.d.comb += [
+                entry.kind.eq(LOAD_PROGRAM),
+                entry.address.eq(self.program.address),
+                entry.beats.eq(self.program.beats),
+            ]
+        with m.Else():
+            m.d.comb += [entry[name].eq(getattr(self.transfers, name)) for name, _ in layout]
+            m.d.comb += self.transfers.ready.eq(queue.w_rdy)
+        asked = Signal()  # the program's transfer is in the queue
+        m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
+        accepted = self.transfers.valid & self.transfers.ready
+
+        is_kind = {name: Signal(name=f"is_{name.lower()}") for name in (*KINDS, "LOAD_PROGRAM")}
+        for index, signal in enumerate(is_kind.values()):
+            m.d.comb += signal.eq(queue.r_rdy & (head.kind == index))
+        one_beat = is_kind["LOAD_REG"] | is_kind["STORE_REG"]
+        tagged = is_kind["LOAD_BANK"] | is_kind["LOAD_PARAM"]
+        writes = is_kind["STORE"] | is_kind["STORE_REG"]
+
+        # --- the transfer in progress -----------------------------------------------------------
+        start = Signal()
+        finish = Signal()
+        status = Signal(STATUS_BITS)
+        local = Signal(BEATS_BITS)  # next bus word in the chip's memory
+        left = Signal(BEATS_BITS)  # beats still to come
+        opened = Signal(range(p.dma_outstanding + 1))
+        m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
+        beats = Mux(one_beat, 1, head.beats)
+        m.d.comb += [
+            bursts.start.eq(start),
+            bursts.address.eq(head.address),
+            bursts.beats.eq(beats),
+            queue.r_en.eq(finish),
+        ]
+        with m.If(start):
+            m.d.sync += [left.eq(beats), local.eq(head.local >> words)]
+
+        ar, r, aw, w, b = (getattr(self.axi, name) for name in ("ar", "r", "aw", "w", "b"))
+        for channel in (ar, aw):
+            m.d.comb += [
+                channel.payload.addr.eq(bursts.burst_address),
+                channel.payload.len.eq(bursts.burst_beats - 1),
+                channel.payload.size.eq(axi.beat_size(p.bus_bytes)),
+                channel.payload.burst.eq(axi.BURST_INCR),
+                channel.payload.cache.eq(axi.CACHE),
+                channel.payload.prot.eq(axi.PROT),
+            ]
+        m.d.comb += [r.ready.eq(1), b.ready.eq(1)]
+        burst_left = Signal.like(bursts.burst_beats)
+        bad = Signal()  # an error response in this cycle
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += start.eq(queue.r_rdy & ~self.hold & (status == Status.OK))
+                with m.If(start):
+                    m.next = "READ"
+                    with m.If(writes):
+                        m.next = "WRITE_ADDRESS"
+            with m.State("READ"):
+                m.d.comb += [
+                    self.active.eq(1),
+                    ar.valid.eq(bursts.valid & (opened != p.dma_outstanding)),
+                    bursts.next.eq(ar.valid & ar.ready),
+                    self.read_beat.eq(r.valid),
+                    bad.eq(r.valid & r.payload.resp[1]),
+                ]
+                closed = r.valid & r.payload.last
+                m.d.sync += opened.eq(opened + bursts.next - closed)
+                with m.If(r.valid):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "FINISH"
+            with m.State("WRITE_ADDRESS"):
+                m.d.comb += [
+                    self.active.eq(1),
+                    aw.valid.eq(1),
+                    bursts.next.eq(aw.ready),
+                ]
+                m.d.sync += burst_left.eq(bursts.burst_beats)
+                with m.If(aw.ready):
+                    m.next = "WRITE_DATA"
+            with m.State("WRITE_DATA"):
+                m.d.comb += [
+                    self.active.eq(1),
+                    w.valid.eq(1),
+                    w.payload.last.eq(burst_left == 1),
+                    self.write_beat.eq(w.ready),
+                ]
+                with m.If(w.ready):
+                    m.d.sync += burst_left.eq(burst_left - 1)
+                    with m.If(w.payload.last):
+                        m.next = "WRITE_RESPONSE"
+            with m.State("WRITE_RESPONSE"):
+                m.d.comb += [self.active.eq(1), bad.eq(b.valid & b.payload.resp[1])]
+                with m.If(b.valid):
+                    m.next = "FINISH"
+                    with m.If(bursts.valid):
+                        m.next = "WRITE_ADDRESS"
+            with m.State("FINISH"):
+                m.d.comb += [self.active.eq(1), finish.eq(1)]
+                m.next = "GAP"
+            with m.State("GAP"):
+                # The cycle in which the next transfer starts: DMA_START counts from here.
+                m.next = "IDLE"
+
+        # --- what was read ----------------------------------------------------------------------
+        beat = Signal()
+        word = Signal(bus_bits(p))
+        m.d.sync += beat.eq(self.read_beat & ~bad)
+        with m.If(self.read_beat):
+            m.d.sync += word.eq(r.payload.data)
+        m.submodules.tile = tile = TileDealer(p)
+        wiring.connect(m, tile.port, wiring.flipped(self.bank))
+        m.d.comb += [
+            tile.start.eq(start & is_kind["LOAD_BANK"]),
+            tile.bank.eq(head.local),
+            tile.en.eq(beat & is_kind["LOAD_BANK"]),
+            tile.data.eq(word),
+        ]
+        for name, port in (
+            ("LOAD_PARAM", self.param),
+            ("LOAD", self.sram_write),
+            ("LOAD_PROGRAM", self.program_memory),
+        ):
+            with m.If(beat & is_kind[name]):
+                m.d.comb += [port.addr.eq(local), port.data.eq(word), port.en.eq(~0)]
+        which = head.address[2:words]
+        m.d.comb += self.transfers.result.eq(word.word_select(which, 32))
+
+        # --- what is written --------------------------------------------------------------------
+        m.d.comb += [
+            w.payload.data.eq(
+                Mux(is_kind["STORE"], self.sram_read.data, Cat([head.word] * (p.bus_bytes // 4)))
+            ),
+            w.payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (which << 2))),
+        ]
+        m.d.comb += self.sram_read.en.eq(0)
+        with m.If(is_kind["STORE"]):
+            # The next beat's word: the first while the address is prepared, then with each beat.
+            with m.If(start):
+                m.d.comb += [self.sram_read.addr.eq(head.local >> words), self.sram_read.en.eq(1)]
+                m.d.sync += local.eq((head.local >> words) + 1)
+            with m.Elif(self.write_beat):
+                m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
+        with m.If(beat | self.write_beat):
+            m.d.sync += local.eq(local + 1)
+
+        # --- ends -------------------------------------------------------------------------------
+        misfit = is_kind["LOAD_BANK"] & (tile.error | (finish & ~tile.complete))
+        m.d.comb += self.transfers.error.eq(status)
+        with m.If(status == Status.OK):
+            with m.If(misfit):
+                m.d.comb += self.transfers.error.eq(Status.TILE)
+            m.d.sync += status.eq(self.transfers.error)
+            with m.If(bad):
+                m.d.sync += status.eq(Status.BUS)
+        m.d.comb += [
+            self.transfers.done.eq(finish & ~tagged & ~is_kind["LOAD_PROGRAM"]),
+            self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
+            self.busy.eq(queue.r_rdy | accepted),
+        ]
+        with m.If(~self.program.valid | self.program.done):
+            m.d.sync += asked.eq(0)
+        with m.Elif(queue.w_rdy):
+            m.d.sync += asked.eq(1)
+
+        for tag in range(TAGS):
+            count = Signal(range(p.dma_queue + 1), name=f"open_{tag}")
+            enters = accepted & (entry.kind < len(TAGGED)) & (entry.tag == tag)
+            leaves = finish & tagged & (head.tag == tag)
+            m.d.sync += count.eq(count + enters - leaves)
+            m.d.comb += self.transfers.open_tags[tag].eq(count != 0)
+        return m
