@@ -48,7 +48,7 @@ class Work:
     gated: int
     stalled: int
     param_bytes: int
-    sram_bytes: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ class MatVec:
             gated=int(gated),
             stalled=int(stalled),
             param_bytes=block_words * PARAM_WORD + n_records * item,
-            sram_bytes=p.align(cmd.columns) + n_records * ElementType(cmd.dst_type).n_bytes,
+            rows=reads.rows,
         )
         return _Plan(
             bias=bias,
