@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from npu.image import Image
+import numpy as np
+
+from npu.image import Image, TensorInfo
 from npu.isa import OPCODES
+from npu.runtime import GraphSession, TransducerSession
 from npu.timing import DECODE, FETCH
 from npu.trace import Retire
 from npu.twin.machine import Machine
@@ -67,13 +70,13 @@ class Profile:
 
     def __init__(self, image: Image) -> None:
         self.image = image
+        self._seen = (0, 0, 0)
         self.clear()
 
     def clear(self) -> None:
         """Forget what was seen."""
         self._commands = [_Command() for _ in range(self.image.n_commands)]
         self._names = [""] * self.image.n_commands
-        self._seen = (0, 0, 0)
 
     def __call__(self, retire: Retire, machine: Machine) -> None:
         counters = machine.counters
@@ -153,3 +156,46 @@ class Profile:
                 units[unit] += command.cycles - command.wait
                 units["wait"] += command.wait
         return units
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Cycles of an image, once through it.
+
+    Attributes
+    ----------
+    boot, reset : cycles of loading what stays on the chip, and of beginning an utterance.
+    layers, segments : as `Profile` gives them. A transducer's decoder is measured in the reset,
+        its encoder and joiner in one encoder call.
+    """
+
+    boot: int
+    reset: int
+    layers: dict[str, LayerCycles]
+    segments: dict[str, SegmentCycles]
+
+
+def measure(image: Image) -> Measurement:
+    """Run an image once on the twin, on inputs of zeros; cycles do not depend on the values."""
+    profile = Profile(image)
+    session: GraphSession | TransducerSession
+    if image.header.transducer is not None:
+        session = TransducerSession(image, observer=profile)
+        layers, segments = profile.layers(), profile.segments()
+        profile.clear()
+        session.accept(_zeros(image.header.transducer.features))
+    else:
+        session = GraphSession(image, observer=profile)
+        layers, segments = {}, {}
+        profile.clear()
+        session.invoke([_zeros(tensor) for tensor in image.header.inputs])
+    return Measurement(
+        session.boot_cycles,
+        session.reset_cycles,
+        {**layers, **profile.layers()},
+        {**segments, **profile.segments()},
+    )
+
+
+def _zeros(tensor: TensorInfo) -> np.ndarray:
+    return np.zeros(tensor.shape, tensor.dtype)
