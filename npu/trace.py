@@ -12,7 +12,9 @@ class Retire:
     pc : index of the command in the program.
     name : opcode.
     start, end : first and last cycle in which the command's unit worked.
-    written : digest (CRC-32) of the bytes or the register value that it wrote; 0 if none.
+    written : digest (CRC-32) of what it wrote into SRAM or external memory, byte by byte in the
+        order of addresses, or into a register (int32); 0 if nothing. Banks, parameter memory, the
+        look-up table and r0 do not count.
     """
 
     pc: int

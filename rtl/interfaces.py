@@ -21,6 +21,7 @@ from npu.isa import COMMAND_BYTES, TAGS
 from npu.params import ChipParams
 
 STATUS_BITS = 4
+PC_BITS = 16
 
 
 def unit() -> wiring.Signature:
@@ -80,6 +81,13 @@ def param_write(params: ChipParams) -> memory.WritePort.Signature:
     )
 
 
+def program_read(params: ChipParams) -> memory.ReadPort.Signature:
+    """The sequencer's port into program memory, one command, seen from the memory."""
+    return memory.ReadPort.Signature(
+        addr_width=ceil_log2(params.program_bytes // COMMAND_BYTES), shape=8 * COMMAND_BYTES
+    )
+
+
 def program_write(params: ChipParams) -> memory.WritePort.Signature:
     """DMA's port into program memory: whole bus words, seen from the memory."""
     return memory.WritePort.Signature(
@@ -95,6 +103,30 @@ def bank_write(params: ChipParams) -> wiring.Signature:
             "data": In(bus_bits(params)),
             "lane": In(max(1, ceil_log2(params.lanes))),
             "en": In(1),
+        }
+    )
+
+
+def host() -> wiring.Signature:
+    """The sequencer as the host sees it through the control block, seen from the control block.
+
+    `start` for one cycle while not `running`: `running` rises in the next cycle, the first FETCH, at
+    command `pc`. `running` falls in the cycle after HALT's, or after a command in error: then `error`
+    (npu.isa.Status, 0 = none) and `error_pc` say why and where; both stay until reset. While not
+    `running`, `write` puts `value` into register `index` in this cycle's end, and `read` shows
+    register `index` (combinational, in every cycle).
+    """
+    return wiring.Signature(
+        {
+            "start": Out(1),
+            "pc": Out(PC_BITS),
+            "index": Out(4),
+            "write": Out(1),
+            "value": Out(32),
+            "read": In(32),
+            "running": In(1),
+            "error": In(STATUS_BITS),
+            "error_pc": In(PC_BITS),
         }
     )
 

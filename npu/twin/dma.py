@@ -143,6 +143,10 @@ class Dma:
         ends = [t.done + 1 for t in self.open_at(cycle) if t.tag is not None and tags >> t.tag & 1]
         return max([cycle, *ends])
 
+    def idle_at(self, cycle: int) -> int:
+        """First cycle, not before `cycle`, in which no transfer is open."""
+        return max([cycle, *(t.done + 1 for t in self.open_at(cycle))])
+
     def pending(self, cycle: int, space: str, first: int, end: int) -> Transfer | None:
         """An open transfer that fills part of [first, end) of `space`: reading it now is a race."""
         for transfer in self.open_at(cycle):

@@ -110,7 +110,8 @@ class Machine:
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self._set(register, value)
-        began = self.cycle
+        # A transfer that is still open when the chip halts goes on; the next start waits for it.
+        began = self.cycle = self.dma.idle_at(self.cycle)
         for _ in range(MAX_COMMANDS):
             if not 0 <= pc < len(self.program):
                 raise MachineError(f"program counter {pc} is outside the program")
@@ -146,8 +147,9 @@ class Machine:
 
     def _set(self, register: int, value: int) -> bytes:
         value = (value + (1 << 31)) % (1 << 32) - (1 << 31)
-        if register:
-            self.registers[register] = value
+        if not register:
+            return b""
+        self.registers[register] = value
         return value.to_bytes(4, "little", signed=True)
 
     def _scalar(self, cmd: Command, start: int) -> tuple[int, int | None, bytes]:
@@ -316,7 +318,7 @@ class Machine:
             cycles = timing.VECTOR_START + LUT_BYTES // PARAM_WORD
             self.counters.param_bytes += LUT_BYTES
             self.counters.busy["vector"] += cycles
-            return start + cycles - 1, None, self.table.tobytes()
+            return start + cycles - 1, None, b""
         n = v["n"]
         if n == 0:
             raise MachineError("a vector of no elements")

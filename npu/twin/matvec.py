@@ -22,6 +22,7 @@ from npu.format import (
     CodeTable,
     block_bytes,
     directory_words,
+    padded_entries,
     unpack_block,
 )
 from npu.isa import Command, ElementType
@@ -145,7 +146,7 @@ class MatVec:
         key : names the contents of banks and parameter memory that it reads; None to step the lanes
             whatever is remembered.
 
-        Returns the work and the destination vector, up to the last element that was written.
+        Returns the work and the elements that were written, in the order of their addresses.
         Raises MachineError with the unit, place and reason of a corrupt stream or table.
         """
         columns = cmd.columns
@@ -176,7 +177,7 @@ class MatVec:
         target = sram[cmd.dst : cmd.dst + limit * element.n_bytes]
         target = target.view(np.int8 if element is ElementType.INT8 else np.int16)
         target[plan.elements] = out[plan.elements]
-        return work, target[: int(np.max(plan.elements, initial=-1)) + 1]
+        return work, target[plan.elements]
 
     def _step(
         self,
@@ -239,7 +240,11 @@ class MatVec:
         np.cumsum(np.bincount(plan_row[:symbols], minlength=reads.rows), out=first[1:])
         block_words = block_bytes(len(run.entries), len(value.entries), len(block[2])) // PARAM_WORD
         load = max(
-            block_words,
+            timing.load_block(
+                padded_entries(len(run.entries)) // PARAM_WORD,
+                padded_entries(len(value.entries)) // PARAM_WORD,
+                len(block[2]),
+            ),
             -(-cmd.columns // p.bus_bytes),
             timing.prime(p.threads, directory_words(p.threads)),
         )
