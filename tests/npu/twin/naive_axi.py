@@ -1,0 +1,57 @@
+"""A slow model of an AXI master and a memory, one cycle after the other, from the docs of the DMA."""
+
+
+def bursts(address, beats, bus_bytes, longest):
+    """(address, beats) of the bursts of a transfer: grown beat by beat, cut at 4 KiB."""
+    found = []
+    for beat in range(beats):
+        at = address + beat * bus_bytes
+        if not found or found[-1][1] == longest or at % 4096 == 0:
+            found.append((at, 0))
+        found[-1] = (found[-1][0], found[-1][1] + 1)
+    return found
+
+
+def read(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
+    """(cycle of the last beat, most bursts that were open at once)."""
+    to_ask = [n for _, n in bursts(address, beats, bus_bytes, longest)]
+    open_bursts = []  # [cycle from which it may answer, beats left]
+    last_beat, most, cycle = None, 0, start
+    while to_ask or open_bursts:
+        ask = bool(to_ask) and len(open_bursts) < outstanding and ar[cycle % len(ar)]
+        answer = (
+            bool(open_bursts)
+            and open_bursts[0][0] <= cycle
+            and (last_beat is None or cycle >= last_beat + gap)
+            and r[cycle % len(r)]
+        )
+        if answer:
+            last_beat = cycle
+            open_bursts[0][1] -= 1
+            if open_bursts[0][1] == 0:
+                open_bursts.pop(0)
+        if ask:
+            open_bursts.append([cycle + latency, to_ask.pop(0)])
+            most = max(most, len(open_bursts))
+        cycle += 1
+    return last_beat, most
+
+
+def write(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
+    """Cycle of the last response: every burst waits for the response of the one before."""
+    cycle = start
+    for _, n in bursts(address, beats, bus_bytes, longest):
+        state, left, not_before = "address", n, cycle
+        while state != "done":
+            if cycle >= not_before:
+                if state == "address" and aw[cycle % len(aw)]:
+                    state, not_before = "data", cycle + 1
+                elif state == "data" and w[cycle % len(w)]:
+                    left -= 1
+                    not_before = cycle + gap
+                    if left == 0:
+                        state, not_before = "response", cycle + latency
+                elif state == "response" and b[cycle % len(b)]:
+                    state = "done"
+            cycle += 1
+    return cycle - 1

@@ -1,0 +1,157 @@
+"""The DMA's cycles against a slow model of the bus; its queue, tags and races."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npu import timing
+from npu.errors import MachineError
+from npu.params import load_params
+from npu.twin import dma
+from npu.twin.dma import Dma, read_cycles, write_cycles
+from npu.twin.memory import MAX_CYCLES_PER_BEAT, BusSchedule, ExternalMemory
+from tests.npu.twin import naive_axi
+
+ALWAYS = np.ones(1, np.bool_)
+patterns = (
+    st.lists(st.booleans(), min_size=1, max_size=12)
+    .filter(any)
+    .map(lambda bits: np.array(bits, np.bool_))
+)
+bus = st.sampled_from([8, 16, 32, 64])
+transfers = st.tuples(
+    st.integers(0, 100),  # start
+    st.integers(0, 600),  # address in bus words
+    st.integers(1, 300),  # beats
+    bus,
+    st.sampled_from([1, 3, 16, 64, 256]),  # longest
+)
+
+
+@given(transfers, st.integers(1, 5), st.integers(1, 30), st.integers(1, 4), patterns, patterns)
+def test_reads(transfer, outstanding, latency, gap, ar, r):
+    start, word, beats, width, longest = transfer
+    timings = (start, word * width, beats, width, longest, outstanding, latency, gap, ar, r)
+    expected, most = naive_axi.read(*timings)
+    assert read_cycles(*timings) == expected
+    assert most <= outstanding
+
+
+@given(transfers, st.integers(1, 30), st.integers(1, 4), patterns, patterns, patterns)
+def test_writes(transfer, latency, gap, aw, w, b):
+    start, word, beats, width, longest = transfer
+    timings = (start, word * width, beats, width, longest, latency, gap, aw, w, b)
+    assert write_cycles(*timings) == naive_axi.write(*timings)
+
+
+@given(transfers)
+def test_bursts_never_cross_4_kib(transfer):
+    _, word, beats, width, longest = transfer
+    address, found = word * width, []
+    while sum(n for _, n in found) < beats:
+        n = dma._burst_beats(address, beats - sum(n for _, n in found), width, longest)
+        assert 1 <= n <= longest
+        assert address // 4096 == (address + n * width - 1) // 4096
+        found.append((address, n))
+        address += n * width
+    assert found == naive_axi.bursts(word * width, beats, width, longest)
+
+
+def test_a_long_read_moves_a_beat_per_cycle():
+    beats, latency = 4000, 60
+    for width, longest in ((8, 64), (16, 64), (32, 256)):
+        end = read_cycles(0, 0, beats, width, longest, 4, latency, 1, ALWAYS, ALWAYS)
+        assert end == latency + beats - 1
+    assert read_cycles(0, 0, beats, 16, 64, 4, 5, 3, ALWAYS, ALWAYS) == 5 + 3 * (beats - 1)
+    # One burst at a time pays the latency for each.
+    bursts = -(-beats // 64)
+    single = read_cycles(0, 0, beats, 16, 64, 1, latency, 1, ALWAYS, ALWAYS)
+    assert single == beats - 1 + latency * bursts
+
+
+def engine(**changes):
+    values = load_params("tiny").model_dump() | changes
+    params = type(load_params("tiny"))(**values)
+    return Dma(params, ExternalMemory(params, 1 << 16))
+
+
+def test_transfers_follow_each_other_in_order():
+    queue = engine()
+    first = queue.read(100, 0, 10, tag=1, space="bank", first=0, end=5)
+    last_beat = naive_axi.read(102, 0, 10, 8, 64, 4, 20, 1, ALWAYS, ALWAYS)[0]
+    assert timing.DMA_START == 2
+    assert (first.start, first.done) == (100, last_beat + timing.DMA_DONE)
+    second = queue.write(101, 64, 3)
+    assert second.start == first.done + 1
+    assert second.tag is None
+    assert (queue.bytes_read, queue.bytes_written) == (80, 24)
+    assert queue.busy_cycles == second.done - first.start + 1
+
+
+def test_the_queue_is_full():
+    queue = engine(dma_queue=2)
+    assert queue.slot_free_at(0) == 0
+    first = queue.read(0, 0, 10, tag=0)
+    assert queue.slot_free_at(1) == 1
+    second = queue.read(1, 0, 10, tag=0)
+    assert queue.slot_free_at(2) == first.done + 1
+    third = queue.read(first.done + 1, 0, 10, tag=0)
+    assert queue.slot_free_at(first.done + 1) == second.done + 1
+    assert queue.slot_free_at(third.done + 1) == third.done + 1
+
+
+def test_waiting_by_tag():
+    queue = engine()
+    first = queue.read(0, 0, 10, tag=3)
+    second = queue.read(1, 0, 10, tag=5)
+    assert queue.wait_until(2, 1 << 3) == first.done + 1
+    assert queue.wait_until(2, 1 << 5 | 1 << 3) == second.done + 1
+    assert queue.wait_until(2, 1 << 4) == 2
+    assert queue.wait_until(first.done, 1 << 3) == first.done + 1
+    assert queue.wait_until(first.done + 1, 1 << 3) == first.done + 1
+    assert queue.wait_until(second.done + 7, 0xFF) == second.done + 7
+
+
+def test_pending_transfers_are_found_by_place():
+    queue = engine()
+    transfer = queue.read(0, 0, 10, tag=0, space="bank", first=10, end=20)
+    for space, first, end, found in (
+        ("bank", 0, 10, None),
+        ("bank", 20, 30, None),
+        ("param", 10, 20, None),
+        ("bank", 0, 11, transfer),
+        ("bank", 19, 40, transfer),
+        ("bank", 12, 13, transfer),
+    ):
+        assert queue.pending(transfer.done, space, first, end) is found
+    assert queue.pending(transfer.done + 1, "bank", 10, 20) is None
+
+
+# --- memory -------------------------------------------------------------------------------------
+def test_memory_bounds():
+    params = load_params("tiny")
+    memory = ExternalMemory(params, 1000)
+    assert memory.window(990, 10).shape == (10,)
+    for address, n in ((991, 10), (-1, 1), (2**40, 4)):
+        with pytest.raises(MachineError, match=rf"bus error: {n} bytes at .* lie outside"):
+            memory.window(address, n)
+    with pytest.raises(MachineError, match="addresses 16777216"):
+        ExternalMemory(params, params.memory_bytes + 1)
+
+
+def test_a_memory_slower_than_its_counters_is_refused():
+    params = load_params("tiny").model_copy(update={"memory_cycles_per_beat": 10**30})
+    with pytest.raises(
+        MachineError, match=f"memory_cycles_per_beat must be at most {MAX_CYCLES_PER_BEAT}, not 10"
+    ):
+        ExternalMemory(params, 1000)
+
+
+def test_a_channel_that_is_never_ready_is_refused():
+    with pytest.raises(
+        ValueError, match="bus schedule 'w' must be a vector with at least one True"
+    ):
+        BusSchedule(w=np.zeros(4, np.bool_))
+    with pytest.raises(ValueError, match="bus schedule 'r'"):
+        BusSchedule(r=np.ones((2, 2), np.bool_))
