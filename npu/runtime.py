@@ -76,7 +76,8 @@ class _Session:
         area = self.machine.memory.window(tensor.address, tensor.rows * tensor.stride)
         dtype = np.dtype(tensor.dtype)
         rows = area.reshape(tensor.rows, tensor.stride)[:, : tensor.width * dtype.itemsize]
-        return np.ascontiguousarray(rows).view(dtype).reshape(tensor.shape)
+        # A copy: the next call writes to the same place.
+        return rows.copy().view(dtype).reshape(tensor.shape)
 
 
 class GraphSession(_Session):

@@ -262,14 +262,16 @@ def _show_image(report: dict[str, Any], out: Console, whole: bool) -> None:
         )
     )
     listing = report["disassembly"]
-    for line in listing if whole else listing[:SHOWN_COMMANDS]:
+    shown = listing if whole else listing[:SHOWN_COMMANDS]
+    width = max((len(line["text"]) for line in shown), default=0)
+    for line in shown:
         if line["label"] is not None:
             out.print(f"{line['label']}:", markup=False)
         out.print(
-            f"{line['pc']:5}  {line['text']:<88}  ; {layer_label(line['layer'])}", markup=False
+            f"{line['pc']:5}  {line['text']:<{width}}  ; {layer_label(line['layer'])}", markup=False
         )
-    if not whole and len(listing) > SHOWN_COMMANDS:
-        out.print(f"       ... {len(listing) - SHOWN_COMMANDS} more commands: add --program")
+    if len(listing) > len(shown):
+        out.print(f"       ... {len(listing) - len(shown)} more commands: add --program")
 
 
 def _show_tensor(role: str, tensor: dict[str, Any], out: Console) -> None:

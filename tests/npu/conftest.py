@@ -1,0 +1,86 @@
+"""For the tests of the command line: calling it as a user does, and a compiled zoo model."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from npu import cli
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "tflite"
+NOTICE = "compiling the simulator to machine code (first run only) ...\n"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command answered; the notice of a first run is left out of `err`."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def npu(capsys):
+    """Call `npu` with arguments."""
+
+    def call(*args) -> Ran:
+        status = cli.main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return Ran(status, out, err.replace(NOTICE, ""))
+
+    return call
+
+
+@pytest.fixture
+def refused(npu):
+    """Call `npu`, which must answer with one line that matches, and exit code 2."""
+
+    def call(*args, match: str) -> None:
+        ran = npu(*args)
+        assert (ran.status, ran.out) == (2, ""), ran
+        assert ran.err.startswith("error: ") and ran.err.count("\n") == 1, ran.err
+        assert re.search(match, ran.err), ran.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The recorded single graphs."""
+    return VECTORS
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory) -> Path:
+    """A folder with `zoo.npu` and `joint.npu`, compiled for edge."""
+    from compiler import compile_model, load_model
+    from npu.params import load_params
+
+    folder = tmp_path_factory.mktemp("images")
+    for name, model in (("zoo", "commands_rnnt"), ("joint", VECTORS / "joint.tflite")):
+        image = compile_model(load_model(model), load_params("edge"))
+        (folder / f"{name}.npu").write_bytes(image.to_bytes())
+    return folder
+
+
+@pytest.fixture
+def chip(tmp_path):
+    """Write a chip's TOML: edge with other values; None leaves a key out."""
+
+    def write(**changes) -> Path:
+        lines = []
+        text = (Path(cli.__file__).parents[1] / "presets" / "edge.toml").read_text()
+        for line in text.splitlines():
+            key = line.partition(" = ")[0]
+            if key in changes:
+                value = changes.pop(key)
+                line = "" if value is None else f"{key} = {value}"
+            lines.append(line)
+        extra = [f"{key} = {value}" for key, value in changes.items()]
+        path = tmp_path / "chip.toml"
+        path.write_text("\n".join([*extra, *lines]))
+        return path
+
+    return write
