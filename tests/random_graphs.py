@@ -1,7 +1,7 @@
 """Random quantised graphs, chips and bus schedules, each from one seed.
 
-Small, legal and odd: layers of a few rows, scales and zero points from all over their ranges, weights
-from all zero to dense, chips on which hardly anything stays resident.
+Small, legal and odd: layers of a few rows, scales and zero points from all over their ranges,
+weights from all zero to dense, chips on which hardly anything stays resident.
 """
 
 import numpy as np

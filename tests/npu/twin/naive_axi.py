@@ -1,4 +1,4 @@
-"""A slow model of an AXI master and a memory, one cycle after the other, from the docs of the DMA."""
+"""A slow model of an AXI master and a memory, one cycle after the other, from the DMA's docs."""
 
 
 def bursts(address, beats, bus_bytes, longest):
@@ -16,23 +16,25 @@ def read(start, address, beats, bus_bytes, longest, outstanding, latency, gap, a
     """(cycle of the last beat, most bursts that were open at once)."""
     to_ask = [n for _, n in bursts(address, beats, bus_bytes, longest)]
     open_bursts = []  # [cycle from which it may answer, beats left]
-    last_beat, most, cycle = None, 0, start
+    last_beat, wait_until, most, cycle = None, start, 0, start
     while to_ask or open_bursts:
         ask = bool(to_ask) and len(open_bursts) < outstanding and ar[cycle % len(ar)]
         answer = (
             bool(open_bursts)
             and open_bursts[0][0] <= cycle
-            and (last_beat is None or cycle >= last_beat + gap)
+            and cycle >= wait_until
             and r[cycle % len(r)]
         )
         if answer:
-            last_beat = cycle
+            last_beat, wait_until = cycle, cycle + gap
             open_bursts[0][1] -= 1
             if open_bursts[0][1] == 0:
                 open_bursts.pop(0)
         if ask:
             open_bursts.append([cycle + latency, to_ask.pop(0)])
             most = max(most, len(open_bursts))
+        if not open_bursts:
+            wait_until = cycle + 1
         cycle += 1
     return last_beat, most
 

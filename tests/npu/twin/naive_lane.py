@@ -1,4 +1,4 @@
-"""A slow model of the lanes and the requantiser: strings of bits, queues, one cycle after the other.
+"""A slow model of lanes and requantiser: strings of bits, queues, one cycle after the other.
 
 Written from the docstrings of `npu.twin.lane` and `npu.format`, sharing only named latencies.
 """
