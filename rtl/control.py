@@ -1,0 +1,208 @@
+"""Control and status: the registers that a host's driver sees over AXI4-Lite."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from npu.format import VERSION
+from npu.isa import Status
+from npu.params import ChipParams
+from rtl import axi
+from rtl.axilite import AxiLite
+from rtl.dma import BEATS_BITS, program_load
+from rtl.interfaces import PC_BITS, host
+from rtl.registers import (
+    ADDRESS_BITS,
+    CONTROL,
+    COUNTERS,
+    ID,
+    IRQ,
+    REGISTERS,
+    SCALARS,
+    STATUS,
+    STATUS_BITS,
+)
+
+
+def events(params: ChipParams) -> data.StructLayout:
+    """By how much every counter of COUNTERS grows in a cycle (the last two: in bus words)."""
+    wide = {"macs", "macs_gated", "stalled_turns"}
+    return data.StructLayout(
+        {name: bits_for(params.lanes) if name in wide else 1 for name, _ in COUNTERS}
+    )
+
+
+class Control(wiring.Component):
+    """The registers of REGISTERS on AXI4-Lite.
+
+    An access to an address without register, of the wrong direction, or that is refused now (a
+    scalar register or a start while running) is answered with SLVERR and has no effect.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    axil : In, AXI4-Lite.
+    irq : Out, level: an enabled event has happened.
+    host : Out, to the sequencer, see `rtl.interfaces.host`.
+    program : Out, to the DMA, see `rtl.dma.program_load`.
+    hold : Out, the DMA must not start transfers: a reset is coming.
+    active, moving, dma_error : In, from the DMA: on the bus, transfers open, its error.
+    reset : Out, resets every other unit at the end of this cycle.
+    events : In, see `events`.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "axil": In(axi.axi4_lite(ADDRESS_BITS)),
+                "irq": Out(1),
+                "host": Out(host()),
+                "program": Out(program_load()),
+                "hold": Out(1),
+                "active": In(1),
+                "moving": In(1),
+                "dma_error": In(STATUS_BITS),
+                "reset": Out(1),
+                "events": In(events(params)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.bus = bus = AxiLite(ADDRESS_BITS)
+        wiring.connect(m, wiring.flipped(self.axil), bus.bus)
+
+        writes = {r.name: Signal(name=f"write_{r.name.lower()}") for r in REGISTERS}
+        with m.Switch(bus.address):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    m.d.comb += writes[register.name].eq(bus.write)
+        action = {f.name: Signal(name=f"do_{f.name}") for f in CONTROL}
+        for field in CONTROL:
+            m.d.comb += action[field.name].eq(writes["CONTROL"] & bus.write_data[field.lsb])
+
+        error = Signal(STATUS_BITS)
+        loading = Signal()
+        resetting = Signal()
+        free = ~self.host.running & ~loading & ~resetting
+        m.d.comb += error.eq(self.host.error)
+        with m.If(self.host.error == Status.OK):
+            m.d.comb += error.eq(self.dma_error)
+
+        # --- start, load, reset -----------------------------------------------------------------
+        ready = free & (error == Status.OK)
+        m.d.comb += [
+            self.host.start.eq(action["start"] & ready),
+            self.hold.eq(resetting),
+            self.reset.eq(resetting & ~self.active),
+            self.program.valid.eq(loading),
+        ]
+        with m.If(action["reset"]):
+            m.d.sync += resetting.eq(1)
+        with m.If(action["load"] & ready & ~self.moving):
+            m.d.sync += loading.eq(1)
+        with m.If(self.program.done):
+            m.d.sync += loading.eq(0)
+        with m.If(self.reset):
+            m.d.sync += [resetting.eq(0), loading.eq(0)]
+
+        # --- interrupt --------------------------------------------------------------------------
+        ran = Signal()
+        enabled, happened = Signal(len(IRQ)), Signal(len(IRQ))
+        m.d.sync += ran.eq(self.host.running)
+        with m.If(writes["IRQ_ENABLE"]):
+            m.d.sync += enabled.eq(bus.write_data)
+        with m.If(writes["IRQ_STATUS"]):
+            m.d.sync += happened.eq(happened & ~bus.write_data)
+        with m.If(ran & ~self.host.running):
+            m.d.sync += happened[0].eq(1)
+        with m.If(self.program.done):
+            m.d.sync += happened[1].eq(1)
+        m.d.comb += self.irq.eq((enabled & happened).any())
+
+        # --- plain registers --------------------------------------------------------------------
+        start_pc = Signal(PC_BITS)
+        program_address = Signal(axi.ADDRESS_BITS)
+        program_beats = Signal(BEATS_BITS)
+        for name, signal in (
+            ("START_PC", start_pc),
+            ("PROGRAM_ADDRESS", program_address),
+            ("PROGRAM_BEATS", program_beats),
+        ):
+            with m.If(writes[name]):
+                m.d.sync += signal.eq(bus.write_data)
+        m.d.comb += [
+            self.host.pc.eq(start_pc),
+            self.host.index.eq(bus.address[2:]),
+            self.host.value.eq(bus.write_data),
+            self.program.address.eq(program_address),
+            self.program.beats.eq(program_beats),
+        ]
+        scalars = [f"R{i}" for i in range(SCALARS)]
+        writes_scalar = Signal()
+        m.d.comb += [
+            writes_scalar.eq(Cat(writes[name] for name in scalars).any()),
+            self.host.write.eq(writes_scalar & free),
+        ]
+
+        # --- counters ---------------------------------------------------------------------------
+        values: dict[str, object] = {}
+        for name, _ in COUNTERS:
+            counter = Signal(32, name=name)
+            with m.If(action["clear"]):
+                m.d.sync += counter.eq(0)
+            with m.Else():
+                m.d.sync += counter.eq(counter + self.events[name])
+            in_bytes = name.startswith("bytes_")
+            values[name.upper()] = (
+                counter << exact_log2(self._params.bus_bytes) if in_bytes else counter
+            )
+
+        # --- reads ------------------------------------------------------------------------------
+        status = Signal(32)
+        state = {
+            "running": self.host.running,
+            "loading": loading,
+            "resetting": resetting,
+            "moving": self.moving,
+            "error": error,
+        }
+        for field in STATUS:
+            m.d.comb += status[field.lsb : field.lsb + field.width].eq(state[field.name])
+        values |= {
+            "ID": ID,
+            "VERSION": VERSION,
+            "STATUS": status,
+            "ERROR_PC": self.host.error_pc,
+            "IRQ_ENABLE": enabled,
+            "IRQ_STATUS": happened,
+            "START_PC": start_pc,
+            "PROGRAM_ADDRESS": program_address,
+            "PROGRAM_BEATS": program_beats,
+        }
+        values |= dict.fromkeys(scalars, self.host.read)
+        m.d.comb += bus.error.eq(1)
+        with m.Switch(bus.address):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    if register.access != "wo":
+                        m.d.comb += bus.read_data.eq(values[register.name])
+                    allowed = {
+                        "ro": bus.read,
+                        "wo": bus.write,
+                        "rw": bus.read | bus.write,
+                        "w1c": bus.read | bus.write,
+                    }[register.access]
+                    refused = {
+                        "CONTROL": (action["start"] & ~ready)
+                        | (action["load"] & ~(ready & ~self.moving)),
+                    }.get(register.name, 0)
+                    if register.name in scalars:
+                        refused = bus.write & ~free
+                    m.d.comb += bus.error.eq(~allowed | refused)
+        return m

@@ -1,0 +1,251 @@
+"""Control and status registers over AXI4-Lite."""
+
+import pytest
+from amaranth.sim import Simulator
+
+from npu.format import VERSION
+from npu.isa import Status
+from npu.params import load_params
+from rtl.axi import Response
+from rtl.control import Control
+from rtl.registers import BY_NAME, COUNTERS, ID, REGISTERS
+
+TINY = load_params("tiny")
+OKAY, SLVERR = Response.OKAY, Response.SLVERR
+
+
+class Bench:
+    """The registers, with a host that reads and writes them by name."""
+
+    def __init__(self) -> None:
+        self.dut = Control(TINY)
+
+    async def write(self, ctx, name: str, value: int, strobes: int = 0xF, delay: int = 0) -> int:
+        """Write a register, data `delay` cycles after the address; returns the response."""
+        bus = self.dut.axil
+        address = BY_NAME[name].offset if name in BY_NAME else int(name, 16)
+        ctx.set(bus.aw.payload.addr, address)
+        ctx.set(bus.aw.valid, 1)
+        for _ in range(delay):
+            await ctx.tick()
+        ctx.set(bus.w.payload.data, value)
+        ctx.set(bus.w.payload.strb, strobes)
+        ctx.set(bus.w.valid, 1)
+        assert ctx.get(bus.aw.ready) and ctx.get(bus.w.ready)
+        await ctx.tick()
+        ctx.set(bus.aw.valid, 0)
+        ctx.set(bus.w.valid, 0)
+        ctx.set(bus.b.ready, 1)
+        assert ctx.get(bus.b.valid)
+        response = ctx.get(bus.b.payload.resp)
+        await ctx.tick()
+        ctx.set(bus.b.ready, 0)
+        assert not ctx.get(bus.b.valid)
+        return response
+
+    async def read(self, ctx, name: str, delay: int = 0) -> tuple[int, int]:
+        """Read a register, taking the data `delay` cycles late; returns data and response."""
+        bus = self.dut.axil
+        address = BY_NAME[name].offset if name in BY_NAME else int(name, 16)
+        ctx.set(bus.ar.payload.addr, address)
+        ctx.set(bus.ar.valid, 1)
+        assert ctx.get(bus.ar.ready)
+        await ctx.tick()
+        ctx.set(bus.ar.valid, 0)
+        for _ in range(delay):
+            await ctx.tick()
+        assert ctx.get(bus.r.valid)
+        answer = ctx.get(bus.r.payload.data), ctx.get(bus.r.payload.resp)
+        ctx.set(bus.r.ready, 1)
+        await ctx.tick()
+        ctx.set(bus.r.ready, 0)
+        assert not ctx.get(bus.r.valid)
+        return answer
+
+    def run(self, testbench) -> None:
+        sim = Simulator(self.dut)
+        sim.add_clock(1e-6)
+        sim.add_testbench(testbench)
+        sim.run_until(1e-2)
+
+
+def test_the_map_has_no_overlaps():
+    assert len({r.offset for r in REGISTERS}) == len(REGISTERS)
+    assert all(r.offset % 4 == 0 for r in REGISTERS)
+    for register in REGISTERS:
+        mask = 0
+        for field in register.fields:
+            bits = ((1 << field.width) - 1) << field.lsb
+            assert not mask & bits
+            mask |= bits
+
+
+def test_plain_registers_hold_what_was_written():
+    bench = Bench()
+
+    async def testbench(ctx):
+        assert await bench.read(ctx, "ID") == (ID, OKAY)
+        assert await bench.read(ctx, "VERSION", delay=2) == (VERSION, OKAY)
+        for value, name in enumerate(("START_PC", "PROGRAM_ADDRESS", "PROGRAM_BEATS"), 5):
+            assert await bench.write(ctx, name, value << 4, delay=value % 3) == OKAY
+            assert await bench.read(ctx, name) == (value << 4, OKAY)
+
+    bench.run(testbench)
+
+
+@pytest.mark.parametrize("name", ["ID", "STATUS", "CYCLES", "0x28", "0xfc"])
+def test_what_cannot_be_written_is_refused(name):
+    bench = Bench()
+
+    async def testbench(ctx):
+        assert await bench.write(ctx, name, 1) == SLVERR
+
+    bench.run(testbench)
+
+
+def test_reads_of_nothing_and_partial_writes_are_refused():
+    bench = Bench()
+
+    async def testbench(ctx):
+        assert await bench.read(ctx, "0x3c") == (0, SLVERR)
+        assert await bench.read(ctx, "CONTROL") == (0, SLVERR)
+        assert await bench.write(ctx, "START_PC", 7, strobes=0b0011) == SLVERR
+        assert await bench.read(ctx, "START_PC") == (0, OKAY)
+
+    bench.run(testbench)
+
+
+def test_start_runs_once_and_the_end_interrupts():
+    bench = Bench()
+    dut = bench.dut
+    starts = []
+
+    async def sequencer(ctx):
+        async for _, reset, start, pc in ctx.tick().sample(dut.host.start, dut.host.pc):
+            if start and not reset:
+                starts.append(pc)
+                ctx.set(dut.host.running, 1)
+
+    async def testbench(ctx):
+        await bench.write(ctx, "IRQ_ENABLE", 1)
+        await bench.write(ctx, "START_PC", 0x21)
+        assert await bench.write(ctx, "CONTROL", 1) == OKAY
+        assert await bench.read(ctx, "STATUS") == (1, OKAY)
+        # Refused while running: another start, a load, a scalar register.
+        for name, value in (("CONTROL", 1), ("CONTROL", 4), ("R3", 1)):
+            assert await bench.write(ctx, name, value) == SLVERR
+        assert not ctx.get(dut.irq)
+        ctx.set(dut.host.running, 0)
+        await ctx.tick().repeat(2)
+        assert ctx.get(dut.irq)
+        assert await bench.read(ctx, "IRQ_STATUS") == (1, OKAY)
+        await bench.write(ctx, "IRQ_STATUS", 1)
+        assert not ctx.get(dut.irq)
+        assert starts == [0x21]
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_process(sequencer)
+    sim.add_testbench(testbench)
+    sim.run_until(1e-3)
+
+
+def test_an_error_forbids_a_start_until_reset_which_waits_for_the_bus():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        ctx.set(dut.host.error, Status.STREAM)
+        ctx.set(dut.host.error_pc, 77)
+        assert await bench.write(ctx, "CONTROL", 1) == SLVERR
+        assert await bench.read(ctx, "STATUS") == (Status.STREAM << 8, OKAY)
+        assert await bench.read(ctx, "ERROR_PC") == (77, OKAY)
+        ctx.set(dut.active, 1)
+        assert await bench.write(ctx, "CONTROL", 2) == OKAY
+        for _ in range(10):
+            await ctx.tick()
+            assert ctx.get(dut.hold) and not ctx.get(dut.reset)
+        ctx.set(dut.active, 0)
+        assert ctx.get(dut.reset)
+        await ctx.tick()
+        ctx.set(dut.host.error, 0)
+        assert not ctx.get(dut.reset) and not ctx.get(dut.hold)
+        assert await bench.write(ctx, "CONTROL", 1) == OKAY
+
+    bench.run(testbench)
+
+
+def test_the_engines_error_shows_when_the_sequencer_has_none():
+    bench = Bench()
+
+    async def testbench(ctx):
+        ctx.set(bench.dut.dma_error, Status.BUS)
+        assert await bench.read(ctx, "STATUS") == (Status.BUS << 8, OKAY)
+        ctx.set(bench.dut.host.error, Status.TABLE)
+        assert await bench.read(ctx, "STATUS") == (Status.TABLE << 8, OKAY)
+
+    bench.run(testbench)
+
+
+def test_a_program_load_asks_until_it_is_done():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        await bench.write(ctx, "PROGRAM_ADDRESS", 0x1000)
+        await bench.write(ctx, "PROGRAM_BEATS", 12)
+        assert await bench.write(ctx, "CONTROL", 4) == OKAY
+        for _ in range(5):
+            assert ctx.get(dut.program.valid)
+            assert ctx.get(dut.program.address) == 0x1000 and ctx.get(dut.program.beats) == 12
+            await ctx.tick()
+        ctx.set(dut.program.done, 1)
+        await ctx.tick()
+        ctx.set(dut.program.done, 0)
+        assert not ctx.get(dut.program.valid)
+        assert await bench.read(ctx, "IRQ_STATUS") == (2, OKAY)
+
+    bench.run(testbench)
+
+
+def test_scalar_registers_pass_through():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        bus = dut.axil
+        ctx.set(bus.aw.payload.addr, BY_NAME["R9"].offset)
+        ctx.set(bus.w.payload.data, 0xDEADBEEF)
+        ctx.set(bus.w.payload.strb, 0xF)
+        ctx.set(bus.aw.valid, 1)
+        ctx.set(bus.w.valid, 1)
+        assert ctx.get(dut.host.write)
+        assert ctx.get(dut.host.index) == 9 and ctx.get(dut.host.value) == 0xDEADBEEF
+        await ctx.tick()
+        ctx.set(bus.aw.valid, 0)
+        ctx.set(bus.w.valid, 0)
+        ctx.set(dut.host.read, 0x1234)
+        assert await bench.read(ctx, "R5") == (0x1234, OKAY)
+
+    bench.run(testbench)
+
+
+def test_counters_add_up_and_clear():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        steps = {name: 1 + (name == "macs") for name, _ in COUNTERS}
+        for name, step in steps.items():
+            ctx.set(dut.events[name], step)
+        await ctx.tick().repeat(10)
+        for name in steps:
+            ctx.set(dut.events[name], 0)
+        for name, step in steps.items():
+            unit = TINY.bus_bytes if name.startswith("bytes_") else 1
+            assert await bench.read(ctx, name.upper()) == (10 * step * unit, OKAY)
+        await bench.write(ctx, "CONTROL", 8)
+        for name in steps:
+            assert await bench.read(ctx, name.upper()) == (0, OKAY)
+
+    bench.run(testbench)
