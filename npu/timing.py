@@ -3,6 +3,8 @@
 The twin adds them up, the RTL's tests assert them. Nothing else in the project states a latency.
 """
 
+from npu.format import BLOCK_HEADER_BYTES, PARAM_WORD
+
 # --- sequencer ------------------------------------------------------------------------------------
 # A command is read from program memory in one cycle and decoded in the next; it starts in the
 # third.
@@ -10,14 +12,14 @@ FETCH = 1
 DECODE = 1
 SCALAR = 1
 MULTIPLY = 3
-# A command that sequencer or vector unit refuse (illegal, a local address or a size out of range, an
-# external address misaligned) ends in its second cycle.
+# A command that sequencer or vector unit refuse (illegal, a local address or a size out of range,
+# an external address misaligned) ends in its second cycle.
 REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
-# From a decode turn to the finished row in the lane's result FIFO: table look-up, column,
-# activation read, multiply, accumulate, write.
-LANE_PIPELINE = 6
+# From a decode turn to the finished row in the lane's result FIFO: window, code length, table index,
+# table entry, column, activation, multiply and accumulate.
+LANE_PIPELINE = 7
 # Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
 PRIME_WORDS = 3
 BANK_LATENCY = 2
@@ -25,10 +27,20 @@ BANK_LATENCY = 2
 # --- matrix-vector command -----------------------------------------------------------------------
 # Code tables, activations and stream windows load side by side; then the lanes start.
 MATVEC_START = 2
-# From taking a row out of a FIFO to its element in SRAM: record read, bias, multiply (3), round and
-# shift, clamp, write.
-REQUANTISE = 8
+# From taking a row out of a FIFO to its element in SRAM: lane, record address, record, bias, scale
+# (six stages), clamp, write.
+REQUANTISE = 12
 MATVEC_END = 1
+
+
+def load_block(run_words: int, value_words: int, scales: int) -> int:
+    """Cycles that a matrix block takes, its two code tables of so many parameter words each.
+
+    The header in as many cycles as words; then run and value words in turns, because a decoder's
+    table is written in half words; then a scale per cycle.
+    """
+    header_words = BLOCK_HEADER_BYTES // PARAM_WORD
+    return header_words + 2 * max(run_words, value_words) + scales
 
 
 def prime(threads: int, directory_words: int) -> int:
@@ -38,14 +50,14 @@ def prime(threads: int, directory_words: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# From a group's address to its results in SRAM: SRAM read, zero point, product, then the requantiser
-# (left shift, multiply (3), round and shift, zero point), clamp, write.
+# From a group's address to its results in SRAM: SRAM read, zero point, product, then the
+# requantiser (left shift, multiply (3), round and shift, zero point), clamp, write.
 VECTOR_LATENCY = 10
 # Table commands use the requantiser to scale their input, then: look up, interpolate, write.
 LOOKUP_LATENCY = VECTOR_LATENCY + 3
 LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")
-# The add rescales both inputs, then their sum: three passes through the multiplier, the last of them
-# once both inputs have come out.
+# The add rescales both inputs, then their sum: three passes through the multiplier, the last of
+# them once both inputs have come out.
 ADD_PASSES = 3
 ADD_LATENCY = VECTOR_LATENCY + 6
 

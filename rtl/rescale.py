@@ -1,4 +1,4 @@
-"""The requantiser's arithmetic: an int32 times a multiplier and a power of two, as TFLM rounds it."""
+"""The requantiser's arithmetic: int32 times a multiplier and a power of two, as TFLM rounds."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -17,14 +17,14 @@ def split_shift(shift) -> tuple:
 class Rescale(wiring.Component):
     """`multiply_by_quantized_multiplier` plus a zero point, one value per cycle, never stalled.
 
-    Equal to `npu.numerics` for every int32 `x`, every multiplier 0..2^31 - 1 and every shift -32..31
+    Equal to `npu.numerics` for every int32 `x`, multiplier 0..2^31 - 1 and shift -32..31
     (`left` = max(shift, 0), `right` = max(-shift, 0)): x << left, wrapped to int32; the rounding,
-    doubling high product; a rounding division by 2^right; plus `zero`, wrapped to int32. A multiplier
-    of 2^31 stands for 1 and leaves `x << left` as it is.
+    doubling high product; a rounding division by 2^right; plus `zero`, wrapped to int32. A
+    multiplier of 2^31 stands for 1 and leaves `x << left` as it is.
 
-    There are six stages, each with a register behind it unless it is left out: `x` and `left` belong to
-    cycle 0, `y` is the output of cycle `latency`; the other constants are taken where they are used, so
-    that many units can share the registers that delay them: see `cycle_of`.
+    There are six stages, each with a register behind it unless it is merged with the next: `x` and
+    `left` belong to cycle 0, `y` to cycle `latency`. The other constants are taken where they are
+    used, so that many units can share the registers that delay them: see `cycle_of`.
 
     Parameters
     ----------

@@ -1,0 +1,324 @@
+"""Vector unit: element-wise commands on vector SRAM, `vector_elements` elements per cycle."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2, exact_log2
+
+from npu import timing
+from npu.format import LUT_BYTES, PARAM_WORD
+from npu.isa import OPCODES, ElementType, Status
+from npu.numerics import INT16_MAX, INT16_MIN
+from npu.params import ChipParams
+from npu.twin.vector import FIXED_TYPES
+from rtl.alu import Alu, Control
+from rtl.argmax import ArgMax
+from rtl.commands import fields, is_opcode, unit_opcodes
+from rtl.interfaces import param_read, sram_read, sram_words, sram_write, unit
+from rtl.lookup import LUT_WORDS
+from rtl.rescale import split_shift
+
+ONE = 1 << 31  # the multiplier that leaves a value as it is
+# Cycles from a group's address to its write: SRAM, then the elements' pipeline.
+WRITE_AFTER = 1 + Alu.LATENCY
+LOOKUP_AFTER = 1 + Alu.LOOKUP_LATENCY
+SUM_AFTER = WRITE_AFTER + Alu.SUM_AFTER
+OPERANDS = ("a", "b", "dst")
+
+
+def _has_operand(name: str, operand: str) -> bool:
+    if name in FIXED_TYPES:
+        return FIXED_TYPES[name][OPERANDS.index(operand)] is not None
+    return any(field.name == operand for field in OPCODES[name].fields)
+
+
+def _is_wide(cmd, name: str, operand: str):
+    """Whether an operand of opcode `name` is int16."""
+    if name in FIXED_TYPES:
+        return int(FIXED_TYPES[name][OPERANDS.index(operand)] is ElementType.INT16)
+    known = {field.name for field in OPCODES[name].fields}
+    key = f"{operand}_type"
+    return getattr(fields(cmd, name), key if key in known else "a_type")
+
+
+class _Operand:
+    """One operand of the command at hand: whether it is used, its type, place and legality."""
+
+    def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
+        elements_bits = exact_log2(params.vector_elements)
+        view = fields(cmd, "VMUL")
+        at = getattr(view, operand)
+        self.used = Signal(name=f"{operand}_used")
+        self.wide = Signal(name=f"{operand}_wide")
+        self.bad = Signal(name=f"{operand}_bad")
+        # Where the next group lies, in halves of an SRAM word.
+        self.half = Signal(ceil_log2(sram_words(params)) + 1, name=f"{operand}_half")
+        self.first = at[elements_bits:]
+        with m.Switch(cmd[:8]):
+            for name in unit_opcodes("vector"):
+                if _has_operand(name, operand):
+                    with m.Case(OPCODES[name].code):
+                        m.d.comb += [self.used.eq(1), self.wide.eq(_is_wide(cmd, name, operand))]
+        n_bytes = Mux(self.wide, view.n << 1, view.n)
+        misaligned = at[:elements_bits].any() | (self.wide & at[elements_bits])
+        outside = (at + n_bytes)[: len(at) + 1] > params.sram_bytes
+        m.d.comb += self.bad.eq(self.used & (misaligned | outside))
+
+    @property
+    def word(self):
+        return self.half[1:]
+
+    def step(self):
+        """Move on by one group."""
+        return self.half.eq(self.half + Mux(self.wide, 2, 1))
+
+
+class VectorUnit(wiring.Component):
+    """Executes the vector commands of `npu.isa` in the cycles of `npu.timing.vector`.
+
+    A group of `vector_elements` elements is read, computed and written per cycle (per ADD_PASSES
+    cycles for VADD, whose elements pass the requantiser three times). An int8 group is half an SRAM
+    word, an int16 group a whole one. Nothing behind element n is written. A destination that
+    overlaps a source must be that source exactly. A misaligned address, a vector outside SRAM, a
+    table outside parameter memory, or n = 0 ends in cycle REFUSED with Status.ADDRESS, nothing
+    written.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    unit : In, see `rtl.interfaces.unit`.
+    a, b, write : ports of the vector SRAM, zero when idle.
+    param : port of parameter memory, zero when idle.
+    result : Out, VARGMAX: the index, valid with `unit.done`.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "unit": In(unit()),
+                "a": In(sram_read(params)),
+                "b": In(sram_read(params)),
+                "write": In(sram_write(params)),
+                "param": In(param_read(params)),
+                "result": Out(32),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        p = self._params
+        elements = p.vector_elements
+        cmd = self.unit.cmd
+        add, table = is_opcode(cmd, "VADD"), is_opcode(cmd, "TABLE")
+        # Cycles of an add modulo ADD_PASSES, one-hot: bit 0 in the cycle of a group's address.
+        phase = Signal(timing.ADD_PASSES, init=1)
+        control = self._decode(m, cmd, add, phase)
+
+        # --- places ------------------------------------------------------------------------------
+        a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
+        n = fields(cmd, "VMUL").n
+        param = fields(cmd, "TABLE").param
+        refused = Signal()
+        with m.If(table):
+            outside = param > p.param_bytes - LUT_BYTES
+            m.d.sync += refused.eq(param[: exact_log2(PARAM_WORD)].any() | outside)
+        with m.Else():
+            m.d.sync += refused.eq((n == 0) | a.bad | b.bad | dst.bad)
+
+        # --- groups ------------------------------------------------------------------------------
+        left = Signal(len(n))
+        issue, last = Signal(), Signal()
+        word = Signal(range(LUT_WORDS))
+        first_word = param[exact_log2(PARAM_WORD) :][: len(self.param.addr)]
+        table_write = Signal()
+        written = Signal()
+        m.d.comb += [last.eq(left <= elements), self.param.en.eq(0)]
+        m.d.sync += phase.eq(phase.rotate_left(1))
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.unit.start):
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += [
+                    left.eq(n),
+                    phase.eq(1),
+                    word.eq(0),
+                    *(operand.half.eq(operand.first) for operand in (a, b, dst)),
+                ]
+                with m.If(refused):
+                    m.d.comb += [self.unit.done.eq(1), self.unit.error.eq(Status.ADDRESS)]
+                    m.next = "IDLE"
+                with m.Elif(table):
+                    m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word)]
+                    m.next = "TABLE"
+                with m.Else():
+                    m.next = "READ"
+            with m.State("TABLE"):
+                m.d.comb += table_write.eq(1)
+                m.d.sync += word.eq(word + 1)
+                with m.If(word == LUT_WORDS - 1):
+                    m.d.comb += self.unit.done.eq(1)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word + word + 1)]
+            with m.State("READ"):
+                m.d.comb += issue.eq(phase[0] | ~add)
+                with m.If(issue):
+                    m.d.sync += [left.eq(left - elements), a.step(), b.step()]
+                    with m.If(last):
+                        m.next = "DRAIN"
+            with m.State("DRAIN"), m.If(written):
+                m.d.comb += self.unit.done.eq(1)
+                m.next = "IDLE"
+
+        # --- read, compute, write ----------------------------------------------------------------
+        # Bit k: a group was issued k cycles ago, and whether it was the last.
+        issued, ended = Signal(SUM_AFTER + 1), Signal(SUM_AFTER + 1)
+        m.d.comb += [issued[0].eq(issue), ended[0].eq(issue & last)]
+        m.d.sync += [issued[1:].eq(issued), ended[1:].eq(ended)]
+        with m.If(self.unit.done):
+            m.d.sync += [issued[1:].eq(0), ended[1:].eq(0)]
+        after = [Mux(add, chain[SUM_AFTER], chain[WRITE_AFTER]) for chain in (issued, ended)]
+        strobe, final = (
+            Mux(control.lookup, chain[LOOKUP_AFTER], others)
+            for chain, others in zip((issued, ended), after, strict=True)
+        )
+        m.d.comb += written.eq(final)
+        tail = n[: exact_log2(elements)]
+        in_tail = Cat((tail == 0) | (tail > i) for i in range(elements))
+
+        upper = {}
+        for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):
+            upper[name] = Signal(name=f"{name}_upper")
+            # A read port's `en` is 1 where nothing drives it.
+            m.d.comb += port.en.eq(issue & operand.used)
+            with m.If(port.en):
+                m.d.comb += port.addr.eq(operand.word)
+                m.d.sync += upper[name].eq(operand.half[0])
+
+        m.submodules.argmax = argmax = ArgMax(elements)
+        m.d.comb += [
+            argmax.clear.eq(self.unit.start),
+            argmax.valid.eq(issued[2]),
+            argmax.present.eq(Mux(ended[2], in_tail, -1)),
+            self.result.eq(argmax.result),
+        ]
+        results = []
+        for i in range(elements):
+            m.submodules[f"alu{i}"] = alu = Alu()
+            for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):
+                wide = port.data.word_select(i, 16).as_signed()
+                halves = (port.data.word_select(at, 8) for at in (i, i + elements))
+                lower_byte, upper_byte = (byte.as_signed() for byte in halves)
+                byte = Mux(upper[name], upper_byte, lower_byte)
+                m.d.comb += getattr(alu, name).eq(Mux(operand.wide, wide, byte))
+            m.d.comb += [
+                alu.control.eq(control),
+                alu.table.en.eq(table_write),
+                alu.table.addr.eq(word),
+                alu.table.data.eq(self.param.data),
+                argmax.values[i].eq(alu.operand[:8]),
+            ]
+            results.append(alu.result)
+
+        enabled = Mux(final, in_tail, -1)[:elements]
+        bytes_only = Cat(result[:8] for result in results)
+        with m.If(strobe & dst.used):
+            m.d.sync += dst.step()
+            m.d.comb += self.write.addr.eq(dst.word)
+            with m.If(dst.wide):
+                m.d.comb += [
+                    self.write.en.eq(Cat(bit.replicate(2) for bit in enabled)),
+                    self.write.data.eq(Cat(results)),
+                ]
+            with m.Else():
+                m.d.comb += [
+                    self.write.en.eq(Mux(dst.half[0], enabled << elements, enabled)),
+                    self.write.data.eq(bytes_only.replicate(2)),
+                ]
+        return m
+
+    def _decode(self, m: Module, cmd, add, phase) -> Control:
+        """Drive the elements' control from the command; what an add's passes share, by phase."""
+        now, held = Signal(Control), Signal(Control)
+        main_multiplier, main_zero = Signal(32, init=ONE), Signal(signed(16))
+        shift = Signal(signed(6))
+        b_zero = Signal(signed(10))
+        m.d.comb += [
+            main_multiplier.eq(ONE),
+            now.factor.eq(1),
+            now.lo.eq(INT16_MIN),
+            now.hi.eq(INT16_MAX),
+        ]
+
+        def requantise(v, pairs=()) -> None:
+            m.d.comb += [
+                now.lo.eq(v.lo),
+                now.hi.eq(v.hi),
+                now.offset.eq(-v.a_zero),
+                main_zero.eq(v.dst_zero),
+                main_multiplier.eq(v.multiplier),
+                shift.eq(v.shift),
+            ]
+
+        summand = fields(cmd, "VADD")
+        with m.Switch(cmd[:8]):
+            with m.Case(OPCODES["VADD"].code):
+                requantise(summand)
+                m.d.comb += [now.head_room.eq(1), b_zero.eq(summand.b_zero)]
+            with m.Case(OPCODES["VMUL"].code):
+                requantise(fields(cmd, "VMUL"))
+                m.d.comb += [now.by_b.eq(1), b_zero.eq(fields(cmd, "VMUL").b_zero)]
+            with m.Case(OPCODES["VRESCALE"].code):
+                requantise(fields(cmd, "VRESCALE"))
+            with m.Case(OPCODES["VADDS"].code):
+                m.d.comb += now.pair.eq(1)
+            for name in ("VSIGMOID", "VTANH"):
+                with m.Case(OPCODES[name].code):
+                    v = fields(cmd, name)
+                    m.d.comb += [
+                        now.factor.eq(v.multiplier),
+                        shift.eq(-v.shift),
+                        now.half_up.eq(1),
+                        now.lookup.eq(1),
+                        now.function.tanh.eq(name == "VTANH"),
+                    ]
+            with m.Case(OPCODES["VLUT"].code):
+                m.d.comb += [now.offset.eq(128), now.lookup.eq(1), now.function.int8.eq(1)]
+            with m.Case(OPCODES["VFILL"].code):
+                m.d.comb += [main_multiplier.eq(0), main_zero.eq(fields(cmd, "VFILL").imm)]
+
+        # The control of the next cycle. Phase 0 is the address's; operands follow in 1 (a) and
+        # 2 (b), their sum enters the requantiser in 2 + 3k. See `Alu` for the cycles between.
+        def by_pass(first: int, a_value, b_value, main):
+            """`a_value` in phase `first`, `b_value` in the next, `main` in the one before."""
+            at = (first - 1) % timing.ADD_PASSES
+            chosen = Mux(
+                phase[at], a_value, Mux(phase[(at + 1) % timing.ADD_PASSES], b_value, main)
+            )
+            return Mux(add, chosen, main)
+
+        offset = Mux(add & phase[1], -b_zero, now.offset)
+        input_shift = Signal(signed(6))
+        output_shift = Signal(signed(6))
+        m.d.comb += [
+            input_shift.eq(by_pass(0, summand.a_shift, summand.b_shift, shift)),
+            output_shift.eq(by_pass(1, summand.a_shift, summand.b_shift, shift)),
+        ]
+        m.d.sync += [
+            held.eq(now),
+            held.swap.eq(add & phase[1]),
+            held.offset.eq(offset),
+            held.b_offset.eq(-b_zero),
+            held.add_results.eq(add & phase[1]),
+            held.left.eq(split_shift(input_shift)[0]),
+            held.multiplier.eq(
+                by_pass(1, summand.a_multiplier, summand.b_multiplier, main_multiplier)
+            ),
+            held.right.eq(split_shift(output_shift)[1]),
+            held.zero.eq(by_pass(2, 0, 0, main_zero)),
+        ]
+        return held
