@@ -87,7 +87,7 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     if free < 4 * params.bus_bytes:
         raise CapacityError(
             f"code and look-up tables take {fixed} bytes of parameter memory, chip "
-            f"{params.name!r} has param_bytes {params.param_bytes}"
+            f"{params.name!r} has param_bytes {params.param_bytes}; take a chip with a larger one"
         )
     words = sum(p.bank_words for p in packed.values())
     records = sum(p.record_bytes for p in packed.values())

@@ -26,7 +26,7 @@ class Energy(BaseModel):
     to int8 data, small SRAMs and low-power DRAM.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     mac: float = Field(ge=0)
     decode: float = Field(ge=0)
@@ -60,7 +60,7 @@ class ChipParams(BaseModel):
     clock_mhz : for milliseconds only; no behaviour depends on it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str
     lanes: int = Field(ge=1, le=128)

@@ -1,0 +1,129 @@
+"""`npu inspect`: what it shows, and images with a wrong byte anywhere."""
+
+import json
+
+import numpy as np
+import pytest
+
+from compiler.frontends import supported_operators
+from npu.image import Image
+
+
+def test_a_transducer(npu, zoo):
+    ran = npu("inspect", "commands_rnnt", "--json", "-")
+    assert ran.status == 0
+    report = json.loads(ran.out)
+    assert report == json.loads(npu("inspect", zoo / "commands_rnnt", "--json", "-").out)
+    assert list(report["graphs"]) == ["encoder", "decoder", "joiner"]
+    encoder = report["graphs"]["encoder"]
+    assert [op["name"] for op in encoder["operators"]][-1] == "operator 4 (FULLY_CONNECTED)"
+    assert encoder["tensors"][encoder["inputs"][0]]["quantization"]["zero_point"] == -60
+    assert len(report["symbols"]) == 28
+    assert "commands_rnnt: transducer, 1,124,508 parameters" in ran.err
+
+
+def test_a_graph(npu, vectors):
+    ran = npu("inspect", vectors / "fc_wide.tflite")
+    assert ran.status == 0
+    assert "2048x640    327,680   75.0%" in ran.out
+    assert "2048 scales, one per index of axis 0" in ran.out
+
+
+def test_an_image(npu, images):
+    ran = npu("inspect", images / "zoo.npu", "--json", "-")
+    report = json.loads(ran.out)
+    assert report["chip"]["name"] == "edge"
+    assert {section["crc"] for section in report["sections"]} == {"ok"}
+    listing = report["disassembly"]
+    assert len(listing) == report["program"]["commands"]
+    entries = {line["label"]: line["pc"] for line in listing if line["label"] in report["entries"]}
+    assert entries == report["entries"]
+    assert listing[0]["text"].startswith("LOAD_PARAM")
+    assert {line["layer"] for line in listing} >= {"boot", "reset", "control", "joiner: argmax"}
+    assert "more commands: add --program" in ran.err
+
+
+def test_the_whole_disassembly(npu, images):
+    ran = npu("inspect", images / "joint.npu", "--program")
+    image = Image.load(images / "joint.npu")
+    for name in image.header.entries:
+        assert f"\n{name}:\n" in ran.out
+    assert sum("  ; " in line for line in ran.out.splitlines()) == image.n_commands
+    assert "more commands" not in ran.out
+
+
+def test_the_operators(npu):
+    ran = npu("inspect", "--operators", "--json", "-")
+    assert json.loads(ran.out) == {"operators": dict(supported_operators())}
+
+
+def test_wrong_command_lines(refused, vectors, images):
+    refused("inspect", match="give either FILE or --operators")
+    refused("inspect", images / "joint.npu", "--operators", match="give either FILE or --operators")
+    refused("inspect", vectors / "joint.tflite", "--program", match="--program disassembles an .np")
+
+
+def test_a_wrong_byte_in_each_section(refused, images, tmp_path):
+    raw = (images / "zoo.npu").read_bytes()
+    image = Image.from_bytes(raw)
+    start = raw.index(image.memory.tobytes())
+    path = tmp_path / "bad.npu"
+    for section in image.header.sections:
+        damaged = bytearray(raw)
+        damaged[start + section.address + section.n_bytes // 2] ^= 0x10
+        path.write_bytes(damaged)
+        name = section.name.replace("(", ".").replace(")", ".")
+        where = f"bad.npu: section '{name}' .offset {section.address:#x}, {section.n_bytes} bytes. "
+        refused("inspect", path, match=where + "is damaged: its CRC-32 is 0x.*compile the model")
+    damaged = bytearray(raw)
+    damaged[raw.index(image.program) + 40] ^= 1
+    path.write_bytes(damaged)
+    refused("inspect", path, match="section 'program' .* is damaged: its CRC-32")
+
+
+def test_cut_images(refused, images, tmp_path):
+    raw = (images / "joint.npu").read_bytes()
+    path = tmp_path / "cut.npu"
+    for length in (0, 1, 7, 8, 9, 500, len(raw) // 2, len(raw) - 1):
+        path.write_bytes(raw[:length])
+        refused("inspect", path, match="cut.npu: not a compiled image, or cut short .*; compile")
+
+
+def test_any_wrong_byte_is_one_line(npu, images, tmp_path):
+    """In the header too: refused in one line, or (a letter of a name) harmless."""
+    raw = (images / "joint.npu").read_bytes()
+    rng = np.random.default_rng(5)
+    header = int.from_bytes(raw[:8], "little") + 8
+    path = tmp_path / "bad.npu"
+    accepted = 0
+    for at in rng.integers(0, header, 150):
+        damaged = bytearray(raw)
+        damaged[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        ran = npu("inspect", path)
+        accepted += ran.status == 0
+        assert ran.status == 0 or (ran.status == 2 and ran.err.count("\n") == 1)
+        assert ran.status == 0 or ran.err.startswith("error: ")
+    assert accepted < 75
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "not a compiled image, or cut short"),
+        (b"Once upon a time there was a model.\n", "not a compiled image, or cut short"),
+        (b"\xff" * 64, "not a compiled image, or cut short"),
+        (b"\x02\0\0\0\0\0\0\0{}", "not a compiled image, or cut short"),
+    ],
+)
+def test_files_that_are_no_image(refused, tmp_path, content, match):
+    path = tmp_path / "x.npu"
+    path.write_bytes(content)
+    refused("inspect", path, match=f"x.npu: {match}")
+
+
+def test_missing_files(refused, tmp_path):
+    refused("inspect", tmp_path / "none.npu", match="none.npu: cannot be read: No such file")
+    refused("inspect", tmp_path / "none.tflite", match="no model .*none.tflite")
+    (tmp_path / "folder.npu").mkdir()
+    refused("inspect", tmp_path / "folder.npu", match="folder.npu: cannot be read: Is a directory")
