@@ -1,0 +1,262 @@
+"""The sequencer, transfers, races, and what the chip stops with."""
+
+import itertools
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npu import timing
+from npu.errors import ImageError, MachineError
+from npu.isa import command
+from npu.twin import machine as machine_module
+from npu.twin.machine import Machine
+from tests.naive import wrap
+from tests.npu.twin.programs import chip, failure, machine, put
+
+OVERHEAD = timing.FETCH + timing.DECODE
+INT32 = st.sampled_from([-(2**31), 2**31 - 1, -1, 0, 1]) | st.integers(-(2**31), 2**31 - 1)
+
+
+# --- scalar commands ----------------------------------------------------------------------------
+@given(INT32, INT32, INT32)
+def test_arithmetic_wraps(x, y, imm):
+    made = machine(
+        command("ADD", rd=3, rs1=1, rs2=2, imm=imm),
+        command("MUL", rd=4, rs1=1, imm=imm),
+    )
+    cycles = made.run(0, {1: x, 2: y})
+    assert made.registers[3] == wrap(x + y + imm)
+    assert made.registers[4] == wrap(x * imm)
+    assert cycles == 3 * OVERHEAD + 2 * timing.SCALAR + timing.MULTIPLY
+
+
+@given(INT32, INT32, INT32)
+def test_branches(x, y, imm):
+    right = wrap(y + imm)
+    taken = {"BEQ": x == right, "BNE": x != right, "BLT": x < right, "BGE": x >= right}
+    for name, expected in taken.items():
+        made = machine(command(name, rs1=1, rs2=2, imm=imm, target=2), command("ADD", rd=5, imm=1))
+        made.run(0, {1: x, 2: y})
+        assert made.registers[5] == (0 if expected else 1)
+
+
+def test_r0_is_zero_and_the_others_persist():
+    made = machine(command("ADD", rd=0, imm=7), command("ADD", rd=9, rs1=9, imm=2))
+    for start in range(1, 4):
+        made.run(0)
+        assert made.registers[0] == 0
+        assert made.registers[9] == 2 * start
+
+
+def test_a_loop_counts():
+    made = machine(
+        command("ADD", rd=1, rs1=1, imm=-1),
+        command("ADD", rd=2, rs1=2, rs2=1, imm=0),
+        command("BNE", rs1=1, target=0),
+    )
+    cycles = made.run(0, {1: 10, 2: 0})
+    assert made.registers[2] == 45
+    assert cycles == (3 * 10 + 1) * (OVERHEAD + timing.SCALAR)
+    assert made.counters.commands == 31
+    assert made.counters.cycles == cycles
+
+
+def test_retire_records_follow_one_another():
+    retired = []
+    made = machine(
+        command("ADD", rd=1, imm=-2),
+        command("MUL", rd=2, rs1=1, imm=3),
+        observer=lambda retire, chip: retired.append((retire, chip.cycle)),
+    )
+    made.run(0)
+    assert [r.name for r, _ in retired] == ["ADD", "MUL", "HALT"]
+    assert retired[0][0].written == zlib.crc32((-2).to_bytes(4, "little", signed=True))
+    assert retired[2][0].written == 0
+    for (one, after), (two, _) in itertools.pairwise(retired):
+        assert after == one.end + 1
+        assert two.start == one.end + 1 + OVERHEAD
+    assert retired[1][0].as_dict()["end"] - retired[1][0].start + 1 == timing.MULTIPLY
+
+
+# --- errors -------------------------------------------------------------------------------------
+def test_a_program_without_end_is_stopped(monkeypatch):
+    monkeypatch.setattr(machine_module, "MAX_COMMANDS", 1000)
+    made = machine(command("BEQ", target=0))
+    assert failure(made) == "no HALT within 1000 commands"
+    assert made.counters.commands == 1000
+
+
+def test_leaving_the_program():
+    made = Machine(chip(), 1 << 16, bytes(32)[:0])
+    assert failure(made) == "program counter 0 is outside the program"
+    made = machine(command("BEQ", target=77))
+    assert failure(made) == "program counter 77 is outside the program"
+    assert failure(made, -1) == "program counter -1 is outside the program"
+
+
+def test_wrong_arguments():
+    made = machine()
+    for register in (-1, 0, 16):
+        with pytest.raises(ValueError, match=f"register 1 to 15, not {register}"):
+            made.run(0, {register: 1})
+    made.run(0, {15: 2**31})
+    assert made.registers[15] == -(2**31)
+
+
+def test_programs_that_do_not_fit():
+    with pytest.raises(MachineError, match="program of 16416 bytes, chip 'tiny' holds 16384"):
+        Machine(chip(), 1 << 16, bytes(16384 + 32))
+    with pytest.raises(ImageError, match="command 1: illegal opcode 0xff"):
+        Machine(chip(), 1 << 16, bytes(32) + b"\xff" + bytes(31))
+
+
+END = 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("cmd", "message"),
+    [
+        (command("LOAD", ext=4, beats=1), "address 0x4 is not a multiple of 8"),
+        (command("LOAD", ext=0, beats=0), "a transfer of no beats"),
+        (command("LOAD", ext=END - 8, beats=2), "bus error: 16 bytes at 0xfff8 lie outside"),
+        (command("STORE", ext=2**32 - 8, beats=1), "bus error: 8 bytes at 0xfffffff8"),
+        (command("LOAD", sram=8188, beats=1), "address 0x1ffc in SRAM is not a multiple of 8"),
+        (command("LOAD", sram=8184, beats=2), "16 bytes at 0x1ff8 lie outside SRAM"),
+        (command("STORE", sram=8184, beats=2), "16 bytes at 0x1ff8 lie outside SRAM"),
+        (command("LOAD_PARAM", param=8, beats=1024), "8192 bytes at 0x8 lie outside parameter"),
+        (command("LOAD_PARAM", param=4, beats=1), "address 0x4 in parameter memory is not"),
+        (command("LOAD_REG", rd=1, ext=2), "address 0x2 is not a multiple of 4"),
+        (command("STORE_REG", ext=END), "bus error: 4 bytes at 0x10000 lie outside"),
+        (command("MATVEC", a=4), "address 0x4 in SRAM is not a multiple of 8"),
+        (command("MATVEC", columns=8, a=8192), "8 bytes at 0x2000 lie outside SRAM"),
+        (command("MATVEC", dst_type=1, dst=1), "address 0x1 in SRAM is not a multiple of 2"),
+        (command("MATVEC", dst=8193), "0 bytes at 0x2001 lie outside SRAM"),
+        (command("MATVEC", bank=511), "matvec: section at bank word 1022 lies outside the bank"),
+        (command("MATVEC", bank=2**24 - 1), "matvec: section at bank word 33554430 lies outside"),
+        (command("MATVEC", block=8200), "matvec: matrix block at 8200 lies outside parameter"),
+        (command("MATVEC", columns=1025), "matvec: 1025 columns, a lane's activation copy holds"),
+        (command("MATVEC"), "matvec: format version 0, this decoder reads version 1"),
+    ],
+    ids=str,
+)
+def test_errors_name_the_command(cmd, message):
+    made = machine(command("ADD", rd=1, imm=0), cmd)
+    assert failure(made).startswith(f"command 1 ({cmd}): {message}")
+
+
+# --- transfers ----------------------------------------------------------------------------------
+def test_loads_and_stores_move_bytes():
+    made = machine(
+        command("LOAD", rs1=1, ext=0x1000, sram=64, beats=4),
+        command("STORE", rs1=1, ext=0x2000, sram=72, beats=2),
+        command("LOAD_PARAM", ext=0x1000, param=128, beats=2, tag=2),
+        command("WAIT", tags=1 << 2),
+    )
+    values = np.arange(64, dtype=np.uint8)
+    put(made.memory.data, 0x1000, values)
+    made.run(0, {1: 16})
+    np.testing.assert_array_equal(made.sram[64:96], values[16:48])
+    np.testing.assert_array_equal(made.memory.data[0x2010:0x2020], values[24:40])
+    np.testing.assert_array_equal(made.param[128:144], values[:16])
+    assert (made.dma.bytes_read, made.dma.bytes_written) == (48, 16)
+
+
+@given(INT32)
+def test_registers_travel_through_memory(value):
+    made = machine(
+        command("STORE_REG", rs1=2, rs2=1, ext=0x1004),
+        command("LOAD_REG", rs1=2, rd=5, ext=0x1004),
+        command("LOAD_REG", rs1=2, rd=6, ext=0x1000),
+    )
+    made.run(0, {1: value, 2: 8})
+    assert made.registers[5] == value
+    assert made.registers[6] == 0
+    assert made.memory.data[0x100C:0x1010].view("<i4")[0] == value
+
+
+def retired(made):
+    records = []
+    made.observer = lambda retire, _: records.append(retire)
+    made.run(0)
+    return records
+
+
+def test_a_full_queue_stalls_and_wait_waits():
+    loads = [command("LOAD_PARAM", ext=0, param=0, beats=100, tag=t) for t in range(4)]
+    made = machine(*loads, command("WAIT", tags=0b0010), params=chip(dma_queue=2))
+    a, b, c, d, wait, halt = retired(made)
+    one = 2 + 20 + 100 + 1  # start, latency, beats, done
+    assert (a.start, a.end) == (2, 2)
+    assert (b.start, b.end) == (5, 5)
+    first_done = a.end + one - 1
+    assert (c.start, c.end) == (8, first_done + 1)
+    assert d.end == first_done + one + 1
+    # Only tag 1 is waited for, and it is done by now.
+    assert wait.end == wait.start
+    assert halt.start == wait.end + 1 + OVERHEAD
+    assert made.counters.busy["wait"] == (c.end - c.start) + (d.end - d.start)
+    made = machine(*loads[:2], command("WAIT", tags=0b0010))
+    records = retired(made)
+    assert records[2].end == records[0].end + 2 * one
+
+
+def tile(lengths, bus_words, lanes=4):
+    """A tile whose directory says `lengths`, followed by `bus_words` words."""
+    words = np.arange(bus_words, dtype="<u8") + 1
+    return np.concatenate([np.array(lengths, "<u2").view(np.uint8), words.view(np.uint8)])
+
+
+def test_a_tile_is_dealt_to_the_banks():
+    made = machine(command("LOAD_BANK", ext=0, bank=3, beats=8, tag=1))
+    put(made.memory.data, 0, tile([2, 1, 3, 1], 7))
+    made.run(0)
+    banks = made.banks.view("<u8")
+    assert banks[:, 2:7].tolist() == [
+        [0, 1, 2, 0, 0],
+        [0, 3, 0, 0, 0],
+        [0, 4, 5, 6, 0],
+        [0, 7, 0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "fields", "message"),
+    [
+        ([2, 1, 3, 2], {}, "the tile's sections take 8 bus words, the transfer brings 7"),
+        ([2, 1, 3, 0], {"beats": 7}, "the section of lane 3 is empty"),
+        ([65535] * 4, {}, "the tile's sections take 262140 bus words, the transfer brings 7"),
+        ([2, 1, 3, 1], {"bank": 510}, "a section ends at bus word 513, outside the bank"),
+        ([2, 1, 3, 1], {"bank": 2**24 - 1}, "a section ends at bus word 16777218, outside"),
+    ],
+)
+def test_wrong_tile_directories(lengths, fields, message):
+    cmd = command("LOAD_BANK", **({"ext": 0, "bank": 3, "beats": 8, "tag": 1} | fields))
+    made = machine(cmd)
+    put(made.memory.data, 0, tile(lengths, 7))
+    assert failure(made).startswith(f"command 0 ({cmd}): {message}")
+
+
+def test_a_tile_shorter_than_its_directory():
+    cmd = command("LOAD_BANK", beats=1)
+    assert "the tile is shorter than its directory" in failure(machine(cmd, params=chip(lanes=8)))
+
+
+# --- races --------------------------------------------------------------------------------------
+def test_a_table_in_flight_is_a_race():
+    load = command("LOAD_PARAM", ext=0, param=0, beats=64, tag=3)
+    table = command("TABLE", param=504)
+    assert failure(machine(load, table)) == (
+        f"command 1 ({table}): race: param 0x1f8 to 0x2f8 is still being loaded"
+    )
+    machine(load, command("WAIT", tags=8), table).run(0)
+    machine(load, command("TABLE", param=512)).run(0)
+
+
+def test_the_next_start_waits_for_open_transfers():
+    load = command("LOAD_PARAM", ext=0, param=0, beats=64, tag=3)
+    made = machine(load, command("HALT"), command("TABLE", param=0))
+    made.run(0)
+    made.run(2)
