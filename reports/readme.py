@@ -1,0 +1,89 @@
+"""Regenerate what the README shows: `python -m reports.readme`.
+
+A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
+`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer); the commands
+run in the order of the text. The block `<!-- operators -->` gets the table of operators.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from compiler.frontends import supported_operators
+from npu import zoo
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+_OUTPUT = re.compile(r"(<!-- output: (.*?) -->\n)(.*?)(<!-- /output -->)", re.DOTALL)
+_OPERATORS = re.compile(r"(<!-- operators -->\n)(.*?)(<!-- /operators -->)", re.DOTALL)
+
+
+def operators_table() -> str:
+    """Markdown: what every operator must fulfil, then a line per operator."""
+    table = supported_operators()
+    common = [text for text in table[0][1] if all(text in texts for _, texts in table)]
+    lines = [f"Everywhere: {'; '.join(common)}.", "", "| operator | what it must fulfil |"]
+    lines.append("|---|---|")
+    for name, texts in table:
+        own = [text for text in texts if text not in common]
+        lines.append(f"| `{name}` | {'; '.join(own)} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_operators(text: str) -> str:
+    """The README with the table of today."""
+    return _OPERATORS.sub(lambda found: found[1] + "\n" + operators_table() + found[3], text)
+
+
+def with_outputs(text: str, run: Callable[[str], str]) -> str:
+    """The README with what its commands print."""
+
+    def block(found: re.Match[str]) -> str:
+        return f"{found[1]}```text\n$ {found[2]}\n{tidy(run(found[2]))}```\n{found[4]}"
+
+    return _OUTPUT.sub(block, text)
+
+
+def tidy(output: str) -> str:
+    """Without blank lines at either end, and without spaces at the ends of lines."""
+    lines = [line.rstrip() for line in output.splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _runner(folder: Path) -> Callable[[str], str]:
+    utterance = zoo.path("commands_rnnt") / "utterances" / "test_sent_284.wav"
+    layer = ROOT / "tests" / "vectors" / "tflite" / "fc_wide"
+    shutil.copy(utterance, folder / "recording.wav")
+    shutil.copy(layer.with_suffix(".tflite"), folder / "model.tflite")
+    shutil.copy(layer.with_suffix(".npz"), folder / "in.npz")
+
+    def run(command: str) -> str:
+        script = f'npu() {{ "{sys.executable}" -m npu.cli "$@"; }}; {command}'
+        done = subprocess.run(
+            ["sh", "-c", script],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8"},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        return done.stdout
+
+    return run
+
+
+def main() -> None:
+    """Rewrite the README."""
+    text = README.read_text(encoding="utf-8")
+    with TemporaryDirectory() as folder:
+        text = with_outputs(with_operators(text), _runner(Path(folder)))
+    README.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

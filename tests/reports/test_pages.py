@@ -1,0 +1,34 @@
+"""What is generated is up to date."""
+
+from compiler.frontends import supported_operators
+from reports import isa_page, readme
+
+
+def test_the_readme_lists_the_operators_of_the_code():
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.with_operators(text) == text, "run: python -m reports.readme"
+    for name, _ in supported_operators():
+        assert f"| `{name}` |" in text
+
+
+def test_the_readme_shows_an_output_of_every_command():
+    text = readme.README.read_text(encoding="utf-8")
+    commands = [found[2] for found in readme._OUTPUT.finditer(text)]
+    shown = {command.split()[1] for command in commands}
+    assert shown == {"demo", "transcribe", "compile", "run", "inspect"}
+    assert "$ npu demo\n" in text
+
+
+def test_outputs_take_the_place_of_old_ones():
+    text = "a\n<!-- output: npu x -->\nold\n<!-- /output -->\nb\n"
+    once = readme.with_outputs(text, lambda command: f"\n  {command}!  \n\n")
+    assert once == (
+        "a\n<!-- output: npu x -->\n```text\n$ npu x\n  npu x!\n```\n<!-- /output -->\nb\n"
+    )
+    assert readme.with_outputs(once, lambda command: f"  {command}!") == once
+
+
+def test_the_page_of_the_instruction_set():
+    assert isa_page.PAGE.read_text(encoding="utf-8") == isa_page.page(), (
+        "run: python -m reports.isa_page"
+    )
