@@ -1,0 +1,67 @@
+"""A lane's own copy of the input vector."""
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from npu.params import ChipParams
+
+ACTIVATION_BITS = 9
+"""An int8 minus an int8 zero point."""
+ACTIVATION_LATENCY = 2
+
+
+def activation_write(params: ChipParams) -> wiring.Signature:
+    """bus_bytes activations for every lane, seen from the loader."""
+    return wiring.Signature(
+        {
+            "en": Out(1),
+            "addr": Out(range(params.activation_entries // params.bus_bytes)),
+            "data": Out(data.ArrayLayout(signed(ACTIVATION_BITS), params.bus_bytes)),
+        }
+    )
+
+
+class ActivationCopy(wiring.Component):
+    """Written bus_bytes activations per cycle, read one per cycle.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    write : In, `activation_write`.
+    column : In.
+    activation : Out, ACTIVATION_LATENCY cycles after its `column`.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "write": In(activation_write(params)),
+                "column": In(range(params.activation_entries)),
+                "activation": Out(signed(ACTIVATION_BITS)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        p = self._params
+        layout = data.ArrayLayout(signed(ACTIVATION_BITS), p.bus_bytes)
+        memory = Memory(shape=layout, depth=p.activation_entries // p.bus_bytes, init=[])
+        m.submodules.memory = memory
+        write, read = memory.write_port(), memory.read_port()
+        place = Signal(ceil_log2(p.bus_bytes))
+        m.d.comb += [
+            write.en.eq(self.write.en),
+            write.addr.eq(self.write.addr),
+            write.data.eq(self.write.data),
+            read.en.eq(1),
+            read.addr.eq(self.column[len(place) :]),
+        ]
+        m.d.sync += [place.eq(self.column), self.activation.eq(read.data[place])]
+        return m

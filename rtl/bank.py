@@ -1,0 +1,63 @@
+"""The weight bank of one lane."""
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from npu.format import WORD_BITS
+from npu.params import ChipParams
+from rtl import interfaces
+
+
+def word_address_bits(params: ChipParams) -> int:
+    """Width of the address of a WORD_BITS word in a bank."""
+    return ceil_log2(params.bank_words)
+
+
+class WeightBank(wiring.Component):
+    """Written in bus words, read in words of WORD_BITS bits: one of each per cycle.
+
+    A word comes timing.BANK_LATENCY = 2 cycles after its address, and stays for that cycle only.
+    An address outside the bank reads anything and harms nothing.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    write : `amaranth.lib.memory.WritePort` of bus words, seen from the memory.
+    en, address : In, read this word.
+    word : Out.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "write": Out(
+                    WritePort.Signature(
+                        addr_width=ceil_log2(interfaces.bank_bus_words(params)),
+                        shape=interfaces.bus_bits(params),
+                    )
+                ),
+                "en": In(1),
+                "address": In(word_address_bits(params)),
+                "word": Out(WORD_BITS),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        bits = interfaces.bus_bits(self._params)
+        memory = Memory(shape=bits, depth=interfaces.bank_bus_words(self._params), init=[])
+        m.submodules.memory = memory
+        wiring.connect(m, memory.write_port(), wiring.flipped(self.write))
+        read = memory.read_port()
+        place = Signal(range(bits // WORD_BITS))
+        words = Array([read.data.word_select(i, WORD_BITS) for i in range(bits // WORD_BITS)])
+        m.d.comb += [read.en.eq(self.en), read.addr.eq(self.address[len(place) :])]
+        m.d.sync += [place.eq(self.address), self.word.eq(words[place])]
+        return m

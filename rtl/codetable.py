@@ -1,0 +1,102 @@
+"""From the code-length counts of a canonical code to what the decoders compare and add."""
+
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
+
+INDEX_BITS = (MAX_SYMBOLS - 1).bit_length()
+MAX_RAW_BITS = 8
+RAW_BITS = MAX_RAW_BITS.bit_length()
+
+CODE = data.StructLayout(
+    {
+        # Some code has more than no bits.
+        "coded": 1,
+        # In units of codes of that length: the first window that needs a longer code.
+        "limits": data.StructLayout({str(n): n + 1 for n in range(1, MAX_CODE_BITS)}),
+        # Entry index minus code, modulo MAX_SYMBOLS.
+        "offsets": data.ArrayLayout(INDEX_BITS, LENGTHS),
+        "raw_bits": RAW_BITS,
+    }
+)
+"""A prefix code as all decoders of its kind need it; see `npu.format.CodeTable`."""
+
+
+class CodeTable(wiring.Component):
+    """Canonical code of a table from its counts, one length per cycle.
+
+    `ready` is high from LENGTHS + 1 cycles after `start` until the next one; `code` and `error` are
+    valid then. `error` is high exactly when `npu.format.CodeTable.problem` is not None.
+
+    Members
+    -------
+    start : In, high for one cycle; the inputs below stay from then on.
+    counts : In, (LENGTHS,) codes of each length.
+    raw_bits, entries : In.
+    ready : Out.
+    code : Out, CODE.
+    error : Out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "counts": In(data.ArrayLayout(8, LENGTHS)),
+                "raw_bits": In(8),
+                "entries": In(8),
+                "ready": Out(1),
+                "code": Out(CODE),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        length = Signal(range(LENGTHS))
+        busy = Signal()
+        # A sum of codes that has not overflowed is at most 2^length; beyond that only `bad` counts.
+        first = Signal(MAX_CODE_BITS + 2)
+        index = Signal(12)
+        longest = Signal(range(LENGTHS))
+        bad = Signal()
+
+        count = Signal(8)
+        end = Signal(MAX_CODE_BITS + 3)
+        room = Array([Signal(LENGTHS, init=1 << n, name=f"room_{n}") for n in range(LENGTHS)])
+        m.d.comb += [
+            count.eq(Array([self.counts[n] for n in range(LENGTHS)])[length]),
+            end.eq(first + count),
+        ]
+        with m.If(self.start):
+            m.d.sync += [
+                *(busy.eq(1), self.ready.eq(0), bad.eq(0)),
+                *(length.eq(0), first.eq(0), index.eq(0), longest.eq(0)),
+                self.code.raw_bits.eq(self.raw_bits),
+                self.code.coded.eq(self.counts[0] == 0),
+            ]
+        with m.Elif(busy):
+            m.d.sync += [length.eq(length + 1), first.eq(end << 1), index.eq(index + count)]
+            for n in range(LENGTHS):
+                with m.If(length == n):
+                    m.d.sync += self.code.offsets[n].eq(index - first)
+                    if 0 < n < MAX_CODE_BITS:
+                        m.d.sync += self.code.limits[str(n)].eq(end)
+            with m.If(count != 0):
+                m.d.sync += longest.eq(length)
+            with m.If(end > room[length]):
+                m.d.sync += bad.eq(1)
+            with m.If(length == MAX_CODE_BITS):
+                m.d.sync += [busy.eq(0), self.ready.eq(1)]
+                with m.If(end != 1 << MAX_CODE_BITS):
+                    m.d.sync += bad.eq(1)
+        m.d.comb += self.error.eq(
+            bad
+            | (index != self.entries)
+            | (self.entries > MAX_SYMBOLS)
+            | (self.raw_bits > MAX_RAW_BITS)
+            | (longest + self.raw_bits > MAX_SYMBOL_BITS)
+        )
+        return m
