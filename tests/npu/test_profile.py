@@ -1,0 +1,65 @@
+"""Every cycle belongs to one command; energy adds up."""
+
+import numpy as np
+import pytest
+
+from npu.energy import Activity, energy_uj
+from npu.image import Image
+from npu.params import Energy
+from npu.profile import Profile, measure
+from npu.runtime import TransducerSession
+
+
+@pytest.fixture(scope="module")
+def image(images):
+    return Image.load(images / "zoo.npu")
+
+
+def test_every_cycle_is_seen_once(image):
+    profile = Profile(image)
+    session = TransducerSession(image, observer=profile)
+    rng = np.random.default_rng(4)
+    session.accept(rng.integers(-128, 128, (5, 2, 120), np.int8))
+    counters = session.machine.counters
+    assert profile.cycles == counters.cycles
+    layers, segments = profile.layers(), profile.segments()
+    assert sum(round(n.macs * n.products) for n in layers.values()) == counters.macs
+    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.busy["matvec"]
+    assert segments["encoder"].runs == 5
+    assert segments["decoder"].runs == layers["decoder: operator 2 (FULLY_CONNECTED)"].products
+    profile.clear()
+    assert profile.cycles == 0 and profile.layers() == profile.segments() == {}
+
+
+def test_one_measurement_holds_for_every_call(image):
+    """Cycles do not depend on values."""
+    measured = measure(image)
+    profile = Profile(image)
+    session = TransducerSession(image, observer=profile)
+    profile.clear()
+    session.accept(np.full((3, 2, 120), 77, np.int8))
+    assert profile.segments()["encoder"] == measured.segments["encoder"].__class__(
+        3, measured.segments["encoder"].cycles, measured.segments["encoder"].units
+    )
+    for name, layer in profile.layers().items():
+        assert layer.cycles == measured.layers[name].cycles
+
+
+def test_energy_by_hand():
+    events = Energy(
+        mac=1.0,
+        decode=2.0,
+        activation_read=3.0,
+        bank_read_word=4.0,
+        sram_byte=5.0,
+        vector_element=6.0,
+        external_byte=7.0,
+        leakage_mw=8.0,
+    )
+    first = Activity(10, 4, 12, 2, 3, 5, 6)
+    second = Activity(110, 14, 112, 12, 13, 15, 16)
+    assert second - first == Activity(100, 10, 100, 10, 10, 10, 10)
+    found = energy_uj(events, second - first, seconds=0.5)
+    picojoules = 90 + 200 + 300 + 40 + 50 + 60 + 70
+    assert found["leakage"] == 4000.0
+    assert found["total"] == pytest.approx(4000.0 + picojoules / 1e6)
