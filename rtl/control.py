@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from npu.format import VERSION
-from npu.isa import Status
+from npu.isa import COMMAND_BYTES, Status
 from npu.params import ChipParams
 from rtl import axi
 from rtl.axilite import AxiLite
-from rtl.dma import BEATS_BITS, program_load
+from rtl.dma import program_load
 from rtl.interfaces import PC_BITS, host
 from rtl.registers import (
     ADDRESS_BITS,
@@ -27,7 +27,7 @@ from rtl.registers import (
 
 def events(params: ChipParams) -> data.StructLayout:
     """By how much every counter of COUNTERS grows in a cycle (the last two: in bus words)."""
-    wide = {"macs", "macs_gated", "stalled_turns"}
+    wide = {"symbols", "macs", "macs_gated", "stalled_turns"}
     return data.StructLayout(
         {name: bits_for(params.lanes) if name in wide else 1 for name, _ in COUNTERS}
     )
@@ -50,7 +50,10 @@ class Control(wiring.Component):
     host : Out, to the sequencer, see `rtl.interfaces.host`.
     program : Out, to the DMA, see `rtl.dma.program_load`.
     hold : Out, the DMA must not start transfers: a reset is coming.
-    active, moving, dma_error : In, from the DMA: on the bus, transfers open, its error.
+    commands : Out, to the sequencer: how many commands were loaded.
+    active, moving : In, from the DMA: on the bus, transfers open.
+    dma_error, dma_error_pc : In, from the DMA: its error, and the command that asked for the
+        transfer.
     reset : Out, resets every other unit at the end of this cycle.
     events : In, see `events`.
     """
@@ -66,7 +69,9 @@ class Control(wiring.Component):
                 "hold": Out(1),
                 "active": In(1),
                 "moving": In(1),
+                "commands": Out(PC_BITS),
                 "dma_error": In(STATUS_BITS),
+                "dma_error_pc": In(PC_BITS),
                 "reset": Out(1),
                 "events": In(events(params)),
             }
@@ -74,6 +79,7 @@ class Control(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        bus_bytes = self._params.bus_bytes
         m.submodules.bus = bus = AxiLite(ADDRESS_BITS)
         wiring.connect(m, wiring.flipped(self.axil), bus.bus)
 
@@ -87,12 +93,16 @@ class Control(wiring.Component):
             m.d.comb += action[field.name].eq(writes["CONTROL"] & bus.write_data[field.lsb])
 
         error = Signal(STATUS_BITS)
+        error_pc = Signal(PC_BITS)
+        start_pc = Signal(PC_BITS)
+        program_address = Signal(axi.ADDRESS_BITS)
+        program_commands = Signal(PC_BITS)
         loading = Signal()
         resetting = Signal()
         free = ~self.host.running & ~loading & ~resetting
-        m.d.comb += error.eq(self.host.error)
+        m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
         with m.If(self.host.error == Status.OK):
-            m.d.comb += error.eq(self.dma_error)
+            m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
 
         # --- start, load, reset -----------------------------------------------------------------
         ready = free & (error == Status.OK)
@@ -105,9 +115,11 @@ class Control(wiring.Component):
         with m.If(action["reset"]):
             m.d.sync += resetting.eq(1)
         with m.If(action["load"] & ready & ~self.moving):
-            m.d.sync += loading.eq(1)
+            m.d.sync += [loading.eq(1), self.commands.eq(0)]
         with m.If(self.program.done):
             m.d.sync += loading.eq(0)
+            with m.If(error == Status.OK):
+                m.d.sync += self.commands.eq(program_commands)
         with m.If(self.reset):
             m.d.sync += [resetting.eq(0), loading.eq(0)]
 
@@ -126,13 +138,10 @@ class Control(wiring.Component):
         m.d.comb += self.irq.eq((enabled & happened).any())
 
         # --- plain registers --------------------------------------------------------------------
-        start_pc = Signal(PC_BITS)
-        program_address = Signal(axi.ADDRESS_BITS)
-        program_beats = Signal(BEATS_BITS)
         for name, signal in (
             ("START_PC", start_pc),
             ("PROGRAM_ADDRESS", program_address),
-            ("PROGRAM_BEATS", program_beats),
+            ("PROGRAM_COMMANDS", program_commands),
         ):
             with m.If(writes[name]):
                 m.d.sync += signal.eq(bus.write_data)
@@ -141,7 +150,9 @@ class Control(wiring.Component):
             self.host.index.eq(bus.address[2:]),
             self.host.value.eq(bus.write_data),
             self.program.address.eq(program_address),
-            self.program.beats.eq(program_beats),
+            self.program.beats.eq(
+                (program_commands * COMMAND_BYTES + bus_bytes - 1) >> exact_log2(bus_bytes)
+            ),
         ]
         scalars = [f"R{i}" for i in range(SCALARS)]
         writes_scalar = Signal()
@@ -159,9 +170,7 @@ class Control(wiring.Component):
             with m.Else():
                 m.d.sync += counter.eq(counter + self.events[name])
             in_bytes = name.startswith("bytes_")
-            values[name.upper()] = (
-                counter << exact_log2(self._params.bus_bytes) if in_bytes else counter
-            )
+            values[name.upper()] = counter << exact_log2(bus_bytes) if in_bytes else counter
 
         # --- reads ------------------------------------------------------------------------------
         status = Signal(32)
@@ -178,12 +187,12 @@ class Control(wiring.Component):
             "ID": ID,
             "VERSION": VERSION,
             "STATUS": status,
-            "ERROR_PC": self.host.error_pc,
+            "ERROR_PC": error_pc,
             "IRQ_ENABLE": enabled,
             "IRQ_STATUS": happened,
             "START_PC": start_pc,
             "PROGRAM_ADDRESS": program_address,
-            "PROGRAM_BEATS": program_beats,
+            "PROGRAM_COMMANDS": program_commands,
         }
         values |= dict.fromkeys(scalars, self.host.read)
         m.d.comb += bus.error.eq(1)

@@ -68,7 +68,8 @@ class Dma(wiring.Component):
     active : Out, a transfer is in progress on the bus: a reset now would break AXI.
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
-    busy, read_beat, write_beat : Out, events for the counters.
+    busy : Out, a transfer of the sequencer's is open.
+    read_beat, write_beat : Out, a beat of such a transfer is on the bus.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -153,7 +154,12 @@ class Dma(wiring.Component):
             ]
         m.d.comb += [r.ready.eq(1), b.ready.eq(1)]
         burst_left = Signal.like(bursts.burst_beats)
+        received, sent = Signal(), Signal()  # a beat, in this cycle
         bad = Signal()  # an error response in this cycle
+        m.d.comb += [
+            self.read_beat.eq(received & ~is_kind["LOAD_PROGRAM"]),
+            self.write_beat.eq(sent),
+        ]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -167,7 +173,7 @@ class Dma(wiring.Component):
                     self.active.eq(1),
                     ar.valid.eq(bursts.valid & (opened != p.dma_outstanding)),
                     bursts.next.eq(ar.valid & ar.ready),
-                    self.read_beat.eq(r.valid),
+                    received.eq(r.valid),
                     bad.eq(r.valid & r.payload.resp[1]),
                 ]
                 closed = r.valid & r.payload.last
@@ -190,7 +196,7 @@ class Dma(wiring.Component):
                     self.active.eq(1),
                     w.valid.eq(1),
                     w.payload.last.eq(burst_left == 1),
-                    self.write_beat.eq(w.ready),
+                    sent.eq(w.ready),
                 ]
                 with m.If(w.ready):
                     m.d.sync += burst_left.eq(burst_left - 1)
@@ -212,8 +218,8 @@ class Dma(wiring.Component):
         # --- what was read ----------------------------------------------------------------------
         beat = Signal()
         word = Signal(bus_bits(p))
-        m.d.sync += beat.eq(self.read_beat & ~bad)
-        with m.If(self.read_beat):
+        m.d.sync += beat.eq(received & ~bad)
+        with m.If(received):
             m.d.sync += word.eq(r.payload.data)
         m.submodules.tile = tile = TileDealer(p)
         wiring.connect(m, tile.port, wiring.flipped(self.bank))
@@ -231,7 +237,6 @@ class Dma(wiring.Component):
             with m.If(beat & is_kind[name]):
                 m.d.comb += [port.addr.eq(local), port.data.eq(word), port.en.eq(~0)]
         which = head.address[2:words]
-        m.d.comb += self.transfers.result.eq(word.word_select(which, 32))
 
         # --- what is written --------------------------------------------------------------------
         m.d.comb += [
@@ -246,24 +251,32 @@ class Dma(wiring.Component):
             with m.If(start):
                 m.d.comb += [self.sram_read.addr.eq(head.local >> words), self.sram_read.en.eq(1)]
                 m.d.sync += local.eq((head.local >> words) + 1)
-            with m.Elif(self.write_beat):
+            with m.Elif(sent):
                 m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
-        with m.If(beat | self.write_beat):
+        with m.If(beat | sent):
             m.d.sync += local.eq(local + 1)
 
         # --- ends -------------------------------------------------------------------------------
+        culprit = Signal(32)
         misfit = is_kind["LOAD_BANK"] & (tile.error | (finish & ~tile.complete))
         m.d.comb += self.transfers.error.eq(status)
         with m.If(status == Status.OK):
             with m.If(misfit):
                 m.d.comb += self.transfers.error.eq(Status.TILE)
-            m.d.sync += status.eq(self.transfers.error)
+            m.d.sync += [status.eq(self.transfers.error), culprit.eq(head.word)]
             with m.If(bad):
                 m.d.sync += status.eq(Status.BUS)
         m.d.comb += [
+            self.transfers.result.eq(
+                Mux(
+                    status == Status.OK,
+                    Mux(is_kind["LOAD_REG"], word.word_select(which, 32), head.word),
+                    culprit,
+                )
+            ),
             self.transfers.done.eq(finish & ~tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
-            self.busy.eq(queue.r_rdy | accepted),
+            self.busy.eq((queue.r_rdy & ~is_kind["LOAD_PROGRAM"]) | accepted),
         ]
         with m.If(~self.program.valid | self.program.done):
             m.d.sync += asked.eq(0)

@@ -33,7 +33,7 @@ class Register:
 CONTROL = (
     Field("start", 0, 1, "run from START_PC; refused while anything is in progress or in error"),
     Field("reset", 1, 1, "stop, clear the error; waits until the bus is quiet; memories stay"),
-    Field("load", 2, 1, "load PROGRAM_BEATS bus words from PROGRAM_ADDRESS into program memory"),
+    Field("load", 2, 1, "load PROGRAM_COMMANDS commands from PROGRAM_ADDRESS"),
     Field("clear", 3, 1, "set the counters to zero"),
 )
 STATUS = (
@@ -54,8 +54,10 @@ COUNTERS = (
     ("sequencer_cycles", "cycles of fetch and decode"),
     ("matvec_cycles", "cycles of matrix-vector commands"),
     ("vector_cycles", "cycles of vector commands"),
-    ("dma_cycles", "cycles with an open transfer"),
+    ("dma_cycles", "cycles of commands that wait for their own transfer"),
     ("wait_cycles", "cycles in which a command waited for the DMA's queue or tags"),
+    ("transfer_cycles", "cycles with an open transfer"),
+    ("symbols", "weights decoded, explicit zeros among them"),
     ("macs", "multiplications with a nonzero weight"),
     ("macs_gated", "of these, with a zero activation: the multiplier is still"),
     ("stalled_turns", "decode turns skipped because a result FIFO was full"),
@@ -70,12 +72,12 @@ REGISTERS: tuple[Register, ...] = (
     Register("VERSION", 0x04, "ro", "version of the compressed format"),
     Register("CONTROL", 0x08, "wo", "actions, a bit each", CONTROL),
     Register("STATUS", 0x0C, "ro", "what the chip does", STATUS),
-    Register("ERROR_PC", 0x10, "ro", "the command that stopped in error"),
+    Register("ERROR_PC", 0x10, "ro", "index of the command that caused the error"),
     Register("IRQ_ENABLE", 0x14, "rw", "events that raise the interrupt", IRQ),
     Register("IRQ_STATUS", 0x18, "w1c", "events so far", IRQ),
     Register("START_PC", 0x1C, "rw", "index of the command to start at"),
     Register("PROGRAM_ADDRESS", 0x20, "rw", "external address, a multiple of the bus width"),
-    Register("PROGRAM_BEATS", 0x24, "rw", "size of the program in bus words"),
+    Register("PROGRAM_COMMANDS", 0x24, "rw", "size of the program that is loaded next"),
     *(
         Register(f"R{i}", SCALAR_BASE + 4 * i, "rw", "scalar register; not while running")
         for i in range(SCALARS)

@@ -86,7 +86,7 @@ def test_plain_registers_hold_what_was_written():
     async def testbench(ctx):
         assert await bench.read(ctx, "ID") == (ID, OKAY)
         assert await bench.read(ctx, "VERSION", delay=2) == (VERSION, OKAY)
-        for value, name in enumerate(("START_PC", "PROGRAM_ADDRESS", "PROGRAM_BEATS"), 5):
+        for value, name in enumerate(("START_PC", "PROGRAM_ADDRESS", "PROGRAM_COMMANDS"), 5):
             assert await bench.write(ctx, name, value << 4, delay=value % 3) == OKAY
             assert await bench.read(ctx, name) == (value << 4, OKAY)
 
@@ -180,7 +180,9 @@ def test_the_engines_error_shows_when_the_sequencer_has_none():
 
     async def testbench(ctx):
         ctx.set(bench.dut.dma_error, Status.BUS)
+        ctx.set(bench.dut.dma_error_pc, 3)
         assert await bench.read(ctx, "STATUS") == (Status.BUS << 8, OKAY)
+        assert await bench.read(ctx, "ERROR_PC") == (3, OKAY)
         ctx.set(bench.dut.host.error, Status.TABLE)
         assert await bench.read(ctx, "STATUS") == (Status.TABLE << 8, OKAY)
 
@@ -193,7 +195,7 @@ def test_a_program_load_asks_until_it_is_done():
 
     async def testbench(ctx):
         await bench.write(ctx, "PROGRAM_ADDRESS", 0x1000)
-        await bench.write(ctx, "PROGRAM_BEATS", 12)
+        await bench.write(ctx, "PROGRAM_COMMANDS", 3)
         assert await bench.write(ctx, "CONTROL", 4) == OKAY
         for _ in range(5):
             assert ctx.get(dut.program.valid)
@@ -204,6 +206,7 @@ def test_a_program_load_asks_until_it_is_done():
         ctx.set(dut.program.done, 0)
         assert not ctx.get(dut.program.valid)
         assert await bench.read(ctx, "IRQ_STATUS") == (2, OKAY)
+        assert ctx.get(dut.commands) == 3
 
     bench.run(testbench)
 

@@ -1,0 +1,155 @@
+"""Writes the chip as plain Verilog, with what a hardware engineer needs to use it.
+
+The text is the same, byte by byte, for the same parameters.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from amaranth.back import verilog
+from amaranth.hdl import Module, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from npu import isa, timing
+from npu.params import ChipParams
+from rtl.registers import REGISTERS, Register
+from rtl.top import Chip
+
+TOP = "zeroskip"
+VERSION = "0.1.0"
+# Names of the flat ports: manager and subordinate buses as AXI tools expect them, the others by
+# their path.
+PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
+BUSES = tuple(PREFIXES)
+
+
+def _flat_names(path: tuple[str | int, ...], port) -> Iterator[tuple[str, Value]]:
+    """Flat names of a port: an AXI channel gives one for every field, `debug.pc` just one."""
+    bus, *rest = map(str, path)
+    name = PREFIXES.get(bus, bus)
+    if bus not in BUSES:
+        yield "_".join((name, *rest)), Value.cast(port)
+        return
+    channel, signal = rest
+    if signal == "payload":
+        for field, _ in data.Layout.cast(port.shape()):
+            yield f"{name}_{channel}{field}", Value.cast(port[field])
+    else:
+        yield f"{name}_{channel}{signal}", Value.cast(port)
+
+
+class FlatChip(wiring.Component):
+    """The chip with a port for every signal: `m_axi_awaddr`, `s_axil_rdata`, `debug_retire`, `irq`.
+
+    Parameters
+    ----------
+    params : ChipParams.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._chip = Chip(params)
+        self._pairs: list[tuple[str, Value, bool]] = []
+        for path, member, port in self._chip.signature.flatten(self._chip):
+            self._pairs += ((*pair, member.flow is Out) for pair in _flat_names(path, port))
+        super().__init__(
+            {
+                name: (Out if is_output else In)(value.shape())
+                for name, value, is_output in self._pairs
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.chip = self._chip
+        for name, value, is_output in self._pairs:
+            port = getattr(self, name)
+            m.d.comb += port.eq(value) if is_output else value.eq(port)
+        return m
+
+
+def to_verilog(params: ChipParams) -> str:
+    """The chip's Verilog, module `zeroskip`."""
+    return verilog.convert(FlatChip(params), name=TOP, strip_internal_attrs=True, emit_src=False)
+
+
+def _register(register: Register) -> dict:
+    return {
+        "name": register.name,
+        "offset": register.offset,
+        "access": register.access,
+        "summary": register.summary,
+        "fields": [vars(field) for field in register.fields],
+    }
+
+
+def description(params: ChipParams) -> dict:
+    """Parameters, register map, status codes, instruction table and latencies, ready for JSON."""
+    latencies = {
+        name: value
+        for name, value in vars(timing).items()
+        if name.isupper() and isinstance(value, int)
+    }
+    return {
+        "top": TOP,
+        "version": VERSION,
+        "parameters": params.model_dump(mode="json"),
+        "registers": [_register(register) for register in REGISTERS],
+        "status": {status.name: int(status) for status in isa.Status},
+        "commands": {
+            opcode.name: {
+                "code": opcode.code,
+                "summary": opcode.summary,
+                "fields": [vars(field) for field in opcode.fields],
+            }
+            for opcode in isa.OPCODES.values()
+        },
+        "latencies": latencies,
+    }
+
+
+def _core(params: ChipParams) -> str:
+    """A FuseSoC core file (CAPI2)."""
+    return f"""CAPI=2:
+name: zeroskip:npu:{TOP}_{params.name}:{VERSION}
+description: Sparse int8 neural edge processor, chip {params.name}
+filesets:
+  rtl:
+    files:
+      - {TOP}.v
+    file_type: verilogSource
+targets:
+  default:
+    filesets: [rtl]
+    toplevel: {TOP}
+  lint:
+    default_tool: verilator
+    filesets: [rtl]
+    toplevel: {TOP}
+    tools:
+      verilator:
+        mode: lint-only
+        verilator_options: [-Wno-fatal]
+"""
+
+
+def export(params: ChipParams, folder: Path) -> list[Path]:
+    """Write Verilog, JSON, file list and core file into `folder`; returns the files.
+
+    Existing files of these names are replaced. The folder is made if it is not there.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        f"{TOP}.v": to_verilog(params),
+        f"{TOP}.json": json.dumps(description(params), indent=2) + "\n",
+        f"{TOP}.f": f"{TOP}.v\n",
+        f"{TOP}.core": _core(params),
+    }
+    files = []
+    for name, text in texts.items():
+        path = folder / name
+        path.write_text(text, encoding="utf-8")
+        files.append(path)
+    return files

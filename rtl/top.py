@@ -1,0 +1,162 @@
+"""The chip: units, memories, DMA and control, wired."""
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from npu.params import ChipParams
+from rtl import axi
+from rtl.control import Control
+from rtl.dma import Dma
+from rtl.interfaces import PC_BITS, sram_write
+from rtl.matvec import MatVec
+from rtl.memories import ParamMemory, ProgramMemory, VectorSram
+from rtl.registers import ADDRESS_BITS
+from rtl.sequencer import Sequencer
+from rtl.vector import VectorUnit
+
+
+def debug(params: ChipParams) -> wiring.Signature:
+    """What the chip shows to a test bench, seen from the chip: enough to make retire records.
+
+    `active` is high while a program runs or a transfer is open: the cycles that the twin counts;
+    `running` while a program runs. `start` and `retire` mark the first and last cycle of command
+    `pc`. `sram` and `register` show every byte written to vector SRAM, by whichever unit, and every
+    scalar register that a command writes, in the cycle of the write.
+    """
+    write = sram_write(params)
+    return wiring.Signature(
+        {
+            "active": Out(1),
+            "running": Out(1),
+            "start": Out(1),
+            "retire": Out(1),
+            "pc": Out(PC_BITS),
+            "sram_en": Out(write.members["en"].shape),
+            "sram_addr": Out(write.members["addr"].shape),
+            "sram_data": Out(write.members["data"].shape),
+            "register_en": Out(1),
+            "register_index": Out(4),
+            "register_value": Out(32),
+        }
+    )
+
+
+class Chip(wiring.Component):
+    """A whole chip, cycle for cycle as `npu.twin.machine`.
+
+    One clock domain, synchronous reset. After reset, a host loads a program and starts it through
+    the registers of `rtl.registers`.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    axi : Out, AXI4 manager to external memory.
+    axil : In, AXI4-Lite subordinate.
+    irq : Out, level.
+    debug : Out, see `debug`; leave it open in a product.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "axi": Out(axi.axi4(params.bus_bytes)),
+                "axil": In(axi.axi4_lite(ADDRESS_BITS)),
+                "irq": Out(1),
+                "debug": Out(debug(params)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        p = self._params
+        control = Control(p)
+        sequencer, matvec, vector, dma = Sequencer(p), MatVec(p), VectorUnit(p), Dma(p)
+        sram = VectorSram(p, a_users=3, b_users=1, writers=3)
+        param, program = ParamMemory(p, readers=2), ProgramMemory(p)
+
+        m.submodules.control = control
+        m.submodules.sram, m.submodules.param, m.submodules.program = sram, param, program
+        for name, unit in (
+            ("sequencer", sequencer),
+            ("matvec", matvec),
+            ("vector", vector),
+            ("dma", dma),
+        ):
+            m.submodules[name] = ResetInserter(control.reset)(unit)
+
+        wiring.connect(m, wiring.flipped(self.axil), control.axil)
+        wiring.connect(m, wiring.flipped(self.axi), dma.axi)
+        wiring.connect(m, control.host, sequencer.host)
+        wiring.connect(m, control.program, dma.program)
+        wiring.connect(m, sequencer.program, program.read)
+        wiring.connect(m, sequencer.matvec, matvec.unit)
+        wiring.connect(m, sequencer.vector, vector.unit)
+        wiring.connect(m, sequencer.transfers, dma.transfers)
+        m.d.comb += [
+            self.irq.eq(control.irq),
+            sequencer.vector_result.eq(vector.result),
+            dma.hold.eq(control.hold),
+            control.active.eq(dma.active),
+            control.moving.eq(dma.busy),
+            control.dma_error.eq(dma.transfers.error),
+            control.dma_error_pc.eq(dma.transfers.result),
+            sequencer.commands.eq(control.commands),
+        ]
+
+        for port, user in zip(sram.a, (matvec.sram_read, vector.a, dma.sram_read), strict=True):
+            wiring.connect(m, port, user)
+        wiring.connect(m, sram.b[0], vector.b)
+        writers = (matvec.sram_write, vector.write, dma.sram_write)
+        for port, user in zip(sram.write, writers, strict=True):
+            wiring.connect(m, port, user)
+        for port, user in zip(param.read, (matvec.param, vector.param), strict=True):
+            wiring.connect(m, port, user)
+        wiring.connect(m, param.write, dma.param)
+        wiring.connect(m, matvec.bank, dma.bank)
+        wiring.connect(m, program.write, dma.program_memory)
+
+        self._count(m, control, sequencer, matvec, dma)
+        self._show(m, sequencer, dma, writers)
+        return m
+
+    def _count(self, m: Module, control, sequencer, matvec, dma) -> None:
+        counted = {
+            "cycles": sequencer.host.running,
+            "commands": sequencer.retire,
+            "sequencer_cycles": sequencer.fetching,
+            "matvec_cycles": sequencer.matvec_busy,
+            "vector_cycles": sequencer.vector_busy,
+            "dma_cycles": sequencer.transfer_busy,
+            "wait_cycles": sequencer.waiting,
+            "transfer_cycles": dma.busy,
+            "symbols": matvec.events.symbols,
+            "macs": matvec.events.macs,
+            "macs_gated": matvec.events.gated,
+            "stalled_turns": matvec.events.stalled,
+            "bytes_read": dma.read_beat,
+            "bytes_written": dma.write_beat,
+        }
+        m.d.comb += [control.events[name].eq(value) for name, value in counted.items()]
+
+    def _show(self, m: Module, sequencer, dma, writers) -> None:
+        d = self.debug
+        m.d.comb += [
+            d.running.eq(sequencer.host.running),
+            d.active.eq(sequencer.host.running | dma.busy),
+            d.start.eq(sequencer.start),
+            d.retire.eq(sequencer.retire),
+            d.pc.eq(sequencer.pc),
+            d.register_en.eq(sequencer.register.en),
+            d.register_index.eq(sequencer.register.index),
+            d.register_value.eq(sequencer.register.value),
+        ]
+        for name in ("en", "addr", "data"):
+            value = 0
+            for writer in writers:
+                value = value | getattr(writer, name)
+            m.d.comb += getattr(d, f"sram_{name}").eq(value)
