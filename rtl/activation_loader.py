@@ -60,6 +60,7 @@ class ActivationLoader(wiring.Component):
             m.d.sync += index.eq(index + 1)
             with m.If(index == last):
                 m.d.sync += [reading.eq(0), self.ready.eq(1)]
+        m.d.comb += self.sram.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(reading):
             m.d.comb += [self.sram.en.eq(1), self.sram.addr.eq((self.address >> shift) + index)]
 

@@ -119,6 +119,7 @@ class BlockLoader(wiring.Component):
                 m.d.comb += [wanted.eq(index < value_words), place.eq(HEADER_WORDS + run_words)]
             with m.Case(SCALE):
                 m.d.comb += [wanted.eq(1), place.eq(HEADER_WORDS + run_words + value_words)]
+        m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(wanted):
             m.d.comb += [
                 self.param.en.eq(1),

@@ -98,6 +98,7 @@ class Requantiser(wiring.Component):
         scale_address = Signal.like(address)
         m.d.comb += address.eq(self.rows + Mux(per_row, self.row.record << 1, self.row.record))
         m.d.sync += scale_address.eq(address + 1)
+        m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(self.row.valid):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(address)]
         with m.Elif(stages[RECORD] & per_row):
