@@ -107,8 +107,11 @@ def test_wrong_arguments():
 
 
 def test_programs_that_do_not_fit():
-    with pytest.raises(MachineError, match="program of 16416 bytes, chip 'tiny' holds 16384"):
-        Machine(chip(), 1 << 16, bytes(16384 + 32))
+    size = chip().program_bytes
+    with pytest.raises(
+        MachineError, match=f"program of {size + 32} bytes, chip 'tiny' holds {size}"
+    ):
+        Machine(chip(), 1 << 16, bytes(size + 32))
     with pytest.raises(ImageError, match="command 1: illegal opcode 0xff"):
         Machine(chip(), 1 << 16, bytes(32) + b"\xff" + bytes(31))
 

@@ -1,0 +1,161 @@
+"""The bit layout: code tables against strings of bits, blocks there and back, hostile blocks."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.codec import code_table
+from npu.format import (
+    BLOCK_HEADER_BYTES,
+    LENGTHS,
+    MAX_CODE_BITS,
+    MAX_SCALES,
+    PARAM_WORD,
+    ROW_DTYPE,
+    SCALE_DTYPE,
+    CodeTable,
+    block_bytes,
+    directory_words,
+    pack_block,
+    padded_entries,
+    tile_directory_bytes,
+    unpack_block,
+)
+from tests.npu.twin.naive_lane import code_strings
+
+tables = st.builds(
+    lambda entries, seed, raw: code_table(
+        np.array(entries, np.uint8),
+        np.random.default_rng(seed).geometric(0.3, len(entries)) ** 4,
+        raw,
+    ),
+    st.lists(st.integers(0, 255), min_size=1, max_size=64, unique=True),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 8),
+)
+
+
+@given(tables)
+def test_limits_and_offsets_decode_as_strings_do(table):
+    """Every window of MAX_CODE_BITS bits."""
+    assert table.problem() is None
+    limits, offsets = table.limits(), table.offsets()
+    codes = code_strings(table)
+    for window in range(1 << MAX_CODE_BITS):
+        bits = f"{window:0{MAX_CODE_BITS}b}"
+        (code,) = [bits[:n] for n in range(MAX_CODE_BITS + 1) if bits[:n] in codes]
+        length = int(np.count_nonzero(limits <= window))
+        assert length == len(code)
+        index = offsets[length] + (window >> (MAX_CODE_BITS - length))
+        assert table.entries[index] == codes[code]
+
+
+def counts(**lengths):
+    found = np.zeros(LENGTHS, np.int64)
+    for key, value in lengths.items():
+        found[int(key[1:])] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (CodeTable(0, counts(_0=1), np.zeros(1, np.uint8)), None),
+        (CodeTable(8, counts(_0=1), np.zeros(1, np.uint8)), None),
+        (CodeTable(8, counts(_1=1, _2=1, _3=2), np.zeros(4, np.uint8)), None),
+        (CodeTable(0, counts(), np.zeros(0, np.uint8)), "0 table entries, must be 1 to 64"),
+        (CodeTable(0, counts(_10=65), np.zeros(65, np.uint8)), "65 table entries, must be 1 to 64"),
+        (CodeTable(0, counts(_1=2), np.zeros(3, np.uint8)), "do not add up to 3 entries"),
+        (CodeTable(0, np.array([1]), np.zeros(1, np.uint8)), "do not add up to 1 entries"),
+        (CodeTable(0, counts(_1=1), np.zeros(1, np.uint8)), "Kraft sum 512/1024"),
+        (CodeTable(0, counts(_1=3), np.zeros(3, np.uint8)), "Kraft sum 1536/1024"),
+        (CodeTable(9, counts(_0=1), np.zeros(1, np.uint8)), "0 code bits + 9 raw bits, at most 16"),
+        (
+            CodeTable(7, counts(**{f"_{n}": 1 for n in range(1, 10)}, _10=2), np.zeros(11, "u1")),
+            "10 code bits + 7 raw bits, at most 16",
+        ),
+    ],
+)
+def test_problems(table, problem):
+    found = table.problem()
+    assert found == problem if problem is None else problem in found
+
+
+scales_lists = st.lists(
+    st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(-128, 127)), max_size=MAX_SCALES
+)
+
+
+@given(tables, tables, scales_lists, st.integers(0, 5))
+def test_blocks_round_trip(run, value, scales, words):
+    scales = np.array(scales, SCALE_DTYPE)
+    block = pack_block(run, value, scales)
+    assert len(block) == block_bytes(len(run.entries), len(value.entries), len(scales))
+    assert len(block) % PARAM_WORD == 0
+    at = words * PARAM_WORD
+    memory = np.full(at + len(block), 0xAA, np.uint8)
+    memory[at:] = np.frombuffer(block, np.uint8)
+    again = unpack_block(memory, at)
+    assert not isinstance(again, str), again
+    for table, found in zip((run, value), again[:2], strict=True):
+        assert found.raw_bits == table.raw_bits
+        np.testing.assert_array_equal(found.counts, table.counts)
+        np.testing.assert_array_equal(found.entries, table.entries)
+    np.testing.assert_array_equal(again[2], scales)
+    # One byte less, and it is outside.
+    assert isinstance(unpack_block(memory[:-1], at), str)
+
+
+def sample():
+    run = code_table(np.arange(5), np.arange(5), 1)
+    return np.frombuffer(pack_block(run, run, np.zeros(2, SCALE_DTYPE)), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("at", "byte", "problem"),
+    [
+        (27, 2, "format version 2, this decoder reads version 1"),
+        (26, 17, "17 scales, at most 16"),
+        (1, 65, "65 table entries, at most 64"),
+        (3, 200, "200 table entries, at most 64"),
+        (1, 60, "matrix block at 0 runs past the end of parameter memory"),
+        (4, 9, "run code: code counts"),
+        (15, 9, "value code: code counts"),
+        (0, 9, "run code: "),
+        (1, 0, "run code: 0 table entries"),
+    ],
+)
+def test_wrong_blocks(at, byte, problem):
+    memory = sample().copy()
+    memory[at] = byte
+    found = unpack_block(memory, 0)
+    assert isinstance(found, str)
+    assert found.startswith(problem)
+
+
+def test_blocks_outside():
+    memory = sample()
+    for at in (-8, 4, len(memory) - BLOCK_HEADER_BYTES + 8, len(memory), 2**24):
+        assert unpack_block(memory, at) == f"matrix block at {at} lies outside parameter memory"
+
+
+@given(st.binary(min_size=BLOCK_HEADER_BYTES, max_size=200), st.booleans())
+def test_any_bytes_are_a_block_or_a_problem(raw, versioned):
+    memory = np.frombuffer(raw, np.uint8).copy()
+    if versioned:
+        memory[26:28] = memory[26] % 3, 1
+        memory[[1, 3]] %= 8
+    found = unpack_block(memory, 0)
+    if not isinstance(found, str):
+        assert found[0].problem() is None
+        assert found[1].problem() is None
+
+
+def test_sizes():
+    assert SCALE_DTYPE.itemsize == ROW_DTYPE.itemsize == 8
+    assert [padded_entries(n) for n in (1, 8, 9, 64)] == [8, 8, 16, 64]
+    assert [directory_words(threads) for threads in (2, 8)] == [5, 17]
+    assert tile_directory_bytes(4, 8) == 8
+    assert tile_directory_bytes(5, 8) == 16
+    assert tile_directory_bytes(64, 32) == 128
