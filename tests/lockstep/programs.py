@@ -1,6 +1,6 @@
 """Random valid programs for the chip: commands, weights, memory image and bus schedule.
 
-A recipe is a few small integers per step, so that hypothesis shrinks a failing program to a short one.
+A recipe is a few small integers per step, so that hypothesis shrinks a failing program well.
 Programs are valid: every address fits, nothing is read while it loads, loops end. Everything
 else (shapes, sparsity, parameters, overlap of transfers with compute, branches) is up for grabs.
 """
