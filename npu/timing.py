@@ -17,8 +17,8 @@ MULTIPLY = 3
 REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
-# From a decode turn to the finished row in the lane's result FIFO: window, code length, table index,
-# table entry, column, activation, multiply and accumulate.
+# From a decode turn to the finished row in the lane's result FIFO: window, code length, table
+# index, table entry, column, activation, multiply and accumulate.
 LANE_PIPELINE = 7
 # Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
 PRIME_WORDS = 3

@@ -4,11 +4,11 @@ All units live in one clock domain `sync`, have a synchronous reset, and keep to
 
 - **Unit handshake** (`unit`): the sequencer raises `start` for one cycle, cycle S, with the command
   on `cmd` (stable until `done`). The unit raises `done` for one cycle, its last cycle E; `error`
-  (npu.isa.Status, 0 = none) is valid with it. S and E are the `start` and `end` of the twin's retire
-  record: E - S + 1 cycles, as `npu.timing` says.
-- **Memories** are read synchronously: address and `en` in one cycle, data in the next, held while `en`
-  is low. At most one compute unit or the DMA works on the vector SRAM at a time; ports of idle units
-  drive zeros, so that users of a memory are OR-ed together.
+  (npu.isa.Status, 0 = none) is valid with it. S and E are the `start` and `end` of the twin's
+  retire record: E - S + 1 cycles, as `npu.timing` says.
+- **Memories** are read synchronously: address and `en` in one cycle, data in the next, held while
+  `en` is low. At most one compute unit or the DMA works on the vector SRAM at a time; ports of idle
+  units drive zeros, so that users of a memory are OR-ed together.
 - Banks and parameter memory have a write port of their own for the DMA.
 """
 
@@ -96,7 +96,7 @@ def program_write(params: ChipParams) -> memory.WritePort.Signature:
 
 
 def bank_write(params: ChipParams) -> wiring.Signature:
-    """DMA's port into the weight banks: one bus word into the lane of `lane`. Seen from the banks."""
+    """DMA's port into the weight banks, seen from the banks: one bus word into lane `lane`."""
     return wiring.Signature(
         {
             "addr": In(ceil_log2(bank_bus_words(params))),
@@ -110,11 +110,11 @@ def bank_write(params: ChipParams) -> wiring.Signature:
 def host() -> wiring.Signature:
     """The sequencer as the host sees it through the control block, seen from the control block.
 
-    `start` for one cycle while not `running`: `running` rises in the next cycle, the first FETCH, at
-    command `pc`. `running` falls in the cycle after HALT's, or after a command in error: then `error`
-    (npu.isa.Status, 0 = none) and `error_pc` say why and where; both stay until reset. While not
-    `running`, `write` puts `value` into register `index` in this cycle's end, and `read` shows
-    register `index` (combinational, in every cycle).
+    `start` for one cycle while not `running`: `running` rises in the next cycle, the first FETCH,
+    at command `pc`. `running` falls in the cycle after HALT's, or after a command in error: then
+    `error` (npu.isa.Status, 0 = none) and `error_pc` say why and where; both stay until reset.
+    While not `running`, `write` puts `value` into register `index` in this cycle's end, and `read`
+    shows register `index` (combinational, in every cycle).
     """
     return wiring.Signature(
         {
@@ -139,12 +139,12 @@ def transfer() -> wiring.Signature:
     """Transfers from the sequencer to the DMA queue, seen from the sequencer.
 
     `valid` with a stable payload until `ready`; it is taken in a cycle with both. `kind` indexes
-    KINDS; `local` is the bank address (bus words), parameter or SRAM byte address; `word` the register
-    that STORE_REG writes. `open_tags` has a bit for every tag with an unfinished transfer (the bit
-    falls in the cycle after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is high for one
-    cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE, LOAD_REG, STORE_REG);
-    `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid with `done`, or at any
-    time while a tagged transfer fails; it stays until reset.
+    KINDS; `local` is the bank address (bus words), parameter or SRAM byte address; `word` the
+    register that STORE_REG writes. `open_tags` has a bit for every tag with an unfinished transfer
+    (the bit falls in the cycle after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is
+    high for one cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE,
+    LOAD_REG, STORE_REG); `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid
+    with `done`, or at any time while a tagged transfer fails; it stays until reset.
     """
     return wiring.Signature(
         {

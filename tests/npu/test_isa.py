@@ -115,7 +115,7 @@ def test_programs():
     assert decode_program(b"") == []
     with pytest.raises(ImageError, match="program of 33 bytes is not a whole number of commands"):
         decode_program(bytes(33))
-    with pytest.raises(ImageError, match="^command 2: illegal opcode 0xfe$"):
+    with pytest.raises(ImageError, match=r"^command 2: illegal opcode 0xfe$"):
         decode_program(raw[:64] + b"\xfe" + bytes(31))
 
 
