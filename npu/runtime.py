@@ -19,6 +19,8 @@ from npu.twin.memory import BusSchedule
 # Scalar registers of the host interface of a transducer program.
 CALLS, TOKENS = 1, 3
 
+# Makes what the session runs on: the twin, or anything else with its interface.
+MachineFactory = Callable[..., Any]
 Observer = Callable[[Retire, Machine], None]
 
 
@@ -40,12 +42,13 @@ class _Session:
         step: bool = False,
         observer: Observer | None = None,
         recording: Recording | None = None,
+        machine: MachineFactory = Machine,
     ) -> None:
         self.image = image
         self._observers = [observer] if observer is not None else []
         if recording is not None:
             self._observers.append(_prober(image, recording))
-        self.machine = Machine(
+        self.machine: Machine = machine(
             image.params,
             image.header.memory_bytes,
             image.program,

@@ -1,0 +1,84 @@
+"""Twin and RTL side by side on a compiled image: the same records, the same results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+import numpy as np
+
+from npu.image import Image
+from npu.isa import decode_program
+from npu.runtime import GraphSession
+from npu.trace import Retire
+from npu.twin.machine import Machine
+from npu.twin.memory import BusSchedule
+from rtl.sim.machine import RtlMachine
+
+
+@dataclass
+class Run:
+    """What one engine did: its records, its results, its machine."""
+
+    records: list[Retire] = field(default_factory=list)
+    outputs: list[list[np.ndarray]] = field(default_factory=list)
+    machine: Machine | RtlMachine | None = None
+
+
+def run_graph(
+    image: Image,
+    calls: Sequence[Sequence[np.ndarray]],
+    machine: Callable,
+    schedule: BusSchedule | None = None,
+) -> Run:
+    """Run a graph call by call on one engine."""
+    run = Run()
+    session = GraphSession(
+        image,
+        schedule=schedule,
+        observer=lambda retire, _: run.records.append(retire),
+        machine=machine,
+    )
+    run.machine = session.machine
+    run.outputs += (session.invoke(inputs) for inputs in calls)
+    return run
+
+
+def first_difference(image: Image, twin: Sequence[Retire], rtl: Sequence[Retire]) -> str | None:
+    """The first record that differs, both sides printed with the command; None if none does."""
+    for index, (a, b) in enumerate(zip_longest(twin, rtl)):
+        if a != b:
+            known = a or b
+            assert known is not None
+            command = decode_program(image.program)[known.pc]
+            return f"record {index}: {command}\n  twin {a}\n  rtl  {b}"
+    return None
+
+
+def assert_equal(image: Image, twin: Run, rtl: Run) -> None:
+    """The same records, outputs, memory, registers and counters."""
+    assert twin.machine is not None and rtl.machine is not None
+    assert first_difference(image, twin.records, rtl.records) is None
+    for a, b in zip(twin.outputs, rtl.outputs, strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert np.array_equal(x, y)
+    assert np.array_equal(twin.machine.memory.data, rtl.machine.memory.data)
+    assert np.array_equal(twin.machine.sram, rtl.machine.sram)
+    assert twin.machine.registers == rtl.machine.registers
+    assert counters(twin.machine) == rtl.machine.counters
+
+
+def counters(machine: Machine) -> dict[str, int]:
+    """The twin's counters under the names of the chip's registers."""
+    c = machine.counters
+    return {
+        "cycles": c.cycles,
+        "commands": c.commands,
+        **{f"{unit}_cycles": cycles for unit, cycles in c.busy.items()},
+        "transfer_cycles": machine.dma.busy_cycles,
+        "symbols": c.symbols,
+        "macs": c.macs,
+        "macs_gated": c.macs_gated,
+        "stalled_turns": c.stalled_turns,
+        "bytes_read": machine.dma.bytes_read,
+        "bytes_written": machine.dma.bytes_written,
+    }
