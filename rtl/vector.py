@@ -1,6 +1,6 @@
 """Vector unit: element-wise commands on vector SRAM, `vector_elements` elements per cycle."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
@@ -8,17 +8,15 @@ from amaranth.utils import ceil_log2, exact_log2
 from npu import timing
 from npu.format import LUT_BYTES, PARAM_WORD
 from npu.isa import OPCODES, ElementType, Status
-from npu.numerics import INT16_MAX, INT16_MIN
 from npu.params import ChipParams
 from npu.twin.vector import FIXED_TYPES
-from rtl.alu import Alu, Control
+from rtl.alu import Alu
 from rtl.argmax import ArgMax
 from rtl.commands import fields, is_opcode, unit_opcodes
 from rtl.interfaces import param_read, sram_read, sram_words, sram_write, unit
 from rtl.lookup import LUT_WORDS
-from rtl.rescale import split_shift
+from rtl.vector_control import VectorControl
 
-ONE = 1 << 31  # the multiplier that leaves a value as it is
 # Cycles from a group's address to its write: SRAM, then the elements' pipeline.
 WRITE_AFTER = 1 + Alu.LATENCY
 LOOKUP_AFTER = 1 + Alu.LOOKUP_LATENCY
@@ -116,7 +114,9 @@ class VectorUnit(wiring.Component):
         add, table = is_opcode(cmd, "VADD"), is_opcode(cmd, "TABLE")
         # Cycles of an add modulo ADD_PASSES, one-hot: bit 0 in the cycle of a group's address.
         phase = Signal(timing.ADD_PASSES, init=1)
-        control = self._decode(m, cmd, add, phase)
+        m.submodules.control = decode = VectorControl()
+        control = decode.control
+        m.d.comb += [decode.cmd.eq(cmd), decode.phase.eq(phase)]
 
         # --- places ------------------------------------------------------------------------------
         a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
@@ -240,85 +240,3 @@ class VectorUnit(wiring.Component):
                     self.write.data.eq(bytes_only.replicate(2)),
                 ]
         return m
-
-    def _decode(self, m: Module, cmd, add, phase) -> Control:
-        """Drive the elements' control from the command; what an add's passes share, by phase."""
-        now, held = Signal(Control), Signal(Control)
-        main_multiplier, main_zero = Signal(32, init=ONE), Signal(signed(16))
-        shift = Signal(signed(6))
-        b_zero = Signal(signed(10))
-        m.d.comb += [
-            main_multiplier.eq(ONE),
-            now.factor.eq(1),
-            now.lo.eq(INT16_MIN),
-            now.hi.eq(INT16_MAX),
-        ]
-
-        def requantise(v, pairs=()) -> None:
-            m.d.comb += [
-                now.lo.eq(v.lo),
-                now.hi.eq(v.hi),
-                now.offset.eq(-v.a_zero),
-                main_zero.eq(v.dst_zero),
-                main_multiplier.eq(v.multiplier),
-                shift.eq(v.shift),
-            ]
-
-        summand = fields(cmd, "VADD")
-        with m.Switch(cmd[:8]):
-            with m.Case(OPCODES["VADD"].code):
-                requantise(summand)
-                m.d.comb += [now.head_room.eq(1), b_zero.eq(summand.b_zero)]
-            with m.Case(OPCODES["VMUL"].code):
-                requantise(fields(cmd, "VMUL"))
-                m.d.comb += [now.by_b.eq(1), b_zero.eq(fields(cmd, "VMUL").b_zero)]
-            with m.Case(OPCODES["VRESCALE"].code):
-                requantise(fields(cmd, "VRESCALE"))
-            with m.Case(OPCODES["VADDS"].code):
-                m.d.comb += now.pair.eq(1)
-            for name in ("VSIGMOID", "VTANH"):
-                with m.Case(OPCODES[name].code):
-                    v = fields(cmd, name)
-                    m.d.comb += [
-                        now.factor.eq(v.multiplier),
-                        shift.eq(-v.shift),
-                        now.half_up.eq(1),
-                        now.lookup.eq(1),
-                        now.function.tanh.eq(name == "VTANH"),
-                    ]
-            with m.Case(OPCODES["VLUT"].code):
-                m.d.comb += [now.offset.eq(128), now.lookup.eq(1), now.function.int8.eq(1)]
-            with m.Case(OPCODES["VFILL"].code):
-                m.d.comb += [main_multiplier.eq(0), main_zero.eq(fields(cmd, "VFILL").imm)]
-
-        # The control of the next cycle. Phase 0 is the address's; operands follow in 1 (a) and
-        # 2 (b), their sum enters the requantiser in 2 + 3k. See `Alu` for the cycles between.
-        def by_pass(first: int, a_value, b_value, main):
-            """`a_value` in phase `first`, `b_value` in the next, `main` in the one before."""
-            at = (first - 1) % timing.ADD_PASSES
-            chosen = Mux(
-                phase[at], a_value, Mux(phase[(at + 1) % timing.ADD_PASSES], b_value, main)
-            )
-            return Mux(add, chosen, main)
-
-        offset = Mux(add & phase[1], -b_zero, now.offset)
-        input_shift = Signal(signed(6))
-        output_shift = Signal(signed(6))
-        m.d.comb += [
-            input_shift.eq(by_pass(0, summand.a_shift, summand.b_shift, shift)),
-            output_shift.eq(by_pass(1, summand.a_shift, summand.b_shift, shift)),
-        ]
-        m.d.sync += [
-            held.eq(now),
-            held.swap.eq(add & phase[1]),
-            held.offset.eq(offset),
-            held.b_offset.eq(-b_zero),
-            held.add_results.eq(add & phase[1]),
-            held.left.eq(split_shift(input_shift)[0]),
-            held.multiplier.eq(
-                by_pass(1, summand.a_multiplier, summand.b_multiplier, main_multiplier)
-            ),
-            held.right.eq(split_shift(output_shift)[1]),
-            held.zero.eq(by_pass(2, 0, 0, main_zero)),
-        ]
-        return held
