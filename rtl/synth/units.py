@@ -1,0 +1,38 @@
+"""What can be synthesised. Imports the hardware only when it is built."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from npu.params import ChipParams
+
+if TYPE_CHECKING:
+    from rtl.synth.timed import Timed
+
+CHIP = "chip"
+UNITS = {
+    "decoder": "rtl.decoder.StreamDecoder",
+    "lane": "rtl.lane.Lane",
+    "requantiser": "rtl.requantiser.Requantiser",
+    "matvec": "rtl.matvec.MatVec",
+    "vector": "rtl.vector.VectorUnit",
+    "sequencer": "rtl.sequencer.Sequencer",
+    "dma": "rtl.dma.Dma",
+    "control": "rtl.control.Control",
+    CHIP: "rtl.top.Chip",
+}
+"""Component of every unit by name; a later one may contain earlier ones."""
+
+
+def build(params: ChipParams, name: str) -> Timed:
+    """The unit `name` of a chip between registers, the chip's debug port left open.
+
+    Raises KeyError for a name outside UNITS.
+    """
+    from rtl.synth.timed import Timed
+
+    module, _, component = UNITS[name].rpartition(".")
+    create = getattr(import_module(module), component)
+    unit = create(params.threads if name == "decoder" else params)
+    return Timed(unit, open_ports=("debug",) if name == CHIP else ())
