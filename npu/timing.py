@@ -53,8 +53,8 @@ VECTOR_START = 2
 # From a group's address to its results in SRAM: SRAM read, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp, write.
 VECTOR_LATENCY = 10
-# Table commands use the requantiser to scale their input, then: look up, interpolate, write.
-LOOKUP_LATENCY = VECTOR_LATENCY + 3
+# Table commands use the requantiser to scale their input, then: look up (2), interpolate (2).
+LOOKUP_LATENCY = VECTOR_LATENCY + 4
 LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")
 # The add rescales both inputs, then their sum: three passes through the multiplier, the last of
 # them once both inputs have come out.

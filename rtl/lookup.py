@@ -44,7 +44,7 @@ class Lookup(wiring.Component):
     y : Out, cycle LATENCY.
     """
 
-    LATENCY = 3
+    LATENCY = 4
 
     def __init__(self) -> None:
         super().__init__(
@@ -99,29 +99,39 @@ class Lookup(wiring.Component):
         ]
         m.d.sync += [fraction_1.eq(fraction), negative_1.eq(negative), byte_1.eq(index)]
 
-        # Cycle 2: the step's part, and the byte.
-        left, part, negative_2 = Signal(16), Signal(FRACTION_BITS + STEP_BITS), Signal()
-        byte = Signal(signed(8))
+        # Cycle 2: a register behind the memories, which are slow themselves; the byte.
+        read, fraction_2, negative_2 = Signal.like(entry.data), Signal(FRACTION_BITS), Signal()
+        byte_2 = Signal(signed(8))
         m.d.sync += [
-            left.eq(entry.data[:16]),
-            part.eq(fraction_1 * entry.data[16:]),
+            read.eq(entry.data),
+            fraction_2.eq(fraction_1),
             negative_2.eq(negative_1),
-            byte.eq(word.data.word_select(byte_1, 8)),
+            byte_2.eq(word.data.word_select(byte_1, 8)),
         ]
 
-        # Cycle 3: value is 2^25 sigmoid. Negated as its complement, with the missing one in the
+        # Cycle 3: the step's part.
+        left, part, negative_3 = Signal(16), Signal(FRACTION_BITS + STEP_BITS), Signal()
+        byte = Signal(signed(8))
+        m.d.sync += [
+            left.eq(read[:16]),
+            part.eq(fraction_2 * read[16:]),
+            negative_3.eq(negative_2),
+            byte.eq(byte_2),
+        ]
+
+        # Cycle 4: value is 2^25 sigmoid. Negated as its complement, with the missing one in the
         # rounding.
         value = Signal(25)
         signed_value = Signal(signed(26))
         rounding = Signal(signed(27))
         m.d.comb += [
             value.eq((left << FRACTION_BITS) + part),
-            signed_value.eq(Mux(negative_2, ~Cat(value, 0), value).as_signed()),
+            signed_value.eq(Mux(negative_3, ~Cat(value, 0), value).as_signed()),
         ]
         with m.If(tanh):
-            m.d.comb += rounding.eq(Mux(negative_2, (1 << 24) + 2 * 0x7F + 1, 0x100 - (1 << 24)))
+            m.d.comb += rounding.eq(Mux(negative_3, (1 << 24) + 2 * 0x7F + 1, 0x100 - (1 << 24)))
         with m.Else():
-            m.d.comb += rounding.eq(Mux(negative_2, (1 << 25) + 0x1FF + 1, 0x200))
+            m.d.comb += rounding.eq(Mux(negative_3, (1 << 25) + 0x1FF + 1, 0x200))
         total = signed_value + rounding
         with m.If(self.function.int8):
             m.d.comb += self.y.eq(byte)
