@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.params import ChipParams
+from rtl.ram import block_ram, read_after
 
 ACTIVATION_BITS = 9
 """An int8 minus an int8 zero point."""
@@ -52,16 +52,14 @@ class ActivationCopy(wiring.Component):
         m = Module()
         p = self._params
         layout = data.ArrayLayout(signed(ACTIVATION_BITS), p.bus_bytes)
-        memory = Memory(shape=layout, depth=p.activation_entries // p.bus_bytes, init=[])
-        m.submodules.memory = memory
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = block_ram(layout, p.activation_entries // p.bus_bytes)
+        write = memory.write_port()
         place = Signal(ceil_log2(p.bus_bytes))
         m.d.comb += [
             write.en.eq(self.write.en),
             write.addr.eq(self.write.addr),
             write.data.eq(self.write.data),
-            read.en.eq(1),
-            read.addr.eq(self.column[len(place) :]),
         ]
-        m.d.sync += [place.eq(self.column), self.activation.eq(read.data[place])]
+        word = read_after(m, memory, self.column[len(place) :])
+        m.d.sync += [place.eq(self.column), self.activation.eq(word[place])]
         return m

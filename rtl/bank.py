@@ -2,13 +2,14 @@
 
 from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory, WritePort
+from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.format import WORD_BITS
 from npu.params import ChipParams
 from rtl import interfaces
+from rtl.ram import block_ram, read_after
 
 
 def word_address_bits(params: ChipParams) -> int:
@@ -20,7 +21,7 @@ class WeightBank(wiring.Component):
     """Written in bus words, read in words of WORD_BITS bits: one of each per cycle.
 
     A word comes timing.BANK_LATENCY = 2 cycles after its address, and stays for that cycle only.
-    An address outside the bank reads anything and harms nothing.
+    An address outside the bank, or one that is being written, reads anything and harms nothing.
 
     Parameters
     ----------
@@ -52,12 +53,11 @@ class WeightBank(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bits = interfaces.bus_bits(self._params)
-        memory = Memory(shape=bits, depth=interfaces.bank_bus_words(self._params), init=[])
+        memory = block_ram(bits, interfaces.bank_bus_words(self._params))
         m.submodules.memory = memory
         wiring.connect(m, memory.write_port(), wiring.flipped(self.write))
-        read = memory.read_port()
         place = Signal(range(bits // WORD_BITS))
-        words = Array([read.data.word_select(i, WORD_BITS) for i in range(bits // WORD_BITS)])
-        m.d.comb += [read.en.eq(self.en), read.addr.eq(self.address[len(place) :])]
+        bus_word = read_after(m, memory, self.address[len(place) :], self.en)
+        words = Array([bus_word.word_select(i, WORD_BITS) for i in range(bits // WORD_BITS)])
         m.d.sync += [place.eq(self.address), self.word.eq(words[place])]
         return m

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 
 from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, WORD_BITS
 from rtl.codetable import CODE, MAX_RAW_BITS
+from rtl.ram import block_ram, read_after
 
 RING_WORDS = 4
 """Words of a stream that the decoder holds: two that the window may touch, two read ahead."""
@@ -196,14 +197,9 @@ class StreamDecoder(wiring.Component):
 
     def _look_up(self, m: Module, window: Signal, code_length: Signal) -> None:
         """Table index in stage C, entry out of the row in stage D, into `entry` for stage E."""
-        table = Memory(
-            shape=data.ArrayLayout(8, ENTRIES_PER_ROW),
-            depth=TABLE_ROWS,
-            init=[],
-            attrs={"ram_style": "block"},
-        )
+        table = block_ram(data.ArrayLayout(8, ENTRIES_PER_ROW), TABLE_ROWS)
         m.submodules.table = table
-        write, read = table.write_port(), table.read_port()
+        write = table.write_port()
         code = window[MAX_SYMBOL_BITS - MAX_CODE_BITS :] >> (MAX_CODE_BITS - code_length)[:4]
         index = Signal(MAX_SYMBOLS.bit_length() - 1)
         place = Signal(ceil_log2(ENTRIES_PER_ROW))
@@ -212,7 +208,6 @@ class StreamDecoder(wiring.Component):
             write.addr.eq(self.table.row),
             write.data.eq(self.table.data),
             index.eq(code + self.code.offsets[code_length]),
-            read.addr.eq(index[len(place) :]),
-            read.en.eq(1),
         ]
-        m.d.sync += [place.eq(index), self.entry.eq(read.data[place])]
+        row = read_after(m, table, index[len(place) :])
+        m.d.sync += [place.eq(index), self.entry.eq(row[place])]

@@ -9,7 +9,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu import timing
-from npu.format import LAST_FLAG, ROWS_BITS, RUN_BASE_BITS, START_BITS
+from npu.format import (
+    LAST_FLAG,
+    ROWS_BITS,
+    RUN_BASE_BITS,
+    START_BITS,
+    WORD_BITS,
+    directory_words,
+)
 from npu.params import ChipParams
 from rtl import interfaces
 from rtl.activations import ACTIVATION_LATENCY, ActivationCopy, activation_write
@@ -70,6 +77,8 @@ class Lane(wiring.Component):
 
     def __init__(self, params: ChipParams) -> None:
         self._params = params
+        # The end of a bank, or of a section, is the largest bit position.
+        self._bits = min(START_BITS, (8 * params.bank_bytes).bit_length())
         super().__init__(
             {
                 "control": In(barrel(params)),
@@ -122,12 +131,12 @@ class Lane(wiring.Component):
         rows, rows_load, rows_in = self._ring(m, "rows", ROWS_BITS, turning, starts)
         active, active_load, active_in = self._ring(m, "active", 1, turning, starts)
         record, record_load, record_in = self._ring(m, "record", RECORD_BITS, turning, middles)
-        run_left, run_load, run_in = self._ring(m, "run_left", START_BITS, turning, middles)
-        value_left, value_load, value_in = self._ring(m, "value_left", START_BITS, turning, ends)
+        run_left, run_load, run_in = self._ring(m, "run_left", self._bits, turning, middles)
+        value_left, value_load, value_in = self._ring(m, "value_left", self._bits, turning, ends)
 
-        start = bank.word[:START_BITS]
-        before = Signal(START_BITS)
-        size = Signal(START_BITS + 1)
+        start = bank.word[: self._bits]
+        before = Signal(self._bits)
+        size = Signal(self._bits + 1)
         with m.If(control.entry):
             m.d.sync += before.eq(start)
         m.d.comb += [
@@ -138,8 +147,13 @@ class Lane(wiring.Component):
             run_load.eq(size),
             value_load.eq(size),
         ]
-        wrong.append((control.entry & ~control.first | control.end) & size[-1])
-        wrong.append(control.end & fetch.past_end)
+        first_bit = directory_words(p.threads) * WORD_BITS
+        wrong += [
+            control.entry & control.first & (start < first_bit),
+            control.entry & bank.word[self._bits : START_BITS].any(),
+            (middles | ends) & (size[-1] | ((size != 0) & ~active[-1])),
+            control.end & fetch.past_end,
+        ]
 
         go = control.run & self.ready & active[RESOLVE % p.threads]
         for decoder, load in ((run, starts), (value, middles)):
@@ -161,7 +175,7 @@ class Lane(wiring.Component):
         # Stage 5.
         valid, finished = Signal(), Signal()
         remaining = Signal(signed(len(column) + 1))
-        run_next, value_next = Signal(START_BITS + 1), Signal(START_BITS + 1)
+        run_next, value_next = Signal(self._bits + 1), Signal(self._bits + 1)
         m.d.comb += [
             valid.eq(go_at[RESOLVE] & active[0]),
             remaining.eq(control.last_column - column),

@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu import timing
-from npu.format import MAX_SCALES, PARAM_WORD
+from npu.format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
+from npu.numerics import MAX_SHIFT
 from npu.params import ChipParams
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY
@@ -16,6 +17,7 @@ from rtl.rescale import Rescale, split_shift
 
 MULTIPLIER_BITS = 32
 SHIFT_BITS = 8
+MIN_SHIFT = -31
 # Address, record, bias, then the arithmetic, clamp and write.
 RECORD, BIAS, SCALE = 1, 2, 3
 
@@ -32,10 +34,11 @@ class Requantiser(wiring.Component):
 
     The row's record lies at word `rows` + its index (times two with `per_row`, its scale behind
     it). The element is written timing.REQUANTISE - PICK_LATENCY cycles after the row came, so
-    timing.REQUANTISE after the collector picked it. Multipliers are 0..2^31 - 1, shifts -31..31.
+    timing.REQUANTISE after the collector picked it. Multipliers are 0..2^31 - 1, shifts MIN_SHIFT
+    to MAX_SHIFT.
 
-    `error` rises for a record outside parameter memory, a scale that is not there or an element
-    outside SRAM; such a row writes nothing.
+    `error` rises for a record outside parameter memory, a scale that is not there or out of range,
+    an element outside SRAM (such a row writes nothing), and for more than MAX_TILE_ROWS rows.
 
     Parameters
     ----------
@@ -143,12 +146,23 @@ class Requantiser(wiring.Component):
                 record_wrong | (~per_row & (index >= self.n_scales)) | (target_end > p.sram_bytes)
             ),
         ]
-        m.d.comb += self.error.eq(stages[SCALE] & wrong)
+        shift = scale[MULTIPLIER_BITS:].as_signed()
+        scale_wrong = scale[MULTIPLIER_BITS - 1] | (shift < MIN_SHIFT) | (shift > MAX_SHIFT)
+        good = Signal()
+        rows = Signal(range(MAX_TILE_ROWS + 1))
+        with m.If(self.clear):
+            m.d.sync += rows.eq(0)
+        with m.Elif(self.row.valid):
+            m.d.sync += rows.eq(rows + 1)
+        m.d.comb += [
+            good.eq(stages[SCALE] & ~wrong & ~scale_wrong),
+            self.error.eq((stages[SCALE] & ~good) | (self.row.valid & (rows == MAX_TILE_ROWS))),
+        ]
 
         self._scale(m, rescale, x, scale)
         targets = self._delay(m, "target", target, last - SCALE)
-        good = self._delay(m, "good", stages[SCALE] & ~wrong & ~self.clear, last - SCALE)
-        self._write(m, rescale.y, targets[-1], good[-1])
+        writes = self._delay(m, "good", good, last - SCALE)
+        self._write(m, rescale.y, targets[-1], writes[-1] & stages[last] & ~self.clear)
         return m
 
     def _delay(self, m: Module, name: str, value, cycles: int) -> list:

@@ -16,7 +16,14 @@ import numpy as np
 from numba.extending import register_jitable
 
 from npu import timing
-from npu.format import MAX_SLOT_ROWS, ROWS_BITS, START_BITS, WORD_BITS, directory_words
+from npu.format import (
+    MAX_SECTION_BITS,
+    MAX_SLOT_ROWS,
+    ROWS_BITS,
+    START_BITS,
+    WORD_BITS,
+    directory_words,
+)
 from npu.jit import kernel
 from npu.numerics import MAX_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
@@ -120,11 +127,12 @@ def step(
             run_end[slot] = value_bit[slot]
             value_end[slot] = end if slot == till - 1 else run_bit[slot + 1]
             ordered = first_bit <= run_bit[slot] <= run_end[slot] <= value_end[slot]
-            if not ordered or base * WORD_BITS + value_end[slot] > words * WORD_BITS:
+            last_bit = min(words * WORD_BITS - base * WORD_BITS, MAX_SECTION_BITS)
+            if not ordered or value_end[slot] > last_bit:
                 return _OUTSIDE, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
             if rows_left[slot] == 0 and run_bit[slot] != value_end[slot]:
                 return _LEFTOVER, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
-            if record[slot] + rows_left[slot] > len(bias):
+            if rows_left[slot] > 0 and record[slot] + rows_left[slot] > len(bias):
                 return _RECORD, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
 
     column = np.zeros(slots, np.int64)

@@ -1,6 +1,7 @@
 """Cases for the matrix-vector unit, and a bench that runs one on unit and twin side by side."""
 
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 from amaranth.hdl import Module
@@ -8,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
+from compiler.codec import choose_tables
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu.format import tile_directory_bytes
@@ -49,8 +51,12 @@ class Case:
     cmd: object
 
 
-def make_case(params, weights, *, scales=1, wide=False, bank=3, seed=0, **fields):
-    """`scales` distinct scales among the rows, more than MAX_SCALES gives every row its own."""
+def make_case(params, weights, *, scales=1, wide=False, bank=3, seed=0, tables=None, **fields):
+    """A command with random bias, scales and destinations for `weights`.
+
+    scales : distinct scales among the rows; more than MAX_SCALES give every row its own. tables :
+        (run, value), by default the best for the weights.
+    """
     rng = np.random.default_rng(seed)
     rows, columns = weights.shape
     pick = rng.integers(0, scales, rows)
@@ -65,7 +71,9 @@ def make_case(params, weights, *, scales=1, wide=False, bank=3, seed=0, **fields
         columns,
     )
     bus_words = params.bank_bytes // params.bus_bytes - bank
-    packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
+    tables = tables or choose_tables([weights])
+    with patch("compiler.tiles.choose_tables", lambda _: tables):
+        packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
     at = tile_directory_bytes(params.lanes, params.bus_bytes)
@@ -161,12 +169,18 @@ class Bench:
             for i in range(len(raw) // size):
                 word = int.from_bytes(raw[i * size : (i + 1) * size], "little")
                 ctx.set(memory.data[i], word)
+        # The sections, and a few words that may be read ahead behind them.
+        first = case.cmd.bank * bus // 4
+        end = min(first + 2 * self.params.threads, self.params.bank_words - 1)
+        longest = int(case.banks[:, end].max()) // 32
+        all_words = range(self.params.bank_bytes // bus)
+        words = all_words[case.cmd.bank : (first + longest) * 4 // bus + 4]
         port = self.unit.bank
         ctx.set(port.en, 1)
         for lane, bank in enumerate(case.banks):
             raw = bank.astype("<u4").tobytes()
             ctx.set(port.lane, lane)
-            for i in range(len(raw) // bus):
+            for i in words:
                 ctx.set(port.addr, i)
                 ctx.set(port.data, int.from_bytes(raw[i * bus : (i + 1) * bus], "little"))
                 await ctx.tick()

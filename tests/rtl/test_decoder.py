@@ -1,0 +1,200 @@
+"""The stream decoder and its code tables against `npu.twin.decoder` and `npu.format`."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeTable
+from npu.twin.decoder import decode_run, peek16, symbol_length
+from rtl import codetable
+from rtl.decoder import (
+    ENTRIES_PER_ROW,
+    ENTRY_LATENCY,
+    LENGTH_LATENCY,
+    POSITION_BITS,
+    RING_WORDS,
+    TABLE_ROWS,
+    StreamDecoder,
+)
+
+
+def random_table(rng, longest=MAX_CODE_BITS, raw_bits=None):
+    """A complete code: leaves of a tree that is grown at random."""
+    lengths = [0]
+    for _ in range(int(rng.integers(0, 64))):
+        open_leaves = [i for i, n in enumerate(lengths) if n < longest]
+        if len(lengths) == 64 or not open_leaves:
+            break
+        # Deep leaves first, now and then, so that long codes come up.
+        i = open_leaves[-1] if rng.random() < 0.5 else int(rng.choice(open_leaves))
+        lengths[i : i + 1] = [lengths[i] + 1] * 2
+    raw = int(rng.integers(0, 7)) if raw_bits is None else raw_bits
+    counts = np.bincount(lengths, minlength=LENGTHS)
+    return CodeTable(raw, counts, rng.integers(0, 256, len(lengths)).astype(np.uint8))
+
+
+def code_of(table):
+    """A table as the decoders take it, from the format's own limits and offsets."""
+    limits, offsets = table.limits(), table.offsets()
+    return {
+        "coded": int(limits[0] == 0),
+        "limits": {str(n): int(limits[n]) >> (MAX_CODE_BITS - n) for n in range(1, MAX_CODE_BITS)},
+        "offsets": [int(o) % 64 for o in offsets],
+        "raw_bits": table.raw_bits,
+    }
+
+
+def run_decoder(table, words, starts, threads, turns, go=lambda turn: True):
+    """Decode every thread's stream; the bench refills the rings as a lane does, in a fixed grid.
+
+    words : per thread. Returns per thread a list of (entry, raw, length).
+    """
+    dut = StreamDecoder(threads)
+    out = [[] for _ in range(threads)]
+
+    async def bench(ctx):
+        ctx.set(dut.code, code_of(table))
+        entries = bytes(table.entries).ljust(64, b"\0")
+        ctx.set(dut.table.en, 1)
+        for row in range(TABLE_ROWS):
+            at = row * ENTRIES_PER_ROW
+            ctx.set(dut.table.row, row)
+            ctx.set(dut.table.data, int.from_bytes(entries[at : at + ENTRIES_PER_ROW], "little"))
+            await ctx.tick()
+        ctx.set(dut.table.en, 0)
+        fetched = [start // WORD_BITS for start in starts]
+
+        def fill(thread):
+            word = fetched[thread]
+            ctx.set(dut.fill.en, 1)
+            ctx.set(dut.fill.thread, thread)
+            ctx.set(dut.fill.index, word % RING_WORDS)
+            ctx.set(dut.fill.data, int(words[thread][word]))
+            fetched[thread] += 1
+
+        for _ in range(3):
+            for thread in range(threads):
+                fill(thread)
+                await ctx.tick()
+        ctx.set(dut.fill.en, 0)
+        ctx.set(dut.load, 1)
+        for start in starts:
+            ctx.set(dut.start, start % (1 << POSITION_BITS))
+            await ctx.tick()
+        ctx.set(dut.load, 0)
+        ctx.set(dut.run, 1)
+        seen = []
+        for cycle in range(turns * threads + LENGTH_LATENCY):
+            thread, turn = cycle % threads, cycle // threads
+            went = turn < turns and go(turn)
+            ctx.set(dut.thread, thread)
+            ctx.set(dut.go, went)
+            ctx.set(dut.fill.en, 0)
+            room = (fetched[thread] - ctx.get(dut.word)) % (2 * RING_WORDS) != RING_WORDS
+            if turn % 2 == thread % 2 and room and fetched[thread] < len(words[thread]):
+                fill(thread)
+            seen.append((went, ctx.get(dut.entry), ctx.get(dut.raw), ctx.get(dut.length)))
+            await ctx.tick()
+        for cycle in range(turns * threads):
+            went = seen[cycle][0]
+            entry, raw = seen[cycle + ENTRY_LATENCY][1:3]
+            length = seen[cycle + LENGTH_LATENCY][3]
+            if went:
+                out[cycle % threads].append((entry, raw, length))
+            else:
+                assert length == 0
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return out
+
+
+def expect(table, words, start, turns):
+    """The same from the twin; also checks the run that comes of entry and raw bits."""
+    bit, found = start, []
+    arrays = (table.limits(), table.offsets(), table.entries, table.raw_bits)
+    for _ in range(turns):
+        run, last, length = decode_run(words, bit, *arrays)
+        window = peek16(words, bit)
+        code = symbol_length(window >> (MAX_SYMBOL_BITS - MAX_CODE_BITS), arrays[0])
+        raw = window >> (MAX_SYMBOL_BITS - code - table.raw_bits) & ((1 << table.raw_bits) - 1)
+        entry = (run - raw >> table.raw_bits) | last << 7
+        found.append((entry, raw, length))
+        bit += length
+    return found
+
+
+@pytest.mark.parametrize("threads", [2, 3, 4])
+def test_equals_the_twin(threads):
+    rng = np.random.default_rng(threads)
+    for _ in range(4):
+        table = random_table(rng)
+        words = [rng.integers(0, 1 << 32, 60, np.uint32) for _ in range(threads)]
+        starts = [int(start) for start in rng.integers(0, 200, threads)]
+        skipped = set(rng.integers(0, 40, 6).tolist())
+        out = run_decoder(table, words, starts, threads, 40, lambda turn, s=skipped: turn not in s)
+        for thread in range(threads):
+            expected = expect(table, words[thread], starts[thread], 40 - len(skipped))
+            assert out[thread] == expected
+
+
+@pytest.mark.parametrize("start", [0, 31])
+def test_sixteen_bits_a_symbol_never_outrun_the_words(start):
+    lengths = [*range(1, 10), 10, 10]
+    counts = np.bincount(lengths, minlength=LENGTHS)
+    table = CodeTable(6, counts, np.arange(11, dtype=np.uint8))
+    assert table.problem() is None
+    # Windows of ones only: the longest code, and all raw bits set.
+    words = [np.full(40, 0xFFFFFFFF, np.uint32)] * 2
+    out = run_decoder(table, words, [start, start], 2, 60)
+    assert out == [[(10, 63, 16)] * 60] * 2
+
+
+def test_a_code_of_one_entry_takes_no_bits():
+    table = CodeTable(0, np.eye(1, LENGTHS, dtype=np.int64)[0], np.array([129], np.uint8))
+    words = [np.arange(1, 9, dtype=np.uint32)] * 2
+    assert run_decoder(table, words, [5, 70], 2, 4) == [[(129, 0, 0)] * 4] * 2
+
+
+def test_code_tables_equal_the_format():
+    rng = np.random.default_rng(7)
+    tables = [random_table(rng) for _ in range(25)]
+    for table in list(tables):
+        counts = table.counts.copy()
+        counts[rng.integers(0, LENGTHS)] = rng.integers(0, 256)
+        tables.append(CodeTable(table.raw_bits, counts, table.entries))
+        tables.append(CodeTable(int(rng.integers(0, 256)), table.counts, table.entries))
+        tables.append(CodeTable(table.raw_bits, table.counts, table.entries[:-1]))
+    everything = np.zeros(LENGTHS, np.int64)
+    everything[7] = 128
+    tables.append(CodeTable(0, everything, np.zeros(128, np.uint8)))
+    dut = codetable.CodeTable()
+
+    async def bench(ctx):
+        for table in tables:
+            ctx.set(dut.start, 1)
+            ctx.set(dut.counts, [int(count) for count in table.counts])
+            ctx.set(dut.raw_bits, table.raw_bits)
+            ctx.set(dut.entries, len(table.entries))
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            for _ in range(LENGTHS):
+                assert not ctx.get(dut.ready)
+                await ctx.tick()
+            assert ctx.get(dut.ready)
+            assert ctx.get(dut.error) == (table.problem() is not None)
+            if table.problem() is None:
+                expected = code_of(table)
+                assert ctx.get(dut.code.coded) == expected["coded"]
+                for n, limit in expected["limits"].items():
+                    assert ctx.get(dut.code.limits[n]) == limit
+                for n, offset in enumerate(expected["offsets"]):
+                    assert ctx.get(dut.code.offsets[n]) == offset
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert sum(table.problem() is None for table in tables) >= 25

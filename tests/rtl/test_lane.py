@@ -1,0 +1,52 @@
+"""Throughput of a lane: a symbol per cycle whatever the bits are, stalls where they belong."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from npu import timing
+from npu.format import LENGTHS, CodeTable
+from tests.rtl.matvec_bench import Bench, check, make_case, small_params
+
+
+def longest_symbols():
+    """(run, value) tables that code every step of the tests with MAX_SYMBOL_BITS bits each."""
+    counts = np.bincount([*range(1, 10), 10, 10], minlength=LENGTHS)
+    # The short codes stand for runs of 64 and more and for negative weights.
+    run = CodeTable(6, counts, np.array([*range(1, 10), 0, 128], np.uint8))
+    value = CodeTable(6, counts, np.array([192] * 9 + [0, 64], np.uint8))
+    assert run.problem() is None
+    assert value.problem() is None
+    return run, value
+
+
+@pytest.mark.parametrize(("threads", "bus_bytes"), [(2, 8), (3, 16), (4, 8)])
+def test_the_longest_symbols_never_wait_for_a_word(threads, bus_bytes):
+    params = small_params(lanes=1, threads=threads, bus_bytes=bus_bytes, bank_bytes=4096)
+    rng = np.random.default_rng(threads)
+    columns = 60
+    weights = rng.integers(1, 128, (2 * threads, columns)).astype(np.int8)
+    case = make_case(params, weights, tables=longest_symbols())
+    (outcome,) = Bench(params).run([case])
+    work = check(case, outcome)
+    assert work.symbols == 2 * threads * columns
+    assert work.stalled == 0
+    # Every cycle from the first symbol to the last.
+    busy = np.flatnonzero(outcome.turns)
+    assert len(busy) == work.symbols == busy[-1] - busy[0] + 1
+    # All that is not a symbol: decode the last row, requantise it.
+    assert work.run_cycles == work.symbols + timing.LANE_PIPELINE + timing.REQUANTISE
+
+
+def test_rows_of_one_nonzero_wait_for_the_requantiser():
+    params = small_params(lanes=3, result_fifo=16)
+    weights = np.zeros((90, 20), np.int8)
+    weights[np.arange(90), np.arange(90) % 20] = 5
+    case = make_case(params, weights)
+    (outcome,) = Bench(params).run([case])
+    work = check(case, outcome)
+    assert work.stalled > 30
+    # The requantiser is never idle once rows come.
+    cycles = [cycle for cycle, _, _ in outcome.writes]
+    assert all(b - a == 1 for a, b in pairwise(cycles))
