@@ -36,10 +36,10 @@ def page(run: dict[str, Any]) -> str:
         "",
         (
             f"Chip {chip['name']}: {chip['lanes']} lanes of {chip['threads']} threads. Device"
-            f" {device['name']}, {device['package']}, speed grade {device['speed_grade']}, placed and"
-            f" routed ({tools}). A unit alone stands between registers, which are not counted; the"
-            " chip contains all units, and is optimised as a whole. LUT4 counts logic, carry chains"
-            " and distributed RAM."
+            f" {device['name']}, {device['package']}, speed grade {device['speed_grade']},"
+            f" placed and routed ({tools}). A unit alone stands between registers,"
+            " which are not counted; the chip contains all units, and is optimised as a whole."
+            " LUT4 counts logic, carry chains and distributed RAM."
         ),
         "",
         "| unit | " + " | ".join(title for title, _ in COLUMNS) + " | MHz |",

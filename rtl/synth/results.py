@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 # Yosys names a cell after a wire that it drives and what it is; only the wire is of interest.
 _CELL_SUFFIX = re.compile(
-    r"(_(TRELLIS_FF|TRELLIS_DPR16X4|CCU2C|LUT4|PFUMX|L6MUX21|MULT18X18D|DP16KD)_.*|\$CCU2_.*)$"
+    r"(_(TRELLIS_FF|TRELLIS_DPR16X4|CCU2C|LUT4|PFUMX|L6MUX21|MULT18X18D|DP16KD)(_.*)?|\$CCU2_.*)$"
 )
 _LUT_LINE = re.compile(r"Info:\s+(Total LUT4s|logic LUTs|carry LUTs|RAM LUTs|RAMW LUTs):\s+(\d+)/")
 
@@ -32,7 +32,7 @@ class Utilisation:
 
 @dataclass(frozen=True)
 class Hop:
-    """A stretch of a path: the wire behind the routing, and when the signal gets there."""
+    """A wire of a path, and when the signal is at its end."""
 
     wire: str
     at_ns: float
@@ -46,7 +46,7 @@ class CriticalPath:
     ----------
     source, sink : wires of the registers (or memories, multipliers) at its ends.
     logic_ns, routing_ns : clock-to-output, logic and setup; wires.
-    hops : wires with a name of their own in between.
+    hops : wires in between; one for a carry chain, or for logic without names of its own.
     """
 
     source: str
@@ -135,17 +135,21 @@ def parse(
 
 
 def _critical_path(segments: list[dict], wrapped: str) -> CriticalPath:
-    def wire(cell: str) -> str:
-        return _CELL_SUFFIX.sub("", cell).removeprefix(f"{wrapped}.")
+    def wire(name: str) -> str:
+        return _CELL_SUFFIX.sub("", name).removeprefix(f"{wrapped}.")
 
-    source, sink = wire(segments[0]["from"]["cell"]), wire(segments[-1]["to"]["cell"])
     logic = sum(s["delay"] for s in segments if s["type"] != "routing")
     routing = sum(s["delay"] for s in segments if s["type"] == "routing")
     hops: list[Hop] = []
     at = 0.0
     for segment in segments:
         at += segment["delay"]
-        name = wire(segment["to"]["cell"])
-        if segment["type"] == "routing" and name not in (hops[-1].wire if hops else source, sink):
-            hops.append(Hop(name, round(at, 2)))
-    return CriticalPath(source, sink, round(logic, 2), round(routing, 2), tuple(hops))
+        if segment["type"] == "routing" and (not hops or wire(segment["net"]) != hops[-1].wire):
+            hops.append(Hop(wire(segment["net"]), round(at, 2)))
+    return CriticalPath(
+        source=wire(segments[0]["from"]["cell"]),
+        sink=wire(segments[-1]["to"]["cell"]),
+        logic_ns=round(logic, 2),
+        routing_ns=round(routing, 2),
+        hops=tuple(hops),
+    )
