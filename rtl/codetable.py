@@ -16,9 +16,9 @@ CODE = data.StructLayout(
         "coded": 1,
         # In units of codes of that length: the first window that needs a longer code.
         "limits": data.StructLayout({str(n): n + 1 for n in range(1, MAX_CODE_BITS)}),
-        # Entry index minus code, modulo MAX_SYMBOLS.
-        "offsets": data.ArrayLayout(INDEX_BITS, LENGTHS),
         "raw_bits": RAW_BITS,
+        # Entry index minus code, modulo MAX_SYMBOLS, of codes of a length: to be remembered.
+        "offset": data.StructLayout({"en": 1, "length": range(LENGTHS), "value": INDEX_BITS}),
     }
 )
 """A prefix code as all decoders of its kind need it; see `npu.format.CodeTable`."""
@@ -28,7 +28,8 @@ class CodeTable(wiring.Component):
     """Canonical code of a table from its counts, one length per cycle.
 
     `ready` is high from LENGTHS + 1 cycles after `start` until the next one; `code` and `error` are
-    valid then. `error` is high exactly when `npu.format.CodeTable.problem` is not None.
+    valid then, and every offset has been on `code.offset`, the last one in the first such cycle.
+    `error` is high exactly when `npu.format.CodeTable.problem` is not None.
 
     Members
     -------
@@ -70,6 +71,11 @@ class CodeTable(wiring.Component):
             count.eq(Array([self.counts[n] for n in range(LENGTHS)])[length]),
             end.eq(first + count),
         ]
+        m.d.sync += [
+            self.code.offset.en.eq(busy),
+            self.code.offset.length.eq(length),
+            self.code.offset.value.eq(index - first),
+        ]
         with m.If(self.start):
             m.d.sync += [
                 *(busy.eq(1), self.ready.eq(0), bad.eq(0)),
@@ -81,7 +87,6 @@ class CodeTable(wiring.Component):
             m.d.sync += [length.eq(length + 1), first.eq(end << 1), index.eq(index + count)]
             for n in range(LENGTHS):
                 with m.If(length == n):
-                    m.d.sync += self.code.offsets[n].eq(index - first)
                     if 0 < n < MAX_CODE_BITS:
                         m.d.sync += self.code.limits[str(n)].eq(end)
             with m.If(count != 0):

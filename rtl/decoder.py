@@ -200,6 +200,10 @@ class StreamDecoder(wiring.Component):
         table = block_ram(data.ArrayLayout(8, ENTRIES_PER_ROW), TABLE_ROWS)
         m.submodules.table = table
         write = table.write_port()
+        m.submodules.offsets = offsets = Memory(
+            shape=len(self.code.offset.value), depth=LENGTHS, init=[]
+        )
+        write_offset, offset = offsets.write_port(), offsets.read_port(domain="comb")
         code = window[MAX_SYMBOL_BITS - MAX_CODE_BITS :] >> (MAX_CODE_BITS - code_length)[:4]
         index = Signal(MAX_SYMBOLS.bit_length() - 1)
         place = Signal(ceil_log2(ENTRIES_PER_ROW))
@@ -207,7 +211,11 @@ class StreamDecoder(wiring.Component):
             write.en.eq(self.table.en),
             write.addr.eq(self.table.row),
             write.data.eq(self.table.data),
-            index.eq(code + self.code.offsets[code_length]),
+            write_offset.en.eq(self.code.offset.en),
+            write_offset.addr.eq(self.code.offset.length),
+            write_offset.data.eq(self.code.offset.value),
+            offset.addr.eq(code_length),
+            index.eq(code + offset.data),
         ]
         row = read_after(m, table, index[len(place) :])
         m.d.sync += [place.eq(index), self.entry.eq(row[place])]
