@@ -216,6 +216,8 @@ def test_a_tile_is_dealt_to_the_banks():
     made = machine(command("LOAD_BANK", ext=0, bank=3, beats=8, tag=1))
     put(made.memory.data, 0, tile([2, 1, 3, 1], 7))
     made.run(0)
+    (transfer,) = made.dma.transfers
+    assert (transfer.space, transfer.first, transfer.end) == ("bank", 3, 6)
     banks = made.banks.view("<u8")
     assert banks[:, 2:7].tolist() == [
         [0, 1, 2, 0, 0],
