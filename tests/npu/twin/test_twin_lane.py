@@ -1,6 +1,7 @@
 """The lanes against a slow model of them, in every cycle, stall and element."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -245,6 +246,11 @@ def test_a_column_outside_is_refused():
     assert lane.STATUS[case.step()[0][0]] == "a column lies outside the input vector"
 
 
+@functools.cache
+def hostile_case():
+    return random_case(6, "sparse", 1, 2, 8, False, rows=20, columns=20)
+
+
 @given(
     st.lists(st.integers(0, 2**32 - 1), min_size=4, max_size=40),
     st.lists(st.integers(0, 900), min_size=5, max_size=5),
@@ -252,7 +258,7 @@ def test_a_column_outside_is_refused():
     st.booleans(),
 )
 def test_random_words_never_hang_or_leave_the_bank(words, starts, rows, keep):
-    case = random_case(6, "sparse", 1, 2, 8, False, rows=20, columns=20)
+    case = hostile_case()
     head = case.packed.sections[0][: directory_words(2)]
     if not keep:
         head = [start + (count << 20) for start, count in zip(sorted(starts), rows, strict=False)]
