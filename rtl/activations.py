@@ -1,12 +1,11 @@
 """A lane's own copy of the input vector."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
 from npu.params import ChipParams
-from rtl.ram import block_ram, read_after
+from rtl.ram import block_ram, read_after, write_group
 
 ACTIVATION_BITS = 9
 """An int8 minus an int8 zero point."""
@@ -51,15 +50,8 @@ class ActivationCopy(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         p = self._params
-        layout = data.ArrayLayout(signed(ACTIVATION_BITS), p.bus_bytes)
-        m.submodules.memory = memory = block_ram(layout, p.activation_entries // p.bus_bytes)
-        write = memory.write_port()
-        place = Signal(ceil_log2(p.bus_bytes))
-        m.d.comb += [
-            write.en.eq(self.write.en),
-            write.addr.eq(self.write.addr),
-            write.data.eq(self.write.data),
-        ]
-        word = read_after(m, memory, self.column[len(place) :])
-        m.d.sync += [place.eq(self.column), self.activation.eq(word[place])]
+        memory = block_ram(signed(ACTIVATION_BITS), p.activation_entries)
+        m.submodules.memory = memory
+        write_group(m, memory, self.write.en, self.write.addr, list(self.write.data))
+        m.d.sync += self.activation.eq(read_after(m, memory, self.column))
         return m

@@ -1,6 +1,6 @@
 """The weight bank of one lane."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import In, Out
@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 from npu.format import WORD_BITS
 from npu.params import ChipParams
 from rtl import interfaces
-from rtl.ram import block_ram, read_after
+from rtl.ram import block_ram, read_after, write_group
 
 
 def word_address_bits(params: ChipParams) -> int:
@@ -52,12 +52,14 @@ class WeightBank(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        bits = interfaces.bus_bits(self._params)
-        memory = block_ram(bits, interfaces.bank_bus_words(self._params))
-        m.submodules.memory = memory
-        wiring.connect(m, memory.write_port(), wiring.flipped(self.write))
-        place = Signal(range(bits // WORD_BITS))
-        bus_word = read_after(m, memory, self.address[len(place) :], self.en)
-        words = Array([bus_word.word_select(i, WORD_BITS) for i in range(bits // WORD_BITS)])
-        m.d.sync += [place.eq(self.address), self.word.eq(words[place])]
+        m.submodules.memory = memory = block_ram(WORD_BITS, self._params.bank_words)
+        words = interfaces.bus_bits(self._params) // WORD_BITS
+        write_group(
+            m,
+            memory,
+            self.write.en,
+            self.write.addr,
+            [self.write.data.word_select(i, WORD_BITS) for i in range(words)],
+        )
+        m.d.sync += self.word.eq(read_after(m, memory, self.address, self.en))
         return m

@@ -1,7 +1,10 @@
 """Block RAM as synthesis tools build it without logic around it."""
 
-from amaranth.hdl import Module, Signal, ValueCastable
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Signal, ValueCastable
 from amaranth.lib.memory import Memory
+from amaranth.utils import exact_log2
 
 
 def block_ram(shape, depth: int) -> Memory:
@@ -21,3 +24,18 @@ def read_after(m: Module, memory: Memory, address, en=1) -> Signal | ValueCastab
     with m.If(en):
         m.d.sync += data.eq(port.data)
     return data
+
+
+def write_group(m: Module, memory: Memory, en, address, words: Sequence) -> None:
+    """Write 2^n words that stand side by side; `address` counts groups of them.
+
+    Tools merge the ports: the RAM is written by groups and read by words, without a multiplexer.
+    """
+    place_bits = exact_log2(len(words))
+    for place, word in enumerate(words):
+        port = memory.write_port()
+        m.d.comb += [
+            port.en.eq(en),
+            port.addr.eq(Cat(Const(place, place_bits), address)),
+            port.data.eq(word),
+        ]
