@@ -48,7 +48,7 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[test]"
+	$(BIN)/python -m pip install --quiet -e ".[test,rtl]"
 	@touch $@ $(VENV)/.installed-core
 
 # The oracle exists for some platforms only. Its recorded vectors are always tested; where it
