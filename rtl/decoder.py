@@ -1,14 +1,14 @@
 """The decoder of one kind of stream (runs or values) of one lane, shared by the lane's threads."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, WORD_BITS
 from rtl.codetable import CODE, MAX_RAW_BITS
-from rtl.ram import block_ram, read_after
+from rtl.ram import block_ram, read_after, write_group
 
 RING_WORDS = 4
 """Words of a stream that the decoder holds: two that the window may touch, two read ahead."""
@@ -123,22 +123,22 @@ class StreamDecoder(wiring.Component):
 
         window_c = Signal(MAX_SYMBOL_BITS)
         length_c = Signal(length_bits)
-        below_c = Signal(range(MAX_SYMBOL_BITS + 1))
+        # MAX_SYMBOL_BITS itself wraps to 0, which does no harm: it has no raw bits.
+        below_c = Signal(range(MAX_SYMBOL_BITS))
         go_c = Signal()
         m.d.sync += [
             window_c.eq(window_b),
             length_c.eq(code_length),
-            below_c.eq(MAX_SYMBOL_BITS - self.code.raw_bits - code_length),
+            below_c.eq(self.code.not_raw - code_length),
             go_c.eq(go_b),
         ]
         self._look_up(m, window_c, length_c)
 
-        mask = Array([(1 << n) - 1 for n in range(MAX_RAW_BITS + 1)])[self.code.raw_bits]
         raw_d = Signal(MAX_RAW_BITS)
         total_d = Signal.like(self.length)
         total_e = Signal.like(self.length)
         m.d.sync += [
-            raw_d.eq((window_c >> below_c)[:MAX_RAW_BITS] & mask),
+            raw_d.eq((window_c >> below_c)[:MAX_RAW_BITS] & self.code.raw_mask),
             self.raw.eq(raw_d),
             total_d.eq(Mux(go_c, length_c + self.code.raw_bits, 0)),
             total_e.eq(total_d),
@@ -185,7 +185,12 @@ class StreamDecoder(wiring.Component):
         """Code length of the window: how many limits it reaches, in stage B."""
         reached = [self.code.coded]
         for n in range(1, MAX_CODE_BITS):
-            reached.append(window[MAX_SYMBOL_BITS - n :] >= self.code.limits[str(n)])
+            limit = self.code.limits[str(n)]
+            # Bit by bit: a carry chain would cost more to enter and leave.
+            least = 1
+            for bit, other in zip(window[MAX_SYMBOL_BITS - n :], limit, strict=False):
+                least = Mux(bit ^ other, bit, least)
+            reached.append(~limit[n] & least)
         above = Signal(MAX_CODE_BITS)
         m.d.comb += above.eq(Cat(reached))
         # Limits rise, so `above` is a thermometer: exactly one place is its top.
@@ -197,25 +202,20 @@ class StreamDecoder(wiring.Component):
 
     def _look_up(self, m: Module, window: Signal, code_length: Signal) -> None:
         """Table index in stage C, entry out of the row in stage D, into `entry` for stage E."""
-        table = block_ram(data.ArrayLayout(8, ENTRIES_PER_ROW), TABLE_ROWS)
-        m.submodules.table = table
-        write = table.write_port()
+        m.submodules.table = table = block_ram(8, MAX_SYMBOLS)
+        entries = [self.table.data.word_select(i, 8) for i in range(ENTRIES_PER_ROW)]
+        write_group(m, table, self.table.en, self.table.row, entries)
         m.submodules.offsets = offsets = Memory(
             shape=len(self.code.offset.value), depth=LENGTHS, init=[]
         )
         write_offset, offset = offsets.write_port(), offsets.read_port(domain="comb")
         code = window[MAX_SYMBOL_BITS - MAX_CODE_BITS :] >> (MAX_CODE_BITS - code_length)[:4]
         index = Signal(MAX_SYMBOLS.bit_length() - 1)
-        place = Signal(ceil_log2(ENTRIES_PER_ROW))
         m.d.comb += [
-            write.en.eq(self.table.en),
-            write.addr.eq(self.table.row),
-            write.data.eq(self.table.data),
             write_offset.en.eq(self.code.offset.en),
             write_offset.addr.eq(self.code.offset.length),
             write_offset.data.eq(self.code.offset.value),
             offset.addr.eq(code_length),
             index.eq(code + offset.data),
         ]
-        row = read_after(m, table, index[len(place) :])
-        m.d.sync += [place.eq(index), self.entry.eq(row[place])]
+        m.d.sync += self.entry.eq(read_after(m, table, index))
