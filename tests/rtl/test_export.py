@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_the_module_has_the_ports_that_axi_tools_look_for(exported):
     }.items():
         assert {channel + signal for signal in signals} <= ports
     assert {"clk", "rst", "irq", "debug_retire", "debug_pc"} <= ports
+
+
+def test_what_is_there_twice_is_written_once(exported):
+    text = (exported / f"{TOP}.v").read_text()
+    modules = [line.split()[1] for line in text.splitlines() if line.startswith("module ")]
+    assert len(set(modules)) == len(modules)
+    lanes = [name for name in modules if re.search(r"lane_\d+$", name)]
+    assert len(lanes) == 1
+    assert text.count(lanes[0] + " ") == 1 + small().lanes
+    assert "port$" not in text.replace("port$$", "")
 
 
 def test_the_description_says_what_the_sources_say(exported):
