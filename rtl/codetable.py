@@ -17,6 +17,9 @@ CODE = data.StructLayout(
         # In units of codes of that length: the first window that needs a longer code.
         "limits": data.StructLayout({str(n): n + 1 for n in range(1, MAX_CODE_BITS)}),
         "raw_bits": RAW_BITS,
+        # The same as a mask, and the bits of a window that are left without them.
+        "raw_mask": MAX_RAW_BITS,
+        "not_raw": range(MAX_SYMBOL_BITS + 1),
         # Entry index minus code, modulo MAX_SYMBOLS, of codes of a length: to be remembered.
         "offset": data.StructLayout({"en": 1, "length": range(LENGTHS), "value": INDEX_BITS}),
     }
@@ -81,6 +84,8 @@ class CodeTable(wiring.Component):
                 *(busy.eq(1), self.ready.eq(0), bad.eq(0)),
                 *(length.eq(0), first.eq(0), index.eq(0), longest.eq(0)),
                 self.code.raw_bits.eq(self.raw_bits),
+                self.code.raw_mask.eq((1 << self.raw_bits[:RAW_BITS]) - 1),
+                self.code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),
                 self.code.coded.eq(self.counts[0] == 0),
             ]
         with m.Elif(busy):

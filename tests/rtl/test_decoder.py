@@ -47,6 +47,8 @@ def code_of(table):
         "coded": int(limits[0] == 0),
         "limits": {str(n): int(limits[n]) >> (MAX_CODE_BITS - n) for n in range(1, MAX_CODE_BITS)},
         "raw_bits": table.raw_bits,
+        "raw_mask": (1 << table.raw_bits) - 1,
+        "not_raw": MAX_SYMBOL_BITS - table.raw_bits,
     }
 
 
@@ -203,7 +205,8 @@ def test_code_tables_equal_the_format():
             assert ctx.get(dut.error) == (table.problem() is not None)
             if table.problem() is None:
                 expected = code_of(table)
-                assert ctx.get(dut.code.coded) == expected["coded"]
+                for name in ("coded", "raw_bits", "raw_mask", "not_raw"):
+                    assert ctx.get(dut.code[name]) == expected[name]
                 for n, limit in expected["limits"].items():
                     assert ctx.get(dut.code.limits[n]) == limit
                 assert offsets == dict(enumerate(offsets_of(table)))
