@@ -11,6 +11,7 @@ from rtl import axi
 from rtl.bursts import Bursts
 from rtl.interfaces import (
     KINDS,
+    PC_BITS,
     STATUS_BITS,
     bank_write,
     bus_bits,
@@ -68,6 +69,7 @@ class Dma(wiring.Component):
     active : Out, a transfer is in progress on the bus: a reset now would break AXI.
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
+    error, error_pc : Out, as `transfers` tells it, out of registers and so a cycle later.
     busy : Out, a transfer of the sequencer's is open.
     read_beat, write_beat : Out, a beat of such a transfer is on the bus.
     """
@@ -86,6 +88,8 @@ class Dma(wiring.Component):
                 "sram_write": Out(sram_write(params).flip()),
                 "sram_read": Out(sram_read(params).flip()),
                 "program_memory": Out(program_write(params).flip()),
+                "error": Out(STATUS_BITS),
+                "error_pc": Out(PC_BITS),
                 "busy": Out(1),
                 "read_beat": Out(1),
                 "write_beat": Out(1),
@@ -259,7 +263,11 @@ class Dma(wiring.Component):
         # --- ends -------------------------------------------------------------------------------
         culprit = Signal(32)
         misfit = is_kind["LOAD_BANK"] & (tile.error | (finish & ~tile.complete))
-        m.d.comb += self.transfers.error.eq(status)
+        m.d.comb += [
+            self.transfers.error.eq(status),
+            self.error.eq(status),
+            self.error_pc.eq(culprit),
+        ]
         with m.If(status == Status.OK):
             with m.If(misfit):
                 m.d.comb += self.transfers.error.eq(Status.TILE)

@@ -103,8 +103,8 @@ class Chip(wiring.Component):
             dma.hold.eq(control.hold),
             control.active.eq(dma.active),
             control.moving.eq(dma.busy),
-            control.dma_error.eq(dma.transfers.error),
-            control.dma_error_pc.eq(dma.transfers.result),
+            control.dma_error.eq(dma.error),
+            control.dma_error_pc.eq(dma.error_pc),
             sequencer.commands.eq(control.commands),
         ]
 
