@@ -18,7 +18,9 @@ import click
 from npu.cli._lazy import LazyGroup
 from npu.errors import NpuError
 
-COMMANDS = ("demo", "transcribe", "compile", "run", "inspect", "bench", "synth")
+COMMANDS = (
+    *("demo", "transcribe", "compile", "run", "inspect", "verify", "bench", "rtl", "synth"),
+)
 """Every subcommand, in the order of the listing; those not built are left out of it."""
 
 USER_ERROR = 2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,11 @@ from numba.core import event
 
 from compiler import Model, compile_model, load_model
 from npu.cli._output import progress, say
-from npu.errors import ImageError
+from npu.errors import ImageError, NpuError
 from npu.image import Image
 from npu.params import ChipParams, load_params
+from npu.runtime import MachineFactory
+from npu.twin.machine import Machine
 
 DEFAULT_CHIP = "edge"
 IMAGE_SUFFIX = ".npu"
@@ -26,10 +31,10 @@ chip_option = click.option(
 )
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["twin", "kernels"]),
+    type=click.Choice(["twin", "rtl", "kernels"]),
     default="twin",
     show_default=True,
-    help="twin counts the chip's cycles; kernels gives the bits only, and faster.",
+    help="twin counts the chip's cycles; rtl simulates its gates; kernels gives the bits only.",
 )
 json_option = click.option(
     "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
@@ -67,6 +72,31 @@ def open_image(model: str, chip: str | None) -> Image:
             f"({wanted.name!r}); leave --chip out, or compile the model again"
         )
     return image
+
+
+def rtl_module(name: str, *needs: str) -> Any:
+    """The module `name` of the RTL, which needs the extra `rtl`.
+
+    Raises NpuError where Amaranth or one of `needs` is not installed.
+    """
+    for tool in ("amaranth", *needs):
+        if find_spec(tool) is None:
+            raise NpuError(
+                f"{tool}, which the RTL needs, is not installed; install the extra: "
+                "pip install zeroskip[rtl]"
+            )
+    return import_module(name)
+
+
+def machine_of(engine: str, waves: Path | None = None) -> MachineFactory:
+    """What makes the machine of `--engine` twin or rtl; the RTL says when it has to be built.
+
+    Raises NpuError where the tools of the RTL are missing.
+    """
+    if engine != "rtl":
+        return Machine
+    rtl_machine = rtl_module("rtl.sim.machine", "verilator").RtlMachine
+    return partial(rtl_machine, waves=waves, progress=lambda line: say(f"{line} ..."))
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from npu.image import Image
 from npu.model_config import FrontendConfig, ModelConfig, Tokens
 from npu.params import ChipParams
 from npu.profile import Profile
-from npu.runtime import Recording, TransducerSession
+from npu.runtime import MachineFactory, Observer, Recording, TransducerSession
+from npu.twin.machine import Machine
 
 
 class Engine(Protocol):
@@ -37,13 +38,28 @@ class Engine(Protocol):
     def accept(self, features: np.ndarray) -> list[int]: ...
 
 
-class Twin:
-    """A transducer on the simulated chip, with what it counted."""
+class OnChip:
+    """A transducer on the simulated chip, with its cycles.
 
-    def __init__(self, image: Image, recording: Recording | None = None) -> None:
+    Parameters
+    ----------
+    image : the compiled transducer.
+    machine : what it runs on.
+    observer, recording : as the session takes them.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        machine: MachineFactory = Machine,
+        *,
+        observer: Observer | None = None,
+        recording: Recording | None = None,
+    ) -> None:
         self.params = image.params
-        self._profile = Profile(image)
-        self._session = TransducerSession(image, observer=self._profile, recording=recording)
+        self._session = TransducerSession(
+            image, machine=machine, observer=observer, recording=recording
+        )
 
     def reset(self) -> None:
         self._session.reset()
@@ -59,6 +75,14 @@ class Twin:
     def cycles_since(self, call: int) -> np.ndarray:
         """Cycles of the encoder calls from number `call` on."""
         return np.array(self._session.cycles[call:], np.int64)
+
+
+class Twin(OnChip):
+    """A transducer on the twin, which also counts what costs energy."""
+
+    def __init__(self, image: Image, recording: Recording | None = None) -> None:
+        self._profile = Profile(image)
+        super().__init__(image, observer=self._profile, recording=recording)
 
     def activity(self) -> Activity:
         """What happened so far."""
@@ -155,7 +179,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Heard:
-    """What an engine made of a file. `cycles` and `activity` are the twin's, else None."""
+    """What an engine made of a file. `cycles` are the chip's, `activity` the twin's, else None."""
 
     text: str
     tokens: list[int]
@@ -168,10 +192,11 @@ class Heard:
 
 def transcribe(speech: Speech, engine: Engine, path: str | Path) -> Heard:
     """One utterance: front end and engine from their start states."""
+    chip = engine if isinstance(engine, OnChip) else None
     twin = engine if isinstance(engine, Twin) else None
     began = time.perf_counter()
     engine.reset()
-    first, before = (twin.calls, twin.activity()) if twin else (0, None)
+    first, before = chip.calls if chip else 0, twin.activity() if twin else None
     tokens: list[int] = []
     samples = calls = 0
     for heard, features in speech.features(path):
@@ -181,7 +206,7 @@ def transcribe(speech: Speech, engine: Engine, path: str | Path) -> Heard:
     seconds = time.perf_counter() - began
     return Heard(
         *(speech.tokens.decode(tokens), tokens, samples, calls, seconds),
-        twin.cycles_since(first) if twin else None,
+        chip.cycles_since(first) if chip else None,
         twin.activity() - before if twin and before else None,
     )
 
@@ -200,18 +225,23 @@ def latency(cycles: np.ndarray, params: ChipParams) -> dict[str, float]:
 
 
 def chip_report(heard: Sequence[Heard], params: ChipParams, rate: int) -> dict[str, Any]:
-    """The chip's figures over one or more files that the twin heard."""
+    """The chip's figures over one or more files; products and energy only of the twin."""
     cycles = np.concatenate([h.cycles for h in heard if h.cycles is not None])
-    activities = [h.activity for h in heard if h.activity is not None]
-    total = Activity(*(sum(c) for c in zip(*(asdict(a).values() for a in activities), strict=True)))
     audio_seconds = sum(h.samples for h in heard) / rate
     busy_ms = params.milliseconds(float(cycles.sum()))
-    energy = energy_uj(params.energy_pj, total, audio_seconds)
-    return {
+    report = {
         **latency(cycles, params),
         "cycles": int(cycles.sum()),
         "busy_ms": busy_ms,
         "real_time_factor": busy_ms / 1e3 / audio_seconds,
+    }
+    activities = [h.activity for h in heard if h.activity is not None]
+    if not activities:
+        return report
+    total = Activity(*(sum(c) for c in zip(*(asdict(a).values() for a in activities), strict=True)))
+    energy = energy_uj(params.energy_pj, total, audio_seconds)
+    return {
+        **report,
         "macs": total.macs,
         "mac_utilisation": total.macs / (float(cycles.sum()) * params.lanes),
         "energy_uj": energy,

@@ -22,6 +22,7 @@ from npu.cli._models import (
     is_image,
     json_option,
     load_chip,
+    machine_of,
     open_image,
 )
 from npu.cli._npz import Wanted, npz_writer, read_inputs
@@ -29,6 +30,8 @@ from npu.cli._output import console, emit_json, progress, require_place, table, 
 from npu.errors import ModelError
 from npu.image import Image
 from npu.runtime import GraphSession
+
+LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 
 
 @click.command()
@@ -46,8 +49,9 @@ def command(
     engine: str,
     json_path: str | None,
 ) -> None:
-    """Run MODEL (.tflite, or .npu on the twin) on the tensors in IN.npz, call by call."""
+    """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
     require_place(output_path, json_path)
+    machine = machine_of(engine)
     loaded, image = _open(model, engine, chip)
     wanted = _wanted_of_image(image) if image is not None else _wanted_of_model(loaded)
     inputs = read_inputs(Path(input_path), wanted)
@@ -60,7 +64,7 @@ def command(
             if image is None:
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
-            session = GraphSession(image)
+            session = GraphSession(image, machine=machine)
         answers = []
         for call in range(calls):
             answers.append(session.invoke([array[call] for array in inputs]))
@@ -93,7 +97,7 @@ def _open(model: str, engine: str, chip: str | None) -> tuple[Model | None, Imag
             f"{model} is a transducer: give it sound with npu transcribe, or run one of its "
             ".tflite files"
         )
-    if engine == "twin":
+    if engine != "kernels":
         load_chip(chip)
     return loaded, None
 
@@ -119,7 +123,7 @@ def _report(model: str, engine: str, calls: int, outputs: dict[str, np.ndarray])
 
 def _chip(session: GraphSession) -> dict[str, Any]:
     params, cycles = session.image.params, np.array(session.cycles)
-    counters = session.machine.counters
+    macs, busy = _products(session)
     return {
         "name": params.name,
         "clock_mhz": params.clock_mhz,
@@ -127,14 +131,18 @@ def _chip(session: GraphSession) -> dict[str, Any]:
         "max_cycles": int(cycles.max()),
         "mean_ms": params.milliseconds(float(cycles.mean())),
         "max_ms": params.milliseconds(int(cycles.max())),
-        "macs": counters.macs,
-        "matvec_utilisation": (
-            counters.macs / (counters.busy["matvec"] * params.lanes)
-            if counters.busy["matvec"]
-            else 0.0
-        ),
+        "macs": macs,
+        "matvec_utilisation": macs / (busy * params.lanes) if busy else 0.0,
         "cycles": session.cycles,
     }
+
+
+def _products(session: GraphSession) -> tuple[int, int]:
+    """Multiplications by a nonzero weight, and the cycles of matrix-vector commands."""
+    counters: Any = session.machine.counters
+    if isinstance(counters, dict):  # the registers of the RTL
+        return counters["macs"], counters["matvec_cycles"]
+    return counters.macs, counters.busy["matvec"]
 
 
 def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> None:
@@ -143,11 +151,9 @@ def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> No
         f"{name} {array['dtype']} {list(array['shape'])}"
         for name, array in report["outputs"].items()
     )
-    calls = report["calls"]
-    out.print(
-        f"{output_path}: {shapes} of {calls} call{'s' * (calls != 1)} on the {report['engine']}",
-        markup=False,
-    )
+    calls = f"{report['calls']} call{'s' * (report['calls'] != 1)}"
+    where = LABELS[report["engine"]]
+    out.print(f"{output_path}: {shapes} of {calls} on the {where}", markup=False)
     if "chip" in report:
         c = report["chip"]
         row = (

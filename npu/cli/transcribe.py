@@ -18,12 +18,14 @@ from npu.cli._models import (
     first_run_notice,
     is_image,
     json_option,
+    machine_of,
     open_image,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._speech import (
     Engine,
     Heard,
+    OnChip,
     Speech,
     Twin,
     chip_report,
@@ -46,7 +48,7 @@ def command(
 ) -> None:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
 
-    With the twin, also says how long the chip takes for each encoder call, against the time in
+    With twin or RTL, also says how long the chip takes for each encoder call, against the time in
     which the next one is due.
     """
     require_place(json_path)
@@ -75,10 +77,13 @@ def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, 
             )
         loaded = load_model(model)
         return Speech.of_model(loaded), kernels_engine(loaded), None
+    machine = machine_of(engine)
     if not is_image(model):
         Speech.of_model(load_model(model))
     image = open_image(model, chip)
-    return Speech.of_image(image), Twin(image), image.params
+    speech = Speech.of_image(image)
+    runner = OnChip(image, machine) if engine == "rtl" else Twin(image)
+    return speech, runner, image.params
 
 
 def _report(
@@ -125,6 +130,7 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
     if "chip" not in report:
         return
     chip, rows = report["chip"], []
+    energy = "energy_uj_per_second" in chip
     for entry in report["files"]:
         c = entry["chip"]
         rows.append(
@@ -136,12 +142,12 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
                 f"{c['max_cycles']:,.0f}",
                 f"{c['cycles']:,}",
                 f"{100 * c['real_time_factor']:.3f} %",
-                f"{c['energy_uj_per_second']:,.0f}",
+                *((f"{c['energy_uj_per_second']:,.0f}",) if energy else ()),
             )
         )
     columns = (
         *("file", "audio ms", "calls", "mean ms", "p99 ms", "max ms", "max cycles"),
-        *("cycles", "busy", "uJ/s"),
+        *("cycles", "busy", *(("uJ/s",) if energy else ())),
     )
     title = f"per encoder call on {chip['name']} at {chip['clock_mhz']:g} MHz"
     out.print(table(columns, rows, title=title))

@@ -1,0 +1,67 @@
+"""The chip as Verilog, with its register map, a file list and a FuseSoC core."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from npu.cli._models import rtl_module
+from npu.cli._output import console, say
+from npu.errors import NpuError
+from npu.params import load_params
+
+DEFAULT_CHIP = "tiny"
+
+
+@click.group()
+def command() -> None:
+    """The chip in gates."""
+
+
+@command.command()
+@click.option("-o", "--output", metavar="DIR", required=True, help="The folder to write.")
+@click.option(
+    "--chip",
+    metavar="CHIP",
+    default=DEFAULT_CHIP,
+    show_default=True,
+    help="tiny, edge, max or a TOML file with the same keys.",
+)
+def export(output: str, chip: str) -> None:
+    """Write plain Verilog and what a hardware engineer needs to use it.
+
+    The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
+    alone; nothing is changed before all of them are complete.
+    """
+    params = load_params(chip)
+    target = _require_place(output)
+    write = rtl_module("rtl.export").export
+    say(f"generating Verilog of {params.name} ...")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as staged:
+            made = write(params, Path(staged) / target.name)
+            if target.is_dir():
+                for path in made:
+                    os.replace(path, target / path.name)
+            else:
+                os.rename(made[0].parent, target)
+    except OSError as error:
+        raise NpuError(f"cannot write {output}: {error.strerror or error}") from error
+    out = console()
+    for path in made:
+        size = (target / path.name).stat().st_size
+        out.print(f"{Path(output) / path.name}: {size:,} bytes", markup=False)
+
+
+def _require_place(output: str) -> Path:
+    target = Path(os.path.realpath(output))
+    if target.exists() and not target.is_dir():
+        raise NpuError(f"cannot write {output}: it is a file; name a folder")
+    if not target.parent.is_dir():
+        raise NpuError(
+            f"cannot write {output}: the folder {target.parent} does not exist; create it"
+        )
+    return target
