@@ -96,7 +96,9 @@ class Requantiser(wiring.Component):
         m.d.comb += self.busy.eq(Cat(stages).any())
 
         # The address of the record, then of its scale.
-        per_row = self.n_scales == 0
+        # Known long before the first row.
+        per_row = Signal()
+        m.d.sync += per_row.eq(self.n_scales == 0)
         address = Signal(range(max(1 << 24, 1 << 14) + (1 << 14)))
         scale_address = Signal.like(address)
         m.d.comb += address.eq(self.rows + Mux(per_row, self.row.record << 1, self.row.record))
@@ -106,9 +108,6 @@ class Requantiser(wiring.Component):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(address)]
         with m.Elif(stages[RECORD] & per_row):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(scale_address)]
-        record_outside = Signal()
-        m.d.sync += record_outside.eq(address + per_row >= interfaces.param_words(p))
-
         # The record: bias, destination, scale index.
         sum_1, sum_2 = Signal(signed(SUM_BITS)), Signal(signed(SUM_BITS))
         bias = Signal(signed(32))
@@ -118,7 +117,7 @@ class Requantiser(wiring.Component):
         m.d.sync += [
             *(sum_1.eq(self.row.sum), sum_2.eq(sum_1)),
             Cat(bias, destination, index).eq(self.param.data),
-            record_wrong.eq(record_outside),
+            record_wrong.eq(scale_address + per_row > interfaces.param_words(p)),
         ]
 
         # The sum with its bias, the scale, and where the element goes.
