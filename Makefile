@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint verify-long clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-core
@@ -58,3 +58,7 @@ $(VENV)/.installed-oracle: $(VENV)/.installed-test
 	  echo "note: tflite-micro could not be installed (see $(VENV)/oracle.log): its recorded" \
 	       "vectors are tested, the live comparison is skipped (try again: rm $@; make test)"
 	@touch $@
+
+# Random programs on twin and RTL, until a hundred thousand of them or an hour.
+verify-long: $(VENV)/.installed-test
+	$(BIN)/python -m tests.lockstep.long

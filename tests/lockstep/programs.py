@@ -6,6 +6,7 @@ else (shapes, sparsity, parameters, overlap of transfers with compute, branches)
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from npu.isa import encode as encode_command
 from npu.params import ChipParams
 from npu.twin.memory import BusSchedule
 
+# Matrices per chip that programs draw from.
+TILES = 60
 # Registers: the host's arguments and scratch in 1..7, loop counters above.
 SCRATCH = range(1, 8)
 COUNTERS = range(8, 12)
@@ -63,19 +66,98 @@ def random_recipe(seed: int, max_steps: int = 14) -> Recipe:
     return Recipe(int(rng.integers(2**20)), steps, percents)  # type: ignore[arg-type]
 
 
-@dataclass
-class _Tile:
-    """A compressed matrix in external memory, with its block and records."""
+@dataclass(frozen=True)
+class TileData:
+    """A random compressed matrix: its tile, and block and records in one blob."""
 
-    rows: int
+    columns: int
+    image: bytes
+    blob: bytes
+    block_bytes: int
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile in external memory."""
+
     columns: int
     tile_at: int
     tile_beats: int
-    bank_words: int
     param_at: int
     param_beats: int
     block_bytes: int
-    n_out: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a program divides the chip's memories: SRAM into slots, the others into halves."""
+
+    slot_bytes: int
+    slots: int
+    bank_half: int
+    param_half: int
+
+    @classmethod
+    def of(cls, p: ChipParams) -> "Layout":
+        bus = p.bus_bytes
+        slot_bytes = max(4 * bus, p.sram_bytes // 8 // bus * bus)
+        return cls(
+            slot_bytes=slot_bytes,
+            slots=p.sram_bytes // slot_bytes,
+            bank_half=p.bank_bytes // bus // 2,
+            param_half=p.param_bytes // 2 // bus * bus,
+        )
+
+
+@lru_cache(maxsize=4 * TILES)
+def tile_data(p: ChipParams, seed: int) -> TileData:
+    """One of the TILES matrices that programs draw from; compressing them takes the time."""
+    rng = np.random.default_rng(seed)
+    layout = Layout.of(p)
+    most = min(layout.slot_bytes, p.activation_entries)
+    while True:
+        rows = int(rng.integers(1, 40))
+        widest = most if rng.random() < 0.3 else min(most, 48)
+        columns = int(rng.integers(1, widest + 1))
+        sparsity = rng.choice([0.0, 0.3, 0.75, 0.9, 0.98, 1.0])
+        spread = int(rng.choice([1, 3, 30, 127]))
+        weights = np.clip(np.rint(rng.laplace(0, spread, (rows, columns))), -128, 127)
+        weights[rng.random((rows, columns)) < sparsity] = 0
+        if rng.random() < 0.05:
+            weights[:] = rng.choice([-128, 127, 1])
+        weights = weights.astype(np.int8)
+        tables = choose_tables([weights])
+        dealt = deal(row_symbols(weights, *tables), p.slots)
+        packed = encode(weights, dealt, p.lanes, p.threads, tables)
+        bank_words = max(-(-len(s) * 4 // p.bus_bytes) for s in packed.sections)
+        n_out = int(rng.integers(rows, rows + 8))
+        records = np.zeros(rows, ROW_DTYPE)
+        records["bias"] = rng.integers(-(2**20), 2**20, rows)
+        if rng.random() < 0.1:
+            records["bias"] = rng.integers(-(2**31), 2**31, rows)
+        records["destination"] = rng.permutation(n_out)[:rows]
+        shared = int(rng.integers(1, MAX_SCALES + 1)) if rng.random() < 0.7 else 0
+        scales = _scales(rng, shared or rows)
+        if shared:
+            records["scale"] = rng.integers(0, shared, rows)
+        raw = records.view(np.uint8).reshape(rows, -1)
+        if not shared:
+            raw = np.concatenate([raw, scales.view(np.uint8).reshape(rows, -1)], axis=1)
+        block = pack_block(*tables, scales if shared else scales[:0])
+        blob = block + raw.tobytes()
+        fits = bank_words <= layout.bank_half and len(blob) + LUT_BYTES <= layout.param_half
+        if fits and n_out * 2 <= layout.slot_bytes:
+            return TileData(columns, packed.tile(p.bus_bytes), blob, len(block))
+
+
+def _scales(rng: np.random.Generator, n: int) -> np.ndarray:
+    scales = np.zeros(n, SCALE_DTYPE)
+    scales["multiplier"] = rng.integers(2**30, 2**31, n)
+    scales["shift"] = rng.integers(-20, 3, n)
+    if rng.random() < 0.1:
+        scales["multiplier"] = rng.choice([0, 1, 2**31 - 1], n)
+        scales["shift"] = rng.choice([-31, -1, 0, 1, 29], n)
+    return scales
 
 
 @dataclass
@@ -100,11 +182,9 @@ class _Builder:
         self.memory = bytearray()
         self.commands: list[Command] = []
         bus = params.bus_bytes
-        # SRAM in equal slots, banks and parameter memory in two halves each.
-        self.slot_bytes = max(4 * bus, params.sram_bytes // 8 // bus * bus)
-        self.slots = params.sram_bytes // self.slot_bytes
-        self.bank_half = params.bank_bytes // bus // 2
-        self.param_half = params.param_bytes // 2 // bus * bus
+        layout = Layout.of(params)
+        self.slot_bytes, self.slots = layout.slot_bytes, layout.slots
+        self.bank_half, self.param_half = layout.bank_half, layout.param_half
         self.loaded: list[_Tile | None] = [None, None]
         self.open: set[int] = set()
         self.tiles: list[_Tile] = []
@@ -123,64 +203,18 @@ class _Builder:
         self.memory += data.ljust(-(-len(data) // bus) * bus, b"\0")
         return at
 
-    # --- data -----------------------------------------------------------------------------------
     def _tile(self) -> _Tile:
-        rng, p = self.rng, self.p
-        most = min(self.slot_bytes, p.activation_entries)
-        while True:
-            rows = int(rng.integers(1, 40))
-            columns = (
-                int(rng.integers(1, most + 1))
-                if rng.random() < 0.3
-                else int(rng.integers(1, min(most, 48) + 1))
-            )
-            sparsity = rng.choice([0.0, 0.3, 0.75, 0.9, 0.98, 1.0])
-            spread = int(rng.choice([1, 3, 30, 127]))
-            weights = np.clip(np.rint(rng.laplace(0, spread, (rows, columns))), -128, 127)
-            weights[rng.random((rows, columns)) < sparsity] = 0
-            if rng.random() < 0.05:
-                weights[:] = rng.choice([-128, 127, 1])
-            weights = weights.astype(np.int8)
-            tables = choose_tables([weights])
-            dealt = deal(row_symbols(weights, *tables), p.slots)
-            packed = encode(weights, dealt, p.lanes, p.threads, tables)
-            image = packed.tile(p.bus_bytes)
-            bank_words = max(-(-len(s) * 4 // p.bus_bytes) for s in packed.sections)
-            n_out = int(rng.integers(rows, rows + 8))
-            order = np.concatenate(dealt)
-            destination = rng.permutation(n_out)[:rows]
-            records = np.zeros(rows, ROW_DTYPE)
-            records["bias"] = rng.integers(-(2**20), 2**20, rows)
-            if rng.random() < 0.1:
-                records["bias"] = rng.integers(-(2**31), 2**31, rows)
-            records["destination"] = destination[order]
-            shared = int(rng.integers(0, MAX_SCALES + 1)) if rng.random() < 0.7 else 0
-            scales = self._scales(shared or rows)
-            raw = records.view(np.uint8).reshape(rows, -1)
-            if shared:
-                records["scale"] = rng.integers(0, shared, rows)
-            else:
-                raw = np.concatenate([raw, scales.view(np.uint8).reshape(rows, -1)], axis=1)
-            block = pack_block(*tables, scales if shared else scales[:0])
-            blob = block + raw.tobytes()
-            fits = bank_words <= self.bank_half and len(blob) + LUT_BYTES <= self.param_half
-            if fits and n_out * 2 <= self.slot_bytes:
-                break
-        tile_at, param_at = self._place(image), self._place(blob)
-        bus = p.bus_bytes
+        data = tile_data(self.p, int(self.rng.integers(TILES)))
+        image_at, blob_at = self._place(data.image), self._place(data.blob)
+        bus = self.p.bus_bytes
         return _Tile(
-            *(rows, columns, tile_at, len(image) // bus, bank_words),
-            *(param_at, -(-len(blob) // bus), len(block), n_out),
+            columns=data.columns,
+            tile_at=image_at,
+            tile_beats=len(data.image) // bus,
+            param_at=blob_at,
+            param_beats=-(-len(data.blob) // bus),
+            block_bytes=data.block_bytes,
         )
-
-    def _scales(self, n: int) -> np.ndarray:
-        scales = np.zeros(n, SCALE_DTYPE)
-        scales["multiplier"] = self.rng.integers(2**30, 2**31, n)
-        scales["shift"] = self.rng.integers(-20, 3, n)
-        if self.rng.random() < 0.1:
-            scales["multiplier"] = self.rng.choice([0, 1, 2**31 - 1], n)
-            scales["shift"] = self.rng.choice([-31, -1, 0, 1, 29], n)
-        return scales
 
     # --- steps ----------------------------------------------------------------------------------
     def emit(self, name: str, **values: int) -> None:
