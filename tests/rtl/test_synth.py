@@ -11,7 +11,7 @@ import pytest
 from npu import cli
 from npu.params import load_params
 from reports import synth_page
-from rtl.synth import CHIP, DEVICES, UNITS, Result, SynthError, Utilisation, flow
+from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
 from rtl.synth.results import parse
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "synth"
@@ -117,12 +117,13 @@ def test_an_unknown_unit_or_device_is_a_usage_error(capsys):
 @pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_can_be_put_between_registers(unit):
     pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
+    from amaranth.hdl import Fragment
+
     from rtl.synth.units import build
 
     timed = build(load_params("tiny"), unit)
+    Fragment.get(timed, None)
     assert timed.wrapper_bits > 50
-    if unit == CHIP:
-        assert timed.wrapper_bits < build(load_params("edge"), unit).wrapper_bits
 
 
 @pytest.mark.long
