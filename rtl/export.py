@@ -14,8 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from npu import isa, timing
 from npu.params import ChipParams
+from rtl.compact import compact
 from rtl.registers import REGISTERS, Register
-from rtl.share import share_modules
 from rtl.top import Chip
 
 TOP = "zeroskip"
@@ -74,7 +74,7 @@ def to_verilog(params: ChipParams) -> str:
     """The chip's Verilog, module `zeroskip`; what is there more than once is written once."""
     chip = FlatChip(params)
     text = verilog.convert(chip, name=TOP, strip_internal_attrs=True, emit_src=False)
-    return share_modules(text)
+    return compact(text)
 
 
 def _register(register: Register) -> dict:

@@ -26,7 +26,7 @@ VERILATE = (
     *("--cc", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing", "--no-assert"),
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--output-split", "20000", "--threads", "1"),
 )
-COMPILE = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
+COMPILE = ("-std=c++17", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
 # Parts of Verilator's runtime that a model without threads or coverage needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
@@ -176,7 +176,9 @@ def _build(folder: Path, verilog: str, root: Path, defines: list[str], waves: bo
 
     def compile_one(path: Path) -> str:
         target = folder / f"{path.stem}.o"
-        _run(["g++", *flags, "-c", str(path), "-o", str(target)], root)
+        # What runs once, at power-on, need not be fast.
+        speed = "-O0" if path.stem.endswith("__Slow") else "-O2"
+        _run(["g++", *flags, speed, "-c", str(path), "-o", str(target)], root)
         return str(target)
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

@@ -1,8 +1,8 @@
-"""Makes equal modules of a Verilog text one module.
+"""Makes a Verilog text smaller, for people and for tools, without changing the design.
 
 Amaranth writes a module for every instance, and numbers names over the whole design. Here modules
-that differ in such numbers alone become one, so that a chip of 64 lanes says once what a lane is:
-the text is smaller, and tools that keep the hierarchy are much faster.
+that differ in such numbers alone become one, so that a chip of 64 lanes says once what a lane is.
+And memories that begin with zeros say so in a loop instead of a line for every word.
 """
 
 import re
@@ -16,6 +16,26 @@ _CONNECTION = re.compile(r"^    \.(\\\S+ |\w+)\(", re.MULTILINE)
 _NUMBERED = re.compile(r"\\port\$\d+\$\d+ ")
 _ALWAYS = re.compile(r"\\\$auto\$verilog_backend\.cc:\d+:dump_module\$\d+ ")
 _PLACEHOLDER = "\\this "
+_ZEROS = re.compile(
+    r"^  initial begin\n((?:    (\w+|\\\S+ )\[\d+\] = (\d+)'h0+;\n)+)  end\n", re.MULTILINE
+)
+
+
+def compact(verilog: str) -> str:
+    """The same design: every module once, and no lists of zeros."""
+    return share_modules(_ZEROS.sub(_loop, verilog))
+
+
+def _loop(found: re.Match) -> str:
+    lines, memory, width = found.groups()
+    words = lines.count("\n")
+    if words < 3 or not all(line.startswith(f"    {memory}[") for line in lines.splitlines()):
+        return found[0]
+    name = f"zero_{memory}" if memory[0] != "\\" else f"\\zero_{memory[1:]}"
+    return (
+        f"  initial begin : {name}\n    integer i;\n"
+        f"    for (i = 0; i < {words}; i = i + 1) {memory}[i] = {width}'h0;\n  end\n"
+    )
 
 
 def share_modules(verilog: str) -> str:
