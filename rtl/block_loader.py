@@ -77,13 +77,17 @@ class BlockLoader(wiring.Component):
         header = Signal(data.ArrayLayout(8, BLOCK_HEADER_BYTES))
         n_scales = header[SCALES_AT]
 
-        # Header bytes are here two cycles after their word is read: the table sizes in time for the
-        # first table word, the number of scales in time for the last.
+        # Header bytes are here two cycles after their word is read, the table sizes a cycle later,
+        # where the tables lie another later: in time for the first table word of each kind. The
+        # number of scales comes in time for the last table word.
         run_words, value_words, pairs = Signal(6), Signal(6), Signal(6)
-        m.d.comb += [
+        value_place, scale_place = Signal(range(1 << 7)), Signal(range(1 << 7))
+        m.d.sync += [
             run_words.eq((header[1] + PARAM_WORD - 1) >> 3),
             value_words.eq((header[3] + PARAM_WORD - 1) >> 3),
             pairs.eq(Mux(run_words > value_words, run_words, value_words)),
+            value_place.eq(HEADER_WORDS + run_words),
+            scale_place.eq(HEADER_WORDS + run_words + value_words),
         ]
 
         kind = Signal(range(SCALE + 1))
@@ -116,9 +120,9 @@ class BlockLoader(wiring.Component):
             with m.Case(RUN_TABLE):
                 m.d.comb += [wanted.eq(index < run_words), place.eq(HEADER_WORDS)]
             with m.Case(VALUE_TABLE):
-                m.d.comb += [wanted.eq(index < value_words), place.eq(HEADER_WORDS + run_words)]
+                m.d.comb += [wanted.eq(index < value_words), place.eq(value_place)]
             with m.Case(SCALE):
-                m.d.comb += [wanted.eq(1), place.eq(HEADER_WORDS + run_words + value_words)]
+                m.d.comb += [wanted.eq(1), place.eq(scale_place)]
         m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(wanted):
             m.d.comb += [
@@ -133,7 +137,7 @@ class BlockLoader(wiring.Component):
                 m.d.sync += header.as_value().word_select(word, 8 * PARAM_WORD).eq(self.param.data)
 
         self._tables(m, kind_1, index_1)
-        self._check(m, header, kind_1, index_1, run_words + value_words + HEADER_WORDS + n_scales)
+        self._check(m, header, kind_1, index_1, scale_place + n_scales)
         m.d.comb += self.n_scales.eq(n_scales)
         return m
 
