@@ -1,8 +1,6 @@
 """Commands in hardware: field views and the legality check, both made from `npu.isa.OPCODES`."""
 
 from collections import defaultdict
-from functools import reduce
-from operator import or_
 
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -49,16 +47,17 @@ def covered_bits(name: str) -> int:
 class CommandCheck(wiring.Component):
     """Refuses what `npu.isa.decode` refuses: unknown opcodes, and bits outside every field.
 
-    Combinational. Bits that are stray in the same opcodes are OR-ed once.
+    Bits that are stray in the same opcodes are OR-ed once, in front of a register.
 
     Members
     -------
     cmd : In, a command.
-    illegal : Out.
+    en : In, take it.
+    illegal : Out, about the command that was taken last; from the cycle after that on.
     """
 
     def __init__(self) -> None:
-        super().__init__({"cmd": In(COMMAND_BITS), "illegal": Out(1)})
+        super().__init__({"cmd": In(COMMAND_BITS), "en": In(1), "illegal": Out(1)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -66,16 +65,16 @@ class CommandCheck(wiring.Component):
         classes: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for bit in range(OPCODE_BITS, COMMAND_BITS):
             classes[tuple(name for name in OPCODES if not masks[name] >> bit & 1)].append(bit)
+        known = {name: Signal(name=f"known_{name.lower()}") for name in OPCODES}
         stray: dict[str, list[Signal]] = {name: [] for name in OPCODES}
         for index, (names, bits) in enumerate(classes.items()):
             used = Signal(name=f"class{index}")
-            m.d.comb += used.eq(Cat(self.cmd[bit] for bit in bits).any())
+            with m.If(self.en):
+                m.d.sync += used.eq(Cat(self.cmd[bit] for bit in bits).any())
             for name in names:
                 stray[name].append(used)
-        with m.Switch(self.cmd[:OPCODE_BITS]):
-            for name, opcode in OPCODES.items():
-                with m.Case(opcode.code):
-                    m.d.comb += self.illegal.eq(reduce(or_, stray[name], 0))
-            with m.Default():
-                m.d.comb += self.illegal.eq(1)
+        with m.If(self.en):
+            m.d.sync += [known[name].eq(is_opcode(self.cmd, name)) for name in OPCODES]
+        legal = [known[name] & ~Cat(stray[name]).any() for name in OPCODES]
+        m.d.comb += self.illegal.eq(~Cat(legal).any())
         return m

@@ -1,6 +1,6 @@
 """Sequencer: runs a program, one command after the other, and gives the units their work."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -101,12 +101,12 @@ class Sequencer(wiring.Component):
         first = Signal()  # the command's first cycle
         status = Signal(STATUS_BITS)  # why it is refused
         left, right = Signal(signed(32)), Signal(signed(32))  # rs1, rs2
-        is_ = {
-            name: Signal(name=f"is_{name.lower()}")
-            for name in OPCODES
-            if OPCODES[name].unit in ("sequencer", "dma")
-        }
-        m.d.comb += [signal.eq(is_opcode(cmd, name)) for name, signal in is_.items()]
+        # Decoded out of program memory, so that they are there from the first cycle on.
+        is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
+        decode = [signal.eq(is_opcode(self.program.data, name)) for name, signal in is_.items()]
+
+        def is_one_of(names):
+            return Cat(is_[name] for name in names).any()
 
         # --- registers ---------------------------------------------------------------------------
         m.submodules.registers = registers = ScalarRegisters(3)
@@ -119,7 +119,7 @@ class Sequencer(wiring.Component):
         ]
         value = self.register.value
         m.d.comb += [
-            self.register.en.eq(self.retire & is_opcode(cmd, *WRITES_REGISTER)),
+            self.register.en.eq(self.retire & is_one_of(WRITES_REGISTER)),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         with m.If(self.host.running):
@@ -166,9 +166,9 @@ class Sequencer(wiring.Component):
         # --- what is refused ---------------------------------------------------------------------
         outside = Signal()
         m.submodules.check = check = CommandCheck()
-        m.d.comb += check.cmd.eq(cmd)
+        m.d.comb += check.cmd.eq(self.program.data)
         transfer_status = self._transfer(m, cmd, is_, address, right)
-        is_transfer = is_opcode(cmd, *unit_opcodes("dma"))
+        is_transfer = is_one_of(unit_opcodes("dma"))
         refusal = Signal(STATUS_BITS)
         with m.If(check.illegal | outside):
             m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
@@ -188,7 +188,7 @@ class Sequencer(wiring.Component):
         late = self.transfers.error != Status.OK
         culprit = self.transfers.result[:PC_BITS]
         open_tags = (self.transfers.open_tags & fields(cmd, "WAIT").tags).any()
-        tagged = is_opcode(cmd, *TAGGED)
+        tagged = is_one_of(TAGGED)
         m.d.comb += [
             self.host.running.eq(1),
             self.program.addr.eq(self.pc),
@@ -209,8 +209,9 @@ class Sequencer(wiring.Component):
                 with m.If(late):
                     stop(self.transfers.error, culprit)
             with m.State("DECODE"):
-                m.d.comb += self.fetching.eq(1)
+                m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
                 m.d.sync += [
+                    *decode,
                     cmd.eq(self.program.data),
                     left.eq(registers.value[0]),
                     right.eq(registers.value[1]),
@@ -249,7 +250,7 @@ class Sequencer(wiring.Component):
                     ("matvec", self.matvec, self.matvec_busy),
                     ("vector", self.vector, self.vector_busy),
                 ):
-                    with m.Elif(is_opcode(cmd, *unit_opcodes(name))):
+                    with m.Elif(is_one_of(unit_opcodes(name))):
                         m.d.comb += [port.start.eq(first), busy.eq(1)]
                         with m.If(port.done):
                             finish()

@@ -19,9 +19,15 @@ def evaluate(words: list[int]) -> list[bool]:
     async def testbench(ctx) -> None:
         for word in words:
             ctx.set(dut.cmd, word)
+            ctx.set(dut.en, 1)
+            await ctx.tick()
+            ctx.set(dut.en, 0)
+            ctx.set(dut.cmd, ~word)
+            await ctx.tick()
             answers.append(bool(ctx.get(dut.illegal)))
 
     sim = Simulator(dut)
+    sim.add_clock(1e-6)
     sim.add_testbench(testbench)
     sim.run()
     return answers
