@@ -118,15 +118,18 @@ class MatVec(wiring.Component):
             drained.eq(~(Cat(lane.busy for lane in lanes).any() | collector.busy)),
         ]
         status = Signal(Status)
+        # Every check is over long before a command could end or the lanes could start without it.
         problem = Signal(Status)
-        with m.If(refused != Status.OK):
-            m.d.comb += problem.eq(refused)
+        with m.If(clear):
+            m.d.sync += problem.eq(Status.OK)
+        with m.Elif(refused != Status.OK):
+            m.d.sync += problem.eq(refused)
         with m.Elif(block.error):
-            m.d.comb += problem.eq(Status.TABLE)
+            m.d.sync += problem.eq(Status.TABLE)
         with m.Elif(stream_error):
-            m.d.comb += problem.eq(Status.STREAM)
+            m.d.sync += problem.eq(Status.STREAM)
         with m.Elif(requantiser.error):
-            m.d.comb += problem.eq(Status.RECORD)
+            m.d.sync += problem.eq(Status.RECORD)
 
         with m.If(self.unit.start):
             m.d.sync += loading.eq(1)
