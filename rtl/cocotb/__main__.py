@@ -1,0 +1,47 @@
+"""`python -m rtl.cocotb IMAGE.npu`: an image on the exported Verilog, with waveforms on demand."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from npu.errors import NpuError
+from rtl.cocotb.runner import SIMULATORS, run
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--input", "inputs", type=click.Path(path_type=Path), help="IN.npz; default random.")
+@click.option("--calls", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--sim", type=click.Choice(list(SIMULATORS)), default="icarus", show_default=True)
+@click.option("--waves", type=click.Path(path_type=Path), help="Write everything and waves there.")
+def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | None) -> None:
+    """Run IMAGE (a .npu file of one graph) on its chip's Verilog and compare it with the twin.
+
+    Without --waves, everything goes to build/cocotb, waveforms only if the run fails.
+    """
+    try:
+        result = run(
+            image,
+            waves or Path("build") / "cocotb",
+            inputs=inputs,
+            calls=calls,
+            simulator=sim,
+            waves=waves is not None,
+            progress=lambda line: click.echo(line, err=True),
+        )
+    except (NpuError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    said = result.log.read_text(encoding="utf-8").splitlines()
+    mark = "equal to the twin" if result.passed else "AssertionError"
+    for line in [line for line in said if mark in line][:1]:
+        click.echo(line[line.rfind("  ") :].strip())
+    click.echo(f"{'equal to the twin' if result.passed else 'DIFFERS from the twin'}: {result.log}")
+    if result.waves is not None:
+        click.echo(f"waves: {result.waves}")
+    sys.exit(not result.passed)
+
+
+if __name__ == "__main__":
+    main()

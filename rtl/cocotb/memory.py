@@ -1,0 +1,68 @@
+"""External memory on the chip's AXI4 port, with the timing of the specification."""
+
+import numpy as np
+
+from npu.params import ChipParams
+from npu.twin.memory import BusSchedule
+from rtl.cocotb.clock import Cycles
+from rtl.sim.bus import BusMemory, BusRules, Outputs
+
+
+class Memory:
+    """Answers `m_axi` of the flat chip, and asserts AXI4's rules on what the chip drives.
+
+    The timing is that of `rtl.sim.bus.BusMemory`.
+
+    Parameters
+    ----------
+    dut : module `zeroskip`.
+    params : ChipParams of the exported chip.
+    cycles : the bench's `Cycles`; drives the memory once per cycle.
+    schedule : when the memory may act on each channel; default always.
+    """
+
+    def __init__(
+        self, dut, params: ChipParams, cycles: Cycles, schedule: BusSchedule | None = None
+    ) -> None:
+        self._dut = dut
+        self._bus = BusMemory(params, np.zeros(0, np.uint8), schedule)
+        self._rules = BusRules(params)
+        self._inputs = self._bus.drive(0)
+        for name in ("m_axi_rid", "m_axi_bid"):
+            getattr(dut, name).value = 0
+        self._drive(0)
+        cycles.watchers.append(self._clock)
+        cycles.drivers.append(self._drive)
+
+    def attach(self, data: np.ndarray) -> None:
+        """Make `data` (uint8) the contents; the chip reads and writes this very array."""
+        self._bus.data = data
+
+    def _drive(self, cycle: int) -> None:
+        self._inputs = i = self._bus.drive(cycle)
+        dut = self._dut
+        dut.m_axi_arready.value = int(i.ar_ready)
+        dut.m_axi_awready.value = int(i.aw_ready)
+        dut.m_axi_wready.value = int(i.w_ready)
+        dut.m_axi_rvalid.value = int(i.r_valid)
+        dut.m_axi_rdata.value = i.r_data
+        dut.m_axi_rresp.value = i.r_resp
+        dut.m_axi_rlast.value = int(i.r_last)
+        dut.m_axi_bvalid.value = int(i.b_valid)
+        dut.m_axi_bresp.value = i.b_resp
+
+    def _clock(self, cycle: int) -> None:
+        dut, outputs = self._dut, Outputs()
+        if dut.rst.value:
+            return
+        if dut.m_axi_arvalid.value:
+            outputs.ar = (int(dut.m_axi_araddr.value), int(dut.m_axi_arlen.value) + 1)
+        if dut.m_axi_awvalid.value:
+            outputs.aw = (int(dut.m_axi_awaddr.value), int(dut.m_axi_awlen.value) + 1)
+        if dut.m_axi_wvalid.value:
+            last = bool(dut.m_axi_wlast.value)
+            outputs.w = (int(dut.m_axi_wdata.value), int(dut.m_axi_wstrb.value), last)
+        outputs.r_ready = bool(dut.m_axi_rready.value)
+        outputs.b_ready = bool(dut.m_axi_bready.value)
+        self._rules.check(self._inputs, outputs)
+        self._bus.clock(cycle, outputs)

@@ -1,0 +1,85 @@
+"""Retire records from the chip's debug port, and their comparison with the twin's."""
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from zlib import crc32
+
+from cocotb.utils import get_sim_time
+
+from npu import isa
+from npu.trace import Retire
+from rtl.cocotb.clock import Cycles
+
+
+def _bytes(word: int, enables: int) -> Iterator[tuple[int, int]]:
+    """Position and value of every enabled byte."""
+    for i in range(enables.bit_length()):
+        if enables >> i & 1:
+            yield i, word >> 8 * i & 0xFF
+
+
+class Scoreboard:
+    """Collects what the chip retires.
+
+    Parameters
+    ----------
+    dut : module `zeroskip`.
+    program : the raw program, for the commands' names.
+    bus_bytes : width of the chip's vector SRAM and bus.
+    cycles : the bench's `Cycles`; nothing is recorded until it is armed.
+
+    Attributes
+    ----------
+    records : list of Retire.
+    times_ns : simulation time of the last cycle of each.
+    """
+
+    def __init__(self, dut, program: bytes, bus_bytes: int, cycles: Cycles) -> None:
+        self.records: list[Retire] = []
+        self.times_ns: list[float] = []
+        self._dut = dut
+        self._commands = isa.decode_program(program)
+        self._bus_bytes = bus_bytes
+        self._cycles = cycles
+        self._start = 0
+        self._sram: dict[int, int] = {}  # what the present command wrote, by address
+        self._sent = bytearray()  # to external memory or a register, in order
+        cycles.watchers.append(self._watch)
+
+    def _watch(self, cycle: int) -> None:
+        if not self._cycles.armed:
+            return
+        dut = self._dut
+        if dut.m_axi_wvalid.value and dut.m_axi_wready.value:
+            word, strobes = int(dut.m_axi_wdata.value), int(dut.m_axi_wstrb.value)
+            self._sent += bytes(value for _, value in _bytes(word, strobes))
+        if enables := int(dut.debug_sram_en.value):
+            base = int(dut.debug_sram_addr.value) * self._bus_bytes
+            for i, value in _bytes(int(dut.debug_sram_data.value), enables):
+                self._sram[base + i] = value
+        if dut.debug_register_en.value and int(dut.debug_register_index.value):
+            self._sent += int(dut.debug_register_value.value).to_bytes(4, "little")
+        if dut.debug_start.value:
+            self._start = cycle
+        if dut.debug_retire.value:
+            self._retire(int(dut.debug_pc.value), cycle)
+
+    def _retire(self, pc: int, cycle: int) -> None:
+        written = bytes(self._sram[address] for address in sorted(self._sram)) + self._sent
+        name = self._commands[pc].opcode.name
+        self.records.append(Retire(pc, name, self._start, cycle, crc32(written)))
+        self.times_ns.append(get_sim_time("ns"))
+        self._sram.clear()
+        self._sent.clear()
+
+    def check(self, expected: Sequence[Retire]) -> None:
+        """Raises AssertionError at the first record that differs: both sides and where to look."""
+        for index, (twin, rtl) in enumerate(zip_longest(expected, self.records)):
+            if twin == rtl:
+                continue
+            known = twin or rtl
+            assert known is not None
+            at = f"{self.times_ns[index]:g} ns" if rtl else "the end"
+            raise AssertionError(
+                f"record {index}, {self._commands[known.pc]}, at {at}:\n  twin {twin}\n  rtl  {rtl}"
+            )
