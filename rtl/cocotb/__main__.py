@@ -34,9 +34,13 @@ def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | N
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     said = result.log.read_text(encoding="utf-8").splitlines()
-    mark = "equal to the twin" if result.passed else "AssertionError"
-    for line in [line for line in said if mark in line][:1]:
-        click.echo(line[line.rfind("  ") :].strip())
+    for index, line in enumerate(said):
+        if "AssertionError: " in line:
+            # With both records, a line each.
+            click.echo("\n".join(part.strip() for part in said[index : index + 3]))
+            break
+        if line.endswith("equal to the twin"):
+            click.echo(line.split("  ")[-1])
     click.echo(f"{'equal to the twin' if result.passed else 'DIFFERS from the twin'}: {result.log}")
     if result.waves is not None:
         click.echo(f"waves: {result.waves}")
