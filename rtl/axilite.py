@@ -1,6 +1,6 @@
 """AXI4-Lite subordinate: turns bus accesses into register accesses, one per cycle."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,11 +8,11 @@ from rtl import axi
 
 
 class AxiLite(wiring.Component):
-    """One access at a time: writes before reads, an answer in the cycle after the access.
+    """One access at a time: writes before reads, each in the cycle after its request is taken.
 
     A write is taken when address and data are both there and no response waits; all four strobes
     must be set, else the answer is SLVERR and nothing is written. A read is taken when no write is
-    and no read data waits.
+    and no read data waits. The answer is there in the cycle after the access.
 
     Parameters
     ----------
@@ -44,21 +44,27 @@ class AxiLite(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         bus = self.bus
-        takes_write = bus.aw.valid & bus.w.valid & ~bus.b.valid
-        takes_read = bus.ar.valid & ~bus.r.valid & ~takes_write
-        whole = bus.w.payload.strb.all()
+        # Registers between the bus and the access: the host's wires may come from far.
+        writing, reading, whole = Signal(), Signal(), Signal()
+        free = ~(writing | reading)
+        takes_write = bus.aw.valid & bus.w.valid & ~bus.b.valid & free
+        takes_read = bus.ar.valid & ~bus.r.valid & free & ~takes_write
+        m.d.sync += [
+            *(writing.eq(takes_write), reading.eq(takes_read)),
+            whole.eq(bus.w.payload.strb.all()),
+            self.write_data.eq(bus.w.payload.data),
+            self.address[2:].eq(Mux(takes_write, bus.aw.payload.addr, bus.ar.payload.addr) >> 2),
+        ]
         m.d.comb += [
             bus.aw.ready.eq(takes_write),
             bus.w.ready.eq(takes_write),
             bus.ar.ready.eq(takes_read),
-            self.address[2:].eq(Mux(takes_write, bus.aw.payload.addr, bus.ar.payload.addr) >> 2),
-            self.write.eq(takes_write & whole),
-            self.write_data.eq(bus.w.payload.data),
-            self.read.eq(takes_read),
+            self.write.eq(writing & whole),
+            self.read.eq(reading),
         ]
         with m.If(bus.b.ready):
             m.d.sync += bus.b.valid.eq(0)
-        with m.If(takes_write):
+        with m.If(writing):
             m.d.sync += [
                 bus.b.valid.eq(1),
                 bus.b.payload.resp.eq(
@@ -67,7 +73,7 @@ class AxiLite(wiring.Component):
             ]
         with m.If(bus.r.ready):
             m.d.sync += bus.r.valid.eq(0)
-        with m.If(takes_read):
+        with m.If(reading):
             m.d.sync += [
                 bus.r.valid.eq(1),
                 bus.r.payload.data.eq(Mux(self.error, 0, self.read_data)),

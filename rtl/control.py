@@ -162,13 +162,16 @@ class Control(wiring.Component):
         ]
 
         # --- counters ---------------------------------------------------------------------------
+        # A cycle behind the events, which come from far.
         values: dict[str, object] = {}
+        seen = Signal.like(self.events)
+        m.d.sync += seen.eq(self.events)
         for name, _ in COUNTERS:
             counter = Signal(32, name=name)
             with m.If(action["clear"]):
                 m.d.sync += counter.eq(0)
             with m.Else():
-                m.d.sync += counter.eq(counter + self.events[name])
+                m.d.sync += counter.eq(counter + seen[name])
             in_bytes = name.startswith("bytes_")
             values[name.upper()] = counter << exact_log2(bus_bytes) if in_bytes else counter
 

@@ -36,6 +36,8 @@ class Bench:
         ctx.set(bus.aw.valid, 0)
         ctx.set(bus.w.valid, 0)
         ctx.set(bus.b.ready, 1)
+        assert not ctx.get(bus.b.valid)
+        await ctx.tick()
         assert ctx.get(bus.b.valid)
         response = ctx.get(bus.b.payload.resp)
         await ctx.tick()
@@ -52,7 +54,8 @@ class Bench:
         assert ctx.get(bus.ar.ready)
         await ctx.tick()
         ctx.set(bus.ar.valid, 0)
-        for _ in range(delay):
+        assert not ctx.get(bus.r.valid)
+        for _ in range(1 + delay):
             await ctx.tick()
         assert ctx.get(bus.r.valid)
         answer = ctx.get(bus.r.payload.data), ctx.get(bus.r.payload.resp)
@@ -222,11 +225,13 @@ def test_scalar_registers_pass_through():
         ctx.set(bus.w.payload.strb, 0xF)
         ctx.set(bus.aw.valid, 1)
         ctx.set(bus.w.valid, 1)
-        assert ctx.get(dut.host.write)
-        assert ctx.get(dut.host.index) == 9 and ctx.get(dut.host.value) == 0xDEADBEEF
         await ctx.tick()
         ctx.set(bus.aw.valid, 0)
         ctx.set(bus.w.valid, 0)
+        assert ctx.get(dut.host.write)
+        assert ctx.get(dut.host.index) == 9 and ctx.get(dut.host.value) == 0xDEADBEEF
+        await ctx.tick()
+        assert not ctx.get(dut.host.write)
         ctx.set(dut.host.read, 0x1234)
         assert await bench.read(ctx, "R5") == (0x1234, OKAY)
 
