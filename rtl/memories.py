@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Array, Cat, Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import exact_log2
 
@@ -22,6 +22,7 @@ from rtl.interfaces import (
     sram_words,
     sram_write,
 )
+from rtl.ram import block_ram
 
 
 def _merge(m: Module, port, users, *names: str) -> None:
@@ -46,8 +47,8 @@ class VectorSram(wiring.Component):
     """Activations and states: two reads and one byte-enabled write per cycle.
 
     Two copies of the memory are written together, one for each read port. Data follows its address
-    by one cycle and is held while no user of the port enables it; a read in the cycle of a write to
-    the same word gives the old word. Users of a port are OR-ed: an idle one drives zeros.
+    by one cycle and is held while no user of the port enables it; nobody reads the word that is
+    being written (`rtl.ram`). Users of a port are OR-ed: an idle one drives zeros.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ class VectorSram(wiring.Component):
         m = Module()
         p = self._params
         for name, users in (("copy_a", self.a), ("copy_b", self.b)):
-            copy = memory.Memory(shape=bus_bits(p), depth=sram_words(p), init=[])
+            copy = block_ram(bus_bits(p), sram_words(p))
             m.submodules[name] = copy
             read, write = copy.read_port(), copy.write_port(granularity=8)
             _merge(m, read, users, "en", "addr")
@@ -120,7 +121,7 @@ class ParamMemory(wiring.Component):
         _merge(m, port, self.read, "en", "addr")
         outputs = []
         for column in range(columns):
-            bank = memory.Memory(shape=8 * PARAM_WORD, depth=param_words(p) // columns, init=[])
+            bank = block_ram(8 * PARAM_WORD, param_words(p) // columns)
             m.submodules[f"column{column}"] = bank
             read, write = bank.read_port(), bank.write_port()
             m.d.comb += [
@@ -169,7 +170,7 @@ class ProgramMemory(wiring.Component):
         for bank in range(per_word):
             columns = []
             for column in range(per_command):
-                part = memory.Memory(shape=8 * width, depth=rows, init=[])
+                part = block_ram(8 * width, rows)
                 m.submodules[f"part{bank * per_command + column}"] = part
                 read, write = part.read_port(), part.write_port()
                 m.d.comb += [

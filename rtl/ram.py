@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 
 def block_ram(shape, depth: int) -> Memory:
-    """A memory for `read_after`: in block RAM, and nobody reads an address that is being written.
+    """A memory in block RAM; nobody relies on reading an address that is being written.
 
     Without that promise (`no_rw_check`, Yosys) a read port gets a bypass around the RAM.
     """
