@@ -65,16 +65,20 @@ class CommandCheck(wiring.Component):
         classes: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for bit in range(OPCODE_BITS, COMMAND_BITS):
             classes[tuple(name for name in OPCODES if not masks[name] >> bit & 1)].append(bit)
-        known = {name: Signal(name=f"known_{name.lower()}") for name in OPCODES}
-        stray: dict[str, list[Signal]] = {name: [] for name in OPCODES}
+        is_ = {name: Signal(name=f"was_{name.lower()}") for name in OPCODES}
+        with m.If(self.en):
+            m.d.sync += [is_[name].eq(is_opcode(self.cmd, name)) for name in OPCODES]
+        stray = Signal(len(classes))
         for index, (names, bits) in enumerate(classes.items()):
-            used = Signal(name=f"class{index}")
+            used = Signal(name=f"used{index}")
             with m.If(self.en):
                 m.d.sync += used.eq(Cat(self.cmd[bit] for bit in bits).any())
-            for name in names:
-                stray[name].append(used)
-        with m.If(self.en):
-            m.d.sync += [known[name].eq(is_opcode(self.cmd, name)) for name in OPCODES]
-        legal = [known[name] & ~Cat(stray[name]).any() for name in OPCODES]
-        m.d.comb += self.illegal.eq(~Cat(legal).any())
+            # An unknown opcode is illegal anyway: the shorter of both lists will do.
+            others = [name for name in OPCODES if name not in names]
+            if len(names) <= len(others):
+                forbidden = Cat(is_[name] for name in names).any()
+            else:
+                forbidden = ~Cat(is_[name] for name in others).any()
+            m.d.comb += stray[index].eq(used & forbidden)
+        m.d.comb += self.illegal.eq(~Cat(is_.values()).any() | stray.any())
         return m

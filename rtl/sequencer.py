@@ -1,6 +1,6 @@
 """Sequencer: runs a program, one command after the other, and gives the units their work."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -105,8 +105,10 @@ class Sequencer(wiring.Component):
         is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
         decode = [signal.eq(is_opcode(self.program.data, name)) for name, signal in is_.items()]
 
-        def is_one_of(names):
-            return Cat(is_[name] for name in names).any()
+        def is_one_of(what: str, names) -> Signal:
+            signal = Signal(name=what)
+            decode.append(signal.eq(is_opcode(self.program.data, *names)))
+            return signal
 
         # --- registers ---------------------------------------------------------------------------
         m.submodules.registers = registers = ScalarRegisters(3)
@@ -119,7 +121,7 @@ class Sequencer(wiring.Component):
         ]
         value = self.register.value
         m.d.comb += [
-            self.register.en.eq(self.retire & is_one_of(WRITES_REGISTER)),
+            self.register.en.eq(self.retire & is_one_of("writes_register", WRITES_REGISTER)),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         with m.If(self.host.running):
@@ -168,9 +170,11 @@ class Sequencer(wiring.Component):
         m.submodules.check = check = CommandCheck()
         m.d.comb += check.cmd.eq(self.program.data)
         transfer_status = self._transfer(m, cmd, is_, address, right)
-        is_transfer = is_one_of(unit_opcodes("dma"))
+        is_transfer = is_one_of("is_transfer", unit_opcodes("dma"))
         refusal = Signal(STATUS_BITS)
-        with m.If(check.illegal | outside):
+        unfit = Signal()
+        m.d.comb += unfit.eq(check.illegal | outside)
+        with m.If(unfit):
             m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
         with m.Elif(is_transfer):
             m.d.comb += refusal.eq(transfer_status)
@@ -188,7 +192,14 @@ class Sequencer(wiring.Component):
         late = self.transfers.error != Status.OK
         culprit = self.transfers.result[:PC_BITS]
         open_tags = (self.transfers.open_tags & fields(cmd, "WAIT").tags).any()
-        tagged = is_one_of(TAGGED)
+        tagged = is_one_of("tagged", TAGGED)
+        units = [
+            (port, is_one_of(f"is_{name}", unit_opcodes(name)), busy)
+            for name, port, busy in (
+                ("matvec", self.matvec, self.matvec_busy),
+                ("vector", self.vector, self.vector_busy),
+            )
+        ]
         m.d.comb += [
             self.host.running.eq(1),
             self.program.addr.eq(self.pc),
@@ -221,6 +232,13 @@ class Sequencer(wiring.Component):
             with m.State("EXECUTE"):
                 m.d.comb += self.start.eq(first)
                 m.d.sync += [first.eq(0), status.eq(refusal)]
+                # What starts others is not in the chain below: the opcodes exclude each other.
+                m.d.comb += [
+                    *(port.start.eq(first & mine & ~unfit) for port, mine, _ in units),
+                    self.transfers.valid.eq(
+                        is_transfer & ~(first & (unfit | (transfer_status != Status.OK)))
+                    ),
+                ]
                 with m.If(first & (refusal != Status.OK)):
                     m.next = "REFUSED"
                 with m.Elif(is_["HALT"]):
@@ -236,7 +254,6 @@ class Sequencer(wiring.Component):
                         finish()
                 with m.Elif(is_transfer):
                     m.d.comb += [
-                        self.transfers.valid.eq(1),
                         self.waiting.eq(~self.transfers.ready),
                         self.transfer_busy.eq(self.transfers.ready & ~tagged),
                     ]
@@ -246,12 +263,9 @@ class Sequencer(wiring.Component):
                         m.next = "TRANSFER"
                         with m.If(tagged):
                             finish()
-                for name, port, busy in (
-                    ("matvec", self.matvec, self.matvec_busy),
-                    ("vector", self.vector, self.vector_busy),
-                ):
-                    with m.Elif(is_one_of(unit_opcodes(name))):
-                        m.d.comb += [port.start.eq(first), busy.eq(1)]
+                for port, mine, busy in units:
+                    with m.Elif(mine):
+                        m.d.comb += busy.eq(1)
                         with m.If(port.done):
                             finish()
                             with m.If(port.error != Status.OK):

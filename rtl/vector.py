@@ -40,7 +40,10 @@ def _is_wide(cmd, name: str, operand: str):
 
 
 class _Operand:
-    """One operand of the command at hand: whether it is used, its type, place and legality."""
+    """One operand of the command at hand: whether it is used, its type, place and legality.
+
+    `bad` belongs to the command that is on `cmd`; `used` and `wide` follow a cycle later.
+    """
 
     def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
         elements_bits = exact_log2(params.vector_elements)
@@ -52,15 +55,19 @@ class _Operand:
         # Where the next group lies, in halves of an SRAM word.
         self.half = Signal(ceil_log2(sram_words(params)) + 1, name=f"{operand}_half")
         self.first = at[elements_bits:]
+        used, wide = Signal(name=f"{operand}_used_now"), Signal(name=f"{operand}_wide_now")
         with m.Switch(cmd[:8]):
             for name in unit_opcodes("vector"):
                 if _has_operand(name, operand):
                     with m.Case(OPCODES[name].code):
-                        m.d.comb += [self.used.eq(1), self.wide.eq(_is_wide(cmd, name, operand))]
-        n_bytes = Mux(self.wide, view.n << 1, view.n)
-        misaligned = at[:elements_bits].any() | (self.wide & at[elements_bits])
-        outside = (at + n_bytes)[: len(at) + 1] > params.sram_bytes
-        m.d.comb += self.bad.eq(self.used & (misaligned | outside))
+                        m.d.comb += [used.eq(1), wide.eq(_is_wide(cmd, name, operand))]
+        m.d.sync += [self.used.eq(used), self.wide.eq(wide)]
+        # Both types side by side, since the opcode is decoded meanwhile.
+        bad_bytes, bad_words = (
+            at[:bits].any() | ((at + n_bytes)[: len(at) + 1] > params.sram_bytes)
+            for bits, n_bytes in ((elements_bits, view.n), (elements_bits + 1, view.n << 1))
+        )
+        m.d.comb += self.bad.eq(used & Mux(wide, bad_words, bad_bytes))
 
     @property
     def word(self):
@@ -111,7 +118,9 @@ class VectorUnit(wiring.Component):
         p = self._params
         elements = p.vector_elements
         cmd = self.unit.cmd
-        add, table = is_opcode(cmd, "VADD"), is_opcode(cmd, "TABLE")
+        # Known from the command's second cycle on.
+        add, table = Signal(), Signal()
+        m.d.sync += [add.eq(is_opcode(cmd, "VADD")), table.eq(is_opcode(cmd, "TABLE"))]
         # Cycles of an add modulo ADD_PASSES, one-hot: bit 0 in the cycle of a group's address.
         phase = Signal(timing.ADD_PASSES, init=1)
         m.submodules.control = decode = VectorControl()
@@ -123,7 +132,7 @@ class VectorUnit(wiring.Component):
         n = fields(cmd, "VMUL").n
         param = fields(cmd, "TABLE").param
         refused = Signal()
-        with m.If(table):
+        with m.If(is_opcode(cmd, "TABLE")):
             outside = param > p.param_bytes - LUT_BYTES
             m.d.sync += refused.eq(param[: exact_log2(PARAM_WORD)].any() | outside)
         with m.Else():
