@@ -132,7 +132,7 @@ def _build(folder: Path) -> ctypes.CDLL:
             *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", folder / "bench.v"),
         ],
         check=True,
-        timeout=120,
+        timeout=900,
         env=os.environ | {"VERILATOR_ROOT": str(root)},
     )
     sources = [HARNESS, *sorted(folder.glob("Vbench*.cpp"))]
@@ -146,12 +146,12 @@ def _build(folder: Path) -> ctypes.CDLL:
     objects = [folder / f"{source.stem}.o" for source in sources]
 
     def compile_one(source: Path, target: Path) -> None:
-        subprocess.run(["g++", *flags, "-c", source, "-o", target], check=True, timeout=240)
+        subprocess.run(["g++", *flags, "-c", source, "-o", target], check=True, timeout=900)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, sources, objects))
     library = folder / "bench.so"
-    subprocess.run(["g++", "-shared", "-pthread", *objects, "-o", library], check=True, timeout=60)
+    subprocess.run(["g++", "-shared", "-pthread", *objects, "-o", library], check=True, timeout=300)
     return ctypes.CDLL(str(library))
 
 
