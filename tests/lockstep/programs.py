@@ -380,6 +380,8 @@ class _Builder:
         self.depth += 1
         self.emit("ADD", rd=counter, imm=int(rng.integers(1, 4)))
         top = len(self.commands)
+        # What the body multiplies it loads itself: a later round must not meet another tile.
+        self.loaded = [None, None]
         for _ in range(int(rng.integers(1, 3))):
             self.step(str(rng.choice(STEPS)), int(rng.integers(2**20)))
         self.wait(set(self.open))  # the body starts again with nothing open
