@@ -3,6 +3,11 @@
 Every message says what is wrong, where, with the value, and what to do about it.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from npu.isa import Status
+
 
 class NpuError(Exception):
     """A problem with the user's input or request. The command line prints it and exits with 2."""
@@ -37,4 +42,16 @@ class InputError(NpuError):
 
 
 class MachineError(NpuError):
-    """The simulated chip stopped with an error status."""
+    """The simulated chip stopped, or cannot be simulated.
+
+    Attributes
+    ----------
+    status : what the chip says (`npu.isa.Status`); None where a chip would not notice: a race, a
+        program that does not end, a wrong use of the simulator.
+    pc : index of the command, None where there is none.
+    """
+
+    def __init__(self, message: str, status: "Status | None" = None, pc: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.pc = pc

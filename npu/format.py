@@ -35,6 +35,8 @@ MAX_SYMBOLS = 64
 # sustained without a stall, whatever the bits are.
 MAX_SYMBOL_BITS = 16
 RUN_BASE_BITS = 7
+# What the lanes multiply by: an int8 minus a zero point, in two's complement.
+ACTIVATION_BITS = 9
 LAST_FLAG = 1 << RUN_BASE_BITS
 
 # --- section of one lane: directory, then bit streams -------------------------------------------

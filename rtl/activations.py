@@ -4,11 +4,10 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from npu.format import ACTIVATION_BITS
 from npu.params import ChipParams
 from rtl.ram import block_ram, read_after, write_group
 
-ACTIVATION_BITS = 9
-"""An int8 minus an int8 zero point."""
 ACTIVATION_LATENCY = 2
 
 

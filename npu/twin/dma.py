@@ -6,27 +6,38 @@ command says so: banks and parameter memory have a write port of their own, SRAM
 waited for.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from numba.extending import register_jitable
 
 from npu import timing
+from npu.format import tile_directory_bytes
+from npu.jit import kernel
 from npu.params import ChipParams
 from npu.twin.memory import BusSchedule, ExternalMemory
 
 BOUNDARY = 4096
 
+# What `deal` finds wrong with a tile.
+TILE_FAULTS = {
+    1: "the tile is shorter than its directory",
+    2: "the tile's sections take {end} bus words, the transfer brings {brought}",
+    3: "the section of lane {lane} is empty",
+    4: "a section ends at bus word {end}, outside the bank",
+}
+register_jitable(tile_directory_bytes)
 
-@njit(cache=True)
+
+@kernel
 def _burst_beats(address, left, bus_bytes, longest):
     """Beats of the next burst: at most `longest`, never across a 4 KiB boundary (AXI4, A3.4.1)."""
     to_boundary = (BOUNDARY - address % BOUNDARY) // bus_bytes
     return min(left, longest, to_boundary)
 
 
-@njit(cache=True)
+@kernel
 def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
     """Cycle of the last beat of a read that starts at `start`.
 
@@ -74,7 +85,45 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
         cycle += 1
 
 
-@njit(cache=True)
+@kernel
+def deal(tile, banks, first):
+    """Copy the sections of a tile into the banks.
+
+    tile : (bytes,) uint8, the tile as it lies in external memory.
+    banks : (lanes, bus words, bus bytes) uint8; the sections go to bus word `first` on.
+
+    Returns (fault, lane, end): the first fault in words of TILE_FAULTS, 0 if there is none, with
+    nothing written else; the end of the longest section in bus words.
+    """
+    lanes, words, bus_bytes = banks.shape
+    at = tile_directory_bytes(lanes, bus_bytes)
+    if at > len(tile):
+        return 1, 0, 0
+    total = np.int64(0)
+    longest = np.int64(0)
+    empty = -1
+    for lane in range(lanes - 1, -1, -1):
+        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
+        total += length
+        longest = max(longest, length)
+        if length == 0:
+            empty = lane
+    if at + total * bus_bytes != len(tile):
+        return 2, 0, total
+    if empty >= 0:
+        return 3, empty, 0
+    if first + longest > words:
+        return 4, 0, first + longest
+    for lane in range(lanes):
+        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
+        for word in range(first, first + length):
+            for byte in range(bus_bytes):
+                banks[lane, word, byte] = tile[at + byte]
+            at += bus_bytes
+    return 0, 0, first + longest
+
+
+@kernel
 def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
     """Cycle of the last write response: per burst address, then beats, then the response."""
     cycle = start
@@ -97,8 +146,7 @@ def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w,
     return cycle - 1
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(NamedTuple):
     """A queued transfer: first and last cycle, tag (None: waited for), and what it fills."""
 
     start: int
@@ -121,14 +169,16 @@ class Dma:
     def __init__(self, params: ChipParams, memory: ExternalMemory) -> None:
         self.params = params
         self.memory = memory
-        self.transfers: list[Transfer] = []
+        self.transfers: deque[Transfer] = deque()
         self.bytes_read = 0
         self.bytes_written = 0
         self.busy_cycles = 0
 
-    def open_at(self, cycle: int) -> list[Transfer]:
+    def open_at(self, cycle: int) -> deque[Transfer]:
         """Transfers that are not done before `cycle`; forgets the others."""
-        self.transfers = [t for t in self.transfers if t.done >= cycle]
+        # They end in order.
+        while self.transfers and self.transfers[0].done < cycle:
+            self.transfers.popleft()
         return self.transfers
 
     def slot_free_at(self, cycle: int) -> int:
@@ -179,7 +229,7 @@ class Dma:
         return self._queue(start, int(last), **target)
 
     def _start(self, cycle: int) -> int:
-        return max([cycle, *(t.done + 1 for t in self.transfers[-1:])])
+        return max(cycle, self.transfers[-1].done + 1) if self.transfers else cycle
 
     def _queue(self, start: int, last: int, **target: Any) -> Transfer:
         transfer = Transfer(start, last + timing.DMA_DONE, **target)
@@ -188,4 +238,4 @@ class Dma:
         return transfer
 
 
-__all__ = ["BusSchedule", "Dma", "Transfer", "read_cycles", "write_cycles"]
+__all__ = ["TILE_FAULTS", "BusSchedule", "Dma", "Transfer", "deal", "read_cycles", "write_cycles"]

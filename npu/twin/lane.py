@@ -17,6 +17,7 @@ from numba.extending import register_jitable
 
 from npu import timing
 from npu.format import (
+    ACTIVATION_BITS,
     MAX_SECTION_BITS,
     MAX_SLOT_ROWS,
     ROWS_BITS,
@@ -24,6 +25,7 @@ from npu.format import (
     WORD_BITS,
     directory_words,
 )
+from npu.isa import Status
 from npu.jit import kernel
 from npu.numerics import MAX_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
@@ -33,17 +35,30 @@ _START_MASK = (1 << START_BITS) - 1
 _LANE_PIPELINE = timing.LANE_PIPELINE
 _REQUANTISE = timing.REQUANTISE
 
-# Error status of a matrix-vector command; 0 is success.
-STATUS = {
-    1: "a stream starts in the directory or ends outside the bank",
-    2: "a stream runs past its end",
-    3: "a column lies outside the input vector",
-    4: "a stream is not used up at the end of its rows",
-    5: "a row record lies outside parameter memory",
-    6: "a destination or scale index is out of range",
-    7: "a scale is out of range",
+# What `step` finds wrong, and the chip's status then; 0 is success.
+FAULTS = {
+    1: (Status.STREAM, "a stream starts in the directory or ends outside the bank"),
+    2: (Status.STREAM, "a stream runs past its end"),
+    3: (Status.STREAM, "a column lies outside the input vector"),
+    4: (Status.STREAM, "a stream is not used up at the end of its rows"),
+    5: (Status.RECORD, "a row record lies outside parameter memory"),
+    6: (Status.RECORD, "a destination or scale index is out of range"),
+    7: (Status.RECORD, "a scale is out of range"),
 }
-_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE = STATUS
+_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE = FAULTS
+
+
+@kernel
+def broadcast(vector, zero):
+    """(columns,) int32: `vector` (int8) minus its zero point, ACTIVATION_BITS in two's complement.
+
+    Only a zero point that is no int8 makes them wrap.
+    """
+    activations = np.empty(len(vector), np.int32)
+    half = 1 << (ACTIVATION_BITS - 1)
+    for c in range(len(vector)):
+        activations[c] = ((np.int64(vector[c]) - zero + half) & (2 * half - 1)) - half
+    return activations
 
 
 @kernel
@@ -92,7 +107,7 @@ def step(
     """Run the lanes from their first turn to the last write.
 
     banks : (lanes, words) uint32; the sections start at word `base` of every lane.
-    activations : (columns,) int64, input minus its zero point.
+    activations : (columns,) int32, see `broadcast`.
     bias, destination, scale : (records,) row records in order; multipliers, shifts : per record if
         `per_row`, else the shared scales that `scale` selects.
     out : (elements,) int64, written at `destination`.
@@ -101,7 +116,7 @@ def step(
     plan_* : number of the row, column and weight of every symbol in decode order, as far as there
         is room; `symbols` says how many there were.
 
-    Returns (status, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
+    Returns (fault, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
     """
     lanes = banks.shape[0]
     slots = lanes * threads
@@ -260,37 +275,40 @@ def step(
 
 @kernel
 def planned(
-    first,
-    plan_column,
-    plan_weight,
-    order,
-    activations,
+    weights,
+    nonzeros,
+    vector,
+    vector_zero,
     bias,
     destination,
-    scale,
     multipliers,
     shifts,
-    per_row,
     zero_point,
     lo,
     hi,
     out,
 ):
-    """The same results from a plan that `step` recorded, without the cycles.
+    """The same results from the decoded weights, without the cycles.
 
-    first : (rows + 1,) start of every row's symbols in plan_column and plan_weight.
+    weights : (rows, columns) int8, in the order in which the rows leave; bias, destination,
+        multipliers, shifts : (rows,) likewise.
+    nonzeros : (columns,) nonzero weights of every column.
+    vector : (columns,) int8, its zero point is `vector_zero`.
+    out : int8 or int16, written at `destination`; may overlap `vector`.
     Returns the MACs that a zero activation gated.
     """
+    activations = broadcast(vector, vector_zero)
+    columns = len(activations)
     gated = np.int64(0)
-    for i in range(len(order)):
-        row, r = order[i, 0], order[i, 1]
-        total = np.int64(0)
-        for symbol in range(first[row], first[row + 1]):
-            x = activations[plan_column[symbol]]
-            total += np.int64(plan_weight[symbol]) * x
-            gated += x == 0 and plan_weight[symbol] != 0
-        index = r if per_row else scale[r]
-        out[destination[r]] = requantize(
-            wrap_int32(total), bias[r], multipliers[index], shifts[index], zero_point, lo, hi
+    for c in range(columns):
+        if activations[c] == 0:
+            gated += nonzeros[c]
+    for row in range(len(weights)):
+        total = np.int32(0)
+        for c in range(columns):
+            # int32 throughout, so that the compiler may use its widest multiply-add.
+            total = np.int32(total + np.int32(weights[row, c]) * activations[c])
+        out[destination[row]] = requantize(
+            np.int64(total), bias[row], multipliers[row], shifts[row], zero_point, lo, hi
         )
     return gated

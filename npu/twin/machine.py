@@ -6,29 +6,26 @@ SRAM, banks and parameter memory stays from one start to the next.
 """
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from npu import isa, timing
 from npu.errors import ImageError, MachineError
-from npu.format import LUT_BYTES, PARAM_WORD, directory_words, tile_directory_bytes
-from npu.isa import Command, ElementType
+from npu.format import LUT_BYTES, PARAM_WORD, tile_directory_bytes
+from npu.isa import Command, ElementType, Status
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin import vector
-from npu.twin.dma import Dma
-from npu.twin.matvec import MatVec
+from npu.twin.dma import TILE_FAULTS, Dma, deal
+from npu.twin.loaded import Loaded
+from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
 
-_NUMPY: dict[ElementType, np.dtype] = {
-    ElementType.INT8: np.dtype(np.int8),
-    ElementType.INT16: np.dtype("<i2"),
-}
 _NONE = np.zeros(0, np.int8)
 
 
@@ -54,6 +51,20 @@ class Counters:
         return {k: dict(v) if isinstance(v, dict) else v for k, v in vars(self).items()}
 
 
+@dataclass(frozen=True)
+class _Bound:
+    """A vector command with its operands found."""
+
+    run: Callable[[], int | None]
+    cycles: int
+    elements: int
+    sram_bytes: int
+    written: np.ndarray
+
+
+_Done = tuple[int, int | None, "bytes | np.ndarray"]
+
+
 class Machine:
     """One chip with its external memory.
 
@@ -66,7 +77,8 @@ class Machine:
     step : step every lane in every cycle instead of remembering the cycles of a command.
     observer : called after every command with (Retire, Machine), for lockstep and probes.
 
-    Raises ImageError for an illegal program, MachineError for one that is too long.
+    Raises ImageError for a program that ends within a command, MachineError for one that is too
+    long.
     """
 
     def __init__(
@@ -87,7 +99,10 @@ class Machine:
         self.step = step
         self.observer = observer
         self.memory = ExternalMemory(params, memory_bytes, schedule)
-        self.program = isa.decode_program(program)
+        if len(program) % isa.COMMAND_BYTES:
+            raise ImageError(f"program of {len(program)} bytes is not a whole number of commands")
+        commands = range(0, len(program), isa.COMMAND_BYTES)
+        self.program = [_decoded(program[i : i + isa.COMMAND_BYTES]) for i in commands]
         self.banks = np.zeros((params.lanes, params.bank_words), np.uint32)
         self.param = np.zeros(params.param_bytes, np.uint8)
         self.sram = np.zeros(params.sram_bytes, np.uint8)
@@ -96,15 +111,26 @@ class Machine:
         self.cycle = 0
         self.dma = Dma(params, self.memory)
         self.counters = Counters()
+        self._units = {
+            "sequencer": self._scalar,
+            "dma": self._transfer,
+            "matvec": self._run_matvec,
+            "vector": self._run_vector,
+        }
         self._matvec = MatVec(params)
-        # What lies where in banks and parameter memory: names the contents for remembered plans.
-        self._loaded: dict[str, dict[tuple[int, int], tuple]] = {"bank": {}, "param": {}}
+        self._loaded = Loaded()
+        # Plans by what their command reads, and bound to the operands of a command.
+        self._plans: dict[tuple, Plan] = {}
+        self._products: dict[tuple[int, tuple], Product] = {}
+        # Vector commands by program counter: their operands lie at fixed places.
+        self._bound: dict[int, _Bound] = {}
 
     # --- sequencer ------------------------------------------------------------------------------
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
-        Raises MachineError (with the command's index and disassembly) when the chip stops in error.
+        Raises MachineError (with status, the command's index and disassembly) when the chip stops
+        in error.
         """
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
@@ -114,18 +140,23 @@ class Machine:
         began = self.cycle = self.dma.idle_at(self.cycle)
         for _ in range(MAX_COMMANDS):
             if not 0 <= pc < len(self.program):
-                raise MachineError(f"program counter {pc} is outside the program")
+                raise MachineError(
+                    f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
+                )
             cmd = self.program[pc]
             start = self.cycle + timing.FETCH + timing.DECODE
             try:
-                end, target, written = self._execute(cmd, start)
-            except (MachineError, ImageError) as error:
-                raise MachineError(f"command {pc} ({cmd}): {error}") from error
+                if isinstance(cmd, ImageError):
+                    raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
+                end, target, written = self._units[cmd.opcode.unit](pc, cmd, start)
+            except MachineError as error:
+                where = f"command {pc}" if isinstance(cmd, ImageError) else f"command {pc} ({cmd})"
+                raise MachineError(f"{where}: {error}", error.status, pc) from error
             self.counters.commands += 1
             self.counters.busy["sequencer"] += timing.FETCH + timing.DECODE
             self.cycle = end + 1
             if self.observer is not None:
-                retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))
+                retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
                 self.observer(retire, self)
             if cmd.opcode.name == "HALT":
                 self.counters.cycles += self.cycle - began
@@ -133,18 +164,8 @@ class Machine:
             pc = pc + 1 if target is None else target
         raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
 
-    def _execute(self, cmd: Command, start: int) -> tuple[int, int | None, bytes]:
-        """Run a command from cycle `start`: last cycle, a taken branch's target, what it wrote."""
-        match cmd.opcode.unit:
-            case "sequencer":
-                return self._scalar(cmd, start)
-            case "dma":
-                return self._transfer(cmd, start)
-            case "matvec":
-                return self._run_matvec(cmd, start)
-            case _:
-                return self._run_vector(cmd, start)
-
+    # Every unit's function takes (pc, command, first cycle) and returns (last cycle, target of a
+    # taken branch, what it wrote).
     def _set(self, register: int, value: int) -> bytes:
         value = (value + (1 << 31)) % (1 << 32) - (1 << 31)
         if not register:
@@ -152,15 +173,15 @@ class Machine:
         self.registers[register] = value
         return value.to_bytes(4, "little", signed=True)
 
-    def _scalar(self, cmd: Command, start: int) -> tuple[int, int | None, bytes]:
+    def _scalar(self, pc: int, cmd: Command, start: int) -> _Done:
         end, target, written = start + timing.SCALAR - 1, None, b""
         name, v, r = cmd.opcode.name, cmd.values, self.registers
         if name == "WAIT":
-            ready = self.dma.wait_until(start, cmd.tags)
+            ready = self.dma.wait_until(start, v["tags"])
             self.counters.busy["wait"] += ready - start
             end = ready
         elif name == "ADD":
-            written = self._set(cmd.rd, r[cmd.rs1] + r[cmd.rs2] + cmd.imm)
+            written = self._set(v["rd"], r[v["rs1"]] + r[v["rs2"]] + v["imm"])
         elif name == "MUL":
             written = self._set(cmd.rd, r[cmd.rs1] * cmd.imm)
             end = start + timing.MULTIPLY - 1
@@ -177,47 +198,68 @@ class Machine:
         return end, target, written
 
     # --- DMA ------------------------------------------------------------------------------------
-    def _transfer(self, cmd: Command, start: int) -> tuple[int, None, bytes]:
-        p, name = self.params, cmd.opcode.name
-        address = (self.registers[cmd.rs1] + cmd.ext) & 0xFFFFFFFF
-        begin = self.dma.slot_free_at(start)
-        self.counters.busy["wait"] += begin - start
+    def _transfer(self, pc: int, cmd: Command, start: int) -> _Done:
+        p, name, v = self.params, cmd.opcode.name, cmd.values
+        address = (self.registers[v["rs1"]] + v["ext"]) & 0xFFFFFFFF
         if name in ("LOAD_REG", "STORE_REG"):
-            return self._transfer_register(cmd, address, begin)
+            return self._transfer_register(cmd, address, self._queued(start))
+        # In the order in which the chip looks at them.
         if address % p.bus_bytes:
-            raise MachineError(f"address {address:#x} is not a multiple of {p.bus_bytes}")
-        if cmd.beats == 0:
-            raise MachineError("a transfer of no beats")
-        n_bytes = cmd.beats * p.bus_bytes
+            raise MachineError(
+                f"address {address:#x} is not a multiple of {p.bus_bytes}", Status.BUS
+            )
+        if v["beats"] == 0:
+            raise MachineError("a transfer of no beats", Status.ADDRESS)
+        n_bytes = v["beats"] * p.bus_bytes
+        if name == "LOAD_PARAM":
+            self._check(v["param"], n_bytes, p.bus_bytes, self.param, "parameter memory")
+        elif name != "LOAD_BANK":
+            self._check(v["sram"], n_bytes, p.bus_bytes, self.sram, "SRAM")
+        begin = self._queued(start)
         data = self.memory.window(address, n_bytes)
-        match name:
-            case "LOAD_BANK":
-                end_word = self._fill_banks(cmd, data)
-                target = {"space": "bank", "first": cmd.bank, "end": end_word}
-                self._note("bank", cmd.bank, end_word, address, data)
-            case "LOAD_PARAM":
-                self._check(cmd.param, n_bytes, p.bus_bytes, self.param, "parameter memory")
-                self.param[cmd.param : cmd.param + n_bytes] = data
-                target = {"space": "param", "first": cmd.param, "end": cmd.param + n_bytes}
-                self._note("param", cmd.param, cmd.param + n_bytes, address, data)
-            case "LOAD":
-                self._check(cmd.sram, n_bytes, p.bus_bytes, self.sram, "SRAM")
-                self.sram[cmd.sram : cmd.sram + n_bytes] = data
-            case "STORE":
-                self._check(cmd.sram, n_bytes, p.bus_bytes, self.sram, "SRAM")
-                data[:] = self.sram[cmd.sram : cmd.sram + n_bytes]
         if name in ("LOAD_BANK", "LOAD_PARAM"):
-            self.dma.read(begin, address, cmd.beats, tag=cmd.tag, **target)
+            space = "bank" if name == "LOAD_BANK" else "param"
+            first = v[space]
+            if space == "bank":
+                end = self._deal(data, first)
+            else:
+                end = first + n_bytes
+                self.param[first:end] = data
+            self._loaded.note(space, first, end, address, data)
+            target = {"space": space, "first": first, "end": end}
+            self.dma.read(begin, address, v["beats"], tag=v["tag"], **target)
             return begin, None, b""
-        queue = self.dma.read if name == "LOAD" else self.dma.write
-        done = queue(begin, address, cmd.beats).done
+        local = self.sram[v["sram"] : v["sram"] + n_bytes]
+        if name == "LOAD":
+            local[:] = data
+            done = self.dma.read(begin, address, v["beats"]).done
+        else:
+            data[:] = local
+            done = self.dma.write(begin, address, v["beats"]).done
         self.counters.busy["dma"] += done - begin + 1
         self.counters.sram_bytes += n_bytes
-        return done, None, data.tobytes()
+        return done, None, local
 
-    def _transfer_register(self, cmd: Command, address: int, begin: int) -> tuple[int, None, bytes]:
+    def _queued(self, start: int) -> int:
+        """The cycle in which the DMA takes a transfer that is there from `start` on."""
+        begin = self.dma.slot_free_at(start)
+        self.counters.busy["wait"] += begin - start
+        return begin
+
+    def _deal(self, tile: np.ndarray, first: int) -> int:
+        """Deal a tile's sections to the banks; returns the end (bus words) of the longest."""
+        p = self.params
+        banks = self.banks.view(np.uint8).reshape(p.lanes, -1, p.bus_bytes)
+        fault, lane, end = deal(tile, banks, first)
+        if fault:
+            head = tile_directory_bytes(p.lanes, p.bus_bytes)
+            found = {"lane": lane, "end": end, "brought": (len(tile) - head) // p.bus_bytes}
+            raise MachineError(TILE_FAULTS[fault].format(**found), Status.TILE)
+        return end
+
+    def _transfer_register(self, cmd: Command, address: int, begin: int) -> _Done:
         if address % 4:
-            raise MachineError(f"address {address:#x} is not a multiple of 4")
+            raise MachineError(f"address {address:#x} is not a multiple of 4", Status.BUS)
         word = self.memory.window(address, 4)
         beat = address - address % self.params.bus_bytes
         if cmd.opcode.name == "LOAD_REG":
@@ -230,122 +272,129 @@ class Machine:
         self.counters.busy["dma"] += done - begin + 1
         return done, None, written
 
-    def _fill_banks(self, cmd: Command, tile: np.ndarray) -> int:
-        """Deal a tile's sections to the banks; returns the end (bus words) of the longest."""
-        p = self.params
-        at = tile_directory_bytes(p.lanes, p.bus_bytes)
-        if at > len(tile):
-            raise MachineError("the tile is shorter than its directory")
-        lengths = tile[: 2 * p.lanes].view("<u2").astype(np.int64)
-        if at + int(lengths.sum()) * p.bus_bytes != len(tile):
-            raise MachineError(
-                f"the tile's sections take {int(lengths.sum())} bus words, "
-                f"the transfer brings {(len(tile) - at) // p.bus_bytes}"
-            )
-        if not lengths.all():
-            raise MachineError(f"the section of lane {int(lengths.argmin())} is empty")
-        end = cmd.bank + int(lengths.max())
-        if end * p.bus_bytes > p.bank_bytes:
-            raise MachineError(f"a section ends at bus word {end}, outside the bank")
-        first = cmd.bank * p.bus_bytes // 4
-        for lane, length in enumerate(lengths):
-            n_bytes = int(length) * p.bus_bytes
-            words = tile[at : at + n_bytes].view("<u4")
-            self.banks[lane, first : first + len(words)] = words
-            at += n_bytes
-        return end
-
-    def _note(self, space: str, first: int, end: int, address: int, data: np.ndarray) -> None:
-        """Remember what a transfer loaded, and forget what it overwrote."""
-        loaded = self._loaded[space]
-        for other in [o for o in loaded if o[0] < end and first < o[1]]:
-            del loaded[other]
-        loaded[first, end] = (address, zlib.crc32(data.tobytes()))
-
     def _check(self, at: int, n_bytes: int, unit: int, memory: np.ndarray, where: str) -> None:
         if at % unit:
-            raise MachineError(f"address {at:#x} in {where} is not a multiple of {unit}")
+            raise MachineError(
+                f"address {at:#x} in {where} is not a multiple of {unit}", Status.ADDRESS
+            )
         if at + n_bytes > len(memory):
-            raise MachineError(f"{n_bytes} bytes at {at:#x} lie outside {where}")
+            raise MachineError(f"{n_bytes} bytes at {at:#x} lie outside {where}", Status.ADDRESS)
 
     # --- compute --------------------------------------------------------------------------------
-    def _run_matvec(self, cmd: Command, start: int) -> tuple[int, None, bytes]:
-        p = self.params
-        element = ElementType(cmd.dst_type)
-        self._check(cmd.a, cmd.columns, p.bus_bytes, self.sram, "SRAM")
-        self._check(cmd.dst, 0, element.n_bytes, self.sram, "SRAM")
-        reads = self._matvec.reads(cmd, self.banks, self.param)
-        self._check_races(start, reads.spans)
-        work, written = self._matvec.execute(
-            cmd, self._contents(cmd, reads.spans), reads, self.banks, self.param, self.sram
-        )
+    def _run_matvec(self, pc: int, cmd: Command, start: int) -> _Done:
+        key = None if self.step else self._loaded.key(cmd)
+        product = self._product(pc, cmd, key)
+        if product is not None:
+            plan = product.plan
+            self._check_races(start, plan.spans)
+            work, gated = plan.work, product.run()
+            written = product.target[plan.elements] if self.observer is not None else b""
+        else:
+            self._check_matvec(cmd)
+            reads = self._matvec.reads(cmd, self.banks, self.param)
+            self._check_races(start, reads.spans)
+            record = key is not None and self._loaded.holds(key, reads.spans)
+            work, written, made = self._matvec.step(
+                cmd, reads, self.banks, self.param, self.sram, record
+            )
+            gated = work.gated
+            if key is not None and made is not None:
+                self._plans[key] = made
         c = self.counters
         c.busy["matvec"] += work.cycles
         c.matvec_run_cycles += work.run_cycles
         c.symbols += work.symbols
         c.macs += work.macs
-        c.macs_gated += work.gated
+        c.macs_gated += gated
         c.stalled_turns += work.stalled
-        c.sram_bytes += p.align(cmd.columns) + work.rows * element.n_bytes
+        c.sram_bytes += self.params.align(cmd.columns)
+        c.sram_bytes += work.rows * ElementType(cmd.dst_type).n_bytes
         c.param_bytes += work.param_bytes
-        return start + work.cycles - 1, None, written.tobytes()
+        return start + work.cycles - 1, None, written
 
-    def _check_races(self, start: int, spans: Iterable[tuple[str, int, int]]) -> None:
+    def _product(self, pc: int, cmd: Command, key: tuple | None) -> Product | None:
+        """What is remembered of a command that finds `key` at its addresses."""
+        if key is None:
+            return None
+        product = self._products.get((pc, key))
+        if product is None and key in self._plans:
+            product = self._matvec.bind(cmd, self._plans[key], self.sram)
+            if product is not None:
+                self._products[pc, key] = product
+        return product
+
+    def _check_matvec(self, cmd: Command) -> None:
+        p = self.params
+        if not 0 < cmd.columns <= p.activation_entries:
+            raise MachineError(
+                f"matvec: {cmd.columns} columns, a lane's activation copy holds 1 to "
+                f"{p.activation_entries}",
+                Status.ADDRESS,
+            )
+        self._check(cmd.a, cmd.columns, p.bus_bytes, self.sram, "SRAM")
+        self._check(cmd.dst, 0, ElementType(cmd.dst_type).n_bytes, self.sram, "SRAM")
+        self._check(cmd.rows, 0, PARAM_WORD, self.param, "parameter memory")
+
+    def _check_races(self, start: int, spans: Spans) -> None:
         for space, first, end in spans if self.dma.open_at(start) else ():
             if self.dma.pending(start, space, first, end):
                 raise MachineError(f"race: {space} {first:#x} to {end:#x} is still being loaded")
 
-    def _contents(self, cmd: Command, spans: Iterable[tuple[str, int, int]]) -> tuple | None:
-        """A name for all that a matrix-vector command reads, None if there is none to rely on."""
-        if self.step:
-            return None
-        key: list = [cmd.bank, cmd.block, cmd.rows, cmd.columns]
-        for space, first, end in spans:
-            for (begin, stop), contents in sorted(self._loaded[space].items()):
-                if begin <= first < stop:
-                    key += [begin, contents]
-                    first = stop
-            if first < end:
-                return None
-        return tuple(key)
+    def _run_vector(self, pc: int, cmd: Command, start: int) -> _Done:
+        if cmd.opcode.name == "TABLE":
+            return self._load_table(cmd, start)
+        bound = self._bound.get(pc)
+        if bound is None:
+            bound = self._bound[pc] = self._bind(cmd)
+        scalar = bound.run()
+        c = self.counters
+        c.busy["vector"] += bound.cycles
+        c.vector_elements += bound.elements
+        c.sram_bytes += bound.sram_bytes
+        written = bound.written if scalar is None else self._set(cmd.rd, scalar)
+        return start + bound.cycles - 1, None, written
 
-    def _run_vector(self, cmd: Command, start: int) -> tuple[int, None, bytes]:
-        p, name, v = self.params, cmd.opcode.name, cmd.values
-        if name == "TABLE":
-            self._check(cmd.param, LUT_BYTES, PARAM_WORD, self.param, "parameter memory")
-            self._check_races(start, [("param", cmd.param, cmd.param + LUT_BYTES)])
-            self.table[:] = self.param[cmd.param : cmd.param + LUT_BYTES].view(np.int8)
-            cycles = timing.VECTOR_START + LUT_BYTES // PARAM_WORD
-            self.counters.param_bytes += LUT_BYTES
-            self.counters.busy["vector"] += cycles
-            return start + cycles - 1, None, b""
-        n = v["n"]
+    def _load_table(self, cmd: Command, start: int) -> _Done:
+        self._check(cmd.param, LUT_BYTES, PARAM_WORD, self.param, "parameter memory")
+        self._check_races(start, (("param", cmd.param, cmd.param + LUT_BYTES),))
+        self.table[:] = self.param[cmd.param : cmd.param + LUT_BYTES].view(np.int8)
+        cycles = timing.VECTOR_START + LUT_BYTES // PARAM_WORD
+        self.counters.param_bytes += LUT_BYTES
+        self.counters.busy["vector"] += cycles
+        return start + cycles - 1, None, b""
+
+    def _bind(self, cmd: Command) -> _Bound:
+        p, n = self.params, cmd.values["n"]
         if n == 0:
-            raise MachineError("a vector of no elements")
+            raise MachineError("a vector of no elements", Status.ADDRESS)
         types = vector.operand_types(cmd)
         a, b, dst = (
-            self._operand(v[key], n, kind) if kind is not None else _NONE
+            self._operand(cmd.values[key], n, kind) if kind is not None else _NONE
             for key, kind in zip(("a", "b", "dst"), types, strict=True)
         )
         for source in (a, b):
             same = source.ctypes.data == dst.ctypes.data and source.nbytes == dst.nbytes
             if not same and np.may_share_memory(source, dst):
+                # The chip computes something then, but not what the command says.
                 raise MachineError("the destination overlaps a source without being it")
-        scalar = vector.execute(cmd, a, b, dst, self.table)
-        groups = -(-n // p.vector_elements)
-        cycles = timing.vector(name, groups)
-        self.counters.busy["vector"] += cycles
-        self.counters.vector_elements += n
-        self.counters.sram_bytes += a.nbytes + b.nbytes + dst.nbytes
-        written = self._set(cmd.rd, scalar) if name == "VARGMAX" else dst.tobytes()
-        return start + cycles - 1, None, written
+        return _Bound(
+            run=vector.bind(cmd, a, b, dst, self.table),
+            cycles=timing.vector(cmd.opcode.name, -(-n // p.vector_elements)),
+            elements=n,
+            sram_bytes=a.nbytes + b.nbytes + dst.nbytes,
+            written=dst,
+        )
 
     def _operand(self, at: int, n: int, kind: ElementType) -> np.ndarray:
         self._check(
             *(at, n * kind.n_bytes, self.params.vector_elements * kind.n_bytes),
             *(self.sram, "SRAM"),
         )
-        return self.sram[at : at + n * kind.n_bytes].view(_NUMPY[kind])
+        return self.sram[at : at + n * kind.n_bytes].view(vector.NUMPY[kind])
 
 
-__all__ = ["Counters", "Machine", "directory_words"]
+def _decoded(raw: bytes) -> Command | ImageError:
+    try:
+        return isa.decode(raw)
+    except ImageError as error:
+        return error

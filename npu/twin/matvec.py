@@ -1,11 +1,12 @@
 """The matrix-vector command: load tables and activations, run the lanes, drain the requantiser.
 
 Its cycles depend on the weights and the configuration alone, so they are stepped once and
-remembered with the decoded nonzeros; `step=True` steps every time. Both ways give the same bits and
-cycles.
+remembered with the decoded weights in a plan. Both ways give the same bits and cycles.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,13 +26,13 @@ from npu.format import (
     padded_entries,
     unpack_block,
 )
-from npu.isa import Command, ElementType
+from npu.isa import Command, ElementType, Status
 from npu.params import ChipParams
 from npu.twin import lane
+from npu.twin.vector import NUMPY
 
-# Symbols of one plan and of all plans that are remembered: what is larger is stepped every time.
-MAX_PLAN_SYMBOLS = 1 << 24
-MAX_PLANNED_SYMBOLS = 1 << 26
+# Weights of all plans together, a byte each: what is larger is stepped every time.
+MAX_PLANNED_WEIGHTS = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class Work:
     rows: int
 
 
+Spans = tuple[tuple[str, int, int], ...]
+"""(space, first, end) in the units of `npu.isa`."""
+
+
 @dataclass(frozen=True)
 class Reads:
     """What a command reads besides its activations.
@@ -62,45 +67,62 @@ class Reads:
     records, rows : row records that the directories name (one more than the highest), rows of all
         slots.
     stream_bits : bits of all sections without their directories, as the directories say.
-    spans : (space, first, end) in the units of `npu.isa`.
+    spans : of the sections, the block and the row records.
     """
 
     base: int
     records: int
     rows: int
     stream_bits: int
-    spans: tuple[tuple[str, int, int], ...]
+    spans: Spans
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """Everything about a command that does not change while its weights stay the same.
 
-    `elements` of the destination are written; `remembered` says whether the symbols are all there.
+    Attributes
+    ----------
+    weights : (rows, columns) int8, in the order in which the rows leave the lanes; bias,
+        destination, multipliers, shifts : (rows,) likewise.
+    nonzeros : (columns,) nonzero weights of every column.
+    elements : the destinations, in order.
+    spans : what it all came from.
+    work : of the command, but for the gated MACs.
     """
 
+    weights: np.ndarray
+    nonzeros: np.ndarray
     bias: np.ndarray
     destination: np.ndarray
-    scale: np.ndarray
     multipliers: np.ndarray
     shifts: np.ndarray
-    per_row: bool
-    order: np.ndarray
     elements: np.ndarray
-    first: np.ndarray
-    column: np.ndarray
-    weight: np.ndarray
-    remembered: bool
+    spans: Spans
     work: Work
 
 
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A plan with its operands found.
+
+    Attributes
+    ----------
+    target : all of SRAM from the destination on.
+    run : does the work and returns the MACs that were gated.
+    """
+
+    plan: Plan
+    target: np.ndarray
+    run: Callable[[], int]
+
+
 class MatVec:
-    """Executes MATVEC commands and remembers their plans under the keys that the caller gives."""
+    """Executes MATVEC commands."""
 
     def __init__(self, params: ChipParams) -> None:
         self.params = params
-        self._plans: dict[tuple, _Plan] = {}
-        self._planned_symbols = 0
+        self._planned_weights = 0
 
     def reads(self, cmd: Command, banks: np.ndarray, param: np.ndarray) -> Reads:
         """What `cmd` will read. Raises MachineError when its directories lie outside the banks."""
@@ -108,7 +130,9 @@ class MatVec:
         base = cmd.bank * (p.bus_bytes * 8 // WORD_BITS)
         head = directory_words(p.threads)
         if base + head > banks.shape[1]:
-            raise MachineError(f"matvec: section at bank word {base} lies outside the bank")
+            raise MachineError(
+                f"matvec: section at bank word {base} lies outside the bank", Status.ADDRESS
+            )
         words = banks[:, base : base + head].astype(np.int64)
         slots = words[:, : head - 1].reshape(-1, 2) >> lane.START_BITS
         rows, row_base = slots[:, 0], slots[:, 1]
@@ -122,7 +146,7 @@ class MatVec:
             if len(block) == BLOCK_HEADER_BYTES
             else (0, 0, 0)
         )
-        item = ROW_DTYPE.itemsize + (0 if n_scales else SCALE_DTYPE.itemsize)
+        item = _record_bytes(n_scales)
         return Reads(
             *(base, records, int(rows.sum()), max(0, stream_bits)),
             (
@@ -132,81 +156,31 @@ class MatVec:
             ),
         )
 
-    def execute(
+    def step(
         self,
         cmd: Command,
-        key: tuple | None,
         reads: Reads,
         banks: np.ndarray,
         param: np.ndarray,
         sram: np.ndarray,
-    ) -> tuple[Work, np.ndarray]:
-        """Do the command.
+        record: bool = False,
+    ) -> tuple[Work, np.ndarray, Plan | None]:
+        """Do the command, every lane in every cycle.
 
-        key : names the contents of banks and parameter memory that it reads; None to step the lanes
-            whatever is remembered.
+        record : make a plan for the next time.
 
-        Returns the work and the elements that were written, in the order of their addresses.
-        Raises MachineError with the unit, place and reason of a corrupt stream or table.
+        Returns the work, the elements that were written in the order of their addresses, and the
+        plan, None where there is no room for it. Raises MachineError with the unit, place and
+        reason of a corrupt stream or table.
         """
-        columns = cmd.columns
-        if columns > self.params.activation_entries:
-            raise MachineError(
-                f"matvec: {columns} columns, a lane's activation copy holds "
-                f"{self.params.activation_entries}"
-            )
-        activations = sram[cmd.a : cmd.a + columns].view(np.int8).astype(np.int64) - cmd.a_zero
-        element = ElementType(cmd.dst_type)
-        limit = (len(sram) - cmd.dst) // element.n_bytes
-        out = np.empty(limit, np.int64)
-        plan = self._plans.get(key) if key is not None else None
-        # A destination outside SRAM: the lanes find it where it stands.
-        if plan is None or np.max(plan.elements, initial=-1) >= limit:
-            plan = self._step(cmd, reads, banks, param, activations, out, record=key is not None)
-            work = plan.work
-            if key is not None and plan.remembered:
-                self._planned_symbols += work.symbols
-                self._plans[key] = plan
-        else:
-            gated = lane.planned(
-                *(plan.first, plan.column, plan.weight, plan.order, activations, plan.bias),
-                *(plan.destination, plan.scale, plan.multipliers, plan.shifts, plan.per_row),
-                *(cmd.dst_zero, cmd.lo, cmd.hi, out),
-            )
-            work = replace(plan.work, gated=int(gated))
-        target = sram[cmd.dst : cmd.dst + limit * element.n_bytes]
-        target = target.view(np.int8 if element is ElementType.INT8 else np.int16)
-        target[plan.elements] = out[plan.elements]
-        return work, target[plan.elements]
-
-    def _step(
-        self,
-        cmd: Command,
-        reads: Reads,
-        banks: np.ndarray,
-        param: np.ndarray,
-        activations: np.ndarray,
-        out: np.ndarray,
-        record: bool,
-    ) -> _Plan:
+        p = self.params
         p = self.params
         block = unpack_block(param, cmd.block)
         if isinstance(block, str):
-            raise MachineError(f"matvec: {block}")
-        run, value, scales = block
-        per_row = len(scales) == 0
-        n_records = reads.records
-        item = ROW_DTYPE.itemsize + (SCALE_DTYPE.itemsize if per_row else 0)
-        if cmd.rows + n_records * item > len(param) or cmd.rows % PARAM_WORD:
-            raise MachineError(
-                f"matvec: {n_records} row records at {cmd.rows:#x} lie outside parameter memory"
-            )
-        if reads.rows > MAX_TILE_ROWS:
-            raise MachineError(f"matvec: {reads.rows} rows, a tile has at most {MAX_TILE_ROWS}")
-        raw = param[cmd.rows : cmd.rows + n_records * item].reshape(n_records, item)
-        rows = raw[:, : ROW_DTYPE.itemsize].copy().view(ROW_DTYPE)[:, 0]
-        if per_row:
-            scales = raw[:, ROW_DTYPE.itemsize :].copy().view(SCALE_DTYPE)[:, 0]
+            raise MachineError(f"matvec: {block}", Status.TABLE)
+        run, value, shared = block
+        per_row = len(shared) == 0
+        rows, scales = self._records(cmd, param, reads, shared)
         bias, destination, scale, multipliers, shifts = (
             np.ascontiguousarray(array, np.int64)
             for array in (
@@ -217,33 +191,33 @@ class MatVec:
                 scales["shift"],
             )
         )
-        capacity = self._capacity(run, value, reads, cmd.columns) if record else 0
+        target = self._target(cmd, sram)
+        out = np.empty(len(target), np.int64)
         order = np.zeros((reads.rows, 2), np.int64)
+        capacity = self._capacity(run, value, reads, cmd.columns) if record else 0
         plan_row = np.zeros(capacity, np.int32)
         plan_column = np.zeros(capacity, np.int32)
         plan_weight = np.zeros(capacity, np.int8)
-        status, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
+        fault, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
             *(banks, reads.base, p.threads),
             *(run.raw_bits, run.limits(), run.offsets(), run.entries),
             *(value.raw_bits, value.limits(), value.offsets(), value.entries),
-            *(activations, bias, destination, scale, multipliers, shifts, per_row),
+            *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
+            *(multipliers, shifts, per_row),
             *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
             *(plan_row, plan_column, plan_weight),
         )
-        if status:
+        if fault:
+            status, reason = lane.FAULTS[fault]
             raise MachineError(
-                f"matvec: {lane.STATUS[status]} (lane {at_lane}, thread {thread}, bit {bit})"
+                f"matvec: {reason} (lane {at_lane}, thread {thread}, bit {bit})", status
             )
-        symbols = int(symbols)
-        by_row = np.argsort(plan_row[:symbols], kind="stable")
-        first = np.zeros(reads.rows + 1, np.int64)
-        np.cumsum(np.bincount(plan_row[:symbols], minlength=reads.rows), out=first[1:])
-        block_words = block_bytes(len(run.entries), len(value.entries), len(block[2])) // PARAM_WORD
+        n_run, n_value = len(run.entries), len(value.entries)
         load = max(
             timing.load_block(
-                padded_entries(len(run.entries)) // PARAM_WORD,
-                padded_entries(len(value.entries)) // PARAM_WORD,
-                len(block[2]),
+                padded_entries(n_run) // PARAM_WORD,
+                padded_entries(n_value) // PARAM_WORD,
+                len(shared),
             ),
             -(-cmd.columns // p.bus_bytes),
             timing.prime(p.threads, directory_words(p.threads)),
@@ -251,33 +225,92 @@ class MatVec:
         work = Work(
             cycles=timing.MATVEC_START + load + int(cycles) + timing.MATVEC_END,
             run_cycles=int(cycles),
-            symbols=symbols,
+            symbols=int(symbols),
             macs=int(macs),
             gated=int(gated),
             stalled=int(stalled),
-            param_bytes=block_words * PARAM_WORD + n_records * item,
+            param_bytes=block_bytes(n_run, n_value, len(shared))
+            + reads.records * _record_bytes(len(shared)),
             rows=reads.rows,
         )
-        return _Plan(
-            bias=bias,
-            destination=destination,
-            scale=scale,
-            multipliers=multipliers,
-            shifts=shifts,
-            per_row=per_row,
-            order=order,
-            elements=np.unique(destination[order[:, 1]]),
-            first=first,
-            column=plan_column[by_row],
-            weight=plan_weight[by_row],
-            remembered=symbols <= capacity,
+        numbers, taken = order.T
+        elements = np.unique(destination[taken])
+        target[elements] = out[elements]
+        if not record or symbols > capacity:
+            return work, target[elements], None
+        weights = np.zeros((reads.rows, cmd.columns), np.int8)
+        weights[plan_row[:symbols], plan_column[:symbols]] = plan_weight[:symbols]
+        self._planned_weights += weights.size
+        index = taken if per_row else scale[taken]
+        plan = Plan(
+            weights=weights[numbers],
+            nonzeros=np.count_nonzero(weights, axis=0),
+            bias=bias[taken],
+            destination=destination[taken],
+            multipliers=multipliers[index],
+            shifts=shifts[index],
+            elements=elements,
+            spans=reads.spans,
             work=work,
         )
+        return work, target[elements], plan
+
+    def bind(self, cmd: Command, plan: Plan, sram: np.ndarray) -> Product | None:
+        """The command as `step` did it when it made the plan, without the cycles.
+
+        None where not all that it writes lies in SRAM: `step` says where it does not.
+        """
+        target = self._target(cmd, sram)
+        if np.max(plan.elements, initial=-1) >= len(target):
+            return None
+        run = partial(
+            lane.planned,
+            *(plan.weights, plan.nonzeros, self._vector(cmd, sram), cmd.a_zero),
+            *(plan.bias, plan.destination, plan.multipliers, plan.shifts),
+            *(cmd.dst_zero, cmd.lo, cmd.hi, target),
+        )
+        return Product(plan, target, run)
+
+    def _vector(self, cmd: Command, sram: np.ndarray) -> np.ndarray:
+        return sram[cmd.a : cmd.a + cmd.columns].view(np.int8)
+
+    def _target(self, cmd: Command, sram: np.ndarray) -> np.ndarray:
+        """All of SRAM from the destination on."""
+        element = ElementType(cmd.dst_type)
+        limit = (len(sram) - cmd.dst) // element.n_bytes * element.n_bytes
+        return sram[cmd.dst : cmd.dst + limit].view(NUMPY[element])
+
+    def _records(
+        self, cmd: Command, param: np.ndarray, reads: Reads, shared: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Row records and scales: the shared ones, or one per record."""
+        if reads.rows > MAX_TILE_ROWS:
+            raise MachineError(
+                f"matvec: {reads.rows} rows, a tile has at most {MAX_TILE_ROWS}", Status.RECORD
+            )
+        item = _record_bytes(len(shared))
+        if cmd.rows + reads.records * item > len(param):
+            raise MachineError(
+                f"matvec: {reads.records} row records at {cmd.rows:#x} lie outside parameter "
+                "memory",
+                Status.RECORD,
+            )
+        raw = param[cmd.rows : cmd.rows + reads.records * item].reshape(reads.records, item)
+        rows = raw[:, : ROW_DTYPE.itemsize].copy().view(ROW_DTYPE)[:, 0]
+        if len(shared):
+            return rows, shared
+        return rows, raw[:, ROW_DTYPE.itemsize :].copy().view(SCALE_DTYPE)[:, 0]
 
     def _capacity(self, run: CodeTable, value: CodeTable, reads: Reads, columns: int) -> int:
-        """An upper bound of the symbols, or as many as may be remembered."""
-        left = min(MAX_PLAN_SYMBOLS, MAX_PLANNED_SYMBOLS - self._planned_symbols)
-        bound = min(left, reads.rows * columns)
+        """An upper bound of the symbols, 0 if they cannot be remembered."""
+        if self._planned_weights + reads.rows * columns > MAX_PLANNED_WEIGHTS:
+            return 0
         # A code of a single entry takes no bits: then only the columns bound the symbols.
         shortest = sum(int(np.flatnonzero(t.counts)[0]) + t.raw_bits for t in (run, value))
-        return min(bound, reads.stream_bits // shortest) if shortest else bound
+        most = reads.rows * columns
+        return min(most, reads.stream_bits // shortest) if shortest else most
+
+
+def _record_bytes(scales: int) -> int:
+    """Bytes of a row's record: with a scale of its own where there are no shared ones."""
+    return ROW_DTYPE.itemsize + (0 if scales else SCALE_DTYPE.itemsize)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu.errors import MachineError
+from npu.isa import Status
 from npu.params import ChipParams
 
 # What a bus cycle counter of the memory's timing holds.
@@ -72,6 +73,7 @@ class ExternalMemory:
         if address < 0 or address + n_bytes > len(self.data):
             raise MachineError(
                 f"bus error: {n_bytes} bytes at {address:#x} lie outside external memory "
-                f"({len(self.data)} bytes)"
+                f"({len(self.data)} bytes)",
+                Status.BUS,
             )
         return self.data[address : address + n_bytes]

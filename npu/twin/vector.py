@@ -4,6 +4,9 @@ Each group of elements is read, computed and written in pipeline; a destination 
 source must be that source exactly. Latencies are those of `npu.timing.vector`.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from npu.isa import Command, ElementType
@@ -55,6 +58,38 @@ def _tanh(a, dst, multiplier, shift):
         dst[i] = tanh_int16(np.int64(a[i]), multiplier, shift)
 
 
+@kernel
+def _look_up(a, dst, table):
+    for i in range(len(dst)):
+        dst[i] = table[np.int64(a[i]) + 128]
+
+
+@kernel
+def _copy(a, dst):
+    for i in range(len(dst)):
+        dst[i] = a[i]
+
+
+@kernel
+def _fill(dst, value):
+    for i in range(len(dst)):
+        dst[i] = value
+
+
+@kernel
+def _argmax(a):
+    best = 0
+    for i in range(len(a)):
+        if a[i] > a[best]:
+            best = i
+    return best
+
+
+NUMPY: dict[ElementType, np.dtype] = {
+    ElementType.INT8: np.dtype(np.int8),
+    ElementType.INT16: np.dtype("<i2"),
+}
+
 # Types of the commands whose operands have only one.
 FIXED_TYPES = {
     "VADD": (ElementType.INT8, ElementType.INT8, ElementType.INT8),
@@ -80,50 +115,40 @@ def operand_types(
     return a, b, a
 
 
-def execute(
-    cmd: Command,
-    a: np.ndarray,
-    b: np.ndarray,
-    dst: np.ndarray,
-    table: np.ndarray,
-) -> int:
-    """Do the work of a vector command on its operand views. Returns the scalar result (VARGMAX).
+def bind(
+    cmd: Command, a: np.ndarray, b: np.ndarray, dst: np.ndarray, table: np.ndarray
+) -> Callable[[], int | None]:
+    """A function that does the work of a vector command on its operand views, again and again.
 
     a, b, dst : (n,) int8 or int16 views of SRAM; unused ones are empty.
     table : (256,) int8, the look-up table.
+
+    The function returns the scalar result of VARGMAX, None of the others.
     """
     v = cmd.values
+    clamp = [v[key] for key in ("dst_zero", "lo", "hi") if key in v]
     match cmd.opcode.name:
         case "VADD":
-            _add(
-                *(a, b, dst, v["a_zero"], v["a_multiplier"], v["a_shift"]),
-                *(v["b_zero"], v["b_multiplier"], v["b_shift"]),
-                *(v["multiplier"], v["shift"], v["dst_zero"], v["lo"], v["hi"]),
-            )
+            scales = [v[f"{x}_{key}"] for x in "ab" for key in ("zero", "multiplier", "shift")]
+            return partial(_add, a, b, dst, *scales, v["multiplier"], v["shift"], *clamp)
         case "VMUL":
-            _mul(
-                *(a, b, dst, v["a_zero"], v["b_zero"], v["multiplier"], v["shift"]),
-                *(v["dst_zero"], v["lo"], v["hi"]),
-            )
+            zeros = v["a_zero"], v["b_zero"]
+            return partial(_mul, a, b, dst, *zeros, v["multiplier"], v["shift"], *clamp)
         case "VRESCALE":
-            _rescale(
-                *(a, dst, v["a_zero"], v["multiplier"], v["shift"]),
-                *(v["dst_zero"], v["lo"], v["hi"]),
-            )
+            return partial(_rescale, a, dst, v["a_zero"], v["multiplier"], v["shift"], *clamp)
         case "VADDS":
-            _add_saturating(a, b, dst)
+            return partial(_add_saturating, a, b, dst)
         case "VSIGMOID":
-            _sigmoid(a, dst, v["multiplier"], v["shift"])
+            return partial(_sigmoid, a, dst, v["multiplier"], v["shift"])
         case "VTANH":
-            _tanh(a, dst, v["multiplier"], v["shift"])
+            return partial(_tanh, a, dst, v["multiplier"], v["shift"])
         case "VLUT":
-            dst[:] = table[a.astype(np.int64) + 128]
+            return partial(_look_up, a, dst, table)
         case "VCOPY":
-            dst[:] = a
+            return partial(_copy, a, dst)
         case "VFILL":
-            dst[:] = np.int64(v["imm"]).astype(dst.dtype)
+            return partial(_fill, dst, v["imm"])
         case "VARGMAX":
-            return int(np.argmax(a))
+            return partial(_argmax, a)
         case name:
             raise ValueError(f"{name} is no vector command")
-    return 0

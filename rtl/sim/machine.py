@@ -154,7 +154,7 @@ class RtlMachine:
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
-        Raises MachineError (with the command's index and disassembly) when the chip stops in error.
+        Raises MachineError (with status, the command's index and disassembly) when the chip stops in error.
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()
@@ -180,7 +180,7 @@ class RtlMachine:
                 raise MachineError(f"no HALT within {MAX_CYCLES} cycles")
         if (status := self.status) != isa.Status.OK:
             at = self.read("ERROR_PC")
-            raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}")
+            raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}", status, at)
         # The host's next access to memory must not race with the chip's.
         if not self._library.zs_idle(self._handle, MAX_CYCLES):
             raise MachineError("a transfer does not end")

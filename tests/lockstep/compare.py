@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npu.errors import MachineError
 from npu.params import ChipParams, load_params
 from npu.trace import Retire
 from npu.twin.machine import Machine
@@ -31,7 +32,27 @@ CHIPS: dict[str, ChipParams] = {
 
 
 def run(program: Program, engine: Callable[..., Any], **options: Any) -> tuple[list[Retire], Any]:
-    """Run a program on an engine; its retire records and the machine."""
+    """Run a program on an engine; its retire records and the machine. Raises MachineError."""
+    machine, records = load(program, engine, **options)
+    machine.run(0)
+    return records, machine
+
+
+def stop(program: Program, engine: Callable[..., Any]) -> tuple[list[Retire], MachineError | None]:
+    """Run a program that may stop in error: its records, and the error."""
+    machine, records = load(program, engine)
+    try:
+        machine.run(0)
+    except MachineError as error:
+        return records, error
+    finally:
+        if isinstance(machine, RtlMachine):
+            machine.close()
+    return records, None
+
+
+def load(program: Program, engine: Callable[..., Any], **options: Any) -> tuple[Any, list[Retire]]:
+    """A machine that is ready to run a program, and the list that its records will go to."""
     records: list[Retire] = []
     machine = engine(
         program.params,
@@ -43,8 +64,7 @@ def run(program: Program, engine: Callable[..., Any], **options: Any) -> tuple[l
     )
     machine.memory.data[:] = program.memory
     machine.sram[:] = program.sram
-    machine.run(0)
-    return records, machine
+    return machine, records
 
 
 def difference(recipe: Recipe, params: ChipParams) -> str | None:

@@ -161,10 +161,12 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
     rtl, twin = RtlMachine(TINY, 4096, raw), Machine(TINY, 4096, raw)
     for machine in (rtl, twin):
         machine.memory.data[: len(EMPTY_TILE)] = np.frombuffer(EMPTY_TILE, np.uint8)
-    with pytest.raises(MachineError, match=f"^command {culprit + 1} .*: {status.name}$"):
+    with pytest.raises(MachineError, match=f"^command {culprit + 1} .*: {status.name}$") as of_rtl:
         rtl.run(1)
-    with pytest.raises(MachineError, match=f"^command {culprit + 1}"):
+    with pytest.raises(MachineError, match=f"^command {culprit + 1}") as of_twin:
         twin.run(1)
+    for error in (of_rtl.value, of_twin.value):
+        assert (error.status, error.pc) == (status, culprit + 1)
     with pytest.raises(MachineError, match="refused"):
         rtl.run(0)
     rtl.reset()
@@ -175,10 +177,13 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
 def test_illegal_commands_and_counters_outside_the_program_are_refused():
     stray = bytearray(encode(HALT))
     stray[20] = 1
-    rtl = RtlMachine(TINY, 4096, program(HALT) + bytes(stray) + bytes([0xFF] + [0] * 31))
+    raw = program(HALT) + bytes(stray) + bytes([0xFF] + [0] * 31)
+    rtl, twin = RtlMachine(TINY, 4096, raw), Machine(TINY, 4096, raw)
     for pc in (1, 2, 3, 4000):
-        with pytest.raises(MachineError, match=f"^command {pc} .*ILLEGAL_COMMAND"):
-            rtl.run(pc)
+        for machine in (rtl, twin):
+            with pytest.raises(MachineError) as raised:
+                machine.run(pc)
+            assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, pc)
         rtl.reset()
     assert rtl.run(0) == 3
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npu import timing
 from npu.errors import ImageError, MachineError
-from npu.isa import command
+from npu.isa import Status, command
 from npu.twin import machine as machine_module
 from npu.twin.machine import Machine
 from tests.naive import wrap
@@ -112,8 +112,16 @@ def test_programs_that_do_not_fit():
         MachineError, match=f"program of {size + 32} bytes, chip 'tiny' holds {size}"
     ):
         Machine(chip(), 1 << 16, bytes(size + 32))
-    with pytest.raises(ImageError, match="command 1: illegal opcode 0xff"):
-        Machine(chip(), 1 << 16, bytes(32) + b"\xff" + bytes(31))
+    with pytest.raises(ImageError, match="33 bytes is not a whole number"):
+        Machine(chip(), 1 << 16, bytes(33))
+
+
+def test_illegal_commands_stop_the_chip_when_it_comes_to_them():
+    made = Machine(chip(), 1 << 16, bytes(32) + b"\xff" + bytes(31))
+    made.run(0)
+    with pytest.raises(MachineError, match="command 1: illegal opcode 0xff") as raised:
+        made.run(1)
+    assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, 1)
 
 
 END = 1 << 16
@@ -133,15 +141,28 @@ END = 1 << 16
         (command("LOAD_PARAM", param=4, beats=1), "address 0x4 in parameter memory is not"),
         (command("LOAD_REG", rd=1, ext=2), "address 0x2 is not a multiple of 4"),
         (command("STORE_REG", ext=END), "bus error: 4 bytes at 0x10000 lie outside"),
-        (command("MATVEC", a=4), "address 0x4 in SRAM is not a multiple of 8"),
+        (command("MATVEC", columns=8, a=4), "address 0x4 in SRAM is not a multiple of 8"),
         (command("MATVEC", columns=8, a=8192), "8 bytes at 0x2000 lie outside SRAM"),
-        (command("MATVEC", dst_type=1, dst=1), "address 0x1 in SRAM is not a multiple of 2"),
-        (command("MATVEC", dst=8193), "0 bytes at 0x2001 lie outside SRAM"),
-        (command("MATVEC", bank=511), "matvec: section at bank word 1022 lies outside the bank"),
-        (command("MATVEC", bank=2**24 - 1), "matvec: section at bank word 33554430 lies outside"),
-        (command("MATVEC", block=8200), "matvec: matrix block at 8200 lies outside parameter"),
+        (
+            command("MATVEC", columns=8, dst_type=1, dst=1),
+            "address 0x1 in SRAM is not a multiple of 2",
+        ),
+        (command("MATVEC", columns=8, dst=8193), "0 bytes at 0x2001 lie outside SRAM"),
+        (
+            command("MATVEC", columns=8, bank=511),
+            "matvec: section at bank word 1022 lies outside the bank",
+        ),
+        (
+            command("MATVEC", columns=8, bank=2**24 - 1),
+            "matvec: section at bank word 33554430 lies outside",
+        ),
+        (
+            command("MATVEC", columns=8, block=8200),
+            "matvec: matrix block at 8200 lies outside parameter",
+        ),
         (command("MATVEC", columns=1025), "matvec: 1025 columns, a lane's activation copy holds"),
-        (command("MATVEC"), "matvec: format version 0, this decoder reads version 1"),
+        (command("MATVEC"), "matvec: 0 columns, a lane's activation copy holds 1 to 1024"),
+        (command("MATVEC", columns=8), "matvec: format version 0, this decoder reads version 1"),
     ],
     ids=str,
 )

@@ -248,4 +248,4 @@ def test_every_vector_opcode_has_types():
                 assert vector.operand_types(command(name, dst_type=1))[2] is ElementType.INT16
     with pytest.raises(ValueError, match="MATVEC is no vector command"):
         empty = np.zeros(0, np.int8)
-        vector.execute(command("MATVEC"), empty, empty, empty, empty)
+        vector.bind(command("MATVEC"), empty, empty, empty, empty)

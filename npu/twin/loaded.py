@@ -1,0 +1,67 @@
+"""What transfers have brought into banks and parameter memory: names for their contents.
+
+A matrix-vector command does the same in the same cycles when banks and parameter memory hold the
+same. To know that without looking at every bit, each transfer gets a number, the same for the same
+bytes from the same place, and a command is known by the numbers of what it reads.
+"""
+
+import numpy as np
+
+from npu.isa import Command
+from npu.twin.matvec import Spans
+
+# Bytes that are kept to recognise them.
+MAX_SEEN_BYTES = 1 << 27
+
+
+class Loaded:
+    """The transfers whose bytes are still there."""
+
+    def __init__(self) -> None:
+        self._areas: dict[str, dict[tuple[int, int], int]] = {"bank": {}, "param": {}}
+        self._seen: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._seen_bytes = 0
+        self._numbers = 0
+
+    def note(self, space: str, first: int, end: int, address: int, data: np.ndarray) -> None:
+        """A transfer brings `data` (uint8) from `address` to [first, end) of a space."""
+        areas = self._areas[space]
+        for other in [area for area in areas if area[0] < end and first < area[1]]:
+            del areas[other]
+        areas[first, end] = self._number(address, data)
+
+    def key(self, cmd: Command) -> tuple | None:
+        """A name for what a MATVEC finds at its addresses, None if it is not known."""
+        v = cmd.values
+        bank, block, rows = v["bank"], v["block"], v["rows"]
+        found = (self._at("bank", bank), self._at("param", block), self._at("param", rows))
+        if None in found:
+            return None
+        return (*found, bank, block, rows, v["columns"])
+
+    def holds(self, key: tuple, spans: Spans) -> bool:
+        """Whether a key names all bytes of the spans of its MATVEC."""
+        return all(
+            area[0] <= first and end <= area[1]
+            for (area, _), (_, first, end) in zip(key, spans, strict=False)
+        )
+
+    def _at(self, space: str, place: int) -> tuple[tuple[int, int], int] | None:
+        """The area that a place lies in, and its number."""
+        for area, number in self._areas[space].items():
+            if area[0] <= place < area[1]:
+                return area, number
+        return None
+
+    def _number(self, address: int, data: np.ndarray) -> int:
+        raw = data.tobytes()
+        seen = self._seen.get((address, len(raw)))
+        if seen is not None and seen[0] == raw:
+            return seen[1]
+        if self._seen_bytes > MAX_SEEN_BYTES:
+            self._seen.clear()
+            self._seen_bytes = 0
+        self._seen_bytes += len(raw)
+        self._numbers += 1
+        self._seen[address, len(raw)] = (raw, self._numbers)
+        return self._numbers
