@@ -154,7 +154,8 @@ class RtlMachine:
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
-        Raises MachineError (with status, the command's index and disassembly) when the chip stops in error.
+        Raises MachineError (with status, the command's index and disassembly) when the chip stops
+        in error.
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()

@@ -127,6 +127,10 @@ def test_illegal_commands_stop_the_chip_when_it_comes_to_them():
 END = 1 << 16
 
 
+def matvec(**fields):
+    return command("MATVEC", **({"columns": 8} | fields))
+
+
 @pytest.mark.parametrize(
     ("cmd", "message"),
     [
@@ -141,28 +145,28 @@ END = 1 << 16
         (command("LOAD_PARAM", param=4, beats=1), "address 0x4 in parameter memory is not"),
         (command("LOAD_REG", rd=1, ext=2), "address 0x2 is not a multiple of 4"),
         (command("STORE_REG", ext=END), "bus error: 4 bytes at 0x10000 lie outside"),
-        (command("MATVEC", columns=8, a=4), "address 0x4 in SRAM is not a multiple of 8"),
-        (command("MATVEC", columns=8, a=8192), "8 bytes at 0x2000 lie outside SRAM"),
+        (matvec(a=4), "address 0x4 in SRAM is not a multiple of 8"),
+        (matvec(a=8192), "8 bytes at 0x2000 lie outside SRAM"),
         (
-            command("MATVEC", columns=8, dst_type=1, dst=1),
+            matvec(dst_type=1, dst=1),
             "address 0x1 in SRAM is not a multiple of 2",
         ),
-        (command("MATVEC", columns=8, dst=8193), "0 bytes at 0x2001 lie outside SRAM"),
+        (matvec(dst=8193), "0 bytes at 0x2001 lie outside SRAM"),
         (
-            command("MATVEC", columns=8, bank=511),
+            matvec(bank=511),
             "matvec: section at bank word 1022 lies outside the bank",
         ),
         (
-            command("MATVEC", columns=8, bank=2**24 - 1),
+            matvec(bank=2**24 - 1),
             "matvec: section at bank word 33554430 lies outside",
         ),
         (
-            command("MATVEC", columns=8, block=8200),
+            matvec(block=8200),
             "matvec: matrix block at 8200 lies outside parameter",
         ),
         (command("MATVEC", columns=1025), "matvec: 1025 columns, a lane's activation copy holds"),
         (command("MATVEC"), "matvec: 0 columns, a lane's activation copy holds 1 to 1024"),
-        (command("MATVEC", columns=8), "matvec: format version 0, this decoder reads version 1"),
+        (matvec(), "matvec: format version 0, this decoder reads version 1"),
     ],
     ids=str,
 )
