@@ -109,7 +109,7 @@ def run_twin(case):
     """(Work, SRAM afterwards)."""
     twin, sram = Twin(case.params), case.sram.copy()
     reads = twin.reads(case.cmd, case.banks, case.param)
-    work, _ = twin.execute(case.cmd, None, reads, case.banks, case.param, sram)
+    work, _, _ = twin.step(case.cmd, reads, case.banks, case.param, sram)
     return work, sram
 
 
