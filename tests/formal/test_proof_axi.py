@@ -1,0 +1,273 @@
+"""The AXI4 manager keeps the rules of its bus, whatever its subordinate does."""
+
+import pytest
+from amaranth.hdl import Array, Assume, Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+import rtl.dma
+from npu.params import load_params
+from rtl import axi
+from rtl.bursts import Bursts
+from rtl.dma import Dma
+from tests.formal.faults import faulty
+from tests.formal.prove import check, opened, prove, stable
+
+BEATS_BITS = 12
+PARAMS = load_params("tiny").model_copy(
+    update={
+        "lanes": 2,
+        "bank_bytes": 64,
+        "param_bytes": 64,
+        "sram_bytes": 64,
+        "program_bytes": 64,
+        "bus_bytes": 8,
+        "dma_burst_beats": 3,
+        "dma_outstanding": 2,
+        "dma_queue": 2,
+    }
+)
+
+
+class BurstsSpec(wiring.Component):
+    """The bursts are one after the other the whole transfer, none too long, none over 4 KiB."""
+
+    start: In(1)
+    address: In(axi.ADDRESS_BITS)
+    beats: In(BEATS_BITS)
+    next: In(1)
+
+    def __init__(self, unit: Bursts) -> None:
+        self._unit = unit
+        super().__init__()
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        bus = PARAMS.bus_bytes
+        open_, address, left = Signal(), Signal(axi.ADDRESS_BITS), Signal(BEATS_BITS)
+        m.d.comb += [
+            *(unit.start.eq(self.start), unit.next.eq(self.next)),
+            *(unit.address.eq(self.address), unit.beats.eq(self.beats)),
+            Assume(~self.start | ((self.beats != 0) & (self.address % bus == 0))),
+            Assume(~self.start | ~open_),
+            Assume(~self.next | unit.valid),
+            Assume(~(self.start & self.next)),
+        ]
+        size = unit.burst_beats
+        with m.If(self.start):
+            m.d.sync += [open_.eq(1), address.eq(self.address), left.eq(self.beats)]
+        with m.Elif(self.next):
+            m.d.sync += [
+                open_.eq(left != size),
+                address.eq(address + size * bus),
+                left.eq(left - size),
+            ]
+        check(m, "valid_to_the_end", unit.valid == open_)
+        check(m, "in_order", ~open_ | (unit.burst_address == address))
+        check(m, "not_empty", ~open_ | ((size != 0) & (size <= left)))
+        check(m, "not_too_long", ~open_ | (size <= PARAMS.dma_burst_beats))
+        check(
+            m,
+            "within_4_kib",
+            ~open_ | (unit.burst_address[:12] + size * bus <= axi.BOUNDARY),
+        )
+        return m
+
+
+# The manager is proven for transfers of less than 2^BEATS beats, its counters as narrow.
+BEATS = 6
+
+
+class OpenBursts(Bursts):
+    """Bursts that show their registers to the lemmas."""
+
+    def elaborate(self, platform):
+        fragment, self.inside = opened(super().elaborate(platform))
+        return fragment
+
+
+class ManagerSpec(wiring.Component):
+    """The DMA's AXI4 manager against any subordinate that answers in order.
+
+    Transfers are of any legal kind, address and size; a transfer waits with a stable payload. The
+    subordinate answers only what was asked, each burst with as many beats as it has, and responds
+    to a write after its last beat; when, and with what response, is free.
+    """
+
+    def __init__(self, unit: Dma, bursts: OpenBursts, lemmas: bool) -> None:
+        self._unit, self._bursts, self._lemmas = unit, bursts, lemmas
+        super().__init__(
+            {
+                "ask": In(1),
+                "kind": In(3),
+                "address": In(32),
+                "beats": In(BEATS),
+                "local": In(24),
+                "load_program": In(1),
+                "hold": In(1),
+                "ar_ready": In(1),
+                "aw_ready": In(1),
+                "w_ready": In(1),
+                "r_valid": In(1),
+                "r_resp": In(2),
+                "r_data": In(8 * PARAMS.bus_bytes),
+                "b_valid": In(1),
+                "b_resp": In(2),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        unit = self._unit
+        m.submodules.unit, inside = opened(unit)
+        self._ask(m, unit)
+        ar, r, aw, w, b = (getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b"))
+        m.d.comb += [
+            *(ar.ready.eq(self.ar_ready), aw.ready.eq(self.aw_ready), w.ready.eq(self.w_ready)),
+            *(b.valid.eq(self.b_valid), b.payload.resp.eq(self.b_resp)),
+            *(r.valid.eq(self.r_valid), r.payload.resp.eq(self.r_resp)),
+            r.payload.data.eq(self.r_data),
+        ]
+        for name, channel in (("ar", ar), ("aw", aw), ("w", w)):
+            stable(m, name, channel)
+        for name, channel in (("ar", ar), ("aw", aw)):
+            payload = channel.payload
+            beats = payload.len + 1
+            page = payload.addr[:12] + (beats << 3)
+            check(m, f"{name}_within_4_kib", ~channel.valid | (page <= axi.BOUNDARY))
+            check(m, f"{name}_length", ~channel.valid | (beats <= PARAMS.dma_burst_beats))
+            check(m, f"{name}_type", ~channel.valid | (payload.burst == axi.BURST_INCR))
+            check(m, f"{name}_size", ~channel.valid | (payload.size == 3))
+
+        # Reads: the lengths of open bursts, oldest first, and the beats of the oldest that came.
+        depth = PARAMS.dma_outstanding
+        lengths = Array(Signal(8, name=f"length_{i}") for i in range(depth + 1))
+        open_, came = Signal(range(depth + 2)), Signal(8)
+        asks, last = ar.valid & ar.ready, Signal()
+        closes = r.valid & last
+        m.d.comb += [
+            last.eq(came == lengths[0]),
+            r.payload.last.eq(last),
+            Assume(~r.valid | (open_ != 0)),
+        ]
+        with m.If(r.valid):
+            m.d.sync += came.eq(came + 1)
+        with m.If(closes):
+            m.d.sync += came.eq(0)
+            for one, other in zip(list(lengths)[:-1], list(lengths)[1:], strict=True):
+                m.d.sync += one.eq(other)
+        with m.If(asks):
+            m.d.sync += lengths[open_ - closes].eq(ar.payload.len)
+        m.d.sync += open_.eq(open_ + asks - closes)
+        check(m, "outstanding", ~ar.valid | (open_ < depth))
+
+        # Writes: beats of the burst still to come, then a response.
+        left, answer = Signal(9), Signal()
+        m.d.comb += Assume(~b.valid | answer)
+        with m.If(aw.valid & aw.ready):
+            m.d.sync += left.eq(aw.payload.len + 1)
+        with m.If(w.valid & w.ready):
+            m.d.sync += [left.eq(left - 1), answer.eq(left == 1)]
+        with m.If(b.valid & b.ready):
+            m.d.sync += answer.eq(0)
+        check(m, "no_address_in_a_burst", ~aw.valid | ((left == 0) & ~answer))
+        check(m, "beat_belongs_to_a_burst", ~w.valid | (left != 0))
+        check(m, "last", ~w.valid | (w.payload.last == (left == 1)))
+        check(m, "reset_is_safe", unit.active | ((open_ == 0) & (left == 0) & ~answer))
+
+        if self._lemmas:
+            self._state(m, inside, ar, w, lengths, open_, came, left)
+        return m
+
+    def _state(self, m: Module, inside, ar, w, lengths, open_, came, left) -> None:
+        """What the proof needs to know: beats to come are those of open bursts and the unasked."""
+        bursts = self._bursts
+        unasked, due = Signal(BEATS), Signal(BEATS)
+        m.d.comb += due.eq(
+            sum(Mux(open_ > i, lengths[i] + 1, 0) for i in range(PARAMS.dma_outstanding)) - came
+        )
+        with m.If(bursts.start):
+            m.d.sync += unasked.eq(bursts.beats)
+        with m.Elif(bursts.next):
+            m.d.sync += unasked.eq(unasked - bursts.burst_beats)
+        size = bursts.burst_beats
+        longest = PARAMS.dma_burst_beats
+        check(m, "cover", bursts.valid == (unasked != 0))
+        check(m, "part", ~bursts.valid | ((size != 0) & (size <= unasked) & (size <= longest)))
+        check(m, "rest", bursts.inside["rest_beats"] == Mux(bursts.valid, unasked - size, 0))
+        check(m, "sum", ~(ar.valid | (open_ != 0)) | (inside["left"] == due + unasked))
+        check(m, "came", came <= Mux(open_ == 0, 0, lengths[0]))
+        check(m, "lengths", Cat(n < longest for n in lengths).all())
+        check(m, "open", inside["opened"] == open_)
+        check(m, "beats", ~w.valid | (inside["burst_left"] == left))
+
+    def _ask(self, m: Module, unit: Dma) -> None:
+        t, program = unit.transfers, unit.program
+        waiting = Signal()
+        m.d.comb += [
+            *(t.valid.eq(self.ask), t.kind.eq(self.kind), t.address.eq(self.address)),
+            *(t.beats.eq(self.beats), t.local.eq(self.local), unit.hold.eq(self.hold)),
+            *(program.valid.eq(self.load_program), program.address.eq(0), program.beats.eq(2)),
+            Assume(~self.ask | ((self.beats != 0) & (self.kind < 6) & (self.address[:3] == 0))),
+        ]
+        for payload in (self.kind, self.address, self.beats, self.local):
+            before = Signal.like(payload)
+            m.d.sync += before.eq(payload)
+            m.d.comb += Assume(~waiting | (payload == before))
+        loading = Signal()
+        m.d.sync += [
+            waiting.eq(t.valid & ~t.ready),
+            loading.eq(program.valid & ~program.done),
+        ]
+        m.d.comb += [Assume(~waiting | self.ask), Assume(~loading | self.load_program)]
+
+
+def test_bursts():
+    verdict = prove(BurstsSpec(Bursts(PARAMS, BEATS_BITS)))
+    assert verdict.proved, verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        ("page - (from_address & (page - 1))", "page", {"within_4_kib"}),
+        ("Mux(from_beats < limit, from_beats, limit)", "limit", {"not_empty"}),
+        ("from_beats - burst", "from_beats - burst - 1", {"valid_to_the_end", "not_empty"}),
+        ("rest_address.eq(from_address + burst)", "rest_address.eq(from_address)", {"in_order"}),
+    ],
+)
+def test_faulty_bursts(old, new, failed):
+    verdict = prove(BurstsSpec(faulty("rtl.bursts", old, new).Bursts(PARAMS, BEATS_BITS)))
+    assert verdict.refuted and verdict.failed in failed, verdict
+
+
+def manager(monkeypatch, module, lemmas: bool = False) -> ManagerSpec:
+    """A specification of the module's Dma and its Bursts."""
+    bursts = OpenBursts(PARAMS, BEATS)
+    monkeypatch.setattr(module, "BEATS_BITS", BEATS)
+    monkeypatch.setattr(module, "Bursts", lambda *_: bursts)
+    return ManagerSpec(module.Dma(PARAMS), bursts, lemmas)
+
+
+def test_manager(monkeypatch):
+    verdict = prove(manager(monkeypatch, rtl.dma, lemmas=True))
+    assert verdict.proved, verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        (" & (opened != p.dma_outstanding)", "", {"outstanding"}),
+        ("w.payload.last.eq(burst_left == 1)", "w.payload.last.eq(0)", {"last"}),
+        ("bursts.next.eq(ar.valid & ar.ready)", "bursts.next.eq(1)", {"ar_payload_stable"}),
+        (
+            '"WRITE_DATA"):\n                m.d.comb += [\n                    self.active.eq(1),',
+            '"WRITE_DATA"):\n                m.d.comb += [\n',
+            {"reset_is_safe"},
+        ),
+    ],
+)
+def test_faulty_manager(monkeypatch, old, new, failed):
+    verdict = prove(manager(monkeypatch, faulty("rtl.dma", old, new)))
+    assert verdict.refuted and verdict.failed in failed, verdict
