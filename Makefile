@@ -9,19 +9,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint verify-long clean
+.PHONY: demo test lint formal verify-long clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-core
 	@$(BIN)/npu demo
 
 test: lint $(VENV)/.installed-oracle
-	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long"
+	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long and not formal"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Every proof, those that take minutes too.
+formal: $(VENV)/.installed-test
+	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 tests/formal -m "formal or not formal"
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -48,7 +52,7 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[test,rtl]"
+	$(BIN)/python -m pip install --quiet -e ".[test,rtl,formal]"
 	@touch $@ $(VENV)/.installed-core
 
 # The oracle exists for some platforms only. Its recorded vectors are always tested; where it
