@@ -20,8 +20,13 @@ class Bench:
     def __init__(self) -> None:
         self.dut = Control(TINY)
 
-    async def write(self, ctx, name: str, value: int, strobes: int = 0xF, delay: int = 0) -> int:
-        """Write a register, data `delay` cycles after the address; returns the response."""
+    async def write(
+        self, ctx, name: str, value: int, strobes: int = 0xF, delay: int = 0, late: int = 0
+    ) -> int:
+        """Write a register, data `delay` cycles after the address; returns the response.
+
+        The response is taken `late` cycles after it came; until then it must stay.
+        """
         bus = self.dut.axil
         address = BY_NAME[name].offset if name in BY_NAME else int(name, 16)
         ctx.set(bus.aw.payload.addr, address)
@@ -35,9 +40,13 @@ class Bench:
         await ctx.tick()
         ctx.set(bus.aw.valid, 0)
         ctx.set(bus.w.valid, 0)
-        ctx.set(bus.b.ready, 1)
+        ctx.set(bus.b.ready, late == 0)
         assert not ctx.get(bus.b.valid)
         await ctx.tick()
+        for _ in range(late):
+            assert ctx.get(bus.b.valid)
+            await ctx.tick()
+        ctx.set(bus.b.ready, 1)
         assert ctx.get(bus.b.valid)
         response = ctx.get(bus.b.payload.resp)
         await ctx.tick()
@@ -90,7 +99,7 @@ def test_plain_registers_hold_what_was_written():
         assert await bench.read(ctx, "ID") == (ID, OKAY)
         assert await bench.read(ctx, "VERSION", delay=2) == (VERSION, OKAY)
         for value, name in enumerate(("START_PC", "PROGRAM_ADDRESS", "PROGRAM_COMMANDS"), 5):
-            assert await bench.write(ctx, name, value << 4, delay=value % 3) == OKAY
+            assert await bench.write(ctx, name, value << 4, delay=value % 3, late=7 - value) == OKAY
             assert await bench.read(ctx, name) == (value << 4, OKAY)
 
     bench.run(testbench)

@@ -173,6 +173,27 @@ def test_a_code_of_one_entry_takes_no_bits():
     assert run_decoder(table, words, [5, 70], 2, 4) == [[(129, 0, 0)] * 4] * 2
 
 
+def single_faults():
+    """Tables with one thing wrong each, next to the same without it."""
+    for codes, raw_bits, problem in (
+        ([1, 1], 0, None),
+        ([1, 2], 0, "not a complete prefix code"),
+        ([1, 1, 1], 0, "not a complete prefix code"),
+        ([1] * 10, 0, "not a complete prefix code"),  # wraps to a sum that looks complete
+        ([0], 8, None),
+        ([0], 9, "9 raw bits"),
+        ([*range(1, 8), 8, 8], 8, None),
+        ([*range(1, 9), 9, 9], 8, "9 code bits"),
+        ([6] * 64, 0, None),
+        ([7] * 128, 0, "128 table entries"),
+        ([], 0, "0 table entries"),
+    ):
+        counts = np.bincount(codes, minlength=LENGTHS)[:LENGTHS].astype(np.int64)
+        table = CodeTable(raw_bits, counts, np.zeros(len(codes), np.uint8))
+        assert table.problem() is None if problem is None else problem in table.problem()
+        yield table
+
+
 def test_code_tables_equal_the_format():
     rng = np.random.default_rng(7)
     tables = [random_table(rng) for _ in range(25)]
@@ -182,9 +203,7 @@ def test_code_tables_equal_the_format():
         tables.append(CodeTable(table.raw_bits, counts, table.entries))
         tables.append(CodeTable(int(rng.integers(0, 256)), table.counts, table.entries))
         tables.append(CodeTable(table.raw_bits, table.counts, table.entries[:-1]))
-    everything = np.zeros(LENGTHS, np.int64)
-    everything[7] = 128
-    tables.append(CodeTable(0, everything, np.zeros(128, np.uint8)))
+    tables.extend(single_faults())
     dut = codetable.CodeTable()
 
     async def bench(ctx):

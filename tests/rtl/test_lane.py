@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from npu import timing
-from npu.format import LENGTHS, CodeTable
-from tests.rtl.matvec_bench import Bench, check, make_case, small_params
+from npu.errors import MachineError
+from npu.format import LENGTHS, WORD_BITS, CodeTable, directory_words
+from npu.isa import Status, command
+from tests.rtl.matvec_bench import Bench, check, make_case, run_twin, small_params
 
 
 def longest_symbols():
@@ -50,3 +52,29 @@ def test_rows_of_one_nonzero_wait_for_the_requantiser():
     # The requantiser is never idle once rows come.
     cycles = [cycle for cycle, _, _ in outcome.writes]
     assert all(b - a == 1 for a, b in pairwise(cycles))
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_stream_ends_at_the_banks_end_at_the_latest(outside):
+    """The last symbol's bits stand in the bank's last word, or behind it; any bits are a symbol."""
+    params = small_params(lanes=1)
+    no_bits = np.bincount([0], minlength=LENGTHS)
+    tables = (
+        CodeTable(0, no_bits, np.zeros(1, np.uint8)),
+        CodeTable(8, no_bits, np.array([128], np.uint8)),
+    )
+    weights = np.arange(1, 13 + outside, dtype=np.int8)[None]
+    case = make_case(params, weights, tables=tables, bank=0)
+    head = directory_words(params.threads)
+    section = case.banks[0, : head + 4].copy()
+    assert section[head - 1] == (head * WORD_BITS) + 8 * (12 + outside)
+    first = params.bank_words - head - 3
+    case.banks[0, first:] = section[:-1]
+    case.cmd = command("MATVEC", **(case.cmd.values | {"bank": first * 4 // params.bus_bytes}))
+    (outcome,) = Bench(params).run([case])
+    if not outside:
+        check(case, outcome)
+        return
+    assert outcome.status == Status.STREAM
+    with pytest.raises(MachineError):
+        run_twin(case)
