@@ -1,0 +1,133 @@
+"""Seeds the faults one by one, runs the unit tests and writes down which test noticed.
+
+    python -m tests.mutation.run [--json FILE] [--page FILE]
+
+Works on a copy of the tree in a temporary folder.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.mutation.faults import FAULTS, Fault
+
+ROOT = Path(__file__).parent.parent.parent
+NEEDED = ("npu", "rtl", "compiler", "kernels", "tests", "reports", "pyproject.toml")
+SECONDS = 600
+"""A test file that takes longer has noticed too: the fault made it hang."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`caught_by`: the test that failed first, empty if none did."""
+
+    fault: Fault
+    caught_by: str
+    seconds: float
+
+
+def seed(fault: Fault, root: Path) -> str:
+    """Put the fault in; returns the text as it was."""
+    path = root / "rtl" / fault.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(fault.old) != 1:
+        raise ValueError(f"{path.name} must hold {fault.old!r} once: {fault.what}")
+    path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+    return text
+
+
+def noticed(tests: str, root: Path) -> str:
+    """The first test of a file that fails, or an empty string."""
+    name = f"tests/rtl/test_{tests}.py"
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", name]
+    command += ["-m", "not long", "--no-header"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"{name} (does not end)"
+    if done.returncode == 0:
+        return ""
+    # Tests that cannot even be collected have noticed nothing.
+    failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    if failed is None:
+        raise RuntimeError(f"{name} did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return failed[1]
+
+
+def run(faults: tuple[Fault, ...] = FAULTS) -> Iterator[Outcome]:
+    """Seed every fault; stops at the first file of its tests that notices.
+
+    Raises RuntimeError if a test fails before anything is seeded.
+    """
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        root = Path(name)
+        for part in NEEDED:
+            source = ROOT / part
+            if source.is_dir():
+                ignore = shutil.ignore_patterns("__pycache__", ".*_cache")
+                shutil.copytree(source, root / part, ignore=ignore)
+            else:
+                shutil.copy(source, root / part)
+        for tests in sorted({name for fault in faults for name in fault.tests}):
+            if failed := noticed(tests, root):
+                raise RuntimeError(f"{failed} fails without any fault")
+        for fault in faults:
+            begin = time.monotonic()
+            before = seed(fault, root)
+            caught = ""
+            for tests in fault.tests:
+                caught = caught or noticed(tests, root)
+            (root / "rtl" / fault.file).write_text(before, encoding="utf-8")
+            yield Outcome(fault, caught, round(time.monotonic() - begin, 1))
+
+
+def page(outcomes: list[Outcome]) -> str:
+    """The list as Markdown."""
+    caught = sum(bool(o.caught_by) for o in outcomes)
+    count = f"{caught} of {len(outcomes)}"
+    lines = [
+        "# Mutation check",
+        "",
+        f"Single faults seeded into the hardware: {count} are caught by the unit tests. The table",
+        "names the first test that fails. Written by `python -m tests.mutation.run`.",
+        "",
+        "| unit | fault | caught by |",
+        "|---|---|---|",
+    ]
+    for o in outcomes:
+        test = o.caught_by.removeprefix("tests/rtl/").replace("|", "\\|")
+        lines.append(f"| {o.fault.file} | {o.fault.what} | {f'`{test}`' if test else '**none**'} |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, default=ROOT / "reports" / "mutations.json")
+    parser.add_argument("--page", type=Path, default=ROOT / "reports" / "mutations.md")
+    parser.add_argument("--only", help="faults of files with this in their name; writes nothing")
+    options = parser.parse_args()
+    chosen = tuple(f for f in FAULTS if (options.only or "") in f.file)
+    outcomes = []
+    for number, outcome in enumerate(run(chosen), 1):
+        outcomes.append(outcome)
+        caught = outcome.caught_by or "NOT CAUGHT"
+        print(f"{number}/{len(chosen)} {outcome.fault.file}: {outcome.fault.what}: {caught}")
+        sys.stdout.flush()
+    if not options.only:
+        options.page.write_text(page(outcomes), encoding="utf-8")
+        records = [asdict(o.fault) | {"caught_by": o.caught_by} for o in outcomes]
+        options.json.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    missed = [o for o in outcomes if not o.caught_by]
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
