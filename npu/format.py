@@ -2,8 +2,8 @@
 
 A matrix (or a tile of its rows) is three things:
 
-- a **matrix block** in parameter memory: raw-bit widths, code-length counts and symbol tables of
-  the two codes (run and value), and the shared scales;
+- a **matrix block** in parameter memory: one to MAX_SETS sets of two codes (run and value), each
+  for its share of the lanes, and the shared scales;
 - **row records** in parameter memory, in the order of the slots: bias, destination, scale;
 - one **section** per lane in that lane's weight bank: a directory, then the bit streams.
 
@@ -11,22 +11,26 @@ Every nonzero is two symbols, one in the slot's *run* stream and one in its *val
 is a canonical Huffman code (0 to MAX_CODE_BITS bits, most significant bit first) that selects a
 table entry, then `raw_bits` bits taken as they are:
 
-    run   = ((entry & 0x7f) << raw_bits) + raw          last of row = entry >> 7
+    run   = (entry << raw_bits) + raw
     value = int8(entry + raw)                           (entry is the base, modulo 256)
 
-A run counts the zeros skipped since the previous nonzero of the row (or since column 0). A row ends
-with the symbol that has the last flag or that stands in the matrix's last column, flag or not:
-dense matrices spend no bit on runs. A run longer than the alphabet holds, and a row without
-nonzeros, are coded with an explicit zero-valued weight. Bits fill 32-bit words from the most
-significant bit; words are little-endian in memory. All numbers in the structures below are
-little-endian.
+The rows of a slot follow one another like one long row. A run counts the zeros since the previous
+nonzero, over the ends of rows: it leads to column `previous + 1 + run` (the previous column of a
+slot's first symbol is -1), and a column past the last one of the matrix ends the open row and
+counts on in the next. It never skips a row: a row without nonzeros is coded with an explicit
+zero-valued weight, as is a run that is longer than the alphabet holds. Behind a slot's last row its
+run stream holds one more symbol, the *terminator*: any run that ends the row. It has no value.
+Dense matrices spend no bit on runs: their only run takes a code of no bits. Bits fill 32-bit words
+from the most significant bit; words are little-endian in memory. All numbers in the structures
+below are little-endian.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 
 WORD_BITS = 32
 MAX_CODE_BITS = 10
@@ -34,32 +38,34 @@ MAX_SYMBOLS = 64
 # A slot's stream gets one 32-bit bank word per two decode turns, so 16 bits a symbol can be
 # sustained without a stall, whatever the bits are.
 MAX_SYMBOL_BITS = 16
-RUN_BASE_BITS = 7
+MAX_RAW_BITS = 8
+ENTRY_BITS = 8
 # What the lanes multiply by: an int8 minus a zero point, in two's complement.
 ACTIVATION_BITS = 9
-LAST_FLAG = 1 << RUN_BASE_BITS
 
 # --- section of one lane: directory, then bit streams -------------------------------------------
-# Per thread two words: [run_start : 20 | rows : 12], [value_start : 20 | row_base : 12], the first
-# field in the low bits; then one word with the end of the last stream. Starts and end are bit
-# positions counted from the section's first bit. The streams follow in the order run 0, value 0,
-# run 1, value 1, ...: each ends where the next begins.
-START_BITS = 20
+# Per thread two words: [run_bits : 20 | rows : 12], [value_bits : 20 | row_base : 12], the first
+# field in the low bits: the lengths of the slot's streams, its rows and the first one's record. The
+# streams follow without gaps in the order run 0, value 0, run 1, value 1, ... A slot without rows
+# has streams of no bits.
+STREAM_BITS = 20
 ROWS_BITS = 12
-MAX_SECTION_BITS = (1 << START_BITS) - 1
+MAX_STREAM_BITS = (1 << STREAM_BITS) - 1
 MAX_SLOT_ROWS = (1 << ROWS_BITS) - 1
 MAX_TILE_ROWS = 1 << ROWS_BITS
 
 
 def directory_words(threads: int) -> int:
     """32-bit words of a section's directory."""
-    return 2 * threads + 1
+    return 2 * threads
 
 
 # --- matrix block -------------------------------------------------------------------------------
-# bytes 0..3: run raw bits, run entries, value raw bits, value entries; 4..14: run codes of each
-# length 0..10; 15..25: value codes of each length; 26: scales; 27: VERSION; 28..31: zero. Then the
-# run entries and the value entries in canonical order, each padded to PARAM_WORD, then the scales.
+# Per set a header, then its run entries and its value entries in canonical order, each padded to
+# PARAM_WORD; behind the last set the scales. Bytes of a header: 0..3: run raw bits, run entries,
+# value raw bits, value entries; 4..14: run codes of each length 0..10; 15..25: value codes of each
+# length; in the first header 26: scales; 27: VERSION; 28: sets; all others are zero and not looked
+# at. Lane l of n decodes with set l * sets // n.
 PARAM_WORD = 8
 BLOCK_HEADER_BYTES = 32
 LENGTHS = MAX_CODE_BITS + 1
@@ -67,7 +73,10 @@ RUN_COUNTS_AT = 4
 VALUE_COUNTS_AT = RUN_COUNTS_AT + LENGTHS
 SCALES_AT = VALUE_COUNTS_AT + LENGTHS
 VERSION_AT = SCALES_AT + 1
+SETS_AT = VERSION_AT + 1
 MAX_SCALES = 16
+MAX_SETS = 4
+SETS = (1, 2, 4)
 
 # A scale: int32 multiplier (Q31), int8 shift, three zero bytes.
 SCALE_DTYPE = np.dtype({"names": ["multiplier", "shift"], "formats": ["<i4", "i1"], "itemsize": 8})
@@ -118,7 +127,7 @@ class CodeTable:
         if kraft != 1 << MAX_CODE_BITS:
             return f"not a complete prefix code (Kraft sum {kraft}/{1 << MAX_CODE_BITS})"
         longest = max(length for length, c in enumerate(self.counts) if c)
-        if not 0 <= self.raw_bits <= 8 or longest + self.raw_bits > MAX_SYMBOL_BITS:
+        if not 0 <= self.raw_bits <= MAX_RAW_BITS or longest + self.raw_bits > MAX_SYMBOL_BITS:
             return f"{longest} code bits + {self.raw_bits} raw bits, at most {MAX_SYMBOL_BITS}"
         return None
 
@@ -146,59 +155,101 @@ class CodeTable:
         return offsets
 
 
-def pack_block(run: CodeTable, value: CodeTable, scales: np.ndarray) -> bytes:
+CodeSet = tuple[CodeTable, CodeTable]
+"""The run code and the value code of some lanes."""
+
+
+def set_of_lane(lane: int, lanes: int, sets: int) -> int:
+    """The code set that a lane decodes with."""
+    return lane * sets // lanes
+
+
+def pack_block(sets: Sequence[CodeSet], scales: np.ndarray) -> bytes:
     """Serialise a matrix block. `scales`: (n,) SCALE_DTYPE, n <= MAX_SCALES; 0: one per row."""
-    header = bytearray(BLOCK_HEADER_BYTES)
-    header[0:4] = bytes([run.raw_bits, len(run.entries), value.raw_bits, len(value.entries)])
-    header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts)
-    header[VALUE_COUNTS_AT:SCALES_AT] = bytes(int(c) for c in value.counts)
-    header[SCALES_AT] = len(scales)
-    header[VERSION_AT] = VERSION
-    entries = b"".join(
-        bytes(t.entries).ljust(padded_entries(len(t.entries)), b"\0") for t in (run, value)
-    )
-    return bytes(header) + entries + scales.astype(SCALE_DTYPE).tobytes()
+    if len(sets) not in SETS:
+        raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
+    block = bytearray()
+    for number, (run, value) in enumerate(sets):
+        header = bytearray(BLOCK_HEADER_BYTES)
+        header[0:4] = bytes([run.raw_bits, len(run.entries), value.raw_bits, len(value.entries)])
+        header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts)
+        header[VALUE_COUNTS_AT:SCALES_AT] = bytes(int(c) for c in value.counts)
+        if number == 0:
+            header[SCALES_AT] = len(scales)
+            header[VERSION_AT] = VERSION
+            header[SETS_AT] = len(sets)
+        block += header
+        for table in (run, value):
+            block += bytes(table.entries).ljust(padded_entries(len(table.entries)), b"\0")
+    return bytes(block) + scales.astype(SCALE_DTYPE).tobytes()
 
 
-def block_bytes(run_entries: int, value_entries: int, scales: int) -> int:
-    """Size of a matrix block."""
-    return (
-        BLOCK_HEADER_BYTES
-        + padded_entries(run_entries)
-        + padded_entries(value_entries)
-        + scales * SCALE_DTYPE.itemsize
-    )
+def set_bytes(run_entries: int, value_entries: int) -> int:
+    """Bytes that a code set takes in a matrix block."""
+    return BLOCK_HEADER_BYTES + padded_entries(run_entries) + padded_entries(value_entries)
 
 
-def unpack_block(memory: np.ndarray, at: int) -> tuple[CodeTable, CodeTable, np.ndarray] | str:
-    """Read a matrix block from parameter memory (uint8), or say what is wrong with it."""
+def block_bytes(sets: Sequence[tuple[int, int]], scales: int) -> int:
+    """Size of a matrix block; `sets`: run and value entries of each set."""
+    return sum(set_bytes(*entries) for entries in sets) + scales * SCALE_DTYPE.itemsize
+
+
+def block_size(memory: np.ndarray, at: int) -> int:
+    """Bytes that the block at `at` of parameter memory (uint8) says it takes, right or wrong."""
+    size, sets, scales = 0, 1, 0
+    number = 0
+    while number < sets:
+        head = memory[at + size : at + size + BLOCK_HEADER_BYTES]
+        if len(head) < BLOCK_HEADER_BYTES:
+            return size + BLOCK_HEADER_BYTES
+        if number == 0:
+            scales = int(head[SCALES_AT])
+            sets = int(head[SETS_AT]) if head[SETS_AT] in SETS else 1
+        size += set_bytes(int(head[1]), int(head[3]))
+        number += 1
+    return size + scales * SCALE_DTYPE.itemsize
+
+
+def unpack_block(memory: np.ndarray, at: int) -> tuple[tuple[CodeSet, ...], np.ndarray] | str:
+    """Read a matrix block from parameter memory (uint8), or say what is wrong with it.
+
+    Returns the code sets and the scales, (n,) SCALE_DTYPE.
+    """
     if at % PARAM_WORD or not 0 <= at <= len(memory) - BLOCK_HEADER_BYTES:
         return f"matrix block at {at} lies outside parameter memory"
     head = memory[at : at + BLOCK_HEADER_BYTES]
-    n_run, n_value, n_scales = int(head[1]), int(head[3]), int(head[SCALES_AT])
+    n_scales, n_sets = int(head[SCALES_AT]), int(head[SETS_AT])
     if head[VERSION_AT] != VERSION:
         return f"format version {int(head[VERSION_AT])}, this decoder reads version {VERSION}"
     if n_scales > MAX_SCALES:
         return f"{n_scales} scales, at most {MAX_SCALES}"
-    if n_run > MAX_SYMBOLS or n_value > MAX_SYMBOLS:
-        return f"{max(n_run, n_value)} table entries, at most {MAX_SYMBOLS}"
-    if at + block_bytes(n_run, n_value, n_scales) > len(memory):
+    if n_sets not in SETS:
+        return f"{n_sets} code sets, must be one of {SETS}"
+    if at + block_size(memory, at) > len(memory):
         return f"matrix block at {at} runs past the end of parameter memory"
-    run_at = at + BLOCK_HEADER_BYTES
-    value_at = run_at + padded_entries(n_run)
-    scales_at = value_at + padded_entries(n_value)
-    run = CodeTable(
-        int(head[0]),
-        head[RUN_COUNTS_AT:VALUE_COUNTS_AT].astype(np.int64),
-        memory[run_at : run_at + n_run].copy(),
-    )
-    value = CodeTable(
-        int(head[2]),
-        head[VALUE_COUNTS_AT:SCALES_AT].astype(np.int64),
-        memory[value_at : value_at + n_value].copy(),
-    )
-    for kind, table in (("run", run), ("value", value)):
-        if problem := table.problem():
-            return f"{kind} code: {problem}"
-    end = scales_at + n_scales * SCALE_DTYPE.itemsize
-    return run, value, memory[scales_at:end].view(SCALE_DTYPE).copy()
+    sets = []
+    end = at
+    for number in range(n_sets):
+        head = memory[end : end + BLOCK_HEADER_BYTES]
+        n_run, n_value = int(head[1]), int(head[3])
+        if max(n_run, n_value) > MAX_SYMBOLS:
+            return f"set {number}: {max(n_run, n_value)} table entries, at most {MAX_SYMBOLS}"
+        run_at = end + BLOCK_HEADER_BYTES
+        value_at = run_at + padded_entries(n_run)
+        run = CodeTable(
+            int(head[0]),
+            head[RUN_COUNTS_AT:VALUE_COUNTS_AT].astype(np.int64),
+            memory[run_at : run_at + n_run].copy(),
+        )
+        value = CodeTable(
+            int(head[2]),
+            head[VALUE_COUNTS_AT:SCALES_AT].astype(np.int64),
+            memory[value_at : value_at + n_value].copy(),
+        )
+        for kind, table in (("run", run), ("value", value)):
+            if problem := table.problem():
+                return f"set {number}, {kind} code: {problem}"
+        sets.append((run, value))
+        end = value_at + padded_entries(n_value)
+    scales = memory[end : end + n_scales * SCALE_DTYPE.itemsize].view(SCALE_DTYPE).copy()
+    return tuple(sets), scales

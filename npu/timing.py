@@ -3,7 +3,9 @@
 The twin adds them up, the RTL's tests assert them. Nothing else in the project states a latency.
 """
 
-from npu.format import BLOCK_HEADER_BYTES, PARAM_WORD
+from collections.abc import Sequence
+
+from npu.format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_words, padded_entries
 
 # --- sequencer ------------------------------------------------------------------------------------
 # A command is read from program memory in one cycle and decoded in the next; it starts in the
@@ -17,9 +19,9 @@ MULTIPLY = 3
 REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
-# From a decode turn to the finished row in the lane's result FIFO: window, code length, table
-# index, table entry, column, activation, multiply and accumulate.
-LANE_PIPELINE = 7
+# From the decode turn that ends a row to its sum in the lane's result FIFO: window, code length,
+# table index, table entry, column, row end, activation, sum.
+LANE_PIPELINE = 8
 # Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
 PRIME_WORDS = 3
 BANK_LATENCY = 2
@@ -33,19 +35,27 @@ REQUANTISE = 12
 MATVEC_END = 1
 
 
-def load_block(run_words: int, value_words: int, scales: int) -> int:
-    """Cycles that a matrix block takes, its two code tables of so many parameter words each.
+# From the last header word of a code set to the first one of the next: its codes are worked out,
+# one length per cycle.
+CODE_CYCLES = 12
 
-    The header in as many cycles as words; then run and value words in turns, because a decoder's
-    table is written in half words; then a scale per cycle.
+
+def load_block(sets: Sequence[tuple[int, int]], scales: int) -> int:
+    """Cycles that a matrix block takes; `sets`: run and value entries of each code set.
+
+    A header in as many cycles as words; then run and value words in turns, because a decoder's
+    table is written in half words, but CODE_CYCLES at least; behind the sets a scale per cycle.
     """
-    header_words = BLOCK_HEADER_BYTES // PARAM_WORD
-    return header_words + 2 * max(run_words, value_words) + scales
+    cycles = scales
+    for entries in sets:
+        words = max(padded_entries(count) // PARAM_WORD for count in entries)
+        cycles += BLOCK_HEADER_BYTES // PARAM_WORD + max(2 * words, CODE_CYCLES)
+    return cycles
 
 
-def prime(threads: int, directory_words: int) -> int:
+def prime(threads: int) -> int:
     """Cycles until every stream of a lane is ready: directory, then PRIME_WORDS for each stream."""
-    return directory_words + 2 * threads * PRIME_WORDS + BANK_LATENCY
+    return directory_words(threads) + 2 * threads * PRIME_WORDS + BANK_LATENCY
 
 
 # --- vector unit ----------------------------------------------------------------------------------

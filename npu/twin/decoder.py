@@ -12,7 +12,6 @@ selects an entry outside the table.
 import numpy as np
 
 from npu.format import (
-    LAST_FLAG,
     LENGTHS,
     MAX_CODE_BITS,
     MAX_SYMBOL_BITS,
@@ -75,10 +74,10 @@ def decode_run(
     offsets: np.ndarray,
     entries: np.ndarray,
     raw_bits: int,
-) -> tuple[int, int, int]:
-    """(run, last flag 0 or 1, bits consumed 0 to MAX_SYMBOL_BITS) of the symbol at `bit`."""
+) -> tuple[int, int]:
+    """(run, bits consumed 0 to MAX_SYMBOL_BITS) of the symbol at `bit`."""
     entry, raw, total = _decode(words, bit, limits, offsets, entries, raw_bits)
-    return ((entry & (LAST_FLAG - 1)) << raw_bits) + raw, int(entry >= LAST_FLAG), total
+    return (entry << raw_bits) + raw, total
 
 
 @kernel

@@ -2,11 +2,12 @@
 
 Every lane is a barrel of `threads` rows: in cycle c all lanes give their turn to thread c mod
 threads. A turn decodes one run and one value symbol of that thread's streams, moves its column,
-multiplies and accumulates. A row ends with the last flag or at the last column; LANE_PIPELINE
-cycles after the turn that decodes a row's last nonzero, the sum enters the lane's result FIFO. A
-turn is skipped while the FIFO could overflow from rows already in the pipeline. Refilling the bit
-windows never costs a turn: each stream gets one 32-bit bank word per two turns, and two symbols
-take at most 32 bits (see npu.format.MAX_SYMBOL_BITS).
+multiplies and accumulates. A column past the last one ends the row: LANE_PIPELINE cycles after that
+turn the sum so far enters the lane's result FIFO, and the product begins the next row's. The turn
+that ends a slot's last row, its terminator, has no product. A turn is skipped while the FIFO could
+overflow from rows already in the pipeline. Refilling the bit windows never costs a turn: each
+stream gets one 32-bit bank word per two turns, and two symbols take at most 32 bits (see
+npu.format.MAX_SYMBOL_BITS).
 
 The requantiser takes one finished row at a time from the lanes in round-robin order, reads its
 record (one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
@@ -18,12 +19,11 @@ from numba.extending import register_jitable
 from npu import timing
 from npu.format import (
     ACTIVATION_BITS,
-    MAX_SECTION_BITS,
-    MAX_SLOT_ROWS,
-    ROWS_BITS,
-    START_BITS,
+    MAX_STREAM_BITS,
+    STREAM_BITS,
     WORD_BITS,
     directory_words,
+    set_of_lane,
 )
 from npu.isa import Status
 from npu.jit import kernel
@@ -31,13 +31,13 @@ from npu.numerics import MAX_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
 
 register_jitable(directory_words)
-_START_MASK = (1 << START_BITS) - 1
+register_jitable(set_of_lane)
 _LANE_PIPELINE = timing.LANE_PIPELINE
 _REQUANTISE = timing.REQUANTISE
 
 # What `step` finds wrong, and the chip's status then; 0 is success.
 FAULTS = {
-    1: (Status.STREAM, "a stream starts in the directory or ends outside the bank"),
+    1: (Status.STREAM, "a stream ends outside the bank"),
     2: (Status.STREAM, "a stream runs past its end"),
     3: (Status.STREAM, "a column lies outside the input vector"),
     4: (Status.STREAM, "a stream is not used up at the end of its rows"),
@@ -62,16 +62,18 @@ def broadcast(vector, zero):
 
 
 @kernel
-def directory(bank, base, threads, run_start, value_start, rows, row_base):
-    """Read a section's directory into the slot arrays of a lane; returns its streams' end."""
+def directory(words, threads, run_bits, value_bits, rows, row_base):
+    """Read a section's directory into the slot arrays of a lane.
+
+    words : (n,) uint32, the section, at least its directory.
+    """
     for t in range(threads):
-        first = np.int64(bank[base + 2 * t])
-        second = np.int64(bank[base + 2 * t + 1])
-        run_start[t] = first & _START_MASK
-        rows[t] = (first >> START_BITS) & MAX_SLOT_ROWS
-        value_start[t] = second & _START_MASK
-        row_base[t] = (second >> START_BITS) & ((1 << ROWS_BITS) - 1)
-    return np.int64(bank[base + 2 * threads])
+        run = np.int64(words[2 * t])
+        value = np.int64(words[2 * t + 1])
+        run_bits[t] = run & MAX_STREAM_BITS
+        rows[t] = run >> STREAM_BITS
+        value_bits[t] = value & MAX_STREAM_BITS
+        row_base[t] = value >> STREAM_BITS
 
 
 @kernel
@@ -107,6 +109,8 @@ def step(
     """Run the lanes from their first turn to the last write.
 
     banks : (lanes, words) uint32; the sections start at word `base` of every lane.
+    run_raw, value_raw : (sets,) raw bits; run_limits, run_offsets, ... : (sets, LENGTHS);
+        run_entries, value_entries : (sets, MAX_SYMBOLS) uint8, by code set.
     activations : (columns,) int32, see `broadcast`.
     bias, destination, scale : (records,) row records in order; multipliers, shifts : per record if
         `per_row`, else the shared scales that `scale` selects.
@@ -123,7 +127,7 @@ def step(
     words = banks.shape[1]
     columns = len(activations)
     room = len(plan_row)
-    first_bit = directory_words(threads) * WORD_BITS
+    sets = len(run_raw)
 
     run_bit = np.zeros(slots, np.int64)
     run_end = np.zeros(slots, np.int64)
@@ -134,23 +138,25 @@ def step(
     for lane in range(lanes):
         at = lane * threads
         till = at + threads
-        end = directory(
-            *(banks[lane], base, threads, run_bit[at:till], value_bit[at:till]),
+        directory(
+            *(banks[lane, base:], threads, run_end[at:till], value_end[at:till]),
             *(rows_left[at:till], record[at:till]),
         )
+        bit = np.int64(directory_words(threads) * WORD_BITS)
         for slot in range(at, till):
-            run_end[slot] = value_bit[slot]
-            value_end[slot] = end if slot == till - 1 else run_bit[slot + 1]
-            ordered = first_bit <= run_bit[slot] <= run_end[slot] <= value_end[slot]
-            last_bit = min(words * WORD_BITS - base * WORD_BITS, MAX_SECTION_BITS)
-            if not ordered or value_end[slot] > last_bit:
-                return _OUTSIDE, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
-            if rows_left[slot] == 0 and run_bit[slot] != value_end[slot]:
-                return _LEFTOVER, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
+            if rows_left[slot] == 0 and run_end[slot] + value_end[slot] > 0:
+                return _LEFTOVER, lane, slot - at, bit, 0, 0, 0, 0, 0
             if rows_left[slot] > 0 and record[slot] + rows_left[slot] > len(bias):
-                return _RECORD, lane, slot - at, run_bit[slot], 0, 0, 0, 0, 0
+                return _RECORD, lane, slot - at, bit, 0, 0, 0, 0, 0
+            run_bit[slot] = bit
+            run_end[slot] += bit
+            value_bit[slot] = run_end[slot]
+            value_end[slot] += run_end[slot]
+            bit = value_end[slot]
+        if bit > (words - base) * WORD_BITS:
+            return _OUTSIDE, lane, threads - 1, bit, 0, 0, 0, 0, 0
 
-    column = np.zeros(slots, np.int64)
+    column = np.full(slots, -1, np.int64)  # of the last nonzero
     accumulator = np.zeros(slots, np.int64)
     sums = np.zeros((lanes, fifo_depth), np.int64)
     numbers = np.zeros((lanes, fifo_depth), np.int64)
@@ -203,21 +209,44 @@ def step(
                     stalled += 1
                     continue
                 section = banks[lane, base:]
-                run, last, run_bits = decode_run(
-                    section, run_bit[slot], run_limits, run_offsets, run_entries, run_raw
+                code = set_of_lane(lane, lanes, sets)
+                run, run_bits = decode_run(
+                    *(section, run_bit[slot], run_limits[code], run_offsets[code]),
+                    *(run_entries[code], run_raw[code]),
                 )
-                weight, value_bits = decode_value(
-                    *(section, value_bit[slot], value_limits, value_offsets),
-                    *(value_entries, value_raw),
-                )
+                at = column[slot] + 1 + run
+                row_end = at >= columns
+                if row_end:
+                    at -= columns
+                finished = row_end and rows_left[slot] == 1
                 if run_bit[slot] + run_bits > run_end[slot]:
                     return _OVERRUN, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
-                if value_bit[slot] + value_bits > value_end[slot]:
-                    return _OVERRUN, lane, thread, value_bit[slot], cycle, 0, 0, 0, 0
-                at = column[slot] + run
                 if at >= columns:
                     return _COLUMN, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
                 run_bit[slot] += run_bits
+                if row_end:
+                    place = (head[lane] + held[lane]) % fifo_depth
+                    sums[lane, place] = wrap_int32(accumulator[slot])
+                    numbers[lane, place] = number[slot]
+                    records[lane, place] = record[slot]
+                    arrives[lane, place] = cycle + _LANE_PIPELINE
+                    held[lane] += 1
+                    accumulator[slot] = 0
+                    number[slot] += 1
+                    record[slot] += 1
+                    rows_left[slot] -= 1
+                    decoding -= 1
+                column[slot] = at
+                if finished:
+                    if run_bit[slot] != run_end[slot] or value_bit[slot] != value_end[slot]:
+                        return _LEFTOVER, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
+                    continue
+                weight, value_bits = decode_value(
+                    *(section, value_bit[slot], value_limits[code], value_offsets[code]),
+                    *(value_entries[code], value_raw[code]),
+                )
+                if value_bit[slot] + value_bits > value_end[slot]:
+                    return _OVERRUN, lane, thread, value_bit[slot], cycle, 0, 0, 0, 0
                 value_bit[slot] += value_bits
                 if symbols < room:
                     plan_row[symbols] = number[slot]
@@ -227,24 +256,6 @@ def step(
                 macs += weight != 0
                 gated += weight != 0 and activations[at] == 0
                 accumulator[slot] += weight * activations[at]
-                column[slot] = at + 1
-                if last or at == columns - 1:
-                    place = (head[lane] + held[lane]) % fifo_depth
-                    sums[lane, place] = wrap_int32(accumulator[slot])
-                    numbers[lane, place] = number[slot]
-                    records[lane, place] = record[slot]
-                    arrives[lane, place] = cycle + _LANE_PIPELINE
-                    held[lane] += 1
-                    accumulator[slot] = 0
-                    column[slot] = 0
-                    number[slot] += 1
-                    record[slot] += 1
-                    rows_left[slot] -= 1
-                    decoding -= 1
-                    if rows_left[slot] == 0 and (
-                        run_bit[slot] != run_end[slot] or value_bit[slot] != value_end[slot]
-                    ):
-                        return _LEFTOVER, lane, thread, run_bit[slot], cycle, 0, 0, 0, 0
         if taken >= 0:
             place = head[taken]
             r = records[taken, place]

@@ -4,7 +4,7 @@ Its cycles depend on the weights and the configuration alone, so they are steppe
 remembered with the decoded weights in a plan. Both ways give the same bits and cycles.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,17 +13,19 @@ import numpy as np
 from npu import timing
 from npu.errors import MachineError
 from npu.format import (
-    BLOCK_HEADER_BYTES,
+    MAX_STREAM_BITS,
+    MAX_SYMBOLS,
     MAX_TILE_ROWS,
-    PARAM_WORD,
     ROW_DTYPE,
     SCALE_DTYPE,
     SCALES_AT,
+    STREAM_BITS,
     WORD_BITS,
+    CodeSet,
     CodeTable,
     block_bytes,
+    block_size,
     directory_words,
-    padded_entries,
     unpack_block,
 )
 from npu.isa import Command, ElementType, Status
@@ -133,25 +135,20 @@ class MatVec:
             raise MachineError(
                 f"matvec: section at bank word {base} lies outside the bank", Status.ADDRESS
             )
-        words = banks[:, base : base + head].astype(np.int64)
-        slots = words[:, : head - 1].reshape(-1, 2) >> lane.START_BITS
-        rows, row_base = slots[:, 0], slots[:, 1]
+        words = banks[:, base : base + head].reshape(p.lanes, p.threads, 2).astype(np.int64)
+        (rows, row_base), bits = words.T >> STREAM_BITS, words & MAX_STREAM_BITS
         records = int(np.max(np.where(rows > 0, rows + row_base, 0)))
-        ends = words[:, head - 1]
+        ends = head * WORD_BITS + bits.sum(axis=(1, 2))
         stream_bits = int(np.minimum(ends, p.bank_bytes * 8).sum()) - head * WORD_BITS * p.lanes
-        bank_end = cmd.bank - int(-max(head * WORD_BITS, ends.max()) // (p.bus_bytes * 8))
-        block = param[cmd.block : cmd.block + BLOCK_HEADER_BYTES]
-        n_run, n_value, n_scales = (
-            (int(block[1]), int(block[3]), int(block[SCALES_AT]))
-            if len(block) == BLOCK_HEADER_BYTES
-            else (0, 0, 0)
+        bank_end = cmd.bank - int(-ends.max() // (p.bus_bytes * 8))
+        item = _record_bytes(
+            int(param[cmd.block + SCALES_AT]) if cmd.block + SCALES_AT < len(param) else 0
         )
-        item = _record_bytes(n_scales)
         return Reads(
-            *(base, records, int(rows.sum()), max(0, stream_bits)),
+            *(base, records, int(rows.sum()), stream_bits),
             (
                 ("bank", cmd.bank, bank_end),
-                ("param", cmd.block, cmd.block + block_bytes(n_run, n_value, n_scales)),
+                ("param", cmd.block, cmd.block + block_size(param, cmd.block)),
                 ("param", cmd.rows, cmd.rows + records * item),
             ),
         )
@@ -178,7 +175,7 @@ class MatVec:
         block = unpack_block(param, cmd.block)
         if isinstance(block, str):
             raise MachineError(f"matvec: {block}", Status.TABLE)
-        run, value, shared = block
+        sets, shared = block
         per_row = len(shared) == 0
         rows, scales = self._records(cmd, param, reads, shared)
         bias, destination, scale, multipliers, shifts = (
@@ -194,14 +191,13 @@ class MatVec:
         target = self._target(cmd, sram)
         out = np.empty(len(target), np.int64)
         order = np.zeros((reads.rows, 2), np.int64)
-        capacity = self._capacity(run, value, reads, cmd.columns) if record else 0
+        capacity = self._capacity(sets, reads, cmd.columns) if record else 0
         plan_row = np.zeros(capacity, np.int32)
         plan_column = np.zeros(capacity, np.int32)
         plan_weight = np.zeros(capacity, np.int8)
         fault, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
             *(banks, reads.base, p.threads),
-            *(run.raw_bits, run.limits(), run.offsets(), run.entries),
-            *(value.raw_bits, value.limits(), value.offsets(), value.entries),
+            *(_stacked([run for run, _ in sets]) + _stacked([value for _, value in sets])),
             *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
             *(multipliers, shifts, per_row),
             *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
@@ -212,15 +208,11 @@ class MatVec:
             raise MachineError(
                 f"matvec: {reason} (lane {at_lane}, thread {thread}, bit {bit})", status
             )
-        n_run, n_value = len(run.entries), len(value.entries)
+        entries = [(len(run.entries), len(value.entries)) for run, value in sets]
         load = max(
-            timing.load_block(
-                padded_entries(n_run) // PARAM_WORD,
-                padded_entries(n_value) // PARAM_WORD,
-                len(shared),
-            ),
+            timing.load_block(entries, len(shared)),
             -(-cmd.columns // p.bus_bytes),
-            timing.prime(p.threads, directory_words(p.threads)),
+            timing.prime(p.threads),
         )
         work = Work(
             cycles=timing.MATVEC_START + load + int(cycles) + timing.MATVEC_END,
@@ -229,7 +221,7 @@ class MatVec:
             macs=int(macs),
             gated=int(gated),
             stalled=int(stalled),
-            param_bytes=block_bytes(n_run, n_value, len(shared))
+            param_bytes=block_bytes(entries, len(shared))
             + reads.records * _record_bytes(len(shared)),
             rows=reads.rows,
         )
@@ -301,14 +293,30 @@ class MatVec:
             return rows, shared
         return rows, raw[:, ROW_DTYPE.itemsize :].copy().view(SCALE_DTYPE)[:, 0]
 
-    def _capacity(self, run: CodeTable, value: CodeTable, reads: Reads, columns: int) -> int:
+    def _capacity(self, sets: Sequence[CodeSet], reads: Reads, columns: int) -> int:
         """An upper bound of the symbols, 0 if they cannot be remembered."""
         if self._planned_weights + reads.rows * columns > MAX_PLANNED_WEIGHTS:
             return 0
         # A code of a single entry takes no bits: then only the columns bound the symbols.
-        shortest = sum(int(np.flatnonzero(t.counts)[0]) + t.raw_bits for t in (run, value))
+        shortest = min(
+            sum(int(np.flatnonzero(table.counts)[0]) + table.raw_bits for table in codes)
+            for codes in sets
+        )
         most = reads.rows * columns
         return min(most, reads.stream_bits // shortest) if shortest else most
+
+
+def _stacked(tables: Sequence[CodeTable]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Raw bits, limits, offsets and entries of tables, one row each."""
+    entries = np.zeros((len(tables), MAX_SYMBOLS), np.uint8)
+    for row, table in zip(entries, tables, strict=True):
+        row[: len(table.entries)] = table.entries
+    return (
+        np.array([table.raw_bits for table in tables], np.int64),
+        np.stack([table.limits() for table in tables]),
+        np.stack([table.offsets() for table in tables]),
+        entries,
+    )
 
 
 def _record_bytes(scales: int) -> int:
