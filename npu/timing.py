@@ -20,8 +20,8 @@ REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
 # From the decode turn that ends a row to its sum in the lane's result FIFO: window, code length,
-# table index, table entry, column, row end, activation, sum.
-LANE_PIPELINE = 8
+# table index, table entry, column, row end, sum.
+LANE_PIPELINE = 7
 # Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
 PRIME_WORDS = 3
 BANK_LATENCY = 2
@@ -37,7 +37,7 @@ MATVEC_END = 1
 
 # From the last header word of a code set to the first one of the next: its codes are worked out,
 # one length per cycle.
-CODE_CYCLES = 12
+CODE_CYCLES = 14
 
 
 def load_block(sets: Sequence[tuple[int, int]], scales: int) -> int:

@@ -21,8 +21,8 @@ def barrel(params: ChipParams) -> wiring.Signature:
 
     `clear` is high between commands. `base` is the bank word of the sections, `last_column` the
     matrix's last column; both stay. `directory` reads the bank at `directory_address`; two cycles
-    later the word is there and `entry`, `entry_kind` and `entry_thread` say whose start it is, or
-    `end` that it is the last; `first` has no stream before it. `prime` fetches a word for
+    later the word is there and `entry`, `entry_kind` and `entry_thread` say whose it is; `end`
+    follows the last one. `prime` fetches a word for
     `slot_thread` and `slot_kind` in any case, `run` if there is room; it comes as `fill_thread` and
     `fill_kind`. `run` is high from the first turn on, turns are `slot_thread`'s. `align` turns the
     barrel of results once, so that RESOLVE cycles after a turn its thread is in front.
@@ -36,7 +36,6 @@ def barrel(params: ChipParams) -> wiring.Signature:
             "last_column": Out(range(params.activation_entries)),
             "directory": Out(1),
             "directory_address": Out(address),
-            "first": Out(1),
             "entry": Out(1),
             "entry_kind": Out(1),
             "entry_thread": Out(thread),
@@ -92,7 +91,7 @@ class Barrel(wiring.Component):
         threads = self._params.threads
         control = self.control
         head = directory_words(threads)
-        length = timing.prime(threads, head)
+        length = timing.prime(threads)
         # The directory is complete before the first stream is read. The last of the first words
         # come during the first turn, which does not touch them yet.
         prime_from = align_from = head + timing.BANK_LATENCY
@@ -123,12 +122,11 @@ class Barrel(wiring.Component):
             control.align.eq(
                 loading & (cycle >= align_from) & (cycle < align_from + -RESOLVE % threads)
             ),
-            control.first.eq(word == 0),
-            control.entry.eq(coming[-1] & (word != head - 1)),
+            control.entry.eq(coming[-1]),
             control.entry_kind.eq(word[0]),
             control.entry_thread.eq(word >> 1),
-            control.end.eq(coming[-1] & (word == head - 1)),
         ]
+        m.d.sync += control.end.eq(coming[-1] & (word == head - 1))
         m.d.sync += coming[0].eq(control.directory)
         for one, two in pairwise(coming):
             m.d.sync += two.eq(one)

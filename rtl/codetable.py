@@ -4,10 +4,9 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
+from npu.format import LENGTHS, MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
 
 INDEX_BITS = (MAX_SYMBOLS - 1).bit_length()
-MAX_RAW_BITS = 8
 RAW_BITS = MAX_RAW_BITS.bit_length()
 
 CODE = data.StructLayout(

@@ -6,8 +6,16 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, WORD_BITS
-from rtl.codetable import CODE, MAX_RAW_BITS
+from npu.format import (
+    ENTRY_BITS,
+    LENGTHS,
+    MAX_CODE_BITS,
+    MAX_RAW_BITS,
+    MAX_SYMBOL_BITS,
+    MAX_SYMBOLS,
+    WORD_BITS,
+)
+from rtl.codetable import CODE
 from rtl.ram import block_ram, read_after, write_group
 
 RING_WORDS = 4
@@ -28,7 +36,7 @@ LENGTH_LATENCY = 5
 def table_write() -> wiring.Signature:
     """ENTRIES_PER_ROW table entries of all decoders of a kind, seen from the loader."""
     return wiring.Signature(
-        {"en": Out(1), "row": Out(range(TABLE_ROWS)), "data": Out(8 * ENTRIES_PER_ROW)}
+        {"en": Out(1), "row": Out(range(TABLE_ROWS)), "data": Out(ENTRY_BITS * ENTRIES_PER_ROW)}
     )
 
 
@@ -90,7 +98,7 @@ class StreamDecoder(wiring.Component):
                 "thread": In(range(threads)),
                 "go": In(1),
                 "word": Out(WORD_INDEX_BITS),
-                "entry": Out(8),
+                "entry": Out(ENTRY_BITS),
                 "raw": Out(MAX_RAW_BITS),
                 "length": Out(range(MAX_SYMBOL_BITS + 1)),
             }
@@ -202,8 +210,8 @@ class StreamDecoder(wiring.Component):
 
     def _look_up(self, m: Module, window: Signal, code_length: Signal) -> None:
         """Table index in stage C, entry out of the row in stage D, into `entry` for stage E."""
-        m.submodules.table = table = block_ram(8, MAX_SYMBOLS)
-        entries = [self.table.data.word_select(i, 8) for i in range(ENTRIES_PER_ROW)]
+        m.submodules.table = table = block_ram(ENTRY_BITS, MAX_SYMBOLS)
+        entries = [self.table.data.word_select(i, ENTRY_BITS) for i in range(ENTRIES_PER_ROW)]
         write_group(m, table, self.table.en, self.table.row, entries)
         m.submodules.offsets = offsets = Memory(
             shape=len(self.code.offset.value), depth=LENGTHS, init=[]

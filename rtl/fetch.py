@@ -6,11 +6,16 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import START_BITS, WORD_BITS
+from npu.format import STREAM_BITS, WORD_BITS, directory_words
 from npu.params import ChipParams
 from rtl.bank import word_address_bits
 from rtl.barrel import RUN, VALUE, barrel
 from rtl.decoder import OFFSET_BITS, POSITION_BITS, RING_BITS, RING_WORDS, WORD_INDEX_BITS
+
+
+def stream_bits(params: ChipParams) -> int:
+    """Bits of a length that a stream in a bank can have."""
+    return min(STREAM_BITS, (8 * params.bank_bytes).bit_length())
 
 
 class StreamFetch(wiring.Component):
@@ -29,10 +34,11 @@ class StreamFetch(wiring.Component):
     -------
     control : In, `rtl.barrel.barrel`.
     word : In, the bank's word, BANK_LATENCY cycles after its address.
+    length : In, bits of the stream whose directory word it is.
     run_word, value_word : In, word index of stage A's position in the decoders.
     en, address : Out, to the bank.
     position : Out, first position of the stream whose directory word is on `word`.
-    past_end : Out, `word` is the directory's last and names an end outside the bank.
+    past_end : Out, with control's `end`: the last stream ends outside the bank.
     fill_run, fill_value, fill_index : Out, put `word` at this index of the ring of control's
         `fill_thread`.
     """
@@ -43,6 +49,7 @@ class StreamFetch(wiring.Component):
             {
                 "control": In(barrel(params)),
                 "word": In(WORD_BITS),
+                "length": In(stream_bits(params)),
                 "run_word": In(WORD_INDEX_BITS),
                 "value_word": In(WORD_INDEX_BITS),
                 "en": Out(1),
@@ -63,19 +70,21 @@ class StreamFetch(wiring.Component):
         m.submodules.pointers = pointers = Memory(shape=address_bits, depth=depth, init=[])
         read, write = pointers.read_port(domain="comb"), pointers.write_port()
 
-        start = self.word[OFFSET_BITS:START_BITS]
-        directory_word = control.entry | control.end
-        following = Signal(max(address_bits, len(start)) + 1)
+        # Where the next stream starts, in bits of the section.
+        start = Signal(stream_bits(p) + ceil_log2(2 * p.threads) + 1)
+        with m.If(control.clear):
+            m.d.sync += start.eq(directory_words(p.threads) * WORD_BITS)
+        with m.Elif(control.entry):
+            m.d.sync += start.eq(start + self.length)
+        start_word, start_offset = start[OFFSET_BITS:], start[:OFFSET_BITS]
+        directory = control.entry | control.end
+        following = Signal(max(address_bits, len(start_word)) + 1)
         m.d.comb += [
             read.addr.eq(Cat(control.slot_thread, control.slot_kind)),
-            following.eq(
-                Mux(directory_word, control.base, read.data) + Mux(directory_word, start, 1)
-            ),
-            self.position.eq(Cat(self.word[:OFFSET_BITS], following[:WORD_INDEX_BITS])),
+            following.eq(Mux(directory, control.base, read.data) + Mux(directory, start_word, 1)),
+            self.position.eq(Cat(start_offset, following[:WORD_INDEX_BITS])),
             self.past_end.eq(
-                (following > p.bank_words)
-                | ((following == p.bank_words) & (self.word[:OFFSET_BITS] != 0))
-                | (self.word[START_BITS:] != 0)
+                (following > p.bank_words) | ((following == p.bank_words) & (start_offset != 0))
             ),
         ]
 

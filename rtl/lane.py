@@ -9,29 +9,24 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu import timing
-from npu.format import (
-    LAST_FLAG,
-    ROWS_BITS,
-    RUN_BASE_BITS,
-    START_BITS,
-    WORD_BITS,
-    directory_words,
-)
+from npu.format import ENTRY_BITS, MAX_RAW_BITS, ROWS_BITS, STREAM_BITS
 from npu.params import ChipParams
 from rtl import interfaces
 from rtl.activations import ACTIVATION_LATENCY, ActivationCopy, activation_write
 from rtl.bank import WeightBank
 from rtl.barrel import RESOLVE, RUN, VALUE, barrel
-from rtl.codetable import CODE, MAX_RAW_BITS
+from rtl.codetable import CODE
 from rtl.decoder import ENTRY_LATENCY, LENGTH_LATENCY, StreamDecoder, table_write
-from rtl.fetch import StreamFetch
+from rtl.fetch import StreamFetch, stream_bits
 
 RECORD_BITS = ROWS_BITS + 1
 SUM_BITS = 32
 PRODUCT_BITS = 17
 
-assert timing.LANE_PIPELINE == ENTRY_LATENCY + ACTIVATION_LATENCY + 1
 assert RESOLVE == LENGTH_LATENCY == ENTRY_LATENCY + 1
+# A row's sum is on `row` in the cycle after RESOLVE; the products come ACTIVATION_LATENCY after it.
+assert timing.LANE_PIPELINE == RESOLVE + 2
+assert ACTIVATION_LATENCY == 2
 
 
 def row_sum() -> wiring.Signature:
@@ -51,8 +46,8 @@ class Lane(wiring.Component):
 
     A turn that starts while `ready` is low is skipped. A row that ends with a turn in cycle c is on
     `row` in cycle c + timing.LANE_PIPELINE - 1 and so in a FIFO one later. Stages, by cycle after
-    the turn: 0 to 3 the decoders; 4 column and weight; 5 row end, counters, checks; 6 multiply and
-    accumulate.
+    the turn: 0 to 3 the decoders; 4 column and weight; 5 row end, counters, checks; 6 the sum of a
+    row that ended; 7 multiply and accumulate.
 
     `error` says that a directory or a stream is corrupt; what the lane does then is arbitrary, but
     it reads only its own memories and never waits for anything.
@@ -77,8 +72,7 @@ class Lane(wiring.Component):
 
     def __init__(self, params: ChipParams) -> None:
         self._params = params
-        # The end of a bank, or of a section, is the largest bit position.
-        self._bits = min(START_BITS, (8 * params.bank_bytes).bit_length())
+        self._bits = stream_bits(params)
         super().__init__(
             {
                 "control": In(barrel(params)),
@@ -127,31 +121,22 @@ class Lane(wiring.Component):
         turning = control.run | control.align
         starts = control.entry & (control.entry_kind == RUN)
         middles = control.entry & (control.entry_kind == VALUE)
-        ends = (control.entry & ~control.first & (control.entry_kind == RUN)) | control.end
         rows, rows_load, rows_in = self._ring(m, "rows", ROWS_BITS, turning, starts)
         active, active_load, active_in = self._ring(m, "active", 1, turning, starts)
         record, record_load, record_in = self._ring(m, "record", RECORD_BITS, turning, middles)
-        run_left, run_load, run_in = self._ring(m, "run_left", self._bits, turning, middles)
-        value_left, value_load, value_in = self._ring(m, "value_left", self._bits, turning, ends)
+        run_left, run_load, run_in = self._ring(m, "run_left", self._bits, turning, starts)
+        value_left, value_load, value_in = self._ring(m, "value_left", self._bits, turning, middles)
 
-        start = bank.word[: self._bits]
-        before = Signal(self._bits)
-        size = Signal(self._bits + 1)
-        with m.If(control.entry):
-            m.d.sync += before.eq(start)
+        length, count = bank.word[: self._bits], bank.word[STREAM_BITS:]
         m.d.comb += [
-            size.eq(start - before),
-            rows_load.eq(bank.word[START_BITS:]),
-            active_load.eq(bank.word[START_BITS:] != 0),
-            record_load.eq(bank.word[START_BITS:]),
-            run_load.eq(size),
-            value_load.eq(size),
+            fetch.length.eq(length),
+            *(rows_load.eq(count), active_load.eq(count != 0), record_load.eq(count)),
+            *(run_load.eq(length), value_load.eq(length)),
         ]
-        first_bit = directory_words(p.threads) * WORD_BITS
         wrong += [
-            control.entry & control.first & (start < first_bit),
-            control.entry & bank.word[self._bits : START_BITS].any(),
-            (middles | ends) & (size[-1] | ((size != 0) & ~active[-1])),
+            control.entry & bank.word[self._bits : STREAM_BITS].any(),
+            starts & (length != 0) & ~active_load,
+            middles & (length != 0) & ~active[-1],
             control.end & fetch.past_end,
         ]
 
@@ -167,19 +152,16 @@ class Lane(wiring.Component):
 
         go_at = self._delay(m, "go", go, RESOLVE)
         stalled_at = self._delay(m, "stalled", control.run & ~self.ready, RESOLVE)
-        row_end = Signal()
-        column, outside, last = self._column(m, run, copy, go_at[ENTRY_LATENCY], row_end)
+        valid = go_at[RESOLVE] & active[0]
+        wraps, outside = self._column(m, run, copy, go_at[ENTRY_LATENCY], valid)
         weight = Signal(signed(8))
         m.d.sync += weight.eq(value.entry + value.raw)
 
         # Stage 5.
-        valid, finished = Signal(), Signal()
-        remaining = Signal(signed(len(column) + 1))
+        row_end, finished = Signal(), Signal()
         run_next, value_next = Signal(self._bits + 1), Signal(self._bits + 1)
         m.d.comb += [
-            valid.eq(go_at[RESOLVE] & active[0]),
-            remaining.eq(control.last_column - column),
-            row_end.eq(valid & (last | (remaining == 0))),
+            row_end.eq(valid & wraps),
             finished.eq(row_end & (rows[0] == 1)),
             run_next.eq(run_left[0] - run.length),
             value_next.eq(value_left[0] - value.length),
@@ -187,15 +169,15 @@ class Lane(wiring.Component):
             active_in.eq(active[0] & ~finished),
             *(run_in.eq(run_next), value_in.eq(value_next)),
         ]
-        wrong.append(valid & (run_next[-1] | value_next[-1] | outside | (remaining < 0)))
-        # What is left over shows in the next cycle, at the rings' ends.
-        was_finished = Signal()
-        m.d.sync += was_finished.eq(finished)
-        wrong.append(was_finished & ((run_left[-1] != 0) | (value_left[-1] != 0)))
+        wrong.append(valid & (run_next[-1] | (value_next[-1] & ~finished) | outside))
+        # What is left over at a slot's end shows in the next cycle.
+        was_finished, value_left_over = Signal(), Signal()
+        m.d.sync += [was_finished.eq(finished), value_left_over.eq(value_left[0] != 0)]
+        wrong.append(was_finished & ((run_left[-1] != 0) | value_left_over))
         m.d.sync += self.error.eq(~control.clear & Cat(wrong).any())
         m.d.sync += self.events.stalled.eq(stalled_at[RESOLVE] & active[0])
 
-        self._accumulate(m, valid, row_end, record[0], weight, copy.activation)
+        self._accumulate(m, valid & ~finished, row_end, record[0], weight, copy.activation)
         return m
 
     def _ring(self, m: Module, name: str, bits: int, turning, loading) -> tuple:
@@ -217,65 +199,63 @@ class Lane(wiring.Component):
             stages.append(stage)
         return stages
 
-    def _column(self, m: Module, run, copy, go, row_end) -> tuple:
-        """Stage 4: (column, run longer than any row, last flag), for stage 5.
+    def _column(self, m: Module, run, copy, go, valid) -> tuple:
+        """Stages 4 and 5: (the column is past the last one, the run is longer than can be).
 
-        The ring of last columns starts a row at -1; it is one bit wider than a column, so that a
-        run cannot leave it.
+        The ring of last columns starts at -1; it is two bits wider than a column, so that no run
+        within a row and the next one leaves it.
         """
         column_bits = len(copy.column)
-        skipped = Signal(RUN_BASE_BITS + MAX_RAW_BITS)
-        ring = [Signal(column_bits + 1, name=f"column_{i}") for i in range(self._params.threads)]
+        skipped = Signal(ENTRY_BITS + MAX_RAW_BITS)
+        ring = [Signal(column_bits + 2, name=f"column_{i}") for i in range(self._params.threads)]
         at = ring[-1]
-        at_next = Signal.like(at)
-        outside, last = Signal(), Signal()
-        m.d.comb += [
-            skipped.eq(
-                Mux(
-                    go,
-                    (run.entry[:RUN_BASE_BITS] << self.run_code.raw_bits) | run.raw,
-                    0,
-                )
-            ),
-            at_next.eq(ring[0] + skipped[:column_bits] + go),
-            copy.column.eq(at_next),
-        ]
+        too_long = Signal()
+        m.d.comb += skipped.eq(
+            Mux(go, (run.entry << self.run_code.raw_bits)[: len(skipped)] | run.raw, 0)
+        )
         m.d.sync += [
-            at.eq(at_next),
-            outside.eq(skipped[column_bits:].any()),
-            last.eq((run.entry & LAST_FLAG) != 0),
+            at.eq(ring[0] + skipped[: column_bits + 1] + go),
+            too_long.eq(skipped[column_bits + 1 :].any()),
         ]
-        for one, other in pairwise(ring):
+
+        last = self.control.last_column
+        remaining = Signal(signed(len(at) + 1))
+        wraps, landed = Signal(), Signal.like(at)
+        m.d.comb += [
+            remaining.eq(last - at),
+            wraps.eq(remaining < 0),
+            # at - (last + 1)
+            landed.eq(Mux(valid & wraps, ~remaining, at)),
+            copy.column.eq(landed),
+        ]
+        m.d.sync += ring[-2].eq(landed)
+        for one, other in pairwise(ring[:-1]):
             m.d.sync += one.eq(other)
-        with m.If(row_end):
-            m.d.sync += ring[-2].eq(~0)
         with m.If(self.control.clear):
             m.d.sync += [column.eq(~0) for column in ring]
-        return at, outside, last
+        return wraps, too_long | (at > Cat(1, last))
 
     def _accumulate(self, m: Module, valid, row_end, record, weight, activation) -> None:
-        """Stage 6: one product into the thread's sum, and the sum out at the row's end."""
-        factor = Signal(signed(8))
+        """The sum of an ended row out in stage 6, a product into its thread's sum in stage 7."""
+        waiting, factor = Signal(signed(8)), Signal(signed(8))
         product = Signal(signed(PRODUCT_BITS))
-        total = Signal(signed(SUM_BITS))
+        begins = Signal()
         sums = [Signal(signed(SUM_BITS), name=f"sum_{i}") for i in range(self._params.threads)]
         m.d.sync += [
-            factor.eq(Mux(valid, weight, 0)),
+            *(waiting.eq(Mux(valid, weight, 0)), factor.eq(waiting)),
             self.row.valid.eq(row_end & ~self.control.clear),
             self.row.record.eq(record),
+            begins.eq(self.row.valid),
             self.events.symbol.eq(valid),
             self.events.mac.eq(factor != 0),
             self.events.gated.eq((factor != 0) & (activation == 0)),
         ]
         m.d.comb += [
             product.eq(factor * activation),
-            total.eq(sums[0] + product),
-            self.row.sum.eq(total),
+            self.row.sum.eq(sums[1]),
         ]
         for one, other in pairwise(sums):
             m.d.sync += one.eq(other)
-        m.d.sync += sums[-1].eq(total)
-        with m.If(self.row.valid):
-            m.d.sync += sums[-1].eq(0)
+        m.d.sync += sums[-1].eq(Mux(begins, 0, sums[0]) + product)
         with m.If(self.control.clear):
             m.d.sync += [one.eq(0) for one in sums]

@@ -5,14 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu import timing
-from npu.format import PARAM_WORD, WORD_BITS, directory_words
+from npu.format import MAX_SETS, PARAM_WORD, WORD_BITS, directory_words, set_of_lane
 from npu.isa import OPCODES, Status
 from npu.params import ChipParams
 from rtl import interfaces
 from rtl.activation_loader import ActivationLoader
 from rtl.barrel import Barrel
-from rtl.block_loader import CHECKED, BlockLoader
+from rtl.block_loader import BlockLoader
 from rtl.collector import Collector
 from rtl.lane import Lane
 from rtl.requantiser import Requantiser
@@ -65,7 +64,6 @@ class MatVec(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         p = self._params
-        assert timing.prime(p.threads, directory_words(p.threads)) > CHECKED
         field = {
             name: self.unit.cmd[f.lsb : f.lsb + f.width].as_signed()
             if f.signed
@@ -153,8 +151,12 @@ class MatVec(wiring.Component):
         for i in range(p.lanes):
             m.submodules[f"lane_{i}"] = lane = Lane(p)
             lanes.append(lane)
+            group = set_of_lane(i, p.lanes, MAX_SETS)
             m.d.comb += [
-                *(lane.run_code.eq(block.run_code), lane.value_code.eq(block.value_code)),
+                *(
+                    lane.run_code.eq(block.run_code[group]),
+                    lane.value_code.eq(block.value_code[group]),
+                ),
                 lane.bank.addr.eq(self.bank.addr),
                 lane.bank.data.eq(self.bank.data),
                 lane.bank.en.eq(self.bank.en & (self.bank.lane == i)),
@@ -162,8 +164,8 @@ class MatVec(wiring.Component):
             ]
             for source, target in (
                 (barrel.control, lane.control),
-                (block.run_table, lane.run_table),
-                (block.value_table, lane.value_table),
+                (block.run_table[group], lane.run_table),
+                (block.value_table[group], lane.value_table),
                 (vector.write, lane.activations),
             ):
                 for name in source.signature.members:
