@@ -54,8 +54,8 @@ def load_block(sets: Sequence[tuple[int, int]], scales: int) -> int:
 
 
 def prime(threads: int) -> int:
-    """Cycles until every stream of a lane is ready: directory, then PRIME_WORDS for each stream."""
-    return directory_words(threads) + 2 * threads * PRIME_WORDS + BANK_LATENCY
+    """Cycles until every stream of a lane is ready: directory, its end, PRIME_WORDS per stream."""
+    return directory_words(threads) + 1 + 2 * threads * PRIME_WORDS + BANK_LATENCY
 
 
 # --- vector unit ----------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Barrel(wiring.Component):
         length = timing.prime(threads)
         # The directory is complete before the first stream is read. The last of the first words
         # come during the first turn, which does not touch them yet.
-        prime_from = align_from = head + timing.BANK_LATENCY
+        prime_from = align_from = head + timing.BANK_LATENCY + 1
         prime_to = prime_from + 2 * threads * timing.PRIME_WORDS
         assert prime_to <= length + 1
 

@@ -9,10 +9,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from compiler.codec import choose_tables
+from compiler.codec import choose_sets
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
-from npu.format import tile_directory_bytes
+from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words, tile_directory_bytes
 from npu.isa import command, encode
 from npu.params import load_params
 from npu.twin.matvec import MatVec as Twin
@@ -51,11 +51,13 @@ class Case:
     cmd: object
 
 
-def make_case(params, weights, *, scales=1, wide=False, bank=3, seed=0, tables=None, **fields):
+def make_case(
+    params, weights, *, scales=1, wide=False, bank=3, seed=0, sets=1, tables=None, **fields
+):
     """A command with random bias, scales and destinations for `weights`.
 
     scales : distinct scales among the rows; more than MAX_SCALES give every row its own. tables :
-        (run, value), by default the best for the weights.
+        code sets, by default `sets` good ones for the weights.
     """
     rng = np.random.default_rng(seed)
     rows, columns = weights.shape
@@ -71,8 +73,11 @@ def make_case(params, weights, *, scales=1, wide=False, bank=3, seed=0, tables=N
         columns,
     )
     bus_words = params.bank_bytes // params.bus_bytes - bank
-    tables = tables or choose_tables([weights])
-    with patch("compiler.tiles.choose_tables", lambda _: tables):
+
+    def choose(parts, lanes, _):
+        return tables or choose_sets(parts, lanes, sets)
+
+    with patch("compiler.tiles.choose_sets", choose):
         packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
@@ -125,6 +130,14 @@ class Outcome:
     turns: list
 
 
+def section_words(case):
+    """(lanes,) words that the directories of a case say the sections take, its last one begun."""
+    first = case.cmd.bank * case.params.bus_bytes // 4
+    head = directory_words(case.params.threads)
+    lengths = case.banks[:, first : first + head] & np.uint32(MAX_STREAM_BITS)
+    return head + lengths.sum(axis=1, dtype=np.int64) // WORD_BITS
+
+
 class Bench:
     """The unit with parameter memory and SRAM; runs cases of the same params one after another."""
 
@@ -171,8 +184,7 @@ class Bench:
                 ctx.set(memory.data[i], word)
         # The sections, and a few words that may be read ahead behind them.
         first = case.cmd.bank * bus // 4
-        end = min(first + 2 * self.params.threads, self.params.bank_words - 1)
-        longest = int(case.banks[:, end].max()) // 32
+        longest = int(section_words(case).max())
         all_words = range(self.params.bank_bytes // bus)
         words = all_words[case.cmd.bank : (first + longest) * 4 // bus + 4]
         port = self.unit.bank
