@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec import Packed, choose_tables, encode, entropy_bits, row_symbols
+from compiler.codec import Packed, choose_sets, encode, entropy_bits
 from compiler.deal import deal
 from compiler.ir import Matrix
 from npu.errors import CapacityError
@@ -14,7 +14,7 @@ from npu.format import (
     MAX_TILE_ROWS,
     ROW_DTYPE,
     SCALE_DTYPE,
-    CodeTable,
+    CodeSet,
     pack_block,
     tile_directory_bytes,
 )
@@ -43,7 +43,7 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class PackedMatrix:
-    """A matrix as tiles that share one block of code tables and scales."""
+    """A matrix as tiles that share one block of code sets and scales."""
 
     matrix: Matrix
     block: bytes
@@ -59,7 +59,7 @@ class PackedMatrix:
 
     @property
     def compressed_bits(self) -> int:
-        """Everything that the weights cost: tiles and code tables, without scales."""
+        """Everything that the weights cost: tiles and code sets, without scales."""
         scales = self.block_scales * SCALE_DTYPE.itemsize
         return 8 * (sum(len(tile.image) for tile in self.tiles) + len(self.block) - scales)
 
@@ -113,8 +113,7 @@ def pack_matrix(
             f"{matrix.name}: its rows go to {int(matrix.destination.max()) + 1} places, "
             f"a row record names {_MAX_DESTINATION + 1}; split the layer"
         )
-    tables = choose_tables([matrix.weights])
-    symbols = row_symbols(matrix.weights, *tables)
+    lengths = np.maximum(1, np.count_nonzero(matrix.weights, axis=1))
     scales, scale_index = _scales(matrix)
     record = row_record_bytes(matrix)
     longest = min(MAX_TILE_ROWS, max_record_bytes // record)
@@ -123,10 +122,13 @@ def pack_matrix(
             f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
             f"{record} bytes; take a chip with a larger param_bytes"
         )
-    count = -(-len(symbols) // longest)
+    count = -(-len(lengths) // longest)
     while True:
-        groups = _split(symbols, count)
-        tiles = _try_tiles(matrix, params, groups, tables, symbols, scale_index, max_words)
+        groups = _split(lengths, count)
+        dealt = [deal(lengths[rows], params.slots) for rows in groups]
+        parts = [(matrix.weights[rows], slots) for rows, slots in zip(groups, dealt, strict=True)]
+        sets = choose_sets(parts, params.lanes, 1)
+        tiles = _try_tiles(matrix, params, groups, dealt, sets, scale_index, max_words)
         if tiles is not None:
             break
         if max(map(len, groups)) == 1:
@@ -134,30 +136,29 @@ def pack_matrix(
                 f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes "
                 "per bank; take a chip with a larger bank_bytes"
             )
-        count = min(len(symbols), count + max(1, count // 8))
-    return PackedMatrix(matrix, pack_block(*tables, scales), tuple(tiles))
+        count = min(len(lengths), count + max(1, count // 8))
+    return PackedMatrix(matrix, pack_block(sets, scales), tuple(tiles))
 
 
-def _split(symbols: np.ndarray, count: int) -> list[np.ndarray]:
+def _split(lengths: np.ndarray, count: int) -> list[np.ndarray]:
     """Rows in order, in `count` groups of about equal numbers of rows."""
-    return [g for g in np.array_split(np.arange(len(symbols)), count) if len(g)]
+    return [g for g in np.array_split(np.arange(len(lengths)), count) if len(g)]
 
 
 def _try_tiles(
     matrix: Matrix,
     params: ChipParams,
     groups: Sequence[np.ndarray],
-    tables: tuple[CodeTable, CodeTable],
-    symbols: np.ndarray,
+    deals: Sequence[Sequence[np.ndarray]],
+    sets: Sequence[CodeSet],
     scale_index: np.ndarray,
     max_words: int,
 ) -> list[Tile] | None:
     """One tile per group of rows, or None as soon as one is too long for its bank."""
     tiles = []
-    for rows in groups:
-        dealt = deal(symbols[rows], params.slots)
+    for rows, dealt in zip(groups, deals, strict=True):
         try:
-            packed = encode(matrix.weights[rows], dealt, params.lanes, params.threads, tables)
+            packed = encode(matrix.weights[rows], dealt, params.lanes, params.threads, sets)
             image = packed.tile(params.bus_bytes)
         except CapacityError:
             return None

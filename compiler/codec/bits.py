@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from npu.format import START_BITS, WORD_BITS
+from npu.format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS
 from npu.jit import kernel
 from npu.twin.decoder import decode_run, decode_value
 
@@ -18,10 +18,10 @@ class Status(IntEnum):
     """How the decoding of a slot ended. The bit position points at what is wrong."""
 
     OK = 0
-    START = 1  # the stream's directory entry leaves the section, or ends before it starts
+    OUTSIDE = 1  # the slot's streams leave the section
     ROWS = 2  # the directory counts other rows than the compiler dealt to the slot
     OVERRUN = 3  # a symbol runs past the end of its stream
-    COLUMN = 4  # a run leaves the matrix
+    COLUMN = 4  # a run leads past the next row's last column
     LEFTOVER = 5  # all rows are complete and bits remain
 
 
@@ -29,8 +29,7 @@ RUN, VALUE = 0, 1
 STREAMS = ("run", "value")
 
 # Compiled code sees plain numbers.
-_OK, _START, _ROWS, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
-_START_MASK = (1 << START_BITS) - 1
+_OK, _OUTSIDE, _ROWS, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
 
 
 @kernel
@@ -49,8 +48,11 @@ def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
 
 
 @kernel
-def row_steps(row: np.ndarray, flagless: bool, gaps: np.ndarray, weights: np.ndarray) -> int:
-    """Write the steps of one row to `gaps` and `weights` and return their number, at least 1.
+def row_steps(row: np.ndarray, gaps: np.ndarray, weights: np.ndarray) -> tuple[int, int]:
+    """Write the steps of one row to `gaps` and `weights`; returns their number and the zeros left.
+
+    A row without nonzeros is one explicit zero, in its last column. The first gap counts from the
+    row's start.
 
     row : (columns,) int8, columns >= 1; gaps, weights : (columns,) int64, overwritten.
     """
@@ -62,68 +64,83 @@ def row_steps(row: np.ndarray, flagless: bool, gaps: np.ndarray, weights: np.nda
             weights[n] = row[i]
             column = i
             n += 1
-    if flagless and column < len(row) - 1:
-        gaps[n] = len(row) - 2 - column
-        weights[n] = 0
-        n += 1
     if n == 0:
-        gaps[0] = 0
+        gaps[0] = len(row) - 1
         weights[0] = 0
-        n = 1
-    return n
+        return 1, 0
+    return n, len(row) - 1 - column
 
 
 @kernel
-def count_steps(
-    weights: np.ndarray, flagless: bool, gap_counts: np.ndarray, value_counts: np.ndarray
+def count_slot(
+    weights: np.ndarray,
+    rows: np.ndarray,
+    gap_counts: np.ndarray,
+    end_counts: np.ndarray,
+    value_counts: np.ndarray,
 ) -> None:
-    """Add the steps of all rows to gap_counts (2, columns) int64, `[last, gap]`, and value_counts.
+    """Add the steps of a slot with the rows `rows` of `weights` to the counts.
 
-    value_counts : (256,) int64, by weight modulo 256.
+    gap_counts : (2 * columns - 1,) int64, by gap; end_counts : (columns,) by the zeros behind the
+    slot's last weight; value_counts : (256,) by weight modulo 256.
     """
-    rows, columns = weights.shape
+    columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    for row in range(rows):
-        n = row_steps(weights[row], flagless, gaps, values)
+    carried = 0
+    for row in rows:
+        n, left = row_steps(weights[row], gaps, values)
+        gaps[0] += carried
+        carried = left
         for i in range(n):
-            gap_counts[1 if i == n - 1 and not flagless else 0, gaps[i]] += 1
+            gap_counts[gaps[i]] += 1
             value_counts[values[i] & 0xFF] += 1
+    if len(rows):
+        end_counts[carried] += 1
 
 
 @kernel
-def measure_rows(
+def measure_slot(
     weights: np.ndarray,
-    flagless: bool,
+    rows: np.ndarray,
     bits: np.ndarray,
     zeros: np.ndarray,
+    end_bits: np.ndarray,
+    end_zeros: np.ndarray,
     value_lengths: np.ndarray,
-) -> np.ndarray:
-    """(rows, 3) int64: symbols, run bits and value bits of each row. The arrays are a `Plan`'s."""
-    rows, columns = weights.shape
-    sizes = np.zeros((rows, 3), np.int64)
+) -> tuple[int, int, int]:
+    """(values, run bits, value bits) of a slot with the rows `rows` of `weights`.
+
+    The arrays are a `Plan`'s. The bits are NO_CODE or more where it has no code.
+    """
+    columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    for row in range(rows):
-        n = row_steps(weights[row], flagless, gaps, values)
+    symbols = run_bits = value_bits = explicit = carried = 0
+    for row in rows:
+        n, left = row_steps(weights[row], gaps, values)
+        gaps[0] += carried
+        carried = left
+        symbols += n
         for i in range(n):
-            last = 1 if i == n - 1 and not flagless else 0
-            explicit = zeros[last, gaps[i]]
-            sizes[row, 0] += 1 + explicit
-            sizes[row, 1] += bits[last, gaps[i]]
-            sizes[row, 2] += value_lengths[values[i] & 0xFF]
-            # Not multiplied blindly: without a code for zero this is 0 times NO_CODE.
-            if explicit:
-                sizes[row, 2] += explicit * value_lengths[0]
-    return sizes
+            explicit += zeros[gaps[i]]
+            run_bits += bits[gaps[i]]
+            value_bits += value_lengths[values[i] & 0xFF]
+    if len(rows):
+        explicit += end_zeros[carried]
+        run_bits += end_bits[carried]
+    # Not multiplied blindly: without a code for zero this is 0 times NO_CODE.
+    if explicit:
+        value_bits += explicit * value_lengths[0]
+    return symbols + explicit, run_bits, value_bits
 
 
 @kernel
 def write_slot(
     weights: np.ndarray,
     rows: np.ndarray,
-    flagless: bool,
     first: np.ndarray,
+    end_first: np.ndarray,
     run_codes: np.ndarray,
     run_lengths: np.ndarray,
     value_codes: np.ndarray,
@@ -134,46 +151,56 @@ def write_slot(
 ) -> tuple[int, int]:
     """Write the two streams of the rows `rows` of `weights`, and return the position behind each.
 
-    The arrays between are those of a `Plan` that can express every one of the rows; words :
-    (n,) uint32, zero where the streams will be.
+    The arrays between are those of a `Plan` that can express the slot; words : (n,) uint32, zero
+    where the streams will be.
     """
-    gaps = np.empty(weights.shape[1], np.int64)
-    values = np.empty(weights.shape[1], np.int64)
+    columns = weights.shape[1]
+    gaps = np.empty(columns, np.int64)
+    values = np.empty(columns, np.int64)
+    carried = 0
     for row in rows:
-        n = row_steps(weights[row], flagless, gaps, values)
+        n, left = row_steps(weights[row], gaps, values)
+        gaps[0] += carried
+        carried = left
         for i in range(n):
-            last = 1 if i == n - 1 and not flagless else 0
             gap = gaps[i]
-            while first[last, gap] != gap:
-                run = first[last, gap]
-                run_bit = put(words, run_bit, run_codes[0, run], run_lengths[0, run])
+            while first[gap] != gap:
+                run = first[gap]
+                run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
                 value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
                 gap -= run + 1
-            run_bit = put(words, run_bit, run_codes[last, gap], run_lengths[last, gap])
+            run_bit = put(words, run_bit, run_codes[gap], run_lengths[gap])
             value = values[i] & 0xFF
             value_bit = put(words, value_bit, value_codes[value], value_lengths[value])
+    if len(rows):
+        while True:
+            run = end_first[carried]
+            run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
+            if run >= carried:
+                break
+            value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
+            carried -= run + 1
     return run_bit, value_bit
 
 
 @kernel
-def read_directory(words: np.ndarray, threads: int, thread: int) -> tuple[int, int, int, int, int]:
-    """(run start, value start, value end, rows, row base) of a slot; words holds a directory."""
+def read_directory(words: np.ndarray, thread: int) -> tuple[int, int, int, int]:
+    """(run bits, value bits, rows, row base) of a slot; words holds a directory."""
     run = int(np.int64(words[2 * thread]))
     value = int(np.int64(words[2 * thread + 1]))
-    end = int(np.int64(words[2 * thread + 2]))
-    if thread < threads - 1:
-        end &= _START_MASK
-    rows = run >> START_BITS
-    row_base = value >> START_BITS
-    return run & _START_MASK, value & _START_MASK, end, rows, row_base
+    return (
+        run & MAX_STREAM_BITS,
+        value & MAX_STREAM_BITS,
+        run >> STREAM_BITS,
+        value >> STREAM_BITS,
+    )
 
 
 @kernel
 def read_slot(
     words: np.ndarray,
-    threads: int,
     thread: int,
-    first_bit: int,
+    run_bit: int,
     rows: np.ndarray,
     columns: int,
     run_limits: np.ndarray,
@@ -188,38 +215,43 @@ def read_slot(
 ) -> tuple[int, int, int]:
     """Decode a slot into the rows `rows` of `weights` (zeroed); returns (Status, stream, bit).
 
-    words : (n,) uint32, at least the directory, which takes `first_bit` bits;
+    words : (n,) uint32, at least the directory; run_bit : where the slot's streams start;
     columns >= 1; the tables' `problem()` is None.
     """
-    run_bit, value_bit, value_end, n_rows, _ = read_directory(words, threads, thread)
-    run_end = value_bit
-    if run_bit < first_bit or run_bit > run_end:
-        return _START, RUN, run_bit
-    if value_bit > value_end or value_end > len(words) * WORD_BITS:
-        return _START, VALUE, value_end
+    run_bits, value_bits, n_rows, _ = read_directory(words, thread)
+    run_end = run_bit + run_bits
+    value_bit = run_end
+    value_end = value_bit + value_bits
+    if value_end > len(words) * WORD_BITS:
+        return _OUTSIDE, VALUE if run_end <= len(words) * WORD_BITS else RUN, run_bit
     if n_rows != len(rows):
         return _ROWS, RUN, 2 * thread * WORD_BITS
-    for row in rows:
-        column = -1
-        last = 0
-        # A row ends by flag, or at the last column without.
-        while last == 0 and column < columns - 1:
-            run, last, length = decode_run(
-                words, run_bit, run_limits, run_offsets, run_entries, run_raw_bits
-            )
-            if run_bit + length > run_end:
-                return _OVERRUN, RUN, run_bit
-            column += run + 1
-            if column >= columns:
-                return _COLUMN, RUN, run_bit
-            run_bit += length
-            value, length = decode_value(
-                words, value_bit, value_limits, value_offsets, value_entries, value_raw_bits
-            )
-            if value_bit + length > value_end:
-                return _OVERRUN, VALUE, value_bit
-            value_bit += length
-            weights[row, column] = value
+    column = -1
+    row = 0
+    while row < n_rows:
+        run, length = decode_run(
+            words, run_bit, run_limits, run_offsets, run_entries, run_raw_bits
+        )
+        column += run + 1
+        ends = column >= columns
+        if ends:
+            column -= columns
+        if run_bit + length > run_end:
+            return _OVERRUN, RUN, run_bit
+        if column >= columns:
+            return _COLUMN, RUN, run_bit
+        run_bit += length
+        if ends:
+            row += 1
+            if row == n_rows:
+                break
+        value, length = decode_value(
+            words, value_bit, value_limits, value_offsets, value_entries, value_raw_bits
+        )
+        if value_bit + length > value_end:
+            return _OVERRUN, VALUE, value_bit
+        value_bit += length
+        weights[rows[row], column] = value
     if run_bit != run_end:
         return _LEFTOVER, RUN, run_bit
     if value_bit != value_end:

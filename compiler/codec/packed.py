@@ -5,19 +5,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import STREAMS, Status, read_directory, read_slot, write_slot
-from compiler.codec.symbols import as_coded, make_plan, row_sizes
-from compiler.codec.tables import choose_tables
+from compiler.codec.bits import (
+    STREAMS,
+    Status,
+    measure_slot,
+    read_directory,
+    read_slot,
+    write_slot,
+)
+from compiler.codec.symbols import NO_CODE, Plan, as_coded, make_plan
+from compiler.codec.tables import choose_sets
 from npu.errors import CapacityError, ImageError
 from npu.format import (
-    MAX_SECTION_BITS,
     MAX_SLOT_ROWS,
+    MAX_STREAM_BITS,
     MAX_TILE_ROWS,
-    START_BITS,
+    SETS,
+    STREAM_BITS,
     WORD_BITS,
-    CodeTable,
+    CodeSet,
     block_bytes,
     directory_words,
+    set_of_lane,
     tile_directory_bytes,
 )
 
@@ -33,7 +42,7 @@ class Stats:
     block_bits : the matrix block, without scales.
     tile_directory_bits, section_directory_bits, run_bits, value_bits, padding_bits : the tile.
     h0_bits : zeroth-order entropy of all weights, zeros included.
-    nonzeros, symbols : weights that are not zero, and symbols coded for them (decode cycles).
+    nonzeros, symbols : weights that are not zero, and weights coded, explicit zeros among them.
     """
 
     block_bits: int
@@ -79,25 +88,26 @@ class Packed:
     shape : (rows, columns).
     lanes, threads : slot = lane * threads + thread.
     slot_rows : lanes * threads int64 arrays, the matrix rows of a slot in decode order.
-    run, value : the code tables.
+    sets : the code sets.
     sections : one uint32 array per lane: directory and streams.
-    symbols_per_slot : (lanes * threads,) int64: decode cycles of a slot.
+    symbols_per_slot : (lanes * threads,) int64: weights coded in a slot. It takes a turn for each,
+        and one for the terminator.
     """
 
     shape: tuple[int, int]
     lanes: int
     threads: int
     slot_rows: tuple[np.ndarray, ...]
-    run: CodeTable
-    value: CodeTable
+    sets: tuple[CodeSet, ...]
     sections: tuple[np.ndarray, ...]
     symbols_per_slot: np.ndarray
 
     def decode(self) -> np.ndarray:
         """The weights, (rows, columns) int8. Raises ImageError for damaged sections."""
-        for kind, table in zip(STREAMS, (self.run, self.value), strict=True):
-            if problem := table.problem():
-                raise ImageError(f"{kind} code: {problem}")
+        for number, tables in enumerate(self.sets):
+            for kind, table in zip(STREAMS, tables, strict=True):
+                if problem := table.problem():
+                    raise ImageError(f"set {number}, {kind} code: {problem}")
         weights = np.zeros((self.shape[0], max(1, self.shape[1])), np.int8)
         bases = np.cumsum([0, *map(len, self.slot_rows)])
         for lane, section in enumerate(self.sections):
@@ -107,8 +117,7 @@ class Packed:
                 lane,
                 self.slot_rows[slots],
                 int(bases[slots.start]),
-                self.run,
-                self.value,
+                self.sets[set_of_lane(lane, self.lanes, len(self.sets))],
                 weights,
             )
         return weights[:, : self.shape[1]]
@@ -138,13 +147,13 @@ class Packed:
         run_bits = value_bits = 0
         for section in self.sections:
             for thread in range(self.threads):
-                start, middle, end, _, _ = read_directory(section, self.threads, thread)
-                run_bits += middle - start
-                value_bits += end - middle
+                run, value, _, _ = read_directory(section, thread)
+                run_bits += run
+                value_bits += value
         sections = 8 * sum(len(_padded(section, bus_bytes)) for section in self.sections)
         directories = self.lanes * directory_words(self.threads) * WORD_BITS
         return Stats(
-            block_bits=8 * block_bytes(len(self.run.entries), len(self.value.entries), 0),
+            block_bits=8 * block_bytes(entry_counts(self.sets), 0),
             tile_directory_bits=8 * tile_directory_bytes(self.lanes, bus_bytes),
             section_directory_bits=directories,
             run_bits=run_bits,
@@ -161,21 +170,33 @@ def _padded(section: np.ndarray, bus_bytes: int) -> bytes:
     return data.ljust(-(-len(data) // bus_bytes) * bus_bytes, b"\0")
 
 
+def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
+    """Run and value entries of each set, as `npu.format.block_bytes` counts them."""
+    return [(len(run.entries), len(value.entries)) for run, value in sets]
+
+
+def measure(weights: np.ndarray, rows: np.ndarray, plan: Plan) -> tuple[int, int, int]:
+    """(weights coded, run bits, value bits) of a slot with these rows of a coded matrix."""
+    return measure_slot(
+        *(weights, rows, plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths)
+    )
+
+
 def encode(
     weights: np.ndarray,
     slot_rows: Sequence[np.ndarray],
     lanes: int,
     threads: int,
-    tables: tuple[CodeTable, CodeTable] | None = None,
+    sets: Sequence[CodeSet] | None = None,
 ) -> Packed:
     """Compress a matrix whose rows are dealt to slots.
 
     weights : (rows, columns) int8. slot_rows : lanes * threads arrays that together are a
-    permutation of the rows; slot = lane * threads + thread. tables : (run, value), by default the
-    best for this matrix.
+    permutation of the rows; slot = lane * threads + thread. sets : the code sets, by default one,
+    the best for this matrix dealt this way.
 
-    Raises CapacityError when a section, a slot or the matrix is too large for its directory, and
-    ValueError when `tables` cannot express a weight.
+    Raises CapacityError when a stream, a slot or the matrix is too large for its directory, and
+    ValueError when `sets` cannot express a slot.
     """
     coded = as_coded(weights)
     rows, columns = coded.shape
@@ -195,52 +216,59 @@ def encode(
                 f"lane {slot // threads}, thread {slot % threads}: {len(dealt_rows)} rows, "
                 f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
             )
-    run, value = tables or choose_tables([coded])
-    plan = make_plan(run, value, columns)
-    sizes = row_sizes(coded, plan)
-    slot_sizes = np.array([sizes[slot].sum(axis=0) for slot in slots]).reshape(-1, 3)
+    sets = tuple(choose_sets([(coded, slots)], lanes, 1) if sets is None else sets)
+    if len(sets) not in SETS:
+        raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
+    plans = [make_plan(tables, columns) for tables in sets]
     # Row bases of slots behind the last row may not fit their field; nobody reads them.
     bases = np.cumsum([0, *map(len, slots)]) & (MAX_TILE_ROWS - 1)
+    symbols = np.zeros(lanes * threads, np.int64)
     sections = []
     for lane in range(lanes):
-        lane_slots = range(lane * threads, (lane + 1) * threads)
-        stream_bits = slot_sizes[lane_slots, 1:].reshape(-1)
-        starts = directory_words(threads) * WORD_BITS + np.cumsum([0, *stream_bits])
-        if starts[-1] > MAX_SECTION_BITS:
-            raise CapacityError(
-                f"lane {lane}: a section of {starts[-1]} bits, at most {MAX_SECTION_BITS}: "
-                "split the matrix into tiles"
-            )
+        plan = plans[set_of_lane(lane, lanes, len(sets))]
+        streams = np.zeros((threads, 2), np.int64)
+        for thread in range(threads):
+            slot = lane * threads + thread
+            symbols[slot], *streams[thread] = measure(coded, slots[slot], plan)
+            for kind, bits in zip(STREAMS, streams[thread], strict=True):
+                if bits >= NO_CODE:
+                    raise ValueError(
+                        f"the {kind} code cannot express lane {lane}, thread {thread}"
+                    )
+                if bits > MAX_STREAM_BITS:
+                    raise CapacityError(
+                        f"lane {lane}, thread {thread}: a {kind} stream of {bits} bits, at most "
+                        f"{MAX_STREAM_BITS}: split the matrix into tiles"
+                    )
+        starts = directory_words(threads) * WORD_BITS + np.cumsum([0, *streams.reshape(-1)])
         words = np.zeros(-(-int(starts[-1]) // WORD_BITS), np.uint32)
-        for thread, slot in enumerate(lane_slots):
-            run_start, value_start = int(starts[2 * thread]), int(starts[2 * thread + 1])
-            words[2 * thread] = len(slots[slot]) << START_BITS | run_start
-            words[2 * thread + 1] = int(bases[slot]) << START_BITS | value_start
+        for thread, (run_bits, value_bits) in enumerate(streams):
+            slot = lane * threads + thread
+            words[2 * thread] = len(slots[slot]) << STREAM_BITS | run_bits
+            words[2 * thread + 1] = int(bases[slot]) << STREAM_BITS | value_bits
             written = write_slot(
                 coded,
                 slots[slot],
-                plan.flagless,
                 plan.first,
+                plan.end_first,
                 plan.run_codes,
                 plan.run_lengths,
                 plan.value_codes,
                 plan.value_lengths,
                 words,
-                run_start,
-                value_start,
+                int(starts[2 * thread]),
+                int(starts[2 * thread + 1]),
             )
-            assert written == (value_start, starts[2 * thread + 2])
-        words[2 * threads] = starts[-1]
+            assert written == (starts[2 * thread + 1], starts[2 * thread + 2])
         sections.append(words)
     return Packed(
         shape=(rows, weights.shape[1]),
         lanes=lanes,
         threads=threads,
         slot_rows=slots,
-        run=run,
-        value=value,
+        sets=sets,
         sections=tuple(sections),
-        symbols_per_slot=slot_sizes[:, 0].copy(),
+        symbols_per_slot=symbols,
     )
 
 
@@ -249,14 +277,13 @@ def decode_section(
     lane: int,
     slot_rows: Sequence[np.ndarray],
     row_base: int,
-    run: CodeTable,
-    value: CodeTable,
+    tables: CodeSet,
     weights: np.ndarray,
 ) -> None:
     """Decode one lane's section into its rows of `weights`.
 
     words : (n,) uint32. slot_rows : the lane's slots, one per thread. row_base : rows in the slots
-    of earlier lanes. run, value : tables whose `problem()` is None. weights : (rows, columns) int8,
+    of earlier lanes. tables : those whose `problem()` is None. weights : (rows, columns) int8,
     zeroed, columns >= 1.
 
     Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, nothing
@@ -269,12 +296,13 @@ def decode_section(
             f"{directory_words(threads)} words; compile the model again"
         )
     columns = weights.shape[1]
+    run, value = tables
+    start = directory_words(threads) * WORD_BITS
     for thread, rows in enumerate(slot_rows):
         status, stream, bit = read_slot(
             words,
-            threads,
             thread,
-            directory_words(threads) * WORD_BITS,
+            start,
             rows,
             columns,
             run.limits(),
@@ -287,15 +315,15 @@ def decode_section(
             value.raw_bits,
             weights,
         )
-        found_rows, found_base = (
-            int(field) for field in read_directory(words, threads, thread)[3:]
+        run_bits, value_bits, found_rows, found_base = (
+            int(field) for field in read_directory(words, thread)
         )
         what = {
             Status.OK: "",
-            Status.START: f"a stream leaves the section of {len(words) * WORD_BITS} bits",
+            Status.OUTSIDE: f"a stream leaves the section of {len(words) * WORD_BITS} bits",
             Status.ROWS: f"the directory counts {found_rows} rows, must be {len(rows)}",
             Status.OVERRUN: "a symbol runs past the end of the stream",
-            Status.COLUMN: f"a run leaves the matrix of {columns} columns",
+            Status.COLUMN: f"a run skips a row of {columns} columns",
             Status.LEFTOVER: "bits are left over behind the last row",
         }[Status(status)]
         if not what and len(rows) and found_base != row_base:
@@ -307,3 +335,4 @@ def decode_section(
                 "the image is damaged, compile the model again"
             )
         row_base += len(rows)
+        start += run_bits + value_bits

@@ -1,124 +1,169 @@
-"""From rows of weights to symbols: gaps, and the explicit zeros that split what has no code.
+"""From the rows of a slot to symbols: gaps, and the explicit zeros that split what has no code.
 
-A row is a sequence of steps (gap, weight): zeros skipped, then a weight. The last step ends the
-row, in one of two ways, which the run table decides:
-
-- with the last flag, when the table has entries with it;
-- without, at the matrix's last column, when it has none. A row whose last column is zero then
-  gets an explicit zero there. Dense matrices spend no bit on runs this way.
+A slot is a sequence of steps (gap, weight): zeros skipped since the previous weight, over the end
+of a row if need be, then a weight. A row without nonzeros has one step, an explicit zero in its
+last column. Behind the last weight comes the terminator: a run that passes the row's end.
 
 A gap without a code of its own is split into pieces: a shorter run, an explicit zero, and the rest.
-`Plan` holds the cheapest split of every gap under two tables.
+`Plan` holds the cheapest split of every gap and every end under two tables.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import measure_rows
 from compiler.codec.codebook import codes
-from npu.format import LAST_FLAG, CodeTable
+from npu.format import CodeSet
 from npu.jit import kernel
 
 # An explicit zero costs a decode cycle besides its bits. Priced low: bits come first.
 ZERO_CYCLE_BITS = 2
-# Far above any sum of real bits, far below the end of int64.
-NO_CODE = 1 << 40
+# Far above any sum of real bits; a tile full of them is far below the end of int64.
+NO_CODE = 1 << 32
 
 
 @kernel
 def split_gaps(
-    bases: np.ndarray, flags: np.ndarray, lengths: np.ndarray, raw_bits: int, zero_bits: int, n: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cheapest way to code each gap below `n`, in front of a last weight (1) or another (0).
+    bases: np.ndarray, lengths: np.ndarray, raw_bits: int, zero_bits: int, columns: int, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The cheapest way to code each gap below `n`, and each end of a slot with as many zeros left.
 
-    bases, flags, lengths : (entries,) first run, last flag, bits with raw bits of each run entry.
+    bases, lengths : (entries,) first run and bits with raw bits of each run entry.
     zero_bits : price of an explicit zero's value and cycle.
 
-    Returns three (2, n) int64 arrays: the run of the first piece (the gap itself when it needs no
-    split), the run bits of all pieces (>= NO_CODE: impossible), and the explicit zeros.
+    Returns three (n,) int64 arrays for gaps: the run of the first piece (the gap itself when it
+    needs no split), the run bits of all pieces (>= NO_CODE: impossible), and the explicit zeros;
+    then the same three, (min(columns, n),), for ends: there the first piece is the terminator when
+    it is not shorter than the zeros left.
     """
     span = 1 << raw_bits
-    first = np.zeros((2, n), np.int64)
-    bits = np.full((2, n), NO_CODE, np.int64)
-    zeros = np.zeros((2, n), np.int64)
+    direct = np.full(n, NO_CODE, np.int64)
     for i in range(len(bases)):
         for run in range(bases[i], min(bases[i] + span, n)):
-            bits[flags[i], run] = min(bits[flags[i], run], lengths[i])
-    for last in range(2):
-        for gap in range(n):
-            first[last, gap] = gap
-            price = bits[last, gap]
-            for i in range(len(bases)):
-                # All runs of an entry cost the same, so take its longest: a good split, though
-                # with raw bits not always the best one.
-                run = min(bases[i] + span, gap) - 1
-                if flags[i] or run < bases[i]:
-                    continue
-                rest = gap - run - 1
-                rest_price = bits[last, rest] + zeros[last, rest] * zero_bits
-                if lengths[i] + zero_bits + rest_price < price:
-                    price = lengths[i] + zero_bits + rest_price
-                    first[last, gap] = run
-                    bits[last, gap] = lengths[i] + bits[last, rest]
-                    zeros[last, gap] = 1 + zeros[last, rest]
-    return first, bits, zeros
+            direct[run] = min(direct[run], lengths[i])
+
+    first = np.arange(n)
+    bits = direct.copy()
+    zeros = np.zeros(n, np.int64)
+    for gap in range(n):
+        price = bits[gap]
+        for i in range(len(bases)):
+            # All runs of an entry cost the same, so take its longest: a good split, though
+            # with raw bits not always the best one.
+            run = min(bases[i] + span, gap) - 1
+            if run < bases[i]:
+                continue
+            rest = gap - run - 1
+            rest_price = bits[rest] + zeros[rest] * zero_bits
+            if lengths[i] + zero_bits + rest_price < price:
+                price = lengths[i] + zero_bits + rest_price
+                first[gap] = run
+                bits[gap] = lengths[i] + bits[rest]
+                zeros[gap] = 1 + zeros[rest]
+
+    ends = min(columns, n)
+    end_first = np.zeros(ends, np.int64)
+    end_bits = np.zeros(ends, np.int64)
+    end_zeros = np.zeros(ends, np.int64)
+    # A terminator is any run from `left` to `left + columns - 1`: the window slides down.
+    best = n - 1
+    for left in range(n - 1, -1, -1):
+        if best - left >= columns:
+            best = left
+            for run in range(left, left + columns):
+                if direct[run] < direct[best]:
+                    best = run
+        elif direct[left] <= direct[best]:
+            best = left
+        if left < ends:
+            end_first[left] = best
+            end_bits[left] = direct[best]
+    for left in range(ends):
+        price = end_bits[left]
+        for i in range(len(bases)):
+            run = min(bases[i] + span, left) - 1
+            if run < bases[i]:
+                continue
+            rest = left - run - 1
+            rest_price = end_bits[rest] + end_zeros[rest] * zero_bits
+            if lengths[i] + zero_bits + rest_price < price:
+                price = lengths[i] + zero_bits + rest_price
+                end_first[left] = run
+                end_bits[left] = lengths[i] + end_bits[rest]
+                end_zeros[left] = 1 + end_zeros[rest]
+    return first, bits, zeros, end_first, end_bits, end_zeros
 
 
 @kernel
 def count_entries(
     gap_counts: np.ndarray,
+    end_counts: np.ndarray,
     first: np.ndarray,
     bits: np.ndarray,
+    end_first: np.ndarray,
+    end_bits: np.ndarray,
     entry_of: np.ndarray,
     counts: np.ndarray,
 ) -> int:
     """Add up how often each entry is used; returns the explicit zeros, or -1 if a gap has no code.
 
-    entry_of : (2, n) int64, entry of a run that is coded in one piece.
+    entry_of : (n,) int64, entry of a run that is coded in one piece.
     """
     explicit = 0
-    for last in range(2):
-        for gap in range(gap_counts.shape[1]):
-            n = gap_counts[last, gap]
-            if n == 0:
-                continue
-            if bits[last, gap] >= NO_CODE:
-                return -1
-            rest = gap
-            while first[last, rest] != rest:
-                counts[entry_of[0, first[last, rest]]] += n
-                explicit += n
-                rest -= first[last, rest] + 1
-            counts[entry_of[last, rest]] += n
+    for gap in range(len(gap_counts)):
+        n = gap_counts[gap]
+        if n == 0:
+            continue
+        if bits[gap] >= NO_CODE:
+            return -1
+        rest = gap
+        while first[rest] != rest:
+            counts[entry_of[first[rest]]] += n
+            explicit += n
+            rest -= first[rest] + 1
+        counts[entry_of[rest]] += n
+    for left in range(len(end_counts)):
+        n = end_counts[left]
+        if n == 0:
+            continue
+        if end_bits[left] >= NO_CODE:
+            return -1
+        rest = left
+        while end_first[rest] < rest:
+            counts[entry_of[end_first[rest]]] += n
+            explicit += n
+            rest -= end_first[rest] + 1
+        counts[entry_of[end_first[rest]]] += n
     return explicit
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything that two tables say about coding weights of up to a number of columns.
+    """Everything that two tables say about coding a matrix of a number of columns.
 
     Attributes
     ----------
-    flagless : rows end at the last column, not by flag.
-    first, bits, zeros : see `split_gaps`.
-    run_codes, run_lengths : (2, columns) int64, code and raw bits of each run that has a code;
-        `[last, run]`.
+    first, bits, zeros, end_first, end_bits, end_zeros : see `split_gaps`; gaps may be as long as
+        two rows less their weights, ends as a row less its weight.
+    run_codes, run_lengths : (2 * columns - 1,) int64, code and raw bits of each run with a code.
     value_codes, value_lengths : (256,) int64, by weight modulo 256; length NO_CODE for none.
     """
 
-    flagless: bool
     first: np.ndarray
     bits: np.ndarray
     zeros: np.ndarray
+    end_first: np.ndarray
+    end_bits: np.ndarray
+    end_zeros: np.ndarray
     run_codes: np.ndarray
     run_lengths: np.ndarray
     value_codes: np.ndarray
     value_lengths: np.ndarray
 
 
-def make_plan(run: CodeTable, value: CodeTable, columns: int) -> Plan:
-    """Work out how the tables code every gap and weight. columns >= 1."""
+def make_plan(code_set: CodeSet, columns: int) -> Plan:
+    """Work out how the tables code every gap, end and weight. columns >= 1."""
+    run, value = code_set
     raws = np.arange(1 << value.raw_bits)
     value_codes = np.zeros(256, np.int64)
     value_lengths = np.full(256, NO_CODE, np.int64)
@@ -128,30 +173,26 @@ def make_plan(run: CodeTable, value: CodeTable, columns: int) -> Plan:
         value_codes[covered] = (code << value.raw_bits) + raws
         value_lengths[covered] = length + value.raw_bits
 
+    gaps = 2 * columns - 1
     raws = np.arange(1 << run.raw_bits)
-    flags = run.entries.astype(np.int64) // LAST_FLAG
-    bases = (run.entries.astype(np.int64) % LAST_FLAG) << run.raw_bits
-    run_codes = np.zeros((2, columns), np.int64)
-    run_lengths = np.full((2, columns), NO_CODE, np.int64)
+    bases = run.entries.astype(np.int64) << run.raw_bits
+    run_codes = np.zeros(gaps, np.int64)
+    run_lengths = np.full(gaps, NO_CODE, np.int64)
     entry_codes, entry_lengths = codes(run)
     for i in reversed(range(len(bases))):
-        n = max(0, min(len(raws), columns - int(bases[i])))
+        n = max(0, min(len(raws), gaps - int(bases[i])))
         covered = bases[i] + raws[:n]
-        run_codes[flags[i], covered] = (entry_codes[i] << run.raw_bits) + raws[:n]
-        run_lengths[flags[i], covered] = entry_lengths[i] + run.raw_bits
+        run_codes[covered] = (entry_codes[i] << run.raw_bits) + raws[:n]
+        run_lengths[covered] = entry_lengths[i] + run.raw_bits
     zero_bits = min(NO_CODE, int(value_lengths[0]) + ZERO_CYCLE_BITS)
-    first, bits, zeros = split_gaps(
-        bases, flags, entry_lengths + run.raw_bits, run.raw_bits, zero_bits, columns
-    )
-    return Plan(
-        not flags.any(), first, bits, zeros, run_codes, run_lengths, value_codes, value_lengths
-    )
+    split = split_gaps(bases, entry_lengths + run.raw_bits, run.raw_bits, zero_bits, columns, gaps)
+    return Plan(*split, run_codes, run_lengths, value_codes, value_lengths)
 
 
 def as_coded(weights: np.ndarray) -> np.ndarray:
     """The matrix that is coded: `weights`, or one column of zeros in place of none.
 
-    A row of no columns still has a bias and an output, and a row's end needs a symbol.
+    A row of no columns still has a bias and an output, and needs a symbol.
     """
     weights = np.ascontiguousarray(weights)
     if weights.dtype != np.int8 or weights.ndim != 2:
@@ -159,25 +200,3 @@ def as_coded(weights: np.ndarray) -> np.ndarray:
             f"weights must be int8 (rows, columns), not {weights.dtype} {weights.shape}"
         )
     return weights if weights.shape[1] else np.zeros((len(weights), 1), np.int8)
-
-
-def row_sizes(weights: np.ndarray, plan: Plan) -> np.ndarray:
-    """(rows, 3) int64: coded symbols, run bits and value bits of every row.
-
-    Raises ValueError when the tables behind `plan` have no code for a weight or a gap.
-    """
-    sizes = measure_rows(
-        as_coded(weights), plan.flagless, plan.bits, plan.zeros, plan.value_lengths
-    )
-    for row in np.flatnonzero((sizes[:, 1:] >= NO_CODE).any(axis=1))[:1]:
-        kind = "run" if sizes[row, 1] >= NO_CODE else "value"
-        raise ValueError(f"the {kind} code cannot express row {row}")
-    return sizes
-
-
-def row_symbols(weights: np.ndarray, run: CodeTable, value: CodeTable) -> np.ndarray:
-    """(rows,) int64, at least 1: symbols of each row, which are its decode cycles.
-
-    weights : (rows, columns) int8.
-    """
-    return row_sizes(weights, make_plan(run, value, max(1, weights.shape[1])))[:, 0]

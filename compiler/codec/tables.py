@@ -1,9 +1,8 @@
-"""The search for the two code tables of a matrix, or of several that share them.
+"""The search for the code tables of the rows that share them.
 
 Both streams are judged by histograms alone, so the search costs the same for a small matrix and a
 large one. Run and value table meet in the explicit zeros: the run table decides how many there are,
-the value table what one costs. So the two are chosen in turns, for rows that end by flag and for
-rows that end at the last column.
+the value table what one costs. So the two are chosen in turns, from two first guesses of that cost.
 """
 
 from collections.abc import Sequence
@@ -11,10 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import count_steps
+from compiler.codec.bits import count_slot
 from compiler.codec.codebook import code_table, codes
 from compiler.codec.symbols import ZERO_CYCLE_BITS, as_coded, count_entries, split_gaps
-from npu.format import LAST_FLAG, MAX_SYMBOLS, RUN_BASE_BITS, CodeTable, block_bytes
+from npu.format import (
+    ENTRY_BITS,
+    MAX_SYMBOLS,
+    CodeSet,
+    CodeTable,
+    padded_entries,
+    set_of_lane,
+)
 from npu.jit import kernel
 
 MAX_RAW_BITS = 8
@@ -29,25 +35,40 @@ ALPHABET_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 PARTITIONS_TRIED = 6
 
 
-def _table_bits(run_entries: int, value_entries: int) -> int:
-    return 8 * block_bytes(run_entries, value_entries, 0)
+def _table_bits(entries: int) -> int:
+    return 8 * padded_entries(entries)
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps:
-    """What is to be coded: gaps before last weights and others, and values, each by its count."""
+class Steps:
+    """What is to be coded, each by its count.
 
-    gaps: np.ndarray  # (2, columns) int64
-    values: np.ndarray  # (256,) int64, by weight modulo 256
+    Attributes
+    ----------
+    columns : of the matrix.
+    gaps, ends, values : see `compiler.codec.bits.count_slot`.
+    """
+
+    columns: int
+    gaps: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
 
 
-def _steps(matrices: Sequence[np.ndarray], flagless: bool) -> _Steps:
-    columns = max(m.shape[1] for m in matrices)
-    gaps = np.zeros((2, columns), np.int64)
-    values = np.zeros(256, np.int64)
-    for weights in matrices:
-        count_steps(weights, flagless, gaps, values)
-    return _Steps(gaps[:, : int(np.flatnonzero(gaps.any(axis=0)).max(initial=0)) + 1], values)
+def count_steps(columns: int, parts: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]]) -> Steps:
+    """Count the steps of (weights, slot_rows) pairs: int8 matrices of so many columns, dealt."""
+    columns = max(1, columns)
+    steps = Steps(
+        columns,
+        np.zeros(2 * columns - 1, np.int64),
+        np.zeros(columns, np.int64),
+        np.zeros(256, np.int64),
+    )
+    for weights, slot_rows in parts:
+        coded = as_coded(weights)
+        for rows in slot_rows:
+            count_slot(coded, rows, steps.gaps, steps.ends, steps.values)
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +80,29 @@ class _RunChoice:
 
 
 def _try_alphabet(
-    entries: np.ndarray, raw_bits: int, gaps: np.ndarray, zero_bits: int
+    entries: np.ndarray, raw_bits: int, steps: Steps, n: int, zero_bits: int
 ) -> _RunChoice | None:
-    """The best code for a given set of run entries, or None if they cannot code the gaps."""
-    n = gaps.shape[1]
+    """The best code for a given set of run entries, or None if they cannot code the gaps below n.
+
+    Terminators longer than any gap are not looked at.
+    """
     best = None
-    counts = np.bincount(
-        np.concatenate([_grouped(gaps[flag], raw_bits)[0] + flag * LAST_FLAG for flag in (0, 1)]),
-        np.concatenate([_grouped(gaps[flag], raw_bits)[1] for flag in (0, 1)]),
-        2 * LAST_FLAG,
-    )[entries].astype(np.int64)
+    gaps, ends = steps.gaps[:n], steps.ends[:n]
+    grouped, counts = _grouped(gaps, raw_bits)
+    counts = np.bincount(grouped, counts, 1 << ENTRY_BITS)[entries].astype(np.int64)
     table = code_table(entries, counts, raw_bits)
     for _ in range(REPLANS):
         entries = table.entries.astype(np.int64)
-        bases, flags = (entries % LAST_FLAG) << raw_bits, entries // LAST_FLAG
+        bases = entries << raw_bits
         lengths = codes(table)[1] + raw_bits
-        first, bits, _ = split_gaps(bases, flags, lengths, raw_bits, zero_bits, n)
-        entry_of = np.zeros((2, n), np.int64)
+        first, bits, _, end_first, end_bits, _ = split_gaps(
+            bases, lengths, raw_bits, zero_bits, steps.columns, n
+        )
+        entry_of = np.zeros(n, np.int64)
         for i in reversed(range(len(entries))):
-            entry_of[flags[i], bases[i] : bases[i] + (1 << raw_bits)] = i
+            entry_of[bases[i] : bases[i] + (1 << raw_bits)] = i
         counts = np.zeros(len(entries), np.int64)
-        explicit = count_entries(gaps, first, bits, entry_of, counts)
+        explicit = count_entries(gaps, ends, first, bits, end_first, end_bits, entry_of, counts)
         if explicit < 0:
             return best
         used = np.flatnonzero(counts) if counts.any() else np.arange(1)
@@ -87,7 +110,7 @@ def _try_alphabet(
         table = code_table(entries[used], counts[used], raw_bits)
         counts = np.array([used_counts[int(entry)] for entry in table.entries], np.int64)
         total = int(counts @ (codes(table)[1] + raw_bits)) + explicit * zero_bits
-        total += _table_bits(len(used), 0)
+        total += _table_bits(len(used))
         if best is not None and total >= best.bits:
             break
         best = _RunChoice(total, table, counts, explicit)
@@ -96,49 +119,44 @@ def _try_alphabet(
 
 def _grouped(counts: np.ndarray, raw_bits: int) -> tuple[np.ndarray, np.ndarray]:
     """(entries, counts) of the runs that an entry can express, added up by entry."""
-    counts = counts[: 1 << (RUN_BASE_BITS + raw_bits)]
+    counts = counts[: 1 << (ENTRY_BITS + raw_bits)]
     starts = np.arange(0, len(counts), 1 << raw_bits)
     return starts >> raw_bits, np.add.reduceat(counts, starts)
 
 
-def _choose_runs(steps: _Steps, flagless: bool, zero_bits: int) -> _RunChoice:
+def _choose_runs(steps: Steps, zero_bits: int) -> _RunChoice:
     """The best run table when an explicit zero costs `zero_bits`."""
     best: _RunChoice | None = None
-    longest = steps.gaps.shape[1] - 1
+    longest = max(int(np.flatnonzero(c).max(initial=0)) for c in (steps.gaps, steps.ends))
     for raw_bits in range(min(MAX_RAW_BITS, longest.bit_length()) + 1):
-        entries, counts = _grouped(steps.gaps[0], raw_bits)
-        last_entries, last_counts = _grouped(steps.gaps[1], raw_bits)
-        entries = np.concatenate([entries, last_entries + LAST_FLAG])
-        counts = np.concatenate([counts, last_counts])
+        entries, counts = _grouped(steps.gaps[: longest + 1], raw_bits)
         entries = entries[np.argsort(-counts, kind="stable")]
         occurring = int(np.count_nonzero(counts))
-        always = [0] if flagless else [0, LAST_FLAG]
         alphabets = [
-            np.unique([*entries[: max(0, min(size, occurring) - len(always))], *always])
+            np.unique([*entries[: max(0, min(size, occurring) - 1)], 0])
             for size in ALPHABET_SIZES
-            if len(always) <= size and (size <= occurring or size == len(always))
+            if size <= max(1, occurring)
         ]
         if occurring <= MAX_SYMBOLS:
-            # Nothing needs a split, so nothing needs the runs of 0 that make splits possible.
+            # Nothing needs a split, so nothing needs the run of 0 that makes splits possible.
             alphabets.append(np.sort(entries[: max(1, occurring)]))
         for alphabet in alphabets:
-            choice = _try_alphabet(alphabet, raw_bits, steps.gaps, zero_bits)
+            choice = _try_alphabet(alphabet, raw_bits, steps, longest + 1, zero_bits)
             if choice and (best is None or choice.bits < best.bits):
                 best = choice
     assert best is not None  # runs of 0 alone can code anything
-    return _without_rare_entries(best, steps, zero_bits)
+    return _without_rare_entries(best, steps, longest + 1, zero_bits)
 
 
-def _without_rare_entries(best: _RunChoice, steps: _Steps, zero_bits: int) -> _RunChoice:
+def _without_rare_entries(
+    best: _RunChoice, steps: Steps, n: int, zero_bits: int
+) -> _RunChoice:
     """Drop, one at a time and rarest first, the entries that do not earn their place."""
     for entry in best.table.entries[np.argsort(best.counts, kind="stable")]:
         kept = best.table.entries[best.table.entries != entry].astype(np.int64)
         if len(kept) in (0, len(best.table.entries)):
             continue
-        flagless = not (best.table.entries >= LAST_FLAG).any()
-        if not flagless and not (kept >= LAST_FLAG).any():
-            continue
-        choice = _try_alphabet(kept, best.table.raw_bits, steps.gaps, zero_bits)
+        choice = _try_alphabet(kept, best.table.raw_bits, steps, n, zero_bits)
         if choice and choice.bits < best.bits:
             best = choice
     return best
@@ -184,14 +202,14 @@ def _choose_values(counts: np.ndarray) -> tuple[int, CodeTable]:
     """(bits with the table, table) that codes values occurring `counts` times."""
     if not counts.any():
         table = code_table(np.zeros(1), np.zeros(1), 0)
-        return _table_bits(0, 1), table
+        return _table_bits(1), table
     best: tuple[int, CodeTable] | None = None
     total = int(counts.sum())
     for raw_bits in range(MAX_RAW_BITS + 1):
         for cut in _cuts(counts):
             rolled = np.roll(counts, -cut)
             cost, step = _partition(rolled.astype(np.float64), 1 << raw_bits)
-            estimate = np.array([c + _table_bits(0, m) for m, c in enumerate(cost[:, -1])])
+            estimate = np.array([c + _table_bits(m) for m, c in enumerate(cost[:, -1])])
             for m in np.argsort(estimate, kind="stable")[:PARTITIONS_TRIED]:
                 if not np.isfinite(estimate[m]):
                     break
@@ -209,7 +227,7 @@ def _choose_values(counts: np.ndarray) -> tuple[int, CodeTable]:
                 table = code_table(np.array(bases), np.array(groups), raw_bits)
                 lengths = dict(zip(table.entries.tolist(), codes(table)[1].tolist(), strict=True))
                 bits = sum(g * (lengths[b] + raw_bits) for b, g in zip(bases, groups, strict=True))
-                bits += _table_bits(0, len(bases))
+                bits += _table_bits(len(bases))
                 if best is None or bits < best[0]:
                     best = bits, table
     assert best is not None  # 8 raw bits code every value
@@ -222,28 +240,21 @@ def _zero_bits(value: CodeTable) -> int | None:
     return int(codes(value)[1][covers].min()) + value.raw_bits if covers.any() else None
 
 
-def choose_tables(weights: Sequence[np.ndarray]) -> tuple[CodeTable, CodeTable]:
-    """Run and value table for matrices that share them, with the fewest bits found.
+def choose_tables(steps: Steps) -> CodeSet:
+    """Run and value table for these steps, with the fewest bits found.
 
     Counts the streams, the tables in the matrix block, the explicit zeros, and for each of those
-    ZERO_CYCLE_BITS on top for its decode cycle.
-
-    weights : matrices (rows, columns) int8, any sizes, 0 included. The same input gives the same
-    tables.
+    ZERO_CYCLE_BITS on top for its decode cycle. The same input gives the same tables.
     """
-    matrices = [m for m in map(as_coded, weights) if len(m)] or [np.zeros((1, 1), np.int8)]
     best: tuple[float, CodeTable, CodeTable] | None = None
-    for flagless, guess in ((False, RARE_ZERO_BITS), (True, FREQUENT_ZERO_BITS)):
-        steps = _steps(matrices, flagless)
+    for first_guess in (RARE_ZERO_BITS, FREQUENT_ZERO_BITS):
+        guess = first_guess
         for _ in range(TURNS):
-            runs = _choose_runs(steps, flagless, guess + ZERO_CYCLE_BITS)
+            runs = _choose_runs(steps, guess + ZERO_CYCLE_BITS)
             values = steps.values.copy()
             values[0] += runs.explicit
             value_bits, value = _choose_values(values)
-            total = runs.bits - runs.explicit * (guess + ZERO_CYCLE_BITS)
-            total += int(values[0]) * ZERO_CYCLE_BITS + value_bits
-            if best is not None and total >= best[0] and guess == _zero_bits(value):
-                break
+            total = runs.bits - runs.explicit * guess + value_bits
             if best is None or total < best[0]:
                 best = total, runs.table, value
             zero = _zero_bits(value)
@@ -252,3 +263,25 @@ def choose_tables(weights: Sequence[np.ndarray]) -> tuple[CodeTable, CodeTable]:
             guess = zero
     assert best is not None
     return best[1], best[2]
+
+
+Part = tuple[np.ndarray, Sequence[np.ndarray]]
+"""A matrix (rows, columns) int8 and its rows by slot."""
+
+
+def choose_sets(parts: Sequence[Part], lanes: int, sets: int) -> list[CodeSet]:
+    """Code sets for dealt matrices that share them.
+
+    parts : matrices of the same number of columns, each dealt to the slots of `lanes` lanes.
+    """
+    columns = max((weights.shape[1] for weights, _ in parts), default=1)
+    chosen = []
+    for number in range(sets):
+        mine = [lane for lane in range(lanes) if set_of_lane(lane, lanes, sets) == number]
+        shares = []
+        for weights, slot_rows in parts:
+            threads = len(slot_rows) // lanes
+            slots = [lane * threads + thread for lane in mine for thread in range(threads)]
+            shares.append((weights, [slot_rows[slot] for slot in slots]))
+        chosen.append(choose_tables(count_steps(columns, shares)))
+    return chosen

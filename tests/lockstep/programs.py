@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 from hypothesis import strategies as st
 
-from compiler.codec import choose_tables, encode, row_symbols
+from compiler.codec import choose_sets, encode
 from compiler.deal import deal
-from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, pack_block
+from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack_block
 from npu.isa import Command, ElementType, command
 from npu.isa import encode as encode_command
 from npu.params import ChipParams
@@ -126,9 +126,9 @@ def tile_data(p: ChipParams, seed: int) -> TileData:
         if rng.random() < 0.05:
             weights[:] = rng.choice([-128, 127, 1])
         weights = weights.astype(np.int8)
-        tables = choose_tables([weights])
-        dealt = deal(row_symbols(weights, *tables), p.slots)
-        packed = encode(weights, dealt, p.lanes, p.threads, tables)
+        dealt = _dealt(rng, weights, p)
+        sets = choose_sets([(weights, dealt)], p.lanes, int(rng.choice(SETS)))
+        packed = encode(weights, dealt, p.lanes, p.threads, sets)
         bank_words = max(-(-len(s) * 4 // p.bus_bytes) for s in packed.sections)
         n_out = int(rng.integers(rows, rows + 8))
         records = np.zeros(rows, ROW_DTYPE)
@@ -143,11 +143,20 @@ def tile_data(p: ChipParams, seed: int) -> TileData:
         raw = records.view(np.uint8).reshape(rows, -1)
         if not shared:
             raw = np.concatenate([raw, scales.view(np.uint8).reshape(rows, -1)], axis=1)
-        block = pack_block(*tables, scales if shared else scales[:0])
+        block = pack_block(sets, scales if shared else scales[:0])
         blob = block + raw.tobytes()
         fits = bank_words <= layout.bank_half and len(blob) + LUT_BYTES <= layout.param_half
         if fits and n_out * 2 <= layout.slot_bytes:
             return TileData(columns, packed.tile(p.bus_bytes), blob, len(block))
+
+
+def _dealt(rng: np.random.Generator, weights: np.ndarray, p: ChipParams) -> list[np.ndarray]:
+    """The compiler's deal, or one in any order to any slots."""
+    if rng.random() < 0.5:
+        return deal(np.maximum(1, np.count_nonzero(weights, axis=1)), p.slots)
+    slot_of = rng.integers(0, rng.integers(1, p.slots + 1), len(weights))
+    order = rng.permutation(len(weights))
+    return [order[slot_of[order] == slot] for slot in range(p.slots)]
 
 
 def _scales(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -14,11 +14,17 @@ from npu.format import (
     PARAM_WORD,
     ROW_DTYPE,
     SCALE_DTYPE,
+    SCALES_AT,
+    SETS,
+    SETS_AT,
+    VERSION,
     CodeTable,
     block_bytes,
+    block_size,
     directory_words,
     pack_block,
     padded_entries,
+    set_of_lane,
     tile_directory_bytes,
     unpack_block,
 )
@@ -87,51 +93,75 @@ scales_lists = st.lists(
 )
 
 
-@given(tables, tables, scales_lists, st.integers(0, 5))
-def test_blocks_round_trip(run, value, scales, words):
+code_sets = st.sampled_from(SETS).flatmap(
+    lambda n: st.lists(st.tuples(tables, tables), min_size=n, max_size=n)
+)
+
+
+@given(code_sets, scales_lists, st.integers(0, 5))
+def test_blocks_round_trip(sets, scales, words):
     scales = np.array(scales, SCALE_DTYPE)
-    block = pack_block(run, value, scales)
-    assert len(block) == block_bytes(len(run.entries), len(value.entries), len(scales))
+    block = pack_block(sets, scales)
+    entries = [(len(run.entries), len(value.entries)) for run, value in sets]
+    assert len(block) == block_bytes(entries, len(scales))
     assert len(block) % PARAM_WORD == 0
     at = words * PARAM_WORD
     memory = np.full(at + len(block), 0xAA, np.uint8)
     memory[at:] = np.frombuffer(block, np.uint8)
     again = unpack_block(memory, at)
     assert not isinstance(again, str), again
-    for table, found in zip((run, value), again[:2], strict=True):
-        assert found.raw_bits == table.raw_bits
-        np.testing.assert_array_equal(found.counts, table.counts)
-        np.testing.assert_array_equal(found.entries, table.entries)
-    np.testing.assert_array_equal(again[2], scales)
+    for codes, again_codes in zip(sets, again[0], strict=True):
+        for table, found in zip(codes, again_codes, strict=True):
+            assert found.raw_bits == table.raw_bits
+            np.testing.assert_array_equal(found.counts, table.counts)
+            np.testing.assert_array_equal(found.entries, table.entries)
+    np.testing.assert_array_equal(again[1], scales)
+    assert block_size(memory, at) == len(block)
     # One byte less, and it is outside.
     assert isinstance(unpack_block(memory[:-1], at), str)
 
 
-def sample():
+def sample(sets=1):
     run = code_table(np.arange(5), np.arange(5), 1)
-    return np.frombuffer(pack_block(run, run, np.zeros(2, SCALE_DTYPE)), np.uint8)
+    return np.frombuffer(pack_block([(run, run)] * sets, np.zeros(2, SCALE_DTYPE)), np.uint8)
 
 
 @pytest.mark.parametrize(
     ("at", "byte", "problem"),
     [
-        (27, 2, "format version 2, this decoder reads version 1"),
+        (27, 1, "format version 1, this decoder reads version 2"),
         (26, 17, "17 scales, at most 16"),
-        (1, 65, "65 table entries, at most 64"),
-        (3, 200, "200 table entries, at most 64"),
+        (28, 0, "0 code sets, must be one of (1, 2, 4)"),
+        (28, 3, "3 code sets, must be one of (1, 2, 4)"),
+        (28, 4, "matrix block at 0 runs past the end of parameter memory"),
+        (1, 65, "set 0: 65 table entries, at most 64"),
+        (3, 200, "set 0: 200 table entries, at most 64"),
+        (48 + 3, 65, "set 1: 65 table entries, at most 64"),
         (1, 60, "matrix block at 0 runs past the end of parameter memory"),
-        (4, 9, "run code: code counts"),
-        (15, 9, "value code: code counts"),
-        (0, 9, "run code: "),
-        (1, 0, "run code: 0 table entries"),
+        (4, 9, "set 0, run code: code counts"),
+        (15, 9, "set 0, value code: code counts"),
+        (48 + 15, 9, "set 1, value code: code counts"),
+        (0, 9, "set 0, run code: "),
+        (1, 0, "set 0, run code: 0 table entries"),
     ],
 )
 def test_wrong_blocks(at, byte, problem):
-    memory = sample().copy()
+    memory = np.zeros(400, np.uint8)
+    block = sample(sets=2)
+    assert len(block) == 2 * 48 + 2 * 8
+    memory[: len(block)] = block
+    memory = memory[: len(block) + (200 if "entries" in problem or "set" in problem else 0)]
     memory[at] = byte
     found = unpack_block(memory, 0)
     assert isinstance(found, str)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("at", [48 + byte for byte in (26, 27, 28, 29, 30, 31)] + [29, 30, 31])
+def test_bytes_nobody_looks_at(at):
+    memory = sample(sets=2).copy()
+    memory[at] = 0xFF
+    assert not isinstance(unpack_block(memory, 0), str)
 
 
 def test_blocks_outside():
@@ -140,22 +170,34 @@ def test_blocks_outside():
         assert unpack_block(memory, at) == f"matrix block at {at} lies outside parameter memory"
 
 
-@given(st.binary(min_size=BLOCK_HEADER_BYTES, max_size=200), st.booleans())
-def test_any_bytes_are_a_block_or_a_problem(raw, versioned):
+@given(st.binary(min_size=BLOCK_HEADER_BYTES, max_size=400), st.sampled_from((0, *SETS)))
+def test_any_bytes_are_a_block_or_a_problem(raw, sets):
     memory = np.frombuffer(raw, np.uint8).copy()
-    if versioned:
-        memory[26:28] = memory[26] % 3, 1
+    if sets:
+        memory[SCALES_AT : SETS_AT + 1] = memory[SCALES_AT] % 3, VERSION, sets
         memory[[1, 3]] %= 8
+    assert block_size(memory, 0) >= BLOCK_HEADER_BYTES
     found = unpack_block(memory, 0)
     if not isinstance(found, str):
-        assert found[0].problem() is None
-        assert found[1].problem() is None
+        assert len(found[0]) == sets
+        assert all(table.problem() is None for codes in found[0] for table in codes)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 4, 7, 16])
+@pytest.mark.parametrize("sets", SETS)
+def test_lanes_share_the_sets_in_order(lanes, sets):
+    found = [set_of_lane(lane, lanes, sets) for lane in range(lanes)]
+    assert found == sorted(found)
+    assert found[0] == 0
+    assert found[-1] < sets
+    if lanes % sets == 0:
+        assert [found.count(n) for n in range(sets)] == [lanes // sets] * sets
 
 
 def test_sizes():
     assert SCALE_DTYPE.itemsize == ROW_DTYPE.itemsize == 8
     assert [padded_entries(n) for n in (1, 8, 9, 64)] == [8, 8, 16, 64]
-    assert [directory_words(threads) for threads in (2, 8)] == [5, 17]
+    assert [directory_words(threads) for threads in (2, 8)] == [4, 16]
     assert tile_directory_bytes(4, 8) == 8
     assert tile_directory_bytes(5, 8) == 16
     assert tile_directory_bytes(64, 32) == 128

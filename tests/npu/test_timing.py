@@ -20,8 +20,8 @@ def test_a_lane_holds_the_rows_in_its_pipeline():
 
 
 def test_streams_are_ready_after_directory_and_windows():
-    assert timing.prime(2, 5) == 5 + 4 * timing.PRIME_WORDS + timing.BANK_LATENCY
-    assert timing.prime(4, 9) - timing.prime(3, 9) == 2 * timing.PRIME_WORDS
+    assert timing.prime(2) == 4 + 4 * timing.PRIME_WORDS + timing.BANK_LATENCY
+    assert timing.prime(4) - timing.prime(3) == 2 + 2 * timing.PRIME_WORDS
 
 
 def test_a_vector_takes_a_group_per_cycle():

