@@ -126,9 +126,8 @@ def test_a_transfer_that_outlives_the_program_delays_the_next_start():
     assert records[Machine] == records[RtlMachine]
 
 
-# A tile of sections without rows: its streams are in order, so that only the table is at fault.
-_STREAMS_AT = 32 * directory_words(TINY.threads)
-_SECTION = np.full(directory_words(TINY.threads), _STREAMS_AT, "<u4").tobytes()
+# A tile of sections without rows: only the table is at fault.
+_SECTION = bytes(4 * directory_words(TINY.threads))
 EMPTY_TILE = np.full(TINY.lanes, TINY.align(len(_SECTION)) // TINY.bus_bytes, "<u2").tobytes()
 EMPTY_TILE += TINY.lanes * _SECTION.ljust(TINY.align(len(_SECTION)), b"\0")
 WAIT_ALL = command("WAIT", tags=255)
