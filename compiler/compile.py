@@ -49,7 +49,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(eq=False)
-class _Lowered:
+class Lowered:
     """A module and the buffers through which its graphs meet host and each other."""
 
     module: ChipModule
@@ -67,8 +67,7 @@ def compile_model(
     progress("lowering")
     for graph in model.graphs.values():
         verify_graph(graph)
-    lowered = _lower_transducer(model, params) if model.is_transducer else _lower(model, params)
-    verify.module(lowered.module)
+    lowered = lower(model, params)
     progress("compressing weights")
     plan = plan_weights(lowered.module, params)
     verify.weights(plan, params)
@@ -82,7 +81,14 @@ def compile_model(
 
 
 # --- lowering -------------------------------------------------------------------------------------
-def _lower(model: Model, params: ChipParams) -> _Lowered:
+def lower(model: Model, params: ChipParams) -> Lowered:
+    """A model as chip operators, not placed yet. Raises UnsupportedError, CapacityError."""
+    lowered = _lower_transducer(model, params) if model.is_transducer else _lower(model, params)
+    verify.module(lowered.module)
+    return lowered
+
+
+def _lower(model: Model, params: ChipParams) -> Lowered:
     graph = model.graphs["main"]
     segment = Segment("main")
     lowering = GraphLowering(graph, params, segment)
@@ -95,10 +101,10 @@ def _lower(model: Model, params: ChipParams) -> _Lowered:
     inputs = {
         host_input(i): lowering.buffer(i) for i in graph.inputs if graph.tensors[i].dtype == "int8"
     }
-    return _Lowered(module, inputs, outputs)
+    return Lowered(module, inputs, outputs)
 
 
-def _lower_transducer(model: Model, params: ChipParams) -> _Lowered:
+def _lower_transducer(model: Model, params: ChipParams) -> Lowered:
     segments = {role: Segment(role) for role in TRANSDUCER_GRAPHS}
     graphs = model.graphs
     encoder = GraphLowering(graphs["encoder"], params, segments["encoder"])
@@ -127,7 +133,7 @@ def _lower_transducer(model: Model, params: ChipParams) -> _Lowered:
     features = encoder.buffer(encoder.graph.inputs[0])
     encoded = encoder.buffer(encoder.graph.outputs[0])
     encoded.persistent = True
-    return _Lowered(module, {"features": features}, {"encoder_out": encoded, "logits": logits})
+    return Lowered(module, {"features": features}, {"encoder_out": encoded, "logits": logits})
 
 
 def _flattened(buffer: Buffer, graph: Graph, index: int) -> Buffer:
@@ -184,7 +190,7 @@ def _tensor(
 
 
 def _emit_graph(
-    model: Model, lowered: _Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
+    model: Model, lowered: Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
 ) -> Image:
     graph = model.graphs["main"]
     asm, memory = Assembler(), MemoryMap(params)
@@ -217,7 +223,7 @@ def _emit_graph(
 
 
 def _emit_transducer(
-    model: Model, lowered: _Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
+    model: Model, lowered: Lowered, plan: WeightPlan, params: ChipParams, sram_bytes: int
 ) -> Image:
     config, tokens = model.config, model.tokens
     assert config is not None and tokens is not None

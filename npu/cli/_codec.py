@@ -1,0 +1,228 @@
+"""The weight codec beside its peers: the same matrices, everything counted, in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from compiler.codec import encode, entropy_bits
+from compiler.codec.peers import SIZES, Coder, coders
+from compiler.compile import lower
+from compiler.ir import Matrix, MatVec
+from compiler.model import Model
+from compiler.tiles import PackedMatrix, pack_matrix
+from npu.params import ChipParams
+
+OURS = "zeroskip"
+ROWS, COLUMNS = 512, 640  # 320 Ki weights
+ZEROS = (0.5, 0.75, 0.9, 0.95)
+BITS = (6, 5, 4, 2)
+SEED = 20261121
+# A model of 45 M parameters.
+LARGE = (45, 1024, 1024)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A matrix of the bench.
+
+    Attributes
+    ----------
+    name, kind : for the report; kind is "zoo", "synthetic" or "random".
+    weights : (rows, columns) int8, one product of the chip.
+    parts : the same rows as the matrices that the model has; a chip product stacks an LSTM's gates.
+    """
+
+    name: str
+    kind: str
+    weights: np.ndarray
+    parts: tuple[np.ndarray, ...]
+
+    @property
+    def h0_bits(self) -> float:
+        """Entropy of the parts, each for itself."""
+        return sum(entropy_bits(part) for part in self.parts)
+
+
+def model_cases(model: Model, params: ChipParams) -> Iterator[Case]:
+    """The matrices of a model, as the chip multiplies them."""
+    seen: list[Matrix] = []
+    for segment in lower(model, params).module.segments.values():
+        for op in segment.operators:
+            if isinstance(op, MatVec) and op.matrix not in seen:
+                seen.append(op.matrix)
+                # Rows with another scale belong to another matrix of the model.
+                scales = np.stack([op.matrix.multipliers, op.matrix.shifts], axis=1)
+                borders = np.flatnonzero((scales[1:] != scales[:-1]).any(axis=1)) + 1
+                weights = op.matrix.weights
+                yield Case(op.matrix.name, "zoo", weights, tuple(np.split(weights, borders)))
+
+
+def synthetic_cases() -> Iterator[Case]:
+    """Pruned and quantised random matrices, and dense ones."""
+    for distribution in ("laplace", "normal"):
+        for scale in ("tensor", "channel"):
+            for zeros in ZEROS:
+                yield _synthetic(distribution, scale, zeros, 8)
+    for bits in BITS:
+        yield _synthetic("laplace", "tensor", 0.75, bits)
+    yield _synthetic("normal", "tensor", 0.0, 8)
+    uniform = np.random.default_rng(SEED).integers(-128, 128, (ROWS, COLUMNS)).astype(np.int8)
+    yield Case("uniform bytes, dense", "random", uniform, (uniform,))
+
+
+def _synthetic(distribution: str, scale: str, zeros: float, bits: int) -> Case:
+    rng = np.random.default_rng(SEED)
+    values = getattr(rng, distribution)(size=(ROWS, COLUMNS))
+    values[np.abs(values) < np.quantile(np.abs(values), zeros)] = 0
+    most = np.abs(values).max(axis=1, keepdims=True) if scale == "channel" else np.abs(values).max()
+    levels = (1 << (bits - 1)) - 1
+    weights = np.rint(values / most * levels).astype(np.int8)
+    name = f"{distribution}, {zeros:.0%} pruned, {bits} bit, per {scale}"
+    return Case(name, "synthetic", weights, (weights,))
+
+
+def packed(case: Case, params: ChipParams) -> PackedMatrix:
+    """The case as the compiler compresses it: dealt, code sets chosen, encoded."""
+    rows, columns = case.weights.shape
+    zeros, ones = np.zeros(rows, np.int64), np.ones(rows, np.int64)
+    matrix = Matrix(case.name, case.weights, zeros, np.arange(rows), ones, zeros, columns)
+    everything = params.bank_bytes // params.bus_bytes
+    return pack_matrix(matrix, params, 64 * everything, 64 * params.param_bytes)
+
+
+@dataclass
+class Measured:
+    """A coder on a case: bytes, and seconds to encode and decode on one thread."""
+
+    n_bytes: int
+    encode_seconds: float | None = None
+    decode_seconds: float | None = None
+    code_seconds: float | None = None  # encode alone, the code sets given
+
+
+def measure(case: Case, params: ChipParams, peers: dict[str, Coder]) -> dict[str, Measured]:
+    """Every coder on a case. Raises ValueError where one does not give the weights back."""
+    found = {OURS: _measure_ours(case, params)}
+    for name, coder in peers.items():
+        found[name] = _measure_peer(name, coder, case)
+    for name, size in SIZES.items():
+        found[name] = Measured(sum(size(part) for part in case.parts))
+    return found
+
+
+def _timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = work(*arguments)
+    return time.perf_counter() - began, result
+
+
+def _measure_ours(case: Case, params: ChipParams) -> Measured:
+    encode_seconds, result = _timed(packed, case, params)
+    decode_seconds = code_seconds = 0.0
+    for tile in result.tiles:
+        seconds, weights = _timed(tile.packed.decode)
+        decode_seconds += seconds
+        slots = tile.packed.slot_rows
+        arguments = (weights, slots, tile.packed.lanes, tile.packed.threads, tile.packed.sets)
+        code_seconds += _timed(encode, *arguments)[0]
+    decoded = np.concatenate([tile.packed.decode() for tile in result.tiles])
+    if not np.array_equal(decoded, case.weights):
+        raise ValueError(f"{OURS} does not give {case.name} back")
+    return Measured(result.compressed_bits // 8, encode_seconds, decode_seconds, code_seconds)
+
+
+def _measure_peer(name: str, coder: Coder, case: Case) -> Measured:
+    n_bytes, encode_total, decode_total = 0, 0.0, 0.0
+    for part in case.parts:
+        prepared = coder.prepare(part)
+        encode_seconds, data = _timed(coder.encode, prepared)
+        decode_seconds, decoded = _timed(coder.decode, data, part.size)
+        if isinstance(decoded, bytes):
+            decoded = np.frombuffer(decoded, np.int8)
+        if not np.array_equal(np.asarray(decoded, np.int8), part.reshape(-1)):
+            raise ValueError(f"{name} does not give {case.name} back")
+        n_bytes += len(data)
+        encode_total += encode_seconds
+        decode_total += decode_seconds
+    return Measured(n_bytes, encode_total, decode_total)
+
+
+def report(
+    cases: Sequence[Case], params: ChipParams, advance: Callable[[int], None]
+) -> dict[str, Any]:
+    """All cases as the JSON of the bench."""
+    peers = coders()
+    # Compile everything before it is timed.
+    measure(_synthetic("laplace", "tensor", 0.9, 8), params, {})
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        rows.append(
+            {
+                "name": case.name,
+                "kind": case.kind,
+                "shape": list(case.weights.shape),
+                "zeros": float(np.mean(case.weights == 0)),
+                "h0_bytes": case.h0_bits / 8,
+                "stacked_h0_bytes": entropy_bits(case.weights) / 8,
+                "coders": {n: vars(m) for n, m in measure(case, params, peers).items()},
+            }
+        )
+        advance(1)
+    names = list(rows[0]["coders"])
+    return {
+        "chip": {"name": params.name, "lanes": params.lanes, "threads": params.threads},
+        "coders": names,
+        "cases": rows,
+        "zoo": _sum([row for row in rows if row["kind"] == "zoo"], names),
+        "all": _sum(rows, names),
+    }
+
+
+def _sum(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+    """Bytes of all, ratio to their entropy, and rates in weights per second."""
+    weights = sum(int(np.prod(row["shape"])) for row in rows)
+    h0 = sum(row["h0_bytes"] for row in rows)
+    total: dict[str, Any] = {"weights": weights, "h0_bytes": h0, "coders": {}}
+    for name in names:
+        measured = [row["coders"][name] for row in rows]
+        entry: dict[str, float] = {"n_bytes": sum(m["n_bytes"] for m in measured)}
+        entry["ratio"] = entry["n_bytes"] / h0
+        for what in ("encode", "code", "decode"):
+            seconds = [m[f"{what}_seconds"] for m in measured]
+            if None not in seconds:
+                entry[f"{what}_rate"] = weights / sum(seconds)
+        total["coders"][name] = entry
+    return total
+
+
+def _all_packed(
+    pool: ThreadPoolExecutor, cases: Sequence[Case], params: ChipParams
+) -> list[PackedMatrix]:
+    return list(pool.map(packed, cases, repeat(params)))
+
+
+def large(params: ChipParams, workers: int) -> dict[str, Any]:
+    """Compress a model of 45 M parameters on `workers` threads."""
+    rng = np.random.default_rng(SEED)
+    count, rows, columns = LARGE
+    cases = []
+    for index in range(count):
+        values = rng.laplace(0, 20, (rows, columns)) * (rng.random((rows, columns)) < 0.25)
+        weights = np.clip(np.rint(values), -127, 127).astype(np.int8)
+        cases.append(Case(f"matrix {index}", "large", weights, (weights,)))
+    packed(cases[0], params)
+    with ThreadPoolExecutor(workers) as pool:
+        seconds, results = _timed(_all_packed, pool, cases, params)
+    return {
+        "weights": count * rows * columns,
+        "workers": workers,
+        "seconds": seconds,
+        "bytes": sum(result.compressed_bits // 8 for result in results),
+    }

@@ -1,0 +1,139 @@
+"""Regenerate `reports/codec.md` and `codec.png`: `npu bench codec --json reports/codec.json`, then
+
+python -m reports.codec_page
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).with_name("codec.md")
+FIGURE = Path(__file__).with_name("codec.png")
+RUN = Path(__file__).with_name("codec.json")
+PLOTTED = "laplace, "
+
+
+def page(run: dict[str, Any]) -> str:
+    """The page as Markdown, from the JSON of `npu bench codec`."""
+    names, zoo, chip = run["coders"], run["zoo"], run["chip"]
+    ours = names[0]
+    stacked = sum(case["stacked_h0_bytes"] for case in run["cases"] if case["kind"] == "zoo")
+    lines = [
+        "# The weight codec beside its peers",
+        "",
+        (
+            "Written by `python -m reports.codec_page` from `codec.json`, which"
+            " `npu bench codec --large --json reports/codec.json` wrote."
+        ),
+        "",
+        (
+            "Everything is counted: codes, headers, directories, padding, for"
+            f" {chip['lanes']} lanes of {chip['threads']} threads. The entropy is that of the single"
+            " weights of each matrix, zeros included. Row records (bias, scale, destination) are not counted, nor is Vela's"
+            " stream of biases and scales. EIE is counted without its column pointers."
+        ),
+        "",
+        "![bits per weight](codec.png)",
+        "",
+        f"## The matrices of the model: {zoo['weights']:,} weights",
+        "",
+        (
+            f"Their entropy is {zoo['h0_bytes']:,.0f} bytes. Rates are in million weights per"
+            ' second on one thread; "codes given" leaves out the choice of codes and the dealing of rows.'
+        ),
+        "",
+        "| coder | bytes | / entropy | encode | codes given | decode |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, entry in zoo["coders"].items():
+        rates = (
+            f"{entry[key] / 1e6:,.1f}" if key in entry else ""
+            for key in ("encode_rate", "code_rate", "decode_rate")
+        )
+        lines.append(
+            f"| {name} | {entry['n_bytes']:,} | {entry['ratio']:.4f} | {' | '.join(rates)} |"
+        )
+    if "Vela" in zoo["coders"]:
+        vela = zoo["coders"]["Vela"]
+        mine = zoo["coders"][ours]
+        lines += [
+            "",
+            (
+                f"{1 - mine['n_bytes'] / vela['n_bytes']:.1%} smaller than Vela; encodes"
+                f" {mine['encode_rate'] / vela['encode_rate']:.1f} times as fast"
+                f" ({mine['code_rate'] / vela['encode_rate']:.1f} with codes given), decodes"
+                f" {mine['decode_rate'] / vela['decode_rate']:.1f} times as fast."
+            ),
+        ]
+    lines += [
+        "",
+        (
+            "The model's matrices come below the entropy of the stacked gates"
+            f" ({stacked:,.0f} bytes),"
+            " and some matrices below their own: rows differ in density and magnitude, which an"
+            " entropy over all weights of a matrix does not see and code sets do."
+        ),
+    ]
+    if "large" in run:
+        large = run["large"]
+        lines += [
+            "",
+            (
+                f"A model of {large['weights']:,} weights is compressed in"
+                f" {large['seconds']:.1f} s on {large['workers']} threads."
+            ),
+        ]
+    lines += [
+        "",
+        "## Every matrix, in bits per weight",
+        "",
+        f"| matrix | zeros | entropy | {' | '.join(names)} | {ours} / entropy |",
+        "|---|---:|---:|" + "---:|" * (len(names) + 1),
+    ]
+    for case in run["cases"]:
+        weights = case["shape"][0] * case["shape"][1]
+        sizes = [case["coders"][name]["n_bytes"] for name in names]
+        ratio = f"{sizes[0] / case['h0_bytes']:.4f}" if case["h0_bytes"] else ""
+        bits = " | ".join(f"{8 * size / weights:.3f}" for size in sizes)
+        shape = " x ".join(map(str, case["shape"]))
+        lines.append(
+            f"| {case['name']} ({shape}) | {case['zeros']:.1%} |"
+            f" {8 * case['h0_bytes'] / weights:.3f} | {bits} | {ratio} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def figure(run: dict[str, Any], path: Path) -> None:
+    """Bits per weight over zeros, with the entropy, for one family of matrices."""
+    from matplotlib.figure import Figure
+
+    cases = sorted(
+        (
+            case
+            for case in run["cases"]
+            if case["name"].startswith(PLOTTED) and case["name"].endswith("8 bit, per tensor")
+        ),
+        key=lambda case: case["zeros"],
+    )
+    zeros = [100 * case["zeros"] for case in cases]
+    drawing = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = drawing.subplots()
+    entropy = [8 * case["h0_bytes"] / (case["shape"][0] * case["shape"][1]) for case in cases]
+    axes.plot(zeros, entropy, "k--", label="entropy")
+    for name in run["coders"]:
+        bits = [
+            8 * case["coders"][name]["n_bytes"] / (case["shape"][0] * case["shape"][1])
+            for case in cases
+        ]
+        axes.plot(zeros, bits, marker="o", markersize=4, label=name)
+    axes.set(xlabel="zeros (%)", ylabel="bits per weight", ylim=(0, 9))
+    axes.set_title("Laplace weights, 8 bit, one scale, 512 x 640")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    drawing.savefig(path, dpi=110, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    recorded = json.loads(RUN.read_text(encoding="utf-8"))
+    PAGE.write_text(page(recorded), encoding="utf-8")
+    figure(recorded, FIGURE)
