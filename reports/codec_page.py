@@ -28,9 +28,10 @@ def page(run: dict[str, Any]) -> str:
         "",
         (
             "Everything is counted: codes, headers, directories, padding, for"
-            f" {chip['lanes']} lanes of {chip['threads']} threads. The entropy is that of the single"
-            " weights of each matrix, zeros included. Row records (bias, scale, destination) are not counted, nor is Vela's"
-            " stream of biases and scales. EIE is counted without its column pointers."
+            f" {chip['lanes']} lanes of {chip['threads']} threads. The entropy is that of the"
+            " single weights of each matrix, zeros included. Row records (bias, scale,"
+            " destination) are not counted, nor is Vela's stream of biases and scales. EIE is"
+            " counted without its column pointers."
         ),
         "",
         "![bits per weight](codec.png)",
@@ -39,7 +40,8 @@ def page(run: dict[str, Any]) -> str:
         "",
         (
             f"Their entropy is {zoo['h0_bytes']:,.0f} bytes. Rates are in million weights per"
-            ' second on one thread; "codes given" leaves out the choice of codes and the dealing of rows.'
+            ' second on one thread; "codes given" leaves out the choice of codes and the dealing'
+            " of rows."
         ),
         "",
         "| coder | bytes | / entropy | encode | codes given | decode |",
