@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec import Packed, choose_sets, encode, entropy_bits
-from compiler.deal import deal
+from compiler.arrange import Arrangement, arrange
+from compiler.codec import Packed, encode, entropy_bits
 from compiler.ir import Matrix
 from npu.errors import CapacityError
 from npu.format import (
@@ -14,7 +14,6 @@ from npu.format import (
     MAX_TILE_ROWS,
     ROW_DTYPE,
     SCALE_DTYPE,
-    CodeSet,
     pack_block,
     tile_directory_bytes,
 )
@@ -113,7 +112,6 @@ def pack_matrix(
             f"{matrix.name}: its rows go to {int(matrix.destination.max()) + 1} places, "
             f"a row record names {_MAX_DESTINATION + 1}; split the layer"
         )
-    lengths = np.maximum(1, np.count_nonzero(matrix.weights, axis=1))
     scales, scale_index = _scales(matrix)
     record = row_record_bytes(matrix)
     longest = min(MAX_TILE_ROWS, max_record_bytes // record)
@@ -122,13 +120,12 @@ def pack_matrix(
             f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
             f"{record} bytes; take a chip with a larger param_bytes"
         )
-    count = -(-len(lengths) // longest)
+    rows = len(matrix.weights)
+    count = -(-rows // longest)
     while True:
-        groups = _split(lengths, count)
-        dealt = [deal(lengths[rows], params.slots) for rows in groups]
-        parts = [(matrix.weights[rows], slots) for rows, slots in zip(groups, dealt, strict=True)]
-        sets = choose_sets(parts, params.lanes, 1)
-        tiles = _try_tiles(matrix, params, groups, dealt, sets, scale_index, max_words)
+        groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
+        arranged = arrange(matrix.weights, groups, params)
+        tiles = _try_tiles(matrix, params, groups, arranged, scale_index, max_words)
         if tiles is not None:
             break
         if max(map(len, groups)) == 1:
@@ -136,29 +133,28 @@ def pack_matrix(
                 f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes "
                 "per bank; take a chip with a larger bank_bytes"
             )
-        count = min(len(lengths), count + max(1, count // 8))
-    return PackedMatrix(matrix, pack_block(sets, scales), tuple(tiles))
-
-
-def _split(lengths: np.ndarray, count: int) -> list[np.ndarray]:
-    """Rows in order, in `count` groups of about equal numbers of rows."""
-    return [g for g in np.array_split(np.arange(len(lengths)), count) if len(g)]
+        # At least as many as all sections together need.
+        bits, _ = arranged.sizes(params)
+        needed = bits // (8 * params.bus_bytes * params.lanes * max_words)
+        count = min(rows, max(count + max(1, count // 8), needed))
+    return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
 
 
 def _try_tiles(
     matrix: Matrix,
     params: ChipParams,
     groups: Sequence[np.ndarray],
-    deals: Sequence[Sequence[np.ndarray]],
-    sets: Sequence[CodeSet],
+    arranged: Arrangement,
     scale_index: np.ndarray,
     max_words: int,
 ) -> list[Tile] | None:
     """One tile per group of rows, or None as soon as one is too long for its bank."""
     tiles = []
-    for rows, dealt in zip(groups, deals, strict=True):
+    for rows, dealt in zip(groups, arranged.deals, strict=True):
         try:
-            packed = encode(matrix.weights[rows], dealt, params.lanes, params.threads, sets)
+            packed = encode(
+                matrix.weights[rows], dealt, params.lanes, params.threads, arranged.sets
+            )
             image = packed.tile(params.bus_bytes)
         except CapacityError:
             return None

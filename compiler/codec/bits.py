@@ -136,6 +136,29 @@ def measure_slot(
 
 
 @kernel
+def measure_rows(
+    weights: np.ndarray, bits: np.ndarray, zeros: np.ndarray, value_lengths: np.ndarray
+) -> np.ndarray:
+    """(rows, 4) int64 of each row: zeros at its start and end; weights coded and bits between."""
+    rows, columns = weights.shape
+    sizes = np.zeros((rows, 4), np.int64)
+    gaps = np.empty(columns, np.int64)
+    values = np.empty(columns, np.int64)
+    for row in range(rows):
+        n, left = row_steps(weights[row], gaps, values)
+        explicit = 0
+        total = value_lengths[values[0] & 0xFF]
+        for i in range(1, n):
+            explicit += zeros[gaps[i]]
+            total += bits[gaps[i]] + value_lengths[values[i] & 0xFF]
+        if explicit:
+            total += explicit * value_lengths[0]
+        sizes[row, 0], sizes[row, 1], sizes[row, 2], sizes[row, 3] = gaps[0], left, n, total
+        sizes[row, 2] += explicit
+    return sizes
+
+
+@kernel
 def write_slot(
     weights: np.ndarray,
     rows: np.ndarray,
@@ -229,9 +252,7 @@ def read_slot(
     column = -1
     row = 0
     while row < n_rows:
-        run, length = decode_run(
-            words, run_bit, run_limits, run_offsets, run_entries, run_raw_bits
-        )
+        run, length = decode_run(words, run_bit, run_limits, run_offsets, run_entries, run_raw_bits)
         column += run + 1
         ends = column >= columns
         if ends:

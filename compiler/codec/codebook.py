@@ -92,13 +92,23 @@ def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTa
     )
 
 
+@kernel
+def _codes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    n = counts.sum()
+    values = np.zeros(n, np.int64)
+    lengths = np.zeros(n, np.int64)
+    code = 0
+    i = 0
+    for length in range(len(counts)):
+        code <<= 1
+        for _ in range(counts[length]):
+            values[i] = code
+            lengths[i] = length
+            code += 1
+            i += 1
+    return values, lengths
+
+
 def codes(table: CodeTable) -> tuple[np.ndarray, np.ndarray]:
     """(codes, lengths), each (n,) int64, of the entries in canonical order."""
-    lengths = np.repeat(np.arange(LENGTHS), table.counts)
-    values = np.zeros(len(lengths), np.int64)
-    code = 0
-    for i, length in enumerate(lengths):
-        if i:
-            code = (code + 1) << int(length - lengths[i - 1])
-        values[i] = code
-    return values, lengths
+    return _codes(table.counts)

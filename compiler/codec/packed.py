@@ -232,9 +232,7 @@ def encode(
             symbols[slot], *streams[thread] = measure(coded, slots[slot], plan)
             for kind, bits in zip(STREAMS, streams[thread], strict=True):
                 if bits >= NO_CODE:
-                    raise ValueError(
-                        f"the {kind} code cannot express lane {lane}, thread {thread}"
-                    )
+                    raise ValueError(f"the {kind} code cannot express lane {lane}, thread {thread}")
                 if bits > MAX_STREAM_BITS:
                     raise CapacityError(
                         f"lane {lane}, thread {thread}: a {kind} stream of {bits} bits, at most "

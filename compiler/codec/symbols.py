@@ -185,8 +185,14 @@ def make_plan(code_set: CodeSet, columns: int) -> Plan:
         run_codes[covered] = (entry_codes[i] << run.raw_bits) + raws[:n]
         run_lengths[covered] = entry_lengths[i] + run.raw_bits
     zero_bits = min(NO_CODE, int(value_lengths[0]) + ZERO_CYCLE_BITS)
-    split = split_gaps(bases, entry_lengths + run.raw_bits, run.raw_bits, zero_bits, columns, gaps)
-    return Plan(*split, run_codes, run_lengths, value_codes, value_lengths)
+    lengths = entry_lengths + run.raw_bits
+    first, bits, zeros, end_first, end_bits, end_zeros = split_gaps(
+        bases, lengths, run.raw_bits, zero_bits, columns, gaps
+    )
+    return Plan(
+        *(first, bits, zeros, end_first, end_bits, end_zeros),
+        *(run_codes, run_lengths, value_codes, value_lengths),
+    )
 
 
 def as_coded(weights: np.ndarray) -> np.ndarray:

@@ -128,7 +128,10 @@ def _choose_runs(steps: Steps, zero_bits: int) -> _RunChoice:
     """The best run table when an explicit zero costs `zero_bits`."""
     best: _RunChoice | None = None
     longest = max(int(np.flatnonzero(c).max(initial=0)) for c in (steps.gaps, steps.ends))
+    symbols = int(steps.gaps.sum() + steps.ends.sum())
     for raw_bits in range(min(MAX_RAW_BITS, longest.bit_length()) + 1):
+        if best and symbols * raw_bits >= best.bits:
+            break
         entries, counts = _grouped(steps.gaps[: longest + 1], raw_bits)
         entries = entries[np.argsort(-counts, kind="stable")]
         occurring = int(np.count_nonzero(counts))
@@ -148,9 +151,7 @@ def _choose_runs(steps: Steps, zero_bits: int) -> _RunChoice:
     return _without_rare_entries(best, steps, longest + 1, zero_bits)
 
 
-def _without_rare_entries(
-    best: _RunChoice, steps: Steps, n: int, zero_bits: int
-) -> _RunChoice:
+def _without_rare_entries(best: _RunChoice, steps: Steps, n: int, zero_bits: int) -> _RunChoice:
     """Drop, one at a time and rarest first, the entries that do not earn their place."""
     for entry in best.table.entries[np.argsort(best.counts, kind="stable")]:
         kept = best.table.entries[best.table.entries != entry].astype(np.int64)
@@ -206,7 +207,9 @@ def _choose_values(counts: np.ndarray) -> tuple[int, CodeTable]:
     best: tuple[int, CodeTable] | None = None
     total = int(counts.sum())
     for raw_bits in range(MAX_RAW_BITS + 1):
-        for cut in _cuts(counts):
+        if best and total * raw_bits >= best[0]:
+            break
+        for cut in _cuts(counts) if raw_bits else (0,):
             rolled = np.roll(counts, -cut)
             cost, step = _partition(rolled.astype(np.float64), 1 << raw_bits)
             estimate = np.array([c + _table_bits(m) for m, c in enumerate(cost[:, -1])])

@@ -103,7 +103,8 @@ def test_records_stand_in_slot_order(scales, max_words):
     packed = pack_matrix(m, chip(), max_words, 8192)
     assert (len(packed.tiles) > 1) == (max_words == 40)
     block = unpack_block(np.frombuffer(packed.block, np.uint8), 0)
-    shared = block[2]
+    assert not isinstance(block, str), block
+    _, shared = block
     assert len(shared) == (0 if scales > MAX_SCALES else scales)
     first = 0
     for tile in packed.tiles:

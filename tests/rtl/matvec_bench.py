@@ -9,7 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
+from compiler.arrange import Arrangement
 from compiler.codec import choose_sets
+from compiler.deal import deal
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words, tile_directory_bytes
@@ -74,10 +76,12 @@ def make_case(
     )
     bus_words = params.bank_bytes // params.bus_bytes - bank
 
-    def choose(parts, lanes, _):
-        return tables or choose_sets(parts, lanes, sets)
+    def arranged(weights, groups, params):
+        dealt = tuple(deal(np.maximum(1, np.count_nonzero(weights, axis=1)), params.slots))
+        codes = tables or choose_sets([(weights, dealt)], params.lanes, sets)
+        return Arrangement((weights,), (dealt,), tuple(codes))
 
-    with patch("compiler.tiles.choose_sets", choose):
+    with patch("compiler.tiles.arrange", arranged):
         packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)

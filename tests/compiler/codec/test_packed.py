@@ -103,7 +103,9 @@ each_vector = pytest.mark.parametrize("vector", VECTOR_LIST, ids=lambda vector: 
 
 
 def code_sets(vector):
-    return [(run, value) for (run, _), (value, _) in zip(vector["run"], vector["value"])]
+    return [
+        (run, value) for (run, _), (value, _) in zip(vector["run"], vector["value"], strict=True)
+    ]
 
 
 def encode_vector(vector):
@@ -223,9 +225,9 @@ def test_round_trip(weights, lanes, threads, n_sets, seed):
     assert all(table.problem() is None for codes in packed.sets for table in codes)
     assert packed.shape == weights.shape
     np.testing.assert_array_equal(packed.decode(), weights)
-    for rows, symbols in zip(slots, packed.symbols_per_slot, strict=True):
-        coded = np.maximum(1, np.count_nonzero(weights[rows], axis=1)).sum()
-        assert coded <= symbols <= len(rows) * max(1, weights.shape[1])
+    for rows, coded in zip(slots, packed.symbols_per_slot, strict=True):
+        least = np.maximum(1, np.count_nonzero(weights[rows], axis=1)).sum()
+        assert least <= coded <= len(rows) * max(1, weights.shape[1])
     columns = max(1, weights.shape[1])
     for lane, section in enumerate(packed.sections):
         decoded = naive_decode(section, threads, columns, *sets[lane * n_sets // lanes])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from npu import timing
 
+
 def code_strings(table):
     """{code: entry} of a canonical code: equal lengths count up, entries in order."""
     codes, code, entries = {}, 0, iter(table.entries)

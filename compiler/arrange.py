@@ -1,0 +1,247 @@
+"""Where the rows of a matrix go: any slot and any place in it will do, so the choice saves bits.
+
+Rows alike go to lanes that share a code set (`compiler.codec.classes`). Sections are padded to a
+bus word, so rows of equally many symbols swap lanes until most sections end just under one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compiler.codec.bits import measure_rows
+from compiler.codec.classes import Split, classes, splits
+from compiler.codec.packed import entry_counts, measure
+from compiler.codec.symbols import Plan, as_coded, make_plan
+from compiler.codec.tables import Part, choose_sets
+from compiler.deal import deal
+from npu import timing
+from npu.format import SETS, WORD_BITS, CodeSet, block_bytes, directory_words
+from npu.jit import kernel
+from npu.params import ChipParams
+
+# What a cycle of a product is worth in bits of its matrix. A set costs about 24 cycles of every
+# product, and a row too many in the fullest slot its symbols: neither for a few bytes.
+BITS_PER_CYCLE = 64
+# Of an ideal saving, the part that a further set's own tables cost, in blocks of one set.
+SET_COST = 0.75
+# With so many more symbols than nonzeros, rows are dealt again by what they really take.
+UNEVEN = 1.01
+# Rows that a lane swaps to end just under a bus word.
+SWAPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Rows of the tiles of a matrix in their slots, and the code sets that all tiles share.
+
+    Attributes
+    ----------
+    tiles : the weights of each tile, (rows, columns) int8, at least one column.
+    deals : for each tile, its rows by slot.
+    sets : divide the lanes.
+    """
+
+    tiles: tuple[np.ndarray, ...]
+    deals: tuple[tuple[np.ndarray, ...], ...]
+    sets: tuple[CodeSet, ...]
+
+    def parts(self) -> list[Part]:
+        return list(zip(self.tiles, self.deals, strict=True))
+
+    def plans(self) -> list[Plan]:
+        return [make_plan(tables, self.tiles[0].shape[1]) for tables in self.sets]
+
+    def share(
+        self, slots: Sequence[np.ndarray], number: int, params: ChipParams
+    ) -> Sequence[np.ndarray]:
+        """The slots of the lanes that decode with a set."""
+        size = params.slots // len(self.sets)
+        return slots[number * size : (number + 1) * size]
+
+    def sizes(self, params: ChipParams) -> tuple[int, int]:
+        """(bits, cycles of a product): sections padded and block without scales; without waits."""
+        entries = entry_counts(self.sets)
+        load = max(
+            timing.load_block(entries, 0),
+            -(-self.tiles[0].shape[1] // params.bus_bytes),
+            timing.prime(params.threads),
+        )
+        bits, cycles = 8 * block_bytes(entries, 0), load * len(self.tiles)
+        bus = 8 * params.bus_bytes
+        for weights, slots in self.parts():
+            turns = 0
+            for number, plan in enumerate(self.plans()):
+                measured = [
+                    measure(weights, slot, plan) for slot in self.share(slots, number, params)
+                ]
+                found = np.array(measured, np.int64).reshape(-1, params.threads, 3)
+                sections = directory_words(params.threads) * WORD_BITS + found[:, :, 1:].sum(
+                    axis=(1, 2)
+                )
+                bits += int((-(-sections // bus) * bus).sum())
+                turns = max(turns, int(found[:, :, 0].max()) + 1)
+            cycles += turns * params.threads
+        return bits, cycles
+
+    def price(self, params: ChipParams) -> int:
+        bits, cycles = self.sizes(params)
+        return bits + BITS_PER_CYCLE * cycles
+
+
+def arrange(weights: np.ndarray, groups: Sequence[np.ndarray], params: ChipParams) -> Arrangement:
+    """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets."""
+    coded = as_coded(weights)
+    mass = np.maximum(1, np.count_nonzero(coded, axis=1))
+    best = _dealt(coded, groups, mass, [], params)
+    allowed = [n for n in SETS if params.lanes % n == 0]
+    found = splits(coded, mass, max(allowed))
+    block = 8 * block_bytes(entry_counts(best.sets), 0)
+    promises = [
+        sum(split.saved for split in found[: n - 1]) - SET_COST * block * (n - 1) for n in allowed
+    ]
+    if (further := allowed[int(np.argmax(promises))] - 1) > 0:
+        separate = _dealt(coded, groups, mass, found[:further], params)
+        best = min(best, separate, key=lambda made: made.price(params))
+    return _padded(best, params)
+
+
+def _dealt(
+    coded: np.ndarray,
+    groups: Sequence[np.ndarray],
+    mass: np.ndarray,
+    found: Sequence[Split],
+    params: ChipParams,
+) -> Arrangement:
+    """Rows dealt by class, slots as full as each other."""
+    sets = len(found) + 1
+    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
+
+    def by(lengths: Sequence[np.ndarray]) -> Arrangement:
+        deals = []
+        for rows, length in zip(groups, lengths, strict=True):
+            slots: list[np.ndarray] = []
+            for part in classes(found, mass, rows):
+                mine = np.searchsorted(rows, part)
+                slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
+            deals.append(tuple(slots))
+        parts = list(zip(tiles, deals, strict=True))
+        return Arrangement(tiles, tuple(deals), tuple(choose_sets(parts, params.lanes, sets)))
+
+    made = by([mass[rows] for rows in groups])
+    lengths = [sizes[:, 2] for sizes in _row_sizes(made, params)]
+    if sum(int(length.sum()) for length in lengths) <= UNEVEN * mass.sum():
+        return made
+    return min(made, by(lengths), key=lambda made: made.price(params))
+
+
+def _row_sizes(made: Arrangement, params: ChipParams) -> list[np.ndarray]:
+    """`measure_rows` of each tile, every row by the code set that it is dealt to."""
+    found = []
+    for weights, slots in zip(made.tiles, made.deals, strict=True):
+        sizes = np.zeros((len(weights), 4), np.int64)
+        for number, plan in enumerate(made.plans()):
+            rows = np.concatenate([np.zeros(0, np.int64), *made.share(slots, number, params)])
+            sizes[rows] = measure_rows(weights[rows], plan.bits, plan.zeros, plan.value_lengths)
+        found.append(sizes)
+    return found
+
+
+@kernel
+def _swap_lanes(
+    order: np.ndarray,
+    starts: np.ndarray,
+    threads: int,
+    lengths: np.ndarray,
+    sizes: np.ndarray,
+    bits: np.ndarray,
+    zeros: np.ndarray,
+    zero_bits: int,
+    end_bits: np.ndarray,
+    end_zeros: np.ndarray,
+    bus: int,
+    swaps: int,
+) -> None:
+    """Swap rows between lanes of a code set, in place, until sections end just under a bus word.
+
+    order : (rows,) slot after slot; starts : (slots + 1,) where they start in it; lengths :
+    (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`. Only rows of equally
+    many symbols swap, where no explicit zeros are added.
+    """
+    slots = len(starts) - 1
+    lanes = slots // threads
+    for lane in range(lanes - 1):
+        for _ in range(swaps):
+            waste = -lengths[lane] % bus
+            best, at, other_at, other_lane = waste, -1, -1, -1
+            change, other_change = 0, 0
+            for slot in range(lane * threads, (lane + 1) * threads):
+                for i in range(starts[slot], starts[slot + 1]):
+                    for other in range((lane + 1) * threads, slots):
+                        for j in range(starts[other], starts[other + 1]):
+                            if sizes[order[i], 2] != sizes[order[j], 2]:
+                                continue
+                            inner = sizes[order[j], 3] - sizes[order[i], 3]
+                            mine, theirs = inner, -inner
+                            fewer = True
+                            for side in range(2):
+                                here, there = (i, j) if side == 0 else (j, i)
+                                which = slot if side == 0 else other
+                                old, new = order[here], order[there]
+                                before = 0
+                                if here > starts[which]:
+                                    before = sizes[order[here - 1], 1]
+                                a, b = before + sizes[old, 0], before + sizes[new, 0]
+                                explicit = zeros[b] - zeros[a]
+                                delta = bits[b] - bits[a]
+                                if here + 1 < starts[which + 1]:
+                                    behind = sizes[order[here + 1], 0]
+                                    a, b = sizes[old, 1] + behind, sizes[new, 1] + behind
+                                    explicit += zeros[b] - zeros[a]
+                                    delta += bits[b] - bits[a]
+                                else:
+                                    a, b = sizes[old, 1], sizes[new, 1]
+                                    explicit += end_zeros[b] - end_zeros[a]
+                                    delta += end_bits[b] - end_bits[a]
+                                if explicit > 0:
+                                    fewer = False
+                                elif explicit < 0:
+                                    delta += explicit * zero_bits
+                                if side == 0:
+                                    mine += delta
+                                else:
+                                    theirs += delta
+                            if not fewer:
+                                continue
+                            cost = -(lengths[lane] + mine) % bus + mine + theirs
+                            if cost < best:
+                                best, at, other_at, other_lane = cost, i, j, other // threads
+                                change, other_change = mine, theirs
+            if at < 0:
+                break
+            order[at], order[other_at] = order[other_at], order[at]
+            lengths[lane] += change
+            lengths[other_lane] += other_change
+
+
+def _padded(made: Arrangement, params: ChipParams) -> Arrangement:
+    """Less padding, where swaps of rows find it."""
+    deals = []
+    for (weights, slots), sizes in zip(made.parts(), _row_sizes(made, params), strict=True):
+        swapped: list[np.ndarray] = []
+        for number, plan in enumerate(made.plans()):
+            share = made.share(slots, number, params)
+            lengths = [sum(measure(weights, slot, plan)[1:]) for slot in share]
+            per_lane = np.array(lengths, np.int64).reshape(-1, params.threads).sum(axis=1)
+            per_lane += directory_words(params.threads) * WORD_BITS
+            order = np.concatenate(share)
+            starts = np.cumsum([0, *map(len, share)])
+            _swap_lanes(
+                *(order, starts, params.threads, per_lane, sizes, plan.bits, plan.zeros),
+                *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),
+                *(8 * params.bus_bytes, SWAPS),
+            )
+            swapped += np.split(order, starts[1:-1])
+        deals.append(tuple(swapped))
+    better = replace(made, deals=tuple(deals))
+    return min(made, better, key=lambda found: found.price(params))

@@ -1,0 +1,166 @@
+"""Classes of rows that are worth a code set each: rows alike in their runs and values.
+
+A row's profile counts its runs and values. Rows are cut in two halves of equal mass (symbols, what
+their lanes take turns for), so that both halves together take the fewest bits under codes of their
+own: from several first cuts, each half's entropy code is worked out from its rows, and the rows are
+sorted by how much cheaper one half's code is for them than the other's, and cut again. Four classes
+are the halves of the halves.
+
+All arithmetic on rows is on integers, so that every machine finds the same classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from npu.jit import kernel
+
+# Runs from here on share counts, in bins that double in size.
+EXACT_RUNS = 48
+RUN_BINS = EXACT_RUNS + 16
+BINS = RUN_BINS + 256
+# The search looks at so many rows, evenly spread; the others follow their codes.
+SAMPLE_ROWS = 512
+ROUNDS = 8
+# A bit of a symbol's price, and what a symbol that a half never saw counts as.
+PRICE_UNITS = 256
+UNSEEN = 1 / 64
+
+
+@kernel
+def _profiles(weights: np.ndarray) -> np.ndarray:
+    """(rows, BINS) int64 counts: a row's runs, those at its ends as one, then its values."""
+    rows, columns = weights.shape
+    counts = np.zeros((rows, BINS), np.int64)
+    for row in range(rows):
+        column = -1
+        lead = -1
+        for i in range(columns + 1):
+            if i < columns and weights[row, i] == 0:
+                continue
+            run = i - column - 1
+            if lead < 0:
+                lead = run
+            else:
+                if i == columns:
+                    run += lead
+                place = run
+                if run >= EXACT_RUNS:
+                    place = EXACT_RUNS
+                    while run >= 2 * EXACT_RUNS and place < RUN_BINS - 1:
+                        run >>= 1
+                        place += 1
+                counts[row, place] += 1
+            if i < columns:
+                counts[row, RUN_BINS + (np.int64(weights[row, i]) & 0xFF)] += 1
+            column = i
+    return counts
+
+
+@kernel
+def _prices(profiles: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """(rows,) int64: the profiles' symbols at `price` (BINS,) each."""
+    total = np.zeros(len(profiles), np.int64)
+    for row in range(len(profiles)):
+        for i in range(profiles.shape[1]):
+            total[row] += profiles[row, i] * price[i]
+    return total
+
+
+def _code(counts: np.ndarray) -> tuple[float, np.ndarray]:
+    """(bits, price of each symbol in PRICE_UNITS) of an ideal code for these counts of a class."""
+    bits, prices = 0.0, []
+    for part in (counts[:RUN_BINS], counts[RUN_BINS:]):
+        seen = part[part > 0]
+        bits -= float((seen * np.log2(seen / max(1, seen.sum()))).sum())
+        share = np.maximum(part, UNSEEN) / max(1, part.sum())
+        prices.append(np.rint(-np.log2(share) * PRICE_UNITS).astype(np.int64))
+    return bits, np.concatenate(prices)
+
+
+def halves(order: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`order` cut in two of about equal mass; mass : by row."""
+    total = np.cumsum(mass[order])
+    cut = int(np.searchsorted(2 * total - mass[order], total[-1])) if len(order) else 0
+    return order[:cut], order[cut:]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """How to tell two halves apart.
+
+    Attributes
+    ----------
+    preference : (rows,) int64: the lower, the more a row belongs to the first half.
+    saved : bits that the rows it was made for take less as halves, under ideal codes.
+    """
+
+    preference: np.ndarray
+    saved: float
+
+
+def _split(profiles: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
+    """The best split found for some rows, as a preference of all."""
+    sample = rows[:: -(-len(rows) // SAMPLE_ROWS) or 1]
+    values = np.abs(np.arange(256) - 128)[(np.arange(256) + 128) % 256]
+    size = profiles[:, RUN_BINS:] @ values * PRICE_UNITS // np.maximum(1, mass)
+    rank = np.argsort(np.argsort(size[sample], kind="stable"), kind="stable")
+    dense = np.argsort(np.argsort(mass[sample], kind="stable"), kind="stable")
+    starts = (np.arange(len(sample)), rank, dense, rank + dense, rank - dense)
+    best: tuple[float, np.ndarray] | None = None
+    for start in starts:
+        order = sample[np.argsort(start, kind="stable")]
+        last = None
+        for _ in range(ROUNDS):
+            codes = [_code(profiles[half].sum(axis=0)) for half in halves(order, mass)]
+            bits = codes[0][0] + codes[1][0]
+            price = codes[0][1] - codes[1][1]
+            if best is None or bits < best[0]:
+                best = bits, price
+            if last is not None and bits >= last:
+                break
+            last = bits
+            preference = _prices(profiles[sample], price) * PRICE_UNITS // mass[sample]
+            order = sample[np.argsort(preference, kind="stable")]
+    assert best is not None
+    preference = _prices(profiles, best[1]) * PRICE_UNITS // mass
+    parts = (rows, *halves(rows[np.argsort(preference[rows], kind="stable")], mass))
+    whole, *separate = (_code(profiles[part].sum(axis=0))[0] for part in parts)
+    return Split(preference, whole - sum(separate))
+
+
+def splits(weights: np.ndarray, mass: np.ndarray, sets: int) -> list[Split]:
+    """How to split the rows of a matrix in `sets` classes: one for 2, three for 4.
+
+    weights : (rows, columns) int8; mass : (rows,) at least 1.
+    """
+    profiles = _profiles(weights)
+    found: list[Split] = []
+    parts = [np.arange(len(weights))]
+    for _ in range(sets.bit_length() - 1):
+        level = [_split(profiles, mass, part) for part in parts]
+        parts = _halved(parts, level, mass)
+        found += level
+    return found
+
+
+def _halved(
+    parts: Sequence[np.ndarray], level: Sequence[Split], mass: np.ndarray
+) -> list[np.ndarray]:
+    """Each part's two halves, in ascending order."""
+    return [
+        np.sort(half)
+        for part, split in zip(parts, level, strict=True)
+        for half in halves(part[np.argsort(split.preference[part], kind="stable")], mass)
+    ]
+
+
+def classes(found: Sequence[Split], mass: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """Some of the rows by class, in ascending order, all classes of about equal mass."""
+    parts, at = [rows], 0
+    while at < len(found):
+        level = found[at : at + len(parts)]
+        at += len(level)
+        parts = _halved(parts, level, mass)
+    return parts
