@@ -30,9 +30,15 @@ RARE_ZERO_BITS = 10
 FREQUENT_ZERO_BITS = 4
 TURNS = 3
 REPLANS = 4
-ALPHABET_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64)
+# From so many weights among the places on, zeros may be worth coding in place of runs.
+FREQUENT_ZEROS_FROM = 0.4
+ALPHABET_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+# Larger alphabets, or more raw bits, are not looked at once these many in a row were no better.
+PATIENCE = 2
 # Huffman lengths are tried on this many of the best partitions by entropy.
-PARTITIONS_TRIED = 6
+PARTITIONS_TRIED = 3
+# More raw bits are not looked at once the entropy is so much above the best code found.
+HOPELESS = 1.02
 
 
 def _table_bits(entries: int) -> int:
@@ -69,6 +75,13 @@ def count_steps(columns: int, parts: Sequence[tuple[np.ndarray, Sequence[np.ndar
         for rows in slot_rows:
             count_slot(coded, rows, steps.gaps, steps.ends, steps.values)
     return steps
+
+
+def _raw_bits(near: int | None) -> range:
+    """The raw bits to try: all, or those about a good choice."""
+    if near is None:
+        return range(MAX_RAW_BITS + 1)
+    return range(max(0, near - 1), min(MAX_RAW_BITS, near + 1) + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +137,14 @@ def _grouped(counts: np.ndarray, raw_bits: int) -> tuple[np.ndarray, np.ndarray]
     return starts >> raw_bits, np.add.reduceat(counts, starts)
 
 
-def _choose_runs(steps: Steps, zero_bits: int) -> _RunChoice:
-    """The best run table when an explicit zero costs `zero_bits`."""
+def _choose_runs(steps: Steps, zero_bits: int, near: int | None) -> _RunChoice:
+    """The best run table when an explicit zero costs `zero_bits`; raw bits near some, or any."""
     best: _RunChoice | None = None
     longest = max(int(np.flatnonzero(c).max(initial=0)) for c in (steps.gaps, steps.ends))
     symbols = int(steps.gaps.sum() + steps.ends.sum())
-    for raw_bits in range(min(MAX_RAW_BITS, longest.bit_length()) + 1):
+    for raw_bits in _raw_bits(near):
+        if raw_bits > longest.bit_length():
+            break
         if best and symbols * raw_bits >= best.bits:
             break
         entries, counts = _grouped(steps.gaps[: longest + 1], raw_bits)
@@ -143,10 +158,17 @@ def _choose_runs(steps: Steps, zero_bits: int) -> _RunChoice:
         if occurring <= MAX_SYMBOLS:
             # Nothing needs a split, so nothing needs the run of 0 that makes splits possible.
             alphabets.append(np.sort(entries[: max(1, occurring)]))
-        for alphabet in alphabets:
+        worse, last = 0, None
+        for alphabet in reversed(alphabets):
             choice = _try_alphabet(alphabet, raw_bits, steps, longest + 1, zero_bits)
-            if choice and (best is None or choice.bits < best.bits):
+            if choice is None:
+                continue
+            worse = worse + 1 if last is not None and choice.bits >= last else 0
+            last = choice.bits
+            if best is None or choice.bits < best.bits:
                 best = choice
+            if worse == PATIENCE:
+                break
     assert best is not None  # runs of 0 alone can code anything
     return _without_rare_entries(best, steps, longest + 1, zero_bits)
 
@@ -191,6 +213,22 @@ def _partition(counts: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
     return cost, step
 
 
+@kernel
+def _groups(counts: np.ndarray, step: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """(first value, count) of each of the `m` groups that a partition ends with."""
+    starts = np.zeros(m, np.int64)
+    groups = np.zeros(m, np.int64)
+    end = len(counts)
+    while end:
+        size = step[m, end]
+        if size:
+            m -= 1
+            starts[m] = end - size
+            groups[m] = counts[end - size : end].sum()
+        end -= max(1, size)
+    return starts, groups
+
+
 def _cuts(counts: np.ndarray) -> list[int]:
     """Values at which the circle of 256 may be opened: groups never cross such a cut."""
     used = np.flatnonzero(counts)
@@ -199,40 +237,36 @@ def _cuts(counts: np.ndarray) -> list[int]:
     return sorted({0, 1, 128, widest})
 
 
-def _choose_values(counts: np.ndarray) -> tuple[int, CodeTable]:
-    """(bits with the table, table) that codes values occurring `counts` times."""
+def _choose_values(counts: np.ndarray, near: int | None) -> tuple[int, CodeTable]:
+    """(bits with the table, table) for values occurring `counts` times; `near` as for runs."""
     if not counts.any():
         table = code_table(np.zeros(1), np.zeros(1), 0)
         return _table_bits(1), table
     best: tuple[int, CodeTable] | None = None
     total = int(counts.sum())
-    for raw_bits in range(MAX_RAW_BITS + 1):
+    table_bits = np.array([_table_bits(m) for m in range(MAX_SYMBOLS + 1)])
+    for raw_bits in _raw_bits(near):
         if best and total * raw_bits >= best[0]:
             break
+        least = np.inf
         for cut in _cuts(counts) if raw_bits else (0,):
             rolled = np.roll(counts, -cut)
             cost, step = _partition(rolled.astype(np.float64), 1 << raw_bits)
-            estimate = np.array([c + _table_bits(m) for m, c in enumerate(cost[:, -1])])
+            estimate = cost[:, -1] + table_bits + total * raw_bits
+            least = min(least, float(estimate.min()))
             for m in np.argsort(estimate, kind="stable")[:PARTITIONS_TRIED]:
-                if not np.isfinite(estimate[m]):
+                if not np.isfinite(estimate[m]) or (best and estimate[m] >= best[0]):
                     break
-                if best and estimate[m] + total * raw_bits >= best[0]:
-                    break
-                bases, groups = [], []
-                end = 256
-                while m or end:
-                    size = int(step[m, end])
-                    if size:
-                        bases.append((end - size + cut) % 256)
-                        groups.append(int(rolled[end - size : end].sum()))
-                        m -= 1
-                    end -= max(1, size)
-                table = code_table(np.array(bases), np.array(groups), raw_bits)
-                lengths = dict(zip(table.entries.tolist(), codes(table)[1].tolist(), strict=True))
-                bits = sum(g * (lengths[b] + raw_bits) for b, g in zip(bases, groups, strict=True))
-                bits += _table_bits(len(bases))
+                starts, groups = _groups(rolled, step, m)
+                table = code_table((starts + cut) % 256, groups, raw_bits)
+                lengths = np.zeros(256, np.int64)
+                lengths[table.entries] = codes(table)[1]
+                bits = int(groups @ (lengths[(starts + cut) % 256] + raw_bits))
+                bits += _table_bits(len(groups))
                 if best is None or bits < best[0]:
                     best = bits, table
+        if best and np.isfinite(least) and least > HOPELESS * best[0]:
+            break
     assert best is not None  # 8 raw bits code every value
     return best
 
@@ -250,13 +284,19 @@ def choose_tables(steps: Steps) -> CodeSet:
     ZERO_CYCLE_BITS on top for its decode cycle. The same input gives the same tables.
     """
     best: tuple[float, CodeTable, CodeTable] | None = None
-    for first_guess in (RARE_ZERO_BITS, FREQUENT_ZERO_BITS):
-        guess = first_guess
+    places = sum(int(np.arange(len(c)) @ c) for c in (steps.gaps, steps.ends))
+    places += int(steps.values.sum())
+    guesses = [RARE_ZERO_BITS]
+    if steps.values.sum() >= FREQUENT_ZEROS_FROM * places:
+        guesses.append(FREQUENT_ZERO_BITS)
+    for first_guess in guesses:
+        guess, near = first_guess, (None, None)
         for _ in range(TURNS):
-            runs = _choose_runs(steps, guess + ZERO_CYCLE_BITS)
+            runs = _choose_runs(steps, guess + ZERO_CYCLE_BITS, near[0])
             values = steps.values.copy()
             values[0] += runs.explicit
-            value_bits, value = _choose_values(values)
+            value_bits, value = _choose_values(values, near[1])
+            near = runs.table.raw_bits, value.raw_bits
             total = runs.bits - runs.explicit * guess + value_bits
             if best is None or total < best[0]:
                 best = total, runs.table, value
@@ -265,6 +305,10 @@ def choose_tables(steps: Steps) -> CodeSet:
                 break
             guess = zero
     assert best is not None
+    # A bound for every input: all weights, zeros too, in eight bits each.
+    if 8 * places + 2 * _table_bits(1) < best[0]:
+        one = np.zeros(1, np.int64)
+        return code_table(one, one, 0), code_table(one, one, 8)
     return best[1], best[2]
 
 
