@@ -290,13 +290,15 @@ def choose_tables(steps: Steps) -> CodeSet:
     if steps.values.sum() >= FREQUENT_ZEROS_FROM * places:
         guesses.append(FREQUENT_ZERO_BITS)
     for first_guess in guesses:
-        guess, near = first_guess, (None, None)
+        guess = first_guess
+        near_run: int | None = None
+        near_value: int | None = None
         for _ in range(TURNS):
-            runs = _choose_runs(steps, guess + ZERO_CYCLE_BITS, near[0])
+            runs = _choose_runs(steps, guess + ZERO_CYCLE_BITS, near_run)
             values = steps.values.copy()
             values[0] += runs.explicit
-            value_bits, value = _choose_values(values, near[1])
-            near = runs.table.raw_bits, value.raw_bits
+            value_bits, value = _choose_values(values, near_value)
+            near_run, near_value = runs.table.raw_bits, value.raw_bits
             total = runs.bits - runs.explicit * guess + value_bits
             if best is None or total < best[0]:
                 best = total, runs.table, value

@@ -58,8 +58,8 @@ def test_any_matrix(seed, rows, columns, density, lanes, threads, tiles):
 
 def test_sizes_are_what_is_packed():
     params = chip(lanes=8)
-    weights = np.concatenate([sparse(1, 100, 90, 0.2), sparse(2, 60, 90, 0.6, 3)])
-    groups = [np.arange(first, 160, 2) for first in range(2)]
+    weights = np.concatenate([sparse(1, 450, 90, 0.2), sparse(2, 150, 90, 0.6, 3)])
+    groups = [np.arange(first, 600, 2) for first in range(2)]
     made = arrange(weights, groups, params)
     assert len(made.sets) == 2
     bits, cycles = made.sizes(params)
