@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint formal verify-long clean
+.PHONY: demo test lint formal verify-long fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-core
@@ -66,3 +66,9 @@ $(VENV)/.installed-oracle: $(VENV)/.installed-test
 # Random programs on twin and RTL, until a hundred thousand of them or an hour.
 verify-long: $(VENV)/.installed-test
 	$(BIN)/python -m tests.lockstep.long
+
+# Coverage-guided fuzzing of the decoders for ten minutes; SECONDS=60 for another time.
+SECONDS ?= 600
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet -e ".[fuzz]"
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)

@@ -28,3 +28,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba, free of the global lock, cached on disk."""
     function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
     return njit(cache=True, nogil=True)(function)
+
+
+def interpreted(compiled: Any) -> Callable[..., Any]:
+    """The Python function behind a kernel; the kernel itself where numba's compiler is off."""
+    return getattr(compiled, "py_func", compiled)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npu.jit import kernel
+from npu.jit import interpreted, kernel
 
 INT8_MIN, INT8_MAX = -(1 << 7), (1 << 7) - 1
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
@@ -301,8 +301,8 @@ def q4_27_scaling(scale: float) -> tuple[int, int, int]:
     return round_half_away(fraction * (1 << 31)), shift, input_radius(Q4_27_INTEGER_BITS, shift)
 
 
-_high_mul = saturating_rounding_doubling_high_mul.py_func
-_divide_by_pot = rounding_divide_by_pot.py_func
+_high_mul = interpreted(saturating_rounding_doubling_high_mul)
+_divide_by_pot = interpreted(rounding_divide_by_pot)
 
 
 def _saturating_shift_left(x: int, exponent: int) -> int:

@@ -9,9 +9,15 @@ from enum import IntEnum
 
 import numpy as np
 
-from npu.format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS
+from npu.format import (
+    MAX_CODE_BITS,
+    MAX_STREAM_BITS,
+    MAX_SYMBOL_BITS,
+    STREAM_BITS,
+    WORD_BITS,
+)
 from npu.jit import kernel
-from npu.twin.decoder import decode_run, decode_value
+from npu.twin.decoder import decode_window
 
 
 class Status(IntEnum):
@@ -27,6 +33,13 @@ class Status(IntEnum):
 
 RUN, VALUE = 0, 1
 STREAMS = ("run", "value")
+
+# Zeros behind a section, so that looking ahead needs no check.
+PADDING_WORDS = 2
+LENGTH_BITS = MAX_SYMBOL_BITS.bit_length()
+_LENGTH_MASK = (1 << LENGTH_BITS) - 1
+_BELOW_CODE = MAX_SYMBOL_BITS - MAX_CODE_BITS
+_WORD_SHIFT = WORD_BITS.bit_length() - 1
 
 # Compiled code sees plain numbers.
 _OK, _OUTSIDE, _ROWS, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
@@ -220,59 +233,91 @@ def read_directory(words: np.ndarray, thread: int) -> tuple[int, int, int, int]:
 
 
 @kernel
+def peek(words: np.ndarray, bit: int) -> int:
+    """MAX_SYMBOL_BITS bits from position `bit`; words holds PADDING_WORDS behind it."""
+    index = bit >> _WORD_SHIFT
+    pair = (np.uint64(words[index]) << np.uint64(WORD_BITS)) | np.uint64(words[index + 1])
+    top = pair << np.uint64(bit & (WORD_BITS - 1))
+    return int(np.int64(top >> np.uint64(2 * WORD_BITS - MAX_SYMBOL_BITS)))
+
+
+@kernel
+def window_table(
+    limits: np.ndarray, offsets: np.ndarray, entries: np.ndarray, raw_bits: int
+) -> np.ndarray:
+    """(1 << MAX_CODE_BITS,) uint16: by the window's top bits, entry << LENGTH_BITS | symbol length.
+
+    The arrays are those of a CodeTable whose `problem()` is None.
+    """
+    table = np.zeros(1 << MAX_CODE_BITS, np.uint16)
+    for window in range(len(table)):
+        entry, length = decode_window(window, limits, offsets, entries)
+        table[window] = (entry << LENGTH_BITS) | (length + raw_bits)
+    return table
+
+
+@kernel
 def read_slot(
     words: np.ndarray,
     thread: int,
     run_bit: int,
     rows: np.ndarray,
     columns: int,
-    run_limits: np.ndarray,
-    run_offsets: np.ndarray,
-    run_entries: np.ndarray,
+    run_table: np.ndarray,
     run_raw_bits: int,
-    value_limits: np.ndarray,
-    value_offsets: np.ndarray,
-    value_entries: np.ndarray,
+    value_table: np.ndarray,
     value_raw_bits: int,
     weights: np.ndarray,
 ) -> tuple[int, int, int]:
     """Decode a slot into the rows `rows` of `weights` (zeroed); returns (Status, stream, bit).
 
-    words : (n,) uint32, at least the directory; run_bit : where the slot's streams start;
-    columns >= 1; the tables' `problem()` is None.
+    words : (n,) uint32, at least the directory, and PADDING_WORDS of zeros behind the section;
+    run_bit : where the slot's streams start; columns >= 1; tables of `window_table`; weights :
+    C-contiguous.
     """
     run_bits, value_bits, n_rows, _ = read_directory(words, thread)
     run_end = run_bit + run_bits
     value_bit = run_end
     value_end = value_bit + value_bits
-    if value_end > len(words) * WORD_BITS:
-        return _OUTSIDE, VALUE if run_end <= len(words) * WORD_BITS else RUN, run_bit
+    section_bits = (len(words) - PADDING_WORDS) * WORD_BITS
+    if value_end > section_bits:
+        return _OUTSIDE, VALUE if run_end <= section_bits else RUN, run_bit
     if n_rows != len(rows):
         return _ROWS, RUN, 2 * thread * WORD_BITS
+    if n_rows == 0:
+        return (_OK if run_bits + value_bits == 0 else _LEFTOVER), RUN, run_bit
+    run_mask = (1 << run_raw_bits) - 1
+    value_mask = (1 << value_raw_bits) - 1
+    flat = weights.reshape(-1)
     column = -1
     row = 0
-    while row < n_rows:
-        run, length = decode_run(words, run_bit, run_limits, run_offsets, run_entries, run_raw_bits)
-        column += run + 1
-        ends = column >= columns
-        if ends:
-            column -= columns
-        if run_bit + length > run_end:
-            return _OVERRUN, RUN, run_bit
-        if column >= columns:
-            return _COLUMN, RUN, run_bit
+    start = rows[0] * columns
+    while True:
+        window = peek(words, run_bit)
+        symbol = np.int64(run_table[window >> _BELOW_CODE])
+        length = symbol & _LENGTH_MASK
+        raw = (window >> (MAX_SYMBOL_BITS - length)) & run_mask
         run_bit += length
-        if ends:
+        if run_bit > run_end:
+            return _OVERRUN, RUN, run_bit - length
+        column += ((symbol >> LENGTH_BITS) << run_raw_bits) + raw + 1
+        if column >= columns:
+            column -= columns
+            if column >= columns:
+                return _COLUMN, RUN, run_bit - length
             row += 1
             if row == n_rows:
                 break
-        value, length = decode_value(
-            words, value_bit, value_limits, value_offsets, value_entries, value_raw_bits
-        )
-        if value_bit + length > value_end:
-            return _OVERRUN, VALUE, value_bit
+            start = rows[row] * columns
+        window = peek(words, value_bit)
+        symbol = np.int64(value_table[window >> _BELOW_CODE])
+        length = symbol & _LENGTH_MASK
+        raw = (window >> (MAX_SYMBOL_BITS - length)) & value_mask
         value_bit += length
-        weights[rows[row], column] = value
+        if value_bit > value_end:
+            return _OVERRUN, VALUE, value_bit - length
+        # The sum modulo 256, as a signed byte.
+        flat[start + column] = (((symbol >> LENGTH_BITS) + raw + 128) & 0xFF) - 128
     if run_bit != run_end:
         return _LEFTOVER, RUN, run_bit
     if value_bit != value_end:

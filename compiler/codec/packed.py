@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.bits import (
+    PADDING_WORDS,
     STREAMS,
     Status,
     measure_slot,
     read_directory,
     read_slot,
+    window_table,
     write_slot,
 )
 from compiler.codec.symbols import NO_CODE, Plan, as_coded, make_plan
@@ -294,24 +296,14 @@ def decode_section(
             f"{directory_words(threads)} words; compile the model again"
         )
     columns = weights.shape[1]
-    run, value = tables
+    decoders = [
+        (window_table(t.limits(), t.offsets(), t.entries, t.raw_bits), t.raw_bits) for t in tables
+    ]
+    padded = np.concatenate([words, np.zeros(PADDING_WORDS, np.uint32)], dtype=np.uint32)
     start = directory_words(threads) * WORD_BITS
     for thread, rows in enumerate(slot_rows):
         status, stream, bit = read_slot(
-            words,
-            thread,
-            start,
-            rows,
-            columns,
-            run.limits(),
-            run.offsets(),
-            run.entries,
-            run.raw_bits,
-            value.limits(),
-            value.offsets(),
-            value.entries,
-            value.raw_bits,
-            weights,
+            *(padded, thread, start, rows, columns, *decoders[0], *decoders[1], weights)
         )
         run_bits, value_bits, found_rows, found_base = (
             int(field) for field in read_directory(words, thread)

@@ -197,7 +197,7 @@ class MatVec:
         plan_weight = np.zeros(capacity, np.int8)
         fault, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
             *(banks, reads.base, p.threads),
-            *(_stacked([run for run, _ in sets]) + _stacked([value for _, value in sets])),
+            *(stacked([run for run, _ in sets]) + stacked([value for _, value in sets])),
             *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
             *(multipliers, shifts, per_row),
             *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
@@ -306,7 +306,7 @@ class MatVec:
         return min(most, reads.stream_bits // shortest) if shortest else most
 
 
-def _stacked(tables: Sequence[CodeTable]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def stacked(tables: Sequence[CodeTable]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Raw bits, limits, offsets and entries of tables, one row each."""
     entries = np.zeros((len(tables), MAX_SYMBOLS), np.uint8)
     for row, table in zip(entries, tables, strict=True):

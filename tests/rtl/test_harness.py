@@ -138,7 +138,7 @@ FAILURES = {
     "misaligned external address": (Status.BUS, [command("STORE", ext=4, beats=1)], 0),
     "SRAM address": (Status.ADDRESS, [command("LOAD", sram=TINY.sram_bytes, beats=1)], 0),
     "no beats": (Status.ADDRESS, [command("LOAD")], 0),
-    "tile": (Status.TILE, [command("LOAD_BANK", beats=9, tag=3), command("WAIT", tags=8)], 0),
+    "tile": (Status.TILE, [command("LOAD_BANK", beats=8, tag=3), command("WAIT", tags=8)], 0),
     "tagged transfer": (
         Status.BUS,
         [command("ADD"), command("LOAD_PARAM", ext=4096 - 8, beats=4), command("WAIT", tags=1)],
