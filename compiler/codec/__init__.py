@@ -5,7 +5,7 @@ The decode step itself is `npu.twin.decoder`, which the simulated chip runs too.
 """
 
 from compiler.codec.codebook import code_lengths, code_table, codes
-from compiler.codec.packed import Packed, Stats, decode_section, encode, entropy_bits
+from compiler.codec.packed import Packed, Stats, decode_sections, encode, entropy_bits
 from compiler.codec.tables import choose_sets
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "code_lengths",
     "code_table",
     "codes",
-    "decode_section",
+    "decode_sections",
     "encode",
     "entropy_bits",
 ]

@@ -8,6 +8,7 @@ by a status and a bit position.
 from enum import IntEnum
 
 import numpy as np
+from numba.extending import register_jitable
 
 from npu.format import (
     MAX_CODE_BITS,
@@ -15,9 +16,14 @@ from npu.format import (
     MAX_SYMBOL_BITS,
     STREAM_BITS,
     WORD_BITS,
+    directory_words,
+    set_of_lane,
 )
 from npu.jit import kernel
 from npu.twin.decoder import decode_window
+
+register_jitable(directory_words)
+register_jitable(set_of_lane)
 
 
 class Status(IntEnum):
@@ -26,9 +32,10 @@ class Status(IntEnum):
     OK = 0
     OUTSIDE = 1  # the slot's streams leave the section
     ROWS = 2  # the directory counts other rows than the compiler dealt to the slot
-    OVERRUN = 3  # a symbol runs past the end of its stream
-    COLUMN = 4  # a run leads past the next row's last column
-    LEFTOVER = 5  # all rows are complete and bits remain
+    BASE = 3  # the directory names other row records
+    OVERRUN = 4  # a symbol runs past the end of its stream
+    COLUMN = 5  # a run leads past the next row's last column
+    LEFTOVER = 6  # all rows are complete and bits remain
 
 
 RUN, VALUE = 0, 1
@@ -42,7 +49,7 @@ _BELOW_CODE = MAX_SYMBOL_BITS - MAX_CODE_BITS
 _WORD_SHIFT = WORD_BITS.bit_length() - 1
 
 # Compiled code sees plain numbers.
-_OK, _OUTSIDE, _ROWS, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
+_OK, _OUTSIDE, _ROWS, _BASE, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
 
 
 @kernel
@@ -262,7 +269,7 @@ def read_slot(
     thread: int,
     run_bit: int,
     rows: np.ndarray,
-    columns: int,
+    row_base: int,
     run_table: np.ndarray,
     run_raw_bits: int,
     value_table: np.ndarray,
@@ -272,10 +279,11 @@ def read_slot(
     """Decode a slot into the rows `rows` of `weights` (zeroed); returns (Status, stream, bit).
 
     words : (n,) uint32, at least the directory, and PADDING_WORDS of zeros behind the section;
-    run_bit : where the slot's streams start; columns >= 1; tables of `window_table`; weights :
-    C-contiguous.
+    run_bit : where the slot's streams start; row_base : of its first record; tables of
+    `window_table`; weights : C-contiguous.
     """
-    run_bits, value_bits, n_rows, _ = read_directory(words, thread)
+    columns = weights.shape[1]
+    run_bits, value_bits, n_rows, found_base = read_directory(words, thread)
     run_end = run_bit + run_bits
     value_bit = run_end
     value_end = value_bit + value_bits
@@ -284,6 +292,8 @@ def read_slot(
         return _OUTSIDE, VALUE if run_end <= section_bits else RUN, run_bit
     if n_rows != len(rows):
         return _ROWS, RUN, 2 * thread * WORD_BITS
+    if n_rows > 0 and found_base != row_base:
+        return _BASE, VALUE, (2 * thread + 1) * WORD_BITS
     if n_rows == 0:
         return (_OK if run_bits + value_bits == 0 else _LEFTOVER), RUN, run_bit
     run_mask = (1 << run_raw_bits) - 1
@@ -294,7 +304,7 @@ def read_slot(
     start = rows[0] * columns
     while True:
         window = peek(words, run_bit)
-        symbol = np.int64(run_table[window >> _BELOW_CODE])
+        symbol = int(np.int64(run_table[window >> _BELOW_CODE]))
         length = symbol & _LENGTH_MASK
         raw = (window >> (MAX_SYMBOL_BITS - length)) & run_mask
         run_bit += length
@@ -310,7 +320,7 @@ def read_slot(
                 break
             start = rows[row] * columns
         window = peek(words, value_bit)
-        symbol = np.int64(value_table[window >> _BELOW_CODE])
+        symbol = int(np.int64(value_table[window >> _BELOW_CODE]))
         length = symbol & _LENGTH_MASK
         raw = (window >> (MAX_SYMBOL_BITS - length)) & value_mask
         value_bit += length
@@ -323,3 +333,40 @@ def read_slot(
     if value_bit != value_end:
         return _LEFTOVER, VALUE, value_bit
     return _OK, RUN, run_bit
+
+
+@kernel
+def read_sections(
+    words: np.ndarray,
+    starts: np.ndarray,
+    threads: int,
+    rows: np.ndarray,
+    row_starts: np.ndarray,
+    tables: np.ndarray,
+    raw_bits: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[int, int, int, int, int]:
+    """Decode every lane; returns (Status, lane, thread, stream, bit) of the first fault.
+
+    words : the sections one after the other, PADDING_WORDS behind each; starts : (lanes + 1,) where
+    they start. rows : the rows of all slots; row_starts : (slots + 1,) where each slot's start.
+    tables, raw_bits : of the run and the value code of set 0, then of set 1, ...
+    """
+    lanes = len(starts) - 1
+    sets = len(tables) // 2
+    for lane in range(lanes):
+        section = words[starts[lane] : starts[lane + 1]]
+        run = 2 * set_of_lane(lane, lanes, sets)
+        bit = directory_words(threads) * WORD_BITS
+        for thread in range(threads):
+            slot = lane * threads + thread
+            status, stream, at = read_slot(
+                *(section, thread, bit, rows[row_starts[slot] : row_starts[slot + 1]]),
+                *(row_starts[slot], tables[run], raw_bits[run], tables[run + 1], raw_bits[run + 1]),
+                weights,
+            )
+            if status != _OK:
+                return status, lane, thread, stream, at
+            run_bits, value_bits, _, _ = read_directory(section, thread)
+            bit += run_bits + value_bits
+    return _OK, 0, 0, 0, 0

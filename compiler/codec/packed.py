@@ -11,7 +11,7 @@ from compiler.codec.bits import (
     Status,
     measure_slot,
     read_directory,
-    read_slot,
+    read_sections,
     window_table,
     write_slot,
 )
@@ -111,17 +111,7 @@ class Packed:
                 if problem := table.problem():
                     raise ImageError(f"set {number}, {kind} code: {problem}")
         weights = np.zeros((self.shape[0], max(1, self.shape[1])), np.int8)
-        bases = np.cumsum([0, *map(len, self.slot_rows)])
-        for lane, section in enumerate(self.sections):
-            slots = slice(lane * self.threads, (lane + 1) * self.threads)
-            decode_section(
-                section,
-                lane,
-                self.slot_rows[slots],
-                int(bases[slots.start]),
-                self.sets[set_of_lane(lane, self.lanes, len(self.sets))],
-                weights,
-            )
+        decode_sections(self.sections, self.slot_rows, self.sets, weights)
         return weights[:, : self.shape[1]]
 
     def tile(self, bus_bytes: int) -> bytes:
@@ -272,57 +262,62 @@ def encode(
     )
 
 
-def decode_section(
-    words: np.ndarray,
-    lane: int,
+def decode_sections(
+    sections: Sequence[np.ndarray],
     slot_rows: Sequence[np.ndarray],
-    row_base: int,
-    tables: CodeSet,
+    sets: Sequence[CodeSet],
     weights: np.ndarray,
 ) -> None:
-    """Decode one lane's section into its rows of `weights`.
+    """Decode the sections of all lanes into `weights`.
 
-    words : (n,) uint32. slot_rows : the lane's slots, one per thread. row_base : rows in the slots
-    of earlier lanes. tables : those whose `problem()` is None. weights : (rows, columns) int8,
-    zeroed, columns >= 1.
+    sections : per lane (n,) uint32. slot_rows : per slot the rows of `weights`. sets : code sets
+    whose tables' `problem()` is None. weights : (rows, columns) int8, C-contiguous, zeroed,
+    columns >= 1.
 
     Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, nothing
-    outside the section is read.
+    outside a section is read.
     """
-    threads = len(slot_rows)
-    if len(words) < directory_words(threads):
-        raise ImageError(
-            f"lane {lane}: a section of {len(words)} words ends inside its directory of "
-            f"{directory_words(threads)} words; compile the model again"
-        )
-    columns = weights.shape[1]
-    decoders = [
-        (window_table(t.limits(), t.offsets(), t.entries, t.raw_bits), t.raw_bits) for t in tables
-    ]
-    padded = np.concatenate([words, np.zeros(PADDING_WORDS, np.uint32)], dtype=np.uint32)
-    start = directory_words(threads) * WORD_BITS
-    for thread, rows in enumerate(slot_rows):
-        status, stream, bit = read_slot(
-            *(padded, thread, start, rows, columns, *decoders[0], *decoders[1], weights)
-        )
-        run_bits, value_bits, found_rows, found_base = (
-            int(field) for field in read_directory(words, thread)
-        )
-        what = {
-            Status.OK: "",
-            Status.OUTSIDE: f"a stream leaves the section of {len(words) * WORD_BITS} bits",
-            Status.ROWS: f"the directory counts {found_rows} rows, must be {len(rows)}",
-            Status.OVERRUN: "a symbol runs past the end of the stream",
-            Status.COLUMN: f"a run skips a row of {columns} columns",
-            Status.LEFTOVER: "bits are left over behind the last row",
-        }[Status(status)]
-        if not what and len(rows) and found_base != row_base:
-            bit = (2 * thread + 1) * WORD_BITS
-            what = f"the directory says row base {found_base}, must be {row_base}"
-        if what:
+    threads = len(slot_rows) // len(sections)
+    head = directory_words(threads)
+    for lane, section in enumerate(sections):
+        if len(section) < head:
             raise ImageError(
-                f"lane {lane}, thread {thread}, {STREAMS[stream]} stream, bit {bit}: {what}; "
-                "the image is damaged, compile the model again"
+                f"lane {lane}: a section of {len(section)} words ends inside its directory of "
+                f"{head} words; compile the model again"
             )
-        row_base += len(rows)
-        start += run_bits + value_bits
+    padding = np.zeros(PADDING_WORDS, np.uint32)
+    words = np.concatenate([part for each in sections for part in (each, padding)])
+    tables, raw_bits = [], []
+    for codes in sets:
+        for table in codes:
+            arrays = (table.limits(), table.offsets(), table.entries, table.raw_bits)
+            tables.append(window_table(*arrays))
+            raw_bits.append(table.raw_bits)
+    status, lane, thread, stream, bit = read_sections(
+        words.astype(np.uint32, copy=False),
+        np.cumsum([0, *(len(section) + PADDING_WORDS for section in sections)]),
+        threads,
+        np.concatenate(slot_rows),
+        np.cumsum([0, *map(len, slot_rows)]),
+        np.stack(tables),
+        np.array(raw_bits),
+        weights,
+    )
+    if status == Status.OK:
+        return
+    _, _, rows, base = (int(field) for field in read_directory(sections[lane], thread))
+    slot = lane * threads + thread
+    what = {
+        Status.OUTSIDE: f"a stream leaves the section of {len(sections[lane]) * WORD_BITS} bits",
+        Status.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",
+        Status.BASE: (
+            f"the directory says row base {base}, must be {sum(map(len, slot_rows[:slot]))}"
+        ),
+        Status.OVERRUN: "a symbol runs past the end of the stream",
+        Status.COLUMN: f"a run skips a row of {weights.shape[1]} columns",
+        Status.LEFTOVER: "bits are left over behind the last row",
+    }[Status(status)]
+    raise ImageError(
+        f"lane {lane}, thread {thread}, {STREAMS[stream]} stream, bit {bit}: {what}; "
+        "the image is damaged, compile the model again"
+    )

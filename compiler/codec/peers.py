@@ -57,8 +57,8 @@ class Coder:
     """
 
     prepare: Callable[[np.ndarray], Any]
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes, int], Any]
+    encode: Callable[[Any], bytes | bytearray]
+    decode: Callable[[Any, int], Any]
 
 
 def coders() -> dict[str, Coder]:
@@ -69,7 +69,7 @@ def coders() -> dict[str, Coder]:
 
         found["Vela"] = Coder(
             prepare=lambda weights: weights.reshape(-1).tolist(),
-            encode=lambda weights: bytes(mlw_codec.encode(weights)),
+            encode=mlw_codec.encode,
             # What it returns is padded with zeros.
             decode=lambda data, count: mlw_codec.decode(data)[:count],
         )

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec import decode_section
+from compiler.codec import decode_sections
 from compiler.codec.bits import read_directory
 from npu.errors import ImageError
 from npu.format import (
     PARAM_WORD,
     CodeSet,
     directory_words,
-    set_of_lane,
     unpack_block,
 )
 from npu.twin import lane as twin
@@ -95,12 +94,7 @@ def _software(
 ) -> np.ndarray | None:
     weights = np.zeros((int(bases[-1]), found.columns), np.int8)
     try:
-        for lane, section in enumerate(found.sections):
-            first = lane * found.threads
-            decode_section(
-                *(section, lane, slot_rows[first : first + found.threads], int(bases[first])),
-                *(sets[set_of_lane(lane, found.lanes, len(sets))], weights),
-            )
+        decode_sections(list(found.sections), slot_rows, sets, weights)
     except ImageError:
         return None
     return weights
