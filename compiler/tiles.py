@@ -19,6 +19,8 @@ from npu.format import (
 )
 from npu.params import ChipParams
 
+# Fewer tiles than hold this part of the entropy are not tried.
+LEAST_OF_ENTROPY = 0.8
 _MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
 
 
@@ -121,7 +123,9 @@ def pack_matrix(
             f"{record} bytes; take a chip with a larger param_bytes"
         )
     rows = len(matrix.weights)
-    count = -(-rows // longest)
+    capacity = 8 * params.bus_bytes * params.lanes * max(1, max_words)
+    least = int(LEAST_OF_ENTROPY * entropy_bits(matrix.weights) / capacity)
+    count = min(rows, max(-(-rows // longest), least))
     while True:
         groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
         arranged = arrange(matrix.weights, groups, params)
@@ -135,8 +139,7 @@ def pack_matrix(
             )
         # At least as many as all sections together need.
         bits, _ = arranged.sizes(params)
-        needed = bits // (8 * params.bus_bytes * params.lanes * max_words)
-        count = min(rows, max(count + max(1, count // 8), needed))
+        count = min(rows, max(count + max(1, count // 8), bits // capacity))
     return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
 
 

@@ -45,7 +45,8 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     lstm = layers["encoder: operator 3 (UNIDIRECTIONAL_SEQUENCE_LSTM) input"]
     assert (lstm["rows"], lstm["columns"], lstm["resident"]) == (768, 384, True)
     assert all(layer["cycles"] >= layer["run_cycles"] > 0 for layer in layers.values())
-    assert all(layer["over_entropy"] > 1 for layer in layers.values())
+    # Rows of a kind with codes of their own may take less than the entropy of all rows together.
+    assert all(0.95 < layer["over_entropy"] < 1.2 for layer in layers.values())
     assert set(report["segments"]) == {"encoder", "decoder", "joiner", "control"}
     for segment in report["segments"].values():
         assert segment["cycles"] == sum(segment["units"].values())

@@ -166,7 +166,7 @@ def matvec(**fields):
         ),
         (command("MATVEC", columns=1025), "matvec: 1025 columns, a lane's activation copy holds"),
         (command("MATVEC"), "matvec: 0 columns, a lane's activation copy holds 1 to 1024"),
-        (matvec(), "matvec: format version 0, this decoder reads version 1"),
+        (matvec(), "matvec: format version 0, this decoder reads version 2"),
     ],
     ids=str,
 )
