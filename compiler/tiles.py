@@ -7,6 +7,7 @@ import numpy as np
 
 from compiler.arrange import Arrangement, arrange
 from compiler.codec import Packed, encode, entropy_bits
+from compiler.codec.packed import entry_counts
 from compiler.ir import Matrix
 from npu.errors import CapacityError
 from npu.format import (
@@ -14,13 +15,14 @@ from npu.format import (
     MAX_TILE_ROWS,
     ROW_DTYPE,
     SCALE_DTYPE,
+    block_bytes,
     pack_block,
     tile_directory_bytes,
 )
 from npu.params import ChipParams
 
 # Fewer tiles than hold this part of the entropy are not tried.
-LEAST_OF_ENTROPY = 0.8
+LEAST_OF_ENTROPY = 0.9
 _MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
 
 
@@ -138,8 +140,8 @@ def pack_matrix(
                 "per bank; take a chip with a larger bank_bytes"
             )
         # At least as many as all sections together need.
-        bits, _ = arranged.sizes(params)
-        count = min(rows, max(count + max(1, count // 8), bits // capacity))
+        bits = arranged.sizes(params)[0] - 8 * block_bytes(entry_counts(arranged.sets), 0)
+        count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
     return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
 
 
