@@ -6,11 +6,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
 from npu import timing
-from npu.format import MAX_SYMBOL_BITS, WORD_BITS
+from npu.format import MAX_RAW_BITS, MAX_SYMBOL_BITS, WORD_BITS
 from npu.params import load_params
 from rtl.bank import word_address_bits
 from rtl.barrel import RUN, VALUE
-from rtl.codetable import CODE, MAX_RAW_BITS
+from rtl.codetable import CODE
 from rtl.decoder import (
     OFFSET_BITS,
     POSITION_BITS,
@@ -150,7 +150,7 @@ def test_fetch(thread, kind):
     [
         ("room = (read.data", "room = 0 & (read.data", {"bits_in_time", "not_too_far"}),
         ("!= RING_WORDS", "!= RING_WORDS + 1", {"place_free", "not_too_far", "bits_in_time"}),
-        ("Mux(directory_word, start, 1)", "Mux(directory_word, start, 2)", {"in_order"}),
+        ("Mux(directory, start_word, 1)", "Mux(directory, start_word, 2)", {"in_order"}),
     ],
 )
 def test_faulty_fetch(old, new, failed):

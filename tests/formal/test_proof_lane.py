@@ -18,15 +18,17 @@ from amaranth.lib.wiring import In
 import rtl.lane
 from npu import timing
 from npu.format import (
+    ENTRY_BITS,
+    MAX_RAW_BITS,
+    MAX_STREAM_BITS,
     MAX_SYMBOL_BITS,
     ROWS_BITS,
-    START_BITS,
+    STREAM_BITS,
     WORD_BITS,
     directory_words,
 )
 from npu.params import load_params
 from rtl.barrel import RESOLVE, RUN, VALUE, Barrel
-from rtl.codetable import MAX_RAW_BITS
 from rtl.decoder import LENGTH_LATENCY, OFFSET_BITS
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
@@ -92,7 +94,7 @@ class LoadSpec(wiring.Component):
         # The directory's words as they come.
         words = [Signal(WORD_BITS, name=f"word_{i}") for i in range(directory_words(THREADS))]
         count = Signal(range(len(words) + 1))
-        with m.If(control.entry | control.end):
+        with m.If(control.entry):
             m.d.sync += [count.eq(count + 1), words[-1].eq(self.word)]
             m.d.sync += [one.eq(other) for one, other in pairwise(words)]
         failed = Signal()
@@ -103,22 +105,23 @@ class LoadSpec(wiring.Component):
         good = first & ~failed & ~self._lane.error
         check(m, "turns", (cycle != LOADED) | control.run)
         check(m, "directory", ~first | (count == len(words)))
+        bits = directory_words(THREADS) * WORD_BITS + (self.base << OFFSET_BITS)
         for thread in range(THREADS):
             place = 0 if front_of(thread, 0) else 1
-            start = [word[:START_BITS] for word in words[2 * thread : 2 * thread + 3]]
-            rows = words[2 * thread][START_BITS:]
+            rows = words[2 * thread][STREAM_BITS:]
             check(m, f"rows_{thread}", ~good | (inside[f"rows_{place}"] == rows))
             check(m, f"active_{thread}", ~good | (inside[f"active_{place}"] == (rows != 0)))
-            end = start[2][:START_BITS] + (self.base << OFFSET_BITS)
-            check(m, f"in_bank_{thread}", ~good | (end <= 8 * PARAMS.bank_bytes))
             for kind, name in KINDS.items():
-                size = inside[f"{name}_left_{place}"]
-                follows = start[kind + 1] == start[kind] + size
-                check(m, f"{name}_{thread}", ~good | follows)
+                length = words[2 * thread + kind] & MAX_STREAM_BITS
+                held = inside[f"{name}_left_{place}"]
+                check(m, f"{name}_{thread}", ~good | (held == length))
+                check(m, f"{name}_none_{thread}", ~good | (rows != 0) | (length == 0))
+                bits = bits + length
+        check(m, "in_bank", ~good | (bits <= 8 * PARAMS.bank_bytes))
         return m
 
 
-LOADED = timing.prime(THREADS, directory_words(THREADS)) + 3
+LOADED = timing.prime(THREADS) + 3
 """The cycle of the first turn, of a command that starts in cycle 1."""
 
 
@@ -132,7 +135,7 @@ class TurnSpec(wiring.Component):
 
     Until `error`: the symbols take no bit behind their stream's end, and all of it when the last
     row has ended; a row has no more symbols than columns; while the thread has rows left it decodes
-    a symbol in every turn of its own that is allowed.
+    in every turn of its own that is allowed: a symbol, or the terminator that ends the last row.
     """
 
     def __init__(self, lane, parts: dict, thread: int, lemmas: bool = False) -> None:
@@ -141,7 +144,7 @@ class TurnSpec(wiring.Component):
             {
                 "last_column": In(COLUMN_BITS),
                 "ready": In(1),
-                "run_entry": In(8),
+                "run_entry": In(ENTRY_BITS),
                 "run_raw": In(MAX_RAW_BITS),
                 "run_length": In(range(MAX_SYMBOL_BITS + 1)),
                 "value_length": In(range(MAX_SYMBOL_BITS + 1)),
@@ -204,21 +207,25 @@ class TurnSpec(wiring.Component):
         for kind, name in KINDS.items():
             rest, rest_now = Signal(BITS, name=f"{name}_rest"), Signal(BITS + 1)
             length = self._later(m, f"{name}_length", (run, value)[kind].length, 1)[-1]
-            m.d.comb += rest_now.eq(Mux(begun, rest - Mux(symbol, length, 0), ring(f"{name}_left")))
+            # The terminator has no value.
+            taken = symbol | last if kind == RUN else symbol
+            m.d.comb += rest_now.eq(Mux(begun, rest - Mux(taken, length, 0), ring(f"{name}_left")))
             m.d.sync += rest.eq(rest_now)
-            check(m, f"{name}_inside", ~good | ~symbol | (length <= rest))
+            check(m, f"{name}_inside", ~good | ~taken | (length <= rest))
             ended = self._later(m, f"{name}_ended", last & good & (rest_now != 0), 1)[-1]
             check(m, f"all_of_{name}", ~ended | lane.error | failed)
-            known = good & ((left_now != 0) | last)
+            known = good & ((left_now != 0) | (last if kind == RUN else 0))
             if self._lemmas:
                 check(m, f"lemma_{name}", ~known | (ring(f"{name}_left") == rest_now[:BITS]))
         symbols, symbols_now = Signal(COLUMN_BITS + 1), Signal(COLUMN_BITS + 2)
-        m.d.comb += symbols_now.eq(symbols + symbol)
-        m.d.sync += symbols.eq(Mux(row, 0, symbols_now))
-        check(m, "row_ends", ~good | row | (symbols_now <= self.last_column))
-        check(m, "row_with_symbol", ~row | symbol)
-        check(m, "progress", ~allowed | (left == 0) | symbol)
-        check(m, "no_symbol_without_row", ~symbol | (left != 0))
+        m.d.comb += symbols_now.eq(Mux(row, symbol, symbols + symbol))
+        m.d.sync += symbols.eq(symbols_now)
+        check(m, "row_ends", ~good | (symbols_now <= self.last_column + 1))
+        # Where stage 5 has left the column that the turn led to.
+        check(m, "column_inside", ~good | ~symbol | (inside["column_0"] <= self.last_column))
+        check(m, "row_with_symbol", ~row | symbol | last)
+        check(m, "progress", ~allowed | (left == 0) | symbol | last)
+        check(m, "no_symbol_without_row", ~(symbol | row) | (left != 0))
         check(m, "busy", (left_now == 0) | lane.busy)
         if self._lemmas:
             check(m, "lemma_rows", ring("rows") == left_now)
@@ -261,8 +268,9 @@ def test_turns(monkeypatch, thread):
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
-        ("run_load.eq(size)", "run_load.eq(size - 1)", {"run_0", "run_1"}),
-        ("control.end & fetch.past_end", "0", {"in_bank_0", "in_bank_1"}),
+        ("run_load.eq(length)", "run_load.eq(length - 1)", {"run_0", "run_1"}),
+        ("control.end & fetch.past_end", "0", {"in_bank"}),
+        ("starts & (length != 0) & ~active_load", "0", {"run_none_0", "run_none_1"}),
         ("control.run | control.align", "control.run", None),
     ],
 )
@@ -275,12 +283,12 @@ def test_faulty_load(monkeypatch, old, new, failed):
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
-        ("run_next[-1] | value_next[-1]", "value_next[-1]", {"run_inside"}),
-        ("(run_left[-1] != 0) | (value_left[-1] != 0)", "(run_left[-1] != 0)", {"all_of_value"}),
-        (" | (remaining < 0)", "", {"row_ends"}),
+        ("run_next[-1] | (value", "(value", {"run_inside"}),
+        ("(run_left[-1] != 0) | value_left_over", "(run_left[-1] != 0)", {"all_of_value"}),
+        (" | outside)", ")", {"column_inside"}),
         ("active[RESOLVE % p.threads]", "active[0]", {"progress", "no_symbol_without_row"}),
-        ("(rows[0] == 1)", "(rows[0] == 2)", {"all_of_run", "all_of_value", "progress"}),
-        ("(last | (remaining == 0))", "last", {"row_ends"}),
+        ("(rows[0] == 1)", "(rows[0] == 2)", None),
+        ("wraps.eq(remaining < 0)", "wraps.eq(remaining < -1)", {"column_inside", "row_ends"}),
     ],
 )
 def test_faulty_turns(monkeypatch, old, new, failed):
