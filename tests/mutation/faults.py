@@ -68,7 +68,7 @@ FAULTS = (
     Fault(
         "a stream that ends outside the bank is not noticed",
         "fetch.py",
-        "((following == p.bank_words) & (self.word[:OFFSET_BITS] != 0))",
+        "((following == p.bank_words) & (start_offset != 0))",
         "0",
         ("lane", "matvec"),
     ),
@@ -88,24 +88,24 @@ FAULTS = (
         ("lane", "matvec"),
     ),
     Fault(
-        "missing last flag: a row ends only in the last column",
+        "off-by-one compare: a row goes on into the column behind its last",
         "lane.py",
-        "row_end.eq(valid & (last | (remaining == 0)))",
-        "row_end.eq(valid & (remaining == 0))",
+        "wraps.eq(remaining < 0)",
+        "wraps.eq(remaining < -1)",
         ("lane", "matvec"),
     ),
     Fault(
         "wrong sign extension of a weight",
         "lane.py",
-        "factor = Signal(signed(8))",
-        "factor = Signal(8)",
+        "waiting, factor = Signal(signed(8)), Signal(signed(8))",
+        "waiting, factor = Signal(signed(8)), Signal(8)",
         ("lane", "matvec"),
     ),
     Fault(
         "a row's sum is not cleared at its end",
         "lane.py",
-        "m.d.sync += sums[-1].eq(0)",
-        "m.d.sync += sums[-1].eq(total)",
+        "Mux(begins, 0, sums[0]) + product",
+        "sums[0] + product",
         ("lane", "matvec"),
     ),
     Fault(
@@ -128,6 +128,27 @@ FAULTS = (
         "candidates.eq(Mux(first.any(), first, held))",
         "candidates.eq(held)",
         ("requantiser", "matvec"),
+    ),
+    Fault(
+        "the terminator's weight is multiplied",
+        "lane.py",
+        "valid & ~finished, row_end",
+        "valid, row_end",
+        ("lane", "matvec"),
+    ),
+    Fault(
+        "code sets: the second set's tables also go to the first lanes",
+        "block_loader.py",
+        "(lower_now | (kind_3 == own)) & groups[group]",
+        "lower_now | (kind_3 == own)",
+        ("matvec",),
+    ),
+    Fault(
+        "code sets: the last set is not loaded",
+        "block_loader.py",
+        "last.eq(parsed_number == count - 1)",
+        "last.eq(parsed_number >= count - 2)",
+        ("matvec",),
     ),
     # --- requantiser ----------------------------------------------------------------------------
     Fault(
