@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.arrange import Arrangement, arrange
 from compiler.codec import Packed, encode, entropy_bits
+from compiler.codec.arrange import Arrangement, arrange
 from compiler.codec.packed import entry_counts
 from compiler.ir import Matrix
 from npu.errors import CapacityError

@@ -1,20 +1,31 @@
 """The weight codec: int8 matrices to the bits of `npu/format.py`, and back.
 
-`choose_sets` searches the code sets of dealt matrices, `encode` writes the sections of the lanes.
-The decode step itself is `npu.twin.decoder`, which the simulated chip runs too.
+    packed = compress(weights)          # deals rows, chooses codes, encodes
+    packed.decode()                     # the weights again
+    packed.stats(bus_bytes=16)          # every bit accounted for
+    packed.tile(bus_bytes=16)           # the bytes of the sections; npu.format.pack_block for codes
+
+`encode` takes dealt rows and given codes, `choose_sets` searches codes for dealt rows, `arrange`
+deals. How a decoder works is in `compiler/codec/README.md`; its step is `npu.twin.decoder`, which
+the simulated chip runs too.
 """
 
+from compiler.codec.arrange import arrange
 from compiler.codec.codebook import code_lengths, code_table, codes
+from compiler.codec.compress import Decoders, compress
 from compiler.codec.packed import Packed, Stats, decode_sections, encode, entropy_bits
 from compiler.codec.tables import choose_sets
 
 __all__ = [
+    "Decoders",
     "Packed",
     "Stats",
+    "arrange",
     "choose_sets",
     "code_lengths",
     "code_table",
     "codes",
+    "compress",
     "decode_sections",
     "encode",
     "entropy_bits",

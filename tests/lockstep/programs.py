@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from compiler.codec import choose_sets, encode
-from compiler.deal import deal
+from compiler.codec.deal import deal
 from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack_block
 from npu.isa import Command, ElementType, command
 from npu.isa import encode as encode_command

@@ -9,9 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from compiler.arrange import Arrangement
 from compiler.codec import choose_sets
-from compiler.deal import deal
+from compiler.codec.arrange import Arrangement
+from compiler.codec.deal import deal
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words, tile_directory_bytes

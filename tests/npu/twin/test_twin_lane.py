@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import choose_sets, encode
-from compiler.deal import deal
+from compiler.codec.deal import deal
 from npu import timing
 from npu.format import MAX_STREAM_BITS, MAX_SYMBOLS, SETS, STREAM_BITS, WORD_BITS, directory_words
 from npu.twin import lane

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler import deal as deal_module
-from compiler.deal import deal, imbalance
+from compiler.codec import deal as deal_module
+from compiler.codec.deal import deal, imbalance
 from npu.errors import CapacityError
 
 

@@ -6,19 +6,19 @@ bus word, so rows of equally many symbols swap lanes until most sections end jus
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from compiler.codec.bits import measure_rows
 from compiler.codec.classes import Split, classes, splits
+from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts, measure
 from compiler.codec.symbols import Plan, as_coded, make_plan
 from compiler.codec.tables import Part, choose_sets
-from compiler.deal import deal
 from npu import timing
 from npu.format import SETS, WORD_BITS, CodeSet, block_bytes, directory_words
 from npu.jit import kernel
-from npu.params import ChipParams
 
 # What a cycle of a product is worth in bits of its matrix. A set costs about 24 cycles of every
 # product, and a row too many in the fullest slot its symbols: neither for a few bytes.
@@ -29,6 +29,25 @@ SET_COST = 0.75
 UNEVEN = 1.01
 # Rows that a lane swaps to end just under a bus word.
 SWAPS = 8
+
+
+class Lanes(Protocol):
+    """What the decoders are: so many lanes of so many threads, and the bus that feeds them.
+
+    `slots` = lanes * threads; `npu.params.ChipParams` is one.
+    """
+
+    @property
+    def lanes(self) -> int: ...
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def slots(self) -> int: ...
+
+    @property
+    def bus_bytes(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +72,13 @@ class Arrangement:
         return [make_plan(tables, self.tiles[0].shape[1]) for tables in self.sets]
 
     def share(
-        self, slots: Sequence[np.ndarray], number: int, params: ChipParams
+        self, slots: Sequence[np.ndarray], number: int, params: Lanes
     ) -> Sequence[np.ndarray]:
         """The slots of the lanes that decode with a set."""
         size = params.slots // len(self.sets)
         return slots[number * size : (number + 1) * size]
 
-    def sizes(self, params: ChipParams) -> tuple[int, int]:
+    def sizes(self, params: Lanes) -> tuple[int, int]:
         """(bits, cycles of a product): sections padded and block without scales; without waits."""
         entries = entry_counts(self.sets)
         load = max(
@@ -84,12 +103,12 @@ class Arrangement:
             cycles += turns * params.threads
         return bits, cycles
 
-    def price(self, params: ChipParams) -> int:
+    def price(self, params: Lanes) -> int:
         bits, cycles = self.sizes(params)
         return bits + BITS_PER_CYCLE * cycles
 
 
-def arrange(weights: np.ndarray, groups: Sequence[np.ndarray], params: ChipParams) -> Arrangement:
+def arrange(weights: np.ndarray, groups: Sequence[np.ndarray], params: Lanes) -> Arrangement:
     """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets."""
     coded = as_coded(weights)
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
@@ -111,7 +130,7 @@ def _dealt(
     groups: Sequence[np.ndarray],
     mass: np.ndarray,
     found: Sequence[Split],
-    params: ChipParams,
+    params: Lanes,
 ) -> Arrangement:
     """Rows dealt by class, slots as full as each other."""
     sets = len(found) + 1
@@ -135,7 +154,7 @@ def _dealt(
     return min(made, by(lengths), key=lambda made: made.price(params))
 
 
-def _row_sizes(made: Arrangement, params: ChipParams) -> list[np.ndarray]:
+def _row_sizes(made: Arrangement, params: Lanes) -> list[np.ndarray]:
     """`measure_rows` of each tile, every row by the code set that it is dealt to."""
     found = []
     for weights, slots in zip(made.tiles, made.deals, strict=True):
@@ -224,7 +243,7 @@ def _swap_lanes(
             lengths[other_lane] += other_change
 
 
-def _padded(made: Arrangement, params: ChipParams) -> Arrangement:
+def _padded(made: Arrangement, params: Lanes) -> Arrangement:
     """Less padding, where swaps of rows find it."""
     deals = []
     for (weights, slots), sizes in zip(made.parts(), _row_sizes(made, params), strict=True):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.arrange import Arrangement, arrange
 from compiler.codec import choose_sets, encode
-from compiler.deal import deal, imbalance
+from compiler.codec.arrange import Arrangement, arrange
+from compiler.codec.deal import deal, imbalance
 from npu.format import tile_directory_bytes
 from npu.params import load_params
 from tests.npu.twin.programs import chip
