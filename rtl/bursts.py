@@ -13,8 +13,8 @@ class Bursts(wiring.Component):
     """The bursts of one transfer, in order.
 
     A burst has at most `dma_burst_beats` beats and never crosses a 4 KiB boundary (AXI4, A3.4.1).
-    `start` takes a transfer of at least one beat; the first burst is `valid` in the next cycle.
-    `next` moves on: in the next cycle the following burst is there, or `valid` falls.
+    `start` takes a transfer of at least one beat, while no burst is `valid`; the first is in the
+    next cycle. `next` moves on: in the next cycle the following burst is there, or `valid` falls.
 
     Parameters
     ----------
@@ -53,12 +53,13 @@ class Bursts(wiring.Component):
         from_address = Signal.like(rest_address)
         from_beats = Signal.like(self.beats)
         m.d.comb += [
-            from_address.eq(Mux(self.start, self.address[shift:], rest_address)),
-            from_beats.eq(Mux(self.start, self.beats, rest_beats)),
+            from_address.eq(Mux(self.valid, rest_address, self.address[shift:])),
+            from_beats.eq(Mux(self.valid, rest_beats, self.beats)),
         ]
         to_boundary = Signal(range(page + 1))
         limit = Signal.like(self.burst_beats)
         burst = Signal.like(self.burst_beats)
+        # Behind the last burst nothing follows: what is left needs not wait for `burst`.
         m.d.comb += [
             to_boundary.eq(page - (from_address & (page - 1))),
             limit.eq(Mux(to_boundary < self._longest, to_boundary, self._longest)),
@@ -69,7 +70,7 @@ class Bursts(wiring.Component):
                 self.valid.eq(from_beats != 0),
                 self.burst_address.eq(from_address << shift),
                 self.burst_beats.eq(burst),
-                rest_address.eq(from_address + burst),
-                rest_beats.eq(from_beats - burst),
+                rest_address.eq(from_address + limit),
+                rest_beats.eq(Mux(from_beats < limit, 0, from_beats - limit)),
             ]
         return m

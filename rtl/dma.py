@@ -69,7 +69,7 @@ class Dma(wiring.Component):
     active : Out, a transfer is in progress on the bus: a reset now would break AXI.
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
-    error, error_pc : Out, as `transfers` tells it, out of registers and so a cycle later.
+    error, error_pc : Out, as `transfers` tells it.
     busy : Out, a transfer of the sequencer's is open.
     read_beat, write_beat : Out, a beat of such a transfer is on the bus.
     """
@@ -107,7 +107,6 @@ class Dma(wiring.Component):
         )
         m.submodules.queue = queue = fifo.SyncFIFO(width=layout.size, depth=p.dma_queue)
         entry = data.View(layout, queue.w_data)
-        head = data.View(layout, queue.r_data)
         with m.If(self.program.valid):
             m.d.comb += [
                 entry.kind.eq(LOAD_PROGRAM),
@@ -121,10 +120,15 @@ class Dma(wiring.Component):
         m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
         accepted = self.transfers.valid & self.transfers.ready
 
+        # The queue's head, in registers a cycle before its turn: the entry that comes where none
+        # waits.
+        loads = Signal()
+        coming, head = Signal(layout), Signal(layout)
         is_kind = {name: Signal(name=f"is_{name.lower()}") for name in (*KINDS, "LOAD_PROGRAM")}
-        for index, signal in enumerate(is_kind.values()):
-            m.d.comb += signal.eq(queue.r_rdy & (head.kind == index))
-        one_beat = is_kind["LOAD_REG"] | is_kind["STORE_REG"]
+        m.d.comb += coming.eq(Mux(queue.r_rdy, queue.r_data, queue.w_data))
+        with m.If(loads):
+            m.d.sync += head.eq(coming)
+            m.d.sync += [s.eq(coming.kind == index) for index, s in enumerate(is_kind.values())]
         tagged = is_kind["LOAD_BANK"] | is_kind["LOAD_PARAM"]
         writes = is_kind["STORE"] | is_kind["STORE_REG"]
 
@@ -133,18 +137,17 @@ class Dma(wiring.Component):
         finish = Signal()
         status = Signal(STATUS_BITS)
         local = Signal(BEATS_BITS)  # next bus word in the chip's memory
-        left = Signal(BEATS_BITS)  # beats still to come
+        left = Signal(BEATS_BITS)  # beats still to come; all of them until the start
         opened = Signal(range(p.dma_outstanding + 1))
         m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
-        beats = Mux(one_beat, 1, head.beats)
         m.d.comb += [
             bursts.start.eq(start),
             bursts.address.eq(head.address),
-            bursts.beats.eq(beats),
+            bursts.beats.eq(left),
             queue.r_en.eq(finish),
         ]
-        with m.If(start):
-            m.d.sync += [left.eq(beats), local.eq(head.local >> words)]
+        with m.If(loads):
+            m.d.sync += [left.eq(coming.beats), local.eq(coming.local >> words)]
 
         ar, r, aw, w, b = (getattr(self.axi, name) for name in ("ar", "r", "aw", "w", "b"))
         for channel in (ar, aw):
@@ -167,7 +170,10 @@ class Dma(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += start.eq(queue.r_rdy & ~self.hold & (status == Status.OK))
+                m.d.comb += [
+                    start.eq(queue.r_rdy & ~self.hold & (status == Status.OK)),
+                    loads.eq(~queue.r_rdy),
+                ]
                 with m.If(start):
                     m.next = "READ"
                     with m.If(writes):
@@ -217,6 +223,7 @@ class Dma(wiring.Component):
                 m.next = "GAP"
             with m.State("GAP"):
                 # The cycle in which the next transfer starts: DMA_START counts from here.
+                m.d.comb += loads.eq(1)
                 m.next = "IDLE"
 
         # --- what was read ----------------------------------------------------------------------
@@ -252,39 +259,27 @@ class Dma(wiring.Component):
         m.d.comb += self.sram_read.en.eq(0)
         with m.If(is_kind["STORE"]):
             # The next beat's word: the first while the address is prepared, then with each beat.
-            with m.If(start):
-                m.d.comb += [self.sram_read.addr.eq(head.local >> words), self.sram_read.en.eq(1)]
-                m.d.sync += local.eq((head.local >> words) + 1)
-            with m.Elif(sent):
+            with m.If(start | sent):
                 m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
-        with m.If(beat | sent):
+        with m.If(beat | sent | (start & is_kind["STORE"])):
             m.d.sync += local.eq(local + 1)
 
         # --- ends -------------------------------------------------------------------------------
-        culprit = Signal(32)
+        culprit = Signal(PC_BITS)
         misfit = is_kind["LOAD_BANK"] & (tile.error | (finish & ~tile.complete))
-        m.d.comb += [
-            self.transfers.error.eq(status),
-            self.error.eq(status),
-            self.error_pc.eq(culprit),
-        ]
         with m.If(status == Status.OK):
-            with m.If(misfit):
-                m.d.comb += self.transfers.error.eq(Status.TILE)
-            m.d.sync += [status.eq(self.transfers.error), culprit.eq(head.word)]
+            m.d.sync += culprit.eq(head.word)
             with m.If(bad):
                 m.d.sync += status.eq(Status.BUS)
+            with m.Elif(misfit):
+                m.d.sync += status.eq(Status.TILE)
         m.d.comb += [
-            self.transfers.result.eq(
-                Mux(
-                    status == Status.OK,
-                    Mux(is_kind["LOAD_REG"], word.word_select(which, 32), head.word),
-                    culprit,
-                )
-            ),
+            *(self.error.eq(status), self.error_pc.eq(culprit)),
+            *(self.transfers.error.eq(status), self.transfers.error_pc.eq(culprit)),
+            self.transfers.result.eq(word.word_select(which, 32)),
             self.transfers.done.eq(finish & ~tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
-            self.busy.eq((queue.r_rdy & ~is_kind["LOAD_PROGRAM"]) | accepted),
+            self.busy.eq((queue.r_rdy & ~self.program.valid) | accepted),
         ]
         with m.If(~self.program.valid | self.program.done):
             m.d.sync += asked.eq(0)

@@ -54,7 +54,7 @@ class Sequencer(wiring.Component):
       or whose local address is misaligned or outside its memory (ADDRESS), in this order;
     - in E, when a unit reports an error;
     - in the next FETCH, or at once while a command waits for the DMA, when a transfer fails whose
-      command has ended. Its `word` was the command's index; the DMA gives it back as `result`.
+      command has ended. Its `word` was the command's index; the DMA gives it back as `error_pc`.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class Sequencer(wiring.Component):
             m.next = "FETCH"
 
         late = self.transfers.error != Status.OK
-        culprit = self.transfers.result[:PC_BITS]
+        culprit = self.transfers.error_pc
         open_tags = (self.transfers.open_tags & fields(cmd, "WAIT").tags).any()
         tagged = is_one_of("tagged", TAGGED)
         units = [

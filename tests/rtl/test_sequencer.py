@@ -179,7 +179,7 @@ class Bench:
             )
             if self.late_failure and cycle == self.late_failure[0]:
                 ctx.set(dut.transfers.error, self.late_failure[1])
-                ctx.set(dut.transfers.result, self.late_failure[2])
+                ctx.set(dut.transfers.error_pc, self.late_failure[2])
             at = ctx.get(dut.pc)
             if ctx.get(dut.start):
                 began = cycle
