@@ -257,10 +257,9 @@ class Dma(wiring.Component):
             w.payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (which << 2))),
         ]
         m.d.comb += self.sram_read.en.eq(0)
-        with m.If(is_kind["STORE"]):
+        with m.If(is_kind["STORE"] & (start | sent)):
             # The next beat's word: the first while the address is prepared, then with each beat.
-            with m.If(start | sent):
-                m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
+            m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
         with m.If(beat | sent | (start & is_kind["STORE"])):
             m.d.sync += local.eq(local + 1)
 

@@ -140,12 +140,13 @@ def transfer() -> wiring.Signature:
 
     `valid` with a stable payload until `ready`; it is taken in a cycle with both. `kind` indexes
     KINDS; `local` is the bank address (bus words), parameter or SRAM byte address; `beats` the bus
-    words, 1 for a register; `word` the register that STORE_REG writes, the command's index else. `open_tags` has a bit for every tag with an unfinished transfer
-    (the bit falls in the cycle after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is
-    high for one cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE,
-    LOAD_REG, STORE_REG); `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid
-    with `done`, for a tagged transfer at the latest when its bit falls; it stays until reset.
-    `error_pc` is then the `word` of the transfer that failed.
+    words, 1 for a register; `word` the register that STORE_REG writes, the command's index else.
+    `open_tags` has a bit for every tag with an unfinished transfer (the bit falls in the cycle
+    after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is high for one cycle, the
+    last, of every transfer that is not tagged (`kind` LOAD, STORE, LOAD_REG, STORE_REG); `result`
+    is the word that LOAD_REG read. `error` (npu.isa.Status) is valid with `done`, for a tagged
+    transfer at the latest when its bit falls; it stays until reset. `error_pc` is then the `word`
+    of the transfer that failed.
     """
     return wiring.Signature(
         {

@@ -94,8 +94,8 @@ def _run(
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
     # Logic may take half of a cycle, wires the rest: where there is time, mapping saves LUTs.
     logic_ps = round(1e6 / params.clock_mhz * LOGIC_SHARE)
-    # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports of
-    # other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports
+    # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports
+    # of other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports
     # lose nothing: nextpnr's paths are told by wires.
     script = (
         f"read_verilog top.v; hierarchy -top {TOP}; proc; flatten; opt_clean; rename -hide */c:*; "
