@@ -54,7 +54,8 @@ class Control(wiring.Component):
     active, moving : In, from the DMA: on the bus, transfers open.
     dma_error, dma_error_pc : In, from the DMA: its error, and the command that asked for the
         transfer.
-    reset : Out, resets every other unit at the end of this cycle.
+    reset : Out, resets every other unit at the end of this cycle; the bus is quiet since the one
+        before.
     events : In, see `events`.
     """
 
@@ -99,22 +100,29 @@ class Control(wiring.Component):
         program_commands = Signal(PC_BITS)
         loading = Signal()
         resetting = Signal()
-        free = ~self.host.running & ~loading & ~resetting
+        # A cycle old: accesses are two apart, so each sees what the one before has done.
+        free, ready, quiet = Signal(), Signal(), Signal()
+        now_free = ~self.host.running & ~loading & ~resetting
         m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
         with m.If(self.host.error == Status.OK):
             m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
 
         # --- start, load, reset -----------------------------------------------------------------
-        ready = free & (error == Status.OK)
+        m.d.sync += [
+            free.eq(now_free),
+            ready.eq(now_free & (error == Status.OK)),
+            quiet.eq(now_free & (error == Status.OK) & ~self.moving),
+            # The DMA is held: it stays off the bus.
+            self.reset.eq(resetting & ~self.active & ~self.reset),
+        ]
         m.d.comb += [
             self.host.start.eq(action["start"] & ready),
             self.hold.eq(resetting),
-            self.reset.eq(resetting & ~self.active),
             self.program.valid.eq(loading),
         ]
         with m.If(action["reset"]):
             m.d.sync += resetting.eq(1)
-        with m.If(action["load"] & ready & ~self.moving):
+        with m.If(action["load"] & quiet):
             m.d.sync += [loading.eq(1), self.commands.eq(0)]
         with m.If(self.program.done):
             m.d.sync += loading.eq(0)
@@ -184,13 +192,15 @@ class Control(wiring.Component):
             "moving": self.moving,
             "error": error,
         }
+        error_pc_now = Signal.like(error_pc)
+        m.d.sync += error_pc_now.eq(error_pc)
         for field in STATUS:
-            m.d.comb += status[field.lsb : field.lsb + field.width].eq(state[field.name])
+            m.d.sync += status[field.lsb : field.lsb + field.width].eq(state[field.name])
         values |= {
             "ID": ID,
             "VERSION": VERSION,
             "STATUS": status,
-            "ERROR_PC": error_pc,
+            "ERROR_PC": error_pc_now,
             "IRQ_ENABLE": enabled,
             "IRQ_STATUS": happened,
             "START_PC": start_pc,
@@ -211,8 +221,7 @@ class Control(wiring.Component):
                         "w1c": bus.read | bus.write,
                     }[register.access]
                     refused = {
-                        "CONTROL": (action["start"] & ~ready)
-                        | (action["load"] & ~(ready & ~self.moving)),
+                        "CONTROL": (action["start"] & ~ready) | (action["load"] & ~quiet),
                     }.get(register.name, 0)
                     if register.name in scalars:
                         refused = bus.write & ~free
