@@ -128,23 +128,20 @@ class Requantiser(wiring.Component):
         x = Signal(signed(32))
         scale = Signal(MULTIPLIER_BITS + SHIFT_BITS)
         target = Signal(range((1 << 24) + (1 << 17)))
-        target_end = Signal.like(target)
         m.d.comb += [
             write.en.eq(self.scales.en),
             write.addr.eq(self.scales.index),
             write.data.eq(self.scales.data),
             read.addr.eq(index),
-            target_end.eq(self.dst + Mux(self.wide, (destination << 1) + 2, destination + 1)),
         ]
         wrong = Signal()
         m.d.sync += [
             x.eq(sum_2 + bias),
             scale.eq(Mux(per_row, self.param.data, read.data)),
             target.eq(self.dst + Mux(self.wide, destination << 1, destination)),
-            wrong.eq(
-                record_wrong | (~per_row & (index >= self.n_scales)) | (target_end > p.sram_bytes)
-            ),
+            wrong.eq(record_wrong | (~per_row & (index >= self.n_scales))),
         ]
+        outside = Mux(self.wide, target > p.sram_bytes - 2, target > p.sram_bytes - 1)
         shift = scale[MULTIPLIER_BITS:].as_signed()
         scale_wrong = scale[MULTIPLIER_BITS - 1] | (shift < MIN_SHIFT) | (shift > MAX_SHIFT)
         good = Signal()
@@ -154,7 +151,7 @@ class Requantiser(wiring.Component):
         with m.Elif(self.row.valid):
             m.d.sync += rows.eq(rows + 1)
         m.d.comb += [
-            good.eq(stages[SCALE] & ~wrong & ~scale_wrong),
+            good.eq(stages[SCALE] & ~wrong & ~outside & ~scale_wrong),
             self.error.eq((stages[SCALE] & ~good) | (self.row.valid & (rows == MAX_TILE_ROWS))),
         ]
 
