@@ -113,16 +113,24 @@ class Chip(wiring.Component):
         wiring.connect(m, sram.b[0], vector.b)
         writers = (matvec.sram_write, vector.write, dma.sram_write)
         for port, user in zip(sram.write, writers, strict=True):
-            wiring.connect(m, port, user)
+            self._delay(m, user, port)
         for port, user in zip(param.read, (matvec.param, vector.param), strict=True):
             wiring.connect(m, port, user)
-        wiring.connect(m, param.write, dma.param)
-        wiring.connect(m, matvec.bank, dma.bank)
-        wiring.connect(m, program.write, dma.program_memory)
+        self._delay(m, dma.param, param.write)
+        self._delay(m, dma.bank, matvec.bank)
+        self._delay(m, dma.program_memory, program.write)
 
         self._count(m, control, sequencer, matvec, dma)
         self._show(m, sequencer, dma, writers)
         return m
+
+    def _delay(self, m: Module, writer, port) -> None:
+        """Write a cycle later, out of registers: memories lie far apart, and nobody reads so soon.
+
+        A command reads in its second cycle at the earliest, so behind the last cycle of another.
+        """
+        for name in port.signature.members:
+            m.d.sync += getattr(port, name).eq(getattr(writer, name))
 
     def _count(self, m: Module, control, sequencer, matvec, dma) -> None:
         counted = {
