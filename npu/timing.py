@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from npu.format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_words, padded_entries
 
 # --- sequencer ------------------------------------------------------------------------------------
-# A command is read from program memory in one cycle and decoded in the next; it starts in the
-# third.
+# A command is read from program memory in one cycle, which is slow itself; then it is kept,
+# decoded with its registers read, and checked, a cycle each.
 FETCH = 1
-DECODE = 1
+DECODE = 3
 SCALAR = 1
-MULTIPLY = 3
-# A command that sequencer or vector unit refuse (illegal, a local address or a size out of range,
-# an external address misaligned) ends in its second cycle.
+MULTIPLY = 2
+# A command that the sequencer refuses (illegal, a local address or a size out of range, an external
+# address misaligned) ends in its second cycle.
 REFUSED = 2
 
 # --- lane -----------------------------------------------------------------------------------------
@@ -60,9 +60,11 @@ def prime(threads: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# From a group's address to its results in SRAM: SRAM read, zero point, product, then the
+# A command with an address or a size out of range ends in its third cycle.
+VECTOR_REFUSED = 3
+# From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp, write.
-VECTOR_LATENCY = 10
+VECTOR_LATENCY = 11
 # Table commands use the requantiser to scale their input, then: look up (2), interpolate (2).
 LOOKUP_LATENCY = VECTOR_LATENCY + 4
 LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")

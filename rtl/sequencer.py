@@ -42,9 +42,9 @@ def register_write() -> wiring.Signature:
 class Sequencer(wiring.Component):
     """Executes programs in the cycles of `npu.twin.machine`.
 
-    A command takes a cycle to fetch and one to decode, and starts in the third, cycle S; the next
-    one is fetched in the cycle after its last, E. Scalar commands and branches end in S (MUL in
-    S + MULTIPLY - 1), WAIT in the first cycle without an open transfer of its tags, tagged
+    A command takes a cycle to fetch and DECODE to decode, and starts in the one behind, cycle S;
+    the next is fetched in the cycle after its last, E. Scalar commands and branches end in S (MUL
+    in S + MULTIPLY - 1), WAIT in the first cycle without an open transfer of its tags, tagged
     transfers in the cycle in which the DMA takes them, the others with their unit's `done`.
 
     The program stops, `running` falls and `error`, `error_pc` say why:
@@ -99,23 +99,22 @@ class Sequencer(wiring.Component):
         m = Module()
         cmd = Signal(COMMAND_BITS)
         first = Signal()  # the command's first cycle
-        status = Signal(STATUS_BITS)  # why it is refused
+        status, refused = Signal(STATUS_BITS), Signal()  # why it is refused, and whether
         left, right = Signal(signed(32)), Signal(signed(32))  # rs1, rs2
-        # Decoded out of program memory, so that they are there from the first cycle on.
+        # Decoded in a cycle of its own.
         is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
-        decode = [signal.eq(is_opcode(self.program.data, name)) for name, signal in is_.items()]
+        decode = [signal.eq(is_opcode(cmd, name)) for name, signal in is_.items()]
 
         def is_one_of(what: str, names) -> Signal:
             signal = Signal(name=what)
-            decode.append(signal.eq(is_opcode(self.program.data, *names)))
+            decode.append(signal.eq(is_opcode(cmd, *names)))
             return signal
 
         # --- registers ---------------------------------------------------------------------------
         m.submodules.registers = registers = ScalarRegisters(3)
-        fetched = fields(self.program.data, "ADD")
         m.d.comb += [
-            registers.index[0].eq(fetched.rs1),
-            registers.index[1].eq(fetched.rs2),
+            registers.index[0].eq(fields(cmd, "ADD").rs1),
+            registers.index[1].eq(fields(cmd, "ADD").rs2),
             registers.index[2].eq(self.host.index),
             self.host.read.eq(registers.value[2]),
         ]
@@ -141,9 +140,9 @@ class Sequencer(wiring.Component):
         immediate = fields(cmd, "ADD").imm
         offset, address = Signal(signed(32)), Signal(32)
         m.submodules.multiplier = multiplier = _Multiplier()
+        external = (left + fields(cmd, "LOAD").ext)[: len(address)]
+        m.d.sync += [offset.eq(right + immediate), address.eq(external)]
         m.d.comb += [
-            offset.eq(right + immediate),
-            address.eq(left + fields(cmd, "LOAD").ext),
             multiplier.a.eq(left),
             multiplier.b.eq(immediate),
         ]
@@ -168,13 +167,13 @@ class Sequencer(wiring.Component):
         # --- what is refused ---------------------------------------------------------------------
         outside = Signal()
         m.submodules.check = check = CommandCheck()
-        m.d.comb += check.cmd.eq(self.program.data)
-        transfer_status = self._transfer(m, cmd, is_, address, right)
+        m.d.comb += check.cmd.eq(cmd)
+        self._offer(m, cmd, is_, address, right)
+        transfer_status = self._transfer_status(m, cmd, is_, external, decode)
         is_transfer = is_one_of("is_transfer", unit_opcodes("dma"))
         refusal = Signal(STATUS_BITS)
-        unfit = Signal()
-        m.d.comb += unfit.eq(check.illegal | outside)
-        with m.If(unfit):
+        m.d.sync += [status.eq(refusal), refused.eq(refusal != Status.OK)]
+        with m.If(check.illegal | outside):
             m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
         with m.Elif(is_transfer):
             m.d.comb += refusal.eq(transfer_status)
@@ -220,32 +219,36 @@ class Sequencer(wiring.Component):
                 with m.If(late):
                     stop(self.transfers.error, culprit)
             with m.State("DECODE"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += cmd.eq(self.program.data)
+                m.next = "READ"
+            with m.State("READ"):
                 m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
                 m.d.sync += [
                     *decode,
-                    cmd.eq(self.program.data),
                     left.eq(registers.value[0]),
                     right.eq(registers.value[1]),
-                    first.eq(1),
                 ]
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += first.eq(1)
                 m.next = "EXECUTE"
             with m.State("EXECUTE"):
                 m.d.comb += self.start.eq(first)
-                m.d.sync += [first.eq(0), status.eq(refusal)]
+                m.d.sync += first.eq(0)
                 # What starts others is not in the chain below: the opcodes exclude each other.
                 m.d.comb += [
-                    *(port.start.eq(first & mine & ~unfit) for port, mine, _ in units),
-                    self.transfers.valid.eq(
-                        is_transfer & ~(first & (unfit | (transfer_status != Status.OK)))
-                    ),
+                    *(port.start.eq(first & mine & ~refused) for port, mine, _ in units),
+                    self.transfers.valid.eq(is_transfer & ~refused),
                 ]
-                with m.If(first & (refusal != Status.OK)):
+                with m.If(refused):
                     m.next = "REFUSED"
                 with m.Elif(is_["HALT"]):
                     finish()
                     m.next = "IDLE"
                 with m.Elif(is_["MUL"]):
-                    m.next = "MULTIPLY"
+                    m.next = "MULTIPLIED"
                 with m.Elif(is_["WAIT"]):
                     m.d.comb += self.waiting.eq(open_tags)
                     with m.If(late):
@@ -273,8 +276,6 @@ class Sequencer(wiring.Component):
                                 stop(port.error, self.pc)
                 with m.Else():
                     finish()
-            with m.State("MULTIPLY"):
-                m.next = "MULTIPLIED"
             with m.State("MULTIPLIED"):
                 finish()
             with m.State("TRANSFER"):
@@ -287,10 +288,8 @@ class Sequencer(wiring.Component):
                 stop(status, self.pc)
         return m
 
-    def _transfer(self, m: Module, cmd, is_, address, right):
-        """Drive the transfer's payload; returns the status with which it is refused, or OK."""
-        p = self._params
-        bus_bits = exact_log2(p.bus_bytes)
+    def _offer(self, m: Module, cmd, is_, address, right) -> None:
+        """Drive the transfer's payload."""
         load = fields(cmd, "LOAD")
         kinds = Signal(3)
         for index, name in enumerate(KINDS):
@@ -305,14 +304,26 @@ class Sequencer(wiring.Component):
             self.transfers.tag.eq(fields(cmd, "LOAD_BANK").tag),
             self.transfers.word.eq(Mux(is_["STORE_REG"], right, self.pc)),
         ]
-        misaligned = Mux(one_word, address[:2].any(), address[:bus_bits].any())
-        end = load.sram + (load.beats << bus_bits)
+
+    def _transfer_status(self, m: Module, cmd, is_, external, decode: list) -> Signal:
+        """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
+        p = self._params
+        bus_bits = exact_log2(p.bus_bytes)
+        load = fields(cmd, "LOAD")
+        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
+        misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
+        empty, odd, end = Signal(), Signal(), Signal(len(load.beats) + bus_bits + 1)
+        decode += [
+            empty.eq(load.beats == 0),
+            odd.eq(load.sram[:bus_bits].any()),
+            end.eq(load.sram + (load.beats << bus_bits)),
+        ]
         size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
         in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
-        local = in_bytes & (load.sram[:bus_bits].any() | (end > size))
+        local = in_bytes & (odd | (end > size))
         status = Signal(STATUS_BITS)
         with m.If(misaligned):
             m.d.comb += status.eq(Status.BUS)
-        with m.Elif(~one_word & ((load.beats == 0) | local)):
+        with m.Elif(~one_word & (empty | local)):
             m.d.comb += status.eq(Status.ADDRESS)
         return status

@@ -17,9 +17,10 @@ from rtl.interfaces import param_read, sram_read, sram_words, sram_write, unit
 from rtl.lookup import LUT_WORDS
 from rtl.vector_control import VectorControl
 
-# Cycles from a group's address to its write: SRAM, then the elements' pipeline.
-WRITE_AFTER = 1 + Alu.LATENCY
-LOOKUP_AFTER = 1 + Alu.LOOKUP_LATENCY
+# Cycles from a group's address to its write: SRAM, operands, then the elements' pipeline.
+OPERANDS_AFTER = 2
+WRITE_AFTER = OPERANDS_AFTER + Alu.LATENCY
+LOOKUP_AFTER = OPERANDS_AFTER + Alu.LOOKUP_LATENCY
 SUM_AFTER = WRITE_AFTER + Alu.SUM_AFTER
 OPERANDS = ("a", "b", "dst")
 
@@ -42,7 +43,7 @@ def _is_wide(cmd, name: str, operand: str):
 class _Operand:
     """One operand of the command at hand: whether it is used, its type, place and legality.
 
-    `bad` belongs to the command that is on `cmd`; `used` and `wide` follow a cycle later.
+    `bad`, `used` and `wide` follow the command that is on `cmd` a cycle later.
     """
 
     def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
@@ -64,10 +65,17 @@ class _Operand:
         m.d.sync += [self.used.eq(used), self.wide.eq(wide)]
         # Both types side by side, since the opcode is decoded meanwhile.
         bad_bytes, bad_words = (
-            at[:bits].any() | ((at + n_bytes)[: len(at) + 1] > params.sram_bytes)
-            for bits, n_bytes in ((elements_bits, view.n), (elements_bits + 1, view.n << 1))
+            Signal(name=f"{operand}_bad_bytes"),
+            Signal(name=f"{operand}_bad_words"),
         )
-        m.d.comb += self.bad.eq(used & Mux(wide, bad_words, bad_bytes))
+        m.d.sync += [
+            bad.eq(at[:bits].any() | ((at + n_bytes)[: len(at) + 1] > params.sram_bytes))
+            for bad, bits, n_bytes in (
+                (bad_bytes, elements_bits, view.n),
+                (bad_words, elements_bits + 1, view.n << 1),
+            )
+        ]
+        m.d.comb += self.bad.eq(self.used & Mux(self.wide, bad_words, bad_bytes))
 
     @property
     def word(self):
@@ -85,8 +93,8 @@ class VectorUnit(wiring.Component):
     cycles for VADD, whose elements pass the requantiser three times). An int8 group is half an SRAM
     word, an int16 group a whole one. Nothing behind element n is written. A destination that
     overlaps a source must be that source exactly. A misaligned address, a vector outside SRAM, a
-    table outside parameter memory, or n = 0 ends in cycle REFUSED with Status.ADDRESS, nothing
-    written.
+    table outside parameter memory, or n = 0 ends in cycle VECTOR_REFUSED with Status.ADDRESS,
+    nothing written.
 
     Parameters
     ----------
@@ -125,18 +133,22 @@ class VectorUnit(wiring.Component):
         phase = Signal(timing.ADD_PASSES, init=1)
         m.submodules.control = decode = VectorControl()
         control = decode.control
-        m.d.comb += [decode.cmd.eq(cmd), decode.phase.eq(phase)]
+        # The control's phase counts from SRAM's answer: the operands come a cycle behind that.
+        m.d.comb += [decode.cmd.eq(cmd), decode.phase.eq(phase.rotate_right(1))]
 
         # --- places ------------------------------------------------------------------------------
         a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
         n = fields(cmd, "VMUL").n
         param = fields(cmd, "TABLE").param
-        refused = Signal()
-        with m.If(is_opcode(cmd, "TABLE")):
-            outside = param > p.param_bytes - LUT_BYTES
-            m.d.sync += refused.eq(param[: exact_log2(PARAM_WORD)].any() | outside)
-        with m.Else():
-            m.d.sync += refused.eq((n == 0) | a.bad | b.bad | dst.bad)
+        # Known from the command's third cycle on.
+        refused, bad_table, empty = Signal(), Signal(), Signal()
+        m.d.sync += [
+            bad_table.eq(
+                param[: exact_log2(PARAM_WORD)].any() | (param > p.param_bytes - LUT_BYTES)
+            ),
+            empty.eq(n == 0),
+            refused.eq(Mux(table, bad_table, empty | a.bad | b.bad | dst.bad)),
+        ]
 
         # --- groups ------------------------------------------------------------------------------
         left = Signal(len(n))
@@ -147,6 +159,11 @@ class VectorUnit(wiring.Component):
         written = Signal()
         m.d.comb += [last.eq(left <= elements), self.param.en.eq(0)]
         m.d.sync += phase.eq(phase.rotate_left(1))
+
+        def refuse() -> None:
+            m.d.comb += [self.unit.done.eq(1), self.unit.error.eq(Status.ADDRESS)]
+            m.next = "IDLE"
+
         with m.FSM():
             with m.State("IDLE"), m.If(self.unit.start):
                 m.next = "CHECK"
@@ -157,44 +174,44 @@ class VectorUnit(wiring.Component):
                     word.eq(0),
                     *(operand.half.eq(operand.first) for operand in (a, b, dst)),
                 ]
-                with m.If(refused):
-                    m.d.comb += [self.unit.done.eq(1), self.unit.error.eq(Status.ADDRESS)]
-                    m.next = "IDLE"
-                with m.Elif(table):
+                with m.If(table):
                     m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word)]
                     m.next = "TABLE"
                 with m.Else():
                     m.next = "READ"
             with m.State("TABLE"):
-                m.d.comb += table_write.eq(1)
+                m.d.comb += table_write.eq(~refused)
                 m.d.sync += word.eq(word + 1)
                 with m.If(word == LUT_WORDS - 1):
                     m.d.comb += self.unit.done.eq(1)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word + word + 1)]
+                with m.If(refused):
+                    refuse()
             with m.State("READ"):
                 m.d.comb += issue.eq(phase[0] | ~add)
                 with m.If(issue):
                     m.d.sync += [left.eq(left - elements), a.step(), b.step()]
                     with m.If(last):
                         m.next = "DRAIN"
+                with m.If(refused):
+                    refuse()
             with m.State("DRAIN"), m.If(written):
                 m.d.comb += self.unit.done.eq(1)
                 m.next = "IDLE"
 
         # --- read, compute, write ----------------------------------------------------------------
         # Bit k: a group was issued k cycles ago, and whether it was the last.
-        issued, ended = Signal(SUM_AFTER + 1), Signal(SUM_AFTER + 1)
+        issued, ended = Signal(SUM_AFTER), Signal(SUM_AFTER)
         m.d.comb += [issued[0].eq(issue), ended[0].eq(issue & last)]
         m.d.sync += [issued[1:].eq(issued), ended[1:].eq(ended)]
         with m.If(self.unit.done):
             m.d.sync += [issued[1:].eq(0), ended[1:].eq(0)]
-        after = [Mux(add, chain[SUM_AFTER], chain[WRITE_AFTER]) for chain in (issued, ended)]
-        strobe, final = (
-            Mux(control.lookup, chain[LOOKUP_AFTER], others)
-            for chain, others in zip((issued, ended), after, strict=True)
-        )
+        strobe, final = Signal(), Signal()
+        for now, chain in ((strobe, issued), (final, ended)):
+            after = Mux(add, chain[SUM_AFTER - 1], chain[WRITE_AFTER - 1])
+            m.d.sync += now.eq(Mux(control.lookup, chain[LOOKUP_AFTER - 1], after))
         m.d.comb += written.eq(final)
         tail = n[: exact_log2(elements)]
         in_tail = Cat((tail == 0) | (tail > i) for i in range(elements))
@@ -211,8 +228,8 @@ class VectorUnit(wiring.Component):
         m.submodules.argmax = argmax = ArgMax(elements)
         m.d.comb += [
             argmax.clear.eq(self.unit.start),
-            argmax.valid.eq(issued[2]),
-            argmax.present.eq(Mux(ended[2], in_tail, -1)),
+            argmax.valid.eq(issued[OPERANDS_AFTER + 1]),
+            argmax.present.eq(Mux(ended[OPERANDS_AFTER + 1], in_tail, -1)),
             self.result.eq(argmax.result),
         ]
         results = []
@@ -223,7 +240,8 @@ class VectorUnit(wiring.Component):
                 halves = (port.data.word_select(at, 8) for at in (i, i + elements))
                 lower_byte, upper_byte = (byte.as_signed() for byte in halves)
                 byte = Mux(upper[name], upper_byte, lower_byte)
-                m.d.comb += getattr(alu, name).eq(Mux(operand.wide, wide, byte))
+                # SRAM is slow itself: a register between it and the arithmetic.
+                m.d.sync += getattr(alu, name).eq(Mux(operand.wide, wide, byte))
             m.d.comb += [
                 alu.control.eq(control),
                 alu.table.en.eq(table_write),

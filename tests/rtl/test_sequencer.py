@@ -22,6 +22,8 @@ TIMEOUT_CYCLES = 20_000
 MEMORY_BYTES = 4096
 EXTREMES = (0, 1, -1, (1 << 31) - 1, -(1 << 31), 0x10000, 0xFFFF)
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
+# The first command starts in this cycle.
+BEGIN = timing.FETCH + timing.DECODE
 
 
 def chip() -> ChipParams:
@@ -294,7 +296,8 @@ def test_loops_and_a_second_start():
     first, second = bench.runs([(0, {1: 5}), (4, {})])
     assert [pc for pc, _, _ in first.retired] == [0, 1, 2] * 5 + [3]
     assert first.registers[2] == 5 + 4 + 3 + 2 + 1 - 15
-    assert second.retired == [(4, 2, 4), (5, 7, 7)]
+    product = BEGIN + timing.MULTIPLY - 1
+    assert second.retired == [(4, BEGIN, product), (5, product + 1 + BEGIN, product + 1 + BEGIN)]
     assert second.registers[:4] == [0, 0, 0, 0]
 
 
@@ -326,16 +329,18 @@ def test_tagged_transfers_and_wait():
     latency = {"LOAD_BANK": 40, "LOAD_PARAM": 20, "LOAD": 5}
     bench.latency = lambda cmd: latency[cmd.opcode.name]
     outcome = bench.run({1: 0x40})
-    # Open from cycle 2 to 41, and from 5 to 24.
+    # One is open for 40 cycles from its command's on, the other for 20.
+    step = BEGIN + 1
+    waited = BEGIN + 40
     assert outcome.retired == [
-        (0, 2, 2),
-        (1, 5, 5),
-        (2, 8, 8),
-        (3, 11, 42),
-        (4, 45, 49),
-        (5, 52, 52),
+        (0, BEGIN, BEGIN),
+        (1, BEGIN + step, BEGIN + step),
+        (2, BEGIN + 2 * step, BEGIN + 2 * step),
+        (3, BEGIN + 3 * step, waited),
+        (4, waited + step, waited + step + 4),
+        (5, waited + 2 * step + 4, waited + 2 * step + 4),
     ]
-    assert outcome.counts["waiting"] == 42 - 11
+    assert outcome.counts["waiting"] == waited - BEGIN - 3 * step
     kinds = [KINDS[payload.pop("kind")] for payload in bench.payloads]
     assert kinds == ["LOAD_BANK", "LOAD_PARAM", "LOAD"]
     assert bench.payloads == [
@@ -349,8 +354,8 @@ def test_a_full_queue_is_waited_for():
     bench = Bench(chip(), [command("LOAD_BANK", beats=1), command("HALT")])
     bench.queue_free_at = 17
     outcome = bench.run()
-    assert outcome.retired == [(0, 2, 17), (1, 20, 20)]
-    assert outcome.counts["waiting"] == 15
+    assert outcome.retired == [(0, BEGIN, 17), (1, 18 + BEGIN, 18 + BEGIN)]
+    assert outcome.counts["waiting"] == 17 - BEGIN
 
 
 def refused_transfers(params: ChipParams):
@@ -376,9 +381,9 @@ def test_bad_transfers_are_refused():
         bench = Bench(params, [command("ADD"), cmd, command("HALT")])
         outcome = bench.run()
         assert (outcome.error, outcome.error_pc) == (status, 1), cmd
-        assert outcome.retired == [(0, 2, 2)]
-        # Fetched in cycle 3, started in 5.
-        assert outcome.cycles == 5 + timing.REFUSED, cmd
+        assert outcome.retired == [(0, BEGIN, BEGIN)]
+        # Fetched in the cycle behind the ADD.
+        assert outcome.cycles == 2 * BEGIN + 1 + timing.REFUSED, cmd
         assert not bench.payloads
         with pytest.raises(MachineError):
             Machine(params, 1 << 16, encode(cmd) + encode(command("HALT"))).run(0)
@@ -400,7 +405,7 @@ def test_illegal_commands_are_refused():
             pass
         outcome = Bench(params, [word, command("HALT")]).run()
         assert (outcome.error, outcome.error_pc) == (Status.ILLEGAL_COMMAND, 0)
-        assert outcome.cycles == 2 + timing.REFUSED
+        assert outcome.cycles == BEGIN + timing.REFUSED
 
 
 def test_stops_outside_the_program():
@@ -421,13 +426,20 @@ def test_errors_of_units_stop_the_program(name):
     bench.fail[1] = Status.STREAM
     first, again = bench.runs([(0, {1: 77}), (2, {})])
     assert (first.error, first.error_pc) == (Status.STREAM, 1)
-    assert first.retired == [(0, 2, 2)]
+    assert first.retired == [(0, BEGIN, BEGIN)]
     assert first.registers[1] == 77
     assert again.cycles == 0  # until reset
 
 
-@pytest.mark.parametrize("cycle", [3, 4, 30])
-def test_a_late_failure_names_its_command(cycle):
+@pytest.mark.parametrize(
+    ("cycle", "cycles"),
+    [
+        (BEGIN + 1, BEGIN + 2),  # in the FETCH behind LOAD_BANK
+        (BEGIN + 2, 2 * BEGIN + 18),  # in that behind VFILL
+        (50, 51),  # in WAIT itself
+    ],
+)
+def test_a_late_failure_names_its_command(cycle, cycles):
     program = [
         command("LOAD_BANK", beats=1, tag=1),
         command("VFILL", n=16),
@@ -440,5 +452,4 @@ def test_a_late_failure_names_its_command(cycle):
     bench.late_failure = (cycle, Status.TILE, 0)
     outcome = bench.run()
     assert (outcome.error, outcome.error_pc) == (Status.TILE, 0)
-    # In the FETCH of cycle 3; in that behind VFILL, cycle 21; in WAIT itself.
-    assert outcome.cycles == {3: 4, 4: 22, 30: 31}[cycle]
+    assert outcome.cycles == cycles

@@ -240,7 +240,7 @@ def test_refuses_what_the_twin_refuses():
                 twin_of(bench, cmd).run(0)
             before = bench.log.copy()
             assert await bench.execute(ctx, cmd) == (
-                timing.REFUSED,
+                timing.VECTOR_REFUSED,
                 Status.ADDRESS,
                 0,
             ), cmd
