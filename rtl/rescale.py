@@ -95,7 +95,8 @@ class Rescale(wiring.Component):
         # One bit below the point stays in the shifter to round with.
         quotient = Cat(0, product)
         sticky = 0
-        for level in range(len(self.right)):
+        # The widest step first: what it drops is looked at while the others shift.
+        for level in reversed(range(len(self.right))):
             step = 1 << level
             bit = self.right[level]
             dropped = quotient[: min(step, 33)].any()
