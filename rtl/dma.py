@@ -134,7 +134,7 @@ class Dma(wiring.Component):
 
         # --- the transfer in progress -----------------------------------------------------------
         start = Signal()
-        finish = Signal()
+        finish, gap = Signal(), Signal()
         status = Signal(STATUS_BITS)
         local = Signal(BEATS_BITS)  # next bus word in the chip's memory
         left = Signal(BEATS_BITS)  # beats still to come; all of them until the start
@@ -223,7 +223,7 @@ class Dma(wiring.Component):
                 m.next = "GAP"
             with m.State("GAP"):
                 # The cycle in which the next transfer starts: DMA_START counts from here.
-                m.d.comb += loads.eq(1)
+                m.d.comb += [gap.eq(1), loads.eq(1)]
                 m.next = "IDLE"
 
         # --- what was read ----------------------------------------------------------------------
@@ -265,7 +265,7 @@ class Dma(wiring.Component):
 
         # --- ends -------------------------------------------------------------------------------
         culprit = Signal(PC_BITS)
-        misfit = is_kind["LOAD_BANK"] & (tile.error | (finish & ~tile.complete))
+        misfit = is_kind["LOAD_BANK"] & (tile.error | (gap & ~tile.complete))
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(head.word)
             with m.If(bad):

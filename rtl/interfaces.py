@@ -145,8 +145,8 @@ def transfer() -> wiring.Signature:
     after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is high for one cycle, the
     last, of every transfer that is not tagged (`kind` LOAD, STORE, LOAD_REG, STORE_REG); `result`
     is the word that LOAD_REG read. `error` (npu.isa.Status) is valid with `done`, for a tagged
-    transfer at the latest when its bit falls; it stays until reset. `error_pc` is then the `word`
-    of the transfer that failed.
+    transfer at the latest in the cycle after its bit falls; it stays until reset. `error_pc` is
+    then the `word` of the transfer that failed.
     """
     return wiring.Signature(
         {

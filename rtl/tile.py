@@ -27,8 +27,9 @@ class TileDealer(wiring.Component):
     start, bank : In, a tile follows, at bus word `bank` of every bank.
     en, data : In, a beat.
     port : Out, the banks' write port.
-    error : Out, high from the beat that does not fit until the next `start`.
-    complete : Out, the beat of this cycle, or an earlier one, ended the last section.
+    error : Out, from the cycle behind the beat that does not fit until the next `start`.
+    complete : Out, from the cycle behind the beat that ends the last section until the next
+        `start`.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -85,8 +86,8 @@ class TileDealer(wiring.Component):
             self.port.addr.eq(address),
             self.port.data.eq(self.data),
             self.port.lane.eq(lane),
-            self.error.eq(failed | misfit),
-            self.complete.eq(ended | (section & last & (lane == p.lanes - 1))),
+            self.error.eq(failed),
+            self.complete.eq(ended),
         ]
 
         with m.If(self.en & reading):
@@ -94,7 +95,7 @@ class TileDealer(wiring.Component):
             with m.If(at == beats - 1):
                 m.d.sync += [reading.eq(0), at.eq(0)]
         with m.If(section):
-            m.d.sync += [failed.eq(misfit), ended.eq(self.complete)]
+            m.d.sync += [failed.eq(misfit), ended.eq(ended | (last & (lane == p.lanes - 1)))]
             with m.If(last):
                 m.d.sync += [lane.eq(lane + 1), index.eq(0), address.eq(base)]
             with m.Else():

@@ -375,6 +375,7 @@ def test_a_tile_that_does_not_fit_is_refused(how):
         while ctx.get(bench.dut.transfers.open_tags) and not error:
             error = ctx.get(bench.dut.transfers.error)
             await bench.step(ctx)
+        await bench.step(ctx)
         assert bench.error == Status.TILE or ctx.get(bench.dut.transfers.error) == Status.TILE
 
     bench.run(testbench)
