@@ -54,8 +54,7 @@ class Control(wiring.Component):
     active, moving : In, from the DMA: on the bus, transfers open.
     dma_error, dma_error_pc : In, from the DMA: its error, and the command that asked for the
         transfer.
-    reset : Out, resets every other unit at the end of this cycle; the bus is quiet since the one
-        before.
+    reset : Out, resets every other unit at the end of the next cycle; the bus is quiet.
     events : In, see `events`.
     """
 

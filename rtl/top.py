@@ -1,6 +1,6 @@
 """The chip: units, memories, DMA and control, wired."""
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -87,7 +87,10 @@ class Chip(wiring.Component):
             ("vector", vector),
             ("dma", dma),
         ):
-            m.submodules[name] = ResetInserter(control.reset)(unit)
+            # A reset of its own for each: it goes to many registers.
+            reset = Signal(name=f"reset_{name}")
+            m.d.sync += reset.eq(control.reset)
+            m.submodules[name] = ResetInserter(reset)(unit)
 
         wiring.connect(m, wiring.flipped(self.axil), control.axil)
         wiring.connect(m, wiring.flipped(self.axi), dma.axi)
