@@ -123,15 +123,22 @@ class Sequencer(wiring.Component):
             self.register.en.eq(self.retire & is_one_of("writes_register", WRITES_REGISTER)),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
-        with m.If(self.host.running):
+        # A cycle later, still before the next command reads.
+        late_write, late_index, late_value = Signal(), Signal(range(REGISTERS)), Signal(32)
+        m.d.sync += [
+            late_write.eq(self.register.en),
+            late_index.eq(self.register.index),
+            late_value.eq(value),
+        ]
+        with m.If(late_write):
             m.d.comb += [
-                registers.write.eq(self.register.en),
-                registers.write_index.eq(self.register.index),
-                registers.write_value.eq(value),
+                registers.write.eq(1),
+                registers.write_index.eq(late_index),
+                registers.write_value.eq(late_value),
             ]
         with m.Else():
             m.d.comb += [
-                registers.write.eq(self.host.write),
+                registers.write.eq(self.host.write & ~self.host.running),
                 registers.write_index.eq(self.host.index),
                 registers.write_value.eq(self.host.value),
             ]
