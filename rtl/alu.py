@@ -56,7 +56,7 @@ class Alu(wiring.Component):
     result : Out, its low byte is the result of int8 commands.
     """
 
-    LATENCY = 9
+    LATENCY = 10
     LOOKUP_LATENCY = LATENCY + Lookup.LATENCY
     SUM_AFTER = 8
 
@@ -102,16 +102,15 @@ class Alu(wiring.Component):
             rescale.zero.eq(control.zero),
         ]
 
-        # Cycle 8, or the look-up in cycles 8 to 12.
+        # Cycles 8 and 9, or the look-up in cycles 8 to 12 and then 13.
         for name in ("en", "addr", "data"):
             m.d.comb += getattr(lookup.table, name).eq(getattr(self.table, name))
         m.d.comb += [lookup.x.eq(rescale.y), lookup.function.eq(control.function)]
-        with m.If(control.lookup):
-            m.d.sync += self.result.eq(lookup.y)
-        with m.Elif(rescale.y < control.lo):
-            m.d.sync += self.result.eq(control.lo)
-        with m.Elif(rescale.y > control.hi):
-            m.d.sync += self.result.eq(control.hi)
-        with m.Else():
-            m.d.sync += self.result.eq(rescale.y)
+        below, above, within = Signal(), Signal(), Signal(16)
+        m.d.sync += [
+            below.eq(~control.lookup & (rescale.y < control.lo)),
+            above.eq(~control.lookup & (rescale.y > control.hi)),
+            within.eq(Mux(control.lookup, lookup.y, rescale.y)),
+            self.result.eq(Mux(below, control.lo, Mux(above, control.hi, within))),
+        ]
         return m

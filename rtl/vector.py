@@ -43,7 +43,7 @@ def _is_wide(cmd, name: str, operand: str):
 class _Operand:
     """One operand of the command at hand: whether it is used, its type, place and legality.
 
-    `bad`, `used` and `wide` follow the command that is on `cmd` a cycle later.
+    `used` and `wide` follow the command that is on `cmd` a cycle later, `bad` two.
     """
 
     def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
@@ -75,7 +75,7 @@ class _Operand:
                 (bad_words, elements_bits + 1, view.n << 1),
             )
         ]
-        m.d.comb += self.bad.eq(self.used & Mux(self.wide, bad_words, bad_bytes))
+        m.d.sync += self.bad.eq(self.used & Mux(self.wide, bad_words, bad_bytes))
 
     @property
     def word(self):
@@ -140,7 +140,7 @@ class VectorUnit(wiring.Component):
         a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
         n = fields(cmd, "VMUL").n
         param = fields(cmd, "TABLE").param
-        # Known from the command's third cycle on.
+        # Known from the command's fourth cycle on.
         refused, bad_table, empty = Signal(), Signal(), Signal()
         m.d.sync += [
             bad_table.eq(
@@ -150,10 +150,13 @@ class VectorUnit(wiring.Component):
             refused.eq(Mux(table, bad_table, empty | a.bad | b.bad | dst.bad)),
         ]
 
+        m.submodules.argmax = argmax = ArgMax(elements)
+
         # --- groups ------------------------------------------------------------------------------
         left = Signal(len(n))
         issue, last = Signal(), Signal()
         word = Signal(range(LUT_WORDS))
+        checked = Signal()
         first_word = param[exact_log2(PARAM_WORD) :][: len(self.param.addr)]
         table_write = Signal()
         written = Signal()
@@ -168,7 +171,9 @@ class VectorUnit(wiring.Component):
             with m.State("IDLE"), m.If(self.unit.start):
                 m.next = "CHECK"
             with m.State("CHECK"):
+                m.d.comb += argmax.clear.eq(1)
                 m.d.sync += [
+                    checked.eq(0),
                     left.eq(n),
                     phase.eq(1),
                     word.eq(0),
@@ -180,26 +185,32 @@ class VectorUnit(wiring.Component):
                 with m.Else():
                     m.next = "READ"
             with m.State("TABLE"):
-                m.d.comb += table_write.eq(~refused)
+                m.d.comb += table_write.eq(~bad_table)
+                m.d.sync += checked.eq(1)
                 m.d.sync += word.eq(word + 1)
                 with m.If(word == LUT_WORDS - 1):
                     m.d.comb += self.unit.done.eq(1)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word + word + 1)]
-                with m.If(refused):
+                with m.If(checked & refused):
                     refuse()
             with m.State("READ"):
+                m.d.sync += checked.eq(1)
                 m.d.comb += issue.eq(phase[0] | ~add)
                 with m.If(issue):
                     m.d.sync += [left.eq(left - elements), a.step(), b.step()]
                     with m.If(last):
                         m.next = "DRAIN"
-                with m.If(refused):
+                with m.If(checked & refused):
                     refuse()
-            with m.State("DRAIN"), m.If(written):
-                m.d.comb += self.unit.done.eq(1)
-                m.next = "IDLE"
+            with m.State("DRAIN"):
+                m.d.sync += checked.eq(1)
+                with m.If(written):
+                    m.d.comb += self.unit.done.eq(1)
+                    m.next = "IDLE"
+                with m.If(checked & refused):
+                    refuse()
 
         # --- read, compute, write ----------------------------------------------------------------
         # Bit k: a group was issued k cycles ago, and whether it was the last.
@@ -214,7 +225,8 @@ class VectorUnit(wiring.Component):
             m.d.sync += now.eq(Mux(control.lookup, chain[LOOKUP_AFTER - 1], after))
         m.d.comb += written.eq(final)
         tail = n[: exact_log2(elements)]
-        in_tail = Cat((tail == 0) | (tail > i) for i in range(elements))
+        in_tail = Signal(elements)
+        m.d.sync += in_tail.eq(Cat((tail == 0) | (tail > i) for i in range(elements)))
 
         upper = {}
         for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):
@@ -225,9 +237,7 @@ class VectorUnit(wiring.Component):
                 m.d.comb += port.addr.eq(operand.word)
                 m.d.sync += upper[name].eq(operand.half[0])
 
-        m.submodules.argmax = argmax = ArgMax(elements)
         m.d.comb += [
-            argmax.clear.eq(self.unit.start),
             argmax.valid.eq(issued[OPERANDS_AFTER + 1]),
             argmax.present.eq(Mux(ended[OPERANDS_AFTER + 1], in_tail, -1)),
             self.result.eq(argmax.result),

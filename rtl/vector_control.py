@@ -19,7 +19,7 @@ class VectorControl(wiring.Component):
 
     Members
     -------
-    cmd : In, stable from the cycle before the first group's address on.
+    cmd : In, stable from two cycles before the first group's address on.
     phase : In, cycles modulo ADD_PASSES, one-hot: bit 0 in the cycle of a group's address. Only an
         add's passes depend on it.
     control : Out, registered; for the operands one cycle behind the address, see `Alu`.
@@ -37,7 +37,8 @@ class VectorControl(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         cmd, phase, held = self.cmd, self.phase, self.control
-        add = is_opcode(cmd, "VADD")
+        add = Signal()
+        m.d.sync += add.eq(is_opcode(cmd, "VADD"))
         # What no pass changes. Signals of their own: bits of a struct that nothing drives become
         # processes without sensitivity in Verilog.
         now = {
@@ -92,6 +93,11 @@ class VectorControl(wiring.Component):
             with m.Case(OPCODES["VFILL"].code):
                 m.d.comb += [main_multiplier.eq(0), main_zero.eq(fields(cmd, "VFILL").imm)]
 
+        # Decoding takes a cycle of its own.
+        offset, main_multiplier, main_zero, shift, b_zero = (
+            self._after(m, value) for value in (offset, main_multiplier, main_zero, shift, b_zero)
+        )
+
         # The control of the next cycle. Phase 0 is the address's; operands follow in 1 (a) and
         # 2 (b), their sum enters the requantiser in 2 + 3k. See `Alu` for the cycles between.
         def by_pass(first: int, a_value, b_value, main):
@@ -124,3 +130,8 @@ class VectorControl(wiring.Component):
             held.zero.eq(by_pass(2, 0, 0, main_zero)),
         ]
         return m
+
+    def _after(self, m: Module, value: Signal) -> Signal:
+        delayed = Signal(value.shape(), name=f"{value.name}_held")
+        m.d.sync += delayed.eq(value)
+        return delayed
