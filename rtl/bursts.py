@@ -60,10 +60,11 @@ class Bursts(wiring.Component):
         limit = Signal.like(self.burst_beats)
         burst = Signal.like(self.burst_beats)
         # Behind the last burst nothing follows: what is left needs not wait for `burst`.
+        fits = ~from_beats[len(limit) :].any() & (from_beats[: len(limit)] < limit)
         m.d.comb += [
             to_boundary.eq(page - (from_address & (page - 1))),
             limit.eq(Mux(to_boundary < self._longest, to_boundary, self._longest)),
-            burst.eq(Mux(from_beats < limit, from_beats, limit)),
+            burst.eq(Mux(fits, from_beats, limit)),
         ]
         with m.If(self.start | self.next):
             m.d.sync += [
@@ -71,6 +72,6 @@ class Bursts(wiring.Component):
                 self.burst_address.eq(from_address << shift),
                 self.burst_beats.eq(burst),
                 rest_address.eq(from_address + limit),
-                rest_beats.eq(Mux(from_beats < limit, 0, from_beats - limit)),
+                rest_beats.eq(Mux(fits, 0, from_beats - limit)),
             ]
         return m
