@@ -60,13 +60,14 @@ def prime(threads: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# A command with an address or a size out of range ends in its fourth cycle.
-VECTOR_REFUSED = 4
+# A command with an address or a size out of range ends in its third cycle.
+VECTOR_REFUSED = 3
 # From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp (2), write.
 VECTOR_LATENCY = 12
-# Table commands use the requantiser to scale their input, then: look up (2), interpolate (2).
-LOOKUP_LATENCY = VECTOR_LATENCY + 4
+# Table commands use the requantiser to scale their input, then: magnitude, look up (2),
+# interpolate (2).
+LOOKUP_LATENCY = VECTOR_LATENCY + 5
 LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")
 # The add rescales both inputs, then their sum: three passes through the multiplier, the last of
 # them once both inputs have come out.

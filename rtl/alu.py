@@ -102,7 +102,7 @@ class Alu(wiring.Component):
             rescale.zero.eq(control.zero),
         ]
 
-        # Cycles 8 and 9, or the look-up in cycles 8 to 12 and then 13.
+        # Cycles 8 and 9, or the look-up in cycles 8 to 13 and then 14.
         for name in ("en", "addr", "data"):
             m.d.comb += getattr(lookup.table, name).eq(getattr(self.table, name))
         m.d.comb += [lookup.x.eq(rescale.y), lookup.function.eq(control.function)]

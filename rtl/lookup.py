@@ -44,7 +44,7 @@ class Lookup(wiring.Component):
     y : Out, cycle LATENCY.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
     def __init__(self) -> None:
         super().__init__(
@@ -60,26 +60,31 @@ class Lookup(wiring.Component):
         m = Module()
         tanh = self.function.tanh
 
-        # Cycle 0: magnitude, index, fraction. The table ends flat: at 1 - 2^-16 for tanh, 2^-15
-        # lower for the sigmoid, which is its last entry but one.
+        # Cycle 0: magnitude. Cycle 1: index, fraction. The table ends flat: at 1 - 2^-16 for tanh,
+        # 2^-15 lower for the sigmoid, which is its last entry but one.
         magnitude = Signal(32)
         scaled = Signal(33)
         beyond = Signal()
         index, fraction, negative = Signal(8), Signal(FRACTION_BITS), Signal()
-        m.d.comb += [
+        negative_0, byte_0 = Signal(), Signal(8)
+        m.d.sync += [
             magnitude.eq(Mux(self.x[-1], -self.x, self.x)),
+            negative_0.eq(self.x[-1]),
+            byte_0.eq(self.x),
+        ]
+        m.d.comb += [
             scaled.eq(Mux(tanh, Cat(0, magnitude), magnitude)),
             beyond.eq((scaled >> FRACTION_BITS) >= ENTRIES - 1),
         ]
         m.d.sync += [
             index.eq(Mux(beyond, Mux(tanh, ENTRIES - 1, ENTRIES - 2), scaled[FRACTION_BITS:])),
             fraction.eq(Mux(beyond, 0, scaled)),
-            negative.eq(self.x[-1]),
+            negative.eq(negative_0),
         ]
         with m.If(self.function.int8):
-            m.d.sync += index.eq(self.x)
+            m.d.sync += index.eq(byte_0)
 
-        # Cycle 1: both memories.
+        # Cycle 2: both memories.
         entries = [
             int(left) | step << 16 for left, step in zip(SIGMOID_TABLE, [*STEPS, 0], strict=True)
         ]
@@ -99,7 +104,7 @@ class Lookup(wiring.Component):
         ]
         m.d.sync += [fraction_1.eq(fraction), negative_1.eq(negative), byte_1.eq(index)]
 
-        # Cycle 2: a register behind the memories, which are slow themselves; the byte.
+        # Cycle 3: a register behind the memories, which are slow themselves; the byte.
         read, fraction_2, negative_2 = Signal.like(entry.data), Signal(FRACTION_BITS), Signal()
         byte_2 = Signal(signed(8))
         m.d.sync += [
@@ -109,7 +114,7 @@ class Lookup(wiring.Component):
             byte_2.eq(word.data.word_select(byte_1, 8)),
         ]
 
-        # Cycle 3: the step's part.
+        # Cycle 4: the step's part.
         left, part, negative_3 = Signal(16), Signal(FRACTION_BITS + STEP_BITS), Signal()
         byte = Signal(signed(8))
         m.d.sync += [
@@ -119,7 +124,7 @@ class Lookup(wiring.Component):
             byte.eq(byte_2),
         ]
 
-        # Cycle 4: value is 2^25 sigmoid. Negated as its complement, with the missing one in the
+        # Cycle 5: value is 2^25 sigmoid. Negated as its complement, with the missing one in the
         # rounding.
         value = Signal(25)
         signed_value = Signal(signed(26))

@@ -43,7 +43,7 @@ def _is_wide(cmd, name: str, operand: str):
 class _Operand:
     """One operand of the command at hand: whether it is used, its type, place and legality.
 
-    `used` and `wide` follow the command that is on `cmd` a cycle later, `bad` two.
+    `bad`, `used` and `wide` follow the command that is on `cmd` a cycle later.
     """
 
     def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
@@ -64,18 +64,16 @@ class _Operand:
                         m.d.comb += [used.eq(1), wide.eq(_is_wide(cmd, name, operand))]
         m.d.sync += [self.used.eq(used), self.wide.eq(wide)]
         # Both types side by side, since the opcode is decoded meanwhile.
-        bad_bytes, bad_words = (
-            Signal(name=f"{operand}_bad_bytes"),
-            Signal(name=f"{operand}_bad_words"),
-        )
-        m.d.sync += [
-            bad.eq(at[:bits].any() | ((at + n_bytes)[: len(at) + 1] > params.sram_bytes))
-            for bad, bits, n_bytes in (
-                (bad_bytes, elements_bits, view.n),
-                (bad_words, elements_bits + 1, view.n << 1),
-            )
-        ]
-        m.d.sync += self.bad.eq(self.used & Mux(self.wide, bad_words, bad_bytes))
+        wrong = []
+        for what, bits, n_bytes in (
+            ("bytes", elements_bits, view.n),
+            ("words", elements_bits + 1, view.n << 1),
+        ):
+            end = Signal(len(at) + 1, name=f"{operand}_end_{what}")
+            odd = Signal(name=f"{operand}_odd_{what}")
+            m.d.sync += [end.eq(at + n_bytes), odd.eq(at[:bits].any())]
+            wrong.append(odd | (end > params.sram_bytes))
+        m.d.comb += self.bad.eq(self.used & Mux(self.wide, wrong[1], wrong[0]))
 
     @property
     def word(self):
@@ -140,7 +138,7 @@ class VectorUnit(wiring.Component):
         a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
         n = fields(cmd, "VMUL").n
         param = fields(cmd, "TABLE").param
-        # Known from the command's fourth cycle on.
+        # Known from the command's third cycle on.
         refused, bad_table, empty = Signal(), Signal(), Signal()
         m.d.sync += [
             bad_table.eq(
@@ -156,7 +154,6 @@ class VectorUnit(wiring.Component):
         left = Signal(len(n))
         issue, last = Signal(), Signal()
         word = Signal(range(LUT_WORDS))
-        checked = Signal()
         first_word = param[exact_log2(PARAM_WORD) :][: len(self.param.addr)]
         table_write = Signal()
         written = Signal()
@@ -173,7 +170,6 @@ class VectorUnit(wiring.Component):
             with m.State("CHECK"):
                 m.d.comb += argmax.clear.eq(1)
                 m.d.sync += [
-                    checked.eq(0),
                     left.eq(n),
                     phase.eq(1),
                     word.eq(0),
@@ -186,31 +182,25 @@ class VectorUnit(wiring.Component):
                     m.next = "READ"
             with m.State("TABLE"):
                 m.d.comb += table_write.eq(~bad_table)
-                m.d.sync += checked.eq(1)
                 m.d.sync += word.eq(word + 1)
                 with m.If(word == LUT_WORDS - 1):
                     m.d.comb += self.unit.done.eq(1)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word + word + 1)]
-                with m.If(checked & refused):
+                with m.If(refused):
                     refuse()
             with m.State("READ"):
-                m.d.sync += checked.eq(1)
                 m.d.comb += issue.eq(phase[0] | ~add)
                 with m.If(issue):
                     m.d.sync += [left.eq(left - elements), a.step(), b.step()]
                     with m.If(last):
                         m.next = "DRAIN"
-                with m.If(checked & refused):
+                with m.If(refused):
                     refuse()
-            with m.State("DRAIN"):
-                m.d.sync += checked.eq(1)
-                with m.If(written):
-                    m.d.comb += self.unit.done.eq(1)
-                    m.next = "IDLE"
-                with m.If(checked & refused):
-                    refuse()
+            with m.State("DRAIN"), m.If(written):
+                m.d.comb += self.unit.done.eq(1)
+                m.next = "IDLE"
 
         # --- read, compute, write ----------------------------------------------------------------
         # Bit k: a group was issued k cycles ago, and whether it was the last.
