@@ -232,9 +232,9 @@ def test_bursts():
     ("old", "new", "failed"),
     [
         ("page - (from_address & (page - 1))", "page", {"within_4_kib"}),
-        ("Mux(from_beats < limit, from_beats, limit)", "limit", {"not_empty"}),
-        ("from_beats - burst", "from_beats - burst - 1", {"valid_to_the_end", "not_empty"}),
-        ("rest_address.eq(from_address + burst)", "rest_address.eq(from_address)", {"in_order"}),
+        ("Mux(fits, from_beats, limit)", "limit", {"not_empty"}),
+        ("from_beats - limit)", "from_beats - limit - 1)", {"valid_to_the_end", "not_empty"}),
+        ("rest_address.eq(from_address + limit)", "rest_address.eq(from_address)", {"in_order"}),
     ],
 )
 def test_faulty_bursts(old, new, failed):
