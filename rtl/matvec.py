@@ -108,7 +108,7 @@ class MatVec(wiring.Component):
 
         lanes = self._lanes(m, barrel, block, vector, collector)
 
-        refused = self._refused(m, field)
+        refused = self._refused(m, field, clear)
         stream_error = Signal()
         drained = Signal()
         m.d.sync += [
@@ -178,21 +178,29 @@ class MatVec(wiring.Component):
             m.d.sync += total.eq(sum(getattr(lane.events, one) for lane in lanes))
         return lanes
 
-    def _refused(self, m: Module, field: dict) -> Signal:
-        """The status of a command whose fields leave a memory, a cycle after they are valid."""
+    def _refused(self, m: Module, field: dict, clear: Signal):
+        """The status of a command whose fields leave a memory, OK while that is not known."""
         p = self._params
-        refused = Signal(Status)
         bus_words = p.bus_bytes * 8 // WORD_BITS
         columns, a, dst = field["columns"], field["a"], field["dst"]
-        address = (
-            (columns == 0)
-            | (columns > p.activation_entries)
-            | (a[: ceil_log2(p.bus_bytes)] != 0)
-            | (a + columns > p.sram_bytes)
-            | (field["dst_type"] & dst[0])
-            | (dst > p.sram_bytes)
-            | (field["bank"] * bus_words + directory_words(p.threads) > p.bank_words)
-            | (field["rows"][: ceil_log2(PARAM_WORD)] != 0)
-        )
-        m.d.sync += refused.eq(Mux(address, Status.ADDRESS, Status.OK))
-        return refused
+        # Sums in a cycle of their own; by the third cycle of a command they are its own.
+        end, bank_end = Signal(len(a) + 1), Signal(len(field["bank"]) + bus_words.bit_length())
+        wrong, refused = Signal(6), Signal()
+        known = [Signal(name=f"known_{i}") for i in range(2)]
+        m.d.sync += [
+            end.eq(a + columns),
+            bank_end.eq(field["bank"] * bus_words + directory_words(p.threads)),
+            wrong.eq(
+                Cat(
+                    columns == 0,
+                    columns > p.activation_entries,
+                    a[: ceil_log2(p.bus_bytes)] != 0,
+                    field["dst_type"] & dst[0],
+                    dst > p.sram_bytes,
+                    field["rows"][: ceil_log2(PARAM_WORD)] != 0,
+                )
+            ),
+            refused.eq(wrong.any() | (end > p.sram_bytes) | (bank_end > p.bank_words)),
+            *(known[0].eq(~clear), known[1].eq(known[0] & ~clear)),
+        ]
+        return Mux(refused & known[1], Status.ADDRESS, Status.OK)
