@@ -16,11 +16,11 @@ from npu.format import (
     MAX_SYMBOL_BITS,
     STREAM_BITS,
     WORD_BITS,
+    CodeTable,
     directory_words,
     set_of_lane,
 )
 from npu.jit import kernel
-from npu.twin.decoder import decode_window
 
 register_jitable(directory_words)
 register_jitable(set_of_lane)
@@ -248,19 +248,16 @@ def peek(words: np.ndarray, bit: int) -> int:
     return int(np.int64(top >> np.uint64(2 * WORD_BITS - MAX_SYMBOL_BITS)))
 
 
-@kernel
-def window_table(
-    limits: np.ndarray, offsets: np.ndarray, entries: np.ndarray, raw_bits: int
-) -> np.ndarray:
+def window_table(table: CodeTable) -> np.ndarray:
     """(1 << MAX_CODE_BITS,) uint16: by the window's top bits, entry << LENGTH_BITS | symbol length.
 
-    The arrays are those of a CodeTable whose `problem()` is None.
+    table : one whose `problem()` is None.
     """
-    table = np.zeros(1 << MAX_CODE_BITS, np.uint16)
-    for window in range(len(table)):
-        entry, length = decode_window(window, limits, offsets, entries)
-        table[window] = (entry << LENGTH_BITS) | (length + raw_bits)
-    return table
+    windows = np.arange(1 << MAX_CODE_BITS)
+    lengths = (table.limits() <= windows[:, None]).sum(axis=1)
+    places = table.offsets()[lengths] + (windows >> (MAX_CODE_BITS - lengths))
+    entries = table.entries[places].astype(np.int64)
+    return (entries << LENGTH_BITS | lengths + table.raw_bits).astype(np.uint16)
 
 
 @kernel

@@ -287,20 +287,15 @@ def decode_sections(
             )
     padding = np.zeros(PADDING_WORDS, np.uint32)
     words = np.concatenate([part for each in sections for part in (each, padding)])
-    tables, raw_bits = [], []
-    for codes in sets:
-        for table in codes:
-            arrays = (table.limits(), table.offsets(), table.entries, table.raw_bits)
-            tables.append(window_table(*arrays))
-            raw_bits.append(table.raw_bits)
+    codes = [table for each in sets for table in each]
     status, lane, thread, stream, bit = read_sections(
         words.astype(np.uint32, copy=False),
         np.cumsum([0, *(len(section) + PADDING_WORDS for section in sections)]),
         threads,
         np.concatenate(slot_rows),
         np.cumsum([0, *map(len, slot_rows)]),
-        np.stack(tables),
-        np.array(raw_bits),
+        np.stack([window_table(table) for table in codes]),
+        np.array([table.raw_bits for table in codes]),
         weights,
     )
     if status == Status.OK:

@@ -48,15 +48,6 @@ def symbol_length(window10: int, limits: np.ndarray) -> int:
 
 
 @kernel
-def decode_window(
-    window10: int, limits: np.ndarray, offsets: np.ndarray, entries: np.ndarray
-) -> tuple[int, int]:
-    """(table entry, code length) of the code at the top of a window of MAX_CODE_BITS bits."""
-    length = symbol_length(window10, limits)
-    return int(np.int64(entries[offsets[length] + (window10 >> (MAX_CODE_BITS - length))])), length
-
-
-@kernel
 def _decode(
     words: np.ndarray,
     bit: int,
@@ -67,7 +58,9 @@ def _decode(
 ) -> tuple[int, int, int]:
     """(table entry, raw bits, length of both) of the symbol at `bit`."""
     window = peek16(words, bit)
-    entry, length = decode_window(window >> _BELOW_CODE, limits, offsets, entries)
+    window10 = window >> _BELOW_CODE
+    length = symbol_length(window10, limits)
+    entry = int(np.int64(entries[offsets[length] + (window10 >> (MAX_CODE_BITS - length))]))
     total = length + raw_bits
     raw = (window >> (MAX_SYMBOL_BITS - total)) & ((1 << raw_bits) - 1)
     return entry, raw, total

@@ -269,7 +269,7 @@ FAULTS = (
     Fault(
         "a reset does not wait for the bus",
         "control.py",
-        "self.reset.eq(resetting & ~self.active)",
+        "self.reset.eq(resetting & ~self.active & ~self.reset)",
         "self.reset.eq(resetting)",
         ("control",),
     ),

@@ -7,7 +7,7 @@ import pytest
 
 from npu import timing
 from npu.errors import MachineError
-from npu.format import LENGTHS, WORD_BITS, CodeTable, directory_words
+from npu.format import LENGTHS, MAX_STREAM_BITS, CodeTable, directory_words
 from npu.isa import Status, command
 from tests.rtl.matvec_bench import Bench, check, make_case, run_twin, small_params
 
@@ -63,12 +63,12 @@ def test_a_stream_ends_at_the_banks_end_at_the_latest(outside):
         CodeTable(0, no_bits, np.zeros(1, np.uint8)),
         CodeTable(8, no_bits, np.array([128], np.uint8)),
     )
-    weights = np.arange(1, 13 + outside, dtype=np.int8)[None]
-    case = make_case(params, weights, tables=tables, bank=0)
+    weights = np.arange(1, 17 + outside, dtype=np.int8)[None]
+    case = make_case(params, weights, tables=[tables], bank=0)
     head = directory_words(params.threads)
-    section = case.banks[0, : head + 4].copy()
-    assert section[head - 1] == (head * WORD_BITS) + 8 * (12 + outside)
-    first = params.bank_words - head - 3
+    section = case.banks[0, : head + 5].copy()
+    assert section[1] & MAX_STREAM_BITS == 8 * (16 + outside)
+    first = params.bank_words - head - 4
     case.banks[0, first:] = section[:-1]
     case.cmd = command("MATVEC", **(case.cmd.values | {"bank": first * 4 // params.bus_bytes}))
     (outcome,) = Bench(params).run([case])
