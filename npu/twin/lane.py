@@ -146,8 +146,6 @@ def step(
         for slot in range(at, till):
             if rows_left[slot] == 0 and run_end[slot] + value_end[slot] > 0:
                 return _LEFTOVER, lane, slot - at, bit, 0, 0, 0, 0, 0
-            if rows_left[slot] > 0 and record[slot] + rows_left[slot] > len(bias):
-                return _RECORD, lane, slot - at, bit, 0, 0, 0, 0, 0
             run_bit[slot] = bit
             run_end[slot] += bit
             value_bit[slot] = run_end[slot]
@@ -259,6 +257,8 @@ def step(
         if taken >= 0:
             place = head[taken]
             r = records[taken, place]
+            if r >= len(bias):
+                return _RECORD, taken, 0, 0, cycle, 0, 0, 0, 0
             index = r if per_row else scale[r]
             if index >= len(multipliers) or destination[r] >= len(out):
                 return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0

@@ -48,7 +48,7 @@ def main() -> None:
         subprocess.run(seeds, env=compiled, check=True)
         arguments += [str(options.corpus), f"-max_total_time={options.seconds}"]
         arguments += [f"-max_len={LONGEST}", f"-seed={options.seed}", "-timeout=30"]
-        arguments += ["-rss_limit_mb=2048", "-print_final_stats=1"]
+        arguments += ["-rss_limit_mb=6144", "-print_final_stats=1"]
     atheris.Setup(arguments, one_input)
     atheris.Fuzz()
 
