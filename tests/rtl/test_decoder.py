@@ -131,11 +131,11 @@ def expect(table, words, start, turns):
     bit, found = start, []
     arrays = (table.limits(), table.offsets(), table.entries, table.raw_bits)
     for _ in range(turns):
-        run, last, length = decode_run(words, bit, *arrays)
+        run, length = decode_run(words, bit, *arrays)
         window = peek16(words, bit)
         code = symbol_length(window >> (MAX_SYMBOL_BITS - MAX_CODE_BITS), arrays[0])
         raw = window >> (MAX_SYMBOL_BITS - code - table.raw_bits) & ((1 << table.raw_bits) - 1)
-        entry = (run - raw >> table.raw_bits) | last << 7
+        entry = run - raw >> table.raw_bits
         found.append((entry, raw, length))
         bit += length
     return found
