@@ -29,6 +29,14 @@ PARAMS = load_params("tiny").model_copy(
 )
 
 
+class OpenBursts(Bursts):
+    """Bursts that show their registers to the lemmas."""
+
+    def elaborate(self, platform):
+        fragment, self.inside = opened(super().elaborate(platform))
+        return fragment
+
+
 class BurstsSpec(wiring.Component):
     """The bursts are one after the other the whole transfer, none too long, none over 4 KiB."""
 
@@ -37,13 +45,14 @@ class BurstsSpec(wiring.Component):
     beats: In(BEATS_BITS)
     next: In(1)
 
-    def __init__(self, unit: Bursts) -> None:
-        self._unit = unit
+    def __init__(self, unit: Bursts, lemmas: bool = False) -> None:
+        self._unit, self._lemmas = unit, lemmas
         super().__init__()
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.unit = unit = self._unit
+        unit = self._unit
+        m.submodules.unit, rest = opened(unit)
         bus = PARAMS.bus_bytes
         open_, address, left = Signal(), Signal(axi.ADDRESS_BITS), Signal(BEATS_BITS)
         m.d.comb += [
@@ -72,19 +81,16 @@ class BurstsSpec(wiring.Component):
             "within_4_kib",
             ~open_ | (unit.burst_address[:12] + size * bus <= axi.BOUNDARY),
         )
+        if self._lemmas:
+            # What the unit keeps for the bursts to come.
+            check(m, "lemma_beats", rest["rest_beats"] == Mux(open_, left - size, 0))
+            follows = Cat(Signal(3), rest["rest_address"]) == (address + size * bus)[: len(address)]
+            check(m, "lemma_address", ~open_ | (left == size) | follows)
         return m
 
 
 # The manager is proven for transfers of less than 2^BEATS beats, its counters as narrow.
 BEATS = 6
-
-
-class OpenBursts(Bursts):
-    """Bursts that show their registers to the lemmas."""
-
-    def elaborate(self, platform):
-        fragment, self.inside = opened(super().elaborate(platform))
-        return fragment
 
 
 class ManagerSpec(wiring.Component):
@@ -224,7 +230,7 @@ class ManagerSpec(wiring.Component):
 
 
 def test_bursts():
-    verdict = prove(BurstsSpec(Bursts(PARAMS, BEATS_BITS)))
+    verdict = prove(BurstsSpec(Bursts(PARAMS, BEATS_BITS), lemmas=True), "induction")
     assert verdict.proved, verdict
 
 
