@@ -20,11 +20,10 @@ from npu.cli._models import (
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.image import Image
 
-DEFAULT_CHIP = "tiny"
+DEFAULT_CHIP = "edge"
 DEFAULT_MODEL = "commands_rnnt"
 DEFAULT_CALLS = 8
 DIFFERENT = 1
-DEFAULT_CODEC_CHIP = "edge"
 LARGE_WORKERS = 2
 ENGINES = {"twin": "twin", "rtl": "Verilator"}
 
@@ -141,7 +140,7 @@ def codec(model: str, large: bool, json_path: str | None) -> int:
     from npu.cli import _codec
 
     require_place(json_path)
-    params = load_chip(DEFAULT_CODEC_CHIP)
+    params = load_chip(DEFAULT_CHIP)
     with first_run_notice():
         cases = [*_codec.model_cases(load_model(model), params), *_codec.synthetic_cases()]
         with progress("measuring", total=len(cases)) as advance:

@@ -1,8 +1,9 @@
 """One decode step of the compressed weight format, as pure scalar functions.
 
 The cycle-accurate lane runs exactly these. The software decoder looks symbols up in tables instead
-(`compiler.codec.bits`); tests and the fuzzer hold the two together. A step looks at a window of MAX_SYMBOL_BITS bits and has no state; the caller keeps the bit
-position, checks it against the end of its stream and advances it by the length that comes back.
+(`compiler.codec.bits`); tests and the fuzzer hold the two together. A step looks at a window of
+MAX_SYMBOL_BITS bits and has no state; the caller keeps the bit position, checks it against the end
+of its stream and advances it by the length that comes back.
 
 The arrays `limits`, `offsets` (LENGTHS,) int64 and `entries` (n,) uint8 come from an
 `npu.format.CodeTable` whose `problem()` is None: with such a table no window, whatever its bits,
