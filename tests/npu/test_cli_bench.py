@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from npu.cli import bench
+from npu.cli import _codec, bench
 from npu.twin.machine import Machine
+from reports import codec_page
 
 
 def test_twin_against_verilator(npu, small_chip, vectors):
@@ -38,3 +40,30 @@ def test_engines_that_differ(npu, vectors, monkeypatch):
 def test_its_arguments(refused):
     refused("bench", "twin", "--calls", 0, match="--calls")
     refused("bench", "twin", "--chip", "vast", match="chip 'vast' is neither")
+
+
+def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
+    rng = np.random.default_rng(1)
+    weights = (rng.integers(-20, 20, (40, 60)) * (rng.random((40, 60)) < 0.3)).astype(np.int8)
+    case = _codec.Case("small", "zoo", weights, (weights[:20], weights[20:]))
+    monkeypatch.setattr(_codec, "model_cases", lambda model, params: [case])
+    monkeypatch.setattr(_codec, "synthetic_cases", lambda: [])
+    monkeypatch.setattr(_codec, "_synthetic", lambda *_: case)
+    ran = npu("bench", "codec", "--json", "-")
+    assert ran.status == 0, ran
+    report = json.loads(ran.out)
+    assert report["zoo"]["weights"] == 2400
+    ours = report["zoo"]["coders"]["zeroskip"]
+    assert ours["n_bytes"] >= 0.9 * report["zoo"]["h0_bytes"]
+    assert ours["decode_rate"] > 0
+    assert report["zoo"]["coders"]["bitmask"]["n_bytes"] == 300 + np.count_nonzero(weights)
+    assert "the model: 2,400 weights" in ran.err
+    assert "| small (40 x 60) |" in codec_page.page(report)
+
+
+@pytest.mark.skipif(not codec_page.RUN.exists(), reason="no run is recorded")
+def test_the_codec_page_shows_the_last_run():
+    run = json.loads(codec_page.RUN.read_text(encoding="utf-8"))
+    assert codec_page.PAGE.read_text(encoding="utf-8") == codec_page.page(run), (
+        "run: python -m reports.codec_page"
+    )
