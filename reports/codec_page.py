@@ -70,10 +70,10 @@ def page(run: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            "The model's matrices come below the entropy of the stacked gates"
-            f" ({stacked:,.0f} bytes),"
-            " and some matrices below their own: rows differ in density and magnitude, which an"
-            " entropy over all weights of a matrix does not see and code sets do."
+            "With the gates of an LSTM stacked, as the chip multiplies them, the entropy is"
+            f" {stacked:,.0f} bytes. Where a matrix takes less than its entropy, its rows differ in"
+            " density or magnitude, which an entropy over all weights of a matrix does not see and"
+            " code sets do."
         ),
     ]
     if "large" in run:
