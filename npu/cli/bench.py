@@ -22,7 +22,7 @@ from npu.image import Image
 
 DEFAULT_CHIP = "edge"
 DEFAULT_MODEL = "commands_rnnt"
-DEFAULT_CALLS = 8
+DEFAULT_CALLS = 32
 DIFFERENT = 1
 LARGE_WORKERS = 2
 ENGINES = {"twin": "twin", "rtl": "Verilator"}
