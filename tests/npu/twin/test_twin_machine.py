@@ -217,10 +217,11 @@ def test_a_full_queue_stalls_and_wait_waits():
     made = machine(*loads, command("WAIT", tags=0b0010), params=chip(dma_queue=2))
     a, b, c, d, wait, halt = retired(made)
     one = 2 + 20 + 100 + 1  # start, latency, beats, done
-    assert (a.start, a.end) == (2, 2)
-    assert (b.start, b.end) == (5, 5)
+    # A tagged transfer takes a cycle, fetch and decode come before it.
+    assert (a.start, a.end) == (OVERHEAD, OVERHEAD)
+    assert (b.start, b.end) == (2 * OVERHEAD + 1, 2 * OVERHEAD + 1)
     first_done = a.end + one - 1
-    assert (c.start, c.end) == (8, first_done + 1)
+    assert (c.start, c.end) == (3 * OVERHEAD + 2, first_done + 1)
     assert d.end == first_done + one + 1
     # Only tag 1 is waited for, and it is done by now.
     assert wait.end == wait.start
