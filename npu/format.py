@@ -60,6 +60,18 @@ def directory_words(threads: int) -> int:
     return 2 * threads
 
 
+def read_directory(words: np.ndarray, thread: int) -> tuple[int, int, int, int]:
+    """(run bits, value bits, rows, row base) of a slot; words : uint32, holds a directory."""
+    run = int(np.int64(words[2 * thread]))
+    value = int(np.int64(words[2 * thread + 1]))
+    return (
+        run & MAX_STREAM_BITS,
+        value & MAX_STREAM_BITS,
+        run >> STREAM_BITS,
+        value >> STREAM_BITS,
+    )
+
+
 # --- matrix block -------------------------------------------------------------------------------
 # Per set a header, then its run entries and its value entries in canonical order, each padded to
 # PARAM_WORD; behind the last set the scales. Bytes of a header: 0..3: run raw bits, run entries,
@@ -121,12 +133,16 @@ class CodeTable:
         n = len(self.entries)
         if not 1 <= n <= MAX_SYMBOLS:
             return f"{n} table entries, must be 1 to {MAX_SYMBOLS}"
-        if len(self.counts) != LENGTHS or int(np.sum(self.counts)) != n:
-            return f"code counts {list(self.counts)} do not add up to {n} entries"
-        kraft = sum(int(c) << (MAX_CODE_BITS - length) for length, c in enumerate(self.counts))
+        counts = np.asarray(self.counts).tolist()
+        if len(counts) != LENGTHS or min(counts) < 0 or sum(counts) != n:
+            return f"code counts {counts} do not add up to {n} entries"
+        kraft = longest = 0
+        for length, count in enumerate(counts):
+            if count:
+                kraft += count << (MAX_CODE_BITS - length)
+                longest = length
         if kraft != 1 << MAX_CODE_BITS:
             return f"not a complete prefix code (Kraft sum {kraft}/{1 << MAX_CODE_BITS})"
-        longest = max(length for length, c in enumerate(self.counts) if c)
         if not 0 <= self.raw_bits <= MAX_RAW_BITS or longest + self.raw_bits > MAX_SYMBOL_BITS:
             return f"{longest} code bits + {self.raw_bits} raw bits, at most {MAX_SYMBOL_BITS}"
         return None

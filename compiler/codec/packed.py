@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import (
+from compiler.codec.bits import measure_slot, write_slot
+from compiler.codec.reading import (
     PADDING_WORDS,
     STREAMS,
     Status,
-    measure_slot,
-    read_directory,
     read_sections,
-    window_table,
-    write_slot,
+    window_tables,
 )
 from compiler.codec.symbols import NO_CODE, Plan, as_coded, make_plan
 from compiler.codec.tables import choose_sets
@@ -28,6 +26,7 @@ from npu.format import (
     CodeSet,
     block_bytes,
     directory_words,
+    read_directory,
     set_of_lane,
     tile_directory_bytes,
 )
@@ -140,8 +139,8 @@ class Packed:
         for section in self.sections:
             for thread in range(self.threads):
                 run, value, _, _ = read_directory(section, thread)
-                run_bits += run
-                value_bits += value
+                run_bits += int(run)
+                value_bits += int(value)
         sections = 8 * sum(len(_padded(section, bus_bytes)) for section in self.sections)
         directories = self.lanes * directory_words(self.threads) * WORD_BITS
         return Stats(
@@ -285,23 +284,20 @@ def decode_sections(
                 f"lane {lane}: a section of {len(section)} words ends inside its directory of "
                 f"{head} words; compile the model again"
             )
-    padding = np.zeros(PADDING_WORDS, np.uint32)
-    words = np.concatenate([part for each in sections for part in (each, padding)])
-    codes = [table for each in sets for table in each]
-    status, lane, thread, stream, bit = read_sections(
+    words = np.concatenate([*sections, np.zeros(PADDING_WORDS, np.uint32)])
+    status, slot, stream, bit = read_sections(
         words.astype(np.uint32, copy=False),
-        np.cumsum([0, *(len(section) + PADDING_WORDS for section in sections)]),
+        np.cumsum([0, *map(len, sections)]),
         threads,
         np.concatenate(slot_rows),
         np.cumsum([0, *map(len, slot_rows)]),
-        np.stack([window_table(table) for table in codes]),
-        np.array([table.raw_bits for table in codes]),
+        *window_tables(sets),
         weights,
     )
     if status == Status.OK:
         return
-    _, _, rows, base = (int(field) for field in read_directory(sections[lane], thread))
-    slot = lane * threads + thread
+    lane, thread = divmod(slot, threads)
+    _, _, rows, base = read_directory(sections[lane], thread)
     what = {
         Status.OUTSIDE: f"a stream leaves the section of {len(sections[lane]) * WORD_BITS} bits",
         Status.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",

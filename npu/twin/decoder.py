@@ -1,7 +1,7 @@
 """One decode step of the compressed weight format, as pure scalar functions.
 
 The cycle-accurate lane runs exactly these. The software decoder looks symbols up in tables instead
-(`compiler.codec.bits`); tests and the fuzzer hold the two together. A step looks at a window of
+(`compiler.codec.reading`); tests and the fuzzer hold the two together. A step looks at a window of
 MAX_SYMBOL_BITS bits and has no state; the caller keeps the bit position, checks it against the end
 of its stream and advances it by the length that comes back.
 

@@ -10,10 +10,9 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from npu import timing
-from npu.format import tile_directory_bytes
+from npu.compiled import tile_directory_bytes
 from npu.jit import kernel
 from npu.params import ChipParams
 from npu.twin.memory import BusSchedule, ExternalMemory
@@ -27,7 +26,6 @@ TILE_FAULTS = {
     3: "the section of lane {lane} is empty",
     4: "a section ends at bus word {end}, outside the bank",
 }
-register_jitable(tile_directory_bytes)
 
 
 @kernel

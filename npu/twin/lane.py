@@ -14,24 +14,15 @@ record (one cycle, two with a scale per row) and writes the element REQUANTISE c
 """
 
 import numpy as np
-from numba.extending import register_jitable
 
 from npu import timing
-from npu.format import (
-    ACTIVATION_BITS,
-    MAX_STREAM_BITS,
-    STREAM_BITS,
-    WORD_BITS,
-    directory_words,
-    set_of_lane,
-)
+from npu.compiled import directory_words, read_directory, set_of_lane
+from npu.format import ACTIVATION_BITS, WORD_BITS
 from npu.isa import Status
 from npu.jit import kernel
 from npu.numerics import MAX_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
 
-register_jitable(directory_words)
-register_jitable(set_of_lane)
 _LANE_PIPELINE = timing.LANE_PIPELINE
 _REQUANTISE = timing.REQUANTISE
 
@@ -59,21 +50,6 @@ def broadcast(vector, zero):
     for c in range(len(vector)):
         activations[c] = ((np.int64(vector[c]) - zero + half) & (2 * half - 1)) - half
     return activations
-
-
-@kernel
-def directory(words, threads, run_bits, value_bits, rows, row_base):
-    """Read a section's directory into the slot arrays of a lane.
-
-    words : (n,) uint32, the section, at least its directory.
-    """
-    for t in range(threads):
-        run = np.int64(words[2 * t])
-        value = np.int64(words[2 * t + 1])
-        run_bits[t] = run & MAX_STREAM_BITS
-        rows[t] = run >> STREAM_BITS
-        value_bits[t] = value & MAX_STREAM_BITS
-        row_base[t] = value >> STREAM_BITS
 
 
 @kernel
@@ -136,21 +112,18 @@ def step(
     rows_left = np.zeros(slots, np.int64)
     record = np.zeros(slots, np.int64)
     for lane in range(lanes):
-        at = lane * threads
-        till = at + threads
-        directory(
-            *(banks[lane, base:], threads, run_end[at:till], value_end[at:till]),
-            *(rows_left[at:till], record[at:till]),
-        )
         bit = np.int64(directory_words(threads) * WORD_BITS)
-        for slot in range(at, till):
-            if rows_left[slot] == 0 and run_end[slot] + value_end[slot] > 0:
-                return _LEFTOVER, lane, slot - at, bit, 0, 0, 0, 0, 0
+        for thread in range(threads):
+            slot = lane * threads + thread
+            run_bits, value_bits, rows_left[slot], record[slot] = read_directory(
+                banks[lane, base:], thread
+            )
+            if rows_left[slot] == 0 and run_bits + value_bits > 0:
+                return _LEFTOVER, lane, thread, bit, 0, 0, 0, 0, 0
             run_bit[slot] = bit
-            run_end[slot] += bit
-            value_bit[slot] = run_end[slot]
-            value_end[slot] += run_end[slot]
-            bit = value_end[slot]
+            run_end[slot] = value_bit[slot] = bit + run_bits
+            bit += run_bits + value_bits
+            value_end[slot] = bit
         if bit > (words - base) * WORD_BITS:
             return _OUTSIDE, lane, threads - 1, bit, 0, 0, 0, 0, 0
 

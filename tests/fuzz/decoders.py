@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import decode_sections
-from compiler.codec.bits import read_directory
 from npu.errors import ImageError
 from npu.format import (
     PARAM_WORD,
     CodeSet,
     directory_words,
+    read_directory,
     unpack_block,
 )
 from npu.twin import lane as twin

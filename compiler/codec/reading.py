@@ -1,0 +1,238 @@
+"""The hot loop of the decoder: a lane's section to the rows of its slots.
+
+The decoder takes any words and any directory: it never reads outside the section, stops after at
+most rows * columns symbols, and says what is wrong by a status and a bit position.
+
+One slot's symbols wait for one another, because a symbol's length says where the next one starts.
+So two slots are decoded at a time, and the processor works on one while the other waits.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+
+from npu.compiled import directory_words, read_directory, set_of_lane
+from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet
+from npu.jit import kernel
+
+
+class Status(IntEnum):
+    """How the decoding of a slot ended. The bit position points at what is wrong."""
+
+    OK = 0
+    OUTSIDE = 1  # the slot's streams leave the section
+    ROWS = 2  # the directory counts other rows than the compiler dealt to the slot
+    BASE = 3  # the directory names other row records
+    OVERRUN = 4  # a symbol runs past the end of its stream
+    COLUMN = 5  # a run leads past the next row's last column
+    LEFTOVER = 6  # all rows are complete and bits remain
+
+
+RUN, VALUE = 0, 1
+STREAMS = ("run", "value")
+
+# Zeros behind the sections, so that looking ahead needs no check.
+PADDING_WORDS = 2
+
+# Compiled code sees plain numbers.
+_OK, _OUTSIDE, _ROWS, _BASE, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
+_RUNNING = -1
+
+# What `_symbol` looks up: the symbol but for its raw bits, and its length.
+_LENGTH_BITS = np.uint64(MAX_SYMBOL_BITS.bit_length())
+_LENGTH_MASK = np.uint64((1 << MAX_SYMBOL_BITS.bit_length()) - 1)
+_WORD_SHIFT = np.uint64(WORD_BITS.bit_length() - 1)
+_WORD_MASK = np.uint64(WORD_BITS - 1)
+_CODE_SHIFT = np.uint64(2 * WORD_BITS - MAX_CODE_BITS)
+_SYMBOL_SHIFT = np.uint64(2 * WORD_BITS - MAX_SYMBOL_BITS)
+_SYMBOL_BITS = np.uint64(MAX_SYMBOL_BITS)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+
+
+@kernel
+def _fill_windows(
+    shifts: np.ndarray,
+    raw_bits: np.ndarray,
+    counts: np.ndarray,
+    entries: np.ndarray,
+    windows: np.ndarray,
+) -> None:
+    """Fill windows, see `window_tables`, from tables whose entries are in one row."""
+    entry = 0
+    for table in range(len(counts)):
+        at = 0
+        for length in range(counts.shape[1]):
+            span = 1 << (MAX_CODE_BITS - length)
+            for _ in range(counts[table, length]):
+                symbol = np.int64(entries[entry]) << shifts[table]
+                packed = symbol << np.int64(_LENGTH_BITS) | (length + raw_bits[table])
+                windows[table, at : at + span] = np.uint32(packed)
+                at += span
+                entry += 1
+
+
+def window_tables(sets: Sequence[CodeSet]) -> tuple[np.ndarray, np.ndarray]:
+    """(windows, raw masks) of sets whose tables' `problem()` is None: of run and value codes.
+
+    windows : (2 * sets, 1 << MAX_CODE_BITS) uint32, by a stream's next bits: the symbol with raw
+    bits of zero << _LENGTH_BITS | symbol length. raw masks : (2 * sets,) uint64.
+    """
+    tables = [table for code_set in sets for table in code_set]
+    raw_bits = np.array([table.raw_bits for table in tables])
+    # A run's raw bits follow those of its entry, a value's are added to it.
+    shifts = np.where(np.arange(len(tables)) % 2 == RUN, raw_bits, 0)
+    counts = np.stack([table.counts for table in tables])
+    entries = np.concatenate([table.entries for table in tables])
+    windows = np.empty((len(tables), 1 << MAX_CODE_BITS), np.uint32)
+    _fill_windows(shifts, raw_bits, counts, entries, windows)
+    return windows, ((1 << raw_bits) - 1).astype(np.uint64)
+
+
+@kernel
+def _symbol(
+    pairs: np.ndarray, bit: np.uint64, windows: np.ndarray, table: np.uint64, raw_mask: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """(symbol, position behind it) at position `bit`; pairs[i] : word i and the one behind it."""
+    ahead = pairs[bit >> _WORD_SHIFT] << (bit & _WORD_MASK)
+    found = np.uint64(windows[table, ahead >> _CODE_SHIFT])
+    length = found & _LENGTH_MASK
+    raw = ((ahead >> _SYMBOL_SHIFT) >> (_SYMBOL_BITS - length)) & raw_mask
+    return (found >> _LENGTH_BITS) + raw, bit + length
+
+
+# How a slot is coded: number of its run code (its value code is the next), both raw masks, where
+# its rows end among those of all slots, and where its run and its value stream end.
+Coded = tuple[np.uint64, np.uint64, np.uint64, int, np.uint64, np.uint64]
+# Status, stream and position in each stream; the row, and the column behind its last weight.
+State = tuple[int, int, np.uint64, np.uint64, int, np.uint64]
+
+
+@kernel
+def _step(
+    pairs: np.ndarray,
+    windows: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    coded: Coded,
+    state: State,
+) -> State:
+    """Decode one weight, or the terminator."""
+    table, run_mask, value_mask, last_row, run_end, value_end = coded
+    _, _, run_bit, value_bit, row, column = state
+    columns = np.uint64(weights.shape[1])
+    run, run_behind = _symbol(pairs, run_bit, windows, table, run_mask)
+    if run_behind > run_end:
+        return _OVERRUN, RUN, run_bit, value_bit, row, column
+    column += run
+    if column >= columns:
+        column -= columns
+        if column >= columns:
+            return _COLUMN, RUN, run_bit, value_bit, row, column
+        row += 1
+        if row == last_row:
+            stream = RUN if run_behind != run_end else VALUE
+            status = _OK if run_behind == run_end and value_bit == value_end else _LEFTOVER
+            return status, stream, run_behind, value_bit, row, column
+    value, value_behind = _symbol(pairs, value_bit, windows, table + _ONE, value_mask)
+    if value_behind > value_end:
+        return _OVERRUN, VALUE, run_behind, value_bit, row, column
+    # The sum modulo 256, as a signed byte.
+    weights[np.uint64(rows[row]), column] = np.int8(value)
+    return _RUNNING, VALUE, run_behind, value_behind, row, column + _ONE
+
+
+@kernel
+def _locate(
+    words: np.ndarray,
+    starts: np.ndarray,
+    threads: int,
+    row_starts: np.ndarray,
+    ends: np.ndarray,
+) -> tuple[int, int, int, int]:
+    """Read the directories: (Status, slot, stream, bit in the section) of the first fault.
+
+    ends : (slots, 3) uint64, filled up to that slot: start of the slot's streams in `words`, end of
+    its run stream, and of its value stream. The other arguments are those of `read_sections`.
+    """
+    for lane in range(len(starts) - 1):
+        section = words[starts[lane] : starts[lane + 1]]
+        bits = len(section) * WORD_BITS
+        origin = starts[lane] * WORD_BITS
+        start = directory_words(threads) * WORD_BITS
+        for thread in range(threads):
+            slot = lane * threads + thread
+            run_bits, value_bits, rows, row_base = read_directory(section, thread)
+            run_end = start + run_bits
+            value_end = run_end + value_bits
+            if value_end > bits:
+                return _OUTSIDE, slot, VALUE if run_end <= bits else RUN, start
+            if rows != row_starts[slot + 1] - row_starts[slot]:
+                return _ROWS, slot, RUN, 2 * thread * WORD_BITS
+            if rows > 0 and row_base != row_starts[slot]:
+                return _BASE, slot, VALUE, (2 * thread + 1) * WORD_BITS
+            if rows == 0 and value_end > start:
+                return _LEFTOVER, slot, RUN, start
+            ends[slot, 0], ends[slot, 1], ends[slot, 2] = (
+                origin + start,
+                origin + run_end,
+                origin + value_end,
+            )
+            start = value_end
+    return _OK, (len(starts) - 1) * threads, RUN, 0
+
+
+@kernel
+def _open(
+    slot: int, code_set: int, masks: np.ndarray, row_starts: np.ndarray, ends: np.ndarray
+) -> tuple[Coded, State]:
+    """How a slot is coded, and the state before its first weight; ends : see `_locate`."""
+    table = 2 * code_set
+    last_row = row_starts[slot + 1]
+    coded = np.uint64(table), masks[table], masks[table + 1], last_row, ends[slot, 1], ends[slot, 2]
+    return coded, (_RUNNING, RUN, ends[slot, 0], ends[slot, 1], row_starts[slot], _ZERO)
+
+
+@kernel
+def read_sections(
+    words: np.ndarray,
+    starts: np.ndarray,
+    threads: int,
+    rows: np.ndarray,
+    row_starts: np.ndarray,
+    windows: np.ndarray,
+    masks: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[int, int, int, int]:
+    """Decode every lane; returns (Status, slot, stream, bit in the section) of the first fault.
+
+    words : (n,) uint32, the sections one after the other, PADDING_WORDS of zeros behind the last;
+    starts : (lanes + 1,) where they start. rows : the rows of all slots; row_starts : (slots + 1,)
+    where each slot's start. windows, masks : see `window_tables`, of the run and the value code of
+    set 0, then of set 1, ... weights : (rows, columns) int8, zeroed; columns >= 1.
+    """
+    lanes, sets = len(starts) - 1, len(windows) // 2
+    pairs = np.empty(len(words) - 1, np.uint64)
+    for i in range(len(pairs)):
+        pairs[i] = np.uint64(words[i]) << np.uint64(WORD_BITS) | np.uint64(words[i + 1])
+    ends = np.zeros((lanes * threads, 3), np.uint64)
+    located = _locate(words, starts, threads, row_starts, ends)
+    slots = np.flatnonzero(np.diff(row_starts)[: located[1]])
+    for i in range(0, len(slots), 2):
+        slot, slot2 = slots[i], slots[min(i + 1, len(slots) - 1)]
+        code_set = set_of_lane(slot // threads, lanes, sets)
+        code_set2 = set_of_lane(slot2 // threads, lanes, sets)
+        coded, state = _open(slot, code_set, masks, row_starts, ends)
+        coded2, state2 = _open(slot2, code_set2, masks, row_starts, ends)
+        while state[0] == _RUNNING and state2[0] == _RUNNING and slot != slot2:
+            state = _step(pairs, windows, rows, weights, coded, state)
+            state2 = _step(pairs, windows, rows, weights, coded2, state2)
+        while state[0] == _RUNNING:
+            state = _step(pairs, windows, rows, weights, coded, state)
+        while state2[0] == _RUNNING and slot != slot2:
+            state2 = _step(pairs, windows, rows, weights, coded2, state2)
+        for at, (status, stream, run_bit, value_bit, _, _) in ((slot, state), (slot2, state2)):
+            if status > _OK:
+                bit = np.int64(value_bit if stream == VALUE else run_bit)
+                return status, at, stream, bit - starts[at // threads] * WORD_BITS
+    return located

@@ -1,0 +1,10 @@
+"""Functions of the format that compiled code calls, known to numba."""
+
+from numba.extending import register_jitable
+
+from npu import format as layout
+
+directory_words = register_jitable(layout.directory_words)
+read_directory = register_jitable(layout.read_directory)
+set_of_lane = register_jitable(layout.set_of_lane)
+tile_directory_bytes = register_jitable(layout.tile_directory_bytes)
