@@ -304,14 +304,19 @@ def decode(raw: bytes) -> Command:
     return Command(opcode, values)
 
 
-def decode_program(raw: bytes) -> list[Command]:
-    """Read a whole program. Raises ImageError naming the command's index."""
+def split_program(raw: bytes) -> list[bytes]:
+    """A program's commands, each as its bytes. Raises ImageError when it ends within one."""
     if len(raw) % COMMAND_BYTES:
         raise ImageError(f"program of {len(raw)} bytes is not a whole number of commands")
+    return [raw[at : at + COMMAND_BYTES] for at in range(0, len(raw), COMMAND_BYTES)]
+
+
+def decode_program(raw: bytes) -> list[Command]:
+    """Read a whole program. Raises ImageError naming the command's index."""
     commands = []
-    for pc in range(len(raw) // COMMAND_BYTES):
+    for pc, command in enumerate(split_program(raw)):
         try:
-            commands.append(decode(raw[pc * COMMAND_BYTES : (pc + 1) * COMMAND_BYTES]))
+            commands.append(decode(command))
         except ImageError as error:
             raise ImageError(f"command {pc}: {error}") from None
     return commands

@@ -27,7 +27,6 @@ PRIME_WORDS = 3
 BANK_LATENCY = 2
 
 # --- matrix-vector command -----------------------------------------------------------------------
-# Code tables, activations and stream windows load side by side; then the lanes start.
 MATVEC_START = 2
 # From taking a row out of a FIFO to its element in SRAM: lane, record address, record, bias, scale
 # (six stages), clamp, write.
@@ -56,6 +55,13 @@ def load_block(sets: Sequence[tuple[int, int]], scales: int) -> int:
 def prime(threads: int) -> int:
     """Cycles until every stream of a lane is ready: directory, its end, PRIME_WORDS per stream."""
     return directory_words(threads) + 1 + 2 * threads * PRIME_WORDS + BANK_LATENCY
+
+
+def load(
+    sets: Sequence[tuple[int, int]], scales: int, columns: int, bus_bytes: int, threads: int
+) -> int:
+    """Cycles until the lanes start: block, activations and stream windows load side by side."""
+    return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
 
 
 # --- vector unit ----------------------------------------------------------------------------------

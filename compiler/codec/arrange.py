@@ -81,11 +81,8 @@ class Arrangement:
     def sizes(self, params: Lanes) -> tuple[int, int]:
         """(bits, cycles of a product): sections padded and block without scales; without waits."""
         entries = entry_counts(self.sets)
-        load = max(
-            timing.load_block(entries, 0),
-            -(-self.tiles[0].shape[1] // params.bus_bytes),
-            timing.prime(params.threads),
-        )
+        columns = self.tiles[0].shape[1]
+        load = timing.load(entries, 0, columns, params.bus_bytes, params.threads)
         bits, cycles = 8 * block_bytes(entries, 0), load * len(self.tiles)
         bus = 8 * params.bus_bytes
         for weights, slots in self.parts():

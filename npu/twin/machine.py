@@ -62,7 +62,9 @@ class _Bound:
     written: np.ndarray
 
 
-_Done = tuple[int, int | None, "bytes | np.ndarray"]
+# What the function of a unit returns for (program counter, command, first cycle): the last cycle,
+# the target of a taken branch, and what it wrote.
+_Done = tuple[int, int | None, bytes | np.ndarray]
 
 
 class Machine:
@@ -99,10 +101,7 @@ class Machine:
         self.step = step
         self.observer = observer
         self.memory = ExternalMemory(params, memory_bytes, schedule)
-        if len(program) % isa.COMMAND_BYTES:
-            raise ImageError(f"program of {len(program)} bytes is not a whole number of commands")
-        commands = range(0, len(program), isa.COMMAND_BYTES)
-        self.program = [_decoded(program[i : i + isa.COMMAND_BYTES]) for i in commands]
+        self.program = [_decoded(command) for command in isa.split_program(program)]
         self.banks = np.zeros((params.lanes, params.bank_words), np.uint32)
         self.param = np.zeros(params.param_bytes, np.uint8)
         self.sram = np.zeros(params.sram_bytes, np.uint8)
@@ -164,8 +163,6 @@ class Machine:
             pc = pc + 1 if target is None else target
         raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
 
-    # Every unit's function takes (pc, command, first cycle) and returns (last cycle, target of a
-    # taken branch, what it wrote).
     def _set(self, register: int, value: int) -> bytes:
         value = (value + (1 << 31)) % (1 << 32) - (1 << 31)
         if not register:
@@ -183,7 +180,7 @@ class Machine:
         elif name == "ADD":
             written = self._set(v["rd"], r[v["rs1"]] + r[v["rs2"]] + v["imm"])
         elif name == "MUL":
-            written = self._set(cmd.rd, r[cmd.rs1] * cmd.imm)
+            written = self._set(v["rd"], r[v["rs1"]] * v["imm"])
             end = start + timing.MULTIPLY - 1
         elif name != "HALT":
             left = r[v["rs1"]]
@@ -264,10 +261,10 @@ class Machine:
         beat = address - address % self.params.bus_bytes
         if cmd.opcode.name == "LOAD_REG":
             done = self.dma.read(begin, beat, 1).done
-            written = self._set(cmd.rd, int(word.view("<i4")[0]))
+            written = self._set(cmd.values["rd"], int(word.view("<i4")[0]))
         else:
             done = self.dma.write(begin, beat, 1).done
-            written = self.registers[cmd.rs2].to_bytes(4, "little", signed=True)
+            written = self.registers[cmd.values["rs2"]].to_bytes(4, "little", signed=True)
             word[:] = np.frombuffer(written, np.uint8)
         self.counters.busy["dma"] += done - begin + 1
         return done, None, written
@@ -351,7 +348,7 @@ class Machine:
         c.busy["vector"] += bound.cycles
         c.vector_elements += bound.elements
         c.sram_bytes += bound.sram_bytes
-        written = bound.written if scalar is None else self._set(cmd.rd, scalar)
+        written = bound.written if scalar is None else self._set(cmd.values["rd"], scalar)
         return start + bound.cycles - 1, None, written
 
     def _load_table(self, cmd: Command, start: int) -> _Done:

@@ -171,7 +171,6 @@ class MatVec:
         reason of a corrupt stream or table.
         """
         p = self.params
-        p = self.params
         block = unpack_block(param, cmd.block)
         if isinstance(block, str):
             raise MachineError(f"matvec: {block}", Status.TABLE)
@@ -209,11 +208,7 @@ class MatVec:
                 f"matvec: {reason} (lane {at_lane}, thread {thread}, bit {bit})", status
             )
         entries = [(len(run.entries), len(value.entries)) for run, value in sets]
-        load = max(
-            timing.load_block(entries, len(shared)),
-            -(-cmd.columns // p.bus_bytes),
-            timing.prime(p.threads),
-        )
+        load = timing.load(entries, len(shared), cmd.columns, p.bus_bytes, p.threads)
         work = Work(
             cycles=timing.MATVEC_START + load + int(cycles) + timing.MATVEC_END,
             run_cycles=int(cycles),
