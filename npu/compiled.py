@@ -5,6 +5,7 @@ from numba.extending import register_jitable
 from npu import format as layout
 
 directory_words = register_jitable(layout.directory_words)
+padded_entries = register_jitable(layout.padded_entries)
 read_directory = register_jitable(layout.read_directory)
 set_of_lane = register_jitable(layout.set_of_lane)
 tile_directory_bytes = register_jitable(layout.tile_directory_bytes)

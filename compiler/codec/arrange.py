@@ -14,8 +14,9 @@ from compiler.codec.bits import measure_rows
 from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts, measure
+from compiler.codec.steps import Part
 from compiler.codec.symbols import Plan, as_coded, make_plan
-from compiler.codec.tables import Part, choose_sets
+from compiler.codec.tables import choose_sets
 from npu import timing
 from npu.format import SETS, WORD_BITS, CodeSet, block_bytes, directory_words
 from npu.jit import kernel

@@ -51,6 +51,18 @@ def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
     return lengths
 
 
+@kernel
+def optimal_lengths(counts: np.ndarray, max_bits: int) -> np.ndarray:
+    """`code_lengths` for compiled callers: counts are int64, and nothing is checked."""
+    n = len(counts)
+    lengths = np.zeros(n, np.int64)
+    if n > 1:
+        # Ascending; of equal counts the later one first.
+        order = n - 1 - np.argsort(counts[::-1], kind="mergesort")
+        lengths[order] = _package_merge(counts[order], max_bits)
+    return lengths
+
+
 def code_lengths(counts: np.ndarray, max_bits: int = MAX_CODE_BITS) -> np.ndarray:
     """Code length of each symbol, minimising sum(counts * lengths); the code is complete.
 
@@ -66,12 +78,7 @@ def code_lengths(counts: np.ndarray, max_bits: int = MAX_CODE_BITS) -> np.ndarra
         raise ValueError(f"{n} symbols, must be 1 to {min(MAX_SYMBOLS, 1 << max_bits)}")
     if counts.min() < 0:
         raise ValueError(f"count must be >= 0, not {counts.min()}")
-    if n == 1:
-        return np.zeros(1, np.int64)
-    order = np.lexsort((-np.arange(n), counts))
-    lengths = np.empty(n, np.int64)
-    lengths[order] = _package_merge(counts[order], max_bits)
-    return lengths
+    return optimal_lengths(counts, max_bits)
 
 
 def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTable:

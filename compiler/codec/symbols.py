@@ -23,6 +23,34 @@ NO_CODE = 1 << 32
 
 
 @kernel
+def _split(
+    first: np.ndarray,
+    bits: np.ndarray,
+    zeros: np.ndarray,
+    bases: np.ndarray,
+    lengths: np.ndarray,
+    span: int,
+    zero_bits: int,
+) -> None:
+    """Split where that is cheaper than the one piece that `first` and `bits` hold, in place."""
+    for gap in range(len(first)):
+        price = bits[gap]
+        for i in range(len(bases)):
+            # All runs of an entry cost the same, so take its longest: a good split, though
+            # with raw bits not always the best one.
+            run = min(bases[i] + span, gap) - 1
+            if run < bases[i]:
+                continue
+            rest = gap - run - 1
+            rest_price = bits[rest] + zeros[rest] * zero_bits
+            if lengths[i] + zero_bits + rest_price < price:
+                price = lengths[i] + zero_bits + rest_price
+                first[gap] = run
+                bits[gap] = lengths[i] + bits[rest]
+                zeros[gap] = 1 + zeros[rest]
+
+
+@kernel
 def split_gaps(
     bases: np.ndarray, lengths: np.ndarray, raw_bits: int, zero_bits: int, columns: int, n: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -45,21 +73,7 @@ def split_gaps(
     first = np.arange(n)
     bits = direct.copy()
     zeros = np.zeros(n, np.int64)
-    for gap in range(n):
-        price = bits[gap]
-        for i in range(len(bases)):
-            # All runs of an entry cost the same, so take its longest: a good split, though
-            # with raw bits not always the best one.
-            run = min(bases[i] + span, gap) - 1
-            if run < bases[i]:
-                continue
-            rest = gap - run - 1
-            rest_price = bits[rest] + zeros[rest] * zero_bits
-            if lengths[i] + zero_bits + rest_price < price:
-                price = lengths[i] + zero_bits + rest_price
-                first[gap] = run
-                bits[gap] = lengths[i] + bits[rest]
-                zeros[gap] = 1 + zeros[rest]
+    _split(first, bits, zeros, bases, lengths, span, zero_bits)
 
     ends = min(columns, n)
     end_first = np.zeros(ends, np.int64)
@@ -78,62 +92,32 @@ def split_gaps(
         if left < ends:
             end_first[left] = best
             end_bits[left] = direct[best]
-    for left in range(ends):
-        price = end_bits[left]
-        for i in range(len(bases)):
-            run = min(bases[i] + span, left) - 1
-            if run < bases[i]:
-                continue
-            rest = left - run - 1
-            rest_price = end_bits[rest] + end_zeros[rest] * zero_bits
-            if lengths[i] + zero_bits + rest_price < price:
-                price = lengths[i] + zero_bits + rest_price
-                end_first[left] = run
-                end_bits[left] = lengths[i] + end_bits[rest]
-                end_zeros[left] = 1 + end_zeros[rest]
+    _split(end_first, end_bits, end_zeros, bases, lengths, span, zero_bits)
     return first, bits, zeros, end_first, end_bits, end_zeros
 
 
 @kernel
 def count_entries(
-    gap_counts: np.ndarray,
-    end_counts: np.ndarray,
-    first: np.ndarray,
-    bits: np.ndarray,
-    end_first: np.ndarray,
-    end_bits: np.ndarray,
-    entry_of: np.ndarray,
-    counts: np.ndarray,
+    steps: np.ndarray, first: np.ndarray, bits: np.ndarray, entry_of: np.ndarray, counts: np.ndarray
 ) -> int:
-    """Add up how often each entry is used; returns the explicit zeros, or -1 if a gap has no code.
+    """Add up how often each entry is used; returns the explicit zeros, or -1 if one has no code.
 
+    steps : how often each gap, or each end, occurs; first, bits : of `split_gaps` for the same;
     entry_of : (n,) int64, entry of a run that is coded in one piece.
     """
     explicit = 0
-    for gap in range(len(gap_counts)):
-        n = gap_counts[gap]
+    for gap in range(min(len(steps), len(first))):
+        n = steps[gap]
         if n == 0:
             continue
         if bits[gap] >= NO_CODE:
             return -1
         rest = gap
-        while first[rest] != rest:
+        while first[rest] < rest:
             counts[entry_of[first[rest]]] += n
             explicit += n
             rest -= first[rest] + 1
-        counts[entry_of[rest]] += n
-    for left in range(len(end_counts)):
-        n = end_counts[left]
-        if n == 0:
-            continue
-        if end_bits[left] >= NO_CODE:
-            return -1
-        rest = left
-        while end_first[rest] < rest:
-            counts[entry_of[end_first[rest]]] += n
-            explicit += n
-            rest -= end_first[rest] + 1
-        counts[entry_of[end_first[rest]]] += n
+        counts[entry_of[first[rest]]] += n
     return explicit
 
 

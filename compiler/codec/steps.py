@@ -1,0 +1,71 @@
+"""What a search for tables codes: steps, by how often each occurs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.codec.bits import count_slot
+from compiler.codec.symbols import as_coded
+from npu.compiled import padded_entries
+from npu.format import MAX_RAW_BITS
+from npu.jit import kernel
+
+Part = tuple[np.ndarray, Sequence[np.ndarray]]
+"""A matrix (rows, columns) int8 and its rows by slot."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What is to be coded, each by its count.
+
+    Attributes
+    ----------
+    columns : of the matrix.
+    gaps, ends, values : see `compiler.codec.bits.count_slot`.
+    """
+
+    columns: int
+    gaps: np.ndarray
+    ends: np.ndarray
+    values: np.ndarray
+
+    @property
+    def places(self) -> int:
+        """Weights of the matrices, zeros too."""
+        runs = sum(int(np.arange(len(counts)) @ counts) for counts in (self.gaps, self.ends))
+        return runs + int(self.values.sum())
+
+    def trimmed(self) -> "Steps":
+        """Without the counts of gaps and ends longer than any that occurs."""
+        longest = max(int(np.flatnonzero(c).max(initial=0)) for c in (self.gaps, self.ends))
+        return Steps(self.columns, self.gaps[: longest + 1], self.ends[: longest + 1], self.values)
+
+
+def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
+    """Count the steps of matrices of so many columns, dealt."""
+    columns = max(1, columns)
+    steps = Steps(
+        columns,
+        np.zeros(2 * columns - 1, np.int64),
+        np.zeros(columns, np.int64),
+        np.zeros(256, np.int64),
+    )
+    for weights, slot_rows in parts:
+        coded = as_coded(weights)
+        for rows in slot_rows:
+            count_slot(coded, rows, steps.gaps, steps.ends, steps.values)
+    return steps
+
+
+@kernel
+def table_bits(entries: int) -> int:
+    """What a table of so many entries takes in a matrix block."""
+    return 8 * padded_entries(entries)
+
+
+def raw_bits_near(near: int | None) -> range:
+    """The raw bits to try: all, or those about a good choice."""
+    if near is None:
+        return range(MAX_RAW_BITS + 1)
+    return range(max(0, near - 1), min(MAX_RAW_BITS, near + 1) + 1)
