@@ -6,6 +6,7 @@ bus word, so rows of equally many symbols swap lanes until most sections end jus
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts, measure
 from compiler.codec.steps import Part
-from compiler.codec.symbols import Plan, as_coded, make_plan
+from compiler.codec.symbols import Plan, as_coded, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu import timing
 from npu.format import SETS, WORD_BITS, CodeSet, block_bytes, directory_words
@@ -69,6 +70,7 @@ class Arrangement:
     def parts(self) -> list[Part]:
         return list(zip(self.tiles, self.deals, strict=True))
 
+    @cached_property
     def plans(self) -> list[Plan]:
         return [make_plan(tables, self.tiles[0].shape[1]) for tables in self.sets]
 
@@ -88,11 +90,9 @@ class Arrangement:
         bus = 8 * params.bus_bytes
         for weights, slots in self.parts():
             turns = 0
-            for number, plan in enumerate(self.plans()):
-                measured = [
-                    measure(weights, slot, plan) for slot in self.share(slots, number, params)
-                ]
-                found = np.array(measured, np.int64).reshape(-1, params.threads, 3)
+            for number, plan in enumerate(self.plans):
+                found = measure(weights, self.share(slots, number, params), plan)
+                found = found.reshape(-1, params.threads, 3)
                 sections = directory_words(params.threads) * WORD_BITS + found[:, :, 1:].sum(
                     axis=(1, 2)
                 )
@@ -157,8 +157,8 @@ def _row_sizes(made: Arrangement, params: Lanes) -> list[np.ndarray]:
     found = []
     for weights, slots in zip(made.tiles, made.deals, strict=True):
         sizes = np.zeros((len(weights), 4), np.int64)
-        for number, plan in enumerate(made.plans()):
-            rows = np.concatenate([np.zeros(0, np.int64), *made.share(slots, number, params)])
+        for number, plan in enumerate(made.plans):
+            rows, _ = joined(made.share(slots, number, params))
             sizes[rows] = measure_rows(weights[rows], plan.bits, plan.zeros, plan.value_lengths)
         found.append(sizes)
     return found
@@ -246,13 +246,11 @@ def _padded(made: Arrangement, params: Lanes) -> Arrangement:
     deals = []
     for (weights, slots), sizes in zip(made.parts(), _row_sizes(made, params), strict=True):
         swapped: list[np.ndarray] = []
-        for number, plan in enumerate(made.plans()):
+        for number, plan in enumerate(made.plans):
             share = made.share(slots, number, params)
-            lengths = [sum(measure(weights, slot, plan)[1:]) for slot in share]
-            per_lane = np.array(lengths, np.int64).reshape(-1, params.threads).sum(axis=1)
-            per_lane += directory_words(params.threads) * WORD_BITS
-            order = np.concatenate(share)
-            starts = np.cumsum([0, *map(len, share)])
+            per_lane = measure(weights, share, plan)[:, 1:].reshape(-1, 2 * params.threads)
+            per_lane = directory_words(params.threads) * WORD_BITS + per_lane.sum(axis=1)
+            order, starts = joined(share)
             _swap_lanes(
                 *(order, starts, params.threads, per_lane, sizes, plan.bits, plan.zeros),
                 *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),

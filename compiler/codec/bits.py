@@ -22,16 +22,18 @@ def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
 
 
 @kernel
-def row_steps(row: np.ndarray, gaps: np.ndarray, weights: np.ndarray) -> tuple[int, int]:
+def row_steps(
+    row: np.ndarray, carried: int, gaps: np.ndarray, weights: np.ndarray
+) -> tuple[int, int]:
     """Write the steps of one row to `gaps` and `weights`; returns their number and the zeros left.
 
-    A row without nonzeros is one explicit zero, in its last column. The first gap counts from the
-    row's start.
+    A row without nonzeros is one explicit zero, in its last column. The first gap counts the
+    `carried` zeros left by the row before, too.
 
     row : (columns,) int8, columns >= 1; gaps, weights : (columns,) int64, overwritten.
     """
     n = 0
-    column = -1
+    column = -1 - carried
     for i in range(len(row)):
         if row[i] != 0:
             gaps[n] = i - column - 1
@@ -39,74 +41,78 @@ def row_steps(row: np.ndarray, gaps: np.ndarray, weights: np.ndarray) -> tuple[i
             column = i
             n += 1
     if n == 0:
-        gaps[0] = len(row) - 1
+        gaps[0] = len(row) - 1 + carried
         weights[0] = 0
         return 1, 0
     return n, len(row) - 1 - column
 
 
 @kernel
-def count_slot(
+def count_slots(
     weights: np.ndarray,
     rows: np.ndarray,
+    starts: np.ndarray,
     gap_counts: np.ndarray,
     end_counts: np.ndarray,
     value_counts: np.ndarray,
 ) -> None:
-    """Add the steps of a slot with the rows `rows` of `weights` to the counts.
+    """Add the steps of slots to the counts.
 
-    gap_counts : (2 * columns - 1,) int64, by gap; end_counts : (columns,) by the zeros behind the
-    slot's last weight; value_counts : (256,) by weight modulo 256.
+    weights : (rows, columns) int8; rows : of all slots, one after the other; starts : (slots + 1,)
+    where each slot's start. gap_counts : (2 * columns - 1,) int64, by gap; end_counts : (columns,)
+    by the zeros behind a slot's last weight; value_counts : (256,) by weight modulo 256.
     """
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    carried = 0
-    for row in rows:
-        n, left = row_steps(weights[row], gaps, values)
-        gaps[0] += carried
-        carried = left
-        for i in range(n):
-            gap_counts[gaps[i]] += 1
-            value_counts[values[i] & 0xFF] += 1
-    if len(rows):
-        end_counts[carried] += 1
+    for slot in range(len(starts) - 1):
+        carried = 0
+        for row in rows[starts[slot] : starts[slot + 1]]:
+            n, carried = row_steps(weights[row], carried, gaps, values)
+            for i in range(n):
+                gap_counts[gaps[i]] += 1
+                value_counts[values[i] & 0xFF] += 1
+        if starts[slot + 1] > starts[slot]:
+            end_counts[carried] += 1
 
 
 @kernel
-def measure_slot(
+def measure_slots(
     weights: np.ndarray,
     rows: np.ndarray,
+    starts: np.ndarray,
     bits: np.ndarray,
     zeros: np.ndarray,
     end_bits: np.ndarray,
     end_zeros: np.ndarray,
     value_lengths: np.ndarray,
-) -> tuple[int, int, int]:
-    """(values, run bits, value bits) of a slot with the rows `rows` of `weights`.
+) -> np.ndarray:
+    """(slots, 3) int64: weights coded, run bits and value bits of each slot.
 
-    The arrays are a `Plan`'s. The bits are NO_CODE or more where it has no code.
+    weights, rows, starts : as for `count_slots`; the other arrays are a `Plan`'s. The bits are
+    NO_CODE or more where it has no code.
     """
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    symbols = run_bits = value_bits = explicit = carried = 0
-    for row in rows:
-        n, left = row_steps(weights[row], gaps, values)
-        gaps[0] += carried
-        carried = left
-        symbols += n
-        for i in range(n):
-            explicit += zeros[gaps[i]]
-            run_bits += bits[gaps[i]]
-            value_bits += value_lengths[values[i] & 0xFF]
-    if len(rows):
-        explicit += end_zeros[carried]
-        run_bits += end_bits[carried]
-    # Not multiplied blindly: without a code for zero this is 0 times NO_CODE.
-    if explicit:
-        value_bits += explicit * value_lengths[0]
-    return symbols + explicit, run_bits, value_bits
+    sizes = np.zeros((len(starts) - 1, 3), np.int64)
+    for slot in range(len(sizes)):
+        symbols = run_bits = value_bits = explicit = carried = 0
+        for row in rows[starts[slot] : starts[slot + 1]]:
+            n, carried = row_steps(weights[row], carried, gaps, values)
+            symbols += n
+            for i in range(n):
+                explicit += zeros[gaps[i]]
+                run_bits += bits[gaps[i]]
+                value_bits += value_lengths[values[i] & 0xFF]
+        if starts[slot + 1] > starts[slot]:
+            explicit += end_zeros[carried]
+            run_bits += end_bits[carried]
+        # Not multiplied blindly: without a code for zero this is 0 times NO_CODE.
+        if explicit:
+            value_bits += explicit * value_lengths[0]
+        sizes[slot, 0], sizes[slot, 1], sizes[slot, 2] = symbols + explicit, run_bits, value_bits
+    return sizes
 
 
 @kernel
@@ -119,7 +125,7 @@ def measure_rows(
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
     for row in range(rows):
-        n, left = row_steps(weights[row], gaps, values)
+        n, left = row_steps(weights[row], 0, gaps, values)
         explicit = 0
         total = value_lengths[values[0] & 0xFF]
         for i in range(1, n):
@@ -133,9 +139,10 @@ def measure_rows(
 
 
 @kernel
-def write_slot(
+def write_slots(
     weights: np.ndarray,
     rows: np.ndarray,
+    starts: np.ndarray,
     first: np.ndarray,
     end_first: np.ndarray,
     run_codes: np.ndarray,
@@ -143,38 +150,37 @@ def write_slot(
     value_codes: np.ndarray,
     value_lengths: np.ndarray,
     words: np.ndarray,
-    run_bit: int,
-    value_bit: int,
-) -> tuple[int, int]:
-    """Write the two streams of the rows `rows` of `weights`, and return the position behind each.
+    run_starts: np.ndarray,
+    value_starts: np.ndarray,
+) -> None:
+    """Write the two streams of each slot.
 
-    The arrays between are those of a `Plan` that can express the slot; words : (n,) uint32, zero
-    where the streams will be.
+    weights, rows, starts : as for `count_slots`; the arrays between are those of a `Plan` that can
+    express the slots; words : (n,) uint32, zero where the streams will be; run_starts,
+    value_starts : (slots,) the bits where they start.
     """
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    carried = 0
-    for row in rows:
-        n, left = row_steps(weights[row], gaps, values)
-        gaps[0] += carried
-        carried = left
-        for i in range(n):
-            gap = gaps[i]
-            while first[gap] != gap:
-                run = first[gap]
-                run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
-                value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
-                gap -= run + 1
-            run_bit = put(words, run_bit, run_codes[gap], run_lengths[gap])
-            value = values[i] & 0xFF
-            value_bit = put(words, value_bit, value_codes[value], value_lengths[value])
-    if len(rows):
-        while True:
+    for slot in range(len(starts) - 1):
+        run_bit, value_bit = run_starts[slot], value_starts[slot]
+        carried = 0
+        for row in rows[starts[slot] : starts[slot + 1]]:
+            n, carried = row_steps(weights[row], carried, gaps, values)
+            for i in range(n):
+                gap = gaps[i]
+                while first[gap] != gap:
+                    run = first[gap]
+                    run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
+                    value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
+                    gap -= run + 1
+                run_bit = put(words, run_bit, run_codes[gap], run_lengths[gap])
+                value = values[i] & 0xFF
+                value_bit = put(words, value_bit, value_codes[value], value_lengths[value])
+        while starts[slot + 1] > starts[slot]:
             run = end_first[carried]
             run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
             if run >= carried:
                 break
             value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
             carried -= run + 1
-    return run_bit, value_bit

@@ -30,9 +30,9 @@ UNSEEN = 1 / 64
 
 @kernel
 def _profiles(weights: np.ndarray) -> np.ndarray:
-    """(rows, BINS) int64 counts: a row's runs, those at its ends as one, then its values."""
+    """(rows, BINS) int32 counts: a row's runs, those at its ends as one, then its values."""
     rows, columns = weights.shape
-    counts = np.zeros((rows, BINS), np.int64)
+    counts = np.zeros((rows, BINS), np.int32)
     for row in range(rows):
         column = -1
         lead = -1
@@ -63,27 +63,81 @@ def _prices(profiles: np.ndarray, price: np.ndarray) -> np.ndarray:
     """(rows,) int64: the profiles' symbols at `price` (BINS,) each."""
     total = np.zeros(len(profiles), np.int64)
     for row in range(len(profiles)):
-        for i in range(profiles.shape[1]):
-            total[row] += profiles[row, i] * price[i]
+        mine = profiles[row]
+        units = 0
+        for i in range(len(mine)):
+            units += mine[i] * price[i]
+        total[row] = units
     return total
 
 
-def _code(counts: np.ndarray) -> tuple[float, np.ndarray]:
-    """(bits, price of each symbol in PRICE_UNITS) of an ideal code for these counts of a class."""
-    bits, prices = 0.0, []
-    for part in (counts[:RUN_BINS], counts[RUN_BINS:]):
-        seen = part[part > 0]
-        bits -= float((seen * np.log2(seen / max(1, seen.sum()))).sum())
-        share = np.maximum(part, UNSEEN) / max(1, part.sum())
-        prices.append(np.rint(-np.log2(share) * PRICE_UNITS).astype(np.int64))
-    return bits, np.concatenate(prices)
+@kernel
+def _code(profiles: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
+    """(bits, price of each symbol in PRICE_UNITS) of an ideal code for the rows of a class."""
+    counts = np.zeros(profiles.shape[1], np.int32)
+    for row in rows:
+        mine = profiles[row]
+        for i in range(len(mine)):
+            counts[i] += mine[i]
+    prices = np.zeros(len(counts), np.int32)
+    bits = 0.0
+    for first, end in ((0, RUN_BINS), (RUN_BINS, len(counts))):
+        total = max(1, counts[first:end].sum())
+        for i in range(first, end):
+            share = np.log2(total / max(np.float64(counts[i]), UNSEEN))
+            bits += counts[i] * share
+            prices[i] = np.int32(np.rint(share * PRICE_UNITS))
+    return bits, prices
 
 
+@kernel
 def halves(order: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`order` cut in two of about equal mass; mass : by row."""
-    total = np.cumsum(mass[order])
-    cut = int(np.searchsorted(2 * total - mass[order], total[-1])) if len(order) else 0
+    total = mass[order].sum()
+    cut = before = 0
+    while cut < len(order) and 2 * before + mass[order[cut]] < total:
+        before += mass[order[cut]]
+        cut += 1
     return order[:cut], order[cut:]
+
+
+@kernel
+def _preference(
+    profiles: np.ndarray, mass: np.ndarray, order: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Bits of the two halves of `order` under codes of their own, and what a symbol's price is in
+    the first one's code less that in the other's.
+    """
+    first, second = halves(order, mass)
+    bits, price = _code(profiles, first)
+    bits2, price2 = _code(profiles, second)
+    return bits + bits2, price - price2
+
+
+@kernel
+def _search(
+    profiles: np.ndarray, mass: np.ndarray, sample: np.ndarray, starts: np.ndarray
+) -> np.ndarray:
+    """The best difference of prices found to tell two halves of the rows `sample` apart.
+
+    starts : (n, rows of the sample) int64, by what to sort them at first.
+    """
+    sampled = profiles[sample]
+    weights = mass[sample]
+    everyone = np.arange(len(sample))
+    least, best = np.inf, np.zeros(profiles.shape[1], np.int32)
+    for i in range(len(starts)):
+        order = everyone[np.argsort(starts[i], kind="mergesort")]
+        last = np.inf
+        for _ in range(ROUNDS):
+            bits, price = _preference(sampled, weights, order)
+            if bits < least:
+                least, best = bits, price
+            if bits >= last:
+                break
+            last = bits
+            order = np.argsort(_prices(sampled, price) * PRICE_UNITS // weights, kind="mergesort")
+    return best
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,26 +161,11 @@ def _split(profiles: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
     size = profiles[:, RUN_BINS:] @ values * PRICE_UNITS // np.maximum(1, mass)
     rank = np.argsort(np.argsort(size[sample], kind="stable"), kind="stable")
     dense = np.argsort(np.argsort(mass[sample], kind="stable"), kind="stable")
-    starts = (np.arange(len(sample)), rank, dense, rank + dense, rank - dense)
-    best: tuple[float, np.ndarray] | None = None
-    for start in starts:
-        order = sample[np.argsort(start, kind="stable")]
-        last = None
-        for _ in range(ROUNDS):
-            codes = [_code(profiles[half].sum(axis=0)) for half in halves(order, mass)]
-            bits = codes[0][0] + codes[1][0]
-            price = codes[0][1] - codes[1][1]
-            if best is None or bits < best[0]:
-                best = bits, price
-            if last is not None and bits >= last:
-                break
-            last = bits
-            preference = _prices(profiles[sample], price) * PRICE_UNITS // mass[sample]
-            order = sample[np.argsort(preference, kind="stable")]
-    assert best is not None
-    preference = _prices(profiles, best[1]) * PRICE_UNITS // mass
+    starts = np.stack([np.arange(len(sample)), rank, dense, rank + dense, rank - dense])
+    price = _search(profiles, mass, sample, starts)
+    preference = _prices(profiles, price) * PRICE_UNITS // mass
     parts = (rows, *halves(rows[np.argsort(preference[rows], kind="stable")], mass))
-    whole, *separate = (_code(profiles[part].sum(axis=0))[0] for part in parts)
+    whole, *separate = (_code(profiles, part)[0] for part in parts)
     return Split(preference, whole - sum(separate))
 
 

@@ -5,12 +5,11 @@ A product takes as many cycles as its fullest slot. Longest-processing-time firs
 swaps between the fullest slot and the others take off most of what is left.
 """
 
-import heapq
-
 import numpy as np
 
 from npu.errors import CapacityError
 from npu.format import MAX_SLOT_ROWS
+from npu.jit import kernel
 
 MAX_EXCHANGES = 500
 
@@ -33,9 +32,11 @@ def deal(row_symbols: np.ndarray, slots: int) -> list[np.ndarray]:
             f"{len(lengths)} rows for {slots} slots of at most {MAX_SLOT_ROWS}: "
             "split the matrix into tiles"
         )
-    dealt = _longest_first(lengths, slots)
-    _exchange(lengths, dealt, slots)
-    return [np.flatnonzero(dealt == slot) for slot in range(slots)]
+    dealt = _longest_first(lengths, slots, MAX_SLOT_ROWS)
+    _exchange(lengths, dealt, slots, MAX_SLOT_ROWS)
+    return np.split(
+        np.argsort(dealt, kind="stable"), np.cumsum(np.bincount(dealt, minlength=slots))[:-1]
+    )
 
 
 def imbalance(row_symbols: np.ndarray, slot_rows: list[np.ndarray]) -> float:
@@ -44,51 +45,70 @@ def imbalance(row_symbols: np.ndarray, slot_rows: list[np.ndarray]) -> float:
     return float(sums.max() / sums.mean()) if sums.any() else 1.0
 
 
-def _longest_first(lengths: np.ndarray, slots: int) -> np.ndarray:
-    """(rows,) slot of each row: longest row first, to the emptiest slot."""
+@kernel
+def _longest_first(lengths: np.ndarray, slots: int, most: int) -> np.ndarray:
+    """(rows,) slot of each row: longest row first, to the emptiest slot that has room."""
     dealt = np.empty(len(lengths), np.int64)
-    # Ties: the slot with fewer rows, then the lower one, so rows without symbols spread too.
-    heap = [(0, 0, slot) for slot in range(slots)]
-    for row in np.argsort(-lengths, kind="stable"):
-        total, rows, slot = heapq.heappop(heap)
-        dealt[row] = slot
-        if rows + 1 < MAX_SLOT_ROWS:
-            heapq.heappush(heap, (total + int(lengths[row]), rows + 1, slot))
+    sums = np.zeros(slots, np.int64)
+    counts = np.zeros(slots, np.int64)
+    for row in np.argsort(-lengths, kind="mergesort"):
+        # Ties: the slot with fewer rows, then the lower one, so rows without symbols spread too.
+        best = -1
+        for slot in range(slots):
+            if counts[slot] == most:
+                continue
+            if best < 0 or (sums[slot], counts[slot]) < (sums[best], counts[best]):
+                best = slot
+        dealt[row] = best
+        sums[best] += lengths[row]
+        counts[best] += 1
     return dealt
 
 
-def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int) -> None:
+@kernel
+def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int, most: int) -> None:
     """Improve `dealt` in place: move or swap rows out of the fullest slot while that helps."""
-    sums = np.bincount(dealt, lengths, slots).astype(np.int64)
-    counts = np.bincount(dealt, minlength=slots)
-    floor = max(-(-int(lengths.sum()) // slots), int(lengths.max(initial=0)))
+    if len(lengths) == 0:
+        return
+    sums = np.zeros(slots, np.int64)
+    counts = np.zeros(slots, np.int64)
+    for row in range(len(lengths)):
+        sums[dealt[row]] += lengths[row]
+        counts[dealt[row]] += 1
+    floor = max(-(-lengths.sum() // slots), lengths.max())
     for _ in range(MAX_EXCHANGES):
-        fullest = int(np.argmax(sums))
-        if sums[fullest] <= floor:
+        fullest = np.argmax(sums)
+        best = sums[fullest]
+        if best <= floor:
             return
-        mine = np.flatnonzero(dealt == fullest)
-        others = np.flatnonzero(dealt != fullest)
-        room = np.flatnonzero((counts < MAX_SLOT_ROWS) & (np.arange(slots) != fullest))
-        # Per candidate: what leaves the fullest slot, and the sum of the slot that takes it.
-        shift = np.concatenate(
-            [
-                lengths[mine, None] - lengths[None, others],
-                np.broadcast_to(lengths[mine, None], (len(mine), len(room))),
-            ],
-            axis=1,
-        )
-        partner = np.concatenate([dealt[others], room])
-        larger = np.maximum(sums[fullest] - shift, sums[partner] + shift)
-        best = int(np.argmin(larger)) if larger.size else -1
-        if best < 0 or larger.flat[best] >= sums[fullest]:
+        moved, swapped, taker = -1, -1, -1
+        for row in range(len(lengths)):
+            if dealt[row] != fullest:
+                continue
+            # The other row of a swap; behind the rows, slots that have room for one more.
+            for other in range(len(lengths) + slots):
+                if other < len(lengths):
+                    slot = dealt[other]
+                    shift = lengths[row] - lengths[other]
+                else:
+                    slot = other - len(lengths)
+                    shift = lengths[row]
+                    if counts[slot] == most:
+                        continue
+                if slot == fullest:
+                    continue
+                larger = max(sums[fullest] - shift, sums[slot] + shift)
+                if larger < best:
+                    best, moved, swapped, taker = larger, row, other, slot
+        if moved < 0:
             return
-        row, candidate = mine[best // len(partner)], best % len(partner)
-        amount, slot = int(shift.flat[best]), int(partner[candidate])
-        dealt[row] = slot
-        if candidate < len(others):
-            dealt[others[candidate]] = fullest
+        shift = lengths[moved]
+        dealt[moved] = taker
+        if swapped < len(lengths):
+            shift -= lengths[swapped]
+            dealt[swapped] = fullest
         else:
             counts[fullest] -= 1
-            counts[slot] += 1
-        sums[fullest] -= amount
-        sums[slot] += amount
+            counts[taker] += 1
+        sums[fullest] -= shift
+        sums[taker] += shift

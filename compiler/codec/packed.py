@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from compiler.codec.bits import measure_slot, write_slot
+from compiler.codec.bits import measure_slots, write_slots
 from compiler.codec.reading import (
     PADDING_WORDS,
     STREAMS,
@@ -13,7 +14,7 @@ from compiler.codec.reading import (
     read_sections,
     window_tables,
 )
-from compiler.codec.symbols import NO_CODE, Plan, as_coded, make_plan
+from compiler.codec.symbols import NO_CODE, Plan, as_coded, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu.errors import CapacityError, ImageError
 from npu.format import (
@@ -166,10 +167,12 @@ def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
     return [(len(run.entries), len(value.entries)) for run, value in sets]
 
 
-def measure(weights: np.ndarray, rows: np.ndarray, plan: Plan) -> tuple[int, int, int]:
-    """(weights coded, run bits, value bits) of a slot with these rows of a coded matrix."""
-    return measure_slot(
-        *(weights, rows, plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths)
+def measure(weights: np.ndarray, slots: Sequence[np.ndarray], plan: Plan) -> np.ndarray:
+    """(slots, 3) int64: weights coded, run bits and value bits of slots of a coded matrix."""
+    rows, starts = joined(slots)
+    return measure_slots(
+        *(weights, rows, starts),
+        *(plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths),
     )
 
 
@@ -211,45 +214,35 @@ def encode(
     if len(sets) not in SETS:
         raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
     plans = [make_plan(tables, columns) for tables in sets]
+    set_of_slot = [set_of_lane(slot // threads, lanes, len(sets)) for slot in range(len(slots))]
+    bounds = np.searchsorted(set_of_slot, np.arange(len(sets) + 1))
+    shares = [slots[first:end] for first, end in pairwise(bounds)]
+    sizes = [measure(coded, part, plan) for part, plan in zip(shares, plans, strict=True)]
+    symbols, *streams = np.concatenate(sizes).T
+    _check_streams(np.stack(streams), threads)
+
     # Row bases of slots behind the last row may not fit their field; nobody reads them.
-    bases = np.cumsum([0, *map(len, slots)]) & (MAX_TILE_ROWS - 1)
-    symbols = np.zeros(lanes * threads, np.int64)
-    sections = []
-    for lane in range(lanes):
-        plan = plans[set_of_lane(lane, lanes, len(sets))]
-        streams = np.zeros((threads, 2), np.int64)
-        for thread in range(threads):
-            slot = lane * threads + thread
-            symbols[slot], *streams[thread] = measure(coded, slots[slot], plan)
-            for kind, bits in zip(STREAMS, streams[thread], strict=True):
-                if bits >= NO_CODE:
-                    raise ValueError(f"the {kind} code cannot express lane {lane}, thread {thread}")
-                if bits > MAX_STREAM_BITS:
-                    raise CapacityError(
-                        f"lane {lane}, thread {thread}: a {kind} stream of {bits} bits, at most "
-                        f"{MAX_STREAM_BITS}: split the matrix into tiles"
-                    )
-        starts = directory_words(threads) * WORD_BITS + np.cumsum([0, *streams.reshape(-1)])
-        words = np.zeros(-(-int(starts[-1]) // WORD_BITS), np.uint32)
-        for thread, (run_bits, value_bits) in enumerate(streams):
-            slot = lane * threads + thread
-            words[2 * thread] = len(slots[slot]) << STREAM_BITS | run_bits
-            words[2 * thread + 1] = int(bases[slot]) << STREAM_BITS | value_bits
-            written = write_slot(
-                coded,
-                slots[slot],
-                plan.first,
-                plan.end_first,
-                plan.run_codes,
-                plan.run_lengths,
-                plan.value_codes,
-                plan.value_lengths,
-                words,
-                int(starts[2 * thread]),
-                int(starts[2 * thread + 1]),
-            )
-            assert written == (starts[2 * thread + 1], starts[2 * thread + 2])
-        sections.append(words)
+    row_starts = np.cumsum([0, *map(len, slots)])
+    directory = np.empty((len(slots), 2), np.uint32)
+    directory[:, 0] = np.diff(row_starts) << STREAM_BITS | streams[0]
+    directory[:, 1] = (row_starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
+    # In each lane the directory, then run and value stream of every slot.
+    head = directory_words(threads) * WORD_BITS
+    lengths = np.stack(streams, axis=1).reshape(lanes, 2 * threads)
+    ends = head + np.cumsum(lengths, axis=1)
+    lane_words = -(-ends[:, -1] // WORD_BITS)
+    lane_starts = np.cumsum([0, *lane_words])
+    begins = (ends - lengths + lane_starts[:-1, None] * WORD_BITS).reshape(-1, 2)
+    words = np.zeros(lane_starts[-1], np.uint32)
+    for first, part, plan in zip(bounds[:-1], shares, plans, strict=True):
+        run_starts, value_starts = begins[first : first + len(part)].T
+        write_slots(
+            *(coded, *joined(part), plan.first, plan.end_first, plan.run_codes, plan.run_lengths),
+            *(plan.value_codes, plan.value_lengths, words, run_starts, value_starts),
+        )
+    sections = np.split(words, lane_starts[1:-1])
+    for section, entries in zip(sections, directory.reshape(lanes, -1), strict=True):
+        section[: len(entries)] = entries
     return Packed(
         shape=(rows, weights.shape[1]),
         lanes=lanes,
@@ -259,6 +252,20 @@ def encode(
         sections=tuple(sections),
         symbols_per_slot=symbols,
     )
+
+
+def _check_streams(streams: np.ndarray, threads: int) -> None:
+    """Raise unless all streams have codes and fit: (2, slots) bits of run and value streams."""
+    for slot in np.flatnonzero((streams > MAX_STREAM_BITS).any(axis=0)):
+        lane, thread = divmod(int(slot), threads)
+        for kind, bits in zip(STREAMS, streams[:, slot], strict=True):
+            if bits >= NO_CODE:
+                raise ValueError(f"the {kind} code cannot express lane {lane}, thread {thread}")
+            if bits > MAX_STREAM_BITS:
+                raise CapacityError(
+                    f"lane {lane}, thread {thread}: a {kind} stream of {bits} bits, at most "
+                    f"{MAX_STREAM_BITS}: split the matrix into tiles"
+                )
 
 
 def decode_sections(

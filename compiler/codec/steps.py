@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import count_slot
-from compiler.codec.symbols import as_coded
+from compiler.codec.bits import count_slots
+from compiler.codec.symbols import as_coded, joined
 from npu.compiled import padded_entries
 from npu.format import MAX_RAW_BITS
 from npu.jit import kernel
@@ -22,7 +22,7 @@ class Steps:
     Attributes
     ----------
     columns : of the matrix.
-    gaps, ends, values : see `compiler.codec.bits.count_slot`.
+    gaps, ends, values : see `compiler.codec.bits.count_slots`.
     """
 
     columns: int
@@ -52,9 +52,8 @@ def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
         np.zeros(256, np.int64),
     )
     for weights, slot_rows in parts:
-        coded = as_coded(weights)
-        for rows in slot_rows:
-            count_slot(coded, rows, steps.gaps, steps.ends, steps.values)
+        rows, starts = joined(slot_rows)
+        count_slots(as_coded(weights), rows, starts, steps.gaps, steps.ends, steps.values)
     return steps
 
 

@@ -8,6 +8,7 @@ A gap without a code of its own is split into pieces: a shorter run, an explicit
 `Plan` holds the cheapest split of every gap and every end under two tables.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,29 +146,46 @@ class Plan:
     value_lengths: np.ndarray
 
 
+@kernel
+def _fill(
+    firsts: np.ndarray,
+    raw_bits: int,
+    entry_codes: np.ndarray,
+    entry_lengths: np.ndarray,
+    wrap: bool,
+    codes: np.ndarray,
+    lengths: np.ndarray,
+) -> None:
+    """Code and length of everything that entries express, those from `firsts` on.
+
+    wrap : whether what follows the last place is the first one; else it has no code.
+    """
+    # Entries may overlap. Backwards, so that the shortest code is what stays.
+    for i in range(len(firsts) - 1, -1, -1):
+        for raw in range(1 << raw_bits):
+            place = firsts[i] + raw
+            if place >= len(codes):
+                if not wrap:
+                    break
+                place -= len(codes)
+            codes[place] = (entry_codes[i] << raw_bits) + raw
+            lengths[place] = entry_lengths[i] + raw_bits
+
+
 def make_plan(code_set: CodeSet, columns: int) -> Plan:
     """Work out how the tables code every gap, end and weight. columns >= 1."""
     run, value = code_set
-    raws = np.arange(1 << value.raw_bits)
     value_codes = np.zeros(256, np.int64)
     value_lengths = np.full(256, NO_CODE, np.int64)
-    # Entries may overlap. Backwards, so that the shortest code of a weight is what stays.
-    for entry, code, length in reversed(list(zip(value.entries, *codes(value), strict=True))):
-        covered = (int(entry) + raws) % 256
-        value_codes[covered] = (code << value.raw_bits) + raws
-        value_lengths[covered] = length + value.raw_bits
+    firsts = value.entries.astype(np.int64)
+    _fill(firsts, value.raw_bits, *codes(value), True, value_codes, value_lengths)
 
     gaps = 2 * columns - 1
-    raws = np.arange(1 << run.raw_bits)
-    bases = run.entries.astype(np.int64) << run.raw_bits
     run_codes = np.zeros(gaps, np.int64)
     run_lengths = np.full(gaps, NO_CODE, np.int64)
+    bases = run.entries.astype(np.int64) << run.raw_bits
     entry_codes, entry_lengths = codes(run)
-    for i in reversed(range(len(bases))):
-        n = max(0, min(len(raws), gaps - int(bases[i])))
-        covered = bases[i] + raws[:n]
-        run_codes[covered] = (entry_codes[i] << run.raw_bits) + raws[:n]
-        run_lengths[covered] = entry_lengths[i] + run.raw_bits
+    _fill(bases, run.raw_bits, entry_codes, entry_lengths, False, run_codes, run_lengths)
     zero_bits = min(NO_CODE, int(value_lengths[0]) + ZERO_CYCLE_BITS)
     lengths = entry_lengths + run.raw_bits
     first, bits, zeros, end_first, end_bits, end_zeros = split_gaps(
@@ -177,6 +195,12 @@ def make_plan(code_set: CodeSet, columns: int) -> Plan:
         *(first, bits, zeros, end_first, end_bits, end_zeros),
         *(run_codes, run_lengths, value_codes, value_lengths),
     )
+
+
+def joined(slots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of all slots in one array, and where each slot's start: (slots + 1,) int64."""
+    rows = np.concatenate([np.zeros(0, np.int64), *slots])
+    return rows, np.cumsum([0, *map(len, slots)])
 
 
 def as_coded(weights: np.ndarray) -> np.ndarray:

@@ -50,7 +50,8 @@ def choose_tables(steps: Steps) -> CodeSet:
             if best is None or total < best[0]:
                 best = total, runs.table(), values.table
             zero = values.zero_bits()
-            if zero is None or zero == guess:
+            # A zero dearer than guessed is no reason to code more of them.
+            if zero is None or zero == guess or (zero > guess and not runs.explicit):
                 break
             guess = zero
     assert best is not None
