@@ -106,10 +106,18 @@ class Arrangement:
         return bits + BITS_PER_CYCLE * cycles
 
 
-def arrange(weights: np.ndarray, groups: Sequence[np.ndarray], params: Lanes) -> Arrangement:
-    """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets."""
+def arrange(
+    weights: np.ndarray, groups: Sequence[np.ndarray], params: Lanes, thorough: bool = True
+) -> Arrangement:
+    """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets.
+
+    thorough : look for rows that want a code set of their own and for a deal with less padding;
+    else one set for rows dealt once, which takes a tenth of the time and some percent more bits.
+    """
     coded = as_coded(weights)
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
+    if not thorough:
+        return _deal(coded, groups, mass, [], params, [mass[rows] for rows in groups], False)
     best = _dealt(coded, groups, mass, [], params)
     allowed = [n for n in SETS if params.lanes % n == 0]
     found = splits(coded, mass, max(allowed))
@@ -130,26 +138,36 @@ def _dealt(
     found: Sequence[Split],
     params: Lanes,
 ) -> Arrangement:
-    """Rows dealt by class, slots as full as each other."""
-    sets = len(found) + 1
-    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
-
-    def by(lengths: Sequence[np.ndarray]) -> Arrangement:
-        deals = []
-        for rows, length in zip(groups, lengths, strict=True):
-            slots: list[np.ndarray] = []
-            for part in classes(found, mass, rows):
-                mine = np.searchsorted(rows, part)
-                slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
-            deals.append(tuple(slots))
-        parts = list(zip(tiles, deals, strict=True))
-        return Arrangement(tiles, tuple(deals), tuple(choose_sets(parts, params.lanes, sets)))
-
-    made = by([mass[rows] for rows in groups])
+    """Rows dealt by class, by their nonzeros or, where that is better, by what they really take."""
+    made = _deal(coded, groups, mass, found, params, [mass[rows] for rows in groups])
     lengths = [sizes[:, 2] for sizes in _row_sizes(made, params)]
     if sum(int(length.sum()) for length in lengths) <= UNEVEN * mass.sum():
         return made
-    return min(made, by(lengths), key=lambda made: made.price(params))
+    again = _deal(coded, groups, mass, found, params, lengths)
+    return min(made, again, key=lambda made: made.price(params))
+
+
+def _deal(
+    coded: np.ndarray,
+    groups: Sequence[np.ndarray],
+    mass: np.ndarray,
+    found: Sequence[Split],
+    params: Lanes,
+    lengths: Sequence[np.ndarray],
+    thorough: bool = True,
+) -> Arrangement:
+    """Rows dealt by class, slots as full as each other; lengths : of the rows of each group."""
+    sets = len(found) + 1
+    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
+    deals = []
+    for rows, length in zip(groups, lengths, strict=True):
+        slots: list[np.ndarray] = []
+        for part in classes(found, mass, rows):
+            mine = np.searchsorted(rows, part)
+            slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
+        deals.append(tuple(slots))
+    code_sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, sets, thorough)
+    return Arrangement(tiles, tuple(deals), tuple(code_sets))
 
 
 def _row_sizes(made: Arrangement, params: Lanes) -> list[np.ndarray]:

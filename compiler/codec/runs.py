@@ -86,60 +86,92 @@ def _fit(
     return best, best_entries, best_counts, best_explicit
 
 
-def _try(entries: np.ndarray, raw_bits: int, steps: Steps, zero_bits: int) -> RunChoice | None:
-    bits, entries, counts, explicit = _fit(
-        *(np.sort(entries), raw_bits, steps.gaps, steps.ends, steps.columns, zero_bits)
-    )
-    return RunChoice(bits, raw_bits, entries, counts, explicit) if bits >= 0 else None
+@kernel
+def _with_zero(entries: np.ndarray) -> np.ndarray:
+    """Entries in ascending order, and the run of 0, which makes every split possible."""
+    found = np.zeros(1 << ENTRY_BITS, np.bool_)
+    found[0] = True
+    found[entries] = True
+    return np.flatnonzero(found)
 
 
-def choose_runs(steps: Steps, zero_bits: int, near: int | None) -> RunChoice:
-    """The best run table found when an explicit zero costs `zero_bits`.
+@kernel
+def _search(
+    gaps: np.ndarray,
+    ends: np.ndarray,
+    columns: int,
+    zero_bits: int,
+    first_raw: int,
+    end_raw: int,
+    drop_rare: bool,
+) -> tuple[int, int, np.ndarray, np.ndarray, int]:
+    """(bits, raw bits, entries, counts, explicit zeros) of the best table found.
 
-    near : look at these raw bits and their neighbours alone.
+    gaps, ends : a `Steps`', as far as they occur; first_raw <= raw bits < end_raw.
     """
-    steps = steps.trimmed()
-    best: RunChoice | None = None
-    symbols = int(steps.gaps.sum() + steps.ends.sum())
-    for raw_bits in raw_bits_near(near):
-        if raw_bits > (len(steps.gaps) - 1).bit_length():
+    symbols = gaps.sum() + ends.sum()
+    best, best_raw, best_explicit = -1, 0, 0
+    best_entries = best_counts = np.zeros(0, np.int64)
+    for raw_bits in range(first_raw, end_raw):
+        span = 1 << raw_bits
+        # Longer runs than any are of no use.
+        if raw_bits > 0 and span // 2 > len(gaps) - 1:
             break
-        if best and symbols * raw_bits >= best.bits:
+        if best >= 0 and symbols * raw_bits >= best:
             break
-        gaps = steps.gaps[: 1 << (ENTRY_BITS + raw_bits)]
-        counts = np.add.reduceat(gaps, np.arange(0, len(gaps), 1 << raw_bits))
-        entries = np.argsort(-counts, kind="stable")
-        occurring = int(np.count_nonzero(counts))
-        alphabets = [
-            np.unique([*entries[: max(0, min(size, occurring) - 1)], 0])
-            for size in ALPHABET_SIZES
-            if size <= max(1, occurring)
-        ]
-        if occurring <= MAX_SYMBOLS:
-            # Nothing needs a split, so nothing needs the run of 0 that makes splits possible.
-            alphabets.append(entries[: max(1, occurring)])
-        worse, last = 0, None
-        for alphabet in reversed(alphabets):
-            choice = _try(alphabet, raw_bits, steps, zero_bits)
-            if choice is None:
+        counts = np.zeros(1 << ENTRY_BITS, np.int64)
+        for gap in range(min(len(gaps), span << ENTRY_BITS)):
+            counts[gap >> raw_bits] += gaps[gap]
+        frequent = np.argsort(-counts, kind="mergesort")
+        occurring = max(1, int((counts > 0).sum()))
+        worse, last = 0, -1
+        for i in range(len(ALPHABET_SIZES), -1, -1):
+            if i == len(ALPHABET_SIZES):
+                # All at once: nothing needs a split, so nothing needs the run of 0 for it.
+                if occurring > MAX_SYMBOLS:
+                    continue
+                alphabet = np.sort(frequent[:occurring])
+            elif ALPHABET_SIZES[i] <= occurring:
+                alphabet = _with_zero(frequent[: ALPHABET_SIZES[i] - 1])
+            else:
                 continue
-            worse = worse + 1 if last is not None and choice.bits >= last else 0
-            last = choice.bits
-            if best is None or choice.bits < best.bits:
-                best = choice
+            bits, entries, used, explicit = _fit(alphabet, raw_bits, gaps, ends, columns, zero_bits)
+            if bits < 0:
+                continue
+            worse = worse + 1 if last >= 0 and bits >= last else 0
+            last = bits
+            if best < 0 or bits < best:
+                best, best_raw, best_entries, best_counts = bits, raw_bits, entries, used
+                best_explicit = explicit
             if worse == PATIENCE:
                 break
-    assert best is not None  # runs of 0 alone can code anything
-    return _without_rare_entries(best, steps, zero_bits)
-
-
-def _without_rare_entries(best: RunChoice, steps: Steps, zero_bits: int) -> RunChoice:
-    """Drop, one at a time and rarest first, the entries that do not earn their place."""
-    for entry in best.entries[np.argsort(best.counts, kind="stable")]:
-        kept = best.entries[best.entries != entry]
-        if len(kept) in (0, len(best.entries)):
+    # Drop, one at a time and rarest first, the entries that do not earn their place.
+    rarest = best_entries[np.argsort(best_counts, kind="mergesort")]
+    for entry in rarest if drop_rare else rarest[:0]:
+        kept = best_entries[best_entries != entry]
+        if len(kept) in (0, len(best_entries)):
             continue
-        choice = _try(kept, best.raw_bits, steps, zero_bits)
-        if choice and choice.bits < best.bits:
-            best = choice
-    return best
+        bits, entries, used, explicit = _fit(kept, best_raw, gaps, ends, columns, zero_bits)
+        if 0 <= bits < best:
+            best, best_entries, best_counts, best_explicit = bits, entries, used, explicit
+    return best, best_raw, best_entries, best_counts, best_explicit
+
+
+def choose_runs(
+    steps: Steps, zero_bits: int, near: int | None = None, drop_rare: bool = True
+) -> RunChoice:
+    """The best run table found when an explicit zero costs `zero_bits`.
+
+    near : look at these raw bits and their neighbours alone. drop_rare : try the table without each
+    of its entries, too.
+    """
+    raw_bits = raw_bits_near(near)
+    steps = steps.trimmed()
+    found = RunChoice(
+        *_search(
+            *(steps.gaps, steps.ends, steps.columns, zero_bits),
+            *(raw_bits.start, raw_bits.stop, drop_rare),
+        )
+    )
+    assert found.bits >= 0  # runs of 0 alone can code anything
+    return found

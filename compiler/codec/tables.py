@@ -25,8 +25,11 @@ TURNS = 3
 FREQUENT_ZEROS_FROM = 0.4
 
 
-def choose_tables(steps: Steps) -> CodeSet:
+def choose_tables(steps: Steps, thorough: bool = True) -> CodeSet:
     """Run and value table for these steps, with the fewest bits found.
+
+    thorough : take turns until the tables agree about zeros, and try the run table without each of
+    its entries; else once.
 
     Counts the streams, the tables in the matrix block, the explicit zeros, and for each of those
     ZERO_CYCLE_BITS on top for its decode cycle. The same input gives the same tables.
@@ -40,8 +43,8 @@ def choose_tables(steps: Steps) -> CodeSet:
         guess = first_guess
         near_run: int | None = None
         near_value: int | None = None
-        for _ in range(TURNS):
-            runs = choose_runs(steps, guess + ZERO_CYCLE_BITS, near_run)
+        for _ in range(TURNS if thorough else 1):
+            runs = choose_runs(steps, guess + ZERO_CYCLE_BITS, near_run, drop_rare=thorough)
             counts = steps.values.copy()
             counts[0] += runs.explicit
             values = choose_values(counts, near_value)
@@ -62,10 +65,13 @@ def choose_tables(steps: Steps) -> CodeSet:
     return best[1], best[2]
 
 
-def choose_sets(parts: Sequence[Part], lanes: int, sets: int) -> list[CodeSet]:
+def choose_sets(
+    parts: Sequence[Part], lanes: int, sets: int, thorough: bool = True
+) -> list[CodeSet]:
     """Code sets for dealt matrices that share them.
 
-    parts : matrices of the same number of columns, each dealt to the slots of `lanes` lanes.
+    parts : matrices of the same number of columns, each dealt to the slots of `lanes` lanes;
+    thorough : see `choose_tables`.
     """
     columns = max((weights.shape[1] for weights, _ in parts), default=1)
     chosen = []
@@ -76,5 +82,5 @@ def choose_sets(parts: Sequence[Part], lanes: int, sets: int) -> list[CodeSet]:
             threads = len(slot_rows) // lanes
             slots = [lane * threads + thread for lane in mine for thread in range(threads)]
             shares.append((weights, [slot_rows[slot] for slot in slots]))
-        chosen.append(choose_tables(count_steps(columns, shares)))
+        chosen.append(choose_tables(count_steps(columns, shares), thorough))
     return chosen
