@@ -1,6 +1,7 @@
 """The weight codec: int8 matrices to the bits of `npu/format.py`, and back.
 
     packed = compress(weights)          # deals rows, chooses codes, encodes
+    tiles = compress_rows(blocks)       # the same for rows as they come, a tile at a time
     packed.decode()                     # the weights again
     packed.stats(bus_bytes=16)          # every bit accounted for
     packed.tile(bus_bytes=16)           # the bytes of the sections; npu.format.pack_block for codes
@@ -12,8 +13,9 @@ the simulated chip runs too.
 
 from compiler.codec.arrange import arrange
 from compiler.codec.codebook import code_lengths, code_table, codes
-from compiler.codec.compress import Decoders, compress
-from compiler.codec.packed import Packed, Stats, decode_sections, encode, entropy_bits
+from compiler.codec.compress import Decoders, compress, compress_rows
+from compiler.codec.packed import Packed, Stats, encode, entropy_bits
+from compiler.codec.reading import decode_sections
 from compiler.codec.tables import choose_sets
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "code_table",
     "codes",
     "compress",
+    "compress_rows",
     "decode_sections",
     "encode",
     "entropy_bits",

@@ -2,18 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from compiler.codec.bits import measure_slots, write_slots
-from compiler.codec.reading import (
-    PADDING_WORDS,
-    STREAMS,
-    Status,
-    read_sections,
-    window_tables,
-)
+from compiler.codec.parallel import mapped, parts
+from compiler.codec.reading import STREAMS, decode_sections
 from compiler.codec.symbols import NO_CODE, Plan, as_coded, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu.errors import CapacityError, ImageError
@@ -104,14 +98,17 @@ class Packed:
     sections: tuple[np.ndarray, ...]
     symbols_per_slot: np.ndarray
 
-    def decode(self) -> np.ndarray:
-        """The weights, (rows, columns) int8. Raises ImageError for damaged sections."""
+    def decode(self, workers: int = 1) -> np.ndarray:
+        """The weights, (rows, columns) int8; lanes are decoded on `workers` threads.
+
+        Raises ImageError for damaged tables or sections.
+        """
         for number, tables in enumerate(self.sets):
             for kind, table in zip(STREAMS, tables, strict=True):
                 if problem := table.problem():
                     raise ImageError(f"set {number}, {kind} code: {problem}")
         weights = np.zeros((self.shape[0], max(1, self.shape[1])), np.int8)
-        decode_sections(self.sections, self.slot_rows, self.sets, weights)
+        decode_sections(self.sections, self.slot_rows, self.sets, weights, workers)
         return weights[:, : self.shape[1]]
 
     def tile(self, bus_bytes: int) -> bytes:
@@ -182,12 +179,13 @@ def encode(
     lanes: int,
     threads: int,
     sets: Sequence[CodeSet] | None = None,
+    workers: int = 1,
 ) -> Packed:
     """Compress a matrix whose rows are dealt to slots.
 
     weights : (rows, columns) int8. slot_rows : lanes * threads arrays that together are a
     permutation of the rows; slot = lane * threads + thread. sets : the code sets, by default one,
-    the best for this matrix dealt this way.
+    the best for this matrix dealt this way. workers : threads that code lanes.
 
     Raises CapacityError when a stream, a slot or the matrix is too large for its directory, and
     ValueError when `sets` cannot express a slot.
@@ -197,27 +195,18 @@ def encode(
     slots = tuple(np.asarray(slot, np.int64).reshape(-1) for slot in slot_rows)
     if len(slots) != lanes * threads:
         raise ValueError(f"{len(slots)} slots, must be {lanes} lanes * {threads} threads")
-    dealt = np.concatenate([np.zeros(0, np.int64), *slots])
-    if not np.array_equal(np.sort(dealt), np.arange(rows)):
-        raise ValueError(f"slot_rows must deal each of the {rows} rows to one slot")
-    if rows > MAX_TILE_ROWS:
-        raise CapacityError(
-            f"{rows} rows in one tile, at most {MAX_TILE_ROWS}: split the matrix into tiles"
-        )
-    for slot, dealt_rows in enumerate(slots):
-        if len(dealt_rows) > MAX_SLOT_ROWS:
-            raise CapacityError(
-                f"lane {slot // threads}, thread {slot % threads}: {len(dealt_rows)} rows, "
-                f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
-            )
+    _check_deal(slots, rows, threads)
     sets = tuple(choose_sets([(coded, slots)], lanes, 1) if sets is None else sets)
     if len(sets) not in SETS:
         raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
     plans = [make_plan(tables, columns) for tables in sets]
-    set_of_slot = [set_of_lane(slot // threads, lanes, len(sets)) for slot in range(len(slots))]
-    bounds = np.searchsorted(set_of_slot, np.arange(len(sets) + 1))
-    shares = [slots[first:end] for first, end in pairwise(bounds)]
-    sizes = [measure(coded, part, plan) for part, plan in zip(shares, plans, strict=True)]
+    # Some lanes, all of one code set: (first slot, end, plan).
+    shares = [
+        (first * threads, end * threads, plans[code_set])
+        for first, end in parts(lanes, workers, len(sets))
+        for code_set in [set_of_lane(first, lanes, len(sets))]
+    ]
+    sizes = mapped(lambda at, end, plan: measure(coded, slots[at:end], plan), shares, workers)
     symbols, *streams = np.concatenate(sizes).T
     _check_streams(np.stack(streams), threads)
 
@@ -234,12 +223,16 @@ def encode(
     lane_starts = np.cumsum([0, *lane_words])
     begins = (ends - lengths + lane_starts[:-1, None] * WORD_BITS).reshape(-1, 2)
     words = np.zeros(lane_starts[-1], np.uint32)
-    for first, part, plan in zip(bounds[:-1], shares, plans, strict=True):
-        run_starts, value_starts = begins[first : first + len(part)].T
+
+    def write(first: int, end: int, plan: Plan) -> None:
+        run_starts, value_starts = begins[first:end].T
         write_slots(
-            *(coded, *joined(part), plan.first, plan.end_first, plan.run_codes, plan.run_lengths),
-            *(plan.value_codes, plan.value_lengths, words, run_starts, value_starts),
+            *(coded, *joined(slots[first:end]), plan.first, plan.end_first, plan.run_codes),
+            *(plan.run_lengths, plan.value_codes, plan.value_lengths),
+            *(words, run_starts, value_starts),
         )
+
+    mapped(write, shares, workers)
     sections = np.split(words, lane_starts[1:-1])
     for section, entries in zip(sections, directory.reshape(lanes, -1), strict=True):
         section[: len(entries)] = entries
@@ -254,6 +247,23 @@ def encode(
     )
 
 
+def _check_deal(slots: Sequence[np.ndarray], rows: int, threads: int) -> None:
+    """Raise unless each of so many rows is dealt to one slot, and they fit."""
+    dealt, _ = joined(slots)
+    if not np.array_equal(np.sort(dealt), np.arange(rows)):
+        raise ValueError(f"slot_rows must deal each of the {rows} rows to one slot")
+    if rows > MAX_TILE_ROWS:
+        raise CapacityError(
+            f"{rows} rows in one tile, at most {MAX_TILE_ROWS}: split the matrix into tiles"
+        )
+    for slot, dealt_rows in enumerate(slots):
+        if len(dealt_rows) > MAX_SLOT_ROWS:
+            raise CapacityError(
+                f"lane {slot // threads}, thread {slot % threads}: {len(dealt_rows)} rows, "
+                f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
+            )
+
+
 def _check_streams(streams: np.ndarray, threads: int) -> None:
     """Raise unless all streams have codes and fit: (2, slots) bits of run and value streams."""
     for slot in np.flatnonzero((streams > MAX_STREAM_BITS).any(axis=0)):
@@ -266,56 +276,3 @@ def _check_streams(streams: np.ndarray, threads: int) -> None:
                     f"lane {lane}, thread {thread}: a {kind} stream of {bits} bits, at most "
                     f"{MAX_STREAM_BITS}: split the matrix into tiles"
                 )
-
-
-def decode_sections(
-    sections: Sequence[np.ndarray],
-    slot_rows: Sequence[np.ndarray],
-    sets: Sequence[CodeSet],
-    weights: np.ndarray,
-) -> None:
-    """Decode the sections of all lanes into `weights`.
-
-    sections : per lane (n,) uint32. slot_rows : per slot the rows of `weights`. sets : code sets
-    whose tables' `problem()` is None. weights : (rows, columns) int8, C-contiguous, zeroed,
-    columns >= 1.
-
-    Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, nothing
-    outside a section is read.
-    """
-    threads = len(slot_rows) // len(sections)
-    head = directory_words(threads)
-    for lane, section in enumerate(sections):
-        if len(section) < head:
-            raise ImageError(
-                f"lane {lane}: a section of {len(section)} words ends inside its directory of "
-                f"{head} words; compile the model again"
-            )
-    words = np.concatenate([*sections, np.zeros(PADDING_WORDS, np.uint32)])
-    status, slot, stream, bit = read_sections(
-        words.astype(np.uint32, copy=False),
-        np.cumsum([0, *map(len, sections)]),
-        threads,
-        np.concatenate(slot_rows),
-        np.cumsum([0, *map(len, slot_rows)]),
-        *window_tables(sets),
-        weights,
-    )
-    if status == Status.OK:
-        return
-    lane, thread = divmod(slot, threads)
-    _, _, rows, base = read_directory(sections[lane], thread)
-    what = {
-        Status.OUTSIDE: f"a stream leaves the section of {len(sections[lane]) * WORD_BITS} bits",
-        Status.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",
-        Status.BASE: (
-            f"the directory says row base {base}, must be {sum(map(len, slot_rows[:slot]))}"
-        ),
-        Status.OVERRUN: "a symbol runs past the end of the stream",
-        Status.COLUMN: f"a run skips a row of {weights.shape[1]} columns",
-        Status.LEFTOVER: "bits are left over behind the last row",
-    }[Status(status)]
-    raise ImageError(
-        f"lane {lane}, thread {thread}, {STREAMS[stream]} stream, bit {bit}: {what}; "
-        "the image is damaged, compile the model again"
-    )

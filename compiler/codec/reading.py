@@ -12,8 +12,11 @@ from enum import IntEnum
 
 import numpy as np
 
-from npu.compiled import directory_words, read_directory, set_of_lane
-from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet
+from compiler.codec.parallel import mapped, parts
+from compiler.codec.symbols import joined
+from npu.compiled import directory_words, read_directory
+from npu.errors import ImageError
+from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.jit import kernel
 
 
@@ -197,6 +200,7 @@ def _open(
 def read_sections(
     words: np.ndarray,
     starts: np.ndarray,
+    code_sets: np.ndarray,
     threads: int,
     rows: np.ndarray,
     row_starts: np.ndarray,
@@ -204,26 +208,24 @@ def read_sections(
     masks: np.ndarray,
     weights: np.ndarray,
 ) -> tuple[int, int, int, int]:
-    """Decode every lane; returns (Status, slot, stream, bit in the section) of the first fault.
+    """Decode lanes; returns (Status, slot, stream, bit in the section) of the first fault.
 
-    words : (n,) uint32, the sections one after the other, PADDING_WORDS of zeros behind the last;
-    starts : (lanes + 1,) where they start. rows : the rows of all slots; row_starts : (slots + 1,)
-    where each slot's start. windows, masks : see `window_tables`, of the run and the value code of
-    set 0, then of set 1, ... weights : (rows, columns) int8, zeroed; columns >= 1.
+    words : (n,) uint32, the lanes' sections one after the other, and at least PADDING_WORDS more;
+    starts : (lanes + 1,) where they start; code_sets : (lanes,) int64. rows : the rows of all
+    slots; row_starts : (slots + 1,) where those of each slot start, also its row base. windows,
+    masks : see `window_tables`, of all sets. weights : (rows, columns) int8, zeroed; columns >= 1.
     """
-    lanes, sets = len(starts) - 1, len(windows) // 2
-    pairs = np.empty(len(words) - 1, np.uint64)
-    for i in range(len(pairs)):
+    lanes = len(starts) - 1
+    pairs = np.empty(starts[-1] + 1, np.uint64)
+    for i in range(starts[0], len(pairs)):
         pairs[i] = np.uint64(words[i]) << np.uint64(WORD_BITS) | np.uint64(words[i + 1])
     ends = np.zeros((lanes * threads, 3), np.uint64)
     located = _locate(words, starts, threads, row_starts, ends)
     slots = np.flatnonzero(np.diff(row_starts)[: located[1]])
     for i in range(0, len(slots), 2):
         slot, slot2 = slots[i], slots[min(i + 1, len(slots) - 1)]
-        code_set = set_of_lane(slot // threads, lanes, sets)
-        code_set2 = set_of_lane(slot2 // threads, lanes, sets)
-        coded, state = _open(slot, code_set, masks, row_starts, ends)
-        coded2, state2 = _open(slot2, code_set2, masks, row_starts, ends)
+        coded, state = _open(slot, code_sets[slot // threads], masks, row_starts, ends)
+        coded2, state2 = _open(slot2, code_sets[slot2 // threads], masks, row_starts, ends)
         while state[0] == _RUNNING and state2[0] == _RUNNING and slot != slot2:
             state = _step(pairs, windows, rows, weights, coded, state)
             state2 = _step(pairs, windows, rows, weights, coded2, state2)
@@ -236,3 +238,64 @@ def read_sections(
                 bit = np.int64(value_bit if stream == VALUE else run_bit)
                 return status, at, stream, bit - starts[at // threads] * WORD_BITS
     return located
+
+
+def decode_sections(
+    sections: Sequence[np.ndarray],
+    slot_rows: Sequence[np.ndarray],
+    sets: Sequence[CodeSet],
+    weights: np.ndarray,
+    workers: int = 1,
+) -> None:
+    """Decode the sections of all lanes into `weights`, on `workers` threads.
+
+    sections : per lane (n,) uint32. slot_rows : per slot the rows of `weights`. sets : code sets
+    whose tables' `problem()` is None. weights : (rows, columns) int8, C-contiguous, zeroed,
+    columns >= 1.
+
+    Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, nothing
+    outside a section is read.
+    """
+    threads = len(slot_rows) // len(sections)
+    head = directory_words(threads)
+    for lane, section in enumerate(sections):
+        if len(section) < head:
+            raise ImageError(
+                f"lane {lane}: a section of {len(section)} words ends inside its directory of "
+                f"{head} words; compile the model again"
+            )
+    lanes = len(sections)
+    words = np.concatenate([*sections, np.zeros(PADDING_WORDS, np.uint32)])
+    words = words.astype(np.uint32, copy=False)
+    starts = np.cumsum([0, *map(len, sections)])
+    code_sets = np.array([set_of_lane(lane, lanes, len(sets)) for lane in range(lanes)])
+    dealt, row_starts = joined(slot_rows)
+    tables = window_tables(sets)
+
+    def read(first: int, end: int) -> tuple[int, int, int, int]:
+        status, slot, stream, bit = read_sections(
+            *(words, starts[first : end + 1], code_sets[first:end], threads),
+            *(dealt, row_starts[first * threads : end * threads + 1], *tables, weights),
+        )
+        return status, first * threads + slot, stream, bit
+
+    found = mapped(read, parts(lanes, workers), workers)
+    status, slot, stream, bit = next((f for f in found if f[0] != Status.OK), found[-1])
+    if status == Status.OK:
+        return
+    lane, thread = divmod(slot, threads)
+    _, _, rows, base = read_directory(sections[lane], thread)
+    what = {
+        Status.OUTSIDE: f"a stream leaves the section of {len(sections[lane]) * WORD_BITS} bits",
+        Status.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",
+        Status.BASE: (
+            f"the directory says row base {base}, must be {sum(map(len, slot_rows[:slot]))}"
+        ),
+        Status.OVERRUN: "a symbol runs past the end of the stream",
+        Status.COLUMN: f"a run skips a row of {weights.shape[1]} columns",
+        Status.LEFTOVER: "bits are left over behind the last row",
+    }[Status(status)]
+    raise ImageError(
+        f"lane {lane}, thread {thread}, {STREAMS[stream]} stream, bit {bit}: {what}; "
+        "the image is damaged, compile the model again"
+    )

@@ -44,13 +44,14 @@ def sparse(rng, rows, columns, density):
 
 @dataclass
 class Case:
-    """Memories and a command, as the compiler lays them out."""
+    """Memories and a command, as the compiler lays them out; weights coded by slot."""
 
     params: object
     banks: np.ndarray
     param: np.ndarray
     sram: np.ndarray
     cmd: object
+    symbols: np.ndarray
 
 
 def make_case(
@@ -111,7 +112,8 @@ def make_case(
         "block": block_at,
         "rows": rows_at,
     }
-    return Case(params, banks, param, sram, command("MATVEC", **(values | fields)))
+    cmd = command("MATVEC", **(values | fields))
+    return Case(params, banks, param, sram, cmd, tile.packed.symbols_per_slot)
 
 
 def run_twin(case):

@@ -41,6 +41,30 @@ def test_the_longest_symbols_never_wait_for_a_word(threads, bus_bytes):
     assert work.run_cycles == work.symbols + threads + timing.LANE_PIPELINE + timing.REQUANTISE
 
 
+@pytest.mark.parametrize("sets", [1, 2, 4])
+@pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
+def test_every_coding_decodes_a_weight_per_lane_and_cycle(sets, density):
+    """As the compiler chooses tables, for sparse and dense weights and any number of code sets."""
+    params = small_params(lanes=4, bank_bytes=4096)
+    rng = np.random.default_rng(sets)
+    columns = 400
+    values = rng.laplace(0, np.repeat([4, 12, 30, 60], 2)[:, None], (8, columns))
+    weights = np.clip(np.rint(values), -128, 127) * (rng.random((8, columns)) < density)
+    case = make_case(params, weights.astype(np.int8), sets=sets)
+    (outcome,) = Bench(params).run([case])
+    work = check(case, outcome)
+    assert work.stalled == 0
+    # A thread's turn after the other's, each lane decodes a weight unless the slot has no more.
+    left = case.symbols.reshape(params.lanes, params.threads)
+    turns = [
+        np.count_nonzero(left[:, turn % params.threads] > turn // params.threads)
+        for turn in range(params.threads * left.max())
+    ]
+    first = np.flatnonzero(outcome.turns)[0]
+    assert outcome.turns[first : first + len(turns)] == turns
+    assert sum(turns) == work.symbols
+
+
 def test_rows_of_one_nonzero_wait_for_the_requantiser():
     params = small_params(lanes=3, result_fifo=16)
     weights = np.zeros((90, 20), np.int8)

@@ -1,13 +1,18 @@
 """The codec in one call: round trips, statistics, the same bytes every time."""
 
+import dataclasses
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compiler.codec import Decoders, compress
-from npu.format import SCALE_DTYPE, pack_block, unpack_block
+from compiler.codec import Decoders, compress, compress_rows
+from compiler.codec.parallel import parts
+from npu.errors import ImageError
+from npu.format import SCALE_DTYPE, pack_block, set_of_lane, unpack_block
 
 SHAPES = st.tuples(st.integers(0, 20), st.integers(0, 40))
 EXTREMES = st.sampled_from([-128, -1, 0, 0, 0, 1, 127])
@@ -51,3 +56,105 @@ def test_large_matrices_come_close_to_their_entropy():
 def test_a_dense_matrix_costs_no_more_than_its_bytes_and_a_header():
     weights = np.random.default_rng(3).integers(-128, 128, (256, 256)).astype(np.int8)
     assert compress(weights).stats(16).total_bits <= 8 * (weights.size + 400)
+
+
+@given(
+    arrays.arrays(np.int8, SHAPES, elements=EXTREMES, fill=st.just(0)),
+    DECODERS,
+)
+def test_the_quick_way_round_trips_too(weights, decoders):
+    packed = compress(weights, decoders, thorough=False)
+    assert np.array_equal(packed.decode(), weights)
+    rows, columns = weights.shape
+    stats = packed.stats(decoders.bus_bytes)
+    assert stats.run_bits + stats.value_bits <= 8 * rows * max(1, columns)
+
+
+def sample(rows=96, columns=80, seed=4):
+    """Rows of two kinds, so that there are code sets to choose."""
+    rng = np.random.default_rng(seed)
+    scale = np.where(np.arange(rows) % 2, 3, 40)[:, None]
+    values = rng.laplace(0, 1, (rows, columns)) * scale * (rng.random((rows, columns)) < 0.4)
+    return np.clip(np.rint(values), -128, 127).astype(np.int8)
+
+
+def test_the_quick_way_is_larger_and_better_than_nothing():
+    weights = sample(512, 256)
+    sizes = [compress(weights, thorough=t).stats(16).total_bits for t in (True, False)]
+    assert sizes[0] < sizes[1] < 1.15 * sizes[0] < 0.6 * 8 * weights.size
+
+
+@pytest.mark.parametrize("workers", [2, 3, 16, 40])
+def test_threads_change_nothing(workers):
+    weights = sample(512, 256)
+    one, many = compress(weights), compress(weights, workers=workers)
+    assert len(one.sets) > 1
+    assert one.tile(16) == many.tile(16)
+    assert np.array_equal(many.decode(workers), weights)
+    # The first fault is the same, too.
+    sections = [section.copy() for section in one.sections]
+    for lane in (5, 9, 14):
+        sections[lane][4:] = 0xFFFFFFFF
+    damaged = dataclasses.replace(one, sections=tuple(sections))
+    messages = []
+    for count in (1, workers):
+        with pytest.raises(ImageError, match="lane 5") as raised:
+            damaged.decode(count)
+        messages.append(str(raised.value))
+    assert messages[0] == messages[1]
+
+
+def test_no_thread_is_refused():
+    with pytest.raises(ValueError, match="workers must be at least 1, not 0"):
+        compress(sample(), workers=0)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5, 16])
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize("sets", [1, 2, 4])
+def test_parts_are_all_lanes_and_of_one_code_set(lanes, workers, sets):
+    found = parts(lanes, workers, sets)
+    assert [lane for first, end in found for lane in range(first, end)] == list(range(lanes))
+    for first, end in found:
+        assert len({set_of_lane(lane, lanes, sets) for lane in range(first, end)}) == 1
+    assert len(found) >= min(lanes, workers)
+
+
+@given(st.lists(st.integers(0, 30), max_size=8), st.sampled_from([8, 13, 50]))
+def test_rows_as_they_come(sizes, tile_rows):
+    weights = sample(max(1, sum(sizes)), 20)[: sum(sizes)]
+    blocks = np.split(weights, np.cumsum(sizes)[:-1]) if sizes else []
+    with patch("compiler.codec.compress.MAX_TILE_ROWS", tile_rows):
+        tiles = list(compress_rows(blocks, Decoders(2, 2, 8), thorough=False))
+    assert [tile.shape[0] for tile in tiles[:-1]] == [tile_rows] * (len(tiles) - 1)
+    rows = [tile.decode() for tile in tiles]
+    assert np.array_equal(np.concatenate([np.zeros((0, 20), np.int8), *rows]), weights)
+
+
+def test_a_tile_is_there_before_all_rows_are():
+    taken = []
+
+    def blocks():
+        for number in range(10):
+            taken.append(number)
+            yield sample(8, 20, number)
+
+    with patch("compiler.codec.compress.MAX_TILE_ROWS", 16):
+        tiles = compress_rows(blocks(), Decoders(2, 2, 8))
+        assert next(tiles).shape == (16, 20)
+        assert taken == [0, 1]
+        assert len(list(tiles)) == 4
+
+
+def test_rows_so_long_that_few_fit():
+    """16 slots of streams of 2**20 bits: a tile takes fewer rows than its directory counts."""
+    rng = np.random.default_rng(5)
+    weights = rng.integers(-128, 128, (40, 60_000)).astype(np.int8)
+    tiles = list(compress_rows([weights], Decoders(8, 2, 8), thorough=False))
+    assert [tile.shape[0] for tile in tiles] == [16, 16, 8]
+    assert np.array_equal(np.concatenate([tile.decode() for tile in tiles]), weights)
+
+
+def test_blocks_of_other_columns():
+    with pytest.raises(ValueError, match="a block of 21 columns behind one of 20"):
+        list(compress_rows([sample(8, 20), sample(8, 21)]))
