@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In
 
 from npu import timing
 from npu.format import MAX_RAW_BITS, MAX_SYMBOL_BITS, WORD_BITS
-from npu.params import load_params
 from rtl.bank import word_address_bits
 from rtl.barrel import RUN, VALUE
 from rtl.codetable import CODE
@@ -22,19 +21,7 @@ from rtl.decoder import (
 from rtl.fetch import StreamFetch
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
-
-THREADS = 2
-PARAMS = load_params("tiny").model_copy(
-    update={
-        "lanes": 1,
-        "threads": THREADS,
-        "bank_bytes": 64,
-        "sram_bytes": 64,
-        "param_bytes": 64,
-        "activation_entries": 8,
-        "bus_bytes": 8,
-    }
-)
+from tests.formal.small import PARAMS, THREADS
 
 
 class FetchSpec(wiring.Component):

@@ -27,24 +27,12 @@ from npu.format import (
     WORD_BITS,
     directory_words,
 )
-from npu.params import load_params
 from rtl.barrel import RESOLVE, RUN, VALUE, Barrel
 from rtl.decoder import LENGTH_LATENCY, OFFSET_BITS
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
+from tests.formal.small import PARAMS, THREADS
 
-THREADS = 2
-PARAMS = load_params("tiny").model_copy(
-    update={
-        "lanes": 1,
-        "threads": THREADS,
-        "bank_bytes": 64,
-        "sram_bytes": 64,
-        "param_bytes": 64,
-        "activation_entries": 8,
-        "bus_bytes": 8,
-    }
-)
 BITS = (8 * PARAMS.bank_bytes).bit_length()
 COLUMN_BITS = 3
 KINDS = {RUN: "run", VALUE: "value"}
