@@ -112,7 +112,7 @@ def arrange(
     """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets.
 
     thorough : look for rows that want a code set of their own and for a deal with less padding;
-    else one set for rows dealt once, which takes a tenth of the time and some percent more bits.
+    else one set for rows dealt once, several times as fast, for some percent more bits.
     """
     coded = as_coded(weights)
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))

@@ -20,7 +20,8 @@ from npu.format import SCALE_DTYPE, pack_block
 from npu.params import ChipParams
 
 OURS, QUICK = "zeroskip", "zeroskip quick"
-ROWS, COLUMNS = 512, 640  # 320 Ki weights
+SHAPE = (512, 640)  # 320 Ki weights
+LARGER = (1024, 1280)  # four times as many
 ZEROS = (0.5, 0.75, 0.9, 0.95)
 BITS = (6, 5, 4, 2)
 SEED = 20261121
@@ -75,16 +76,21 @@ def synthetic_cases() -> Iterator[Case]:
         for scale in ("tensor", "channel"):
             for zeros in ZEROS:
                 yield _synthetic(distribution, scale, zeros, 8)
+    for distribution in ("laplace", "normal"):
+        for zeros in ZEROS:
+            yield _synthetic(distribution, "tensor", zeros, 8, LARGER)
     for bits in BITS:
         yield _synthetic("laplace", "tensor", 0.75, bits)
     yield _synthetic("normal", "tensor", 0.0, 8)
-    uniform = np.random.default_rng(SEED).integers(-128, 128, (ROWS, COLUMNS)).astype(np.int8)
+    uniform = np.random.default_rng(SEED).integers(-128, 128, SHAPE).astype(np.int8)
     yield Case("uniform bytes, dense", "random", uniform, (uniform,))
 
 
-def _synthetic(distribution: str, scale: str, zeros: float, bits: int) -> Case:
+def _synthetic(
+    distribution: str, scale: str, zeros: float, bits: int, shape: tuple[int, int] = SHAPE
+) -> Case:
     rng = np.random.default_rng(SEED)
-    values = getattr(rng, distribution)(size=(ROWS, COLUMNS))
+    values = getattr(rng, distribution)(size=shape)
     values[np.abs(values) < np.quantile(np.abs(values), zeros)] = 0
     most = np.abs(values).max(axis=1, keepdims=True) if scale == "channel" else np.abs(values).max()
     levels = (1 << (bits - 1)) - 1
