@@ -30,8 +30,9 @@ def compress(
     """Deal the rows of a matrix, choose its codes, and encode it.
 
     weights : (rows, columns) int8, of any size that the directories hold. decoders : what will
-    decode it, by default 16 lanes of 2 threads on a bus of 16 bytes. thorough : False is
-    several times as fast and takes some percent more bytes, see `arrange`. workers : threads that code lanes.
+    decode it, by default 16 lanes of 2 threads on a bus of 16 bytes. thorough : False is several
+    times as fast and takes some percent more bytes, see `arrange`. workers : threads that code
+    lanes.
 
     The same weights give the same bytes. Raises CapacityError when a stream, a slot or the matrix
     is too large for its directory: `compress_rows` cuts it into tiles.
