@@ -117,7 +117,7 @@ def arrange(
     coded = as_coded(weights)
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
     if not thorough:
-        return _deal(coded, groups, mass, [], params, [mass[rows] for rows in groups], False)
+        return _deal(coded, groups, mass, [], params, [mass[rows] for rows in groups])
     best = _dealt(coded, groups, mass, [], params)
     allowed = [n for n in SETS if params.lanes % n == 0]
     found = splits(coded, mass, max(allowed))
@@ -154,7 +154,6 @@ def _deal(
     found: Sequence[Split],
     params: Lanes,
     lengths: Sequence[np.ndarray],
-    thorough: bool = True,
 ) -> Arrangement:
     """Rows dealt by class, slots as full as each other; lengths : of the rows of each group."""
     sets = len(found) + 1
@@ -166,7 +165,7 @@ def _deal(
             mine = np.searchsorted(rows, part)
             slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
         deals.append(tuple(slots))
-    code_sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, sets, thorough)
+    code_sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, sets)
     return Arrangement(tiles, tuple(deals), tuple(code_sets))
 
 

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.codebook import code_table, optimal_lengths
-from compiler.codec.steps import Steps, raw_bits_near, table_bits
+from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
-from npu.format import ENTRY_BITS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from npu.format import (
+    ENTRY_BITS,
+    MAX_CODE_BITS,
+    MAX_RAW_BITS,
+    MAX_SYMBOL_BITS,
+    MAX_SYMBOLS,
+    CodeTable,
+)
 from npu.jit import kernel
 
 REPLANS = 4
@@ -101,18 +108,15 @@ def _search(
     ends: np.ndarray,
     columns: int,
     zero_bits: int,
-    first_raw: int,
-    end_raw: int,
-    drop_rare: bool,
 ) -> tuple[int, int, np.ndarray, np.ndarray, int]:
     """(bits, raw bits, entries, counts, explicit zeros) of the best table found.
 
-    gaps, ends : a `Steps`', as far as they occur; first_raw <= raw bits < end_raw.
+    gaps, ends : a `Steps`', as far as they occur.
     """
     symbols = gaps.sum() + ends.sum()
     best, best_raw, best_explicit = -1, 0, 0
     best_entries = best_counts = np.zeros(0, np.int64)
-    for raw_bits in range(first_raw, end_raw):
+    for raw_bits in range(MAX_RAW_BITS + 1):
         span = 1 << raw_bits
         # Longer runs than any are of no use.
         if raw_bits > 0 and span // 2 > len(gaps) - 1:
@@ -145,33 +149,12 @@ def _search(
                 best_explicit = explicit
             if worse == PATIENCE:
                 break
-    # Drop, one at a time and rarest first, the entries that do not earn their place.
-    rarest = best_entries[np.argsort(best_counts, kind="mergesort")]
-    for entry in rarest if drop_rare else rarest[:0]:
-        kept = best_entries[best_entries != entry]
-        if len(kept) in (0, len(best_entries)):
-            continue
-        bits, entries, used, explicit = _fit(kept, best_raw, gaps, ends, columns, zero_bits)
-        if 0 <= bits < best:
-            best, best_entries, best_counts, best_explicit = bits, entries, used, explicit
     return best, best_raw, best_entries, best_counts, best_explicit
 
 
-def choose_runs(
-    steps: Steps, zero_bits: int, near: int | None = None, drop_rare: bool = True
-) -> RunChoice:
-    """The best run table found when an explicit zero costs `zero_bits`.
-
-    near : look at these raw bits and their neighbours alone. drop_rare : try the table without each
-    of its entries, too.
-    """
-    raw_bits = raw_bits_near(near)
+def choose_runs(steps: Steps, zero_bits: int) -> RunChoice:
+    """The best run table found when an explicit zero costs `zero_bits`."""
     steps = steps.trimmed()
-    found = RunChoice(
-        *_search(
-            *(steps.gaps, steps.ends, steps.columns, zero_bits),
-            *(raw_bits.start, raw_bits.stop, drop_rare),
-        )
-    )
+    found = RunChoice(*_search(steps.gaps, steps.ends, steps.columns, zero_bits))
     assert found.bits >= 0  # runs of 0 alone can code anything
     return found

@@ -8,7 +8,6 @@ import numpy as np
 from compiler.codec.bits import count_slots
 from compiler.codec.symbols import as_coded, joined
 from npu.compiled import padded_entries
-from npu.format import MAX_RAW_BITS
 from npu.jit import kernel
 
 Part = tuple[np.ndarray, Sequence[np.ndarray]]
@@ -61,10 +60,3 @@ def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
 def table_bits(entries: int) -> int:
     """What a table of so many entries takes in a matrix block."""
     return 8 * padded_entries(entries)
-
-
-def raw_bits_near(near: int | None) -> range:
-    """The raw bits to try: all, or those about a good choice."""
-    if near is None:
-        return range(MAX_RAW_BITS + 1)
-    return range(max(0, near - 1), min(MAX_RAW_BITS, near + 1) + 1)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.codebook import code_table, codes, optimal_lengths
-from compiler.codec.steps import raw_bits_near, table_bits
-from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from compiler.codec.codebook import code_table, optimal_lengths
+from compiler.codec.steps import table_bits
+from npu.format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
 
 VALUES = 256
@@ -131,15 +131,9 @@ class ValueChoice:
     bits: int
     table: CodeTable
 
-    def zero_bits(self) -> int | None:
-        """What the table takes for a zero."""
-        table = self.table
-        covers = (-table.entries.astype(np.int64)) % VALUES < 1 << table.raw_bits
-        return int(codes(table)[1][covers].min()) + table.raw_bits if covers.any() else None
 
-
-def choose_values(counts: np.ndarray, near: int | None) -> ValueChoice:
-    """The best table found for values (modulo 256) that occur so often; near : as for runs."""
+def choose_values(counts: np.ndarray) -> ValueChoice:
+    """The best table found for values (modulo 256) that occur `counts` times."""
     if not counts.any():
         return ValueChoice(table_bits(1), code_table(np.zeros(1), np.zeros(1), 0))
     best: tuple[int, int, np.ndarray, np.ndarray] | None = None
@@ -147,7 +141,7 @@ def choose_values(counts: np.ndarray, near: int | None) -> ValueChoice:
     total = int(counts.sum())
     first = _opening(counts)
     used = np.trim_zeros(np.roll(counts, -first), "b")
-    for raw_bits in raw_bits_near(near):
+    for raw_bits in range(MAX_RAW_BITS + 1):
         if best and total * raw_bits >= best[0]:
             break
         bits, entropy, starts, groups = _best_groups(used, raw_bits, prices)
