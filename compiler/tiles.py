@@ -140,7 +140,7 @@ def pack_matrix(
                 "per bank; take a chip with a larger bank_bytes"
             )
         # At least as many as all sections together need.
-        bits = arranged.sizes(params)[0] - 8 * block_bytes(entry_counts(arranged.sets), 0)
+        bits = arranged.sizes[0] - 8 * block_bytes(entry_counts(arranged.sets), 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
     return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
 

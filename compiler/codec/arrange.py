@@ -7,6 +7,7 @@ bus word, so rows of equally many symbols swap lanes until most sections end jus
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
@@ -61,11 +62,13 @@ class Arrangement:
     tiles : the weights of each tile, (rows, columns) int8, at least one column.
     deals : for each tile, its rows by slot.
     sets : divide the lanes.
+    params : the lanes.
     """
 
     tiles: tuple[np.ndarray, ...]
     deals: tuple[tuple[np.ndarray, ...], ...]
     sets: tuple[CodeSet, ...]
+    params: Lanes
 
     def parts(self) -> list[Part]:
         return list(zip(self.tiles, self.deals, strict=True))
@@ -74,15 +77,27 @@ class Arrangement:
     def plans(self) -> list[Plan]:
         return [make_plan(tables, self.tiles[0].shape[1]) for tables in self.sets]
 
-    def share(
-        self, slots: Sequence[np.ndarray], number: int, params: Lanes
-    ) -> Sequence[np.ndarray]:
+    def share(self, slots: Sequence[np.ndarray], number: int) -> Sequence[np.ndarray]:
         """The slots of the lanes that decode with a set."""
-        size = params.slots // len(self.sets)
+        size = self.params.slots // len(self.sets)
         return slots[number * size : (number + 1) * size]
 
-    def sizes(self, params: Lanes) -> tuple[int, int]:
+    @cached_property
+    def row_sizes(self) -> list[np.ndarray]:
+        """`measure_rows` of each tile, every row by the code set that it is dealt to."""
+        found = []
+        for weights, slots in self.parts():
+            sizes = np.zeros((len(weights), 4), np.int64)
+            for number, plan in enumerate(self.plans):
+                rows, _ = joined(self.share(slots, number))
+                sizes[rows] = measure_rows(weights[rows], plan.bits, plan.zeros, plan.value_lengths)
+            found.append(sizes)
+        return found
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
         """(bits, cycles of a product): sections padded and block without scales; without waits."""
+        params = self.params
         entries = entry_counts(self.sets)
         columns = self.tiles[0].shape[1]
         load = timing.load(entries, 0, columns, params.bus_bytes, params.threads)
@@ -91,7 +106,7 @@ class Arrangement:
         for weights, slots in self.parts():
             turns = 0
             for number, plan in enumerate(self.plans):
-                found = measure(weights, self.share(slots, number, params), plan)
+                found = measure(weights, self.share(slots, number), plan)
                 found = found.reshape(-1, params.threads, 3)
                 sections = directory_words(params.threads) * WORD_BITS + found[:, :, 1:].sum(
                     axis=(1, 2)
@@ -101,8 +116,9 @@ class Arrangement:
             cycles += turns * params.threads
         return bits, cycles
 
-    def price(self, params: Lanes) -> int:
-        bits, cycles = self.sizes(params)
+    @property
+    def price(self) -> int:
+        bits, cycles = self.sizes
         return bits + BITS_PER_CYCLE * cycles
 
 
@@ -127,8 +143,8 @@ def arrange(
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
         separate = _dealt(coded, groups, mass, found[:further], params)
-        best = min(best, separate, key=lambda made: made.price(params))
-    return _padded(best, params)
+        best = min(best, separate, key=attrgetter("price"))
+    return _padded(best)
 
 
 def _dealt(
@@ -140,11 +156,11 @@ def _dealt(
 ) -> Arrangement:
     """Rows dealt by class, by their nonzeros or, where that is better, by what they really take."""
     made = _deal(coded, groups, mass, found, params, [mass[rows] for rows in groups])
-    lengths = [sizes[:, 2] for sizes in _row_sizes(made, params)]
+    lengths = [sizes[:, 2] for sizes in made.row_sizes]
     if sum(int(length.sum()) for length in lengths) <= UNEVEN * mass.sum():
         return made
     again = _deal(coded, groups, mass, found, params, lengths)
-    return min(made, again, key=lambda made: made.price(params))
+    return min(made, again, key=attrgetter("price"))
 
 
 def _deal(
@@ -166,19 +182,7 @@ def _deal(
             slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
         deals.append(tuple(slots))
     code_sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, sets)
-    return Arrangement(tiles, tuple(deals), tuple(code_sets))
-
-
-def _row_sizes(made: Arrangement, params: Lanes) -> list[np.ndarray]:
-    """`measure_rows` of each tile, every row by the code set that it is dealt to."""
-    found = []
-    for weights, slots in zip(made.tiles, made.deals, strict=True):
-        sizes = np.zeros((len(weights), 4), np.int64)
-        for number, plan in enumerate(made.plans):
-            rows, _ = joined(made.share(slots, number, params))
-            sizes[rows] = measure_rows(weights[rows], plan.bits, plan.zeros, plan.value_lengths)
-        found.append(sizes)
-    return found
+    return Arrangement(tiles, tuple(deals), tuple(code_sets), params)
 
 
 @kernel
@@ -258,13 +262,13 @@ def _swap_lanes(
             lengths[other_lane] += other_change
 
 
-def _padded(made: Arrangement, params: Lanes) -> Arrangement:
+def _padded(made: Arrangement) -> Arrangement:
     """Less padding, where swaps of rows find it."""
-    deals = []
-    for (weights, slots), sizes in zip(made.parts(), _row_sizes(made, params), strict=True):
+    params, deals = made.params, []
+    for (weights, slots), sizes in zip(made.parts(), made.row_sizes, strict=True):
         swapped: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
-            share = made.share(slots, number, params)
+            share = made.share(slots, number)
             per_lane = measure(weights, share, plan)[:, 1:].reshape(-1, 2 * params.threads)
             per_lane = directory_words(params.threads) * WORD_BITS + per_lane.sum(axis=1)
             order, starts = joined(share)
@@ -276,4 +280,4 @@ def _padded(made: Arrangement, params: Lanes) -> Arrangement:
             swapped += np.split(order, starts[1:-1])
         deals.append(tuple(swapped))
     better = replace(made, deals=tuple(deals))
-    return min(made, better, key=lambda found: found.price(params))
+    return min(made, better, key=attrgetter("price"))

@@ -22,7 +22,7 @@ RUN_BINS = EXACT_RUNS + 16
 BINS = RUN_BINS + 256
 # The search looks at so many rows, evenly spread; the others follow their codes.
 SAMPLE_ROWS = 512
-ROUNDS = 8
+ROUNDS = 6
 # A bit of a symbol's price, and what a symbol that a half never saw counts as.
 PRICE_UNITS = 256
 UNSEEN = 1 / 64
@@ -161,7 +161,7 @@ def _split(profiles: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
     size = profiles[:, RUN_BINS:] @ values * PRICE_UNITS // np.maximum(1, mass)
     rank = np.argsort(np.argsort(size[sample], kind="stable"), kind="stable")
     dense = np.argsort(np.argsort(mass[sample], kind="stable"), kind="stable")
-    starts = np.stack([np.arange(len(sample)), rank, dense, rank + dense, rank - dense])
+    starts = np.stack([rank, rank + dense, rank - dense])
     price = _search(profiles, mass, sample, starts)
     preference = _prices(profiles, price) * PRICE_UNITS // mass
     parts = (rows, *halves(rows[np.argsort(preference[rows], kind="stable")], mass))

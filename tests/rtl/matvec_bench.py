@@ -80,7 +80,7 @@ def make_case(
     def arranged(weights, groups, params):
         dealt = tuple(deal(np.maximum(1, np.count_nonzero(weights, axis=1)), params.slots))
         codes = tables or choose_sets([(weights, dealt)], params.lanes, sets)
-        return Arrangement((weights,), (dealt,), tuple(codes))
+        return Arrangement((weights,), (dealt,), tuple(codes), params)
 
     with patch("compiler.tiles.arrange", arranged):
         packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)

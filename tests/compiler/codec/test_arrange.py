@@ -26,7 +26,7 @@ def plain(weights, groups, params):
     mass = np.maximum(1, np.count_nonzero(weights, axis=1))
     deals = tuple(tuple(deal(mass[rows], params.slots)) for rows in groups)
     sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, 1)
-    return Arrangement(tiles, deals, tuple(sets))
+    return Arrangement(tiles, deals, tuple(sets), params)
 
 
 def packed(made, params):
@@ -53,7 +53,7 @@ def test_any_matrix(seed, rows, columns, density, lanes, threads, tiles):
     assert lanes % len(made.sets) == 0
     for group, tile in zip(groups, packed(made, params), strict=True):
         np.testing.assert_array_equal(tile.decode(), weights[group])
-    assert made.price(params) <= plain(weights, groups, params).price(params)
+    assert made.price <= plain(weights, groups, params).price
 
 
 def test_sizes_are_what_is_packed():
@@ -62,7 +62,7 @@ def test_sizes_are_what_is_packed():
     groups = [np.arange(first, 600, 2) for first in range(2)]
     made = arrange(weights, groups, params)
     assert len(made.sets) == 2
-    bits, cycles = made.sizes(params)
+    bits, cycles = made.sizes
     stats = [tile.stats(params.bus_bytes) for tile in packed(made, params)]
     directories = sum(8 * tile_directory_bytes(8, params.bus_bytes) for _ in stats)
     shared = stats[0].block_bits
