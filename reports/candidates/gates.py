@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from amaranth.lib import wiring
@@ -25,12 +26,12 @@ DECODERS: dict[str, Callable[[int], wiring.Component]] = {
     sizes.OURS: decoder.StreamDecoder,
     sizes.LOOKUP: LookupDecoder,
     **{
-        sizes.tans_name(state_bits): lambda threads, n=state_bits: TansDecoder(threads, n)
+        sizes.tans_name(state_bits): partial(TansDecoder, state_bits=state_bits)
         for state_bits in sizes.STATE_BITS
     },
-    sizes.RICE: lambda threads: RiceDecoder(threads, palette=False),
-    sizes.PALETTE: lambda threads: RiceDecoder(threads, palette=True),
-    sizes.FIXED: lambda threads: FixedDecoder(threads, sizes.VALUE_BITS),
+    sizes.RICE: partial(RiceDecoder, palette=False),
+    sizes.PALETTE: partial(RiceDecoder, palette=True),
+    sizes.FIXED: partial(FixedDecoder, width=sizes.VALUE_BITS),
 }
 """The decoder of every candidate, for a number of threads."""
 

@@ -71,7 +71,7 @@ def take(words: np.ndarray, bit: int, length: int) -> int:
     taken = 0
     for at in range(bit, bit + length):
         word = np.int64(words[at // WORD_BITS])
-        taken = taken << 1 | (word >> (WORD_BITS - 1 - at % WORD_BITS) & 1)
+        taken = taken << 1 | int(word >> (WORD_BITS - 1 - at % WORD_BITS) & 1)
     return taken
 
 
