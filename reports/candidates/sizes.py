@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.codec import Packed
+from compiler.codec import Packed, encode
 from npu.cli._codec import Case, packed
 from npu.format import MAX_SYMBOL_BITS, PARAM_WORD, CodeSet, CodeTable, padded_entries, set_bytes
 from npu.params import ChipParams
@@ -232,6 +232,9 @@ def measure(case: Case, params: ChipParams) -> Found:
         found[name] = _size(result, params, parts)
     flat = (flat_table(RUN_BITS), flat_table(VALUE_BITS))
     _, bits = streams_of(case.weights, [slot for part in slots for slot in part], flat)
+    again = encode(case.weights, result.slot_rows, result.lanes, result.threads, [flat])
+    if not np.array_equal(again.decode(), case.weights):
+        raise RoundTripError(f"{case.name} at fixed length")
     found[FIXED] = _size(result, params, [(bits, HEADER_BYTES)])
     cycles = (int(result.symbols_per_slot.max()) + 1) * params.threads
     return Found(found, len(result.sets), cycles)
