@@ -12,6 +12,7 @@ from rtl.synth.flow import (
     SynthError,
     require_tools,
     synthesise,
+    synthesise_timed,
     tool_versions,
 )
 from rtl.synth.results import CriticalPath, Hop, Result, Utilisation
@@ -30,5 +31,6 @@ __all__ = [
     "Utilisation",
     "require_tools",
     "synthesise",
+    "synthesise_timed",
     "tool_versions",
 ]

@@ -8,11 +8,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from npu.errors import NpuError
 from npu.params import ChipParams
 from rtl.synth.results import Result, parse
 from rtl.synth.units import build
+
+if TYPE_CHECKING:
+    from rtl.synth.timed import Timed
 
 SPEED_GRADE = 6
 LOGIC_SHARE = 0.5
@@ -79,18 +83,40 @@ def synthesise(
     SynthError : a tool is missing or failed, the unit does not fit the device.
     """
     require_tools()
+    return synthesise_timed(
+        params, unit, build(params, unit), device=device, seed=seed, freq_mhz=freq_mhz, keep=keep
+    )
+
+
+def synthesise_timed(
+    params: ChipParams,
+    name: str,
+    timed: "Timed",
+    *,
+    device: str = "25k",
+    seed: int = 1,
+    freq_mhz: float | None = None,
+    keep: Path | None = None,
+) -> Result:
+    """The same for any component between registers, under a name for the report."""
+    require_tools()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if keep is None else keep
         folder.mkdir(parents=True, exist_ok=True)
-        return _run(params, unit, device, seed, freq_mhz or params.clock_mhz * 1.25, folder)
+        return _run(params, name, timed, device, seed, freq_mhz or params.clock_mhz * 1.25, folder)
 
 
 def _run(
-    params: ChipParams, unit: str, device: str, seed: int, freq_mhz: float, folder: Path
+    params: ChipParams,
+    unit: str,
+    timed: "Timed",
+    device: str,
+    seed: int,
+    freq_mhz: float,
+    folder: Path,
 ) -> Result:
     from rtl.synth.timed import INSTANCE, TOP, to_verilog
 
-    timed = build(params, unit)
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
     # Logic may take half of a cycle, wires the rest: where there is time, mapping saves LUTs.
     logic_ps = round(1e6 / params.clock_mhz * LOGIC_SHARE)

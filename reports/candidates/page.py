@@ -1,0 +1,159 @@
+"""The page and the picture of the candidates, from the JSON of a run."""
+
+from pathlib import Path
+from typing import Any
+
+REPORTS = Path(__file__).parent.parent
+PAGE = REPORTS / "candidates.md"
+FIGURE = REPORTS / "candidates.png"
+RUN = REPORTS / "candidates.json"
+KINDS = {"zoo": "o", "synthetic": "s"}
+
+ABOUT = {
+    "Huffman": (
+        "ours, `rtl/decoder.py`: canonical Huffman codes of at most 10 bits and 64 entries, then"
+        " raw bits; a code's length is found by comparing the window with the first code of every"
+        " length"
+    ),
+    "Huffman, table": (
+        "the same codes; a block RAM of 1,024 windows gives length and entry. The loader has to"
+        " expand the code into it"
+    ),
+    "tANS, 512 states": (
+        "J. Duda, 2013 (`reports/candidates/tans.py`): an entry by the decoder's state, with"
+        " fractional bits, then raw bits; split into entries and raw bits as ours or in equal"
+        " groups, whichever takes less. The shares are counted as Elias gamma codes, and the first"
+        " state of every stream. The loader has to spread the states"
+    ),
+    "tANS, 1024 states": "the same with more states",
+    "Rice": (
+        "Golomb-Rice codes of runs and of values in the order -1, 1, -2, 2, with the best parameter"
+        " for each code set; at most 16 bits by an escape, as in LOCO-I"
+        " (`reports/candidates/rice.py`). No tables"
+    ),
+    "Rice, palette": (
+        "the same, values by their index in a table that is sorted by frequency, as in Vela's"
+        " palettes"
+    ),
+    "fixed": (
+        "4 bits for a run and 8 for a value (S. Han et al., EIE, 2016); a longer run takes explicit"
+        " zeros. Neither tables nor a loop"
+    ),
+}
+
+
+def page(run: dict[str, Any]) -> str:
+    """The page as Markdown."""
+    synthesis, chip, zoo, synthetic = run["synthesis"], run["chip"], run["zoo"], run["synthetic"]
+    device, seeds = synthesis["device"], synthesis["seeds"]
+    tools = ", ".join(f"{name} {version}" for name, version in synthesis["tools"].items())
+    lines = [
+        "# Coders that could take the place of ours: size and decoder",
+        "",
+        "Written by `python -m reports.candidates`, with the measurements in `candidates.json`.",
+        "",
+        "![size over LUTs](candidates.png)",
+        "",
+        (
+            "| candidate | zoo bytes | / entropy | synthetic / entropy | LUT4 | flip-flops |"
+            " block RAMs | table bits | MHz | (seeds) | fill cycles | of a product |"
+        ),
+        "|---|" + "---:|" * 11,
+    ]
+    for name, gates in run["decoders"].items():
+        used, clocks = gates["utilisation"], gates["fmax_mhz"]
+        share = zoo["sets"] * gates["fill_cycles"] / zoo["cycles"]
+        lines.append(
+            f"| {name} | {zoo['sizes'][name]['unpadded_bytes']:,} |"
+            f" {zoo['sizes'][name]['ratio']:.4f} | {synthetic['sizes'][name]['ratio']:.4f} |"
+            f" {used['lut4']:,} | {used['flip_flops']:,} | {used['block_rams']} |"
+            f" {gates['table_bits']:,} | {gates['median_mhz']:.1f} |"
+            f" {min(clocks):.1f} to {max(clocks):.1f} | {gates['fill_cycles']:,} | {share:.1%} |"
+        )
+    lines += [
+        "",
+        "## The candidates",
+        "",
+        *(f"- **{name}**: {ABOUT[name]}." for name in run["decoders"]),
+        "",
+        "## What is counted",
+        "",
+        (
+            f"Sizes: the {zoo['products']} matrices of {run['model']} ({zoo['weights']:,} weights,"
+            f" entropy {zoo['h0_bytes']:,.0f} bytes) and {synthetic['products']} random ones"
+            f" ({synthetic['weights']:,} weights, {synthetic['h0_bytes']:,.0f} bytes), for"
+            f" {chip['lanes']} lanes of {chip['threads']} threads. Rows are dealt, and lanes share"
+            " code sets, as our compiler does it for our codes; every candidate gets the same"
+            " slots, and each a stream of runs and one of values. Counted are tables and headers,"
+            " directories and streams, as our format has them. Sections are padded to bus words in"
+            " external memory: that is left out of the comparison, since our compiler swaps rows"
+            " until our sections, and no other's, end just under one; it is in the table below."
+            " Every stream is encoded and decoded again."
+        ),
+        "",
+        (
+            f"Gates: the decoder of a value stream for {synthesis['threads']} threads, with its"
+            " ring of words, its windows and positions, one symbol per cycle for any bits,"
+            f" synthesised, placed and routed for {device['name']}, {device['package']}, speed"
+            f" grade {synthesis['speed_grade']} ({tools}), between registers, which are not"
+            f" counted. MHz is the median of the seeds {seeds[0]} to {seeds[-1]}. A lane has two."
+            " What turns entry and raw bits into a value, one adder, lies outside the Huffman and"
+            " tANS decoders and inside those of Rice. What fills the tables and makes limits of"
+            " code lengths is shared by the lanes and not counted."
+        ),
+        "",
+        (
+            "Fill cycles are the writes of a table, for each code set and product. Of a product:"
+            f" all sets of the model's matrices ({zoo['sets']}), one after the other, over the"
+            f" decode cycles of all products ({zoo['cycles']:,}). With a single set for each"
+            f" matrix, 512 writes are {512 * zoo['products'] / zoo['cycles']:.1%} of them."
+        ),
+        "",
+        "## Every matrix, in bytes as they lie in memory",
+        "",
+        "| matrix | zeros | " + " | ".join(run["decoders"]) + " |",
+        "|---|---:|" + "---:|" * len(run["decoders"]),
+    ]
+    for case in run["cases"]:
+        sizes = " | ".join(f"{case['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
+        lines.append(f"| {case['name']} | {case['zeros']:.1%} | {sizes} |")
+    for kind, title in (("zoo", "the model"), ("synthetic", "the random ones")):
+        sizes = " | ".join(f"{run[kind]['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
+        lines.append(f"| **{title}** | | {sizes} |")
+    lines += [
+        "",
+        "## Critical paths",
+        "",
+        f"Of seed {seeds[0]}, from register to register; names are those of wires in the Verilog.",
+        "",
+        "| candidate | ns | logic | routing | from | to |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for name, gates in run["decoders"].items():
+        path = gates["critical_path"]
+        lines.append(
+            f"| {name} | {path['total_ns']:.2f} | {path['logic_ns']:.2f} |"
+            f" {path['routing_ns']:.2f} | `{path['source']}` | `{path['sink']}` |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def figure(run: dict[str, Any], path: Path) -> None:
+    """Bytes above the entropy over LUTs, with the clocks."""
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = drawing.subplots()
+    for name, gates in run["decoders"].items():
+        luts = gates["utilisation"]["lut4"]
+        above = {kind: 100 * (run[kind]["sizes"][name]["ratio"] - 1) for kind in KINDS}
+        (line,) = axes.plot([luts] * len(KINDS), list(above.values()), linewidth=0.8)
+        label = f"{name}, {gates['median_mhz']:.0f} MHz"
+        for (kind, marker), text in zip(KINDS.items(), (label, None), strict=True):
+            axes.plot(luts, above[kind], marker, markersize=6, color=line.get_color(), label=text)
+    axes.set(xlabel="LUT4 of a decoder (ECP5)", ylabel="bytes above the entropy (%)", yscale="log")
+    axes.set(xlim=(0, 420), ylim=(1, 60), title="circles: the model; squares: random matrices")
+    axes.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    drawing.savefig(path, dpi=110, metadata={"Software": None})
