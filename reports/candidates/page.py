@@ -152,8 +152,8 @@ def figure(run: dict[str, Any], path: Path) -> None:
         for (kind, marker), text in zip(KINDS.items(), (label, None), strict=True):
             axes.plot(luts, above[kind], marker, markersize=6, color=line.get_color(), label=text)
     axes.set(xlabel="LUT4 of a decoder (ECP5)", ylabel="bytes above the entropy (%)", yscale="log")
-    axes.set(xlim=(0, 420), ylim=(1, 60), title="circles: the model; squares: random matrices")
-    axes.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    axes.set(xlim=(0, 420), ylim=(0.5, 60), title="circles: the model; squares: random matrices")
+    axes.set_yticks([0.5, 1, 2, 5, 10, 20, 50], ["0.5", "1", "2", "5", "10", "20", "50"])
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
     drawing.savefig(path, dpi=110, metadata={"Software": None})
