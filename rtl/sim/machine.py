@@ -18,6 +18,8 @@ from rtl.sim import verilate
 STAGE = 1 << 31
 # A start that has not halted after this many cycles never will.
 MAX_CYCLES = 10_000_000_000
+# Reads of the status for each cycle that loading a program takes on a bus that is always ready.
+LOAD_PATIENCE = 10
 OKAY = 0
 
 
@@ -208,7 +210,7 @@ class RtlMachine:
     # --- loading --------------------------------------------------------------------------------
     def _load(self, program: bytes) -> None:
         """Have the chip load a program."""
-        bus = self.params.bus_bytes
+        p = self.params
         padded = np.frombuffer(program.ljust(self.params.align(len(program)), b"\0"), np.uint8)
         if not len(padded):
             return
@@ -217,7 +219,8 @@ class RtlMachine:
         self.write("PROGRAM_ADDRESS", STAGE)
         self.write("PROGRAM_COMMANDS", len(program) // isa.COMMAND_BYTES)
         self.write("CONTROL", _bit(CONTROL, "load"))
-        for _ in range(10 + len(staged) // bus):
+        cycles = p.memory_latency_cycles + len(staged) // p.bus_bytes * p.memory_cycles_per_beat
+        for _ in range(LOAD_PATIENCE * (1 + cycles)):
             if not self.read("STATUS") & _bit(STATUS, "loading"):
                 break
         else:

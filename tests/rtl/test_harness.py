@@ -105,6 +105,14 @@ def test_arguments_registers_and_the_length_of_a_run():
         rtl.run(0, {0: 1})
 
 
+def test_a_program_loads_from_a_slow_memory():
+    slow = TINY.model_copy(update={"memory_latency_cycles": 1000})
+    raw = program(command("ADD", rd=1, imm=3), HALT)
+    twin, rtl = Machine(slow, 4096, raw), RtlMachine(slow, 4096, raw)
+    assert rtl.run(0) == twin.run(0) == 2 * ONE_COMMAND
+    assert rtl.registers[1] == 3
+
+
 def test_sram_that_the_host_sets_is_in_the_chip():
     raw = program(command("STORE", ext=0, sram=0, beats=TINY.sram_bytes // TINY.bus_bytes), HALT)
     rtl = RtlMachine(TINY, TINY.sram_bytes, raw)
