@@ -115,7 +115,7 @@ def _beside(name: str, mine: dict[str, float], peer: dict[str, float]) -> str:
 
 
 def figure(run: dict[str, Any], path: Path) -> None:
-    """Bits per weight over zeros, with the entropy, for one family of matrices."""
+    """Bits per weight, with the entropy, and decode rate over zeros, for one family of matrices."""
     from matplotlib.figure import Figure
 
     cases = sorted(
@@ -129,22 +129,25 @@ def figure(run: dict[str, Any], path: Path) -> None:
         key=lambda case: case["zeros"],
     )
     zeros = [100 * case["zeros"] for case in cases]
-    drawing = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = drawing.subplots()
-    entropy = [8 * case["h0_bytes"] / (case["shape"][0] * case["shape"][1]) for case in cases]
-    axes.plot(zeros, entropy, "k--", label="entropy")
-    for name in run["coders"]:
-        if name == run["coders"][1]:
-            continue  # the quick way lies on the thorough one
-        bits = [
-            8 * case["coders"][name]["n_bytes"] / (case["shape"][0] * case["shape"][1])
-            for case in cases
-        ]
-        axes.plot(zeros, bits, marker="o", markersize=4, label=name)
-    axes.set(xlabel="zeros (%)", ylabel="bits per weight", ylim=(0, 9))
-    axes.set_title("Laplace weights, 8 bit, one scale, 512 x 640")
-    axes.grid(alpha=0.3)
-    axes.legend()
+    weights = SHAPE[0] * SHAPE[1]
+    drawing = Figure(figsize=(11, 4.5), layout="constrained")
+    sizes, rates = drawing.subplots(1, 2)
+    entropy = [8 * case["h0_bytes"] / weights for case in cases]
+    sizes.plot(zeros, entropy, "k--", label="entropy")
+    for number, name in enumerate(run["coders"]):
+        measured = [case["coders"][name] for case in cases]
+        style = {"marker": "o", "markersize": 4, "color": f"C{number}", "label": name}
+        style["zorder"] = 20 - number  # ours, which lie on each other, on top
+        sizes.plot(zeros, [8 * m["n_bytes"] / weights for m in measured], **style)
+        if all(m["decode_seconds"] for m in measured):
+            rates.plot(zeros, [weights / m["decode_seconds"] / 1e6 for m in measured], **style)
+    sizes.set(ylabel="bits per weight", ylim=(0, 9))
+    rates.set(ylabel="decoded, million weights per second, one thread", yscale="log")
+    for axes in (sizes, rates):
+        axes.set_xlabel("zeros (%)")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    drawing.suptitle(f"Laplace weights, 8 bit, one scale, {SHAPE[0]} x {SHAPE[1]}")
     drawing.savefig(path, dpi=110, metadata={"Software": None})
 
 
