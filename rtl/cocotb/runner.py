@@ -64,7 +64,7 @@ def available(simulator: str) -> str | None:
 def random_inputs(image: Image, path: Path) -> None:
     """Write inputs for one call, always the same."""
     rng = np.random.default_rng(SEED)
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for index, tensor in enumerate(image.header.inputs):
         low, high = (0, tensor.index_limit) if tensor.index_limit else (-128, 128)
         inputs[f"input{index}"] = rng.integers(low, high, (1, *tensor.shape)).astype(tensor.dtype)

@@ -57,7 +57,7 @@ class Ulx3sPlatform(LatticePlatform):
             Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
         ),
     ]
-    connectors = []  # noqa: RUF012 - as above
+    connectors: list = []  # noqa: RUF012 - as above
 
 
 def output_divider(clock_mhz: int) -> int:
