@@ -12,10 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from compiler.codec.bits import measure_rows
+from compiler.codec.bits import join_rows, measure_rows
 from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
-from compiler.codec.packed import entry_counts, measure
+from compiler.codec.packed import entry_counts
 from compiler.codec.steps import Part
 from compiler.codec.symbols import Plan, as_coded, joined, make_plan
 from compiler.codec.tables import choose_sets
@@ -90,7 +90,7 @@ class Arrangement:
             sizes = np.zeros((len(weights), 4), np.int64)
             for number, plan in enumerate(self.plans):
                 rows, _ = joined(self.share(slots, number))
-                sizes[rows] = measure_rows(weights[rows], plan.bits, plan.zeros, plan.value_lengths)
+                measure_rows(weights, rows, plan.bits, plan.zeros, plan.value_lengths, sizes)
             found.append(sizes)
         return found
 
@@ -102,17 +102,12 @@ class Arrangement:
         columns = self.tiles[0].shape[1]
         load = timing.load(entries, 0, columns, params.bus_bytes, params.threads)
         bits, cycles = 8 * block_bytes(entries, 0), load * len(self.tiles)
-        bus = 8 * params.bus_bytes
-        for weights, slots in self.parts():
+        for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
             turns = 0
             for number, plan in enumerate(self.plans):
-                found = measure(weights, self.share(slots, number), plan)
-                found = found.reshape(-1, params.threads, 3)
-                sections = directory_words(params.threads) * WORD_BITS + found[:, :, 1:].sum(
-                    axis=(1, 2)
-                )
-                bits += int((-(-sections // bus) * bus).sum())
-                turns = max(turns, int(found[:, :, 0].max()) + 1)
+                found = join(sizes, self.share(slots, number), plan)
+                bits += _padded_bits(_sections(found, params), params)
+                turns = max(turns, int(found[:, 0].max()) + 1)
             cycles += turns * params.threads
         return bits, cycles
 
@@ -144,7 +139,7 @@ def arrange(
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
         separate = _dealt(coded, groups, mass, found[:further], params)
         best = min(best, separate, key=attrgetter("price"))
-    return _padded(best)
+    return _less_padding(best)
 
 
 def _dealt(
@@ -262,22 +257,43 @@ def _swap_lanes(
             lengths[other_lane] += other_change
 
 
-def _padded(made: Arrangement) -> Arrangement:
-    """Less padding, where swaps of rows find it."""
+def join(sizes: np.ndarray, slots: Sequence[np.ndarray], plan: Plan) -> np.ndarray:
+    """(slots, 2) int64: weights coded and bits of slots, by the `row_sizes` of a tile."""
+    rows, starts = joined(slots)
+    return join_rows(
+        *(sizes, rows, starts, plan.bits, plan.zeros, plan.end_bits, plan.end_zeros),
+        plan.value_lengths,
+    )
+
+
+def _sections(found: np.ndarray, params: Lanes) -> np.ndarray:
+    """(lanes,) int64: bits of the sections, directories too, from those of their slots."""
+    directory = directory_words(params.threads) * WORD_BITS
+    return directory + found[:, 1].reshape(-1, params.threads).sum(axis=1)
+
+
+def _padded_bits(sections: np.ndarray, params: Lanes) -> int:
+    """Bits of sections once they end with a bus word."""
+    bus = 8 * params.bus_bytes
+    return int((-(-sections // bus) * bus).sum())
+
+
+def _less_padding(made: Arrangement) -> Arrangement:
+    """Swap rows between lanes where that makes all sections together shorter."""
     params, deals = made.params, []
-    for (weights, slots), sizes in zip(made.parts(), made.row_sizes, strict=True):
+    for slots, sizes in zip(made.deals, made.row_sizes, strict=True):
         swapped: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
             share = made.share(slots, number)
-            per_lane = measure(weights, share, plan)[:, 1:].reshape(-1, 2 * params.threads)
-            per_lane = directory_words(params.threads) * WORD_BITS + per_lane.sum(axis=1)
+            sections = _sections(join(sizes, share, plan), params)
+            before = _padded_bits(sections, params)
             order, starts = joined(share)
             _swap_lanes(
-                *(order, starts, params.threads, per_lane, sizes, plan.bits, plan.zeros),
+                *(order, starts, params.threads, sections, sizes, plan.bits, plan.zeros),
                 *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),
                 *(8 * params.bus_bytes, SWAPS),
             )
-            swapped += np.split(order, starts[1:-1])
+            better = _padded_bits(sections, params) < before
+            swapped += np.split(order, starts[1:-1]) if better else share
         deals.append(tuple(swapped))
-    better = replace(made, deals=tuple(deals))
-    return min(made, better, key=attrgetter("price"))
+    return replace(made, deals=tuple(deals))

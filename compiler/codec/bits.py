@@ -117,14 +117,22 @@ def measure_slots(
 
 @kernel
 def measure_rows(
-    weights: np.ndarray, bits: np.ndarray, zeros: np.ndarray, value_lengths: np.ndarray
-) -> np.ndarray:
-    """(rows, 4) int64 of each row: zeros at its start and end; weights coded and bits between."""
-    rows, columns = weights.shape
-    sizes = np.zeros((rows, 4), np.int64)
+    weights: np.ndarray,
+    rows: np.ndarray,
+    bits: np.ndarray,
+    zeros: np.ndarray,
+    value_lengths: np.ndarray,
+    sizes: np.ndarray,
+) -> None:
+    """What some rows take by themselves, to `sizes`: (rows of the matrix, 4) int64.
+
+    Zeros at a row's start and at its end; weights coded and bits between. The other arrays are a
+    `Plan`'s.
+    """
+    columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    for row in range(rows):
+    for row in rows:
         n, left = row_steps(weights[row], 0, gaps, values)
         explicit = 0
         total = value_lengths[values[0] & 0xFF]
@@ -135,7 +143,39 @@ def measure_rows(
             total += explicit * value_lengths[0]
         sizes[row, 0], sizes[row, 1], sizes[row, 2], sizes[row, 3] = gaps[0], left, n, total
         sizes[row, 2] += explicit
-    return sizes
+
+
+@kernel
+def join_rows(
+    sizes: np.ndarray,
+    rows: np.ndarray,
+    starts: np.ndarray,
+    bits: np.ndarray,
+    zeros: np.ndarray,
+    end_bits: np.ndarray,
+    end_zeros: np.ndarray,
+    value_lengths: np.ndarray,
+) -> np.ndarray:
+    """(slots, 2) int64: weights coded and bits of slots, from what their rows take.
+
+    sizes : of `measure_rows`; rows, starts : as for `count_slots`; the other arrays are a `Plan`'s.
+    """
+    found = np.zeros((len(starts) - 1, 2), np.int64)
+    for slot in range(len(found)):
+        symbols = total = explicit = carried = 0
+        for row in rows[starts[slot] : starts[slot + 1]]:
+            gap = carried + sizes[row, 0]
+            carried = sizes[row, 1]
+            symbols += sizes[row, 2]
+            total += sizes[row, 3] + bits[gap]
+            explicit += zeros[gap]
+        if starts[slot + 1] > starts[slot]:
+            explicit += end_zeros[carried]
+            total += end_bits[carried]
+        if explicit:
+            total += explicit * value_lengths[0]
+        found[slot, 0], found[slot, 1] = symbols + explicit, total
+    return found
 
 
 @kernel
