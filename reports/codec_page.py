@@ -63,7 +63,11 @@ def page(run: dict[str, Any]) -> str:
             "",
             "| | smaller by | encodes | codes given | decodes |",
             "|---|---:|---:|---:|---:|",
-            *(_beside(name, zoo["coders"][name], zoo["coders"]["Vela"]) for name in (ours, quick)),
+            *(
+                _beside(f"{name}, {what}", some["coders"][name], some["coders"]["Vela"])
+                for what, some in (("the model", zoo), ("all below", run["all"]))
+                for name in (ours, quick)
+            ),
         ]
     lines += [
         "",
