@@ -7,10 +7,8 @@ import pytest
 
 pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
-from amaranth.sim import Simulator
-
 from compiler.codec import code_table, compress, encode
-from npu.format import MAX_SYMBOL_BITS, WORD_BITS, pack_block
+from npu.format import MAX_SYMBOL_BITS, pack_block
 from npu.params import load_params
 from npu.twin.decoder import decode_run
 from reports.candidates import page, rice, sizes, tans
@@ -21,7 +19,7 @@ from reports.candidates.rice_decoder import ENTRIES_PER_WRITE, TABLE_ROWS, RiceD
 from reports.candidates.streams import flat_table, tile_bytes
 from reports.candidates.tans_decoder import TansDecoder
 from reports.candidates.tans_decoder import table_rows as state_rows
-from rtl.decoder import POSITION_BITS, RING_WORDS
+from tests.rtl.decoder_bench import decode
 
 TURNS = 60
 SKIPPED = {0, 3, 4, 17, 30}
@@ -39,12 +37,10 @@ def run_decoder(dut, settings, writes, words, outputs, starts=None, first=False)
     settings : ports by name; writes : of the table's ports, one per cycle; words : per thread;
     outputs : ports of a symbol. Returns per thread a list of their values with the length.
     """
-    threads = len(words)
-    starts = [0] * threads if starts is None else starts
-    out = [[] for _ in range(threads)]
+    starts = [0] * len(words) if starts is None else starts
     words = [np.concatenate([each, np.zeros(4, np.uint32)]) for each in words]
 
-    async def bench(ctx):
+    async def prepare(ctx):
         for name, value in settings.items():
             ctx.set(getattr(dut, name), value)
         for write in writes:
@@ -53,55 +49,16 @@ def run_decoder(dut, settings, writes, words, outputs, starts=None, first=False)
             await ctx.tick()
         if writes:
             ctx.set(dut.table.en, 0)
-        fetched = [start // WORD_BITS for start in starts]
 
-        def fill(thread):
-            word = fetched[thread]
-            ctx.set(dut.fill.en, 1)
-            ctx.set(dut.fill.thread, thread)
-            ctx.set(dut.fill.index, word % RING_WORDS)
-            ctx.set(dut.fill.data, int(words[thread][word]))
-            fetched[thread] += 1
+    def each_turn(ctx, turn):
+        if first:
+            ctx.set(dut.first, turn == FIRST_TURN)
 
-        for _ in range(3):
-            for thread in range(threads):
-                fill(thread)
-                await ctx.tick()
-        ctx.set(dut.fill.en, 0)
-        ctx.set(dut.load, 1)
-        for start in starts:
-            ctx.set(dut.start, start % (1 << POSITION_BITS))
-            await ctx.tick()
-        ctx.set(dut.load, 0)
-        ctx.set(dut.run, 1)
-        seen = []
-        for cycle in range(TURNS * threads + max(dut.SYMBOL_LATENCY, dut.LENGTH_LATENCY)):
-            thread, turn = cycle % threads, cycle // threads
-            went = turn < TURNS and turn not in SKIPPED
-            ctx.set(dut.thread, thread)
-            ctx.set(dut.go, went)
-            if first:
-                ctx.set(dut.first, turn == FIRST_TURN)
-            ctx.set(dut.fill.en, 0)
-            room = (fetched[thread] - ctx.get(dut.word)) % (2 * RING_WORDS) != RING_WORDS
-            if turn % 2 == thread % 2 and room and fetched[thread] < len(words[thread]):
-                fill(thread)
-            symbol = [ctx.get(getattr(dut, name)) for name in outputs]
-            seen.append((went, symbol, ctx.get(dut.length)))
-            await ctx.tick()
-        for cycle in range(TURNS * threads):
-            symbol = seen[cycle + dut.SYMBOL_LATENCY][1]
-            length = seen[cycle + dut.LENGTH_LATENCY][2]
-            if seen[cycle][0]:
-                out[cycle % threads].append((*symbol, length))
-            else:
-                assert length == 0
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return out
+    latencies = (dut.SYMBOL_LATENCY, dut.LENGTH_LATENCY)
+    return decode(
+        *(dut, prepare, words, starts, TURNS, lambda turn: turn not in SKIPPED),
+        *(outputs, latencies, each_turn),
+    )
 
 
 COUNT = TURNS - len(SKIPPED)

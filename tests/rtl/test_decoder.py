@@ -9,7 +9,6 @@ from npu.format import (
     MAX_CODE_BITS,
     MAX_SYMBOL_BITS,
     MAX_SYMBOLS,
-    WORD_BITS,
     CodeTable,
 )
 from npu.twin.decoder import decode_run, peek16, symbol_length
@@ -18,11 +17,10 @@ from rtl.decoder import (
     ENTRIES_PER_ROW,
     ENTRY_LATENCY,
     LENGTH_LATENCY,
-    POSITION_BITS,
-    RING_WORDS,
     TABLE_ROWS,
     StreamDecoder,
 )
+from tests.rtl.decoder_bench import decode
 
 
 def random_table(rng, longest=MAX_CODE_BITS, raw_bits=None):
@@ -57,14 +55,10 @@ def offsets_of(table):
 
 
 def run_decoder(table, words, starts, threads, turns, go=lambda turn: True):
-    """Decode every thread's stream; the bench refills the rings as a lane does, in a fixed grid.
-
-    words : per thread. Returns per thread a list of (entry, raw, length).
-    """
+    """Decode every thread's stream of `words`: per thread a list of (entry, raw, length)."""
     dut = StreamDecoder(threads)
-    out = [[] for _ in range(threads)]
 
-    async def bench(ctx):
+    async def prepare(ctx):
         for length, value in enumerate(offsets_of(table)):
             ctx.set(dut.code.offset, {"en": 1, "length": length, "value": value})
             await ctx.tick()
@@ -77,53 +71,9 @@ def run_decoder(table, words, starts, threads, turns, go=lambda turn: True):
             ctx.set(dut.table.data, int.from_bytes(entries[at : at + ENTRIES_PER_ROW], "little"))
             await ctx.tick()
         ctx.set(dut.table.en, 0)
-        fetched = [start // WORD_BITS for start in starts]
 
-        def fill(thread):
-            word = fetched[thread]
-            ctx.set(dut.fill.en, 1)
-            ctx.set(dut.fill.thread, thread)
-            ctx.set(dut.fill.index, word % RING_WORDS)
-            ctx.set(dut.fill.data, int(words[thread][word]))
-            fetched[thread] += 1
-
-        for _ in range(3):
-            for thread in range(threads):
-                fill(thread)
-                await ctx.tick()
-        ctx.set(dut.fill.en, 0)
-        ctx.set(dut.load, 1)
-        for start in starts:
-            ctx.set(dut.start, start % (1 << POSITION_BITS))
-            await ctx.tick()
-        ctx.set(dut.load, 0)
-        ctx.set(dut.run, 1)
-        seen = []
-        for cycle in range(turns * threads + LENGTH_LATENCY):
-            thread, turn = cycle % threads, cycle // threads
-            went = turn < turns and go(turn)
-            ctx.set(dut.thread, thread)
-            ctx.set(dut.go, went)
-            ctx.set(dut.fill.en, 0)
-            room = (fetched[thread] - ctx.get(dut.word)) % (2 * RING_WORDS) != RING_WORDS
-            if turn % 2 == thread % 2 and room and fetched[thread] < len(words[thread]):
-                fill(thread)
-            seen.append((went, ctx.get(dut.entry), ctx.get(dut.raw), ctx.get(dut.length)))
-            await ctx.tick()
-        for cycle in range(turns * threads):
-            went = seen[cycle][0]
-            entry, raw = seen[cycle + ENTRY_LATENCY][1:3]
-            length = seen[cycle + LENGTH_LATENCY][3]
-            if went:
-                out[cycle % threads].append((entry, raw, length))
-            else:
-                assert length == 0
-
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return out
+    latencies = (ENTRY_LATENCY, LENGTH_LATENCY)
+    return decode(dut, prepare, words, starts, turns, go, ("entry", "raw"), latencies)
 
 
 def expect(table, words, start, turns):
