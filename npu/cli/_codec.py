@@ -55,6 +55,16 @@ class Case:
         """Entropy of the parts, each for itself."""
         return sum(entropy_bits(part) for part in self.parts)
 
+    def described(self) -> dict[str, Any]:
+        """What a report says of it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "shape": list(self.weights.shape),
+            "zeros": float(np.mean(self.weights == 0)),
+            "h0_bytes": self.h0_bits / 8,
+        }
+
 
 def model_cases(model: Model, params: ChipParams) -> Iterator[Case]:
     """The matrices of a model, as the chip multiplies them."""
@@ -177,11 +187,7 @@ def report(
     for case in cases:
         rows.append(
             {
-                "name": case.name,
-                "kind": case.kind,
-                "shape": list(case.weights.shape),
-                "zeros": float(np.mean(case.weights == 0)),
-                "h0_bytes": case.h0_bits / 8,
+                **case.described(),
                 "stacked_h0_bytes": entropy_bits(case.weights) / 8,
                 "coders": {n: vars(m) for n, m in measure(case, params, peers).items()},
             }

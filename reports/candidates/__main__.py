@@ -44,11 +44,7 @@ def measured_sizes(chosen: Sequence[Case], params: ChipParams) -> dict[str, Any]
             found = measure(case, params)
             rows.append(
                 {
-                    "name": case.name,
-                    "kind": case.kind,
-                    "shape": list(case.weights.shape),
-                    "zeros": float(np.mean(case.weights == 0)),
-                    "h0_bytes": case.h0_bits / 8,
+                    **case.described(),
                     "sets": found.sets,
                     "cycles": found.cycles,
                     "sizes": {name: asdict(size) for name, size in found.sizes.items()},
