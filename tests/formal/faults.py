@@ -1,7 +1,9 @@
-"""Units with a fault in them, to show that a proof can fail."""
+"""Units with a fault in them, to show that a proof can fail, and units that do nothing."""
 
 import importlib.util
 from types import ModuleType
+
+from amaranth.hdl import Module
 
 
 def faulty(name: str, old: str, new: str) -> ModuleType:
@@ -16,3 +18,17 @@ def faulty(name: str, old: str, new: str) -> ModuleType:
     module.__file__, module.__package__ = spec.origin, name.rpartition(".")[0]
     exec(compile(source.replace(old, new), str(spec.origin), "exec"), module.__dict__)
     return module
+
+
+def stand_in(kind: type, made: list):
+    """Makes components like `kind` that drive nothing, for the specification to do it."""
+
+    class StandIn(kind):
+        def elaborate(self, platform) -> Module:
+            return Module()
+
+    def make(*args):
+        made.append(StandIn(*args))
+        return made[-1]
+
+    return make

@@ -98,6 +98,10 @@ class CollectorSpec(wiring.Component):
         check(m, "nothing_made", ~popped | (inside != 0))
         check(m, "room", inside <= depth + PICK_LATENCY)
         check(m, "row", ~popped | unit.row.valid)
+        # With a scale per row the requantiser reads two words for each.
+        was_valid = Signal()
+        m.d.sync += was_valid.eq(unit.row.valid)
+        check(m, "pace", ~(unit.row.valid & was_valid & per_row))
         # The oldest row of a lane is picked after one of every other lane at most.
         waited = Signal(range(32))
         turn = LANES << per_row
@@ -175,6 +179,7 @@ def test_collector(monkeypatch, lane, per_row):
         ("place == depth - 1, 0, place + 1", "place == depth - 1, 0, place + 2", {"in_order"}),
         ("candidates.eq(Mux(first.any(), first, held))", "candidates.eq(held)", {"fair"}),
         ("with m.If(picked):", "with m.If(pick):", {"in_order"}),
+        ("pick.any() & self.per_row", "0", {"pace"}),
     ],
 )
 def test_faulty_collector(monkeypatch, old, new, failed):

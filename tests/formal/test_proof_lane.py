@@ -29,27 +29,13 @@ from npu.format import (
 )
 from rtl.barrel import RESOLVE, RUN, VALUE, Barrel
 from rtl.decoder import LENGTH_LATENCY, OFFSET_BITS
-from tests.formal.faults import faulty
+from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, THREADS
 
 BITS = (8 * PARAMS.bank_bytes).bit_length()
 COLUMN_BITS = 3
 KINDS = {RUN: "run", VALUE: "value"}
-
-
-def stand_in(kind: type, made: list):
-    """Makes components like `kind` that drive nothing, for the specification to do it."""
-
-    class StandIn(kind):
-        def elaborate(self, platform) -> Module:
-            return Module()
-
-    def make(*args):
-        made.append(StandIn(*args))
-        return made[-1]
-
-    return make
 
 
 class LoadSpec(wiring.Component):
