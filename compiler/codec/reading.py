@@ -1,7 +1,8 @@
 """The hot loop of the decoder: a lane's section to the rows of its slots.
 
-The decoder takes any words and any directory: it never reads outside the section, stops after at
-most rows * columns symbols, and says what is wrong by a status and a bit position.
+The decoder takes any words and any directory: it looks at most a symbol past the section and counts
+nothing of that, stops after at most rows * columns symbols, and says what is wrong by a status and a
+bit position.
 
 One slot's symbols wait for one another, because a symbol's length says where the next one starts.
 So two slots are decoded at a time, and the processor works on one while the other waits.
@@ -35,7 +36,7 @@ class Status(IntEnum):
 RUN, VALUE = 0, 1
 STREAMS = ("run", "value")
 
-# Zeros behind the sections, so that looking ahead needs no check.
+# Words behind the last section, so that looking ahead needs no check.
 PADDING_WORDS = 2
 
 # Compiled code sees plain numbers.
@@ -253,8 +254,8 @@ def decode_sections(
     whose tables' `problem()` is None. weights : (rows, columns) int8, C-contiguous, zeroed,
     columns >= 1.
 
-    Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, nothing
-    outside a section is read.
+    Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, no bit
+    outside a section counts.
     """
     threads = len(slot_rows) // len(sections)
     head = directory_words(threads)
