@@ -1,8 +1,8 @@
 """The hot loop of the decoder: a lane's section to the rows of its slots.
 
-The decoder takes any words and any directory: it looks at most a symbol past the section and counts
-nothing of that, stops after at most rows * columns symbols, and says what is wrong by a status and a
-bit position.
+The decoder takes any words and any directory: it looks at most a symbol past the section and
+counts nothing of that, stops after at most rows * columns symbols, and says what is wrong by a
+status and a bit position.
 
 One slot's symbols wait for one another, because a symbol's length says where the next one starts.
 So two slots are decoded at a time, and the processor works on one while the other waits.
