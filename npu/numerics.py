@@ -23,7 +23,7 @@ INT8_MIN, INT8_MAX = -(1 << 7), (1 << 7) - 1
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 
-MAX_SHIFT = 30
+MIN_SHIFT, MAX_SHIFT = -31, 30
 """Largest left shift of a multiplier: beyond it the C source is undefined."""
 
 # fmt: off
@@ -247,7 +247,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     if multiplier == 1 << 31:
         multiplier >>= 1
         shift += 1
-    if shift < -31:
+    if shift < MIN_SHIFT:
         return 0, 0
     if shift > MAX_SHIFT:
         raise ValueError(f"a multiplier must be below 2^{MAX_SHIFT}, not {real!r}")

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 
 from npu import timing
 from npu.format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
-from npu.numerics import MAX_SHIFT
+from npu.numerics import MAX_SHIFT, MIN_SHIFT
 from npu.params import ChipParams
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY
@@ -17,7 +17,6 @@ from rtl.rescale import Rescale, split_shift
 
 MULTIPLIER_BITS = 32
 SHIFT_BITS = 8
-MIN_SHIFT = -31
 # Address, record, bias, then the arithmetic, clamp and write.
 RECORD, BIAS, SCALE = 1, 2, 3
 

@@ -20,7 +20,7 @@ from npu.compiled import directory_words, read_directory, set_of_lane
 from npu.format import ACTIVATION_BITS, WORD_BITS
 from npu.isa import Status
 from npu.jit import kernel
-from npu.numerics import MAX_SHIFT, requantize, wrap_int32
+from npu.numerics import MAX_SHIFT, MIN_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
 
 _LANE_PIPELINE = timing.LANE_PIPELINE
@@ -235,7 +235,7 @@ def step(
             index = r if per_row else scale[r]
             if index >= len(multipliers) or destination[r] >= len(out):
                 return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0
-            if multipliers[index] < 0 or not -31 <= shifts[index] <= MAX_SHIFT:
+            if multipliers[index] < 0 or not MIN_SHIFT <= shifts[index] <= MAX_SHIFT:
                 return _SCALE, taken, 0, 0, cycle, 0, 0, 0, 0
             order[len(order) - rows_open, 0] = numbers[taken, place]
             order[len(order) - rows_open, 1] = r

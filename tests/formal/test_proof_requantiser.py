@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In
 import rtl.requantiser
 from npu import timing
 from npu.format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
-from npu.numerics import MAX_SHIFT
+from npu.numerics import MAX_SHIFT, MIN_SHIFT
 from npu.params import ChipParams, load_params
 from rtl.collector import PICK_LATENCY
 from rtl.lane import RECORD_BITS, SUM_BITS
@@ -29,7 +29,6 @@ LAST = timing.REQUANTISE - PICK_LATENCY
 """The cycle of a row's write, counted from that of the row."""
 WATCHED = 1
 DEPTH = WATCHED + LAST + 1
-MIN_SHIFT = -31
 
 # Memories that are smaller than their addresses.
 SMALL = PARAMS.model_copy(update={"param_bytes": 72, "sram_bytes": 40})

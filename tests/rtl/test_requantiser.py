@@ -8,10 +8,10 @@ from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
 from npu import timing
-from npu.numerics import requantize
+from npu.numerics import MAX_SHIFT, MIN_SHIFT, requantize
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY, Collector
-from rtl.requantiser import MAX_SHIFT, MIN_SHIFT, Requantiser
+from rtl.requantiser import Requantiser
 from tests.rtl.matvec_bench import small_params
 
 INT32 = (-(1 << 31), (1 << 31) - 1)
