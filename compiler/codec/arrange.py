@@ -105,7 +105,7 @@ class Arrangement:
         for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
             turns = 0
             for number, plan in enumerate(self.plans):
-                found = join(sizes, self.share(slots, number), plan)
+                found = _join(sizes, *joined(self.share(slots, number)), plan)
                 bits += _padded_bits(_sections(found, params), params)
                 turns = max(turns, int(found[:, 0].max()) + 1)
             cycles += turns * params.threads
@@ -257,9 +257,8 @@ def _swap_lanes(
             lengths[other_lane] += other_change
 
 
-def join(sizes: np.ndarray, slots: Sequence[np.ndarray], plan: Plan) -> np.ndarray:
+def _join(sizes: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
     """(slots, 2) int64: weights coded and bits of slots, by the `row_sizes` of a tile."""
-    rows, starts = joined(slots)
     return join_rows(
         *(sizes, rows, starts, plan.bits, plan.zeros, plan.end_bits, plan.end_zeros),
         plan.value_lengths,
@@ -285,9 +284,9 @@ def _less_padding(made: Arrangement) -> Arrangement:
         swapped: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
             share = made.share(slots, number)
-            sections = _sections(join(sizes, share, plan), params)
-            before = _padded_bits(sections, params)
             order, starts = joined(share)
+            sections = _sections(_join(sizes, order, starts, plan), params)
+            before = _padded_bits(sections, params)
             _swap_lanes(
                 *(order, starts, params.threads, sections, sizes, plan.bits, plan.zeros),
                 *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),

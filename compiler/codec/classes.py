@@ -102,19 +102,6 @@ def halves(order: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 @kernel
-def _preference(
-    profiles: np.ndarray, mass: np.ndarray, order: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Bits of the two halves of `order` under codes of their own, and what a symbol's price is in
-    the first one's code less that in the other's.
-    """
-    first, second = halves(order, mass)
-    bits, price = _code(profiles, first)
-    bits2, price2 = _code(profiles, second)
-    return bits + bits2, price - price2
-
-
-@kernel
 def _search(
     profiles: np.ndarray, mass: np.ndarray, sample: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
@@ -124,13 +111,15 @@ def _search(
     """
     sampled = profiles[sample]
     weights = mass[sample]
-    everyone = np.arange(len(sample))
     least, best = np.inf, np.zeros(profiles.shape[1], np.int32)
     for i in range(len(starts)):
-        order = everyone[np.argsort(starts[i], kind="mergesort")]
+        order = np.argsort(starts[i], kind="mergesort")
         last = np.inf
         for _ in range(ROUNDS):
-            bits, price = _preference(sampled, weights, order)
+            first, second = halves(order, weights)
+            bits, price = _code(sampled, first)
+            other_bits, other_price = _code(sampled, second)
+            bits, price = bits + other_bits, price - other_price
             if bits < least:
                 least, best = bits, price
             if bits >= last:

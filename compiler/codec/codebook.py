@@ -52,6 +52,12 @@ def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
 
 
 @kernel
+def longest_code(raw_bits: int) -> int:
+    """The most bits that a code may take in front of so many raw bits."""
+    return min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
+
+
+@kernel
 def optimal_lengths(counts: np.ndarray, max_bits: int) -> np.ndarray:
     """`code_lengths` for compiled callers: counts are int64, and nothing is checked."""
     n = len(counts)
@@ -91,8 +97,7 @@ def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTa
     entries = np.asarray(entries, np.uint8)
     by_entry = np.argsort(entries, kind="stable")
     entries = entries[by_entry]
-    max_bits = min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
-    lengths = code_lengths(np.asarray(counts, np.int64)[by_entry], max_bits)
+    lengths = code_lengths(np.asarray(counts, np.int64)[by_entry], longest_code(raw_bits))
     canonical = np.argsort(lengths, kind="stable")
     return CodeTable(
         raw_bits, np.bincount(lengths, minlength=LENGTHS).astype(np.int64), entries[canonical]

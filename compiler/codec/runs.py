@@ -4,17 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.codebook import code_table, optimal_lengths
+from compiler.codec.codebook import code_table, longest_code, optimal_lengths
 from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
-from npu.format import (
-    ENTRY_BITS,
-    MAX_CODE_BITS,
-    MAX_RAW_BITS,
-    MAX_SYMBOL_BITS,
-    MAX_SYMBOLS,
-    CodeTable,
-)
+from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
 
 REPLANS = 4
@@ -60,7 +53,7 @@ def _fit(
     """
     n = len(gaps)
     span = 1 << raw_bits
-    max_bits = min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
+    max_bits = longest_code(raw_bits)
     counts = np.zeros(len(entries), np.int64)
     for i in range(len(entries)):
         counts[i] = gaps[entries[i] * span : (entries[i] + 1) * span].sum()
@@ -104,10 +97,7 @@ def _with_zero(entries: np.ndarray) -> np.ndarray:
 
 @kernel
 def _search(
-    gaps: np.ndarray,
-    ends: np.ndarray,
-    columns: int,
-    zero_bits: int,
+    gaps: np.ndarray, ends: np.ndarray, columns: int, zero_bits: int
 ) -> tuple[int, int, np.ndarray, np.ndarray, int]:
     """(bits, raw bits, entries, counts, explicit zeros) of the best table found.
 

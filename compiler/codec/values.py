@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.codebook import code_table, optimal_lengths
+from compiler.codec.codebook import code_table, longest_code, optimal_lengths
 from compiler.codec.steps import table_bits
-from npu.format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from npu.format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
 
 VALUES = 256
@@ -65,9 +65,7 @@ def _groups(
 
 
 @kernel
-def _best_groups(
-    counts: np.ndarray, raw_bits: int, prices: np.ndarray
-) -> tuple[int, float, np.ndarray, np.ndarray]:
+def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndarray, np.ndarray]:
     """(bits with table, entropy with table, first values, counts) of the best groups found.
 
     counts : (n,) int64, the last one not zero. Bits are -1 when there would be too many entries.
@@ -89,13 +87,13 @@ def _best_groups(
         for size in range(1, min(span, end) + 1):
             weight += counts[end - size]
             bits[end, size] = _entropy(weight, total)
-    max_bits = min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
+    max_bits = longest_code(raw_bits)
     # Between a price that leaves too many entries and one that does not.
     low, high = 0.0, 2.0 * total * MAX_CODE_BITS
     last = -1
-    for i in range(len(prices) + NARROWINGS):
-        if i < len(prices):
-            price = prices[i]
+    for i in range(len(ENTRY_PRICES) + NARROWINGS):
+        if i < len(ENTRY_PRICES):
+            price = ENTRY_PRICES[i]
         elif low == 0.0:
             break
         else:
@@ -137,14 +135,13 @@ def choose_values(counts: np.ndarray) -> ValueChoice:
     if not counts.any():
         return ValueChoice(table_bits(1), code_table(np.zeros(1), np.zeros(1), 0))
     best: tuple[int, int, np.ndarray, np.ndarray] | None = None
-    prices = np.array(ENTRY_PRICES)
     total = int(counts.sum())
     first = _opening(counts)
     used = np.trim_zeros(np.roll(counts, -first), "b")
     for raw_bits in range(MAX_RAW_BITS + 1):
         if best and total * raw_bits >= best[0]:
             break
-        bits, entropy, starts, groups = _best_groups(used, raw_bits, prices)
+        bits, entropy, starts, groups = _best_groups(used, raw_bits)
         if bits >= 0 and (best is None or bits < best[0]):
             best = bits, raw_bits, (starts + first) % VALUES, groups
         if best and np.isfinite(entropy) and entropy > HOPELESS * best[0]:

@@ -211,7 +211,7 @@ class RtlMachine:
     def _load(self, program: bytes) -> None:
         """Have the chip load a program."""
         p = self.params
-        padded = np.frombuffer(program.ljust(self.params.align(len(program)), b"\0"), np.uint8)
+        padded = np.frombuffer(program.ljust(p.align(len(program)), b"\0"), np.uint8)
         if not len(padded):
             return
         staged = padded.copy()
