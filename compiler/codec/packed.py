@@ -164,9 +164,11 @@ def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
     return [(len(run.entries), len(value.entries)) for run, value in sets]
 
 
-def measure(weights: np.ndarray, slots: Sequence[np.ndarray], plan: Plan) -> np.ndarray:
-    """(slots, 3) int64: weights coded, run bits and value bits of slots of a coded matrix."""
-    rows, starts = joined(slots)
+def measure(weights: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
+    """(slots, 3) int64: weights coded, run bits and value bits of slots of a coded matrix.
+
+    rows, starts : those of the slots, see `joined`.
+    """
     return measure_slots(
         *(weights, rows, starts),
         *(plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths),
@@ -195,23 +197,26 @@ def encode(
     slots = tuple(np.asarray(slot, np.int64).reshape(-1) for slot in slot_rows)
     if len(slots) != lanes * threads:
         raise ValueError(f"{len(slots)} slots, must be {lanes} lanes * {threads} threads")
-    _check_deal(slots, rows, threads)
+    dealt, row_starts = joined(slots)
+    _check_deal(dealt, row_starts, rows, threads)
     sets = tuple(choose_sets([(coded, slots)], lanes, 1) if sets is None else sets)
     if len(sets) not in SETS:
         raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
     plans = [make_plan(tables, columns) for tables in sets]
     # Some lanes, all of one code set: (first slot, end, plan).
     shares = [
-        (first * threads, end * threads, plans[code_set])
+        (first * threads, end * threads, plans[set_of_lane(first, lanes, len(sets))])
         for first, end in parts(lanes, workers, len(sets))
-        for code_set in [set_of_lane(first, lanes, len(sets))]
     ]
-    sizes = mapped(lambda at, end, plan: measure(coded, slots[at:end], plan), shares, workers)
+
+    def size(first: int, end: int, plan: Plan) -> np.ndarray:
+        return measure(coded, dealt, row_starts[first : end + 1], plan)
+
+    sizes = mapped(size, shares, workers)
     symbols, *streams = np.concatenate(sizes).T
     _check_streams(np.stack(streams), threads)
 
     # Row bases of slots behind the last row may not fit their field; nobody reads them.
-    row_starts = np.cumsum([0, *map(len, slots)])
     directory = np.empty((len(slots), 2), np.uint32)
     directory[:, 0] = np.diff(row_starts) << STREAM_BITS | streams[0]
     directory[:, 1] = (row_starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
@@ -227,8 +232,8 @@ def encode(
     def write(first: int, end: int, plan: Plan) -> None:
         run_starts, value_starts = begins[first:end].T
         write_slots(
-            *(coded, *joined(slots[first:end]), plan.first, plan.end_first, plan.run_codes),
-            *(plan.run_lengths, plan.value_codes, plan.value_lengths),
+            *(coded, dealt, row_starts[first : end + 1], plan.first, plan.end_first),
+            *(plan.run_codes, plan.run_lengths, plan.value_codes, plan.value_lengths),
             *(words, run_starts, value_starts),
         )
 
@@ -247,19 +252,18 @@ def encode(
     )
 
 
-def _check_deal(slots: Sequence[np.ndarray], rows: int, threads: int) -> None:
-    """Raise unless each of so many rows is dealt to one slot, and they fit."""
-    dealt, _ = joined(slots)
+def _check_deal(dealt: np.ndarray, row_starts: np.ndarray, rows: int, threads: int) -> None:
+    """Raise unless each of so many rows is dealt to one slot, and they fit; see `joined`."""
     if not np.array_equal(np.sort(dealt), np.arange(rows)):
         raise ValueError(f"slot_rows must deal each of the {rows} rows to one slot")
     if rows > MAX_TILE_ROWS:
         raise CapacityError(
             f"{rows} rows in one tile, at most {MAX_TILE_ROWS}: split the matrix into tiles"
         )
-    for slot, dealt_rows in enumerate(slots):
-        if len(dealt_rows) > MAX_SLOT_ROWS:
+    for slot, count in enumerate(np.diff(row_starts)):
+        if count > MAX_SLOT_ROWS:
             raise CapacityError(
-                f"lane {slot // threads}, thread {slot % threads}: {len(dealt_rows)} rows, "
+                f"lane {slot // threads}, thread {slot % threads}: {count} rows, "
                 f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
             )
 

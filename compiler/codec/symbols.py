@@ -147,7 +147,7 @@ class Plan:
 
 
 @kernel
-def _fill(
+def fill_codes(
     firsts: np.ndarray,
     raw_bits: int,
     entry_codes: np.ndarray,
@@ -178,14 +178,14 @@ def make_plan(code_set: CodeSet, columns: int) -> Plan:
     value_codes = np.zeros(256, np.int64)
     value_lengths = np.full(256, NO_CODE, np.int64)
     firsts = value.entries.astype(np.int64)
-    _fill(firsts, value.raw_bits, *codes(value), True, value_codes, value_lengths)
+    fill_codes(firsts, value.raw_bits, *codes(value), True, value_codes, value_lengths)
 
     gaps = 2 * columns - 1
     run_codes = np.zeros(gaps, np.int64)
     run_lengths = np.full(gaps, NO_CODE, np.int64)
     bases = run.entries.astype(np.int64) << run.raw_bits
     entry_codes, entry_lengths = codes(run)
-    _fill(bases, run.raw_bits, entry_codes, entry_lengths, False, run_codes, run_lengths)
+    fill_codes(bases, run.raw_bits, entry_codes, entry_lengths, False, run_codes, run_lengths)
     zero_bits = min(NO_CODE, int(value_lengths[0]) + ZERO_CYCLE_BITS)
     lengths = entry_lengths + run.raw_bits
     first, bits, zeros, end_first, end_bits, end_zeros = split_gaps(

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from reports.candidates import sizes
+
 REPORTS = Path(__file__).parent.parent
 PAGE = REPORTS / "candidates.md"
 FIGURE = REPORTS / "candidates.png"
@@ -10,32 +12,32 @@ RUN = REPORTS / "candidates.json"
 KINDS = {"zoo": "o", "synthetic": "s"}
 
 ABOUT = {
-    "Huffman": (
+    sizes.OURS: (
         "ours, `rtl/decoder.py`: canonical Huffman codes of at most 10 bits and 64 entries, then"
         " raw bits; a code's length is found by comparing the window with the first code of every"
         " length"
     ),
-    "Huffman, table": (
+    sizes.LOOKUP: (
         "the same codes; a block RAM of 1,024 windows gives length and entry. The loader has to"
         " expand the code into it"
     ),
-    "tANS, 512 states": (
+    sizes.tans_name(9): (
         "J. Duda, 2013 (`reports/candidates/tans.py`): an entry by the decoder's state, with"
         " fractional bits, then raw bits; split into entries and raw bits as ours or in equal"
         " groups, whichever takes less. The shares are counted as Elias gamma codes, and the first"
         " state of every stream. The loader has to spread the states"
     ),
-    "tANS, 1024 states": "the same with more states",
-    "Rice": (
+    sizes.tans_name(10): "the same with more states",
+    sizes.RICE: (
         "Golomb-Rice codes of runs and of values in the order -1, 1, -2, 2, with the best parameter"
         " for each code set; at most 16 bits by an escape, as in LOCO-I"
         " (`reports/candidates/rice.py`). No tables"
     ),
-    "Rice, palette": (
+    sizes.PALETTE: (
         "the same, values by their index in a table that is sorted by frequency, as in Vela's"
         " palettes"
     ),
-    "fixed": (
+    sizes.FIXED: (
         "4 bits for a run and 8 for a value (S. Han et al., EIE, 2016); a longer run takes explicit"
         " zeros. Neither tables nor a loop"
     ),
@@ -46,6 +48,7 @@ def page(run: dict[str, Any]) -> str:
     """The page as Markdown."""
     synthesis, chip, zoo, synthetic = run["synthesis"], run["chip"], run["zoo"], run["synthetic"]
     device, seeds = synthesis["device"], synthesis["seeds"]
+    fill = run["decoders"][sizes.LOOKUP]["fill_cycles"]
     tools = ", ".join(f"{name} {version}" for name, version in synthesis["tools"].items())
     lines = [
         "# Coders that could take the place of ours: size and decoder",
@@ -106,7 +109,7 @@ def page(run: dict[str, Any]) -> str:
             "Fill cycles are the writes of a table, for each code set and product. Of a product:"
             f" all sets of the model's matrices ({zoo['sets']}), one after the other, over the"
             f" decode cycles of all products ({zoo['cycles']:,}). With a single set for each"
-            f" matrix, 512 writes are {512 * zoo['products'] / zoo['cycles']:.1%} of them."
+            f" matrix, {fill} writes are {fill * zoo['products'] / zoo['cycles']:.1%} of them."
         ),
         "",
         "## Every matrix, in bytes as they lie in memory",
@@ -115,11 +118,11 @@ def page(run: dict[str, Any]) -> str:
         "|---|---:|" + "---:|" * len(run["decoders"]),
     ]
     for case in run["cases"]:
-        sizes = " | ".join(f"{case['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
-        lines.append(f"| {case['name']} | {case['zeros']:.1%} | {sizes} |")
+        found = " | ".join(f"{case['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
+        lines.append(f"| {case['name']} | {case['zeros']:.1%} | {found} |")
     for kind, title in (("zoo", "the model"), ("synthetic", "the random ones")):
-        sizes = " | ".join(f"{run[kind]['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
-        lines.append(f"| **{title}** | | {sizes} |")
+        found = " | ".join(f"{run[kind]['sizes'][name]['n_bytes']:,}" for name in run["decoders"])
+        lines.append(f"| **{title}** | | {found} |")
     lines += [
         "",
         "## Critical paths",

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from compiler.codec import Packed, encode
+from compiler.codec.reading import RUN, STREAMS
+from compiler.codec.symbols import fill_codes
 from npu.cli._codec import Case, packed
 from npu.format import MAX_SYMBOL_BITS, PARAM_WORD, CodeSet, CodeTable, padded_entries, set_bytes
 from npu.params import ChipParams
 from reports.candidates import rice, tans
-from reports.candidates.streams import KINDS, Streams, flat_table, shares, streams_of, tile_bytes
+from reports.candidates.streams import Streams, flat_table, shares, streams_of, tile_bytes
 
 OURS, LOOKUP, RICE, PALETTE, FIXED = "Huffman", "Huffman, table", "Rice", "Rice, palette", "fixed"
 STATE_BITS = (9, 10)
@@ -79,28 +81,16 @@ def rice_bits(streams: Streams, palette: bool) -> tuple[np.ndarray, int]:
     return np.array(bits).T, table_bytes
 
 
-def _entries(table: CodeTable, kind: str, size: int) -> np.ndarray:
-    """(size,) int64: the entry by which our encoder codes each run, or each value modulo 256."""
-    entry_of = np.zeros(size, np.int64)
-    span = 1 << table.raw_bits
-    # Backwards, so that of entries that overlap the first one stays.
-    for index in range(len(table.entries) - 1, -1, -1):
-        entry = int(table.entries[index])
-        if kind == "run":
-            entry_of[entry * span : (entry + 1) * span] = index
-        else:
-            entry_of[(entry + np.arange(span)) % size] = index
-    return entry_of
-
-
 def split(table: CodeTable, kind: str, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Entries and raw bits of symbols, as our tables split them; (n,) int64 each."""
-    size = 256 if kind == "value" else max(1, int(symbols.max(initial=0)) + 1)
-    index = _entries(table, kind, size)[symbols]
-    entries = table.entries.astype(np.int64)[index]
-    if kind == "run":
-        return index, symbols - (entries << table.raw_bits)
-    return index, (symbols - entries) % 256
+    is_run = kind == STREAMS[RUN]
+    size = max(1, int(symbols.max(initial=0)) + 1) if is_run else 256
+    firsts = table.entries.astype(np.int64) << (table.raw_bits if is_run else 0)
+    codes, lengths = np.zeros((2, size), np.int64)
+    entries = np.arange(len(firsts))
+    fill_codes(firsts, table.raw_bits, entries, 0 * entries, not is_run, codes, lengths)
+    found = codes[symbols]
+    return found >> table.raw_bits, found & ((1 << table.raw_bits) - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +160,7 @@ def tans_bits(streams: Streams, code_set: CodeSet, state_bits: int) -> tuple[np.
     """(slots, 2) bits of the streams of a code set, and the bytes of its tables."""
     table_bytes, found = HEADER_BYTES, []
     for kind, table, symbols, starts in zip(
-        KINDS, code_set, streams.symbols, streams.starts, strict=True
+        STREAMS, code_set, streams.symbols, streams.starts, strict=True
     ):
         coded = tans_coded(table, kind, symbols, state_bits)
         table_bytes += coded.table_bytes
