@@ -1,6 +1,6 @@
 """The decoder of one kind of stream (runs or values) of one lane, shared by the lane's threads."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -108,21 +108,11 @@ class StreamDecoder(wiring.Component):
         m = Module()
         length_bits = range(MAX_CODE_BITS + 1)
 
-        # The barrel of positions: stage A, stage B, then back to A through the other threads.
-        position = Signal(POSITION_BITS)
-        advanced = Signal(POSITION_BITS)
         code_length = Signal(length_bits)
         go_b = Signal()
-        chain = [Signal(POSITION_BITS, name=f"position_{i}") for i in range(self._threads - 2)]
-        with m.If(self.run | self.load):
-            go_raw = Mux(self.go, self.code.raw_bits, 0)
-            m.d.sync += advanced.eq(Mux(self.load, self.start, position + go_raw))
-            source = advanced + Mux(go_b, code_length, 0)
-            for target in [*chain, position]:
-                m.d.sync += target.eq(source)
-                source = target
+        go_raw = Mux(self.go, self.code.raw_bits, 0)
+        position = self._positions(m, go_raw, Mux(go_b, code_length, 0))
         m.d.sync += go_b.eq(self.go)
-        m.d.comb += self.word.eq(position[OFFSET_BITS:])
 
         window = self._window(m, position)
         window_b = Signal(MAX_SYMBOL_BITS)
@@ -153,6 +143,24 @@ class StreamDecoder(wiring.Component):
             self.length.eq(total_e),
         ]
         return m
+
+    def _positions(self, m: Module, early: ValueLike, late: ValueLike) -> Signal:
+        """The position in stage A: stage A, stage B, then back to A through the other threads.
+
+        It advances by `early` in stage A and by `late` in stage B, which are 0 in a turn without
+        `go`.
+        """
+        position = Signal(POSITION_BITS)
+        advanced = Signal(POSITION_BITS)
+        chain = [Signal(POSITION_BITS, name=f"position_{i}") for i in range(self._threads - 2)]
+        with m.If(self.run | self.load):
+            m.d.sync += advanced.eq(Mux(self.load, self.start, position + early))
+            source = advanced + late
+            for target in [*chain, position]:
+                m.d.sync += target.eq(source)
+                source = target
+        m.d.comb += self.word.eq(position[OFFSET_BITS:])
+        return position
 
     def _window(self, m: Module, position: Signal):
         """MAX_SYMBOL_BITS bits from `position` of the thread's ring, in stage A."""

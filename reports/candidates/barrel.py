@@ -1,11 +1,20 @@
 """What the candidates' decoders share with ours: rings, windows, and a barrel of positions."""
 
-from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import MAX_SYMBOL_BITS
-from rtl.decoder import OFFSET_BITS, POSITION_BITS, WORD_INDEX_BITS, StreamDecoder, ring_write
+from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
+from rtl.codetable import RAW_BITS
+from rtl.decoder import POSITION_BITS, WORD_INDEX_BITS, StreamDecoder, ring_write
+
+# Of decoders whose symbol is an entry with raw bits: names as in `rtl.codetable.CODE`, and what
+# comes out.
+RAW_PORTS = {
+    "raw_bits": In(RAW_BITS),
+    "raw_mask": In(MAX_RAW_BITS),
+    "not_raw": In(range(MAX_SYMBOL_BITS + 1)),
+}
+SYMBOL_PORTS = {"entry": Out(ENTRY_BITS), "raw": Out(MAX_RAW_BITS)}
 
 
 class Barrel(StreamDecoder):
@@ -44,20 +53,3 @@ class Barrel(StreamDecoder):
                 **ports,
             },
         )
-
-    def _positions(self, m: Module, early: ValueLike, late: ValueLike) -> Signal:
-        """The position in stage A, which advances by `early` and by stage B's `late`.
-
-        Both are 0 in a turn without `go`.
-        """
-        position = Signal(POSITION_BITS)
-        advanced = Signal(POSITION_BITS)
-        chain = [Signal(POSITION_BITS, name=f"position_{i}") for i in range(self._threads - 2)]
-        with m.If(self.run | self.load):
-            m.d.sync += advanced.eq(Mux(self.load, self.start, position + early))
-            source = advanced + late
-            for target in [*chain, position]:
-                m.d.sync += target.eq(source)
-                source = target
-        m.d.comb += self.word.eq(position[OFFSET_BITS:])
-        return position

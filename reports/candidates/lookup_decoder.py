@@ -11,8 +11,7 @@ from npu.format import (
     MAX_SYMBOL_BITS,
     CodeTable,
 )
-from reports.candidates.barrel import Barrel
-from rtl.codetable import RAW_BITS
+from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from rtl.ram import block_ram, write_group
 
 WINDOWS = 1 << MAX_CODE_BITS
@@ -57,14 +56,7 @@ class LookupDecoder(Barrel):
         )
         super().__init__(
             threads,
-            {
-                "table": In(table),
-                "raw_bits": In(RAW_BITS),
-                "raw_mask": In(MAX_RAW_BITS),
-                "not_raw": In(range(MAX_SYMBOL_BITS + 1)),
-                "entry": Out(ENTRY_BITS),
-                "raw": Out(MAX_RAW_BITS),
-            },
+            {"table": In(table), **RAW_PORTS, **SYMBOL_PORTS},
         )
 
     def elaborate(self, platform: object) -> Module:

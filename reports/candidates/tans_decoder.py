@@ -6,9 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
-from reports.candidates.barrel import Barrel
+from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from reports.candidates.tans import Tables
-from rtl.codetable import RAW_BITS
 from rtl.ram import block_ram
 
 
@@ -62,15 +61,7 @@ class TansDecoder(Barrel):
         table = wiring.Signature({"en": Out(1), "state": Out(state_bits), "data": Out(self._row)})
         super().__init__(
             threads,
-            {
-                "table": In(table),
-                "raw_bits": In(RAW_BITS),
-                "raw_mask": In(MAX_RAW_BITS),
-                "not_raw": In(range(MAX_SYMBOL_BITS + 1)),
-                "first": In(1),
-                "entry": Out(ENTRY_BITS),
-                "raw": Out(MAX_RAW_BITS),
-            },
+            {"table": In(table), **RAW_PORTS, "first": In(1), **SYMBOL_PORTS},
         )
 
     def elaborate(self, platform: object) -> Module:
