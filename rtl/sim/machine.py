@@ -85,6 +85,7 @@ class RtlMachine:
             gap=params.memory_cycles_per_beat,
             pattern=(ctypes.c_void_p * 5)(*(p.ctypes.data for p in self._patterns)),
             pattern_length=(ctypes.c_uint64 * 5)(*(len(p) for p in self._patterns)),
+            order=int(schedule.order),
             waves=str(waves).encode() if waves else None,
         )
         self._library = verilate.load(verilate.library(params, waves is not None, progress))

@@ -52,6 +52,7 @@ class Config(ctypes.Structure):
         ("gap", ctypes.c_uint64),
         ("pattern", ctypes.c_void_p * 5),
         ("pattern_length", ctypes.c_uint64 * 5),
+        ("order", ctypes.c_uint32),
         ("waves", ctypes.c_char_p),
     )
 

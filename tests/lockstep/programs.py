@@ -17,7 +17,7 @@ from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack
 from npu.isa import Command, ElementType, command
 from npu.isa import encode as encode_command
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 
 # Matrices per chip that programs draw from.
 TILES = 60
@@ -461,7 +461,7 @@ def build(recipe: Recipe, params: ChipParams) -> Program:
         params,
         builder.commands,
         np.frombuffer(bytes(builder.memory), np.uint8).copy(),
-        BusSchedule(*patterns),
+        BusSchedule(*patterns, order=WriteOrder(recipe.seed % len(WriteOrder))),
         rng.integers(0, 256, params.sram_bytes, np.uint8),
         [f"{pc}: {c}" for pc, c in enumerate(builder.commands)],
     )

@@ -17,7 +17,7 @@ from npu.isa import Status, command, encode
 from npu.params import load_params
 from npu.runtime import TransducerSession
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 from rtl.sim.machine import RtlMachine
 from tests.rtl.lockstep import Run, assert_equal, run_graph
 
@@ -31,7 +31,7 @@ ONE_COMMAND = timing.FETCH + timing.DECODE + timing.SCALAR  # cycles of a scalar
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 
 
-def random_schedule(seed: int) -> BusSchedule:
+def random_schedule(seed: int, order: WriteOrder) -> BusSchedule:
     rng = np.random.default_rng(seed)
 
     def pattern() -> np.ndarray:
@@ -39,10 +39,13 @@ def random_schedule(seed: int) -> BusSchedule:
         bits[rng.integers(len(bits))] = True
         return bits
 
-    return BusSchedule(*(pattern() for _ in range(5)))
+    return BusSchedule(*(pattern() for _ in range(5)), order)
 
 
-SCHEDULES = {"always ready": BusSchedule(), "random": random_schedule(7)}
+SCHEDULES = {
+    "always ready": BusSchedule(),
+    **{f"random, {order.name}": random_schedule(7 + order, order) for order in WriteOrder},
+}
 
 
 @cache
