@@ -71,13 +71,18 @@ class Probe(_Checked):
 
 
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed."""
+    """A weight matrix as it was packed.
+
+    `compressed_bits`: everything but scales; `bank_bits`: of these, what lies in the weight banks,
+    directories and streams.
+    """
 
     name: str
     rows: _Count
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
+    bank_bits: _Size
     entropy_bits: Annotated[float, Field(ge=0)]
     record_bytes: _Size
     tiles: _Count
