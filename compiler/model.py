@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.frontends import read_tflite
+from compiler.frontends import MAX_FILE_BYTES, read_tflite
 from npu import zoo
 from npu.errors import ModelError
+from npu.files import read_file
 from npu.graph import Graph, Tensor
 from npu.model_config import ModelConfig, Tokens, load_model_config
 
@@ -43,7 +44,7 @@ def load_model(model: str | Path) -> Model:
         path = zoo.path(str(model))
     if path.is_dir():
         return _load_transducer(path)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
             f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
             f"or a zoo model ({', '.join(zoo.names())})"
@@ -56,7 +57,7 @@ def _load_transducer(folder: Path) -> Model:
     tokens = Tokens.load(folder / "tokens.txt")
     files = {role: folder / getattr(config, role).file for role in TRANSDUCER_GRAPHS}
     for role, file in files.items():
-        if not file.is_file():
+        if not file.exists():
             raise ModelError(f"{folder}: {role} file {file.name!r} is missing")
     graphs = {role: read_tflite(file) for role, file in files.items()}
     if tuple(config.joiner.inputs) != ("encoder_out", "decoder_out"):
@@ -111,4 +112,4 @@ def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(path, MAX_FILE_BYTES, ModelError)).hexdigest()
