@@ -59,7 +59,7 @@ def test_a_header_that_python_cannot_tokenise(tmp_path):
             path.write_bytes(archive(input0=damaged, input1=GOOD))
             said.append(refusal(path))
     assert sum(text is None for text in said) < 20
-    assert any(text and "unexpected EOF" in text for text in said)
+    assert any(text and "EOF" in text for text in said)
 
 
 def test_a_directory_is_not_read_as_long_as_it_claims(tmp_path):
