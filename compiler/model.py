@@ -39,9 +39,7 @@ class Model:
 
 def load_model(model: str | Path) -> Model:
     """Read a model. Raises ModelError or UnsupportedError with the file and the reason."""
-    path = Path(model)
-    if not path.exists() and str(model) in zoo.names():
-        path = zoo.path(str(model))
+    path = _place(model)
     if path.is_dir():
         return _load_transducer(path)
     if not path.exists():
@@ -50,6 +48,17 @@ def load_model(model: str | Path) -> Model:
             f"or a zoo model ({', '.join(zoo.names())})"
         )
     return Model(path.name, {"main": read_tflite(path)}, None, None, {path.name: _digest(path)})
+
+
+def model_files(model: str | Path) -> list[Path]:
+    """The files that `load_model` may read, those of a folder all; none if there is no model."""
+    path = _place(model)
+    return sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+
+
+def _place(model: str | Path) -> Path:
+    path = Path(model)
+    return zoo.path(str(model)) if not path.exists() and str(model) in zoo.names() else path
 
 
 def _load_transducer(folder: Path) -> Model:
@@ -66,7 +75,8 @@ def _load_transducer(folder: Path) -> Model:
             joiner.name, joiner.tensors, joiner.operators, joiner.inputs[::-1], joiner.outputs
         )
     read = [folder / "model.json", folder / "tokens.txt", *files.values()]
-    model = Model(folder.name, graphs, config, tokens, {f.name: _digest(f) for f in read})
+    # "." and ".." have no name of their own.
+    model = Model(folder.resolve().name, graphs, config, tokens, {f.name: _digest(f) for f in read})
     _check_transducer(model, config, tokens)
     return model
 
