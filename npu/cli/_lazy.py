@@ -58,6 +58,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
+        # What is imported compiles, and notes where it cannot keep the result.
+        from npu import cache
+
+        cache.note = _note
         with interrupts_end_at_once():
             command = importlib.import_module(f"{self.package}.{cmd_name}").command
         if not isinstance(command, click.Command):
@@ -79,3 +83,7 @@ class LazyGroup(click.Group):
         text = source.read_text(encoding="utf-8") if source is not None else ""
         docstring = ast.get_docstring(ast.parse(text)) or ""
         return docstring.partition("\n")[0].rstrip(".")
+
+
+def _note(text: str) -> None:
+    click.echo(f"note: {text}", err=True)

@@ -243,9 +243,6 @@ def test_a_deleted_working_directory(tmp_path):
 def test_names_of_files_on_any_terminal(tmp_path, name, env):
     """No UTF-8, no ASCII, control characters: shown in escapes, in errors and in what is found."""
     path = os.path.join(os.fsencode(tmp_path), name)
-    env = (
-        {"PYTHONIOENCODING": encoding} if encoding else {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
-    )
     with open(path, "wb") as file:
         file.write(VECTOR.read_bytes())
     done = shell('npu inspect "$1" --json - && npu inspect "$1.none"', path, env=env)
