@@ -18,6 +18,7 @@ from npu.cli._models import (
     chip_option,
     compile_for,
     engine_option,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
@@ -51,7 +52,7 @@ def command(
     json_path: str | None,
 ) -> None:
     """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
-    require_place(output_path, json_path)
+    require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
     machine = machine_of(engine)
     loaded, image = _open(model, engine, chip)
     wanted = _wanted_of_image(image) if image is not None else _wanted_of_model(loaded)
