@@ -12,6 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from npu.errors import ParamsError
+from npu.isa import COMMAND_BYTES
 
 PRESETS = ("tiny", "edge", "max")
 KIB = 1024
@@ -112,6 +113,11 @@ class ChipParams(BaseModel):
     def bank_words(self) -> int:
         """32-bit words of one lane's bank."""
         return self.bank_bytes // 4
+
+    @property
+    def program_commands(self) -> int:
+        """Commands that program memory holds."""
+        return self.program_bytes // COMMAND_BYTES
 
     def align(self, n_bytes: int) -> int:
         """Round a size up to whole bus words."""

@@ -112,7 +112,6 @@ class Control(wiring.Component):
         m.d.comb += moving.eq(self.moving | moved)
 
         # --- start, load, reset -----------------------------------------------------------------
-        capacity = self._params.program_bytes // COMMAND_BYTES
         wiped = Signal()  # at the end of this cycle the units are reset
         m.d.sync += [
             free.eq(now_free),
@@ -120,7 +119,7 @@ class Control(wiring.Component):
             quiet.eq(now_free & (error == Status.OK) & ~moving),
             fits.eq(
                 (program_commands != 0)
-                & (program_commands <= capacity)
+                & (program_commands <= self._params.program_commands)
                 & ~program_address[: exact_log2(bus_bytes)].any()
             ),
             # The DMA is held: it stays off the bus.

@@ -4,7 +4,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from npu.format import VERSION
-from npu.isa import COMMAND_BYTES, Status
+from npu.isa import Status
 from npu.params import load_params
 from rtl.axi import Response
 from rtl.control import Control
@@ -245,14 +245,11 @@ def test_a_program_load_asks_until_it_is_done():
     bench.run(testbench)
 
 
-CAPACITY = TINY.program_bytes // COMMAND_BYTES
-
-
 def test_a_load_that_cannot_be_is_refused():
     bench = Bench()
     dut = bench.dut
     refused = [
-        *((0x1000, commands) for commands in (0, CAPACITY + 1, 0xFFFF)),
+        *((0x1000, commands) for commands in (0, TINY.program_commands + 1, 0xFFFF)),
         *((address, 3) for address in (0x1004, 0x1001, 0xFFFFFFFF)),
     ]
 
@@ -268,7 +265,7 @@ def test_a_load_that_cannot_be_is_refused():
         assert await bench.read(ctx, "IRQ_STATUS") == (0, OKAY)
         # And goes on: the largest program.
         await bench.write(ctx, "PROGRAM_ADDRESS", 0x1000)
-        await bench.write(ctx, "PROGRAM_COMMANDS", CAPACITY)
+        await bench.write(ctx, "PROGRAM_COMMANDS", TINY.program_commands)
         assert await bench.write(ctx, "CONTROL", LOAD) == OKAY
         assert ctx.get(dut.program.valid)
         assert ctx.get(dut.program.beats) == TINY.program_bytes // TINY.bus_bytes
