@@ -80,12 +80,8 @@ class PackedMatrix:
 
     @property
     def entropy_bits(self) -> float:
-        """Zeroth-order entropy of the weights, padding columns left out."""
-        rows = len(self.matrix.weights)
-        padding = rows * (self.matrix.weights.shape[1] - self.matrix.columns_used)
-        flat = np.sort(self.matrix.weights, axis=None)
-        first_zero = int(np.searchsorted(flat, 0))
-        return entropy_bits(np.delete(flat, slice(first_zero, first_zero + padding)))
+        """Zeroth-order entropy of the operator's matrices, each for itself."""
+        return entropy_bits(*self.matrix.operands)
 
 
 def _scales(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
