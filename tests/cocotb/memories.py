@@ -68,6 +68,8 @@ class Watch:
         while True:
             await RisingEdge(self._dut.clk)
             now += 1
+            if self._dut.rst.value:
+                continue
             chip, memory = driven_by_chip(self._dut), driven_by_memory(self._dut)
             rules.check(memory, chip)
             if chip.aw is not None and memory.aw_ready:

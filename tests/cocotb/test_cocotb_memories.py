@@ -18,12 +18,12 @@ CHIP = load_params("tiny").model_copy(
 MODULE = "tests.cocotb.memories"
 
 
-def simulate(folder: Path, simulator: str) -> tuple[bool, str]:
+def simulate(folder: Path, simulator: str, **environment: str) -> tuple[bool, str]:
     """Run the tests of `memories` on the chip; whether they pass, and the log."""
     if reason := runner.available(simulator):
         pytest.skip(reason)
     source = export(CHIP, folder)[0]
-    environment = {"ZEROSKIP_CHIP": CHIP.model_dump_json()}
+    environment["ZEROSKIP_CHIP"] = CHIP.model_dump_json()
     result = runner._simulate(source, simulator, False, environment, print, MODULE)
     return result.passed, result.log.read_text()
 
@@ -39,8 +39,8 @@ def test_stores_reach_the_memory_of_others(tmp_path, simulator):
 def test_data_that_waits_for_its_address_hangs(tmp_path, monkeypatch):
     held_back = faulty("rtl.dma", "w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)")
     monkeypatch.setattr("rtl.top.Dma", held_back.Dma)
-    passed, log = simulate(tmp_path, "icarus")
+    # A memory that never waits for data does not show it.
+    passed, log = simulate(tmp_path, "icarus", COCOTB_TEST_FILTER="DATA_FIRST|ADDRESS_FIRST")
     assert not passed
     assert "w: waits for awready" in log
-    # Only a memory that waits for data shows it.
-    assert "whatever_it_waits_for/order=WriteOrder.TOGETHER" in log
+    assert "PASS=1 FAIL=1" in log

@@ -12,10 +12,12 @@ from rtl.bursts import Bursts
 from rtl.dma import Dma
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove, stable
+from tests.formal.small import smaller
 
 BEATS_BITS = 12
-PARAMS = load_params("tiny").model_copy(
-    update={
+PARAMS = smaller(
+    load_params("tiny"),
+    {
         "lanes": 2,
         "bank_bytes": 64,
         "param_bytes": 64,
@@ -25,7 +27,7 @@ PARAMS = load_params("tiny").model_copy(
         "dma_burst_beats": 3,
         "dma_outstanding": 2,
         "dma_queue": 2,
-    }
+    },
 )
 
 
@@ -296,11 +298,11 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
         ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", {"data_waits_for_no_address"}),
         ("aw.valid.eq(~addressed)", "aw.valid.eq(~addressed & filled)", ADDRESS_BEHIND_DATA),
         (
-            "now_filled = filled | (w.ready & w",
-            "now_filled = (w.ready & w",
+            "now_filled = filled | (sent & w",
+            "now_filled = (sent & w",
             {"one_burst_at_a_time"},
         ),
-        ("now_addressed = addressed | aw.ready", "now_addressed = aw.ready", ADDRESS_TWICE),
+        ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
         ("bursts.next.eq(now_addressed & now_filled)", "bursts.next.eq(now_filled)", NEXT_TOO_SOON),
         ('m.next = "WRITE_RESPONSE"', 'm.next = "FINISH"', RESPONSE_FORGOTTEN),
     ],
