@@ -218,12 +218,12 @@ class Machine:
             space = "bank" if name == "LOAD_BANK" else "param"
             first = v[space]
             if space == "bank":
-                end = self._deal(data, first)
+                ends = self._deal(data, first)
             else:
-                end = first + n_bytes
-                self.param[first:end] = data
-            self._loaded.note(space, first, end, address, data)
-            target = {"space": space, "first": first, "end": end}
+                ends = np.array(first + n_bytes)
+                self.param[first : first + n_bytes] = data
+            self._loaded.note(space, first, ends, address, data)
+            target = {"space": space, "first": first, "end": int(ends.max())}
             self.dma.read(begin, address, v["beats"], tag=v["tag"], **target)
             return begin, None, b""
         local = self.sram[v["sram"] : v["sram"] + n_bytes]
@@ -243,8 +243,8 @@ class Machine:
         self.counters.busy["wait"] += begin - start
         return begin
 
-    def _deal(self, tile: np.ndarray, first: int) -> int:
-        """Deal a tile's sections to the banks; returns the end (bus words) of the longest."""
+    def _deal(self, tile: np.ndarray, first: int) -> np.ndarray:
+        """Deal a tile's sections to the banks; returns their ends, (lanes,) in bus words."""
         p = self.params
         banks = self.banks.view(np.uint8).reshape(p.lanes, -1, p.bus_bytes)
         fault, lane, end = deal(tile, banks, first)
@@ -252,7 +252,7 @@ class Machine:
             head = tile_directory_bytes(p.lanes, p.bus_bytes)
             found = {"lane": lane, "end": end, "brought": (len(tile) - head) // p.bus_bytes}
             raise MachineError(TILE_FAULTS[fault].format(**found), Status.TILE)
-        return end
+        return first + tile[: 2 * p.lanes].view("<u2").astype(np.int64)
 
     def _transfer_register(self, cmd: Command, address: int, begin: int) -> _Done:
         if address % 4:
@@ -279,6 +279,8 @@ class Machine:
 
     # --- compute --------------------------------------------------------------------------------
     def _run_matvec(self, pc: int, cmd: Command, start: int) -> _Done:
+        # What is remembered says nothing about this command's operands.
+        self._check_matvec(cmd)
         key = None if self.step else self._loaded.key(cmd)
         product = self._product(pc, cmd, key)
         if product is not None:
@@ -287,10 +289,9 @@ class Machine:
             work, gated = plan.work, product.run()
             written = product.target[plan.elements] if self.observer is not None else b""
         else:
-            self._check_matvec(cmd)
             reads = self._matvec.reads(cmd, self.banks, self.param)
             self._check_races(start, reads.spans)
-            record = key is not None and self._loaded.holds(key, reads.spans)
+            record = key is not None and self._loaded.holds(key, reads)
             work, written, made = self._matvec.step(
                 cmd, reads, self.banks, self.param, self.sram, record
             )
