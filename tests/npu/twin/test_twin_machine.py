@@ -144,7 +144,7 @@ def matvec(**fields):
         (command("LOAD_PARAM", param=8, beats=1024), "8192 bytes at 0x8 lie outside parameter"),
         (command("LOAD_PARAM", param=4, beats=1), "address 0x4 in parameter memory is not"),
         (command("LOAD_REG", rd=1, ext=2), "address 0x2 is not a multiple of 4"),
-        (command("STORE_REG", ext=END), "bus error: 4 bytes at 0x10000 lie outside"),
+        (command("STORE_REG", ext=END), "bus error: 8 bytes at 0x10000 lie outside"),
         (matvec(a=4), "address 0x4 in SRAM is not a multiple of 8"),
         (matvec(a=8192), "8 bytes at 0x2000 lie outside SRAM"),
         (
