@@ -179,6 +179,7 @@ class Machine:
         self.status = Status.OK
         self.registers = [0] * isa.REGISTERS
         self.dma.transfers.clear()
+        self.dma.failure = None
 
     def _refuse_in_error(self, what: str) -> None:
         if self.status != Status.OK:
