@@ -19,6 +19,8 @@ from rtl.sim import verilate
 STAGE = 1 << 31
 # A start that has not halted after this many cycles never will.
 MAX_CYCLES = 10_000_000_000
+# Cycles between two looks at the status while transfers end.
+IDLE_CYCLES = 10_000
 # Reads of the status for each cycle that loading a program takes on a bus that is always ready.
 LOAD_PATIENCE = 10
 OKAY = 0
@@ -47,6 +49,8 @@ class RtlMachine:
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
     """
+
+    max_cycles = MAX_CYCLES
 
     def __init__(
         self,
@@ -210,18 +214,28 @@ class RtlMachine:
         self.write("IRQ_STATUS", _bit(IRQ, "halted") | _bit(IRQ, "loaded"))
         self.write("CONTROL", _bit(CONTROL, "start"))
         while True:
-            stopped = self._library.zs_run(self._handle, MAX_CYCLES, int(self.observer is not None))
+            stopped = self._library.zs_run(
+                self._handle, self.max_cycles, int(self.observer is not None)
+            )
             self._report()
             if stopped == 1:
                 break
             if stopped == 0:
-                raise MachineError(f"no HALT within {MAX_CYCLES} cycles")
+                raise MachineError(f"no HALT within {self.max_cycles} cycles")
+        # The host's next access to memory must not race with the chip's, and a transfer behind
+        # HALT may fail.
+        self._check_status()
+        for _ in range(MAX_CYCLES // IDLE_CYCLES):
+            idle = self._library.zs_idle(self._handle, IDLE_CYCLES)
+            self._check_status()
+            if idle:
+                return
+        raise MachineError("a transfer does not end")
+
+    def _check_status(self) -> None:
         if (status := self.status) != isa.Status.OK:
             at = self.read("ERROR_PC")
             raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}", status, at)
-        # The host's next access to memory must not race with the chip's.
-        if not self._library.zs_idle(self._handle, MAX_CYCLES):
-            raise MachineError("a transfer does not end")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
