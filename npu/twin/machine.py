@@ -22,6 +22,7 @@ from npu.twin.dma import TILE_FAULTS, Dma, deal
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.work import Work
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
@@ -124,6 +125,18 @@ class Machine:
         self._products: dict[tuple[int, tuple], Product] = {}
         # Vector commands by program counter: their operands lie at fixed places.
         self._bound: dict[int, _Bound] = {}
+
+    def work(self) -> Work:
+        """What it did since it was made, transfers that are still open counted as done."""
+        busy = self.counters.busy
+        return Work(
+            cycles=self.counters.cycles,
+            matvec_cycles=busy["matvec"],
+            wait_cycles=busy["wait"] + busy["dma"],
+            macs=self.counters.macs,
+            bytes_read=self.dma.bytes_read,
+            bytes_written=self.dma.bytes_written,
+        )
 
     # --- host -----------------------------------------------------------------------------------
     def load(self, address: int, n_commands: int) -> None:

@@ -11,6 +11,7 @@ from npu.errors import ImageError, MachineError
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.work import Work
 from rtl.registers import BY_NAME, CONTROL, COUNTERS, IRQ, STATUS, Field
 from rtl.sim import verilate
 
@@ -127,6 +128,18 @@ class RtlMachine:
     def counters(self) -> dict[str, int]:
         """The performance counters of `rtl.registers.COUNTERS`."""
         return {name: self.read(name.upper()) for name, _ in COUNTERS}
+
+    def work(self) -> Work:
+        """What it did since it was made, by its counters."""
+        found = self.counters
+        return Work(
+            cycles=found["cycles"],
+            matvec_cycles=found["matvec_cycles"],
+            wait_cycles=found["wait_cycles"] + found["dma_cycles"],
+            macs=found["macs"],
+            bytes_read=found["bytes_read"],
+            bytes_written=found["bytes_written"],
+        )
 
     @property
     def status(self) -> isa.Status:
