@@ -180,9 +180,12 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
         assert (error.status, error.pc) == (status, culprit + 1)
     with pytest.raises(MachineError, match="refused"):
         rtl.run(0)
-    rtl.reset()
-    assert rtl.run(0) == ONE_COMMAND
-    assert rtl.status is Status.OK
+    with pytest.raises(MachineError, match="refused"):
+        twin.run(0)
+    for machine in (rtl, twin):
+        machine.reset()
+        assert machine.run(0) == ONE_COMMAND
+        assert machine.status is Status.OK
 
 
 def test_illegal_commands_and_counters_outside_the_program_are_refused():
@@ -195,7 +198,7 @@ def test_illegal_commands_and_counters_outside_the_program_are_refused():
             with pytest.raises(MachineError) as raised:
                 machine.run(pc)
             assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, pc)
-        rtl.reset()
+            machine.reset()
     assert rtl.run(0) == ONE_COMMAND
 
 
