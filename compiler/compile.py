@@ -331,6 +331,7 @@ def _image(
                 columns=matrix.columns_used,
                 nonzeros=int(np.count_nonzero(matrix.weights)),
                 compressed_bits=placed.packed.compressed_bits,
+                bank_bits=placed.packed.bank_bits,
                 entropy_bits=placed.packed.entropy_bits,
                 record_bytes=placed.packed.record_bytes,
                 tiles=len(placed.tiles),

@@ -15,12 +15,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npu.errors import ImageError, ParamsError
+from npu.files import read_file
 from npu.graph import MAX_RANK
 from npu.isa import COMMAND_BYTES, decode_program
 from npu.params import ChipParams, params_from_dict
 
 METADATA_KEY = "zeroskip"
 CALL_SHIFT: Final = 16
+
+MAX_FILE_BYTES = (1 << 31) + (64 << 20)
+"""The largest external memory that a chip can have, with a header and a program."""
 
 _Size = Annotated[int, Field(ge=0, le=2**31)]
 _Count = Annotated[int, Field(ge=1, le=2**26)]
@@ -72,13 +76,18 @@ class Probe(_Checked):
 
 
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed."""
+    """A weight matrix as it was packed.
+
+    `compressed_bits`: everything but scales; `bank_bits`: of these, what lies in the weight banks,
+    directories and streams.
+    """
 
     name: str
     rows: _Count
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
+    bank_bits: _Size
     entropy_bits: Annotated[float, Field(ge=0)]
     record_bytes: _Size
     tiles: _Count
@@ -152,10 +161,9 @@ class Image:
     @staticmethod
     def load(path: Path) -> "Image":
         """Read and check a `.npu` file. Raises ImageError naming file, place and reason."""
+        raw = read_file(path, MAX_FILE_BYTES, ImageError, _no_header)
         try:
-            return Image.from_bytes(Path(path).read_bytes())
-        except OSError as error:
-            raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+            return Image.from_bytes(raw)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
 
@@ -258,6 +266,17 @@ class Image:
     @property
     def n_commands(self) -> int:
         return len(self.program) // COMMAND_BYTES
+
+
+def _no_header(head: bytes, size: int) -> str | None:
+    """Why this is no safetensors file: it begins with its header's length, then the header."""
+    length = int.from_bytes(head[:8], "little")
+    if len(head) > 8 and head[8:9] == b"{" and length <= size - 8:
+        return None
+    return (
+        "not a compiled image, or cut short (it does not begin with a header); "
+        "compile the model again"
+    )
 
 
 def _first_problem(error: Exception) -> str:

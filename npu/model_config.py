@@ -27,6 +27,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from npu.errors import ModelError
+from npu.files import read_text
+from npu.text import printable
+
+MAX_TEXT_BYTES = 4 << 20
+"""Of `model.json` and of `tokens.txt`, which takes some 20 bytes a symbol."""
 
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
 # Symbols that a model may emit and that stand for no text.
@@ -332,25 +337,13 @@ class Tokens:
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelError(
-            f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelError(f"{path}: cannot be read: {reason}; check the model folder") from error
+    return read_text(path, MAX_TEXT_BYTES, ModelError)
 
 
 def _show(value: Any) -> str:
     """`value` in JSON's spelling, shortened."""
-    text = _one_line(json.dumps(value, ensure_ascii=False))
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 # pydantic's wordings that do not read well after "must be".
@@ -377,7 +370,7 @@ def _describe(error: ErrorDetails) -> str:
     key = ""
     for part in loc:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
-    key = _one_line(key)
+    key = printable(key)
     if kind == "missing":
         return f"{key} is missing"
     if kind == "extra_forbidden":

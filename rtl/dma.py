@@ -55,7 +55,7 @@ class Dma(wiring.Component):
     (`npu.timing`, `npu.twin.dma`).
 
     After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
-    is brought to its end on the bus, and nothing starts any more until reset.
+    is brought to its end on the bus, and nothing is taken or starts any more until reset.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Dma(wiring.Component):
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
     error, error_pc : Out, as `transfers` tells it.
-    busy : Out, a transfer of the sequencer's is open.
+    busy : Out, a transfer of the sequencer's is open; after an error, it is still on the bus.
     read_beat, write_beat : Out, a beat of such a transfer is on the bus.
     """
 
@@ -100,6 +100,7 @@ class Dma(wiring.Component):
         m = Module()
         p = self._params
         words = exact_log2(p.bus_bytes)
+        status = Signal(STATUS_BITS)
 
         # --- queue ------------------------------------------------------------------------------
         layout = data.StructLayout(
@@ -115,7 +116,7 @@ class Dma(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [entry[name].eq(getattr(self.transfers, name)) for name, _ in layout]
-            m.d.comb += self.transfers.ready.eq(queue.w_rdy)
+            m.d.comb += self.transfers.ready.eq(queue.w_rdy & (status == Status.OK))
         asked = Signal()  # the program's transfer is in the queue
         m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
         accepted = self.transfers.valid & self.transfers.ready
@@ -135,7 +136,6 @@ class Dma(wiring.Component):
         # --- the transfer in progress -----------------------------------------------------------
         start = Signal()
         finish, gap = Signal(), Signal()
-        status = Signal(STATUS_BITS)
         local = Signal(BEATS_BITS)  # next bus word in the chip's memory
         left = Signal(BEATS_BITS)  # beats still to come; all of them until the start
         opened = Signal(range(p.dma_outstanding + 1))
@@ -278,8 +278,10 @@ class Dma(wiring.Component):
             self.transfers.result.eq(word.word_select(which, 32)),
             self.transfers.done.eq(finish & ~tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
-            self.busy.eq((queue.r_rdy & ~self.program.valid) | accepted),
         ]
+        # In error what waits in the queue never has its turn.
+        moving = queue.r_rdy & ((status == Status.OK) | self.active)
+        m.d.comb += self.busy.eq((moving & ~self.program.valid) | accepted)
         with m.If(~self.program.valid | self.program.done):
             m.d.sync += asked.eq(0)
         with m.Elif(queue.w_rdy):

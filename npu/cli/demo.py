@@ -15,7 +15,14 @@ from compiler import Model, load_model
 from kernels import Recording as KernelRecording
 from npu import zoo
 from npu.cli._layers import totals
-from npu.cli._models import chip_option, compile_for, first_run_notice, json_option, load_chip
+from npu.cli._models import (
+    chip_option,
+    compile_for,
+    files_of,
+    first_run_notice,
+    json_option,
+    load_chip,
+)
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._speech import (
     Heard,
@@ -44,9 +51,9 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
 
     Exit status 1 if anything differs from what TensorFlow Lite Micro answered.
     """
-    require_place(json_path)
-    params = load_chip(chip)
     folder = zoo.path(MODEL) / "utterances"
+    require_place(json_path, inputs=[*files_of(MODEL, chip), *folder.iterdir()])
+    params = load_chip(chip)
     names = sorted(path.stem for path in folder.glob("*.npz"))[:utterances]
     expected_texts = json.loads((folder / "transcripts.json").read_text(encoding="utf-8"))
     began = time.perf_counter()

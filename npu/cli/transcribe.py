@@ -17,6 +17,7 @@ from npu.audio import stream_audio
 from npu.cli._models import (
     chip_option,
     engine_option,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
@@ -76,7 +77,7 @@ def command(
     With twin or RTL, also says how long the chip takes for each encoder call, against the time in
     which the next one is due. Exit status 1 if it takes longer.
     """
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(model, chip, *audio))
     speech, runner, params = _engine(model, engine, chip)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)

@@ -22,6 +22,7 @@ from npu.cli._lockstep import Clocked, Difference, Lockstep, call, calls_of, ses
 from npu.cli._models import (
     chip_option,
     compile_for,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
@@ -66,7 +67,7 @@ def command(
     """
     if input_path is not None and audio is not None:
         raise click.UsageError("--input and --audio cannot be given together")
-    require_place(waves, json_path)
+    require_place(waves, json_path, inputs=files_of(model, input_path, audio, chip))
     machine = machine_of("rtl", Path(waves) if waves is not None else None)
     loaded, image = _open(model, chip)
     with first_run_notice():

@@ -22,6 +22,7 @@ from npu.twin.dma import TILE_FAULTS, Dma, deal
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.work import Work
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
@@ -107,6 +108,7 @@ class Machine:
         self.sram = np.zeros(params.sram_bytes, np.uint8)
         self.table = np.zeros(LUT_BYTES, np.int8)
         self.registers = [0] * isa.REGISTERS
+        self.status = Status.OK
         self.cycle = 0
         self.dma = Dma(params, self.memory)
         self.counters = Counters()
@@ -124,17 +126,83 @@ class Machine:
         # Vector commands by program counter: their operands lie at fixed places.
         self._bound: dict[int, _Bound] = {}
 
+    def work(self) -> Work:
+        """What it did since it was made, transfers that are still open counted as done."""
+        busy = self.counters.busy
+        return Work(
+            cycles=self.counters.cycles,
+            matvec_cycles=busy["matvec"],
+            wait_cycles=busy["wait"] + busy["dma"],
+            macs=self.counters.macs,
+            bytes_read=self.dma.bytes_read,
+            bytes_written=self.dma.bytes_written,
+        )
+
+    # --- host -----------------------------------------------------------------------------------
+    def load(self, address: int, n_commands: int) -> None:
+        """Load a program from external memory in place of the one that is there.
+
+        It takes none of the cycles that are counted. Raises MachineError: without a status where
+        the chip refuses (in error; no commands or more than it holds; an address that is not a
+        multiple of the bus width); with Status.BUS where the memory ends, and there is no program
+        then.
+        """
+        p = self.params
+        self._refuse_in_error("load a program")
+        if not 0 < n_commands <= p.program_commands:
+            raise MachineError(
+                f"the chip refused to load {n_commands} commands: program memory holds 1 to "
+                f"{p.program_commands}"
+            )
+        if address % p.bus_bytes:
+            raise MachineError(
+                f"the chip refused to load a program from {address:#x}: not a multiple of "
+                f"{p.bus_bytes}"
+            )
+        n_bytes = n_commands * isa.COMMAND_BYTES
+        self.program = []
+        try:
+            raw = self.memory.window(address, p.align(n_bytes))[:n_bytes].tobytes()
+        except MachineError as error:
+            self.status = Status.BUS
+            raise MachineError(f"the program load failed: {error}", Status.BUS) from error
+        self.program = [_decoded(command) for command in isa.split_program(raw)]
+        self._bound.clear()
+        self._products.clear()
+
+    def reset(self) -> None:
+        """Clear an error and the scalar registers; program, memories and counters stay.
+
+        What transfers that were open at an error were to fill is in memory here; the chip drops
+        them.
+        """
+        self.status = Status.OK
+        self.registers = [0] * isa.REGISTERS
+        self.dma.transfers.clear()
+
+    def _refuse_in_error(self, what: str) -> None:
+        if self.status != Status.OK:
+            raise MachineError(f"the chip refused to {what}: in error ({self.status.name}); reset")
+
     # --- sequencer ------------------------------------------------------------------------------
     def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error; from then on (without a status) until `reset`.
         """
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self._set(register, value)
+        self._refuse_in_error("start")
+        try:
+            return self._run(pc)
+        except MachineError as error:
+            self.status = error.status or Status.OK
+            raise
+
+    def _run(self, pc: int) -> int:
         # A transfer that is still open when the chip halts goes on; the next start waits for it.
         began = self.cycle = self.dma.idle_at(self.cycle)
         for _ in range(MAX_COMMANDS):

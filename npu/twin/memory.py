@@ -13,10 +13,6 @@ from npu.errors import MachineError
 from npu.isa import Status
 from npu.params import ChipParams
 
-# What a bus cycle counter of the memory's timing holds.
-MAX_LATENCY_CYCLES = 1 << 16
-MAX_CYCLES_PER_BEAT = 1 << 8
-
 
 def _always() -> np.ndarray:
     return np.ones(1, np.bool_)
@@ -59,12 +55,6 @@ class ExternalMemory:
                 f"the program needs {size} bytes of external memory, "
                 f"chip {params.name!r} addresses {params.memory_bytes}"
             )
-        for key, most in (
-            ("memory_latency_cycles", MAX_LATENCY_CYCLES),
-            ("memory_cycles_per_beat", MAX_CYCLES_PER_BEAT),
-        ):
-            if getattr(params, key) > most:
-                raise MachineError(f"{key} must be at most {most}, not {getattr(params, key)}")
         self.data = np.zeros(size, np.uint8)
         self.schedule = schedule or BusSchedule()
 

@@ -11,6 +11,7 @@ from npu.errors import ImageError, MachineError
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.work import Work
 from rtl.registers import BY_NAME, CONTROL, COUNTERS, IRQ, STATUS, Field
 from rtl.sim import verilate
 
@@ -128,6 +129,18 @@ class RtlMachine:
         """The performance counters of `rtl.registers.COUNTERS`."""
         return {name: self.read(name.upper()) for name, _ in COUNTERS}
 
+    def work(self) -> Work:
+        """What it did since it was made, by its counters."""
+        found = self.counters
+        return Work(
+            cycles=found["cycles"],
+            matvec_cycles=found["matvec_cycles"],
+            wait_cycles=found["wait_cycles"] + found["dma_cycles"],
+            macs=found["macs"],
+            bytes_read=found["bytes_read"],
+            bytes_written=found["bytes_written"],
+        )
+
     @property
     def status(self) -> isa.Status:
         """Why the chip stopped, OK while it did not."""
@@ -144,6 +157,27 @@ class RtlMachine:
         return self._library.zs_simulated(self._handle)
 
     # --- running --------------------------------------------------------------------------------
+    def load(self, address: int, n_commands: int) -> None:
+        """Load a program from external memory in place of the one that is there.
+
+        Raises MachineError: without a status where the chip refuses (see `rtl.registers`), with the
+        status where the load fails.
+        """
+        self.write("PROGRAM_ADDRESS", address)
+        self.write("PROGRAM_COMMANDS", n_commands)
+        self.write("CONTROL", _bit(CONTROL, "load"))
+        p, n_bytes = self.params, n_commands * isa.COMMAND_BYTES
+        beats = p.align(n_bytes) // p.bus_bytes
+        cycles = p.memory_latency_cycles + beats * p.memory_cycles_per_beat
+        for _ in range(LOAD_PATIENCE * (1 + cycles)):
+            if not self.read("STATUS") & _bit(STATUS, "loading"):
+                break
+        else:
+            raise MachineError("the program does not load")
+        if (status := self.status) != isa.Status.OK:
+            raise MachineError(f"the program load failed: {status.name}", status)
+        self._program = self.memory.data[address : address + n_bytes].tobytes()
+
     def reset(self) -> None:
         """Clear an error; memories keep their contents, registers do not."""
         self.write("CONTROL", _bit(CONTROL, "reset"))
@@ -209,34 +243,27 @@ class RtlMachine:
 
     # --- loading --------------------------------------------------------------------------------
     def _load(self, program: bytes) -> None:
-        """Have the chip load a program."""
+        """Have the chip load a program from a place that is not in external memory."""
         p = self.params
         padded = np.frombuffer(program.ljust(p.align(len(program)), b"\0"), np.uint8)
         if not len(padded):
             return
         staged = padded.copy()
         self._library.zs_stage(self._handle, staged.ctypes.data, len(staged), STAGE)
-        self.write("PROGRAM_ADDRESS", STAGE)
-        self.write("PROGRAM_COMMANDS", len(program) // isa.COMMAND_BYTES)
-        self.write("CONTROL", _bit(CONTROL, "load"))
-        cycles = p.memory_latency_cycles + len(staged) // p.bus_bytes * p.memory_cycles_per_beat
-        for _ in range(LOAD_PATIENCE * (1 + cycles)):
-            if not self.read("STATUS") & _bit(STATUS, "loading"):
-                break
-        else:
-            raise MachineError("the program does not load")
+        self.load(STAGE, len(program) // isa.COMMAND_BYTES)
+        self._program = program
         self._library.zs_stage(self._handle, None, 0, 0)
 
     def _load_sram(self) -> None:
         """Put `sram` into the chip, with a program of its own."""
-        wanted = self.sram.copy()
+        wanted, program = self.sram.copy(), self._program
         beats = len(wanted) // self.params.bus_bytes
         load = isa.command("LOAD", ext=STAGE, sram=0, beats=beats)
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
         self._start(0)
-        self.observer = observer
+        self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
         self.write("CONTROL", _bit(CONTROL, "clear"))

@@ -12,10 +12,12 @@ from rtl.bursts import Bursts
 from rtl.dma import Dma
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove, stable
+from tests.formal.small import smaller
 
 BEATS_BITS = 12
-PARAMS = load_params("tiny").model_copy(
-    update={
+PARAMS = smaller(
+    load_params("tiny"),
+    {
         "lanes": 2,
         "bank_bytes": 64,
         "param_bytes": 64,
@@ -25,7 +27,7 @@ PARAMS = load_params("tiny").model_copy(
         "dma_burst_beats": 3,
         "dma_outstanding": 2,
         "dma_queue": 2,
-    }
+    },
 )
 
 

@@ -23,7 +23,7 @@ from rtl.collector import PICK_LATENCY
 from rtl.lane import RECORD_BITS, SUM_BITS
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
-from tests.formal.small import PARAMS
+from tests.formal.small import PARAMS, smaller
 
 LAST = timing.REQUANTISE - PICK_LATENCY
 """The cycle of a row's write, counted from that of the row."""
@@ -31,7 +31,7 @@ WATCHED = 1
 DEPTH = WATCHED + LAST + 1
 
 # Memories that are smaller than their addresses.
-SMALL = PARAMS.model_copy(update={"param_bytes": 72, "sram_bytes": 40})
+SMALL = smaller(PARAMS, {"param_bytes": 72, "sram_bytes": 40})
 CONFIGURATION = ("n_scales", "rows", "dst", "wide", "zero", "lo", "hi")
 
 

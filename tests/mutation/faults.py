@@ -1,25 +1,8 @@
 """The faults that are seeded into the hardware, one at a time, and who must notice."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`old`, which stands in `file` once, becomes `new`.
-
-    Attributes
-    ----------
-    what : the fault in words.
-    file : path below rtl/.
-    tests : files below tests/rtl/ (without "test_" and ".py") that are run, in this order.
-    """
-
-    what: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from tests.mutation.fault import Fault
+from tests.mutation.faults_compute import COMPUTE
+from tests.mutation.faults_control import CONTROL
 
 FAULTS = (
     # --- decoding -------------------------------------------------------------------------------
@@ -294,4 +277,6 @@ FAULTS = (
         "self.write",
         ("sequencer",),
     ),
+    *COMPUTE,
+    *CONTROL,
 )

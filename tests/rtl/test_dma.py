@@ -323,16 +323,23 @@ def _failing(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_response_stops_the_engine(kind):
     p, data, job = _failing(kind)
+    p = p.model_copy(update={"dma_queue": 4})
     bench = Bench(p, data, BusSchedule())
 
     async def testbench(ctx):
         await bench.ask(ctx, job)
+        # Those in the queue behind it never have their turn, and are not in progress then.
+        for tag in range(3):
+            await bench.ask(ctx, Job("LOAD_PARAM", 0, 0, 4, tag=tag))
         while not bench.error:
             await bench.step(ctx)
         assert bench.error == Status.BUS
         while ctx.get(bench.dut.active):
             await bench.step(ctx)
-        for _ in range(50):
+        for cycle in range(50):
+            assert not ctx.get(bench.dut.busy), f"busy {cycle} cycles after the end"
+            ctx.set(bench.dut.transfers.valid, 1)
+            assert not ctx.get(bench.dut.transfers.ready)
             await bench.step(ctx)
             assert not ctx.get(bench.dut.axi.ar.valid) and not ctx.get(bench.dut.axi.aw.valid)
         assert bench.error == Status.BUS

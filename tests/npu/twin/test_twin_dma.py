@@ -10,7 +10,7 @@ from npu.errors import MachineError
 from npu.params import load_params
 from npu.twin import dma
 from npu.twin.dma import Dma, read_cycles, write_cycles
-from npu.twin.memory import MAX_CYCLES_PER_BEAT, BusSchedule, ExternalMemory
+from npu.twin.memory import BusSchedule, ExternalMemory
 from tests.npu.twin import naive_axi
 
 ALWAYS = np.ones(1, np.bool_)
@@ -138,14 +138,6 @@ def test_memory_bounds():
             memory.window(address, n)
     with pytest.raises(MachineError, match="addresses 16777216"):
         ExternalMemory(params, params.memory_bytes + 1)
-
-
-def test_a_memory_slower_than_its_counters_is_refused():
-    params = load_params("tiny").model_copy(update={"memory_cycles_per_beat": 10**30})
-    with pytest.raises(
-        MachineError, match=f"memory_cycles_per_beat must be at most {MAX_CYCLES_PER_BEAT}, not 10"
-    ):
-        ExternalMemory(params, 1000)
 
 
 def test_a_channel_that_is_never_ready_is_refused():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npu import timing
 from npu.errors import ImageError, MachineError
-from npu.isa import Status, command
+from npu.isa import Status, command, encode
 from npu.twin import machine as machine_module
 from npu.twin.machine import Machine
 from tests.naive import wrap
@@ -94,7 +94,47 @@ def test_leaving_the_program():
     assert failure(made) == "program counter 0 is outside the program"
     made = machine(command("BEQ", target=77))
     assert failure(made) == "program counter 77 is outside the program"
+    made.reset()
     assert failure(made, -1) == "program counter -1 is outside the program"
+
+
+def test_a_chip_in_error_is_refused_until_a_reset():
+    made = machine(command("ADD", rd=1, imm=5), command("BEQ", target=77), command("HALT"))
+    failure(made)
+    assert made.status == Status.ILLEGAL_COMMAND
+    refusal = r"refused to {}: in error \(ILLEGAL_COMMAND\); reset"
+    with pytest.raises(MachineError, match=refusal.format("start")):
+        made.run(2, {2: 1})
+    with pytest.raises(MachineError, match=refusal.format("load a program")):
+        made.load(0, 1)
+    assert made.registers[:3] == [0, 5, 1]
+    made.reset()
+    assert not any(made.registers)
+    made.run(2)
+
+
+def test_loads_of_programs():
+    made = machine(command("ADD", rd=1, imm=5))
+    raw = encode(command("ADD", rd=1, imm=6)) + encode(command("HALT"))
+    put(made.memory.data, 64, np.frombuffer(raw, np.uint8))
+    for address, n, message in (
+        (64, 0, "refused to load 0 commands: program memory holds 1 to 768"),
+        (64, 769, "refused to load 769 commands: program memory holds 1 to 768"),
+        (68, 2, "refused to load a program from 0x44: not a multiple of 8"),
+    ):
+        with pytest.raises(MachineError, match=message) as refused:
+            made.load(address, n)
+        assert refused.value.status is None
+    made.run(0)
+    assert made.registers[1] == 5
+    made.load(64, 2)
+    made.run(0)
+    assert made.registers[1] == 6
+    with pytest.raises(MachineError, match="program load failed: bus error") as failed:
+        made.load(len(made.memory.data) - 32, 2)
+    assert failed.value.status == made.status == Status.BUS
+    made.reset()
+    assert failure(made) == "program counter 0 is outside the program"
 
 
 def test_wrong_arguments():
