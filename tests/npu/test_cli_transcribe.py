@@ -208,13 +208,12 @@ def test_channels_that_cancel_each_other(npu, refused, utterances, texts, wav):
 
 
 @pytest.mark.long
-def test_two_hours_of_phrases_in_little_memory(images, utterances, tmp_path):
-    """Against half a minute of them, each in a process of its own."""
+def test_half_an_hour_of_phrases_in_little_memory(images, utterances, tmp_path):
+    """Against a minute of them, each in a process of its own."""
     once = (joined(utterances, 2) * 32768).astype(np.int16)
     peaks, counts = [], []
-    for hours in (0, 2):
-        path = tmp_path / f"{hours}.wav"
-        times = max(1, hours * 3600 * RATE // len(once))
+    for times in (1, 32):
+        path = tmp_path / f"{times}.wav"
         with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
             for _ in range(times):
                 file.write(once)
