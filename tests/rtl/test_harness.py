@@ -15,6 +15,7 @@ from npu.format import directory_words
 from npu.image import Image
 from npu.isa import Status, command, encode
 from npu.params import load_params
+from npu.phrases import EndRule, PhraseSearch
 from npu.runtime import TransducerSession
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule, WriteOrder
@@ -68,24 +69,39 @@ def test_recorded_models_run_as_on_the_twin(name, schedule):
         assert np.array_equal(answer[0].ravel(), output.ravel())
 
 
-def test_an_utterance_is_transcribed_as_on_the_twin(zoo):
+def test_phrases_are_transcribed_as_on_the_twin(zoo):
+    """An utterance and the beginning of another, several calls a start, states reset between."""
     folder = zoo / "commands_rnnt"
     image = compile_model(load_model(folder), TINY)
-    utterance = sorted((folder / "utterances").glob("*.npz"))[0]
-    with np.load(utterance) as recorded:
-        shape = image.header.transducer.features.shape
-        features, tokens = recorded["features"].reshape(-1, *shape[1:]), recorded["tokens"]
+    info = image.header.transducer
+    utterances = sorted((folder / "utterances").glob("*.npz"))[:2]
+    recorded = [np.load(path) for path in utterances]
+    first, second = (r["features"].reshape(-1, *info.features.shape[1:]) for r in recorded)
     runs = []
     for machine in (Machine, RtlMachine):
         run = Run()
-        session = TransducerSession(
+        session = SixteenAStart(
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        run.outputs.append([np.array(session.accept(features))])
+        search = PhraseSearch(
+            session, EndRule.of(0.06), info.features.scale, info.features.zero_point
+        )
+        search.accept(np.concatenate([first, second[:10]]))
+        phrases = search.finish()
+        run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
         runs.append(run)
     assert_equal(image, *runs)
-    assert np.array_equal(runs[1].outputs[0][0], tokens)
+    assert len(phrases) == 2
+    assert list(phrases[0].tokens) == recorded[0]["tokens"].tolist()
+    assert list(phrases[1].tokens) == recorded[1]["tokens"][: len(phrases[1].tokens)].tolist()
+
+
+class SixteenAStart(TransducerSession):
+    """A session that hands over as many calls as the program takes."""
+
+    def accept_calls(self, features, calls_per_start=16):
+        return super().accept_calls(features, calls_per_start)
 
 
 def program(*commands: isa.Command) -> bytes:
