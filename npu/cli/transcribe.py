@@ -20,6 +20,7 @@ from npu.cli._models import (
     is_image,
     json_option,
     machine_of,
+    max_cycles_option,
     open_image,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -43,9 +44,15 @@ from npu.params import ChipParams
 @click.argument("audio", nargs=-1, required=True)
 @chip_option
 @engine_option
+@max_cycles_option
 @json_option
 def command(
-    model: str, audio: tuple[str, ...], chip: str | None, engine: str, json_path: str | None
+    model: str,
+    audio: tuple[str, ...],
+    chip: str | None,
+    engine: str,
+    max_cycles: int | None,
+    json_path: str | None,
 ) -> None:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
 
@@ -53,7 +60,7 @@ def command(
     which the next one is due.
     """
     require_place(json_path, inputs=files_of(model, chip, *audio))
-    speech, runner, params = _engine(model, engine, chip)
+    speech, runner, params = _engine(model, engine, chip, max_cycles)
     for path in audio:
         next(stream_audio(path, speech.rate), None)
     with (
@@ -69,7 +76,9 @@ def command(
     _show(report, json_path)
 
 
-def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, ChipParams | None]:
+def _engine(
+    model: str, engine: str, chip: str | None, max_cycles: int | None
+) -> tuple[Speech, Engine, ChipParams | None]:
     if engine == "kernels":
         if is_image(model):
             raise ModelError(
@@ -83,7 +92,11 @@ def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, 
         Speech.of_model(load_model(model))
     image = open_image(model, chip)
     speech = Speech.of_image(image)
-    runner = OnChip(image, machine) if engine == "rtl" else Twin(image)
+    runner = (
+        OnChip(image, machine, max_cycles=max_cycles)
+        if engine == "rtl"
+        else Twin(image, max_cycles=max_cycles)
+    )
     return speech, runner, image.params
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu import isa, timing
+from npu.budget import NO_END, Budget
 from npu.errors import ImageError, MachineError
 from npu.format import LUT_BYTES, PARAM_WORD, tile_directory_bytes
 from npu.isa import Command, ElementType, Status
@@ -108,6 +109,7 @@ class Machine:
         self.table = np.zeros(LUT_BYTES, np.int8)
         self.registers = [0] * isa.REGISTERS
         self.cycle = 0
+        self._last = NO_END
         self.dma = Dma(params, self.memory)
         self.counters = Counters()
         self._units = {
@@ -125,19 +127,23 @@ class Machine:
         self._bound: dict[int, _Bound] = {}
 
     # --- sequencer ------------------------------------------------------------------------------
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error, and when `budget` is used up.
         """
+        budget = budget or Budget(NO_END, MAX_COMMANDS)
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self._set(register, value)
         # A transfer that is still open when the chip halts goes on; the next start waits for it.
         began = self.cycle = self.dma.idle_at(self.cycle)
-        for _ in range(MAX_COMMANDS):
+        self._last = began + budget.cycles
+        for _ in range(budget.commands):
             if not 0 <= pc < len(self.program):
                 raise MachineError(
                     f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
@@ -158,10 +164,14 @@ class Machine:
                 retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
                 self.observer(retire, self)
             if cmd.opcode.name == "HALT":
+                if self.cycle > self._last:
+                    break
                 self.counters.cycles += self.cycle - began
                 return self.cycle - began
             pc = pc + 1 if target is None else target
-        raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
+            if self.cycle > self._last:
+                break
+        raise budget.used_up()
 
     def _set(self, register: int, value: int) -> bytes:
         value = (value + (1 << 31)) % (1 << 32) - (1 << 31)
@@ -292,7 +302,7 @@ class Machine:
             self._check_races(start, reads.spans)
             record = key is not None and self._loaded.holds(key, reads.spans)
             work, written, made = self._matvec.step(
-                cmd, reads, self.banks, self.param, self.sram, record
+                cmd, reads, self.banks, self.param, self.sram, record, self._last - start
             )
             gated = work.gated
             if key is not None and made is not None:
