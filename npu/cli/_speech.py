@@ -38,7 +38,7 @@ class OnChip:
     ----------
     image : the compiled transducer.
     machine : what it runs on.
-    observer, recording : as the session takes them.
+    observer, recording, max_cycles : as the session takes them.
     """
 
     def __init__(
@@ -48,10 +48,15 @@ class OnChip:
         *,
         observer: Observer | None = None,
         recording: Recording | None = None,
+        max_cycles: int | None = None,
     ) -> None:
         self.params = image.params
         self._session = TransducerSession(
-            image, machine=machine, observer=observer, recording=recording
+            image,
+            machine=machine,
+            observer=observer,
+            recording=recording,
+            max_cycles=max_cycles,
         )
 
     def reset(self) -> None:
@@ -76,9 +81,11 @@ class OnChip:
 class Twin(OnChip):
     """A transducer on the twin, which also counts what costs energy."""
 
-    def __init__(self, image: Image, recording: Recording | None = None) -> None:
+    def __init__(
+        self, image: Image, recording: Recording | None = None, max_cycles: int | None = None
+    ) -> None:
         self._profile = Profile(image)
-        super().__init__(image, observer=self._profile, recording=recording)
+        super().__init__(image, observer=self._profile, recording=recording, max_cycles=max_cycles)
 
     def activity(self) -> Activity:
         """What happened so far."""

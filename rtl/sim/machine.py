@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npu import isa
+from npu.budget import Budget
 from npu.errors import ImageError, MachineError
 from npu.params import ChipParams
 from npu.trace import Retire
@@ -21,6 +22,8 @@ STAGE = 1 << 31
 MAX_CYCLES = 10_000_000_000
 # Cycles between two looks at the status while transfers end.
 IDLE_CYCLES = 10_000
+# Cycles from the write that starts the chip to the first that it counts, and to spare.
+STARTING = 100
 # Reads of the status for each cycle that loading a program takes on a bus that is always ready.
 LOAD_PATIENCE = 10
 OKAY = 0
@@ -192,11 +195,13 @@ class RtlMachine:
             self._library.zs_run(self._handle, self.params.memory_latency_cycles, 0)
         raise MachineError("the chip does not come out of reset")
 
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error, and when the cycles of `budget` are used up.
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()
@@ -205,23 +210,26 @@ class RtlMachine:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self.write(f"R{register}", value)
         began = self._library.zs_running(self._handle)
-        self._start(pc)
+        self._start(pc, budget)
         self._known_sram[:] = self.sram
         return self._library.zs_running(self._handle) - began
 
-    def _start(self, pc: int) -> None:
+    def _start(self, pc: int, budget: Budget | None = None) -> None:
+        budget = budget or Budget.of_cycles(self.max_cycles)
+        end = self._library.zs_running(self._handle) + budget.cycles
         self.write("START_PC", pc)
         self.write("IRQ_STATUS", _bit(IRQ, "halted") | _bit(IRQ, "loaded"))
         self.write("CONTROL", _bit(CONTROL, "start"))
         while True:
-            stopped = self._library.zs_run(
-                self._handle, self.max_cycles, int(self.observer is not None)
-            )
+            left = max(0, end - self._library.zs_running(self._handle)) + STARTING
+            stopped = self._library.zs_run(self._handle, left, int(self.observer is not None))
             self._report()
             if stopped == 1:
                 break
             if stopped == 0:
-                raise MachineError(f"no HALT within {self.max_cycles} cycles")
+                raise budget.used_up()
+        if self._library.zs_running(self._handle) > end:
+            raise budget.used_up()
         # The host's next access to memory must not race with the chip's, and a transfer behind
         # HALT may fail.
         self._check_status()

@@ -10,6 +10,7 @@ import pytest
 
 from compiler import compile_model, load_model
 from npu import isa, timing
+from npu.budget import Budget
 from npu.errors import MachineError
 from npu.format import directory_words
 from npu.image import Image
@@ -225,3 +226,17 @@ def test_waves_are_written(tmp_path):
     rtl.run(0)
     rtl.close()
     assert "debug_retire" in waves.read_text()
+
+
+def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
+    count = [command("ADD", rd=1, imm=1)] * 4
+    program = b"".join(encode(c) for c in [*count, command("HALT")])
+    needed = Machine(TINY, 4096, program).run(0)
+    rtl = RtlMachine(TINY, 4096, program)
+    assert rtl.run(0, None, Budget.of_cycles(needed)) == needed
+    for made in (Machine(TINY, 4096, program), rtl):
+        with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
+            made.run(0, None, Budget.of_cycles(needed - 1))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)))
+    with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
+        endless.run(0, None, Budget.of_cycles(10_000))
