@@ -78,7 +78,7 @@ _FUNCTIONS = {
     "zs_write": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.c_uint32]),
     "zs_read": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
     "zs_run": (_INT, [_HANDLE, _U64, _INT]),
-    "zs_idle": (_INT, [_HANDLE, _U64]),
+    "zs_pass": (None, [_HANDLE, _U64]),
     "zs_cycles": (_U64, [_HANDLE]),
     "zs_running": (_U64, [_HANDLE]),
     "zs_simulated": (_U64, [_HANDLE]),

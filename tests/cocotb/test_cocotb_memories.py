@@ -32,7 +32,7 @@ def simulate(folder: Path, simulator: str, **environment: str) -> tuple[bool, st
 def test_stores_reach_the_memory_of_others(tmp_path, simulator):
     passed, log = simulate(tmp_path, simulator)
     assert passed, log
-    assert "PASS=6" in log
+    assert "PASS=7" in log
 
 
 @pytest.mark.long
