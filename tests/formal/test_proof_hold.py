@@ -201,8 +201,6 @@ def test_faulty_hold(monkeypatch, old, new, failed):
 
 def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
     """Why sequencer and control block refuse them."""
-    spec = hold(
-        monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"), progress=True
-    )
+    spec = hold(monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"))
     verdict = prove(spec)
     assert verdict.refuted and verdict.failed == "never_stuck", verdict
