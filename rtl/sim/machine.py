@@ -278,7 +278,7 @@ class RtlMachine:
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
-        self._start(0)
+        self._start(0, None, Budget.of_cycles(self.max_cycles))
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
