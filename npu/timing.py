@@ -93,3 +93,5 @@ def vector(name: str, groups: int) -> int:
 # in the same cycle), and from its last beat or response to `done`.
 DMA_START = 2
 DMA_DONE = 1
+# From `done` of a tile that does not fit to the sequencer's knowing it.
+TILE_JUDGED = 2

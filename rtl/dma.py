@@ -271,7 +271,8 @@ class Dma(wiring.Component):
 
         # --- ends -------------------------------------------------------------------------------
         culprit = Signal(PC_BITS)
-        misfit = is_kind["LOAD_BANK"] & (tile.error | (gap & ~tile.complete))
+        # Told at the transfer's end, so that an error response on a later beat comes first.
+        misfit = gap & is_kind["LOAD_BANK"] & (tile.error | ~tile.complete)
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(head.word)
             with m.If(bad):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from npu import isa
+from npu.budget import Budget
 from npu.errors import ImageError, MachineError
 from npu.params import ChipParams
 from npu.trace import Retire
@@ -21,9 +22,15 @@ from rtl.sim import verilate
 STAGE = 1 << 31
 # A start that has not halted after this many cycles never will.
 MAX_CYCLES = 10_000_000_000
+# Cycles from the write that starts the chip to the first that it counts, and to spare.
+STARTING = 100
 # A program load takes at most so many times the cycles of a bus that is always ready.
 LOAD_PATIENCE = 1000
 OKAY = 0
+
+
+class _NoInterrupt(MachineError):
+    """The chip did not raise its interrupt in time."""
 
 
 class RtlMachine:
@@ -45,6 +52,8 @@ class RtlMachine:
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
     """
+
+    max_cycles = MAX_CYCLES
 
     def __init__(
         self,
@@ -171,11 +180,13 @@ class RtlMachine:
         """Clear an error; memories keep their contents, registers do not."""
         self._work(driver.reset())
 
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error, and when the cycles of `budget` are used up.
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()
@@ -183,18 +194,23 @@ class RtlMachine:
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
         began = self._library.zs_running(self._handle)
-        self._start(pc, arguments)
+        self._start(pc, arguments, budget or Budget.of_cycles(self.max_cycles))
         self._known_sram[:] = self.sram
         return self._library.zs_running(self._handle) - began
 
-    def _start(self, pc: int, arguments: dict[int, int] | None = None) -> None:
+    def _start(self, pc: int, arguments: dict[int, int] | None, budget: Budget) -> None:
+        end = self._library.zs_running(self._handle) + budget.cycles
         try:
-            self._work(driver.start(pc, arguments))
+            self._work(driver.start(pc, arguments), budget.cycles + STARTING)
+        except _NoInterrupt:
+            raise budget.used_up() from None
         except MachineError as error:
             if error.status is None or error.pc is None:
                 raise
             what = f"command {error.pc} ({self._disassembly(error.pc)}): {error.status.name}"
             raise MachineError(what, error.status, error.pc) from None
+        if self._library.zs_running(self._handle) > end:
+            raise budget.used_up()
 
     def _work(self, steps: Steps, limit: int = MAX_CYCLES) -> None:
         """Do what the reference driver asks for; an interrupt comes within `limit` cycles."""
@@ -220,7 +236,7 @@ class RtlMachine:
             if stopped == 1:
                 return
             if stopped == 0:
-                raise MachineError(f"no interrupt within {limit} cycles")
+                raise _NoInterrupt(f"no interrupt within {limit} cycles")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
@@ -262,7 +278,7 @@ class RtlMachine:
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
-        self._start(0)
+        self._start(0, None, Budget.of_cycles(self.max_cycles))
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)

@@ -128,12 +128,12 @@ def test_pending_transfers_are_found_by_place():
     queue = engine()
     transfer = queue.read(0, 0, 10, tag=0, space="bank", first=10, end=20)
     for space, first, end, found in (
-        ("bank", 0, 10, None),
-        ("bank", 20, 30, None),
-        ("param", 10, 20, None),
-        ("bank", 0, 11, transfer),
-        ("bank", 19, 40, transfer),
-        ("bank", 12, 13, transfer),
+        ("bank", 0, 10, False),
+        ("bank", 20, 30, False),
+        ("param", 10, 20, False),
+        ("bank", 0, 11, True),
+        ("bank", 19, 40, True),
+        ("bank", 12, 13, True),
     ):
         assert queue.pending(transfer.done, space, first, end) is found
     assert queue.pending(transfer.done + 1, "bank", 10, 20) is None
