@@ -74,6 +74,11 @@ class SequencerSpec(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+
+        def flow(m: Module, name: str, holds) -> None:
+            if not self._payload:
+                check(m, name, holds)
+
         unit = self._unit
         m.submodules.unit, inside = opened(unit)
         (registers,), (legality,) = (self._parts[k] for k in ("ScalarRegisters", "CommandCheck"))
@@ -113,17 +118,17 @@ class SequencerSpec(wiring.Component):
             Assume(~running | (self.commands == self.before(m, self.commands))),
         ]
         begins = self.before(m, self.host_start & (error == Status.OK))
-        check(m, "runs_from_a_start", (running & ~was_running) == begins)
-        check(m, "starts_at", ~begins | (pc == self.before(m, self.host_pc)))
+        flow(m, "runs_from_a_start", (running & ~was_running) == begins)
+        flow(m, "starts_at", ~begins | (pc == self.before(m, self.host_pc)))
         halts = self.before(m, unit.retire & is_opcode(cmd, "HALT"))
         stops = was_running & ~running
-        check(m, "stops", stops == (was_running & (halts | (error != Status.OK))))
-        check(m, "error_stays", (was_error == Status.OK) | (error == was_error))
-        check(m, "error_stops", (error == Status.OK) | ~running)
-        check(m, "error_when_it_stops", (error == was_error) | (stops & ~retired))
+        flow(m, "stops", stops == (was_running & (halts | (error != Status.OK))))
+        flow(m, "error_stays", (was_error == Status.OK) | (error == was_error))
+        flow(m, "error_stops", (error == Status.OK) | ~running)
+        flow(m, "error_when_it_stops", (error == was_error) | (stops & ~retired))
         index, was_index = host.error_pc, self.before(m, host.error_pc)
-        check(m, "index_stays", (index == was_index) | (was_error != error))
-        check(
+        flow(m, "index_stays", (index == was_index) | (was_error != error))
+        flow(
             m,
             "write_arrives",
             ~self.host_write
@@ -158,15 +163,15 @@ class SequencerSpec(wiring.Component):
             known = inside[name] == is_opcode(cmd, *names)
             check(m, f"lemma_{name}", ~(checked | now) | known)
         check(m, "starts_in_time", unit.start == fetched)
-        check(m, "one_at_a_time", ~executing | ~(unit.start | unit.program.en | unit.fetching))
-        check(m, "retires_once", ~unit.retire | now)
-        check(m, "nothing_while_stopped", running | ~(unit.start | unit.retire))
+        flow(m, "one_at_a_time", ~executing | ~(unit.start | unit.program.en | unit.fetching))
+        flow(m, "retires_once", ~unit.retire | now)
+        flow(m, "nothing_while_stopped", running | ~(unit.start | unit.retire))
         branch = is_opcode(cmd, *BRANCHES) & (pc == self.before(m, fields(cmd, "BEQ").target))
         follows = (pc == (was_pc + 1)[:PC_BITS]) | branch
-        check(m, "next", ~retired | follows)
-        check(m, "pc_stays", ~running | retired | begins | (pc == was_pc))
+        flow(m, "next", ~retired | follows)
+        flow(m, "pc_stays", ~running | retired | begins | (pc == was_pc))
         check(m, "command_stays", ~executing | (cmd == was_cmd))
-        check(m, "fetches", ~unit.program.en | (unit.program.addr == pc[: len(unit.program.addr)]))
+        flow(m, "fetches", ~unit.program.en | (unit.program.addr == pc[: len(unit.program.addr)]))
 
         verdict = self.before(m, self.illegal)
         m.d.comb += Assume((self.illegal == verdict) | self.before(m, legality.en))
@@ -180,21 +185,21 @@ class SequencerSpec(wiring.Component):
         waits = Signal()
         any_busy = busy["matvec"] | busy["vector"]
         begin = unit.matvec.start | unit.vector.start
-        check(m, "a_unit_starts_with_its_command", ~begin | unit.start)
-        check(m, "one_unit", ~(unit.matvec.start & unit.vector.start) & ~(begin & any_busy))
-        check(m, "unit_or_transfer", ~((begin | any_busy) & t.valid))
+        flow(m, "a_unit_starts_with_its_command", ~begin | unit.start)
+        flow(m, "one_unit", ~(unit.matvec.start & unit.vector.start) & ~(begin & any_busy))
+        flow(m, "unit_or_transfer", ~((begin | any_busy) & t.valid))
         for name, signal in busy.items():
             port = getattr(unit, name)
             done = getattr(self, f"{name}_done")
             m.d.comb += Assume(~done | signal)
             m.d.sync += signal.eq((signal | port.start) & ~done)
             mine = is_opcode(cmd, *unit_opcodes(name))
-            check(m, f"{name}_starts", ~unit.start | refused | (port.start == mine))
+            flow(m, f"{name}_starts", ~unit.start | refused | (port.start == mine))
             bad = self.before(m, done & (port.error != Status.OK))
             same = (error == self.before(m, port.error)) & (index == was_pc)
-            check(m, f"{name}_fails", ~bad | (~running & same))
+            flow(m, f"{name}_fails", ~bad | (~running & same))
             good = self.before(m, done & (port.error == Status.OK))
-            check(m, f"{name}_ends", ~good | (running & retired))
+            flow(m, f"{name}_ends", ~good | (running & retired))
 
         # --- transfers --------------------------------------------------------------------------
         pending = Signal()  # one that is waited for
@@ -212,18 +217,18 @@ class SequencerSpec(wiring.Component):
         if self._payload:
             self._asked(m, t, waiting, executing, cmd)
         check(m, "transfer_of_a_command", ~t.valid | (now & running))
-        check(m, "transfer_once", ~pending | ~t.valid)
+        flow(m, "transfer_once", ~pending | ~t.valid)
         done = self.before(m, self.done & (self.late == Status.OK) & running)
-        check(m, "transfer_ends", ~done | (running & retired))
+        flow(m, "transfer_ends", ~done | (running & retired))
         for_dma = (t.valid | pending | (is_opcode(cmd, "WAIT") & executing)) & running
         stopped = self.before(m, for_dma & ~refused & (self.late != Status.OK))
-        check(m, "no_wait_for_a_failed_dma", ~stopped | ~running)
+        flow(m, "no_wait_for_a_failed_dma", ~stopped | ~running)
 
         # --- refusals ---------------------------------------------------------------------------
-        check(m, "refused_starts_nothing", ~refused | ~(begin | t.valid | unit.retire))
+        flow(m, "refused_starts_nothing", ~refused | ~(begin | t.valid | unit.retire))
         over = self.before(m, self.before(m, refused))
         why = (error == Status.ILLEGAL_COMMAND) & (index == self.before(m, was_pc))
-        check(m, "refused", ~over | (~running & why))
+        flow(m, "refused", ~over | (~running & why))
 
         # --- progress ---------------------------------------------------------------------------
         m.d.comb += waits.eq(
@@ -237,7 +242,7 @@ class SequencerSpec(wiring.Component):
         m.d.sync += idle.eq(0)
         with m.If(running & ~waits & ~unit.retire & (idle <= PATIENCE)):
             m.d.sync += idle.eq(idle + 1)
-        check(m, "never_stuck", idle <= PATIENCE)
+        flow(m, "never_stuck", idle <= PATIENCE)
 
         activities = [
             unit.fetching,
@@ -246,9 +251,9 @@ class SequencerSpec(wiring.Component):
             unit.waiting,
             unit.transfer_busy,
         ]
-        check(m, "one_activity", sum(activities) <= 1)
-        check(m, "no_activity_while_stopped", running | (sum(activities) == 0))
-        check(m, "register_written_at_the_end", ~unit.register.en | unit.retire)
+        flow(m, "one_activity", sum(activities) <= 1)
+        flow(m, "no_activity_while_stopped", running | (sum(activities) == 0))
+        flow(m, "register_written_at_the_end", ~unit.register.en | unit.retire)
         return m
 
     def _asked(self, m: Module, t, waiting, executing, cmd) -> None:
