@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,9 +18,11 @@ from npu.errors import ImageError, ParamsError
 from npu.files import read_file
 from npu.graph import MAX_RANK
 from npu.isa import COMMAND_BYTES, decode_program
+from npu.model_config import MAX_SYMBOLS_PER_FRAME
 from npu.params import ChipParams, params_from_dict
 
 METADATA_KEY = "zeroskip"
+CALL_SHIFT: Final = 16
 
 MAX_FILE_BYTES = (1 << 31) + (64 << 20)
 """The largest external memory that a chip can have, with a header and a program."""
@@ -97,7 +99,8 @@ class TransducerInfo(_Checked):
     """How the host feeds a transducer: features in, tokens out.
 
     `features.address` is a ring of `calls` encoder inputs; `tokens_address` holds up to
-    calls * max_symbols_per_frame int32 tokens.
+    calls * max_symbols_per_frame words: the symbol in the low `call_shift` bits, above it how many
+    calls of the start were left behind the one that emitted it.
     """
 
     config: dict
@@ -105,7 +108,8 @@ class TransducerInfo(_Checked):
     features: TensorInfo
     calls: _Count
     tokens_address: _Size
-    max_symbols_per_frame: _Count
+    call_shift: Literal[16]
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
 
 
 class Header(_Checked):

@@ -17,7 +17,7 @@ from npu.errors import MachineError
 from npu.isa import Status
 from npu.jit import kernel
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 
 BOUNDARY = 4096
 # When a transfer that never has its turn is done.
@@ -126,25 +126,44 @@ def deal(tile, banks, first):
 
 
 @kernel
-def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
-    """Cycle of the last write response: per burst address, then beats, then the response."""
+def _next_ready(pattern, cycle):
+    """First cycle, not before `cycle`, that the pattern allows."""
+    while not pattern[cycle % len(pattern)]:
+        cycle += 1
+    return cycle
+
+
+@kernel
+def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):
+    """Cycle of the last write response of a write that starts at `start`.
+
+    Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
+    for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
+    least `gap` cycles apart, in the `order` of `npu.twin.memory.WriteOrder`; it responds `latency`
+    cycles after it has taken the later of address and last beat, when `b` allows it. The next
+    burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
+    modulo length.
+    """
     cycle = start
     left = beats
     while left > 0:
         burst = _burst_beats(address, left, bus_bytes, longest)
-        while not aw[cycle % len(aw)]:
-            cycle += 1
-        cycle += 1
-        for beat in range(burst):
-            while not w[cycle % len(w)]:
-                cycle += 1
-            cycle += gap if beat < burst - 1 else 1
-        cycle += latency - 1
-        while not b[cycle % len(b)]:
-            cycle += 1
+        addressed = cycle
+        if order != WriteOrder.DATA_FIRST:
+            addressed = _next_ready(aw, cycle + (order == WriteOrder.TOGETHER))
+        if order == WriteOrder.TOGETHER:
+            filled = addressed
+        elif order == WriteOrder.ADDRESS_FIRST:
+            filled = _next_ready(w, addressed + 1)
+        else:
+            filled = _next_ready(w, cycle)
+        for _ in range(burst - 1):
+            filled = _next_ready(w, filled + gap)
+        if order == WriteOrder.DATA_FIRST:
+            addressed = _next_ready(aw, filled + 1)
+        cycle = _next_ready(b, max(addressed, filled) + latency) + 1
         left -= burst
         address += burst * bus_bytes
-        cycle += 1
     return cycle - 1
 
 
@@ -267,7 +286,7 @@ class Dma:
         last = write_cycles(
             *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
             *(p.memory_latency_cycles, p.memory_cycles_per_beat),
-            *(schedule.aw, schedule.w, schedule.b),
+            *(schedule.aw, schedule.w, schedule.b, int(schedule.order)),
         )
         self.bytes_written += beats * p.bus_bytes
         return self._queue(start, int(last), **target)

@@ -35,8 +35,9 @@ FAULTS = {
     5: (Status.RECORD, "a row record lies outside parameter memory"),
     6: (Status.RECORD, "a destination or scale index is out of range"),
     7: (Status.RECORD, "a scale is out of range"),
+    8: (None, "the limit of cycles is used up; if the image is right, raise it with --max-cycles"),
 }
-_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE = FAULTS
+_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE, _ENDLESS = FAULTS
 
 
 @kernel
@@ -81,6 +82,7 @@ def step(
     plan_row,
     plan_column,
     plan_weight,
+    most_cycles=1 << 62,
 ):
     """Run the lanes from their first turn to the last write.
 
@@ -95,6 +97,8 @@ def step(
         them one by one: number (counted slot by slot) and its record.
     plan_* : number of the row, column and weight of every symbol in decode order, as far as there
         is room; `symbols` says how many there were.
+
+    most_cycles : a fault if the lanes need more.
 
     A corrupt stream ends the run at once, a row whose record is wrong writes nothing and is told
     at the end.
@@ -159,6 +163,8 @@ def step(
     cycle = np.int64(0)
     thread = 0
     while rows_open > 0:
+        if cycle >= most_cycles:
+            return _ENDLESS, 0, thread, 0, cycle, 0, 0, 0, 0
         for lane in range(lanes):
             while arrived[lane] < held[lane]:
                 place = (head[lane] + arrived[lane]) % fifo_depth

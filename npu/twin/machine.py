@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu import isa, timing
+from npu.budget import NO_END, Budget
 from npu.errors import ImageError, MachineError
 from npu.format import LUT_BYTES, PARAM_WORD, tile_directory_bytes
 from npu.isa import Command, ElementType, Status
@@ -110,6 +111,7 @@ class Machine:
         self.registers = [0] * isa.REGISTERS
         self.status = Status.OK
         self.cycle = 0
+        self._last = NO_END
         self.dma = Dma(params, self.memory)
         self.counters = Counters()
         self._units = {
@@ -186,11 +188,13 @@ class Machine:
             raise MachineError(f"the chip refused to {what}: in error ({self.status.name}); reset")
 
     # --- sequencer ------------------------------------------------------------------------------
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error; from then on (without a status) until `reset`.
+        in error, from then on (without a status) until `reset`, and when `budget` is used up.
         """
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
@@ -198,15 +202,16 @@ class Machine:
             self._set(register, value)
         self._refuse_in_error("start")
         try:
-            return self._run(pc)
+            return self._run(pc, budget or Budget(NO_END, MAX_COMMANDS))
         except MachineError as error:
             self.status = error.status or Status.OK
             raise
 
-    def _run(self, pc: int) -> int:
+    def _run(self, pc: int, budget: Budget) -> int:
         # A transfer that is still open when the chip halts goes on; the next start waits for it.
         began = self.cycle = self.dma.idle_at(self.cycle)
-        for _ in range(MAX_COMMANDS):
+        self._last = began + budget.cycles
+        for _ in range(budget.commands):
             self._look(self.cycle)
             if not 0 <= pc < len(self.program):
                 raise MachineError(
@@ -229,11 +234,15 @@ class Machine:
                 retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
                 self.observer(retire, self)
             if cmd.opcode.name == "HALT":
+                if self.cycle > self._last:
+                    break
                 self._look(NEVER)
                 self.counters.cycles += self.cycle - began
                 return self.cycle - began
             pc = pc + 1 if target is None else target
-        raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
+            if self.cycle > self._last:
+                break
+        raise budget.used_up()
 
     def _at(self, pc: int, error: MachineError) -> MachineError:
         """The error, told of command `pc`."""
@@ -392,7 +401,7 @@ class Machine:
             self._check_races(start, reads.spans)
             record = key is not None and self._loaded.holds(key, reads)
             work, written, made = self._matvec.step(
-                cmd, reads, self.banks, self.param, self.sram, record
+                cmd, reads, self.banks, self.param, self.sram, record, self._last - start
             )
             gated = work.gated
             if key is not None and made is not None:

@@ -163,10 +163,12 @@ class MatVec:
         param: np.ndarray,
         sram: np.ndarray,
         record: bool = False,
+        most_cycles: int = 1 << 62,
     ) -> tuple[Work, np.ndarray, Plan | None]:
         """Do the command, every lane in every cycle.
 
         record : make a plan for the next time.
+        most_cycles : of the lanes; more is a MachineError without a status.
 
         Returns the work, the elements that were written in the order of their addresses, and the
         plan, None where there is no room for it. Raises MachineError with the unit, place and
@@ -202,7 +204,7 @@ class MatVec:
             *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
             *(multipliers, shifts, per_row),
             *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
-            *(plan_row, plan_column, plan_weight),
+            *(plan_row, plan_column, plan_weight, most_cycles),
         )
         if fault:
             status, reason = lane.FAULTS[fault]

@@ -17,7 +17,7 @@ from npu.format import LUT_BYTES
 from npu.isa import COMMAND_BYTES, OPCODES, TAGS, Command, ElementType, command, decode
 from npu.isa import encode as encode_command
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 from tests.lockstep.places import Places
 from tests.lockstep.tiles import TILES, Layout, tile_data
 
@@ -474,7 +474,7 @@ def build(recipe: Recipe, params: ChipParams) -> Program:
         [encode_command(c) for c in builder.commands],
         starts,
         np.concatenate([memory, rng.integers(0, 256, spare, np.uint8)]),
-        BusSchedule(*patterns),
+        BusSchedule(*patterns, order=WriteOrder(recipe.seed % len(WriteOrder))),
         rng.integers(0, 256, params.sram_bytes, np.uint8),
     )
     _damaged(program, recipe.damage)
