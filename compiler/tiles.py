@@ -15,6 +15,7 @@ from npu.format import (
     MAX_TILE_ROWS,
     ROW_DTYPE,
     SCALE_DTYPE,
+    WORD_BITS,
     block_bytes,
     pack_block,
     tile_directory_bytes,
@@ -65,6 +66,13 @@ class PackedMatrix:
         """Everything that the weights cost: tiles and code sets, without scales."""
         scales = self.block_scales * SCALE_DTYPE.itemsize
         return 8 * (sum(len(tile.image) for tile in self.tiles) + len(self.block) - scales)
+
+    @property
+    def bank_bits(self) -> int:
+        """What the lanes read of it from their banks: directories and streams."""
+        return WORD_BITS * sum(
+            len(section) for tile in self.tiles for section in tile.packed.sections
+        )
 
     @property
     def block_scales(self) -> int:

@@ -12,6 +12,7 @@ from compiler import load_model
 from npu.cli._lockstep import Clocked, call, calls_of, session_of
 from npu.cli._models import (
     compile_for,
+    files_of,
     first_run_notice,
     json_option,
     load_chip,
@@ -57,7 +58,7 @@ def twin(chip: str, model: str, calls: int, json_path: str | None) -> int:
     Building, compiling, boot and the first call are not measured. Exit status 1 if the two differ
     in any call's outputs or cycles, or in what memory, SRAM and registers hold at the end.
     """
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(model, chip))
     machines = {name: Clocked(machine_of(name)) for name in ENGINES}
     with first_run_notice():
         image = compile_for(load_model(model), load_chip(chip))
@@ -139,7 +140,7 @@ def codec(model: str, large: bool, json_path: str | None) -> int:
     """
     from npu.cli import _codec, _codec_cases, _codec_show
 
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(model))
     params = load_chip(DEFAULT_CHIP)
     with first_run_notice():
         matrices = _codec_cases.model_cases(load_model(model), params)
