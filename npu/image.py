@@ -18,6 +18,7 @@ from npu.errors import ImageError, ParamsError
 from npu.files import read_file
 from npu.graph import MAX_RANK
 from npu.isa import COMMAND_BYTES, decode_program
+from npu.model_config import MAX_SYMBOLS_PER_FRAME
 from npu.params import ChipParams, params_from_dict
 
 METADATA_KEY = "zeroskip"
@@ -108,7 +109,7 @@ class TransducerInfo(_Checked):
     calls: _Count
     tokens_address: _Size
     call_shift: Literal[16]
-    max_symbols_per_frame: _Count
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
 
 
 class Header(_Checked):

@@ -33,6 +33,8 @@ from npu.text import printable
 MAX_TEXT_BYTES = 4 << 20
 """Of `model.json` and of `tokens.txt`, which takes some 20 bytes a symbol."""
 
+MAX_SYMBOLS_PER_FRAME = 1024
+
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
 # Symbols that a model may emit and that stand for no text.
 UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
@@ -190,12 +192,25 @@ class ModelConfig(_Frozen):
     type: Literal["transducer"]
     blank_id: Literal[0]
     start_id: Annotated[int, Field(ge=0)]
-    max_symbols_per_frame: Annotated[int, Field(ge=1)]
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
     encoder: EncoderConfig
     decoder: DecoderConfig
     joiner: JoinerConfig
     frontend: FrontendConfig
     provenance: JsonValue = None
+
+    @field_validator("frontend")
+    @classmethod
+    def _a_millisecond_a_call(cls, front: FrontendConfig, info: ValidationInfo) -> FrontendConfig:
+        # Or a second of sound would be thousands of calls of the encoder.
+        encoder = info.data.get("encoder")
+        frames = front.stack_hop * (encoder.frames_per_call if encoder is not None else 1)
+        if 1000 * front.hop_length * frames < front.sample_rate_hz:
+            raise _problem(
+                f"must have a hop_length of at least a millisecond for {frames} frames a call, "
+                f"{-(-front.sample_rate_hz // (1000 * frames))}, not {front.hop_length}"
+            )
+        return front
 
 
 def load_model_config(path: str | Path) -> ModelConfig:

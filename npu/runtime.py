@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from npu.budget import Budget, Budgets
 from npu.errors import InputError, MachineError
 from npu.image import CALL_SHIFT, Image, TensorInfo
 from npu.trace import Retire
@@ -32,7 +33,17 @@ class Recording:
 
 
 class _Session:
-    """What both kinds of session share: the machine, booted."""
+    """What both kinds of session share: the machine, booted.
+
+    Parameters
+    ----------
+    image : what runs.
+    schedule, step, observer : as `Machine` takes them.
+    recording : gets what the image's probes see.
+    machine : makes what it runs on.
+    max_cycles : of every start. Default: what follows from the image (`npu.budget`), without an
+        end where `schedule` makes the bus wait.
+    """
 
     def __init__(
         self,
@@ -43,8 +54,13 @@ class _Session:
         observer: Observer | None = None,
         recording: Recording | None = None,
         machine: MachineFactory = Machine,
+        max_cycles: int | None = None,
     ) -> None:
         self.image = image
+        # A bus that is not always ready stretches a program beyond any bound.
+        derived = schedule is None and max_cycles is None
+        self._budgets = Budgets(image) if derived else None
+        self._budget = None if max_cycles is None else Budget.of_cycles(max_cycles)
         self._observers = [observer] if observer is not None else []
         if recording is not None:
             self._observers.append(_prober(image, recording))
@@ -57,13 +73,19 @@ class _Session:
             observer=self._observe if self._observers else None,
         )
         self.machine.memory.data[: len(image.memory)] = image.memory
-        self.boot_cycles = self.machine.run(image.header.entries["boot"])
+        self.boot_cycles = self._run("boot")
         self.reset_cycles = 0
         self.reset()
 
     def reset(self) -> None:
         """Begin an utterance: states to their start values."""
-        self.reset_cycles = self.machine.run(self.image.header.entries["reset"])
+        self.reset_cycles = self._run("reset")
+
+    def _run(self, entry: str, calls: int = 0) -> int:
+        """One start, of `calls` encoder calls if it is one of those, within its budget."""
+        budget = self._budget if self._budgets is None else self._budgets.of_start(calls)
+        arguments = {CALLS: calls} if calls else None
+        return self.machine.run(self.image.header.entries[entry], arguments, budget)
 
     def _observe(self, retire: Retire, machine: Machine) -> None:
         for observer in self._observers:
@@ -117,7 +139,7 @@ class GraphSession(_Session):
                     )
         for tensor, array in zip(header.inputs, inputs, strict=True):
             self._write(tensor, array)
-        self.cycles.append(self.machine.run(header.entries["invoke"]))
+        self.cycles.append(self._run("invoke"))
         return [self._read(tensor) for tensor in header.outputs]
 
 
@@ -175,7 +197,7 @@ class TransducerSession(_Session):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
                 self._write(tensor, call, index * tensor.rows * tensor.stride)
-            cycles = self.machine.run(self.image.header.entries["frames"], {CALLS: len(chunk)})
+            cycles = self._run("frames", len(chunk))
             self.cycles.append(cycles + self._restart_cycles)
             self._restart_cycles = 0
             answers += self._answers(len(chunk))

@@ -41,6 +41,14 @@ json_option = click.option(
 )
 
 
+max_cycles_option = click.option(
+    "--max-cycles",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most cycles of one start of the chip; by default what the image can need.",
+)
+
+
 def files_of(model: str | None = None, *others: str | None) -> list[Path]:
     """Every file that a command reads, for `require_place`: those of MODEL, and `others`."""
     files = [] if model is None else model_files(model)

@@ -24,6 +24,7 @@ from npu.cli._models import (
     json_option,
     load_chip,
     machine_of,
+    max_cycles_option,
     open_image,
 )
 from npu.cli._npz import Wanted, npz_writer, read_inputs
@@ -42,6 +43,7 @@ LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 @click.option("--output", "output_path", metavar="OUT.npz", required=True, help="To write.")
 @chip_option
 @engine_option
+@max_cycles_option
 @json_option
 def command(
     model: str,
@@ -49,6 +51,7 @@ def command(
     output_path: str,
     chip: str | None,
     engine: str,
+    max_cycles: int | None,
     json_path: str | None,
 ) -> None:
     """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
@@ -66,7 +69,7 @@ def command(
             if image is None:
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
-            session = GraphSession(image, machine=machine)
+            session = GraphSession(image, machine=machine, max_cycles=max_cycles)
             before = session.machine.work()
         answers = []
         for call in range(calls):

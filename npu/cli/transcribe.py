@@ -22,6 +22,7 @@ from npu.cli._models import (
     is_image,
     json_option,
     machine_of,
+    max_cycles_option,
     open_image,
 )
 from npu.cli._output import console, emit_json, progress, require_place, say, table
@@ -62,6 +63,7 @@ TOO_LATE = 1
     metavar="N",
     help="Hear channel N, from 1; without it the mean of all.",
 )
+@max_cycles_option
 @json_option
 def command(
     model: str,
@@ -70,6 +72,7 @@ def command(
     engine: str,
     end_seconds: float,
     channel: int | None,
+    max_cycles: int | None,
     json_path: str | None,
 ) -> int:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
@@ -78,7 +81,7 @@ def command(
     which the next one is due. Exit status 1 if it takes longer.
     """
     require_place(json_path, inputs=files_of(model, chip, *audio))
-    speech, runner, params = _engine(model, engine, chip)
+    speech, runner, params = _engine(model, engine, chip, max_cycles)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
     with (
@@ -98,7 +101,9 @@ def command(
     return 0 if report.get("in_time", True) else TOO_LATE
 
 
-def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, ChipParams | None]:
+def _engine(
+    model: str, engine: str, chip: str | None, max_cycles: int | None
+) -> tuple[Speech, Engine, ChipParams | None]:
     if engine == "kernels":
         if is_image(model):
             raise ModelError(
@@ -112,7 +117,11 @@ def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, 
         Speech.of_model(load_model(model))
     image = open_image(model, chip)
     speech = Speech.of_image(image)
-    runner = OnChip(image, machine) if engine == "rtl" else Twin(image)
+    runner = (
+        OnChip(image, machine, max_cycles=max_cycles)
+        if engine == "rtl"
+        else Twin(image, max_cycles=max_cycles)
+    )
     return speech, runner, image.params
 
 

@@ -216,8 +216,8 @@ FAULTS = (
     Fault(
         "write burst without a last beat",
         "dma.py",
-        "w.payload.last.eq(burst_left == 1)",
-        "w.payload.last.eq(burst_left == 0)",
+        "w.payload.last.eq(burst_beat == bursts.burst_beats)",
+        "w.payload.last.eq(burst_beat == 0)",
         ("dma",),
     ),
     Fault(
@@ -252,8 +252,8 @@ FAULTS = (
     Fault(
         "a reset does not wait for the bus",
         "control.py",
-        "self.reset.eq(resetting & ~self.active & ~self.reset)",
-        "self.reset.eq(resetting)",
+        "self.reset.eq(resetting & ~self.active & ~self.reset & ~wiped)",
+        "self.reset.eq(resetting & ~self.reset & ~wiped)",
         ("control",),
     ),
     Fault(

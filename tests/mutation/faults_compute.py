@@ -220,7 +220,7 @@ COMPUTE = (
     Fault(
         "more rows than a tile may have",
         "requantiser.py",
-        "(self.row.valid & (rows == MAX_TILE_ROWS))",
+        "rows == MAX_TILE_ROWS",
         "0",
         ("requantiser", "matvec"),
     ),

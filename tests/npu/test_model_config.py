@@ -56,6 +56,15 @@ def test_the_trained_model_is_read_as_written(good):
     assert config.frontend.mel.bins == len(config.frontend.mean) == len(config.frontend.std) == 40
 
 
+def test_a_call_takes_a_millisecond_of_sound(tmp_path, good):
+    """A hop of one sample would make 2,667 encoder calls of a second."""
+    path = written(tmp_path, changed(good, ("frontend.hop_length", 1)))
+    assert refusal(path).startswith(
+        "frontend must have a hop_length of at least a millisecond for 6 frames a call, 3, not 1"
+    )
+    load_model_config(written(tmp_path, changed(good, ("frontend.hop_length", 3))))
+
+
 def test_the_configuration_is_frozen():
     config = load_model_config(MODEL / "model.json")
     with pytest.raises(ValueError, match="frozen"):
@@ -121,6 +130,7 @@ FILE = "must be the name of a file in the model's folder, not"
         ("frontend.window", "hamming", f'must be "{WINDOW}", not "hamming"'),
         ("frontend.window_length", 2, "must be at least 3, not 2"),
         ("frontend.hop_length", 0, "must be at least 1, not 0"),
+        ("max_symbols_per_frame", 1025, "must be at most 1024, not 1025"),
         ("frontend.fft_length", 256, "must be at least window_length 400, not 256"),
         (
             "frontend.padding",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from npu.energy import Activity, energy_uj
+from npu.energy import Activity, energy_uj, powered_seconds
 from npu.image import Image
 from npu.params import Energy
 from npu.profile import Profile, measure
@@ -77,3 +77,8 @@ def test_energy_by_hand():
     picojoules = 90 + 200 + 300 + 40 + 50 + 60 + 70
     assert found["leakage"] == 4000.0
     assert found["total"] == pytest.approx(4000.0 + picojoules / 1e6)
+
+
+def test_an_overloaded_chip_is_powered_for_longer_than_the_sound():
+    assert powered_seconds(2.0, 0.1) == 2.0
+    assert powered_seconds(2.0, 5.0) == 5.0
