@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,6 +22,7 @@ from npu.model_config import MAX_SYMBOLS_PER_FRAME
 from npu.params import ChipParams, params_from_dict
 
 METADATA_KEY = "zeroskip"
+CALL_SHIFT: Final = 16
 
 MAX_FILE_BYTES = (1 << 31) + (64 << 20)
 """The largest external memory that a chip can have, with a header and a program."""
@@ -76,13 +77,18 @@ class Probe(_Checked):
 
 
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed."""
+    """A weight matrix as it was packed.
+
+    `compressed_bits`: everything but scales; `bank_bits`: of these, what lies in the weight banks,
+    directories and streams.
+    """
 
     name: str
     rows: _Count
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
+    bank_bits: _Size
     entropy_bits: Annotated[float, Field(ge=0)]
     record_bytes: _Size
     tiles: _Count
@@ -93,7 +99,8 @@ class TransducerInfo(_Checked):
     """How the host feeds a transducer: features in, tokens out.
 
     `features.address` is a ring of `calls` encoder inputs; `tokens_address` holds up to
-    calls * max_symbols_per_frame int32 tokens.
+    calls * max_symbols_per_frame words: the symbol in the low `call_shift` bits, above it how many
+    calls of the start were left behind the one that emitted it.
     """
 
     config: dict
@@ -101,6 +108,7 @@ class TransducerInfo(_Checked):
     features: TensorInfo
     calls: _Count
     tokens_address: _Size
+    call_shift: Literal[16]
     max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
 
 

@@ -36,6 +36,12 @@ MAX_TEXT_BYTES = 4 << 20
 MAX_SYMBOLS_PER_FRAME = 1024
 
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
+# Symbols that a model may emit and that stand for no text.
+UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
+WORD_MARK = "\u2581"
+# Of icefall's lexicons: behind the model's symbols, never emitted.
+_DISAMBIGUATION = re.compile(r"#[0-9]+")
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 # The parenthesis restates the numbers of other keys and is left to the author.
 _TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
@@ -248,7 +254,10 @@ def load_model_config(path: str | Path) -> ModelConfig:
 
 
 def load_tokens(path: str | Path) -> list[str]:
-    """Read a `tokens.txt`: one `symbol id` per line, `<space>` standing for a space.
+    """Read a `tokens.txt`: one `symbol id` per line, as icefall and sherpa-onnx write it.
+
+    `<space>` stands for a space, and so does `\u2581`, with which BPE pieces mark a word's start.
+    Disambiguation symbols (`#0`, `#1`, ...) are left out: they follow the symbols of the model.
 
     Returns
     -------
@@ -271,6 +280,8 @@ def load_tokens(path: str | Path) -> list[str]:
             problems.append(f"line {number} must be `symbol id`, not {_show(line)}")
             continue
         symbol, index = found[1], int(found[2])
+        if _DISAMBIGUATION.fullmatch(symbol):
+            continue
         if index in line_of_id:
             problems.append(f"line {number} repeats id {index} of line {line_of_id[index]}")
         if symbol in line_of_symbol:
@@ -280,6 +291,8 @@ def load_tokens(path: str | Path) -> list[str]:
         line_of_id.setdefault(index, number)
         line_of_symbol.setdefault(symbol, number)
         symbol_of_id.setdefault(index, symbol)
+    if not symbol_of_id and not problems:
+        problems.append("holds no symbols")
     if symbol_of_id:
         blank = symbol_of_id.get(0)
         if blank is not None and blank not in BLANK_SYMBOLS:
@@ -294,9 +307,8 @@ def load_tokens(path: str | Path) -> list[str]:
         ]
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
-    return [
-        " " if symbol_of_id[i] == "<space>" else symbol_of_id[i] for i in range(len(symbol_of_id))
-    ]
+    symbols = (symbol_of_id[i] for i in range(len(symbol_of_id)))
+    return [" " if s == "<space>" else s.replace(WORD_MARK, " ") for s in symbols]
 
 
 @dataclass(frozen=True)
@@ -316,21 +328,27 @@ class Tokens:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, each 0 .. len - 1, without spaces at either end.
 
+        Blank, `<unk>`, `<sos/eos>` and their like have no text. `<0xE2>` is a byte of UTF-8, as
+        of byte-level BPE; bytes that are no character become U+FFFD.
+
         Raises
         ------
         ModelError
             An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
         """
-        text = []
+        text = b""
         for index in ids:
             if not 0 <= index < len(self.symbols):
                 raise ModelError(
                     f"symbol id {index} is not in tokens.txt, which has ids 0 to "
                     f"{len(self.symbols) - 1}; use the tokens.txt of this model"
                 )
-            if index:
-                text.append(self.symbols[index])
-        return "".join(text).strip(" ")
+            symbol = self.symbols[index]
+            if byte := _BYTE.fullmatch(symbol):
+                text += bytes.fromhex(byte[1])
+            elif index and symbol not in UNWRITTEN_SYMBOLS:
+                text += symbol.encode("utf-8", "replace")
+        return text.decode("utf-8", "replace").strip(" ")
 
 
 def _read_text(path: Path) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from npu.errors import ParamsError
 from npu.files import read_text
+from npu.isa import COMMAND_BYTES
 
 PRESETS = ("tiny", "edge", "max")
 KIB = 1024
@@ -132,6 +133,11 @@ class ChipParams(_Checked):
     def bank_words(self) -> int:
         """32-bit words of one lane's bank."""
         return self.bank_bytes // 4
+
+    @property
+    def program_commands(self) -> int:
+        """Commands that program memory holds."""
+        return self.program_bytes // COMMAND_BYTES
 
     def align(self, n_bytes: int) -> int:
         """Round a size up to whole bus words."""

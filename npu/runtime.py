@@ -12,7 +12,7 @@ import numpy as np
 
 from npu.budget import Budget, Budgets
 from npu.errors import InputError, MachineError
-from npu.image import Image, TensorInfo
+from npu.image import CALL_SHIFT, Image, TensorInfo
 from npu.trace import Retire
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule
@@ -148,7 +148,8 @@ class TransducerSession(_Session):
 
     Attributes
     ----------
-    cycles : cycles of every encoder call so far, with the symbols that it emitted.
+    cycles : cycles of every start so far: encoder calls with the symbols that they emitted, and
+        the restart before them if there was one.
     """
 
     def __init__(self, image: Image, **options: Any) -> None:
@@ -156,9 +157,24 @@ class TransducerSession(_Session):
             raise InputError(f"{image.header.model} is a single graph, not a transducer")
         self.info = image.header.transducer
         self.cycles: list[int] = []
+        self._restart_cycles = 0
         super().__init__(image, **options)
 
+    def reset(self) -> None:
+        super().reset()
+        self._restart_cycles = 0
+
+    def restart(self) -> None:
+        """Begin another utterance amid a stream: as `reset`, but it counts to the next call."""
+        self.reset()
+        self._restart_cycles = self.reset_cycles
+
     def accept(self, features: np.ndarray, calls_per_start: int = 1) -> list[int]:
+        """As `accept_calls`, the symbols of all calls in one list."""
+        answers = self.accept_calls(features, calls_per_start)
+        return [symbol for symbols in answers for symbol in symbols]
+
+    def accept_calls(self, features: np.ndarray, calls_per_start: int = 1) -> list[list[int]]:
         """Take the next encoder calls of the utterance.
 
         Parameters
@@ -166,7 +182,7 @@ class TransducerSession(_Session):
         features : (calls, frames, features) int8.
         calls_per_start : encoder calls handed to the chip at once, 1 to `info.calls`.
 
-        Returns the symbols emitted. Raises InputError when `features` does not fit.
+        Returns the symbols that each call emitted. Raises InputError when `features` does not fit.
         """
         tensor = self.info.features
         if features.dtype != np.int8 or features.shape[1:] != tensor.shape[1:]:
@@ -176,22 +192,33 @@ class TransducerSession(_Session):
             )
         if not 1 <= calls_per_start <= self.info.calls:
             raise InputError(f"calls_per_start must be 1 to {self.info.calls}")
-        tokens: list[int] = []
+        answers: list[list[int]] = []
         for first in range(0, len(features), calls_per_start):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
                 self._write(tensor, call, index * tensor.rows * tensor.stride)
             cycles = self._run("frames", len(chunk))
-            self.cycles.append(cycles)
-            count = self.machine.registers[TOKENS]
-            if not 0 <= count <= len(chunk) * self.info.max_symbols_per_frame:
-                raise MachineError(f"the chip reports {count} tokens for {len(chunk)} calls")
-            words = self.machine.memory.window(self.info.tokens_address, 4 * count)
-            found = words.view("<i4").tolist()
-            if not all(0 <= token < len(self.info.tokens) for token in found):
-                raise MachineError(f"the chip emitted a token that does not exist: {found}")
-            tokens += found
-        return tokens
+            self.cycles.append(cycles + self._restart_cycles)
+            self._restart_cycles = 0
+            answers += self._answers(len(chunk))
+        return answers
+
+    def _answers(self, calls: int) -> list[list[int]]:
+        """The symbols of a start of so many calls."""
+        count = self.machine.registers[TOKENS]
+        if not 0 <= count <= calls * self.info.max_symbols_per_frame:
+            raise MachineError(f"the chip reports {count} tokens for {calls} calls")
+        words = self.machine.memory.window(self.info.tokens_address, 4 * count).view("<u4")
+        answers: list[list[int]] = [[] for _ in range(calls)]
+        for word in words.tolist():
+            left, symbol = divmod(word, 1 << CALL_SHIFT)
+            if symbol >= len(self.info.tokens) or left >= calls:
+                raise MachineError(
+                    f"the chip emitted a token that does not exist: {symbol}, with {left} of "
+                    f"{calls} calls left"
+                )
+            answers[calls - 1 - left].append(symbol)
+        return answers
 
 
 def _prober(image: Image, recording: Recording) -> Observer:

