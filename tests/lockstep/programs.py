@@ -353,6 +353,8 @@ class _Builder:
             self.step(kind, int(rng.integers(2**20)))
         self.wait(*self.open)  # the body starts again with nothing open
         self.emit("ADD", rd=counter, rs1=counter, imm=-1)
+        if self.rare(rng, 0.05):
+            self.emit("BEQ", target=top)  # without end
         self.emit("BNE", rs1=counter, target=top)
         self.depth -= 1
 
