@@ -4,9 +4,9 @@ Registers, multiplier and legality check stand aside: what they would say is fre
 are the words of program memory. So the proof holds for every program and every content of the
 registers.
 
-Not proven: what is computed (sums, whether a branch is taken), which the tests compare with the
-twin; and that a transfer's external address is aligned and stays until it is taken (PDR has found no
-invariant in 600 seconds, the sum of 32 bits is in its way), which the DMA's tests show.
+Not proven, but shown by the tests: what is computed (sums, whether a branch is taken), and that a
+transfer's external address is aligned and stays until it is taken. For the latter PDR has found no
+invariant in 600 seconds: a sum of 32 bits is in its way.
 """
 
 import pytest
