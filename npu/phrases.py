@@ -7,7 +7,7 @@ is over, until its states are reset. So the host listens to the encoder's inputs
   not run at all. The first call that is not quiet resets the states and begins the next phrase,
   with the quiet call before it, as a soft beginning may lie in that.
 - Where noise or music never lets it become quiet, a phrase also ends after BLANK_SECONDS without a
-  symbol.
+  symbol, or after as long as the silence would have to last.
 
 Quiet is measured in the model's own units, the mean of a call's normalised log-mel features: below
 QUIET_LEVEL (well under the mean of the training data), or within FLOOR_MARGIN of the quietest call
@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 END_SECONDS = 0.5
 """Silence that ends a phrase. The zoo's model emits the last letters up to 0.36 s late."""
 
-BLANK_SECONDS = 2.4
+BLANK_SECONDS = 1.2
+"""Twice the longest stretch without a symbol inside the zoo's utterances; sherpa-onnx's default."""
+
 QUIET_LEVEL = -0.45
 FLOOR_MARGIN = 0.3
 FLOOR_SECONDS = 5.0
@@ -70,7 +72,8 @@ class EndRule:
         def calls(seconds: float) -> int:
             return max(1, round(seconds / seconds_per_call))
 
-        return EndRule(calls(end_seconds), calls(BLANK_SECONDS), calls(FLOOR_SECONDS))
+        blank_seconds = max(BLANK_SECONDS, end_seconds)
+        return EndRule(calls(end_seconds), calls(blank_seconds), calls(FLOOR_SECONDS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.bits import measure_slots, write_slots
+from compiler.codec.checks import (
+    STREAMS,
+    as_slots,
+    check_bus,
+    check_count,
+    check_sections,
+    check_sets,
+)
 from compiler.codec.parallel import mapped, parts
-from compiler.codec.reading import STREAMS, decode_sections
+from compiler.codec.reading import decode_sections
 from compiler.codec.symbols import (
     CYCLE_BITS,
     NO_CODE,
@@ -23,7 +31,6 @@ from npu.format import (
     MAX_SLOT_ROWS,
     MAX_STREAM_BITS,
     MAX_TILE_ROWS,
-    SETS,
     STREAM_BITS,
     WORD_BITS,
     CodeSet,
@@ -84,6 +91,8 @@ def entropy_bits(*matrices: np.ndarray) -> float:
     """
     total = 0.0
     for weights in matrices:
+        if np.asarray(weights).dtype != np.int8:
+            raise ValueError(f"weights must be int8, not {np.asarray(weights).dtype}")
         counts = np.bincount(np.asarray(weights).reshape(-1).view(np.uint8), minlength=256)
         counts = counts[counts > 0]
         total -= float((counts * np.log2(counts / max(1, counts.sum()))).sum())
@@ -113,16 +122,27 @@ class Packed:
     sections: tuple[np.ndarray, ...]
     symbols_per_slot: np.ndarray
 
+    def check(self) -> None:
+        """Raise unless the fields agree; what the sections' words say is left to `decode`.
+
+        ImageError for tables that no decoder takes, ValueError for all else.
+        """
+        check_sets(self.sets, ImageError)
+        rows, columns = self.shape
+        check_count("rows", rows, 0)
+        check_count("columns", columns, 0)
+        _check_slots(self.slot_rows, rows, self.lanes, self.threads)
+        check_sections(self.sections, self.lanes)
+
     def decode(self, workers: int = 1) -> np.ndarray:
         """The weights, (rows, columns) int8; lanes are decoded on `workers` threads.
 
-        Raises ImageError for damaged tables or sections.
+        Raises ImageError for tables that no decoder takes and sections that no encoder writes,
+        ValueError for fields that contradict one another.
         """
-        for number, tables in enumerate(self.sets):
-            for kind, table in zip(STREAMS, tables, strict=True):
-                if problem := table.problem():
-                    raise ImageError(f"set {number}, {kind} code: {problem}")
-        weights = np.zeros((self.shape[0], max(1, self.shape[1])), np.int8)
+        self.check()
+        rows, columns = self.shape
+        weights = np.zeros((rows, max(1, columns)), np.int8)
         decode_sections(self.sections, self.slot_rows, self.sets, weights, workers)
         return weights[:, : self.shape[1]]
 
@@ -132,8 +152,8 @@ class Packed:
         bus_bytes : a multiple of 4. Raises CapacityError for more bus words than a section's
         directory entry holds.
         """
-        if bus_bytes < 4 or bus_bytes % 4:
-            raise ValueError(f"bus_bytes must be a multiple of 4, not {bus_bytes}")
+        check_bus(bus_bytes)
+        self.check()
         padded = [_padded(section, bus_bytes) for section in self.sections]
         bus_words = [len(data) // bus_bytes for data in padded]
         if max(bus_words, default=0) > _MAX_BUS_WORDS:
@@ -147,6 +167,7 @@ class Packed:
 
     def stats(self, bus_bytes: int) -> Stats:
         """Every bit of the matrix in parameter and external memory, scales and rows not counted."""
+        check_bus(bus_bytes)
         weights = self.decode()
         run_bits = value_bits = 0
         for section in self.sections:
@@ -210,18 +231,15 @@ def encode(
     ValueError when `sets` cannot express a slot.
     """
     check_cycle_bits(cycle_bits)
+    check_count("workers", workers)
     coded = as_coded(weights)
     rows, columns = coded.shape
-    slots = tuple(np.asarray(slot, np.int64).reshape(-1) for slot in slot_rows)
-    if len(slots) != lanes * threads:
-        raise ValueError(f"{len(slots)} slots, must be {lanes} lanes * {threads} threads")
+    slots = _check_slots(slot_rows, rows, lanes, threads)
     dealt, row_starts = joined(slots)
-    _check_deal(dealt, row_starts, rows, threads)
     if sets is None:
         sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
     sets = tuple(sets)
-    if len(sets) not in SETS:
-        raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
+    check_sets(sets)
     plans = [make_plan(tables, columns, cycle_bits) for tables in sets]
     # Some lanes, all of one code set: (first slot, end, plan).
     shares = [
@@ -272,9 +290,17 @@ def encode(
     )
 
 
-def _check_deal(dealt: np.ndarray, row_starts: np.ndarray, rows: int, threads: int) -> None:
-    """Raise unless each of so many rows is dealt to one slot, and they fit; see `joined`."""
-    if not np.array_equal(np.sort(dealt), np.arange(rows)):
+def _check_slots(
+    slot_rows: Sequence[np.ndarray], rows: int, lanes: int, threads: int
+) -> tuple[np.ndarray, ...]:
+    """A copy of the slots' rows; raise unless each of so many rows has one slot, and they fit."""
+    check_count("lanes", lanes)
+    check_count("threads", threads)
+    if len(slot_rows) != lanes * threads:
+        raise ValueError(f"{len(slot_rows)} slots, must be {lanes} lanes * {threads} threads")
+    slots = as_slots(slot_rows, rows)
+    dealt, row_starts = joined(slots)
+    if len(dealt) != rows or not np.array_equal(np.sort(dealt), np.arange(rows)):
         raise ValueError(f"slot_rows must deal each of the {rows} rows to one slot")
     if rows > MAX_TILE_ROWS:
         raise CapacityError(
@@ -286,6 +312,7 @@ def _check_deal(dealt: np.ndarray, row_starts: np.ndarray, rows: int, threads: i
                 f"lane {slot // threads}, thread {slot % threads}: {count} rows, "
                 f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
             )
+    return slots
 
 
 def _check_streams(streams: np.ndarray, threads: int) -> None:

@@ -29,7 +29,7 @@ def image(tmp_path_factory) -> Path:
 @pytest.fixture
 def icarus() -> None:
     if reason := runner.available("icarus"):
-        pytest.skip(reason)
+        pytest.skip(f"{reason} (sudo apt-get install iverilog)")
 
 
 @pytest.mark.usefixtures("icarus")
