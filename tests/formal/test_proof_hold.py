@@ -15,15 +15,17 @@ from rtl.interfaces import KINDS
 from tests.formal.faults import faulty
 from tests.formal.prove import check, prove
 from tests.formal.small import PARAMS as SMALL
+from tests.formal.small import smaller
 
 OUTSTANDING = 2
-PARAMS = SMALL.model_copy(
-    update={
+PARAMS = smaller(
+    SMALL,
+    {
         "program_bytes": 64,
         "dma_burst_beats": 2,
         "dma_outstanding": OUTSTANDING,
         "dma_queue": 2,
-    }
+    },
 )
 BEATS = 2
 """Transfers have less than 2^BEATS beats, and the DMA's counters are as narrow."""
