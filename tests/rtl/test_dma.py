@@ -49,7 +49,7 @@ def random_schedule(rng: random.Random) -> BusSchedule:
 
     def pattern() -> np.ndarray:
         # Sometimes a long silence.
-        often = rng.choice([0.6, 0.6, 0.03])
+        often = rng.choice([0.6, 0.6, 0.12])
         bits = [rng.random() < often for _ in range(rng.randint(1, 40))]
         bits[rng.randrange(len(bits))] = True
         return np.array(bits)
