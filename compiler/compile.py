@@ -25,14 +25,16 @@ from compiler.schedule import (
     SCRATCH,
     SYMBOL,
     TOKENS,
+    WORD,
     Scheduler,
     place_weights,
 )
 from compiler.weights import WeightPlan, plan_weights
-from npu.errors import ModelError
+from npu.errors import CapacityError, ModelError
 from npu.graph import Gather, Graph
 from npu.graph import verify as verify_graph
 from npu.image import (
+    CALL_SHIFT,
     Header,
     Image,
     LayerInfo,
@@ -40,6 +42,7 @@ from npu.image import (
     TensorInfo,
     TransducerInfo,
 )
+from npu.isa import COMMAND_BYTES
 from npu.params import ChipParams
 
 # Encoder calls that the host may hand over in one start of the chip.
@@ -255,7 +258,7 @@ def _emit_transducer(
     asm.emit("ADD", rd=RUNNING, imm=0)
     asm.jump("decoder")
 
-    # The host wrote CALLS encoder inputs: run them and leave TOKENS symbols in external memory.
+    # The host wrote CALLS encoder inputs: run them and leave TOKENS words in external memory.
     asm.label("frames")
     asm.emit("ADD", rd=FEATURES, imm=0)
     asm.emit("ADD", rd=TOKENS, imm=0)
@@ -272,7 +275,10 @@ def _emit_transducer(
     argmax = asm.pc - 1
     asm.emit("BEQ", rs1=SYMBOL, imm=config.blank_id, to="next call")
     asm.emit("MUL", rd=SCRATCH, rs1=TOKENS, imm=4)
-    asm.emit("STORE_REG", rs1=SCRATCH, rs2=SYMBOL, ext=tokens_at)
+    # With the calls left behind it, which say whose symbol it is.
+    asm.emit("MUL", rd=WORD, rs1=CALLS, imm=1 << CALL_SHIFT)
+    asm.emit("ADD", rd=WORD, rs1=WORD, rs2=SYMBOL)
+    asm.emit("STORE_REG", rs1=SCRATCH, rs2=WORD, ext=tokens_at)
     asm.emit("ADD", rd=TOKENS, rs1=TOKENS, imm=1)
     asm.label("decoder")
     scheduler.segment(segments["decoder"])
@@ -293,6 +299,7 @@ def _emit_transducer(
         features=features,
         calls=CALLS_PER_START,
         tokens_address=tokens_at,
+        call_shift=CALL_SHIFT,
         max_symbols_per_frame=limit,
     )
     return _image(
@@ -300,6 +307,19 @@ def _emit_transducer(
         transducer=transducer,
         probes=probes,
     )
+
+
+def _way_out(asm: Assembler, plan: WeightPlan, params: ChipParams) -> str:
+    """What makes a program shorter: larger banks only where its tiles have made it long."""
+    products = asm.count("MATVEC")
+    tiles = 0
+    for matrix, placed in plan.matrices.items():
+        # A streamed tile is also waited for and loaded, with its records.
+        commands = 1 if placed.resident else 4
+        tiles += products[matrix.name] * commands * (len(placed.tiles) - 1) // len(placed.tiles)
+    if (asm.pc - tiles) * COMMAND_BYTES <= params.program_bytes:
+        return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
+    return "take a chip with a larger program_bytes, or a model of fewer steps and layers"
 
 
 def _image(
@@ -312,7 +332,10 @@ def _image(
     sram_bytes: int,
     **fields: Any,
 ) -> Image:
-    program = asm.program(params)
+    try:
+        program = asm.program(params)
+    except CapacityError as error:
+        raise CapacityError(f"{error}; {_way_out(asm, plan, params)}") from error
     contents = np.frombuffer(memory.contents(), np.uint8)
     names = list(dict.fromkeys(asm.layers))
     entries = ("boot", "reset", "invoke" if kind == "graph" else "frames")
@@ -325,6 +348,7 @@ def _image(
                 columns=matrix.columns_used,
                 nonzeros=int(np.count_nonzero(matrix.weights)),
                 compressed_bits=placed.packed.compressed_bits,
+                bank_bits=placed.packed.bank_bits,
                 entropy_bits=placed.packed.entropy_bits,
                 record_bytes=placed.packed.record_bytes,
                 tiles=len(placed.tiles),

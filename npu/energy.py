@@ -51,12 +51,20 @@ class Activity:
         return Activity(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
 
 
+def powered_seconds(sound_seconds: float, busy_seconds: float) -> float:
+    """How long a chip is powered that hears sound as it comes: until both have ended.
+
+    An overloaded chip works longer than the sound lasts.
+    """
+    return max(sound_seconds, busy_seconds)
+
+
 def energy_uj(events: Energy, activity: Activity, seconds: float) -> dict[str, float]:
     """Microjoules by cause, and their "total".
 
     Parameters
     ----------
-    seconds : how long the chip is powered; in streaming, the duration of the sound.
+    seconds : how long the chip is powered; in streaming, see `powered_seconds`.
     """
     picojoules = {
         "mac": events.mac * activity.symbols,

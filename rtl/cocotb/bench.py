@@ -54,8 +54,6 @@ class Bench:
         padded = program.ljust(self.image.params.align(len(program)), b"\0")
         self.memory.attach(np.frombuffer(padded, np.uint8))
         await self.host.load(0, len(program) // isa.COMMAND_BYTES)
-        while self.dut.debug_active.value:
-            await ClockCycles(self.dut.clk, 1)
         self.cycles.arm()
 
 

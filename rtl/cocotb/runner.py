@@ -123,10 +123,10 @@ def run(
             run_inputs,
             Verdict(digest(run_image.read_bytes()), digest(run_inputs.read_bytes()), calls, True),
         )
-        result = _simulate(job, simulator, waves, progress)
+        result = _compared(job, simulator, waves, progress)
         if not result.passed and not waves:
             progress("it fails: once more, with waveforms")
-            result = _simulate(job, simulator, True, progress)
+            result = _compared(job, simulator, True, progress)
     return result
 
 
@@ -154,14 +154,40 @@ class _Job:
         }
 
 
-def _simulate(
-    job: _Job,
+def _compared(job: _Job, simulator: str, waves: bool, progress: Callable[[str], None]) -> Result:
+    """Run the bench, and believe its verdict if it is about this job."""
+    verdict = _build_folder(job.source, simulator, waves) / "verdict.json"
+    verdict.unlink(missing_ok=True)
+    passed, log = simulate(
+        job.source,
+        simulator,
+        waves=waves,
+        environment=job.environment(verdict),
+        progress=progress,
+    )
+    passed = _confirmed(verdict, job.wanted, passed)
+    dump = verdict.parent / SIMULATORS[simulator] if waves else None
+    return Result(passed, job.wanted.image, log, dump)
+
+
+def _build_folder(source: Path, simulator: str, waves: bool) -> Path:
+    return source.parent / f"{simulator}{'_waves' if waves else ''}"
+
+
+def simulate(
+    source: Path,
     simulator: str,
+    *,
     waves: bool,
-    progress: Callable[[str], None],
-) -> Result:
-    source = job.source
-    build = source.parent / f"{simulator}{'_waves' if waves else ''}"
+    environment: dict[str, str],
+    progress: Callable[[str], None] = lambda _: None,
+    module: str = "rtl.cocotb.bench",
+) -> tuple[bool, Path]:
+    """Build the exported Verilog and run the cocotb tests of `module` on it, in a folder beside it.
+
+    Returns whether there were tests and all passed, and the log. Raises SimulatorError.
+    """
+    build = _build_folder(source, simulator, waves)
     build.mkdir(exist_ok=True)
     log = build / "log.txt"
     runner = get_runner(simulator)
@@ -185,30 +211,25 @@ def _simulate(
             log_file=build / "build.txt",
         )
         progress("simulating")
-        results, verdict = build / "results.xml", build / "verdict.json"
-        for left_over in (results, verdict):
-            left_over.unlink(missing_ok=True)
+        results = build / "results.xml"
+        results.unlink(missing_ok=True)
         _test(
             runner,
-            test_module="rtl.cocotb.bench",
+            test_module=module,
             hdl_toplevel=TOP,
             hdl_toplevel_lang="verilog",
             build_dir=build,
             test_dir=build,
             timescale=TIMESCALE,
             waves=waves,
-            extra_env={
-                **job.environment(verdict),
-                "PYTHONPATH": str(Path(npu.__file__).parent.parent),
-            },
+            extra_env={**environment, "PYTHONPATH": str(Path(npu.__file__).parent.parent)},
             results_xml=str(results),
             log_file=log,
         )
         tests, failed = get_results(results)
     except (RuntimeError, SystemExit) as error:
         raise SimulatorError(f"{simulator} failed, see the logs in {build}: {error}") from error
-    passed = _confirmed(verdict, job.wanted, tests > 0 and failed == 0)
-    return Result(passed, job.wanted.image, log, build / SIMULATORS[simulator] if waves else None)
+    return tests > 0 and failed == 0, log
 
 
 def _confirmed(path: Path, wanted: Verdict, passed: bool) -> bool:

@@ -49,7 +49,7 @@ def image(compiled) -> Path:
 @pytest.fixture
 def icarus() -> None:
     if reason := runner.available("icarus"):
-        pytest.skip(reason)
+        pytest.skip(f"{reason} (sudo apt-get install iverilog)")
 
 
 @pytest.mark.usefixtures("icarus")

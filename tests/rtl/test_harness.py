@@ -10,14 +10,18 @@ import pytest
 
 from compiler import compile_model, load_model
 from npu import isa, timing
+from npu.budget import Budget
 from npu.errors import MachineError
 from npu.format import directory_words
 from npu.image import Image
 from npu.isa import Status, command, encode
 from npu.params import load_params
+from npu.phrases import EndRule, PhraseSearch
 from npu.runtime import TransducerSession
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
+from rtl import driver
+from rtl.registers import CONTROL
 from rtl.sim.machine import RtlMachine
 from tests.rtl.lockstep import Run, assert_equal, run_graph
 
@@ -31,7 +35,7 @@ ONE_COMMAND = timing.FETCH + timing.DECODE + timing.SCALAR  # cycles of a scalar
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 
 
-def random_schedule(seed: int) -> BusSchedule:
+def random_schedule(seed: int, order: WriteOrder) -> BusSchedule:
     rng = np.random.default_rng(seed)
 
     def pattern() -> np.ndarray:
@@ -39,10 +43,13 @@ def random_schedule(seed: int) -> BusSchedule:
         bits[rng.integers(len(bits))] = True
         return bits
 
-    return BusSchedule(*(pattern() for _ in range(5)))
+    return BusSchedule(*(pattern() for _ in range(5)), order)
 
 
-SCHEDULES = {"always ready": BusSchedule(), "random": random_schedule(7)}
+SCHEDULES = {
+    "always ready": BusSchedule(),
+    **{f"random, {order.name}": random_schedule(7 + order, order) for order in WriteOrder},
+}
 
 
 @cache
@@ -65,24 +72,39 @@ def test_recorded_models_run_as_on_the_twin(name, schedule):
         assert np.array_equal(answer[0].ravel(), output.ravel())
 
 
-def test_an_utterance_is_transcribed_as_on_the_twin(zoo):
+def test_phrases_are_transcribed_as_on_the_twin(zoo):
+    """An utterance and the beginning of another, several calls a start, states reset between."""
     folder = zoo / "commands_rnnt"
     image = compile_model(load_model(folder), TINY)
-    utterance = sorted((folder / "utterances").glob("*.npz"))[0]
-    with np.load(utterance) as recorded:
-        shape = image.header.transducer.features.shape
-        features, tokens = recorded["features"].reshape(-1, *shape[1:]), recorded["tokens"]
+    info = image.header.transducer
+    utterances = sorted((folder / "utterances").glob("*.npz"))[:2]
+    recorded = [np.load(path) for path in utterances]
+    first, second = (r["features"].reshape(-1, *info.features.shape[1:]) for r in recorded)
     runs = []
     for machine in (Machine, RtlMachine):
         run = Run()
-        session = TransducerSession(
+        session = SixteenAStart(
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        run.outputs.append([np.array(session.accept(features))])
+        search = PhraseSearch(
+            session, EndRule.of(0.06), info.features.scale, info.features.zero_point
+        )
+        search.accept(np.concatenate([first, second[:10]]))
+        phrases = search.finish()
+        run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
         runs.append(run)
     assert_equal(image, *runs)
-    assert np.array_equal(runs[1].outputs[0][0], tokens)
+    assert len(phrases) == 2
+    assert list(phrases[0].tokens) == recorded[0]["tokens"].tolist()
+    assert list(phrases[1].tokens) == recorded[1]["tokens"][: len(phrases[1].tokens)].tolist()
+
+
+class SixteenAStart(TransducerSession):
+    """A session that hands over as many calls as the program takes."""
+
+    def accept_calls(self, features, calls_per_start=16):
+        return super().accept_calls(features, calls_per_start)
 
 
 def program(*commands: isa.Command) -> bytes:
@@ -153,6 +175,13 @@ FAILURES = {
         [command("ADD"), command("LOAD_PARAM", ext=4096 - 8, beats=4), command("WAIT", tags=1)],
         1,
     ),
+    "tagged transfer behind HALT": (
+        Status.BUS,
+        [command("LOAD_PARAM", ext=4096 - 8, beats=4, tag=1)],
+        0,
+    ),
+    "tile behind HALT": (Status.TILE, [command("LOAD_BANK", beats=8, tag=3)], 0),
+    "store before HALT": (Status.BUS, [command("STORE", ext=4096, beats=70)], 0),
     "table": (
         Status.TABLE,
         [command("LOAD_BANK", beats=len(EMPTY_TILE) // 8), WAIT_ALL, command("MATVEC", columns=4)],
@@ -177,9 +206,32 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
         assert (error.status, error.pc) == (status, culprit + 1)
     with pytest.raises(MachineError, match="refused"):
         rtl.run(0)
-    rtl.reset()
-    assert rtl.run(0) == ONE_COMMAND
-    assert rtl.status is Status.OK
+    with pytest.raises(MachineError, match="refused"):
+        twin.run(0)
+    for machine in (rtl, twin):
+        machine.reset()
+        assert machine.run(0) == ONE_COMMAND
+        assert machine.status is Status.OK
+
+
+@pytest.mark.parametrize("order", WriteOrder)
+def test_a_reset_in_the_middle_of_a_store_leaves_a_quiet_bus(order):
+    # Beats and addresses are taken every fifth cycle: the reset meets every state of a burst.
+    seldom = np.arange(5) == 4
+    schedule = BusSchedule(aw=seldom, w=seldom, b=seldom, order=order)
+    raw = program(command("STORE", ext=4096 - 16, beats=4), HALT)
+    rtl = RtlMachine(TINY, 8192, raw, schedule)
+    rtl.sram[:] = np.random.default_rng(1).integers(0, 256, TINY.sram_bytes)
+    for cycles in range(0, 90, 3):
+        rtl.memory.data[:] = 0
+        rtl.run(1)
+        rtl.write("START_PC", 0)
+        rtl.write("CONTROL", driver.bit(CONTROL, "start"))
+        rtl._library.zs_pass(rtl._handle, cycles)
+        rtl.reset()
+        assert rtl.run(0) > ONE_COMMAND
+        assert np.array_equal(rtl.memory.data[4096 - 16 :][:32], rtl.sram[:32])
+        assert not rtl.memory.data[4096 + 16 :].any()
 
 
 def test_illegal_commands_and_counters_outside_the_program_are_refused():
@@ -192,7 +244,7 @@ def test_illegal_commands_and_counters_outside_the_program_are_refused():
             with pytest.raises(MachineError) as raised:
                 machine.run(pc)
             assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, pc)
-        rtl.reset()
+            machine.reset()
     assert rtl.run(0) == ONE_COMMAND
 
 
@@ -203,3 +255,17 @@ def test_waves_are_written(tmp_path):
     rtl.run(0)
     rtl.close()
     assert "debug_retire" in waves.read_text()
+
+
+def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
+    count = [command("ADD", rd=1, imm=1)] * 4
+    program = b"".join(encode(c) for c in [*count, command("HALT")])
+    needed = Machine(TINY, 4096, program).run(0)
+    rtl = RtlMachine(TINY, 4096, program)
+    assert rtl.run(0, None, Budget.of_cycles(needed)) == needed
+    for made in (Machine(TINY, 4096, program), rtl):
+        with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
+            made.run(0, None, Budget.of_cycles(needed - 1))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)), observer=lambda *_: None)
+    with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
+        endless.run(0, None, Budget.of_cycles(10_000))

@@ -274,7 +274,7 @@ def test_a_tile_is_a_directory_and_padded_sections():
         assert len(words) - len(section) < 4
         at += 16 * size
     assert at == len(tile)
-    with pytest.raises(ValueError, match="bus_bytes must be a multiple of 4, not 6"):
+    with pytest.raises(ValueError, match="bus_bytes must be a multiple of 4, 4 to 1024, not 6"):
         packed.tile(6)
 
 
