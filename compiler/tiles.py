@@ -199,7 +199,12 @@ def _try_tiles(
     for rows, dealt in zip(groups, arranged.deals, strict=True):
         try:
             packed = encode(
-                matrix.weights[rows], dealt, params.lanes, params.threads, arranged.sets
+                matrix.weights[rows],
+                dealt,
+                params.lanes,
+                params.threads,
+                arranged.sets,
+                bus_bytes=params.bus_bytes,
             )
             image = packed.tile(params.bus_bytes)
         except CapacityError:

@@ -10,6 +10,7 @@ from npu.format import SETS, CodeSet, CodeTable
 STREAMS = ("run", "value")
 # Sections are padded to bus words, so a bus without bounds takes memory without bounds.
 MAX_BUS_BYTES = 1024
+DEFAULT_BUS_BYTES = 16
 
 
 def check_count(name: str, count: Any, least: int = 1) -> None:

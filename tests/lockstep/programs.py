@@ -424,10 +424,20 @@ def _damaged(program: Program, damage: tuple[tuple[int, int, int], ...]) -> None
             pc, at = divmod(place % len(program.raw()), COMMAND_BYTES)
             raw = bytearray(program.commands[pc])
             raw[at] ^= 1 << bit
-            program.commands[pc] = bytes(raw)
+            if not _lasts(raw):
+                program.commands[pc] = bytes(raw)
         else:
             loaded = _loaded(program)
             program.memory[loaded[place % len(loaded)]] ^= 1 << bit
+
+
+def _lasts(raw: bytes) -> bool:
+    """Whether a command moves so much that the bus is busy for minutes of simulation."""
+    try:
+        cmd = decode(raw)
+    except ImageError:
+        return False
+    return cmd.opcode.name == "LOAD_BANK" and cmd.beats >= 1 << 12
 
 
 def _loaded(program: Program) -> np.ndarray:

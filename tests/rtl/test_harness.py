@@ -266,6 +266,6 @@ def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
     for made in (Machine(TINY, 4096, program), rtl):
         with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
             made.run(0, None, Budget.of_cycles(needed - 1))
-    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)), observer=lambda *_: None)
     with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
         endless.run(0, None, Budget.of_cycles(10_000))
