@@ -17,7 +17,6 @@ from npu.format import (
     SCALE_DTYPE,
     block_bytes,
     pack_block,
-    tile_directory_bytes,
 )
 from npu.params import ChipParams
 
@@ -163,8 +162,7 @@ def _try_tiles(
             image = packed.tile(params.bus_bytes)
         except CapacityError:
             return None
-        directory = tile_directory_bytes(params.lanes, params.bus_bytes)
-        words = int(np.frombuffer(image[:directory], "<u2")[: params.lanes].max())
+        words = packed.bank_words(params.bus_bytes)
         if words > max_words:
             return None
         order = rows[np.concatenate(dealt)]

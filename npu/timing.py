@@ -64,6 +64,17 @@ def load(
     return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
 
 
+# --- tile --------------------------------------------------------------------------------------
+# Behind a tile's last beat, until the last word of the fields and of the loose words is in a bank.
+DEAL_END = 3
+
+
+def deal(lanes: int, threads: int, loose: int) -> int:
+    """Cycles behind a tile's last beat: for each lane its tail's length, three fields a thread, and
+    its part of all `loose` words (`npu.tile`)."""
+    return lanes * (1 + 3 * threads) + loose + DEAL_END
+
+
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
 # A command with an address or a size out of range ends in its third cycle.

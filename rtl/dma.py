@@ -51,8 +51,8 @@ class Dma(wiring.Component):
     waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
     `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
     beats are taken in every cycle. Writes go burst by burst: address, beats without a gap of the
-    manager's making, response. The last cycle is DMA_DONE after the last beat or response
-    (`npu.timing`, `npu.twin.dma`).
+    manager's making, response. The last cycle is DMA_DONE after the last beat or response, for a
+    tile timing.deal more (`npu.timing`, `npu.twin.dma`).
 
     After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
     is brought to its end on the bus, and nothing starts any more until reset.
@@ -163,6 +163,8 @@ class Dma(wiring.Component):
         burst_left = Signal.like(bursts.burst_beats)
         received, sent = Signal(), Signal()  # a beat, in this cycle
         bad = Signal()  # an error response in this cycle
+        beat = Signal()  # what was read, a cycle later
+        m.submodules.tile = tile = TileDealer(p)
         m.d.comb += [
             self.read_beat.eq(received & ~is_kind["LOAD_PROGRAM"]),
             self.write_beat.eq(sent),
@@ -192,6 +194,13 @@ class Dma(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "FINISH"
+                        with m.If(is_kind["LOAD_BANK"]):
+                            m.next = "DEAL"
+            with m.State("DEAL"):
+                # Its last beat comes to the dealer in the first cycle.
+                m.d.comb += self.active.eq(1)
+                with m.If(~beat & (~tile.busy | tile.error)):
+                    m.next = "FINISH"
             with m.State("WRITE_ADDRESS"):
                 m.d.comb += [
                     self.active.eq(1),
@@ -227,12 +236,10 @@ class Dma(wiring.Component):
                 m.next = "IDLE"
 
         # --- what was read ----------------------------------------------------------------------
-        beat = Signal()
         word = Signal(bus_bits(p))
         m.d.sync += beat.eq(received & ~bad)
         with m.If(received):
             m.d.sync += word.eq(r.payload.data)
-        m.submodules.tile = tile = TileDealer(p)
         wiring.connect(m, tile.port, wiring.flipped(self.bank))
         m.d.comb += [
             tile.start.eq(start & is_kind["LOAD_BANK"]),

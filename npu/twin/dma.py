@@ -12,20 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npu import timing
-from npu.compiled import tile_directory_bytes
 from npu.jit import kernel
 from npu.params import ChipParams
 from npu.twin.memory import BusSchedule, ExternalMemory
 
 BOUNDARY = 4096
-
-# What `deal` finds wrong with a tile.
-TILE_FAULTS = {
-    1: "the tile is shorter than its directory",
-    2: "the tile's sections take {end} bus words, the transfer brings {brought}",
-    3: "the section of lane {lane} is empty",
-    4: "a section ends at bus word {end}, outside the bank",
-}
 
 
 @kernel
@@ -81,44 +72,6 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
             if open_bursts == 0:
                 last = cycle + 1 - gap
         cycle += 1
-
-
-@kernel
-def deal(tile, banks, first):
-    """Copy the sections of a tile into the banks.
-
-    tile : (bytes,) uint8, the tile as it lies in external memory.
-    banks : (lanes, bus words, bus bytes) uint8; the sections go to bus word `first` on.
-
-    Returns (fault, lane, end): the first fault in words of TILE_FAULTS, 0 if there is none, with
-    nothing written else; the end of the longest section in bus words.
-    """
-    lanes, words, bus_bytes = banks.shape
-    at = tile_directory_bytes(lanes, bus_bytes)
-    if at > len(tile):
-        return 1, 0, 0
-    total = np.int64(0)
-    longest = np.int64(0)
-    empty = -1
-    for lane in range(lanes - 1, -1, -1):
-        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
-        total += length
-        longest = max(longest, length)
-        if length == 0:
-            empty = lane
-    if at + total * bus_bytes != len(tile):
-        return 2, 0, total
-    if empty >= 0:
-        return 3, empty, 0
-    if first + longest > words:
-        return 4, 0, first + longest
-    for lane in range(lanes):
-        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
-        for word in range(first, first + length):
-            for byte in range(bus_bytes):
-                banks[lane, word, byte] = tile[at + byte]
-            at += bus_bytes
-    return 0, 0, first + longest
 
 
 @kernel
@@ -202,8 +155,8 @@ class Dma:
                 return transfer
         return None
 
-    def read(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
-        """Queue a read of `beats` bus words at `cycle`."""
+    def read(self, cycle: int, address: int, beats: int, after: int = 0, **target: Any) -> Transfer:
+        """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
         last = read_cycles(
@@ -212,7 +165,7 @@ class Dma:
             *(schedule.ar, schedule.r),
         )
         self.bytes_read += beats * p.bus_bytes
-        return self._queue(start, int(last), **target)
+        return self._queue(start, int(last) + after, **target)
 
     def write(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
         """Queue a write of `beats` bus words at `cycle`."""
@@ -236,4 +189,4 @@ class Dma:
         return transfer
 
 
-__all__ = ["TILE_FAULTS", "BusSchedule", "Dma", "Transfer", "deal", "read_cycles", "write_cycles"]
+__all__ = ["BusSchedule", "Dma", "Transfer", "read_cycles", "write_cycles"]

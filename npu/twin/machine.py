@@ -13,15 +13,16 @@ import numpy as np
 
 from npu import isa, timing
 from npu.errors import ImageError, MachineError
-from npu.format import LUT_BYTES, PARAM_WORD, tile_directory_bytes
+from npu.format import LUT_BYTES, PARAM_WORD, WORD_BITS
 from npu.isa import Command, ElementType, Status
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin import vector
-from npu.twin.dma import TILE_FAULTS, Dma, deal
+from npu.twin.dma import Dma
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.tile import TILE_FAULTS, deal
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
@@ -218,13 +219,13 @@ class Machine:
             space = "bank" if name == "LOAD_BANK" else "param"
             first = v[space]
             if space == "bank":
-                end = self._deal(data, first)
+                end, after = self._deal(data, first)
             else:
-                end = first + n_bytes
+                end, after = first + n_bytes, 0
                 self.param[first:end] = data
             self._loaded.note(space, first, end, address, data)
             target = {"space": space, "first": first, "end": end}
-            self.dma.read(begin, address, v["beats"], tag=v["tag"], **target)
+            self.dma.read(begin, address, v["beats"], after, tag=v["tag"], **target)
             return begin, None, b""
         local = self.sram[v["sram"] : v["sram"] + n_bytes]
         if name == "LOAD":
@@ -243,16 +244,19 @@ class Machine:
         self.counters.busy["wait"] += begin - start
         return begin
 
-    def _deal(self, tile: np.ndarray, first: int) -> int:
-        """Deal a tile's sections to the banks; returns the end (bus words) of the longest."""
+    def _deal(self, tile: np.ndarray, first: int) -> tuple[int, int]:
+        """Deal a tile's sections to the banks.
+
+        Returns the end of the longest (bus words) and the cycles behind the tile's last beat.
+        """
         p = self.params
-        banks = self.banks.view(np.uint8).reshape(p.lanes, -1, p.bus_bytes)
-        fault, lane, end = deal(tile, banks, first)
+        banks = self.banks.reshape(p.lanes, -1, p.bus_bytes * 8 // WORD_BITS)
+        words = np.ascontiguousarray(tile).view(np.uint32)
+        fault, lane, found, least, most, loose = deal(words, banks, first, p.threads)
         if fault:
-            head = tile_directory_bytes(p.lanes, p.bus_bytes)
-            found = {"lane": lane, "end": end, "brought": (len(tile) - head) // p.bus_bytes}
-            raise MachineError(TILE_FAULTS[fault].format(**found), Status.TILE)
-        return end
+            what = TILE_FAULTS[fault].format(lane=lane, found=found, least=least, most=most)
+            raise MachineError(what, Status.TILE)
+        return int(found), timing.deal(p.lanes, p.threads, int(loose))
 
     def _transfer_register(self, cmd: Command, address: int, begin: int) -> _Done:
         if address % 4:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from compiler.codec.tile import pack_tile
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu import timing
@@ -40,6 +41,7 @@ class Product:
             *("test", self.weights, rng.integers(-1000, 1000, rows), rng.permutation(rows)),
             *(np.resize(rng.integers(2**30, 2**31, n), rows), np.full(rows, -8), columns),
         )
+        self.inside = 0  # bus words from the tile's place to the sections
         self.packed = pack_matrix(matrix, chip(), 512, 4096)
         (self.tile,) = self.packed.tiles
         block = self.packed.block
@@ -60,7 +62,8 @@ class Product:
 
     def multiply(self, **changes):
         values = {
-            **{"dst": DST, "columns": self.weights.shape[1], "a": 0, "bank": self.bank},
+            **{"dst": DST, "columns": self.weights.shape[1], "a": 0},
+            "bank": self.bank + self.inside,
             **{"block": self.param, "rows": self.rows, "lo": -128, "hi": 127, "a_zero": 3},
         }
         return command("MATVEC", **(values | changes))
@@ -249,15 +252,20 @@ def test_another_destination_with_the_same_weights():
 
 # --- odd but legal directories ------------------------------------------------------------------
 def edited(product, change):
-    """The product with its sections' directories changed."""
-    image = np.frombuffer(product.tile.image, np.uint8).copy()
-    at = 8
-    for lane in range(4):
-        n = int(image[:8].view("<u2")[lane]) * 8
-        change(lane, image[at : at + n].view("<u4"))
-        at += n
+    """The product with its sections' directories changed.
+
+    A tile counts the row bases itself: so the sections come as the streams of slots without rows,
+    and the command finds them behind those slots' directories.
+    """
+    opening = np.zeros(directory_words(2), np.uint32)
+    sections = [section.copy() for section in product.tile.packed.sections]
+    for lane, section in enumerate(sections):
+        change(lane, section)
+    image = pack_tile([np.concatenate([opening, section]) for section in sections], 2, 2)
+    product.inside = len(opening) // 2
     product.tile = type(product.tile)(
-        product.tile.packed, image.tobytes(), product.tile.records, product.tile.bank_words
+        *(product.tile.packed, image, product.tile.records),
+        product.tile.bank_words + product.inside,
     )
     return product
 
