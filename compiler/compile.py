@@ -25,6 +25,7 @@ from compiler.schedule import (
     SCRATCH,
     SYMBOL,
     TOKENS,
+    WORD,
     Scheduler,
     place_weights,
 )
@@ -33,6 +34,7 @@ from npu.errors import ModelError
 from npu.graph import Gather, Graph
 from npu.graph import verify as verify_graph
 from npu.image import (
+    CALL_SHIFT,
     Header,
     Image,
     LayerInfo,
@@ -255,7 +257,7 @@ def _emit_transducer(
     asm.emit("ADD", rd=RUNNING, imm=0)
     asm.jump("decoder")
 
-    # The host wrote CALLS encoder inputs: run them and leave TOKENS symbols in external memory.
+    # The host wrote CALLS encoder inputs: run them and leave TOKENS words in external memory.
     asm.label("frames")
     asm.emit("ADD", rd=FEATURES, imm=0)
     asm.emit("ADD", rd=TOKENS, imm=0)
@@ -272,7 +274,10 @@ def _emit_transducer(
     argmax = asm.pc - 1
     asm.emit("BEQ", rs1=SYMBOL, imm=config.blank_id, to="next call")
     asm.emit("MUL", rd=SCRATCH, rs1=TOKENS, imm=4)
-    asm.emit("STORE_REG", rs1=SCRATCH, rs2=SYMBOL, ext=tokens_at)
+    # With the calls left behind it, which say whose symbol it is.
+    asm.emit("MUL", rd=WORD, rs1=CALLS, imm=1 << CALL_SHIFT)
+    asm.emit("ADD", rd=WORD, rs1=WORD, rs2=SYMBOL)
+    asm.emit("STORE_REG", rs1=SCRATCH, rs2=WORD, ext=tokens_at)
     asm.emit("ADD", rd=TOKENS, rs1=TOKENS, imm=1)
     asm.label("decoder")
     scheduler.segment(segments["decoder"])
@@ -293,6 +298,7 @@ def _emit_transducer(
         features=features,
         calls=CALLS_PER_START,
         tokens_address=tokens_at,
+        call_shift=CALL_SHIFT,
         max_symbols_per_frame=limit,
     )
     return _image(
@@ -325,6 +331,7 @@ def _image(
                 columns=matrix.columns_used,
                 nonzeros=int(np.count_nonzero(matrix.weights)),
                 compressed_bits=placed.packed.compressed_bits,
+                bank_bits=placed.packed.bank_bits,
                 entropy_bits=placed.packed.entropy_bits,
                 record_bytes=placed.packed.record_bytes,
                 tiles=len(placed.tiles),

@@ -77,6 +77,8 @@ class Matrix:
     destination : (rows,) int64, element of the output view that a row becomes.
     multipliers, shifts : (rows,) int64.
     columns_used : columns that hold an input element (padding between rows of the input is not).
+    operands : the operator's own matrices, (rows, columns_used) int8 each, that `weights` stacks:
+        the gates of an LSTM. By default `weights` is the only one.
     """
 
     name: str
@@ -86,6 +88,10 @@ class Matrix:
     multipliers: np.ndarray
     shifts: np.ndarray
     columns_used: int
+    operands: tuple[np.ndarray, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.operands = self.operands or (self.weights,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -365,6 +365,7 @@ def _matrix(
         np.concatenate([p.multipliers for p in params]).astype(np.int64),
         np.concatenate([p.shifts for p in params]).astype(np.int64),
         len(places),
+        tuple(weights),
     )
 
 

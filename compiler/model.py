@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.frontends import read_tflite
+from compiler.frontends import MAX_FILE_BYTES, read_tflite
 from npu import zoo
 from npu.errors import ModelError
+from npu.files import read_file
 from npu.graph import Graph, Tensor
 from npu.model_config import ModelConfig, Tokens, load_model_config
 
@@ -38,12 +39,10 @@ class Model:
 
 def load_model(model: str | Path) -> Model:
     """Read a model. Raises ModelError or UnsupportedError with the file and the reason."""
-    path = Path(model)
-    if not path.exists() and str(model) in zoo.names():
-        path = zoo.path(str(model))
+    path = _place(model)
     if path.is_dir():
         return _load_transducer(path)
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
             f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
             f"or a zoo model ({', '.join(zoo.names())})"
@@ -51,12 +50,23 @@ def load_model(model: str | Path) -> Model:
     return Model(path.name, {"main": read_tflite(path)}, None, None, {path.name: _digest(path)})
 
 
+def model_files(model: str | Path) -> list[Path]:
+    """The files that `load_model` may read, those of a folder all; none if there is no model."""
+    path = _place(model)
+    return sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+
+
+def _place(model: str | Path) -> Path:
+    path = Path(model)
+    return zoo.path(str(model)) if not path.exists() and str(model) in zoo.names() else path
+
+
 def _load_transducer(folder: Path) -> Model:
     config = load_model_config(folder / "model.json")
     tokens = Tokens.load(folder / "tokens.txt")
     files = {role: folder / getattr(config, role).file for role in TRANSDUCER_GRAPHS}
     for role, file in files.items():
-        if not file.is_file():
+        if not file.exists():
             raise ModelError(f"{folder}: {role} file {file.name!r} is missing")
     graphs = {role: read_tflite(file) for role, file in files.items()}
     if tuple(config.joiner.inputs) != ("encoder_out", "decoder_out"):
@@ -65,7 +75,8 @@ def _load_transducer(folder: Path) -> Model:
             joiner.name, joiner.tensors, joiner.operators, joiner.inputs[::-1], joiner.outputs
         )
     read = [folder / "model.json", folder / "tokens.txt", *files.values()]
-    model = Model(folder.name, graphs, config, tokens, {f.name: _digest(f) for f in read})
+    # "." and ".." have no name of their own.
+    model = Model(folder.resolve().name, graphs, config, tokens, {f.name: _digest(f) for f in read})
     _check_transducer(model, config, tokens)
     return model
 
@@ -111,4 +122,4 @@ def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(path, MAX_FILE_BYTES, ModelError)).hexdigest()

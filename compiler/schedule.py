@@ -20,7 +20,7 @@ from npu.isa import OPCODES, TAGS
 from npu.params import ChipParams
 
 # Scalar registers of a program. The host sets CALLS and reads TOKENS.
-CALLS, FEATURES, TOKENS, EMITTED, SYMBOL, SCRATCH, RUNNING = 1, 2, 3, 4, 5, 6, 7
+CALLS, FEATURES, TOKENS, EMITTED, SYMBOL, SCRATCH, RUNNING, WORD = 1, 2, 3, 4, 5, 6, 7, 8
 BOOT_TAG = TAGS - 1
 
 

@@ -15,6 +15,7 @@ from npu.format import (
     MAX_TILE_ROWS,
     ROW_DTYPE,
     SCALE_DTYPE,
+    WORD_BITS,
     block_bytes,
     pack_block,
 )
@@ -66,17 +67,20 @@ class PackedMatrix:
         return 8 * (sum(len(tile.image) for tile in self.tiles) + len(self.block) - scales)
 
     @property
+    def bank_bits(self) -> int:
+        """What the lanes read of it from their banks: directories and streams."""
+        return WORD_BITS * sum(
+            len(section) for tile in self.tiles for section in tile.packed.sections
+        )
+
+    @property
     def block_scales(self) -> int:
         return len(_scales(self.matrix)[0])
 
     @property
     def entropy_bits(self) -> float:
-        """Zeroth-order entropy of the weights, padding columns left out."""
-        rows = len(self.matrix.weights)
-        padding = rows * (self.matrix.weights.shape[1] - self.matrix.columns_used)
-        flat = np.sort(self.matrix.weights, axis=None)
-        first_zero = int(np.searchsorted(flat, 0))
-        return entropy_bits(np.delete(flat, slice(first_zero, first_zero + padding)))
+        """Zeroth-order entropy of the operator's matrices, each for itself."""
+        return entropy_bits(*self.matrix.operands)
 
 
 def _scales(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,15 @@ class GreedySearch:
         self._decoder.reset()
         self._prediction = self._predict(self._start)
 
+    def restart(self) -> None:
+        """Begin another utterance amid a stream: as `reset`."""
+        self.reset()
+
     def accept(self, features: np.ndarray) -> list[int]:
+        """As `accept_calls`, the symbols of all calls in one list."""
+        return [symbol for symbols in self.accept_calls(features) for symbol in symbols]
+
+    def accept_calls(self, features: np.ndarray) -> list[list[int]]:
         """Take the next encoder calls of the utterance.
 
         Parameters
@@ -97,7 +105,7 @@ class GreedySearch:
 
         Returns
         -------
-        the symbols emitted by these calls
+        the symbols that each call emitted
 
         Raises
         ------
@@ -109,8 +117,9 @@ class GreedySearch:
                 f"features must be int8 (calls, {', '.join(map(str, self._input_shape[1:]))}), "
                 f"not {features.dtype} {features.shape}"
             )
-        tokens: list[int] = []
+        answers: list[list[int]] = []
         for call in features:
+            tokens: list[int] = []
             (encoded,) = self._encoder.invoke([call[np.newaxis]])
             if self._recording is not None:
                 self._recording.encoder_out.append(encoded.reshape(-1))
@@ -124,7 +133,8 @@ class GreedySearch:
                     break
                 tokens.append(symbol)
                 self._prediction = self._predict(symbol)
-        return tokens
+            answers.append(tokens)
+        return answers
 
     def _predict(self, symbol: int) -> np.ndarray:
         (output,) = self._decoder.invoke([np.full(self._symbol_shape, symbol, np.int32)])

@@ -7,11 +7,12 @@ held whole except by `read_audio`: memory follows the block, not what a header c
 soundfile and soxr are imported where they are used, so importing this module stays cheap.
 """
 
+import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import soundfile
 
 Samples = NDArray[np.float64]
+Note = Callable[[str], object]
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 1_000_000
@@ -29,8 +31,14 @@ PEAK_LIMIT = 256.0
 """Full scale is 1.0; float files may exceed it (headroom), but not by 48 dB."""
 
 _BLOCK_VALUES = 1 << 18
-_UNKNOWN_BYTES = 0xFFFF_FFFF
+# Sizes that a WAV or AIFF header holds where its writer could not come back to it, as it wrote to a
+# pipe or was killed: sox 0x7ffff000 and 0x7f000008, arecord 0x80000000 less what fills no frame,
+# ffmpeg 0xffffffff; others 0x7fffffff less their header. (And 0: see `_SizeUnknown`.)
+_PLACEHOLDERS = (range(0x7F00_0000, 0x8000_0025), range(0xFFFF_0000, 0x1_0000_0000))
 _UNKNOWN_FRAMES = (1 << 63) - 1
+_MOST_CHUNKS = 1000
+# Channels that have nothing in common keep 1/channels of their power in their mean.
+_CANCELLED = 0.1
 _RESAMPLER_QUALITY = "VHQ"
 
 # libsndfile shortens what a WAV, AIFF, AU, W64 or RF64 header claims to what the file holds and
@@ -39,6 +47,10 @@ _SHORTENED_BYTES = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
 _SHORTENED_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+
+
+def _say_nothing(text: str) -> None:
+    pass
 
 
 def read_audio(path: str | Path) -> tuple[Samples, int]:
@@ -63,7 +75,12 @@ def read_audio(path: str | Path) -> tuple[Samples, int]:
 
 
 def stream_audio(
-    path: str | Path, sample_rate_hz: int, block_seconds: float = 1.0
+    path: str | Path,
+    sample_rate_hz: int,
+    block_seconds: float = 1.0,
+    *,
+    channel: int | None = None,
+    note: Note = _say_nothing,
 ) -> Iterator[Samples]:
     """Yield a file's mono samples at `sample_rate_hz`, a block at a time.
 
@@ -77,6 +94,10 @@ def stream_audio(
         `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
     block_seconds : float
         Longest block, above 0. Files with many channels or high rates come in shorter ones.
+    channel : int or None
+        The channel to take, from 1; None takes the mean of all.
+    note : callable
+        Is told, in a sentence that begins with the path, what is odd about a file that can be read.
 
     Returns
     -------
@@ -86,7 +107,8 @@ def stream_audio(
     Raises
     ------
     AudioError
-        As `read_audio`, while iterating; damage is found only when it is reached.
+        As `read_audio`, while iterating; damage is found only when it is reached. The file has no
+        such channel.
     ValueError
         For `sample_rate_hz` or `block_seconds` out of range.
     """
@@ -96,7 +118,9 @@ def stream_audio(
         )
     if not 0 < block_seconds < float("inf"):
         raise ValueError(f"block_seconds must be above 0 and finite, not {block_seconds!r}")
-    return _stream(Path(path), sample_rate_hz, block_seconds)
+    if channel is not None and channel < 1:
+        raise ValueError(f"channel must be at least 1, not {channel!r}")
+    return _stream(Path(path), sample_rate_hz, block_seconds, channel, note)
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
@@ -132,9 +156,16 @@ def require_samples(path: str | Path, count: int, needed: int, sample_rate_hz: i
         )
 
 
-def _stream(path: Path, sample_rate_hz: int, block_seconds: float) -> Iterator[Samples]:
-    with _open(path) as file:
-        blocks = _mono_blocks(path, file, block_seconds)
+def _stream(
+    path: Path, sample_rate_hz: int, block_seconds: float, channel: int | None, note: Note
+) -> Iterator[Samples]:
+    with _open(path, note) as file:
+        if channel is not None and channel > file.channels:
+            raise AudioError(
+                f"{path}: has no channel {channel}, the last one is {file.channels}; give another "
+                "--channel"
+            )
+        blocks = _mono_blocks(path, file, block_seconds, channel, note)
         if file.samplerate == sample_rate_hz:
             yield from blocks
         else:
@@ -142,7 +173,7 @@ def _stream(path: Path, sample_rate_hz: int, block_seconds: float) -> Iterator[S
 
 
 @contextmanager
-def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
+def _open(path: Path, note: Note = _say_nothing) -> Iterator["soundfile.SoundFile"]:
     if path.is_dir():
         raise AudioError(f"{path}: is a folder; give one audio file (WAV or FLAC)")
     if not path.exists():
@@ -161,6 +192,23 @@ def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
     if not head:
         raise AudioError(f"{path}: is empty (0 bytes); record or export it again")
 
+    empty_at = _empty_data_chunk(path)
+    with ExitStack() as files:
+        source: str | io.FileIO = str(path)
+        if empty_at is not None:
+            source = files.enter_context(_SizeUnknown(path, empty_at))
+        file = files.enter_context(_decoder(path, source, head))
+        if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+            raise AudioError(
+                f"{path}: the sample rate is {file.samplerate} Hz; it must be {MIN_RATE_HZ} to "
+                f"{MAX_RATE_HZ} Hz; export the file again"
+            )
+        _check_claimed_length(path, file, note)
+        yield file
+
+
+def _decoder(path: Path, source: str | io.FileIO, head: bytes) -> "soundfile.SoundFile":
+    """libsndfile on an open file; `head` are its first bytes."""
     import soundfile
 
     class Sequential(soundfile.SoundFile):
@@ -170,7 +218,7 @@ def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
             return False
 
     try:
-        file = Sequential(str(path))
+        return Sequential(source)
     except soundfile.LibsndfileError as error:
         if _wav_rate(head) == 0:
             raise AudioError(
@@ -180,14 +228,6 @@ def _open(path: Path) -> Iterator["soundfile.SoundFile"]:
         raise AudioError(
             f"{path}: cannot be read as audio ({reason}); give a WAV or FLAC file"
         ) from error
-    with file:
-        if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
-            raise AudioError(
-                f"{path}: the sample rate is {file.samplerate} Hz; it must be {MIN_RATE_HZ} to "
-                f"{MAX_RATE_HZ} Hz; export the file again"
-            )
-        _check_claimed_length(path, file)
-        yield file
 
 
 def _wav_rate(head: bytes) -> int | None:
@@ -197,7 +237,49 @@ def _wav_rate(head: bytes) -> int | None:
     return int.from_bytes(head[at + 12 : at + 16], "little")
 
 
-def _check_claimed_length(path: Path, file: "soundfile.SoundFile") -> None:
+class _SizeUnknown(io.FileIO):
+    """A WAV file whose data chunk says that its size is unknown, instead of 0."""
+
+    def __init__(self, path: Path, size_at: int) -> None:
+        super().__init__(path)
+        self._size_at = size_at
+
+    def readinto(self, buffer: Any) -> int:
+        start = self.tell()
+        count = super().readinto(buffer) or 0
+        view = memoryview(buffer).cast("B")
+        for at in range(max(self._size_at, start), min(self._size_at + 4, start + count)):
+            view[at - start] = 0xFF
+        return count
+
+
+def _empty_data_chunk(path: Path) -> int | None:
+    """Where a WAV file's data chunk claims to be empty, though what follows are no chunks.
+
+    A recorder that was killed leaves that behind. None for every other file.
+    """
+    with path.open("rb") as file:
+        length = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        if file.read(4) != b"RIFF":
+            return None
+        file.seek(12)
+        empty_at = None
+        for _ in range(_MOST_CHUNKS):
+            at, head = file.tell(), file.read(8)
+            name, size = head[:4], int.from_bytes(head[4:], "little")
+            end = at + 8 + size + size % 2
+            if not head or (name == b"data" and size):
+                return None
+            if len(head) < 8 or end > length or not all(0x20 <= byte < 0x7F for byte in name):
+                return empty_at
+            if name == b"data" and empty_at is None:
+                empty_at = at + 4
+            file.seek(end)
+    return empty_at
+
+
+def _check_claimed_length(path: Path, file: "soundfile.SoundFile", note: Note) -> None:
     log = file.extra_info
     claimed = held = 0
     unit = "bytes"
@@ -205,9 +287,14 @@ def _check_claimed_length(path: Path, file: "soundfile.SoundFile") -> None:
         claimed, held = int(found[1]), int(found[2])
     elif found := _SHORTENED_FRAMES.search(log):
         claimed, held, unit = int(found[2]), int(found[1]), "frames"
-    # A writer that cannot seek back (a pipe) leaves this size behind: length unknown, not cut.
-    if claimed > held and claimed != _UNKNOWN_BYTES:
+    if claimed <= held:
+        return
+    if not any(claimed in sizes for sizes in _PLACEHOLDERS):
         raise _truncated(path, claimed, held, unit)
+    note(
+        f"{path}: the header does not know how long the sound is ({claimed:#x}), as of a pipe or "
+        f"a recorder that was stopped; read to the end of the file, {held} bytes"
+    )
 
 
 def _truncated(path: Path, claimed: int, held: int, unit: str) -> AudioError:
@@ -218,13 +305,18 @@ def _truncated(path: Path, claimed: int, held: int, unit: str) -> AudioError:
 
 
 def _mono_blocks(
-    path: Path, file: "soundfile.SoundFile", block_seconds: float
+    path: Path,
+    file: "soundfile.SoundFile",
+    block_seconds: float,
+    channel: int | None = None,
+    note: Note = _say_nothing,
 ) -> Iterator[Samples]:
     import soundfile
 
     limit = max(1, _BLOCK_VALUES // file.channels)
     block_frames = max(1, int(min(block_seconds * file.samplerate, limit)))
     held = 0
+    power = kept = 0.0
     while True:
         try:
             block = np.asarray(file.read(block_frames, "float64", always_2d=True), np.float64)
@@ -237,11 +329,19 @@ def _mono_blocks(
             break
         _check_values(path, block, held)
         held += len(block)
-        yield block.mean(axis=1)
+        mono = block.mean(axis=1) if channel is None else block[:, channel - 1]
+        power += float(np.square(block).sum()) / file.channels
+        kept += float(np.square(mono).sum())
+        yield mono
     if held < file.frames < _UNKNOWN_FRAMES:
         raise _truncated(path, file.frames, held, "frames")
     if not held:
         raise AudioError(f"{path}: holds no samples; record or export it again")
+    if channel is None and kept * file.channels < _CANCELLED * power:
+        note(
+            f"{path}: the {file.channels} channels cancel each other: {kept / power:.2%} of their "
+            "power is left in their mean; hear one of them with --channel"
+        )
 
 
 def _check_values(path: Path, block: Samples, first_frame: int) -> None:

@@ -9,17 +9,23 @@ import json
 import math
 import zlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npu.errors import ImageError, ParamsError
+from npu.files import read_file
 from npu.graph import MAX_RANK
 from npu.isa import COMMAND_BYTES, decode_program
+from npu.model_config import MAX_SYMBOLS_PER_FRAME
 from npu.params import ChipParams, params_from_dict
 
 METADATA_KEY = "zeroskip"
+CALL_SHIFT: Final = 16
+
+MAX_FILE_BYTES = (1 << 31) + (64 << 20)
+"""The largest external memory that a chip can have, with a header and a program."""
 
 _Size = Annotated[int, Field(ge=0, le=2**31)]
 _Count = Annotated[int, Field(ge=1, le=2**26)]
@@ -71,13 +77,18 @@ class Probe(_Checked):
 
 
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed."""
+    """A weight matrix as it was packed.
+
+    `compressed_bits`: everything but scales; `bank_bits`: of these, what lies in the weight banks,
+    directories and streams.
+    """
 
     name: str
     rows: _Count
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
+    bank_bits: _Size
     entropy_bits: Annotated[float, Field(ge=0)]
     record_bytes: _Size
     tiles: _Count
@@ -88,7 +99,8 @@ class TransducerInfo(_Checked):
     """How the host feeds a transducer: features in, tokens out.
 
     `features.address` is a ring of `calls` encoder inputs; `tokens_address` holds up to
-    calls * max_symbols_per_frame int32 tokens.
+    calls * max_symbols_per_frame words: the symbol in the low `call_shift` bits, above it how many
+    calls of the start were left behind the one that emitted it.
     """
 
     config: dict
@@ -96,7 +108,8 @@ class TransducerInfo(_Checked):
     features: TensorInfo
     calls: _Count
     tokens_address: _Size
-    max_symbols_per_frame: _Count
+    call_shift: Literal[16]
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
 
 
 class Header(_Checked):
@@ -149,10 +162,9 @@ class Image:
     @staticmethod
     def load(path: Path) -> "Image":
         """Read and check a `.npu` file. Raises ImageError naming file, place and reason."""
+        raw = read_file(path, MAX_FILE_BYTES, ImageError, _no_header)
         try:
-            return Image.from_bytes(Path(path).read_bytes())
-        except OSError as error:
-            raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+            return Image.from_bytes(raw)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
 
@@ -255,6 +267,17 @@ class Image:
     @property
     def n_commands(self) -> int:
         return len(self.program) // COMMAND_BYTES
+
+
+def _no_header(head: bytes, size: int) -> str | None:
+    """Why this is no safetensors file: it begins with its header's length, then the header."""
+    length = int.from_bytes(head[:8], "little")
+    if len(head) > 8 and head[8:9] == b"{" and length <= size - 8:
+        return None
+    return (
+        "not a compiled image, or cut short (it does not begin with a header); "
+        "compile the model again"
+    )
 
 
 def _first_problem(error: Exception) -> str:

@@ -1,16 +1,30 @@
-"""Compilation of numeric loops with numba, with a cache on disk that cannot go stale.
+"""Compilation of numeric loops with numba, with a cache on disk that cannot go stale or bad.
 
 Numba's cache notices a change in the file of the compiled function, but not in the files of the
 functions that it inlines. The cache entry is therefore named after a digest of every source of the
-package `npu`, where all functions live that others inline.
+package `npu`, where all functions live that others inline. Nor does it notice damage: what it loads
+is carried with a digest (see `npu.cache`).
 """
 
 import hashlib
+import os
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache as remembered
 from pathlib import Path
 from typing import Any
 
+import numba
 from numba import njit
+from numba.core.caching import IndexDataCacheFile, dumps
+
+from npu import cache
+
+# Its values are set when it is imported.
+_CONFIG: Any = numba.config
+_DIGEST_BYTES = 32
+_UNUSED_SECONDS = 30 * 86_400
 
 
 def _fingerprint() -> str:
@@ -25,11 +39,86 @@ FINGERPRINT = _fingerprint()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` with numba, free of the global lock, cached on disk."""
+    """Compile `function` with numba, free of the global lock, cached on disk where possible."""
     function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
-    return njit(cache=True, nogil=True)(function)
+    compiled: Any = njit(nogil=True)(function)
+    place = _place()
+    if place is not None and hasattr(compiled, "enable_caching"):
+        before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(place)
+        try:
+            compiled.enable_caching()
+        except (OSError, RuntimeError) as error:
+            cache.note(f"machine code cannot be kept: {error}")
+            return compiled
+        finally:
+            _CONFIG.CACHE_DIR = before
+        kept = compiled._cache
+        kept._cache_file = _Sealed(
+            kept.cache_path, kept._impl.filename_base, kept._impl.locator.get_source_stamp()
+        )
+    return compiled
 
 
 def interpreted(compiled: Any) -> Callable[..., Any]:
     """The Python function behind a kernel; the kernel itself where numba's compiler is off."""
     return getattr(compiled, "py_func", compiled)
+
+
+@remembered
+def _place() -> Path | None:
+    """The folder for this state of the sources; $NUMBA_CACHE_DIR where that is set."""
+    if _CONFIG.CACHE_DIR:
+        return Path(_CONFIG.CACHE_DIR)
+    base = cache.folder("numba")
+    if base is None:
+        return None
+    place = base / FINGERPRINT
+    with suppress(OSError):
+        place.mkdir(mode=cache.PRIVATE, exist_ok=True)
+        os.utime(place)
+        cache.remove_stale(base, "*", _UNUSED_SECONDS)
+    return place
+
+
+class _Sealed(IndexDataCacheFile):
+    """Numba's files with a digest in front. What does not match is deleted and made again."""
+
+    def save(self, key: Any, data: Any) -> None:
+        # A cache that cannot be written is none, and no reason to stop.
+        with suppress(OSError):
+            super().save(key, data)
+
+    def _load_index(self) -> dict:
+        raw = self._read(self._index_path)
+        if raw is None:
+            return {}
+        version, stamp, overloads = pickle.loads(raw)
+        return overloads if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _save_index(self, overloads: dict) -> None:
+        self._write(self._index_path, dumps((self._version, self._source_stamp, overloads)))
+
+    def _load_data(self, name: str) -> Any:
+        raw = self._read(self._data_path(name))
+        if raw is None:
+            raise FileNotFoundError(name)  # which numba takes for a removed file
+        return pickle.loads(raw)
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), self._dump(data))
+
+    def _read(self, path: str) -> bytes | None:
+        try:
+            raw = Path(path).read_bytes()
+        except OSError:
+            return None
+        digest, data = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
+        if cache.seal(data) == digest:
+            return data
+        with suppress(OSError):
+            os.unlink(path)
+        return None
+
+    def _write(self, path: str, data: bytes) -> None:
+        with self._open_for_write(path) as file:
+            file.write(cache.seal(data) + data)

@@ -27,8 +27,21 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from npu.errors import ModelError
+from npu.files import read_text
+from npu.text import printable
+
+MAX_TEXT_BYTES = 4 << 20
+"""Of `model.json` and of `tokens.txt`, which takes some 20 bytes a symbol."""
+
+MAX_SYMBOLS_PER_FRAME = 1024
 
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
+# Symbols that a model may emit and that stand for no text.
+UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
+WORD_MARK = "\u2581"
+# Of icefall's lexicons: behind the model's symbols, never emitted.
+_DISAMBIGUATION = re.compile(r"#[0-9]+")
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 # The parenthesis restates the numbers of other keys and is left to the author.
 _TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
@@ -179,12 +192,25 @@ class ModelConfig(_Frozen):
     type: Literal["transducer"]
     blank_id: Literal[0]
     start_id: Annotated[int, Field(ge=0)]
-    max_symbols_per_frame: Annotated[int, Field(ge=1)]
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
     encoder: EncoderConfig
     decoder: DecoderConfig
     joiner: JoinerConfig
     frontend: FrontendConfig
     provenance: JsonValue = None
+
+    @field_validator("frontend")
+    @classmethod
+    def _a_millisecond_a_call(cls, front: FrontendConfig, info: ValidationInfo) -> FrontendConfig:
+        # Or a second of sound would be thousands of calls of the encoder.
+        encoder = info.data.get("encoder")
+        frames = front.stack_hop * (encoder.frames_per_call if encoder is not None else 1)
+        if 1000 * front.hop_length * frames < front.sample_rate_hz:
+            raise _problem(
+                f"must have a hop_length of at least a millisecond for {frames} frames a call, "
+                f"{-(-front.sample_rate_hz // (1000 * frames))}, not {front.hop_length}"
+            )
+        return front
 
 
 def load_model_config(path: str | Path) -> ModelConfig:
@@ -228,7 +254,10 @@ def load_model_config(path: str | Path) -> ModelConfig:
 
 
 def load_tokens(path: str | Path) -> list[str]:
-    """Read a `tokens.txt`: one `symbol id` per line, `<space>` standing for a space.
+    """Read a `tokens.txt`: one `symbol id` per line, as icefall and sherpa-onnx write it.
+
+    `<space>` stands for a space, and so does `\u2581`, with which BPE pieces mark a word's start.
+    Disambiguation symbols (`#0`, `#1`, ...) are left out: they follow the symbols of the model.
 
     Returns
     -------
@@ -251,6 +280,8 @@ def load_tokens(path: str | Path) -> list[str]:
             problems.append(f"line {number} must be `symbol id`, not {_show(line)}")
             continue
         symbol, index = found[1], int(found[2])
+        if _DISAMBIGUATION.fullmatch(symbol):
+            continue
         if index in line_of_id:
             problems.append(f"line {number} repeats id {index} of line {line_of_id[index]}")
         if symbol in line_of_symbol:
@@ -260,6 +291,8 @@ def load_tokens(path: str | Path) -> list[str]:
         line_of_id.setdefault(index, number)
         line_of_symbol.setdefault(symbol, number)
         symbol_of_id.setdefault(index, symbol)
+    if not symbol_of_id and not problems:
+        problems.append("holds no symbols")
     if symbol_of_id:
         blank = symbol_of_id.get(0)
         if blank is not None and blank not in BLANK_SYMBOLS:
@@ -274,9 +307,8 @@ def load_tokens(path: str | Path) -> list[str]:
         ]
     if problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
-    return [
-        " " if symbol_of_id[i] == "<space>" else symbol_of_id[i] for i in range(len(symbol_of_id))
-    ]
+    symbols = (symbol_of_id[i] for i in range(len(symbol_of_id)))
+    return [" " if s == "<space>" else s.replace(WORD_MARK, " ") for s in symbols]
 
 
 @dataclass(frozen=True)
@@ -296,43 +328,37 @@ class Tokens:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, each 0 .. len - 1, without spaces at either end.
 
+        Blank, `<unk>`, `<sos/eos>` and their like have no text. `<0xE2>` is a byte of UTF-8, as
+        of byte-level BPE; bytes that are no character become U+FFFD.
+
         Raises
         ------
         ModelError
             An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
         """
-        text = []
+        text = b""
         for index in ids:
             if not 0 <= index < len(self.symbols):
                 raise ModelError(
                     f"symbol id {index} is not in tokens.txt, which has ids 0 to "
                     f"{len(self.symbols) - 1}; use the tokens.txt of this model"
                 )
-            if index:
-                text.append(self.symbols[index])
-        return "".join(text).strip(" ")
+            symbol = self.symbols[index]
+            if byte := _BYTE.fullmatch(symbol):
+                text += bytes.fromhex(byte[1])
+            elif index and symbol not in UNWRITTEN_SYMBOLS:
+                text += symbol.encode("utf-8", "replace")
+        return text.decode("utf-8", "replace").strip(" ")
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ModelError(
-            f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelError(f"{path}: cannot be read: {reason}; check the model folder") from error
+    return read_text(path, MAX_TEXT_BYTES, ModelError)
 
 
 def _show(value: Any) -> str:
     """`value` in JSON's spelling, shortened."""
-    text = _one_line(json.dumps(value, ensure_ascii=False))
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 # pydantic's wordings that do not read well after "must be".
@@ -359,7 +385,7 @@ def _describe(error: ErrorDetails) -> str:
     key = ""
     for part in loc:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
-    key = _one_line(key)
+    key = printable(key)
     if kind == "missing":
         return f"{key} is missing"
     if kind == "extra_forbidden":

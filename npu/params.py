@@ -6,39 +6,62 @@ nobody derives them a second time.
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from npu.errors import ParamsError
+from npu.files import read_text
+from npu.isa import COMMAND_BYTES
 
 PRESETS = ("tiny", "edge", "max")
 KIB = 1024
 
-_Count = Annotated[int, Field(ge=1)]
+MAX_TOML_BYTES = 64 * KIB
+"""A description takes one."""
+
+# What a counter of the memory's timing holds.
+MAX_LATENCY_CYCLES = 1 << 16
+MAX_CYCLES_PER_BEAT = 1 << 8
+
+_Picojoules = Annotated[float, Field(ge=0, le=1e9)]
+_SHOWN = 60
 
 
-class Energy(BaseModel):
+class _Checked(BaseModel):
+    """Frozen, and never without its checks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, checked as those of a new object.
+
+        Raises ParamsError naming every wrong key and value.
+        """
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return _checked(type(self), values | dict(update or {}), type(self).__name__)
+
+
+class Energy(_Checked):
     """Energy per event in picojoules (leakage in milliwatts), for estimates.
 
     The defaults scale the 45 nm figures of M. Horowitz, "Computing's energy problem", ISSCC 2014,
     to int8 data, small SRAMs and low-power DRAM.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    mac: float = Field(ge=0)
-    decode: float = Field(ge=0)
-    activation_read: float = Field(ge=0)
-    bank_read_word: float = Field(ge=0)
-    sram_byte: float = Field(ge=0)
-    vector_element: float = Field(ge=0)
-    external_byte: float = Field(ge=0)
-    leakage_mw: float = Field(ge=0)
+    mac: _Picojoules
+    decode: _Picojoules
+    activation_read: _Picojoules
+    bank_read_word: _Picojoules
+    sram_byte: _Picojoules
+    vector_element: _Picojoules
+    external_byte: _Picojoules
+    leakage_mw: float = Field(ge=0, le=1e9)
 
 
-class ChipParams(BaseModel):
+class ChipParams(_Checked):
     """Everything that sizes the chip and its memory. Immutable; all sizes in bytes.
 
     Attributes
@@ -60,9 +83,7 @@ class ChipParams(BaseModel):
     clock_mhz : for milliseconds only; no behaviour depends on it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    name: str
+    name: str = Field(max_length=200)
     lanes: int = Field(ge=1, le=128)
     threads: int = Field(ge=2, le=8)
     bank_bytes: int = Field(ge=256, le=1024 * KIB)
@@ -76,9 +97,9 @@ class ChipParams(BaseModel):
     dma_outstanding: int = Field(ge=1, le=16)
     dma_queue: int = Field(ge=1, le=64)
     memory_bytes: int = Field(ge=64 * KIB, le=2**31)
-    memory_latency_cycles: _Count
-    memory_cycles_per_beat: _Count
-    clock_mhz: float = Field(gt=0)
+    memory_latency_cycles: int = Field(ge=1, le=MAX_LATENCY_CYCLES)
+    memory_cycles_per_beat: int = Field(ge=1, le=MAX_CYCLES_PER_BEAT)
+    clock_mhz: float = Field(ge=1e-3, le=1e6)
     energy_pj: Energy
 
     @model_validator(mode="after")
@@ -113,6 +134,11 @@ class ChipParams(BaseModel):
         """32-bit words of one lane's bank."""
         return self.bank_bytes // 4
 
+    @property
+    def program_commands(self) -> int:
+        """Commands that program memory holds."""
+        return self.program_bytes // COMMAND_BYTES
+
     def align(self, n_bytes: int) -> int:
         """Round a size up to whole bus words."""
         return -(-n_bytes // self.bus_bytes) * self.bus_bytes
@@ -130,21 +156,30 @@ def load_params(chip: str | Path) -> ChipParams:
     path = Path(chip)
     if str(chip) in PRESETS:
         path = Path(__file__).parent / "presets" / f"{chip}.toml"
-    elif not path.is_file():
+    elif not path.exists():
         raise ParamsError(
             f"chip {str(chip)!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file"
         )
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ParamsError(f"{path}: not a readable TOML file: {error}") from error
+        values = tomllib.loads(read_text(path, MAX_TOML_BYTES, ParamsError))
+    except (ValueError, RecursionError) as error:
+        # A number of more digits than Python converts is a ValueError of its own.
+        reason = str(error) or type(error).__name__
+        raise ParamsError(f"{path}: not a readable TOML file: {reason}") from error
     return params_from_dict(values, str(path))
 
 
 def params_from_dict(values: dict, where: str) -> ChipParams:
     """Check a plain mapping (from TOML or from an image's header). Raises ParamsError."""
+    return _checked(ChipParams, values, where)
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def _checked(kind: type[_Kind], values: dict, where: str) -> _Kind:
     try:
-        return ChipParams.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         problems = []
         for item in error.errors():
@@ -157,5 +192,13 @@ def params_from_dict(values: dict, where: str) -> ChipParams:
                 case "value_error":
                     problems.append(item["msg"].removeprefix("Value error, "))
                 case _:
-                    problems.append(f"{key} = {item['input']!r}: {item['msg'].lower()}")
+                    problems.append(f"{key} = {_shown(item['input'])}: {item['msg'].lower()}")
         raise ParamsError(f"{where}: {'; '.join(problems)}") from error
+
+
+def _shown(value: object) -> str:
+    """A value for a message, shortened; Python refuses to write down very large integers."""
+    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
+        return "a very large number"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

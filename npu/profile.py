@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from npu.format import WORD_BITS
 from npu.image import Image, TensorInfo
 from npu.isa import OPCODES
 from npu.runtime import GraphSession, TransducerSession
@@ -24,6 +25,7 @@ class _Command:
     run_cycles: int = 0
     macs: int = 0
     wait: int = 0
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,15 @@ class SegmentCycles:
     cycles : per run; the sum of `units`.
     units : cycles per run by unit: sequencer (fetch, decode, scalars), matvec, vector, dma
         (transfers that are waited for) and wait (for transfers behind the products).
+    macs : multiplications by a nonzero weight, per run.
+    n_bytes : bytes that its transfers move over the bus, per run.
     """
 
     runs: int
     cycles: float
     units: dict[str, float] = field(default_factory=dict)
+    macs: float = 0
+    n_bytes: float = 0
 
 
 class Profile:
@@ -70,7 +76,7 @@ class Profile:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self._seen = (0, 0, 0)
+        self._seen = (0, 0, 0, 0)
         self.clear()
 
     def clear(self) -> None:
@@ -79,9 +85,12 @@ class Profile:
         self._names = [""] * self.image.n_commands
 
     def __call__(self, retire: Retire, machine: Machine) -> None:
-        counters = machine.counters
-        seen = (counters.matvec_run_cycles, counters.macs, counters.busy["wait"])
-        run_cycles, macs, wait = (now - old for now, old in zip(seen, self._seen, strict=True))
+        counters, dma = machine.counters, machine.dma
+        moved = dma.bytes_read + dma.bytes_written
+        seen = (counters.matvec_run_cycles, counters.macs, counters.busy["wait"], moved)
+        run_cycles, macs, wait, n_bytes = (
+            now - old for now, old in zip(seen, self._seen, strict=True)
+        )
         self._seen = seen
         command = self._commands[retire.pc]
         command.runs += 1
@@ -89,6 +98,7 @@ class Profile:
         command.run_cycles += run_cycles
         command.macs += macs
         command.wait += wait
+        command.n_bytes += n_bytes
         self._names[retire.pc] = retire.name
 
     @property
@@ -126,7 +136,11 @@ class Profile:
             if any(self._commands[pc].runs for pc in pcs):
                 units = self._units(pcs)
                 found[name] = SegmentCycles(
-                    runs, sum(units.values()) / runs, {u: n / runs for u, n in units.items()}
+                    runs,
+                    sum(units.values()) / runs,
+                    {u: n / runs for u, n in units.items()},
+                    sum(self._commands[pc].macs for pc in pcs) / runs,
+                    sum(self._commands[pc].n_bytes for pc in pcs) / runs,
                 )
         return found
 
@@ -134,7 +148,7 @@ class Profile:
         """32-bit words that the lanes read from their banks: each matrix once per product."""
         layers = self.layers()
         return sum(
-            layers[layer.name].products * -(-layer.compressed_bits // 32)
+            layers[layer.name].products * -(-layer.bank_bits // WORD_BITS)
             for layer in self.image.header.layers
             if layer.name in layers
         )

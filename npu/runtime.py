@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from npu.budget import Budget, Budgets
 from npu.errors import InputError, MachineError
-from npu.image import Image, TensorInfo
+from npu.image import CALL_SHIFT, Image, TensorInfo
 from npu.trace import Retire
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule
@@ -32,7 +33,17 @@ class Recording:
 
 
 class _Session:
-    """What both kinds of session share: the machine, booted."""
+    """What both kinds of session share: the machine, booted.
+
+    Parameters
+    ----------
+    image : what runs.
+    schedule, step, observer : as `Machine` takes them.
+    recording : gets what the image's probes see.
+    machine : makes what it runs on.
+    max_cycles : of every start. Default: what follows from the image (`npu.budget`), without an
+        end where `schedule` makes the bus wait.
+    """
 
     def __init__(
         self,
@@ -43,8 +54,13 @@ class _Session:
         observer: Observer | None = None,
         recording: Recording | None = None,
         machine: MachineFactory = Machine,
+        max_cycles: int | None = None,
     ) -> None:
         self.image = image
+        # A bus that is not always ready stretches a program beyond any bound.
+        derived = schedule is None and max_cycles is None
+        self._budgets = Budgets(image) if derived else None
+        self._budget = None if max_cycles is None else Budget.of_cycles(max_cycles)
         self._observers = [observer] if observer is not None else []
         if recording is not None:
             self._observers.append(_prober(image, recording))
@@ -57,13 +73,19 @@ class _Session:
             observer=self._observe if self._observers else None,
         )
         self.machine.memory.data[: len(image.memory)] = image.memory
-        self.boot_cycles = self.machine.run(image.header.entries["boot"])
+        self.boot_cycles = self._run("boot")
         self.reset_cycles = 0
         self.reset()
 
     def reset(self) -> None:
         """Begin an utterance: states to their start values."""
-        self.reset_cycles = self.machine.run(self.image.header.entries["reset"])
+        self.reset_cycles = self._run("reset")
+
+    def _run(self, entry: str, calls: int = 0) -> int:
+        """One start, of `calls` encoder calls if it is one of those, within its budget."""
+        budget = self._budget if self._budgets is None else self._budgets.of_start(calls)
+        arguments = {CALLS: calls} if calls else None
+        return self.machine.run(self.image.header.entries[entry], arguments, budget)
 
     def _observe(self, retire: Retire, machine: Machine) -> None:
         for observer in self._observers:
@@ -117,7 +139,7 @@ class GraphSession(_Session):
                     )
         for tensor, array in zip(header.inputs, inputs, strict=True):
             self._write(tensor, array)
-        self.cycles.append(self.machine.run(header.entries["invoke"]))
+        self.cycles.append(self._run("invoke"))
         return [self._read(tensor) for tensor in header.outputs]
 
 
@@ -126,7 +148,8 @@ class TransducerSession(_Session):
 
     Attributes
     ----------
-    cycles : cycles of every encoder call so far, with the symbols that it emitted.
+    cycles : cycles of every start so far: encoder calls with the symbols that they emitted, and
+        the restart before them if there was one.
     """
 
     def __init__(self, image: Image, **options: Any) -> None:
@@ -134,9 +157,24 @@ class TransducerSession(_Session):
             raise InputError(f"{image.header.model} is a single graph, not a transducer")
         self.info = image.header.transducer
         self.cycles: list[int] = []
+        self._restart_cycles = 0
         super().__init__(image, **options)
 
+    def reset(self) -> None:
+        super().reset()
+        self._restart_cycles = 0
+
+    def restart(self) -> None:
+        """Begin another utterance amid a stream: as `reset`, but it counts to the next call."""
+        self.reset()
+        self._restart_cycles = self.reset_cycles
+
     def accept(self, features: np.ndarray, calls_per_start: int = 1) -> list[int]:
+        """As `accept_calls`, the symbols of all calls in one list."""
+        answers = self.accept_calls(features, calls_per_start)
+        return [symbol for symbols in answers for symbol in symbols]
+
+    def accept_calls(self, features: np.ndarray, calls_per_start: int = 1) -> list[list[int]]:
         """Take the next encoder calls of the utterance.
 
         Parameters
@@ -144,7 +182,7 @@ class TransducerSession(_Session):
         features : (calls, frames, features) int8.
         calls_per_start : encoder calls handed to the chip at once, 1 to `info.calls`.
 
-        Returns the symbols emitted. Raises InputError when `features` does not fit.
+        Returns the symbols that each call emitted. Raises InputError when `features` does not fit.
         """
         tensor = self.info.features
         if features.dtype != np.int8 or features.shape[1:] != tensor.shape[1:]:
@@ -154,22 +192,33 @@ class TransducerSession(_Session):
             )
         if not 1 <= calls_per_start <= self.info.calls:
             raise InputError(f"calls_per_start must be 1 to {self.info.calls}")
-        tokens: list[int] = []
+        answers: list[list[int]] = []
         for first in range(0, len(features), calls_per_start):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
                 self._write(tensor, call, index * tensor.rows * tensor.stride)
-            cycles = self.machine.run(self.image.header.entries["frames"], {CALLS: len(chunk)})
-            self.cycles.append(cycles)
-            count = self.machine.registers[TOKENS]
-            if not 0 <= count <= len(chunk) * self.info.max_symbols_per_frame:
-                raise MachineError(f"the chip reports {count} tokens for {len(chunk)} calls")
-            words = self.machine.memory.window(self.info.tokens_address, 4 * count)
-            found = words.view("<i4").tolist()
-            if not all(0 <= token < len(self.info.tokens) for token in found):
-                raise MachineError(f"the chip emitted a token that does not exist: {found}")
-            tokens += found
-        return tokens
+            cycles = self._run("frames", len(chunk))
+            self.cycles.append(cycles + self._restart_cycles)
+            self._restart_cycles = 0
+            answers += self._answers(len(chunk))
+        return answers
+
+    def _answers(self, calls: int) -> list[list[int]]:
+        """The symbols of a start of so many calls."""
+        count = self.machine.registers[TOKENS]
+        if not 0 <= count <= calls * self.info.max_symbols_per_frame:
+            raise MachineError(f"the chip reports {count} tokens for {calls} calls")
+        words = self.machine.memory.window(self.info.tokens_address, 4 * count).view("<u4")
+        answers: list[list[int]] = [[] for _ in range(calls)]
+        for word in words.tolist():
+            left, symbol = divmod(word, 1 << CALL_SHIFT)
+            if symbol >= len(self.info.tokens) or left >= calls:
+                raise MachineError(
+                    f"the chip emitted a token that does not exist: {symbol}, with {left} of "
+                    f"{calls} calls left"
+                )
+            answers[calls - 1 - left].append(symbol)
+        return answers
 
 
 def _prober(image: Image, recording: Recording) -> Observer:

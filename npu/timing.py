@@ -64,15 +64,12 @@ def load(
     return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
 
 
-# --- tile --------------------------------------------------------------------------------------
-# Behind a tile's last beat, until the last word of the fields and of the loose words is in a bank.
+# --- tile -----------------------------------------------------------------------------------------
+# Behind a tile's last beat a number of the fields or a loose word is dealt in every cycle
+# (`npu.tile`), and then so many pass until DMA_DONE counts.
 DEAL_END = 3
-
-
-def deal(lanes: int, threads: int, loose: int) -> int:
-    """Cycles behind a tile's last beat: for each lane its tail's length, three fields a thread, and
-    its part of all `loose` words (`npu.tile`)."""
-    return lanes * (1 + 3 * threads) + loose + DEAL_END
+# The same for a tile whose beats already show that it does not fit.
+DEAL_REFUSED = 2
 
 
 # --- vector unit ----------------------------------------------------------------------------------
@@ -103,3 +100,5 @@ def vector(name: str, groups: int) -> int:
 # From the start of a transfer to its first address on the bus, and from its last beat to `done`.
 DMA_START = 2
 DMA_DONE = 1
+# From `done` of a tile that does not fit to the sequencer's knowing it.
+TILE_JUDGED = 2

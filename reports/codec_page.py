@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from npu.cli._codec_show import Columns, Rows, few_bits, named, prices
+
 PAGE = Path(__file__).with_name("codec.md")
 FIGURE = Path(__file__).with_name("codec.png")
 RUN = Path(__file__).with_name("codec.json")
@@ -29,8 +31,10 @@ def page(run: dict[str, Any]) -> str:
         (
             "Everything is counted: codes, headers, directories, padding, for"
             f" {chip['lanes']} lanes of {chip['threads']} threads. The entropy is that of the"
-            " single weights of each matrix, zeros included. Row records (bias, scale,"
-            " destination) are not counted, nor is Vela's stream of biases and scales. EIE is"
+            " single weights of each matrix, zeros included; the gates of an LSTM, which one"
+            " product of the chip stacks, are matrices of their own, here as in all other reports."
+            " Row records (bias, scale, destination) are not counted, nor is Vela's stream of"
+            " biases and scales. EIE is"
             " counted without its column pointers."
         ),
         "",
@@ -89,6 +93,31 @@ def page(run: dict[str, Any]) -> str:
         ]
     lines += [
         "",
+        "## Beside ideal Huffman codes",
+        "",
+        (
+            "A Huffman code gives every symbol a bit at least, so it stays above the entropy of a"
+            " small alphabet. These are its costs without any limit or table, with zeros skipped by"
+            " runs and with zeros as explicit weights; the last column compares with the better."
+        ),
+        "",
+        *_table(*few_bits(run)),
+        "",
+        "## What a cycle is worth",
+        "",
+        (
+            "With few zeros, a zero coded as a weight takes fewer bits than a run, and a cycle"
+            " more. `compress(weights, cycle_bits=...)` says what a lane's cycle is worth in bits:"
+            " `BYTES_FIRST`, 0, takes the fewest bytes, `CYCLES_FIRST` a cycle per nonzero. The"
+            " default is the price with the least product of both, the last row. With more zeros"
+            " than here, runs take the fewest of both. Where values have raw bits, zeros pay them,"
+            " too: there the bytes stay above the explicit zeros of the table above."
+        ),
+        "",
+        *_table(*prices(run)),
+    ]
+    lines += [
+        "",
         "## Every matrix, in bits per weight",
         "",
         f"| matrix | zeros | entropy | {' | '.join(names)} | {ours} / entropy |",
@@ -99,12 +128,17 @@ def page(run: dict[str, Any]) -> str:
         sizes = [case["coders"][name]["n_bytes"] for name in names]
         ratio = f"{sizes[0] / case['h0_bytes']:.4f}" if case["h0_bytes"] else ""
         bits = " | ".join(f"{8 * size / weights:.3f}" for size in sizes)
-        shape = " x ".join(map(str, case["shape"]))
         lines.append(
-            f"| {case['name']} ({shape}) | {case['zeros']:.1%} |"
+            f"| {named(case)} | {case['zeros']:.1%} |"
             f" {8 * case['h0_bytes'] / weights:.3f} | {bits} | {ratio} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _table(columns: Columns, rows: Rows) -> list[str]:
+    """A Markdown table, numbers to the right."""
+    lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _beside(name: str, mine: dict[str, float], peer: dict[str, float]) -> str:

@@ -1,6 +1,6 @@
 """Control and status: the registers that a host's driver sees over AXI4-Lite."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -36,8 +36,7 @@ def events(params: ChipParams) -> data.StructLayout:
 class Control(wiring.Component):
     """The registers of REGISTERS on AXI4-Lite.
 
-    An access to an address without register, of the wrong direction, or that is refused now (a
-    scalar register or a start while running) is answered with SLVERR and has no effect.
+    What `rtl.registers` says is refused is answered with SLVERR and has no effect.
 
     Parameters
     ----------
@@ -49,9 +48,10 @@ class Control(wiring.Component):
     irq : Out, level: an enabled event has happened.
     host : Out, to the sequencer, see `rtl.interfaces.host`.
     program : Out, to the DMA, see `rtl.dma.program_load`.
-    hold : Out, the DMA must not start transfers: a reset is coming.
+    hold : Out, the DMA must not start transfers: a reset is coming. Until the units are reset.
     commands : Out, to the sequencer: how many commands were loaded.
-    active, moving : In, from the DMA: on the bus, transfers open.
+    active, moving : In, from the DMA: on the bus, transfers open. An error shows in the cycle after
+        `moving` falls at the latest.
     dma_error, dma_error_pc : In, from the DMA: its error, and the command that asked for the
         transfer.
     reset : Out, resets every other unit at the end of the next cycle; the bus is quiet.
@@ -88,9 +88,8 @@ class Control(wiring.Component):
             for register in REGISTERS:
                 with m.Case(register.offset):
                     m.d.comb += writes[register.name].eq(bus.write)
+        asked = {f.name: bus.write_data[f.lsb] for f in CONTROL}
         action = {f.name: Signal(name=f"do_{f.name}") for f in CONTROL}
-        for field in CONTROL:
-            m.d.comb += action[field.name].eq(writes["CONTROL"] & bus.write_data[field.lsb])
 
         error = Signal(STATUS_BITS)
         error_pc = Signal(PC_BITS)
@@ -100,34 +99,58 @@ class Control(wiring.Component):
         loading = Signal()
         resetting = Signal()
         # A cycle old: accesses are two apart, so each sees what the one before has done.
-        free, ready, quiet = Signal(), Signal(), Signal()
+        free, ready, quiet, fits = Signal(), Signal(), Signal(), Signal()
         now_free = ~self.host.running & ~loading & ~resetting
-        m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
-        with m.If(self.host.error == Status.OK):
+        # While a program runs, what the DMA says is for the sequencer, which stops with it.
+        with m.If(self.host.error != Status.OK):
+            m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
+        with m.Elif((self.dma_error != Status.OK) & ~self.host.running):
             m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
+        # A cycle longer: until the last transfer's error would show.
+        moved, moving = Signal(), Signal()
+        m.d.sync += moved.eq(self.moving)
+        m.d.comb += moving.eq(self.moving | moved)
 
         # --- start, load, reset -----------------------------------------------------------------
+        wiped = Signal()  # at the end of this cycle the units are reset
         m.d.sync += [
             free.eq(now_free),
             ready.eq(now_free & (error == Status.OK)),
-            quiet.eq(now_free & (error == Status.OK) & ~self.moving),
+            quiet.eq(now_free & (error == Status.OK) & ~moving),
+            fits.eq(
+                (program_commands != 0)
+                & (program_commands <= self._params.program_commands)
+                & ~program_address[: exact_log2(bus_bytes)].any()
+            ),
             # The DMA is held: it stays off the bus.
-            self.reset.eq(resetting & ~self.active & ~self.reset),
+            self.reset.eq(resetting & ~self.active & ~self.reset & ~wiped),
+            wiped.eq(self.reset),
+        ]
+        start, reset, load = asked["start"], asked["reset"], asked["load"]
+        refused = (
+            (start & ~ready)
+            | (load & ~(quiet & fits))
+            | (start & reset)
+            | (start & load)
+            | (reset & load)
+        )
+        m.d.comb += [
+            signal.eq(writes["CONTROL"] & ~refused & asked[name]) for name, signal in action.items()
         ]
         m.d.comb += [
-            self.host.start.eq(action["start"] & ready),
+            self.host.start.eq(action["start"]),
             self.hold.eq(resetting),
             self.program.valid.eq(loading),
         ]
         with m.If(action["reset"]):
             m.d.sync += resetting.eq(1)
-        with m.If(action["load"] & quiet):
+        with m.If(action["load"]):
             m.d.sync += [loading.eq(1), self.commands.eq(0)]
         with m.If(self.program.done):
             m.d.sync += loading.eq(0)
             with m.If(error == Status.OK):
                 m.d.sync += self.commands.eq(program_commands)
-        with m.If(self.reset):
+        with m.If(wiped):
             m.d.sync += [resetting.eq(0), loading.eq(0)]
 
         # --- interrupt --------------------------------------------------------------------------
@@ -145,12 +168,15 @@ class Control(wiring.Component):
         m.d.comb += self.irq.eq((enabled & happened).any())
 
         # --- plain registers --------------------------------------------------------------------
-        for name, signal in (
-            ("START_PC", start_pc),
-            ("PROGRAM_ADDRESS", program_address),
-            ("PROGRAM_COMMANDS", program_commands),
+        refusals: dict[str, Value] = {"CONTROL": refused}
+        for name, signal, now in (
+            ("START_PC", start_pc, 1),
+            ("PROGRAM_ADDRESS", program_address, ~loading),
+            ("PROGRAM_COMMANDS", program_commands, ~loading),
         ):
-            with m.If(writes[name]):
+            allowed = now & ~bus.write_data[len(signal) :].any()
+            refusals[name] = bus.write & ~allowed
+            with m.If(writes[name] & allowed):
                 m.d.sync += signal.eq(bus.write_data)
         m.d.comb += [
             self.host.pc.eq(start_pc),
@@ -162,6 +188,7 @@ class Control(wiring.Component):
             ),
         ]
         scalars = [f"R{i}" for i in range(SCALARS)]
+        refusals |= dict.fromkeys(scalars, bus.write & ~free)
         writes_scalar = Signal()
         m.d.comb += [
             writes_scalar.eq(Cat(writes[name] for name in scalars).any()),
@@ -188,7 +215,7 @@ class Control(wiring.Component):
             "running": self.host.running,
             "loading": loading,
             "resetting": resetting,
-            "moving": self.moving,
+            "moving": moving,
             "error": error,
         }
         error_pc_now = Signal.like(error_pc)
@@ -219,10 +246,5 @@ class Control(wiring.Component):
                         "rw": bus.read | bus.write,
                         "w1c": bus.read | bus.write,
                     }[register.access]
-                    refused = {
-                        "CONTROL": (action["start"] & ~ready) | (action["load"] & ~quiet),
-                    }.get(register.name, 0)
-                    if register.name in scalars:
-                        refused = bus.write & ~free
-                    m.d.comb += bus.error.eq(~allowed | refused)
+                    m.d.comb += bus.error.eq(~allowed | refusals.get(register.name, 0))
         return m

@@ -50,12 +50,18 @@ class Dma(wiring.Component):
     A transfer is taken while fewer than `dma_queue` are open; one that is taken in cycle S, or
     waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
     `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
-    beats are taken in every cycle. Writes go burst by burst: address, beats without a gap of the
-    manager's making, response. The last cycle is DMA_DONE after the last beat or response, for a
-    tile timing.deal more (`npu.timing`, `npu.twin.dma`).
+    beats are taken in every cycle. The last cycle is DMA_DONE after the last beat or response,
+    for a tile what `npu.twin.tile` counts more (`npu.timing`, `npu.twin.dma`).
+
+    Writes go burst by burst. AWVALID and WVALID rise in the same cycle; each stays until its own
+    handshakes are done and waits for nothing on the other channel (AXI4, A3.3.1), so that the
+    subordinate may take the address before, between or behind the beats, or want to see both
+    first. Beats follow without a gap of the manager's making. The next burst's address and first
+    beat are on offer in the cycle behind the response: data is in the order of the addresses, and
+    no beat comes before the address that it belongs to is on offer.
 
     After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
-    is brought to its end on the bus, and nothing starts any more until reset.
+    is brought to its end on the bus, and nothing is taken or starts any more until reset.
 
     Parameters
     ----------
@@ -70,7 +76,7 @@ class Dma(wiring.Component):
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
     error, error_pc : Out, as `transfers` tells it.
-    busy : Out, a transfer of the sequencer's is open.
+    busy : Out, a transfer of the sequencer's is open; after an error, it is still on the bus.
     read_beat, write_beat : Out, a beat of such a transfer is on the bus.
     """
 
@@ -100,6 +106,7 @@ class Dma(wiring.Component):
         m = Module()
         p = self._params
         words = exact_log2(p.bus_bytes)
+        status = Signal(STATUS_BITS)
 
         # --- queue ------------------------------------------------------------------------------
         layout = data.StructLayout(
@@ -115,7 +122,7 @@ class Dma(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [entry[name].eq(getattr(self.transfers, name)) for name, _ in layout]
-            m.d.comb += self.transfers.ready.eq(queue.w_rdy)
+            m.d.comb += self.transfers.ready.eq(queue.w_rdy & (status == Status.OK))
         asked = Signal()  # the program's transfer is in the queue
         m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
         accepted = self.transfers.valid & self.transfers.ready
@@ -135,7 +142,6 @@ class Dma(wiring.Component):
         # --- the transfer in progress -----------------------------------------------------------
         start = Signal()
         finish, gap = Signal(), Signal()
-        status = Signal(STATUS_BITS)
         local = Signal(BEATS_BITS)  # next bus word in the chip's memory
         left = Signal(BEATS_BITS)  # beats still to come; all of them until the start
         opened = Signal(range(p.dma_outstanding + 1))
@@ -160,7 +166,10 @@ class Dma(wiring.Component):
                 channel.payload.prot.eq(axi.PROT),
             ]
         m.d.comb += [r.ready.eq(1), b.ready.eq(1)]
-        burst_left = Signal.like(bursts.burst_beats)
+        # Of the write burst on offer: its address is taken, its last beat is taken, and the beat
+        # that is next, counted from 1.
+        addressed, filled = Signal(), Signal()
+        burst_beat = Signal.like(bursts.burst_beats, init=1)
         received, sent = Signal(), Signal()  # a beat, in this cycle
         bad = Signal()  # an error response in this cycle
         beat = Signal()  # what was read, a cycle later
@@ -179,7 +188,7 @@ class Dma(wiring.Component):
                 with m.If(start):
                     m.next = "READ"
                     with m.If(writes):
-                        m.next = "WRITE_ADDRESS"
+                        m.next = "WRITE"
             with m.State("READ"):
                 m.d.comb += [
                     self.active.eq(1),
@@ -201,32 +210,29 @@ class Dma(wiring.Component):
                 m.d.comb += self.active.eq(1)
                 with m.If(~beat & (~tile.busy | tile.error)):
                     m.next = "FINISH"
-            with m.State("WRITE_ADDRESS"):
+            with m.State("WRITE"):
+                now_addressed = addressed | (aw.valid & aw.ready)
+                now_filled = filled | (sent & w.payload.last)
                 m.d.comb += [
                     self.active.eq(1),
-                    aw.valid.eq(1),
-                    bursts.next.eq(aw.ready),
+                    aw.valid.eq(~addressed),
+                    w.valid.eq(~filled),
+                    w.payload.last.eq(burst_beat == bursts.burst_beats),
+                    sent.eq(w.valid & w.ready),
+                    bursts.next.eq(now_addressed & now_filled),
                 ]
-                m.d.sync += burst_left.eq(bursts.burst_beats)
-                with m.If(aw.ready):
-                    m.next = "WRITE_DATA"
-            with m.State("WRITE_DATA"):
-                m.d.comb += [
-                    self.active.eq(1),
-                    w.valid.eq(1),
-                    w.payload.last.eq(burst_left == 1),
-                    sent.eq(w.ready),
-                ]
-                with m.If(w.ready):
-                    m.d.sync += burst_left.eq(burst_left - 1)
-                    with m.If(w.payload.last):
-                        m.next = "WRITE_RESPONSE"
+                m.d.sync += [addressed.eq(now_addressed), filled.eq(now_filled)]
+                with m.If(sent):
+                    m.d.sync += burst_beat.eq(burst_beat + 1)
+                with m.If(bursts.next):
+                    m.d.sync += [addressed.eq(0), filled.eq(0), burst_beat.eq(1)]
+                    m.next = "WRITE_RESPONSE"
             with m.State("WRITE_RESPONSE"):
                 m.d.comb += [self.active.eq(1), bad.eq(b.valid & b.payload.resp[1])]
                 with m.If(b.valid):
                     m.next = "FINISH"
                     with m.If(bursts.valid):
-                        m.next = "WRITE_ADDRESS"
+                        m.next = "WRITE"
             with m.State("FINISH"):
                 m.d.comb += [self.active.eq(1), finish.eq(1)]
                 m.next = "GAP"
@@ -265,14 +271,15 @@ class Dma(wiring.Component):
         ]
         m.d.comb += self.sram_read.en.eq(0)
         with m.If(is_kind["STORE"] & (start | sent)):
-            # The next beat's word: the first while the address is prepared, then with each beat.
+            # The next beat's word: the first while the burst is prepared, then with each beat.
             m.d.comb += [self.sram_read.addr.eq(local), self.sram_read.en.eq(1)]
         with m.If(beat | sent | (start & is_kind["STORE"])):
             m.d.sync += local.eq(local + 1)
 
         # --- ends -------------------------------------------------------------------------------
         culprit = Signal(PC_BITS)
-        misfit = is_kind["LOAD_BANK"] & (tile.error | (gap & ~tile.complete))
+        # Told at the transfer's end, so that an error response on a later beat comes first.
+        misfit = gap & is_kind["LOAD_BANK"] & (tile.error | ~tile.complete)
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(head.word)
             with m.If(bad):
@@ -285,8 +292,10 @@ class Dma(wiring.Component):
             self.transfers.result.eq(word.word_select(which, 32)),
             self.transfers.done.eq(finish & ~tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
-            self.busy.eq((queue.r_rdy & ~self.program.valid) | accepted),
         ]
+        # In error what waits in the queue never has its turn.
+        moving = queue.r_rdy & ((status == Status.OK) | self.active)
+        m.d.comb += self.busy.eq((moving & ~self.program.valid) | accepted)
         with m.If(~self.program.valid | self.program.done):
             m.d.sync += asked.eq(0)
         with m.Elif(queue.w_rdy):

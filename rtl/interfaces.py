@@ -84,7 +84,7 @@ def param_write(params: ChipParams) -> memory.WritePort.Signature:
 def program_read(params: ChipParams) -> memory.ReadPort.Signature:
     """The sequencer's port into program memory, one command, seen from the memory."""
     return memory.ReadPort.Signature(
-        addr_width=ceil_log2(params.program_bytes // COMMAND_BYTES), shape=8 * COMMAND_BYTES
+        addr_width=ceil_log2(params.program_commands), shape=8 * COMMAND_BYTES
     )
 
 
@@ -142,11 +142,12 @@ def transfer() -> wiring.Signature:
     KINDS; `local` is the bank address (bus words), parameter or SRAM byte address; `beats` the bus
     words, 1 for a register; `word` the register that STORE_REG writes, the command's index else.
     `open_tags` has a bit for every tag with an unfinished transfer (the bit falls in the cycle
-    after the transfer's last, `npu.twin.dma.Transfer.done`). `done` is high for one cycle, the
-    last, of every transfer that is not tagged (`kind` LOAD, STORE, LOAD_REG, STORE_REG); `result`
-    is the word that LOAD_REG read. `error` (npu.isa.Status) is valid with `done`, for a tagged
-    transfer at the latest in the cycle after its bit falls; it stays until reset. `error_pc` is
-    then the `word` of the transfer that failed.
+    after the transfer's last, `npu.twin.dma.Transfer.done`; after an error it may stay). `done` is
+    high for one cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE,
+    LOAD_REG, STORE_REG); `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid
+    with `done`, for a tagged transfer at the latest in the cycle after its bit falls; it stays
+    until reset, and nothing is taken any more. `error_pc` is then the `word` of the transfer that
+    failed.
     """
     return wiring.Signature(
         {

@@ -31,9 +31,12 @@ class MatVec(wiring.Component):
     """Executes MATVEC, cycle for cycle as `npu.twin.matvec`.
 
     From the cycle after `start` on, block, activations and streams load side by side; then the
-    lanes run until the last element is written, and `done` follows that write. A command that
-    must be refused, or a corrupt stream, ends with `done` and the status some cycles after it was
-    seen; elements may have been written by then.
+    lanes run until the last element is written, and `done` follows that write. A command in error
+    ends with `done` and the first of its faults in the order of `npu.isa.Status`: what is refused
+    some cycles after the start, a block behind its checks, a corrupt stream then or when it is
+    seen; a wrong record at the end, for a stream that is corrupt further on comes first. Only more
+    than MAX_TILE_ROWS rows end it as soon as they are there. Elements may have been written by
+    then.
 
     Parameters
     ----------
@@ -109,12 +112,15 @@ class MatVec(wiring.Component):
         lanes = self._lanes(m, barrel, block, vector, collector)
 
         refused = self._refused(m, field, clear)
-        stream_error = Signal()
         drained = Signal()
-        m.d.sync += [
-            stream_error.eq(Cat(lane.error for lane in lanes).any() & ~clear),
-            drained.eq(~(Cat(lane.busy for lane in lanes).any() | collector.busy)),
-        ]
+        m.d.sync += drained.eq(~(Cat(lane.busy for lane in lanes).any() | collector.busy))
+        corrupt, bad_record = (
+            self._seen(m, name, error, clear)
+            for name, error in (
+                ("corrupt", Cat(lane.error for lane in lanes).any()),
+                ("bad_record", requantiser.error),
+            )
+        )
         status = Signal(Status)
         # Every check is over long before a command could end or the lanes could start without it.
         problem = Signal(Status)
@@ -124,9 +130,9 @@ class MatVec(wiring.Component):
             m.d.sync += problem.eq(refused)
         with m.Elif(block.error):
             m.d.sync += problem.eq(Status.TABLE)
-        with m.Elif(stream_error):
+        with m.Elif(corrupt & block.ready):
             m.d.sync += problem.eq(Status.STREAM)
-        with m.Elif(requantiser.error):
+        with m.Elif(requantiser.too_many):
             m.d.sync += problem.eq(Status.RECORD)
 
         with m.If(self.unit.start):
@@ -141,9 +147,15 @@ class MatVec(wiring.Component):
         finished = running & (problem == Status.OK) & drained & ~requantiser.busy
         m.d.comb += [
             self.unit.done.eq(failed | finished),
-            self.unit.error.eq(Mux(failed, status, Status.OK)),
+            self.unit.error.eq(Mux(failed, status, Mux(bad_record, Status.RECORD, Status.OK))),
         ]
         return m
+
+    def _seen(self, m: Module, name: str, error, clear: Signal) -> Signal:
+        """High from the cycle behind an error to the command's end."""
+        seen = Signal(name=name)
+        m.d.sync += seen.eq(~clear & (seen | error))
+        return seen
 
     def _lanes(self, m: Module, barrel, block, vector, collector) -> list:
         p = self._params

@@ -37,7 +37,8 @@ class Requantiser(wiring.Component):
     to MAX_SHIFT.
 
     `error` rises for a record outside parameter memory, a scale that is not there or out of range,
-    an element outside SRAM (such a row writes nothing), and for more than MAX_TILE_ROWS rows.
+    an element outside SRAM (such a row writes nothing), `too_many` for more than MAX_TILE_ROWS
+    rows.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class Requantiser(wiring.Component):
     param : read port of parameter memory; its address is 0 while not used.
     sram : write port of the vector SRAM; all 0 while not used.
     busy : Out, a row is on its way.
-    error : Out.
+    error, too_many : Out.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -77,6 +78,7 @@ class Requantiser(wiring.Component):
                 "sram": In(interfaces.sram_write(params)),
                 "busy": Out(1),
                 "error": Out(1),
+                "too_many": Out(1),
             }
         )
 
@@ -151,7 +153,8 @@ class Requantiser(wiring.Component):
             m.d.sync += rows.eq(rows + 1)
         m.d.comb += [
             good.eq(stages[SCALE] & ~wrong & ~outside & ~scale_wrong),
-            self.error.eq((stages[SCALE] & ~good) | (self.row.valid & (rows == MAX_TILE_ROWS))),
+            self.error.eq(stages[SCALE] & ~good),
+            self.too_many.eq(self.row.valid & (rows == MAX_TILE_ROWS)),
         ]
 
         self._scale(m, rescale, x, scale)

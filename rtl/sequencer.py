@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.isa import COMMAND_BYTES, OPCODES, REGISTERS, Status
+from npu.isa import OPCODES, REGISTERS, Status
 from npu.params import ChipParams
 from rtl.commands import COMMAND_BITS, CommandCheck, fields, is_opcode, unit_opcodes
 from rtl.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
@@ -81,7 +81,7 @@ class Sequencer(wiring.Component):
         super().__init__(
             {
                 "host": In(host()),
-                "commands": In(PC_BITS, init=params.program_bytes // COMMAND_BYTES),
+                "commands": In(PC_BITS, init=params.program_commands),
                 "program": In(program_read(params)),
                 "matvec": Out(unit()),
                 "vector": Out(unit()),

@@ -43,8 +43,7 @@ class TileDealer(wiring.Component):
     start, bank : In, a tile follows, at bus word `bank` of every bank.
     en, data : In, a beat.
     port : Out, the banks' write port.
-    busy : Out, the last beat has come, and there is more to write: timing.deal cycles, less the
-        one before and the one behind.
+    busy : Out, from the cycle behind the last beat on: there is more to write.
     error : Out, the tile does not fit, until the next `start`.
     complete : Out, from the cycle behind the last with `busy` until the next `start`.
     """
@@ -120,9 +119,13 @@ class TileDealer(wiring.Component):
             m.d.sync += offset.eq(behind)
         with m.If(fetches | (takes & behind[-1])):
             m.d.sync += [low.eq(high), high.eq(word), following.eq(following + 1)]
+        # Words that the fields take up so far, and whether they meet the loose ones.
         used = Signal.like(following)
         crossed = Signal()
-        m.d.comb += [used.eq(following - 2 + (offset != 0)), crossed.eq(used > loose)]
+        m.d.comb += [
+            used.eq(following - 2 + behind[-1] + behind[:-1].any()),
+            crossed.eq((takes & (used > loose)) | (puts_loose & (used >= loose))),
+        ]
 
         # --- what goes to the banks: whole bus words, a cycle later -----------------------------
         base, first = Signal(range(words + 1)), Signal(range(words + opening + 1))
@@ -143,7 +146,7 @@ class TileDealer(wiring.Component):
         outside = goes & (goes_to >= words)
         m.d.sync += [
             *(out_en.eq(goes & ~outside), out_address.eq(goes_to), out_lane.eq(lane)),
-            failed.eq(~self.start & (failed | misfit | outside | (late & (crossed | self.en)))),
+            failed.eq(~self.start & (failed | misfit | outside | crossed | (late & self.en))),
         ]
         m.d.comb += [
             *(self.port.en.eq(out_en), self.port.addr.eq(out_address)),

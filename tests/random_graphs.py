@@ -24,7 +24,7 @@ from npu.graph import (
     Tensor,
 )
 from npu.params import ChipParams, load_params
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 
 MAX_WIDTH, MAX_ROWS = 40, 130
 
@@ -62,7 +62,8 @@ def random_schedule(rng: np.random.Generator) -> BusSchedule:
         ready[rng.integers(len(ready))] = True
         return ready
 
-    return BusSchedule(*(pattern() for _ in range(5)))
+    order = WriteOrder(rng.integers(len(WriteOrder)))
+    return BusSchedule(*(pattern() for _ in range(5)), order)
 
 
 class GraphMaker:

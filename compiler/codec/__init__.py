@@ -1,6 +1,7 @@
 """The weight codec: int8 matrices to the bits of `npu/format.py`, and back.
 
     packed = compress(weights)          # deals rows, chooses codes, encodes
+    compress(weights, cycle_bits=BYTES_FIRST)   # fewest bytes, where zeros are few
     tiles = compress_rows(blocks)       # the same for rows as they come, a tile at a time
     packed.decode()                     # the weights again
     packed.stats(bus_bytes=16)          # every bit accounted for
@@ -16,9 +17,13 @@ from compiler.codec.codebook import code_lengths, code_table, codes
 from compiler.codec.compress import Decoders, compress, compress_rows
 from compiler.codec.packed import Packed, Stats, encode, entropy_bits
 from compiler.codec.reading import decode_sections
+from compiler.codec.symbols import BYTES_FIRST, CYCLE_BITS, CYCLES_FIRST
 from compiler.codec.tables import choose_sets
 
 __all__ = [
+    "BYTES_FIRST",
+    "CYCLES_FIRST",
+    "CYCLE_BITS",
     "Decoders",
     "Packed",
     "Stats",

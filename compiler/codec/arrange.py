@@ -17,21 +17,23 @@ from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts
 from compiler.codec.steps import Part
-from compiler.codec.symbols import Plan, as_coded, joined, make_plan
+from compiler.codec.symbols import CYCLE_BITS, Plan, as_coded, check_cycle_bits, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu import timing
 from npu.format import SETS, WORD_BITS, CodeSet, block_bytes
 from npu.jit import kernel
 
-# What a cycle of a product is worth in bits of its matrix. A set costs about 24 cycles of every
-# product, and a row too many in the fullest slot its symbols: neither for a few bytes.
-BITS_PER_CYCLE = 64
+# A cycle of a product in cycles of a lane. A set costs about 24 of every product, and a row too
+# many in the fullest slot its symbols: neither for a few bytes.
+PRODUCT_CYCLE = 16
 # Of an ideal saving, the part that a further set's own tables cost, in blocks of one set.
 SET_COST = 0.75
 # With so many more symbols than nonzeros, rows are dealt again by what they really take.
 UNEVEN = 1.01
-# Rows that a lane swaps to end just under a word.
+# Rows that a lane swaps to end just under a word, and about how many pairs of rows all lanes
+# together look at for one: all that 1,000 rows are, and every so many of a taller matrix.
 SWAPS = 8
+PAIRS = 1 << 19
 
 
 class Lanes(Protocol):
@@ -63,19 +65,21 @@ class Arrangement:
     deals : for each tile, its rows by slot.
     sets : divide the lanes.
     params : the lanes.
+    cycle_bits : what a lane's cycle is worth in bits.
     """
 
     tiles: tuple[np.ndarray, ...]
     deals: tuple[tuple[np.ndarray, ...], ...]
     sets: tuple[CodeSet, ...]
     params: Lanes
+    cycle_bits: int = CYCLE_BITS
 
     def parts(self) -> list[Part]:
         return list(zip(self.tiles, self.deals, strict=True))
 
     @cached_property
     def plans(self) -> list[Plan]:
-        return [make_plan(tables, self.tiles[0].shape[1]) for tables in self.sets]
+        return [make_plan(tables, self.tiles[0].shape[1], self.cycle_bits) for tables in self.sets]
 
     def share(self, slots: Sequence[np.ndarray], number: int) -> Sequence[np.ndarray]:
         """The slots of the lanes that decode with a set."""
@@ -114,22 +118,29 @@ class Arrangement:
     @property
     def price(self) -> int:
         bits, cycles = self.sizes
-        return bits + BITS_PER_CYCLE * cycles
+        return bits + PRODUCT_CYCLE * self.cycle_bits * cycles
 
 
 def arrange(
-    weights: np.ndarray, groups: Sequence[np.ndarray], params: Lanes, thorough: bool = True
+    weights: np.ndarray,
+    groups: Sequence[np.ndarray],
+    params: Lanes,
+    thorough: bool = True,
+    cycle_bits: int = CYCLE_BITS,
 ) -> Arrangement:
     """Deal the rows of each group, a tile, to the slots of the chip, and choose the code sets.
 
     thorough : look for rows that want a code set of their own and for a deal with less padding;
     else one set for rows dealt once, several times as fast, for some percent more bits.
+    cycle_bits : what a lane's cycle is worth in bits.
     """
+    check_cycle_bits(cycle_bits)
     coded = as_coded(weights)
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
     if not thorough:
-        return _deal(coded, groups, mass, [], params, [mass[rows] for rows in groups])
-    best = _dealt(coded, groups, mass, [], params)
+        lengths = [mass[rows] for rows in groups]
+        return _deal(coded, groups, mass, [], params, cycle_bits, lengths)
+    best = _dealt(coded, groups, mass, [], params, cycle_bits)
     allowed = [n for n in SETS if params.lanes % n == 0]
     found = splits(coded, mass, max(allowed))
     block = 8 * block_bytes(entry_counts(best.sets), 0)
@@ -137,7 +148,7 @@ def arrange(
         sum(split.saved for split in found[: n - 1]) - SET_COST * block * (n - 1) for n in allowed
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
-        separate = _dealt(coded, groups, mass, found[:further], params)
+        separate = _dealt(coded, groups, mass, found[:further], params, cycle_bits)
         best = min(best, separate, key=attrgetter("price"))
     return _less_padding(best)
 
@@ -148,13 +159,15 @@ def _dealt(
     mass: np.ndarray,
     found: Sequence[Split],
     params: Lanes,
+    cycle_bits: int,
 ) -> Arrangement:
     """Rows dealt by class, by their nonzeros or, where that is better, by what they really take."""
-    made = _deal(coded, groups, mass, found, params, [mass[rows] for rows in groups])
+    lengths = [mass[rows] for rows in groups]
+    made = _deal(coded, groups, mass, found, params, cycle_bits, lengths)
     lengths = [sizes[:, 2] for sizes in made.row_sizes]
     if sum(int(length.sum()) for length in lengths) <= UNEVEN * mass.sum():
         return made
-    again = _deal(coded, groups, mass, found, params, lengths)
+    again = _deal(coded, groups, mass, found, params, cycle_bits, lengths)
     return min(made, again, key=attrgetter("price"))
 
 
@@ -164,6 +177,7 @@ def _deal(
     mass: np.ndarray,
     found: Sequence[Split],
     params: Lanes,
+    cycle_bits: int,
     lengths: Sequence[np.ndarray],
 ) -> Arrangement:
     """Rows dealt by class, slots as full as each other; lengths : of the rows of each group."""
@@ -176,8 +190,9 @@ def _deal(
             mine = np.searchsorted(rows, part)
             slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
         deals.append(tuple(slots))
-    code_sets = choose_sets(list(zip(tiles, deals, strict=True)), params.lanes, sets)
-    return Arrangement(tiles, tuple(deals), tuple(code_sets), params)
+    parts = list(zip(tiles, deals, strict=True))
+    code_sets = choose_sets(parts, params.lanes, sets, cycle_bits)
+    return Arrangement(tiles, tuple(deals), tuple(code_sets), params, cycle_bits)
 
 
 @kernel
@@ -201,60 +216,62 @@ def _swap_lanes(
     (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`. Only rows of equally
     many symbols swap, where no explicit zeros are added.
     """
-    slots = len(starts) - 1
-    lanes = slots // threads
+    lanes = (len(starts) - 1) // threads
+    slot_of = np.zeros(len(order), np.int64)
+    for slot in range(len(starts) - 1):
+        slot_of[starts[slot] : starts[slot + 1]] = slot
+    step = 1 + len(order) ** 2 // (2 * PAIRS)
     for lane in range(lanes - 1):
+        first, behind = starts[lane * threads], starts[(lane + 1) * threads]
         for _ in range(swaps):
             waste = -lengths[lane] % bus
-            best, at, other_at, other_lane = waste, -1, -1, -1
+            best, at, other_at = waste, -1, -1
             change, other_change = 0, 0
-            for slot in range(lane * threads, (lane + 1) * threads):
-                for i in range(starts[slot], starts[slot + 1]):
-                    for other in range((lane + 1) * threads, slots):
-                        for j in range(starts[other], starts[other + 1]):
-                            if sizes[order[i], 2] != sizes[order[j], 2]:
-                                continue
-                            inner = sizes[order[j], 3] - sizes[order[i], 3]
-                            mine, theirs = inner, -inner
-                            fewer = True
-                            for side in range(2):
-                                here, there = (i, j) if side == 0 else (j, i)
-                                which = slot if side == 0 else other
-                                old, new = order[here], order[there]
-                                before = 0
-                                if here > starts[which]:
-                                    before = sizes[order[here - 1], 1]
-                                a, b = before + sizes[old, 0], before + sizes[new, 0]
-                                explicit = zeros[b] - zeros[a]
-                                delta = bits[b] - bits[a]
-                                if here + 1 < starts[which + 1]:
-                                    behind = sizes[order[here + 1], 0]
-                                    a, b = sizes[old, 1] + behind, sizes[new, 1] + behind
-                                    explicit += zeros[b] - zeros[a]
-                                    delta += bits[b] - bits[a]
-                                else:
-                                    a, b = sizes[old, 1], sizes[new, 1]
-                                    explicit += end_zeros[b] - end_zeros[a]
-                                    delta += end_bits[b] - end_bits[a]
-                                if explicit > 0:
-                                    fewer = False
-                                elif explicit < 0:
-                                    delta += explicit * zero_bits
-                                if side == 0:
-                                    mine += delta
-                                else:
-                                    theirs += delta
-                            if not fewer:
-                                continue
-                            cost = -(lengths[lane] + mine) % bus + mine + theirs
-                            if cost < best:
-                                best, at, other_at, other_lane = cost, i, j, other // threads
-                                change, other_change = mine, theirs
+            for i in range(first, behind):
+                for j in range(behind + i % step, len(order), step):
+                    if sizes[order[i], 2] != sizes[order[j], 2]:
+                        continue
+                    inner = sizes[order[j], 3] - sizes[order[i], 3]
+                    mine, theirs = inner, -inner
+                    fewer = True
+                    for side in range(2):
+                        here, there = (i, j) if side == 0 else (j, i)
+                        which = slot_of[here]
+                        old, new = order[here], order[there]
+                        before = 0
+                        if here > starts[which]:
+                            before = sizes[order[here - 1], 1]
+                        a, b = before + sizes[old, 0], before + sizes[new, 0]
+                        explicit = zeros[b] - zeros[a]
+                        delta = bits[b] - bits[a]
+                        if here + 1 < starts[which + 1]:
+                            gap = sizes[order[here + 1], 0]
+                            a, b = sizes[old, 1] + gap, sizes[new, 1] + gap
+                            explicit += zeros[b] - zeros[a]
+                            delta += bits[b] - bits[a]
+                        else:
+                            a, b = sizes[old, 1], sizes[new, 1]
+                            explicit += end_zeros[b] - end_zeros[a]
+                            delta += end_bits[b] - end_bits[a]
+                        if explicit > 0:
+                            fewer = False
+                        elif explicit < 0:
+                            delta += explicit * zero_bits
+                        if side == 0:
+                            mine += delta
+                        else:
+                            theirs += delta
+                    if not fewer:
+                        continue
+                    cost = -(lengths[lane] + mine) % bus + mine + theirs
+                    if cost < best:
+                        best, at, other_at = cost, i, j
+                        change, other_change = mine, theirs
             if at < 0:
                 break
             order[at], order[other_at] = order[other_at], order[at]
             lengths[lane] += change
-            lengths[other_lane] += other_change
+            lengths[slot_of[other_at] // threads] += other_change
 
 
 def _join(sizes: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:

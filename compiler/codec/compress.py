@@ -7,6 +7,7 @@ import numpy as np
 
 from compiler.codec.arrange import Lanes, arrange
 from compiler.codec.packed import Packed, encode
+from compiler.codec.symbols import CYCLE_BITS
 from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
 
 
@@ -25,21 +26,35 @@ class Decoders:
 
 
 def compress(
-    weights: np.ndarray, decoders: Lanes | None = None, thorough: bool = True, workers: int = 1
+    weights: np.ndarray,
+    decoders: Lanes | None = None,
+    thorough: bool = True,
+    workers: int = 1,
+    cycle_bits: int = CYCLE_BITS,
 ) -> Packed:
     """Deal the rows of a matrix, choose its codes, and encode it.
 
     weights : (rows, columns) int8, of any size that the directories hold. decoders : what will
     decode it, by default 16 lanes of 2 threads on a bus of 16 bytes. thorough : False is several
     times as fast and takes some percent more bytes, see `arrange`. workers : threads that code
-    lanes.
+    lanes. cycle_bits : what a lane's cycle is worth in bits, where a zero could be coded as a
+    weight, in a cycle of its own, instead of skipped by a run: BYTES_FIRST takes the fewest bytes,
+    CYCLES_FIRST the fewest cycles, a nonzero in each; in between any whole number.
 
     The same weights give the same bytes. Raises CapacityError when a stream, a slot or the matrix
     is too large for its directory: `compress_rows` cuts it into tiles.
     """
     decoders = decoders or Decoders()
-    made = arrange(weights, [np.arange(len(weights))], decoders, thorough)
-    return encode(weights, made.deals[0], decoders.lanes, decoders.threads, made.sets, workers)
+    made = arrange(weights, [np.arange(len(weights))], decoders, thorough, cycle_bits)
+    return encode(
+        weights,
+        made.deals[0],
+        decoders.lanes,
+        decoders.threads,
+        made.sets,
+        workers,
+        cycle_bits,
+    )
 
 
 def compress_rows(

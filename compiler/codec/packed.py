@@ -8,7 +8,15 @@ import numpy as np
 from compiler.codec.bits import measure_slots, write_slots
 from compiler.codec.parallel import mapped, parts
 from compiler.codec.reading import STREAMS, decode_sections
-from compiler.codec.symbols import NO_CODE, Plan, as_coded, joined, make_plan
+from compiler.codec.symbols import (
+    CYCLE_BITS,
+    NO_CODE,
+    Plan,
+    as_coded,
+    check_cycle_bits,
+    joined,
+    make_plan,
+)
 from compiler.codec.tables import choose_sets
 from compiler.codec.tile import bank_words, pack_tile, read_slots, tile_words
 from npu.errors import CapacityError, ImageError
@@ -63,11 +71,18 @@ class Stats:
         return self.total_bits / self.h0_bits if self.h0_bits else float("inf")
 
 
-def entropy_bits(weights: np.ndarray) -> float:
-    """Zeroth-order entropy of int8 weights, zeros included, in bits for all of them."""
-    counts = np.bincount(np.asarray(weights).reshape(-1).view(np.uint8), minlength=256)
-    counts = counts[counts > 0]
-    return float(-(counts * np.log2(counts / max(1, counts.sum()))).sum()) + 0.0
+def entropy_bits(*matrices: np.ndarray) -> float:
+    """Zeroth-order entropy of int8 matrices, zeros included, in bits for all their weights.
+
+    Each matrix is counted for itself: what a product stacks, such as the gates of an LSTM, stays
+    apart. This is the entropy that every report means.
+    """
+    total = 0.0
+    for weights in matrices:
+        counts = np.bincount(np.asarray(weights).reshape(-1).view(np.uint8), minlength=256)
+        counts = counts[counts > 0]
+        total -= float((counts * np.log2(counts / max(1, counts.sum()))).sum())
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +182,19 @@ def encode(
     threads: int,
     sets: Sequence[CodeSet] | None = None,
     workers: int = 1,
+    cycle_bits: int = CYCLE_BITS,
 ) -> Packed:
     """Compress a matrix whose rows are dealt to slots.
 
     weights : (rows, columns) int8. slot_rows : lanes * threads arrays that together are a
     permutation of the rows; slot = lane * threads + thread. sets : the code sets, by default one,
-    the best for this matrix dealt this way. workers : threads that code lanes.
+    the best for this matrix dealt this way. workers : threads that code lanes. cycle_bits : what a
+    lane's cycle is worth in bits, see `compress`.
 
     Raises CapacityError when a stream, a slot or the matrix is too large for its directory, and
     ValueError when `sets` cannot express a slot.
     """
+    check_cycle_bits(cycle_bits)
     coded = as_coded(weights)
     rows, columns = coded.shape
     slots = tuple(np.asarray(slot, np.int64).reshape(-1) for slot in slot_rows)
@@ -184,10 +202,12 @@ def encode(
         raise ValueError(f"{len(slots)} slots, must be {lanes} lanes * {threads} threads")
     dealt, row_starts = joined(slots)
     _check_deal(dealt, row_starts, rows, threads)
-    sets = tuple(choose_sets([(coded, slots)], lanes, 1) if sets is None else sets)
+    if sets is None:
+        sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
+    sets = tuple(sets)
     if len(sets) not in SETS:
         raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
-    plans = [make_plan(tables, columns) for tables in sets]
+    plans = [make_plan(tables, columns, cycle_bits) for tables in sets]
     # Some lanes, all of one code set: (first slot, end, plan).
     shares = [
         (first * threads, end * threads, plans[set_of_lane(first, lanes, len(sets))])

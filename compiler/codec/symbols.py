@@ -17,8 +17,11 @@ from compiler.codec.codebook import codes
 from npu.format import CodeSet
 from npu.jit import kernel
 
-# An explicit zero costs a decode cycle besides its bits. Priced low: bits come first.
-ZERO_CYCLE_BITS = 2
+# What a lane's cycle is worth in bits: an explicit zero takes one besides its bits. At BYTES_FIRST
+# cycles cost nothing, at CYCLES_FIRST no zero is coded that a run can skip. In between stands the
+# price with the least product of bytes and cycles over the matrices of `npu bench codec` that have
+# 5 to 45 % zeros; where there are more, runs take fewest of both.
+BYTES_FIRST, CYCLE_BITS, CYCLES_FIRST = 0, 4, 1 << 10
 # Far above any sum of real bits; a tile full of them is far below the end of int64.
 NO_CODE = 1 << 32
 
@@ -172,8 +175,11 @@ def fill_codes(
             lengths[place] = entry_lengths[i] + raw_bits
 
 
-def make_plan(code_set: CodeSet, columns: int) -> Plan:
-    """Work out how the tables code every gap, end and weight. columns >= 1."""
+def make_plan(code_set: CodeSet, columns: int, cycle_bits: int = CYCLE_BITS) -> Plan:
+    """Work out how the tables code every gap, end and weight. columns >= 1.
+
+    cycle_bits : what a lane's cycle is worth in bits, see `check_cycle_bits`.
+    """
     run, value = code_set
     value_codes = np.zeros(256, np.int64)
     value_lengths = np.full(256, NO_CODE, np.int64)
@@ -186,7 +192,7 @@ def make_plan(code_set: CodeSet, columns: int) -> Plan:
     bases = run.entries.astype(np.int64) << run.raw_bits
     entry_codes, entry_lengths = codes(run)
     fill_codes(bases, run.raw_bits, entry_codes, entry_lengths, False, run_codes, run_lengths)
-    zero_bits = min(NO_CODE, int(value_lengths[0]) + ZERO_CYCLE_BITS)
+    zero_bits = min(NO_CODE, int(value_lengths[0]) + cycle_bits)
     lengths = entry_lengths + run.raw_bits
     first, bits, zeros, end_first, end_bits, end_zeros = split_gaps(
         bases, lengths, run.raw_bits, zero_bits, columns, gaps
@@ -195,6 +201,15 @@ def make_plan(code_set: CodeSet, columns: int) -> Plan:
         *(first, bits, zeros, end_first, end_bits, end_zeros),
         *(run_codes, run_lengths, value_codes, value_lengths),
     )
+
+
+def check_cycle_bits(cycle_bits: int) -> None:
+    """Raise ValueError unless it is a price of a lane's cycle: BYTES_FIRST to CYCLES_FIRST bits."""
+    if not BYTES_FIRST <= cycle_bits <= CYCLES_FIRST:
+        raise ValueError(
+            f"cycle_bits must be {BYTES_FIRST} (fewest bytes) to {CYCLES_FIRST} (fewest cycles), "
+            f"not {cycle_bits}"
+        )
 
 
 def joined(slots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

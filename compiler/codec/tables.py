@@ -2,8 +2,8 @@
 
 Both streams are judged by histograms alone, so the search costs the same for a small matrix and a
 large one. Run and value table meet in the explicit zeros: the run table decides how many there are,
-the value table what one costs. Two guesses of that cost, a rare symbol's and a frequent one's, come
-within a ten-thousandth of what taking turns finds.
+the value table what one costs. So its cost is guessed, and guessed again where it was far off: in a
+small alphabet few explicit zeros push a further entry into a code, which lengthens all others.
 """
 
 from collections.abc import Sequence
@@ -13,49 +13,64 @@ import numpy as np
 from compiler.codec.codebook import code_table
 from compiler.codec.runs import choose_runs
 from compiler.codec.steps import Part, Steps, count_steps, table_bits
-from compiler.codec.symbols import ZERO_CYCLE_BITS
+from compiler.codec.symbols import CYCLE_BITS
 from compiler.codec.values import choose_values
 from npu.format import CodeSet, CodeTable, set_of_lane
 
 # What an explicit zero's value costs before anything is known: a rare symbol in a sparse matrix, a
 # frequent one where it takes the place of a run.
 RARE_ZERO_BITS = 10
-FREQUENT_ZERO_BITS = 4
+FREQUENT_ZERO_BITS = 1
+# A guess is mended, so many times at most, where a zero really costs so many times as much.
+GUESSES = 5
+FAR_OFF = 2
 # From so many weights among the places on, zeros may be worth coding in place of runs.
 FREQUENT_ZEROS_FROM = 0.4
 
 
-def choose_tables(steps: Steps) -> CodeSet:
+def choose_tables(steps: Steps, cycle_bits: int = CYCLE_BITS) -> CodeSet:
     """Run and value table for these steps, with the fewest bits found.
 
     Counts the streams, the tables in the matrix block, the explicit zeros, and for each of those
-    ZERO_CYCLE_BITS on top for its decode cycle. The same input gives the same tables.
+    `cycle_bits` on top for its decode cycle. The same input gives the same tables.
     """
     best: tuple[int, CodeTable, CodeTable] | None = None
     places = steps.places
-    guesses = [RARE_ZERO_BITS]
-    if steps.values.sum() >= FREQUENT_ZEROS_FROM * places:
-        guesses.append(FREQUENT_ZERO_BITS)
-    for guess in guesses:
-        runs = choose_runs(steps, guess + ZERO_CYCLE_BITS)
-        counts = steps.values.copy()
-        counts[0] += runs.explicit
-        values = choose_values(counts)
-        total = runs.bits - runs.explicit * guess + values.bits
-        if best is None or total < best[0]:
-            best = total, runs.table(), values.table
+    weights = int(steps.values.sum())
+    plain = choose_values(steps.values)
+    first_guesses = [RARE_ZERO_BITS]
+    if weights >= FREQUENT_ZEROS_FROM * places:
+        first_guesses.append(FREQUENT_ZERO_BITS)
+    for guess in first_guesses:
+        for _ in range(GUESSES):
+            runs = choose_runs(steps, guess + cycle_bits)
+            counts = steps.values.copy()
+            counts[0] += runs.explicit
+            values = choose_values(counts) if runs.explicit else plain
+            total = runs.bits - runs.explicit * guess + values.bits
+            if best is None or total < best[0]:
+                best = total, runs.table(), values.table
+            extra = values.bits - plain.bits
+            if extra <= FAR_OFF * guess * runs.explicit:
+                break
+            guess = -(-extra // runs.explicit)
     assert best is not None
-    # A bound for every input: all weights, zeros too, in eight bits each.
-    if 8 * places + 2 * table_bits(1) < best[0]:
+    # A bound for every input: all weights, zeros too, in eight bits each. A caller to whom cycles
+    # are worth more than by default gives it up for them.
+    dearer = max(0, cycle_bits - CYCLE_BITS) * (places - weights)
+    if 8 * places + 2 * table_bits(1) + dearer < best[0]:
         one = np.zeros(1, np.int64)
         return code_table(one, one, 0), code_table(one, one, 8)
     return best[1], best[2]
 
 
-def choose_sets(parts: Sequence[Part], lanes: int, sets: int) -> list[CodeSet]:
+def choose_sets(
+    parts: Sequence[Part], lanes: int, sets: int, cycle_bits: int = CYCLE_BITS
+) -> list[CodeSet]:
     """Code sets for dealt matrices that share them.
 
     parts : matrices of the same number of columns, each dealt to the slots of `lanes` lanes.
+    cycle_bits : what a lane's cycle is worth in bits.
     """
     columns = max((weights.shape[1] for weights, _ in parts), default=1)
     chosen = []
@@ -66,5 +81,5 @@ def choose_sets(parts: Sequence[Part], lanes: int, sets: int) -> list[CodeSet]:
             threads = len(slot_rows) // lanes
             slots = [lane * threads + thread for lane in mine for thread in range(threads)]
             shares.append((weights, [slot_rows[slot] for slot in slots]))
-        chosen.append(choose_tables(count_steps(columns, shares)))
+        chosen.append(choose_tables(count_steps(columns, shares), cycle_bits))
     return chosen

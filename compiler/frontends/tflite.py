@@ -24,6 +24,7 @@ from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMO
 
 from npu import graph as ir
 from npu.errors import ModelError, NpuError, UnsupportedError
+from npu.files import read_file
 
 # The flatbuffers runtime checks nothing; on damaged offsets it raises whatever Python does.
 _DAMAGE = (
@@ -37,7 +38,8 @@ _DAMAGE = (
     ValueError,
 )
 
-_MAX_FILE_BYTES = 1 << 31
+MAX_FILE_BYTES = 1 << 31
+IDENTIFIER = b"TFL3"
 _MAX_ITEMS = 1 << 14
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64
@@ -76,12 +78,7 @@ def read_tflite(path: str | Path) -> ir.Graph:
         `supported_operators`.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ModelError(f"{path.name}: a TFLite model must be smaller than 2 GiB")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path.name}: cannot be read: {error.strerror}") from None
+    data = read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name)
     reader = _Reader(path.name, data)
     try:
         graph = reader.read()
@@ -94,6 +91,13 @@ def read_tflite(path: str | Path) -> ir.Graph:
         ) from None
     ir.verify(graph)
     return graph
+
+
+def no_model(head: bytes, size: int) -> str | None:
+    """Why a file with these first bytes is no TFLite model, None if it may be one."""
+    if head[4:8] == IDENTIFIER:
+        return None
+    return "header: its identifier must be TFL3, so this is no TFLite model"
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
@@ -439,8 +443,6 @@ class _Reader:
         self._data = data
 
     def read(self) -> ir.Graph:
-        if self._data[4:8] != b"TFL3":
-            raise self._damaged("its identifier must be TFL3, so this is no TFLite model")
         model = Model.GetRootAs(self._data, 0)
         subgraphs = self._count("subgraph", model.SubgraphsLength())
         if subgraphs == 0:

@@ -5,18 +5,26 @@ One module per subcommand, imported when it is called. Such a module holds a cli
 numba, the compiler) stand at its top; `_lazy` and `_output` are what they share.
 
 Exit status: 0 done, 1 the answer is "no" (a command returns it), 2 a problem that the user can
-mend, told in one line on stderr, 130 interrupted, 141 the reader of our output left. A traceback
-is a bug of ours.
+mend, 3 a fault of ours, 130 interrupted, 141 the reader of our output left. Both kinds of error are
+told in one line on stderr; `--debug`, anywhere, shows the traceback before it.
 """
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
-import click
+try:
+    import click
 
-from npu.cli._lazy import LazyGroup
-from npu.errors import NpuError
+    from npu.cli import _streams
+    from npu.cli._lazy import INTERRUPTED, LazyGroup
+    from npu.errors import NpuError
+    from npu.text import printable
+except KeyboardInterrupt:
+    # Before `main` can catch it.
+    raise SystemExit(130) from None
 
 COMMANDS = (
     *("demo", "transcribe", "compile", "run", "inspect", "verify", "bench", "rtl", "synth"),
@@ -24,8 +32,9 @@ COMMANDS = (
 """Every subcommand, in the order of the listing; those not built are left out of it."""
 
 USER_ERROR = 2
-INTERRUPTED = 130
+OUR_ERROR = 3
 READER_LEFT = 141  # as a shell reports a program that SIGPIPE ended
+DEBUG = "--debug"
 
 __all__ = ["COMMANDS", "group", "main"]
 
@@ -37,6 +46,8 @@ __all__ = ["COMMANDS", "group", "main"]
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="zeroskip", prog_name="zeroskip")
+# Taken out by `main`, so that it may stand behind a subcommand too.
+@click.option(DEBUG, is_flag=True, expose_value=False, help="Show where an error comes from.")
 def group() -> None:
     """Simulate a sparse int8 neural edge processor: compile a model, run it, count every cycle.
 
@@ -46,40 +57,83 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; `args` defaults to `sys.argv[1:]`."""
+    given = list(sys.argv[1:] if args is None else args)
+    options = given[: given.index("--")] if "--" in given else given
+    debug = DEBUG in options
+    if debug:
+        given.remove(DEBUG)
     try:
-        given = list(sys.argv[1:] if args is None else args)
+        _streams.prepare()
         with group.make_context("npu", given) as context:
             result = group.invoke(context)
         sys.stdout.flush()
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except BrokenPipeError:
-        return _reader_left()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return USER_ERROR
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx is not None else "npu"
-        return _complain(f"{error.format_message()} (see: {where} --help)")
-    except click.ClickException as error:
-        return _complain(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except NpuError as error:
-        return _complain(str(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _complain(f"{os.fsdecode(error.filename)}: {error.strerror}")
+    except (Exception, KeyboardInterrupt) as error:
+        if debug and not isinstance(error, click.exceptions.Exit):
+            traceback.print_exc()
+        return _answer(error)
     return result if isinstance(result, int) else 0
 
 
-def _complain(message: str) -> int:
-    click.echo(f"error: {' '.join(message.splitlines())}", err=True)
-    return USER_ERROR
+def _answer(error: BaseException) -> int:
+    """The exit status for what ended a command, told in one line; the last resort for anything."""
+    match error:
+        case click.exceptions.Exit():
+            return _flushed(error.exit_code)
+        case BrokenPipeError():
+            # Whoever read our output (`npu ... | head`) has enough: keep quiet, also at exit.
+            _streams.drop_output()
+            return READER_LEFT
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return USER_ERROR
+        case click.UsageError():
+            where = error.ctx.command_path if error.ctx is not None else "npu"
+            return _complain(f"{error.format_message()} (see: {where} --help)")
+        case click.ClickException():
+            return _complain(error.format_message())
+        case NpuError():
+            return _complain(str(error))
+        case OSError():
+            return _complain(_system(error))
+        case MemoryError():
+            return _complain("not enough memory for this; give the process more")
+        case RecursionError():
+            return _complain("the input is nested too deeply; is it the right file?")
+        case UnicodeError():
+            return _complain(f"text that cannot be read or written: {error}")
+    return _complain(
+        f"a fault in this program ({type(error).__name__}: {error}); please report it, with what "
+        f"{DEBUG} shows",
+        OUR_ERROR,
+    )
 
 
-def _reader_left() -> int:
-    """Whoever read our output (`npu ... | head`) has enough: keep quiet, also at exit's flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return READER_LEFT
+def _flushed(status: int) -> int:
+    """Write out what `--help` and the like have printed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _answer(error)
+    return status
+
+
+def _system(error: OSError) -> str:
+    """What the operating system has refused."""
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory does not exist any more; change to another one"
+    # Files that we write have names: it is the output that cannot be written.
+    _streams.drop_output()
+    return f"cannot write the output: {error.strerror or error}"
+
+
+def _complain(message: str, status: int = USER_ERROR) -> int:
+    line = " ".join(message.splitlines())
+    with suppress(OSError):
+        click.echo(f"error: {printable(line)}", err=True)
+    return status

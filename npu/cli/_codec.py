@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -11,103 +11,31 @@ from typing import Any
 
 import numpy as np
 
-from compiler.codec import Packed, compress, encode, entropy_bits
+from compiler.codec import (
+    BYTES_FIRST,
+    CYCLE_BITS,
+    CYCLES_FIRST,
+    Packed,
+    compress,
+    encode,
+    entropy_bits,
+)
+from compiler.codec.ideal import ideal_bits
 from compiler.codec.peers import SIZES, Coder, coders
-from compiler.compile import lower
-from compiler.ir import Matrix, MatVec
-from compiler.model import Model
+from npu.cli._codec_cases import SEED, Case, synthetic
 from npu.format import SCALE_DTYPE, pack_block
 from npu.params import ChipParams
 
 OURS, QUICK = "zeroskip", "zeroskip quick"
-SHAPE = (512, 640)  # 320 Ki weights
-LARGER = (1024, 1280)  # four times as many
-ZEROS = (0.5, 0.75, 0.9, 0.95)
-BITS = (6, 5, 4, 2)
-SEED = 20261121
-LSTM_GATES = 4
+# What a cycle is worth: prices that are tried, on matrices of so many zeros.
+PRICES = (BYTES_FIRST, 1, 2, CYCLE_BITS, 6, 8, CYCLES_FIRST)
+PRICED = (0.05, 0.45)
 # The fastest of so many runs counts, and of as many as so many seconds allow.
 TIMES = 3
 PATIENCE = 0.05
 # A model of 45 M parameters.
 LARGE = (45, 1024, 1024)
 NO_SCALES = np.zeros(0, SCALE_DTYPE)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A matrix of the bench.
-
-    Attributes
-    ----------
-    name, kind : for the report; kind is "zoo", "synthetic" or "random".
-    weights : (rows, columns) int8, one product of the chip.
-    parts : the same rows as the matrices that the model has; a chip product stacks an LSTM's gates.
-    """
-
-    name: str
-    kind: str
-    weights: np.ndarray
-    parts: tuple[np.ndarray, ...]
-
-    @property
-    def h0_bits(self) -> float:
-        """Entropy of the parts, each for itself."""
-        return sum(entropy_bits(part) for part in self.parts)
-
-    def described(self) -> dict[str, Any]:
-        """What a report says of it."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "shape": list(self.weights.shape),
-            "zeros": float(np.mean(self.weights == 0)),
-            "h0_bytes": self.h0_bits / 8,
-        }
-
-
-def model_cases(model: Model, params: ChipParams) -> Iterator[Case]:
-    """The matrices of a model, as the chip multiplies them."""
-    seen: list[Matrix] = []
-    for segment in lower(model, params).module.segments.values():
-        for op in segment.operators:
-            if isinstance(op, MatVec) and op.matrix not in seen:
-                seen.append(op.matrix)
-                # Four scales are those of an LSTM's gates, which are matrices of their own.
-                scales = np.stack([op.matrix.multipliers, op.matrix.shifts], axis=1)
-                borders = np.flatnonzero((scales[1:] != scales[:-1]).any(axis=1)) + 1
-                weights = op.matrix.weights
-                gates = np.split(weights, borders if len(borders) < LSTM_GATES else [])
-                yield Case(op.matrix.name, "zoo", weights, tuple(gates))
-
-
-def synthetic_cases() -> Iterator[Case]:
-    """Pruned and quantised random matrices, and dense ones."""
-    for distribution in ("laplace", "normal"):
-        for scale in ("tensor", "channel"):
-            for zeros in ZEROS:
-                yield _synthetic(distribution, scale, zeros, 8)
-    for distribution in ("laplace", "normal"):
-        for zeros in ZEROS:
-            yield _synthetic(distribution, "tensor", zeros, 8, LARGER)
-    for bits in BITS:
-        yield _synthetic("laplace", "tensor", 0.75, bits)
-    yield _synthetic("normal", "tensor", 0.0, 8)
-    uniform = np.random.default_rng(SEED).integers(-128, 128, SHAPE).astype(np.int8)
-    yield Case("uniform bytes, dense", "random", uniform, (uniform,))
-
-
-def _synthetic(
-    distribution: str, scale: str, zeros: float, bits: int, shape: tuple[int, int] = SHAPE
-) -> Case:
-    rng = np.random.default_rng(SEED)
-    values = getattr(rng, distribution)(size=shape)
-    values[np.abs(values) < np.quantile(np.abs(values), zeros)] = 0
-    most = np.abs(values).max(axis=1, keepdims=True) if scale == "channel" else np.abs(values).max()
-    levels = (1 << (bits - 1)) - 1
-    weights = np.rint(values / most * levels).astype(np.int8)
-    name = f"{distribution}, {zeros:.0%} pruned, {bits} bit, per {scale}"
-    return Case(name, "synthetic", weights, (weights,))
 
 
 def packed(case: Case, params: ChipParams, thorough: bool = True) -> tuple[Packed, bytes]:
@@ -182,13 +110,15 @@ def report(
     """All cases as the JSON of the bench."""
     peers = coders()
     # Compile everything before it is timed.
-    measure(_synthetic("laplace", "tensor", 0.9, 8), params, {})
+    measure(synthetic("laplace", "tensor", 0.9, 8), params, {})
     rows: list[dict[str, Any]] = []
     for case in cases:
         rows.append(
             {
                 **case.described(),
                 "stacked_h0_bytes": entropy_bits(case.weights) / 8,
+                "huffman_bytes": {way: n / 8 for way, n in ideal_bits(case.weights).items()},
+                "prices": _priced(case, params) if _few_zeros(case) else None,
                 "coders": {n: vars(m) for n, m in measure(case, params, peers).items()},
             }
         )
@@ -198,9 +128,44 @@ def report(
         "chip": {"name": params.name, "lanes": params.lanes, "threads": params.threads},
         "coders": names,
         "cases": rows,
+        "prices": _products(rows),
         "zoo": _sum([row for row in rows if row["kind"] == "zoo"], names),
         "all": _sum(rows, names),
     }
+
+
+def _few_zeros(case: Case) -> bool:
+    """Whether its zeros may be worth coding as weights."""
+    least, most = PRICED
+    return case.kind == "synthetic" and least <= float(np.mean(case.weights == 0)) <= most
+
+
+def _priced(case: Case, params: ChipParams) -> list[dict[str, Any]]:
+    """Bytes and cycles over nonzeros by what a cycle is worth in bits."""
+    found = []
+    for price in PRICES:
+        result = compress(case.weights, params, thorough=False, cycle_bits=price)
+        stats = result.stats(params.bus_bytes)
+        found.append(
+            {
+                "cycle_bits": price,
+                "n_bytes": stats.total_bits // 8,
+                "cycles": stats.symbols / stats.nonzeros,
+            }
+        )
+    return found
+
+
+def _products(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """By price, the mean product of bytes over entropy and cycles over nonzeros."""
+    found = []
+    for number, price in enumerate(PRICES):
+        priced = [(row["h0_bytes"], row["prices"][number]) for row in rows if row["prices"]]
+        logs = [np.log(p["n_bytes"] / h0 * p["cycles"]) for h0, p in priced]
+        found.append(
+            {"cycle_bits": price, "product": float(np.exp(np.mean(logs))) if logs else 1.0}
+        )
+    return found
 
 
 def _sum(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:

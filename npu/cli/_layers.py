@@ -13,6 +13,7 @@ from npu.image import Image, LayerInfo
 from npu.isa import decode_program
 from npu.profile import UNITS, LayerCycles, Measurement
 from npu.twin.tile import deal
+from npu.work import utilisation
 
 
 def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> di
         report["cycles"] = cycles.cycles
         report["run_cycles"] = cycles.run_cycles
         report["ideal_cycles"] = -(-layer.nonzeros // lanes)
-        report["utilisation"] = cycles.macs / (cycles.cycles * lanes)
+        report["product_utilisation"] = utilisation(cycles.macs, cycles.cycles, lanes)
     return report
 
 
@@ -77,7 +78,7 @@ def layer_table(layers: list[dict[str, Any]], total: dict[str, Any]) -> Table:
         if measured:
             row += ["", ""] if layer is None else _cycles(layer)
         rows.append(row)
-    columns += ["cycles", "MAC utilisation"] if measured else []
+    columns += ["cycles", "product util."] if measured else []
     return table(columns, rows, left=["weights"])
 
 
@@ -97,7 +98,7 @@ def _place(layer: dict[str, Any]) -> str:
 def _cycles(layer: dict[str, Any]) -> list[str]:
     if "cycles" not in layer:
         return ["", ""]
-    return [f"{layer['cycles']:,.0f}", f"{layer['utilisation']:.2%}"]
+    return [f"{layer['cycles']:,.0f}", f"{layer['product_utilisation']:.2%}"]
 
 
 def memory_report(image: Image) -> dict[str, dict[str, int]]:
@@ -111,8 +112,8 @@ def memory_report(image: Image) -> dict[str, dict[str, int]]:
             tile = np.ascontiguousarray(image.memory[command.ext : end])
             # Of a hostile image, what the chip would take.
             if len(tile) % p.bus_bytes == 0:
-                fault, _, words, *_ = deal(tile.view(np.uint32), banks, command.bank, p.threads)
-                bank = max(bank, 0 if fault else int(words) * p.bus_bytes)
+                dealt = deal(tile.view(np.uint32), banks, command.bank, p.threads)
+                bank = max(bank, 0 if dealt.fault else int(dealt.ends.max()) * p.bus_bytes)
         elif command.opcode.name == "LOAD_PARAM":
             param = max(param, command.param + command.beats * p.bus_bytes)
     used = {
@@ -152,6 +153,9 @@ def segment_report(image: Image, measurement: Measurement) -> dict[str, dict[str
             "cycles": segment.cycles,
             "ms": image.params.milliseconds(segment.cycles),
             "units": segment.units,
+            "macs": segment.macs,
+            "bytes": segment.n_bytes,
+            "run_utilisation": utilisation(segment.macs, segment.cycles, image.params.lanes),
         }
         for name, segment in measurement.segments.items()
     }
@@ -160,13 +164,15 @@ def segment_report(image: Image, measurement: Measurement) -> dict[str, dict[str
 def segment_table(report: dict[str, dict[str, Any]]) -> Table:
     """One line per graph."""
     return table(
-        ("once through", "cycles", "ms", *UNITS),
+        ("once through", "cycles", "ms", *UNITS, "bytes moved", "run util."),
         [
             (
                 name,
                 f"{segment['cycles']:,.0f}",
                 f"{segment['ms']:.4f}",
                 *(f"{segment['units'][unit]:,.0f}" for unit in UNITS),
+                f"{segment['bytes']:,.0f}",
+                f"{segment['run_utilisation']:.2%}",
             )
             for name, segment in report.items()
         ],

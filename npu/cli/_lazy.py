@@ -2,11 +2,36 @@
 
 import ast
 import importlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def interrupts_end_at_once() -> Iterator[None]:
+    """An interrupt ends the process with status INTERRUPTED and without a word.
+
+    For imports, which have nothing to clean up: the exception would leave an extension module's
+    start as some other error, or not at all.
+    """
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class LazyGroup(click.Group):
@@ -33,7 +58,12 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command = importlib.import_module(f"{self.package}.{cmd_name}").command
+        # What is imported compiles, and notes where it cannot keep the result.
+        from npu import cache
+
+        cache.note = _note
+        with interrupts_end_at_once():
+            command = importlib.import_module(f"{self.package}.{cmd_name}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"{self.package}.{cmd_name}.command must be a click command")
         return command
@@ -53,3 +83,7 @@ class LazyGroup(click.Group):
         text = source.read_text(encoding="utf-8") if source is not None else ""
         docstring = ast.get_docstring(ast.parse(text)) or ""
         return docstring.partition("\n")[0].rstrip(".")
+
+
+def _note(text: str) -> None:
+    click.echo(f"note: {text}", err=True)

@@ -50,9 +50,9 @@ class Clocked:
         self.machine = machine = self._factory(*args, **options)
         run = machine.run
 
-        def timed(pc: int, arguments: dict[int, int] | None = None) -> int:
+        def timed(pc: int, *rest: Any) -> int:
             began = time.perf_counter()
-            cycles = run(pc, arguments)
+            cycles = run(pc, *rest)
             self.seconds += time.perf_counter() - began
             self.cycles += cycles
             return cycles

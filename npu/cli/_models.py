@@ -13,7 +13,7 @@ from typing import Any
 import click
 from numba.core import event
 
-from compiler import Model, compile_model, load_model
+from compiler import Model, compile_model, load_model, model_files
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.image import Image
@@ -39,6 +39,20 @@ engine_option = click.option(
 json_option = click.option(
     "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
 )
+
+
+max_cycles_option = click.option(
+    "--max-cycles",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most cycles of one start of the chip; by default what the image can need.",
+)
+
+
+def files_of(model: str | None = None, *others: str | None) -> list[Path]:
+    """Every file that a command reads, for `require_place`: those of MODEL, and `others`."""
+    files = [] if model is None else model_files(model)
+    return [*files, *(Path(other) for other in others if other is not None)]
 
 
 def load_chip(chip: str | None) -> ChipParams:

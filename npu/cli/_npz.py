@@ -1,6 +1,9 @@
 """Arrays in `.npz` files: nothing of a hostile file is believed, and the same arrays give the same
 bytes."""
 
+import io
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +15,18 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from npu.errors import InputError
+from npu.files import open_file
+from npu.text import printable
 
 MAX_BYTES = 256 << 20
 """Most bytes of input in one file, so that a small archive cannot fill the memory."""
+
+MAX_FILE_BYTES = 2 * MAX_BYTES
+"""Of the file: other arrays in it are ignored."""
+
+_LONGEST_DIRECTORY = 1 << 20
+# What numpy writes; the decompressors of other methods believe sizes that the file claims.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _LONGEST_HEADER = 4096
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -34,19 +46,52 @@ def read_inputs(path: Path, wanted: Sequence[Wanted]) -> list[np.ndarray]:
     Sizes and types are checked before any data is read. Raises InputError naming the file, the
     array and what it must be.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(archive, wanted)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error.__cause__
-    except OSError as error:
-        if error.filename is not None or error.strerror:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-        raise InputError(f"{path}: damaged: {error}; write it again with numpy.savez") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: not an .npz file, or damaged ({error}); write it with numpy.savez"
-        ) from error
+    with open_file(path, MAX_FILE_BYTES, InputError) as file:
+        try:
+            with _opened(file) as archive:
+                return _read(archive, wanted)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error.__cause__
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except _DAMAGE as error:
+            raise InputError(
+                f"{path}: not an .npz file, or damaged ({error!s:.120}); write it with numpy.savez"
+            ) from error
+
+
+# What the library raises for a hostile archive.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
+
+# What numpy raises for a hostile header.
+_NO_HEADER = (KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
+
+
+class _Cautious(io.BufferedReader):
+    """While an archive is opened: its directory is not read as long as it claims to be."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size > _LONGEST_DIRECTORY:
+            raise zipfile.BadZipFile("its directory is too long")
+        return super().read(size)
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    with _Cautious(io.FileIO(file.fileno(), closefd=False)) as cautious:
+        archive = zipfile.ZipFile(cautious)
+    archive.fp = file
+    return archive
 
 
 def _read(archive: zipfile.ZipFile, wanted: Sequence[Wanted]) -> list[np.ndarray]:
@@ -57,7 +102,7 @@ def _read(archive: zipfile.ZipFile, wanted: Sequence[Wanted]) -> list[np.ndarray
         found = ", ".join(sorted(members)[:8]) or "nothing"
         raise InputError(
             f"holds no {missing[0]!r}; the model takes {len(names)} {inputs}: "
-            f"{', '.join(names)}; found: {found:.200}"
+            f"{', '.join(names)}; found: {printable(found):.200}"
         )
     if more := [name for name in members if name.startswith("input") and name not in names]:
         raise InputError(
@@ -68,6 +113,12 @@ def _read(archive: zipfile.ZipFile, wanted: Sequence[Wanted]) -> list[np.ndarray
         raise InputError(
             f"declares {declared} bytes of inputs, at most {MAX_BYTES} are read; split it"
         )
+    for name in names:
+        if members[name].compress_type not in _METHODS:
+            raise InputError(
+                f"{name!r} is compressed in a way that numpy does not write; write the file with "
+                "numpy.savez"
+            )
     arrays = []
     for name, want in zip(names, wanted, strict=True):
         with archive.open(members[name]) as file:
@@ -87,7 +138,7 @@ def _array(file: IO[bytes], name: str, want: Wanted, size: int) -> np.ndarray:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran, dtype = reader(file, max_header_size=_LONGEST_HEADER)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except (*_NO_HEADER, tokenize.TokenError) as error:
         raise InputError(f"{name!r} is no numpy array that can be read ({error!s:.120})") from error
     if dtype != want.dtype:
         raise InputError(f"{name!r} must be {want.dtype}, not {dtype!s:.60}")

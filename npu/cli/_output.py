@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from npu.errors import NpuError
+from npu.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,9 +41,10 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]
     """
     target = _require_folder(path)
     direct = target.exists() and not target.is_file()
-    opened = target if direct else target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # A name of its own, as that of `path` may be as long as names can be.
+    opened = target if direct else target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
-        with opened.open("wb") as file:
+        with opened.open("wb" if direct else "xb") as file:
             if callable(content):
                 content(file)
             else:
@@ -60,16 +62,39 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]
                 opened.unlink(missing_ok=True)
 
 
-def require_place(*paths: str | Path | None) -> None:
-    """Before long work: raise NpuError where a result could not be written.
+def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Before long work: raise NpuError where a result could not be written, or would destroy.
 
-    None and "-" are skipped, as `emit_json` takes them.
+    None and "-" are skipped, as `emit_json` takes them. `inputs` are all files that the command
+    reads: none of them may be one of `paths` under any name, and no two of `paths` the same file.
     """
+    read = [path for path in inputs if path is not None]
+    written: list[str | Path] = []
     for path in paths:
-        if path is not None and path != STDOUT:
-            folder = _require_folder(path).parent
-            if not os.access(folder, os.W_OK):
-                raise NpuError(f"cannot write {path}: the folder {folder} is read-only")
+        if path is None or path == STDOUT:
+            continue
+        target = _require_folder(path)
+        if not os.access(target.parent, os.W_OK):
+            raise NpuError(f"cannot write {path}: the folder {target.parent} is read-only")
+        if target.exists() and not target.is_file():
+            continue
+        for other in read:
+            if _same_file(path, other):
+                raise NpuError(f"cannot write {path}: it is the input {other}; name another file")
+        for other in written:
+            if _same_file(path, other):
+                raise NpuError(f"cannot write {path}: {other} is written too; name another file")
+        written.append(path)
+
+
+def _same_file(a: str | Path, b: str | Path) -> bool:
+    """Whether two names lead to one file, or would."""
+    if os.path.realpath(a) == os.path.realpath(b):
+        return True
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
 
 
 def _require_folder(path: str | Path) -> Path:
@@ -84,23 +109,51 @@ def _require_folder(path: str | Path) -> Path:
 def emit_json(report: dict[str, Any], path: str | None) -> None:
     """Write a report as JSON to `path`, to stdout for "-", nowhere for None.
 
-    Keys keep their order. numpy scalars and arrays become numbers and lists. A number that JSON
-    cannot hold (NaN, infinity) is a ValueError: a report must not contain one.
+    Keys keep their order. Names with characters that are not printable, or that stdout's encoding
+    lacks, are written in escapes. numpy scalars and arrays become numbers and lists. A number that
+    JSON cannot hold (NaN, infinity) is a ValueError: a report must not contain one.
     """
     if path is None:
         return
-    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False, default=_plain) + "\n"
+    encoding = sys.stdout.encoding if path == STDOUT else "utf-8"
+    text = _json(report, ensure_ascii=False)
+    if not text.replace("\n", "").isprintable() or not _encodes(text, encoding):
+        text = _json(report, ensure_ascii=True)
     if path == STDOUT:
         sys.stdout.write(text)
     else:
         write_atomic(path, text.encode())
 
 
+def _json(report: dict[str, Any], *, ensure_ascii: bool) -> str:
+    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=ensure_ascii, default=_plain)
+    return f"{text}\n"
+
+
+def _encodes(text: str, encoding: str | None) -> bool:
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def console(json_path: str | None = None) -> Console:
-    """The console for what people read: stdout, or stderr while stdout carries the JSON."""
+    """The console for what people read: stdout, or stderr while stdout carries the JSON.
+
+    What is printed is shown as it is, never read as markup, each text on one line: what is not
+    printable, such as a control character in a name from a file, is written as an escape.
+    """
     from rich.console import Console
 
-    out = Console(stderr=json_path == STDOUT, highlight=False, soft_wrap=True)
+    class Plain(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            shown = (printable(o) if isinstance(o, str) else o for o in objects)
+            super().print(*shown, **options)
+
+    out = Plain(
+        stderr=json_path == STDOUT, highlight=False, soft_wrap=True, markup=False, emoji=False
+    )
     # A table takes what it needs; rich would cut its cells to the width of the terminal.
     out.width = max(out.width, TABLE_WIDTH)
     return out
@@ -116,20 +169,21 @@ def table(
     """A table to print on a `console()`.
 
     The first column and those named in `left` are left-aligned, the others right-aligned. Cells
-    are shown as `str(cell)`, never read as markup.
+    are shown as `str(cell)`, never read as markup, what is not printable as an escape.
     """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    out = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    heading = None if title is None else Text(printable(title), style="table.title")
+    out = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         is_left = index == 0 or name in left
         out.add_column(Text(name), justify="left" if is_left else "right", no_wrap=True)
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"a row of {len(columns)} cells is needed, not {row!r}")
-        out.add_row(*(Text(str(cell)) for cell in row))
+        out.add_row(*(Text(printable(str(cell))) for cell in row))
     return out
 
 
@@ -146,16 +200,18 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[[i
         yield lambda steps: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total)
+    with Progress(console=Console(stderr=True, emoji=False), transient=True) as bar:
+        task = bar.add_task(escape(printable(description)), total=total)
         yield lambda steps: bar.advance(task, steps)
 
 
 def say(message: str) -> None:
     """One line on stderr before a step that may take long, on a terminal or not."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place that does
+    with suppress(OSError):
+        print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - the one place
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -25,17 +25,10 @@ from npu.features import FeatureExtractor
 from npu.image import Image
 from npu.model_config import FrontendConfig, ModelConfig, Tokens
 from npu.params import ChipParams
+from npu.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
 from npu.profile import Profile
 from npu.runtime import MachineFactory, Observer, Recording, TransducerSession
 from npu.twin.machine import Machine
-
-
-class Engine(Protocol):
-    """Takes features call by call and answers with symbols."""
-
-    def reset(self) -> None: ...
-
-    def accept(self, features: np.ndarray) -> list[int]: ...
 
 
 class OnChip:
@@ -45,7 +38,7 @@ class OnChip:
     ----------
     image : the compiled transducer.
     machine : what it runs on.
-    observer, recording : as the session takes them.
+    observer, recording, max_cycles : as the session takes them.
     """
 
     def __init__(
@@ -55,17 +48,25 @@ class OnChip:
         *,
         observer: Observer | None = None,
         recording: Recording | None = None,
+        max_cycles: int | None = None,
     ) -> None:
         self.params = image.params
         self._session = TransducerSession(
-            image, machine=machine, observer=observer, recording=recording
+            image,
+            machine=machine,
+            observer=observer,
+            recording=recording,
+            max_cycles=max_cycles,
         )
 
     def reset(self) -> None:
         self._session.reset()
 
-    def accept(self, features: np.ndarray) -> list[int]:
-        return self._session.accept(features)
+    def restart(self) -> None:
+        self._session.restart()
+
+    def accept_calls(self, features: np.ndarray) -> list[list[int]]:
+        return self._session.accept_calls(features)
 
     @property
     def calls(self) -> int:
@@ -80,9 +81,11 @@ class OnChip:
 class Twin(OnChip):
     """A transducer on the twin, which also counts what costs energy."""
 
-    def __init__(self, image: Image, recording: Recording | None = None) -> None:
+    def __init__(
+        self, image: Image, recording: Recording | None = None, max_cycles: int | None = None
+    ) -> None:
         self._profile = Profile(image)
-        super().__init__(image, observer=self._profile, recording=recording)
+        super().__init__(image, observer=self._profile, recording=recording, max_cycles=max_cycles)
 
     def activity(self) -> Activity:
         """What happened so far."""
@@ -176,39 +179,103 @@ class Speech:
             yield heard, extractor.accept(block)
         require_samples(path, heard, extractor.first_call_samples, self.rate)
 
+    @property
+    def seconds_per_call(self) -> float:
+        """From one encoder call to the next."""
+        return self.frames_per_call * self.frontend.stack_hop * self.frontend.hop_length / self.rate
+
 
 @dataclass(frozen=True)
-class Heard:
-    """What an engine made of a file. `cycles` are the chip's, `activity` the twin's, else None."""
+class Spoken:
+    """A phrase: what was said, and between which seconds of the sound it was not quiet."""
 
     text: str
     tokens: list[int]
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an engine made of a file. `cycles` are the chip's, `activity` the twin's, else None.
+
+    `calls` are those that the engine ran: silence between phrases and behind the end is not run.
+    `notes` say what was odd about the file.
+    """
+
+    phrases: list[Spoken]
+    notes: list[str]
     samples: int
     calls: int
     simulation_seconds: float
     cycles: np.ndarray | None
     activity: Activity | None
 
+    @property
+    def text(self) -> str:
+        """All phrases."""
+        return " ".join(phrase.text for phrase in self.phrases if phrase.text)
 
-def transcribe(speech: Speech, engine: Engine, path: str | Path) -> Heard:
-    """One utterance: front end and engine from their start states."""
+    @property
+    def tokens(self) -> list[int]:
+        """Of all phrases."""
+        return [token for phrase in self.phrases for token in phrase.tokens]
+
+
+def transcribe(
+    speech: Speech,
+    engine: Engine,
+    path: str | Path,
+    end_seconds: float | None = END_SECONDS,
+    channel: int | None = None,
+) -> Heard:
+    """A file from beginning to end.
+
+    Parameters
+    ----------
+    channel : the channel to hear, from 1; None hears the mean of all.
+    end_seconds : silence that ends a phrase. The file's own end is followed by silence, so that
+        the last word is heard to its end. None: the file is one phrase, every call is run, and
+        nothing is added.
+    """
     chip = engine if isinstance(engine, OnChip) else None
     twin = engine if isinstance(engine, Twin) else None
     began = time.perf_counter()
-    engine.reset()
+    extractor, samples = speech.extractor(), 0
+    step = extractor.samples_per_call
+    default = EndRule.of(speech.seconds_per_call)
+    rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
+    search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
     first, before = chip.calls if chip else 0, twin.activity() if twin else None
-    tokens: list[int] = []
-    samples = calls = 0
-    for heard, features in speech.features(path):
-        tokens += engine.accept(features)
-        calls += len(features)
-        samples = heard
+    notes: list[str] = []
+    for block in stream_audio(path, speech.rate, channel=channel, note=notes.append):
+        samples += len(block)
+        search.accept(extractor.accept(block))
+    require_samples(path, samples, extractor.first_call_samples, speech.rate)
+    # The calls in which the last sample is heard, and the silence in which the last symbols come.
+    behind = extractor.first_call_samples + step * default.quiet_calls
+    while search.is_open and behind > 0:
+        search.accept(extractor.accept(np.zeros(step)))
+        behind -= step
+    phrases = search.finish()
     seconds = time.perf_counter() - began
     return Heard(
-        *(speech.tokens.decode(tokens), tokens, samples, calls, seconds),
+        [_spoken(speech, phrase, samples) for phrase in phrases],
+        notes,
+        samples,
+        search.calls,
+        seconds,
         chip.cycles_since(first) if chip else None,
         twin.activity() - before if twin and before else None,
     )
+
+
+def _spoken(speech: Speech, phrase: Phrase, samples: int) -> Spoken:
+    length = samples / speech.rate
+    start, end = (
+        min(call * speech.seconds_per_call, length) for call in (phrase.first_call, phrase.end_call)
+    )
+    return Spoken(speech.tokens.decode(phrase.tokens), list(phrase.tokens), start, end)
 
 
 def latency(cycles: np.ndarray, params: ChipParams) -> dict[str, float]:

@@ -12,6 +12,7 @@ from compiler import load_model
 from npu.cli._lockstep import Clocked, call, calls_of, session_of
 from npu.cli._models import (
     compile_for,
+    files_of,
     first_run_notice,
     json_option,
     load_chip,
@@ -57,7 +58,7 @@ def twin(chip: str, model: str, calls: int, json_path: str | None) -> int:
     Building, compiling, boot and the first call are not measured. Exit status 1 if the two differ
     in any call's outputs or cycles, or in what memory, SRAM and registers hold at the end.
     """
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(model, chip))
     machines = {name: Clocked(machine_of(name)) for name in ENGINES}
     with first_run_notice():
         image = compile_for(load_model(model), load_chip(chip))
@@ -137,56 +138,17 @@ def codec(model: str, large: bool, json_path: str | None) -> int:
     directories, padding. Rates are those of one thread. Vela and zstd take part where the extra
     `bench` is installed.
     """
-    from npu.cli import _codec
+    from npu.cli import _codec, _codec_cases, _codec_show
 
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(model))
     params = load_chip(DEFAULT_CHIP)
     with first_run_notice():
-        cases = [*_codec.model_cases(load_model(model), params), *_codec.synthetic_cases()]
+        matrices = _codec_cases.model_cases(load_model(model), params)
+        cases = [*matrices, *_codec_cases.synthetic_cases()]
         with progress("measuring", total=len(cases)) as advance:
             report = _codec.report(cases, params, advance)
         if large:
             report["large"] = _codec.large(params, LARGE_WORKERS)
     emit_json(report, json_path)
-    _show_codec(report, console(json_path))
+    _codec_show.show(report, console(json_path))
     return 0
-
-
-def _show_codec(report: dict[str, Any], out: Console) -> None:
-    names = report["coders"]
-    rows = []
-    for case in report["cases"]:
-        weights = case["shape"][0] * case["shape"][1]
-        sizes = [case["coders"][name]["n_bytes"] for name in names]
-        rows.append(
-            (
-                *(case["name"], f"{case['zeros']:.1%}", f"{8 * case['h0_bytes'] / weights:.3f}"),
-                *(f"{8 * size / weights:.3f}" for size in sizes),
-                f"{sizes[0] / case['h0_bytes']:.4f}" if case["h0_bytes"] else "",
-            )
-        )
-    columns = ("bits per weight", "zeros", "H0", *names, f"{names[0]} / H0")
-    out.print(table(columns, rows))
-    zoo = report["zoo"]
-    rows = [
-        (
-            name,
-            f"{entry['n_bytes']:,}",
-            f"{entry['ratio']:.4f}",
-            *(
-                f"{entry[f'{what}_rate'] / 1e6:,.1f}" if f"{what}_rate" in entry else ""
-                for what in ("encode", "code", "decode")
-            ),
-        )
-        for name, entry in zoo["coders"].items()
-    ]
-    title = f"the model: {zoo['weights']:,} weights, H0 {zoo['h0_bytes']:,.0f} bytes"
-    columns = ("", "bytes", "/ H0", "encode Mw/s", "codes given", "decode Mw/s")
-    out.print(table(columns, rows, title=title))
-    if "large" in report:
-        entry = report["large"]
-        out.print(
-            f"{entry['weights']:,} weights on {entry['workers']} threads: "
-            f"{entry['seconds']:.1f} s, {entry['bytes']:,} bytes",
-            markup=False,
-        )

@@ -19,6 +19,7 @@ from npu.cli._layers import (
 from npu.cli._models import (
     chip_option,
     compile_for,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
@@ -37,7 +38,7 @@ from npu.profile import Measurement, measure
 @json_option
 def command(model: str, output: str, chip: str | None, json_path: str | None) -> None:
     """Compile MODEL for a chip. The same model and chip give the same bytes."""
-    require_place(output, json_path)
+    require_place(output, json_path, inputs=files_of(model, chip))
     if is_image(model):
         raise ModelError(f"{model}: is an image already; give the model that it was compiled from")
     params = load_chip(chip)

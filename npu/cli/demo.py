@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ from compiler import Model, load_model
 from kernels import Recording as KernelRecording
 from npu import zoo
 from npu.cli._layers import totals
-from npu.cli._models import chip_option, compile_for, first_run_notice, json_option, load_chip
+from npu.cli._models import (
+    chip_option,
+    compile_for,
+    files_of,
+    first_run_notice,
+    json_option,
+    load_chip,
+)
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._speech import (
-    Engine,
     Heard,
     Speech,
     Twin,
@@ -27,6 +34,7 @@ from npu.cli._speech import (
     transcribe,
 )
 from npu.image import Image
+from npu.phrases import Engine
 from npu.runtime import Recording
 
 MODEL = "commands_rnnt"
@@ -43,9 +51,9 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
 
     Exit status 1 if anything differs from what TensorFlow Lite Micro answered.
     """
-    require_place(json_path)
-    params = load_chip(chip)
     folder = zoo.path(MODEL) / "utterances"
+    require_place(json_path, inputs=[*files_of(MODEL, chip), *folder.iterdir()])
+    params = load_chip(chip)
     names = sorted(path.stem for path in folder.glob("*.npz"))[:utterances]
     expected_texts = json.loads((folder / "transcripts.json").read_text(encoding="utf-8"))
     began = time.perf_counter()
@@ -62,7 +70,8 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
                 with np.load(folder / f"{name}.npz") as recorded:
                     proof.add({key: recorded[key] for key in COMPARED}, recorded["features"])
                     off = _feature_differences(speech, folder / f"{name}.wav", recorded["features"])
-                answer = transcribe(speech, twin, folder / f"{name}.wav")
+                # As it was recorded: one phrase, and every call run.
+                answer = transcribe(speech, twin, folder / f"{name}.wav", end_seconds=None)
                 heard.append(answer)
                 entries.append(
                     _entry(name, answer, expected_texts[name]["tflm"].strip(), off, image, speech)
@@ -98,7 +107,7 @@ class _Proof:
         tokens = {}
         for name, engine in self._engines.items():
             engine.reset()
-            tokens[name] = np.array(engine.accept(features), np.int64)
+            tokens[name] = np.array(list(chain(*engine.accept_calls(features))), np.int64)
         answers = {
             "kernels": {"tokens": tokens["kernels"], **vars(self._kernels_saw)},
             "twin": {"tokens": tokens["twin"], **self._twin_saw.vectors},

@@ -13,7 +13,7 @@ from compiler import Model, load_model
 from compiler.codec import entropy_bits
 from compiler.frontends import supported_operators
 from npu.cli._layers import layer_report, layer_table, memory_report, memory_table, totals
-from npu.cli._models import is_image, json_option, layer_label
+from npu.cli._models import files_of, is_image, json_option, layer_label
 from npu.cli._output import console, emit_json, require_place, table
 from npu.graph import Graph, Quantization, Tensor
 from npu.image import Image
@@ -29,7 +29,7 @@ SHOWN_COMMANDS = 24
 @json_option
 def command(file: str | None, program: bool, operators: bool, json_path: str | None) -> None:
     """Show what FILE holds: a .tflite file, a transducer folder, a zoo model or an .npu image."""
-    require_place(json_path)
+    require_place(json_path, inputs=files_of(file))
     if operators == (file is not None):
         raise click.UsageError("give either FILE or --operators")
     out = console(json_path)
@@ -113,8 +113,9 @@ def _show_model(report: dict[str, Any], out: Console) -> None:
     out.print(f"{report['model']}: {report['kind']}, {parameters:,} parameters", markup=False)
     for role, graph in report["graphs"].items():
         tensors = graph["tensors"]
+        out.print()
         out.print(
-            f"\n{role} ({graph['file']}): {len(graph['operators'])} operators, "
+            f"{role} ({graph['file']}): {len(graph['operators'])} operators, "
             f"{graph['parameters']:,} parameters",
             markup=False,
         )

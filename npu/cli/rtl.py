@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from npu.cli._models import rtl_module
-from npu.cli._output import console, say
+from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
 from npu.params import load_params
 
@@ -41,8 +41,9 @@ def export(output: str, chip: str) -> None:
     write = rtl_module("rtl.export").export
     say(f"generating Verilog of {params.name} ...")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as staged:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as staged:
             made = write(params, Path(staged) / target.name)
+            require_place(*(target / path.name for path in made if target.is_dir()), inputs=[chip])
             if target.is_dir():
                 for path in made:
                     os.replace(path, target / path.name)

@@ -18,11 +18,13 @@ from npu.cli._models import (
     chip_option,
     compile_for,
     engine_option,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
     load_chip,
     machine_of,
+    max_cycles_option,
     open_image,
 )
 from npu.cli._npz import Wanted, npz_writer, read_inputs
@@ -30,6 +32,7 @@ from npu.cli._output import console, emit_json, progress, require_place, table, 
 from npu.errors import ModelError
 from npu.image import Image
 from npu.runtime import GraphSession
+from npu.work import Work
 
 LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 
@@ -40,6 +43,7 @@ LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 @click.option("--output", "output_path", metavar="OUT.npz", required=True, help="To write.")
 @chip_option
 @engine_option
+@max_cycles_option
 @json_option
 def command(
     model: str,
@@ -47,10 +51,11 @@ def command(
     output_path: str,
     chip: str | None,
     engine: str,
+    max_cycles: int | None,
     json_path: str | None,
 ) -> None:
     """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
-    require_place(output_path, json_path)
+    require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
     machine = machine_of(engine)
     loaded, image = _open(model, engine, chip)
     wanted = _wanted_of_image(image) if image is not None else _wanted_of_model(loaded)
@@ -64,7 +69,8 @@ def command(
             if image is None:
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
-            session = GraphSession(image, machine=machine)
+            session = GraphSession(image, machine=machine, max_cycles=max_cycles)
+            before = session.machine.work()
         answers = []
         for call in range(calls):
             answers.append(session.invoke([array[call] for array in inputs]))
@@ -74,7 +80,7 @@ def command(
     write_atomic(output_path, npz_writer(dict(zip(names, outputs, strict=True))))
     report = _report(model, engine, calls, dict(zip(names, outputs, strict=True)))
     if isinstance(session, GraphSession):
-        report["chip"] = _chip(session)
+        report["chip"] = _chip(session, session.machine.work() - before)
     emit_json(report, json_path)
     _show(report, output_path, json_path)
 
@@ -121,9 +127,9 @@ def _report(model: str, engine: str, calls: int, outputs: dict[str, np.ndarray])
     }
 
 
-def _chip(session: GraphSession) -> dict[str, Any]:
+def _chip(session: GraphSession, work: Work) -> dict[str, Any]:
+    """`work`: what the calls did, without boot and reset."""
     params, cycles = session.image.params, np.array(session.cycles)
-    macs, busy = _products(session)
     return {
         "name": params.name,
         "clock_mhz": params.clock_mhz,
@@ -131,18 +137,9 @@ def _chip(session: GraphSession) -> dict[str, Any]:
         "max_cycles": int(cycles.max()),
         "mean_ms": params.milliseconds(float(cycles.mean())),
         "max_ms": params.milliseconds(int(cycles.max())),
-        "macs": macs,
-        "matvec_utilisation": macs / (busy * params.lanes) if busy else 0.0,
+        **work.report(params.lanes),
         "cycles": session.cycles,
     }
-
-
-def _products(session: GraphSession) -> tuple[int, int]:
-    """Multiplications by a nonzero weight, and the cycles of matrix-vector commands."""
-    counters: Any = session.machine.counters
-    if isinstance(counters, dict):  # the registers of the RTL
-        return counters["macs"], counters["matvec_cycles"]
-    return counters.macs, counters.busy["matvec"]
 
 
 def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> None:
@@ -161,7 +158,13 @@ def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> No
             f"{c['mean_cycles']:,.1f}",
             f"{c['max_cycles']:,}",
             f"{c['mean_ms']:.4f}",
-            f"{100 * c['matvec_utilisation']:.2f} %",
+            f"{c['wait_cycles'] / report['calls']:,.1f}",
+            f"{(c['bytes_read'] + c['bytes_written']) / report['calls']:,.0f}",
+            f"{100 * c['product_utilisation']:.2f} %",
+            f"{100 * c['run_utilisation']:.2f} %",
         )
-        columns = ("chip", "cycles a call", "max", "ms a call", "MAC utilisation")
+        columns = (
+            *("chip", "cycles a call", "max", "ms a call", "waiting", "bytes moved"),
+            *("product util.", "run util."),
+        )
         out.print(table(columns, [row]))

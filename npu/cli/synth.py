@@ -56,7 +56,7 @@ def command(
     A few minutes for the whole chip. A unit alone stands between registers, so that no pin limits
     its clock; these registers are not counted.
     """
-    require_place(json_path)
+    require_place(json_path, inputs=[chip])
     require_tools()
     params = load_params(chip)
     units = [name for name in UNITS if name in names] or list(UNITS)

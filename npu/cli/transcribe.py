@@ -1,11 +1,13 @@
 """WAV or FLAC in, text out, with the latency on the chip.
 
-Files are streamed: an hour of sound takes no more memory than a second. Nothing is printed unless
-every file could be transcribed.
+A phrase ends where it is silent for a while; each is printed with its times in seconds. Files are
+streamed: an hour of sound takes no more memory than a second. Nothing is printed unless every file
+could be transcribed.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -15,15 +17,16 @@ from npu.audio import stream_audio
 from npu.cli._models import (
     chip_option,
     engine_option,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
     machine_of,
+    max_cycles_option,
     open_image,
 )
-from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.cli._output import console, emit_json, progress, require_place, say, table
 from npu.cli._speech import (
-    Engine,
     Heard,
     OnChip,
     Speech,
@@ -35,6 +38,9 @@ from npu.cli._speech import (
 )
 from npu.errors import ModelError
 from npu.params import ChipParams
+from npu.phrases import END_SECONDS, Engine
+
+TOO_LATE = 1
 
 
 @click.command()
@@ -42,33 +48,62 @@ from npu.params import ChipParams
 @click.argument("audio", nargs=-1, required=True)
 @chip_option
 @engine_option
+@click.option(
+    "--silence",
+    "end_seconds",
+    type=click.FloatRange(min=0, max=3600, min_open=True),
+    metavar="SECONDS",
+    default=END_SECONDS,
+    show_default=True,
+    help="Silence that ends a phrase, rounded to encoder calls.",
+)
+@click.option(
+    "--channel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Hear channel N, from 1; without it the mean of all.",
+)
+@max_cycles_option
 @json_option
 def command(
-    model: str, audio: tuple[str, ...], chip: str | None, engine: str, json_path: str | None
-) -> None:
+    model: str,
+    audio: tuple[str, ...],
+    chip: str | None,
+    engine: str,
+    end_seconds: float,
+    channel: int | None,
+    max_cycles: int | None,
+    json_path: str | None,
+) -> int:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
 
     With twin or RTL, also says how long the chip takes for each encoder call, against the time in
-    which the next one is due.
+    which the next one is due. Exit status 1 if it takes longer.
     """
-    require_place(json_path)
-    speech, runner, params = _engine(model, engine, chip)
+    require_place(json_path, inputs=files_of(model, chip, *audio))
+    speech, runner, params = _engine(model, engine, chip, max_cycles)
     for path in audio:
-        next(stream_audio(path, speech.rate), None)
+        next(stream_audio(path, speech.rate, channel=channel), None)
     with (
         first_run_notice(),
         progress("transcribing", total=len(audio) if len(audio) > 1 else None) as advance,
     ):
         heard = []
         for path in audio:
-            heard.append(transcribe(speech, runner, path))
+            heard.append(transcribe(speech, runner, path, end_seconds, channel))
             advance(1)
+    for note in (note for h in heard for note in h.notes):
+        say(f"note: {note}")
     report = _report(audio, heard, speech, engine, params)
+    report["end_seconds"] = end_seconds
     emit_json(report, json_path)
     _show(report, json_path)
+    return 0 if report.get("in_time", True) else TOO_LATE
 
 
-def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, ChipParams | None]:
+def _engine(
+    model: str, engine: str, chip: str | None, max_cycles: int | None
+) -> tuple[Speech, Engine, ChipParams | None]:
     if engine == "kernels":
         if is_image(model):
             raise ModelError(
@@ -82,7 +117,11 @@ def _engine(model: str, engine: str, chip: str | None) -> tuple[Speech, Engine, 
         Speech.of_model(load_model(model))
     image = open_image(model, chip)
     speech = Speech.of_image(image)
-    runner = OnChip(image, machine) if engine == "rtl" else Twin(image)
+    runner = (
+        OnChip(image, machine, max_cycles=max_cycles)
+        if engine == "rtl"
+        else Twin(image, max_cycles=max_cycles)
+    )
     return speech, runner, image.params
 
 
@@ -99,6 +138,8 @@ def _report(
             "file": path,
             "text": h.text,
             "tokens": h.tokens,
+            "phrases": [asdict(phrase) for phrase in h.phrases],
+            "notes": h.notes,
             "audio_ms": 1e3 * h.samples / speech.rate,
             "calls": h.calls,
             "simulation_real_time_factor": h.simulation_seconds * speech.rate / h.samples,
@@ -109,7 +150,7 @@ def _report(
     report: dict[str, Any] = {
         "model": speech.name,
         "engine": engine,
-        "deadline_ms": 1e3 * speech.extractor().samples_per_call / speech.rate,
+        "deadline_ms": 1e3 * speech.seconds_per_call,
         "files": files,
         "peak_memory_mib": peak_memory_mib(),
     }
@@ -119,6 +160,7 @@ def _report(
             "clock_mhz": params.clock_mhz,
             **chip_report(heard, params, speech.rate),
         }
+        report["in_time"] = report["chip"]["max_ms"] <= report["deadline_ms"]
     return report
 
 
@@ -126,7 +168,11 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
     out = console(json_path)
     for entry in report["files"]:
         prefix = f"{entry['file']}: " if len(report["files"]) > 1 else ""
-        out.print(prefix + entry["text"], markup=False)
+        for phrase in entry["phrases"]:
+            times = f"[{phrase['start']:.2f} - {phrase['end']:.2f}]"
+            out.print(f"{prefix}{times} {phrase['text']}", markup=False)
+        if not entry["phrases"]:
+            out.print(prefix, markup=False)
     if "chip" not in report:
         return
     chip, rows = report["chip"], []
@@ -152,7 +198,7 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
     title = f"per encoder call on {chip['name']} at {chip['clock_mhz']:g} MHz"
     out.print(table(columns, rows, title=title))
     deadline = report["deadline_ms"]
-    verdict = "in time" if chip["max_ms"] <= deadline else "TOO LATE"
+    verdict = "in time" if report["in_time"] else "TOO LATE"
     out.print(
         f"deadline: a call every {deadline:g} ms, the slowest takes {chip['max_ms']:.4f} ms: "
         f"{verdict}"

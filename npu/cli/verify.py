@@ -22,12 +22,14 @@ from npu.cli._lockstep import Clocked, Difference, Lockstep, call, calls_of, ses
 from npu.cli._models import (
     chip_option,
     compile_for,
+    files_of,
     first_run_notice,
     is_image,
     json_option,
     layer_label,
     load_chip,
     machine_of,
+    max_cycles_option,
     open_image,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -49,6 +51,7 @@ DIFFERENT = 1
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")
 @click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
 @click.option("--waves", metavar="FILE.vcd", help="Write the RTL's waveforms; slow, and large.")
+@max_cycles_option
 @json_option
 def command(
     model: str,
@@ -57,6 +60,7 @@ def command(
     audio: str | None,
     calls: int | None,
     waves: str | None,
+    max_cycles: int | None,
     json_path: str | None,
 ) -> int:
     """Run MODEL on kernels, twin and RTL, and compare every command and every output.
@@ -66,12 +70,12 @@ def command(
     """
     if input_path is not None and audio is not None:
         raise click.UsageError("--input and --audio cannot be given together")
-    require_place(waves, json_path)
+    require_place(waves, json_path, inputs=files_of(model, input_path, audio, chip))
     machine = machine_of("rtl", Path(waves) if waves is not None else None)
     loaded, image = _open(model, chip)
     with first_run_notice():
         inputs = calls_of(image, input_path, audio, calls)
-        sides = _Sides(image, loaded, Clocked(machine))
+        sides = _Sides(image, loaded, Clocked(machine), max_cycles)
         try:
             with progress("verifying", total=len(inputs)) as advance:
                 sides.boot()
@@ -105,10 +109,14 @@ class _Sides:
     image : what twin and RTL run.
     model : what the kernels run; without it they are left out.
     rtl : makes the RTL's machine.
+    max_cycles : of a start; None for what the image can need.
     """
 
-    def __init__(self, image: Image, model: Model | None, rtl: Clocked) -> None:
+    def __init__(
+        self, image: Image, model: Model | None, rtl: Clocked, max_cycles: int | None = None
+    ) -> None:
         self.image = image
+        self.max_cycles = max_cycles
         self.kernels = _kernels(model)
         self.clocks = {"twin": Clocked(machine_of("twin")), "rtl": rtl}
         self.lockstep = Lockstep()
@@ -145,6 +153,7 @@ class _Sides:
             machine=self.clocks[name],
             observer=observer,
             recording=self.recordings[name],
+            max_cycles=self.max_cycles,
         )
 
     def _call(self, name: str, inputs: list[np.ndarray], answers: dict[str, Any]) -> None:

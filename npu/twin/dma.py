@@ -12,11 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npu import timing
+from npu.errors import MachineError
+from npu.isa import Status
 from npu.jit import kernel
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 
 BOUNDARY = 4096
+# When a transfer that never has its turn is done.
+NEVER = 1 << 60
 
 
 @kernel
@@ -75,25 +79,44 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
 
 
 @kernel
-def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
-    """Cycle of the last write response: per burst address, then beats, then the response."""
+def _next_ready(pattern, cycle):
+    """First cycle, not before `cycle`, that the pattern allows."""
+    while not pattern[cycle % len(pattern)]:
+        cycle += 1
+    return cycle
+
+
+@kernel
+def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):
+    """Cycle of the last write response of a write that starts at `start`.
+
+    Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
+    for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
+    least `gap` cycles apart, in the `order` of `npu.twin.memory.WriteOrder`; it responds `latency`
+    cycles after it has taken the later of address and last beat, when `b` allows it. The next
+    burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
+    modulo length.
+    """
     cycle = start
     left = beats
     while left > 0:
         burst = _burst_beats(address, left, bus_bytes, longest)
-        while not aw[cycle % len(aw)]:
-            cycle += 1
-        cycle += 1
-        for beat in range(burst):
-            while not w[cycle % len(w)]:
-                cycle += 1
-            cycle += gap if beat < burst - 1 else 1
-        cycle += latency - 1
-        while not b[cycle % len(b)]:
-            cycle += 1
+        addressed = cycle
+        if order != WriteOrder.DATA_FIRST:
+            addressed = _next_ready(aw, cycle + (order == WriteOrder.TOGETHER))
+        if order == WriteOrder.TOGETHER:
+            filled = addressed
+        elif order == WriteOrder.ADDRESS_FIRST:
+            filled = _next_ready(w, addressed + 1)
+        else:
+            filled = _next_ready(w, cycle)
+        for _ in range(burst - 1):
+            filled = _next_ready(w, filled + gap)
+        if order == WriteOrder.DATA_FIRST:
+            addressed = _next_ready(aw, filled + 1)
+        cycle = _next_ready(b, max(addressed, filled) + latency) + 1
         left -= burst
         address += burst * bus_bytes
-        cycle += 1
     return cycle - 1
 
 
@@ -108,12 +131,26 @@ class Transfer(NamedTuple):
     end: int = 0
 
 
+class Failure(NamedTuple):
+    """A transfer that failed behind its command: what stops the chip, and where it writes.
+
+    `seen` is the first cycle in which the sequencer can know; from `first` of `space` on anything
+    may be written.
+    """
+
+    seen: int
+    error: MachineError
+    space: str
+    first: int
+
+
 class Dma:
     """The queue of transfers. Cycles are absolute.
 
     Attributes
     ----------
     transfers : the transfers that may still be open, in order.
+    failure : the transfer that failed; nothing starts behind it.
     bytes_read, bytes_written, busy_cycles : counters.
     """
 
@@ -121,6 +158,7 @@ class Dma:
         self.params = params
         self.memory = memory
         self.transfers: deque[Transfer] = deque()
+        self.failure: Failure | None = None
         self.bytes_read = 0
         self.bytes_written = 0
         self.busy_cycles = 0
@@ -148,17 +186,21 @@ class Dma:
         """First cycle, not before `cycle`, in which no transfer is open."""
         return max([cycle, *(t.done + 1 for t in self.open_at(cycle))])
 
-    def pending(self, cycle: int, space: str, first: int, end: int) -> Transfer | None:
-        """An open transfer that fills part of [first, end) of `space`: reading it now is a race."""
-        for transfer in self.open_at(cycle):
-            if transfer.space == space and transfer.first < end and first < transfer.end:
-                return transfer
-        return None
+    def pending(self, cycle: int, space: str, first: int, end: int) -> bool:
+        """Whether a transfer fills part of [first, end) of `space`: reading it now is a race."""
+        if self.failure is not None:
+            return self.failure.space == space and self.failure.first < end
+        return any(
+            transfer.space == space and transfer.first < end and first < transfer.end
+            for transfer in self.open_at(cycle)
+        )
 
     def read(self, cycle: int, address: int, beats: int, after: int = 0, **target: Any) -> Transfer:
         """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
+        if self.failure is not None:
+            return self._never(start, **target)
         last = read_cycles(
             *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
             *(p.dma_outstanding, p.memory_latency_cycles, p.memory_cycles_per_beat),
@@ -167,17 +209,53 @@ class Dma:
         self.bytes_read += beats * p.bus_bytes
         return self._queue(start, int(last) + after, **target)
 
+    def fail(
+        self,
+        cycle: int,
+        address: int,
+        beats: int,
+        after: int,
+        *,
+        tag: int,
+        error: MachineError,
+        **place: Any,
+    ) -> None:
+        """Queue a tagged read that fails with `error`.
+
+        BUS: its first beat outside memory is answered with an error, which the sequencer sees in
+        the next cycle. TILE: it comes whole, and `after` cycles of work behind it the tile is
+        judged. `place`: `space` and `first` of `Failure`.
+        """
+        if self.failure is not None:
+            self.read(cycle, address, beats, tag=tag)
+            return
+        bus = error.status is Status.BUS
+        if bus:
+            beats = max(0, len(self.memory.data) - address) // self.params.bus_bytes + 1
+        transfer = self.read(cycle, address, beats, after, tag=tag)
+        if bus:
+            self.transfers[-1] = transfer._replace(done=NEVER)
+        seen = transfer.done + (1 - timing.DMA_DONE if bus else timing.TILE_JUDGED)
+        self.failure = Failure(seen, error, **place)
+
     def write(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
         """Queue a write of `beats` bus words at `cycle`."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
+        if self.failure is not None:
+            return self._never(start, **target)
         last = write_cycles(
             *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
             *(p.memory_latency_cycles, p.memory_cycles_per_beat),
-            *(schedule.aw, schedule.w, schedule.b),
+            *(schedule.aw, schedule.w, schedule.b, int(schedule.order)),
         )
         self.bytes_written += beats * p.bus_bytes
         return self._queue(start, int(last), **target)
+
+    def _never(self, start: int, **target: Any) -> Transfer:
+        transfer = Transfer(start, NEVER, **target)
+        self.transfers.append(transfer)
+        return transfer
 
     def _start(self, cycle: int) -> int:
         return max(cycle, self.transfers[-1].done + 1) if self.transfers else cycle
@@ -189,4 +267,4 @@ class Dma:
         return transfer
 
 
-__all__ = ["BusSchedule", "Dma", "Transfer", "read_cycles", "write_cycles"]
+__all__ = ["BusSchedule", "Dma", "Failure", "Transfer", "read_cycles", "write_cycles"]

@@ -35,8 +35,9 @@ FAULTS = {
     5: (Status.RECORD, "a row record lies outside parameter memory"),
     6: (Status.RECORD, "a destination or scale index is out of range"),
     7: (Status.RECORD, "a scale is out of range"),
+    8: (None, "the limit of cycles is used up; if the image is right, raise it with --max-cycles"),
 }
-_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE = FAULTS
+_OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _RECORD, _INDEX, _SCALE, _ENDLESS = FAULTS
 
 
 @kernel
@@ -81,6 +82,7 @@ def step(
     plan_row,
     plan_column,
     plan_weight,
+    most_cycles=1 << 62,
 ):
     """Run the lanes from their first turn to the last write.
 
@@ -95,6 +97,11 @@ def step(
         them one by one: number (counted slot by slot) and its record.
     plan_* : number of the row, column and weight of every symbol in decode order, as far as there
         is room; `symbols` says how many there were.
+
+    most_cycles : a fault if the lanes need more.
+
+    A corrupt stream ends the run at once, a row whose record is wrong writes nothing and is told
+    at the end.
 
     Returns (fault, lane, thread, bit, cycles, symbols, macs, gated, stalled turns).
     """
@@ -138,6 +145,8 @@ def step(
     arrived = np.zeros(lanes, np.int64)  # rows in the FIFO
 
     row_cycles = 2 if per_row else 1
+    wrong_record = 0
+    wrong_lane = 0
     number = np.zeros(slots, np.int64)
     rows_open = np.int64(0)
     for slot in range(slots):
@@ -154,6 +163,8 @@ def step(
     cycle = np.int64(0)
     thread = 0
     while rows_open > 0:
+        if cycle >= most_cycles:
+            return _ENDLESS, 0, thread, 0, cycle, 0, 0, 0, 0
         for lane in range(lanes):
             while arrived[lane] < held[lane]:
                 place = (head[lane] + arrived[lane]) % fifo_depth
@@ -230,19 +241,24 @@ def step(
         if taken >= 0:
             place = head[taken]
             r = records[taken, place]
+            index = r if per_row or r >= len(bias) else scale[r]
+            wrong = 0
             if r >= len(bias):
-                return _RECORD, taken, 0, 0, cycle, 0, 0, 0, 0
-            index = r if per_row else scale[r]
-            if index >= len(multipliers) or destination[r] >= len(out):
-                return _INDEX, taken, 0, 0, cycle, 0, 0, 0, 0
-            if multipliers[index] < 0 or not MIN_SHIFT <= shifts[index] <= MAX_SHIFT:
-                return _SCALE, taken, 0, 0, cycle, 0, 0, 0, 0
-            order[len(order) - rows_open, 0] = numbers[taken, place]
-            order[len(order) - rows_open, 1] = r
-            out[destination[r]] = requantize(
-                *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
-                *(zero_point, lo, hi),
-            )
+                wrong = _RECORD
+            elif index >= len(multipliers) or destination[r] >= len(out):
+                wrong = _INDEX
+            elif multipliers[index] < 0 or not MIN_SHIFT <= shifts[index] <= MAX_SHIFT:
+                wrong = _SCALE
+            else:
+                order[len(order) - rows_open, 0] = numbers[taken, place]
+                order[len(order) - rows_open, 1] = r
+                out[destination[r]] = requantize(
+                    *(sums[taken, place], bias[r], multipliers[index], shifts[index]),
+                    *(zero_point, lo, hi),
+                )
+            if wrong_record == 0:
+                wrong_record = wrong
+                wrong_lane = taken
             head[taken] = (place + 1) % fifo_depth
             held[taken] -= 1
             arrived[taken] -= 1
@@ -254,6 +270,8 @@ def step(
         thread += 1
         if thread == threads:
             thread = 0
+    if wrong_record:
+        return wrong_record, wrong_lane, 0, 0, last_write + 1, 0, 0, 0, 0
     return 0, 0, 0, 0, last_write + 1, symbols, macs, gated, stalled
 
 

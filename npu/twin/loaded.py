@@ -8,7 +8,7 @@ bytes from the same place, and a command is known by the numbers of what it read
 import numpy as np
 
 from npu.isa import Command
-from npu.twin.matvec import Spans
+from npu.twin.matvec import Reads
 
 # Bytes that are kept to recognise them.
 MAX_SEEN_BYTES = 1 << 27
@@ -18,17 +18,26 @@ class Loaded:
     """The transfers whose bytes are still there."""
 
     def __init__(self) -> None:
-        self._areas: dict[str, dict[tuple[int, int], int]] = {"bank": {}, "param": {}}
+        # By place: the transfer's number, and the end of what it brought (to each bank).
+        self._areas: dict[str, dict[tuple[int, int], tuple[int, np.ndarray]]] = {
+            "bank": {},
+            "param": {},
+        }
         self._seen: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._seen_bytes = 0
         self._numbers = 0
 
-    def note(self, space: str, first: int, end: int, address: int, data: np.ndarray) -> None:
-        """A transfer brings `data` (uint8) from `address` to [first, end) of a space."""
-        areas = self._areas[space]
+    def note(
+        self, space: str, first: int, ends: np.ndarray, address: int, data: np.ndarray
+    ) -> None:
+        """A transfer brings `data` (uint8) from `address` to `first` and further of a space.
+
+        ends : where it ends, one number; in each bank, (lanes,).
+        """
+        areas, end = self._areas[space], int(ends.max())
         for other in [area for area in areas if area[0] < end and first < area[1]]:
             del areas[other]
-        areas[first, end] = self._number(address, data)
+        areas[first, end] = self._number(address, data), ends
 
     def key(self, cmd: Command) -> tuple | None:
         """A name for what a MATVEC finds at its addresses, None if it is not known."""
@@ -39,16 +48,20 @@ class Loaded:
             return None
         return (*found, bank, block, rows, v["columns"])
 
-    def holds(self, key: tuple, spans: Spans) -> bool:
-        """Whether a key names all bytes of the spans of its MATVEC."""
-        return all(
-            area[0] <= first and end <= area[1]
-            for (area, _), (_, first, end) in zip(key, spans, strict=False)
-        )
+    def holds(self, key: tuple, reads: Reads) -> bool:
+        """Whether a key names all bytes that its MATVEC reads.
+
+        Each bank by itself: behind a short section lies what was there before.
+        """
+        for (area, _), (space, first, end) in zip(key, reads.spans, strict=False):
+            ends = reads.bank_ends if space == "bank" else end
+            if first < area[0] or np.any(ends > self._areas[space][area][1]):
+                return False
+        return True
 
     def _at(self, space: str, place: int) -> tuple[tuple[int, int], int] | None:
         """The area that a place lies in, and its number."""
-        for area, number in self._areas[space].items():
+        for area, (number, _) in self._areas[space].items():
             if area[0] <= place < area[1]:
                 return area, number
         return None

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu import isa, timing
+from npu.budget import NO_END, Budget
 from npu.errors import ImageError, MachineError
 from npu.format import LUT_BYTES, PARAM_WORD, WORD_BITS
 from npu.isa import Command, ElementType, Status
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin import vector
-from npu.twin.dma import Dma
+from npu.twin.dma import NEVER, Dma
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
-from npu.twin.tile import TILE_FAULTS, deal
+from npu.twin.tile import Dealt, deal
+from npu.work import Work
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
@@ -108,7 +110,9 @@ class Machine:
         self.sram = np.zeros(params.sram_bytes, np.uint8)
         self.table = np.zeros(LUT_BYTES, np.int8)
         self.registers = [0] * isa.REGISTERS
+        self.status = Status.OK
         self.cycle = 0
+        self._last = NO_END
         self.dma = Dma(params, self.memory)
         self.counters = Counters()
         self._units = {
@@ -125,20 +129,91 @@ class Machine:
         # Vector commands by program counter: their operands lie at fixed places.
         self._bound: dict[int, _Bound] = {}
 
+    def work(self) -> Work:
+        """What it did since it was made, transfers that are still open counted as done."""
+        busy = self.counters.busy
+        return Work(
+            cycles=self.counters.cycles,
+            matvec_cycles=busy["matvec"],
+            wait_cycles=busy["wait"] + busy["dma"],
+            macs=self.counters.macs,
+            bytes_read=self.dma.bytes_read,
+            bytes_written=self.dma.bytes_written,
+        )
+
+    # --- host -----------------------------------------------------------------------------------
+    def load(self, address: int, n_commands: int) -> None:
+        """Load a program from external memory in place of the one that is there.
+
+        It takes none of the cycles that are counted. Raises MachineError: without a status where
+        the chip refuses (in error; no commands or more than it holds; an address that is not a
+        multiple of the bus width); with Status.BUS where the memory ends, and there is no program
+        then.
+        """
+        p = self.params
+        self._refuse_in_error("load a program")
+        if not 0 < n_commands <= p.program_commands:
+            raise MachineError(
+                f"the chip refused to load {n_commands} commands: program memory holds 1 to "
+                f"{p.program_commands}"
+            )
+        if address % p.bus_bytes:
+            raise MachineError(
+                f"the chip refused to load a program from {address:#x}: not a multiple of "
+                f"{p.bus_bytes}"
+            )
+        n_bytes = n_commands * isa.COMMAND_BYTES
+        self.program = []
+        try:
+            raw = self.memory.window(address, p.align(n_bytes))[:n_bytes].tobytes()
+        except MachineError as error:
+            self.status = Status.BUS
+            raise MachineError(f"the program load failed: {error}", Status.BUS) from error
+        self.program = [_decoded(command) for command in isa.split_program(raw)]
+        self._bound.clear()
+        self._products.clear()
+
+    def reset(self) -> None:
+        """Clear an error and the scalar registers; program, memories and counters stay.
+
+        What transfers that were open at an error were to fill is in memory here; the chip drops
+        them.
+        """
+        self.status = Status.OK
+        self.registers = [0] * isa.REGISTERS
+        self.dma.transfers.clear()
+        self.dma.failure = None
+
+    def _refuse_in_error(self, what: str) -> None:
+        if self.status != Status.OK:
+            raise MachineError(f"the chip refused to {what}: in error ({self.status.name}); reset")
+
     # --- sequencer ------------------------------------------------------------------------------
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error, from then on (without a status) until `reset`, and when `budget` is used up.
         """
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self._set(register, value)
+        self._refuse_in_error("start")
+        try:
+            return self._run(pc, budget or Budget(NO_END, MAX_COMMANDS))
+        except MachineError as error:
+            self.status = error.status or Status.OK
+            raise
+
+    def _run(self, pc: int, budget: Budget) -> int:
         # A transfer that is still open when the chip halts goes on; the next start waits for it.
         began = self.cycle = self.dma.idle_at(self.cycle)
-        for _ in range(MAX_COMMANDS):
+        self._last = began + budget.cycles
+        for _ in range(budget.commands):
+            self._look(self.cycle)
             if not 0 <= pc < len(self.program):
                 raise MachineError(
                     f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
@@ -150,8 +225,9 @@ class Machine:
                     raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
                 end, target, written = self._units[cmd.opcode.unit](pc, cmd, start)
             except MachineError as error:
-                where = f"command {pc}" if isinstance(cmd, ImageError) else f"command {pc} ({cmd})"
-                raise MachineError(f"{where}: {error}", error.status, pc) from error
+                if error.pc is not None:
+                    raise
+                raise self._at(pc, error) from error
             self.counters.commands += 1
             self.counters.busy["sequencer"] += timing.FETCH + timing.DECODE
             self.cycle = end + 1
@@ -159,10 +235,27 @@ class Machine:
                 retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
                 self.observer(retire, self)
             if cmd.opcode.name == "HALT":
+                if self.cycle > self._last:
+                    break
+                self._look(NEVER)
                 self.counters.cycles += self.cycle - began
                 return self.cycle - began
             pc = pc + 1 if target is None else target
-        raise MachineError(f"no HALT within {MAX_COMMANDS} commands")
+            if self.cycle > self._last:
+                break
+        raise budget.used_up()
+
+    def _at(self, pc: int, error: MachineError) -> MachineError:
+        """The error, told of command `pc`."""
+        cmd = self.program[pc]
+        where = f"command {pc}" if isinstance(cmd, ImageError) else f"command {pc} ({cmd})"
+        return MachineError(f"{where}: {error}", error.status, pc)
+
+    def _look(self, cycle: int) -> None:
+        """Stop if the sequencer knows by `cycle` that a transfer has failed."""
+        failure = self.dma.failure
+        if failure is not None and failure.seen <= cycle:
+            raise failure.error
 
     def _set(self, register: int, value: int) -> bytes:
         value = (value + (1 << 31)) % (1 << 32) - (1 << 31)
@@ -176,6 +269,7 @@ class Machine:
         name, v, r = cmd.opcode.name, cmd.values, self.registers
         if name == "WAIT":
             ready = self.dma.wait_until(start, v["tags"])
+            self._look(ready)
             self.counters.busy["wait"] += ready - start
             end = ready
         elif name == "ADD":
@@ -200,7 +294,7 @@ class Machine:
         p, name, v = self.params, cmd.opcode.name, cmd.values
         address = (self.registers[v["rs1"]] + v["ext"]) & 0xFFFFFFFF
         if name in ("LOAD_REG", "STORE_REG"):
-            return self._transfer_register(cmd, address, self._queued(start))
+            return self._transfer_register(cmd, address, start)
         # In the order in which the chip looks at them.
         if address % p.bus_bytes:
             raise MachineError(
@@ -213,20 +307,10 @@ class Machine:
             self._check(v["param"], n_bytes, p.bus_bytes, self.param, "parameter memory")
         elif name != "LOAD_BANK":
             self._check(v["sram"], n_bytes, p.bus_bytes, self.sram, "SRAM")
-        begin = self._queued(start)
-        data = self.memory.window(address, n_bytes)
         if name in ("LOAD_BANK", "LOAD_PARAM"):
-            space = "bank" if name == "LOAD_BANK" else "param"
-            first = v[space]
-            if space == "bank":
-                end, after = self._deal(data, first)
-            else:
-                end, after = first + n_bytes, 0
-                self.param[first:end] = data
-            self._loaded.note(space, first, end, address, data)
-            target = {"space": space, "first": first, "end": end}
-            self.dma.read(begin, address, v["beats"], after, tag=v["tag"], **target)
-            return begin, None, b""
+            return self._transfer_tagged(pc, cmd, address, self._queued(start))
+        begin = self._queued(start, waits=True)
+        data = self.memory.window(address, n_bytes)
         local = self.sram[v["sram"] : v["sram"] + n_bytes]
         if name == "LOAD":
             local[:] = data
@@ -238,31 +322,53 @@ class Machine:
         self.counters.sram_bytes += n_bytes
         return done, None, local
 
-    def _queued(self, start: int) -> int:
-        """The cycle in which the DMA takes a transfer that is there from `start` on."""
+    def _transfer_tagged(self, pc: int, cmd: Command, address: int, begin: int) -> _Done:
+        v = cmd.values
+        space = "bank" if cmd.opcode.name == "LOAD_BANK" else "param"
+        first, n_bytes = v[space], v["beats"] * self.params.bus_bytes
+        ends, after = np.array(first + n_bytes), 0
+        try:
+            data = self.memory.window(address, n_bytes)
+            if space == "bank":
+                dealt = self._deal(data, first)
+                ends, after = dealt.ends, dealt.cycles
+                if dealt.fault:
+                    raise MachineError(dealt.problem, Status.TILE)
+        except MachineError as error:
+            place = {"space": space, "first": first}
+            told = self._at(pc, error)
+            self.dma.fail(begin, address, v["beats"], after, tag=v["tag"], error=told, **place)
+            return begin, None, b""
+        if space == "param":
+            self.param[first : first + n_bytes] = data
+        self._loaded.note(space, first, ends, address, data)
+        target = {"space": space, "first": first, "end": int(ends.max())}
+        self.dma.read(begin, address, v["beats"], after, tag=v["tag"], **target)
+        return begin, None, b""
+
+    def _queued(self, start: int, waits: bool = False) -> int:
+        """The cycle in which the DMA takes a transfer that is there from `start` on.
+
+        waits : for the transfer's end; it has none behind one that failed.
+        """
         begin = self.dma.slot_free_at(start)
+        self._look(NEVER if waits else begin)
         self.counters.busy["wait"] += begin - start
         return begin
 
-    def _deal(self, tile: np.ndarray, first: int) -> tuple[int, int]:
-        """Deal a tile's sections to the banks.
-
-        Returns the end of the longest (bus words) and the cycles behind the tile's last beat.
-        """
+    def _deal(self, tile: np.ndarray, first: int) -> Dealt:
+        """Deal a tile's sections to the banks."""
         p = self.params
         banks = self.banks.reshape(p.lanes, -1, p.bus_bytes * 8 // WORD_BITS)
-        words = np.ascontiguousarray(tile).view(np.uint32)
-        fault, lane, found, least, most, loose = deal(words, banks, first, p.threads)
-        if fault:
-            what = TILE_FAULTS[fault].format(lane=lane, found=found, least=least, most=most)
-            raise MachineError(what, Status.TILE)
-        return int(found), timing.deal(p.lanes, p.threads, int(loose))
+        return deal(np.ascontiguousarray(tile).view(np.uint32), banks, first, p.threads)
 
-    def _transfer_register(self, cmd: Command, address: int, begin: int) -> _Done:
+    def _transfer_register(self, cmd: Command, address: int, start: int) -> _Done:
         if address % 4:
             raise MachineError(f"address {address:#x} is not a multiple of 4", Status.BUS)
-        word = self.memory.window(address, 4)
-        beat = address - address % self.params.bus_bytes
+        begin = self._queued(start, waits=True)
+        place = address % self.params.bus_bytes
+        beat = address - place
+        word = self.memory.window(beat, self.params.bus_bytes)[place : place + 4]
         if cmd.opcode.name == "LOAD_REG":
             done = self.dma.read(begin, beat, 1).done
             written = self._set(cmd.values["rd"], int(word.view("<i4")[0]))
@@ -283,6 +389,8 @@ class Machine:
 
     # --- compute --------------------------------------------------------------------------------
     def _run_matvec(self, pc: int, cmd: Command, start: int) -> _Done:
+        # What is remembered says nothing about this command's operands.
+        self._check_matvec(cmd)
         key = None if self.step else self._loaded.key(cmd)
         product = self._product(pc, cmd, key)
         if product is not None:
@@ -291,12 +399,11 @@ class Machine:
             work, gated = plan.work, product.run()
             written = product.target[plan.elements] if self.observer is not None else b""
         else:
-            self._check_matvec(cmd)
             reads = self._matvec.reads(cmd, self.banks, self.param)
             self._check_races(start, reads.spans)
-            record = key is not None and self._loaded.holds(key, reads.spans)
+            record = key is not None and self._loaded.holds(key, reads)
             work, written, made = self._matvec.step(
-                cmd, reads, self.banks, self.param, self.sram, record
+                cmd, reads, self.banks, self.param, self.sram, record, self._last - start
             )
             gated = work.gated
             if key is not None and made is not None:

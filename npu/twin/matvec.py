@@ -59,7 +59,7 @@ Spans = tuple[tuple[str, int, int], ...]
 """(space, first, end) in the units of `npu.isa`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reads:
     """What a command reads besides its activations.
 
@@ -69,6 +69,7 @@ class Reads:
     records, rows : row records that the directories name (one more than the highest), rows of all
         slots.
     stream_bits : bits of all sections without their directories, as the directories say.
+    bank_ends : (lanes,) ends of the sections in bus words, as the directories say.
     spans : of the sections, the block and the row records.
     """
 
@@ -76,6 +77,7 @@ class Reads:
     records: int
     rows: int
     stream_bits: int
+    bank_ends: np.ndarray
     spans: Spans
 
 
@@ -140,14 +142,14 @@ class MatVec:
         records = int(np.max(np.where(rows > 0, rows + row_base, 0)))
         ends = head * WORD_BITS + bits.sum(axis=(1, 2))
         stream_bits = int(np.minimum(ends, p.bank_bytes * 8).sum()) - head * WORD_BITS * p.lanes
-        bank_end = cmd.bank - int(-ends.max() // (p.bus_bytes * 8))
+        bank_ends = cmd.bank - (-ends // (p.bus_bytes * 8))
         item = _record_bytes(
             int(param[cmd.block + SCALES_AT]) if cmd.block + SCALES_AT < len(param) else 0
         )
         return Reads(
-            *(base, records, int(rows.sum()), stream_bits),
+            *(base, records, int(rows.sum()), stream_bits, bank_ends),
             (
-                ("bank", cmd.bank, bank_end),
+                ("bank", cmd.bank, int(bank_ends.max())),
                 ("param", cmd.block, cmd.block + block_size(param, cmd.block)),
                 ("param", cmd.rows, cmd.rows + records * item),
             ),
@@ -161,10 +163,12 @@ class MatVec:
         param: np.ndarray,
         sram: np.ndarray,
         record: bool = False,
+        most_cycles: int = 1 << 62,
     ) -> tuple[Work, np.ndarray, Plan | None]:
         """Do the command, every lane in every cycle.
 
         record : make a plan for the next time.
+        most_cycles : of the lanes; more is a MachineError without a status.
 
         Returns the work, the elements that were written in the order of their addresses, and the
         plan, None where there is no room for it. Raises MachineError with the unit, place and
@@ -200,7 +204,7 @@ class MatVec:
             *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
             *(multipliers, shifts, per_row),
             *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
-            *(plan_row, plan_column, plan_weight),
+            *(plan_row, plan_column, plan_weight, most_cycles),
         )
         if fault:
             status, reason = lane.FAULTS[fault]

@@ -6,6 +6,7 @@ so that equality is tested under back-pressure too.
 """
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 
@@ -13,13 +14,22 @@ from npu.errors import MachineError
 from npu.isa import Status
 from npu.params import ChipParams
 
-# What a bus cycle counter of the memory's timing holds.
-MAX_LATENCY_CYCLES = 1 << 16
-MAX_CYCLES_PER_BEAT = 1 << 8
-
 
 def _always() -> np.ndarray:
     return np.ones(1, np.bool_)
+
+
+class WriteOrder(IntEnum):
+    """What a memory waits for before it takes a write burst's address or its data.
+
+    AXI4 (ARM IHI 0022, A3.3.1) leaves all of these to the subordinate; the manager, which offers
+    both at once, may wait for none of them.
+    """
+
+    EITHER = 0  # each as soon as its pattern allows
+    ADDRESS_FIRST = 1  # no beat before the cycle behind the address
+    DATA_FIRST = 2  # no address before the cycle behind the last beat
+    TOGETHER = 3  # both are seen on offer; in a cycle behind that address and first beat together
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +37,8 @@ class BusSchedule:
     """When the memory side of each AXI channel may act: bool arrays, by cycle modulo length.
 
     `ar`, `aw`, `w`: the memory is ready to take an address or a write beat; `r`, `b`: it may
-    present a read beat or a write response. Every array needs at least one True.
+    present a read beat or a write response. Every array needs at least one True. `order` says what
+    address and data of a write burst wait for; TOGETHER takes both by the pattern of `aw`.
     """
 
     ar: np.ndarray = field(default_factory=_always)
@@ -35,6 +46,7 @@ class BusSchedule:
     aw: np.ndarray = field(default_factory=_always)
     w: np.ndarray = field(default_factory=_always)
     b: np.ndarray = field(default_factory=_always)
+    order: WriteOrder = WriteOrder.EITHER
 
     def __post_init__(self) -> None:
         for name in ("ar", "r", "aw", "w", "b"):
@@ -59,12 +71,6 @@ class ExternalMemory:
                 f"the program needs {size} bytes of external memory, "
                 f"chip {params.name!r} addresses {params.memory_bytes}"
             )
-        for key, most in (
-            ("memory_latency_cycles", MAX_LATENCY_CYCLES),
-            ("memory_cycles_per_beat", MAX_CYCLES_PER_BEAT),
-        ):
-            if getattr(params, key) > most:
-                raise MachineError(f"{key} must be at most {most}, not {getattr(params, key)}")
         self.data = np.zeros(size, np.uint8)
         self.schedule = schedule or BusSchedule()
 

@@ -1,7 +1,10 @@
 """Deals a tile to the weight banks: what the DMA's dealer makes of `npu.tile`."""
 
+from typing import NamedTuple
+
 import numpy as np
 
+from npu import timing
 from npu.compiled import directory_words
 from npu.format import MAX_SLOT_ROWS, MAX_STREAM_BITS, MAX_TILE_ROWS, STREAM_BITS, WORD_BITS
 from npu.jit import kernel
@@ -22,7 +25,7 @@ TILE_FAULTS = {
     3: "a field of {found} bits, at most {most}",
     4: "only some bodies are empty",
     5: "the tile's front and bodies take {found} bus words, the transfer brings {most}",
-    6: "the fields and loose words take {found} words, the front has {most}",
+    6: "fields and loose words overlap in the tile's front",
     7: "the section of lane {lane} ends at bus word {found}, outside the bank",
     8: "lane {lane}: a slot of more than {most} rows or bits",
 }
@@ -31,6 +34,7 @@ _LENGTH, _ROWS, _RUN, _VALUE = MAX_WIDTHS.values()
 _FIRST_BITS = tuple(HEADER[name][0] for name in HEADER)
 _FIELD_BITS = tuple(HEADER[name][1] for name in HEADER)
 _LOW_ROWS = MAX_TILE_ROWS - 1
+_END, _REFUSED = timing.DEAL_END, timing.DEAL_REFUSED
 
 
 @kernel
@@ -44,12 +48,16 @@ def read_bits(words, bit, width):
 
 
 @kernel
-def _deal(tile, banks, first, threads, most, heads, tail_width):
-    """See `deal`; most, heads, tail_width : `npu.tile`'s most_front, head_words and tail_bits."""
+def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
+    """See `deal`; most, heads, tail_width : `npu.tile`'s most_front, head_words and tail_bits.
+
+    ends : (lanes,) int64, set to the ends of the sections. Returns (fault, lane, found, least,
+    most, cycles).
+    """
     lanes, words, bus_words = banks.shape
     beats = len(tile) // bus_words
     if beats < FRONT_BEATS:
-        return 1, 0, 0, 0, 0, 0
+        return 1, 0, 0, 0, 0, _REFUSED
     shortest = read_bits(tile, _FIRST_BITS[0], _FIELD_BITS[0])
     length_width = read_bits(tile, _FIRST_BITS[1], _FIELD_BITS[1])
     rows_width = read_bits(tile, _FIRST_BITS[2], _FIELD_BITS[2])
@@ -60,9 +68,9 @@ def _deal(tile, banks, first, threads, most, heads, tail_width):
     least_value = read_bits(tile, _FIRST_BITS[7], _FIELD_BITS[7])
     value_width = read_bits(tile, _FIRST_BITS[8], _FIELD_BITS[8])
     if not FRONT_BEATS <= front <= most:
-        return 2, 0, front, FRONT_BEATS, most, 0
+        return 2, 0, front, FRONT_BEATS, most, _REFUSED
     if front > beats:
-        return 1, 0, 0, 0, 0, 0
+        return 1, 0, 0, 0, 0, _REFUSED
     for width, limit in (
         (length_width, _LENGTH),
         (rows_width, _ROWS),
@@ -70,51 +78,74 @@ def _deal(tile, banks, first, threads, most, heads, tail_width):
         (value_width, _VALUE),
     ):
         if width > limit:
-            return 3, 0, width, 0, limit, 0
+            return 3, 0, width, 0, limit, _REFUSED
     if shortest == 0 and length_width > 0:
-        return 4, 0, 0, 0, 0, 0
-
+        return 4, 0, 0, 0, 0, _REFUSED
     bits = HEADER_WORDS * WORD_BITS
+    loose = front * bus_words  # words of the front below the next loose one
     bodies = np.zeros(lanes, np.int64)
     for lane in range(lanes):
         bodies[lane] = shortest + read_bits(tile, bits, length_width)
         bits += length_width
     if front + bodies.sum() != beats:
-        return 5, 0, front + bodies.sum(), 0, beats, 0
+        return 5, 0, front + bodies.sum(), 0, beats, _REFUSED
+    if -(-bits // WORD_BITS) > loose:
+        return 6, 0, 0, 0, 0, _REFUSED
     opening = directory_words(threads) + heads
+    behind = first + opening // bus_words  # where bodies start
+    for lane in range(lanes):
+        if bodies[lane] > 0 and behind + bodies[lane] > words:
+            return 7, lane, behind + bodies[lane], 0, 0, _REFUSED
+
+    # Behind the last beat: a number or a word in every cycle.
+    cycle = _END
     section = np.zeros((lanes, opening + bus_words - 1), np.uint32)
     tails = np.zeros(lanes, np.int64)
-    base, loose, longest = 0, 0, 0
+    base = 0
     for lane in range(lanes):
         tails[lane] = read_bits(tile, bits, tail_width)
         bits += tail_width
-        for thread in range(threads):
-            rows = least_rows + read_bits(tile, bits, rows_width)
-            bits += rows_width
-            run = least_run + read_bits(tile, bits, run_width)
-            bits += run_width
-            value = least_value + read_bits(tile, bits, value_width)
-            bits += value_width
-            if rows == 0:
-                run = value = 0
-            if rows > MAX_SLOT_ROWS:
-                return 8, lane, rows, 0, MAX_SLOT_ROWS, 0
-            if max(run, value) > MAX_STREAM_BITS:
-                return 8, lane, max(run, value), 0, MAX_STREAM_BITS, 0
-            section[lane, 2 * thread] = rows << STREAM_BITS | run
-            section[lane, 2 * thread + 1] = (base & _LOW_ROWS) << STREAM_BITS | value
-            base += rows
+        if -(-bits // WORD_BITS) > loose:
+            return 6, lane, 0, 0, 0, cycle
+        cycle += 1
+        rows = length = 0
+        for number in range(3 * threads):
+            thread, kind = number // 3, number % 3
+            width = rows_width if kind == 0 else (run_width if kind == 1 else value_width)
+            least = least_rows if kind == 0 else (least_run if kind == 1 else least_value)
+            length = least + read_bits(tile, bits, width)
+            bits += width
+            if -(-bits // WORD_BITS) > loose:
+                return 6, lane, 0, 0, 0, cycle
+            if kind == 0:
+                rows = length
+                if rows > MAX_SLOT_ROWS:
+                    return 8, lane, rows, 0, MAX_SLOT_ROWS, cycle
+            else:
+                if rows == 0:
+                    length = 0
+                if length > MAX_STREAM_BITS:
+                    return 8, lane, length, 0, MAX_STREAM_BITS, cycle
+                word = 2 * thread + kind - 1
+                high = rows if kind == 1 else base & _LOW_ROWS
+                section[lane, word] = high << STREAM_BITS | length
+                if (word + 1) % bus_words == 0 and first + word // bus_words >= words:
+                    return 7, lane, first + word // bus_words + 1, 0, 0, cycle
+                base += rows if kind == 2 else 0
+            cycle += 1
         for word in range(heads + tails[lane]):
-            loose += 1
-            at = front * bus_words - loose
-            section[lane, opening - heads + word] = tile[at] if at >= 0 else 0
-        end = first + opening // bus_words + bodies[lane] + (tails[lane] > 0)
-        longest = max(longest, end)
-        if end > words:
-            return 7, lane, end, 0, words, 0
-    taken = -(-bits // WORD_BITS) + loose
-    if taken > front * bus_words:
-        return 6, 0, taken, 0, front * bus_words, 0
+            if -(-bits // WORD_BITS) >= loose:
+                return 6, lane, 0, 0, 0, cycle
+            loose -= 1
+            at = opening - heads + word
+            section[lane, at] = tile[loose]
+            if at < opening and (at + 1) % bus_words == 0 and first + at // bus_words >= words:
+                return 7, lane, first + at // bus_words + 1, 0, 0, cycle
+            last = tails[lane] > 0 and word == heads + tails[lane] - 1
+            if last and behind + bodies[lane] >= words:
+                return 7, lane, behind + bodies[lane] + 1, 0, 0, cycle
+            cycle += 1
+        ends[lane] = behind + bodies[lane] + (tails[lane] > 0)
 
     beat = front
     for lane in range(lanes):
@@ -130,24 +161,39 @@ def _deal(tile, banks, first, threads, most, heads, tail_width):
         # Zeros behind a tail.
         for word in range(bus_words if tails[lane] else 0):
             banks[lane, at, word] = section[lane, opening + word] if word < tails[lane] else 0
-    return 0, 0, longest, 0, 0, loose
+    return 0, 0, 0, 0, 0, cycle
 
 
-def deal(
-    tile: np.ndarray, banks: np.ndarray, first: int, threads: int
-) -> tuple[int, int, int, int, int, int]:
-    """Copy the sections of a tile into the banks.
+class Dealt(NamedTuple):
+    """What became of a tile.
+
+    Attributes
+    ----------
+    fault : the first one in words of TILE_FAULTS, 0 if there is none; `problem` says it.
+    ends : (lanes,) int64, the ends of the sections in bus words.
+    cycles : that the dealer took behind the tile's last beat, also for a fault.
+    """
+
+    fault: int
+    problem: str
+    ends: np.ndarray
+    cycles: int
+
+
+def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt:
+    """Copy the sections of a tile into the banks; with a fault nothing is written.
 
     tile : (words,) uint32, whole bus words, the tile as it lies in external memory.
     banks : (lanes, bus words, words of one) uint32; the sections go to bus word `first` on.
-
-    Returns (fault, lane, found, least, most, loose words): the first fault in words of TILE_FAULTS,
-    0 if there is none. With a fault nothing is written; without one `found` is the end of the
-    longest section in bus words.
     """
     lanes, _, bus_words = banks.shape
-    return _deal(
+    ends = np.zeros(lanes, np.int64)
+    fault, lane, found, least, most, cycles = _deal(
         *(tile, banks, first, threads),
         *(most_front(lanes, threads, bus_words), head_words(threads, bus_words)),
-        tail_bits(bus_words),
+        *(tail_bits(bus_words), ends),
     )
+    problem = ""
+    if fault:
+        problem = TILE_FAULTS[fault].format(lane=lane, found=found, least=least, most=most)
+    return Dealt(fault, problem, ends, int(cycles))

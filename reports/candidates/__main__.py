@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from compiler import load_model
-from npu.cli._codec import Case, model_cases, synthetic_cases
+from npu.cli._codec_cases import Case, model_cases, synthetic_cases
 from npu.cli._output import emit_json, progress
 from npu.cli.bench import DEFAULT_CHIP, DEFAULT_MODEL
 from npu.params import ChipParams, load_params
@@ -31,7 +31,9 @@ def cases(params: ChipParams) -> list[Case]:
     random = [
         case
         for case in synthetic_cases()
-        if case.name.endswith(SYNTHETIC) and np.mean(case.weights == 0) >= LEAST_ZEROS
+        if case.kind == "synthetic"
+        and case.name.endswith(SYNTHETIC)
+        and np.mean(case.weights == 0) >= LEAST_ZEROS
     ]
     return [*model_cases(load_model(DEFAULT_MODEL), params), *random]
 

@@ -5,7 +5,34 @@ import numpy as np
 from npu.params import ChipParams
 from npu.twin.memory import BusSchedule
 from rtl.cocotb.clock import Cycles
-from rtl.sim.bus import BusMemory, BusRules, Outputs
+from rtl.sim.bus import BusMemory, BusRules, Inputs, Outputs
+
+
+def driven_by_chip(dut) -> Outputs:
+    """What the flat chip drives on `m_axi` in this cycle."""
+    outputs = Outputs()
+    if dut.m_axi_arvalid.value:
+        outputs.ar = (int(dut.m_axi_araddr.value), int(dut.m_axi_arlen.value) + 1)
+    if dut.m_axi_awvalid.value:
+        outputs.aw = (int(dut.m_axi_awaddr.value), int(dut.m_axi_awlen.value) + 1)
+    if dut.m_axi_wvalid.value:
+        last = bool(dut.m_axi_wlast.value)
+        outputs.w = (int(dut.m_axi_wdata.value), int(dut.m_axi_wstrb.value), last)
+    outputs.r_ready = bool(dut.m_axi_rready.value)
+    outputs.b_ready = bool(dut.m_axi_bready.value)
+    return outputs
+
+
+def driven_by_memory(dut) -> Inputs:
+    """What any memory drives on `m_axi` in this cycle, data apart."""
+    return Inputs(
+        ar_ready=bool(dut.m_axi_arready.value),
+        aw_ready=bool(dut.m_axi_awready.value),
+        w_ready=bool(dut.m_axi_wready.value),
+        r_valid=bool(dut.m_axi_rvalid.value),
+        r_last=bool(dut.m_axi_rvalid.value and dut.m_axi_rlast.value),
+        b_valid=bool(dut.m_axi_bvalid.value),
+    )
 
 
 class Memory:
@@ -52,17 +79,8 @@ class Memory:
         dut.m_axi_bresp.value = i.b_resp
 
     def _clock(self, cycle: int) -> None:
-        dut, outputs = self._dut, Outputs()
-        if dut.rst.value:
+        if self._dut.rst.value:
             return
-        if dut.m_axi_arvalid.value:
-            outputs.ar = (int(dut.m_axi_araddr.value), int(dut.m_axi_arlen.value) + 1)
-        if dut.m_axi_awvalid.value:
-            outputs.aw = (int(dut.m_axi_awaddr.value), int(dut.m_axi_awlen.value) + 1)
-        if dut.m_axi_wvalid.value:
-            last = bool(dut.m_axi_wlast.value)
-            outputs.w = (int(dut.m_axi_wdata.value), int(dut.m_axi_wstrb.value), last)
-        outputs.r_ready = bool(dut.m_axi_rready.value)
-        outputs.b_ready = bool(dut.m_axi_bready.value)
+        outputs = driven_by_chip(self._dut)
         self._rules.check(self._inputs, outputs)
         self._bus.clock(cycle, outputs)

@@ -129,7 +129,9 @@ def _simulate(
     waves: bool,
     environment: dict[str, str],
     progress: Callable[[str], None],
+    module: str = "rtl.cocotb.bench",
 ) -> Result:
+    """Build the chip and run the cocotb tests of `module` on it."""
     build = source.parent / f"{simulator}{'_waves' if waves else ''}"
     build.mkdir(exist_ok=True)
     log = build / "log.txt"
@@ -157,7 +159,7 @@ def _simulate(
         results = build / "results.xml"
         _test(
             runner,
-            test_module="rtl.cocotb.bench",
+            test_module=module,
             hdl_toplevel=TOP,
             hdl_toplevel_lang="verilog",
             build_dir=build,

@@ -2,7 +2,8 @@
 
 The same timing as `npu.twin.dma`: a read burst's first beat `memory_latency_cycles` after its
 address, beats at least `memory_cycles_per_beat` apart while bursts are open, the write response
-`memory_latency_cycles` after the last beat, and a `BusSchedule` over all channels.
+`memory_latency_cycles` after the later of address and last beat, and a `BusSchedule` over all
+channels. A write burst is stored when all of it is there, whichever came first.
 """
 
 from collections import deque
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 
 OKAY, DECERR = 0, 3
 
@@ -58,10 +59,13 @@ class BusMemory:
         self.schedule = schedule or BusSchedule()
         self._reads: deque[list[int]] = deque()  # address, beats left, first cycle
         self._next_read = 0
-        self._write: list[int] | None = None  # address, beats left
+        # Of the write burst that is coming: address and beats, data and strobes of each beat.
+        self._address: tuple[int, int] | None = None
+        self._beats: list[tuple[int, int]] = []
+        self._filled = False
         self._next_write = 0
+        self._both_offered = False
         self._response: tuple[int, int] | None = None  # first cycle, answer
-        self._answer = OKAY
         self._inputs = Inputs()
 
     def drive(self, cycle: int) -> Inputs:
@@ -69,8 +73,8 @@ class BusMemory:
         s = self.schedule
         inputs = Inputs(
             ar_ready=_at(s.ar, cycle),
-            aw_ready=_at(s.aw, cycle) and self._write is None and self._response is None,
-            w_ready=_at(s.w, cycle) and self._write is not None and cycle >= self._next_write,
+            aw_ready=_at(s.aw, cycle) and self._takes_address(),
+            w_ready=self._takes_beat(cycle),
         )
         if self._reads and cycle >= max(self._reads[0][2], self._next_read) and _at(s.r, cycle):
             address, left, _ = self._reads[0]
@@ -84,6 +88,26 @@ class BusMemory:
             inputs.b_valid, inputs.b_resp = True, self._response[1]
         self._inputs = inputs
         return inputs
+
+    def _takes_address(self) -> bool:
+        """Whether a write's address may come now, as far as the order goes."""
+        if self._address is not None or self._response is not None:
+            return False
+        return {
+            WriteOrder.EITHER: True,
+            WriteOrder.ADDRESS_FIRST: True,
+            WriteOrder.DATA_FIRST: self._filled,
+            WriteOrder.TOGETHER: self._both_offered,
+        }[self.schedule.order]
+
+    def _takes_beat(self, cycle: int) -> bool:
+        s = self.schedule
+        if self._filled or self._response is not None or cycle < self._next_write:
+            return False
+        if s.order == WriteOrder.TOGETHER and not self._beats:
+            return self._takes_address() and _at(s.aw, cycle)
+        waits = s.order == WriteOrder.ADDRESS_FIRST and self._address is None
+        return _at(s.w, cycle) and not waits
 
     def clock(self, cycle: int, outputs: Outputs) -> None:
         """The end of `cycle`: take the handshakes."""
@@ -101,32 +125,50 @@ class BusMemory:
             self._next_read = 0
         if inputs.b_valid and outputs.b_ready:
             self._response = None
-        if inputs.w_ready and outputs.w is not None and self._write is not None:
-            self._store(self._write[0], *outputs.w[:2])
+        if inputs.w_ready and outputs.w is not None:
+            self._beats.append(outputs.w[:2])
             self._next_write = cycle + p.memory_cycles_per_beat
-            self._write[0] += p.bus_bytes
-            self._write[1] -= 1
-            if self._write[1] == 0:
-                self._write = None
-                self._response = (cycle + p.memory_latency_cycles, self._answer)
+            self._filled = outputs.w[2]
         if inputs.aw_ready and outputs.aw is not None:
-            self._write, self._answer, self._next_write = list(outputs.aw), OKAY, 0
+            self._address = outputs.aw
+        self._both_offered = outputs.aw is not None and outputs.w is not None
+        if self._address is not None and self._filled:
+            answer = self._store(self._address[0])
+            self._response = (cycle + p.memory_latency_cycles, answer)
+            self._address, self._beats, self._filled, self._next_write = None, [], False, 0
 
-    def _store(self, address: int, word: int, strobes: int) -> None:
-        if address + self.params.bus_bytes > len(self.data):
-            self._answer = DECERR
-            return
-        for lane in range(self.params.bus_bytes):
-            if strobes >> lane & 1:
-                self.data[address + lane] = word >> 8 * lane & 0xFF
+    def _store(self, address: int) -> int:
+        """Write the burst's beats; returns the answer."""
+        answer, width = OKAY, self.params.bus_bytes
+        for word, strobes in self._beats:
+            if address + width > len(self.data):
+                answer = DECERR
+            else:
+                for lane in range(width):
+                    if strobes >> lane & 1:
+                        self.data[address + lane] = word >> 8 * lane & 0xFF
+            address += width
+        return answer
 
 
 def _at(pattern: np.ndarray, cycle: int) -> bool:
     return bool(pattern[cycle % len(pattern)])
 
 
+# Cycles that one of a write burst's channels may stay silent while the other waits to be taken.
+PATIENCE = 4
+
+
 class BusRules:
-    """Asserts AXI4's rules on what a manager drives: stable until taken, 4 KiB, burst lengths.
+    """Asserts AXI4's rules (ARM IHI 0022) on both sides of the bus, from the handshakes alone.
+
+    Of the manager: what is offered stays until it is taken (A3.2.1); aligned bursts that are not
+    too long and do not cross 4 KiB (A3.4.1); `last` where the burst's address says, whichever of
+    address and data comes first, bursts of data in the order of their addresses; neither AWVALID
+    nor WVALID waits for the other channel's ready (A3.3.1): where one is on offer and not taken,
+    the other is on offer within PATIENCE cycles, unless it has been taken.
+    Of the subordinate: a response only behind the burst's address and its last beat (A3.3.1), read
+    beats only for an address that was taken, as many as it asks for.
 
     Call `check` once per cycle with the memory's inputs.
     """
@@ -134,10 +176,18 @@ class BusRules:
     def __init__(self, params: ChipParams) -> None:
         self.params = params
         self._held: dict[str, object] = {}
-        self._left: deque[int] = deque()
+        # Bursts whose other half is still to come: beats of addresses, beats of ended data.
+        self._addresses: deque[int] = deque()
+        self._ended: deque[int] = deque()
+        self._beats = 0  # of the data burst that is coming
+        self._unanswered = 0
+        self._reads: deque[int] = deque()
+        self._silent = {"aw": 0, "w": 0}
 
     def check(self, inputs: Inputs, outputs: Outputs) -> None:
         """Raises AssertionError that names the channel and the rule."""
+        # What is answered in this cycle was taken in an earlier one.
+        self._answers(inputs, outputs)
         for name, ready in (
             ("ar", inputs.ar_ready),
             ("aw", inputs.aw_ready),
@@ -151,14 +201,49 @@ class BusRules:
         for name in ("ar", "aw"):
             if (request := getattr(outputs, name)) is not None:
                 self._burst(name, *request)
+        self._waits(outputs)
+        if outputs.ar is not None and inputs.ar_ready:
+            self._reads.append(outputs.ar[1])
         if outputs.aw is not None and inputs.aw_ready:
-            self._left.append(outputs.aw[1])
+            self._addresses.append(outputs.aw[1])
         if outputs.w is not None and inputs.w_ready:
-            assert self._left, "w: a beat before its address"
-            self._left[0] -= 1
-            assert outputs.w[2] == (self._left[0] == 0), "w: `last` does not fit the burst"
-            if self._left[0] == 0:
-                self._left.popleft()
+            self._beats += 1
+            last = outputs.w[2]
+            if self._addresses and not self._ended:
+                assert last == (self._beats == self._addresses[0]), (
+                    "w: `last` does not fit the burst"
+                )
+            if last:
+                self._ended.append(self._beats)
+                self._beats = 0
+        while self._addresses and self._ended:
+            said, came = self._addresses.popleft(), self._ended.popleft()
+            assert said == came, f"w: {came} beats up to `last`, the address says {said}"
+            self._unanswered += 1
+        if self._addresses and self._beats:
+            assert self._beats < self._addresses[0], "w: no `last` at the burst's end"
+
+    def _waits(self, outputs: Outputs) -> None:
+        """Count the cycles in which one channel waits to be taken and the other offers nothing."""
+        missing = {
+            "w": outputs.aw is not None and outputs.w is None and not self._ended,
+            "aw": outputs.w is not None and outputs.aw is None and not self._addresses,
+        }
+        for name, other in (("w", "aw"), ("aw", "w")):
+            self._silent[name] = self._silent[name] + 1 if missing[name] else 0
+            assert self._silent[name] <= PATIENCE, f"{name}: waits for {other}ready (A3.3.1)"
+
+    def _answers(self, inputs: Inputs, outputs: Outputs) -> None:
+        if inputs.b_valid:
+            assert self._unanswered, "b: a response before address and last beat"
+            self._unanswered -= outputs.b_ready
+        if inputs.r_valid:
+            assert self._reads, "r: a beat that nobody asked for"
+            assert inputs.r_last == (self._reads[0] == 1), "r: `last` does not fit the burst"
+            if outputs.r_ready:
+                self._reads[0] -= 1
+                if not self._reads[0]:
+                    self._reads.popleft()
 
     def _burst(self, name: str, address: int, beats: int) -> None:
         p = self.params

@@ -62,6 +62,14 @@ struct Burst {
     uint64_t ready_at;
 };
 
+struct Beat {
+    uint8_t data[kBus];
+    uint64_t strobes;
+};
+
+// npu.twin.memory.WriteOrder
+enum WriteOrder : uint32_t { kEither, kAddressFirst, kDataFirst, kTogether };
+
 }  // namespace
 
 extern "C" {
@@ -75,6 +83,7 @@ struct zs_config {
     uint64_t gap;
     const uint8_t* pattern[5];  // ar, r, aw, w, b
     uint64_t pattern_length[5];
+    uint32_t order;  // WriteOrder
     const char* waves;  // file, or null
 };
 
@@ -235,8 +244,8 @@ class Harness {
 
     void drive(bool free) {
         chip_->m_axi_arready = open(0, free);
-        chip_->m_axi_awready = open(2, free) && !writing_ && response_at_ == kNever;
-        chip_->m_axi_wready = open(3, free) && writing_ && now_ >= next_write_;
+        chip_->m_axi_awready = open(2, free) && takes_address();
+        chip_->m_axi_wready = takes_beat(free);
         const bool has_read = !reads_.empty() && now_ >= reads_.front().ready_at &&
                               now_ >= next_read_ && open(1, free);
         chip_->m_axi_rvalid = has_read;
@@ -252,6 +261,19 @@ class Harness {
         chip_->m_axi_bresp = answer_;
     }
 
+    // Whether a write's address may come now, as far as the order goes.
+    bool takes_address() const {
+        if (addressed_ || response_at_ != kNever) return false;
+        if (config_.order == kDataFirst) return filled_;
+        return config_.order != kTogether || both_offered_;
+    }
+
+    bool takes_beat(bool free) const {
+        if (filled_ || response_at_ != kNever || now_ < next_write_) return false;
+        if (config_.order == kTogether && beats_.empty()) return takes_address() && open(2, free);
+        return open(3, free) && (config_.order != kAddressFirst || addressed_);
+    }
+
     void memory() {
         if (chip_->m_axi_rvalid && chip_->m_axi_rready) {
             next_read_ = now_ + config_.gap;
@@ -263,35 +285,42 @@ class Harness {
             reads_.push_back({chip_->m_axi_araddr, chip_->m_axi_arlen + 1u, now_ + config_.latency});
         if (reads_.empty()) next_read_ = 0;
         if (chip_->m_axi_bvalid && chip_->m_axi_bready) response_at_ = kNever;
-        if (chip_->m_axi_wvalid && chip_->m_axi_wready) store();
-        if (chip_->m_axi_awvalid && chip_->m_axi_awready) {
-            writing_ = true;
-            write_address_ = chip_->m_axi_awaddr;
-            write_left_ = chip_->m_axi_awlen + 1u;
-            next_write_ = 0;
-            answer_ = kOkay;
+        if (chip_->m_axi_wvalid && chip_->m_axi_wready) {
+            Beat beat;
+            get(chip_->m_axi_wdata, beat.data);
+            beat.strobes = chip_->m_axi_wstrb;
+            beats_.push_back(beat);
+            filled_ = chip_->m_axi_wlast;
+            next_write_ = now_ + config_.gap;
         }
+        if (chip_->m_axi_awvalid && chip_->m_axi_awready) {
+            addressed_ = true;
+            write_address_ = chip_->m_axi_awaddr;
+        }
+        both_offered_ = chip_->m_axi_awvalid && chip_->m_axi_wvalid;
+        if (addressed_ && filled_) store();
     }
 
+    // All of a burst is there, whichever came first.
     void store() {
-        uint8_t beat[kBus];
-        get(chip_->m_axi_wdata, beat);
-        if (uint8_t* bytes = window(write_address_)) {
-            for (unsigned i = 0; i < kBus; ++i) {
-                if (uint64_t{chip_->m_axi_wstrb} >> i & 1) {
-                    bytes[i] = beat[i];
-                    sent_.push_back(beat[i]);
+        answer_ = kOkay;
+        for (const Beat& beat : beats_) {
+            if (uint8_t* bytes = window(write_address_)) {
+                for (unsigned i = 0; i < kBus; ++i) {
+                    if (beat.strobes >> i & 1) {
+                        bytes[i] = beat.data[i];
+                        sent_.push_back(beat.data[i]);
+                    }
                 }
+            } else {
+                answer_ = kDecErr;
             }
-        } else {
-            answer_ = kDecErr;
+            write_address_ += kBus;
         }
-        next_write_ = now_ + config_.gap;
-        write_address_ += kBus;
-        if (--write_left_ == 0) {
-            writing_ = false;
-            response_at_ = now_ + config_.latency;
-        }
+        beats_.clear();
+        addressed_ = filled_ = false;
+        next_write_ = 0;
+        response_at_ = now_ + config_.latency;
     }
 
     // --- retire trace ---------------------------------------------------------------------------
@@ -346,9 +375,10 @@ class Harness {
     uint64_t staged_bytes_ = 0, staged_base_ = 0;
     std::deque<Burst> reads_;
     uint64_t next_read_ = 0;
-    bool writing_ = false;
+    // Of the write burst that is coming: its address, its beats, the last of them.
+    bool addressed_ = false, filled_ = false, both_offered_ = false;
+    std::vector<Beat> beats_;
     uint64_t write_address_ = 0, next_write_ = 0, response_at_ = kNever;
-    uint32_t write_left_ = 0;
     uint8_t answer_ = kOkay;
 
     Crc32 crc32_;

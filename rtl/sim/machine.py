@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from npu import isa
+from npu.budget import Budget
 from npu.errors import ImageError, MachineError
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.work import Work
 from rtl.registers import BY_NAME, CONTROL, COUNTERS, IRQ, STATUS, Field
 from rtl.sim import verilate
 
@@ -18,6 +20,10 @@ from rtl.sim import verilate
 STAGE = 1 << 31
 # A start that has not halted after this many cycles never will.
 MAX_CYCLES = 10_000_000_000
+# Cycles between two looks at the status while transfers end.
+IDLE_CYCLES = 10_000
+# Cycles from the write that starts the chip to the first that it counts, and to spare.
+STARTING = 100
 # Reads of the status for each cycle that loading a program takes on a bus that is always ready.
 LOAD_PATIENCE = 10
 OKAY = 0
@@ -46,6 +52,8 @@ class RtlMachine:
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
     """
+
+    max_cycles = MAX_CYCLES
 
     def __init__(
         self,
@@ -85,6 +93,7 @@ class RtlMachine:
             gap=params.memory_cycles_per_beat,
             pattern=(ctypes.c_void_p * 5)(*(p.ctypes.data for p in self._patterns)),
             pattern_length=(ctypes.c_uint64 * 5)(*(len(p) for p in self._patterns)),
+            order=int(schedule.order),
             waves=str(waves).encode() if waves else None,
         )
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
@@ -128,6 +137,18 @@ class RtlMachine:
         """The performance counters of `rtl.registers.COUNTERS`."""
         return {name: self.read(name.upper()) for name, _ in COUNTERS}
 
+    def work(self) -> Work:
+        """What it did since it was made, by its counters."""
+        found = self.counters
+        return Work(
+            cycles=found["cycles"],
+            matvec_cycles=found["matvec_cycles"],
+            wait_cycles=found["wait_cycles"] + found["dma_cycles"],
+            macs=found["macs"],
+            bytes_read=found["bytes_read"],
+            bytes_written=found["bytes_written"],
+        )
+
     @property
     def status(self) -> isa.Status:
         """Why the chip stopped, OK while it did not."""
@@ -144,6 +165,27 @@ class RtlMachine:
         return self._library.zs_simulated(self._handle)
 
     # --- running --------------------------------------------------------------------------------
+    def load(self, address: int, n_commands: int) -> None:
+        """Load a program from external memory in place of the one that is there.
+
+        Raises MachineError: without a status where the chip refuses (see `rtl.registers`), with the
+        status where the load fails.
+        """
+        self.write("PROGRAM_ADDRESS", address)
+        self.write("PROGRAM_COMMANDS", n_commands)
+        self.write("CONTROL", _bit(CONTROL, "load"))
+        p, n_bytes = self.params, n_commands * isa.COMMAND_BYTES
+        beats = p.align(n_bytes) // p.bus_bytes
+        cycles = p.memory_latency_cycles + beats * p.memory_cycles_per_beat
+        for _ in range(LOAD_PATIENCE * (1 + cycles)):
+            if not self.read("STATUS") & _bit(STATUS, "loading"):
+                break
+        else:
+            raise MachineError("the program does not load")
+        if (status := self.status) != isa.Status.OK:
+            raise MachineError(f"the program load failed: {status.name}", status)
+        self._program = self.memory.data[address : address + n_bytes].tobytes()
+
     def reset(self) -> None:
         """Clear an error; memories keep their contents, registers do not."""
         self.write("CONTROL", _bit(CONTROL, "reset"))
@@ -153,11 +195,13 @@ class RtlMachine:
             self._library.zs_run(self._handle, self.params.memory_latency_cycles, 0)
         raise MachineError("the chip does not come out of reset")
 
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
         """Start at `pc` with registers set from `arguments`, run to HALT; returns the cycles.
 
         Raises MachineError (with status, the command's index and disassembly) when the chip stops
-        in error.
+        in error, and when the cycles of `budget` are used up.
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()
@@ -166,27 +210,40 @@ class RtlMachine:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
             self.write(f"R{register}", value)
         began = self._library.zs_running(self._handle)
-        self._start(pc)
+        self._start(pc, budget)
         self._known_sram[:] = self.sram
         return self._library.zs_running(self._handle) - began
 
-    def _start(self, pc: int) -> None:
+    def _start(self, pc: int, budget: Budget | None = None) -> None:
+        budget = budget or Budget.of_cycles(self.max_cycles)
+        end = self._library.zs_running(self._handle) + budget.cycles
         self.write("START_PC", pc)
         self.write("IRQ_STATUS", _bit(IRQ, "halted") | _bit(IRQ, "loaded"))
         self.write("CONTROL", _bit(CONTROL, "start"))
         while True:
-            stopped = self._library.zs_run(self._handle, MAX_CYCLES, int(self.observer is not None))
+            left = max(0, end - self._library.zs_running(self._handle)) + STARTING
+            stopped = self._library.zs_run(self._handle, left, int(self.observer is not None))
             self._report()
             if stopped == 1:
                 break
             if stopped == 0:
-                raise MachineError(f"no HALT within {MAX_CYCLES} cycles")
+                raise budget.used_up()
+        if self._library.zs_running(self._handle) > end:
+            raise budget.used_up()
+        # The host's next access to memory must not race with the chip's, and a transfer behind
+        # HALT may fail.
+        self._check_status()
+        for _ in range(MAX_CYCLES // IDLE_CYCLES):
+            idle = self._library.zs_idle(self._handle, IDLE_CYCLES)
+            self._check_status()
+            if idle:
+                return
+        raise MachineError("a transfer does not end")
+
+    def _check_status(self) -> None:
         if (status := self.status) != isa.Status.OK:
             at = self.read("ERROR_PC")
             raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}", status, at)
-        # The host's next access to memory must not race with the chip's.
-        if not self._library.zs_idle(self._handle, MAX_CYCLES):
-            raise MachineError("a transfer does not end")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
@@ -209,34 +266,27 @@ class RtlMachine:
 
     # --- loading --------------------------------------------------------------------------------
     def _load(self, program: bytes) -> None:
-        """Have the chip load a program."""
+        """Have the chip load a program from a place that is not in external memory."""
         p = self.params
         padded = np.frombuffer(program.ljust(p.align(len(program)), b"\0"), np.uint8)
         if not len(padded):
             return
         staged = padded.copy()
         self._library.zs_stage(self._handle, staged.ctypes.data, len(staged), STAGE)
-        self.write("PROGRAM_ADDRESS", STAGE)
-        self.write("PROGRAM_COMMANDS", len(program) // isa.COMMAND_BYTES)
-        self.write("CONTROL", _bit(CONTROL, "load"))
-        cycles = p.memory_latency_cycles + len(staged) // p.bus_bytes * p.memory_cycles_per_beat
-        for _ in range(LOAD_PATIENCE * (1 + cycles)):
-            if not self.read("STATUS") & _bit(STATUS, "loading"):
-                break
-        else:
-            raise MachineError("the program does not load")
+        self.load(STAGE, len(program) // isa.COMMAND_BYTES)
+        self._program = program
         self._library.zs_stage(self._handle, None, 0, 0)
 
     def _load_sram(self) -> None:
         """Put `sram` into the chip, with a program of its own."""
-        wanted = self.sram.copy()
+        wanted, program = self.sram.copy(), self._program
         beats = len(wanted) // self.params.bus_bytes
         load = isa.command("LOAD", ext=STAGE, sram=0, beats=beats)
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
         self._start(0)
-        self.observer = observer
+        self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
         self.write("CONTROL", _bit(CONTROL, "clear"))

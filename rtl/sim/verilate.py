@@ -17,6 +17,7 @@ from pathlib import Path
 
 import npu
 import rtl
+from npu import cache
 from npu.errors import NpuError
 from npu.params import ChipParams
 from rtl.export import TOP, to_verilog
@@ -52,6 +53,7 @@ class Config(ctypes.Structure):
         ("gap", ctypes.c_uint64),
         ("pattern", ctypes.c_void_p * 5),
         ("pattern_length", ctypes.c_uint64 * 5),
+        ("order", ctypes.c_uint32),
         ("waves", ctypes.c_char_p),
     )
 
@@ -85,9 +87,11 @@ _FUNCTIONS = {
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: $XDG_CACHE_HOME/zeroskip/verilator, ~/.cache if that is not set."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "zeroskip" / "verilator"
+    """Where builds are kept. Raises BuildError where nothing can be written at all."""
+    folder = cache.folder("verilator")
+    if folder is None:
+        raise BuildError("a simulation needs a folder to be built in; set TMPDIR to one")
+    return folder
 
 
 def _verilator_root() -> Path:
@@ -114,15 +118,14 @@ def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
             key.update(path.read_bytes() + b"\0")
     key.update(importlib.metadata.version("amaranth").encode())
     kept = cache_folder() / f"{key.hexdigest()[:24]}.v"
-    if kept.exists():
+    if cache.intact(kept):
         return kept.read_text(encoding="utf-8")
     progress(f"generating Verilog of chip {params.name!r}")
     text = to_verilog(params)
-    kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="verilog-", dir=kept.parent) as folder:
         made = Path(folder) / kept.name
         made.write_text(text, encoding="utf-8")
-        os.replace(made, kept)
+        cache.keep(made, kept)
     return text
 
 
@@ -140,17 +143,18 @@ def build(
         key.update(part.encode() + b"\0")
     key.update(repr((VERILATE, COMPILE, defines)).encode())
     target = cache_folder() / f"{key.hexdigest()[:24]}.so"
-    if target.exists():
+    if cache.intact(target):
         return target
     if shutil.which("g++") is None:
         raise BuildError("a C++ compiler (g++) is needed to simulate the RTL")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in ("build-*", "verilog-*"):
+        cache.remove_stale(target.parent, stale)
     with _lock(target), tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
-        if target.exists():  # somebody else has just built it
+        if cache.intact(target):  # somebody else has just built it
             return target
         progress("building the simulation (kept for the next time)")
         made = _build(Path(folder), verilog, root, defines, waves)
-        os.replace(made, target)
+        cache.keep(made, target)
     return target
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from compiler import Model, compile_model, load_model, verify
 from compiler.allocate import allocate, lifetimes
 from compiler.assembler import Assembler, MemoryMap
+from compiler.codec import entropy_bits
 from compiler.ir import Buffer, ChipModule, Matrix, MatVec, Segment, StoreOutput, Vector
 from compiler.lower import GraphLowering
 from compiler.tiles import pack_matrix
@@ -124,6 +125,18 @@ def test_records_stand_in_slot_order(scales, max_words):
         np.testing.assert_array_equal(tile.packed.decode(), m.weights[start:first])
     assert first == 100
     assert packed.record_bytes == 100 * item
+
+
+def test_entropy_is_that_of_the_operators_own_matrices():
+    """Rows of other scale are no matrices of their own; an LSTM's gates are, and padding is not."""
+    m = matrix(3, 40, 3)
+    assert pack_matrix(m, chip(), 400, 8192).entropy_bits == entropy_bits(m.weights)
+    gates = [np.full((2, 30), value, np.int8) for value in range(4)]
+    physical = np.zeros((8, 40), np.int8)
+    physical[:, :30] = np.concatenate(gates)
+    m = matrix(8, 40, 1)
+    m.weights, m.operands = physical, tuple(gates)
+    assert pack_matrix(m, chip(), 400, 8192).entropy_bits == 0 == entropy_bits(*gates)
 
 
 def test_matrices_that_do_not_fit():

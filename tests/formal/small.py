@@ -1,10 +1,22 @@
 """A chip small enough for proofs about its lanes, the same for all of them."""
 
-from npu.params import load_params
+from typing import Any
+
+from pydantic import BaseModel
+
+from npu.params import ChipParams, load_params
 
 THREADS = 2
-PARAMS = load_params("tiny").model_copy(
-    update={
+
+
+def smaller(params: ChipParams, changes: dict[str, Any]) -> ChipParams:
+    """A chip below the limits of a description, which `ChipParams.model_copy` refuses."""
+    return BaseModel.model_copy(params, update=changes)
+
+
+PARAMS = smaller(
+    load_params("tiny"),
+    {
         "lanes": 1,
         "threads": THREADS,
         "bank_bytes": 64,
@@ -12,5 +24,5 @@ PARAMS = load_params("tiny").model_copy(
         "param_bytes": 64,
         "activation_entries": 8,
         "bus_bytes": 8,
-    }
+    },
 )

@@ -12,10 +12,12 @@ from rtl.bursts import Bursts
 from rtl.dma import Dma
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove, stable
+from tests.formal.small import smaller
 
 BEATS_BITS = 12
-PARAMS = load_params("tiny").model_copy(
-    update={
+PARAMS = smaller(
+    load_params("tiny"),
+    {
         "lanes": 2,
         "bank_bytes": 64,
         "param_bytes": 64,
@@ -25,7 +27,7 @@ PARAMS = load_params("tiny").model_copy(
         "dma_burst_beats": 3,
         "dma_outstanding": 2,
         "dma_queue": 2,
-    }
+    },
 )
 
 
@@ -98,7 +100,10 @@ class ManagerSpec(wiring.Component):
 
     Transfers are of any legal kind, address and size; a transfer waits with a stable payload. The
     subordinate answers only what was asked, each burst with as many beats as it has, and responds
-    to a write after its last beat; when, and with what response, is free.
+    to a write once it has taken the address and the last beat; when, in which order it takes them,
+    and with what response, is free. It may take nothing for ever: what the manager offers then is
+    all that the subordinate can ever wait for (A3.3.1), and no cycle passes in which neither side
+    has something to do.
     """
 
     def __init__(self, unit: Dma, bursts: OpenBursts, lemmas: bool) -> None:
@@ -168,25 +173,41 @@ class ManagerSpec(wiring.Component):
         m.d.sync += open_.eq(open_ + asks - closes)
         check(m, "outstanding", ~ar.valid | (open_ < depth))
 
-        # Writes: beats of the burst still to come, then a response.
-        left, answer = Signal(9), Signal()
+        # Writes: of one burst, what the subordinate has taken; then it owes a response.
+        addressed, filled, length, beat = Signal(), Signal(), Signal(8), Signal(8)
+        takes_address, takes_beat = aw.valid & aw.ready, w.valid & w.ready
+        answer = addressed & filled
         m.d.comb += Assume(~b.valid | answer)
-        with m.If(aw.valid & aw.ready):
-            m.d.sync += left.eq(aw.payload.len + 1)
-        with m.If(w.valid & w.ready):
-            m.d.sync += [left.eq(left - 1), answer.eq(left == 1)]
+        with m.If(takes_address):
+            m.d.sync += [addressed.eq(1), length.eq(aw.payload.len)]
+        with m.If(takes_beat):
+            m.d.sync += [beat.eq(beat + 1), filled.eq(w.payload.last)]
         with m.If(b.valid & b.ready):
-            m.d.sync += answer.eq(0)
-        check(m, "no_address_in_a_burst", ~aw.valid | ((left == 0) & ~answer))
-        check(m, "beat_belongs_to_a_burst", ~w.valid | (left != 0))
-        check(m, "last", ~w.valid | (w.payload.last == (left == 1)))
-        check(m, "reset_is_safe", unit.active | ((open_ == 0) & (left == 0) & ~answer))
+            m.d.sync += [addressed.eq(0), filled.eq(0), beat.eq(0)]
+        # The burst's length, from the address on offer or from the one that was taken.
+        is_long = Mux(addressed, length, aw.payload.len)
+        known = addressed | aw.valid
+        check(m, "one_burst_at_a_time", ~(aw.valid & addressed) & ~(w.valid & filled))
+        check(m, "beat_belongs_to_an_address", ~w.valid | known)
+        check(m, "last", ~w.valid | ~known | (w.payload.last == (beat == is_long)))
+        check(m, "data_waits_for_no_address", ~aw.valid | w.valid | filled)
+        check(m, "address_waits_for_no_data", ~w.valid | aw.valid | addressed)
+        untouched = ~addressed & ~filled & (beat == 0)
+        check(m, "reset_is_safe", unit.active | ((open_ == 0) & untouched))
+
+        # Progress: an active manager offers something, or the subordinate owes something, but for
+        # the cycle in which a transfer ends.
+        pauses = Signal()
+        offers = ar.valid | aw.valid | w.valid
+        m.d.sync += pauses.eq(unit.active & ~offers & (open_ == 0) & ~answer)
+        check(m, "never_idle_for_long", ~pauses | ~unit.active | offers | (open_ != 0) | answer)
 
         if self._lemmas:
-            self._state(m, inside, ar, w, lengths, open_, came, left)
+            self._state(m, inside, ar, lengths, open_, came)
+            check(m, "beats", ~w.valid | (inside["burst_beat"] == beat + 1))
         return m
 
-    def _state(self, m: Module, inside, ar, w, lengths, open_, came, left) -> None:
+    def _state(self, m: Module, inside, ar, lengths, open_, came) -> None:
         """What the proof needs to know: beats to come are those of open bursts and the unasked."""
         bursts = self._bursts
         unasked, due = Signal(BEATS), Signal(BEATS)
@@ -206,7 +227,6 @@ class ManagerSpec(wiring.Component):
         check(m, "came", came <= Mux(open_ == 0, 0, lengths[0]))
         check(m, "lengths", Cat(n < longest for n in lengths).all())
         check(m, "open", inside["opened"] == open_)
-        check(m, "beats", ~w.valid | (inside["burst_left"] == left))
 
     def _ask(self, m: Module, unit: Dma) -> None:
         t, program = unit.transfers, unit.program
@@ -261,17 +281,30 @@ def test_manager(monkeypatch):
     assert verdict.proved, verdict
 
 
+ADDRESS_BEHIND_DATA = {"beat_belongs_to_an_address", "address_waits_for_no_data"}
+ADDRESS_TWICE = {"one_burst_at_a_time", "aw_stays_valid"}
+NEXT_TOO_SOON = {"aw_stays_valid", "aw_payload_stable"}
+RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
         (" & (opened != p.dma_outstanding)", "", {"outstanding"}),
-        ("w.payload.last.eq(burst_left == 1)", "w.payload.last.eq(0)", {"last"}),
+        ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
         ("bursts.next.eq(ar.valid & ar.ready)", "bursts.next.eq(1)", {"ar_payload_stable"}),
+        ("self.active.eq(1),\n                    aw.valid", "aw.valid", {"reset_is_safe"}),
+        # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
+        ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", {"data_waits_for_no_address"}),
+        ("aw.valid.eq(~addressed)", "aw.valid.eq(~addressed & filled)", ADDRESS_BEHIND_DATA),
         (
-            '"WRITE_DATA"):\n                m.d.comb += [\n                    self.active.eq(1),',
-            '"WRITE_DATA"):\n                m.d.comb += [\n',
-            {"reset_is_safe"},
+            "now_filled = filled | (sent & w",
+            "now_filled = (sent & w",
+            {"one_burst_at_a_time"},
         ),
+        ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
+        ("bursts.next.eq(now_addressed & now_filled)", "bursts.next.eq(now_filled)", NEXT_TOO_SOON),
+        ('m.next = "WRITE_RESPONSE"', 'm.next = "FINISH"', RESPONSE_FORGOTTEN),
     ],
 )
 def test_faulty_manager(monkeypatch, old, new, failed):

@@ -23,7 +23,7 @@ from rtl.collector import PICK_LATENCY
 from rtl.lane import RECORD_BITS, SUM_BITS
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
-from tests.formal.small import PARAMS
+from tests.formal.small import PARAMS, smaller
 
 LAST = timing.REQUANTISE - PICK_LATENCY
 """The cycle of a row's write, counted from that of the row."""
@@ -31,7 +31,7 @@ WATCHED = 1
 DEPTH = WATCHED + LAST + 1
 
 # Memories that are smaller than their addresses.
-SMALL = PARAMS.model_copy(update={"param_bytes": 72, "sram_bytes": 40})
+SMALL = smaller(PARAMS, {"param_bytes": 72, "sram_bytes": 40})
 CONFIGURATION = ("n_scales", "rows", "dst", "wide", "zero", "lo", "hi")
 
 
@@ -77,7 +77,7 @@ class RowSpec(RequantiserSpec):
         super().__init__(unit, parts)
 
     def elaborate(self, platform) -> Module:
-        m, rescale, rows, nothing = self._driven()
+        m, rescale, _rows, nothing = self._driven()
         unit = self._unit
         cycle = Signal(range(DEPTH + 1))
         m.d.sync += cycle.eq(cycle + (cycle != DEPTH))
@@ -156,9 +156,8 @@ class RowSpec(RequantiserSpec):
         ]
         # The arithmetic's first cycle: behind its last one come the clamp and the write.
         takes = LAST - 1 - rescale.latency
-        too_many = self.row.valid & (rows == MAX_TILE_ROWS)
         check(m, "refused", ~at(takes) | ~row | good | unit.error)
-        check(m, "not_refused", ~at(takes) | (row & ~good) | too_many | ~unit.error)
+        check(m, "not_refused", ~at(takes) | (row & ~good) | ~unit.error)
 
         def taken(name: str, cycles: int, holds) -> None:
             check(m, name, ~at(takes + cycles) | ~(row & good) | holds)
@@ -191,8 +190,9 @@ class RowSpec(RequantiserSpec):
 class FlightSpec(RequantiserSpec):
     """Any rows from the reset on, in any configuration: when the unit is busy, and when it is not.
 
-    `error` rises for the first row behind `most` since the last `clear`, and for no other unless a
-    row came so long ago that its scale is known now. What later rows do until `clear` is free.
+    `too_many` rises for the first row behind `most` since the last `clear`, and for none before;
+    `error` only if a row came so long ago that its scale is known now. What rows behind the first
+    of too many do until `clear` is free.
     """
 
     def __init__(self, unit, parts: list, most: int, lemmas: bool = False) -> None:
@@ -213,8 +213,9 @@ class FlightSpec(RequantiserSpec):
         check(m, "busy", unit.busy == (self.row.valid | ago.any()))
         one_too_many = self.row.valid & (count == most)
         known = ago[LAST - 2 - rescale.latency]
-        check(m, "too_many", ~one_too_many | unit.error)
-        check(m, "not_too_many", one_too_many | (count > most) | known | ~unit.error)
+        check(m, "too_many", ~one_too_many | unit.too_many)
+        check(m, "not_too_many", one_too_many | (count > most) | ~unit.too_many)
+        check(m, "no_error", known | ~unit.error)
         check(m, "no_write", (ago[-1] & ~self.clear) | nothing)
         if self._lemmas:
             check(m, "lemma_rows", (count > most) | (rows == count))

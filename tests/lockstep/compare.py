@@ -1,109 +1,188 @@
 """Twin and RTL on a random program: the first difference, and the shortest program with one."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from npu.errors import MachineError
+from npu.format import MAX_TILE_ROWS
+from npu.isa import Status
 from npu.params import ChipParams, load_params
 from npu.trace import Retire
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
 from tests.lockstep.programs import Program, Recipe, build
+from tests.rtl.lockstep import counters
 
-_SMALL: dict[str, Any] = {"sram_bytes": 2048, "memory_bytes": 1 << 20, "result_fifo": 8}
-# Small chips that differ in everything that shapes a cycle.
+# What a run may take, for programs that do not end by themselves.
+MOST_RECORDS = 2_000
+MOST_CYCLES = 1_000_000
+
+
+def _chip(**changes: Any) -> ChipParams:
+    small = {"sram_bytes": 2048, "memory_bytes": 1 << 20, "result_fifo": 8}
+    return ChipParams(**(load_params("tiny").model_dump() | small | changes))
+
+
+# Small chips that differ in everything that shapes a cycle, with memories of odd sizes.
 CHIPS: dict[str, ChipParams] = {
-    "three lanes": load_params("tiny").model_copy(
-        update={**_SMALL, "lanes": 3, "activation_entries": 256}
+    "three lanes": _chip(
+        **{"lanes": 3, "activation_entries": 248, "bank_bytes": 4072},
+        **{"param_bytes": 8152, "sram_bytes": 2040},
     ),
-    "wide bus": load_params("tiny").model_copy(
-        update={
-            **_SMALL,
-            **{"lanes": 2, "threads": 3, "bus_bytes": 16, "activation_entries": 256},
-            **{"dma_burst_beats": 5, "dma_outstanding": 2, "dma_queue": 2, "result_fifo": 12},
-            **{"memory_latency_cycles": 3, "memory_cycles_per_beat": 2},
-        }
+    "wide bus": _chip(
+        **{"lanes": 2, "threads": 3, "bus_bytes": 16, "activation_entries": 256},
+        **{"dma_burst_beats": 5, "dma_outstanding": 2, "dma_queue": 2, "result_fifo": 12},
+        **{"memory_latency_cycles": 3, "memory_cycles_per_beat": 2},
+    ),
+    "one lane": _chip(
+        **{"lanes": 1, "threads": 8, "dma_burst_beats": 1, "dma_outstanding": 1, "dma_queue": 1},
+        **{"bank_bytes": 5000, "param_bytes": 6008, "sram_bytes": 1800, "program_bytes": 24608},
+        **{"activation_entries": 200, "result_fifo": 9, "memory_latency_cycles": 1},
+    ),
+}
+# Those of the long run: more to build.
+MORE_CHIPS: dict[str, ChipParams] = {
+    "widest bus": _chip(
+        **{"lanes": 2, "bus_bytes": 64, "bank_bytes": 4160, "param_bytes": 8256},
+        **{"sram_bytes": 2112, "activation_entries": 320, "program_bytes": 24640},
+        dma_burst_beats=3,
     ),
 }
 
 
-def run(program: Program, engine: Callable[..., Any], **options: Any) -> tuple[list[Retire], Any]:
-    """Run a program on an engine; its retire records and the machine. Raises MachineError."""
-    machine, records = load(program, engine, **options)
-    machine.run(0)
-    return records, machine
+class _Enough(Exception):
+    """A program has run for long enough to compare it."""
 
 
-def stop(program: Program, engine: Callable[..., Any]) -> tuple[list[Retire], MachineError | None]:
-    """Run a program that may stop in error: its records, and the error."""
-    machine, records = load(program, engine)
-    try:
-        machine.run(0)
-    except MachineError as error:
-        return records, error
-    finally:
-        if isinstance(machine, RtlMachine):
-            machine.close()
-    return records, None
+class _Rtl(RtlMachine):
+    max_cycles = 20 * MOST_CYCLES
 
 
-def load(program: Program, engine: Callable[..., Any], **options: Any) -> tuple[Any, list[Retire]]:
-    """A machine that is ready to run a program, and the list that its records will go to."""
-    records: list[Retire] = []
-    machine = engine(
+@dataclass
+class Run:
+    """What an engine made of a program.
+
+    Attributes
+    ----------
+    ending : how it ended: "halt", a status, "endless" (cut), "undefined" (the twin refuses it).
+    at : index of the command in error.
+    """
+
+    machine: Any
+    records: list[Retire] = field(default_factory=list)
+    ending: str = "halt"
+    at: int | None = None
+    error: str = ""
+
+
+def run(program: Program, engine: Callable[..., Any], **options: Any) -> Run:
+    """Run a program on an engine, start after start, until one does not halt."""
+    done = Run(None)
+
+    def observe(retire: Retire, machine: Any) -> None:
+        done.records.append(retire)
+        if len(done.records) >= MOST_RECORDS or retire.end > MOST_CYCLES:
+            raise _Enough
+
+    machine = done.machine = engine(
         program.params,
         len(program.memory),
         program.raw(),
         schedule=program.schedule,
-        observer=lambda retire, _: records.append(retire),
+        observer=observe,
         **options,
     )
     machine.memory.data[:] = program.memory
     machine.sram[:] = program.sram
-    return machine, records
+    try:
+        for pc, arguments in program.starts:
+            machine.run(pc, arguments)
+    except _Enough:
+        done.ending = "endless"
+    except MachineError as error:
+        done.ending = "undefined" if error.status is None else error.status.name
+        done.at, done.error = error.pc, str(error)
+    return done
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended on the twin, and what the RTL did differently."""
+
+    ending: str
+    difference: str | None = None
+
+
+ENDINGS = ("halt", *(status.name for status in Status if status), "endless", "undefined")
+
+
+def compare(recipe: Recipe, params: ChipParams) -> Outcome:
+    """Run a program on twin and RTL. What is undefined (`npu.twin`) is not run on the RTL."""
+    program = build(recipe, params)
+    twin = run(program, Machine)
+    if twin.ending == "undefined":
+        return Outcome(twin.ending)
+    rtl = run(program, _Rtl)
+    try:
+        found = _difference(twin, rtl)
+    finally:
+        rtl.machine.close()
+    if found is not None:
+        found = "\n".join([found, *program.listing])
+    return Outcome(twin.ending, found)
+
+
+def _difference(twin: Run, rtl: Run) -> str | None:
+    for a, b in zip_longest(twin.records, rtl.records):
+        if a != b:
+            return f"twin {a or twin.error}\nrtl  {b or rtl.error}"
+    if rtl.at != twin.at or rtl.ending not in _allowed(twin):
+        return f"twin {twin.ending}: {twin.error}\nrtl  {rtl.ending}: {rtl.error}"
+    # What a command in error has written is undefined.
+    if twin.ending != "halt":
+        return None
+    for name, a, b in (
+        ("sram", twin.machine.sram, rtl.machine.sram),
+        ("memory", twin.machine.memory.data, rtl.machine.memory.data),
+    ):
+        if not np.array_equal(a, b):
+            return f"{name} differs at {int(np.flatnonzero(a != b)[0]):#x}"
+    for name, a, b in (
+        ("registers", twin.machine.registers, rtl.machine.registers),
+        ("counters", counters(twin.machine), rtl.machine.counters),
+    ):
+        if a != b:
+            return f"{name}: twin {a}\nrtl {b}"
+    return None
+
+
+def _allowed(twin: Run) -> set[str]:
+    """Endings of the RTL that fit the twin's: the exception that `npu.isa.Status` makes."""
+    too_many = twin.ending == Status.RECORD.name and f"at most {MAX_TILE_ROWS}" in twin.error
+    return {twin.ending, Status.STREAM.name} if too_many else {twin.ending}
 
 
 def difference(recipe: Recipe, params: ChipParams) -> str | None:
     """What twin and RTL do differently on a program, or None."""
-    program = build(recipe, params)
-    twin_records, twin = run(program, Machine)
-    rtl_records, rtl = run(program, RtlMachine)
-    try:
-        for a, b in zip_longest(twin_records, rtl_records):
-            if a != b:
-                return f"twin {a}\nrtl  {b}\n" + "\n".join(program.listing)
-        for name in ("sram", "memory.data"):
-            a, b = (_get(machine, name) for machine in (twin, rtl))
-            if not np.array_equal(a, b):
-                return f"{name} differs at {int(np.flatnonzero(a != b)[0]):#x}\n" + "\n".join(
-                    program.listing
-                )
-        if twin.registers != rtl.registers:
-            return f"registers: twin {twin.registers}, rtl {rtl.registers}"
-        return None
-    finally:
-        rtl.close()
-
-
-def _get(machine: Any, path: str) -> np.ndarray:
-    for name in path.split("."):
-        machine = getattr(machine, name)
-    return machine
+    return compare(recipe, params).difference
 
 
 def shrink(recipe: Recipe, fails: Callable[[Recipe], bool]) -> Recipe:
-    """Drop steps, then back-pressure, as long as the program still fails."""
-    index = 0
-    while index < len(recipe.steps):
-        steps = recipe.steps[:index] + recipe.steps[index + 1 :]
-        smaller = replace(recipe, steps=steps)
-        if steps and fails(smaller):
+    """Drop steps, damage, wildness and back-pressure, as long as the program still fails."""
+    for name in ("damage", "steps"):
+        index = 0
+        while index < len(parts := getattr(recipe, name)):
+            smaller = replace(recipe, **{name: parts[:index] + parts[index + 1 :]})
+            if smaller.steps and fails(smaller):
+                recipe = smaller
+            else:
+                index += 1
+    for change in ({"wild": False}, {"ready_percent": (100,) * 5}):
+        smaller = replace(recipe, **change)
+        if fails(smaller):
             recipe = smaller
-        else:
-            index += 1
-    calm = replace(recipe, ready_percent=(100,) * 5)
-    return calm if fails(calm) else recipe
+    return recipe

@@ -1,26 +1,26 @@
-"""Random valid programs for the chip: commands, weights, memory image and bus schedule.
+"""Random programs for the chip: commands, weights, memory image and bus schedule.
 
-A recipe is a few small integers per step, so that hypothesis shrinks a failing program well.
-Programs are valid: every address fits, nothing is read while it loads, loops end. Everything
-else (shapes, sparsity, parameters, overlap of transfers with compute, branches) is up for grabs.
+A recipe is a few small integers per step, so that hypothesis shrinks a failing program well. A tame
+program is valid: every address fits, nothing is read while it loads, loops end. A wild one takes
+operands from everywhere, constants of the full width of their fields, addresses that wrap, and may
+be damaged; it may stop in error, or run without end. All is up for grabs in both: shapes, sparsity,
+overlap of transfers with compute, branches, several starts.
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from hypothesis import strategies as st
 
-from compiler.codec import choose_sets, encode
-from compiler.codec.deal import deal
-from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack_block
-from npu.isa import Command, ElementType, command
+from npu.errors import ImageError
+from npu.format import LUT_BYTES
+from npu.isa import COMMAND_BYTES, OPCODES, TAGS, Command, ElementType, command, decode
 from npu.isa import encode as encode_command
 from npu.params import ChipParams
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
+from tests.lockstep.places import Places
+from tests.lockstep.tiles import TILES, Layout, tile_data
 
-# Matrices per chip that programs draw from.
-TILES = 60
 # Registers: the host's arguments and scratch in 1..7, loop counters above.
 SCRATCH = range(1, 8)
 COUNTERS = range(8, 12)
@@ -28,25 +28,31 @@ VECTOR_OPS = (
     *("VADD", "VMUL", "VRESCALE", "VADDS", "VSIGMOID", "VTANH", "VLUT", "VCOPY", "VFILL"),
     "VARGMAX",
 )
-SCALAR_OPS = ("ADD", "MUL")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 STEPS = (
     *("matvec", "matvec", "matvec", "vector", "vector", "vector", "load tile", "load tile"),
-    *("scalar", "skip", "loop", "load", "store", "store reg", "load reg", "table"),
+    *("scalar", "skip", "loop", "load", "store", "store reg", "load reg", "table", "wait", "halt"),
 )
+# Where damage may be: the commands, or what the program loads.
+TARGETS = ("program", "memory")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a program is made of: a seed for its data, and (kind, choice) pairs for its steps."""
+    """What a program is made of: a seed for its data, and (kind, choice) pairs for its steps.
+
+    `damage`: (index of TARGETS, place, bit), places modulo what there is.
+    """
 
     seed: int
     steps: tuple[tuple[int, int], ...]
     ready_percent: tuple[int, int, int, int, int]
+    wild: bool = False
+    damage: tuple[tuple[int, int, int], ...] = ()
 
 
 def recipes(max_steps: int = 14) -> st.SearchStrategy[Recipe]:
-    """Recipes; smaller ones first."""
+    """Recipes without damage; smaller ones first."""
     step = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 2**20 - 1))
     percent = st.sampled_from([100, 100, 80, 50, 20, 5])
     return st.builds(
@@ -54,26 +60,25 @@ def recipes(max_steps: int = 14) -> st.SearchStrategy[Recipe]:
         seed=st.integers(0, 2**20 - 1),
         steps=st.lists(step, min_size=1, max_size=max_steps).map(tuple),
         ready_percent=st.tuples(percent, percent, percent, percent, percent),
+        wild=st.booleans(),
     )
 
 
-def random_recipe(seed: int, max_steps: int = 14) -> Recipe:
-    """A recipe without hypothesis, for long runs."""
+def random_recipe(seed: int, damaged: bool | None = None, max_steps: int = 14) -> Recipe:
+    """A recipe without hypothesis, for long runs; None: a quarter is damaged."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, max_steps + 1))
     steps = tuple((int(rng.integers(len(STEPS))), int(rng.integers(2**20))) for _ in range(n))
     percents = tuple(int(p) for p in rng.choice([100, 100, 80, 50, 20, 5], 5))
-    return Recipe(int(rng.integers(2**20)), steps, percents)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class TileData:
-    """A random compressed matrix: its tile, and block and records in one blob."""
-
-    columns: int
-    image: bytes
-    blob: bytes
-    block_bytes: int
+    data, wild = int(rng.integers(2**20)), bool(rng.random() < 0.5)
+    hit = rng.random() < 0.25
+    damage = tuple(
+        (int(rng.integers(len(TARGETS))), int(rng.integers(2**20)), int(rng.integers(8)))
+        for _ in range(int(rng.choice([1, 1, 2, 4])))
+    )
+    if not (hit if damaged is None else damaged):
+        damage = ()
+    return Recipe(data, steps, percents, wild, damage)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -88,114 +93,53 @@ class _Tile:
     block_bytes: int
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a program divides the chip's memories: SRAM into slots, the others into halves."""
-
-    slot_bytes: int
-    slots: int
-    bank_half: int
-    param_half: int
-
-    @classmethod
-    def of(cls, p: ChipParams) -> "Layout":
-        bus = p.bus_bytes
-        slot_bytes = max(4 * bus, p.sram_bytes // 8 // bus * bus)
-        return cls(
-            slot_bytes=slot_bytes,
-            slots=p.sram_bytes // slot_bytes,
-            bank_half=p.bank_bytes // bus // 2,
-            param_half=p.param_bytes // 2 // bus * bus,
-        )
-
-
-@lru_cache(maxsize=4 * TILES)
-def tile_data(p: ChipParams, seed: int) -> TileData:
-    """One of the TILES matrices that programs draw from; compressing them takes the time."""
-    rng = np.random.default_rng(seed)
-    layout = Layout.of(p)
-    most = min(layout.slot_bytes, p.activation_entries)
-    while True:
-        rows = int(rng.integers(1, 40))
-        widest = most if rng.random() < 0.3 else min(most, 48)
-        columns = int(rng.integers(1, widest + 1))
-        sparsity = rng.choice([0.0, 0.3, 0.75, 0.9, 0.98, 1.0])
-        spread = int(rng.choice([1, 3, 30, 127]))
-        weights = np.clip(np.rint(rng.laplace(0, spread, (rows, columns))), -128, 127)
-        weights[rng.random((rows, columns)) < sparsity] = 0
-        if rng.random() < 0.05:
-            weights[:] = rng.choice([-128, 127, 1])
-        weights = weights.astype(np.int8)
-        dealt = _dealt(rng, weights, p)
-        sets = choose_sets([(weights, dealt)], p.lanes, int(rng.choice(SETS)))
-        packed = encode(weights, dealt, p.lanes, p.threads, sets)
-        bank_words = packed.bank_words(p.bus_bytes)
-        n_out = int(rng.integers(rows, rows + 8))
-        records = np.zeros(rows, ROW_DTYPE)
-        records["bias"] = rng.integers(-(2**20), 2**20, rows)
-        if rng.random() < 0.1:
-            records["bias"] = rng.integers(-(2**31), 2**31, rows)
-        records["destination"] = rng.permutation(n_out)[:rows]
-        shared = int(rng.integers(1, MAX_SCALES + 1)) if rng.random() < 0.7 else 0
-        scales = _scales(rng, shared or rows)
-        if shared:
-            records["scale"] = rng.integers(0, shared, rows)
-        raw = records.view(np.uint8).reshape(rows, -1)
-        if not shared:
-            raw = np.concatenate([raw, scales.view(np.uint8).reshape(rows, -1)], axis=1)
-        block = pack_block(sets, scales if shared else scales[:0])
-        blob = block + raw.tobytes()
-        fits = bank_words <= layout.bank_half and len(blob) + LUT_BYTES <= layout.param_half
-        if fits and n_out * 2 <= layout.slot_bytes:
-            return TileData(columns, packed.tile(p.bus_bytes), blob, len(block))
-
-
-def _dealt(rng: np.random.Generator, weights: np.ndarray, p: ChipParams) -> list[np.ndarray]:
-    """The compiler's deal, or one in any order to any slots."""
-    if rng.random() < 0.5:
-        return deal(np.maximum(1, np.count_nonzero(weights, axis=1)), p.slots)
-    slot_of = rng.integers(0, rng.integers(1, p.slots + 1), len(weights))
-    order = rng.permutation(len(weights))
-    return [order[slot_of[order] == slot] for slot in range(p.slots)]
-
-
-def _scales(rng: np.random.Generator, n: int) -> np.ndarray:
-    scales = np.zeros(n, SCALE_DTYPE)
-    scales["multiplier"] = rng.integers(2**30, 2**31, n)
-    scales["shift"] = rng.integers(-20, 3, n)
-    if rng.random() < 0.1:
-        scales["multiplier"] = rng.choice([0, 1, 2**31 - 1], n)
-        scales["shift"] = rng.choice([-31, -1, 0, 1, 29], n)
-    return scales
-
-
 @dataclass
 class Program:
-    """A program with everything that it needs to run."""
+    """A program with everything that it needs to run.
+
+    Attributes
+    ----------
+    starts : (first command, arguments), one after the other.
+    commands : of the program, as bytes.
+    """
 
     params: ChipParams
-    commands: list[Command]
+    commands: list[bytes]
+    starts: list[tuple[int, dict[int, int]]]
     memory: np.ndarray
     schedule: BusSchedule
     sram: np.ndarray
-    listing: list[str] = field(default_factory=list)
 
     def raw(self) -> bytes:
-        return b"".join(encode_command(c) for c in self.commands)
+        return b"".join(self.commands)
+
+    @property
+    def listing(self) -> list[str]:
+        lines = [f"starts: {self.starts}"]
+        for pc, raw in enumerate(self.commands):
+            try:
+                lines.append(f"{pc}: {decode(raw)}")
+            except ImageError as error:
+                lines.append(f"{pc}: {error}")
+        return lines
 
 
+@dataclass
 class _Builder:
-    def __init__(self, recipe: Recipe, params: ChipParams) -> None:
-        self.p = params
-        self.rng = np.random.default_rng(recipe.seed)
-        self.memory = bytearray()
-        self.commands: list[Command] = []
-        bus = params.bus_bytes
-        layout = Layout.of(params)
-        self.slot_bytes, self.slots = layout.slot_bytes, layout.slots
-        self.bank_half, self.param_half = layout.bank_half, layout.param_half
+    recipe: Recipe
+    p: ChipParams
+    commands: list[Command] = field(default_factory=list)
+    memory: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.recipe.seed)
+        bus = self.p.bus_bytes
+        self.layout = Layout.of(self.p)
+        self.places = Places(self.p, self.layout, self.recipe.wild)
         self.loaded: list[_Tile | None] = [None, None]
-        self.open: set[int] = set()
+        # Tags of the transfers that may be open, by what they fill.
+        self.open: dict[str, int] = {}
+        self.entries = [0]
         self.tiles: list[_Tile] = []
         self.depth = 0
         self.table_at = self._place(self.rng.integers(0, 256, LUT_BYTES * 2, np.uint8).tobytes())
@@ -229,13 +173,44 @@ class _Builder:
     def emit(self, name: str, **values: int) -> None:
         self.commands.append(command(name, **{k: int(v) for k, v in values.items()}))
 
-    def slot(self, rng: np.random.Generator) -> int:
-        return int(rng.integers(self.slots)) * self.slot_bytes
+    def rare(self, rng: np.random.Generator, probability: float) -> bool:
+        """Whether to do something that no tame program does."""
+        return self.recipe.wild and rng.random() < probability
 
-    def wait(self, tags: set[int]) -> None:
-        if tags & self.open:
-            self.emit("WAIT", tags=sum(1 << t for t in tags))
-            self.open -= tags
+    def any_of(self, rng: np.random.Generator, name: str, key: str) -> int:
+        """Any value that a field holds, the ends more often."""
+        low, high = OPCODES[name].field(key).range
+        if rng.random() < 0.3:
+            return int(rng.choice([low, high, high - 1, low + 1, 0]))
+        return int(rng.integers(low, high + 1))
+
+    def limits(self, rng: np.random.Generator, low: int, high: int) -> dict[str, int]:
+        """`lo` and `hi` of a clamp, in order for tame programs."""
+        lo, hi = (int(x) for x in rng.integers(low, high + 1, 2))
+        return (
+            {"lo": lo, "hi": hi} if self.rare(rng, 0.2) else {"lo": min(lo, hi), "hi": max(lo, hi)}
+        )
+
+    def wait(self, *places: str, also: int = 0) -> None:
+        """Wait until nothing fills the places."""
+        tags = {self.open[place] for place in places if place in self.open}
+        if tags:
+            self.emit("WAIT", tags=sum(1 << t for t in tags) | also)
+            self.open = {k: t for k, t in self.open.items() if t not in tags and not also >> t & 1}
+
+    def external(self, rng: np.random.Generator, name: str, at: int) -> dict[str, int]:
+        """Fields of an external address: as it is, or from a register, around 2^32 where wild."""
+        if self.rare(rng, 0.05):
+            at = self.places.external(rng, len(self.memory))
+        if rng.random() >= 0.3:
+            return {"ext": at}
+        register = int(rng.choice(SCRATCH))
+        base = int(rng.integers(-(2**31), 2**31)) if self.recipe.wild else min(at, 1000)
+        self.emit("ADD", rd=register, imm=base)
+        return {"rs1": register, "ext": (at - base) % 2**32}
+
+    def tag(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(TAGS))
 
     def step(self, kind: str, choice: int) -> None:
         rng = np.random.default_rng(choice)
@@ -244,22 +219,22 @@ class _Builder:
     def _load_tile(self, rng: np.random.Generator) -> None:
         half = int(rng.integers(2))
         tile = self.tiles[int(rng.integers(len(self.tiles)))]
-        self.wait({half})  # two open transfers into one place would race
-        self.emit(
-            *("LOAD_BANK",),
-            ext=tile.tile_at,
-            bank=half * self.bank_half,
-            beats=tile.tile_beats,
-            tag=half,
+        # Two open transfers into one place would race.
+        self.wait(f"bank{half}", f"param{half}", f"table{half}")
+        bank, param = half * self.layout.bank_half, half * self.layout.param_half
+        loads = (
+            ("LOAD_BANK", "bank", bank, tile.tile_at, tile.tile_beats),
+            ("LOAD_PARAM", "param", param, tile.param_at, tile.param_beats),
         )
-        self.emit(
-            *("LOAD_PARAM",),
-            ext=tile.param_at,
-            param=half * self.param_half,
-            beats=tile.param_beats,
-            tag=half,
-        )
-        self.open.add(half)
+        for name, key, place, at, beats in loads:
+            if self.rare(rng, 0.03):
+                beats = int(rng.choice([0, 1, beats + 1, beats - 1]))
+            if self.rare(rng, 0.03):
+                place = self.any_of(rng, name, key)
+            tag = self.tag(rng)
+            ext = self.external(rng, name, at)
+            self.emit(name, **ext, **{key: place}, beats=beats, tag=tag)
+            self.open[f"{key}{half}"] = tag
         self.loaded[half] = tile
 
     def _matvec(self, rng: np.random.Generator) -> None:
@@ -267,99 +242,81 @@ class _Builder:
         if self.loaded[half] is None:
             self._load_tile(np.random.default_rng(half))
             half = next(h for h in (0, 1) if self.loaded[h] is not None)
-        tile = self.loaded[half]
-        assert tile is not None
         if rng.random() < 0.5:
             self._load_tile(np.random.default_rng(1 - half + 2 * int(rng.integers(1000))))
         tile = self.loaded[half]
         assert tile is not None
-        self.wait({half})
+        if not self.rare(rng, 0.03):
+            self.wait(f"bank{half}", f"param{half}", f"table{half}")
         element = ElementType(int(rng.integers(2)))
-        src = self.slot(rng)
-        dst = self.slot(rng)
-        while dst == src:
-            dst = self.slot(rng)
+        src = self.places.sram(rng, tile.columns, self.p.bus_bytes)
+        dst = self.places.sram(rng, 2 * tile.columns, element.n_bytes)
+        while dst == src and not self.recipe.wild:
+            dst = self.places.sram(rng, 2 * tile.columns, element.n_bytes)
         low, high = (-128, 127) if element is ElementType.INT8 else (-(2**15), 2**15 - 1)
+        limits = {"lo": low, "hi": high}
         if rng.random() < 0.3:
-            low, high = sorted(int(x) for x in rng.integers(low, high + 1, 2))
-        self.emit(
-            *("MATVEC",),
-            dst=dst,
-            columns=tile.columns,
-            a=src,
-            dst_type=element,
-            bank=half * self.bank_half,
-            lo=low,
-            hi=high,
-            a_zero=int(rng.integers(-128, 128)),
-            dst_zero=int(rng.integers(-128, 128)),
-            block=half * self.param_half,
-            rows=half * self.param_half + tile.block_bytes,
-        )
+            limits = self.limits(rng, low, high)
+        values = {
+            **{"dst": dst, "columns": tile.columns, "a": src, "dst_type": element},
+            **{"bank": half * self.layout.bank_half, "block": half * self.layout.param_half},
+            "rows": half * self.layout.param_half + tile.block_bytes,
+            **limits,
+            **{key: int(rng.integers(-128, 128)) for key in ("a_zero", "dst_zero")},
+        }
+        for key in ("lo", "hi", "a_zero", "dst_zero"):
+            if self.rare(rng, 0.3):
+                values[key] = self.any_of(rng, "MATVEC", key)
+        for key in ("columns", "bank", "block", "rows"):
+            if self.rare(rng, 0.02):
+                nearby = values[key] + int(rng.choice([-8, -1, 1, 4, 8]))
+                values[key] = nearby if nearby >= 0 else self.any_of(rng, "MATVEC", key)
+        self.emit("MATVEC", **values)
 
     def _vector(self, rng: np.random.Generator) -> None:
         p = self.p
         name = str(rng.choice(VECTOR_OPS))
-        n = int(rng.integers(1, self.slot_bytes // 2 + 1))
+        n = int(rng.integers(1, self.layout.slot_bytes // 2 + 1))
         if rng.random() < 0.5:
             n = int(rng.integers(1, min(n, 3 * p.vector_elements) + 1))
-        a, b, dst = self.slot(rng), self.slot(rng), self.slot(rng)
-        values: dict[str, int] = {"n": n, "a": a, "dst": dst}
-        types = {k: int(rng.integers(2)) for k in ("a_type", "b_type", "dst_type")}
-        clamp = sorted(int(x) for x in rng.integers(-(2**15), 2**15, 2))
-        scale = {
-            "multiplier": int(rng.integers(2**30, 2**31)),
-            "shift": int(rng.integers(-20, 8)),
-        }
-        if name == "VADD":
-            values |= {"b": b, **scale, "shift": int(rng.integers(-25, 1))}
-            for side in ("a", "b"):
-                values[f"{side}_multiplier"] = int(rng.integers(2**30, 2**31))
-                values[f"{side}_shift"] = int(rng.integers(-10, 1))
-            for key in ("a_zero", "b_zero", "dst_zero"):
-                values[key] = int(rng.integers(-128, 128))
-            values["lo"], values["hi"] = sorted(int(x) for x in rng.integers(-128, 128, 2))
-        elif name in ("VMUL", "VRESCALE"):
-            if types["dst_type"] == 0:
-                clamp = sorted(int(x) for x in rng.integers(-128, 128, 2))
-            values |= {**types, **scale, "lo": clamp[0], "hi": clamp[1]}
-            values |= {k: int(rng.integers(-128, 128)) for k in ("a_zero", "dst_zero")}
-            if name == "VMUL":
-                values |= {"b": b, "b_zero": int(rng.integers(-128, 128))}
-                # The destination may be a source only if elements line up.
-                types["dst_type"] = values["dst_type"]
-            else:
-                del values["b_type"]
-        elif name == "VADDS":
-            values["b"] = b
+        if self.rare(rng, 0.02):
+            n = int(rng.choice([0, p.sram_bytes, 65535]))
+        known = {f.name for f in OPCODES[name].fields}
+        types = {k: int(rng.integers(2)) for k in ("a_type", "b_type", "dst_type") if k in known}
+        values: dict[str, int] = {"n": n, **types}
+        if "rd" in known:
+            values["rd"] = int(rng.choice(SCRATCH))
+        if name in ("VADD", "VMUL", "VRESCALE"):
+            values |= self._constants(rng, name, values.get("dst_type", 0))
         elif name in ("VSIGMOID", "VTANH"):
             multiplier = int(rng.choice([3, 6, 12, 3 * 256, 16384, 24575]))
             shift = 0 if multiplier < 1000 else int(rng.integers(0, 16))
             values |= {"multiplier": multiplier, "shift": shift}
-        elif name == "VCOPY":
-            values["a_type"] = types["a_type"]
         elif name == "VFILL":
             low = -128 if types["dst_type"] == 0 else -(2**15)
-            values = {
-                **{"n": n, "dst": dst, "dst_type": types["dst_type"]},
-                "imm": int(rng.integers(low, -low)),
-            }
-        elif name == "VARGMAX":
-            values = {"n": n, "a": a, "rd": int(rng.choice(SCRATCH))}
-        if name not in ("VFILL", "VARGMAX"):
-            self._separate(name, values)
+            values["imm"] = int(rng.integers(low, -low))
+        if self.recipe.wild and rng.random() < 0.5:
+            for key in ("multiplier", "shift", "imm", "lo", "hi"):
+                if key in known and rng.random() < 0.5:
+                    values[key] = self.any_of(rng, name, key)
+            for key in known:
+                if key.endswith(("_zero", "_multiplier", "_shift")) and rng.random() < 0.5:
+                    values[key] = self.any_of(rng, name, key)
+        values |= self.places.operands(rng, name, values)
         self.emit(name, **values)
 
-    def _separate(self, name: str, values: dict[str, int]) -> None:
-        """A destination of another type than a source must not lie on it."""
-        fixed = {"VADD": 0, "VLUT": 0, "VADDS": 1, "VSIGMOID": 1, "VTANH": 1}
-        own = fixed.get(name, values.get("a_type", 0) if name == "VCOPY" else None)
-        dst_type = own if own is not None else values["dst_type"]
-        for side in ("a", "b"):
-            if side in values:
-                side_type = own if own is not None else values[f"{side}_type"]
-                if side_type != dst_type and values[side] == values["dst"]:
-                    values[side] = (values[side] + self.slot_bytes) % (self.slots * self.slot_bytes)
+    def _constants(self, rng: np.random.Generator, name: str, dst_type: int) -> dict[str, int]:
+        """Zero points, scales and limits as a compiler makes them."""
+        values = {"multiplier": int(rng.integers(2**30, 2**31))}
+        values["shift"] = int(rng.integers(-25, 1) if name == "VADD" else rng.integers(-20, 8))
+        for key in ("a_zero", "b_zero", "dst_zero"):
+            if name != "VRESCALE" or key != "b_zero":
+                values[key] = int(rng.integers(-128, 128))
+        if name == "VADD":
+            for side in ("a", "b"):
+                values[f"{side}_multiplier"] = int(rng.integers(2**30, 2**31))
+                values[f"{side}_shift"] = int(rng.integers(-10, 1))
+        return values | self.limits(rng, *((-128, 127) if dst_type == 0 else (-(2**15), 2**15 - 1)))
 
     def _scalar(self, rng: np.random.Generator) -> None:
         rd, rs1 = int(rng.choice(SCRATCH)), int(rng.integers(8))
@@ -379,7 +336,7 @@ class _Builder:
             rs1=int(rng.integers(8)),
             rs2=int(rng.integers(8)),
             imm=int(rng.choice([0, 1, -5])),
-            target=len(self.commands),
+            target=len(self.commands) if not self.rare(rng, 0.05) else int(rng.integers(1 << 12)),
         )
 
     def _loop(self, rng: np.random.Generator) -> None:
@@ -392,55 +349,98 @@ class _Builder:
         # What the body multiplies it loads itself: a later round must not meet another tile.
         self.loaded = [None, None]
         for _ in range(int(rng.integers(1, 3))):
-            self.step(str(rng.choice(STEPS)), int(rng.integers(2**20)))
-        self.wait(set(self.open))  # the body starts again with nothing open
+            kind = str(rng.choice([kind for kind in STEPS if kind != "halt"]))
+            self.step(kind, int(rng.integers(2**20)))
+        self.wait(*self.open)  # the body starts again with nothing open
         self.emit("ADD", rd=counter, rs1=counter, imm=-1)
         self.emit("BNE", rs1=counter, target=top)
         self.depth -= 1
 
-    def _external(self, rng: np.random.Generator, beats: int) -> int:
-        last = (self.area_bytes // self.p.bus_bytes - beats) * self.p.bus_bytes
-        at = int(rng.integers(0, last // self.p.bus_bytes + 1)) * self.p.bus_bytes
-        return self.area + at
+    def _area(self, rng: np.random.Generator, beats: int) -> int:
+        """A place for some bus words."""
+        bus = self.p.bus_bytes
+        return self.area + int(rng.integers(0, self.area_bytes // bus - beats + 1)) * bus
+
+    def _sram_transfer(self, rng: np.random.Generator, name: str) -> None:
+        beats = int(rng.integers(1, self.layout.slot_bytes // self.p.bus_bytes + 1))
+        ext = self.external(rng, name, self._area(rng, beats))
+        sram = self.places.sram(rng, beats * self.p.bus_bytes, self.p.bus_bytes)
+        if self.rare(rng, 0.02):
+            beats = int(rng.choice([0, 1000, 2**24 - 1]))
+        self.emit(name, **ext, sram=sram, beats=beats)
 
     def _load(self, rng: np.random.Generator) -> None:
-        beats = int(rng.integers(1, self.slot_bytes // self.p.bus_bytes + 1))
-        ext = self._external(rng, beats)
-        if rng.random() < 0.3:
-            register = int(rng.choice(SCRATCH))
-            self.emit("ADD", rd=register, imm=ext)
-            self.emit("LOAD", rs1=register, sram=self.slot(rng), beats=beats)
-        else:
-            self.emit("LOAD", ext=ext, sram=self.slot(rng), beats=beats)
+        self._sram_transfer(rng, "LOAD")
 
     def _store(self, rng: np.random.Generator) -> None:
-        beats = int(rng.integers(1, self.slot_bytes // self.p.bus_bytes + 1))
-        self.emit("STORE", ext=self._external(rng, beats), sram=self.slot(rng), beats=beats)
+        self._sram_transfer(rng, "STORE")
+
+    def _word(self, rng: np.random.Generator) -> int:
+        return self._area(rng, 1) + 4 * int(rng.integers(self.p.bus_bytes // 4))
 
     def _store_reg(self, rng: np.random.Generator) -> None:
-        at = self._external(rng, 1) + 4 * int(rng.integers(self.p.bus_bytes // 4))
-        self.emit("STORE_REG", ext=at, rs2=int(rng.integers(8)))
+        ext = self.external(rng, "STORE_REG", self._word(rng))
+        self.emit("STORE_REG", **ext, rs2=int(rng.integers(8)))
 
     def _load_reg(self, rng: np.random.Generator) -> None:
-        at = self._external(rng, 1) + 4 * int(rng.integers(self.p.bus_bytes // 4))
-        self.emit("LOAD_REG", rd=int(rng.choice(SCRATCH)), ext=at)
+        ext = self.external(rng, "LOAD_REG", self._word(rng))
+        self.emit("LOAD_REG", rd=int(rng.choice(SCRATCH)), **ext)
 
     def _table(self, rng: np.random.Generator) -> None:
         """A table from the end of a parameter half, loaded for the purpose."""
         half = int(rng.integers(2))
         bus = self.p.bus_bytes
-        param = (half * self.param_half + self.param_half - LUT_BYTES) // bus * bus
-        tag = 2 + half
-        self.emit(
-            *("LOAD_PARAM",),
-            ext=self.table_at + bus * int(rng.integers(LUT_BYTES // bus)),
-            param=param,
-            beats=LUT_BYTES // bus,
-            tag=tag,
+        param = ((half + 1) * self.layout.param_half - LUT_BYTES) // bus * bus
+        place, tag = f"table{half}", self.tag(rng)
+        self.wait(place)
+        ext = self.external(
+            rng, "LOAD_PARAM", self.table_at + bus * int(rng.integers(LUT_BYTES // bus))
         )
-        self.open.add(tag)
-        self.wait({tag})
-        self.emit("TABLE", param=param)
+        self.emit("LOAD_PARAM", **ext, param=param, beats=LUT_BYTES // bus, tag=tag)
+        self.open[place] = tag
+        self.wait(place)
+        # What lies in front of it may be loading.
+        if self.rare(rng, 0.1) and f"param{half}" not in self.open:
+            param -= int(rng.choice([1, 8, 64]))
+        self.emit("TABLE", param=max(0, param))
+
+    def _wait(self, rng: np.random.Generator) -> None:
+        tags = int(rng.integers(1 << TAGS))
+        self.emit("WAIT", tags=tags)
+        self.open = {place: tag for place, tag in self.open.items() if not tags >> tag & 1}
+
+    def _halt(self, rng: np.random.Generator) -> None:
+        """The end of a start, with transfers open; the next one begins behind it."""
+        self.emit("HALT")
+        self.open.clear()  # the next start waits for them
+        self.entries.append(len(self.commands))
+
+
+def _damaged(program: Program, damage: tuple[tuple[int, int, int], ...]) -> None:
+    for target, place, bit in damage:
+        if TARGETS[target] == "program":
+            pc, at = divmod(place % len(program.raw()), COMMAND_BYTES)
+            raw = bytearray(program.commands[pc])
+            raw[at] ^= 1 << bit
+            program.commands[pc] = bytes(raw)
+        else:
+            loaded = _loaded(program)
+            program.memory[loaded[place % len(loaded)]] ^= 1 << bit
+
+
+def _loaded(program: Program) -> np.ndarray:
+    """Places in external memory that the program loads weights and parameters from."""
+    places = [np.arange(len(program.memory))]
+    for raw in program.commands:
+        try:
+            cmd = decode(raw)
+        except ImageError:
+            continue
+        if cmd.opcode.name in ("LOAD_BANK", "LOAD_PARAM") and cmd.rs1 == 0:
+            end = cmd.ext + cmd.beats * program.params.bus_bytes
+            if cmd.ext < end <= len(program.memory):
+                places.append(np.arange(cmd.ext, end))
+    return np.concatenate(places[1:] or places)
 
 
 def build(recipe: Recipe, params: ChipParams) -> Program:
@@ -448,20 +448,32 @@ def build(recipe: Recipe, params: ChipParams) -> Program:
     builder = _Builder(recipe, params)
     for kind, choice in recipe.steps:
         builder.step(STEPS[kind], choice)
-    if builder.open:
-        builder.wait(set(builder.open))
-    builder.emit("HALT")
     rng = np.random.default_rng(recipe.seed + 1)
+    if rng.random() < 0.5:
+        builder.wait(*builder.open)
+    builder.emit("HALT")
     patterns = []
     for percent in recipe.ready_percent:
         pattern = rng.random(int(rng.integers(1, 64))) * 100 < percent
         pattern[int(rng.integers(len(pattern)))] = True
         patterns.append(pattern)
-    return Program(
+    # The host leaves its arguments, and what is in front of a start has run.
+    starts = [
+        (entry, {int(r): int(rng.integers(-(2**31), 2**31)) for r in rng.choice(SCRATCH, 2)})
+        for entry in builder.entries
+    ]
+    if rng.random() < 0.3:
+        starts.append(starts[int(rng.integers(len(starts)))])
+    memory = np.frombuffer(bytes(builder.memory), np.uint8)
+    # Behind the last whole bus word nothing answers.
+    spare = int(rng.integers(params.bus_bytes)) if recipe.wild else 0
+    program = Program(
         params,
-        builder.commands,
-        np.frombuffer(bytes(builder.memory), np.uint8).copy(),
-        BusSchedule(*patterns),
+        [encode_command(c) for c in builder.commands],
+        starts,
+        np.concatenate([memory, rng.integers(0, 256, spare, np.uint8)]),
+        BusSchedule(*patterns, order=WriteOrder(recipe.seed % len(WriteOrder))),
         rng.integers(0, 256, params.sram_bytes, np.uint8),
-        [f"{pc}: {c}" for pc, c in enumerate(builder.commands)],
     )
+    _damaged(program, recipe.damage)
+    return program

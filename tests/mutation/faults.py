@@ -1,25 +1,8 @@
 """The faults that are seeded into the hardware, one at a time, and who must notice."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`old`, which stands in `file` once, becomes `new`.
-
-    Attributes
-    ----------
-    what : the fault in words.
-    file : path below rtl/.
-    tests : files below tests/rtl/ (without "test_" and ".py") that are run, in this order.
-    """
-
-    what: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from tests.mutation.fault import Fault
+from tests.mutation.faults_compute import COMPUTE
+from tests.mutation.faults_control import CONTROL
 
 FAULTS = (
     # --- decoding -------------------------------------------------------------------------------
@@ -233,8 +216,8 @@ FAULTS = (
     Fault(
         "write burst without a last beat",
         "dma.py",
-        "w.payload.last.eq(burst_left == 1)",
-        "w.payload.last.eq(burst_left == 0)",
+        "w.payload.last.eq(burst_beat == bursts.burst_beats)",
+        "w.payload.last.eq(burst_beat == 0)",
         ("dma",),
     ),
     Fault(
@@ -268,7 +251,7 @@ FAULTS = (
     Fault(
         "fields may run into the loose words",
         "tile.py",
-        "crossed.eq(used > loose)",
+        "crossed.eq((takes & (used > loose)) | (puts_loose & (used >= loose)))",
         "crossed.eq(0)",
         ("tile_dealer",),
     ),
@@ -308,4 +291,6 @@ FAULTS = (
         "self.write",
         ("sequencer",),
     ),
+    *COMPUTE,
+    *CONTROL,
 )

@@ -1,6 +1,7 @@
 """Files of every kind written here, read back; and every file that is refused, with its message."""
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -132,11 +133,77 @@ def test_a_long_file_is_streamed_in_little_memory(tmp_path):
     assert peak_bytes < 8 << 20
 
 
-def test_a_pipe_wrote_a_wav_of_unknown_length(tmp_path):
-    values = integers()
+# sox, arecord, less than a frame more, a whole file's size, ffmpeg, killed before it was known.
+@pytest.mark.parametrize(
+    "claimed", [0x7FFFF000, 0x80000000, 0x7FFFFFFE, 0x7FFFFFDB, 0xFFFFFFFF, 0xFFFFFFD7, 0]
+)
+def test_a_pipe_wrote_a_wav_of_unknown_length(tmp_path, claimed):
+    values, notes = integers(), []
     path = tmp_path / "a.wav"
-    path.write_bytes(wav(values.tobytes(), claimed=0xFFFFFFFF))
+    path.write_bytes(wav(values.tobytes(), claimed=claimed))
     assert np.array_equal(read_audio(path)[0], values[:, 0] / 32768)
+    blocks = list(stream_audio(path, 16_000, 0.1, note=notes.append))
+    assert np.array_equal(np.concatenate(blocks), values[:, 0] / 32768)
+    assert [note.startswith(f"{path}: the header does not know how long") for note in notes] == [
+        True
+    ]
+
+
+def test_a_recorder_was_killed(tmp_path):
+    """What libsndfile's own writer leaves behind, silence first: zeros are no chunks."""
+    recorder = (
+        "import os, sys, numpy, soundfile\n"
+        "file = soundfile.SoundFile(sys.argv[1], 'w', 16_000, 1, 'PCM_16')\n"
+        "file.write(numpy.zeros(16_000)), file.write(numpy.full(16_000, 0.5)), os._exit(1)"
+    )
+    path = tmp_path / "a.wav"
+    subprocess.run([sys.executable, "-c", recorder, path], check=False)
+    assert path.read_bytes()[40:44] == bytes(4)
+    samples = read_audio(path)[0]
+    assert len(samples) == 32_000 and np.all(samples[16_000:] == 0.5)
+
+
+@pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not installed")
+@pytest.mark.parametrize("kind", ["wav", "aiff", "au", "flac"])
+@pytest.mark.parametrize("form", ["-b 16 -c 1", "-b 24 -c 2"])
+def test_sox_writes_to_a_pipe(tmp_path, kind, form):
+    path, other = tmp_path / f"a.{kind}", tmp_path / "b.wav"
+    tune = "synth 0.5 sine 440"
+    sox = f"sox -R -n -r 16000 {form} -D"
+    subprocess.run(f"{sox} -t {kind} - {tune} 2>/dev/null | cat >{path}", shell=True, check=True)
+    subprocess.run(f"{sox} {other} {tune}", shell=True, check=True)
+    assert np.array_equal(read_audio(path)[0], read_audio(other)[0])
+
+
+def test_one_channel_of_several(tmp_path):
+    values = integers(3000, 3)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, values, 16_000, subtype="PCM_16")
+    for channel in (1, 2, 3):
+        blocks = list(stream_audio(path, 16_000, 0.01, channel=channel))
+        assert np.array_equal(np.concatenate(blocks), values[:, channel - 1] / 32768)
+    with pytest.raises(AudioError, match=r"a\.wav: has no channel 4, the last one is 3"):
+        next(stream_audio(path, 16_000, channel=4))
+
+
+def test_channels_that_cancel_each_other_are_told(tmp_path):
+    path = tmp_path / "a.wav"
+    one, other = integers(16_000)[:, 0] / 65536, integers(16_000, seed=4)[:, 0] / 65536
+    for channels, told in (
+        ([one, -one], True),
+        ([one, -0.9 * one], True),
+        ([one, one], False),
+        ([one, other], False),
+        ([one, 0 * one], False),
+        ([0 * one, 0 * one], False),
+        ([one, other, -one, -other], True),
+    ):
+        notes = []
+        soundfile.write(path, np.stack(channels, axis=1), 16_000, subtype="FLOAT")
+        list(stream_audio(path, 16_000, note=notes.append))
+        assert [f"the {len(channels)} channels cancel each other" in n for n in notes] == [1] * told
+        list(stream_audio(path, 16_000, channel=1, note=notes.append))
+        assert len(notes) == told
 
 
 def test_a_pipe_wrote_a_flac_of_unknown_length(tmp_path):
@@ -206,9 +273,11 @@ def test_a_file_that_may_not_be_read(tmp_path):
             "is cut short: the header claims 32000 bytes of audio, the file holds 200; copy or",
         ),
         (
-            wav(bytes(200), claimed=0x80000000),
-            "is cut short: the header claims 2147483648 bytes of audio, the file holds 200",
+            wav(bytes(200), claimed=0x90000000),
+            "is cut short: the header claims 2415919104 bytes of audio, the file holds 200",
         ),
+        # A chunk of nothing, and other chunks behind it: this file holds no sound.
+        (wav(b"", claimed=0) + b"LIST\x04\0\0\0INFO", "holds no samples"),
     ],
 )
 def test_a_wav_that_holds_no_usable_sound(tmp_path, content, message):
@@ -292,6 +361,7 @@ def test_too_short_for_one_call():
             lambda: stream_audio("a", 16_000, float("nan")),
             "block_seconds must be above 0 and finite, not nan",
         ),
+        (lambda: stream_audio("a", 16_000, channel=0), "channel must be at least 1, not 0"),
         (lambda: resample(np.zeros(1), 999, 16_000), "from_hz must be 1000 to 1000000, not 999"),
         (lambda: resample(np.zeros(1), 16_000, 0), "to_hz must be 1000 to 1000000, not 0"),
     ],

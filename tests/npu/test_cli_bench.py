@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from npu.cli import _codec, bench
+from compiler import load_model
+from npu.cli import _codec, _codec_cases, bench
+from npu.params import load_params
 from npu.twin.machine import Machine
 from reports import codec_page
 
@@ -45,10 +47,10 @@ def test_its_arguments(refused):
 def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
     rng = np.random.default_rng(1)
     weights = (rng.integers(-20, 20, (40, 60)) * (rng.random((40, 60)) < 0.3)).astype(np.int8)
-    case = _codec.Case("small", "zoo", weights, (weights[:20], weights[20:]))
-    monkeypatch.setattr(_codec, "model_cases", lambda model, params: [case])
-    monkeypatch.setattr(_codec, "synthetic_cases", lambda: [])
-    monkeypatch.setattr(_codec, "_synthetic", lambda *_: case)
+    case = _codec_cases.Case("small", "zoo", weights, (weights[:20], weights[20:]))
+    monkeypatch.setattr(_codec_cases, "model_cases", lambda model, params: [case])
+    monkeypatch.setattr(_codec_cases, "synthetic_cases", lambda: [])
+    monkeypatch.setattr(_codec, "synthetic", lambda *_: case)
     ran = npu("bench", "codec", "--json", "-")
     assert ran.status == 0, ran
     report = json.loads(ran.out)
@@ -59,6 +61,16 @@ def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
     assert report["zoo"]["coders"]["bitmask"]["n_bytes"] == 300 + np.count_nonzero(weights)
     assert "the model: 2,400 weights" in ran.err
     assert "| small (40 x 60) |" in codec_page.page(report)
+
+
+def test_the_gates_of_an_lstm_are_cases_of_their_own():
+    """The operator says where gates border: neither rows of other scale nor like scales do."""
+    for case in _codec_cases.model_cases(load_model("commands_rnnt"), load_params("edge")):
+        assert len(case.parts) == (4 if "LSTM" in case.name else 1), case.name
+        rows = sum(len(part) for part in case.parts)
+        assert rows == len(case.weights)
+        for part, mine in zip(case.parts, np.split(case.weights, len(case.parts)), strict=True):
+            assert np.array_equal(part, mine)
 
 
 @pytest.mark.skipif(not codec_page.RUN.exists(), reason="no run is recorded")

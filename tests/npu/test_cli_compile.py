@@ -30,7 +30,11 @@ def test_fc_wide_meets_its_bars(npu, vectors, out):
     assert (layer["rows"], layer["columns"], layer["nonzeros"]) == (2048, 640, 327_680)
     assert layer["over_entropy"] <= 1.04
     assert layer["ideal_cycles"] == 20_480 < layer["run_cycles"] < layer["cycles"] <= 21_200
-    assert layer["utilisation"] >= 0.97
+    assert layer["product_utilisation"] >= 0.97
+    main = report["segments"]["main"]
+    assert main["run_utilisation"] == layer["nonzeros"] / (16 * main["cycles"])
+    assert main["run_utilisation"] < layer["product_utilisation"]
+    assert main["bytes"] == 640 + 2048  # activations in and out
     assert report["image_bytes"] == out.stat().st_size
     # Everything counted: the file is its weights, rows and program, and a header.
     counted = layer["compressed_bits"] / 8 + layer["record_bytes"]

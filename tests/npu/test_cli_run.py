@@ -63,8 +63,29 @@ def test_the_report(npu, vectors, tmp_path):
     report = json.loads(ran.out)
     assert report["calls"] == len(report["chip"]["cycles"]) == 4
     assert report["outputs"] == {"output": {"dtype": "int8", "shape": [4, 1, 2048]}}
-    assert report["chip"]["matvec_utilisation"] >= 0.97
+    chip = report["chip"]
+    assert chip["product_utilisation"] >= 0.97
+    assert chip["run_utilisation"] == chip["macs"] / (16 * sum(chip["cycles"]))
     assert "edge at 400 MHz" in ran.err
+
+
+def test_a_run_that_waits_does_not_look_busy(npu, vectors, chip, tmp_path):
+    """Weights streamed from a slow memory: the products are dense, the run is not."""
+    slow = chip(bank_bytes=8192, memory_cycles_per_beat=200)
+    ran = npu(
+        *("run", vectors / "fc_wide.tflite", "--input", vectors / "fc_wide.npz"),
+        *("--output", tmp_path / "out.npz", "--chip", slow, "--json", "-"),
+    )
+    assert ran.status == 0, ran.err
+    found = json.loads(ran.out)["chip"]
+    cycles = sum(found["cycles"])
+    assert found["product_utilisation"] > 0.7
+    assert found["run_utilisation"] == found["macs"] / (16 * cycles) < 0.01
+    assert 0.98 * cycles < found["wait_cycles"] + found["matvec_cycles"] < cycles
+    # Four calls stream all weights; nothing of the boot is counted.
+    assert 4 * 400_000 < found["bytes_read"] < 4 * 480_000
+    assert 200 * found["bytes_read"] / 16 < cycles
+    assert f"{found['run_utilisation']:.2%}".replace("%", " %") in ran.err
 
 
 def test_fortran_order_is_read(npu, vectors, tmp_path):

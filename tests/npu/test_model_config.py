@@ -56,6 +56,15 @@ def test_the_trained_model_is_read_as_written(good):
     assert config.frontend.mel.bins == len(config.frontend.mean) == len(config.frontend.std) == 40
 
 
+def test_a_call_takes_a_millisecond_of_sound(tmp_path, good):
+    """A hop of one sample would make 2,667 encoder calls of a second."""
+    path = written(tmp_path, changed(good, ("frontend.hop_length", 1)))
+    assert refusal(path).startswith(
+        "frontend must have a hop_length of at least a millisecond for 6 frames a call, 3, not 1"
+    )
+    load_model_config(written(tmp_path, changed(good, ("frontend.hop_length", 3))))
+
+
 def test_the_configuration_is_frozen():
     config = load_model_config(MODEL / "model.json")
     with pytest.raises(ValueError, match="frozen"):
@@ -121,6 +130,7 @@ FILE = "must be the name of a file in the model's folder, not"
         ("frontend.window", "hamming", f'must be "{WINDOW}", not "hamming"'),
         ("frontend.window_length", 2, "must be at least 3, not 2"),
         ("frontend.hop_length", 0, "must be at least 1, not 0"),
+        ("max_symbols_per_frame", 1025, "must be at most 1024, not 1025"),
         ("frontend.fft_length", 256, "must be at least window_length 400, not 256"),
         (
             "frontend.padding",
@@ -255,9 +265,9 @@ def test_a_repeated_key(tmp_path, good):
 
 @pytest.mark.parametrize("load", [load_model_config, load_tokens, Tokens.load])
 def test_files_that_cannot_be_read(tmp_path, load):
-    missing = "cannot be read: No such file or directory; check the model folder"
+    missing = "cannot be read: No such file or directory"
     assert refusal(tmp_path / "none", load) == missing
-    assert refusal(tmp_path, load) == "cannot be read: Is a directory; check the model folder"
+    assert refusal(tmp_path, load) == "cannot be read: Is a directory"
     (tmp_path / "latin").write_bytes(b"{\xe9}")
     assert refusal(tmp_path / "latin", load) == "is not UTF-8 text (byte 1); save it as UTF-8"
 
@@ -290,6 +300,8 @@ def test_tokens_in_any_order_and_spacing(tmp_path, text):
         ("<blk> 0\na 1\na 2", 'line 3 repeats symbol "a" of line 2'),
         ("<blk> 0\na 2", "id 1 is missing: 2 ids must be 0 to 1"),
         ("a 1", "id 0 is missing: 1 ids must be 0 to 0"),
+        ("#0 0\n#1 1", "holds no symbols"),
+        ("<blk> 0\n#0 1\na 2", "id 1 is missing: 2 ids must be 0 to 1"),
         ("<blk> 0\na 999999999", "id 1 is missing: 2 ids must be 0 to 1"),
         ("a 0\nb 1", 'id 0 must be the blank (<blk>, <blank>, <b>, <eps>), not "a"'),
         (
@@ -307,6 +319,30 @@ def test_wrong_tokens_are_named(tmp_path, text, message):
     path = tmp_path / "tokens.txt"
     path.write_text(text)
     assert refusal(path, load_tokens) == message
+
+
+ICEFALL = "<blk> 0\n<sos/eos> 1\n<unk> 2\nS 3\n▁THE 4\n▁A 5\nT 6\n▁ 7\nED 8\n#0 9\n#1 10\n"
+
+
+def test_tokens_of_icefall(tmp_path):
+    """Pieces that mark a word's start, and disambiguation symbols behind those of the model."""
+    path = tmp_path / "tokens.txt"
+    path.write_text(ICEFALL, encoding="utf-8")
+    tokens = Tokens.load(path)
+    assert tokens.symbols == ("<blk>", "<sos/eos>", "<unk>", "S", " THE", " A", "T", " ", "ED")
+    assert tokens.decode([4, 5, 3, 8, 7, 6]) == "THE ASED T"
+    assert tokens.decode([1, 4, 2, 2, 0, 5, 1]) == "THE A"
+
+
+def test_tokens_of_byte_level_bpe(tmp_path):
+    path = tmp_path / "tokens.txt"
+    lines = ["<blk> 0", "<sos/eos> 1", "<unk> 2"]
+    lines += [f"<0x{byte:02X}> {3 + byte}" for byte in range(256)]
+    path.write_text("\n".join([*lines, "▁the 259"]), encoding="utf-8")
+    tokens = Tokens.load(path)
+    text = "é的a"
+    assert tokens.decode([259, *(3 + byte for byte in b" " + text.encode())]) == f"the {text}"
+    assert tokens.decode([3 + 0xE2, 259]) == "\ufffd the"
 
 
 def test_decoding_joins_symbols_and_strips_spaces():

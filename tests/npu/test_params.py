@@ -34,6 +34,48 @@ def test_derived_sizes():
     assert params.milliseconds(80_000) == 1.0
 
 
+def test_values_are_shown_shortened(tmp_path):
+    """Python does not even write down what 50,000 hexadecimal digits are."""
+    path = tmp_path / "a.toml"
+    text = (ROOT / "npu" / "presets" / "tiny.toml").read_text(encoding="utf-8")
+    for value, shown in (
+        ("0x" + "f" * 50_000, "a very large number"),
+        (f"'{'x' * 9999}'", "xx..."),
+    ):
+        path.write_text(text.replace("lanes = 4", f"lanes = {value}"), encoding="utf-8")
+        with pytest.raises(ParamsError, match=f"lanes = .*{shown}: input should be") as caught:
+            load_params(path)
+        assert len(str(caught.value)) < 300
+
+
+def test_a_copy_is_checked():
+    params = load_params("tiny")
+    assert params.model_copy() == params
+    assert params.model_copy(update={"lanes": 5}).lanes == 5
+    assert params.model_copy(update={"energy_pj": params.energy_pj.model_copy()}) == params
+    for update, message in (
+        ({"lanes": 0}, "lanes = 0: input should be greater than or equal to 1"),
+        ({"wings": 2}, "key 'wings' is unknown"),
+        ({"bus_bytes": 16, "bank_bytes": 264}, r"bank_bytes must be a multiple of bus_bytes .16."),
+        ({"memory_latency_cycles": 65537}, "less than or equal to 65536"),
+    ):
+        with pytest.raises(ParamsError, match=message):
+            params.model_copy(update=update)
+    with pytest.raises(ParamsError, match=r"Energy: mac = -1\.0: input should be"):
+        params.energy_pj.model_copy(update={"mac": -1.0})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("clock_mhz", 1e308), ("clock_mhz", 1e-300), ("memory_latency_cycles", 1 << 17)],
+)
+def test_no_value_makes_a_report_infinite(key, value):
+    with pytest.raises(ParamsError, match=f"{key} = "):
+        params_from_dict(TINY | {key: value}, "here")
+    with pytest.raises(ParamsError, match=r"energy_pj\.mac = 1e\+308"):
+        params_from_dict(TINY | {"energy_pj": TINY["energy_pj"] | {"mac": 1e308}}, "here")
+
+
 def test_a_description_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         load_params("tiny").lanes = 5
@@ -101,9 +143,10 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(ParamsError, match=r"chip 'huge' is neither a preset .tiny, edge, max. nor"):
         load_params("huge")
     path = tmp_path / "a.toml"
-    for raw in (b"lanes = ", b"\xff\xfe", b"[a]\n[a]"):
+    deep, digits = b"lanes = " + b"[" * 50_000, b"lanes = " + b"9" * 50_000
+    for raw in (b"lanes = ", b"\xff\xfe", b"[a]\n[a]", deep, digits):
         path.write_bytes(raw)
-        with pytest.raises(ParamsError, match=r"a\.toml: not a readable TOML file"):
+        with pytest.raises(ParamsError, match=r"a\.toml: (not a readable TOML|is not UTF-8)"):
             load_params(path)
     path.write_bytes(b"")
     with pytest.raises(ParamsError, match="key 'name' is missing; key 'lanes' is missing"):

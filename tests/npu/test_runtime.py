@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from kernels import GreedySearch
 from npu.errors import InputError, MachineError
 from npu.image import Image
 from npu.params import load_params, params_from_dict
@@ -116,6 +117,31 @@ def test_chunks_give_the_same():
     # A new utterance starts from nothing.
     session.reset()
     assert session.accept(recorded["features"]) == expected
+
+
+def test_every_symbol_knows_its_call():
+    recorded = np.load(UTTERANCES / f"{NAMES[4]}.npz")
+    model = load_model("commands_rnnt")
+    graphs = (model.graphs[role] for role in ("encoder", "decoder", "joiner"))
+    kernels = GreedySearch(*graphs, max_symbols_per_frame=6)
+    wanted = kernels.accept_calls(recorded["features"])
+    assert any(len(symbols) > 1 for symbols in wanted)
+    for per_start in (1, 5, SPEECH.header.transducer.calls):
+        session = TransducerSession(SPEECH)
+        assert session.accept_calls(recorded["features"], per_start) == wanted
+
+
+def test_a_restart_counts_to_the_call_behind_it():
+    features = np.load(UTTERANCES / f"{NAMES[0]}.npz")["features"][:2]
+    session = TransducerSession(SPEECH)
+    first = session.accept_calls(features)
+    session.restart()
+    assert session.accept_calls(features) == first
+    before, second = session.cycles[:2], session.cycles[2:]
+    assert second == [before[0] + session.reset_cycles, before[1]]
+    session.reset()
+    session.accept_calls(features)
+    assert session.cycles[4:] == before
 
 
 def test_starting_less_often_costs_no_more():

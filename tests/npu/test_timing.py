@@ -25,11 +25,6 @@ def test_streams_are_ready_after_directory_and_windows():
     assert timing.prime(4) - timing.prime(3) == 2 + 2 * timing.PRIME_WORDS
 
 
-def test_a_tile_is_dealt_a_number_and_a_word_per_cycle():
-    assert timing.deal(4, 2, 0) == 4 * 7 + timing.DEAL_END
-    assert timing.deal(5, 3, 9) - timing.deal(4, 3, 2) == 10 + 7
-
-
 def test_a_vector_takes_a_group_per_cycle():
     for name in ("VMUL", "VRESCALE", "VADDS", "VSIGMOID", "VTANH", "VLUT", "VCOPY", "VFILL"):
         assert timing.vector(name, 100) - timing.vector(name, 1) == 99

@@ -88,7 +88,8 @@ def make_case(
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
     words = banks.reshape(params.lanes, -1, params.bus_bytes // 4)
-    assert twin_tile.deal(np.frombuffer(tile.image, np.uint32), words, bank, params.threads)[0] == 0
+    image = np.frombuffer(tile.image, np.uint32)
+    assert not twin_tile.deal(image, words, bank, params.threads).fault
     param = np.zeros(params.param_bytes, np.uint8)
     block_at, rows_at = 8, params.param_bytes // 2
     param[block_at : block_at + len(packed.block)] = np.frombuffer(packed.block, np.uint8)

@@ -67,9 +67,44 @@ def test_the_rules_refuse_what_axi_forbids():
     assert "crosses 4 KiB" in broken(Outputs(ar=(4088, 2)))
     assert "a burst of 65" in broken(Outputs(ar=(0, 65)))
     assert "not aligned" in broken(Outputs(aw=(4, 1)))
-    assert "before its address" in broken(Outputs(w=(0, 255, True)), ready=True)
-    beats = Outputs(aw=(0, 2)), Outputs(w=(0, 255, True))
-    assert "`last`" in broken(*beats, ready=True)
+    beat, last = (0, 255, False), (0, 255, True)
+    assert "`last`" in broken(Outputs(aw=(0, 2)), Outputs(w=last), ready=True)
+    assert "`last`" in broken(Outputs(aw=(0, 1), w=beat), ready=True)
+    assert "3 beats" in broken(
+        Outputs(w=beat), Outputs(w=beat), Outputs(w=last), Outputs(aw=(0, 2)), ready=True
+    )
+    assert "no `last`" in broken(Outputs(w=beat), Outputs(aw=(0, 1)), ready=True)
+
+
+def test_a_manager_waits_for_no_ready():
+    address, data = Outputs(aw=(0, 1)), Outputs(w=(0, 255, True))
+    assert "w: waits for awready" in broken(*[address] * 9)
+    assert "aw: waits for wready" in broken(*[data] * 9)
+    # Both on offer may wait for ever; and data may come, and be taken, before its address.
+    rules = BusRules(TINY)
+    for _ in range(50):
+        rules.check(Inputs(), Outputs(aw=(0, 1), w=(0, 255, True)))
+    rules.check(Inputs(w_ready=True), Outputs(aw=(0, 1), w=(0, 255, True)))
+    for _ in range(50):
+        rules.check(Inputs(), address)
+    rules.check(Inputs(aw_ready=True), address)
+    rules.check(Inputs(b_valid=True), Outputs())
+
+
+def test_the_rules_hold_the_memory_too():
+    for answer in (Inputs(b_valid=True), Inputs(r_valid=True)):
+        with pytest.raises(AssertionError, match=r"^[br]: a "):
+            BusRules(TINY).check(answer, Outputs())
+    # A response needs the address and the last beat.
+    for half in (Outputs(aw=(0, 1)), Outputs(w=(0, 255, True))):
+        rules = BusRules(TINY)
+        rules.check(Inputs(aw_ready=True, w_ready=True), half)
+        with pytest.raises(AssertionError, match="before address and last beat"):
+            rules.check(Inputs(b_valid=True), Outputs())
+    rules = BusRules(TINY)
+    rules.check(Inputs(ar_ready=True), Outputs(ar=(0, 2)))
+    with pytest.raises(AssertionError, match="r: `last`"):
+        rules.check(Inputs(r_valid=True, r_last=True), Outputs())
 
 
 def test_the_memory_answers_decerr_outside():

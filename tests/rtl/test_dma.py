@@ -8,16 +8,16 @@ import pytest
 from amaranth.sim import Simulator
 
 from compiler.codec.tile import pack_tile
-from npu import timing
 from npu.format import MAX_STREAM_BITS, STREAM_BITS, directory_words
 from npu.isa import Status
 from npu.params import ChipParams, load_params
 from npu.twin.dma import Dma as TwinDma
-from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.twin.tile import deal
 from rtl.dma import Dma
 from rtl.interfaces import KINDS, bank_bus_words
 from rtl.sim.bus import BusMemory, BusRules, Outputs
+from tests.formal.faults import faulty
 
 MEMORY_BYTES = 256 * 1024
 TILES = 64 * 1024  # tiles lie from here on, a place for each job
@@ -46,15 +46,18 @@ def small(rng: random.Random) -> ChipParams:
 
 
 def random_schedule(rng: random.Random) -> BusSchedule:
+    order = rng.choice(list(WriteOrder))
     if rng.random() < 0.3:
-        return BusSchedule()
+        return BusSchedule(order=order)
 
     def pattern() -> np.ndarray:
-        bits = [rng.random() < 0.6 for _ in range(rng.randint(1, 40))]
+        # Sometimes a long silence.
+        often = rng.choice([0.6, 0.6, 0.03])
+        bits = [rng.random() < often for _ in range(rng.randint(1, 40))]
         bits[rng.randrange(len(bits))] = True
         return np.array(bits)
 
-    return BusSchedule(*(pattern() for _ in range(5)))
+    return BusSchedule(*(pattern() for _ in range(5)), order)
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Bench:
     params: ChipParams
     data: np.ndarray
     schedule: BusSchedule
+    unit: type = Dma
     banks: np.ndarray = field(init=False)
     param: np.ndarray = field(init=False)
     sram: np.ndarray = field(init=False)
@@ -85,7 +89,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         p = self.params
-        self.dut = Dma(p)
+        self.dut = self.unit(p)
         self.memory = BusMemory(p, self.data, self.schedule)
         self.rules = BusRules(p)
         self.banks = np.zeros((p.lanes, p.bank_bytes), np.uint8)
@@ -247,10 +251,9 @@ class Model:
         match job.kind:
             case "LOAD_BANK":
                 banks = self.banks.view(np.uint32).reshape(p.lanes, -1, bus // 4)
-                fault, *_, loose = deal(window.view(np.uint32), banks, job.local, p.threads)
-                assert not fault
-                after = timing.deal(p.lanes, p.threads, loose)
-                return self.dma.read(cycle, beat, job.beats, after, tag=job.tag)
+                dealt = deal(window.view(np.uint32), banks, job.local, p.threads)
+                assert not dealt.fault, dealt.problem
+                return self.dma.read(cycle, beat, job.beats, dealt.cycles, tag=job.tag)
             case "LOAD_PARAM":
                 self.param[job.local : job.local + n] = window
             case "LOAD":
@@ -305,6 +308,48 @@ def test_cycles_and_bytes_equal_the_twin(seed):
         assert np.array_equal(getattr(bench, name), getattr(model, name)), name
 
 
+def store(schedule: BusSchedule, unit: type = Dma) -> tuple[int, int]:
+    """First and last cycle of a store of three bursts; its bytes are compared."""
+    p = small(random.Random(3)).model_copy(update={"dma_burst_beats": 4, "sram_bytes": 512})
+    bench = Bench(p, np.zeros(MEMORY_BYTES, np.uint8), schedule, unit)
+    bench.sram[:] = np.frombuffer(random.Random(0).randbytes(len(bench.sram)), np.uint8)
+    cycles = []
+
+    async def testbench(ctx):
+        cycles.append(await bench.ask(ctx, Job("STORE", 4096 - 2 * p.bus_bytes, beats=7)))
+        cycles.append(await bench.until_done(ctx))
+
+    bench.run(testbench)
+    n = 7 * p.bus_bytes
+    assert np.array_equal(bench.data[4096 - 2 * p.bus_bytes :][:n], bench.sram[:n])
+    return cycles[0], cycles[1]
+
+
+SILENT = np.arange(64) == 63
+
+
+@pytest.mark.parametrize("order", WriteOrder)
+@pytest.mark.parametrize("silent", ["none", "aw", "w", "b"])
+def test_a_store_ends_whatever_the_memory_waits_for(order, silent):
+    patterns = {} if silent == "none" else {silent: SILENT}
+    first, last = store(BusSchedule(**patterns, order=order))
+    assert (last - first > 64) == (silent != "none")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        # As it once was: such a memory and the chip waited for each other.
+        ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", "w: waits for awready"),
+        ("aw.valid.eq(~addressed)", "aw.valid.eq(filled & ~addressed)", "aw: waits for wready"),
+    ],
+)
+def test_a_channel_that_waits_for_the_other_is_seen(old, new, said):
+    fault = faulty("rtl.dma", old, new).Dma
+    with pytest.raises(AssertionError, match=said):
+        store(BusSchedule(order=WriteOrder.TOGETHER), fault)
+
+
 def test_the_program_is_loaded():
     rng = random.Random(1)
     p = small(rng)
@@ -340,16 +385,23 @@ def _failing(kind: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_response_stops_the_engine(kind):
     p, data, job = _failing(kind)
+    p = p.model_copy(update={"dma_queue": 4})
     bench = Bench(p, data, BusSchedule())
 
     async def testbench(ctx):
         await bench.ask(ctx, job)
+        # Those in the queue behind it never have their turn, and are not in progress then.
+        for tag in range(3):
+            await bench.ask(ctx, Job("LOAD_PARAM", 0, 0, 4, tag=tag))
         while not bench.error:
             await bench.step(ctx)
         assert bench.error == Status.BUS
         while ctx.get(bench.dut.active):
             await bench.step(ctx)
-        for _ in range(50):
+        for cycle in range(50):
+            assert not ctx.get(bench.dut.busy), f"busy {cycle} cycles after the end"
+            ctx.set(bench.dut.transfers.valid, 1)
+            assert not ctx.get(bench.dut.transfers.ready)
             await bench.step(ctx)
             assert not ctx.get(bench.dut.axi.ar.valid) and not ctx.get(bench.dut.axi.aw.valid)
         assert bench.error == Status.BUS

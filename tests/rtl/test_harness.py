@@ -11,14 +11,16 @@ import pytest
 from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
 from npu import isa, timing
+from npu.budget import Budget
 from npu.errors import MachineError
 from npu.format import directory_words
 from npu.image import Image
 from npu.isa import Status, command, encode
 from npu.params import load_params
+from npu.phrases import EndRule, PhraseSearch
 from npu.runtime import TransducerSession
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
+from npu.twin.memory import BusSchedule, WriteOrder
 from rtl.sim.machine import RtlMachine
 from tests.rtl.lockstep import Run, assert_equal, run_graph
 
@@ -32,7 +34,7 @@ ONE_COMMAND = timing.FETCH + timing.DECODE + timing.SCALAR  # cycles of a scalar
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 
 
-def random_schedule(seed: int) -> BusSchedule:
+def random_schedule(seed: int, order: WriteOrder) -> BusSchedule:
     rng = np.random.default_rng(seed)
 
     def pattern() -> np.ndarray:
@@ -40,10 +42,13 @@ def random_schedule(seed: int) -> BusSchedule:
         bits[rng.integers(len(bits))] = True
         return bits
 
-    return BusSchedule(*(pattern() for _ in range(5)))
+    return BusSchedule(*(pattern() for _ in range(5)), order)
 
 
-SCHEDULES = {"always ready": BusSchedule(), "random": random_schedule(7)}
+SCHEDULES = {
+    "always ready": BusSchedule(),
+    **{f"random, {order.name}": random_schedule(7 + order, order) for order in WriteOrder},
+}
 
 
 @cache
@@ -66,24 +71,39 @@ def test_recorded_models_run_as_on_the_twin(name, schedule):
         assert np.array_equal(answer[0].ravel(), output.ravel())
 
 
-def test_an_utterance_is_transcribed_as_on_the_twin(zoo):
+def test_phrases_are_transcribed_as_on_the_twin(zoo):
+    """An utterance and the beginning of another, several calls a start, states reset between."""
     folder = zoo / "commands_rnnt"
     image = compile_model(load_model(folder), TINY)
-    utterance = sorted((folder / "utterances").glob("*.npz"))[0]
-    with np.load(utterance) as recorded:
-        shape = image.header.transducer.features.shape
-        features, tokens = recorded["features"].reshape(-1, *shape[1:]), recorded["tokens"]
+    info = image.header.transducer
+    utterances = sorted((folder / "utterances").glob("*.npz"))[:2]
+    recorded = [np.load(path) for path in utterances]
+    first, second = (r["features"].reshape(-1, *info.features.shape[1:]) for r in recorded)
     runs = []
     for machine in (Machine, RtlMachine):
         run = Run()
-        session = TransducerSession(
+        session = SixteenAStart(
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        run.outputs.append([np.array(session.accept(features))])
+        search = PhraseSearch(
+            session, EndRule.of(0.06), info.features.scale, info.features.zero_point
+        )
+        search.accept(np.concatenate([first, second[:10]]))
+        phrases = search.finish()
+        run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
         runs.append(run)
     assert_equal(image, *runs)
-    assert np.array_equal(runs[1].outputs[0][0], tokens)
+    assert len(phrases) == 2
+    assert list(phrases[0].tokens) == recorded[0]["tokens"].tolist()
+    assert list(phrases[1].tokens) == recorded[1]["tokens"][: len(phrases[1].tokens)].tolist()
+
+
+class SixteenAStart(TransducerSession):
+    """A session that hands over as many calls as the program takes."""
+
+    def accept_calls(self, features, calls_per_start=16):
+        return super().accept_calls(features, calls_per_start)
 
 
 def program(*commands: isa.Command) -> bytes:
@@ -177,9 +197,12 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
         assert (error.status, error.pc) == (status, culprit + 1)
     with pytest.raises(MachineError, match="refused"):
         rtl.run(0)
-    rtl.reset()
-    assert rtl.run(0) == ONE_COMMAND
-    assert rtl.status is Status.OK
+    with pytest.raises(MachineError, match="refused"):
+        twin.run(0)
+    for machine in (rtl, twin):
+        machine.reset()
+        assert machine.run(0) == ONE_COMMAND
+        assert machine.status is Status.OK
 
 
 def test_illegal_commands_and_counters_outside_the_program_are_refused():
@@ -192,7 +215,7 @@ def test_illegal_commands_and_counters_outside_the_program_are_refused():
             with pytest.raises(MachineError) as raised:
                 machine.run(pc)
             assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, pc)
-        rtl.reset()
+            machine.reset()
     assert rtl.run(0) == ONE_COMMAND
 
 
@@ -203,3 +226,17 @@ def test_waves_are_written(tmp_path):
     rtl.run(0)
     rtl.close()
     assert "debug_retire" in waves.read_text()
+
+
+def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
+    count = [command("ADD", rd=1, imm=1)] * 4
+    program = b"".join(encode(c) for c in [*count, command("HALT")])
+    needed = Machine(TINY, 4096, program).run(0)
+    rtl = RtlMachine(TINY, 4096, program)
+    assert rtl.run(0, None, Budget.of_cycles(needed)) == needed
+    for made in (Machine(TINY, 4096, program), rtl):
+        with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
+            made.run(0, None, Budget.of_cycles(needed - 1))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)))
+    with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
+        endless.run(0, None, Budget.of_cycles(10_000))

@@ -9,7 +9,7 @@ from npu import timing
 from npu.format import STREAM_BITS
 from npu.params import load_params
 from npu.tile import HEADER, HEADER_WORDS
-from npu.twin.tile import TILE_FAULTS, deal
+from npu.twin.tile import deal
 from rtl.tile import TileDealer
 
 # (lanes, threads, bus bytes)
@@ -104,12 +104,13 @@ def test_damaged_tiles_are_refused_alike(shape):
     faults = set()
     for tile, (refused, cycles, banks) in zip(tiles, dealt(params, tiles), strict=True):
         expected = np.zeros_like(banks)
-        fault, *_, loose = deal(tile, expected, BANK, params.threads)
+        fault, problem, _, expected_cycles = deal(tile, expected, BANK, params.threads)
         faults.add(fault)
-        assert refused == (fault != 0), TILE_FAULTS.get(fault)
+        assert refused == (fault != 0), problem
+        # From the cycle behind the last beat to the DMA's last but one.
+        assert cycles == expected_cycles - timing.DEAL_REFUSED, problem
         if not fault:
             np.testing.assert_array_equal(banks, expected)
-            assert cycles == timing.deal(params.lanes, params.threads, loose) - 2
     assert {0, 2, 3} <= faults
 
 
@@ -142,10 +143,12 @@ def test_each_fault(name, value, fault):
     params = chip(12, 2, 8)
     tile = edited(params, name, value)
     banks = np.zeros((12, 128, 2), np.uint32)
-    assert deal(tile, banks, BANK, 2)[0] in (fault, 4 if name == "shortest" else fault)
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault in (fault, 4 if name == "shortest" else fault)
     assert not banks.any()
-    ((refused, _, _),) = dealt(params, [tile])
+    ((refused, cycles, _),) = dealt(params, [tile])
     assert refused
+    assert cycles == found.cycles - timing.DEAL_REFUSED
 
 
 def test_a_section_outside_the_bank():
@@ -153,5 +156,6 @@ def test_a_section_outside_the_bank():
     tile = tile_of(np.random.default_rng(1), params)
     short = params.model_copy(update={"bank_bytes": 256})
     banks = np.zeros((4, 32, 2), np.uint32)
-    assert deal(tile, banks, BANK, 2)[0] == 7
-    assert dealt(short, [tile])[0][0]
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault == 7
+    assert dealt(short, [tile])[0][:2] == (True, found.cycles - timing.DEAL_REFUSED)

@@ -42,7 +42,7 @@ def packed(made, params):
     st.integers(1, 80),
     st.sampled_from([0, 0.03, 0.3, 1]),
     st.integers(1, 6),
-    st.integers(1, 3),
+    st.integers(2, 3),
     st.integers(1, 3),
 )
 def test_any_matrix(seed, rows, columns, density, lanes, threads, tiles):

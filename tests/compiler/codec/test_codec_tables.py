@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.codec import choose_sets, encode, entropy_bits
+from compiler.codec import (
+    BYTES_FIRST,
+    CYCLE_BITS,
+    CYCLES_FIRST,
+    choose_sets,
+    encode,
+    entropy_bits,
+)
+from compiler.codec.ideal import ideal_bits
 
 BUS_BYTES = 16
 # Block header and two tables of at most 64 entries, tile directory, section directory and padding
@@ -17,8 +25,8 @@ def one_slot(weights):
     return weights, [np.arange(len(weights))]
 
 
-def packed_stats(weights, sets=None):
-    packed = encode(*one_slot(weights), 1, 1, sets)
+def packed_stats(weights, sets=None, cycle_bits=CYCLE_BITS):
+    packed = encode(*one_slot(weights), 1, 1, sets, cycle_bits=cycle_bits)
     np.testing.assert_array_equal(packed.decode(), weights)
     return packed.stats(BUS_BYTES)
 
@@ -41,6 +49,39 @@ def test_dense_weights_never_cost_more_than_eight_bits_each(seed, rows, columns,
 def test_pruned_laplacian_weights_stay_near_their_entropy(density, bound):
     weights = laplacian(np.random.default_rng(4), (256, 640), density)
     assert packed_stats(weights).ratio < bound
+
+
+def alphabet(values, zeros, seed=10):
+    rng = np.random.default_rng(seed)
+    weights = rng.choice(np.array(values, np.int8), (256, 640))
+    weights[rng.random(weights.shape) < zeros] = 0
+    return weights
+
+
+@pytest.mark.parametrize("values", [(-1, 1), (-3, -2, -1, 1, 2, 3), (5,)])
+@pytest.mark.parametrize("zeros", [0.4, 0.5, 0.75, 0.9, 0.95])
+def test_small_alphabets_stay_near_a_huffman_code(values, zeros):
+    weights = alphabet(values, zeros)
+    stats = packed_stats(weights)
+    assert stats.run_bits + stats.value_bits <= 1.01 * min(ideal_bits(weights).values())
+
+
+@pytest.mark.parametrize("zeros", [0.1, 0.2, 0.3])
+def test_a_cycle_is_worth_what_the_caller_says(zeros):
+    weights = alphabet([*range(-7, 0), *range(1, 8)], zeros)
+    smallest, usual, fastest = (
+        packed_stats(weights, cycle_bits=price) for price in (BYTES_FIRST, CYCLE_BITS, CYCLES_FIRST)
+    )
+    assert smallest.total_bits <= 1.01 * min(ideal_bits(weights).values())
+    assert fastest.symbols == fastest.nonzeros
+    products = [stats.total_bits * stats.symbols for stats in (smallest, usual, fastest)]
+    assert products[1] <= 1.001 * min(products)
+
+
+@pytest.mark.parametrize("price", [-1, CYCLES_FIRST + 1])
+def test_prices_out_of_range(price):
+    with pytest.raises(ValueError, match=f"cycle_bits must be 0 .* to 1024 .*, not {price}"):
+        packed_stats(np.zeros((1, 1), np.int8), cycle_bits=price)
 
 
 def test_few_distinct_values_cost_what_they_hold():

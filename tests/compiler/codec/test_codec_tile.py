@@ -34,9 +34,9 @@ def banks_of(sections, threads, bus_words, first=2):
     image = np.frombuffer(pack_tile(sections, threads, bus_words), np.uint32)
     need = bank_words([len(section) for section in sections], threads, bus_words)
     banks = np.full((len(sections), first + need + 1, bus_words), 7, np.uint32)
-    fault, _, end, *_ = deal(image, banks, first, threads)
-    assert fault == 0
-    assert end == first + need
+    dealt = deal(image, banks, first, threads)
+    assert dealt.fault == 0, dealt.problem
+    assert dealt.ends.max() == first + need
     assert (banks[:, :first] == 7).all() and (banks[:, -1] == 7).all()
     return banks[:, first:].reshape(len(sections), -1), image
 

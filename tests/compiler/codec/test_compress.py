@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from compiler.codec import Decoders, compress, compress_rows
+from compiler.codec import (
+    BYTES_FIRST,
+    CYCLES_FIRST,
+    Decoders,
+    compress,
+    compress_rows,
+)
 from compiler.codec.parallel import parts
 from npu.errors import ImageError
 from npu.format import SCALE_DTYPE, pack_block, set_of_lane, unpack_block
@@ -43,6 +49,18 @@ def test_the_same_bytes_every_time(zeros):
     weights = np.clip(weights, -128, 127).astype(np.int8)
     first, second = (compress(weights).tile(16) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("price", [BYTES_FIRST, CYCLES_FIRST])
+@given(arrays.arrays(np.int8, SHAPES, elements=EXTREMES, fill=st.just(0)), DECODERS)
+def test_bytes_first_and_cycles_first(price, weights, decoders):
+    packed = compress(weights, decoders, cycle_bits=price)
+    assert np.array_equal(packed.decode(), weights)
+    stats = packed.stats(decoders.bus_bytes)
+    empty = np.count_nonzero(~weights.any(axis=1))
+    assert stats.symbols >= stats.nonzeros + empty
+    if price == CYCLES_FIRST:
+        assert stats.symbols == stats.nonzeros + empty
 
 
 def test_large_matrices_come_close_to_their_entropy():

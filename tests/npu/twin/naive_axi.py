@@ -39,21 +39,36 @@ def read(start, address, beats, bus_bytes, longest, outstanding, latency, gap, a
     return last_beat, most
 
 
-def write(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b):
-    """Cycle of the last response: every burst waits for the response of the one before."""
+def write(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):
+    """Cycle of the last response: every burst waits for the response of the one before.
+
+    `order`: "either", "address first", "data first" or "together", as the memory wants it.
+    """
     cycle = start
     for _, n in bursts(address, beats, bus_bytes, longest):
-        state, left, not_before = "address", n, cycle
-        while state != "done":
-            if cycle >= not_before:
-                if state == "address" and aw[cycle % len(aw)]:
-                    state, not_before = "data", cycle + 1
-                elif state == "data" and w[cycle % len(w)]:
-                    left -= 1
-                    not_before = cycle + gap
-                    if left == 0:
-                        state, not_before = "response", cycle + latency
-                elif state == "response" and b[cycle % len(b)]:
-                    state = "done"
+        address_at = last_at = next_beat = None  # when taken; first cycle of the next beat
+        left, first = n, cycle
+        while True:
+            take_address, take_beat = aw[cycle % len(aw)], w[cycle % len(w)]
+            if order == "together" and left == n:
+                take_address = take_beat = take_address and cycle > first
+            if order == "address first":
+                take_beat = take_beat and address_at is not None
+            if order == "data first":
+                take_address = take_address and last_at is not None
+            if next_beat is not None and cycle < next_beat:
+                take_beat = False
+            answer = (
+                None not in (address_at, last_at)
+                and cycle >= max(address_at, last_at) + latency
+                and b[cycle % len(b)]
+            )
+            if left and take_beat:
+                left, next_beat = left - 1, cycle + gap
+                last_at = cycle if left == 0 else None
+            if address_at is None and take_address:
+                address_at = cycle
             cycle += 1
+            if answer:
+                break
     return cycle - 1

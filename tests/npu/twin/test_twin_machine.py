@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from compiler.codec.tile import pack_tile
 from npu import timing
 from npu.errors import ImageError, MachineError
-from npu.isa import Status, command
+from npu.isa import Status, command, encode
 from npu.tile import FRONT_BEATS
 from npu.twin import machine as machine_module
 from npu.twin.machine import Machine
@@ -96,7 +96,47 @@ def test_leaving_the_program():
     assert failure(made) == "program counter 0 is outside the program"
     made = machine(command("BEQ", target=77))
     assert failure(made) == "program counter 77 is outside the program"
+    made.reset()
     assert failure(made, -1) == "program counter -1 is outside the program"
+
+
+def test_a_chip_in_error_is_refused_until_a_reset():
+    made = machine(command("ADD", rd=1, imm=5), command("BEQ", target=77), command("HALT"))
+    failure(made)
+    assert made.status == Status.ILLEGAL_COMMAND
+    refusal = r"refused to {}: in error \(ILLEGAL_COMMAND\); reset"
+    with pytest.raises(MachineError, match=refusal.format("start")):
+        made.run(2, {2: 1})
+    with pytest.raises(MachineError, match=refusal.format("load a program")):
+        made.load(0, 1)
+    assert made.registers[:3] == [0, 5, 1]
+    made.reset()
+    assert not any(made.registers)
+    made.run(2)
+
+
+def test_loads_of_programs():
+    made = machine(command("ADD", rd=1, imm=5))
+    raw = encode(command("ADD", rd=1, imm=6)) + encode(command("HALT"))
+    put(made.memory.data, 64, np.frombuffer(raw, np.uint8))
+    for address, n, message in (
+        (64, 0, "refused to load 0 commands: program memory holds 1 to 768"),
+        (64, 769, "refused to load 769 commands: program memory holds 1 to 768"),
+        (68, 2, "refused to load a program from 0x44: not a multiple of 8"),
+    ):
+        with pytest.raises(MachineError, match=message) as refused:
+            made.load(address, n)
+        assert refused.value.status is None
+    made.run(0)
+    assert made.registers[1] == 5
+    made.load(64, 2)
+    made.run(0)
+    assert made.registers[1] == 6
+    with pytest.raises(MachineError, match="program load failed: bus error") as failed:
+        made.load(len(made.memory.data) - 32, 2)
+    assert failed.value.status == made.status == Status.BUS
+    made.reset()
+    assert failure(made) == "program counter 0 is outside the program"
 
 
 def test_wrong_arguments():
@@ -146,7 +186,7 @@ def matvec(**fields):
         (command("LOAD_PARAM", param=8, beats=1024), "8192 bytes at 0x8 lie outside parameter"),
         (command("LOAD_PARAM", param=4, beats=1), "address 0x4 in parameter memory is not"),
         (command("LOAD_REG", rd=1, ext=2), "address 0x2 is not a multiple of 4"),
-        (command("STORE_REG", ext=END), "bus error: 4 bytes at 0x10000 lie outside"),
+        (command("STORE_REG", ext=END), "bus error: 8 bytes at 0x10000 lie outside"),
         (matvec(a=4), "address 0x4 in SRAM is not a multiple of 8"),
         (matvec(a=8192), "8 bytes at 0x2000 lie outside SRAM"),
         (
@@ -252,6 +292,68 @@ def test_a_tile_is_dealt_to_the_banks():
         [1 << 20 | 64, lane << 20, 0, (lane + 1) << 20, *words, *[0] * (7 - len(words))]
         for lane, words in enumerate(map(list, streams))
     ]
+
+
+# --- transfers that fail ------------------------------------------------------------------------
+ADD = command("ADD", rd=1, rs1=1, imm=1)
+OUTSIDE = command("LOAD_PARAM", ext=END - 8 * 20, param=0, beats=21, tag=3)
+# The cycle behind the answer to the 21st beat, counted from the transfer's first.
+ANSWERED = timing.DMA_START + 20 + 21
+
+
+def stopped(*commands):
+    """Records and the error of a program that stops."""
+    records = []
+    made = machine(*commands, observer=lambda retire, _: records.append(retire))
+    with pytest.raises(MachineError) as raised:
+        made.run(0)
+    return records, raised.value
+
+
+def test_a_failed_transfer_stops_the_chip_in_the_next_fetch():
+    records, error = stopped(OUTSIDE, *[ADD] * 30)
+    assert (error.status, error.pc) == (Status.BUS, 0)
+    taken = records[0].end
+    # The last command that was fetched before the answer came.
+    assert records[-1].start - OVERHEAD < taken + ANSWERED <= records[-1].end + 1
+    assert len(records) < 20
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        *(command("WAIT", tags=8), command("LOAD", beats=1), command("LOAD_REG", rd=2)),
+        *(command("STORE", beats=1), command("LOAD_PARAM", ext=0, param=512, beats=1), ADD),
+    ],
+    ids=str,
+)
+def test_a_failed_transfer_stops_what_waits(wait):
+    """The last one behind HALT."""
+    queued = [command("LOAD_PARAM", ext=0, param=256, beats=1, tag=1)] * 3
+    records, error = stopped(OUTSIDE, *queued, wait)
+    assert (error.status, error.pc) == (Status.BUS, 0)
+    assert len(records) == (6 if wait is ADD else 4)
+
+
+def test_a_fault_before_the_answer_is_told_instead():
+    records, error = stopped(OUTSIDE, command("VCOPY", n=8, a=1))
+    assert (error.status, error.pc, len(records)) == (Status.ADDRESS, 1, 1)
+    records, error = stopped(OUTSIDE, *[ADD] * 20, command("VCOPY", n=8, a=1))
+    assert (error.status, error.pc) == (Status.BUS, 0)
+
+
+def test_a_reset_forgets_a_failed_transfer():
+    made = machine(OUTSIDE, command("WAIT", tags=8), command("HALT"), ADD)
+    assert "bus error" in failure(made)
+    made.reset()
+    made.run(3)
+    assert made.registers[1] == 1
+
+
+def test_a_word_behind_the_last_bus_word_is_outside():
+    cmd = command("LOAD_REG", rd=1, ext=96)
+    made = Machine(chip(), 100, encode(cmd) + bytes(32))
+    assert "bus error: 8 bytes at 0x60 lie outside" in failure(made)
 
 
 # --- races --------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from compiler.codec.tile import pack_tile
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu import timing
+from npu.errors import MachineError
 from npu.format import LUT_BYTES, ROW_DTYPE, SCALES_AT, STREAM_BITS, directory_words
-from npu.isa import command
+from npu.isa import Status, command
 from npu.params import load_params
 from npu.runtime import GraphSession, TransducerSession
 from npu.twin import matvec
@@ -250,6 +251,28 @@ def test_another_destination_with_the_same_weights():
     assert messages[0].startswith("matvec: a destination or scale index is out of range")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"a": 4}, {"a": 8192}, {"a": 8184}, {"a": 2**24 - 8}),
+        *({"dst": DST + 1, "dst_type": 1}, {"dst": 8193}, {"dst": 8192}),
+        *({"columns": 0}, {"columns": 1025}, {"rows": 4}, {"bank": 511}, {"block": 4}),
+    ],
+    ids=str,
+)
+def test_operands_are_checked_whatever_is_remembered(fields):
+    product = Product(sparse(1))
+    bad, stops = product.multiply(**fields), []
+    for before in ([], [product.multiply()], [product.multiply(), product.multiply()]):
+        made = machine(*product.load(), WAIT, *before, bad)
+        product.place(made)
+        with pytest.raises(MachineError) as raised:
+            made.run(0)
+        stops.append((str(raised.value).split(": ", 1)[1], raised.value.status))
+    assert stops[0] == stops[1] == stops[2]
+    assert stops[0][1] in (Status.ADDRESS, Status.TABLE, Status.RECORD)
+
+
 # --- odd but legal directories ------------------------------------------------------------------
 def edited(product, change):
     """The product with its sections' directories changed.
@@ -297,6 +320,33 @@ def test_records_shared_or_unused(change):
         raw = raw[:1024]
     product.constants = bytes(raw)
     assert_remembered_as_stepped([product], [*product.load(), WAIT, product.multiply()])
+
+
+def test_a_section_that_goes_on_in_what_was_there_before():
+    """Lane 0's words come from the tile that is loaded now and from the one before."""
+    weights = np.random.default_rng(1).integers(1, 128, (30, 40)).astype(np.int8)
+    long = Product(weights)
+    others = [Product(weights, at=16384 * i) for i in (1, 2, 3)]
+    sections = long.tile.packed.sections
+    # As many words as leave whole bus words before them.
+    last = 2 - len(sections[0]) % 2
+
+    def replaced(product, words):
+        tile = product.tile
+        image = pack_tile([words, *sections[1:]], 2, 2)
+        product.tile = type(tile)(tile.packed, image, tile.records, tile.bank_words)
+
+    for number, other in enumerate(others):
+        words = sections[0].copy()
+        words[-last:] = 0x01010101 * (17 * number + 1)
+        replaced(other, words)
+    replaced(long, sections[0][:-last])
+    commands = []
+    for other in others:
+        commands += [*other.load(), WAIT, *long.load(), WAIT, long.multiply(), long.multiply()]
+    records = assert_remembered_as_stepped([long, *others], commands, starts=1)
+    outputs = [sram[DST : DST + 30] for retire, sram in records if retire.name == "MATVEC"]
+    assert len(set(outputs)) == 3
 
 
 def test_more_rows_than_a_tile_has():

@@ -1,0 +1,96 @@
+"""Every input is read through here: a regular file of at most so many bytes, else a clear error.
+
+A named pipe would be waited for without end, a device or a sparse file would fill the memory.
+"""
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from npu.errors import NpuError
+
+HEAD_BYTES = 64
+"""What `refuse` of `read_file` sees."""
+
+_KINDS = (
+    (stat.S_ISDIR, "Is a directory"),
+    (stat.S_ISFIFO, "it is a named pipe; give a regular file"),
+    (stat.S_ISSOCK, "it is a socket; give a regular file"),
+    (lambda mode: not stat.S_ISREG(mode), "it is a device; give a regular file"),
+)
+
+
+def open_file(
+    path: str | Path, most: int, error: type[NpuError] = NpuError, name: str | None = None
+) -> io.BufferedReader:
+    """Open a regular file of at most `most` bytes for reading.
+
+    Raises `error`, naming the path (or `name`) and the reason, for anything else.
+    """
+    name = str(path) if name is None else name
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise error(f"{name}: cannot be read: {reason}") from problem
+    try:
+        found = os.fstat(opened)
+        for is_kind, reason in _KINDS:
+            if is_kind(found.st_mode):
+                raise error(f"{name}: cannot be read: {reason}")
+        require_size(name, found.st_size, most, error)
+    except BaseException:
+        os.close(opened)
+        raise
+    return io.BufferedReader(io.FileIO(opened))
+
+
+def read_file(
+    path: str | Path,
+    most: int,
+    error: type[NpuError] = NpuError,
+    refuse: Callable[[bytes, int], str | None] = lambda head, size: None,
+    name: str | None = None,
+) -> bytes:
+    """The bytes of a regular file of at most `most` bytes.
+
+    `refuse` gets the first HEAD_BYTES and the size before the rest is read, and gives the reason
+    where the file is something else. Raises `error` as `open_file` does, with that reason, and for
+    a file that grows while it is read.
+    """
+    name = str(path) if name is None else name
+    with open_file(path, most, error, name) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if reason := refuse(file.peek(HEAD_BYTES)[:HEAD_BYTES], size):
+                raise error(f"{name}: {reason}")
+            data = file.read(size + 1)
+            if len(data) > size:
+                data += file.read(max(0, most + 1 - len(data)))
+        except OSError as problem:
+            raise error(f"{name}: cannot be read: {problem.strerror or problem}") from problem
+    require_size(name, len(data), most, error)
+    return data
+
+
+def read_text(path: str | Path, most: int, error: type[NpuError] = NpuError) -> str:
+    """The text of a regular UTF-8 file of at most `most` bytes, its lines ended by newlines alone.
+
+    Raises `error` as `read_file`.
+    """
+    try:
+        text = read_file(path, most, error).decode("utf-8")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as problem:
+        raise error(
+            f"{path}: is not UTF-8 text (byte {problem.start}); save it as UTF-8"
+        ) from problem
+
+
+def require_size(name: str, size: int, most: int, error: type[NpuError] = NpuError) -> None:
+    """Raise `error` for more than `most` bytes."""
+    if size > most:
+        raise error(f"{name}: has {size:,} bytes, at most {most:,} are read; is it the right file?")

@@ -1,0 +1,59 @@
+"""What a chip did between two moments, and the shares that every report gives of it.
+
+    product_utilisation = macs / (matvec_cycles * lanes)    of the product's cycles
+    run_utilisation     = macs / (cycles * lanes)           of the whole run
+    wait_cycles         = cycles in which the running command waited for a transfer: its own, one
+                          with its tag, or a place in the DMA's queue
+
+`macs` are multiplications by a nonzero weight. The product's cycles are those of matrix-vector
+commands, from their start to their last result; the run's are all from a start of the chip to its
+halt. A layer's product can be busy while the run is not: of a matrix that is streamed from slow
+memory, the run waits most of the time.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+def utilisation(macs: float, cycles: float, lanes: int) -> float:
+    """Share of the lanes' cycles that multiply by a nonzero weight; 0 where there are no cycles."""
+    return macs / (cycles * lanes) if cycles else 0.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """Counts since the machine was made; differences of two snapshots are those in between.
+
+    Attributes
+    ----------
+    cycles : in which a program ran.
+    matvec_cycles : of matrix-vector commands.
+    wait_cycles : in which a command waited for a transfer.
+    macs : multiplications by a nonzero weight.
+    bytes_read, bytes_written : over the bus, transfers behind other commands too.
+    """
+
+    cycles: int
+    matvec_cycles: int
+    wait_cycles: int
+    macs: int
+    bytes_read: int
+    bytes_written: int
+
+    def __sub__(self, earlier: Self) -> "Work":
+        return Work(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
+
+    def __add__(self, other: Self) -> "Work":
+        return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def report(self, lanes: int) -> dict[str, Any]:
+        """The counts and both utilisations, by the names that every JSON has."""
+        return {
+            "macs": self.macs,
+            "matvec_cycles": self.matvec_cycles,
+            "wait_cycles": self.wait_cycles,
+            "bytes_read": self.bytes_read,
+            "bytes_written": self.bytes_written,
+            "product_utilisation": utilisation(self.macs, self.matvec_cycles, lanes),
+            "run_utilisation": utilisation(self.macs, self.cycles, lanes),
+        }

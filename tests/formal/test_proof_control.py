@@ -1,0 +1,384 @@
+"""What a host writes is done or refused as the register map says, whatever comes.
+
+The specification keeps the control block's registers a second time, from the accesses on the bus.
+What it assumes of sequencer and DMA is their contract (`rtl.interfaces.host`, `rtl.dma`): the DMA's
+part is proven in test_proof_hold, the sequencer's in test_proof_sequencer.
+
+Not proven: that the counters behind CYCLES count (they are made by the same lines), and anything of
+a bus wider or a program memory larger than PARAMS has; the tests run other sizes.
+"""
+
+import pytest
+from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
+
+from npu.format import VERSION
+from npu.isa import COMMAND_BYTES, Status
+from npu.params import load_params
+from rtl.axi import Response
+from rtl.control import Control
+from rtl.interfaces import PC_BITS, STATUS_BITS
+from rtl.registers import BY_NAME, ID, REGISTERS
+from tests.formal.faults import faulty
+from tests.formal.prove import check, prove
+
+# Program memory of 24 commands, not a power of two.
+PARAMS = load_params("tiny").model_copy(update={"program_bytes": 768, "lanes": 1})
+BUS = PARAMS.bus_bytes
+BEATS = PARAMS.program_bytes // BUS
+WORDS = COMMAND_BYTES // BUS
+SCALARS = [f"R{i}" for i in range(16)]
+# Cycles from the bus being quiet to the end of a reset.
+RESET_CYCLES = 4
+
+
+MOVING_CHECKS = {"read_value", "loads", "write_answer", "load_only_when_quiet"}
+
+
+def offset(name: str) -> int:
+    return BY_NAME[name].offset
+
+
+class ControlSpec(wiring.Component):
+    """Any accesses of a host; sequencer and DMA do what their contracts allow."""
+
+    def __init__(self, unit: Control) -> None:
+        self._unit = unit
+        super().__init__(
+            {
+                "aw_valid": In(1),
+                "w_valid": In(1),
+                "strb": In(4),
+                "ar_valid": In(1),
+                "write_address": In(8),
+                "read_address": In(8),
+                "data": In(32),
+                "b_ready": In(1),
+                "r_ready": In(1),
+                "running": In(1),
+                "host_error": In(STATUS_BITS),
+                "host_error_pc": In(PC_BITS),
+                "host_read": In(32),
+                "active": In(1),
+                "moving": In(1),
+                "dma_error": In(STATUS_BITS),
+                "dma_error_pc": In(PC_BITS),
+                "done": In(1),
+                "cycles_event": In(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        bus = unit.axil
+        m.d.comb += [
+            bus.aw.valid.eq(self.aw_valid),
+            bus.aw.payload.addr.eq(self.write_address),
+            bus.w.valid.eq(self.w_valid),
+            bus.w.payload.data.eq(self.data),
+            bus.w.payload.strb.eq(self.strb),
+            bus.ar.valid.eq(self.ar_valid),
+            bus.ar.payload.addr.eq(self.read_address),
+            bus.b.ready.eq(self.b_ready),
+            bus.r.ready.eq(self.r_ready),
+            unit.host.running.eq(self.running),
+            unit.host.error.eq(self.host_error),
+            unit.host.error_pc.eq(self.host_error_pc),
+            unit.host.read.eq(self.host_read),
+            unit.active.eq(self.active),
+            unit.moving.eq(self.moving),
+            unit.dma_error.eq(self.dma_error),
+            unit.dma_error_pc.eq(self.dma_error_pc),
+            unit.program.done.eq(self.done),
+            unit.events.cycles.eq(self.cycles_event),
+        ]
+        self._accesses(m, bus)
+        wiped = self.before(m, unit.reset)  # in this cycle the units are reset
+        self.refused: dict[str, Value] = {}
+        self.start_pc, self.commands = Signal(PC_BITS), Signal(PC_BITS)
+        self.address = Signal(32)
+        self._environment(m, unit, wiped)
+        self._states(m, unit)
+        self._actions(m, unit, wiped)
+        self._load(m, unit)
+        self._registers(m, unit)
+        self._answers(m, bus)
+        return m
+
+    def before(self, m: Module, value, init: int = 0) -> Signal:
+        """A value in the cycle before."""
+        value = Value.cast(value)
+        signal = Signal(value.shape(), name="before", init=init)
+        m.d.sync += signal.eq(value)
+        return signal
+
+    def _accesses(self, m: Module, bus) -> None:
+        """An access comes in the cycle after its request is taken; its answer in the one behind."""
+        self.write, self.read, self.whole = Signal(), Signal(), Signal()
+        self.at, self.value = Signal(8), Signal(32)
+        write, read = bus.aw.valid & bus.aw.ready, bus.ar.valid & bus.ar.ready
+        m.d.sync += [
+            self.write.eq(write),
+            self.read.eq(read),
+            self.whole.eq(self.strb.all()),
+            self.at.eq(Mux(write, self.write_address, self.read_address) & 0xFC),
+            self.value.eq(self.data),
+        ]
+
+    def writes(self, name: str):
+        return self.write & self.whole & (self.at == offset(name))
+
+    def _environment(self, m: Module, unit, wiped) -> None:
+        """What sequencer and DMA may do."""
+        running = self.before(m, self.running)
+        host_error = self.before(m, self.host_error)
+        dma_error = self.before(m, self.dma_error)
+        active = self.before(m, self.active)
+        moving = self.before(m, self.moving)
+        moved = self.before(m, moving)
+        hold = self.before(m, unit.hold)
+        start = self.before(m, unit.host.start)
+        loading = self.before(m, unit.program.valid)
+        reset = self.before(m, wiped, init=1)
+        self.was_running, self.was_moving, self.reset_now = running, moving, reset
+        none = [self.running, self.active, self.moving, self.host_error, self.dma_error]
+        m.d.comb += [
+            *(Assume(~reset | (signal == 0)) for signal in none),
+            # The sequencer runs from a start on, and stops once with its error.
+            Assume(~self.running | running | start),
+            Assume(~start | reset | self.running),
+            Assume((host_error == Status.OK) | reset | (self.host_error == host_error)),
+            Assume((self.host_error == host_error) | reset | (running & ~self.running)),
+            Assume(~self.running | (self.host_error == Status.OK)),
+            # The DMA does not go on the bus while it is held; its error stays, and comes from a
+            # transfer: in the cycle after its last at the latest.
+            Assume(~self.active | active | ~hold),
+            Assume(~self.moving | moving | self.running),
+            Assume((dma_error == Status.OK) | reset | (self.dma_error == dma_error)),
+            Assume((self.dma_error == dma_error) | reset | moving | moved | loading),
+            Assume(~self.done | (unit.program.valid & self.active)),
+        ]
+        for name in ("host_error", "dma_error"):
+            pc = getattr(self, f"{name}_pc")
+            error, before = getattr(self, name), self.before(m, pc)
+            was = (host_error, dma_error)[name == "dma_error"]
+            m.d.comb += Assume((was == Status.OK) | (error == Status.OK) | (pc == before))
+
+    def _states(self, m: Module, unit) -> None:
+        """What the chip is said to do, and whether it is free: now and in the cycle before."""
+        self.error, self.error_pc = Signal(STATUS_BITS), Signal(PC_BITS)
+        with m.If(self.host_error != Status.OK):
+            m.d.comb += [self.error.eq(self.host_error), self.error_pc.eq(self.host_error_pc)]
+        with m.Elif((self.dma_error != Status.OK) & ~self.running):
+            m.d.comb += [self.error.eq(self.dma_error), self.error_pc.eq(self.dma_error_pc)]
+        self.still_moving = self.moving | self.was_moving
+        self.free = ~self.running & ~unit.program.valid & ~unit.hold
+        self.good = self.error == Status.OK
+        self.free_before = self.before(m, self.free)
+        self.good_before = self.before(m, self.good)
+        self.quiet_before = self.before(m, ~self.still_moving)
+
+    def _actions(self, m: Module, unit, wiped) -> None:
+        start, reset, load = self.value[0], self.value[1], self.value[2]
+        one = start + reset + load <= 1
+        fits = (self.commands != 0) & (self.commands <= PARAMS.program_commands)
+        fits &= self.address[: exact_log2(BUS)] == 0
+        ready = self.free_before & self.good_before
+        quiet = ready & self.quiet_before
+        allowed, done = Signal(), Signal()
+        m.d.comb += [
+            allowed.eq(one & (~start | ready) & (~load | (quiet & fits))),
+            done.eq(self.writes("CONTROL") & allowed),
+        ]
+        self.refused["CONTROL"] = ~allowed
+        self.clears = done & self.value[3]
+        check(m, "start", unit.host.start == (done & start))
+        check(m, "start_only_when_free", ~unit.host.start | self.free)
+        check(m, "start_at", unit.host.pc == self.start_pc)
+        check(m, "load_only_when_quiet", ~(done & load) | (self.free & self.good & ~self.moving))
+
+        held, loading = self.before(m, unit.hold), self.before(m, unit.program.valid)
+        asked_reset, asked_load = self.before(m, done & reset), self.before(m, done & load)
+        ended, over = self.before(m, self.done), self.before(m, wiped)
+        check(m, "hold", unit.hold == ((held | asked_reset) & ~over))
+        check(m, "loads", unit.program.valid == ((asked_load | (loading & ~ended)) & ~over))
+        # Units are reset while the bus is quiet, and soon; then a start is allowed.
+        check(m, "reset_only_when_quiet", ~(unit.reset | wiped) | (unit.hold & ~self.active))
+        waited = Signal(range(RESET_CYCLES + 2))
+        m.d.sync += waited.eq(0)
+        with m.If(unit.hold & ~self.active & (waited <= RESET_CYCLES)):
+            m.d.sync += waited.eq(waited + 1)
+        check(m, "reset_ends", waited < RESET_CYCLES)
+        check(m, "idle_after_reset", ~over | (self.free & self.good))
+        check(m, "start_after_reset", ~self.before(m, over) | ~self.before(m, self.free) | ready)
+
+    def _load(self, m: Module, unit) -> None:
+        program = unit.program
+        was = self.before(m, program.valid)
+        for name, payload in (("address", program.address), ("beats", program.beats)):
+            before = self.before(m, payload)
+            check(m, f"load_{name}_stable", ~(was & program.valid) | (payload == before))
+        check(m, "load_address", ~program.valid | (program.address == self.address))
+        check(m, "load_size", ~program.valid | (program.beats == self.commands * WORDS))
+        check(m, "load_fits", ~program.valid | ((program.beats != 0) & (program.beats <= BEATS)))
+        check(m, "load_aligned", ~program.valid | (program.address[: exact_log2(BUS)] == 0))
+        check(m, "commands_fit", unit.commands <= PARAMS.program_commands)
+        check(m, "no_commands_while_loading", ~program.valid | (unit.commands == 0))
+        well, size = self.before(m, self.done & self.good), self.before(m, self.commands)
+        badly, ended = self.before(m, self.done & ~self.good), self.before(m, self.done)
+        commands = self.before(m, unit.commands)
+        check(m, "commands_loaded", ~well | (unit.commands == size))
+        check(m, "commands_lost", ~badly | (unit.commands == 0))
+        check(m, "commands_stay", program.valid | ended | (unit.commands == commands))
+
+    def _registers(self, m: Module, unit) -> None:
+        """The registers once more."""
+        for name, signal in (
+            ("START_PC", self.start_pc),
+            ("PROGRAM_ADDRESS", self.address),
+            ("PROGRAM_COMMANDS", self.commands),
+        ):
+            refused = self.value >= 1 << len(signal) if len(signal) < 32 else 0
+            if name != "START_PC":
+                refused = refused | unit.program.valid
+            self.refused[name] = refused
+            with m.If(self.writes(name) & ~refused):
+                m.d.sync += signal.eq(self.value)
+        enabled, happened = Signal(2), Signal(2)
+        with m.If(self.writes("IRQ_ENABLE")):
+            m.d.sync += enabled.eq(self.value)
+        cleared = Mux(self.writes("IRQ_STATUS"), self.value[:2], 0)
+        events = Cat(self.was_running & ~self.running, self.done)
+        m.d.sync += happened.eq((happened & ~cleared) | events)
+        check(m, "interrupt", unit.irq == (enabled & happened).any())
+        cycles, seen = Signal(32), self.before(m, self.cycles_event)
+        m.d.sync += cycles.eq(Mux(self.clears, 0, cycles + seen))
+        state = Signal(32)
+        m.d.comb += state.eq(
+            Cat(
+                self.running,
+                unit.program.valid,
+                unit.hold,
+                self.still_moving,
+                Const(0, 4),
+                self.error,
+            )
+        )
+        self.shown = {
+            "ID": ID,
+            "VERSION": VERSION,
+            "STATUS": self.before(m, state),
+            "ERROR_PC": self.before(m, self.error_pc),
+            "START_PC": self.start_pc,
+            "PROGRAM_ADDRESS": self.address,
+            "PROGRAM_COMMANDS": self.commands,
+            "IRQ_ENABLE": enabled,
+            "IRQ_STATUS": happened,
+            "CYCLES": cycles,
+        }
+        scalar = (self.at >= offset("R0")) & (self.at <= offset("R15"))
+        for name in SCALARS:
+            self.shown[name] = self.host_read
+            self.refused[name] = ~self.free_before
+        written = self.write & self.whole & scalar & self.free_before
+        check(m, "scalar_written", unit.host.write == written)
+        check(m, "scalar_free", ~written | ~self.running)
+        check(m, "scalar_value", ~written | (unit.host.value == self.value))
+        check(m, "scalar_index", ~scalar | (unit.host.index == self.at[2:6]))
+
+        # What STATUS says is true until the host's next access.
+        idle = (state[:4] == 0) & self.good
+        was_idle = self.before(m, idle)
+        asked = self.before(m, unit.host.start | self.writes("CONTROL"))
+        check(m, "no_error_behind_the_end", ~was_idle | asked | idle)
+        was_error, before_pc = self.before(m, ~self.good), self.before(m, self.error_pc)
+        stays = ~self.good & (self.error_pc == before_pc)
+        check(m, "error_stays", ~was_error | self.reset_now | stays | self.running)
+        check(m, "no_index_without_error", ~self.good | (self.error_pc == 0))
+
+    def _answers(self, m: Module, bus) -> None:
+        """Every answer, in the cycle behind the access."""
+        refused, shown, known = Signal(), Signal(32), Signal()
+        m.d.comb += [refused.eq(1), known.eq(1)]
+        with m.Switch(self.at):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    readable = register.access != "wo"
+                    may_write = self.whole & ~self.refused.get(register.name, Const(0, 1))
+                    if register.access == "ro":
+                        may_write = 0
+                    m.d.comb += refused.eq(Mux(self.write, ~may_write, not readable))
+                    if readable and register.name in self.shown:
+                        m.d.comb += shown.eq(self.shown[register.name])
+                    elif readable:
+                        m.d.comb += known.eq(0)  # one of the other counters
+        response = Mux(self.before(m, refused), Response.SLVERR, Response.OKAY)
+        wrote, read = self.before(m, self.write), self.before(m, self.read)
+        check(m, "write_answer", ~wrote | (bus.b.valid & (bus.b.payload.resp == response)))
+        check(m, "read_answer", ~read | (bus.r.valid & (bus.r.payload.resp == response)))
+        data, known = self.before(m, shown), self.before(m, known)
+        check(m, "read_value", ~(read & known) | (bus.r.payload.data == data))
+
+
+def test_control():
+    verdict = prove(ControlSpec(Control(PARAMS)))
+    assert verdict.proved, verdict
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        ("(start & ~ready)", "(start & ~free)", {"start", "start_only_when_free"}),
+        ("(program_commands != 0)", "(program_commands < 65536)", {"load_fits", "loads"}),
+        ("<= self._params.program_commands", "<= 32", {"load_fits", "loads"}),
+        ("~program_address[: exact_log2(bus_bytes)].any()", "1", {"load_aligned", "loads"}),
+        ("            | (start & load)\n", "", {"start", "loads", "write_answer"}),
+        ("resetting & ~self.active & ", "resetting & ", {"reset_only_when_quiet"}),
+        ("with m.If(wiped):", "with m.If(self.reset):", {"hold", "reset_only_when_quiet"}),
+        ("m.If(wiped):", "m.If(wiped & ~self.moving):", {"hold", "reset_ends", "idle_after_reset"}),
+        ("moving.eq(self.moving | moved)", "moving.eq(self.moving)", MOVING_CHECKS),
+        (
+            " & ~self.host.running):\n            m.d.comb += [error",
+            "):\n            m.d.comb += [error",
+            {"read_value", "start"},
+        ),
+        ("happened.eq(happened & ~bus.write_data)", "happened.eq(0)", {"interrupt", "read_value"}),
+        (
+            "with m.If(ran & ~self",
+            'with m.If(~writes["IRQ_STATUS"] & ran & ~self',
+            {"interrupt", "read_value"},
+        ),
+        (
+            "program_commands, ~loading)",
+            "program_commands, 1)",
+            {"load_size", "load_beats_stable", "write_answer", "load_fits"},
+        ),
+        (
+            "& ~refused & asked[name]",
+            "& asked[name]",
+            {
+                "start",
+                "loads",
+                "hold",
+                "read_value",
+                "start_only_when_free",
+                "load_only_when_quiet",
+                "load_fits",
+            },
+        ),
+        ("writes_scalar & free", "writes_scalar", {"scalar_written", "scalar_free"}),
+        (
+            "            with m.If(error == Status.OK):\n",
+            "            with m.If(1):\n",
+            {"commands_lost"},
+        ),
+        ("loading.eq(1), self.commands.eq(0)", "loading.eq(1)", {"no_commands_while_loading"}),
+    ],
+)
+def test_faulty_control(old, new, failed):
+    verdict = prove(ControlSpec(faulty("rtl.control", old, new).Control(PARAMS)))
+    assert verdict.refuted and verdict.failed in failed, verdict

@@ -1,0 +1,208 @@
+"""The DMA under a coming reset and after an error, against any subordinate that answers in order.
+
+This is what the control block takes for granted (test_proof_control). That the bus's rules are kept
+is a proof of its own (test_proof_axi).
+"""
+
+import pytest
+from amaranth.hdl import Array, Assume, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+import rtl.dma
+from npu.isa import Status
+from rtl.interfaces import KINDS
+from tests.formal.faults import faulty
+from tests.formal.prove import check, prove
+from tests.formal.small import PARAMS as SMALL
+
+OUTSTANDING = 2
+PARAMS = SMALL.model_copy(
+    update={
+        "program_bytes": 64,
+        "dma_burst_beats": 2,
+        "dma_outstanding": OUTSTANDING,
+        "dma_queue": 2,
+    }
+)
+BEATS = 2
+"""Transfers have less than 2^BEATS beats, and the DMA's counters are as narrow."""
+# Handshakes of a transfer: an address, a beat and a response for every beat at most.
+MOST_STEPS = 3 * ((1 << BEATS) - 1)
+PATIENCE = 3
+"""Cycles in which the DMA neither waits for the bus nor offers it anything."""
+
+
+class HoldSpec(wiring.Component):
+    """Transfers of any kind, address and size; a subordinate that answers what was asked, or not.
+
+    An active DMA offers the bus something or waits for an answer that is owed, a transfer takes a
+    bounded number of both: where the bus answers, the DMA comes to rest.
+    """
+
+    def __init__(self, unit) -> None:
+        self._unit = unit
+        super().__init__(
+            {
+                "ask": In(1),
+                "kind": In(3),
+                "address": In(12),
+                "beats": In(BEATS),
+                "tag": In(3),
+                "load_program": In(1),
+                "hold": In(1),
+                "ar_ready": In(1),
+                "aw_ready": In(1),
+                "w_ready": In(1),
+                "r_valid": In(1),
+                "r_resp": In(2),
+                "r_data": In(8 * PARAMS.bus_bytes),
+                "b_valid": In(1),
+                "b_resp": In(2),
+            }
+        )
+
+    def before(self, m: Module, value, init: int = 0) -> Signal:
+        """A value in the cycle before."""
+        value = Value.cast(value)
+        signal = Signal(value.shape(), name="before", init=init)
+        m.d.sync += signal.eq(value)
+        return signal
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        t, program = unit.transfers, unit.program
+        m.d.comb += [
+            t.valid.eq(self.ask),
+            t.kind.eq(self.kind),
+            t.address.eq(self.address),
+            t.beats.eq(self.beats),
+            t.tag.eq(self.tag),
+            unit.hold.eq(self.hold),
+            program.valid.eq(self.load_program),
+            program.beats.eq(2),
+            Assume(~self.ask | ((self.beats != 0) & (self.kind < len(KINDS)))),
+            Assume(~self.ask | (self.address[:3] == 0)),
+        ]
+        # A program is loaded when nothing else is in the queue, as the control block sees to.
+        moving = self.before(m, unit.busy)
+        loading = self.before(m, program.valid & ~program.done)
+        m.d.comb += [
+            Assume(~loading | self.load_program),
+            Assume(loading | ~self.load_program | ~(unit.busy | moving | t.valid)),
+            Assume(~self.load_program | ~self.ask),
+        ]
+        owed = self._subordinate(m, unit)
+
+        was_active, was_held = self.before(m, unit.active), self.before(m, self.hold)
+        check(m, "held_off_the_bus", ~unit.active | was_active | ~was_held)
+        channels = [unit.axi.ar.valid, unit.axi.aw.valid, unit.axi.w.valid]
+        offers = Signal()
+        m.d.comb += offers.eq(sum(channels) != 0)
+        check(m, "active_on_the_bus", unit.active | ~(offers | owed))
+        taken = t.valid & t.ready
+        check(m, "moving_from_a_transfer", ~unit.busy | moving | taken)
+        check(m, "done_of_a_load", ~program.done | (program.valid & unit.active))
+
+        error, pc = self.before(m, unit.error), self.before(m, unit.error_pc)
+        before = [moving, self.before(m, moving), self.before(m, program.valid)]
+        check(m, "error_stays", (error == Status.OK) | (unit.error == error))
+        check(m, "index_stays", (error == Status.OK) | (unit.error_pc == pc))
+        check(m, "error_of_a_transfer", (unit.error == error) | (sum(before) != 0))
+        failed = unit.error != Status.OK
+        check(m, "nothing_taken_in_error", ~failed | ~taken)
+        check(m, "nothing_begun_in_error", (error == Status.OK) | ~unit.active | was_active)
+        check(m, "nothing_moves_in_error", ~failed | ~unit.busy | unit.active)
+
+        idle, steps = Signal(range(PATIENCE + 2)), Signal(range(MOST_STEPS + 4))
+        m.d.sync += idle.eq(0)
+        with m.If(unit.active & ~offers & ~owed & (idle <= PATIENCE)):
+            m.d.sync += idle.eq(idle + 1)
+        check(m, "never_stuck", idle < PATIENCE)
+        channels = [getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b")]
+        with m.If(~unit.active):
+            m.d.sync += steps.eq(0)
+        with m.Elif(steps <= MOST_STEPS):
+            m.d.sync += steps.eq(steps + sum(c.valid & c.ready for c in channels))
+        check(m, "comes_to_an_end", steps <= MOST_STEPS)
+        return m
+
+    def _subordinate(self, m: Module, unit) -> Signal:
+        """Bursts in order, a response behind a write's address and last beat; is anything owed?"""
+        ar, r, aw, w, b = (getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b"))
+        m.d.comb += [
+            ar.ready.eq(self.ar_ready),
+            aw.ready.eq(self.aw_ready),
+            w.ready.eq(self.w_ready),
+            r.valid.eq(self.r_valid),
+            r.payload.resp.eq(self.r_resp),
+            r.payload.data.eq(self.r_data),
+            b.valid.eq(self.b_valid),
+            b.payload.resp.eq(self.b_resp),
+        ]
+        lengths = Array(Signal(2, name=f"length_{i}") for i in range(OUTSTANDING + 1))
+        open_, came, last = Signal(range(OUTSTANDING + 2)), Signal(2), Signal()
+        asks, closes = ar.valid & ar.ready, r.valid & last
+        m.d.comb += [
+            last.eq(came == lengths[0]),
+            r.payload.last.eq(last),
+            Assume(~r.valid | (open_ != 0)),
+        ]
+        with m.If(r.valid):
+            m.d.sync += came.eq(Mux(last, 0, came + 1))
+        with m.If(closes):
+            for one, other in zip(list(lengths)[:-1], list(lengths)[1:], strict=True):
+                m.d.sync += one.eq(other)
+        with m.If(asks):
+            m.d.sync += lengths[open_ - closes].eq(ar.payload.len)
+        m.d.sync += open_.eq(open_ + asks - closes)
+
+        addresses, ends = Signal(2), Signal(2)
+        answers = b.valid & b.ready
+        m.d.sync += [
+            addresses.eq(addresses + (aw.valid & aw.ready) - answers),
+            ends.eq(ends + (w.valid & w.ready & w.payload.last) - answers),
+        ]
+        response = (addresses != 0) & (ends != 0)
+        m.d.comb += Assume(~b.valid | response)
+        owed = Signal()
+        m.d.comb += owed.eq((open_ != 0) | response)
+        return owed
+
+
+def hold(monkeypatch, module) -> HoldSpec:
+    """A specification of the module's Dma, with narrow counters."""
+    monkeypatch.setattr(module, "BEATS_BITS", BEATS)
+    return HoldSpec(module.Dma(PARAMS))
+
+
+def test_hold(monkeypatch):
+    verdict = prove(hold(monkeypatch, rtl.dma))
+    assert verdict.proved, verdict
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        ("queue.r_rdy & ~self.hold & ", "queue.r_rdy & ", {"held_off_the_bus"}),
+        ("self.hold & (status == Status.OK)", "self.hold", {"nothing_begun_in_error"}),
+        ("queue.w_rdy & (status == Status.OK)", "queue.w_rdy", {"nothing_taken_in_error"}),
+        ("((status == Status.OK) | self.active)", "1", {"nothing_moves_in_error"}),
+        ("with m.If(status == Status.OK):", "with m.If(1):", {"error_stays", "index_stays"}),
+        ("finish & is_kind", "is_kind", {"done_of_a_load"}),
+    ],
+)
+def test_faulty_hold(monkeypatch, old, new, failed):
+    verdict = prove(hold(monkeypatch, faulty("rtl.dma", old, new)))
+    assert verdict.refuted and verdict.failed in failed, verdict
+
+
+def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
+    """Why sequencer and control block refuse them."""
+    spec = hold(
+        monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"), progress=True
+    )
+    verdict = prove(spec)
+    assert verdict.refuted and verdict.failed == "never_stuck", verdict

@@ -1,0 +1,156 @@
+"""Faults in what moves and steers: bursts, buses, memories, sequencer, control."""
+
+from tests.mutation.fault import Fault
+
+CONTROL = (
+    # --- bursts and memories --------------------------------------------------------------------
+    Fault(
+        "the next burst begins where this one did",
+        "bursts.py",
+        "rest_address.eq(from_address + limit)",
+        "rest_address.eq(from_address)",
+        ("dma",),
+    ),
+    Fault(
+        "the rest of a transfer is a beat short",
+        "bursts.py",
+        "Mux(fits, 0, from_beats - limit)",
+        "Mux(fits, 0, from_beats - limit - 1)",
+        ("dma",),
+    ),
+    Fault(
+        "a word of parameter memory is chosen without having been read",
+        "memories.py",
+        "        with m.If(port.en):\n            m.d.sync += selected.eq(port.addr)",
+        "        with m.If(1):\n            m.d.sync += selected.eq(port.addr)",
+        ("memories",),
+    ),
+    Fault(
+        "program memory: a bus word goes to every column",
+        "memories.py",
+        "self.write.en & (self.write.addr[:column_bits] == column)",
+        "self.write.en",
+        ("memories",),
+    ),
+    # --- the host's bus -------------------------------------------------------------------------
+    Fault(
+        "a write without all strobes changes the register",
+        "axilite.py",
+        "self.write.eq(writing & whole)",
+        "self.write.eq(writing)",
+        ("control",),
+    ),
+    Fault(
+        "a read that is refused shows what it found",
+        "axilite.py",
+        "Mux(self.error, 0, self.read_data)",
+        "self.read_data",
+        ("control",),
+    ),
+    Fault(
+        "a write is taken while an answer waits",
+        "axilite.py",
+        "bus.aw.valid & bus.w.valid & ~bus.b.valid & free",
+        "bus.aw.valid & bus.w.valid & free",
+        ("control",),
+    ),
+    Fault(
+        "a read overtakes a write that came with it",
+        "axilite.py",
+        "~bus.r.valid & free & ~takes_write",
+        "~bus.r.valid & free",
+        ("control",),
+    ),
+    # --- sequencer ------------------------------------------------------------------------------
+    Fault(
+        "off-by-one compare: a command behind the program is run",
+        "sequencer.py",
+        "outside.eq(self.pc >= self.commands)",
+        "outside.eq(self.pc > self.commands)",
+        ("sequencer",),
+    ),
+    Fault(
+        "stray bits of a command are not looked at",
+        "commands.py",
+        "~Cat(is_.values()).any() | stray.any()",
+        "~Cat(is_.values()).any()",
+        ("commands", "sequencer"),
+    ),
+    Fault(
+        "an upper half is left out of a product",
+        "sequencer.py",
+        "((cross_a + cross_b) << 16)",
+        "(cross_a << 16)",
+        ("sequencer",),
+    ),
+    Fault(
+        "a branch compares without its immediate",
+        "sequencer.py",
+        "offset.eq(right + immediate)",
+        "offset.eq(right)",
+        ("sequencer",),
+    ),
+    Fault(
+        "compare without sign: BGE",
+        "sequencer.py",
+        "taken.eq(left >= offset)",
+        "taken.eq(left.as_unsigned() >= offset.as_unsigned())",
+        ("sequencer",),
+    ),
+    Fault(
+        "one word need not be aligned to its own size",
+        "sequencer.py",
+        "Mux(one_word, external[:2].any(), external[:bus_bits].any())",
+        "Mux(one_word, 0, external[:bus_bits].any())",
+        ("sequencer",),
+    ),
+    Fault(
+        "one word must be aligned to the bus",
+        "sequencer.py",
+        "Mux(one_word, external[:2].any(), external[:bus_bits].any())",
+        "external[:bus_bits].any()",
+        ("sequencer",),
+    ),
+    Fault(
+        "off-by-one compare: a transfer that ends with its memory is refused",
+        "sequencer.py",
+        "(odd | (end > size))",
+        "(odd | (end >= size))",
+        ("sequencer",),
+    ),
+    Fault(
+        "a transfer to parameter memory is held against the SRAM's size",
+        "sequencer.py",
+        'Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)',
+        "p.sram_bytes",
+        ("sequencer",),
+    ),
+    Fault(
+        "a unit's error retires its command",
+        "sequencer.py",
+        "m.d.comb += self.retire.eq(0)",
+        "m.d.comb += self.retire.eq(1)",
+        ("sequencer",),
+    ),
+    Fault(
+        "the transfer that fails is charged to the one before",
+        "sequencer.py",
+        "Mux(self.transfers.done, self.pc, culprit)",
+        "self.pc - 1",
+        ("sequencer",),
+    ),
+    Fault(
+        "the host writes registers while the program runs",
+        "sequencer.py",
+        "registers.write.eq(self.host.write & ~self.host.running)",
+        "registers.write.eq(self.host.write)",
+        ("sequencer", "control"),
+    ),
+    Fault(
+        "registers keep their values over a reset",
+        "scalars.py",
+        "with m.If(Array(known)[index]):",
+        "with m.If(1):",
+        ("sequencer", "control"),
+    ),
+)
