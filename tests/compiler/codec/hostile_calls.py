@@ -140,6 +140,7 @@ def calls(draw: st.DrawFn) -> tuple[str, Any]:
         "Packed.from_bytes": (stored,),
         "Packed.check": (packed(good),),
         "Packed.decode": (packed(good), workers),
+        "Packed.bank_words": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.tile": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.stats": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Decoders": (NUMBERS, NUMBERS, NUMBERS),

@@ -16,7 +16,7 @@ TIMEOUT = 300
 PACKED = compress(np.eye(8, 20, dtype=np.int8), Decoders(2, 2, 8))
 
 
-@pytest.mark.parametrize(("examples", "compiled"), [(400, True), (100, False)])
+@pytest.mark.parametrize(("examples", "compiled"), [(600, True), (100, False)])
 def test_hostile_arguments(examples, compiled):
     ran = subprocess.run(
         [sys.executable, "-m", "tests.compiler.codec.hostile_calls", str(examples)],
