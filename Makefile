@@ -15,7 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(VENV)/.installed-core
 	@$(BIN)/npu demo
 
-test: lint $(VENV)/.installed-oracle
+# What is not installed and so was not tested stands in the last line.
+test: lint $(VENV)/.installed-oracle $(VENV)/.installed-icarus
 	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long and not formal"
 
 lint: $(VENV)/.installed-test
@@ -54,6 +55,13 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[test,rtl,formal]"
 	@touch $@ $(VENV)/.installed-core
+
+# Root gets the simulator installed; others are told the command in the last line of `make test`.
+$(VENV)/.installed-icarus: $(VENV)/.created
+	@command -v iverilog >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { apt-get update -q && apt-get install -y -q --no-install-recommends iverilog; } || \
+	  echo "note: Icarus Verilog could not be installed: its bench is skipped" >&2
+	@touch $@
 
 # The oracle exists for some platforms only. Its recorded vectors are always tested; where it
 # can be installed, it is run live as well.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compiler.compile import compile_model
-    from compiler.model import Model, load_model, model_files
+    from compiler.model import Model, examine_model, load_model, model_files
 
-__all__ = ["Model", "compile_model", "load_model", "model_files"]
+__all__ = ["Model", "compile_model", "examine_model", "load_model", "model_files"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
         from compiler.compile import compile_model
 
         return compile_model
-    if name in ("Model", "load_model", "model_files"):
+    if name in ("Model", "examine_model", "load_model", "model_files"):
         from compiler import model
 
         return getattr(model, name)

@@ -1,5 +1,6 @@
 """Building blocks of an image: a program with labels, and the map of external memory."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from npu.errors import CapacityError
@@ -45,6 +46,11 @@ class Assembler:
         """Go to a label: r0 always equals r0."""
         self.emit("BEQ", to=to)
 
+    def count(self, opcode: str) -> Counter[str]:
+        """How many commands of an opcode work for each layer."""
+        commands = zip(self._commands, self.layers, strict=True)
+        return Counter(layer for (name, _, _), layer in commands if name == opcode)
+
     def commands(self) -> list[Command]:
         """The program with its labels resolved."""
         resolved = []
@@ -52,8 +58,7 @@ class Assembler:
             target = {} if to is None else {"target": self.labels[to]}
             if to is not None and self.labels[to] > _MAX_TARGET:
                 raise CapacityError(
-                    f"label {to!r} is at command {self.labels[to]}, a branch reaches "
-                    f"{_MAX_TARGET}; take a chip with larger banks (fewer tiles)"
+                    f"label {to!r} is at command {self.labels[to]}, a branch reaches {_MAX_TARGET}"
                 )
             resolved.append(command(opcode, **values, **target))
         return resolved
@@ -64,7 +69,7 @@ class Assembler:
         if len(raw) > params.program_bytes:
             raise CapacityError(
                 f"the program takes {len(raw)} bytes, chip {params.name!r} has program_bytes "
-                f"{params.program_bytes}; take a larger chip, or larger banks (fewer tiles)"
+                f"{params.program_bytes}"
             )
         return raw
 

@@ -30,7 +30,7 @@ from compiler.schedule import (
     place_weights,
 )
 from compiler.weights import WeightPlan, plan_weights
-from npu.errors import ModelError
+from npu.errors import CapacityError, ModelError
 from npu.graph import Gather, Graph
 from npu.graph import verify as verify_graph
 from npu.image import (
@@ -42,6 +42,7 @@ from npu.image import (
     TensorInfo,
     TransducerInfo,
 )
+from npu.isa import COMMAND_BYTES
 from npu.params import ChipParams
 
 # Encoder calls that the host may hand over in one start of the chip.
@@ -308,6 +309,19 @@ def _emit_transducer(
     )
 
 
+def _way_out(asm: Assembler, plan: WeightPlan, params: ChipParams) -> str:
+    """What makes a program shorter: larger banks only where its tiles have made it long."""
+    products = asm.count("MATVEC")
+    tiles = 0
+    for matrix, placed in plan.matrices.items():
+        # A streamed tile is also waited for and loaded, with its records.
+        commands = 1 if placed.resident else 4
+        tiles += products[matrix.name] * commands * (len(placed.tiles) - 1) // len(placed.tiles)
+    if (asm.pc - tiles) * COMMAND_BYTES <= params.program_bytes:
+        return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
+    return "take a chip with a larger program_bytes, or a model of fewer steps and layers"
+
+
 def _image(
     model: Model,
     kind: Literal["graph", "transducer"],
@@ -318,7 +332,10 @@ def _image(
     sram_bytes: int,
     **fields: Any,
 ) -> Image:
-    program = asm.program(params)
+    try:
+        program = asm.program(params)
+    except CapacityError as error:
+        raise CapacityError(f"{error}; {_way_out(asm, plan, params)}") from error
     contents = np.frombuffer(memory.contents(), np.uint8)
     names = list(dict.fromkeys(asm.layers))
     entries = ("boot", "reset", "invoke" if kind == "graph" else "frames")

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.frontends import MAX_FILE_BYTES, read_tflite
+from compiler.frontends import MAX_FILE_BYTES, Verdict, examine_tflite, read_tflite
+from compiler.frontends.forms import ONNX
 from npu import zoo
 from npu.errors import ModelError
 from npu.files import read_file
@@ -50,6 +51,19 @@ def load_model(model: str | Path) -> Model:
     return Model(path.name, {"main": read_tflite(path)}, None, None, {path.name: _digest(path)})
 
 
+def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
+    """Every operator of a model and whether it runs here, by file.
+
+    Raises ModelError or UnsupportedError where that much cannot be told.
+    """
+    path = _place(model)
+    files = [path]
+    if path.is_dir():
+        config = load_model_config(path / "model.json")
+        files = [path / getattr(config, role).file for role in TRANSDUCER_GRAPHS]
+    return {file.name: examine_tflite(file) for file in files}
+
+
 def model_files(model: str | Path) -> list[Path]:
     """The files that `load_model` may read, those of a folder all; none if there is no model."""
     path = _place(model)
@@ -62,6 +76,8 @@ def _place(model: str | Path) -> Path:
 
 
 def _load_transducer(folder: Path) -> Model:
+    if not (folder / "model.json").exists():
+        raise ModelError(f"{folder}: {_no_transducer(folder)}")
     config = load_model_config(folder / "model.json")
     tokens = Tokens.load(folder / "tokens.txt")
     files = {role: folder / getattr(config, role).file for role in TRANSDUCER_GRAPHS}
@@ -79,6 +95,18 @@ def _load_transducer(folder: Path) -> Model:
     model = Model(folder.resolve().name, graphs, config, tokens, {f.name: _digest(f) for f in read})
     _check_transducer(model, config, tokens)
     return model
+
+
+def _no_transducer(folder: Path) -> str:
+    """What a folder without a model.json is, and the way out."""
+    if next(folder.glob("*.onnx"), None) is not None:
+        return f"{ONNX}, and describe the result in a model.json"
+    if (folder / "saved_model.pb").exists():
+        return "it is a SavedModel of TensorFlow; give a .tflite file, quantised to int8"
+    return (
+        "a transducer's folder holds model.json, tokens.txt, encoder, decoder and joiner; "
+        "model.json is missing"
+    )
 
 
 def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None:

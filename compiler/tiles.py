@@ -23,6 +23,8 @@ from npu.params import ChipParams
 
 # Fewer tiles than hold this part of the entropy are not tried.
 LEAST_OF_ENTROPY = 0.9
+# Of a bank: a row that takes more than this when coded alone does not fit in company either.
+NEAR = 1.125
 _MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
 
 
@@ -127,9 +129,10 @@ def pack_matrix(
             f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
             f"{record} bytes; take a chip with a larger param_bytes"
         )
+    require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
     capacity = 8 * params.bus_bytes * params.lanes * max(1, max_words)
-    least = int(LEAST_OF_ENTROPY * entropy_bits(matrix.weights) / capacity)
+    least = least_words(matrix, params) // max(1, max_words)
     count = min(rows, max(-(-rows // longest), least))
     while True:
         groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
@@ -138,14 +141,42 @@ def pack_matrix(
         if tiles is not None:
             break
         if max(map(len, groups)) == 1:
-            raise CapacityError(
-                f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes "
-                "per bank; take a chip with a larger bank_bytes"
-            )
+            raise _too_long(matrix, params, max_words)
         # At least as many as all sections together need.
         bits = arranged.sizes[0] - 8 * block_bytes(entry_counts(arranged.sets), 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
     return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
+
+
+def least_words(matrix: Matrix, params: ChipParams) -> int:
+    """Bus words of every bank that a matrix takes in any case."""
+    per_word = 8 * params.bus_bytes * params.lanes
+    return int(LEAST_OF_ENTROPY * entropy_bits(matrix.weights) / per_word)
+
+
+def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> None:
+    """Before any work on all rows: raise CapacityError where the fullest one alone does not fit.
+
+    Its own codes are the best for it but for what the choice of codes leaves; a row that is near
+    the limit is left to the search for tiles.
+    """
+    if not matrix.weights.size:
+        return
+    row = matrix.weights[[np.count_nonzero(matrix.weights, axis=1).argmax()]]
+    arranged = arrange(row, [np.arange(1)], params)
+    try:
+        packed = encode(row, arranged.deals[0], params.lanes, params.threads, arranged.sets)
+    except CapacityError as error:
+        raise _too_long(matrix, params, max_words) from error
+    if packed.bank_words(params.bus_bytes) > NEAR * max_words:
+        raise _too_long(matrix, params, max_words)
+
+
+def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> CapacityError:
+    return CapacityError(
+        f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
+        "take a chip with a larger bank_bytes"
+    )
 
 
 def _try_tiles(
@@ -161,7 +192,12 @@ def _try_tiles(
     for rows, dealt in zip(groups, arranged.deals, strict=True):
         try:
             packed = encode(
-                matrix.weights[rows], dealt, params.lanes, params.threads, arranged.sets
+                matrix.weights[rows],
+                dealt,
+                params.lanes,
+                params.threads,
+                arranged.sets,
+                bus_bytes=params.bus_bytes,
             )
             image = packed.tile(params.bus_bytes)
         except CapacityError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from compiler.ir import ChipModule, Matrix, MatVec, Vector
-from compiler.tiles import PackedMatrix, Tile, pack_matrix
+from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
 from npu.errors import CapacityError
 from npu.format import LUT_BYTES
 from npu.isa import OPCODES
@@ -81,6 +81,7 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
                 f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
             )
     bank_words = params.bank_bytes // params.bus_bytes
+    _require_longest_rows(matrices, params, bank_words)
     packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in matrices}
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
@@ -102,6 +103,16 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
             if m not in resident:
                 packed[m] = pack_matrix(m, params, stream_words, stream_bytes)
     return _place(packed, resident, tables, params, stream_words, stream_bytes)
+
+
+def _require_longest_rows(matrices: list[Matrix], params: ChipParams, bank_words: int) -> None:
+    """Before any work: raise CapacityError for a row too long for the half of a bank."""
+    least = {matrix: least_words(matrix, params) for matrix in matrices}
+    if sum(least.values()) > bank_words:
+        for matrix, words in least.items():
+            # What takes more than a quarter is streamed, see `_choose_resident`.
+            if words > bank_words // 4:
+                require_longest_row(matrix, params, bank_words // 2)
 
 
 def _choose_resident(

@@ -1,8 +1,7 @@
 """Where machine code is kept between runs: folders that are the user's alone, files that are whole.
 
 What lies in a cache is executed. So a folder that others may write to is not used, and a file is
-believed only with the digest that was written with it; one that is damaged is deleted and made
-again.
+believed only with the digest that was written with it; one that is damaged is made again.
 """
 
 import atexit
@@ -79,7 +78,10 @@ def seal(data: bytes) -> bytes:
 
 
 def keep(made: Path, kept: Path) -> None:
-    """Move a finished file into the cache, with its digest beside it."""
+    """Move a finished file into the cache, with its digest beside it, over a damaged one.
+
+    Who looks in between finds that the two do not match, and makes the file anew as well.
+    """
     digest = kept.with_name(kept.name + DIGEST_SUFFIX)
     written = made.with_name(made.name + DIGEST_SUFFIX)
     written.write_bytes(seal(made.read_bytes()))
@@ -88,17 +90,12 @@ def keep(made: Path, kept: Path) -> None:
 
 
 def intact(kept: Path) -> bool:
-    """Whether a file is there as `keep` left it; one that is not is deleted."""
-    digest = kept.with_name(kept.name + DIGEST_SUFFIX)
+    """Whether a file is there as `keep` left it. Deletes nothing: another may be keeping it."""
     try:
-        if seal(kept.read_bytes()) == digest.read_bytes():
-            return True
+        digest = kept.with_name(kept.name + DIGEST_SUFFIX).read_bytes()
+        return seal(kept.read_bytes()) == digest
     except OSError:
-        pass
-    for path in (kept, digest):
-        with suppress(OSError):
-            path.unlink()
-    return False
+        return False
 
 
 def remove_stale(place: Path, pattern: str, seconds: float = STALE_SECONDS) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from npu.errors import ImageError, ParamsError
 from npu.files import read_file
@@ -34,6 +34,12 @@ _Int8 = Annotated[int, Field(ge=-128, le=127)]
 
 class _Checked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _finite(config: dict) -> dict:
+    """What JSON cannot hold, infinities and endless numbers, is refused here: reports show it."""
+    json.dumps(config, allow_nan=False)
+    return config
 
 
 class Section(_Checked):
@@ -62,7 +68,7 @@ class TensorInfo(_Checked):
     width: _Count
     stride: _Size
     address: _Size
-    scale: Annotated[float, Field(gt=0)] | None = None
+    scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
     zero_point: _Int8 = 0
     index_limit: _Count | None = None
 
@@ -89,7 +95,7 @@ class LayerInfo(_Checked):
     nonzeros: _Size
     compressed_bits: _Size
     bank_bits: _Size
-    entropy_bits: Annotated[float, Field(ge=0)]
+    entropy_bits: Annotated[float, Field(ge=0, le=2**60)]
     record_bytes: _Size
     tiles: _Count
     resident: bool
@@ -103,7 +109,7 @@ class TransducerInfo(_Checked):
     calls of the start were left behind the one that emitted it.
     """
 
-    config: dict
+    config: Annotated[dict, AfterValidator(_finite)]
     tokens: tuple[str, ...]
     features: TensorInfo
     calls: _Count

@@ -97,7 +97,8 @@ def vector(name: str, groups: int) -> int:
 
 
 # --- DMA ------------------------------------------------------------------------------------------
-# From the start of a transfer to its first address on the bus, and from its last beat to `done`.
+# From the start of a transfer to its first address on the bus (and, of a write, its first beat:
+# in the same cycle), and from its last beat or response to `done`.
 DMA_START = 2
 DMA_DONE = 1
 # From `done` of a tile that does not fit to the sequencer's knowing it.

@@ -5,16 +5,16 @@ The text is the same, byte by byte, for the same parameters.
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.back import verilog
 from amaranth.hdl import Module, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from npu import isa, timing
 from npu.params import ChipParams
-from rtl.compact import compact
+from rtl import verilog
 from rtl.registers import REGISTERS, Register
 from rtl.top import Chip
 
@@ -24,6 +24,51 @@ VERSION = "0.1.0"
 # their path.
 PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
 BUSES = tuple(PREFIXES)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A message of `verilator --lint-only -Wall` about the export that shall not come.
+
+    Attributes
+    ----------
+    rule : Verilator's name of the message.
+    match : pattern of its text, with the signal or module in it.
+    reason : why it is right as it is.
+    """
+
+    rule: str
+    match: str
+    reason: str
+
+
+WAIVERS = (
+    Waiver(
+        "DECLFILENAME",
+        f"*'{TOP}_chip'",
+        "One file holds all modules, the top module first.",
+    ),
+    Waiver(
+        "UNUSEDSIGNAL",
+        "*'m_axi_?id'",
+        "AXI4 answers carry an ID; all transactions have ID 0, so that answers come in order.",
+    ),
+    Waiver(
+        "UNUSEDSIGNAL",
+        "*'m_axi_?resp'*",
+        "Bit 1 of an AXI4 response says that it is an error; which one does not matter.",
+    ),
+    Waiver(
+        "UNUSEDSIGNAL",
+        "*'s_axil_a?addr'*",
+        "AXI4-Lite addresses count bytes; registers are words of 4.",
+    ),
+    Waiver(
+        "UNUSEDSIGNAL",
+        "*'s_axil_a?prot'",
+        "AXI4-Lite requests carry their privilege; every access may do everything.",
+    ),
+)
 
 
 def _flat_names(path: tuple[str | int, ...], port) -> Iterator[tuple[str, Value]]:
@@ -72,9 +117,16 @@ class FlatChip(wiring.Component):
 
 def to_verilog(params: ChipParams) -> str:
     """The chip's Verilog, module `zeroskip`; what is there more than once is written once."""
-    chip = FlatChip(params)
-    text = verilog.convert(chip, name=TOP, strip_internal_attrs=True, emit_src=False)
-    return compact(text)
+    return verilog.convert(FlatChip(params), TOP)
+
+
+def waiver_file() -> str:
+    """WAIVERS as a configuration of Verilator: read before the Verilog."""
+    lines = ["`verilator_config"]
+    for waiver in WAIVERS:
+        off = f'lint_off -rule {waiver.rule} -file "*{TOP}.v" -match "{waiver.match}"'
+        lines += ["", f"// {waiver.reason}", off]
+    return "\n".join([*lines, ""])
 
 
 def _register(register: Register) -> dict:
@@ -121,24 +173,28 @@ filesets:
   rtl:
     files:
       - {TOP}.v
-    file_type: verilogSource
+    file_type: verilogSource-2005
+  waivers:
+    files:
+      - {TOP}.vlt
+    file_type: vlt
 targets:
   default:
     filesets: [rtl]
     toplevel: {TOP}
   lint:
     default_tool: verilator
-    filesets: [rtl]
+    filesets: [waivers, rtl]
     toplevel: {TOP}
     tools:
       verilator:
         mode: lint-only
-        verilator_options: [-Wno-fatal]
+        verilator_options: [-Wall]
 """
 
 
 def export(params: ChipParams, folder: Path) -> list[Path]:
-    """Write Verilog, JSON, file list and core file into `folder`; returns the files.
+    """Write Verilog, JSON, file list, lint waivers and core file into `folder`; returns the files.
 
     Existing files of these names are replaced. The folder is made if it is not there.
     """
@@ -148,6 +204,7 @@ def export(params: ChipParams, folder: Path) -> list[Path]:
         f"{TOP}.v": to_verilog(params),
         f"{TOP}.json": json.dumps(description(params), indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
+        f"{TOP}.vlt": waiver_file(),
         f"{TOP}.core": _core(params),
     }
     files = []

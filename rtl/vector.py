@@ -216,7 +216,8 @@ class VectorUnit(wiring.Component):
         m.d.comb += written.eq(final)
         tail = n[: exact_log2(elements)]
         in_tail = Signal(elements)
-        m.d.sync += in_tail.eq(Cat((tail == 0) | (tail > i) for i in range(elements)))
+        whole = tail == 0
+        m.d.sync += in_tail.eq(Cat(*(whole | (tail > i) for i in range(elements - 1)), whole))
 
         upper = {}
         for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):

@@ -4,12 +4,16 @@ The seed of all properties stands in pyproject.toml and is printed at the top of
 one: `pytest --hypothesis-seed=random`. More examples: `pytest --hypothesis-profile=long`.
 """
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+LEFT_OUT: pytest.StashKey[str] = pytest.StashKey()
 
 # No deadline: the first example of a numba function may compile it. No database: a run depends on
 # nothing but its seed, and a failing example is printed as a line to paste.
@@ -20,6 +24,32 @@ settings.load_profile("fixed")
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"hypothesis seed: {config.getoption('hypothesis_seed')}"
+
+
+# What a skipped test says of a package that is not there.
+EXTRA = re.compile(r"the extra `?(\w+)`? is (not installed|needed)")
+
+
+def left_out(reasons: Iterable[str]) -> str:
+    """One line about all that was skipped, with the way to get it; empty if nothing was."""
+    named = set()
+    for reason in reasons:
+        text = reason.removeprefix("Skipped: ")
+        found = EXTRA.search(text)
+        named.add(f"{text} (.venv/bin/pip install -e '.[{found[1]}]')" if found else text)
+    return f"left out: {'; '.join(sorted(named))}" if named else ""
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [r.longrepr[2] if isinstance(r.longrepr, tuple) else str(r.longrepr) for r in skipped]
+    config.stash[LEFT_OUT] = left_out(reasons)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of a run, behind pytest's own: nothing is skipped in silence."""
+    if line := config.stash.get(LEFT_OUT, ""):
+        print(line)
 
 
 @pytest.fixture(scope="session")

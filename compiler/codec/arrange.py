@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from compiler.codec.bits import join_rows, measure_rows
+from compiler.codec.checks import as_rows, check_bus, check_count
 from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts
@@ -53,6 +54,17 @@ class Lanes(Protocol):
 
     @property
     def bus_bytes(self) -> int: ...
+
+
+def check_lanes(params: Lanes) -> None:
+    """Raise ValueError unless these are decoders that can be."""
+    check_count("lanes", params.lanes)
+    check_count("threads", params.threads)
+    check_bus(params.bus_bytes)
+    if params.slots != params.lanes * params.threads:
+        raise ValueError(
+            f"{params.slots} slots, must be {params.lanes} lanes * {params.threads} threads"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +147,11 @@ def arrange(
     cycle_bits : what a lane's cycle is worth in bits.
     """
     check_cycle_bits(cycle_bits)
+    check_lanes(params)
     coded = as_coded(weights)
+    groups = [as_rows(rows, len(coded), f"group {i}") for i, rows in enumerate(groups)]
+    if not groups or any((np.diff(rows) <= 0).any() for rows in groups):
+        raise ValueError("groups must be one or more of rows in ascending order")
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
     if not thorough:
         lengths = [mass[rows] for rows in groups]

@@ -6,8 +6,11 @@ algorithm for optimal length-limited Huffman codes", J. ACM 37 (1990).
 
 import numpy as np
 
-from npu.format import LENGTHS, MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from compiler.codec.checks import as_whole, check_count, table_problem
+from npu.format import LENGTHS, MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
+
+MAX_ENTRY = int(np.iinfo(np.uint8).max)
 
 
 @kernel
@@ -78,8 +81,10 @@ def code_lengths(counts: np.ndarray, max_bits: int = MAX_CODE_BITS) -> np.ndarra
 
     Returns (n,) int64.
     """
-    counts = np.asarray(counts, np.int64)
+    counts = as_whole(counts, "counts")
     n = len(counts)
+    check_count("max_bits", max_bits, 0)
+    max_bits = min(max_bits, MAX_SYMBOLS - 1)  # no code of so few symbols is longer
     if not 1 <= n <= min(MAX_SYMBOLS, 1 << max_bits):
         raise ValueError(f"{n} symbols, must be 1 to {min(MAX_SYMBOLS, 1 << max_bits)}")
     if counts.min() < 0:
@@ -94,10 +99,19 @@ def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTa
     code length are in ascending order, and ties go by entry, so the order of the input does not
     matter.
     """
-    entries = np.asarray(entries, np.uint8)
+    check_count("raw bits", raw_bits, 0)
+    entries, counts = as_whole(entries, "entries"), as_whole(counts, "counts")
+    if raw_bits > MAX_RAW_BITS or len(entries) != len(counts):
+        raise ValueError(
+            f"{len(entries)} entries, {len(counts)} counts, must be as many; {raw_bits} raw bits, "
+            f"at most {MAX_RAW_BITS}"
+        )
+    if len(entries) and not 0 <= entries.min() <= entries.max() <= MAX_ENTRY:
+        raise ValueError(f"entries must be 0 to {MAX_ENTRY}, not {entries.tolist()}")
+    entries = entries.astype(np.uint8)
     by_entry = np.argsort(entries, kind="stable")
     entries = entries[by_entry]
-    lengths = code_lengths(np.asarray(counts, np.int64)[by_entry], longest_code(raw_bits))
+    lengths = code_lengths(counts[by_entry], longest_code(raw_bits))
     canonical = np.argsort(lengths, kind="stable")
     return CodeTable(
         raw_bits, np.bincount(lengths, minlength=LENGTHS).astype(np.int64), entries[canonical]
@@ -123,4 +137,6 @@ def _codes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def codes(table: CodeTable) -> tuple[np.ndarray, np.ndarray]:
     """(codes, lengths), each (n,) int64, of the entries in canonical order."""
+    if problem := table_problem(table):
+        raise ValueError(problem)
     return _codes(table.counts)

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.arrange import Lanes, arrange
+from compiler.codec.arrange import Lanes, arrange, check_lanes
+from compiler.codec.checks import DEFAULT_BUS_BYTES
 from compiler.codec.packed import Packed, encode
-from compiler.codec.symbols import CYCLE_BITS
+from compiler.codec.symbols import CYCLE_BITS, as_coded
 from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
 
 
 @dataclass(frozen=True)
 class Decoders:
-    """So many lanes of so many threads, fed by a bus of `bus_bytes` bytes (a multiple of 4)."""
+    """So many lanes of so many threads, fed by a bus of `bus_bytes` bytes (a power of two)."""
 
     lanes: int = 16
     threads: int = 2
-    bus_bytes: int = 16
+    bus_bytes: int = DEFAULT_BUS_BYTES
+
+    def __post_init__(self) -> None:
+        check_lanes(self)
 
     @property
     def slots(self) -> int:
@@ -45,7 +49,8 @@ def compress(
     is too large for its directory: `compress_rows` cuts it into tiles.
     """
     decoders = decoders or Decoders()
-    made = arrange(weights, [np.arange(len(weights))], decoders, thorough, cycle_bits)
+    rows = np.arange(len(as_coded(weights)))
+    made = arrange(weights, [rows], decoders, thorough, cycle_bits)
     return encode(
         weights,
         made.deals[0],
@@ -54,39 +59,60 @@ def compress(
         made.sets,
         workers,
         cycle_bits,
+        decoders.bus_bytes,
     )
 
 
 def compress_rows(
-    blocks: Iterable[np.ndarray], decoders: Lanes | None = None, thorough: bool = True
+    blocks: Iterable[np.ndarray],
+    decoders: Lanes | None = None,
+    thorough: bool = True,
+    workers: int = 1,
+    cycle_bits: int = CYCLE_BITS,
 ) -> Iterator[Packed]:
     """Compress a matrix of any number of rows as they come: one tile after the other.
 
-    blocks : rows of the matrix in order, any number (rows, columns) int8 at a time; the other
-    arguments are those of `compress`. No more than a tile is held: as many rows as fit the
-    directories whatever the weights are, at most MAX_TILE_ROWS.
+    blocks : rows of the matrix in order, any number (rows, columns) int8 at a time; a block may be
+    overwritten as soon as the next one is asked for. The other arguments are those of `compress`.
+    No more than a tile is held: as many rows as fit the directories whatever the weights are, at
+    most MAX_TILE_ROWS.
 
     The tiles' rows in order are those of the matrix. Raises ValueError for a block of other columns
     than the first, CapacityError for rows too long for a tile of one row per slot.
     """
     decoders = decoders or Decoders()
-    waiting: list[np.ndarray] = []
-    columns = size = 0
-    for block in blocks:
+    check_lanes(decoders)
+    tile = np.empty((0, 0), np.int8)
+    size = filled = 0
+    for number, block in enumerate(blocks):
+        columns = _columns(number, block)
         if not size:
-            columns = block.shape[1]
             # Every weight may take a turn, and a turn that much of a stream; rows dealt to slots
             # leave none with more than twice its share.
             fit = decoders.slots * MAX_STREAM_BITS // (2 * MAX_SYMBOL_BITS * max(1, columns))
             size = min(MAX_TILE_ROWS, max(decoders.slots, fit))
-        if block.shape[1] != columns:
-            raise ValueError(f"a block of {block.shape[1]} columns behind one of {columns}")
-        while len(block):
-            room = size - sum(map(len, waiting))
-            waiting.append(block[:room])
-            block = block[room:]
-            if sum(map(len, waiting)) == size:
-                yield compress(np.concatenate(waiting), decoders, thorough)
-                waiting = []
-    if waiting:
-        yield compress(np.concatenate(waiting), decoders, thorough)
+            tile = np.empty((size, columns), np.int8)
+        if columns != tile.shape[1]:
+            raise ValueError(f"a block of {columns} columns behind one of {tile.shape[1]}")
+        taken = 0
+        while taken < len(block):
+            # Copied, because what made the block may reuse its memory for the next one.
+            fresh = block[taken : taken + size - filled]
+            tile[filled : filled + len(fresh)] = fresh
+            taken, filled = taken + len(fresh), filled + len(fresh)
+            if filled == size:
+                yield compress(tile, decoders, thorough, workers, cycle_bits)
+                filled = 0
+    if filled:
+        yield compress(tile[:filled], decoders, thorough, workers, cycle_bits)
+
+
+def _columns(number: int, block: np.ndarray) -> int:
+    """Columns of a block. Raises ValueError for what is none."""
+    if not isinstance(block, np.ndarray) or block.dtype != np.int8 or block.ndim != 2:
+        what = getattr(block, "dtype", type(block).__name__), getattr(block, "shape", "")
+        raise ValueError(
+            f"block {number} must be int8 (rows, columns), not {what[0]} {what[1]}; "
+            "a whole matrix is one block: compress_rows([weights])"
+        )
+    return block.shape[1]

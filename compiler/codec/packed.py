@@ -1,13 +1,25 @@
 """A compressed matrix: sections for the lanes' weight banks, and the way back to its weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from compiler.codec.bits import measure_slots, write_slots
+from compiler.codec.checks import (
+    DEFAULT_BUS_BYTES,
+    STREAMS,
+    as_slots,
+    as_whole,
+    check_bus,
+    check_count,
+    check_sections,
+    check_sets,
+)
 from compiler.codec.parallel import mapped, parts
-from compiler.codec.reading import STREAMS, decode_sections
+from compiler.codec.reading import decode_sections
+from compiler.codec.stored import load, store
 from compiler.codec.symbols import (
     CYCLE_BITS,
     NO_CODE,
@@ -24,10 +36,10 @@ from npu.format import (
     MAX_SLOT_ROWS,
     MAX_STREAM_BITS,
     MAX_TILE_ROWS,
-    SETS,
     STREAM_BITS,
     WORD_BITS,
     CodeSet,
+    CodeTable,
     block_bytes,
     directory_words,
     set_of_lane,
@@ -79,6 +91,8 @@ def entropy_bits(*matrices: np.ndarray) -> float:
     """
     total = 0.0
     for weights in matrices:
+        if np.asarray(weights).dtype != np.int8:
+            raise ValueError(f"weights must be int8, not {np.asarray(weights).dtype}")
         counts = np.bincount(np.asarray(weights).reshape(-1).view(np.uint8), minlength=256)
         counts = counts[counts > 0]
         total -= float((counts * np.log2(counts / max(1, counts.sum()))).sum())
@@ -98,6 +112,7 @@ class Packed:
     sections : one uint32 array per lane: directory and streams.
     symbols_per_slot : (lanes * threads,) int64: weights coded in a slot. It takes a turn for each,
         and one for the terminator.
+    bus_bytes : of the bus that feeds the lanes.
     """
 
     shape: tuple[int, int]
@@ -107,37 +122,97 @@ class Packed:
     sets: tuple[CodeSet, ...]
     sections: tuple[np.ndarray, ...]
     symbols_per_slot: np.ndarray
+    bus_bytes: int = DEFAULT_BUS_BYTES
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are the same."""
+        if not isinstance(other, Packed):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.lanes, self.threads, *(s.tobytes() for s in self.sections)))
+
+    def to_bytes(self) -> bytes:
+        """Everything, with a checksum over every part (`compiler.codec.stored`).
+
+        Raises ValueError or ImageError where the fields contradict one another.
+        """
+        self.check()
+        return store(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Packed":
+        """What `to_bytes` gave. Raises ImageError for anything else: each bit is checked."""
+        found = cls(**load(bytes(data)))
+        try:
+            found.check()
+        except (ValueError, CapacityError) as error:
+            raise ImageError(str(error)) from error
+        return found
+
+    def check(self) -> None:
+        """Raise unless the fields agree; what the sections' words say is left to `decode`.
+
+        ImageError for tables that no decoder takes, ValueError for all else.
+        """
+        check_sets(self.sets, ImageError)
+        rows, columns = self.shape
+        check_count("rows", rows, 0)
+        check_count("columns", columns, 0)
+        _check_slots(self.slot_rows, rows, self.lanes, self.threads)
+        check_sections(self.sections, self.lanes)
+        check_bus(self.bus_bytes)
+        symbols = as_whole(self.symbols_per_slot, "symbols_per_slot")
+        if len(symbols) != len(self.slot_rows) or not _fit_words(symbols):
+            raise ValueError(
+                f"symbols_per_slot must be {len(self.slot_rows)} counts, not {symbols.tolist()}"
+            )
 
     def decode(self, workers: int = 1) -> np.ndarray:
         """The weights, (rows, columns) int8; lanes are decoded on `workers` threads.
 
-        Raises ImageError for damaged tables or sections.
+        Raises ImageError for tables that no decoder takes and sections that no encoder writes,
+        ValueError for fields that contradict one another. Not every damage is one of these: of
+        single flipped bits in a section two of three give other weights without a word. Only
+        `from_bytes` sees them all.
         """
-        for number, tables in enumerate(self.sets):
-            for kind, table in zip(STREAMS, tables, strict=True):
-                if problem := table.problem():
-                    raise ImageError(f"set {number}, {kind} code: {problem}")
-        weights = np.zeros((self.shape[0], max(1, self.shape[1])), np.int8)
+        self.check()
+        rows, columns = self.shape
+        weights = np.zeros((rows, max(1, columns)), np.int8)
         decode_sections(self.sections, self.slot_rows, self.sets, weights, workers)
         return weights[:, : self.shape[1]]
 
-    def tile(self, bus_bytes: int) -> bytes:
+    def tile(self, bus_bytes: int | None = None) -> bytes:
         """The sections as they lie in external memory (`npu.tile`).
 
-        bus_bytes : 4 times a power of two. Raises CapacityError for sections too unlike in length.
+        bus_bytes : a power of two, by default what the matrix was made for. Raises CapacityError
+        for sections too unlike in length.
         """
-        return pack_tile(self.sections, self.threads, _bus_words(bus_bytes))
+        bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
+        check_bus(bus_bytes)
+        self.check()
+        return pack_tile(self.sections, self.threads, bus_bytes * 8 // WORD_BITS)
 
-    def bank_words(self, bus_bytes: int) -> int:
-        """Bus words that the sections take in every bank."""
-        return bank_words([len(s) for s in self.sections], self.threads, _bus_words(bus_bytes))
+    def bank_words(self, bus_bytes: int | None = None) -> int:
+        """Bus words that the sections take in every bank; bus_bytes : as for `tile`."""
+        bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
+        check_bus(bus_bytes)
+        self.check()
+        sizes = [len(section) for section in self.sections]
+        return bank_words(sizes, self.threads, bus_bytes * 8 // WORD_BITS)
 
-    def stats(self, bus_bytes: int) -> Stats:
-        """Every bit of the matrix in parameter and external memory, scales and rows not counted."""
+    def stats(self, bus_bytes: int | None = None) -> Stats:
+        """Every bit of the matrix in parameter and external memory, scales and rows not counted.
+
+        bus_bytes : as for `tile`.
+        """
+        bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
+        check_bus(bus_bytes)
         weights = self.decode()
         slots = read_slots(self.sections, self.threads)
         sizes = np.array([len(section) for section in self.sections])
-        words, front = tile_words(slots, sizes, self.lanes, _bus_words(bus_bytes))
+        words, front = tile_words(slots, sizes, self.lanes, bus_bytes * 8 // WORD_BITS)
         _, run_bits, value_bits = slots.sum(axis=0).tolist()
         return Stats(
             block_bits=8 * block_bytes(entry_counts(self.sets), 0),
@@ -149,14 +224,6 @@ class Packed:
             nonzeros=int(np.count_nonzero(weights)),
             symbols=int(self.symbols_per_slot.sum()),
         )
-
-
-def _bus_words(bus_bytes: int) -> int:
-    """32-bit words of a bus word."""
-    words = bus_bytes * 8 // WORD_BITS
-    if words < 1 or bus_bytes % 4 or words & (words - 1):
-        raise ValueError(f"bus_bytes must be 4 times a power of two, not {bus_bytes}")
-    return words
 
 
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
@@ -183,30 +250,29 @@ def encode(
     sets: Sequence[CodeSet] | None = None,
     workers: int = 1,
     cycle_bits: int = CYCLE_BITS,
+    bus_bytes: int = DEFAULT_BUS_BYTES,
 ) -> Packed:
     """Compress a matrix whose rows are dealt to slots.
 
     weights : (rows, columns) int8. slot_rows : lanes * threads arrays that together are a
     permutation of the rows; slot = lane * threads + thread. sets : the code sets, by default one,
     the best for this matrix dealt this way. workers : threads that code lanes. cycle_bits : what a
-    lane's cycle is worth in bits, see `compress`.
+    lane's cycle is worth in bits, see `compress`. bus_bytes : of the bus that feeds the lanes.
 
     Raises CapacityError when a stream, a slot or the matrix is too large for its directory, and
     ValueError when `sets` cannot express a slot.
     """
     check_cycle_bits(cycle_bits)
+    check_count("workers", workers)
+    check_bus(bus_bytes)
     coded = as_coded(weights)
     rows, columns = coded.shape
-    slots = tuple(np.asarray(slot, np.int64).reshape(-1) for slot in slot_rows)
-    if len(slots) != lanes * threads:
-        raise ValueError(f"{len(slots)} slots, must be {lanes} lanes * {threads} threads")
+    slots = _check_slots(slot_rows, rows, lanes, threads)
     dealt, row_starts = joined(slots)
-    _check_deal(dealt, row_starts, rows, threads)
     if sets is None:
         sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
     sets = tuple(sets)
-    if len(sets) not in SETS:
-        raise ValueError(f"{len(sets)} code sets, must be one of {SETS}")
+    check_sets(sets)
     plans = [make_plan(tables, columns, cycle_bits) for tables in sets]
     # Some lanes, all of one code set: (first slot, end, plan).
     shares = [
@@ -254,12 +320,37 @@ def encode(
         sets=sets,
         sections=tuple(sections),
         symbols_per_slot=symbols,
+        bus_bytes=bus_bytes,
     )
 
 
-def _check_deal(dealt: np.ndarray, row_starts: np.ndarray, rows: int, threads: int) -> None:
-    """Raise unless each of so many rows is dealt to one slot, and they fit; see `joined`."""
-    if not np.array_equal(np.sort(dealt), np.arange(rows)):
+def _fit_words(numbers: np.ndarray) -> bool:
+    return not numbers.size or 0 <= numbers.min() <= numbers.max() < 1 << WORD_BITS
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are the same: arrays and tables by what they hold."""
+    if isinstance(one, CodeTable) and isinstance(other, CodeTable):
+        one, other = vars(one), vars(other)
+        return all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
+
+
+def _check_slots(
+    slot_rows: Sequence[np.ndarray], rows: int, lanes: int, threads: int
+) -> tuple[np.ndarray, ...]:
+    """A copy of the slots' rows; raise unless each of so many rows has one slot, and they fit."""
+    check_count("lanes", lanes)
+    check_count("threads", threads)
+    if len(slot_rows) != lanes * threads:
+        raise ValueError(f"{len(slot_rows)} slots, must be {lanes} lanes * {threads} threads")
+    slots = as_slots(slot_rows, rows)
+    dealt, row_starts = joined(slots)
+    if len(dealt) != rows or not np.array_equal(np.sort(dealt), np.arange(rows)):
         raise ValueError(f"slot_rows must deal each of the {rows} rows to one slot")
     if rows > MAX_TILE_ROWS:
         raise CapacityError(
@@ -271,6 +362,7 @@ def _check_deal(dealt: np.ndarray, row_starts: np.ndarray, rows: int, threads: i
                 f"lane {slot // threads}, thread {slot % threads}: {count} rows, "
                 f"at most {MAX_SLOT_ROWS}: split the matrix into tiles"
             )
+    return slots
 
 
 def _check_streams(streams: np.ndarray, threads: int) -> None:

@@ -12,6 +12,7 @@ Result = TypeVar("Result")
 
 def parts(lanes: int, workers: int, sets: int = 1) -> list[tuple[int, int]]:
     """Cut lanes in about `workers` parts, each of one code set: (first lane, end) of each."""
+    workers = min(workers, lanes)
     cuts = {part * lanes // workers for part in range(workers)}
     borders = {
         lane
@@ -22,13 +23,9 @@ def parts(lanes: int, workers: int, sets: int = 1) -> list[tuple[int, int]]:
 
 
 def mapped(work: Callable[..., Result], arguments: Iterable[tuple], workers: int) -> list[Result]:
-    """`work` on each tuple of arguments, in their order, on so many threads.
-
-    Raises ValueError for fewer than one.
-    """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if workers == 1:
+    """`work` on each tuple of arguments, in their order, on so many threads."""
+    arguments = list(arguments)
+    if workers == 1 or len(arguments) < 2:
         return [work(*each) for each in arguments]
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(min(workers, len(arguments))) as pool:
         return list(pool.map(lambda each: work(*each), arguments))

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from compiler.codec.checks import STREAMS, as_slots, check_count, check_sections, check_sets
 from compiler.codec.parallel import mapped, parts
 from compiler.codec.symbols import joined
 from npu.compiled import directory_words, read_directory
@@ -34,7 +35,6 @@ class Status(IntEnum):
 
 
 RUN, VALUE = 0, 1
-STREAMS = ("run", "value")
 
 # Words behind the last section, so that looking ahead needs no check.
 PADDING_WORDS = 2
@@ -241,6 +241,16 @@ def read_sections(
     return located
 
 
+def _check_output(weights: np.ndarray) -> None:
+    """Raise ValueError unless compiled code may write the matrix."""
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.int8 or weights.ndim != 2:
+        raise ValueError("weights must be an int8 array (rows, columns)")
+    if not weights.shape[1] or not weights.flags.c_contiguous or not weights.flags.writeable:
+        raise ValueError(
+            f"weights {weights.shape} must be C-contiguous and writeable, of a column or more"
+        )
+
+
 def decode_sections(
     sections: Sequence[np.ndarray],
     slot_rows: Sequence[np.ndarray],
@@ -250,13 +260,22 @@ def decode_sections(
 ) -> None:
     """Decode the sections of all lanes into `weights`, on `workers` threads.
 
-    sections : per lane (n,) uint32. slot_rows : per slot the rows of `weights`. sets : code sets
-    whose tables' `problem()` is None. weights : (rows, columns) int8, C-contiguous, zeroed,
-    columns >= 1.
+    sections : per lane (n,) uint32. slot_rows : per slot the rows of `weights`, each of one slot.
+    sets : the code sets. weights : (rows, columns) int8, C-contiguous, zeroed, columns >= 1.
 
-    Raises ImageError naming lane, thread, stream and bit offset; whatever the words are, no bit
-    outside a section counts.
+    Raises ImageError naming lane, thread, stream and bit offset, or the table that no decoder
+    takes; whatever the words are, no bit outside a section counts. Raises ValueError for arguments
+    of other types and shapes, and for rows that are not there.
     """
+    check_count("workers", workers)
+    check_sets(sets, ImageError)
+    _check_output(weights)
+    slot_rows = as_slots(slot_rows, len(weights))
+    if not sections or not slot_rows or len(slot_rows) % len(sections):
+        raise ValueError(
+            f"{len(slot_rows)} slots for {len(sections)} sections, must be as many for each"
+        )
+    check_sections(sections, len(sections))
     threads = len(slot_rows) // len(sections)
     head = directory_words(threads)
     for lane, section in enumerate(sections):

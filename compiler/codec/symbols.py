@@ -205,10 +205,12 @@ def make_plan(code_set: CodeSet, columns: int, cycle_bits: int = CYCLE_BITS) -> 
 
 def check_cycle_bits(cycle_bits: int) -> None:
     """Raise ValueError unless it is a price of a lane's cycle: BYTES_FIRST to CYCLES_FIRST bits."""
-    if not BYTES_FIRST <= cycle_bits <= CYCLES_FIRST:
+    if not isinstance(cycle_bits, (int, np.integer)) or not (
+        BYTES_FIRST <= cycle_bits <= CYCLES_FIRST
+    ):
         raise ValueError(
             f"cycle_bits must be {BYTES_FIRST} (fewest bytes) to {CYCLES_FIRST} (fewest cycles), "
-            f"not {cycle_bits}"
+            f"not {cycle_bits!r}"
         )
 
 
@@ -223,9 +225,13 @@ def as_coded(weights: np.ndarray) -> np.ndarray:
 
     A row of no columns still has a bias and an output, and needs a symbol.
     """
-    weights = np.ascontiguousarray(weights)
+    if not isinstance(weights, np.ndarray):
+        raise ValueError(
+            f"weights must be an int8 array (rows, columns), not {type(weights).__name__}"
+        )
     if weights.dtype != np.int8 or weights.ndim != 2:
         raise ValueError(
             f"weights must be int8 (rows, columns), not {weights.dtype} {weights.shape}"
         )
+    weights = np.ascontiguousarray(weights)
     return weights if weights.shape[1] else np.zeros((len(weights), 1), np.int8)

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compiler.codec.checks import as_slots, check_count
 from compiler.codec.codebook import code_table
 from compiler.codec.runs import choose_runs
 from compiler.codec.steps import Part, Steps, count_steps, table_bits
-from compiler.codec.symbols import CYCLE_BITS
+from compiler.codec.symbols import CYCLE_BITS, as_coded, check_cycle_bits
 from compiler.codec.values import choose_values
-from npu.format import CodeSet, CodeTable, set_of_lane
+from npu.format import SETS, CodeSet, CodeTable, set_of_lane
 
 # What an explicit zero's value costs before anything is known: a rare symbol in a sparse matrix, a
 # frequent one where it takes the place of a run.
@@ -72,6 +73,16 @@ def choose_sets(
     parts : matrices of the same number of columns, each dealt to the slots of `lanes` lanes.
     cycle_bits : what a lane's cycle is worth in bits.
     """
+    check_count("lanes", lanes)
+    if sets not in SETS:
+        raise ValueError(f"{sets} code sets, must be one of {SETS}")
+    check_cycle_bits(cycle_bits)
+    parts = [(as_coded(weights), as_slots(slots, len(weights))) for weights, slots in parts]
+    for _, slot_rows in parts:
+        if not slot_rows or len(slot_rows) % lanes:
+            raise ValueError(f"{len(slot_rows)} slots for {lanes} lanes")
+    if not parts:
+        lanes = min(lanes, sets)
     columns = max((weights.shape[1] for weights, _ in parts), default=1)
     chosen = []
     for number in range(sets):

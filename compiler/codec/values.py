@@ -133,7 +133,8 @@ class ValueChoice:
 def choose_values(counts: np.ndarray) -> ValueChoice:
     """The best table found for values (modulo 256) that occur `counts` times."""
     if not counts.any():
-        return ValueChoice(table_bits(1), code_table(np.zeros(1), np.zeros(1), 0))
+        one = np.zeros(1, np.int64)
+        return ValueChoice(table_bits(1), code_table(one, one, 0))
     best: tuple[int, int, np.ndarray, np.ndarray] | None = None
     total = int(counts.sum())
     first = _opening(counts)

@@ -9,9 +9,15 @@ needed by those who read that format.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.frontends.tflite import MAX_FILE_BYTES, read_tflite, supported_operators
+    from compiler.frontends.tflite import (
+        MAX_FILE_BYTES,
+        Verdict,
+        examine_tflite,
+        read_tflite,
+        supported_operators,
+    )
 
-__all__ = ["MAX_FILE_BYTES", "read_tflite", "supported_operators"]
+__all__ = ["MAX_FILE_BYTES", "Verdict", "examine_tflite", "read_tflite", "supported_operators"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tflite.ActivationFunctionType import ActivationFunctionType
@@ -22,9 +22,11 @@ from tflite.MulOptions import MulOptions
 from tflite.TensorType import TensorType
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
+from compiler.frontends.forms import explanation, no_model, several
 from npu import graph as ir
 from npu.errors import ModelError, NpuError, UnsupportedError
 from npu.files import read_file
+from npu.text import printable
 
 # The flatbuffers runtime checks nothing; on damaged offsets it raises whatever Python does.
 _DAMAGE = (
@@ -39,7 +41,6 @@ _DAMAGE = (
 )
 
 MAX_FILE_BYTES = 1 << 31
-IDENTIFIER = b"TFL3"
 _MAX_ITEMS = 1 << 14
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64
@@ -80,24 +81,28 @@ def read_tflite(path: str | Path) -> ir.Graph:
     path = Path(path)
     data = read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name)
     reader = _Reader(path.name, data)
-    try:
-        graph = reader.read()
-    except NpuError:
-        raise
-    except _DAMAGE as error:
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(
-            f"{path.name}: damaged at its {reader.place}: {detail:.120}; get the file again"
-        ) from None
+    graph = reader.guarded(reader.read)
     ir.verify(graph)
     return graph
 
 
-def no_model(head: bytes, size: int) -> str | None:
-    """Why a file with these first bytes is no TFLite model, None if it may be one."""
-    if head[4:8] == IDENTIFIER:
-        return None
-    return "header: its identifier must be TFL3, so this is no TFLite model"
+@dataclass(frozen=True)
+class Verdict:
+    """An operator of a model, and why it does not run here; None if it does."""
+
+    name: str
+    operands: str
+    reason: str | None
+
+
+def examine_tflite(path: str | Path) -> list[Verdict]:
+    """Every operator of a `.tflite` model, whether it runs here or not.
+
+    Raises ModelError as `read_tflite` does, UnsupportedError for several subgraphs.
+    """
+    path = Path(path)
+    reader = _Reader(path.name, read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name))
+    return reader.guarded(reader.verdicts)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
@@ -319,6 +324,8 @@ def _no_diagonal(site: _Site) -> bool:
 
 _COMMON: tuple[Constraint, ...] = (_integer_types, _not_compressed, _one_output)
 
+_Read = TypeVar("_Read")
+
 Build = Callable[[str, _Site, Callable[[int], int]], ir.Operator]
 
 
@@ -442,7 +449,38 @@ class _Reader:
         self.place = "header"
         self._data = data
 
+    def guarded(self, read: Callable[[], _Read]) -> _Read:
+        """What `read` gives. Raises ModelError with the place where damage makes it fail."""
+        try:
+            return read()
+        except NpuError:
+            raise
+        except _DAMAGE as error:
+            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(
+                f"{self.name}: damaged at its {self.place}: {detail:.120}; get the file again"
+            ) from None
+
+    def verdicts(self) -> list[Verdict]:
+        """Every operator, and why it is refused."""
+        raw = self._open()
+        return [
+            self._verdict(i, raw)
+            for i in range(self._count("operator", self._subgraph.OperatorsLength()))
+        ]
+
     def read(self) -> ir.Graph:
+        raw = self._open()
+        try:
+            return self._read(raw)
+        except UnsupportedError as error:
+            what = explanation(self._model, self._subgraph)
+            if what is None:
+                raise
+            reason = str(error).removeprefix(f"{self.name}: ")
+            raise UnsupportedError(f"{self.name}: {what} ({reason})") from error
+
+    def _open(self) -> list[_RawTensor]:
         model = Model.GetRootAs(self._data, 0)
         subgraphs = self._count("subgraph", model.SubgraphsLength())
         if subgraphs == 0:
@@ -450,13 +488,15 @@ class _Reader:
         if subgraphs != 1:
             raise UnsupportedError(
                 f"{self.name}: a model must have one subgraph, not {subgraphs}; "
-                f"control flow is not supported"
+                f"{printable(several(model))}"
             )
         self._model, self._subgraph = model, model.Subgraphs(0)
         self._buffers = self._count("buffer", model.BuffersLength())
-        raw = [
+        return [
             self._tensor(i) for i in range(self._count("tensor", self._subgraph.TensorsLength()))
         ]
+
+    def _read(self, raw: list[_RawTensor]) -> ir.Graph:
         numbers: dict[int, int] = {}
 
         def number(index: int) -> int:
@@ -526,6 +566,36 @@ class _Reader:
     def _operator(
         self, index: int, tensors: list[_RawTensor], number: Callable[[int], int]
     ) -> ir.Operator:
+        code, name, table = self._named(index)
+        if code not in _SUPPORTED:
+            names = ", ".join(name for name, _ in supported_operators())
+            raise UnsupportedError(
+                f"{self.name}: operator {index} {self._kind(code)} is not supported; "
+                f"supported: {names}"
+            )
+        self.place = name
+        site = self._site(table, code, tensors)
+        if (reason := _refusal(code, site)) is not None:
+            raise UnsupportedError(
+                f"{self.name}: {name} is not supported in this form; "
+                f"what is: {reason}{_found(site)}"
+            )
+        return _SUPPORTED[code].build(name, site, number)
+
+    def _verdict(self, index: int, tensors: list[_RawTensor]) -> Verdict:
+        code, name, table = self._named(index)
+        self.place = name
+        site = self._site(table, code, tensors)
+        operands = ", ".join(_operand(t) for t in site.present()[:3])
+        if len(site.present()) > 3:
+            operands += ", ..."
+        if code not in _SUPPORTED:
+            return Verdict(name, operands, "not supported")
+        reason = _refusal(code, site)
+        return Verdict(name, operands, None if reason is None else f"what runs: {reason}")
+
+    def _named(self, index: int) -> tuple[int, str, Any]:
+        """Code, name and table of an operator."""
         self.place = f"operator {index}"
         table = self._subgraph.Operators(index)
         codes = self._model.OperatorCodesLength()
@@ -533,27 +603,21 @@ class _Reader:
             raise self._damaged(f"its code must be below {codes}, not {table.OpcodeIndex()}")
         code_table = self._model.OperatorCodes(table.OpcodeIndex())
         code = max(code_table.BuiltinCode(), code_table.DeprecatedBuiltinCode())
+        return code, f"operator {index} ({self._kind(code, code_table)})", table
+
+    def _kind(self, code: int, code_table: Any = None) -> str:
         kind = _OPERATOR_NAMES.get(code, f"number {code}")
-        if code not in _SUPPORTED:
-            names = ", ".join(name for name, _ in supported_operators())
-            raise UnsupportedError(
-                f"{self.name}: operator {index} {kind} is not supported; supported: {names}"
-            )
-        self.place = name = f"operator {index} ({kind})"
-        entry = _SUPPORTED[code]
-        site = _Site(
+        custom = None if code_table is None else code_table.CustomCode()
+        return f"{kind} {_printable(custom.decode('utf-8', 'replace')[:40])}" if custom else kind
+
+    def _site(self, table: Any, code: int, tensors: list[_RawTensor]) -> _Site:
+        entry = _SUPPORTED.get(code)
+        return _Site(
             self._indices(table.InputsAsNumpy(), len(tensors), optional=True),
             self._indices(table.OutputsAsNumpy(), len(tensors), optional=False),
-            self._options(table, entry),
+            None if entry is None else self._options(table, entry),
             tensors,
         )
-        for constraint in (*_COMMON, *entry.constraints):
-            if not constraint(site):
-                raise UnsupportedError(
-                    f"{self.name}: {name} is not supported in this form; "
-                    f"what is: {_text(constraint)}{_found(site)}"
-                )
-        return entry.build(name, site, number)
 
     def _options(self, table: Any, entry: _Entry) -> Any:
         if entry.options is None or table.BuiltinOptionsType() == BuiltinOptions.NONE:
@@ -623,7 +687,18 @@ def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
+def _refusal(code: int, site: _Site) -> str | None:
+    """The first constraint that a supported operator does not fulfil."""
+    for constraint in (*_COMMON, *_SUPPORTED[code].constraints):
+        if not constraint(site):
+            return _text(constraint)
+    return None
+
+
+def _operand(tensor: _RawTensor) -> str:
+    return f"{_TYPE_NAMES.get(tensor.type, tensor.type)} {list(tensor.shape)}"
+
+
 def _found(site: _Site) -> str:
     """What the operator has instead, as far as one line tells it."""
-    operands = [f"{_TYPE_NAMES.get(t.type, t.type)} {list(t.shape)}" for t in site.present()[:4]]
-    return f" (found {', '.join(operands)})"
+    return f" (found {', '.join(_operand(t) for t in site.present()[:4])})"

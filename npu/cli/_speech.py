@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from compiler.model import TRANSDUCER_GRAPHS
 from kernels import GreedySearch
 from kernels import Recording as KernelRecording
 from npu.audio import require_samples, stream_audio
-from npu.energy import Activity, energy_uj
+from npu.energy import Activity, energy_uj, powered_seconds
 from npu.errors import ImageError, ModelError
 from npu.features import FeatureExtractor
 from npu.image import Image
@@ -29,6 +31,7 @@ from npu.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
 from npu.profile import Profile
 from npu.runtime import MachineFactory, Observer, Recording, TransducerSession
 from npu.twin.machine import Machine
+from npu.work import Work
 
 
 class OnChip:
@@ -67,6 +70,10 @@ class OnChip:
 
     def accept_calls(self, features: np.ndarray) -> list[list[int]]:
         return self._session.accept_calls(features)
+
+    def work(self) -> Work:
+        """What the chip did so far."""
+        return self._session.machine.work()
 
     @property
     def calls(self) -> int:
@@ -197,7 +204,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Heard:
-    """What an engine made of a file. `cycles` are the chip's, `activity` the twin's, else None.
+    """What an engine made of a file. `cycles`, `work`: the chip's, `activity`: the twin's, or None.
 
     `calls` are those that the engine ran: silence between phrases and behind the end is not run.
     `notes` say what was odd about the file.
@@ -209,6 +216,7 @@ class Heard:
     calls: int
     simulation_seconds: float
     cycles: np.ndarray | None
+    work: Work | None
     activity: Activity | None
 
     @property
@@ -246,7 +254,8 @@ def transcribe(
     default = EndRule.of(speech.seconds_per_call)
     rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
     search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
-    first, before = chip.calls if chip else 0, twin.activity() if twin else None
+    first, idle = chip.calls if chip else 0, chip.work() if chip else None
+    before = twin.activity() if twin else None
     notes: list[str] = []
     for block in stream_audio(path, speech.rate, channel=channel, note=notes.append):
         samples += len(block)
@@ -266,6 +275,7 @@ def transcribe(
         search.calls,
         seconds,
         chip.cycles_since(first) if chip else None,
+        chip.work() - idle if chip and idle else None,
         twin.activity() - before if twin and before else None,
     )
 
@@ -292,7 +302,7 @@ def latency(cycles: np.ndarray, params: ChipParams) -> dict[str, float]:
 
 
 def chip_report(heard: Sequence[Heard], params: ChipParams, rate: int) -> dict[str, Any]:
-    """The chip's figures over one or more files; products and energy only of the twin."""
+    """The chip's figures over one or more files; energy only of the twin."""
     cycles = np.concatenate([h.cycles for h in heard if h.cycles is not None])
     audio_seconds = sum(h.samples for h in heard) / rate
     busy_ms = params.milliseconds(float(cycles.sum()))
@@ -301,16 +311,22 @@ def chip_report(heard: Sequence[Heard], params: ChipParams, rate: int) -> dict[s
         "cycles": int(cycles.sum()),
         "busy_ms": busy_ms,
         "real_time_factor": busy_ms / 1e3 / audio_seconds,
+        **reduce(add, (h.work for h in heard if h.work is not None)).report(params.lanes),
     }
     activities = [h.activity for h in heard if h.activity is not None]
     if not activities:
         return report
     total = Activity(*(sum(c) for c in zip(*(asdict(a).values() for a in activities), strict=True)))
-    energy = energy_uj(params.energy_pj, total, audio_seconds)
+    # File by file: one that keeps the chip for longer than it sounds does not borrow of another.
+    seconds = sum(
+        powered_seconds(h.samples / rate, params.milliseconds(float(h.cycles.sum())) / 1e3)
+        for h in heard
+        if h.cycles is not None
+    )
+    energy = energy_uj(params.energy_pj, total, seconds)
     return {
         **report,
-        "macs": total.macs,
-        "mac_utilisation": total.macs / (float(cycles.sum()) * params.lanes),
+        "powered_seconds": seconds,
         "energy_uj": energy,
         "energy_uj_per_second": energy["total"] / audio_seconds,
     }

@@ -215,8 +215,8 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
         "latency": f"{chip['mean_ms']:.3f} ms per encoder call, at most {chip['max_ms']:.3f} ms; "
         f"one is due every {report['deadline_ms']:g} ms: busy {chip['real_time_factor']:.2%} of "
         "the time",
-        "utilisation": f"{chip['mac_utilisation']:.1%} of the lanes' cycles multiply by a nonzero "
-        "weight, all commands counted",
+        "utilisation": f"{chip['product_utilisation']:.1%} of the lanes' cycles in products "
+        f"multiply by a nonzero weight, {chip['run_utilisation']:.1%} of the whole run",
         "weights": f"{weights['weights']:,}, {weights['sparsity']:.1%} zeros, "
         f"{weights['bits_per_weight']:.3f} bits each with everything counted "
         f"(entropy {weights['entropy_bits_per_weight']:.3f})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import click
 import numpy as np
 from rich.console import Console
 
-from compiler import Model, load_model
+from compiler import Model, examine_model, load_model
 from compiler.codec import entropy_bits
 from compiler.frontends import supported_operators
 from npu.cli._layers import layer_report, layer_table, memory_report, memory_table, totals
 from npu.cli._models import files_of, is_image, json_option, layer_label
 from npu.cli._output import console, emit_json, require_place, table
+from npu.errors import ModelError, NpuError, UnsupportedError
 from npu.graph import Graph, Quantization, Tensor
 from npu.image import Image
 from npu.isa import decode_program
@@ -46,9 +48,43 @@ def command(file: str | None, program: bool, operators: bool, json_path: str | N
     else:
         if program:
             raise click.UsageError("--program disassembles an .npu image; compile the model first")
-        report = _model_report(load_model(file))
+        try:
+            model = load_model(file)
+        except (ModelError, UnsupportedError) as error:
+            _refused(file, error, json_path)
+            raise
+        report = _model_report(model)
         emit_json(report, json_path)
         _show_model(report, out)
+
+
+def _refused(file: str, error: NpuError, json_path: str | None) -> None:
+    """Show every operator of a refused model, with the reason of those that do not run here."""
+    try:
+        graphs = examine_model(file)
+    except NpuError:
+        return  # no more to be told than `error` does
+    # What only the whole graph shows is told by the error, which names its operator.
+    graphs = {
+        name: [
+            replace(v, reason="refused") if not v.reason and f"{v.name}: " in str(error) else v
+            for v in verdicts
+        ]
+        for name, verdicts in graphs.items()
+    }
+    if not any(v.reason for verdicts in graphs.values() for v in verdicts):
+        return  # it is not the operators
+    report = {
+        "model": file,
+        "refused": str(error),
+        "graphs": {name: [asdict(v) for v in verdicts] for name, verdicts in graphs.items()},
+    }
+    emit_json(report, json_path)
+    out = console(json_path)
+    for name, verdicts in graphs.items():
+        rows = [(v.name, v.operands, v.reason or "runs here") for v in verdicts]
+        columns = (name, "inputs and outputs", "verdict")
+        out.print(table(columns, rows, left=columns))
 
 
 # --- models ---------------------------------------------------------------------------------------

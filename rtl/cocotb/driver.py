@@ -1,18 +1,14 @@
-"""The host: works the chip through its AXI4-Lite registers, as a device driver would."""
+"""The host: the reference driver `rtl.driver` on AXI4-Lite, in cocotb."""
 
-from cocotb.triggers import RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from npu import isa
 from npu.errors import MachineError
-from rtl.registers import BY_NAME, CONTROL, IRQ, STATUS, Field
+from rtl import driver
+from rtl.driver import Interrupt, Pause, Read, Steps, Write
+from rtl.registers import BY_NAME
 
 TIMEOUT_MS = 100  # of simulated time, for anything that the chip is asked to do
-
-
-def bit(fields: tuple[Field, ...], name: str) -> int:
-    """The mask of a one-bit field of a register."""
-    return 1 << next(field.lsb for field in fields if field.name == name)
 
 
 class Host:
@@ -45,26 +41,37 @@ class Host:
 
     async def load(self, address: int, n_commands: int) -> None:
         """Have the chip load a program from external memory, and wait for it."""
-        await self.write("PROGRAM_ADDRESS", address)
-        await self.write("PROGRAM_COMMANDS", n_commands)
-        await self._do("load", "loaded")
+        await self._work(driver.load(address, n_commands))
 
     async def start(self, pc: int, arguments: dict[int, int] | None = None) -> None:
         """Run from command `pc` to the end, scalar registers set from `arguments`."""
-        for register, value in (arguments or {}).items():
-            await self.write(f"R{register}", value)
-        await self.write("START_PC", pc)
-        await self._do("start", "halted")
-        while self._dut.debug_active.value:
-            await RisingEdge(self._dut.clk)
+        await self._work(driver.start(pc, arguments))
 
-    async def _do(self, action: str, event: str) -> None:
-        await self.write("IRQ_STATUS", bit(IRQ, "halted") | bit(IRQ, "loaded"))
-        await self.write("IRQ_ENABLE", bit(IRQ, event))
-        await self.write("CONTROL", bit(CONTROL, action))
-        if not self._dut.irq.value:
-            await with_timeout(RisingEdge(self._dut.irq), TIMEOUT_MS, "ms")
-        error = isa.Status(await self.read("STATUS") // bit(STATUS, "error"))
-        if error != isa.Status.OK:
-            raise MachineError(f"command {await self.read('ERROR_PC')}: {error.name}")
-        await self.write("IRQ_STATUS", bit(IRQ, event))
+    async def reset(self) -> None:
+        """Clear an error."""
+        await self._work(driver.reset())
+
+    async def _work(self, steps: Steps) -> None:
+        await with_timeout(self._perform(steps), TIMEOUT_MS, "ms")
+
+    async def _perform(self, steps: Steps) -> None:
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)  # type: ignore[arg-type]  # None starts it
+            except StopIteration:
+                return
+            answer = await self._on_chip(step)
+
+    async def _on_chip(self, step: driver.Step) -> int:
+        match step:
+            case Write(register, value):
+                await self.write(register, value)
+            case Read(register):
+                return await self.read(register)
+            case Interrupt():
+                if not self._dut.irq.value:
+                    await RisingEdge(self._dut.irq)
+            case Pause(cycles):
+                await ClockCycles(self._dut.clk, cycles)
+        return 0

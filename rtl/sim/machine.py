@@ -13,24 +13,24 @@ from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin.memory import BusSchedule, ExternalMemory
 from npu.work import Work
-from rtl.registers import BY_NAME, CONTROL, COUNTERS, IRQ, STATUS, Field
+from rtl import driver
+from rtl.driver import Interrupt, Pause, Read, Steps, Write
+from rtl.registers import BY_NAME, CONTROL, COUNTERS
 from rtl.sim import verilate
 
 # Where a program lies while it is loaded: behind everything that the chip's parameters allow.
 STAGE = 1 << 31
 # A start that has not halted after this many cycles never will.
 MAX_CYCLES = 10_000_000_000
-# Cycles between two looks at the status while transfers end.
-IDLE_CYCLES = 10_000
 # Cycles from the write that starts the chip to the first that it counts, and to spare.
 STARTING = 100
-# Reads of the status for each cycle that loading a program takes on a bus that is always ready.
-LOAD_PATIENCE = 10
+# A program load takes at most so many times the cycles of a bus that is always ready.
+LOAD_PATIENCE = 1000
 OKAY = 0
 
 
-def _bit(fields: tuple[Field, ...], name: str) -> int:
-    return 1 << next(field.lsb for field in fields if field.name == name)
+class _NoInterrupt(MachineError):
+    """The chip did not raise its interrupt in time."""
 
 
 class RtlMachine:
@@ -98,9 +98,8 @@ class RtlMachine:
         )
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
-        self.write("IRQ_ENABLE", _bit(IRQ, "halted"))
         self._load(program)
-        self.write("CONTROL", _bit(CONTROL, "clear"))
+        self._clear_counters()
 
     def close(self) -> None:
         """End the simulation; waveforms are complete then."""
@@ -152,7 +151,7 @@ class RtlMachine:
     @property
     def status(self) -> isa.Status:
         """Why the chip stopped, OK while it did not."""
-        return isa.Status(self.read("STATUS") // _bit(STATUS, "error"))
+        return driver.error_of(self.read("STATUS"))
 
     @property
     def cycle(self) -> int:
@@ -171,29 +170,15 @@ class RtlMachine:
         Raises MachineError: without a status where the chip refuses (see `rtl.registers`), with the
         status where the load fails.
         """
-        self.write("PROGRAM_ADDRESS", address)
-        self.write("PROGRAM_COMMANDS", n_commands)
-        self.write("CONTROL", _bit(CONTROL, "load"))
         p, n_bytes = self.params, n_commands * isa.COMMAND_BYTES
         beats = p.align(n_bytes) // p.bus_bytes
         cycles = p.memory_latency_cycles + beats * p.memory_cycles_per_beat
-        for _ in range(LOAD_PATIENCE * (1 + cycles)):
-            if not self.read("STATUS") & _bit(STATUS, "loading"):
-                break
-        else:
-            raise MachineError("the program does not load")
-        if (status := self.status) != isa.Status.OK:
-            raise MachineError(f"the program load failed: {status.name}", status)
+        self._work(driver.load(address, n_commands), LOAD_PATIENCE * (1 + cycles))
         self._program = self.memory.data[address : address + n_bytes].tobytes()
 
     def reset(self) -> None:
         """Clear an error; memories keep their contents, registers do not."""
-        self.write("CONTROL", _bit(CONTROL, "reset"))
-        for _ in range(1000):
-            if not self.read("STATUS") & _bit(STATUS, "resetting"):
-                return
-            self._library.zs_run(self._handle, self.params.memory_latency_cycles, 0)
-        raise MachineError("the chip does not come out of reset")
+        self._work(driver.reset())
 
     def run(
         self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
@@ -205,45 +190,56 @@ class RtlMachine:
         """
         if not np.array_equal(self.sram, self._known_sram):
             self._load_sram()
-        for register, value in (arguments or {}).items():
+        for register in arguments or {}:
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
-            self.write(f"R{register}", value)
         began = self._library.zs_running(self._handle)
-        self._start(pc, budget)
+        self._start(pc, arguments, budget or Budget.of_cycles(self.max_cycles))
         self._known_sram[:] = self.sram
         return self._library.zs_running(self._handle) - began
 
-    def _start(self, pc: int, budget: Budget | None = None) -> None:
-        budget = budget or Budget.of_cycles(self.max_cycles)
+    def _start(self, pc: int, arguments: dict[int, int] | None, budget: Budget) -> None:
         end = self._library.zs_running(self._handle) + budget.cycles
-        self.write("START_PC", pc)
-        self.write("IRQ_STATUS", _bit(IRQ, "halted") | _bit(IRQ, "loaded"))
-        self.write("CONTROL", _bit(CONTROL, "start"))
+        try:
+            self._work(driver.start(pc, arguments), budget.cycles + STARTING)
+        except _NoInterrupt:
+            raise budget.used_up() from None
+        except MachineError as error:
+            if error.status is None or error.pc is None:
+                raise
+            what = f"command {error.pc} ({self._disassembly(error.pc)}): {error.status.name}"
+            raise MachineError(what, error.status, error.pc) from None
+        if self._library.zs_running(self._handle) > end:
+            raise budget.used_up()
+
+    def _work(self, steps: Steps, limit: int = MAX_CYCLES) -> None:
+        """Do what the reference driver asks for; an interrupt comes within `limit` cycles."""
+
+        def on_chip(step: driver.Step) -> int:
+            match step:
+                case Write(register, value):
+                    self.write(register, value)
+                case Read(register):
+                    return self.read(register)
+                case Interrupt():
+                    self._until_interrupt(limit)
+                case Pause(cycles):
+                    self._library.zs_pass(self._handle, cycles)
+            return 0
+
+        driver.perform(steps, on_chip)
+
+    def _until_interrupt(self, limit: int) -> None:
+        end = self.simulated_cycles + limit
         while True:
-            left = max(0, end - self._library.zs_running(self._handle)) + STARTING
+            # Every command that is observed stops the simulation, and goes on with what is left.
+            left = max(0, end - self.simulated_cycles)
             stopped = self._library.zs_run(self._handle, left, int(self.observer is not None))
             self._report()
             if stopped == 1:
-                break
-            if stopped == 0:
-                raise budget.used_up()
-        if self._library.zs_running(self._handle) > end:
-            raise budget.used_up()
-        # The host's next access to memory must not race with the chip's, and a transfer behind
-        # HALT may fail.
-        self._check_status()
-        for _ in range(MAX_CYCLES // IDLE_CYCLES):
-            idle = self._library.zs_idle(self._handle, IDLE_CYCLES)
-            self._check_status()
-            if idle:
                 return
-        raise MachineError("a transfer does not end")
-
-    def _check_status(self) -> None:
-        if (status := self.status) != isa.Status.OK:
-            at = self.read("ERROR_PC")
-            raise MachineError(f"command {at} ({self._disassembly(at)}): {status.name}", status, at)
+            if stopped == 0:
+                raise _NoInterrupt(f"no interrupt within {limit} cycles")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
@@ -285,8 +281,11 @@ class RtlMachine:
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
-        self._start(0)
+        self._start(0, None, Budget.of_cycles(self.max_cycles))
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
-        self.write("CONTROL", _bit(CONTROL, "clear"))
+        self._clear_counters()
+
+    def _clear_counters(self) -> None:
+        self.write("CONTROL", driver.bit(CONTROL, "clear"))

@@ -25,7 +25,7 @@ from rtl.export import TOP, to_verilog
 HARNESS = Path(__file__).with_name("harness.cpp")
 VERILATE = (
     *("--cc", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing", "--no-assert"),
-    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--output-split", "20000", "--threads", "1"),
+    *("--output-split", "20000", "--threads", "1"),
 )
 COMPILE = ("-std=c++17", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
 # Parts of Verilator's runtime that a model without threads or coverage needs.
@@ -78,7 +78,7 @@ _FUNCTIONS = {
     "zs_write": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.c_uint32]),
     "zs_read": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
     "zs_run": (_INT, [_HANDLE, _U64, _INT]),
-    "zs_idle": (_INT, [_HANDLE, _U64]),
+    "zs_pass": (None, [_HANDLE, _U64]),
     "zs_cycles": (_U64, [_HANDLE]),
     "zs_running": (_U64, [_HANDLE]),
     "zs_simulated": (_U64, [_HANDLE]),
@@ -114,7 +114,9 @@ def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
     key = hashlib.sha256(params.model_dump_json().encode())
     for package in (rtl, npu):
         sources = Path(package.__path__[0])
-        for path in sorted([*sources.glob("*.py"), *sources.glob("twin/*.py")]):
+        for path in sorted(
+            [*sources.glob("*.py"), *sources.glob("twin/*.py"), *sources.glob("verilog/*.py")]
+        ):
             key.update(path.read_bytes() + b"\0")
     key.update(importlib.metadata.version("amaranth").encode())
     kept = cache_folder() / f"{key.hexdigest()[:24]}.v"

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiBus, AxiRam
+from cocotbext.axi import AxiBus, AxiRam, AxiSlave, MemoryRegion
 
+from npu.errors import MachineError
 from npu.isa import COMMAND_BYTES, REGISTERS, command, encode
 from npu.params import ChipParams
 from npu.twin.machine import Machine
@@ -127,12 +129,18 @@ def contents() -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, COMPARED_BYTES, np.uint8)
 
 
-async def run_program(dut, ram: AxiRam) -> None:
-    """Power on, load, run, and compare with the twin."""
+async def power_on(dut) -> Host:
+    """Reset the chip."""
     host = Host(dut)
     dut.rst.value = 1
     await ClockCycles(dut.clk, 3)
     dut.rst.value = 0
+    return host
+
+
+async def run_program(dut, ram: AxiRam) -> None:
+    """Power on, load, run, and compare with the twin."""
+    host = await power_on(dut)
     await host.load(COMPARED_BYTES, len(PROGRAM) // COMMAND_BYTES)
     await host.start(0)
     twin = Machine(PARAMS, COMPARED_BYTES, PROGRAM)
@@ -153,6 +161,38 @@ async def whatever_it_waits_for(dut, order: WriteOrder) -> None:
     await run_program(dut, ram)
     assert len(watch.bursts) >= 8
     watch.check()
+
+
+# Programs whose last transfer fails, behind or just before HALT.
+FAILURES = (
+    (command("LOAD_PARAM", ext=MEMORY_BYTES - 8, beats=4, tag=1), command("HALT")),
+    (command("LOAD_BANK", ext=COMPARED_BYTES + 4096, beats=8, tag=2), command("HALT")),
+    (command("ADD"), command("STORE", ext=MEMORY_BYTES, beats=30), command("HALT")),
+    (command("STORE_REG", ext=MEMORY_BYTES), command("HALT")),
+    (command("LOAD_REG", ext=MEMORY_BYTES), command("HALT")),
+)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_failed_transfer_is_told(dut) -> None:
+    """The driver tells the twin's status and command, and the chip goes on after a reset."""
+    Clock(dut.clk, 10, unit="ns").start()
+    region = MemoryRegion(MEMORY_BYTES)  # an access outside is answered with SLVERR
+    AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, target=region)
+    host = await power_on(dut)
+    for commands in FAILURES:
+        raw = b"".join(map(encode, commands))
+        await region.write(0, raw)
+        await host.load(0, len(commands))
+        twin = Machine(PARAMS, MEMORY_BYTES, raw)
+        with pytest.raises(MachineError) as told:
+            twin.run(0)
+        with pytest.raises(MachineError) as found:
+            await host.start(0)
+        assert found.value.status is told.value.status, commands[0]
+        assert found.value.pc == told.value.pc, commands[0]
+        await host.reset()
+        await host.start(len(commands) - 1)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

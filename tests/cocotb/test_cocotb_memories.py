@@ -24,15 +24,17 @@ def simulate(folder: Path, simulator: str, **environment: str) -> tuple[bool, st
         pytest.skip(reason)
     source = export(CHIP, folder)[0]
     environment["ZEROSKIP_CHIP"] = CHIP.model_dump_json()
-    result = runner._simulate(source, simulator, False, environment, print, MODULE)
-    return result.passed, result.log.read_text()
+    passed, log = runner.simulate(
+        source, simulator, waves=False, environment=environment, progress=print, module=MODULE
+    )
+    return passed, log.read_text()
 
 
 @pytest.mark.parametrize("simulator", ["icarus", pytest.param("verilator", marks=pytest.mark.long)])
 def test_stores_reach_the_memory_of_others(tmp_path, simulator):
     passed, log = simulate(tmp_path, simulator)
     assert passed, log
-    assert "PASS=6" in log
+    assert "PASS=7" in log
 
 
 @pytest.mark.long

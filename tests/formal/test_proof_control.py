@@ -24,8 +24,8 @@ from rtl.registers import BY_NAME, ID, REGISTERS
 from tests.formal.faults import faulty
 from tests.formal.prove import check, prove
 
-# Program memory of 24 commands, not a power of two.
-PARAMS = load_params("tiny").model_copy(update={"program_bytes": 768, "lanes": 1})
+# Program memory of 48 commands, not a power of two.
+PARAMS = load_params("tiny").model_copy(update={"program_bytes": 1536, "lanes": 1})
 BUS = PARAMS.bus_bytes
 BEATS = PARAMS.program_bytes // BUS
 WORDS = COMMAND_BYTES // BUS
@@ -128,6 +128,10 @@ class ControlSpec(wiring.Component):
             self.value.eq(self.data),
         ]
 
+        access = Signal()
+        m.d.comb += access.eq(self.write | self.read)
+        check(m, "accesses_are_apart", ~access | ~self.before(m, access))
+
     def writes(self, name: str):
         return self.write & self.whole & (self.at == offset(name))
 
@@ -217,7 +221,7 @@ class ControlSpec(wiring.Component):
 
     def _load(self, m: Module, unit) -> None:
         program = unit.program
-        was = self.before(m, program.valid)
+        was, commands = self.before(m, program.valid), self.before(m, unit.commands)
         for name, payload in (("address", program.address), ("beats", program.beats)):
             before = self.before(m, payload)
             check(m, f"load_{name}_stable", ~(was & program.valid) | (payload == before))
@@ -225,11 +229,12 @@ class ControlSpec(wiring.Component):
         check(m, "load_size", ~program.valid | (program.beats == self.commands * WORDS))
         check(m, "load_fits", ~program.valid | ((program.beats != 0) & (program.beats <= BEATS)))
         check(m, "load_aligned", ~program.valid | (program.address[: exact_log2(BUS)] == 0))
+        check(m, "running_or_loading", ~(self.running & program.valid))
+        check(m, "commands_of_a_run_stay", ~self.running | (unit.commands == commands))
         check(m, "commands_fit", unit.commands <= PARAMS.program_commands)
         check(m, "no_commands_while_loading", ~program.valid | (unit.commands == 0))
         well, size = self.before(m, self.done & self.good), self.before(m, self.commands)
         badly, ended = self.before(m, self.done & ~self.good), self.before(m, self.done)
-        commands = self.before(m, unit.commands)
         check(m, "commands_loaded", ~well | (unit.commands == size))
         check(m, "commands_lost", ~badly | (unit.commands == 0))
         check(m, "commands_stay", program.valid | ended | (unit.commands == commands))
@@ -334,7 +339,7 @@ def test_control():
     [
         ("(start & ~ready)", "(start & ~free)", {"start", "start_only_when_free"}),
         ("(program_commands != 0)", "(program_commands < 65536)", {"load_fits", "loads"}),
-        ("<= self._params.program_commands", "<= 32", {"load_fits", "loads"}),
+        ("<= self._params.program_commands", "<= 64", {"load_fits", "loads"}),
         ("~program_address[: exact_log2(bus_bytes)].any()", "1", {"load_aligned", "loads"}),
         ("            | (start & load)\n", "", {"start", "loads", "write_answer"}),
         ("resetting & ~self.active & ", "resetting & ", {"reset_only_when_quiet"}),

@@ -15,15 +15,17 @@ from rtl.interfaces import KINDS
 from tests.formal.faults import faulty
 from tests.formal.prove import check, prove
 from tests.formal.small import PARAMS as SMALL
+from tests.formal.small import smaller
 
 OUTSTANDING = 2
-PARAMS = SMALL.model_copy(
-    update={
+PARAMS = smaller(
+    SMALL,
+    {
         "program_bytes": 64,
         "dma_burst_beats": 2,
         "dma_outstanding": OUTSTANDING,
         "dma_queue": 2,
-    }
+    },
 )
 BEATS = 2
 """Transfers have less than 2^BEATS beats, and the DMA's counters are as narrow."""
@@ -201,8 +203,6 @@ def test_faulty_hold(monkeypatch, old, new, failed):
 
 def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
     """Why sequencer and control block refuse them."""
-    spec = hold(
-        monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"), progress=True
-    )
+    spec = hold(monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"))
     verdict = prove(spec)
     assert verdict.refuted and verdict.failed == "never_stuck", verdict

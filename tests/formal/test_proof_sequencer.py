@@ -10,10 +10,11 @@ import pytest
 from amaranth.hdl import Assume, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
 
 import rtl.sequencer
 from npu import timing
-from npu.isa import Status
+from npu.isa import OPCODES, Status
 from npu.params import load_params
 from rtl.commands import COMMAND_BITS, CommandCheck, fields, is_opcode, unit_opcodes
 from rtl.interfaces import PC_BITS, STATUS_BITS
@@ -25,15 +26,21 @@ PARAMS = load_params("tiny").model_copy(update={"program_bytes": 1024})
 UNITS = ("matvec", "vector")
 TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
+LATE = "with m.If(late):\n" + 24 * " " + "stop(self.transfers.error, culprit)\n"
 # Cycles from one retirement to the next while nobody else is waited for.
 PATIENCE = timing.FETCH + timing.DECODE + max(timing.MULTIPLY, timing.REFUSED)
 
 
 class SequencerSpec(wiring.Component):
-    """Any program, host, units and DMA that keep their side of `rtl.interfaces`."""
+    """Any program, host, units and DMA that keep their side of `rtl.interfaces`.
 
-    def __init__(self, unit, parts: dict) -> None:
-        self._unit, self._parts = unit, parts
+    Parameters
+    ----------
+    payload : check what a transfer asks for, else everything else.
+    """
+
+    def __init__(self, unit, parts: dict, payload: bool) -> None:
+        self._unit, self._parts, self._payload = unit, parts, payload
         super().__init__(
             {
                 "host_start": In(1),
@@ -67,8 +74,13 @@ class SequencerSpec(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+
+        def flow(m: Module, name: str, holds) -> None:
+            if not self._payload:
+                check(m, name, holds)
+
         unit = self._unit
-        m.submodules.unit, _ = opened(unit)
+        m.submodules.unit, inside = opened(unit)
         (registers,), (legality,) = (self._parts[k] for k in ("ScalarRegisters", "CommandCheck"))
         host, t = unit.host, unit.transfers
         m.d.comb += [
@@ -106,17 +118,17 @@ class SequencerSpec(wiring.Component):
             Assume(~running | (self.commands == self.before(m, self.commands))),
         ]
         begins = self.before(m, self.host_start & (error == Status.OK))
-        check(m, "runs_from_a_start", (running & ~was_running) == begins)
-        check(m, "starts_at", ~begins | (pc == self.before(m, self.host_pc)))
+        flow(m, "runs_from_a_start", (running & ~was_running) == begins)
+        flow(m, "starts_at", ~begins | (pc == self.before(m, self.host_pc)))
         halts = self.before(m, unit.retire & is_opcode(cmd, "HALT"))
         stops = was_running & ~running
-        check(m, "stops", stops == (was_running & (halts | (error != Status.OK))))
-        check(m, "error_stays", (was_error == Status.OK) | (error == was_error))
-        check(m, "error_stops", (error == Status.OK) | ~running)
-        check(m, "error_when_it_stops", (error == was_error) | (stops & ~retired))
+        flow(m, "stops", stops == (was_running & (halts | (error != Status.OK))))
+        flow(m, "error_stays", (was_error == Status.OK) | (error == was_error))
+        flow(m, "error_stops", (error == Status.OK) | ~running)
+        flow(m, "error_when_it_stops", (error == was_error) | (stops & ~retired))
         index, was_index = host.error_pc, self.before(m, host.error_pc)
-        check(m, "index_stays", (index == was_index) | (was_error != error))
-        check(
+        flow(m, "index_stays", (index == was_index) | (was_error != error))
+        flow(
             m,
             "write_arrives",
             ~self.host_write
@@ -134,18 +146,35 @@ class SequencerSpec(wiring.Component):
         with m.If(~running):
             m.d.sync += executing.eq(0)
         fetched = unit.program.en & running
-        for _ in range(timing.FETCH + timing.DECODE):
-            fetched = self.before(m, fetched) & running
+        self.left = Signal(32)
+        for stage in range(timing.FETCH + timing.DECODE):
+            if stage == 2:
+                with m.If(fetched):
+                    m.d.sync += self.left.eq(self.rs1)
+            checked, fetched = fetched, self.before(m, fetched) & running
+        for name in OPCODES:
+            known = inside[f"is_{name.lower()}"] == is_opcode(cmd, name)
+            check(m, f"lemma_{name.lower()}", ~(checked | now) | known)
+        for name, names in {
+            "is_vector": unit_opcodes("vector"),
+            "is_transfer": unit_opcodes("dma"),
+            "tagged": TAGGED,
+        }.items():
+            known = inside[name] == is_opcode(cmd, *names)
+            check(m, f"lemma_{name}", ~(checked | now) | known)
         check(m, "starts_in_time", unit.start == fetched)
-        check(m, "one_at_a_time", ~executing | ~(unit.start | unit.program.en | unit.fetching))
-        check(m, "retires_once", ~unit.retire | now)
-        check(m, "nothing_while_stopped", running | ~(unit.start | unit.retire))
+        flow(m, "one_at_a_time", ~executing | ~(unit.start | unit.program.en | unit.fetching))
+        flow(m, "retires_once", ~unit.retire | now)
+        flow(m, "nothing_while_stopped", running | ~(unit.start | unit.retire))
         branch = is_opcode(cmd, *BRANCHES) & (pc == self.before(m, fields(cmd, "BEQ").target))
         follows = (pc == (was_pc + 1)[:PC_BITS]) | branch
-        check(m, "next", ~retired | follows)
-        check(m, "pc_stays", retired | begins | (pc == was_pc))
+        flow(m, "next", ~retired | follows)
+        flow(m, "pc_stays", ~running | retired | begins | (pc == was_pc))
         check(m, "command_stays", ~executing | (cmd == was_cmd))
-        check(m, "fetches", ~unit.program.en | (unit.program.addr == pc[: len(unit.program.addr)]))
+        flow(m, "fetches", ~unit.program.en | (unit.program.addr == pc[: len(unit.program.addr)]))
+
+        verdict = self.before(m, self.illegal)
+        m.d.comb += Assume((self.illegal == verdict) | self.before(m, legality.en))
 
         # --- units ------------------------------------------------------------------------------
         outside = Signal()
@@ -156,21 +185,21 @@ class SequencerSpec(wiring.Component):
         waits = Signal()
         any_busy = busy["matvec"] | busy["vector"]
         begin = unit.matvec.start | unit.vector.start
-        check(m, "a_unit_starts_with_its_command", ~begin | unit.start)
-        check(m, "one_unit", ~(unit.matvec.start & unit.vector.start) & ~(begin & any_busy))
-        check(m, "unit_or_transfer", ~((begin | any_busy) & t.valid))
+        flow(m, "a_unit_starts_with_its_command", ~begin | unit.start)
+        flow(m, "one_unit", ~(unit.matvec.start & unit.vector.start) & ~(begin & any_busy))
+        flow(m, "unit_or_transfer", ~((begin | any_busy) & t.valid))
         for name, signal in busy.items():
             port = getattr(unit, name)
             done = getattr(self, f"{name}_done")
             m.d.comb += Assume(~done | signal)
             m.d.sync += signal.eq((signal | port.start) & ~done)
             mine = is_opcode(cmd, *unit_opcodes(name))
-            check(m, f"{name}_starts", ~unit.start | refused | (port.start == mine))
+            flow(m, f"{name}_starts", ~unit.start | refused | (port.start == mine))
             bad = self.before(m, done & (port.error != Status.OK))
             same = (error == self.before(m, port.error)) & (index == was_pc)
-            check(m, f"{name}_fails", ~bad | (~running & same))
+            flow(m, f"{name}_fails", ~bad | (~running & same))
             good = self.before(m, done & (port.error == Status.OK))
-            check(m, f"{name}_ends", ~good | (running & retired))
+            flow(m, f"{name}_ends", ~good | (running & retired))
 
         # --- transfers --------------------------------------------------------------------------
         pending = Signal()  # one that is waited for
@@ -183,28 +212,23 @@ class SequencerSpec(wiring.Component):
             Assume(~self.done | pending),
         ]
         m.d.sync += pending.eq((pending | (taken & ~tagged)) & ~self.done & running)
-        payload = [t.kind, t.address, t.local, t.beats, t.tag, t.word]
         waiting = self.before(m, t.valid & ~self.ready & (self.late == Status.OK))
         check(m, "transfer_waits", ~waiting | t.valid)
-        for signal in payload:
-            check(m, f"{signal.name}_stable", ~waiting | (signal == self.before(m, signal)))
-        check(m, "transfer_of_a_command", ~t.valid | now)
-        check(m, "transfer_once", ~pending | ~t.valid)
-        check(m, "no_transfer_without_beats", ~t.valid | (t.beats != 0))
-        in_words = t.address[:3] == 0
-        one_word = is_opcode(cmd, "LOAD_REG", "STORE_REG")
-        check(m, "transfer_aligned", ~t.valid | Mux(one_word, t.address[:2] == 0, in_words))
+        if self._payload:
+            self._asked(m, t, waiting, executing, cmd)
+        check(m, "transfer_of_a_command", ~t.valid | (now & running))
+        flow(m, "transfer_once", ~pending | ~t.valid)
         done = self.before(m, self.done & (self.late == Status.OK) & running)
-        check(m, "transfer_ends", ~done | (running & retired))
+        flow(m, "transfer_ends", ~done | (running & retired))
         for_dma = (t.valid | pending | (is_opcode(cmd, "WAIT") & executing)) & running
         stopped = self.before(m, for_dma & ~refused & (self.late != Status.OK))
-        check(m, "no_wait_for_a_failed_dma", ~stopped | ~running)
+        flow(m, "no_wait_for_a_failed_dma", ~stopped | ~running)
 
         # --- refusals ---------------------------------------------------------------------------
-        check(m, "refused_starts_nothing", ~refused | ~(begin | t.valid | unit.retire))
+        flow(m, "refused_starts_nothing", ~refused | ~(begin | t.valid | unit.retire))
         over = self.before(m, self.before(m, refused))
         why = (error == Status.ILLEGAL_COMMAND) & (index == self.before(m, was_pc))
-        check(m, "refused", ~over | (~running & why))
+        flow(m, "refused", ~over | (~running & why))
 
         # --- progress ---------------------------------------------------------------------------
         m.d.comb += waits.eq(
@@ -218,7 +242,7 @@ class SequencerSpec(wiring.Component):
         m.d.sync += idle.eq(0)
         with m.If(running & ~waits & ~unit.retire & (idle <= PATIENCE)):
             m.d.sync += idle.eq(idle + 1)
-        check(m, "never_stuck", idle <= PATIENCE)
+        flow(m, "never_stuck", idle <= PATIENCE)
 
         activities = [
             unit.fetching,
@@ -227,22 +251,35 @@ class SequencerSpec(wiring.Component):
             unit.waiting,
             unit.transfer_busy,
         ]
-        check(m, "one_activity", sum(activities) <= 1)
-        check(m, "no_activity_while_stopped", running | (sum(activities) == 0))
-        check(m, "register_written_at_the_end", ~unit.register.en | unit.retire)
+        flow(m, "one_activity", sum(activities) <= 1)
+        flow(m, "no_activity_while_stopped", running | (sum(activities) == 0))
+        flow(m, "register_written_at_the_end", ~unit.register.en | unit.retire)
         return m
 
+    def _asked(self, m: Module, t, waiting, executing, cmd) -> None:
+        """What a transfer asks for is legal, and stays until it is taken."""
+        for signal in (t.kind, t.address, t.local, t.beats, t.tag, t.word):
+            check(m, f"{signal.name}_stays", ~waiting | (signal == self.before(m, signal)))
+        load = fields(cmd, "LOAD")
+        one_word = is_opcode(cmd, "LOAD_REG", "STORE_REG")
+        here = executing | self._unit.start
+        check(m, "with_beats", ~t.valid | (t.beats != 0))
+        in_words = t.address[: exact_log2(PARAMS.bus_bytes)] == 0
+        check(m, "aligned", ~t.valid | Mux(one_word, t.address[:2] == 0, in_words))
+        check(m, "lemma_address", ~here | (t.address == (self.left + load.ext)[:32]))
 
-def sequencer(monkeypatch, module) -> SequencerSpec:
+
+def sequencer(monkeypatch, module, payload: bool = False) -> SequencerSpec:
     """A specification of the module's Sequencer, its parts aside."""
     parts: dict[str, list] = {"ScalarRegisters": [], "CommandCheck": []}
     for name, kind in (("ScalarRegisters", ScalarRegisters), ("CommandCheck", CommandCheck)):
         monkeypatch.setattr(module, name, stand_in(kind, parts[name]))
-    return SequencerSpec(module.Sequencer(PARAMS), parts)
+    return SequencerSpec(module.Sequencer(PARAMS), parts, payload)
 
 
-def test_sequencer(monkeypatch):
-    verdict = prove(sequencer(monkeypatch, rtl.sequencer))
+@pytest.mark.parametrize("payload", [False, True])
+def test_sequencer(monkeypatch, payload):
+    verdict = prove(sequencer(monkeypatch, rtl.sequencer, payload), seconds=1800)
     assert verdict.proved, verdict
 
 
@@ -253,10 +290,65 @@ def test_sequencer(monkeypatch):
         (
             "self.transfers.valid.eq(is_transfer & ~refused)",
             "self.transfers.valid.eq(is_transfer)",
-            {"x"},
+            {"refused_starts_nothing"},
         ),
+        (
+            "port.start.eq(first & mine & ~refused)",
+            "port.start.eq(mine & ~refused)",
+            {"a_unit_starts_with_its_command", "one_unit"},
+        ),
+        (
+            "self.host.start & (self.host.error == Status.OK)",
+            "self.host.start",
+            {"runs_from_a_start", "error_stops", "stops"},
+        ),
+        (
+            "outside.eq(self.pc >= self.commands)",
+            "outside.eq(self.pc > self.commands)",
+            {"refused", "refused_starts_nothing"},
+        ),
+        ("m.d.comb += self.retire.eq(0)\n", "pass\n", {"error_when_it_stops"}),
+        (
+            "stop(port.error, self.pc)",
+            "stop(port.error, culprit)",
+            {"matvec_fails", "vector_fails"},
+        ),
+        (
+            LATE + 20 * " " + "with m.Elif(~open_tags):",
+            "with m.If(~open_tags):",
+            {"no_wait_for_a_failed_dma"},
+        ),
+        ('& fields(cmd, "WAIT").tags).any()', ").any()", {"never_stuck"}),
+        ("with m.Elif(self.transfers.done):", "with m.Elif(0):", {"transfer_ends", "never_stuck"}),
+        (
+            "with m.If(tagged):\n                            finish()",
+            "with m.If(0):\n                            finish()",
+            {"never_stuck"},
+        ),
+        ("m.d.sync += first.eq(1)", "m.d.sync += first.eq(~tagged)", {"starts_in_time"}),
+        ("stop(status, self.pc)", "stop(status, self.pc + 1)", {"refused"}),
+        ("with m.If(late_write):", "with m.If(late_write | self.fetching):", {"x"}),
     ],
 )
 def test_faulty_sequencer(monkeypatch, old, new, failed):
     verdict = prove(sequencer(monkeypatch, faulty("rtl.sequencer", old, new)))
+    assert verdict.refuted and verdict.failed in failed, verdict
+
+
+@pytest.mark.formal
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        (
+            "misaligned = Mux(one_word, external[:2].any()",
+            "misaligned = Mux(one_word, 0",
+            {"aligned"},
+        ),
+        ("with m.Elif(~one_word & (empty | local)):", "with m.Elif(local):", {"with_beats"}),
+        ("self.transfers.address.eq(address)", "self.transfers.address.eq(external)", {"x"}),
+    ],
+)
+def test_faulty_transfers(monkeypatch, old, new, failed):
+    module = faulty("rtl.sequencer", old, new)
+    verdict = prove(sequencer(monkeypatch, module, payload=True))
     assert verdict.refuted and verdict.failed in failed, verdict

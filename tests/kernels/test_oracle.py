@@ -9,7 +9,9 @@ from compiler.frontends import read_tflite
 from kernels import Interpreter
 from tests.tflite_builder import random_model, write
 
-runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+runtime = pytest.importorskip(
+    "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
+)
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 KINDS = [

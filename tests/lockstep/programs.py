@@ -353,6 +353,8 @@ class _Builder:
             self.step(kind, int(rng.integers(2**20)))
         self.wait(*self.open)  # the body starts again with nothing open
         self.emit("ADD", rd=counter, rs1=counter, imm=-1)
+        if self.rare(rng, 0.05):
+            self.emit("BEQ", target=top)  # without end
         self.emit("BNE", rs1=counter, target=top)
         self.depth -= 1
 
@@ -422,10 +424,20 @@ def _damaged(program: Program, damage: tuple[tuple[int, int, int], ...]) -> None
             pc, at = divmod(place % len(program.raw()), COMMAND_BYTES)
             raw = bytearray(program.commands[pc])
             raw[at] ^= 1 << bit
-            program.commands[pc] = bytes(raw)
+            if not _lasts(raw):
+                program.commands[pc] = bytes(raw)
         else:
             loaded = _loaded(program)
             program.memory[loaded[place % len(loaded)]] ^= 1 << bit
+
+
+def _lasts(raw: bytes) -> bool:
+    """Whether a command moves so much that the bus is busy for minutes of simulation."""
+    try:
+        cmd = decode(raw)
+    except ImageError:
+        return False
+    return cmd.opcode.name == "LOAD_BANK" and cmd.beats >= 1 << 12
 
 
 def _loaded(program: Program) -> np.ndarray:

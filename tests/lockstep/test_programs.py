@@ -7,8 +7,8 @@ from hypothesis import given, settings
 
 from npu.isa import OPCODES, TAGS, ElementType, command, decode
 from npu.twin.machine import Machine
-from tests.lockstep.compare import CHIPS, run
-from tests.lockstep.programs import build, random_recipe, recipes
+from tests.lockstep.compare import CHIPS, run, shrink
+from tests.lockstep.programs import STEPS, Recipe, build, random_recipe, recipes
 
 CHIP = CHIPS["three lanes"]
 # Constants whose whole width a wild program uses.
@@ -60,3 +60,31 @@ def test_wild_programs_leave_nothing_out():
             assert not constant.name.endswith(WIDE) or f"{name}.{constant.name}" in seen
     for what, times in seen.items():
         assert times >= 5, what
+
+
+def test_operands_that_are_checked_once_are_found(monkeypatch):
+    """The fault that programs with operands on a grid did not see."""
+    check = Machine._check_matvec
+
+    def lax(self, cmd):
+        if self.step or self._loaded.key(cmd) not in self._plans:
+            check(self, cmd)
+
+    monkeypatch.setattr(Machine, "_check_matvec", lax)
+
+    def differs(seed: int) -> bool:
+        steps = tuple((STEPS.index("matvec"), 100 * seed + i) for i in range(8))
+        program = build(Recipe(seed, steps, (100,) * 5, wild=True), CHIP)
+        fast, stepped = (run(program, Machine, step=step) for step in (False, True))
+        return (fast.ending, fast.at) != (stepped.ending, stepped.at)
+
+    assert any(differs(seed) for seed in range(100))
+
+
+def test_a_program_shrinks_to_what_fails():
+    recipe = random_recipe(0, damaged=True, max_steps=14)
+    recipe = replace(recipe, steps=(*recipe.steps, (3, 7), (0, 1), (3, 7)), wild=True)
+    small = shrink(recipe, lambda r: (3, 7) in r.steps and r.wild and len(r.damage) > 0)
+    assert small.steps == ((3, 7),)
+    assert small.wild and len(small.damage) == 1
+    assert small.ready_percent == (100,) * 5

@@ -266,8 +266,8 @@ FAULTS = (
     Fault(
         "a reset does not wait for the bus",
         "control.py",
-        "self.reset.eq(resetting & ~self.active & ~self.reset)",
-        "self.reset.eq(resetting)",
+        "self.reset.eq(resetting & ~self.active & ~self.reset & ~wiped)",
+        "self.reset.eq(resetting & ~self.reset & ~wiped)",
         ("control",),
     ),
     Fault(

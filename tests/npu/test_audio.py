@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -247,11 +248,22 @@ def test_a_named_pipe_is_refused_without_waiting(tmp_path):
     refused(tmp_path / "a.wav", "is not a regular file; save the audio as a WAV or FLAC")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
-def test_a_file_that_may_not_be_read(tmp_path):
-    path = tmp_path / "a.wav"
+@pytest.fixture
+def anybody():
+    """A folder that all may enter, and for the time of the test a user who is not root."""
+    user, nobody = os.geteuid(), 65534
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder), lambda: os.seteuid(user or nobody)
+        os.seteuid(user)
+
+
+def test_a_file_that_may_not_be_read(anybody):
+    folder, become = anybody
+    path = folder / "a.wav"
     path.write_bytes(wav(bytes(100)))
     path.chmod(0)
+    become()
     refused(path, "cannot be opened: Permission denied; check the file")
 
 

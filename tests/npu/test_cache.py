@@ -82,7 +82,7 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "no digest", "other digest"])
-def test_a_damaged_file_is_deleted(tmp_path, damage):
+def test_a_damaged_file_is_noticed_and_replaced(tmp_path, damage):
     kept, made = tmp_path / "chip.so", tmp_path / "made"
     made.write_bytes(b"machine code")
     cache.keep(made, kept)
@@ -100,8 +100,10 @@ def test_a_damaged_file_is_deleted(tmp_path, damage):
         case "other digest":
             digest.write_bytes(bytes(32))
     assert not cache.intact(kept)
-    assert list(tmp_path.iterdir()) == []
-    assert not cache.intact(kept)
+    made.write_bytes(b"machine code")
+    cache.keep(made, kept)
+    assert cache.intact(kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chip.so", "chip.so.sha256"]
 
 
 def test_only_stale_folders_are_removed(tmp_path):

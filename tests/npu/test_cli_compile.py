@@ -85,7 +85,15 @@ def test_streamed_weights_are_measured(npu, vectors, out):
         ({"sram_bytes": 1024}, "needs .* bytes of vector SRAM.*sram_bytes"),
         ({"bank_bytes": 256}, "program takes .* larger banks .fewer tiles."),
         ({"param_bytes": 256}, "tables take .* param_bytes 256; take a chip with a larger one"),
-        ({"program_bytes": 1024}, "program takes 1[0-9]* bytes.* program_bytes 1024"),
+        (
+            {"program_bytes": 1024},
+            "program takes 1[0-9]* bytes.*1024; .* a model of fewer",
+        ),
+        (
+            {"memory_latency_cycles": 65537},
+            "chip.toml: memory_latency_cycles = 65537: input",
+        ),
+        ({"memory_cycles_per_beat": 257}, "chip.toml: memory_cycles_per_beat = 257: input"),
         ({"memory_bytes": 65536}, "external memory.* memory_bytes 65536"),
         ({"activation_entries": 128}, "160 columns, a lane .* takes 128 .activation_entries 128."),
     ],
@@ -99,7 +107,8 @@ def test_chips_that_do_not_do(refused, vectors, chip, out, changes, match):
 
 def test_a_chip_that_is_no_file(refused, out, tmp_path):
     for name in ("vast", tmp_path):
-        refused("compile", "commands_rnnt", "-o", out, "--chip", name, match="is neither a preset")
+        match = "is neither a preset|Is a directory"
+        refused("compile", "commands_rnnt", "-o", out, "--chip", name, match=match)
 
 
 def test_models_that_are_none(refused, vectors, images, out, tmp_path):
@@ -145,3 +154,18 @@ def test_places_that_cannot_be_written(refused, vectors, tmp_path):
     out = tmp_path / "a.npu"
     refused("compile", model, "-o", out, "--json", tmp_path / "no" / "a", match="the folder .*no ")
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, monkeypatch):
+    """The search for tiles took half a minute of 128 lanes with small banks to say so."""
+    from compiler import tiles
+
+    def search(*args):
+        raise AssertionError("the search for tiles is not begun")
+
+    monkeypatch.setattr(tiles, "_try_tiles", search)
+    refused(
+        *("compile", vectors / "fc_wide.tflite", "-o", out),
+        *("--chip", chip(lanes=128, bank_bytes=256)),
+        match="a single row does not fit 128 bytes per bank; take a chip with a larger bank_bytes",
+    )

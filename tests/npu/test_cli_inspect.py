@@ -127,3 +127,50 @@ def test_missing_files(refused, tmp_path):
     refused("inspect", tmp_path / "none.tflite", match="no model .*none.tflite")
     (tmp_path / "folder.npu").mkdir()
     refused("inspect", tmp_path / "folder.npu", match="folder.npu: cannot be read: Is a directory")
+
+
+def test_a_refused_model_shows_every_operator(npu, vectors):
+    folder = vectors.parent / "refused"
+    ran = npu("inspect", folder / "bilstm.tflite")
+    assert ran.status == 2
+    assert ran.out.count("not supported") == 3 and ran.out.count("runs here") == 2
+    assert "operator 2 (REVERSE_V2)" in ran.out
+    assert ran.err.startswith("error: bilstm.tflite: operator 0 REVERSE_V2 is not supported")
+    ran = npu("inspect", folder / "dense_float_io.tflite", "--json", "-")
+    report = json.loads(ran.out)
+    assert (ran.status, list(report)) == (2, ["model", "refused", "graphs"])
+    reasons = [op["reason"] for op in report["graphs"]["dense_float_io.tflite"]]
+    assert reasons == ["what runs: tensors are int8, int16 or int32", None, None, "not supported"]
+    ran = npu("inspect", folder / "fc_wzp.tflite")
+    assert (ran.status, ran.out.count("refused")) == (2, 1)
+
+
+def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
+    """Escape sequences, line ends and markup in every name that an image holds."""
+    wild = "a\x1b[2J\x9b31m\r\n[bold]b[/bold]\u202e"
+    for name in ("joint", "zoo"):
+        image = Image.load(images / f"{name}.npu")
+        header = image.header
+
+        def renamed(part):
+            return part.model_copy(update={"name": wild + part.name})
+
+        update = {
+            "model": wild,
+            "sources": {wild: "0" * 64},
+            "sections": tuple(map(renamed, header.sections)),
+            "layers": tuple(map(renamed, header.layers)),
+            "inputs": tuple(map(renamed, header.inputs)),
+            "outputs": tuple(map(renamed, header.outputs)),
+            "command_layers": tuple(wild + layer for layer in header.command_layers),
+            "chip": header.chip | {"name": wild},
+        }
+        path = tmp_path / "wild.npu"
+        hostile = Image(header.model_copy(update=update), image.program, image.memory)
+        path.write_bytes(hostile.to_bytes())
+        ran = npu("inspect", path, "--program", "--json", "-")
+        assert ran.status == 0
+        assert ran.out.isascii() and ran.out.replace("\n", "").isprintable()
+        assert ran.err.replace("\n", "").isprintable()
+        assert "[bold]b[/bold]" in ran.err and "\\x1b[2J\\x9b31m\\r\\n" in ran.err
+        assert json.loads(ran.out)["model"] == wild

@@ -121,6 +121,8 @@ CHECKS = [
     (("outputs", 0, "address"), 2**31, "tensor .* lies outside the exchange area"),
     (("outputs", 0, "dtype"), "float32", "damaged header: outputs.0.dtype"),
     (("outputs", 0, "scale"), float("inf"), "damaged header: outputs.0.scale"),
+    (("outputs", 0, "scale"), 1e308, "damaged header: outputs.0.scale"),
+    (("layers", 0, "entropy_bits"), 1e308, "damaged header: layers.0.entropy_bits"),
     (("probes",), [{"name": "p", "pc": 0, "sram": 8190, "n": 3}], "probe 'p' lies outside SRAM"),
 ]
 
@@ -349,3 +351,14 @@ def test_a_huge_empty_memory_is_not_touched():
     assert use(edited(PLAIN, grow)) == "run"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200 * 1024
+
+
+@pytest.mark.parametrize("value", ["1e999", "-Infinity", "NaN", "9" * 5000])
+def test_no_number_in_an_image_makes_a_report_impossible(value):
+    """What the configuration holds is shown by `npu inspect --json`."""
+    text = json.dumps(SPEECH.header.model_dump(mode="json"))
+    hostile = text.replace('"preemphasis": ', f'"preemphasis": {value}, "x": ', 1)
+    assert hostile != text
+    tensors = load(SPEECH.to_bytes())
+    message = refusal(save(tensors, metadata={METADATA_KEY: hostile}))
+    assert "damaged header" in message and len(message) < 300

@@ -51,8 +51,9 @@ def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=R
 
 
 def test_durations_become_calls():
-    assert EndRule.of(0.06) == EndRule(8, 40, 83)
-    assert EndRule.of(0.06, 0.001).quiet_calls == 1
+    assert EndRule.of(0.06) == EndRule(8, 20, 83)
+    assert EndRule.of(0.06, 0.001) == EndRule(1, 20, 83)
+    assert EndRule.of(0.06, 3) == EndRule(50, 50, 83)
 
 
 def test_silence_ends_a_phrase_and_is_not_run():
@@ -138,5 +139,8 @@ def test_a_long_silence_takes_no_memory(chunk):
     gate = Gate(RULE, SCALE, ZERO_POINT)
     for _ in range(200):
         list(gate.accept(calls(*[QUIET] * chunk)))
-    assert len(gate._levels) == RULE.floor_calls
+    assert len(gate._floor) <= RULE.floor_calls
+    rising = Gate(RULE, SCALE, ZERO_POINT)
+    list(rising.accept(calls(*range(-100, 100))))
+    assert len(rising._floor) == RULE.floor_calls
     assert gate._last.size == 10 and gate._last.base is None

@@ -21,6 +21,8 @@ from npu.phrases import EndRule, PhraseSearch
 from npu.runtime import TransducerSession
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule, WriteOrder
+from rtl import driver
+from rtl.registers import CONTROL
 from rtl.sim.machine import RtlMachine
 from tests.rtl.lockstep import Run, assert_equal, run_graph
 
@@ -173,6 +175,13 @@ FAILURES = {
         [command("ADD"), command("LOAD_PARAM", ext=4096 - 8, beats=4), command("WAIT", tags=1)],
         1,
     ),
+    "tagged transfer behind HALT": (
+        Status.BUS,
+        [command("LOAD_PARAM", ext=4096 - 8, beats=4, tag=1)],
+        0,
+    ),
+    "tile behind HALT": (Status.TILE, [command("LOAD_BANK", beats=8, tag=3)], 0),
+    "store before HALT": (Status.BUS, [command("STORE", ext=4096, beats=70)], 0),
     "table": (
         Status.TABLE,
         [command("LOAD_BANK", beats=len(EMPTY_TILE) // 8), WAIT_ALL, command("MATVEC", columns=4)],
@@ -203,6 +212,26 @@ def test_errors_stop_the_chip_which_starts_again_after_a_reset(what):
         machine.reset()
         assert machine.run(0) == ONE_COMMAND
         assert machine.status is Status.OK
+
+
+@pytest.mark.parametrize("order", WriteOrder)
+def test_a_reset_in_the_middle_of_a_store_leaves_a_quiet_bus(order):
+    # Beats and addresses are taken every fifth cycle: the reset meets every state of a burst.
+    seldom = np.arange(5) == 4
+    schedule = BusSchedule(aw=seldom, w=seldom, b=seldom, order=order)
+    raw = program(command("STORE", ext=4096 - 16, beats=4), HALT)
+    rtl = RtlMachine(TINY, 8192, raw, schedule)
+    rtl.sram[:] = np.random.default_rng(1).integers(0, 256, TINY.sram_bytes)
+    for cycles in range(0, 90, 3):
+        rtl.memory.data[:] = 0
+        rtl.run(1)
+        rtl.write("START_PC", 0)
+        rtl.write("CONTROL", driver.bit(CONTROL, "start"))
+        rtl._library.zs_pass(rtl._handle, cycles)
+        rtl.reset()
+        assert rtl.run(0) > ONE_COMMAND
+        assert np.array_equal(rtl.memory.data[4096 - 16 :][:32], rtl.sram[:32])
+        assert not rtl.memory.data[4096 + 16 :].any()
 
 
 def test_illegal_commands_and_counters_outside_the_program_are_refused():
@@ -237,6 +266,6 @@ def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
     for made in (Machine(TINY, 4096, program), rtl):
         with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
             made.run(0, None, Budget.of_cycles(needed - 1))
-    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)), observer=lambda *_: None)
     with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
         endless.run(0, None, Budget.of_cycles(10_000))

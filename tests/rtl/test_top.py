@@ -46,8 +46,7 @@ def engines(*commands: Command):
 
 
 def pass_cycles(rtl: RtlMachine, cycles: int) -> None:
-    for _ in range(cycles):
-        rtl._library.zs_run(rtl._handle, 1, 0)
+    rtl._library.zs_pass(rtl._handle, cycles)
 
 
 def until(rtl: RtlMachine, mask: int, wanted: int) -> int:

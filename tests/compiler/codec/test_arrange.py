@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.codec import choose_sets, encode
+from compiler.codec import Decoders, choose_sets, encode
 from compiler.codec.arrange import Arrangement, arrange
 from compiler.codec.deal import deal, imbalance
 from npu.format import WORD_BITS, directory_words
@@ -47,7 +47,7 @@ def packed(made, params):
 )
 def test_any_matrix(seed, rows, columns, density, lanes, threads, tiles):
     weights = sparse(seed, rows, columns, density)
-    params = chip().model_copy(update={"lanes": lanes, "threads": threads})
+    params = Decoders(lanes, threads, chip().bus_bytes)
     groups = np.array_split(np.arange(rows), tiles)
     made = arrange(weights, groups, params)
     assert lanes % len(made.sets) == 0

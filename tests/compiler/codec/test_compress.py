@@ -1,6 +1,7 @@
 """The codec in one call: round trips, statistics, the same bytes every time."""
 
 import dataclasses
+import time
 from unittest.mock import patch
 
 import numpy as np
@@ -15,6 +16,7 @@ from compiler.codec import (
     Decoders,
     compress,
     compress_rows,
+    encode,
 )
 from compiler.codec.parallel import parts
 from npu.errors import ImageError
@@ -123,7 +125,7 @@ def test_threads_change_nothing(workers):
 
 
 def test_no_thread_is_refused():
-    with pytest.raises(ValueError, match="workers must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="workers must be a whole number, at least 1, not 0"):
         compress(sample(), workers=0)
 
 
@@ -162,6 +164,51 @@ def test_a_tile_is_there_before_all_rows_are():
         assert next(tiles).shape == (16, 20)
         assert taken == [0, 1]
         assert len(list(tiles)) == 4
+
+
+def test_blocks_may_share_their_memory():
+    """A reader that fills one buffer again and again, and slots that change later."""
+    buffer = np.empty((8, 20), np.int8)
+
+    def blocks():
+        for number in range(5):
+            buffer[:] = sample(8, 20, number)
+            yield buffer
+
+    with patch("compiler.codec.compress.MAX_TILE_ROWS", 12):
+        tiles = [tile.decode() for tile in compress_rows(blocks(), Decoders(2, 2, 8))]
+    rows = [sample(8, 20, number) for number in range(5)]
+    assert np.array_equal(np.concatenate(tiles), np.concatenate(rows))
+
+    slots = list(np.arange(8).reshape(4, 2))
+    packed = encode(rows[0], slots, 2, 2)
+    slots[0][:] = 7
+    assert np.array_equal(packed.decode(), rows[0])
+
+
+def test_threads_and_prices_reach_every_tile():
+    weights = sample(40, 30)
+    with patch("compiler.codec.compress.MAX_TILE_ROWS", 12):
+        one, many = (
+            list(compress_rows([weights], workers=n, cycle_bits=CYCLES_FIRST)) for n in (1, 3)
+        )
+    assert [tile.tile(16) for tile in one] == [tile.tile(16) for tile in many]
+    assert all(tile.stats(16).symbols == tile.stats(16).nonzeros for tile in one)
+
+
+def test_tall_matrices_take_little_longer_than_large_ones():
+    """Pairs of rows are not all looked at, which took forty times as long for 4096 x 1."""
+    rng = np.random.default_rng(6)
+    seconds = []
+    for shape in ((4096, 1), (512, 640)):
+        weights = rng.integers(-20, 20, shape).astype(np.int8)
+        spent = []
+        for _ in range(3):
+            began = time.process_time()
+            compress(weights)
+            spent.append(time.process_time() - began)
+        seconds.append(min(spent))
+    assert seconds[0] < 15 * seconds[1]
 
 
 def test_rows_so_long_that_few_fit():

@@ -1,0 +1,114 @@
+"""Models in forms that are refused as a whole: what they are, and the way out.
+
+Only asked once something was refused, so that nothing here can refuse a model that runs.
+"""
+
+from typing import Any
+
+from tflite.BuiltinOperator import BuiltinOperator
+from tflite.TensorType import TensorType
+
+IDENTIFIER = b"TFL3"
+
+CONVERT = (
+    "convert it again with converter.optimizations = [tf.lite.Optimize.DEFAULT], a "
+    "representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8] and "
+    "inference_input_type = inference_output_type = tf.int8"
+)
+ONNX = (
+    "it is an ONNX model; only int8 TFLite models are read: convert it, for example with onnx2tf "
+    "and its option -oiqt"
+)
+
+_OTHER_FILES = (
+    (b"PK\x03\x04", "it is a zip archive, such as Keras and PyTorch write"),
+    (b"\x89HDF", "it is an HDF5 file, such as Keras writes"),
+    (b"version https://git-lfs", "it is a pointer of Git LFS; fetch the file with git lfs pull"),
+    (b"\x1f\x8b", "it is compressed with gzip; unpack it"),
+)
+_FLOATS = (TensorType.FLOAT32, TensorType.FLOAT16)
+
+
+def no_model(head: bytes, size: int) -> str | None:
+    """Why a file with these first bytes is no TFLite model, None if it may be one."""
+    if head[4:8] == IDENTIFIER:
+        return None
+    reason = "header: its identifier must be TFL3, so this is no TFLite model"
+    if is_onnx(head):
+        return f"{reason}; {ONNX}"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size:
+        return f"{reason}; it may be a compiled image: give it the suffix .npu"
+    for begins, what in _OTHER_FILES:
+        if head.startswith(begins):
+            return f"{reason}; {what}"
+    return reason
+
+
+def is_onnx(head: bytes) -> bool:
+    """Whether a file begins as exporters write ONNX: the version of the format, then a name."""
+    return len(head) > 4 and head[0] == 0x08 and 0 < head[1] < 0x40 and head[2] in (0x12, 0x3A)
+
+
+def explanation(model: Any, subgraph: Any) -> str | None:
+    """What a model is that was refused, and the way out; None where there is no more to say."""
+    if (custom := _custom_code(model)) is not None and "ethos-u" in custom:
+        return "it is compiled already, by Vela for an Ethos-U; give the model that Vela was given"
+    tensors = [subgraph.Tensors(i) for i in range(subgraph.TensorsLength())]
+    constants = {t.Type() for t in tensors if model.Buffers(t.Buffer()).DataLength() > 0}
+    borders = {
+        tensors[i].Type()
+        for vector in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
+        for i in ([] if isinstance(vector, int) else vector)
+    }
+    inside = {t.Type() for t in tensors if t.Quantization() is not None and _scaled(t)}
+    if TensorType.INT8 not in inside and any(kind in borders for kind in _FLOATS):
+        return f"it is a float model; quantise it: {CONVERT}"
+    if TensorType.INT16 in borders:
+        return f"it is quantised 16x8, with int16 activations, and int8 ones are needed; {CONVERT}"
+    if any(kind in borders for kind in _FLOATS) and not _converts_borders(model, subgraph):
+        return f"only its weights are quantised, it computes in float; {CONVERT}"
+    for kind, name in ((TensorType.FLOAT32, "float32"), (TensorType.UINT8, "uint8")):
+        if kind in borders:
+            return (
+                f"it is int8 inside, but takes or gives {name}; convert it again with "
+                "inference_input_type = inference_output_type = tf.int8"
+            )
+    if TensorType.UINT8 in constants:
+        return f"it is quantised to uint8, the older scheme; {CONVERT}"
+    return None
+
+
+def several(model: Any) -> str:
+    """Why a model of several subgraphs is refused, and the way out."""
+    names = [
+        (model.SignatureDefs(i).SignatureKey() or b"").decode("utf-8", "replace")[:40]
+        for i in range(min(model.SignatureDefsLength(), 8))
+    ]
+    if len(names) > 1:
+        return (
+            f"it has {model.SignatureDefsLength()} signatures ({', '.join(names)}), one is needed; "
+            "convert each by itself, with TFLiteConverter.from_concrete_functions([function])"
+        )
+    return "control flow is not supported; unroll loops and branches before the conversion"
+
+
+def _scaled(tensor: Any) -> bool:
+    return tensor.Quantization().ScaleLength() > 0
+
+
+def _custom_code(model: Any) -> str | None:
+    for i in range(model.OperatorCodesLength()):
+        code = model.OperatorCodes(i)
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == BuiltinOperator.CUSTOM:
+            return (code.CustomCode() or b"").decode("utf-8", "replace")
+    return None
+
+
+def _converts_borders(model: Any, subgraph: Any) -> bool:
+    """Whether a float border is one: a QUANTIZE or DEQUANTIZE stands at it."""
+    kinds = (BuiltinOperator.QUANTIZE, BuiltinOperator.DEQUANTIZE)
+    for i in range(subgraph.OperatorsLength()):
+        code = model.OperatorCodes(subgraph.Operators(i).OpcodeIndex())
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) in kinds:
+            return True
+    return False

@@ -1,0 +1,126 @@
+"""The reference driver: how a host works the chip, with its registers and its interrupt alone.
+
+It knows no bus. Every action is a generator that yields what the host is to do next and is sent
+what that gave, so that the same text drives the chip in Verilator (`rtl.sim.machine`), in cocotb
+(`rtl.cocotb.driver`) and on a real bus. The chip's debug port is no part of it: a product leaves it
+open.
+
+The interrupt says that a program has ended. It does not say that all is well: transfers that the
+program did not wait for may still be open, and one of them may fail. The error in STATUS is final
+once the chip neither runs nor moves, and only then does memory belong to the host again.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from npu import isa
+from npu.errors import MachineError
+from rtl.registers import CONTROL, IRQ, STATUS, Field
+
+# Longest pause between two looks at STATUS, in cycles; what takes longer never ends.
+PATIENCE = 1 << 28
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write a register."""
+
+    register: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read a register; gives its value."""
+
+    register: str
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Wait until the interrupt is high."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Let cycles pass, about so many."""
+
+    cycles: int
+
+
+Step = Write | Read | Interrupt | Pause
+Steps = Generator[Step, int, None]
+
+
+def bit(fields: tuple[Field, ...], name: str) -> int:
+    """The mask of a one-bit field of a register."""
+    return 1 << next(field.lsb for field in fields if field.name == name)
+
+
+def error_of(status: int) -> isa.Status:
+    """The error in a value of STATUS."""
+    return isa.Status(status // bit(STATUS, "error"))
+
+
+BUSY = bit(STATUS, "running") | bit(STATUS, "loading") | bit(STATUS, "moving")
+
+
+def load(address: int, n_commands: int) -> Steps:
+    """Load a program from external memory. Raises MachineError with the status if that fails."""
+    yield Write("PROGRAM_ADDRESS", address)
+    yield Write("PROGRAM_COMMANDS", n_commands)
+    yield from _act("load", "loaded")
+    error = error_of((yield Read("STATUS")))
+    if error != isa.Status.OK:
+        raise MachineError(f"the program load failed: {error.name}", error)
+
+
+def start(pc: int, arguments: dict[int, int] | None = None) -> Steps:
+    """Run from command `pc` to HALT, scalar registers set from `arguments`, until all is quiet.
+
+    Raises MachineError with status and command when the chip has stopped in error, or when a
+    transfer that the program did not wait for has failed.
+    """
+    for register, value in (arguments or {}).items():
+        yield Write(f"R{register}", value)
+    yield Write("START_PC", pc)
+    yield from _act("start", "halted")
+    error = error_of((yield Read("STATUS")))
+    if error != isa.Status.OK:
+        at = yield Read("ERROR_PC")
+        raise MachineError(f"command {at}: {error.name}", error, at)
+
+
+def reset() -> Steps:
+    """Clear an error: once the bus is quiet, the chip is as it was before its first start."""
+    yield Write("CONTROL", bit(CONTROL, "reset"))
+    yield from _until_quiet(bit(STATUS, "resetting"), "the chip does not come out of reset")
+
+
+def _act(action: str, event: str) -> Steps:
+    yield Write("IRQ_STATUS", bit(IRQ, "halted") | bit(IRQ, "loaded"))
+    yield Write("IRQ_ENABLE", bit(IRQ, event))
+    yield Write("CONTROL", bit(CONTROL, action))
+    yield Interrupt()
+    yield Write("IRQ_STATUS", bit(IRQ, event))
+    yield from _until_quiet(BUSY, "a transfer does not end")
+
+
+def _until_quiet(mask: int, otherwise: str) -> Steps:
+    """Wait until STATUS has no bit of the mask. Raises MachineError, `otherwise`, if that fails."""
+    pause = 1
+    while (yield Read("STATUS")) & mask:
+        if pause > PATIENCE:
+            raise MachineError(otherwise)
+        yield Pause(pause)
+        pause *= 2
+
+
+def perform(steps: Steps, on_chip: Callable[[Step], int]) -> None:
+    """Do every step with `on_chip`, which returns what a Read gives and 0 for the others."""
+    answer = None
+    try:
+        while True:
+            answer = on_chip(steps.send(answer))  # type: ignore[arg-type]  # None starts it
+    except StopIteration:
+        pass

@@ -1,0 +1,133 @@
+"""A hierarchical netlist of word-level cells and single bits, as Yosys makes it from RTLIL."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
+
+# A bit is a number within its module, or a constant.
+Bit = int | str
+Bits = tuple[Bit, ...]
+
+# `opt_dff` finds enables and resets of registers: `if` in the Verilog. No memory becomes a table of
+# constants and no table a memory.
+PASSES = (
+    "proc -norom",
+    "memory_collect",
+    "opt_expr",
+    "opt_merge",
+    "opt_clean",
+    "opt_dff",
+    "opt_clean",
+)
+OLDEST_YOSYS = (0, 40)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a module; `bits` are the module's."""
+
+    name: str
+    is_input: bool
+    bits: Bits
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An operator, a register, a memory or an instance of a module of the design.
+
+    Attributes
+    ----------
+    kind : Yosys's type (`$add`), or the module's name.
+    inputs, outputs : bits by port, least significant first.
+    """
+
+    name: str
+    kind: str
+    parameters: dict[str, int | str]
+    inputs: dict[str, Bits]
+    outputs: dict[str, Bits]
+    attributes: dict[str, int | str] = field(default_factory=dict)
+
+    @property
+    def is_instance(self) -> bool:
+        return not self.kind.startswith("$")
+
+    def number(self, parameter: str) -> int:
+        value = self.parameters[parameter]
+        assert isinstance(value, int), (self.kind, parameter, value)
+        return value
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module.
+
+    Attributes
+    ----------
+    names : the designer's names of bits, ports among them; several may name the same bits.
+    initial : values of registers at power-on.
+    """
+
+    name: str
+    ports: tuple[Port, ...]
+    cells: tuple[Cell, ...]
+    names: tuple[tuple[str, Bits], ...]
+    initial: dict[Bit, str]
+
+
+def read(component, name: str, passes: Iterable[str] = PASSES) -> dict[str, Module]:
+    """The modules of an Amaranth component, the top module `name` among them."""
+    text = rtlil.convert(component, name=name, emit_src=False)
+    yosys = find_yosys(lambda version: version >= OLDEST_YOSYS)
+    script = "\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *passes, "write_json"))
+    design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
+    return {name: _module(name, found, design) for name, found in design["modules"].items()}
+
+
+def _module(name: str, found: dict, design: dict) -> Module:
+    ports = tuple(
+        Port(port, about["direction"] == "input", tuple(about["bits"]))
+        for port, about in found["ports"].items()
+    )
+    names, initial = [], {}
+    for net, about in found["netnames"].items():
+        bits = tuple(about["bits"])
+        if not about["hide_name"]:
+            names.append((net, bits))
+        for bit, value in zip(bits, reversed(about["attributes"].get("init", "")), strict=False):
+            if value in "01":
+                initial[bit] = value
+    cells = tuple(
+        _cell(cell, about, design["modules"].get(about["type"]))
+        for cell, about in found["cells"].items()
+    )
+    return Module(name, ports, cells, tuple(names), initial)
+
+
+def _cell(name: str, found: dict, module: dict | None) -> Cell:
+    def directed(wanted: str) -> dict[str, Bits]:
+        directions = found.get("port_directions") or {
+            port: about["direction"] for port, about in (module or {"ports": {}})["ports"].items()
+        }
+        return {
+            port: tuple(bits)
+            for port, bits in found["connections"].items()
+            if directions[port] == wanted
+        }
+
+    return Cell(
+        name,
+        found["type"],
+        {key: _value(value) for key, value in found["parameters"].items()},
+        directed("input"),
+        directed("output"),
+        {key: _value(value) for key, value in found["attributes"].items()},
+    )
+
+
+def _value(text: str) -> int | str:
+    """A parameter as JSON holds it: binary digits, or a word. What may be anything is 0."""
+    return int(text.replace("x", "0"), 2) if text and not text.strip("01x") else text

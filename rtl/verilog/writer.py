@@ -1,0 +1,468 @@
+"""From an Amaranth component to Verilog text."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from amaranth.utils import ceil_log2
+
+from rtl.verilog import expressions
+from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
+from rtl.verilog.names import Scope, identifier
+from rtl.verilog.netlist import Bit, Bits, Cell, Module, read
+from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
+from rtl.verilog.sharing import share
+
+HEADER = "// Written by zeroskip from its Amaranth sources. Verilog 2005.\n"
+MAX_INLINE = 60  # characters of an operand that is not worth a name
+FEW_WORDS = 4  # of a memory, set to zero one by one
+HINTS = {
+    "$add": "sum",
+    "$and": "both",
+    "$eq": "equal",
+    "$ge": "at_least",
+    "$gt": "above",
+    "$le": "at_most",
+    "$logic_not": "none",
+    "$lt": "below",
+    "$mul": "product",
+    "$mux": "chosen",
+    "$ne": "differs",
+    "$neg": "negative",
+    "$not": "inverse",
+    "$or": "either",
+    "$pmux": "chosen",
+    "$reduce_and": "all",
+    "$reduce_bool": "any",
+    "$reduce_or": "any",
+    "$reduce_xor": "parity",
+    "$sub": "difference",
+    "$xor": "odd",
+}
+SHIFTED = "shifted"
+
+
+def convert(component, name: str) -> str:
+    """The Verilog of an Amaranth component, as module `name`; the same text every time."""
+    modules = share(read(component, name), name)
+    ports = live_ports(modules, name)
+    names = _module_names(modules, name)
+    pins: dict[str, Nets] = {}
+    texts = []
+    places = {key: _instances(module) for key, module in modules.items()}
+    hidden: dict[str, set[str]] = defaultdict(set)
+    for key, module in modules.items():
+        for cell in module.cells:
+            if cell.is_instance:
+                hidden[cell.kind].add(places[key][cell.name])
+    for key, module in modules.items():
+        live = live_bits(module, ports[key], ports)
+        module = pruned(module, live, ports)
+        taken = [*places[key].values(), *sorted(hidden[key])]
+        nets = Nets(module, live, ports[key], key == name, taken)
+        pins[key] = nets
+        texts.append(_Writer(module, nets, live, names, pins, places[key]).text())
+    return HEADER + "\n" + "\n".join(reversed(texts))
+
+
+def _module_names(modules: dict[str, Module], top: str) -> dict[str, str]:
+    """Names of modules by their place, without the number of a place that is one of several."""
+    scope = Scope()
+    names = {top: scope.take(top)}
+    uses = Counter(cell.kind for module in modules.values() for cell in module.cells)
+    for key in reversed(modules):
+        if key == top:
+            continue
+        parent, _, last = key.rpartition(".")
+        last = identifier(last).rstrip("_")
+        if uses[key] > 1:
+            last = last.rstrip("0123456789").rstrip("_") or last
+        above = names.get(parent, identifier(parent))
+        above = top if above == f"{top}_chip" else above
+        names[key] = scope.take(f"{above}_{last}")
+    return names
+
+
+def _instances(module: Module) -> dict[str, str]:
+    """Names of the instances in a module."""
+    scope = Scope()
+    return {
+        cell.name: scope.take(identifier(cell.name)) for cell in module.cells if cell.is_instance
+    }
+
+
+class _Writer:
+    """The text of one module."""
+
+    def __init__(
+        self,
+        module: Module,
+        nets: Nets,
+        live: set[Bit],
+        names: dict[str, str],
+        written: dict[str, Nets],
+        instances: dict[str, str],
+    ) -> None:
+        self._module, self._nets, self._live = module, nets, live
+        self._instances = instances
+        self._names, self._written = names, written
+        self._inline: dict[Bit, tuple[Bits, str]] = {}
+        self._body: list[str] = []
+        self._memories: list[str] = []
+
+    def text(self) -> str:
+        cells = self._module.cells
+        operators = [cell for cell in cells if cell.kind in expressions.KINDS]
+        single = self._single(operators)
+        for cell in cells:
+            if cell.kind not in expressions.KINDS:
+                for bits in cell.outputs.values():
+                    self._name_private(bits, cell)
+        for cell in _ordered(operators):
+            self._operator(cell, single)
+        for cell in cells:
+            if cell.kind == "$mem_v2":
+                self._memory(cell)
+        self._registers([cell for cell in cells if cell.kind in REGISTERS])
+        for cell in cells:
+            if cell.is_instance:
+                self._instance(cell)
+        for net, bits in self._nets.joined:
+            self._body.append(f"  assign {net.name} = {self._value(bits)};")
+        known = expressions.KINDS | REGISTERS | {"$mem_v2"}
+        strange = {cell.kind for cell in cells if not cell.is_instance} - known
+        assert not strange, f"{self._module.name}: no Verilog for {strange}"
+        return self._assemble()
+
+    def _assemble(self) -> str:
+        ports = [
+            f"  {'output ' if pin.net.is_output else ''}{pin.net.declaration}"
+            for pin in sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))
+        ]
+        lines = [f"module {self._names[self._module.name]} (", ",\n".join(ports), ");"]
+        lines += [
+            f"  {net.declaration};"
+            for net in self._nets.nets
+            if net.kind != INPUT and not net.is_output and net.name
+        ]
+        lines += self._memories + self._initial() + self._body
+        return "\n".join([*lines, "endmodule"]) + "\n"
+
+    def _initial(self) -> list[str]:
+        values = []
+        for net in self._nets.nets:
+            known = [self._module.initial.get(bit) for bit in net.bits]
+            if net.kind == REG and net.name and None not in known:
+                values.append(f"    {net.name} = {_constant(''.join(map(str, known)))};")
+        return ["  initial begin", *values, "  end"] if values else []
+
+    # --- values ---------------------------------------------------------------------------------
+    def _value(self, bits: Bits) -> str:
+        """Bits as an operand, as wide as they are many."""
+        parts = []
+        at = 0
+        while at < len(bits):
+            length, text = self._segment(bits, at)
+            parts.append(text)
+            at += length
+        return parts[0] if len(parts) == 1 else "{" + ", ".join(reversed(parts)) + "}"
+
+    def _segment(self, bits: Bits, at: int) -> tuple[int, str]:
+        """The longest piece of a value at a place that is one term: (how many bits, text)."""
+        bit = bits[at]
+        end = at + 1
+        if isinstance(bit, str):
+            while end < len(bits) and isinstance(bits[end], str):
+                end += 1
+            return end - at, _constant("".join(map(str, bits[at:end])))
+        if bit in self._inline:
+            word, text = self._inline[bit]
+            assert bits[at : at + len(word)] == word
+            return len(word), f"({text})"
+        while end < len(bits) and bits[end] == bit:
+            end += 1
+        if end - at > 1:
+            return end - at, f"{{{end - at}{{{self._select(bits[at : at + 1])}}}}}"
+        net = self._nets.where[bit]
+        first = net.bits.index(bit)
+        while end < len(bits) and bits[at : end + 1] == net.bits[first : first + end + 1 - at]:
+            end += 1
+        # The last bit may begin a repetition, which is a term of its own.
+        if end - at > 1 and bits[end - 1 : end + 1] == (bits[end - 1],) * 2:
+            end -= 1
+        return end - at, self._select(bits[at:end])
+
+    def _select(self, bits: Bits) -> str:
+        """A part of a net."""
+        net = self._nets.where[bits[0]]
+        assert net.name, bits
+        if len(bits) == len(net.bits):
+            return net.name
+        low = net.low + net.bits.index(bits[0])
+        return (
+            f"{net.name}[{low}]" if len(bits) == 1 else f"{net.name}[{low + len(bits) - 1}:{low}]"
+        )
+
+    def _target(self, bits: Bits, kind: str) -> str:
+        """What a result is assigned to; bits that nobody reads go to a net of their own."""
+        parts = []
+        at = 0
+        while at < len(bits):
+            end = at + 1
+            net = self._nets.where.get(bits[at]) if bits[at] in self._live else None
+            if net is None:
+                while end < len(bits) and bits[end] not in self._live:
+                    end += 1
+                parts.append(self._nets.spare(end - at, kind).name)
+            else:
+                while end < len(bits) and self._nets.where.get(bits[end]) is net:
+                    end += 1
+                parts.append(self._select(bits[at:end]))
+            at = end
+        return parts[0] if len(parts) == 1 else "{" + ", ".join(reversed(parts)) + "}"
+
+    def _name_private(self, bits: Bits, cell: Cell) -> None:
+        if cell.is_instance or cell.kind == "$mem_v2":
+            hint = f"{identifier(cell.name)}_data"
+        elif cell.kind in REGISTERS:
+            hint = "held"
+        else:
+            hint = HINTS.get(cell.kind, SHIFTED)
+        for bit in bits:
+            net = self._nets.private.pop(bit, None)
+            if net is not None:
+                self._nets.name_private(net, hint)
+
+    # --- operators ------------------------------------------------------------------------------
+    def _single(self, operators: list[Cell]) -> set[Bit]:
+        """First bits of unnamed results that are read once, and as a whole."""
+        words: dict[Bit, tuple[Bit, Bits]] = {}
+        for cell in operators:
+            bits = cell.outputs["Y"]
+            net = self._nets.private.get(bits[0])
+            if net is not None and net.bits == bits:
+                words.update({bit: (bits[0], bits) for bit in bits})
+        reads: Counter[Bit] = Counter()
+        wrong: set[Bit] = set()
+        for bits, whole in self._read():
+            at = 0
+            while at < len(bits):
+                found = words.get(bits[at])
+                if found is None:
+                    at += 1
+                elif not whole and bits[at : at + len(found[1])] == found[1]:
+                    reads[found[0]] += 1
+                    at += len(found[1])
+                else:
+                    wrong.add(found[0])
+                    at += 1
+        return {first for first, count in reads.items() if count == 1} - wrong
+
+    def _read(self) -> Iterator[tuple[Bits, bool]]:
+        """All words that are read, and whether they must have a name of their own."""
+        for cell in self._module.cells:
+            if cell.is_instance:
+                for pin in self._written[cell.kind].pins:
+                    if pin.port in cell.inputs:
+                        yield cell.inputs[pin.port][pin.at.start : pin.at.stop], False
+            elif cell.kind in expressions.KINDS:
+                for index, bits in enumerate(expressions.operands(cell)):
+                    yield bits, index == 0 and expressions.selects(cell)
+            elif cell.kind == "$mem_v2":
+                for bits in cell.inputs.values():
+                    yield bits, True
+            else:
+                for port, bits in cell.inputs.items():
+                    yield bits, port != "D"
+        for _, bits in self._nets.joined:
+            yield bits, False
+
+    def _operator(self, cell: Cell, single: set[Bit]) -> None:
+        values = []
+        for index, bits in enumerate(expressions.operands(cell)):
+            if index == 0 and expressions.selects(cell):
+                values.append(self._named(bits))
+            else:
+                values.append(self._value(bits))
+        text = expressions.text(cell, values)
+        result = cell.outputs["Y"]
+        if result[0] in single and len(text) <= MAX_INLINE:
+            self._inline[result[0]] = result, text
+            self._nets.private.pop(result[0])
+            return
+        self._name_private(result, cell)
+        self._body.append(f"  assign {self._target(result, WIRE)} = {text};")
+
+    def _named(self, bits: Bits) -> str:
+        """Bits as a net: the net that they are, or a new one."""
+        net = self._nets.where.get(bits[0])
+        if net is not None and net.bits == bits and net.low == 0:
+            return net.name
+        value = self._value(bits)
+        padded = Net("", WIRE, 0, bits)
+        self._nets.nets.append(padded)
+        self._nets.name_private(padded, "padded")
+        self._body.append(f"  assign {padded.name} = {value};")
+        return padded.name
+
+    # --- state ----------------------------------------------------------------------------------
+    def _registers(self, cells: list[Cell]) -> None:
+        groups: dict[tuple, list[Cell]] = defaultdict(list)
+        for cell in cells:
+            assert cell.parameters["CLK_POLARITY"] == 1
+            conditions = (cell.inputs.get("EN"), cell.parameters.get("EN_POLARITY"))
+            reset = (cell.inputs.get("SRST"), cell.parameters.get("SRST_POLARITY"))
+            groups[cell.inputs["CLK"], cell.kind == "$sdffce", conditions, reset].append(cell)
+        for (clock, enabled_reset, enable, reset), members in groups.items():
+            data, values = [], []
+            for cell in members:
+                target = self._target(cell.outputs["Q"], REG)
+                data.append(f"{target} <= {self._value(cell.inputs['D'])};")
+                if "SRST_VALUE" in cell.parameters:
+                    width = len(cell.outputs["Q"])
+                    value = f"{cell.number('SRST_VALUE'):0{width}b}"[::-1]
+                    values.append(f"{target} <= {_constant(value)};")
+            block = [f"  always @(posedge {self._value(clock)})"]
+            en = self._condition(*enable) if enable[0] else ""
+            rst = self._condition(*reset) if reset[0] else ""
+            if rst and enabled_reset:
+                inner = [*_if(rst, values), *_else(_if("", data))]
+                block += _indent(_if(en, inner), 4)
+            elif rst:
+                block += _indent([*_if(rst, values), *_else(_if(en, data))], 4)
+            else:
+                block += _indent(_if(en, data), 4)
+            self._body += block
+
+    def _condition(self, bits: Bits, polarity: int) -> str:
+        value = self._value(bits)
+        return value if polarity else f"~{value}"
+
+    def _memory(self, cell: Cell) -> None:
+        number = cell.number
+        width, size, address_bits = number("WIDTH"), number("SIZE"), number("ABITS")
+        assert not number("OFFSET") and not number("RD_TRANSPARENCY_MASK")
+        name = self._nets.scope.take(identifier(cell.name))
+        marks = [f"  (* {key} = {_attribute(value)} *)" for key, value in cell.attributes.items()]
+        span = f"[{width - 1}:0] " if width > 1 else ""
+        if size == 1:  # tools warn of a memory that is none
+            self._memories += [
+                f"  reg {span}{name};",
+                f"  initial {name} = {width}'h{number('INIT'):x};",
+            ]
+        else:
+            self._memories += [*marks, f"  reg {span}{name} [0:{size - 1}];"]
+            self._fill(name, width, size, number("INIT"))
+
+        def word(bits: Bits, index: int, length: int) -> Bits:
+            return bits[index * length : (index + 1) * length]
+
+        def place(bits: Bits) -> str:
+            return f"{name}[{self._value(bits)}]" if size > 1 else name
+
+        for port in range(number("WR_PORTS")):
+            assert number("WR_CLK_ENABLE") >> port & 1 and number("WR_CLK_POLARITY") >> port & 1
+            at = place(word(cell.inputs["WR_ADDR"], port, address_bits))
+            data = word(cell.inputs["WR_DATA"], port, width)
+            enables = word(cell.inputs["WR_EN"], port, width)
+            clock = self._value(word(cell.inputs["WR_CLK"], port, 1))
+            starts = [i for i in range(width) if not i or enables[i] != enables[i - 1]]
+            lines = []
+            for low, end in zip(starts, [*starts[1:], width], strict=True):
+                part = (
+                    ""
+                    if end - low == width
+                    else f"[{end - 1}:{low}]"
+                    if end - low > 1
+                    else f"[{low}]"
+                )
+                write = f"{at}{part} <= {self._value(data[low:end])};"
+                lines += _if(
+                    "" if enables[low] == "1" else self._value(enables[low : low + 1]), [write]
+                )
+            self._body += [f"  always @(posedge {clock}) begin", *_indent(lines, 4), "  end"]
+        for port in range(number("RD_PORTS")):
+            data = word(cell.outputs["RD_DATA"], port, width)
+            if not any(bit in self._live for bit in data):
+                continue
+            at = place(word(cell.inputs["RD_ADDR"], port, address_bits))
+            if not number("RD_CLK_ENABLE") >> port & 1:
+                self._body.append(f"  assign {self._target(data, WIRE)} = {at};")
+                continue
+            assert number("RD_CLK_POLARITY") >> port & 1
+            clock = self._value(word(cell.inputs["RD_CLK"], port, 1))
+            enable = word(cell.inputs["RD_EN"], port, 1)
+            read = [f"{self._target(data, REG)} <= {at};"]
+            condition = "" if enable == ("1",) else self._value(enable)
+            self._body += [f"  always @(posedge {clock})", *_indent(_if(condition, read), 4)]
+
+    def _fill(self, name: str, width: int, size: int, content: int) -> None:
+        if content or size <= FEW_WORDS:
+            values = [content >> i * width & (1 << width) - 1 for i in range(size)]
+            lines = [f"    {name}[{i}] = {width}'h{value:x};" for i, value in enumerate(values)]
+        else:
+            index = self._nets.scope.take("index")
+            part = f"{index}[{ceil_log2(size) - 1}:0]"
+            self._memories.append(f"  integer {index};")
+            lines = [
+                f"    for ({index} = 0; {index} < {size}; {index} = {index} + 1)",
+                f"      {name}[{part}] = {width}'h0;",
+            ]
+        self._memories += ["  initial begin", *lines, "  end"]
+
+    # --- instances ------------------------------------------------------------------------------
+    def _instance(self, cell: Cell) -> None:
+        connections = []
+        for pin in sorted(self._written[cell.kind].pins, key=lambda p: (int(p.port), p.at.start)):
+            part = slice(pin.at.start, pin.at.stop)
+            if pin.port in cell.inputs:
+                value = self._value(cell.inputs[pin.port][part])
+            else:
+                value = self._target(cell.outputs[pin.port][part], WIRE)
+            connections.append(f"    .{pin.net.name}({value})")
+        kind, name = self._names[cell.kind], self._instances[cell.name]
+        self._body += [f"  {kind} {name} (", ",\n".join(connections), "  );"]
+
+
+def _ordered(cells: list[Cell]) -> list[Cell]:
+    """Operators behind those whose results they read."""
+    driver = {bit: cell for cell in cells for bit in cell.outputs["Y"]}
+    done: set[int] = set()
+    order: list[Cell] = []
+    for first in reversed(cells):
+        stack = [(first, False)]
+        while stack:
+            cell, ready = stack.pop()
+            if ready:
+                order.append(cell)
+            elif id(cell) not in done:
+                done.add(id(cell))
+                stack.append((cell, True))
+                for bits in cell.inputs.values():
+                    stack += ((driver[bit], False) for bit in bits if bit in driver)
+    return order
+
+
+def _constant(bits: str) -> str:
+    """A constant from its bits, the least significant first."""
+    return f"{len(bits)}'h{int(bits[::-1], 2):x}"
+
+
+def _attribute(value: int | str) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _if(condition: str, lines: list[str]) -> list[str]:
+    """Lines under a condition, if there is one."""
+    if not condition:
+        return lines if len(lines) == 1 else ["begin", *_indent(lines, 2), "end"]
+    if len(lines) == 1:
+        return [f"if ({condition}) {lines[0]}"]
+    return [f"if ({condition}) begin", *_indent(lines, 2), "end"]
+
+
+def _else(lines: list[str]) -> list[str]:
+    return [f"else {lines[0]}", *lines[1:]]
+
+
+def _indent(lines: list[str], by: int) -> list[str]:
+    return [" " * by + line for line in lines]
