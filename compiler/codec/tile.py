@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from npu.errors import CapacityError
+from npu.errors import CapacityError, ImageError
 from npu.format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS, directory_words
 from npu.tile import (
     FRONT_BEATS,
@@ -89,6 +89,12 @@ def tile_words(slots: np.ndarray, sizes: np.ndarray, lanes: int, bus_words: int)
 def read_slots(sections: Sequence[np.ndarray], threads: int) -> np.ndarray:
     """(slots, 3) int64: rows, run bits and value bits, as the directories of sections say."""
     head = directory_words(threads)
+    for lane, section in enumerate(sections):
+        if len(section) < head:
+            raise ImageError(
+                f"lane {lane}: a section of {len(section)} words ends inside its directory of "
+                f"{head} words; compile the model again"
+            )
     words = np.array([section[:head] for section in sections], np.int64).reshape(-1, 2)
     return np.stack(
         [words[:, 0] >> STREAM_BITS, words[:, 0] & MAX_STREAM_BITS, words[:, 1] & MAX_STREAM_BITS],

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(
 )
 pytest.importorskip("amaranth", reason="the extra rtl is needed")
 
-from npu.format import tile_directory_bytes  # noqa: E402
 from npu.isa import Status, command, encode  # noqa: E402
+from npu.tile import HEADER_WORDS  # noqa: E402
 from npu.twin.machine import Machine  # noqa: E402
 from npu.twin.memory import BusSchedule  # noqa: E402
 from rtl.sim.machine import RtlMachine  # noqa: E402
@@ -69,11 +69,11 @@ def product_faults() -> tuple[Fault, ...]:
         Fault(Status.RECORD, MULTIPLY, {"rows": CHIP.param_bytes - 8 * 12}),
         Fault(Status.RECORD, MULTIPLY, {"dst": CHIP.sram_bytes}),
     ]
-    sections = TILE_AT + tile_directory_bytes(CHIP.lanes, BUS)
+    fields = TILE_AT + 4 * HEADER_WORDS
     for status, first, end in (
         (Status.TABLE, PARAM_AT, RECORDS),
-        (Status.STREAM, sections, sections + 64),
-        (Status.STREAM, sections + 64, END),
+        (Status.STREAM, fields, fields + 32),
+        (Status.STREAM, fields + 32, END),
         (Status.RECORD, RECORDS, PARAM_AT + len(TILE.blob)),
     ):
         found: list[Fault] = []
