@@ -142,7 +142,6 @@ def calls(draw: st.DrawFn) -> tuple[str, Any]:
         "Packed.decode": (packed(good), workers),
         "Packed.bank_words": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.tile": (packed(good), mostly(8, 0, 5, -4, 2**31)),
-        "Packed.bank_words": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.stats": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Decoders": (NUMBERS, NUMBERS, NUMBERS),
         "arrange": (matrices, groups, st.just(DECODERS)),
