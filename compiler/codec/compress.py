@@ -14,7 +14,7 @@ from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
 
 @dataclass(frozen=True)
 class Decoders:
-    """So many lanes of so many threads, fed by a bus of `bus_bytes` bytes (a multiple of 4)."""
+    """So many lanes of so many threads, on a bus of `bus_bytes` bytes: a power of two from 4 on."""
 
     lanes: int = 16
     threads: int = 2

@@ -30,6 +30,7 @@ from compiler.codec.symbols import (
     make_plan,
 )
 from compiler.codec.tables import choose_sets
+from compiler.codec.tile import bank_words, pack_tile, read_slots, tile_words
 from npu.errors import CapacityError, ImageError
 from npu.format import (
     MAX_SLOT_ROWS,
@@ -41,12 +42,8 @@ from npu.format import (
     CodeTable,
     block_bytes,
     directory_words,
-    read_directory,
     set_of_lane,
-    tile_directory_bytes,
 )
-
-_MAX_BUS_WORDS = 0xFFFF  # a section's size in a tile's directory is a uint16
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,13 @@ class Stats:
     Attributes
     ----------
     block_bits : the matrix block, without scales.
-    tile_directory_bits, section_directory_bits, run_bits, value_bits, padding_bits : the tile.
+    directory_bits, run_bits, value_bits, padding_bits : the tile.
     h0_bits : zeroth-order entropy of all weights, zeros included.
     nonzeros, symbols : weights that are not zero, and weights coded, explicit zeros among them.
     """
 
     block_bits: int
-    tile_directory_bits: int
-    section_directory_bits: int
+    directory_bits: int
     run_bits: int
     value_bits: int
     padding_bits: int
@@ -75,8 +71,7 @@ class Stats:
     def total_bits(self) -> int:
         return (
             self.block_bits
-            + self.tile_directory_bits
-            + self.section_directory_bits
+            + self.directory_bits
             + self.run_bits
             + self.value_bits
             + self.padding_bits
@@ -189,57 +184,46 @@ class Packed:
         return weights[:, : self.shape[1]]
 
     def tile(self, bus_bytes: int | None = None) -> bytes:
-        """The sections as they lie in external memory: a directory, each padded to a bus word.
+        """The sections as they lie in external memory (`npu.tile`).
 
-        bus_bytes : a multiple of 4, by default what the matrix was made for. Raises CapacityError
-        for more bus words than a section's directory entry holds.
+        bus_bytes : a power of two, at least 4, by default what the matrix was made for. Raises
+        CapacityError for sections too unlike in length.
         """
+        return pack_tile(self.sections, self.threads, self._bus_words(bus_bytes))
+
+    def bank_words(self, bus_bytes: int | None = None) -> int:
+        """Bus words that the sections take in every bank."""
+        words = self._bus_words(bus_bytes)
+        return bank_words([len(s) for s in self.sections], self.threads, words)
+
+    def _bus_words(self, bus_bytes: int | None) -> int:
+        """32-bit words of a bus word, once it and the sections are checked."""
         bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
         check_bus(bus_bytes)
         self.check()
-        padded = [_padded(section, bus_bytes) for section in self.sections]
-        bus_words = [len(data) // bus_bytes for data in padded]
-        if max(bus_words, default=0) > _MAX_BUS_WORDS:
-            raise CapacityError(
-                f"a section of {max(bus_words)} bus words, at most {_MAX_BUS_WORDS}: "
-                "split the matrix into smaller tiles"
-            )
-        directory = np.array(bus_words, "<u2").tobytes()
-        size = tile_directory_bytes(self.lanes, bus_bytes)
-        return directory.ljust(size, b"\0") + b"".join(padded)
+        return bus_bytes * 8 // WORD_BITS
 
     def stats(self, bus_bytes: int | None = None) -> Stats:
         """Every bit of the matrix in parameter and external memory, scales and rows not counted.
 
         bus_bytes : as for `tile`.
         """
-        bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
-        check_bus(bus_bytes)
+        bus_words = self._bus_words(bus_bytes)
         weights = self.decode()
-        run_bits = value_bits = 0
-        for section in self.sections:
-            for thread in range(self.threads):
-                run, value, _, _ = read_directory(section, thread)
-                run_bits += int(run)
-                value_bits += int(value)
-        sections = 8 * sum(len(_padded(section, bus_bytes)) for section in self.sections)
-        directories = self.lanes * directory_words(self.threads) * WORD_BITS
+        slots = read_slots(self.sections, self.threads)
+        sizes = np.array([len(section) for section in self.sections])
+        words, front = tile_words(slots, sizes, self.lanes, bus_words)
+        _, run_bits, value_bits = slots.sum(axis=0).tolist()
         return Stats(
             block_bits=8 * block_bytes(entry_counts(self.sets), 0),
-            tile_directory_bits=8 * tile_directory_bytes(self.lanes, bus_bytes),
-            section_directory_bits=directories,
+            directory_bits=front * WORD_BITS,
             run_bits=run_bits,
             value_bits=value_bits,
-            padding_bits=sections - directories - run_bits - value_bits,
+            padding_bits=(words - front) * WORD_BITS - run_bits - value_bits,
             h0_bits=entropy_bits(weights),
             nonzeros=int(np.count_nonzero(weights)),
             symbols=int(self.symbols_per_slot.sum()),
         )
-
-
-def _padded(section: np.ndarray, bus_bytes: int) -> bytes:
-    data = section.astype("<u4").tobytes()
-    return data.ljust(-(-len(data) // bus_bytes) * bus_bytes, b"\0")
 
 
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:

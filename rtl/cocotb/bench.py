@@ -18,6 +18,7 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles
 
 from npu import isa
+from npu.budget import Budget
 from npu.image import Image
 from npu.runtime import GraphSession
 from npu.trace import Retire
@@ -68,11 +69,16 @@ class BenchMachine:
         bench.memory.attach(self.memory.data)
         self._bench = bench
 
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
-        """Start at `pc`, run to HALT; returns the cycles."""
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
+        """Start at `pc`, run to HALT; returns the cycles. Raises MachineError, see `npu.budget`."""
         before = self._bench.cycles.running
         resume(self._bench.host.start)(pc, arguments)
-        return self._bench.cycles.running - before
+        cycles = self._bench.cycles.running - before
+        if budget is not None and cycles > budget.cycles:
+            raise budget.used_up()
+        return cycles
 
 
 def run_calls(session: GraphSession, calls: list[tuple]) -> list[list[np.ndarray]]:
