@@ -82,6 +82,8 @@ def compress_rows(
     """
     decoders = decoders or Decoders()
     check_lanes(decoders)
+    if not isinstance(blocks, Iterable):
+        raise ValueError(f"blocks must be an iterable of arrays, not {type(blocks).__name__}")
     tile = np.empty((0, 0), np.int8)
     size = filled = 0
     for number, block in enumerate(blocks):

@@ -138,6 +138,7 @@ def calls(draw: st.DrawFn) -> tuple[str, Any]:
     arguments: dict[str, Any] = {
         "Packed.to_bytes": (packed(good),),
         "Packed.from_bytes": (stored,),
+        "Packed.bank_words": (packed(good),),
         "Packed.check": (packed(good),),
         "Packed.decode": (packed(good), workers),
         "Packed.bank_words": (packed(good), mostly(8, 0, 5, -4, 2**31)),
