@@ -18,7 +18,6 @@ from npu.format import (
     WORD_BITS,
     block_bytes,
     pack_block,
-    tile_directory_bytes,
 )
 from npu.params import ChipParams
 
@@ -169,7 +168,7 @@ def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> N
         packed = encode(row, arranged.deals[0], params.lanes, params.threads, arranged.sets)
     except CapacityError as error:
         raise _too_long(matrix, params, max_words) from error
-    if _bank_words(packed.tile(params.bus_bytes), params) > NEAR * max_words:
+    if packed.bank_words(params.bus_bytes) > NEAR * max_words:
         raise _too_long(matrix, params, max_words)
 
 
@@ -178,12 +177,6 @@ def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> CapacityErr
         f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
         "take a chip with a larger bank_bytes"
     )
-
-
-def _bank_words(image: bytes, params: ChipParams) -> int:
-    """Bus words of a tile's longest section."""
-    directory = tile_directory_bytes(params.lanes, params.bus_bytes)
-    return int(np.frombuffer(image[:directory], "<u2")[: params.lanes].max())
 
 
 def _try_tiles(
@@ -199,12 +192,17 @@ def _try_tiles(
     for rows, dealt in zip(groups, arranged.deals, strict=True):
         try:
             packed = encode(
-                matrix.weights[rows], dealt, params.lanes, params.threads, arranged.sets
+                matrix.weights[rows],
+                dealt,
+                params.lanes,
+                params.threads,
+                arranged.sets,
+                bus_bytes=params.bus_bytes,
             )
             image = packed.tile(params.bus_bytes)
         except CapacityError:
             return None
-        words = _bank_words(image, params)
+        words = packed.bank_words(params.bus_bytes)
         if words > max_words:
             return None
         order = rows[np.concatenate(dealt)]

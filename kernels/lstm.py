@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kernels.dense import check_array
 from kernels.sparse import prepare_matrix
 from npu.graph import Graph, Lstm
 from npu.jit import kernel
@@ -128,8 +129,12 @@ class LstmLayer:
     ) -> None:
         """Take `inputs` (time, features) int8 one by one, filling `outputs` (time, units) int8.
 
-        `hidden` (1, units) int8 and `cell` (1, units) int16 are read and updated.
+        `hidden` (1, units) int8 and `cell` (1, units) int16 are read and updated. Raises
+        ValueError for other shapes and types.
         """
+        check_array("hidden", hidden, (1, self.units), np.int8)
+        check_array("cell", cell, (1, self.units), np.int16)
+        check_array("outputs", outputs, (len(inputs), self.units), np.int8)
         from_input = np.empty((len(inputs), 4 * self.units), np.int16)
         self._input.multiply(inputs, from_input)
         for t in range(len(inputs)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.dense import DenseMatrix, folded_bias
+from kernels.dense import DenseMatrix, check_matrix, check_product, folded_bias
 from npu.jit import kernel
 from npu.numerics import requantize
 from npu.quantisation import MatVecParams
@@ -54,6 +54,8 @@ class SparseMatrix:
     """
 
     def __init__(self, weights: np.ndarray, bias: np.ndarray | None, params: MatVecParams):
+        check_matrix(weights, bias, params)
+        self._width = weights.shape[1]
         row_of, column_of = np.nonzero(weights)
         self._values = weights[row_of, column_of]
         # Unsigned, so that numba does not test every index for a count from the end.
@@ -75,8 +77,9 @@ class SparseMatrix:
     def multiply(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         """Fill `outputs` (n, rows) int8 or int16 with the products of `inputs` (n, columns) int8.
 
-        Both must be C-contiguous.
+        Both must be C-contiguous. Raises ValueError for other shapes and types.
         """
+        check_product(self.rows, self._width, inputs, outputs)
         p = self._params
         sparse_products(
             self._values,

@@ -1,8 +1,8 @@
 """Energy of a run, estimated from what the twin counted and the chip's `energy_pj`.
 
-    energy = mac * (macs - macs_gated)          a product whose activation is zero is gated
+    energy = mac * symbols                      zeros are multiplied too: no operand is isolated
            + decode * symbols                   every run/value pair, padding included
-           + activation_read * macs             a lane reads its copy for every nonzero weight
+           + activation_read * symbols          a lane reads its copy for every weight it decodes
            + bank_read_word * bank_words        each weight stream once per product
            + sram_byte * sram_bytes             vector SRAM and parameter memory
            + vector_element * vector_elements
@@ -25,10 +25,9 @@ UJ_PER_MJ = 1e3
 
 @dataclass(frozen=True)
 class Activity:
-    """Events that cost energy; differences of two snapshots are those in between."""
+    """Events that cost energy, and `macs`; differences of two snapshots are those in between."""
 
     macs: int
-    macs_gated: int
     symbols: int
     bank_words: int
     sram_bytes: int
@@ -41,7 +40,6 @@ class Activity:
         counters, dma = machine.counters, machine.dma
         return cls(
             macs=counters.macs,
-            macs_gated=counters.macs_gated,
             symbols=counters.symbols,
             bank_words=bank_words,
             sram_bytes=counters.sram_bytes + counters.param_bytes,
@@ -69,9 +67,9 @@ def energy_uj(events: Energy, activity: Activity, seconds: float) -> dict[str, f
     seconds : how long the chip is powered; in streaming, see `powered_seconds`.
     """
     picojoules = {
-        "mac": events.mac * (activity.macs - activity.macs_gated),
+        "mac": events.mac * activity.symbols,
         "decode": events.decode * activity.symbols,
-        "activations": events.activation_read * activity.macs,
+        "activations": events.activation_read * activity.symbols,
         "banks": events.bank_read_word * activity.bank_words,
         "sram": events.sram_byte * activity.sram_bytes,
         "vector": events.vector_element * activity.vector_elements,

@@ -14,6 +14,8 @@ table entry, then `raw_bits` bits taken as they are:
     run   = (entry << raw_bits) + raw
     value = int8(entry + raw)                           (entry is the base, modulo 256)
 
+In external memory a tile is packed tighter: `npu.tile`.
+
 The rows of a slot follow one another like one long row. A run counts the zeros since the previous
 nonzero, over the ends of rows: it leads to column `previous + 1 + run` (the previous column of a
 slot's first symbol is -1), and a column past the last one of the matrix ends the open row and
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VERSION = 2
+VERSION = 3
 
 WORD_BITS = 32
 MAX_CODE_BITS = 10
@@ -76,8 +78,9 @@ def read_directory(words: np.ndarray, thread: int) -> tuple[int, int, int, int]:
 # Per set a header, then its run entries and its value entries in canonical order, each padded to
 # PARAM_WORD; behind the last set the scales. Bytes of a header: 0..3: run raw bits, run entries,
 # value raw bits, value entries; 4..14: run codes of each length 0..10; 15..25: value codes of each
-# length; in the first header 26: scales; 27: VERSION; 28: sets; all others are zero and not looked
-# at. Lane l of n decodes with set l * sets // n.
+# length; in the first header 26: scales; 27: VERSION; 28: sets; 29..31: reserved, must be zero
+# (a zero point of the weights, rows without a code, wider row records). In the other headers 26..31
+# are not looked at. Lane l of n decodes with set l * sets // n.
 PARAM_WORD = 8
 BLOCK_HEADER_BYTES = 32
 LENGTHS = MAX_CODE_BITS + 1
@@ -86,6 +89,7 @@ VALUE_COUNTS_AT = RUN_COUNTS_AT + LENGTHS
 SCALES_AT = VALUE_COUNTS_AT + LENGTHS
 VERSION_AT = SCALES_AT + 1
 SETS_AT = VERSION_AT + 1
+RESERVED_AT = SETS_AT + 1
 MAX_SCALES = 16
 MAX_SETS = 4
 SETS = (1, 2, 4)
@@ -103,14 +107,6 @@ LUT_BYTES = 256
 def padded_entries(count: int) -> int:
     """Bytes that `count` one-byte table entries take in a matrix block."""
     return -(-count // PARAM_WORD) * PARAM_WORD
-
-
-# --- tile in external memory --------------------------------------------------------------------
-# uint16 per lane: bus words of that lane's section; padded to a bus word. Then the sections, each
-# padded to a bus word.
-def tile_directory_bytes(lanes: int, bus_bytes: int) -> int:
-    """Bytes of a tile's directory in external memory."""
-    return -(-2 * lanes // bus_bytes) * bus_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,6 +233,8 @@ def unpack_block(memory: np.ndarray, at: int) -> tuple[tuple[CodeSet, ...], np.n
     n_scales, n_sets = int(head[SCALES_AT]), int(head[SETS_AT])
     if head[VERSION_AT] != VERSION:
         return f"format version {int(head[VERSION_AT])}, this decoder reads version {VERSION}"
+    if (reserved := head[RESERVED_AT:]).any():
+        return f"reserved bytes {bytes(reserved).hex()} of the matrix block, must be zero"
     if n_scales > MAX_SCALES:
         return f"{n_scales} scales, at most {MAX_SCALES}"
     if n_sets not in SETS:

@@ -47,8 +47,8 @@ def kernel(function: Callable[..., Any]) -> Any:
         before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(place)
         try:
             compiled.enable_caching()
-        except (OSError, RuntimeError) as error:
-            cache.note(f"machine code cannot be kept: {error}")
+        except (OSError, RuntimeError):
+            _note_once()
             return compiled
         finally:
             _CONFIG.CACHE_DIR = before
@@ -62,6 +62,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def interpreted(compiled: Any) -> Callable[..., Any]:
     """The Python function behind a kernel; the kernel itself where numba's compiler is off."""
     return getattr(compiled, "py_func", compiled)
+
+
+@remembered
+def _note_once() -> None:
+    cache.note("machine code cannot be kept: it is made anew in every run")
 
 
 @remembered

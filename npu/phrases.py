@@ -111,7 +111,8 @@ class Gate:
 
     def __init__(self, rule: EndRule, scale: float, zero_point: int) -> None:
         self._rule, self._scale, self._zero_point = rule, scale, zero_point
-        self._levels: deque[float] = deque(maxlen=rule.floor_calls)
+        # Of the last calls, those that no later one is below: the first is the quietest.
+        self._floor: deque[tuple[int, float]] = deque()
         self._heard = self._quiet = 0
         self._last: Features = np.empty(0, np.int8)
 
@@ -121,7 +122,8 @@ class Gate:
 
     def accept(self, features: Features) -> Iterator[Stretch]:
         """Take the next calls of the stream, (calls, frames, features) int8; yield those to run."""
-        loud = np.array([self._is_loud(call) for call in features], bool)
+        numbered = enumerate(features, start=self._heard)
+        loud = np.array([self._is_loud(number, call) for number, call in numbered], bool)
         begin = 0
         for index, call in enumerate(features):
             was_asleep = self.asleep
@@ -145,14 +147,18 @@ class Gate:
     ) -> Stretch:
         return Stretch(self._heard + begin, False, features[begin:end], loud[begin:end])
 
-    def _is_loud(self, call: Features) -> bool:
+    def _is_loud(self, number: int, call: Features) -> bool:
         # Integers up to the division: the same on every machine.
         level = (int(call.sum(dtype=np.int64)) / call.size - self._zero_point) * self._scale
-        self._levels.append(level)
+        while self._floor and self._floor[-1][1] >= level:
+            self._floor.pop()
+        self._floor.append((number, level))
+        if self._floor[0][0] <= number - self._rule.floor_calls:
+            self._floor.popleft()
         # Before that, a steady vowel at the start of a file would pass for noise.
-        known = 4 * len(self._levels) >= self._rule.floor_calls
-        floor = min(self._levels) + FLOOR_MARGIN if known else QUIET_LEVEL
-        return level > max(QUIET_LEVEL, floor)
+        known = 4 * (number + 1) >= self._rule.floor_calls
+        noise = self._floor[0][1] + FLOOR_MARGIN if known else QUIET_LEVEL
+        return level > max(QUIET_LEVEL, noise)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,14 @@ def load(
     return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
 
 
+# --- tile -----------------------------------------------------------------------------------------
+# Behind a tile's last beat a number of the fields or a loose word is dealt in every cycle
+# (`npu.tile`), and then so many pass until DMA_DONE counts.
+DEAL_END = 3
+# The same for a tile whose beats already show that it does not fit.
+DEAL_REFUSED = 2
+
+
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
 # A command with an address or a size out of range ends in its third cycle.

@@ -11,6 +11,7 @@ from npu.format import (
     MAX_SCALES,
     MAX_SETS,
     PARAM_WORD,
+    RESERVED_AT,
     RUN_COUNTS_AT,
     SCALES_AT,
     SETS,
@@ -106,6 +107,7 @@ class BlockLoader(wiring.Component):
         ]
         parsed = Signal()
         n_scales, sets, version = Signal(8), Signal(8), Signal(8)
+        reserved = Signal(8 * (BLOCK_HEADER_BYTES - RESERVED_AT))
         with m.If(parsed):
             # The last half word of a table goes out before that, the first of the next one after.
             m.d.sync += parsed_number.eq(number)
@@ -113,6 +115,7 @@ class BlockLoader(wiring.Component):
                 m.d.sync += [
                     *(n_scales.eq(header[SCALES_AT]), sets.eq(header[SETS_AT])),
                     version.eq(header[VERSION_AT]),
+                    reserved.eq(Cat(header[at] for at in range(RESERVED_AT, BLOCK_HEADER_BYTES))),
                 ]
         last = Signal()
         m.d.comb += last.eq(1)
@@ -178,6 +181,7 @@ class BlockLoader(wiring.Component):
         end = self.address[3:] + next_place + n_scales
         m.d.sync += wrong.eq(
             (version != VERSION)
+            | (reserved != 0)
             | (n_scales > MAX_SCALES)
             | Cat(sets != count for count in SETS).all()
             | (self.address[:3] != 0)

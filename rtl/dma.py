@@ -50,8 +50,8 @@ class Dma(wiring.Component):
     A transfer is taken while fewer than `dma_queue` are open; one that is taken in cycle S, or
     waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
     `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
-    beats are taken in every cycle. The last cycle is DMA_DONE after the last beat or response
-    (`npu.timing`, `npu.twin.dma`).
+    beats are taken in every cycle. The last cycle is DMA_DONE after the last beat or response,
+    for a tile what `npu.twin.tile` counts more (`npu.timing`, `npu.twin.dma`).
 
     Writes go burst by burst. AWVALID and WVALID rise in the same cycle; each stays until its own
     handshakes are done and waits for nothing on the other channel (AXI4, A3.3.1), so that the
@@ -172,6 +172,8 @@ class Dma(wiring.Component):
         burst_beat = Signal.like(bursts.burst_beats, init=1)
         received, sent = Signal(), Signal()  # a beat, in this cycle
         bad = Signal()  # an error response in this cycle
+        beat = Signal()  # what was read, a cycle later
+        m.submodules.tile = tile = TileDealer(p)
         m.d.comb += [
             self.read_beat.eq(received & ~is_kind["LOAD_PROGRAM"]),
             self.write_beat.eq(sent),
@@ -201,6 +203,13 @@ class Dma(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "FINISH"
+                        with m.If(is_kind["LOAD_BANK"]):
+                            m.next = "DEAL"
+            with m.State("DEAL"):
+                # Its last beat comes to the dealer in the first cycle.
+                m.d.comb += self.active.eq(1)
+                with m.If(~beat & (~tile.busy | tile.error)):
+                    m.next = "FINISH"
             with m.State("WRITE"):
                 now_addressed = addressed | (aw.valid & aw.ready)
                 now_filled = filled | (sent & w.payload.last)
@@ -233,12 +242,10 @@ class Dma(wiring.Component):
                 m.next = "IDLE"
 
         # --- what was read ----------------------------------------------------------------------
-        beat = Signal()
         word = Signal(bus_bits(p))
         m.d.sync += beat.eq(received & ~bad)
         with m.If(received):
             m.d.sync += word.eq(r.payload.data)
-        m.submodules.tile = tile = TileDealer(p)
         wiring.connect(m, tile.port, wiring.flipped(self.bank))
         m.d.comb += [
             tile.start.eq(start & is_kind["LOAD_BANK"]),

@@ -88,7 +88,7 @@ COUNTERS = (
     ("transfer_cycles", "cycles with an open transfer"),
     ("symbols", "weights decoded, explicit zeros among them"),
     ("macs", "multiplications with a nonzero weight"),
-    ("macs_gated", "of these, with a zero activation: the multiplier is still"),
+    ("macs_gated", "of these, with a zero activation; they are multiplied all the same"),
     ("stalled_turns", "decode turns skipped because a result FIFO was full"),
     ("bytes_read", "bytes read from external memory"),
     ("bytes_written", "bytes written to external memory"),

@@ -4,8 +4,9 @@
     compress(weights, cycle_bits=BYTES_FIRST)   # fewest bytes, where zeros are few
     tiles = compress_rows(blocks)       # the same for rows as they come, a tile at a time
     packed.decode()                     # the weights again
-    packed.stats(bus_bytes=16)          # every bit accounted for
-    packed.tile(bus_bytes=16)           # the bytes of the sections; npu.format.pack_block for codes
+    packed.stats()                      # every bit accounted for
+    Packed.from_bytes(packed.to_bytes())   # with checksums
+    packed.tile()                       # the bytes of the sections; npu.format.pack_block for codes
 
 `encode` takes dealt rows and given codes, `choose_sets` searches codes for dealt rows, `arrange`
 deals. How a decoder works is in `compiler/codec/README.md`; its step is `npu.twin.decoder`, which

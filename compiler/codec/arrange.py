@@ -1,7 +1,7 @@
 """Where the rows of a matrix go: any slot and any place in it will do, so the choice saves bits.
 
 Rows alike go to lanes that share a code set (`compiler.codec.classes`). Sections are padded to a
-bus word, so rows of equally many symbols swap lanes until most sections end just under one.
+word, so rows of equally many symbols swap lanes until most sections end just under one.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from compiler.codec.steps import Part
 from compiler.codec.symbols import CYCLE_BITS, Plan, as_coded, check_cycle_bits, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu import timing
-from npu.format import SETS, WORD_BITS, CodeSet, block_bytes, directory_words
+from npu.format import SETS, WORD_BITS, CodeSet, block_bytes
 from npu.jit import kernel
 
 # A cycle of a product in cycles of a lane. A set costs about 24 of every product, and a row too
@@ -31,7 +31,7 @@ PRODUCT_CYCLE = 16
 SET_COST = 0.75
 # With so many more symbols than nonzeros, rows are dealt again by what they really take.
 UNEVEN = 1.01
-# Rows that a lane swaps to end just under a bus word, and about how many pairs of rows all lanes
+# Rows that a lane swaps to end just under a word, and about how many pairs of rows all lanes
 # together look at for one: all that 1,000 rows are, and every so many of a taller matrix.
 SWAPS = 8
 PAIRS = 1 << 19
@@ -112,7 +112,7 @@ class Arrangement:
 
     @cached_property
     def sizes(self) -> tuple[int, int]:
-        """(bits, cycles of a product): sections padded and block without scales; without waits."""
+        """(bits, cycles of a product): streams in words, block without scales; no waits."""
         params = self.params
         entries = entry_counts(self.sets)
         columns = self.tiles[0].shape[1]
@@ -122,7 +122,7 @@ class Arrangement:
             turns = 0
             for number, plan in enumerate(self.plans):
                 found = _join(sizes, *joined(self.share(slots, number)), plan)
-                bits += _padded_bits(_sections(found, params), params)
+                bits += _padded_bits(_streams(found, params))
                 turns = max(turns, int(found[:, 0].max()) + 1)
             cycles += turns * params.threads
         return bits, cycles
@@ -226,7 +226,7 @@ def _swap_lanes(
     bus: int,
     swaps: int,
 ) -> None:
-    """Swap rows between lanes of a code set, in place, until sections end just under a bus word.
+    """Swap rows between lanes of a code set, in place, until sections end just under a word.
 
     order : (rows,) slot after slot; starts : (slots + 1,) where they start in it; lengths :
     (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`. Only rows of equally
@@ -298,16 +298,14 @@ def _join(sizes: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -
     )
 
 
-def _sections(found: np.ndarray, params: Lanes) -> np.ndarray:
-    """(lanes,) int64: bits of the sections, directories too, from those of their slots."""
-    directory = directory_words(params.threads) * WORD_BITS
-    return directory + found[:, 1].reshape(-1, params.threads).sum(axis=1)
+def _streams(found: np.ndarray, params: Lanes) -> np.ndarray:
+    """(lanes,) int64: bits of the sections' streams, from those of their slots."""
+    return found[:, 1].reshape(-1, params.threads).sum(axis=1)
 
 
-def _padded_bits(sections: np.ndarray, params: Lanes) -> int:
-    """Bits of sections once they end with a bus word."""
-    bus = 8 * params.bus_bytes
-    return int((-(-sections // bus) * bus).sum())
+def _padded_bits(sections: np.ndarray) -> int:
+    """Bits of sections once they end with a word."""
+    return int((-(-sections // WORD_BITS) * WORD_BITS).sum())
 
 
 def _less_padding(made: Arrangement) -> Arrangement:
@@ -318,14 +316,14 @@ def _less_padding(made: Arrangement) -> Arrangement:
         for number, plan in enumerate(made.plans):
             share = made.share(slots, number)
             order, starts = joined(share)
-            sections = _sections(_join(sizes, order, starts, plan), params)
-            before = _padded_bits(sections, params)
+            sections = _streams(_join(sizes, order, starts, plan), params)
+            before = _padded_bits(sections)
             _swap_lanes(
                 *(order, starts, params.threads, sections, sizes, plan.bits, plan.zeros),
                 *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),
-                *(8 * params.bus_bytes, SWAPS),
+                *(WORD_BITS, SWAPS),
             )
-            better = _padded_bits(sections, params) < before
+            better = _padded_bits(sections) < before
             swapped += np.split(order, starts[1:-1]) if better else share
         deals.append(tuple(swapped))
     return replace(made, deals=tuple(deals))

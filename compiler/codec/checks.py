@@ -10,6 +10,7 @@ from npu.format import SETS, CodeSet, CodeTable
 STREAMS = ("run", "value")
 # Sections are padded to bus words, so a bus without bounds takes memory without bounds.
 MAX_BUS_BYTES = 1024
+DEFAULT_BUS_BYTES = 16
 
 
 def check_count(name: str, count: Any, least: int = 1) -> None:
@@ -22,10 +23,8 @@ def check_bus(bus_bytes: Any) -> None:
     """Raise ValueError unless it is a bus width in bytes."""
     if isinstance(bus_bytes, bool) or not isinstance(bus_bytes, (int, np.integer)):
         raise ValueError(f"bus_bytes must be a whole number, not {bus_bytes!r}")
-    if not 4 <= bus_bytes <= MAX_BUS_BYTES or bus_bytes % 4:
-        raise ValueError(
-            f"bus_bytes must be a multiple of 4, 4 to {MAX_BUS_BYTES}, not {bus_bytes}"
-        )
+    if not 4 <= bus_bytes <= MAX_BUS_BYTES or bus_bytes & (bus_bytes - 1):
+        raise ValueError(f"bus_bytes must be a power of two, 4 to {MAX_BUS_BYTES}, not {bus_bytes}")
 
 
 def as_whole(numbers: Any, what: str) -> np.ndarray:

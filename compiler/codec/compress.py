@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.arrange import Lanes, arrange, check_lanes
+from compiler.codec.checks import DEFAULT_BUS_BYTES
 from compiler.codec.packed import Packed, encode
 from compiler.codec.symbols import CYCLE_BITS, as_coded
 from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
@@ -13,11 +14,11 @@ from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
 
 @dataclass(frozen=True)
 class Decoders:
-    """So many lanes of so many threads, fed by a bus of `bus_bytes` bytes (a multiple of 4)."""
+    """So many lanes of so many threads, on a bus of `bus_bytes` bytes: a power of two from 4 on."""
 
     lanes: int = 16
     threads: int = 2
-    bus_bytes: int = 16
+    bus_bytes: int = DEFAULT_BUS_BYTES
 
     def __post_init__(self) -> None:
         check_lanes(self)
@@ -58,6 +59,7 @@ def compress(
         made.sets,
         workers,
         cycle_bits,
+        decoders.bus_bytes,
     )
 
 

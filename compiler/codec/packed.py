@@ -1,14 +1,17 @@
 """A compressed matrix: sections for the lanes' weight banks, and the way back to its weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from compiler.codec.bits import measure_slots, write_slots
 from compiler.codec.checks import (
+    DEFAULT_BUS_BYTES,
     STREAMS,
     as_slots,
+    as_whole,
     check_bus,
     check_count,
     check_sections,
@@ -16,6 +19,7 @@ from compiler.codec.checks import (
 )
 from compiler.codec.parallel import mapped, parts
 from compiler.codec.reading import decode_sections
+from compiler.codec.stored import load, store
 from compiler.codec.symbols import (
     CYCLE_BITS,
     NO_CODE,
@@ -26,6 +30,7 @@ from compiler.codec.symbols import (
     make_plan,
 )
 from compiler.codec.tables import choose_sets
+from compiler.codec.tile import bank_words, pack_tile, read_slots, tile_words
 from npu.errors import CapacityError, ImageError
 from npu.format import (
     MAX_SLOT_ROWS,
@@ -34,14 +39,11 @@ from npu.format import (
     STREAM_BITS,
     WORD_BITS,
     CodeSet,
+    CodeTable,
     block_bytes,
     directory_words,
-    read_directory,
     set_of_lane,
-    tile_directory_bytes,
 )
-
-_MAX_BUS_WORDS = 0xFFFF  # a section's size in a tile's directory is a uint16
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,13 @@ class Stats:
     Attributes
     ----------
     block_bits : the matrix block, without scales.
-    tile_directory_bits, section_directory_bits, run_bits, value_bits, padding_bits : the tile.
+    directory_bits, run_bits, value_bits, padding_bits : the tile.
     h0_bits : zeroth-order entropy of all weights, zeros included.
     nonzeros, symbols : weights that are not zero, and weights coded, explicit zeros among them.
     """
 
     block_bits: int
-    tile_directory_bits: int
-    section_directory_bits: int
+    directory_bits: int
     run_bits: int
     value_bits: int
     padding_bits: int
@@ -70,8 +71,7 @@ class Stats:
     def total_bits(self) -> int:
         return (
             self.block_bits
-            + self.tile_directory_bits
-            + self.section_directory_bits
+            + self.directory_bits
             + self.run_bits
             + self.value_bits
             + self.padding_bits
@@ -112,6 +112,7 @@ class Packed:
     sections : one uint32 array per lane: directory and streams.
     symbols_per_slot : (lanes * threads,) int64: weights coded in a slot. It takes a turn for each,
         and one for the terminator.
+    bus_bytes : of the bus that feeds the lanes.
     """
 
     shape: tuple[int, int]
@@ -121,6 +122,34 @@ class Packed:
     sets: tuple[CodeSet, ...]
     sections: tuple[np.ndarray, ...]
     symbols_per_slot: np.ndarray
+    bus_bytes: int = DEFAULT_BUS_BYTES
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are the same."""
+        if not isinstance(other, Packed):
+            return NotImplemented
+        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.lanes, self.threads, *(s.tobytes() for s in self.sections)))
+
+    def to_bytes(self) -> bytes:
+        """Everything, with a checksum over every part (`compiler.codec.stored`).
+
+        Raises ValueError or ImageError where the fields contradict one another.
+        """
+        self.check()
+        return store(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Packed":
+        """What `to_bytes` gave. Raises ImageError for anything else: each bit is checked."""
+        found = cls(**load(bytes(data)))
+        try:
+            found.check()
+        except (ValueError, CapacityError) as error:
+            raise ImageError(str(error)) from error
+        return found
 
     def check(self) -> None:
         """Raise unless the fields agree; what the sections' words say is left to `decode`.
@@ -133,12 +162,20 @@ class Packed:
         check_count("columns", columns, 0)
         _check_slots(self.slot_rows, rows, self.lanes, self.threads)
         check_sections(self.sections, self.lanes)
+        check_bus(self.bus_bytes)
+        symbols = as_whole(self.symbols_per_slot, "symbols_per_slot")
+        if len(symbols) != len(self.slot_rows) or not _fit_words(symbols):
+            raise ValueError(
+                f"symbols_per_slot must be {len(self.slot_rows)} counts, not {symbols.tolist()}"
+            )
 
     def decode(self, workers: int = 1) -> np.ndarray:
         """The weights, (rows, columns) int8; lanes are decoded on `workers` threads.
 
         Raises ImageError for tables that no decoder takes and sections that no encoder writes,
-        ValueError for fields that contradict one another.
+        ValueError for fields that contradict one another. Not every damage is one of these: of
+        single flipped bits in a section two of three give other weights without a word. Only
+        `from_bytes` sees them all.
         """
         self.check()
         rows, columns = self.shape
@@ -146,53 +183,47 @@ class Packed:
         decode_sections(self.sections, self.slot_rows, self.sets, weights, workers)
         return weights[:, : self.shape[1]]
 
-    def tile(self, bus_bytes: int) -> bytes:
-        """The sections as they lie in external memory: a directory, each padded to a bus word.
+    def tile(self, bus_bytes: int | None = None) -> bytes:
+        """The sections as they lie in external memory (`npu.tile`).
 
-        bus_bytes : a multiple of 4. Raises CapacityError for more bus words than a section's
-        directory entry holds.
+        bus_bytes : a power of two, at least 4, by default what the matrix was made for. Raises
+        CapacityError for sections too unlike in length.
         """
+        return pack_tile(self.sections, self.threads, self._bus_words(bus_bytes))
+
+    def bank_words(self, bus_bytes: int | None = None) -> int:
+        """Bus words that the sections take in every bank."""
+        words = self._bus_words(bus_bytes)
+        return bank_words([len(s) for s in self.sections], self.threads, words)
+
+    def _bus_words(self, bus_bytes: int | None) -> int:
+        """32-bit words of a bus word, once it and the sections are checked."""
+        bus_bytes = self.bus_bytes if bus_bytes is None else bus_bytes
         check_bus(bus_bytes)
         self.check()
-        padded = [_padded(section, bus_bytes) for section in self.sections]
-        bus_words = [len(data) // bus_bytes for data in padded]
-        if max(bus_words, default=0) > _MAX_BUS_WORDS:
-            raise CapacityError(
-                f"a section of {max(bus_words)} bus words, at most {_MAX_BUS_WORDS}: "
-                "split the matrix into smaller tiles"
-            )
-        directory = np.array(bus_words, "<u2").tobytes()
-        size = tile_directory_bytes(self.lanes, bus_bytes)
-        return directory.ljust(size, b"\0") + b"".join(padded)
+        return bus_bytes * 8 // WORD_BITS
 
-    def stats(self, bus_bytes: int) -> Stats:
-        """Every bit of the matrix in parameter and external memory, scales and rows not counted."""
-        check_bus(bus_bytes)
+    def stats(self, bus_bytes: int | None = None) -> Stats:
+        """Every bit of the matrix in parameter and external memory, scales and rows not counted.
+
+        bus_bytes : as for `tile`.
+        """
+        bus_words = self._bus_words(bus_bytes)
         weights = self.decode()
-        run_bits = value_bits = 0
-        for section in self.sections:
-            for thread in range(self.threads):
-                run, value, _, _ = read_directory(section, thread)
-                run_bits += int(run)
-                value_bits += int(value)
-        sections = 8 * sum(len(_padded(section, bus_bytes)) for section in self.sections)
-        directories = self.lanes * directory_words(self.threads) * WORD_BITS
+        slots = read_slots(self.sections, self.threads)
+        sizes = np.array([len(section) for section in self.sections])
+        words, front = tile_words(slots, sizes, self.lanes, bus_words)
+        _, run_bits, value_bits = slots.sum(axis=0).tolist()
         return Stats(
             block_bits=8 * block_bytes(entry_counts(self.sets), 0),
-            tile_directory_bits=8 * tile_directory_bytes(self.lanes, bus_bytes),
-            section_directory_bits=directories,
+            directory_bits=front * WORD_BITS,
             run_bits=run_bits,
             value_bits=value_bits,
-            padding_bits=sections - directories - run_bits - value_bits,
+            padding_bits=(words - front) * WORD_BITS - run_bits - value_bits,
             h0_bits=entropy_bits(weights),
             nonzeros=int(np.count_nonzero(weights)),
             symbols=int(self.symbols_per_slot.sum()),
         )
-
-
-def _padded(section: np.ndarray, bus_bytes: int) -> bytes:
-    data = section.astype("<u4").tobytes()
-    return data.ljust(-(-len(data) // bus_bytes) * bus_bytes, b"\0")
 
 
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
@@ -219,19 +250,21 @@ def encode(
     sets: Sequence[CodeSet] | None = None,
     workers: int = 1,
     cycle_bits: int = CYCLE_BITS,
+    bus_bytes: int = DEFAULT_BUS_BYTES,
 ) -> Packed:
     """Compress a matrix whose rows are dealt to slots.
 
     weights : (rows, columns) int8. slot_rows : lanes * threads arrays that together are a
     permutation of the rows; slot = lane * threads + thread. sets : the code sets, by default one,
     the best for this matrix dealt this way. workers : threads that code lanes. cycle_bits : what a
-    lane's cycle is worth in bits, see `compress`.
+    lane's cycle is worth in bits, see `compress`. bus_bytes : of the bus that feeds the lanes.
 
     Raises CapacityError when a stream, a slot or the matrix is too large for its directory, and
     ValueError when `sets` cannot express a slot.
     """
     check_cycle_bits(cycle_bits)
     check_count("workers", workers)
+    check_bus(bus_bytes)
     coded = as_coded(weights)
     rows, columns = coded.shape
     slots = _check_slots(slot_rows, rows, lanes, threads)
@@ -287,7 +320,24 @@ def encode(
         sets=sets,
         sections=tuple(sections),
         symbols_per_slot=symbols,
+        bus_bytes=bus_bytes,
     )
+
+
+def _fit_words(numbers: np.ndarray) -> bool:
+    return not numbers.size or 0 <= numbers.min() <= numbers.max() < 1 << WORD_BITS
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are the same: arrays and tables by what they hold."""
+    if isinstance(one, CodeTable) and isinstance(other, CodeTable):
+        one, other = vars(one), vars(other)
+        return all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
 
 
 def _check_slots(

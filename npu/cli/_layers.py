@@ -9,10 +9,10 @@ from rich.table import Table
 
 from npu.cli._models import layer_label
 from npu.cli._output import table
-from npu.format import tile_directory_bytes
 from npu.image import Image, LayerInfo
 from npu.isa import decode_program
 from npu.profile import UNITS, LayerCycles, Measurement
+from npu.twin.tile import deal
 from npu.work import utilisation
 
 
@@ -105,13 +105,15 @@ def memory_report(image: Image) -> dict[str, dict[str, int]]:
     """Bytes used and there, by memory; `bank` is the fullest lane's."""
     p = image.params
     bank = param = 0
-    directory = tile_directory_bytes(p.lanes, p.bus_bytes)
+    banks = np.zeros((p.lanes, p.bank_bytes // p.bus_bytes, p.bus_bytes // 4), np.uint32)
     for command in decode_program(image.program):
         if command.opcode.name == "LOAD_BANK":
-            # Of a hostile image, the part of the directory that exists.
-            tile = image.memory[command.ext : command.ext + directory][: 2 * p.lanes]
-            words = int(np.max(tile.view("<u2"), initial=0)) if len(tile) % 2 == 0 else 0
-            bank = max(bank, (command.bank + words) * p.bus_bytes)
+            end = command.ext + command.beats * p.bus_bytes
+            tile = np.ascontiguousarray(image.memory[command.ext : end])
+            # Of a hostile image, what the chip would take.
+            if len(tile) % p.bus_bytes == 0:
+                dealt = deal(tile.view(np.uint32), banks, command.bank, p.threads)
+                bank = max(bank, 0 if dealt.fault else int(dealt.ends.max()) * p.bus_bytes)
         elif command.opcode.name == "LOAD_PARAM":
             param = max(param, command.param + command.beats * p.bus_bytes)
     used = {

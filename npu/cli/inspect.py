@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,16 @@ def _refused(file: str, error: NpuError, json_path: str | None) -> None:
         graphs = examine_model(file)
     except NpuError:
         return  # no more to be told than `error` does
+    # What only the whole graph shows is told by the error, which names its operator.
+    graphs = {
+        name: [
+            replace(v, reason="refused") if not v.reason and f"{v.name}: " in str(error) else v
+            for v in verdicts
+        ]
+        for name, verdicts in graphs.items()
+    }
+    if not any(v.reason for verdicts in graphs.values() for v in verdicts):
+        return  # it is not the operators
     report = {
         "model": file,
         "refused": str(error),
@@ -72,9 +82,7 @@ def _refused(file: str, error: NpuError, json_path: str | None) -> None:
     emit_json(report, json_path)
     out = console(json_path)
     for name, verdicts in graphs.items():
-        # What only the whole graph shows is told by the error, which names its operator.
-        runs = {v.name: "refused" if f"{v.name}: " in str(error) else "runs here" for v in verdicts}
-        rows = [(v.name, v.operands, v.reason or runs[v.name]) for v in verdicts]
+        rows = [(v.name, v.operands, v.reason or "runs here") for v in verdicts]
         columns = (name, "inputs and outputs", "verdict")
         out.print(table(columns, rows, left=columns))
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npu import timing
-from npu.compiled import tile_directory_bytes
 from npu.errors import MachineError
 from npu.isa import Status
 from npu.jit import kernel
@@ -22,14 +21,6 @@ from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 BOUNDARY = 4096
 # When a transfer that never has its turn is done.
 NEVER = 1 << 60
-
-# What `deal` finds wrong with a tile.
-TILE_FAULTS = {
-    1: "the tile is shorter than its directory",
-    2: "the tile's sections take {end} bus words, the transfer brings {brought}",
-    3: "the section of lane {lane} is empty",
-    4: "a section ends at bus word {end}, outside the bank",
-}
 
 
 @kernel
@@ -85,44 +76,6 @@ def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency,
             if open_bursts == 0:
                 last = cycle + 1 - gap
         cycle += 1
-
-
-@kernel
-def deal(tile, banks, first):
-    """Copy the sections of a tile into the banks.
-
-    tile : (bytes,) uint8, the tile as it lies in external memory.
-    banks : (lanes, bus words, bus bytes) uint8; the sections go to bus word `first` on.
-
-    Returns (fault, lane, end): the first fault in words of TILE_FAULTS, 0 if there is none, with
-    nothing written else; the end of the longest section in bus words.
-    """
-    lanes, words, bus_bytes = banks.shape
-    at = tile_directory_bytes(lanes, bus_bytes)
-    if at > len(tile):
-        return 1, 0, 0
-    total = np.int64(0)
-    longest = np.int64(0)
-    empty = -1
-    for lane in range(lanes - 1, -1, -1):
-        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
-        total += length
-        longest = max(longest, length)
-        if length == 0:
-            empty = lane
-    if at + total * bus_bytes != len(tile):
-        return 2, 0, total
-    if empty >= 0:
-        return 3, empty, 0
-    if first + longest > words:
-        return 4, 0, first + longest
-    for lane in range(lanes):
-        length = np.int64(tile[2 * lane]) + (np.int64(tile[2 * lane + 1]) << 8)
-        for word in range(first, first + length):
-            for byte in range(bus_bytes):
-                banks[lane, word, byte] = tile[at + byte]
-            at += bus_bytes
-    return 0, 0, first + longest
 
 
 @kernel
@@ -242,8 +195,8 @@ class Dma:
             for transfer in self.open_at(cycle)
         )
 
-    def read(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
-        """Queue a read of `beats` bus words at `cycle`."""
+    def read(self, cycle: int, address: int, beats: int, after: int = 0, **target: Any) -> Transfer:
+        """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
         p, schedule = self.params, self.memory.schedule
         start = self._start(cycle)
         if self.failure is not None:
@@ -254,16 +207,24 @@ class Dma:
             *(schedule.ar, schedule.r),
         )
         self.bytes_read += beats * p.bus_bytes
-        return self._queue(start, int(last), **target)
+        return self._queue(start, int(last) + after, **target)
 
     def fail(
-        self, cycle: int, address: int, beats: int, tag: int, error: MachineError, **place: Any
+        self,
+        cycle: int,
+        address: int,
+        beats: int,
+        after: int,
+        *,
+        tag: int,
+        error: MachineError,
+        **place: Any,
     ) -> None:
         """Queue a tagged read that fails with `error`.
 
         BUS: its first beat outside memory is answered with an error, which the sequencer sees in
-        the next cycle. TILE: it comes whole, and the tile is judged then. `place`: `space` and
-        `first` of `Failure`.
+        the next cycle. TILE: it comes whole, and `after` cycles of work behind it the tile is
+        judged. `place`: `space` and `first` of `Failure`.
         """
         if self.failure is not None:
             self.read(cycle, address, beats, tag=tag)
@@ -271,7 +232,7 @@ class Dma:
         bus = error.status is Status.BUS
         if bus:
             beats = max(0, len(self.memory.data) - address) // self.params.bus_bytes + 1
-        transfer = self.read(cycle, address, beats, tag=tag)
+        transfer = self.read(cycle, address, beats, after, tag=tag)
         if bus:
             self.transfers[-1] = transfer._replace(done=NEVER)
         seen = transfer.done + (1 - timing.DMA_DONE if bus else timing.TILE_JUDGED)
@@ -306,13 +267,4 @@ class Dma:
         return transfer
 
 
-__all__ = [
-    "TILE_FAULTS",
-    "BusSchedule",
-    "Dma",
-    "Failure",
-    "Transfer",
-    "deal",
-    "read_cycles",
-    "write_cycles",
-]
+__all__ = ["BusSchedule", "Dma", "Failure", "Transfer", "read_cycles", "write_cycles"]

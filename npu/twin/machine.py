@@ -14,15 +14,16 @@ import numpy as np
 from npu import isa, timing
 from npu.budget import NO_END, Budget
 from npu.errors import ImageError, MachineError
-from npu.format import LUT_BYTES, PARAM_WORD, tile_directory_bytes
+from npu.format import LUT_BYTES, PARAM_WORD, WORD_BITS
 from npu.isa import Command, ElementType, Status
 from npu.params import ChipParams
 from npu.trace import Retire
 from npu.twin import vector
-from npu.twin.dma import NEVER, TILE_FAULTS, Dma, deal
+from npu.twin.dma import NEVER, Dma
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.tile import Dealt, deal
 from npu.work import Work
 
 # A start that has not halted after this many commands never will: the image is not ours.
@@ -325,18 +326,24 @@ class Machine:
         v = cmd.values
         space = "bank" if cmd.opcode.name == "LOAD_BANK" else "param"
         first, n_bytes = v[space], v["beats"] * self.params.bus_bytes
+        ends, after = np.array(first + n_bytes), 0
         try:
             data = self.memory.window(address, n_bytes)
-            ends = self._deal(data, first) if space == "bank" else np.array(first + n_bytes)
+            if space == "bank":
+                dealt = self._deal(data, first)
+                ends, after = dealt.ends, dealt.cycles
+                if dealt.fault:
+                    raise MachineError(dealt.problem, Status.TILE)
         except MachineError as error:
             place = {"space": space, "first": first}
-            self.dma.fail(begin, address, v["beats"], v["tag"], self._at(pc, error), **place)
+            told = self._at(pc, error)
+            self.dma.fail(begin, address, v["beats"], after, tag=v["tag"], error=told, **place)
             return begin, None, b""
         if space == "param":
             self.param[first : first + n_bytes] = data
         self._loaded.note(space, first, ends, address, data)
         target = {"space": space, "first": first, "end": int(ends.max())}
-        self.dma.read(begin, address, v["beats"], tag=v["tag"], **target)
+        self.dma.read(begin, address, v["beats"], after, tag=v["tag"], **target)
         return begin, None, b""
 
     def _queued(self, start: int, waits: bool = False) -> int:
@@ -349,16 +356,11 @@ class Machine:
         self.counters.busy["wait"] += begin - start
         return begin
 
-    def _deal(self, tile: np.ndarray, first: int) -> np.ndarray:
-        """Deal a tile's sections to the banks; returns their ends, (lanes,) in bus words."""
+    def _deal(self, tile: np.ndarray, first: int) -> Dealt:
+        """Deal a tile's sections to the banks."""
         p = self.params
-        banks = self.banks.view(np.uint8).reshape(p.lanes, -1, p.bus_bytes)
-        fault, lane, end = deal(tile, banks, first)
-        if fault:
-            head = tile_directory_bytes(p.lanes, p.bus_bytes)
-            found = {"lane": lane, "end": end, "brought": (len(tile) - head) // p.bus_bytes}
-            raise MachineError(TILE_FAULTS[fault].format(**found), Status.TILE)
-        return first + tile[: 2 * p.lanes].view("<u2").astype(np.int64)
+        banks = self.banks.reshape(p.lanes, -1, p.bus_bytes * 8 // WORD_BITS)
+        return deal(np.ascontiguousarray(tile).view(np.uint32), banks, first, p.threads)
 
     def _transfer_register(self, cmd: Command, address: int, start: int) -> _Done:
         if address % 4:

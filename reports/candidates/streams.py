@@ -10,13 +10,13 @@ from compiler.codec.bits import write_slots
 from compiler.codec.packed import measure
 from compiler.codec.parallel import parts
 from compiler.codec.symbols import as_coded, joined, make_plan
+from compiler.codec.tile import tile_words
 from npu.format import (
     LENGTHS,
     WORD_BITS,
     CodeSet,
     CodeTable,
     directory_words,
-    tile_directory_bytes,
 )
 
 
@@ -73,13 +73,16 @@ def shares(packed: Packed) -> list[list[np.ndarray]]:
 
 
 def tile_bytes(bits: np.ndarray, packed: Packed, bus_bytes: int) -> tuple[int, int]:
-    """Bytes of sections with streams of so many bits and of the tile's directory.
+    """Bytes of a tile whose streams have so many bits.
 
-    bits : (slots, 2) int64. Returns them with every section padded to a bus word, as in external
-    memory, and without that padding.
+    bits : (slots, 2) int64. Returns the bytes in external memory, and those without padding.
     """
-    head = directory_words(packed.threads) * WORD_BITS
-    lanes = head + bits.reshape(packed.lanes, -1).sum(axis=1)
-    directory = tile_directory_bytes(packed.lanes, bus_bytes)
-    words = -(-lanes // (8 * bus_bytes))
-    return directory + int(words.sum()) * bus_bytes, directory + -(-int(lanes.sum()) // 8)
+    rows = [len(rows) for rows in packed.slot_rows]
+    lanes = -(-bits.reshape(packed.lanes, -1).sum(axis=1) // WORD_BITS)
+    words, front = tile_words(
+        np.column_stack([rows, bits]),
+        directory_words(packed.threads) + lanes,
+        packed.lanes,
+        8 * bus_bytes // WORD_BITS,
+    )
+    return 4 * words, 4 * front + -(-int(bits.sum()) // 8)

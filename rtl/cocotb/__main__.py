@@ -1,6 +1,7 @@
 """`python -m rtl.cocotb IMAGE.npu`: an image on the exported Verilog, with waveforms on demand."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -18,12 +19,14 @@ from rtl.cocotb.runner import SIMULATORS, run
 def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | None) -> None:
     """Run IMAGE (a .npu file of one graph) on its chip's Verilog and compare it with the twin.
 
-    Without --waves, everything goes to build/cocotb, waveforms only if the run fails.
+    Without --waves, everything goes to a new folder in build/cocotb, waveforms only if the run
+    fails.
     """
+    folder = waves or new_folder(image)
     try:
         result = run(
             image,
-            waves or Path("build") / "cocotb",
+            folder,
             inputs=inputs,
             calls=calls,
             simulator=sim,
@@ -31,6 +34,8 @@ def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | N
             progress=lambda line: click.echo(line, err=True),
         )
     except (NpuError, OSError) as error:
+        if waves is None and not any(folder.iterdir()):
+            folder.rmdir()
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     said = result.log.read_text(encoding="utf-8").splitlines()
@@ -41,10 +46,18 @@ def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | N
             break
         if line.endswith("equal to the twin"):
             click.echo(line.split("  ")[-1])
+    click.echo(f"image {result.image[:16]}")
     click.echo(f"{'equal to the twin' if result.passed else 'DIFFERS from the twin'}: {result.log}")
     if result.waves is not None:
         click.echo(f"waves: {result.waves}")
     sys.exit(not result.passed)
+
+
+def new_folder(image: Path) -> Path:
+    """A folder that no other run has or had."""
+    parent = Path("build") / "cocotb"
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{image.stem[:60]}-", dir=parent))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The cocotb test: an image on the exported chip, compared with the twin.
 
 Environment: ZEROSKIP_IMAGE names the `.npu` file, ZEROSKIP_INPUT an `.npz` file with `input0`,
-`input1`, ... stacked by call, of which the first ZEROSKIP_CALLS (1 unless set) are run. The top
-module is that of `rtl.export`, for the image's chip.
+`input1`, ... stacked by call, of which the first ZEROSKIP_CALLS (1 unless set) are run.
+ZEROSKIP_VERDICT is where `rtl.cocotb.verdict` goes. The top module is that of `rtl.export`, for the
+image's chip.
 """
 
 import os
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import cocotb
@@ -15,6 +18,7 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles
 
 from npu import isa
+from npu.budget import Budget
 from npu.image import Image
 from npu.runtime import GraphSession
 from npu.trace import Retire
@@ -23,6 +27,7 @@ from rtl.cocotb.clock import Cycles
 from rtl.cocotb.driver import Host
 from rtl.cocotb.memory import Memory
 from rtl.cocotb.scoreboard import Scoreboard
+from rtl.cocotb.verdict import Verdict, digest
 
 PERIOD_NS = 10
 
@@ -64,11 +69,16 @@ class BenchMachine:
         bench.memory.attach(self.memory.data)
         self._bench = bench
 
-    def run(self, pc: int, arguments: dict[int, int] | None = None) -> int:
-        """Start at `pc`, run to HALT; returns the cycles."""
+    def run(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> int:
+        """Start at `pc`, run to HALT; returns the cycles. Raises MachineError, see `npu.budget`."""
         before = self._bench.cycles.running
         resume(self._bench.host.start)(pc, arguments)
-        return self._bench.cycles.running - before
+        cycles = self._bench.cycles.running - before
+        if budget is not None and cycles > budget.cycles:
+            raise budget.used_up()
+        return cycles
 
 
 def run_calls(session: GraphSession, calls: list[tuple]) -> list[list[np.ndarray]]:
@@ -76,9 +86,9 @@ def run_calls(session: GraphSession, calls: list[tuple]) -> list[list[np.ndarray
     return [session.invoke(inputs) for inputs in calls]
 
 
-def read_calls(path: Path, most: int) -> list[tuple]:
+def read_calls(raw: bytes, most: int) -> list[tuple]:
     """The first calls of an `.npz` file of inputs."""
-    with np.load(path) as stored:
+    with np.load(BytesIO(raw)) as stored:
         inputs = [stored[f"input{i}"][:most] for i in range(len(stored)) if f"input{i}" in stored]
     return list(zip(*inputs, strict=True))
 
@@ -86,10 +96,13 @@ def read_calls(path: Path, most: int) -> list[tuple]:
 @cocotb.test()
 async def image_equals_twin(dut) -> None:
     """Boot, reset and every call: the twin's outputs, memory and retire records."""
-    image = Image.load(Path(os.environ["ZEROSKIP_IMAGE"]))
-    calls = read_calls(
-        Path(os.environ["ZEROSKIP_INPUT"]), int(os.environ.get("ZEROSKIP_CALLS", "1"))
-    )
+    raw = Path(os.environ["ZEROSKIP_IMAGE"]).read_bytes()
+    raw_inputs = Path(os.environ["ZEROSKIP_INPUT"]).read_bytes()
+    most = int(os.environ.get("ZEROSKIP_CALLS", "1"))
+    verdict, place = Verdict(digest(raw), digest(raw_inputs), most), os.environ["ZEROSKIP_VERDICT"]
+    verdict.write(Path(place))
+    image = Image.from_bytes(raw)
+    calls = read_calls(raw_inputs, most)
     expected: list[Retire] = []
     twin = GraphSession(image, observer=lambda retire, _: expected.append(retire))
     wanted = run_calls(twin, calls)
@@ -114,3 +127,4 @@ async def image_equals_twin(dut) -> None:
         "%d records, %d outputs, %d cycles: equal to the twin",
         *(len(expected), sum(x.size for a in outputs for x in a), bench.cycles.now),
     )
+    replace(verdict, equal=True).write(Path(place))

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from cocotb_tools.runner import Runner, get_results, get_runner
 import npu
 from npu.errors import NpuError
 from npu.image import Image
+from rtl.cocotb.verdict import Verdict, digest
 from rtl.export import TOP, export
+from rtl.folders import claimed
 
 SIMULATORS = {"icarus": f"{TOP}.fst", "verilator": "dump.vcd"}  # and the file of waveforms
 VERILATOR: tuple[str, ...] = (
@@ -40,11 +42,13 @@ class Result:
     Attributes
     ----------
     passed : whether the chip equals the twin.
+    image : digest (SHA-256) of the image that was simulated.
     log : what the simulator said.
     waves : the waveforms (FST or VCD), if there are any.
     """
 
     passed: bool
+    image: str
     log: Path
     waves: Path | None
 
@@ -85,15 +89,17 @@ def run(
     Parameters
     ----------
     image : `.npu` file of a single graph; it says which chip.
-    folder : where Verilog, build, log and waveforms go.
+    folder : where Verilog, build, log and waveforms go, and copies of image and inputs. One run at
+        a time works there.
     inputs : `.npz` file with `input0`, ...; default random, the same each time.
     calls : how many calls of the inputs to run at most.
     simulator : a key of SIMULATORS.
     waves : write waveforms.
     progress : called with a line before every step.
 
-    Raises NpuError for an image that cannot be read or is a transducer, SimulatorError if the
-    simulator is missing or fails to build.
+    Raises NpuError for an image that cannot be read or is a transducer, FolderTaken if another run
+    is at work in the folder, SimulatorError if the simulator is missing or fails to build, or if
+    what it left behind is not about this image.
     """
     if simulator not in SIMULATORS:
         raise SimulatorError(f"the simulator must be {' or '.join(SIMULATORS)}, not {simulator!r}")
@@ -103,33 +109,85 @@ def run(
     if loaded.header.kind != "graph":
         raise SimulatorError(f"{image} is a transducer; the bench runs single graphs")
     folder = folder.resolve()
-    progress(f"writing the Verilog of chip {loaded.params.name!r} to {folder}")
-    source = export(loaded.params, folder)[0]
-    if inputs is None:
-        inputs = folder / "inputs.npz"
-        random_inputs(loaded, inputs)
-    environment = {
-        "ZEROSKIP_IMAGE": str(image.resolve()),
-        "ZEROSKIP_INPUT": str(inputs.resolve()),
-        "ZEROSKIP_CALLS": str(calls),
-    }
-    result = _simulate(source, simulator, waves, environment, progress)
-    if not result.passed and not waves:
-        progress("it fails: once more, with waveforms")
-        result = _simulate(source, simulator, True, environment, progress)
+    with claimed(folder):
+        # Copies: what is simulated is what was read, whatever becomes of the user's files.
+        run_image, run_inputs = folder / "image.npu", folder / "inputs.npz"
+        run_image.write_bytes(loaded.to_bytes())
+        if inputs is None:
+            random_inputs(loaded, run_inputs)
+        elif inputs.resolve() != run_inputs:
+            shutil.copyfile(inputs, run_inputs)
+        job = _Job(
+            _export(loaded, folder, progress),
+            run_image,
+            run_inputs,
+            Verdict(digest(run_image.read_bytes()), digest(run_inputs.read_bytes()), calls, True),
+        )
+        result = _compared(job, simulator, waves, progress)
+        if not result.passed and not waves:
+            progress("it fails: once more, with waveforms")
+            result = _compared(job, simulator, True, progress)
     return result
 
 
-def _simulate(
+def _export(image: Image, folder: Path, progress: Callable[[str], None]) -> Path:
+    """Write the Verilog of an image's chip; returns the file."""
+    progress(f"writing the Verilog of chip {image.params.name!r} to {folder}")
+    return export(image.params, folder)[0]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is simulated; `wanted` is the verdict of a chip that equals the twin."""
+
+    source: Path
+    image: Path
+    inputs: Path
+    wanted: Verdict
+
+    def environment(self, verdict: Path) -> dict[str, str]:
+        return {
+            "ZEROSKIP_IMAGE": str(self.image),
+            "ZEROSKIP_INPUT": str(self.inputs),
+            "ZEROSKIP_CALLS": str(self.wanted.calls),
+            "ZEROSKIP_VERDICT": str(verdict),
+        }
+
+
+def _compared(job: _Job, simulator: str, waves: bool, progress: Callable[[str], None]) -> Result:
+    """Run the bench, and believe its verdict if it is about this job."""
+    verdict = _build_folder(job.source, simulator, waves) / "verdict.json"
+    verdict.unlink(missing_ok=True)
+    passed, log = simulate(
+        job.source,
+        simulator,
+        waves=waves,
+        environment=job.environment(verdict),
+        progress=progress,
+    )
+    passed = _confirmed(verdict, job.wanted, passed)
+    dump = verdict.parent / SIMULATORS[simulator] if waves else None
+    return Result(passed, job.wanted.image, log, dump)
+
+
+def _build_folder(source: Path, simulator: str, waves: bool) -> Path:
+    return source.parent / f"{simulator}{'_waves' if waves else ''}"
+
+
+def simulate(
     source: Path,
     simulator: str,
+    *,
     waves: bool,
     environment: dict[str, str],
-    progress: Callable[[str], None],
+    progress: Callable[[str], None] = lambda _: None,
     module: str = "rtl.cocotb.bench",
-) -> Result:
-    """Build the chip and run the cocotb tests of `module` on it."""
-    build = source.parent / f"{simulator}{'_waves' if waves else ''}"
+) -> tuple[bool, Path]:
+    """Build the exported Verilog and run the cocotb tests of `module` on it, in a folder beside it.
+
+    Returns whether there were tests and all passed, and the log. Raises SimulatorError.
+    """
+    build = _build_folder(source, simulator, waves)
     build.mkdir(exist_ok=True)
     log = build / "log.txt"
     runner = get_runner(simulator)
@@ -154,6 +212,7 @@ def _simulate(
         )
         progress("simulating")
         results = build / "results.xml"
+        results.unlink(missing_ok=True)
         _test(
             runner,
             test_module=module,
@@ -170,7 +229,18 @@ def _simulate(
         tests, failed = get_results(results)
     except (RuntimeError, SystemExit) as error:
         raise SimulatorError(f"{simulator} failed, see the logs in {build}: {error}") from error
-    return Result(tests > 0 and failed == 0, log, build / SIMULATORS[simulator] if waves else None)
+    return tests > 0 and failed == 0, log
+
+
+def _confirmed(path: Path, wanted: Verdict, passed: bool) -> bool:
+    """Whether the chip equals the twin; raises SimulatorError for the verdict of another run."""
+    try:
+        found = Verdict.read(path)
+    except (OSError, ValueError) as error:
+        raise SimulatorError(f"the bench left no verdict: {error}") from error
+    if replace(found, equal=True) != wanted:
+        raise SimulatorError(f"{path} is about another image or other inputs: {found}")
+    return passed and found.equal
 
 
 def _test(runner: Runner, **options: Any) -> None:

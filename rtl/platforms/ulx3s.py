@@ -19,6 +19,7 @@ from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticePlatform
 
 from npu.params import ChipParams, load_params
+from rtl.folders import FolderTaken, claimed
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.uart import SerialHost
 from rtl.registers import ADDRESS_BITS
@@ -147,7 +148,8 @@ def build(params: ChipParams, folder: Path, clock_mhz: int) -> Path:
         local = scripts / f"yowasp-{tool}"
         if variable not in os.environ and shutil.which(tool) is None and local.exists():
             os.environ[variable] = str(local)
-    Ulx3sPlatform().build(Board(params, clock_mhz), name="ulx3s", build_dir=str(folder))
+    with claimed(folder):
+        Ulx3sPlatform().build(Board(params, clock_mhz), name="ulx3s", build_dir=str(folder))
     return folder / "ulx3s.bit"
 
 
@@ -162,7 +164,10 @@ def main() -> None:
         output_divider(arguments.clock)
     except ValueError as error:
         parser.error(str(error))
-    path = build(load_params(arguments.chip), arguments.output, arguments.clock)
+    try:
+        path = build(load_params(arguments.chip), arguments.output, arguments.clock)
+    except FolderTaken as error:
+        parser.error(str(error))
     sys.stdout.write(f"{path}\n")
 
 

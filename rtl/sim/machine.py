@@ -230,8 +230,11 @@ class RtlMachine:
         driver.perform(steps, on_chip)
 
     def _until_interrupt(self, limit: int) -> None:
+        end = self.simulated_cycles + limit
         while True:
-            stopped = self._library.zs_run(self._handle, limit, int(self.observer is not None))
+            # Every command that is observed stops the simulation, and goes on with what is left.
+            left = max(0, end - self.simulated_cycles)
+            stopped = self._library.zs_run(self._handle, left, int(self.observer is not None))
             self._report()
             if stopped == 1:
                 return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from npu.errors import NpuError
 from npu.params import ChipParams
+from rtl.folders import claimed
 from rtl.synth.results import Result, parse
 from rtl.synth.units import build
 
@@ -81,6 +82,7 @@ def synthesise(
     Raises
     ------
     SynthError : a tool is missing or failed, the unit does not fit the device.
+    FolderTaken : another run is at work in `keep`.
     """
     require_tools()
     return synthesise_timed(
@@ -102,8 +104,9 @@ def synthesise_timed(
     require_tools()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) if keep is None else keep
-        folder.mkdir(parents=True, exist_ok=True)
-        return _run(params, name, timed, device, seed, freq_mhz or params.clock_mhz * 1.25, folder)
+        freq_mhz = freq_mhz or params.clock_mhz * 1.25
+        with claimed(folder):
+            return _run(params, name, timed, device, seed, freq_mhz, folder)
 
 
 def _run(

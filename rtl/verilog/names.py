@@ -31,7 +31,7 @@ def identifier(name: str) -> str:
     """The nearest identifier: `a__b.c$12` becomes `a_b_c`."""
     text = re.sub(r"_+", "_", re.sub(r"\W", "_", plain(name))).strip("_")
     if not text or text[0].isdigit():
-        text = f"n_{text}"
+        text = f"n_{text}".rstrip("_")
     return f"{text}_" if text in KEYWORDS else text
 
 
@@ -78,6 +78,8 @@ class Names:
             (name, at)
             for name, at in self._at[bits[0]]
             if self._bits[name][at : at + len(bits)] == bits
+            # A fixed name is that of a port: of all its bits, or of none.
+            and (name not in self._fixed or self._bits[name] == bits)
         ]
         return min(found, key=lambda pair: self._rank(pair[0], bits), default=None)
 
@@ -94,10 +96,9 @@ class Names:
         return len(self._bits[name])
 
     def _rank(self, name: str, bits: Bits) -> tuple:
-        whole = self._bits[name] == bits
         return (
-            name not in self._fixed or not whole,
-            not whole,
+            name not in self._fixed,
+            self._bits[name] != bits,
             not is_good(name),
             "$" in name,
             "." in name or "[" in name,

@@ -396,18 +396,26 @@ class _Writer:
             self._body += [f"  always @(posedge {clock})", *_indent(_if(condition, read), 4)]
 
     def _fill(self, name: str, width: int, size: int, content: int) -> None:
+        """What a memory holds at power-on.
+
+        Zeros are for simulators, so that nothing they show is unknown. Block RAM begins with zeros
+        by itself, and synthesis tools take minutes to unroll such loops.
+        """
         if content or size <= FEW_WORDS:
             values = [content >> i * width & (1 << width) - 1 for i in range(size)]
             lines = [f"    {name}[{i}] = {width}'h{value:x};" for i, value in enumerate(values)]
-        else:
-            index = self._nets.scope.take("index")
-            part = f"{index}[{ceil_log2(size) - 1}:0]"
-            self._memories.append(f"  integer {index};")
-            lines = [
-                f"    for ({index} = 0; {index} < {size}; {index} = {index} + 1)",
-                f"      {name}[{part}] = {width}'h0;",
-            ]
-        self._memories += ["  initial begin", *lines, "  end"]
+            self._memories += ["  initial begin", *lines, "  end"]
+            return
+        index = self._nets.scope.take("index")
+        self._memories += [
+            "`ifndef SYNTHESIS",
+            f"  integer {index};",
+            "  initial begin",
+            f"    for ({index} = 0; {index} < {size}; {index} = {index} + 1)",
+            f"      {name}[{index}[{ceil_log2(size) - 1}:0]] = {width}'h0;",
+            "  end",
+            "`endif",
+        ]
 
     # --- instances ------------------------------------------------------------------------------
     def _instance(self, cell: Cell) -> None:

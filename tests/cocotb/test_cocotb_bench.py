@@ -5,25 +5,45 @@ import pytest
 pytest.importorskip("cocotb", reason="cocotb is not installed")
 pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from npu.errors import NpuError
 from npu.image import Image
 from npu.params import load_params
 from npu.trace import Retire
 from rtl.cocotb import runner
+from rtl.cocotb.verdict import Verdict, digest
+from rtl.folders import claimed
 
-VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
+ROOT = Path(__file__).parent.parent.parent
+VECTORS = ROOT / "tests" / "vectors" / "tflite"
 INPUTS = VECTORS / "fc_relu.npz"
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory) -> Path:
+def compiled(tmp_path_factory) -> Callable[[str], Path]:
+    """Compiles a recorded model for a chip of one lane."""
     from compiler import compile_model, load_model
 
     chip = load_params("tiny").model_copy(update={"lanes": 1, "name": "one_lane"})
-    path = tmp_path_factory.mktemp("cocotb") / "fc_relu.npu"
-    path.write_bytes(compile_model(load_model(VECTORS / "fc_relu.tflite"), chip).to_bytes())
-    return path
+    folder = tmp_path_factory.mktemp("cocotb")
+
+    def compile_one(name: str) -> Path:
+        path = folder / f"{name}.npu"
+        path.write_bytes(compile_model(load_model(VECTORS / f"{name}.tflite"), chip).to_bytes())
+        return path
+
+    return compile_one
+
+
+@pytest.fixture(scope="module")
+def image(compiled) -> Path:
+    return compiled("fc_relu")
 
 
 @pytest.fixture
@@ -81,3 +101,54 @@ def test_the_scoreboard_names_the_first_difference(image):
 def test_what_cannot_run_is_refused(image, tmp_path):
     with pytest.raises(runner.SimulatorError, match="must be icarus or verilator, not 'vcs'"):
         runner.run(image, tmp_path, simulator="vcs")
+
+
+@pytest.mark.usefixtures("icarus")
+def test_two_runs_at_once_say_each_what_its_own_image_did(image, compiled, tmp_path):
+    """From one folder, as two terminals would; the images differ in their records."""
+    images = {"fc_relu": image, "joint": compiled("joint")}
+    runs = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "rtl.cocotb", path],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name, path in images.items()
+    }
+    said = {name: run.communicate(timeout=600)[0] for name, run in runs.items()}
+    assert [run.returncode for run in runs.values()] == [0, 0], said
+    for name, path in images.items():
+        assert f"image {digest(path.read_bytes())[:16]}" in said[name]
+    assert "13 records, 10 outputs" in said["fc_relu"]
+    assert "13 records" not in said["joint"] and "equal to the twin" in said["joint"]
+    assert len(list((tmp_path / "build" / "cocotb").iterdir())) == 2
+
+
+def test_a_verdict_about_another_image_is_none(tmp_path):
+    wanted = Verdict("a" * 64, "b" * 64, 1, equal=True)
+    path = tmp_path / "verdict.json"
+    wanted.write(path)
+    assert runner._confirmed(path, wanted, passed=True)
+    assert not runner._confirmed(path, wanted, passed=False)
+    replace(wanted, equal=False).write(path)
+    assert not runner._confirmed(path, wanted, passed=True)
+    for other in (replace(wanted, image="c" * 64), replace(wanted, inputs="c"), Verdict("", "", 2)):
+        other.write(path)
+        with pytest.raises(runner.SimulatorError, match="about another image or other inputs"):
+            runner._confirmed(path, wanted, passed=True)
+    path.write_text("[]")
+    with pytest.raises(runner.SimulatorError, match="left no verdict"):
+        runner._confirmed(path, wanted, passed=True)
+    path.unlink()
+    with pytest.raises(runner.SimulatorError, match="left no verdict"):
+        runner._confirmed(path, wanted, passed=True)
+
+
+@pytest.mark.usefixtures("icarus")
+def test_a_folder_holds_one_run_at_a_time(image, tmp_path):
+    with claimed(tmp_path), pytest.raises(NpuError, match="another run is at work in"):
+        runner.run(image, tmp_path, inputs=INPUTS)
+    with claimed(tmp_path):
+        pass

@@ -24,8 +24,10 @@ def simulate(folder: Path, simulator: str, **environment: str) -> tuple[bool, st
         pytest.skip(reason)
     source = export(CHIP, folder)[0]
     environment["ZEROSKIP_CHIP"] = CHIP.model_dump_json()
-    result = runner._simulate(source, simulator, False, environment, print, MODULE)
-    return result.passed, result.log.read_text()
+    passed, log = runner.simulate(
+        source, simulator, waves=False, environment=environment, progress=print, module=MODULE
+    )
+    return passed, log.read_text()
 
 
 @pytest.mark.parametrize("simulator", ["icarus", pytest.param("verilator", marks=pytest.mark.long)])

@@ -1,7 +1,11 @@
 """The DMA under a coming reset and after an error, against any subordinate that answers in order.
 
-This is what the control block takes for granted (test_proof_control). That the bus's rules are kept
-is a proof of its own (test_proof_axi).
+This is what the control block takes for granted (test_proof_control); together they say that after
+a reset is asked for the chip is idle again once the bus has answered. The chain between the two is
+made by hand: what one assumes is a check of the other. That the bus's rules are kept is a proof of
+its own (test_proof_axi).
+
+Not proven: transfers of 2^BEATS beats and more, and that registers have their reset values.
 """
 
 import pytest

@@ -66,7 +66,7 @@ def tile_data(p: ChipParams, seed: int) -> TileData:
         dealt = _dealt(rng, weights, p)
         sets = choose_sets([(weights, dealt)], p.lanes, int(rng.choice(SETS)))
         packed = encode(weights, dealt, p.lanes, p.threads, sets)
-        bank_words = max(-(-len(s) * 4 // p.bus_bytes) for s in packed.sections)
+        bank_words = packed.bank_words(p.bus_bytes)
         n_out = int(rng.integers(rows, rows + 8))
         records = np.zeros(rows, ROW_DTYPE)
         records["bias"] = rng.integers(-(2**20), 2**20, rows)

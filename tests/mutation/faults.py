@@ -235,11 +235,25 @@ FAULTS = (
         ("dma",),
     ),
     Fault(
-        "a tile's sections are one word longer",
+        "a tile's bodies are one bus word longer",
         "tile.py",
-        "last.eq(index + 1 == length)",
-        "last.eq(index == length)",
+        "with m.If(left == 1):",
+        "with m.If(left == 0):",
         ("dma",),
+    ),
+    Fault(
+        "a length is looked up a body too late",
+        "tile.py",
+        "looks.eq(lane + 2 <= last_lane)",
+        "looks.eq(lane + 2 < last_lane)",
+        ("dma",),
+    ),
+    Fault(
+        "fields may run into the loose words",
+        "tile.py",
+        "crossed.eq((takes & (used > loose)) | (puts_loose & (used >= loose)))",
+        "crossed.eq(0)",
+        ("tile_dealer",),
     ),
     # --- control --------------------------------------------------------------------------------
     Fault(

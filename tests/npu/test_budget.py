@@ -79,19 +79,22 @@ def test_a_program_that_does_not_end_is_stopped(entry):
     assert time.perf_counter() - began < 20
 
 
-def test_a_product_without_end_is_stopped_inside_its_command():
-    """Codes of no bits make thousands of columns for every row out of nothing."""
-    image = image_of("fc_wide")
-    session = GraphSession(image)
-    inputs = random_inputs(image, np.random.default_rng(1))
-    session.invoke(inputs)
+@pytest.mark.parametrize("step", [False, True])
+def test_a_product_is_stopped_inside_its_command(step):
+    """Codes of no bits make millions of turns out of a few bytes."""
+    image = image_of("fc_relu")
+    seen = []
+    session = GraphSession(image, observer=lambda retire, _: seen.append(retire), step=step)
+    twin, entry = session.machine, image.header.entries["invoke"]
+    session.invoke(random_inputs(image, np.random.default_rng(1)))
     needed = session.cycles[0]
-    assert GraphSession(image, max_cycles=max(needed, session.boot_cycles)).invoke(inputs)
-    for step in (False, True):
-        tight = GraphSession(image, max_cycles=session.boot_cycles + 10, step=step)
-        if needed > session.boot_cycles + 10:
-            with pytest.raises(MachineError, match="--max-cycles"):
-                tight.invoke(inputs)
+    product = next(retire for retire in seen if retire.name == "MATVEC")
+    began = twin.cycle - needed
+    with pytest.raises(MachineError, match="--max-cycles"):
+        twin.run(entry, None, Budget.of_cycles(product.start - began + 10))
+    fresh = GraphSession(image, step=step)
+    with pytest.raises(MachineError, match=r"command \d+ .*: matvec: the limit of cycles is used"):
+        fresh.machine.run(entry, None, Budget.of_cycles(product.start - began + 10))
 
 
 def machine(budget: Budget | None, *program: bytes) -> int:

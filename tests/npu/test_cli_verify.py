@@ -130,7 +130,7 @@ def test_a_transducer(npu, stand, zoo):
 
 def test_an_rtl_that_stops_in_error(npu, stand, vectors):
     class Stopping(Stand):
-        def run(self, pc, arguments=None):
+        def run(self, pc, arguments=None, budget=None):
             if pc:
                 raise MachineError("command 9 (NOP): BUS_ERROR")
             return super().run(pc, arguments)

@@ -139,5 +139,8 @@ def test_a_long_silence_takes_no_memory(chunk):
     gate = Gate(RULE, SCALE, ZERO_POINT)
     for _ in range(200):
         list(gate.accept(calls(*[QUIET] * chunk)))
-    assert len(gate._levels) == RULE.floor_calls
+    assert len(gate._floor) <= RULE.floor_calls
+    rising = Gate(RULE, SCALE, ZERO_POINT)
+    list(rising.accept(calls(*range(-100, 100))))
+    assert len(rising._floor) == RULE.floor_calls
     assert gate._last.size == 10 and gate._last.base is None

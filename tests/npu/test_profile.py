@@ -9,7 +9,7 @@ from npu.energy import Activity, energy_uj, powered_seconds
 from npu.image import Image
 from npu.params import Energy
 from npu.profile import Profile, measure
-from npu.runtime import TransducerSession
+from npu.runtime import GraphSession, TransducerSession
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,11 @@ def test_energy_by_hand():
         external_byte=7.0,
         leakage_mw=8.0,
     )
-    first = Activity(10, 4, 12, 2, 3, 5, 6)
-    second = Activity(110, 14, 112, 12, 13, 15, 16)
-    assert second - first == Activity(100, 10, 100, 10, 10, 10, 10)
+    first = Activity(10, 12, 2, 3, 5, 6)
+    second = Activity(100, 112, 12, 13, 15, 16)
+    assert second - first == Activity(90, 100, 10, 10, 10, 10)
     found = energy_uj(events, second - first, seconds=0.5)
-    picojoules = 90 + 200 + 300 + 40 + 50 + 60 + 70
+    picojoules = 100 + 200 + 300 + 40 + 50 + 60 + 70
     assert found["leakage"] == 4000.0
     assert found["total"] == pytest.approx(4000.0 + picojoules / 1e6)
 
@@ -82,3 +82,24 @@ def test_energy_by_hand():
 def test_an_overloaded_chip_is_powered_for_longer_than_the_sound():
     assert powered_seconds(2.0, 0.1) == 2.0
     assert powered_seconds(2.0, 5.0) == 5.0
+
+
+def test_zeros_cost_as_much_as_other_operands(images):
+    """The lanes multiply whatever they decode: an activation of zero saves nothing."""
+    image = Image.load(images / "joint.npu")
+    spent, gated = [], []
+    for value in (None, 100):
+        session = GraphSession(image)
+        before = Activity.of(session.machine, 0)
+        session.invoke(
+            tuple(
+                np.full(x.shape, x.zero_point if value is None else value, np.int8)
+                for x in image.header.inputs
+            )
+        )
+        done = Activity.of(session.machine, 0) - before
+        energy = energy_uj(image.params.energy_pj, done, 0.0)
+        spent.append((energy["mac"], energy["activations"]))
+        gated.append(session.machine.counters.macs_gated)
+    assert gated[0] > gated[1]
+    assert spent[0] == spent[1] and min(spent[0]) > 0

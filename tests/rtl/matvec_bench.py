@@ -14,9 +14,10 @@ from compiler.codec.arrange import Arrangement
 from compiler.codec.deal import deal
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
-from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words, tile_directory_bytes
+from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words
 from npu.isa import command, encode
 from npu.params import load_params
+from npu.twin import tile as twin_tile
 from npu.twin.matvec import MatVec as Twin
 from rtl import interfaces
 from rtl.matvec import MatVec
@@ -86,13 +87,9 @@ def make_case(
         packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
-    at = tile_directory_bytes(params.lanes, params.bus_bytes)
-    for lane, length in enumerate(np.frombuffer(tile.image, "<u2", params.lanes)):
-        n_bytes = int(length) * params.bus_bytes
-        words = np.frombuffer(tile.image[at : at + n_bytes], "<u4")
-        first = bank * params.bus_bytes // 4
-        banks[lane, first : first + len(words)] = words
-        at += n_bytes
+    words = banks.reshape(params.lanes, -1, params.bus_bytes // 4)
+    image = np.frombuffer(tile.image, np.uint32)
+    assert not twin_tile.deal(image, words, bank, params.threads).fault
     param = np.zeros(params.param_bytes, np.uint8)
     block_at, rows_at = 8, params.param_bytes // 2
     param[block_at : block_at + len(packed.block)] = np.frombuffer(packed.block, np.uint8)

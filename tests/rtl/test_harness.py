@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from compiler.codec.tile import pack_tile
 from npu import isa, timing
 from npu.budget import Budget
 from npu.errors import MachineError
@@ -158,9 +159,8 @@ def test_a_transfer_that_outlives_the_program_delays_the_next_start():
 
 
 # A tile of sections without rows: only the table is at fault.
-_SECTION = bytes(4 * directory_words(TINY.threads))
-EMPTY_TILE = np.full(TINY.lanes, TINY.align(len(_SECTION)) // TINY.bus_bytes, "<u2").tobytes()
-EMPTY_TILE += TINY.lanes * _SECTION.ljust(TINY.align(len(_SECTION)), b"\0")
+_SECTION = np.zeros(directory_words(TINY.threads), np.uint32)
+EMPTY_TILE = pack_tile([_SECTION] * TINY.lanes, TINY.threads, TINY.bus_bytes // 4)
 WAIT_ALL = command("WAIT", tags=255)
 
 FAILURES = {
@@ -266,6 +266,6 @@ def test_a_budget_stops_the_rtl_where_it_stops_the_twin():
     for made in (Machine(TINY, 4096, program), rtl):
         with pytest.raises(MachineError, match=f"no HALT within {needed - 1} cycles"):
             made.run(0, None, Budget.of_cycles(needed - 1))
-    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)))
+    endless = RtlMachine(TINY, 4096, encode(command("BEQ", target=0)), observer=lambda *_: None)
     with pytest.raises(MachineError, match="no HALT within 10,000 cycles"):
         endless.run(0, None, Budget.of_cycles(10_000))

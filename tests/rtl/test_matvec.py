@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from npu.errors import MachineError
-from npu.format import SETS, VERSION_AT, directory_words
+from npu.format import RESERVED_AT, SETS, VERSION_AT, directory_words
 from npu.isa import Status, command
 from tests.rtl.matvec_bench import (
     Bench,
@@ -127,15 +127,19 @@ def test_a_command_out_of_range_is_refused_and_the_next_one_runs():
         expected += [Status.ADDRESS if change in wrong else Status.TABLE, Status.OK]
     old = make_case(params, sparse(rng, 10, 24, 0.4))
     old.param[old.cmd.block + VERSION_AT] += 1
+    reserved = [make_case(params, sparse(rng, 10, 24, 0.4)) for _ in range(3)]
+    for byte, case in enumerate(reserved):
+        case.param[case.cmd.block + RESERVED_AT + byte] = 1 << byte
     behind = command("MATVEC", **(values | {"rows": params.param_bytes - 16}))
     records = replace(good, cmd=behind)
-    outcomes = Bench(params).run([*cases, old, records, good])
+    last = [old, *reserved, records, good]
+    outcomes = Bench(params).run([*cases, *last])
     assert [outcome.status for outcome in outcomes] == [
         *expected,
-        Status.TABLE,
+        *[Status.TABLE] * 4,
         Status.RECORD,
         Status.OK,
     ]
-    for case, outcome in zip([*cases, old, records, good], outcomes, strict=True):
+    for case, outcome in zip([*cases, *last], outcomes, strict=True):
         if outcome.status == Status.OK:
             check(case, outcome)

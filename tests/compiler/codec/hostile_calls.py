@@ -131,10 +131,13 @@ def calls(draw: st.DrawFn) -> tuple[str, Any]:
     lanes = mostly(LANES, 0, 1, 3, 2**31, None)
     sections = one_changed(good.sections, arrays_like) | st.just(())
     table = draw(tables(good.sets[0][1]))
+    stored = st.just(good.to_bytes()) | st.binary(max_size=80)
     workers = mostly(1, 2, 0, 2**40, None)
     price = mostly(2, 0, -1, 2**40, 0.5)
     groups = st.lists(arrays_like(np.arange(ROWS)), max_size=3)
     arguments: dict[str, Any] = {
+        "Packed.to_bytes": (packed(good),),
+        "Packed.from_bytes": (stored,),
         "Packed.check": (packed(good),),
         "Packed.decode": (packed(good), workers),
         "Packed.tile": (packed(good), mostly(8, 0, 5, -4, 2**31)),

@@ -136,7 +136,7 @@ def test_pending_transfers_are_found_by_place():
         ("bank", 12, 13, True),
     ):
         assert queue.pending(transfer.done, space, first, end) is found
-    assert queue.pending(transfer.done + 1, "bank", 10, 20) is None
+    assert not queue.pending(transfer.done + 1, "bank", 10, 20)
 
 
 # --- memory -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from compiler.codec.tile import pack_tile
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu import timing
@@ -41,6 +42,7 @@ class Product:
             *("test", self.weights, rng.integers(-1000, 1000, rows), rng.permutation(rows)),
             *(np.resize(rng.integers(2**30, 2**31, n), rows), np.full(rows, -8), columns),
         )
+        self.inside = 0  # bus words from the tile's place to the sections
         self.packed = pack_matrix(matrix, chip(), 512, 4096)
         (self.tile,) = self.packed.tiles
         block = self.packed.block
@@ -61,7 +63,8 @@ class Product:
 
     def multiply(self, **changes):
         values = {
-            **{"dst": DST, "columns": self.weights.shape[1], "a": 0, "bank": self.bank},
+            **{"dst": DST, "columns": self.weights.shape[1], "a": 0},
+            "bank": self.bank + self.inside,
             **{"block": self.param, "rows": self.rows, "lo": -128, "hi": 127, "a_zero": 3},
         }
         return command("MATVEC", **(values | changes))
@@ -272,15 +275,20 @@ def test_operands_are_checked_whatever_is_remembered(fields):
 
 # --- odd but legal directories ------------------------------------------------------------------
 def edited(product, change):
-    """The product with its sections' directories changed."""
-    image = np.frombuffer(product.tile.image, np.uint8).copy()
-    at = 8
-    for lane in range(4):
-        n = int(image[:8].view("<u2")[lane]) * 8
-        change(lane, image[at : at + n].view("<u4"))
-        at += n
+    """The product with its sections' directories changed.
+
+    A tile counts the row bases itself: so the sections come as the streams of slots without rows,
+    and the command finds them behind those slots' directories.
+    """
+    opening = np.zeros(directory_words(2), np.uint32)
+    sections = [section.copy() for section in product.tile.packed.sections]
+    for lane, section in enumerate(sections):
+        change(lane, section)
+    image = pack_tile([np.concatenate([opening, section]) for section in sections], 2, 2)
+    product.inside = len(opening) // 2
     product.tile = type(product.tile)(
-        product.tile.packed, image.tobytes(), product.tile.records, product.tile.bank_words
+        *(product.tile.packed, image, product.tile.records),
+        product.tile.bank_words + product.inside,
     )
     return product
 
@@ -319,20 +327,20 @@ def test_a_section_that_goes_on_in_what_was_there_before():
     weights = np.random.default_rng(1).integers(1, 128, (30, 40)).astype(np.int8)
     long = Product(weights)
     others = [Product(weights, at=16384 * i) for i in (1, 2, 3)]
-    lengths = np.frombuffer(long.tile.image, np.uint8)[:8].view("<u2")
+    sections = long.tile.packed.sections
+    # As many words as leave whole bus words before them.
+    last = 2 - len(sections[0]) % 2
+
+    def replaced(product, words):
+        tile = product.tile
+        image = pack_tile([words, *sections[1:]], 2, 2)
+        product.tile = type(tile)(tile.packed, image, tile.records, tile.bank_words)
+
     for number, other in enumerate(others):
-        image = np.frombuffer(other.tile.image, np.uint8).copy()
-        image[8 * int(lengths[0]) :][:8] = 17 * number + 1  # last words of lane 0's streams
-        other.tile = type(other.tile)(
-            other.tile.packed, image.tobytes(), other.tile.records, other.tile.bank_words
-        )
-    # The same tile without the last bus word of lane 0's section.
-    image = bytearray(long.tile.image)
-    image[0:2] = int(lengths[0] - 1).to_bytes(2, "little")
-    del image[8 * int(lengths[0]) : 8 * int(lengths[0]) + 8]
-    long.tile = type(long.tile)(
-        long.tile.packed, bytes(image), long.tile.records, long.tile.bank_words
-    )
+        words = sections[0].copy()
+        words[-last:] = 0x01010101 * (17 * number + 1)
+        replaced(other, words)
+    replaced(long, sections[0][:-last])
     commands = []
     for other in others:
         commands += [*other.load(), WAIT, *long.load(), WAIT, long.multiply(), long.multiply()]

@@ -1,0 +1,161 @@
+"""The tile dealer and damaged tiles: it takes, refuses and writes what the twin does."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from compiler.codec.tile import pack_tile
+from npu import timing
+from npu.format import STREAM_BITS
+from npu.params import load_params
+from npu.tile import HEADER, HEADER_WORDS
+from npu.twin.tile import deal
+from rtl.tile import TileDealer
+
+# (lanes, threads, bus bytes)
+SHAPES = ((4, 2, 8), (3, 2, 32), (5, 3, 16), (1, 2, 8))
+DAMAGED = 60
+BANK = 2
+
+
+def chip(lanes, threads, bus_bytes):
+    changes = {"lanes": lanes, "threads": threads, "bus_bytes": bus_bytes, "bank_bytes": 1024}
+    return load_params("tiny").model_copy(update=changes)
+
+
+def tile_of(rng, params):
+    """A tile of sections of any length that the banks hold; its fields are small."""
+    bus_words = params.bus_bytes // 4
+    room = params.bank_words - (BANK + 3) * bus_words - 2 * params.threads
+    most, spread = int(rng.integers(room // 2)), int(rng.integers(2 * bus_words))
+    sections = []
+    for _ in range(params.lanes):
+        size = most + int(rng.integers(spread + 1))
+        section = rng.integers(0, 1 << 32, 2 * params.threads + size, np.uint32)
+        for thread in range(params.threads):
+            rows = int(rng.integers(0, 4))
+            for word in range(2):
+                bits = int(rng.integers(0, 900)) if rows else 0
+                section[2 * thread + word] = (0 if word else rows << STREAM_BITS) | bits
+        sections.append(section)
+    return np.frombuffer(pack_tile(sections, params.threads, bus_words), np.uint32).copy()
+
+
+def damage(rng, tile):
+    """One number of the header changed, or one bit of the front."""
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    if rng.random() < 0.7:
+        at, width = HEADER[str(rng.choice(list(HEADER)))]
+        mask = (1 << width) - 1
+        now = header >> at & mask
+        new = rng.choice([0, now + 1, now - 1, mask, int(rng.integers(mask + 1))])
+        header = header & ~(mask << at) | (int(new) & mask) << at
+    else:
+        header ^= 1 << int(rng.integers(96))
+    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
+
+
+def dealt(params, tiles):
+    """(refused, cycles behind the last beat, banks) of each tile, on the unit with a reset each."""
+    unit, bus, outcomes = TileDealer(params), params.bus_bytes, []
+    for tile in tiles:
+        simulator = Simulator(unit)
+        simulator.add_clock(1e-6)
+        banks = np.zeros((params.lanes, params.bank_bytes // bus, bus // 4), np.uint32)
+
+        async def bench(ctx, tile=tile, banks=banks):
+            async def step():
+                if ctx.get(unit.port.en):
+                    word = ctx.get(unit.port.data).to_bytes(bus, "little")
+                    place = ctx.get(unit.port.lane), ctx.get(unit.port.addr)
+                    banks[place] = np.frombuffer(word, np.uint32)
+                await ctx.tick()
+
+            ctx.set(unit.bank, BANK)
+            ctx.set(unit.start, 1)
+            await step()
+            ctx.set(unit.start, 0)
+            ctx.set(unit.en, 1)
+            for beat in tile.reshape(-1, bus // 4):
+                ctx.set(unit.data, int.from_bytes(beat.tobytes(), "little"))
+                await step()
+            ctx.set(unit.en, 0)
+            cycles = 0
+            while ctx.get(unit.busy) and not ctx.get(unit.error):
+                await step()
+                cycles += 1
+                assert cycles < 5000
+            await step()
+            refused = ctx.get(unit.error) or not ctx.get(unit.complete)
+            outcomes.append((bool(refused), cycles, banks))
+
+        simulator.add_testbench(bench)
+        simulator.run()
+    return outcomes
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_damaged_tiles_are_refused_alike(shape):
+    rng = np.random.default_rng(sum(shape))
+    params = chip(*shape)
+    tiles = [tile_of(rng, params) for _ in range(DAMAGED)]
+    for tile in tiles[3:]:
+        damage(rng, tile)
+    faults = set()
+    for tile, (refused, cycles, banks) in zip(tiles, dealt(params, tiles), strict=True):
+        expected = np.zeros_like(banks)
+        fault, problem, _, expected_cycles = deal(tile, expected, BANK, params.threads)
+        faults.add(fault)
+        assert refused == (fault != 0), problem
+        # From the cycle behind the last beat to the DMA's last but one.
+        assert cycles == expected_cycles - timing.DEAL_REFUSED, problem
+        if not fault:
+            np.testing.assert_array_equal(banks, expected)
+    assert {0, 2, 3} <= faults
+
+
+def edited(params, name, value, seed=1):
+    tile = tile_of(np.random.default_rng(seed), params)
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    at, width = HEADER[name]
+    header = header & ~((1 << width) - 1 << at) | value << at
+    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
+    return tile
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("front", 6, 2),
+        ("front", 40, 2),
+        ("length_width", 17, 3),
+        ("rows_width", 13, 3),
+        ("run_width", 21, 3),
+        ("value_width", 21, 3),
+        ("shortest", 0, 5),
+        ("shortest", 40, 5),
+        ("run_width", 20, 6),
+        ("value_width", 20, 6),
+        ("least_run", 0xFFFFF, 8),
+    ],
+)
+def test_each_fault(name, value, fault):
+    params = chip(12, 2, 8)
+    tile = edited(params, name, value)
+    banks = np.zeros((12, 128, 2), np.uint32)
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault in (fault, 4 if name == "shortest" else fault)
+    assert not banks.any()
+    ((refused, cycles, _),) = dealt(params, [tile])
+    assert refused
+    assert cycles == found.cycles - timing.DEAL_REFUSED
+
+
+def test_a_section_outside_the_bank():
+    params = chip(4, 2, 8)
+    tile = tile_of(np.random.default_rng(1), params)
+    short = params.model_copy(update={"bank_bytes": 256})
+    banks = np.zeros((4, 32, 2), np.uint32)
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault == 7
+    assert dealt(short, [tile])[0][:2] == (True, found.cycles - timing.DEAL_REFUSED)
