@@ -197,7 +197,7 @@ class MatVec(wiring.Component):
         columns, a, dst = field["columns"], field["a"], field["dst"]
         # Sums in a cycle of their own; by the third cycle of a command they are its own.
         end, bank_end = Signal(len(a) + 1), Signal(len(field["bank"]) + bus_words.bit_length())
-        wrong, refused = Signal(6), Signal()
+        wrong, refused = Signal(7), Signal()
         known = [Signal(name=f"known_{i}") for i in range(2)]
         m.d.sync += [
             end.eq(a + columns),
@@ -210,6 +210,7 @@ class MatVec(wiring.Component):
                     field["dst_type"] & dst[0],
                     dst > p.sram_bytes,
                     field["rows"][: ceil_log2(PARAM_WORD)] != 0,
+                    field["rows"] > p.param_bytes,
                 )
             ),
             refused.eq(wrong.any() | (end > p.sram_bytes) | (bank_end > p.bank_words)),

@@ -66,6 +66,7 @@ def product_faults() -> tuple[Fault, ...]:
     rng = np.random.default_rng(1)
     faults = [
         Fault(Status.ADDRESS, MULTIPLY, {"a": 1}),
+        Fault(Status.ADDRESS, MULTIPLY, {"rows": CHIP.param_bytes + 8}),
         Fault(Status.RECORD, MULTIPLY, {"rows": CHIP.param_bytes - 8 * 12}),
         Fault(Status.RECORD, MULTIPLY, {"dst": CHIP.sram_bytes}),
     ]

@@ -117,6 +117,7 @@ def test_a_command_out_of_range_is_refused_and_the_next_one_runs():
         {"dst": params.sram_bytes + 2},
         {"bank": params.bank_bytes // params.bus_bytes - 1},
         {"rows": values["rows"] + 4},
+        {"rows": params.param_bytes + 8},
     ]
     tables = [{"block": values["block"] + 4}, {"block": params.param_bytes - 16}]
     cases, expected = [], []
