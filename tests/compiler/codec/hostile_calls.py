@@ -141,7 +141,6 @@ def calls(draw: st.DrawFn) -> tuple[str, Any]:
         "Packed.bank_words": (packed(good),),
         "Packed.check": (packed(good),),
         "Packed.decode": (packed(good), workers),
-        "Packed.bank_words": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.tile": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Packed.stats": (packed(good), mostly(8, 0, 5, -4, 2**31)),
         "Decoders": (NUMBERS, NUMBERS, NUMBERS),
