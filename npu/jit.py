@@ -1,9 +1,9 @@
 """Compilation of numeric loops with numba, with a cache on disk that cannot go stale or bad.
 
 Numba's cache notices a change in the file of the compiled function, but not in the files of the
-functions that it inlines. The cache entry is therefore named after a digest of every source of the
-package `npu`, where all functions live that others inline. Nor does it notice damage: what it loads
-is carried with a digest (see `npu.cache`).
+functions that it inlines. The cache entry is therefore named after a digest of every source of
+the packages from which it may inline. Nor does it notice damage: what it loads is carried with a
+digest (see `npu.cache`).
 """
 
 import hashlib
@@ -27,20 +27,25 @@ _DIGEST_BYTES = 32
 _UNUSED_SECONDS = 30 * 86_400
 
 
-def _fingerprint() -> str:
+@remembered
+def _fingerprint(package: str) -> str:
+    """Digest of the sources whose functions those of a package of ours may inline."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if "cli" not in path.parts and "zoo" not in path.parts:
-            digest.update(path.read_bytes())
+    inlined = {"npu"} if package in ("npu", "kernels") else {"npu", "compiler"}
+    for name in sorted({package} | inlined):
+        for path in sorted((Path(__file__).parent.parent / name).rglob("*.py")):
+            if "cli" not in path.parts and "zoo" not in path.parts:
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-FINGERPRINT = _fingerprint()
+FINGERPRINT = _fingerprint("npu")
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba, free of the global lock, cached on disk where possible."""
-    function.__qualname__ = f"{function.__qualname__}_{FINGERPRINT}"
+    package = function.__module__.partition(".")[0]
+    function.__qualname__ = f"{function.__qualname__}_{_fingerprint(package)}"
     compiled: Any = njit(nogil=True)(function)
     place = _place()
     if place is not None and hasattr(compiled, "enable_caching"):

@@ -310,7 +310,9 @@ def test_cycles_and_bytes_equal_the_twin(seed):
 
 def store(schedule: BusSchedule, unit: type = Dma) -> tuple[int, int]:
     """First and last cycle of a store of three bursts; its bytes are compared."""
-    p = small(random.Random(3)).model_copy(update={"dma_burst_beats": 4, "sram_bytes": 512})
+    p = small(random.Random(3)).model_copy(
+        update={"dma_burst_beats": 4, "sram_bytes": 512, "memory_latency_cycles": 5}
+    )
     bench = Bench(p, np.zeros(MEMORY_BYTES, np.uint8), schedule, unit)
     bench.sram[:] = np.frombuffer(random.Random(0).randbytes(len(bench.sram)), np.uint8)
     cycles = []

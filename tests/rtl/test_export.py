@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,9 +44,10 @@ def test_the_text_does_not_depend_on_the_process(exported, tmp_path):
 
 def test_the_module_has_the_ports_that_axi_tools_look_for(exported):
     text = (exported / f"{TOP}.v").read_text()
-    header = text[text.index(f"module {TOP}(") :]
-    header = header[: header.index(");")]
-    ports = {name.strip() for name in header.split("(", 1)[1].split(",")}
+    header = text.partition(f"module {TOP} (\n")[2].partition(");")[0]
+    ports = set(
+        re.findall(r"^  (?:input|output wire) (?:\[\d+:0\] )?(\w+),?$", header, re.MULTILINE)
+    )
     for channel, signals in {
         "m_axi_aw": ("id", "addr", "len", "size", "burst", "cache", "prot", "valid", "ready"),
         "m_axi_w": ("data", "strb", "last", "valid", "ready"),
