@@ -180,8 +180,8 @@ FAULTS = (
     Fault(
         "byte enables of the last group reach too far",
         "vector.py",
-        "Cat((tail == 0) | (tail > i) for i in range(elements))",
-        "Cat((tail == 0) | (tail >= i) for i in range(elements))",
+        "(whole | (tail > i) for i in range(elements - 1))",
+        "(whole | (tail >= i) for i in range(elements - 1))",
         ("vector",),
     ),
     Fault(

@@ -9,6 +9,7 @@ from npu import timing
 from npu.errors import MachineError
 from npu.format import LENGTHS, MAX_STREAM_BITS, CodeTable, directory_words
 from npu.isa import Status, command
+from rtl.fetch import stream_bits
 from tests.rtl.matvec_bench import Bench, check, make_case, run_twin, small_params
 
 
@@ -102,3 +103,42 @@ def test_a_stream_ends_at_the_banks_end_at_the_latest(outside):
     assert outcome.status == Status.STREAM
     with pytest.raises(MachineError):
         run_twin(case)
+
+
+def refused_as_a_stream(params, sections):
+    """Sections that twin and RTL both refuse, one case each."""
+    weights = np.full((1, 5), 3, np.int8)
+    cases = []
+    for section in sections:
+        case = make_case(params, weights, bank=0)
+        section(case.banks[0])
+        cases.append(case)
+    for case, outcome in zip(cases, Bench(params).run(cases, limit=4000), strict=True):
+        assert outcome.status == Status.STREAM
+        with pytest.raises(MachineError) as caught:
+            run_twin(case)
+        assert caught.value.status == Status.STREAM
+
+
+def test_a_length_that_no_bank_holds_is_refused_in_every_bit():
+    """What the lane keeps of a length is right then, and nothing behind the bank is read."""
+    params = small_params(lanes=1)
+    bits = range(stream_bits(params), MAX_STREAM_BITS.bit_length())
+    assert bits
+
+    def longer(word, bit):
+        def change(bank):
+            bank[word] |= np.uint32(1 << bit)
+
+        return change
+
+    # Words 0 and 1 are those of the slot that has the row, 2 and 3 of one without.
+    refused_as_a_stream(params, [longer(word, bit) for word in range(4) for bit in bits])
+
+
+@pytest.mark.parametrize("word", [2, 3])
+def test_a_slot_without_rows_has_no_bits(word):
+    def bits_of_nothing(bank):
+        bank[word] |= np.uint32(1)
+
+    refused_as_a_stream(small_params(lanes=1), [bits_of_nothing])
