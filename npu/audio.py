@@ -27,6 +27,8 @@ Note = Callable[[str], object]
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 1_000_000
+MOST_CHANNELS = 1024
+"""Of a file that libsndfile opens."""
 PEAK_LIMIT = 256.0
 """Full scale is 1.0; float files may exceed it (headroom), but not by 48 dB."""
 
