@@ -191,10 +191,14 @@ def test_no_command_shows_the_help(capsys):
     assert "Usage: npu" in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_is_no_error():
+@pytest.mark.parametrize(
+    "args", [["--help"], ["inspect", str(VECTOR)], ["inspect", str(VECTOR), "--json", "-"]]
+)
+def test_a_reader_that_leaves_is_no_error(args):
+    """The help is written by click, tables by rich, which has an answer of its own."""
     reader, writer = os.pipe()
     os.close(reader)
-    code = "import sys, npu.cli; sys.exit(npu.cli.main(['--help']))"
+    code = f"import sys, npu.cli; sys.exit(npu.cli.main({args!r}))"
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
     )
