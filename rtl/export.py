@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from npu import isa, timing
 from npu.params import ChipParams
 from rtl import verilog
-from rtl.registers import REGISTERS, Register
+from rtl.registers import REGISTERS, RULES, Register
 from rtl.top import Chip
 
 TOP = "zeroskip"
@@ -150,6 +150,7 @@ def description(params: ChipParams) -> dict:
         "top": TOP,
         "version": VERSION,
         "parameters": params.model_dump(mode="json"),
+        "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],
         "status": {status.name: int(status) for status in isa.Status},
         "commands": {

@@ -1,15 +1,17 @@
-"""The register map: the one table from which hardware, drivers and the exported JSON take it.
-
-Accesses are of 32 bits. One that a register does not allow, now or ever, is refused: it is answered
-with SLVERR, does nothing, and a read gives 0. Refused are an address without a register, a read of
-a "wo" register, a write of a "ro" one, a write without all four strobes, and what the summaries
-below name. Bits outside a register's fields read as 0; what is written to them is ignored.
-"""
+"""The register map: the one table from which hardware, drivers and the exported JSON take it."""
 
 from dataclasses import dataclass
 
 from npu.isa import REGISTERS as SCALARS
 
+# For every register; the exported JSON has them, too.
+RULES = (
+    "Accesses are of 32 bits. One that a register does not allow, now or ever, is refused: it is "
+    "answered with SLVERR, does nothing, and a read gives 0. Refused are an address without a "
+    "register, a read of a wo register, a write of a ro one, a write without all four strobes, and "
+    "what the summaries name. Bits outside a register's fields read as 0; what is written to them "
+    "is ignored. External addresses count modulo 2**32; where memory ends, only the bus knows."
+)
 STATUS_BITS = 4
 ID = 0x4B53_525A  # "ZRSK" in the order of bytes
 ADDRESS_BITS = 8
@@ -73,8 +75,14 @@ STATUS = (
     ),
 )
 IRQ = (
-    Field("halted", 0, 1, "a program has ended, by HALT, in error or by a reset"),
-    Field("loaded", 1, 1, "a program load has ended, well or in error"),
+    Field(
+        "halted",
+        0,
+        1,
+        "a program has ended, by HALT, in error or by a reset; transfers that it did not wait for"
+        " may go on and fail without another event: see STATUS.moving",
+    ),
+    Field("loaded", 1, 1, "a program load has ended, well, in error or by a reset"),
 )
 # Counters, 32 bits, wrapping: name and what they count.
 COUNTERS = (
