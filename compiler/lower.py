@@ -16,7 +16,7 @@ from compiler.ir import (
     Vector,
     View,
 )
-from npu.errors import UnsupportedError
+from npu.errors import CapacityError, UnsupportedError
 from npu.graph import (
     Add,
     FullyConnected,
@@ -68,7 +68,8 @@ class GraphLowering:
     index_register : register that holds the index of the graph's Gather, if the host does not
         write it.
 
-    Raises UnsupportedError where the chip cannot do what the graph asks.
+    Raises UnsupportedError where the chip cannot do what the graph asks, CapacityError for a tensor
+    that alone is too large for it.
     """
 
     def __init__(
@@ -120,6 +121,13 @@ class GraphLowering:
     def _buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
         stride = self.params.align(width * element.n_bytes)
         buffer = Buffer(f"{self.graph.name}: {name}", rows, width, element, stride)
+        # Before a command or more for every row.
+        if buffer.n_bytes > self.params.sram_bytes:
+            raise CapacityError(
+                f"{self.graph.name}: {self._layer}: {name!r} needs {buffer.n_bytes} bytes of "
+                f"vector SRAM, chip {self.params.name!r} has {self.params.sram_bytes}; "
+                "take a chip with a larger sram_bytes"
+            )
         self.buffers.append(buffer)
         return buffer
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler import Model, compile_model, load_model, verify
+from compiler import Model, check_model, compile_model, load_model, verify
 from compiler.allocate import allocate, lifetimes
 from compiler.assembler import Assembler, MemoryMap
 from compiler.codec import entropy_bits
@@ -26,12 +26,39 @@ from npu.isa import ElementType, decode_program
 from npu.params import ChipParams, load_params
 from npu.runtime import GraphSession
 from tests.conftest import ROOT
+from tests.tflite_builder import ModelSpec, write
 
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
 
 
 def chip(**changes):
     return ChipParams(**(load_params("tiny").model_dump() | changes))
+
+
+# --- refusals -----------------------------------------------------------------------------------
+def test_errors_begin_with_the_file():
+    """Of a transducer with that of the graph, where they name its segment."""
+    model = load_model("commands_rnnt")
+    place = r"^encoder\.tflite: operator 0 \(UNI.*LSTM\) recurrent: 192 columns, a lane of"
+    for run in (check_model, compile_model):
+        with pytest.raises(CapacityError, match=place):
+            run(model, chip(activation_entries=128))
+    small = chip(bank_bytes=262144, sram_bytes=4096)
+    with pytest.raises(CapacityError, match=r"^commands_rnnt: the model needs \d+ bytes of vector"):
+        check_model(model, small)
+
+
+def test_a_tensor_that_is_too_large_is_refused_before_its_rows_are_lowered(tmp_path):
+    """A few hundred bytes may ask for a command for each of millions of rows."""
+    spec, rows = ModelSpec(), 1 << 22
+    spec.tensor((1, rows, 1), scale=np.float32(0.1))
+    spec.tensor((1, 1), scale=np.float32(0.1), data=np.ones((1, 1), np.int8))
+    spec.tensor((1, rows, 1), scale=np.float32(0.1))
+    spec.operator("FULLY_CONNECTED", [0, 1, -1], [2], ("FullyConnectedOptions", {}))
+    spec.inputs, spec.outputs = [0], [2]
+    (tmp_path / "m.tflite").write_bytes(write(spec))
+    with pytest.raises(CapacityError, match=r"^m\.tflite: input: 't0' needs \d+ bytes of vector"):
+        check_model(load_model(tmp_path / "m.tflite"), chip())
 
 
 # --- allocation ---------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_what_runs_depends_on_the_chip(npu, vectors, images, refused, chip):
 
 
 def test_a_model_too_large_for_the_chip_is_shown_all_the_same(npu, vectors, chip):
-    ran = npu("inspect", vectors / "fc_wide.tflite", "--chip", chip(sram_bytes=1024))
+    ran = npu("inspect", vectors / "fc_wide.tflite", "--chip", chip(sram_bytes=2048))
     assert ran.status == 2 and "2048x640    327,680   75.0%" in ran.out
     assert ran.err.startswith("error: fc_wide.tflite: the model needs ")
 
