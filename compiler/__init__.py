@@ -7,18 +7,25 @@ that `compiler/compile.py` lists), `compiler.codec` is the weight format on its 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.compile import compile_model
+    from compiler.compile import check_model, compile_model
     from compiler.model import Model, examine_model, load_model, model_files
 
-__all__ = ["Model", "compile_model", "examine_model", "load_model", "model_files"]
+__all__ = [
+    "Model",
+    "check_model",
+    "compile_model",
+    "examine_model",
+    "load_model",
+    "model_files",
+]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when first used: `compiler.codec` needs none of the front ends.
-    if name == "compile_model":
-        from compiler.compile import compile_model
+    if name in ("check_model", "compile_model"):
+        from compiler import compile as passes
 
-        return compile_model
+        return getattr(passes, name)
     if name in ("Model", "examine_model", "load_model", "model_files"):
         from compiler import model
 

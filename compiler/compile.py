@@ -5,7 +5,8 @@ model -> lower -> verify -> place weights (deal, compress) -> allocate SRAM -> s
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,8 +30,8 @@ from compiler.schedule import (
     Scheduler,
     place_weights,
 )
-from compiler.weights import WeightPlan, plan_weights
-from npu.errors import CapacityError, ModelError
+from compiler.weights import WeightPlan, check_weights, plan_weights
+from npu.errors import CapacityError, ModelError, NpuError
 from npu.graph import Gather, Graph
 from npu.graph import verify as verify_graph
 from npu.image import (
@@ -65,22 +66,52 @@ def compile_model(
 ) -> Image:
     """Compile a model for a chip. The same model and chip give the same bytes.
 
-    Raises UnsupportedError for what the chip cannot run, CapacityError where it does not fit.
+    Raises UnsupportedError for what the chip cannot run, CapacityError where it does not fit. The
+    message begins with the file.
     """
-    progress("lowering")
-    for graph in model.graphs.values():
-        verify_graph(graph)
-    lowered = lower(model, params)
-    progress("compressing weights")
-    plan = plan_weights(lowered.module, params)
-    verify.weights(plan, params)
-    sram_bytes = allocate(lowered.module, params)
-    verify.allocation(lowered.module, params)
-    progress("emitting")
-    emit = _emit_transducer if model.is_transducer else _emit_graph
-    image = emit(model, lowered, plan, params, sram_bytes)
-    verify.image(image)
-    return image
+    with _errors_named(model):
+        progress("lowering")
+        for graph in model.graphs.values():
+            verify_graph(graph)
+        lowered = lower(model, params)
+        progress("compressing weights")
+        plan = plan_weights(lowered.module, params)
+        verify.weights(plan, params)
+        sram_bytes = allocate(lowered.module, params)
+        verify.allocation(lowered.module, params)
+        progress("emitting")
+        emit = _emit_transducer if model.is_transducer else _emit_graph
+        image = emit(model, lowered, plan, params, sram_bytes)
+        verify.image(image)
+        return image
+
+
+def check_model(model: Model, params: ChipParams) -> None:
+    """Raise what `compile_model` would, as far as it shows without compressing the weights.
+
+    What is left is whether the tiles, their records and the program fit the chip.
+    """
+    with _errors_named(model):
+        for graph in model.graphs.values():
+            verify_graph(graph)
+        lowered = lower(model, params)
+        check_weights(lowered.module, params)
+        allocate(lowered.module, params)
+
+
+@contextmanager
+def _errors_named(model: Model) -> Iterator[None]:
+    """Errors begin with the file: that of a graph, whose segment they may name, or the model's."""
+    try:
+        yield
+    except NpuError as error:
+        text = str(error)
+        if any(text.startswith(f"{graph.name}: ") for graph in model.graphs.values()):
+            raise
+        for role, graph in model.graphs.items():
+            if text.startswith(f"{role}: "):
+                raise type(error)(graph.name + text.removeprefix(role)) from error
+        raise type(error)(f"{model.name}: {text}") from error
 
 
 # --- lowering -------------------------------------------------------------------------------------

@@ -54,7 +54,9 @@ def load_model(model: str | Path) -> Model:
 def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
     """Every operator of a model and whether it runs here, by file.
 
-    Raises ModelError or UnsupportedError where that much cannot be told.
+    As far as an operator alone shows it: what follows from its neighbours and the chip,
+    `load_model` and `compiler.check_model` find. Raises ModelError or UnsupportedError where that
+    much cannot be told.
     """
     path = _place(model)
     files = [path]

@@ -62,26 +62,9 @@ class WeightPlan:
 
 def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     """Compress every matrix and place it. Raises CapacityError if that cannot be done."""
-    segments = [*HOT_SEGMENTS, *(s for s in module.segments if s not in HOT_SEGMENTS)]
-    matrices: list[Matrix] = []
-    tables: list[bytes] = []
-    for name in segments:
-        segment = module.segments.get(name)
-        for op in segment.operators if segment else ():
-            if isinstance(op, MatVec) and op.matrix not in matrices:
-                matrices.append(op.matrix)
-            if isinstance(op, Vector) and op.table is not None:
-                tables.append(table_bytes(op.table))
-    tables = list(dict.fromkeys(tables))
-    for matrix in matrices:
-        most = min(params.activation_entries, OPCODES["MATVEC"].field("columns").range[1])
-        if matrix.weights.shape[1] > most:
-            raise CapacityError(
-                f"{matrix.name}: {matrix.weights.shape[1]} columns, a lane of chip "
-                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
-            )
+    matrices, tables = _weights_of(module)
+    _require_possible(matrices, params)
     bank_words = params.bank_bytes // params.bus_bytes
-    _require_longest_rows(matrices, params, bank_words)
     packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in matrices}
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
@@ -103,6 +86,38 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
             if m not in resident:
                 packed[m] = pack_matrix(m, params, stream_words, stream_bytes)
     return _place(packed, resident, tables, params, stream_words, stream_bytes)
+
+
+def check_weights(module: ChipModule, params: ChipParams) -> None:
+    """Raise CapacityError for a matrix that no compression makes fit, as `plan_weights` does."""
+    _require_possible(_weights_of(module)[0], params)
+
+
+def _weights_of(module: ChipModule) -> tuple[list[Matrix], list[bytes]]:
+    """The matrices in order of priority, and the look-up tables."""
+    segments = [*HOT_SEGMENTS, *(s for s in module.segments if s not in HOT_SEGMENTS)]
+    matrices: list[Matrix] = []
+    tables: list[bytes] = []
+    for name in segments:
+        segment = module.segments.get(name)
+        for op in segment.operators if segment else ():
+            if isinstance(op, MatVec) and op.matrix not in matrices:
+                matrices.append(op.matrix)
+            if isinstance(op, Vector) and op.table is not None:
+                tables.append(table_bytes(op.table))
+    return matrices, list(dict.fromkeys(tables))
+
+
+def _require_possible(matrices: list[Matrix], params: ChipParams) -> None:
+    """Before any work: raise CapacityError for too many columns or a row that is too long."""
+    for matrix in matrices:
+        most = min(params.activation_entries, OPCODES["MATVEC"].field("columns").range[1])
+        if matrix.weights.shape[1] > most:
+            raise CapacityError(
+                f"{matrix.name}: {matrix.weights.shape[1]} columns, a lane of chip "
+                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
+            )
+    _require_longest_rows(matrices, params, params.bank_bytes // params.bus_bytes)
 
 
 def _require_longest_rows(matrices: list[Matrix], params: ChipParams, bank_words: int) -> None:

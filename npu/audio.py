@@ -8,6 +8,7 @@ soundfile and soxr are imported where they are used, so importing this module st
 """
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ Note = Callable[[str], object]
 
 MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 1_000_000
+MOST_CHANNELS = 1024
+"""Of a file that libsndfile opens."""
 PEAK_LIMIT = 256.0
 """Full scale is 1.0; float files may exceed it (headroom), but not by 48 dB."""
 
@@ -194,7 +197,8 @@ def _open(path: Path, note: Note = _say_nothing) -> Iterator["soundfile.SoundFil
 
     empty_at = _empty_data_chunk(path)
     with ExitStack() as files:
-        source: str | io.FileIO = str(path)
+        # As bytes: soundfile would encode a name strictly, and a name need not be UTF-8.
+        source: bytes | io.FileIO = os.fsencode(path)
         if empty_at is not None:
             source = files.enter_context(_SizeUnknown(path, empty_at))
         file = files.enter_context(_decoder(path, source, head))
@@ -203,11 +207,11 @@ def _open(path: Path, note: Note = _say_nothing) -> Iterator["soundfile.SoundFil
                 f"{path}: the sample rate is {file.samplerate} Hz; it must be {MIN_RATE_HZ} to "
                 f"{MAX_RATE_HZ} Hz; export the file again"
             )
-        _check_claimed_length(path, file, note)
+        _check_claimed_length(path, file, note, in_header=None if empty_at is None else 0)
         yield file
 
 
-def _decoder(path: Path, source: str | io.FileIO, head: bytes) -> "soundfile.SoundFile":
+def _decoder(path: Path, source: bytes | io.FileIO, head: bytes) -> "soundfile.SoundFile":
     """libsndfile on an open file; `head` are its first bytes."""
     import soundfile
 
@@ -279,7 +283,10 @@ def _empty_data_chunk(path: Path) -> int | None:
     return empty_at
 
 
-def _check_claimed_length(path: Path, file: "soundfile.SoundFile", note: Note) -> None:
+def _check_claimed_length(
+    path: Path, file: "soundfile.SoundFile", note: Note, in_header: int | None
+) -> None:
+    """`in_header`: the size that the header gives, where libsndfile was told another one."""
     log = file.extra_info
     claimed = held = 0
     unit = "bytes"
@@ -291,8 +298,9 @@ def _check_claimed_length(path: Path, file: "soundfile.SoundFile", note: Note) -
         return
     if not any(claimed in sizes for sizes in _PLACEHOLDERS):
         raise _truncated(path, claimed, held, unit)
+    size = f"{claimed if in_header is None else in_header:#x}"
     note(
-        f"{path}: the header does not know how long the sound is ({claimed:#x}), as of a pipe or "
+        f"{path}: the header does not know how long the sound is ({size}), as of a pipe or "
         f"a recorder that was stopped; read to the end of the file, {held} bytes"
     )
 

@@ -33,20 +33,30 @@ _EVERY_SET = ((MAX_SYMBOLS, MAX_SYMBOLS),) * MAX_SETS
 
 @dataclass(frozen=True)
 class Budget:
-    """The most cycles and commands of a start, its HALT among them."""
+    """The most cycles and commands of a start, its HALT among them.
+
+    `given`: somebody has set them; else they follow from an image.
+    """
 
     cycles: int
     commands: int
+    given: bool = False
 
     @staticmethod
     def of_cycles(cycles: int) -> "Budget":
         """A budget in cycles alone: no command takes less than a scalar one."""
-        return Budget(cycles, cycles // (timing.FETCH + timing.DECODE + timing.SCALAR) + 1)
+        shortest = timing.FETCH + timing.DECODE + timing.SCALAR
+        return Budget(cycles, cycles // shortest + 1, given=True)
 
     def used_up(self) -> MachineError:
         """The error of a start that needs more."""
         if self.cycles >= NO_END:
             return MachineError(f"no HALT within {self.commands} commands")
+        if self.given:
+            return MachineError(
+                f"no HALT within {self.cycles:,} cycles, the limit that was set; if the program "
+                "is right, raise it with --max-cycles"
+            )
         return MachineError(
             f"no HALT within {self.cycles:,} cycles or {self.commands:,} commands, more than a "
             "program of this image can need; if it is right, raise the limit with --max-cycles"

@@ -79,10 +79,10 @@ def read_file(
 def read_text(path: str | Path, most: int, error: type[NpuError] = NpuError) -> str:
     """The text of a regular UTF-8 file of at most `most` bytes, its lines ended by newlines alone.
 
-    Raises `error` as `read_file`.
+    A byte order mark before it, as Windows writes, is no part of it. Raises `error` as `read_file`.
     """
     try:
-        text = read_file(path, most, error).decode("utf-8")
+        text = read_file(path, most, error).decode("utf-8").removeprefix("\ufeff")
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
         raise error(

@@ -6,7 +6,7 @@ docstring is both the line of the generated table and the text of the error.
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,8 @@ MAX_FILE_BYTES = 1 << 31
 _MAX_ITEMS = 1 << 14
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64
+_MOST_SHOWN = 8
+"""Subgraphs of a model whose operators are listed."""
 
 _DTYPES = {TensorType.INT8: "int8", TensorType.INT16: "int16", TensorType.INT32: "int32"}
 _ACTIVATIONS = {
@@ -98,7 +100,8 @@ class Verdict:
 def examine_tflite(path: str | Path) -> list[Verdict]:
     """Every operator of a `.tflite` model, whether it runs here or not.
 
-    Raises ModelError as `read_tflite` does, UnsupportedError for several subgraphs.
+    Those of several subgraphs are named with the number of theirs. Raises ModelError as
+    `read_tflite` does.
     """
     path = Path(path)
     reader = _Reader(path.name, read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name))
@@ -110,7 +113,7 @@ def supported_operators() -> list[tuple[str, list[str]]]:
     return sorted(
         (
             _OPERATOR_NAMES[code],
-            [_text(constraint) for constraint in (*_COMMON, *entry.constraints)],
+            [_text(constraint) for constraint in entry.all_constraints()],
         )
         for code, entry in _SUPPORTED.items()
     )
@@ -133,12 +136,16 @@ class _RawTensor:
 
 @dataclass(frozen=True)
 class _Site:
-    """An operator in its surroundings, as constraints see it. Absent inputs are -1."""
+    """An operator in its surroundings, as constraints see it. Absent inputs are -1.
+
+    The model's own inputs are only known to the constraints of `_Entry.later`.
+    """
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
     tensors: list[_RawTensor]
+    model_inputs: frozenset[int] = frozenset()
 
     def present(self) -> list[_RawTensor]:
         return [self.tensors[i] for i in (*self.inputs, *self.outputs) if i >= 0]
@@ -322,6 +329,43 @@ def _no_diagonal(site: _Site) -> bool:
     return site.options is None or not site.options.DiagonalRecurrentTensors()
 
 
+def _no_constant_operand(site: _Site) -> bool:
+    """no input is a constant"""
+    return not any(site.input(p).is_constant for p in (0, 1))
+
+
+def _no_constant_input(site: _Site) -> bool:
+    """the input is not a constant"""
+    return not site.input(0).is_constant
+
+
+def _int8_input(site: _Site) -> bool:
+    """the input is int8"""
+    return site.input(0).type == TensorType.INT8
+
+
+def _indices_from_host(site: _Site) -> bool:
+    """the indices are an input of the model"""
+    return site.inputs[1] in site.model_inputs
+
+
+def _symmetric_weights(site: _Site) -> bool:
+    """the zero point of the weights is 0"""
+    return not _zero_point(site.input(1))
+
+
+def _symmetric_lstm_weights(site: _Site) -> bool:
+    """the zero point of the weights is 0"""
+    weights = (*_LSTM_INPUT_WEIGHTS, *_LSTM_RECURRENT_WEIGHTS)
+    return not any(_zero_point(site.input(p)) for p in weights)
+
+
+def _zero_point(tensor: _RawTensor) -> bool:
+    """Whether a tensor has a zero point other than 0."""
+    quantization = tensor.table.Quantization()
+    return quantization is not None and bool(np.any(quantization.ZeroPointAsNumpy()))
+
+
 _COMMON: tuple[Constraint, ...] = (_integer_types, _not_compressed, _one_output)
 
 _Read = TypeVar("_Read")
@@ -334,12 +378,18 @@ class _Entry:
     """One line of the table: which form of an operator is supported, and how it is read.
 
     `tensor` in `build` turns an index of the file into one of the graph; what it is not asked for
-    does not enter the graph.
+    does not enter the graph. The constraints of `later` are those of the graph's rules and of the
+    chip: they are listed with the others and told in verdicts, but do not keep a model from being
+    read, as the kernels run some of what the chip does not.
     """
 
     constraints: tuple[Constraint, ...]
     build: Build
     options: tuple[int, Any] | None = None
+    later: tuple[Constraint, ...] = ()
+
+    def all_constraints(self) -> tuple[Constraint, ...]:
+        return (*_COMMON, *self.constraints, *self.later)
 
 
 def _build_fully_connected(name: str, site: _Site, tensor: Callable[[int], int]) -> ir.Operator:
@@ -390,12 +440,19 @@ def _build_unary(kind: Callable[[str, int, int], ir.Operator]) -> Build:
     return build
 
 
-_UNARY = (_one_input, _int8_data)
+def _unary(kind: Callable[[str, int, int], ir.Operator]) -> _Entry:
+    constraints = (_one_input, _int8_data)
+    return _Entry(constraints, _build_unary(kind), later=(_no_constant_input,))
+
+
 _BINARY = (_two_inputs, _int8_data, _same_shapes, _clamping_activation)
 
 _SUPPORTED: dict[int, _Entry] = {
     BuiltinOperator.ADD: _Entry(
-        _BINARY, _build_binary(ir.Add), (BuiltinOptions.AddOptions, AddOptions)
+        _BINARY,
+        _build_binary(ir.Add),
+        (BuiltinOptions.AddOptions, AddOptions),
+        (_no_constant_operand,),
     ),
     BuiltinOperator.FULLY_CONNECTED: _Entry(
         (
@@ -407,21 +464,30 @@ _SUPPORTED: dict[int, _Entry] = {
         ),
         _build_fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
+        (_symmetric_weights, _no_constant_input),
     ),
     BuiltinOperator.GATHER: _Entry(
         (_two_inputs, _constant_int8_table, _int32_indices, _whole_rows),
         _build_gather,
         (BuiltinOptions.GatherOptions, GatherOptions),
+        (_indices_from_host,),
     ),
-    BuiltinOperator.LOGISTIC: _Entry(_UNARY, _build_unary(ir.Logistic)),
+    BuiltinOperator.LOGISTIC: _unary(ir.Logistic),
     BuiltinOperator.MUL: _Entry(
-        _BINARY, _build_binary(ir.Mul), (BuiltinOptions.MulOptions, MulOptions)
+        _BINARY,
+        _build_binary(ir.Mul),
+        (BuiltinOptions.MulOptions, MulOptions),
+        (_no_constant_operand,),
     ),
-    BuiltinOperator.QUANTIZE: _Entry(_UNARY, _build_unary(ir.Quantize)),
-    BuiltinOperator.RELU: _Entry(_UNARY, _build_unary(ir.Relu)),
-    BuiltinOperator.RELU6: _Entry(_UNARY, _build_unary(ir.Relu6)),
-    BuiltinOperator.RESHAPE: _Entry((_input_with_shape,), _build_unary(ir.Reshape)),
-    BuiltinOperator.TANH: _Entry(_UNARY, _build_unary(ir.Tanh)),
+    BuiltinOperator.QUANTIZE: _unary(ir.Quantize),
+    BuiltinOperator.RELU: _unary(ir.Relu),
+    BuiltinOperator.RELU6: _unary(ir.Relu6),
+    BuiltinOperator.RESHAPE: _Entry(
+        (_input_with_shape,),
+        _build_unary(ir.Reshape),
+        later=(_int8_input, _no_constant_input),
+    ),
+    BuiltinOperator.TANH: _unary(ir.Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: _Entry(
         (
             _lstm_inputs,
@@ -437,6 +503,7 @@ _SUPPORTED: dict[int, _Entry] = {
         ),
         _build_lstm,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
+        (_symmetric_lstm_weights, _no_constant_input),
     ),
 }
 
@@ -462,15 +529,25 @@ class _Reader:
             ) from None
 
     def verdicts(self) -> list[Verdict]:
-        """Every operator, and why it is refused."""
-        raw = self._open()
-        return [
-            self._verdict(i, raw)
-            for i in range(self._count("operator", self._subgraph.OperatorsLength()))
-        ]
+        """Every operator, and why it is refused; of many subgraphs those of the first."""
+        count = self._subgraphs()
+        verdicts = []
+        for number in range(min(count, _MOST_SHOWN)):
+            raw = self._open(number)
+            where = f"subgraph {number}, " if count > 1 else ""
+            inputs = self._indices(self._subgraph.InputsAsNumpy(), len(raw), optional=False)
+            for i in range(self._count("operator", self._subgraph.OperatorsLength())):
+                verdict = self._verdict(i, raw, frozenset(inputs))
+                verdicts.append(replace(verdict, name=where + verdict.name))
+        return verdicts
 
     def read(self) -> ir.Graph:
-        raw = self._open()
+        if (count := self._subgraphs()) != 1:
+            raise UnsupportedError(
+                f"{self.name}: a model must have one subgraph, not {count}; "
+                f"{printable(several(self._model))}"
+            )
+        raw = self._open(0)
         try:
             return self._read(raw)
         except UnsupportedError as error:
@@ -480,18 +557,18 @@ class _Reader:
             reason = str(error).removeprefix(f"{self.name}: ")
             raise UnsupportedError(f"{self.name}: {what} ({reason})") from error
 
-    def _open(self) -> list[_RawTensor]:
-        model = Model.GetRootAs(self._data, 0)
-        subgraphs = self._count("subgraph", model.SubgraphsLength())
+    def _subgraphs(self) -> int:
+        """Open the file, and say how many subgraphs it has."""
+        self._model = Model.GetRootAs(self._data, 0)
+        subgraphs = self._count("subgraph", self._model.SubgraphsLength())
         if subgraphs == 0:
             raise self._damaged("it has no subgraph, so there is nothing to run")
-        if subgraphs != 1:
-            raise UnsupportedError(
-                f"{self.name}: a model must have one subgraph, not {subgraphs}; "
-                f"{printable(several(model))}"
-            )
-        self._model, self._subgraph = model, model.Subgraphs(0)
-        self._buffers = self._count("buffer", model.BuffersLength())
+        return subgraphs
+
+    def _open(self, number: int) -> list[_RawTensor]:
+        """Turn to a subgraph, and list its tensors."""
+        self._subgraph = self._model.Subgraphs(number)
+        self._buffers = self._count("buffer", self._model.BuffersLength())
         return [
             self._tensor(i) for i in range(self._count("tensor", self._subgraph.TensorsLength()))
         ]
@@ -575,23 +652,25 @@ class _Reader:
             )
         self.place = name
         site = self._site(table, code, tensors)
-        if (reason := _refusal(code, site)) is not None:
+        if (reason := _refusal((*_COMMON, *_SUPPORTED[code].constraints), site)) is not None:
             raise UnsupportedError(
                 f"{self.name}: {name} is not supported in this form; "
                 f"what is: {reason}{_found(site)}"
             )
         return _SUPPORTED[code].build(name, site, number)
 
-    def _verdict(self, index: int, tensors: list[_RawTensor]) -> Verdict:
+    def _verdict(
+        self, index: int, tensors: list[_RawTensor], model_inputs: frozenset[int]
+    ) -> Verdict:
         code, name, table = self._named(index)
         self.place = name
-        site = self._site(table, code, tensors)
+        site = replace(self._site(table, code, tensors), model_inputs=model_inputs)
         operands = ", ".join(_operand(t) for t in site.present()[:3])
         if len(site.present()) > 3:
             operands += ", ..."
         if code not in _SUPPORTED:
             return Verdict(name, operands, "not supported")
-        reason = _refusal(code, site)
+        reason = _refusal(_SUPPORTED[code].all_constraints(), site)
         return Verdict(name, operands, None if reason is None else f"what runs: {reason}")
 
     def _named(self, index: int) -> tuple[int, str, Any]:
@@ -687,9 +766,9 @@ def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
-def _refusal(code: int, site: _Site) -> str | None:
+def _refusal(constraints: tuple[Constraint, ...], site: _Site) -> str | None:
     """The first constraint that a supported operator does not fulfil."""
-    for constraint in (*_COMMON, *_SUPPORTED[code].constraints):
+    for constraint in constraints:
         if not constraint(site):
             return _text(constraint)
     return None

@@ -22,6 +22,8 @@ from npu.trace import Retire
 PS_PER_CYCLE = 10
 """Of the waveforms that `rtl/sim/harness.cpp` writes."""
 
+MOST_CALLS = 100_000
+"""Their inputs are held, and the RTL takes hours for as many."""
 RANDOM_CALLS = 4
 SEED = 1
 # A random index where the model states no limit.

@@ -14,6 +14,7 @@ import click
 from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
+from npu.budget import NO_END
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.image import Image
@@ -43,7 +44,7 @@ json_option = click.option(
 
 max_cycles_option = click.option(
     "--max-cycles",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, NO_END),
     metavar="N",
     help="Most cycles of one start of the chip; by default what the image can need.",
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -150,6 +151,10 @@ def console(json_path: str | None = None) -> Console:
         def print(self, *objects: Any, **options: Any) -> None:
             shown = (printable(o) if isinstance(o, str) else o for o in objects)
             super().print(*shown, **options)
+
+        def on_broken_pipe(self) -> None:
+            """The error goes on, to the one place that knows its exit status; rich exits with 1."""
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     out = Plain(
         stderr=json_path == STDOUT, highlight=False, soft_wrap=True, markup=False, emoji=False

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from compiler import load_model
-from npu.cli._lockstep import Clocked, call, calls_of, session_of
+from npu.cli._lockstep import MOST_CALLS, Clocked, call, calls_of, session_of
 from npu.cli._models import (
     compile_for,
     files_of,
@@ -45,7 +45,7 @@ def command() -> None:
 @click.option("--model", metavar="MODEL", default=DEFAULT_MODEL, show_default=True)
 @click.option(
     "--calls",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_CALLS - 1),
     default=DEFAULT_CALLS,
     show_default=True,
     metavar="N",

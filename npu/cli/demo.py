@@ -44,7 +44,7 @@ DIFFERENT = 1
 
 @click.command()
 @chip_option
-@click.option("--utterances", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
+@click.option("--utterances", type=click.IntRange(1, 100), metavar="N", help="Only the first N.")
 @json_option
 def command(chip: str | None, utterances: int | None, json_path: str | None) -> int:
     """Speech in, text out, on the simulated chip, with the proof that every bit is right.

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from rich.console import Console
 
-from compiler import Model, examine_model, load_model
+from compiler import Model, check_model, examine_model, load_model
 from compiler.codec import entropy_bits
-from compiler.frontends import supported_operators
+from compiler.frontends import Verdict, supported_operators
 from npu.cli._layers import layer_report, layer_table, memory_report, memory_table, totals
-from npu.cli._models import files_of, is_image, json_option, layer_label
+from npu.cli._models import (
+    chip_option,
+    files_of,
+    first_run_notice,
+    is_image,
+    json_option,
+    layer_label,
+    load_chip,
+    open_image,
+)
 from npu.cli._output import console, emit_json, require_place, table
-from npu.errors import ModelError, NpuError, UnsupportedError
+from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 from npu.graph import Graph, Quantization, Tensor
 from npu.image import Image
 from npu.isa import decode_program
+from npu.params import ChipParams
 
 SHOWN_COMMANDS = 24
 
@@ -28,10 +37,16 @@ SHOWN_COMMANDS = 24
 @click.argument("file", required=False)
 @click.option("--program", is_flag=True, help="The whole disassembly of an image.")
 @click.option("--operators", is_flag=True, help="List the operators that models may use.")
+@chip_option
 @json_option
-def command(file: str | None, program: bool, operators: bool, json_path: str | None) -> None:
-    """Show what FILE holds: a .tflite file, a transducer folder, a zoo model or an .npu image."""
-    require_place(json_path, inputs=files_of(file))
+def command(
+    file: str | None, program: bool, operators: bool, chip: str | None, json_path: str | None
+) -> None:
+    """Show what FILE holds: a .tflite file, a transducer folder, a zoo model or an .npu image.
+
+    A model that the chip cannot run is refused, with the reason at its operator.
+    """
+    require_place(json_path, inputs=files_of(file, chip))
     if operators == (file is not None):
         raise click.UsageError("give either FILE or --operators")
     out = console(json_path)
@@ -41,39 +56,49 @@ def command(file: str | None, program: bool, operators: bool, json_path: str | N
         for name, constraints in supported:
             out.print(f"{name}: {'; '.join(constraints)}", markup=False)
     elif is_image(file):
-        image = Image.load(Path(file))
-        report = _image_report(image)
+        report = _image_report(open_image(file, chip))
         emit_json(report, json_path)
         _show_image(report, out, program)
     else:
         if program:
             raise click.UsageError("--program disassembles an .npu image; compile the model first")
-        try:
-            model = load_model(file)
-        except (ModelError, UnsupportedError) as error:
-            _refused(file, error, json_path)
-            raise
+        _inspect_model(file, load_chip(chip), json_path)
+
+
+def _inspect_model(file: str, params: ChipParams, json_path: str | None) -> None:
+    """Show a model; of one that is refused the operators, where it is refused for one of them."""
+    model, refusal = None, None
+    try:
+        model = load_model(file)
+        with first_run_notice():
+            check_model(model, params)
+    except (ModelError, UnsupportedError, CapacityError) as error:
+        refusal = error
+    shown = refusal is not None and _show_refused(file, refusal, json_path)
+    if model is not None and not shown:
         report = _model_report(model)
         emit_json(report, json_path)
-        _show_model(report, out)
+        _show_model(report, console(json_path))
+    if refusal is not None:
+        raise refusal
 
 
-def _refused(file: str, error: NpuError, json_path: str | None) -> None:
-    """Show every operator of a refused model, with the reason of those that do not run here."""
+def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
+    """Show every operator of a refused model, with the reason of those that do not run here.
+
+    Returns False where the operators do not tell more than the error.
+    """
     try:
         graphs = examine_model(file)
     except NpuError:
-        return  # no more to be told than `error` does
-    # What only the whole graph shows is told by the error, which names its operator.
+        return False
     graphs = {
-        name: [
-            replace(v, reason="refused") if not v.reason and f"{v.name}: " in str(error) else v
-            for v in verdicts
-        ]
+        name: [_with_reason(verdict, name, str(error)) for verdict in verdicts]
         for name, verdicts in graphs.items()
     }
-    if not any(v.reason for verdicts in graphs.values() for v in verdicts):
-        return  # it is not the operators
+    refused = any(v.reason for verdicts in graphs.values() for v in verdicts)
+    if not refused and not isinstance(error, UnsupportedError):
+        return False
     report = {
         "model": file,
         "refused": str(error),
@@ -85,6 +110,15 @@ def _refused(file: str, error: NpuError, json_path: str | None) -> None:
         rows = [(v.name, v.operands, v.reason or "runs here") for v in verdicts]
         columns = (name, "inputs and outputs", "verdict")
         out.print(table(columns, rows, left=columns))
+    return True
+
+
+def _with_reason(verdict: Verdict, file: str, error: str) -> Verdict:
+    """What only the whole graph and the chip show, the error tells, and names its operator."""
+    place = f"{file}: {verdict.name}"
+    if verdict.reason or not error.startswith(place):
+        return verdict
+    return replace(verdict, reason=error.removeprefix(place).lstrip(" :,"))
 
 
 # --- models ---------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ DEFAULT_CHIP = "tiny"
 @click.option("--device", type=click.Choice(list(DEVICES)), default="45k", show_default=True)
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    # What nextpnr takes.
+    type=click.IntRange(0, (1 << 31) - 1),
     default=1,
     show_default=True,
     help="Of placement: clocks of different seeds differ by some percent.",

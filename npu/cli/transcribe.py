@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from compiler import load_model
-from npu.audio import stream_audio
+from npu.audio import MOST_CHANNELS, stream_audio
 from npu.cli._models import (
     chip_option,
     engine_option,
@@ -59,7 +59,7 @@ TOO_LATE = 1
 )
 @click.option(
     "--channel",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_CHANNELS),
     metavar="N",
     help="Hear channel N, from 1; without it the mean of all.",
 )

@@ -18,7 +18,15 @@ from rich.console import Console
 from compiler import Model, load_model
 from kernels import GreedySearch, Interpreter
 from kernels import Recording as KernelRecording
-from npu.cli._lockstep import Clocked, Difference, Lockstep, call, calls_of, session_of
+from npu.cli._lockstep import (
+    MOST_CALLS,
+    Clocked,
+    Difference,
+    Lockstep,
+    call,
+    calls_of,
+    session_of,
+)
 from npu.cli._models import (
     chip_option,
     compile_for,
@@ -49,7 +57,7 @@ DIFFERENT = 1
 @chip_option
 @click.option("--input", "input_path", metavar="IN.npz", help="Inputs, as npu run takes them.")
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
+@click.option("--calls", type=click.IntRange(1, MOST_CALLS), metavar="N", help="Only the first N.")
 @click.option("--waves", metavar="FILE.vcd", help="Write the RTL's waveforms; slow, and large.")
 @max_cycles_option
 @json_option

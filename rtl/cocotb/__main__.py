@@ -13,7 +13,7 @@ from rtl.cocotb.runner import SIMULATORS, run
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("--input", "inputs", type=click.Path(path_type=Path), help="IN.npz; default random.")
-@click.option("--calls", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--calls", type=click.IntRange(1, 100_000), default=1, show_default=True)
 @click.option("--sim", type=click.Choice(list(SIMULATORS)), default="icarus", show_default=True)
 @click.option("--waves", type=click.Path(path_type=Path), help="Write everything and waves there.")
 def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | None) -> None:

@@ -1,6 +1,7 @@
 """The chip's RTL behind the interface of the twin: the same calls, the same records."""
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class RtlMachine:
             pattern=(ctypes.c_void_p * 5)(*(p.ctypes.data for p in self._patterns)),
             pattern_length=(ctypes.c_uint64 * 5)(*(len(p) for p in self._patterns)),
             order=int(schedule.order),
-            waves=str(waves).encode() if waves else None,
+            waves=os.fsencode(waves) if waves else None,
         )
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))

@@ -148,6 +148,15 @@ def test_a_pipe_wrote_a_wav_of_unknown_length(tmp_path, claimed):
     assert [note.startswith(f"{path}: the header does not know how long") for note in notes] == [
         True
     ]
+    assert f"({claimed:#x})" in notes[0]
+
+
+@pytest.mark.parametrize("claimed", [None, 0])
+def test_a_name_need_not_be_utf_8(tmp_path, claimed):
+    path = tmp_path / os.fsdecode(b"a\xff.wav")
+    values = integers()
+    path.write_bytes(wav(values.tobytes(), claimed=claimed))
+    assert np.array_equal(read_audio(path)[0], values[:, 0] / 32768)
 
 
 def test_a_recorder_was_killed(tmp_path):

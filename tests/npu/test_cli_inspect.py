@@ -1,6 +1,7 @@
 """`npu inspect`: what it shows, and images with a wrong byte anywhere."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -141,8 +142,52 @@ def test_a_refused_model_shows_every_operator(npu, vectors):
     assert (ran.status, list(report)) == (2, ["model", "refused", "graphs"])
     reasons = [op["reason"] for op in report["graphs"]["dense_float_io.tflite"]]
     assert reasons == ["what runs: tensors are int8, int16 or int32", None, None, "not supported"]
-    ran = npu("inspect", folder / "fc_wzp.tflite")
-    assert (ran.status, ran.out.count("refused")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "reason"),
+    [
+        ("add_const", 0, "what runs: no input is a constant"),
+        ("mulvec", 1, "what runs: no input is a constant"),
+        ("gather_constant", 0, "what runs: the indices are an input of the model"),
+        ("reshape_cut", 1, "rows of 1 elements cut out of rows of 2 do not start on a bus word"),
+        ("flatten_129", 1, "2049 columns, a lane of chip 'edge' takes 2048"),
+        ("fc_wzp", 0, "what runs: the zero point of the weights is 0"),
+    ],
+)
+def test_what_the_compiler_refuses_is_refused_with_its_reason(
+    npu, refused, vectors, tmp_path, name, operator, reason
+):
+    """Whatever finds it: the reader, the rules of a graph, or the compiler for this chip."""
+    path = vectors.parent / "refused" / f"{name}.tflite"
+    ran = npu("inspect", path, "--json", "-")
+    assert ran.status == 2
+    verdicts = json.loads(ran.out)["graphs"][path.name]
+    found = {i: v["reason"] for i, v in enumerate(verdicts) if v["reason"] is not None}
+    assert list(found) == [operator] and found[operator].startswith(reason)
+    where = f"^error: {name}.tflite: operator {operator} "
+    refused("compile", path, "-o", tmp_path / "a.npu", match=where)
+    assert re.search(where, ran.err, re.MULTILINE)
+
+
+def test_what_runs_depends_on_the_chip(npu, vectors, images, refused, chip):
+    path = vectors.parent / "refused" / "flatten_129.tflite"
+    assert npu("inspect", path, "--chip", chip(activation_entries=4096)).status == 0
+    refused("inspect", path, "--chip", "none", match="none")
+    refused("inspect", images / "joint.npu", "--chip", "tiny", match="differs from --chip tiny")
+
+
+def test_a_model_too_large_for_the_chip_is_shown_all_the_same(npu, vectors, chip):
+    ran = npu("inspect", vectors / "fc_wide.tflite", "--chip", chip(sram_bytes=1024))
+    assert ran.status == 2 and "2048x640    327,680   75.0%" in ran.out
+    assert ran.err.startswith("error: fc_wide.tflite: the model needs ")
+
+
+def test_the_operators_of_every_subgraph(npu, vectors):
+    ran = npu("inspect", vectors.parent / "refused" / "multisig.tflite")
+    assert ran.status == 2 and ran.out.count("runs here") == 2
+    assert "subgraph 1, operator 0 (FULLY_CONNECTED)" in ran.out
+    assert "it has 2 signatures (dec, enc)" in ran.err
 
 
 def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):

@@ -153,6 +153,33 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(plant, capsys, args, t
     assert text in err
 
 
+def _options(command: click.Command, *path: str):
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from _options(command.get_command(context, name), *path, name)
+    else:
+        yield from ((path, command, option) for option in command.params)
+
+
+def test_every_number_has_its_limits(capsys):
+    """Of what is larger than a machine word, numpy and numba make a fault of ours."""
+    seen = set()
+    for path, command, option in _options(cli.group):
+        if not isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
+            continue
+        seen.add(option.opts[0])
+        numbers = ["9" * 20, "9" * 5000, "-1"]
+        if isinstance(option.type, click.types.FloatParamType):
+            numbers += ["inf", "-inf"]
+        arguments = ["x" for p in command.params if isinstance(p, click.Argument)]
+        for number in numbers:
+            assert cli.main([*path, *arguments, option.opts[0], number]) == 2
+            err = capsys.readouterr().err
+            assert err.startswith(f"error: Invalid value for '{option.opts[0]}'"), err
+    assert seen >= {"--calls", "--channel", "--max-cycles", "--seed", "--silence", "--utterances"}
+
+
 @pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (1, 1)])
 def test_a_command_returns_its_exit_status(plant, returned, status):
     plant(lambda: returned)
@@ -164,10 +191,14 @@ def test_no_command_shows_the_help(capsys):
     assert "Usage: npu" in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_is_no_error():
+@pytest.mark.parametrize(
+    "args", [["--help"], ["inspect", str(VECTOR)], ["inspect", str(VECTOR), "--json", "-"]]
+)
+def test_a_reader_that_leaves_is_no_error(args):
+    """The help is written by click, tables by rich, which has an answer of its own."""
     reader, writer = os.pipe()
     os.close(reader)
-    code = "import sys, npu.cli; sys.exit(npu.cli.main(['--help']))"
+    code = f"import sys, npu.cli; sys.exit(npu.cli.main({args!r}))"
     done = subprocess.run(
         [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
     )

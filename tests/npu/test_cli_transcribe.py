@@ -1,6 +1,7 @@
 """`npu transcribe`: the same text on every way, in bounded memory, and sound that is none."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -99,6 +100,15 @@ def test_files_do_not_disturb_each_other(npu, images, utterances, texts):
     wanted = [f"{p}: {texts[n]}" for p, n in zip(paths, names, strict=True)]
     assert [said(line) for line in lines[:3]] == wanted
     assert "deadline: a call every 60 ms" in lines[-1] and lines[-1].endswith("in time")
+
+
+def test_a_name_that_is_no_utf_8(npu, images, utterances, texts, tmp_path):
+    path = tmp_path / os.fsdecode(b"a\xff.wav")
+    path.write_bytes((utterances / "test_sent_356.wav").read_bytes())
+    ran = npu("transcribe", images / "zoo.npu", path, "--json", tmp_path / "a.json")
+    assert ran.status == 0 and "a\\udcff.wav" in ran.out
+    assert said(ran.out.splitlines()[0]) == texts["test_sent_356"]
+    assert json.loads((tmp_path / "a.json").read_text())["files"][0]["file"] == str(path)
 
 
 def test_flac_at_another_rate_in_stereo(npu, images, utterances, texts, tmp_path):

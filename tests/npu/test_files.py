@@ -99,6 +99,8 @@ def test_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("größer".encode())
     assert read_text(path, 100) == "größer"
+    path.write_bytes("\ufeffgrößer\r\n".encode())
+    assert read_text(path, 100) == "größer\n"
     path.write_bytes(b"abc\xff")
     with pytest.raises(NpuError, match=r"a\.txt: is not UTF-8 text \(byte 3\); save it as UTF-8"):
         read_text(path, 100)

@@ -334,6 +334,13 @@ def test_tokens_of_icefall(tmp_path):
     assert tokens.decode([1, 4, 2, 2, 0, 5, 1]) == "THE A"
 
 
+def test_a_byte_order_mark_is_no_symbol(tmp_path):
+    """As the editor of Windows writes it."""
+    path = tmp_path / "tokens.txt"
+    path.write_text(ICEFALL, encoding="utf-8-sig")
+    assert Tokens.load(path).symbols[0] == "<blk>"
+
+
 def test_tokens_of_byte_level_bpe(tmp_path):
     path = tmp_path / "tokens.txt"
     lines = ["<blk> 0", "<sos/eos> 1", "<unk> 2"]
