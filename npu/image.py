@@ -85,8 +85,8 @@ class Probe(_Checked):
 class LayerInfo(_Checked):
     """A weight matrix as it was packed.
 
-    `compressed_bits`: everything but scales; `bank_bits`: of these, what lies in the weight banks,
-    directories and streams.
+    `compressed_bits`: everything but scales, as it lies in external memory; `bank_bits`: what the
+    weight banks hold of it, directories and streams.
     """
 
     name: str
