@@ -50,6 +50,6 @@ def test_a_missing_answer_counts_as_a_whole():
 
 
 def test_wrong_command_lines(refused, chip):
-    refused("demo", "--utterances", 0, match="0 is not in the range x>=1")
+    refused("demo", "--utterances", 0, match="0 is not in the range 1<=x<=100")
     refused("demo", "--chip", "none", match="neither a preset")
     refused("demo", "--chip", chip(sram_bytes=1024), match="vector SRAM.* sram_bytes")
