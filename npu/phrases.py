@@ -9,9 +9,9 @@ is over, until its states are reset. So the host listens to the encoder's inputs
 - Where noise or music never lets it become quiet, a phrase also ends after BLANK_SECONDS without a
   symbol, or after as long as the silence would have to last.
 
-Quiet is measured in the model's own units, the mean of a call's normalised log-mel features: below
-QUIET_LEVEL (well under the mean of the training data), or within FLOOR_MARGIN of the quietest call
-of the last FLOOR_SECONDS, which is the noise of the place (known after a quarter of that time).
+Loudness is measured in the model's own units, the mean of a call's normalised log-mel features, and
+quiet is what is quiet in this recording, however far it is turned down (`Loudness`): well below its
+loudest speech, or little above the noise of the place.
 
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
@@ -30,9 +30,23 @@ END_SECONDS = 0.5
 BLANK_SECONDS = 1.2
 """Twice the longest stretch without a symbol inside the zoo's utterances; sherpa-onnx's default."""
 
-QUIET_LEVEL = -0.45
-FLOOR_MARGIN = 0.3
 FLOOR_SECONDS = 5.0
+"""The quietest call of so long is the noise of the place, known after a quarter of that time."""
+
+PEAK_SECONDS = 10.0
+"""The loudest call of so long is the speech. A slammed door is forgotten after that time."""
+
+SPEECH_DEPTH = 1.1
+"""Below the loudest call by as much it is quiet."""
+
+QUIET_LEVEL = -0.45
+"""No higher than that, however loud it was: well under the mean of the training data."""
+
+FLOOR_MARGIN = 0.17
+"""Above the noise by no more it is quiet: what the noise of a place varies by."""
+
+TAIL_SECONDS = 0.36
+"""The sound of a phrase ends no later behind its last symbol; symbols mostly come behind it."""
 
 Features = NDArray[np.int8]
 
@@ -59,11 +73,15 @@ class EndRule:
     quiet_calls : quiet calls that end a phrase, at least 1.
     blank_calls : calls without a symbol that end one, at least 1.
     floor_calls : calls whose quietest is the noise of the place, at least 1.
+    peak_calls : calls whose loudest is the speech, at least 1.
+    tail_calls : calls behind its last symbol that may still belong to a phrase, at least 1.
     """
 
     quiet_calls: int
     blank_calls: int
     floor_calls: int
+    peak_calls: int
+    tail_calls: int
 
     @staticmethod
     def of(seconds_per_call: float, end_seconds: float = END_SECONDS) -> "EndRule":
@@ -73,7 +91,13 @@ class EndRule:
             return max(1, round(seconds / seconds_per_call))
 
         blank_seconds = max(BLANK_SECONDS, end_seconds)
-        return EndRule(calls(end_seconds), calls(blank_seconds), calls(FLOOR_SECONDS))
+        return EndRule(
+            quiet_calls=calls(end_seconds),
+            blank_calls=calls(blank_seconds),
+            floor_calls=calls(FLOOR_SECONDS),
+            peak_calls=calls(PEAK_SECONDS),
+            tail_calls=calls(TAIL_SECONDS),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +118,67 @@ class Stretch:
     loud: NDArray[np.bool_]
 
 
+class Lowest:
+    """The lowest of the last values of a stream.
+
+    Parameters
+    ----------
+    count : int
+        How many are the last ones, at least 1.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._seen = 0
+        # Of the last values, with their numbers, those that no later one is below.
+        self._rising: deque[tuple[int, float]] = deque()
+
+    def __len__(self) -> int:
+        """Values that are held, at most `count`."""
+        return len(self._rising)
+
+    def accept(self, value: float) -> float:
+        """Take the next value; the lowest of the last ones, this one included."""
+        while self._rising and self._rising[-1][1] >= value:
+            self._rising.pop()
+        self._rising.append((self._seen, value))
+        if self._rising[0][0] <= self._seen - self._count:
+            self._rising.popleft()
+        self._seen += 1
+        return self._rising[0][1]
+
+
+class Loudness:
+    """Which calls are not quiet, in a recording of any level.
+
+    A recording that is turned down comes closer to the logarithm's floor: it sinks, and what lies
+    between its noise and its speech shrinks. So no level is quiet for all recordings.
+
+    Parameters
+    ----------
+    rule : EndRule
+        How far back the noise of the place and the loudest speech lie.
+    """
+
+    def __init__(self, rule: EndRule) -> None:
+        self._rule, self._heard = rule, 0
+        self._lowest, self._lowest_negated = Lowest(rule.floor_calls), Lowest(rule.peak_calls)
+
+    def __len__(self) -> int:
+        """Levels that are held, at most those of the rule's calls."""
+        return len(self._lowest) + len(self._lowest_negated)
+
+    def is_loud(self, level: float) -> bool:
+        """Take the level of the next call; whether it is not quiet."""
+        self._heard += 1
+        floor, peak = self._lowest.accept(level), -self._lowest_negated.accept(-level)
+        noise = floor + FLOOR_MARGIN
+        # Before the noise is known, a steady vowel at the start of a file would pass for it.
+        if 4 * self._heard < self._rule.floor_calls:
+            noise = min(noise, QUIET_LEVEL)
+        return level > max(noise, min(peak - SPEECH_DEPTH, QUIET_LEVEL))
+
+
 class Gate:
     """Leaves the silence between phrases out of a stream of calls.
 
@@ -111,8 +196,7 @@ class Gate:
 
     def __init__(self, rule: EndRule, scale: float, zero_point: int) -> None:
         self._rule, self._scale, self._zero_point = rule, scale, zero_point
-        # Of the last calls, those that no later one is below: the first is the quietest.
-        self._floor: deque[tuple[int, float]] = deque()
+        self._loudness = Loudness(rule)
         self._heard = self._quiet = 0
         self._last: Features = np.empty(0, np.int8)
 
@@ -122,8 +206,7 @@ class Gate:
 
     def accept(self, features: Features) -> Iterator[Stretch]:
         """Take the next calls of the stream, (calls, frames, features) int8; yield those to run."""
-        numbered = enumerate(features, start=self._heard)
-        loud = np.array([self._is_loud(number, call) for number, call in numbered], bool)
+        loud = np.array([self._loudness.is_loud(self._level(call)) for call in features], bool)
         begin = 0
         for index, call in enumerate(features):
             was_asleep = self.asleep
@@ -147,18 +230,9 @@ class Gate:
     ) -> Stretch:
         return Stretch(self._heard + begin, False, features[begin:end], loud[begin:end])
 
-    def _is_loud(self, number: int, call: Features) -> bool:
+    def _level(self, call: Features) -> float:
         # Integers up to the division: the same on every machine.
-        level = (int(call.sum(dtype=np.int64)) / call.size - self._zero_point) * self._scale
-        while self._floor and self._floor[-1][1] >= level:
-            self._floor.pop()
-        self._floor.append((number, level))
-        if self._floor[0][0] <= number - self._rule.floor_calls:
-            self._floor.popleft()
-        # Before that, a steady vowel at the start of a file would pass for noise.
-        known = 4 * (number + 1) >= self._rule.floor_calls
-        noise = self._floor[0][1] + FLOOR_MARGIN if known else QUIET_LEVEL
-        return level > max(QUIET_LEVEL, noise)
+        return (int(call.sum(dtype=np.int64)) / call.size - self._zero_point) * self._scale
 
 
 @dataclass(frozen=True)
@@ -168,7 +242,9 @@ class Phrase:
     Attributes
     ----------
     tokens : the symbols, at least one.
-    first_call, end_call : from the first call that is not quiet to behind the last one.
+    first_call, end_call : from the first call that is not quiet to behind the last one, which is
+        one of the rule's `tail_calls` behind the last symbol: where nothing was understood for
+        long, the phrase does not claim it.
     """
 
     tokens: tuple[int, ...]
@@ -204,6 +280,7 @@ class PhraseSearch:
         self._tokens: list[int] = []
         self._first: int | None = None
         self._end = 0
+        self._last_symbol = 0
         self._blanks = 0
         engine.reset()
 
@@ -247,6 +324,8 @@ class PhraseSearch:
     def _note(self, call: int, is_loud: bool, symbols: list[int]) -> None:
         self._blanks = 0 if symbols else self._blanks + 1
         self._tokens += symbols
+        if symbols:
+            self._last_symbol = call
         if is_loud:
             self._first = call if self._first is None else self._first
             self._end = call + 1
@@ -260,5 +339,8 @@ class PhraseSearch:
     def _close(self) -> None:
         if self._tokens:
             assert self._first is not None, "a symbol has a call"
-            self.phrases.append(Phrase(tuple(self._tokens), self._first, self._end))
+            end = self._end
+            if self._rule is not None:
+                end = min(end, self._last_symbol + 1 + self._rule.tail_calls)
+            self.phrases.append(Phrase(tuple(self._tokens), self._first, end))
         self._tokens, self._first, self._end, self._blanks = [], None, 0, 0

@@ -7,6 +7,7 @@ could be transcribed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +44,18 @@ from npu.phrases import END_SECONDS, Engine
 TOO_LATE = 1
 
 
+class Seconds(click.FloatRange):
+    """A range of numbers; click's own lets NaN through, as it compares with nothing."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number; give seconds, as 0.5.", param, ctx)
+        return seconds
+
+
 @click.command()
 @click.argument("model")
 @click.argument("audio", nargs=-1, required=True)
@@ -51,11 +64,12 @@ TOO_LATE = 1
 @click.option(
     "--silence",
     "end_seconds",
-    type=click.FloatRange(min=0, max=3600, min_open=True),
+    type=Seconds(min=0, max=3600, min_open=True),
     metavar="SECONDS",
     default=END_SECONDS,
     show_default=True,
-    help="Silence that ends a phrase, rounded to encoder calls.",
+    help="Silence that ends a phrase, rounded to encoder calls. From 1.2 on, also so long a sound "
+    "of which nothing is understood.",
 )
 @click.option(
     "--channel",
