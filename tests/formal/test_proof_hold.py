@@ -35,8 +35,9 @@ BEATS = 2
 """Transfers have less than 2^BEATS beats, and the DMA's counters are as narrow."""
 # Handshakes of a transfer: an address, a beat and a response for every beat at most.
 MOST_STEPS = 3 * ((1 << BEATS) - 1)
-PATIENCE = 3
-"""Cycles in which the DMA neither waits for the bus nor offers it anything."""
+PATIENCE = 4
+"""More than the cycles in which the DMA neither waits for the bus nor offers it anything: of a tile
+the last beat goes to the dealer. It has too few beats here to begin with its directories."""
 
 
 class HoldSpec(wiring.Component):

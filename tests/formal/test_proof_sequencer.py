@@ -269,7 +269,9 @@ def sequencer(monkeypatch, module, payload: bool = False) -> SequencerSpec:
     return SequencerSpec(module.Sequencer(PARAMS), parts, payload)
 
 
-@pytest.mark.parametrize("payload", [False, pytest.param(True, marks=pytest.mark.formal)])
+# Minutes, and how many changes with every netlist: not in `make test`.
+@pytest.mark.formal
+@pytest.mark.parametrize("payload", [False, True])
 def test_sequencer(monkeypatch, payload):
     verdict = prove(sequencer(monkeypatch, rtl.sequencer, payload), seconds=1800)
     assert verdict.proved, verdict
