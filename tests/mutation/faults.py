@@ -178,13 +178,6 @@ FAULTS = (
     ),
     # --- vector unit ----------------------------------------------------------------------------
     Fault(
-        "byte enables of the last group reach too far",
-        "vector.py",
-        "(whole | (tail > i) for i in range(elements - 1))",
-        "(whole | (tail >= i) for i in range(elements - 1))",
-        ("vector",),
-    ),
-    Fault(
         "argmax takes the last of equal maxima",
         "argmax.py",
         "larger = right > left",
