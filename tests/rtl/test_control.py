@@ -496,3 +496,41 @@ def test_counters_add_up_and_clear():
             assert await bench.read(ctx, name.upper()) == (0, OKAY)
 
     bench.run(testbench)
+
+
+def test_an_event_that_is_not_enabled_raises_nothing():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        await bench.write(ctx, "IRQ_ENABLE", 1)
+        await bench.write(ctx, "PROGRAM_COMMANDS", 3)
+        await bench.write(ctx, "CONTROL", LOAD)
+        ctx.set(dut.program.done, 1)
+        await ctx.tick()
+        ctx.set(dut.program.done, 0)
+        assert await bench.read(ctx, "IRQ_STATUS") == (2, OKAY)
+        assert not ctx.get(dut.irq)
+        await bench.write(ctx, "IRQ_ENABLE", 2)
+        assert ctx.get(dut.irq)
+
+    bench.run(testbench)
+
+
+def test_a_load_that_fails_leaves_no_program():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        await bench.write(ctx, "PROGRAM_COMMANDS", 3)
+        await bench.write(ctx, "CONTROL", LOAD)
+        ctx.set(dut.dma_error, Status.BUS)
+        await ctx.tick()
+        ctx.set(dut.program.done, 1)
+        await ctx.tick()
+        ctx.set(dut.program.done, 0)
+        await ctx.tick()
+        assert ctx.get(dut.commands) == 0
+        assert await bench.read(ctx, "STATUS") == (Status.BUS << 8, OKAY)
+
+    bench.run(testbench)
