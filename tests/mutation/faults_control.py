@@ -164,4 +164,18 @@ CONTROL = (
         "outside = goes & (goes_to > words)",
         ("tile_dealer",),
     ),
+    Fault(
+        "commands of a load that failed",
+        "control.py",
+        "            with m.If(error == Status.OK):\n                m.d.sync += self.commands",
+        "            with m.If(1):\n                m.d.sync += self.commands",
+        ("control",),
+    ),
+    Fault(
+        "the interrupt does not look at what is enabled",
+        "control.py",
+        "(enabled & happened).any()",
+        "happened.any()",
+        ("control",),
+    ),
 )

@@ -30,20 +30,6 @@ SURVIVED = (
         ("control",),
     ),
     Fault(
-        "commands of a load that failed",
-        "control.py",
-        "            with m.If(error == Status.OK):\n                m.d.sync += self.commands",
-        "            with m.If(1):\n                m.d.sync += self.commands",
-        ("control",),
-    ),
-    Fault(
-        "the interrupt does not look at what is enabled",
-        "control.py",
-        "(enabled & happened).any()",
-        "happened.any()",
-        ("control",),
-    ),
-    Fault(
         "rows of more bits than a directory has",
         "tile.py",
         "misfit.eq(number[ROWS_BITS:].any())",
