@@ -25,8 +25,6 @@ NO_END = 1 << 62
 _UNEVEN = 4
 """Rows are dealt by their nonzeros, so a thread may get more rows than its share."""
 
-# The largest burst boundary is that of AXI.
-_BOUNDARY = 4096
 _BURST_CYCLES = 4
 _EVERY_SET = ((MAX_SYMBOLS, MAX_SYMBOLS),) * MAX_SETS
 
@@ -109,8 +107,8 @@ def _most_cycles(
 def _transfer(beats: int, params: ChipParams) -> int:
     """One burst after the other, as on a bus that takes one at a time."""
     beats = min(beats, params.memory_bytes // params.bus_bytes)
-    longest = min(params.dma_burst_beats, _BOUNDARY // params.bus_bytes)
-    bursts = beats // longest + beats * params.bus_bytes // _BOUNDARY + 2
+    longest = min(params.dma_burst_beats, timing.BURST_BOUNDARY // params.bus_bytes)
+    bursts = beats // longest + beats * params.bus_bytes // timing.BURST_BOUNDARY + 2
     gap = params.memory_cycles_per_beat
     each = params.memory_latency_cycles + gap + _BURST_CYCLES
     return timing.DMA_START + bursts * each + beats * gap + timing.DMA_DONE

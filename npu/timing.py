@@ -97,6 +97,8 @@ def vector(name: str, groups: int) -> int:
 
 
 # --- DMA ------------------------------------------------------------------------------------------
+# No burst crosses a multiple of this address (AXI4, A3.4.1).
+BURST_BOUNDARY = 4096
 # From the start of a transfer to its first address on the bus (and, of a write, its first beat:
 # in the same cycle), and from its last beat or response to `done`.
 DMA_START = 2

@@ -11,7 +11,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-BOUNDARY = 4096  # no burst crosses a multiple of this address (A3.4.1)
 ADDRESS_BITS = 32
 BURST_INCR = 1
 # Normal memory, modifiable and bufferable; unprivileged, secure data.

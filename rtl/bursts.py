@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from npu.params import ChipParams
-from rtl.axi import ADDRESS_BITS, BOUNDARY
+from npu.timing import BURST_BOUNDARY
+from rtl.axi import ADDRESS_BITS
 
 
 class Bursts(wiring.Component):
@@ -30,7 +31,7 @@ class Bursts(wiring.Component):
 
     def __init__(self, params: ChipParams, beats_bits: int) -> None:
         self._bus_bytes = params.bus_bytes
-        self._longest = min(params.dma_burst_beats, BOUNDARY // params.bus_bytes)
+        self._longest = min(params.dma_burst_beats, BURST_BOUNDARY // params.bus_bytes)
         super().__init__(
             {
                 "start": In(1),
@@ -46,7 +47,7 @@ class Bursts(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         shift = exact_log2(self._bus_bytes)
-        page = BOUNDARY // self._bus_bytes
+        page = BURST_BOUNDARY // self._bus_bytes
 
         rest_address = Signal(ADDRESS_BITS - shift)
         rest_beats = Signal.like(self.beats)

@@ -16,9 +16,9 @@ from npu.errors import MachineError
 from npu.isa import Status
 from npu.jit import kernel
 from npu.params import ChipParams
+from npu.timing import BURST_BOUNDARY
 from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 
-BOUNDARY = 4096
 # When a transfer that never has its turn is done.
 NEVER = 1 << 60
 
@@ -26,7 +26,7 @@ NEVER = 1 << 60
 @kernel
 def _burst_beats(address, left, bus_bytes, longest):
     """Beats of the next burst: at most `longest`, never across a 4 KiB boundary (AXI4, A3.4.1)."""
-    to_boundary = (BOUNDARY - address % BOUNDARY) // bus_bytes
+    to_boundary = (BURST_BOUNDARY - address % BURST_BOUNDARY) // bus_bytes
     return min(left, longest, to_boundary)
 
 

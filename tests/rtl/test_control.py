@@ -75,6 +75,12 @@ class Bench:
         assert not ctx.get(bus.r.valid)
         return answer
 
+    async def end_load(self, ctx) -> None:
+        """The DMA says that the program's transfer has ended."""
+        ctx.set(self.dut.program.done, 1)
+        await ctx.tick()
+        ctx.set(self.dut.program.done, 0)
+
     def run(self, testbench) -> None:
         self.run_each([None], testbench)
 
@@ -235,9 +241,7 @@ def test_a_program_load_asks_until_it_is_done():
             assert ctx.get(dut.program.valid)
             assert ctx.get(dut.program.address) == 0x1000 and ctx.get(dut.program.beats) == 12
             await ctx.tick()
-        ctx.set(dut.program.done, 1)
-        await ctx.tick()
-        ctx.set(dut.program.done, 0)
+        await bench.end_load(ctx)
         assert not ctx.get(dut.program.valid)
         assert await bench.read(ctx, "IRQ_STATUS") == (2, OKAY)
         assert ctx.get(dut.commands) == 3
@@ -298,9 +302,7 @@ def test_what_is_loaded_stays_as_it_was_asked_for():
         assert await bench.write(ctx, "PROGRAM_COMMANDS", 700) == SLVERR
         assert await bench.write(ctx, "START_PC", 1) == OKAY
         assert ctx.get(dut.program.address) == 0x1000 and ctx.get(dut.program.beats) == 12
-        ctx.set(dut.program.done, 1)
-        await ctx.tick()
-        ctx.set(dut.program.done, 0)
+        await bench.end_load(ctx)
         assert ctx.get(dut.commands) == 3
         assert await bench.write(ctx, "PROGRAM_ADDRESS", 0x2000) == OKAY
 
@@ -506,9 +508,7 @@ def test_an_event_that_is_not_enabled_raises_nothing():
         await bench.write(ctx, "IRQ_ENABLE", 1)
         await bench.write(ctx, "PROGRAM_COMMANDS", 3)
         await bench.write(ctx, "CONTROL", LOAD)
-        ctx.set(dut.program.done, 1)
-        await ctx.tick()
-        ctx.set(dut.program.done, 0)
+        await bench.end_load(ctx)
         assert await bench.read(ctx, "IRQ_STATUS") == (2, OKAY)
         assert not ctx.get(dut.irq)
         await bench.write(ctx, "IRQ_ENABLE", 2)
@@ -526,9 +526,7 @@ def test_a_load_that_fails_leaves_no_program():
         await bench.write(ctx, "CONTROL", LOAD)
         ctx.set(dut.dma_error, Status.BUS)
         await ctx.tick()
-        ctx.set(dut.program.done, 1)
-        await ctx.tick()
-        ctx.set(dut.program.done, 0)
+        await bench.end_load(ctx)
         await ctx.tick()
         assert ctx.get(dut.commands) == 0
         assert await bench.read(ctx, "STATUS") == (Status.BUS << 8, OKAY)
