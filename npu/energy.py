@@ -13,18 +13,19 @@ The constants are picojoules per event. They are assumptions of the chip's descr
 result ranks designs rather than predicts silicon.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 from npu.params import Energy
 from npu.twin.machine import Machine
+from npu.work import Counts
 
 PJ_PER_UJ = 1e6
 UJ_PER_MJ = 1e3
 
 
 @dataclass(frozen=True)
-class Activity:
+class Activity(Counts):
     """Events that cost energy, and `macs`; differences of two snapshots are those in between."""
 
     macs: int
@@ -46,9 +47,6 @@ class Activity:
             vector_elements=counters.vector_elements,
             external_bytes=dma.bytes_read + dma.bytes_written,
         )
-
-    def __sub__(self, earlier: "Activity") -> "Activity":
-        return Activity(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
 
 
 def powered_seconds(sound_seconds: float, busy_seconds: float) -> float:

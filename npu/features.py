@@ -89,7 +89,7 @@ class FeatureExtractor:
         ).ravel()
         self._sample_index = config.hop_length * frames[:, None] + np.arange(config.window_length)
         self.first_call_samples = int(self._sample_index.max()) + 1
-        self.samples_per_call = frames_per_call * config.stack_hop * config.hop_length
+        self.samples_per_call = config.samples_per_call(frames_per_call)
 
         filters = mel_filters(config.mel, config.fft_length, config.sample_rate_hz)
         self._bin_index, self._bin_weights = _nonzero_bins(filters)

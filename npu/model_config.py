@@ -150,6 +150,10 @@ class FrontendConfig(_Frozen):
             raise _problem(f"must have one value per mel bin, {mel.bins}, not {len(values)}")
         return values
 
+    def samples_per_call(self, frames_per_call: int) -> int:
+        """Samples from one encoder call of so many stacked frames to the next."""
+        return frames_per_call * self.stack_hop * self.hop_length
+
 
 class EncoderConfig(_Frozen):
     """The encoder takes `frames_per_call` stacked frames per call and keeps its own state."""

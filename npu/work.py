@@ -11,7 +11,9 @@ halt. A layer's product can be busy while the run is not: of a matrix that is st
 memory, the run waits most of the time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import add, sub
 from typing import Any, Self
 
 
@@ -20,8 +22,22 @@ def utilisation(macs: float, cycles: float, lanes: int) -> float:
     return macs / (cycles * lanes) if cycles else 0.0
 
 
+class Counts:
+    """Base of frozen dataclasses of counts: sums, and differences of two snapshots."""
+
+    def __sub__(self, earlier: Self) -> Self:
+        return self._by_field(sub, earlier)
+
+    def __add__(self, other: Self) -> Self:
+        return self._by_field(add, other)
+
+    def _by_field(self, function: Callable[[int, int], int], other: Self) -> Self:
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        return type(self)(*(function(getattr(self, n), getattr(other, n)) for n in names))
+
+
 @dataclass(frozen=True)
-class Work:
+class Work(Counts):
     """Counts since the machine was made; differences of two snapshots are those in between.
 
     Attributes
@@ -39,12 +55,6 @@ class Work:
     macs: int
     bytes_read: int
     bytes_written: int
-
-    def __sub__(self, earlier: Self) -> "Work":
-        return Work(*(getattr(self, f.name) - getattr(earlier, f.name) for f in fields(self)))
-
-    def __add__(self, other: Self) -> "Work":
-        return Work(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def report(self, lanes: int) -> dict[str, Any]:
         """The counts and both utilisations, by the names that every JSON has."""

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -189,7 +189,7 @@ class Speech:
     @property
     def seconds_per_call(self) -> float:
         """From one encoder call to the next."""
-        return self.frames_per_call * self.frontend.stack_hop * self.frontend.hop_length / self.rate
+        return self.frontend.samples_per_call(self.frames_per_call) / self.rate
 
 
 @dataclass(frozen=True)
@@ -316,7 +316,7 @@ def chip_report(heard: Sequence[Heard], params: ChipParams, rate: int) -> dict[s
     activities = [h.activity for h in heard if h.activity is not None]
     if not activities:
         return report
-    total = Activity(*(sum(c) for c in zip(*(asdict(a).values() for a in activities), strict=True)))
+    total = reduce(add, activities)
     # File by file: one that keeps the chip for longer than it sounds does not borrow of another.
     seconds = sum(
         powered_seconds(h.samples / rate, params.milliseconds(float(h.cycles.sum())) / 1e3)

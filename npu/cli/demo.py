@@ -172,7 +172,7 @@ def _report(
             key: sum(e["features"][key] for e in entries) for key in ("elements", "differ")
         },
         "audio_seconds": seconds,
-        "deadline_ms": 1e3 * speech.extractor().samples_per_call / speech.rate,
+        "deadline_ms": 1e3 * speech.seconds_per_call,
         "simulation_seconds": simulation,
         "simulation_real_time_factor": simulation / seconds,
         "weights": totals(image.header.layers),
