@@ -195,11 +195,14 @@ class RtlMachine:
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
         began = self._library.zs_running(self._handle)
-        self._start(pc, arguments, budget or Budget.of_cycles(self.max_cycles))
+        self._start(pc, arguments, budget)
         self._known_sram[:] = self.sram
         return self._library.zs_running(self._handle) - began
 
-    def _start(self, pc: int, arguments: dict[int, int] | None, budget: Budget) -> None:
+    def _start(
+        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
+    ) -> None:
+        budget = budget or Budget.of_cycles(self.max_cycles)
         end = self._library.zs_running(self._handle) + budget.cycles
         try:
             self._work(driver.start(pc, arguments), budget.cycles + STARTING)
@@ -282,7 +285,7 @@ class RtlMachine:
         self._load(isa.encode(load) + isa.encode(isa.command("HALT")))
         self._library.zs_stage(self._handle, wanted.ctypes.data, len(wanted), STAGE)
         observer, self.observer = self.observer, None
-        self._start(0, None, Budget.of_cycles(self.max_cycles))
+        self._start(0)
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
