@@ -106,6 +106,7 @@ class Bench:
         self.fail: dict[int, int] = {}  # error by command index
         self.late_failure: tuple[int, int, int] | None = None  # cycle, status, command index
         self.queue_free_at = 0
+        self.meddles = False  # the host writes a register in every cycle of the program
         self.limit = len(self.words)
 
     def latency(self, cmd: Command) -> int:
@@ -175,6 +176,8 @@ class Bench:
             if not ctx.get(host.running):
                 break
             outcome.cycles += 1
+            ctx.set(host.write, self.meddles)
+            ctx.set(host.index, cycle % REGISTERS)
             ctx.set(dut.transfers.ready, cycle >= self.queue_free_at)
             ctx.set(
                 dut.transfers.open_tags, sum(1 << tag for tag in range(8) if tags[tag] >= cycle)
@@ -205,6 +208,7 @@ class Bench:
             await ctx.tick()
         else:
             raise AssertionError(f"still running after {TIMEOUT_CYCLES} cycles")
+        ctx.set(host.write, 0)
         outcome.error, outcome.error_pc = ctx.get(host.error), ctx.get(host.error_pc)
         outcome.registers = await self._registers(ctx)
         return outcome
@@ -307,6 +311,13 @@ def test_register_zero_stays_zero():
     assert outcome.registers == [0, 2] + [0] * 14
 
 
+def test_a_running_program_keeps_its_registers_from_the_host():
+    bench = Bench(chip(), [command("VFILL", n=16), command("ADD", rd=2, rs1=1), command("HALT")])
+    bench.meddles = True
+    outcome = bench.run({1: 5, 3: 7})
+    assert outcome.registers == [0, 5, 5, 7] + [0] * 12
+
+
 def test_results_of_units_reach_registers():
     bench = Bench(chip(), [command("VARGMAX", rd=5, n=9), command("MATVEC"), command("HALT")])
     bench.vector_result = lambda cmd: 0xDEADBEEF
@@ -387,6 +398,25 @@ def test_bad_transfers_are_refused():
         assert not bench.payloads
         with pytest.raises(MachineError):
             Machine(params, 1 << 16, encode(cmd) + encode(command("HALT"))).run(0)
+
+
+@pytest.mark.parametrize("sizes", [(1024, 512), (512, 1024)], ids=["sram", "param"])
+def test_a_transfer_may_end_with_its_own_memory_and_not_behind_it(sizes):
+    """Whichever of the two memories is the larger one."""
+    memories = dict(zip(("sram_bytes", "param_bytes"), sizes, strict=True))
+    params = ChipParams.model_validate(chip().model_dump() | memories)
+    bus = params.bus_bytes
+    fit = [
+        command("LOAD", sram=params.sram_bytes - bus, beats=1),
+        command("STORE", beats=params.sram_bytes // bus),
+        command("LOAD_PARAM", param=params.param_bytes - 2 * bus, beats=2),
+    ]
+    outcome = Bench(params, [*fit, command("HALT")]).run()
+    assert (outcome.error, len(outcome.retired)) == (Status.OK, 4)
+    for cmd in fit:
+        longer = command(cmd.opcode.name, **(cmd.values | {"beats": cmd.beats + 1}))
+        outcome = Bench(params, [longer, command("HALT")]).run()
+        assert (outcome.error, outcome.error_pc) == (Status.ADDRESS, 0), longer
 
 
 def test_illegal_commands_are_refused():
