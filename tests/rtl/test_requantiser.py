@@ -88,9 +88,9 @@ def test_every_row_is_requantised_as_the_numerics_say(wide, zero, lo, hi):
         assert found[destination] == expected & mask, (total, bias, multiplier, shift)
 
 
-@pytest.mark.parametrize("per_row", [0, 1])
-def test_collector_picks_in_turns(per_row):
-    params = small_params(lanes=3)
+@pytest.mark.parametrize(("per_row", "result_fifo"), [(0, 9), (1, 8)])
+def test_collector_picks_in_turns(per_row, result_fifo):
+    params = small_params(lanes=3, result_fifo=result_fifo)
     dut = Collector(params)
     rng = np.random.default_rng(per_row)
 
@@ -98,7 +98,9 @@ def test_collector_picks_in_turns(per_row):
         ctx.set(dut.per_row, per_row)
         queues, following, free_at, picked = [[], [], []], 0, 0, []
         number = 0
-        for cycle in range(300):
+        for cycle in range(400):
+            clear = rng.random() < 0.02
+            ctx.set(dut.clear, clear)
             ready = ctx.get(dut.ready)
             for lane, queue in enumerate(queues):
                 assert ready >> lane & 1 == (
@@ -113,7 +115,7 @@ def test_collector_picks_in_turns(per_row):
                 row = queues[taken[0]].pop(0)
             picked.append(row)
             for lane, queue in enumerate(queues):
-                push = lengths[lane] < params.result_fifo and rng.random() < 0.35
+                push = not clear and lengths[lane] < params.result_fifo and rng.random() < 0.35
                 ctx.set(dut.pushed[lane].valid, push)
                 if push:
                     number += 1
@@ -125,6 +127,9 @@ def test_collector_picks_in_turns(per_row):
             if expected is not None:
                 assert ctx.get(dut.row.record) == expected
                 assert ctx.get(dut.row.sum) == -expected
+            if clear:
+                queues, following, free_at = [[], [], []], 0, cycle + 1
+                picked = [None] * len(picked)  # on their way too
             await ctx.tick()
         assert number > 100
 
