@@ -61,7 +61,8 @@ class Dma(wiring.Component):
     no beat comes before the address that it belongs to is on offer.
 
     After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
-    is brought to its end on the bus, and nothing is taken or starts any more until reset.
+    is brought to its end on the bus, and nothing is taken or starts any more until reset. A beat
+    that comes with an error is not stored.
 
     Parameters
     ----------

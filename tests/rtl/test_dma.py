@@ -411,6 +411,27 @@ def test_an_error_response_stops_the_engine(kind):
     bench.run(testbench)
 
 
+@pytest.mark.parametrize(("kind", "memory"), [("LOAD", "sram"), ("LOAD_PARAM", "param")])
+def test_a_beat_that_comes_with_an_error_is_not_stored(kind, memory):
+    p, data, job = _failing(kind)
+    data[:] = 1
+    bench = Bench(p, data, BusSchedule())
+    stored = getattr(bench, memory)
+    stored[:] = 2
+
+    async def testbench(ctx):
+        await bench.ask(ctx, job)
+        await bench.step(ctx)
+        while ctx.get(bench.dut.active):
+            await bench.step(ctx)
+
+    bench.run(testbench)
+    assert bench.error == Status.BUS
+    # The first beat is the last in memory.
+    assert np.array_equal(stored == 1, np.arange(len(stored)) < p.bus_bytes)
+    assert np.isin(stored, (1, 2)).all()
+
+
 @pytest.mark.parametrize("more", [-1, 1, -5, -8])
 def test_a_tile_that_does_not_fit_its_transfer_is_refused(more):
     """The rest of what can be wrong with a tile: test_tile_dealer.py."""

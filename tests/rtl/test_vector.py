@@ -163,7 +163,9 @@ class Bench:
             ctx.set(dut.unit.start, 0)
             if done:
                 # The sequencer fetches and decodes the next command.
-                await ctx.tick().repeat(timing.FETCH + timing.DECODE)
+                for _ in range(timing.FETCH + timing.DECODE):
+                    assert not ctx.get(dut.write.en), f"{cmd}: a write behind its end"
+                    await ctx.tick()
                 return outcome
         raise AssertionError(f"{cmd}: not done after {TIMEOUT_CYCLES} cycles")
 
@@ -235,6 +237,7 @@ def test_refuses_what_the_twin_refuses():
     bench = Bench(small_chip(8), rng)
 
     async def process(ctx) -> None:
+        await bench.execute(ctx, command("TABLE", param=PARAM_WORD))
         for cmd in bad_commands(bench.params):
             with pytest.raises(MachineError):
                 twin_of(bench, cmd).run(0)
@@ -249,6 +252,13 @@ def test_refuses_what_the_twin_refuses():
         cycles, error, _ = await bench.execute(ctx, command("VFILL", dst=0, n=5, imm=7))
         assert (cycles, error) == (timing.vector("VFILL", 2), Status.OK)
         assert list(bench.log[:6]) == [7] * 5 + [before[5]]
+        # With the table that was there.
+        fresh = np.arange(LUT_BYTES).astype(np.uint8)
+        bench.log[:LUT_BYTES] = fresh
+        await bench.fill(ctx)
+        await bench.execute(ctx, command("VLUT", a=0, dst=LUT_BYTES, n=LUT_BYTES))
+        table = bench.table_bytes[PARAM_WORD:][:LUT_BYTES]
+        assert np.array_equal(bench.log[LUT_BYTES:][:LUT_BYTES], np.roll(table, LUT_BYTES // 2))
 
     bench.run(process)
 
