@@ -43,7 +43,7 @@ def test_equals_the_twin(lanes, threads, bus_bytes, result_fifo):
     cases = []
     for i, weights in enumerate(shapes(rng)):
         scales = (1, 5, 16, 40)[i % 4]
-        fields = {"a_zero": 0} if i % 3 else {}
+        fields = {"a": i * bus_bytes} | ({"a_zero": 0} if i % 3 else {})
         cases.append(
             make_case(
                 *(params, weights),

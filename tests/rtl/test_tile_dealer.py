@@ -1,14 +1,16 @@
 """The tile dealer and damaged tiles: it takes, refuses and writes what the twin does."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from compiler.codec.tile import pack_tile
+from compiler.codec.tile import pack_tile, read_slots, split_words, tile_words
 from npu import timing
-from npu.format import STREAM_BITS
+from npu.format import MAX_SLOT_ROWS, STREAM_BITS
 from npu.params import load_params
-from npu.tile import HEADER, HEADER_WORDS
+from npu.tile import FRONT_BEATS, HEADER, HEADER_WORDS, head_words, header_field, most_front
 from npu.twin.tile import deal
 from rtl.tile import TileDealer
 
@@ -114,13 +116,30 @@ def test_damaged_tiles_are_refused_alike(shape):
     assert {0, 2, 3} <= faults
 
 
-def edited(params, name, value, seed=1):
-    tile = tile_of(np.random.default_rng(seed), params)
+def with_number(tile, name, value):
+    """The tile with another number in its header."""
     header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
     at, width = HEADER[name]
     header = header & ~((1 << width) - 1 << at) | value << at
-    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
-    return tile
+    start = np.frombuffer(header.to_bytes(4 * HEADER_WORDS, "little"), np.uint32)
+    return np.concatenate([start, tile[HEADER_WORDS:]])
+
+
+def edited(params, name, value, seed=1):
+    return with_number(tile_of(np.random.default_rng(seed), params), name, value)
+
+
+def judged(params, tile):
+    """The twin's fault, after the unit has dealt the tile as the twin does, in as many cycles."""
+    bus_words = params.bus_bytes // 4
+    expected = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, bus_words), np.uint32)
+    found = deal(tile, expected, BANK, params.threads)
+    ((refused, cycles, banks),) = dealt(params, [tile])
+    assert refused == (found.fault != 0), found.problem
+    assert cycles == found.cycles - timing.DEAL_REFUSED, found.problem
+    if not found.fault:
+        np.testing.assert_array_equal(banks, expected)
+    return found.fault
 
 
 @pytest.mark.parametrize(
@@ -159,3 +178,64 @@ def test_a_section_outside_the_bank():
     found = deal(tile, banks, BANK, 2)
     assert found.fault == 7
     assert dealt(short, [tile])[0][:2] == (True, found.cycles - timing.DEAL_REFUSED)
+
+
+def section(rows, bits, words, params):
+    """A section of `words` words behind a directory whose slots are all alike."""
+    slot = [rows << STREAM_BITS | bits, bits]
+    return np.array(slot * params.threads + [*range(words)], np.uint32)
+
+
+def test_a_slot_has_so_many_rows_and_no_more():
+    params, least = chip(3, 2, 8), 100
+    sections = [section(rows, 5, 9, params) for rows in (least, MAX_SLOT_ROWS, least)]
+    tile = np.frombuffer(pack_tile(sections, params.threads, 2), np.uint32)
+    assert judged(params, tile) == 0
+    assert judged(params, with_number(tile, "least_rows", least + 1)) == 8
+
+
+def test_a_front_is_so_long_and_no_longer():
+    params = chip(3, 2, 8)
+    tile = tile_of(np.random.default_rng(1), params)
+    front = header_field(int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little"), "front")
+    most = most_front(params.lanes, params.threads, 2)
+    fields = HEADER_WORDS + 20  # more than they take
+    for longer, fault in ((most, 0), (most + 1, 2)):
+        zeros = np.zeros(2 * (longer - front), np.uint32)
+        wide = np.concatenate([tile[:fields], zeros, tile[fields:]])
+        assert judged(params, with_number(wide, "front", longer)) == fault
+
+
+def crowded(params, gap):
+    """A tile with so many zeros between fields and loose words, and where its fields end."""
+    bus_words = params.bus_bytes // 4
+    for words, spread in product(range(16, 20), range(1, 200)):
+        # Heads of four words and tails of any length.
+        sections = [section(9, 300 + lane * spread, words, params) for lane in range(params.lanes)]
+        slots, sizes = read_slots(sections, params.threads), np.array([len(s) for s in sections])
+        whole, fields = tile_words(slots, sizes, params.lanes, bus_words)
+        bodies, tails = split_words(sizes, params.threads, bus_words)
+        loose = params.lanes * head_words(params.threads, bus_words) + tails.sum()
+        if whole - bodies.sum() * bus_words - fields - loose == gap:
+            tile = pack_tile(sections, params.threads, bus_words)
+            return np.frombuffer(tile, np.uint32), fields
+    raise AssertionError(f"no tile has {gap} zeros there")
+
+
+def test_fields_and_loose_words_may_touch():
+    params = chip(7, 2, 32)
+    assert judged(params, crowded(params, 0)[0]) == 0
+
+
+@pytest.mark.parametrize("shared", [1, 3])
+def test_the_last_loose_words_may_not_be_the_fields(shared):
+    params = chip(7, 2, 32)
+    bus_words = params.bus_bytes // 4
+    tile, fields = crowded(params, bus_words - shared)
+    assert judged(params, tile) == 0
+    # The front is a bus word shorter than fields and loose words are together.
+    shorter = np.concatenate([tile[:fields], tile[fields + bus_words :]])
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    front = header_field(header, "front") - 1
+    assert front >= FRONT_BEATS
+    assert judged(params, with_number(shorter, "front", front)) == 6
