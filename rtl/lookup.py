@@ -78,7 +78,8 @@ class Lookup(wiring.Component):
         ]
         m.d.sync += [
             index.eq(Mux(beyond, Mux(tanh, ENTRIES - 1, ENTRIES - 2), scaled[FRACTION_BITS:])),
-            fraction.eq(Mux(beyond, 0, scaled)),
+            # Behind the table, too: the last step is 0, and rounding hides the one before, a 1.
+            fraction.eq(scaled),
             negative.eq(negative_0),
         ]
         with m.If(self.function.int8):

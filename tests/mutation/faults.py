@@ -3,6 +3,8 @@
 from tests.mutation.fault import Fault
 from tests.mutation.faults_compute import COMPUTE
 from tests.mutation.faults_control import CONTROL
+from tests.mutation.faults_transfers import TRANSFERS
+from tests.mutation.faults_vector import VECTOR
 
 FAULTS = (
     # --- decoding -------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ FAULTS = (
         "activation_loader.py",
         "q - self.zero",
         "q + self.zero",
-        ("matvec",),
+        ("activation_loader",),
     ),
     Fault(
         "wrong FIFO depth: ready for rows that have no place",
@@ -285,5 +287,7 @@ FAULTS = (
         ("sequencer",),
     ),
     *COMPUTE,
+    *VECTOR,
+    *TRANSFERS,
     *CONTROL,
 )

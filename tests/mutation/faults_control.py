@@ -1,28 +1,42 @@
-"""Faults in what moves and steers: bursts, buses, memories, sequencer, control."""
+"""Faults in what steers: buses, memories, sequencer, control."""
 
 from tests.mutation.fault import Fault
 
 CONTROL = (
-    Fault(
-        "the next burst begins where this one did",
-        "bursts.py",
-        "rest_address.eq(from_address + limit)",
-        "rest_address.eq(from_address)",
-        ("dma",),
-    ),
-    Fault(
-        "the rest of a transfer is a beat short",
-        "bursts.py",
-        "Mux(fits, 0, from_beats - limit)",
-        "Mux(fits, 0, from_beats - limit - 1)",
-        ("dma",),
-    ),
     Fault(
         "a write without all strobes changes the register",
         "axilite.py",
         "self.write.eq(writing & whole)",
         "self.write.eq(writing)",
         ("control",),
+    ),
+    Fault(
+        "a read that is refused shows what it found",
+        "axilite.py",
+        "Mux(self.error, 0, self.read_data)",
+        "self.read_data",
+        ("axilite",),
+    ),
+    Fault(
+        "a write is taken while an answer waits",
+        "axilite.py",
+        "bus.aw.valid & bus.w.valid & ~bus.b.valid & free",
+        "bus.aw.valid & bus.w.valid & free",
+        ("axilite",),
+    ),
+    Fault(
+        "a read overtakes a write that came with it",
+        "axilite.py",
+        "~bus.r.valid & free & ~takes_write",
+        "~bus.r.valid & free",
+        ("axilite",),
+    ),
+    Fault(
+        "stray bits of a command are not looked at",
+        "commands.py",
+        "~Cat(is_.values()).any() | stray.any()",
+        "~Cat(is_.values()).any()",
+        ("commands", "sequencer"),
     ),
     Fault(
         "a load of no commands is taken",
@@ -95,76 +109,6 @@ CONTROL = (
         ("control",),
     ),
     Fault(
-        "data waits for its address",
-        "dma.py",
-        "w.valid.eq(~filled)",
-        "w.valid.eq(addressed & ~filled)",
-        ("dma",),
-    ),
-    Fault(
-        "an address waits for its data",
-        "dma.py",
-        "aw.valid.eq(~addressed)",
-        "aw.valid.eq(filled & ~addressed)",
-        ("dma",),
-    ),
-    Fault(
-        "the next burst's data comes before its address",
-        "dma.py",
-        "bursts.next.eq(now_addressed & now_filled)",
-        "bursts.next.eq(now_filled)",
-        ("dma",),
-    ),
-    Fault(
-        "a transfer starts while it is held",
-        "dma.py",
-        "start.eq(queue.r_rdy & ~self.hold & (status == Status.OK))",
-        "start.eq(queue.r_rdy & (status == Status.OK))",
-        ("dma", "control", "top"),
-    ),
-    Fault(
-        "transfers are taken after an error",
-        "dma.py",
-        "self.transfers.ready.eq(queue.w_rdy & (status == Status.OK))",
-        "self.transfers.ready.eq(queue.w_rdy)",
-        ("dma", "top"),
-    ),
-    Fault(
-        "busy for ever after an error",
-        "dma.py",
-        "queue.r_rdy & ((status == Status.OK) | self.active)",
-        "queue.r_rdy",
-        ("dma", "top"),
-    ),
-    Fault(
-        "a later error's command is told",
-        "dma.py",
-        "        with m.If(status == Status.OK):\n            m.d.sync += culprit",
-        "        with m.If(1):\n            m.d.sync += culprit",
-        ("dma", "top"),
-    ),
-    Fault(
-        "a tile that brings too little is right",
-        "dma.py",
-        "(tile.error | ~tile.complete)",
-        "tile.error",
-        ("dma", "tile_dealer"),
-    ),
-    Fault(
-        "a tile's fields may run into its loose words",
-        "tile.py",
-        "(takes & (used > loose)) | ",
-        "",
-        ("tile_dealer",),
-    ),
-    Fault(
-        "a section may end behind its bank",
-        "tile.py",
-        "outside = goes & (goes_to >= words)",
-        "outside = goes & (goes_to > words)",
-        ("tile_dealer",),
-    ),
-    Fault(
         "commands of a load that failed",
         "control.py",
         "            with m.If(error == Status.OK):\n                m.d.sync += self.commands",
@@ -191,6 +135,13 @@ CONTROL = (
         "self.write.en & (self.write.addr[:column_bits] == column)",
         "self.write.en",
         ("memories",),
+    ),
+    Fault(
+        "registers keep their values over a reset",
+        "scalars.py",
+        "with m.If(Array(known)[index]):",
+        "with m.If(1):",
+        ("scalars",),
     ),
     Fault(
         "off-by-one compare: a command behind the program is run",
@@ -246,6 +197,27 @@ CONTROL = (
         "sequencer.py",
         "Mux(self.transfers.done, self.pc, culprit)",
         "self.pc - 1",
+        ("sequencer",),
+    ),
+    Fault(
+        "off-by-one compare: a transfer that ends with its memory is refused",
+        "sequencer.py",
+        "(odd | (end > size))",
+        "(odd | (end >= size))",
+        ("sequencer",),
+    ),
+    Fault(
+        "a transfer to parameter memory is held against the SRAM's size",
+        "sequencer.py",
+        'Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)',
+        "p.sram_bytes",
+        ("sequencer",),
+    ),
+    Fault(
+        "the host writes registers while the program runs",
+        "sequencer.py",
+        "registers.write.eq(self.host.write & ~self.host.running)",
+        "registers.write.eq(self.host.write)",
         ("sequencer",),
     ),
 )

@@ -56,7 +56,7 @@ def noticed(tests: str, root: Path) -> str:
     if done.returncode == 0:
         return ""
     # Tests that cannot even be collected have noticed nothing.
-    failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     if failed is None:
         raise RuntimeError(f"{name} did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return failed[1]
@@ -65,7 +65,7 @@ def noticed(tests: str, root: Path) -> str:
 def run(faults: tuple[Fault, ...] = FAULTS) -> Iterator[Outcome]:
     """Seed every fault; stops at the first file of its tests that notices.
 
-    Raises RuntimeError if a test fails before anything is seeded.
+    Raises RuntimeError if a test fails before the fault is seeded.
     """
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         root = Path(name)
@@ -76,17 +76,25 @@ def run(faults: tuple[Fault, ...] = FAULTS) -> Iterator[Outcome]:
                 shutil.copytree(source, root / part, ignore=ignore)
             else:
                 shutil.copy(source, root / part)
-        for tests in sorted({name for fault in faults for name in fault.tests}):
-            if failed := noticed(tests, root):
-                raise RuntimeError(f"{failed} fails without any fault")
+        green: set[str] = set()
         for fault in faults:
             begin = time.monotonic()
-            before = seed(fault, root)
-            caught = ""
-            for tests in fault.tests:
-                caught = caught or noticed(tests, root)
-            (root / "rtl" / fault.file).write_text(before, encoding="utf-8")
+            caught = _first_to_notice(fault, root, green)
             yield Outcome(fault, caught, round(time.monotonic() - begin, 1))
+
+
+def _first_to_notice(fault: Fault, root: Path, green: set[str]) -> str:
+    """The first test that fails, file by file; `green` are the files known to pass without it."""
+    for tests in fault.tests:
+        if tests not in green and (failed := noticed(tests, root)):
+            raise RuntimeError(f"{failed} fails without any fault")
+        green.add(tests)
+        before = seed(fault, root)
+        caught = noticed(tests, root)
+        (root / "rtl" / fault.file).write_text(before, encoding="utf-8")
+        if caught:
+            return caught
+    return ""
 
 
 def page(outcomes: list[Outcome]) -> str:
