@@ -55,11 +55,17 @@ def noticed(tests: str, root: Path) -> str:
         return f"{name} (does not end)"
     if done.returncode == 0:
         return ""
+    failed = first_failed(done.stdout)
     # Tests that cannot even be collected have noticed nothing.
-    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
-    if failed is None:
+    if not failed:
         raise RuntimeError(f"{name} did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return failed[1]
+    return failed
+
+
+def first_failed(output: str) -> str:
+    """The first test that pytest's summary says has failed, or an empty string."""
+    failed = re.search(r"^FAILED (.+?)(?: - .*)?$", output, re.MULTILINE)
+    return failed[1] if failed else ""
 
 
 def run(faults: tuple[Fault, ...] = FAULTS) -> Iterator[Outcome]:

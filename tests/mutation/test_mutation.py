@@ -5,13 +5,13 @@ import shutil
 import pytest
 
 from tests.mutation.faults import FAULTS
-from tests.mutation.run import ROOT, Outcome, page, run, seed
+from tests.mutation.run import ROOT, Outcome, first_failed, page, run, seed
 
 pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
 
 def test_there_are_enough_and_all_are_different():
-    assert len(FAULTS) >= 20
+    assert len(FAULTS) >= 98
     assert len({(f.file, f.old, f.new) for f in FAULTS}) == len(FAULTS)
     for fault in FAULTS:
         for tests in fault.tests:
@@ -30,6 +30,18 @@ def test_a_missed_fault_shows_on_the_page():
     text = page([Outcome(FAULTS[0], "", 1.0), Outcome(FAULTS[1], "tests/rtl/test_a.py::t", 1.0)])
     assert "1 of 2 are caught" in text
     assert "**none**" in text and "`test_a.py::t`" in text
+
+
+@pytest.mark.parametrize(
+    ("output", "test"),
+    [
+        ("FAILED a.py::t[(4, 2, 8)] - AssertionError: x\nFAILED a.py::u\n", "a.py::t[(4, 2, 8)]"),
+        ("FAILED a.py::t[4-2]\n1 failed in 2 s", "a.py::t[4-2]"),
+        ("ERROR a.py - ImportError", ""),
+    ],
+)
+def test_the_first_failure_is_read_from_the_summary(output, test):
+    assert first_failed(output) == test
 
 
 def test_the_page_shows_every_fault_and_who_caught_it():
