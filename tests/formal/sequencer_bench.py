@@ -14,7 +14,7 @@ from rtl.commands import COMMAND_BITS, CommandCheck
 from rtl.interfaces import PC_BITS, STATUS_BITS
 from rtl.scalars import ScalarRegisters
 from tests.formal.faults import stand_in
-from tests.formal.prove import before, opened
+from tests.formal.prove import before, check, opened
 
 PARAMS = load_params("tiny").model_copy(update={"program_bytes": 1024})
 PARTS = {"ScalarRegisters": ScalarRegisters, "CommandCheck": CommandCheck}
@@ -45,11 +45,13 @@ class SequencerBench(wiring.Component):
                 "matvec_error": In(STATUS_BITS),
                 "vector_done": In(1),
                 "vector_error": In(STATUS_BITS),
+                "vector_result": In(32),
                 "ready": In(1),
                 "open_tags": In(8),
                 "done": In(1),
                 "late": In(STATUS_BITS),
                 "late_pc": In(PC_BITS),
+                "result": In(32),
             }
         )
 
@@ -73,6 +75,8 @@ class SequencerBench(wiring.Component):
             unit.matvec.error.eq(self.matvec_error),
             unit.vector.done.eq(self.vector_done),
             unit.vector.error.eq(self.vector_error),
+            unit.vector_result.eq(self.vector_result),
+            t.result.eq(self.result),
             t.ready.eq(self.ready),
             t.open_tags.eq(self.open_tags),
             t.done.eq(self.done),
@@ -87,6 +91,15 @@ class SequencerBench(wiring.Component):
             Assume((self.late == Status.OK) | ~self.ready),
         ]
         return inside
+
+    def operands(self, m: Module, inside: dict[str, Signal]) -> tuple[Signal, Signal]:
+        """The registers rs1 and rs2 of the command, as they were when it was judged."""
+        left, right = Signal(32), Signal(32)
+        with m.If(self.legality.en):
+            m.d.sync += [left.eq(self.rs1), right.eq(self.rs2)]
+        for name, kept in (("left", left), ("right", right)):
+            check(m, f"lemma_{name}", inside[name].as_unsigned() == kept)
+        return left, right
 
     def refusal_stays(self, m: Module, inside: dict[str, Signal]) -> Value:
         """While a command executes, the unit does not change its mind whether it refuses it.

@@ -2,10 +2,8 @@
 
 For any program and any content of the registers (`sequencer_bench`). Cut are sums and comparisons
 of WIDE bits and more: their results are free in every cycle, because the flow must hold whatever is
-computed. All that is assumed of them is `refusal_stays`; that, and what a transfer asks for, is
-proven with the sums in test_proof_transfers.
-
-Not proven, but shown by the tests: what scalar commands compute, and whether a branch is taken.
+computed. All that is assumed of them is `refusal_stays`. That, and what a transfer asks for, is
+proven with the sums in test_proof_transfers, what scalar commands compute in test_proof_scalars.
 """
 
 import pytest

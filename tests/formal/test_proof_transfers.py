@@ -20,8 +20,11 @@ from tests.formal.sequencer_bench import PARAMS, SequencerBench, sequencer
 
 DEPTH = timing.FETCH + timing.DECODE + 4
 """Cycles from a start in which every check can fail."""
-LOCAL_BYTES = {"LOAD_PARAM": PARAMS.param_bytes, "LOAD": PARAMS.sram_bytes}
-LOCAL_BYTES["STORE"] = LOCAL_BYTES["LOAD"]
+LOCAL_BYTES = {
+    "LOAD_PARAM": PARAMS.param_bytes,
+    "LOAD": PARAMS.sram_bytes,
+    "STORE": PARAMS.sram_bytes,
+}
 """Memories that a transfer addresses in bytes; a tile says itself where its parts go."""
 
 
@@ -33,14 +36,7 @@ class TransferSpec(SequencerBench):
         inside = self.wire(m)
         t, cmd = self.unit.transfers, self.unit.matvec.cmd
         load, bus = fields(cmd, "LOAD"), exact_log2(PARAMS.bus_bytes)
-
-        # The registers, read with the legality check.
-        left, right = Signal(32), Signal(32)
-        with m.If(self.legality.en):
-            m.d.sync += [left.eq(self.rs1), right.eq(self.rs2)]
-        for name, kept in (("left", left), ("right", right)):
-            check(m, f"lemma_{name}", inside[name].as_unsigned() == kept)
-
+        left, right = self.operands(m, inside)
         offered, register = t.valid, is_opcode(cmd, "LOAD_REG", "STORE_REG")
         address, beats = Signal(32), Signal(24)
         m.d.comb += [address.eq(left + load.ext), beats.eq(Mux(register, 1, load.beats))]
