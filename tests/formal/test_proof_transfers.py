@@ -83,7 +83,6 @@ def prove_transfers(monkeypatch, module):
     return prove(spec, "induction", depth=DEPTH)
 
 
-# Half a minute: not in `make test`.
 @pytest.mark.formal
 def test_transfers(monkeypatch):
     verdict = prove_transfers(monkeypatch, rtl.sequencer)
