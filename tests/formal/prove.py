@@ -281,8 +281,12 @@ def prove(
             return verdict("unknown")
         if done.returncode:
             raise RuntimeError(done.stdout[-3000:])
-        limit = "" if method == "run" else f" -T {BMC_SECONDS}"
-        status, witness = _abc(folder, f"bmc3 -F {depth}{limit}", left())
+        search = f"bmc3 -F {depth}"
+        if method == "run":  # search is the whole proof: what it searches is made smaller before
+            search = f"scorr;dc2;{search}"
+        else:
+            search += f" -T {BMC_SECONDS}"
+        status, witness = _abc(folder, search, left())
         if status == "unknown" and method == "run" and witness:
             # Frames without a violation.
             status = "proved" if int(witness[0].split()[1]) == depth - 1 else "unknown"
