@@ -26,7 +26,7 @@ SECONDS = {
     "test_proof_axi::test_manager": 30,
     "test_proof_axilite::test_subordinate": 3,
     "test_proof_codes::test_table": 62,
-    "test_proof_codes::test_entries": 163,
+    "test_proof_codes::test_entries": 170,
     "test_proof_codes::test_rest": 3,
     "test_proof_control::test_control": 6,
     "test_proof_fetch::test_fetch": 15,
