@@ -7,7 +7,6 @@ import numpy as np
 
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
-from compiler.codec.packed import entry_counts
 from compiler.ir import Matrix
 from npu.errors import CapacityError
 from npu.format import (
@@ -143,7 +142,7 @@ def pack_matrix(
         if max(map(len, groups)) == 1:
             raise _too_long(matrix, params, max_words)
         # At least as many as all sections together need.
-        bits = arranged.sizes[0] - 8 * block_bytes(entry_counts(arranged.sets), 0)
+        bits = arranged.sizes[0] - 8 * block_bytes(arranged.sets, 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
     return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
 

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 
 from npu import timing
 from npu.errors import MachineError
-from npu.format import LUT_BYTES, MAX_SCALES, MAX_SETS, MAX_SYMBOLS, MAX_TILE_ROWS, ROW_DTYPE
+from npu.format import (
+    LUT_BYTES,
+    MAX_SCALES,
+    MAX_SETS,
+    MAX_SYMBOLS,
+    MAX_TILE_ROWS,
+    ROW_DTYPE,
+    WORD_BITS,
+)
 from npu.image import Image, LayerInfo
 from npu.isa import Command, decode_program
 from npu.params import ChipParams
+from npu.tile import head_words
 
 MOST_CYCLES = 1 << 32
 """Of a start, whatever its image says: seconds of the chip's time."""
@@ -92,7 +101,8 @@ def _most_cycles(
     name, unit = command.opcode.name, command.opcode.unit
     cycles = timing.FETCH + timing.DECODE + max(timing.SCALAR, timing.MULTIPLY)
     if unit == "dma":
-        return cycles + _transfer(command.values.get("beats", 1), params)
+        dealing = _deal(params) if name == "LOAD_BANK" else 0
+        return cycles + _transfer(command.values.get("beats", 1), params) + dealing
     if unit == "matvec":
         rows = most_rows if layer is None else -(-layer.rows // layer.tiles) + 1
         return cycles + _product(min(rows, most_rows, MAX_TILE_ROWS), command.columns, params)
@@ -112,6 +122,13 @@ def _transfer(beats: int, params: ChipParams) -> int:
     gap = params.memory_cycles_per_beat
     each = params.memory_latency_cycles + gap + _BURST_CYCLES
     return timing.DMA_START + bursts * each + beats * gap + timing.DMA_DONE
+
+
+def _deal(params: ChipParams) -> int:
+    """A tile with as many loose words as a front can hold."""
+    bus_words = params.bus_bytes * 8 // WORD_BITS
+    loose = params.lanes * (head_words(params.threads, bus_words) + bus_words - 1)
+    return timing.deal(params.lanes, params.threads, loose)
 
 
 def _product(rows: int, columns: int, params: ChipParams) -> int:

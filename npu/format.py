@@ -76,20 +76,26 @@ def read_directory(words: np.ndarray, thread: int) -> tuple[int, int, int, int]:
 
 # --- matrix block -------------------------------------------------------------------------------
 # Per set a header, then its run entries and its value entries in canonical order, each padded to
-# PARAM_WORD; behind the last set the scales. Bytes of a header: 0..3: run raw bits, run entries,
-# value raw bits, value entries; 4..14: run codes of each length 0..10; 15..25: value codes of each
-# length; in the first header 26: scales; 27: VERSION; 28: sets; 29..31: reserved, must be zero
-# (a zero point of the weights, rows without a code, wider row records). In the other headers 26..31
-# are not looked at. Lane l of n decodes with set l * sets // n.
+# PARAM_WORD; behind the last set the scales. Bytes of a header: 0: raw bits of the run code (low
+# four bits) and of the value code; 1: run entries and IN_ORDER; 2: value entries; 3..11: run codes
+# of each length 1..9; 12..20: value codes of each length; in the first header 21: scales; 22:
+# VERSION (low four bits) and sets; 23: reserved, must be zero (a zero point of the weights). In the
+# other headers 21..23 are not looked at. All other codes of a table have MAX_CODE_BITS, but a
+# single entry has a code of no bits. Run entries that are 0, 1, 2, ... take no bytes: IN_ORDER says
+# so. Lane l of n decodes with set l * sets // n.
 PARAM_WORD = 8
-BLOCK_HEADER_BYTES = 32
+BLOCK_HEADER_BYTES = 24
 LENGTHS = MAX_CODE_BITS + 1
-RUN_COUNTS_AT = 4
-VALUE_COUNTS_AT = RUN_COUNTS_AT + LENGTHS
-SCALES_AT = VALUE_COUNTS_AT + LENGTHS
+# Lengths whose codes a header counts: 1 to MAX_CODE_BITS - 1.
+COUNTED = MAX_CODE_BITS - 1
+RAW_BITS_AT, RUN_ENTRIES_AT, VALUE_ENTRIES_AT = 0, 1, 2
+IN_ORDER = 0x80
+RUN_COUNTS_AT = 3
+VALUE_COUNTS_AT = RUN_COUNTS_AT + COUNTED
+SCALES_AT = VALUE_COUNTS_AT + COUNTED
 VERSION_AT = SCALES_AT + 1
-SETS_AT = VERSION_AT + 1
-RESERVED_AT = SETS_AT + 1
+RESERVED_AT = VERSION_AT + 1
+assert RESERVED_AT + 1 == BLOCK_HEADER_BYTES
 MAX_SCALES = 16
 MAX_SETS = 4
 SETS = (1, 2, 4)
@@ -176,6 +182,23 @@ def set_of_lane(lane: int, lanes: int, sets: int) -> int:
     return lane * sets // lanes
 
 
+def all_counts(entries: int, counted: np.ndarray) -> np.ndarray:
+    """(LENGTHS,) int64, codes of each length, from what a header says of a table.
+
+    counted : (COUNTED,) codes of lengths 1 to COUNTED. The last is negative for more than entries.
+    """
+    counts = np.zeros(LENGTHS, np.int64)
+    counts[0] = entries == 1
+    counts[1 : 1 + COUNTED] = counted
+    counts[MAX_CODE_BITS] = entries - counts.sum()
+    return counts
+
+
+def in_order(entries: np.ndarray) -> bool:
+    """Whether run entries are 0, 1, 2, ..., which a block need not hold."""
+    return np.array_equal(entries, np.arange(len(entries)))
+
+
 def pack_block(sets: Sequence[CodeSet], scales: np.ndarray) -> bytes:
     """Serialise a matrix block. `scales`: (n,) SCALE_DTYPE, n <= MAX_SCALES; 0: one per row."""
     if len(sets) not in SETS:
@@ -183,27 +206,36 @@ def pack_block(sets: Sequence[CodeSet], scales: np.ndarray) -> bytes:
     block = bytearray()
     for number, (run, value) in enumerate(sets):
         header = bytearray(BLOCK_HEADER_BYTES)
-        header[0:4] = bytes([run.raw_bits, len(run.entries), value.raw_bits, len(value.entries)])
-        header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts)
-        header[VALUE_COUNTS_AT:SCALES_AT] = bytes(int(c) for c in value.counts)
+        header[RAW_BITS_AT] = run.raw_bits | value.raw_bits << 4
+        header[RUN_ENTRIES_AT] = len(run.entries) | IN_ORDER * in_order(run.entries)
+        header[VALUE_ENTRIES_AT] = len(value.entries)
+        header[RUN_COUNTS_AT:VALUE_COUNTS_AT] = bytes(int(c) for c in run.counts[1:-1])
+        header[VALUE_COUNTS_AT:SCALES_AT] = bytes(int(c) for c in value.counts[1:-1])
         if number == 0:
             header[SCALES_AT] = len(scales)
-            header[VERSION_AT] = VERSION
-            header[SETS_AT] = len(sets)
+            header[VERSION_AT] = VERSION | len(sets) << 4
         block += header
-        for table in (run, value):
-            block += bytes(table.entries).ljust(padded_entries(len(table.entries)), b"\0")
+        for entries in (b"" if in_order(run.entries) else bytes(run.entries), bytes(value.entries)):
+            block += entries.ljust(padded_entries(len(entries)), b"\0")
     return bytes(block) + scales.astype(SCALE_DTYPE).tobytes()
 
 
-def set_bytes(run_entries: int, value_entries: int) -> int:
+def set_bytes(code_set: CodeSet) -> int:
     """Bytes that a code set takes in a matrix block."""
-    return BLOCK_HEADER_BYTES + padded_entries(run_entries) + padded_entries(value_entries)
+    run, value = code_set
+    run_entries = 0 if in_order(run.entries) else len(run.entries)
+    return BLOCK_HEADER_BYTES + padded_entries(run_entries) + padded_entries(len(value.entries))
 
 
-def block_bytes(sets: Sequence[tuple[int, int]], scales: int) -> int:
-    """Size of a matrix block; `sets`: run and value entries of each set."""
-    return sum(set_bytes(*entries) for entries in sets) + scales * SCALE_DTYPE.itemsize
+def block_bytes(sets: Sequence[CodeSet], scales: int) -> int:
+    """Size of a matrix block."""
+    return sum(map(set_bytes, sets)) + scales * SCALE_DTYPE.itemsize
+
+
+def _entries(head: np.ndarray) -> tuple[int, int, int]:
+    """(run entries, those that the block holds, value entries) as a header says."""
+    run, value = int(head[RUN_ENTRIES_AT]), int(head[VALUE_ENTRIES_AT])
+    return run % IN_ORDER, 0 if run & IN_ORDER else run, value
 
 
 def block_size(memory: np.ndarray, at: int) -> int:
@@ -216,8 +248,10 @@ def block_size(memory: np.ndarray, at: int) -> int:
             return size + BLOCK_HEADER_BYTES
         if number == 0:
             scales = int(head[SCALES_AT])
-            sets = int(head[SETS_AT]) if head[SETS_AT] in SETS else 1
-        size += set_bytes(int(head[1]), int(head[3]))
+            sets = int(head[VERSION_AT]) >> 4
+            sets = sets if sets in SETS else 1
+        _, held, n_value = _entries(head)
+        size += BLOCK_HEADER_BYTES + padded_entries(held) + padded_entries(n_value)
         number += 1
     return size + scales * SCALE_DTYPE.itemsize
 
@@ -230,11 +264,12 @@ def unpack_block(memory: np.ndarray, at: int) -> tuple[tuple[CodeSet, ...], np.n
     if at % PARAM_WORD or not 0 <= at <= len(memory) - BLOCK_HEADER_BYTES:
         return f"matrix block at {at} lies outside parameter memory"
     head = memory[at : at + BLOCK_HEADER_BYTES]
-    n_scales, n_sets = int(head[SCALES_AT]), int(head[SETS_AT])
-    if head[VERSION_AT] != VERSION:
-        return f"format version {int(head[VERSION_AT])}, this decoder reads version {VERSION}"
-    if (reserved := head[RESERVED_AT:]).any():
-        return f"reserved bytes {bytes(reserved).hex()} of the matrix block, must be zero"
+    n_scales = int(head[SCALES_AT])
+    n_sets, version = divmod(int(head[VERSION_AT]), 16)
+    if version != VERSION:
+        return f"format version {version}, this decoder reads version {VERSION}"
+    if head[RESERVED_AT]:
+        return f"reserved byte {int(head[RESERVED_AT]):#04x} of the matrix block, must be zero"
     if n_scales > MAX_SCALES:
         return f"{n_scales} scales, at most {MAX_SCALES}"
     if n_sets not in SETS:
@@ -245,19 +280,22 @@ def unpack_block(memory: np.ndarray, at: int) -> tuple[tuple[CodeSet, ...], np.n
     end = at
     for number in range(n_sets):
         head = memory[end : end + BLOCK_HEADER_BYTES]
-        n_run, n_value = int(head[1]), int(head[3])
+        n_run, held, n_value = _entries(head)
         if max(n_run, n_value) > MAX_SYMBOLS:
             return f"set {number}: {max(n_run, n_value)} table entries, at most {MAX_SYMBOLS}"
         run_at = end + BLOCK_HEADER_BYTES
-        value_at = run_at + padded_entries(n_run)
+        value_at = run_at + padded_entries(held)
+        run_entries = (
+            memory[run_at : run_at + held].copy() if held else np.arange(n_run, dtype="u1")
+        )
         run = CodeTable(
-            int(head[0]),
-            head[RUN_COUNTS_AT:VALUE_COUNTS_AT].astype(np.int64),
-            memory[run_at : run_at + n_run].copy(),
+            int(head[RAW_BITS_AT]) % 16,
+            all_counts(n_run, head[RUN_COUNTS_AT:VALUE_COUNTS_AT]),
+            run_entries.astype(np.uint8),
         )
         value = CodeTable(
-            int(head[2]),
-            head[VALUE_COUNTS_AT:SCALES_AT].astype(np.int64),
+            int(head[RAW_BITS_AT]) >> 4,
+            all_counts(n_value, head[VALUE_COUNTS_AT:SCALES_AT]),
             memory[value_at : value_at + n_value].copy(),
         )
         for kind, table in (("run", run), ("value", value)):

@@ -16,15 +16,16 @@ The header is a number of HEADER_WORDS * 32 bits, see HEADER. The fields follow 
 lowest bit on, without gaps: for every lane the bus words of its body less `shortest`; then for
 every lane the words of its tail (`tail_bits`) and for every thread of it the rows less
 `least_rows`, the run bits less `least_run`, and the value bits less `least_value`. A slot without
-rows has no bits, whatever its fields say. `front` counts the front's bus words, FRONT_BEATS at
+rows has no bits, whatever its fields say. `front` counts the front's bus words, `least_front` at
 least. Bodies are either all empty or none is.
 """
 
 from npu.format import ROWS_BITS, STREAM_BITS, WORD_BITS, directory_words
 
 HEADER_WORDS = 3
-# Time for whoever deals a tile as it comes to look up the first lengths.
-FRONT_BEATS = 7
+# Time for whoever deals a tile as it comes to look up the first lengths, from the bus word with the
+# first fields on: those words, two lengths, and ready.
+LOOK_UP_BEATS = 4
 
 HEADER: dict[str, tuple[int, int]] = {
     "shortest": (0, 16),
@@ -65,10 +66,15 @@ def head_words(threads: int, bus_words: int) -> int:
     return -directory_words(threads) % bus_words
 
 
+def least_front(bus_words: int) -> int:
+    """Bus words of the shortest front."""
+    return (HEADER_WORDS + 1) // bus_words + 1 + LOOK_UP_BEATS
+
+
 def most_front(lanes: int, threads: int, bus_words: int) -> int:
     """Bus words of the longest front that a chip takes: fields as wide as can be, all tails."""
     slot = ROWS_BITS + 2 * STREAM_BITS
     fields = lanes * (MAX_WIDTHS["length_width"] + tail_bits(bus_words) + threads * slot)
     loose = lanes * (head_words(threads, bus_words) + bus_words - 1)
     words = HEADER_WORDS + -(-fields // WORD_BITS) + loose
-    return max(FRONT_BEATS, -(-words // bus_words))
+    return max(least_front(bus_words), -(-words // bus_words))

@@ -72,6 +72,11 @@ DEAL_END = 3
 DEAL_REFUSED = 2
 
 
+def deal(lanes: int, threads: int, loose_words: int) -> int:
+    """Cycles behind the last beat of a tile that fits."""
+    return lanes * (1 + 3 * threads) + loose_words + DEAL_END
+
+
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
 # A command with an address or a size out of range ends in its third cycle.

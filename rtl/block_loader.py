@@ -3,20 +3,25 @@
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from npu import timing
 from npu.format import (
     BLOCK_HEADER_BYTES,
+    COUNTED,
+    IN_ORDER,
     LENGTHS,
     MAX_SCALES,
     MAX_SETS,
     PARAM_WORD,
+    RAW_BITS_AT,
     RESERVED_AT,
     RUN_COUNTS_AT,
+    RUN_ENTRIES_AT,
     SCALES_AT,
     SETS,
-    SETS_AT,
     VALUE_COUNTS_AT,
+    VALUE_ENTRIES_AT,
     VERSION,
     VERSION_AT,
     set_of_lane,
@@ -30,6 +35,7 @@ from rtl.requantiser import scale_write
 HEADER_WORDS = BLOCK_HEADER_BYTES // PARAM_WORD
 ROWS_PER_WORD = PARAM_WORD // ENTRIES_PER_ROW
 assert ROWS_PER_WORD == 2
+ORDER_BIT = exact_log2(IN_ORDER)
 # Cycles from a set's first header word to the end of its checks; nothing starts before it.
 CHECKED = HEADER_WORDS + LENGTHS + 3
 assert HEADER_WORDS + timing.CODE_CYCLES >= CHECKED
@@ -98,23 +104,27 @@ class BlockLoader(wiring.Component):
         value_place, next_place = Signal.like(place), Signal.like(place)
         least = timing.CODE_CYCLES // 2
         more = Mux(run_words > value_words, run_words, value_words)
+        # Run entries in order are not in the block: their words come from their index.
+        in_order, held_words = Signal(), Signal.like(run_words)
+        m.d.comb += held_words.eq(Mux(in_order, 0, run_words))
         m.d.sync += [
-            run_words.eq((header[1] + PARAM_WORD - 1) >> 3),
-            value_words.eq((header[3] + PARAM_WORD - 1) >> 3),
+            run_words.eq((header[RUN_ENTRIES_AT][:ORDER_BIT] + PARAM_WORD - 1) >> 3),
+            value_words.eq((header[VALUE_ENTRIES_AT] + PARAM_WORD - 1) >> 3),
+            in_order.eq(header[RUN_ENTRIES_AT][ORDER_BIT]),
             pairs.eq(Mux(more > least, more, least)),
-            value_place.eq(place + HEADER_WORDS + run_words),
-            next_place.eq(place + HEADER_WORDS + run_words + value_words),
+            value_place.eq(place + HEADER_WORDS + held_words),
+            next_place.eq(place + HEADER_WORDS + held_words + value_words),
         ]
         parsed = Signal()
-        n_scales, sets, version = Signal(8), Signal(8), Signal(8)
+        n_scales, sets, version = Signal(8), Signal(4), Signal(4)
         reserved = Signal(8 * (BLOCK_HEADER_BYTES - RESERVED_AT))
         with m.If(parsed):
             # The last half word of a table goes out before that, the first of the next one after.
             m.d.sync += parsed_number.eq(number)
             with m.If(number == 0):
                 m.d.sync += [
-                    *(n_scales.eq(header[SCALES_AT]), sets.eq(header[SETS_AT])),
-                    version.eq(header[VERSION_AT]),
+                    n_scales.eq(header[SCALES_AT]),
+                    Cat(version, sets).eq(header[VERSION_AT]),
                     reserved.eq(Cat(header[at] for at in range(RESERVED_AT, BLOCK_HEADER_BYTES))),
                 ]
         last = Signal()
@@ -163,7 +173,7 @@ class BlockLoader(wiring.Component):
             with m.Case(VALUE_TABLE):
                 m.d.comb += [wanted.eq(index < value_words), begin.eq(value_place)]
         m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
-        with m.If(wanted):
+        with m.If(wanted & ~((kind == RUN_TABLE) & in_order)):
             m.d.comb += [
                 self.param.en.eq(1),
                 self.param.addr.eq(self.address[3:] + begin + index),
@@ -176,7 +186,7 @@ class BlockLoader(wiring.Component):
                 m.d.sync += header.as_value().word_select(word, 8 * PARAM_WORD).eq(self.param.data)
 
         m.d.sync += parsed.eq((kind_1 == HEADER) & (index_1 == HEADER_WORDS - 1))
-        self._tables(m, kind_1, index_1, groups)
+        self._tables(m, kind_1, index_1, groups, in_order)
         wrong = Signal()
         end = self.address[3:] + next_place + n_scales
         m.d.sync += wrong.eq(
@@ -191,7 +201,7 @@ class BlockLoader(wiring.Component):
         m.d.comb += self.n_scales.eq(n_scales)
         return m
 
-    def _tables(self, m: Module, kind_1, index_1, groups) -> None:
+    def _tables(self, m: Module, kind_1, index_1, groups, in_order) -> None:
         """Table words go out in halves, the upper one while the other table's word comes."""
         kind_2, index_2, word = Signal.like(kind_1), Signal.like(index_1), Signal(8 * PARAM_WORD)
         kind_3, index_3, upper = Signal.like(kind_1), Signal.like(index_1), Signal(4 * PARAM_WORD)
@@ -201,11 +211,17 @@ class BlockLoader(wiring.Component):
         ]
         for tables, own in ((self.run_table, RUN_TABLE), (self.value_table, VALUE_TABLE)):
             lower_now = kind_2 == own
+            row = Mux(lower_now, Cat(0, index_2), Cat(1, index_3))
+            entries = Mux(lower_now, word, upper)
+            if own == RUN_TABLE:
+                first = (row * ENTRIES_PER_ROW)[:8]
+                counted = Cat((first | n)[:8] for n in range(ENTRIES_PER_ROW))
+                entries = Mux(in_order, counted, entries)
             for group in GROUPS:
                 m.d.comb += [
                     tables[group].en.eq((lower_now | (kind_3 == own)) & groups[group]),
-                    tables[group].row.eq(Mux(lower_now, Cat(0, index_2), Cat(1, index_3))),
-                    tables[group].data.eq(Mux(lower_now, word, upper)),
+                    tables[group].row.eq(row),
+                    tables[group].data.eq(entries),
                 ]
         m.d.comb += [
             self.scales.en.eq(kind_2 == SCALE),
@@ -218,16 +234,18 @@ class BlockLoader(wiring.Component):
         seen, was_ready = Signal(), Signal()
         m.d.sync += seen.eq(~self.clear & (seen | parsed))
         tables = []
-        for name, at, counts_at, codes in (
-            ("run", 0, RUN_COUNTS_AT, self.run_code),
-            ("value", 2, VALUE_COUNTS_AT, self.value_code),
+        run_raw, value_raw = (header[RAW_BITS_AT].word_select(half, 4) for half in range(2))
+        run_entries = header[RUN_ENTRIES_AT][:ORDER_BIT]
+        for name, raw_bits, entries, counts_at, codes in (
+            ("run", run_raw, run_entries, RUN_COUNTS_AT, self.run_code),
+            ("value", value_raw, header[VALUE_ENTRIES_AT], VALUE_COUNTS_AT, self.value_code),
         ):
             m.submodules[name] = table = CodeTable()
             tables.append(table)
             m.d.comb += [
                 table.start.eq(parsed),
-                *(table.raw_bits.eq(header[at]), table.entries.eq(header[at + 1])),
-                *(table.counts[n].eq(header[counts_at + n]) for n in range(LENGTHS)),
+                *(table.raw_bits.eq(raw_bits), table.entries.eq(entries)),
+                *(table.counts[n].eq(header[counts_at + n]) for n in range(COUNTED)),
             ]
             for group in GROUPS:
                 code = Signal.like(codes[group], name=f"{name}_{group}")

@@ -4,7 +4,14 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import LENGTHS, MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
+from npu.format import (
+    COUNTED,
+    LENGTHS,
+    MAX_CODE_BITS,
+    MAX_RAW_BITS,
+    MAX_SYMBOL_BITS,
+    MAX_SYMBOLS,
+)
 
 INDEX_BITS = (MAX_SYMBOLS - 1).bit_length()
 RAW_BITS = MAX_RAW_BITS.bit_length()
@@ -36,7 +43,7 @@ class CodeTable(wiring.Component):
     Members
     -------
     start : In, high for one cycle; the inputs below stay from then on.
-    counts : In, (LENGTHS,) codes of each length.
+    counts : In, (COUNTED,) codes of lengths 1 to COUNTED; `npu.format.all_counts` says the others.
     raw_bits, entries : In.
     ready : Out.
     code : Out, CODE.
@@ -47,7 +54,7 @@ class CodeTable(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "counts": In(data.ArrayLayout(8, LENGTHS)),
+                "counts": In(data.ArrayLayout(8, COUNTED)),
                 "raw_bits": In(8),
                 "entries": In(8),
                 "ready": Out(1),
@@ -66,11 +73,15 @@ class CodeTable(wiring.Component):
         longest = Signal(range(LENGTHS))
         bad = Signal()
 
-        count = Signal(8)
+        # What is left of the entries has the longest codes; more codes than entries come out as
+        # another sum.
+        count, left = Signal(8), Signal(8)
+        m.d.comb += left.eq(self.entries - index)
+        single = self.entries == 1
         end = Signal(MAX_CODE_BITS + 3)
         room = Array([Signal(LENGTHS, init=1 << n, name=f"room_{n}") for n in range(LENGTHS)])
         m.d.comb += [
-            count.eq(Array([self.counts[n] for n in range(LENGTHS)])[length]),
+            count.eq(Array([single, *self.counts, left])[length]),
             end.eq(first + count),
         ]
         m.d.sync += [
@@ -85,7 +96,7 @@ class CodeTable(wiring.Component):
                 self.code.raw_bits.eq(self.raw_bits),
                 self.code.raw_mask.eq((1 << self.raw_bits[:RAW_BITS]) - 1),
                 self.code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),
-                self.code.coded.eq(self.counts[0] == 0),
+                self.code.coded.eq(~single),
             ]
         with m.Elif(busy):
             m.d.sync += [length.eq(length + 1), first.eq(end << 1), index.eq(index + count)]

@@ -8,11 +8,12 @@ from amaranth.utils import exact_log2
 from npu.format import ROWS_BITS, STREAM_BITS, WORD_BITS, directory_words
 from npu.params import ChipParams
 from npu.tile import (
-    FRONT_BEATS,
     HEADER,
     HEADER_WORDS,
+    LOOK_UP_BEATS,
     MAX_WIDTHS,
     head_words,
+    least_front,
     most_front,
     tail_bits,
 )
@@ -21,8 +22,6 @@ from rtl.interfaces import bank_bus_words, bank_write, bus_bits
 LENGTH_BITS = 17
 FIELD_BITS = max(MAX_WIDTHS.values())
 OFFSET_BITS = exact_log2(WORD_BITS)
-# From the beat with the first words of the fields on: those words, two lengths, and ready.
-LOOK_UP = 4
 
 
 class TileDealer(wiring.Component):
@@ -73,9 +72,11 @@ class TileDealer(wiring.Component):
         heads = head_words(p.threads, bus_words)
         opening = (directory_words(p.threads) + heads) // bus_words
         last_lane = p.lanes - 1
-        # No length is needed before it has been looked up, however fast the beats come.
+        fewest = least_front(bus_words)
+        # The beat with the first words of the fields.
         fields_in = (HEADER_WORDS + 1) // bus_words
-        assert fields_in + LOOK_UP < FRONT_BEATS
+        # No length is needed before it has been looked up, however fast the beats come.
+        assert fields_in + LOOK_UP_BEATS < fewest
 
         # --- the front --------------------------------------------------------------------------
         m.submodules.front = front = memory.Memory(shape=bus_bits(p), depth=most, init=[])
@@ -133,10 +134,10 @@ class TileDealer(wiring.Component):
         lane, out_lane = Signal(range(max(2, p.lanes))), Signal(range(max(2, p.lanes)))
         out = Signal(bus_bits(p))
         out_address, out_en = Signal.like(address), Signal()
-        goes, misfit = Signal(), Signal()
+        goes, unfit, misfit = Signal(), Signal(), Signal()
         m.submodules.ends = ends = memory.Memory(shape=address.shape(), depth=p.lanes, init=[])
         ends_write, ends_read = ends.write_port(), ends.read_port(domain="comb")
-        in_tails, late = Signal(), Signal()
+        in_tails, late, wrong = Signal(), Signal(), Signal()
         behind_body = Mux(empty, first, ends_read.data)
         goes_to = Signal.like(address)
         m.d.comb += [
@@ -146,7 +147,9 @@ class TileDealer(wiring.Component):
         outside = goes & (goes_to >= words)
         m.d.sync += [
             *(out_en.eq(goes & ~outside), out_address.eq(goes_to), out_lane.eq(lane)),
-            failed.eq(~self.start & (failed | misfit | outside | crossed | (late & self.en))),
+            # A register more for what comes out of the shifter.
+            misfit.eq(~self.start & (unfit | crossed)),
+            failed.eq(~self.start & (failed | misfit | wrong | outside | (late & self.en))),
         ]
         m.d.comb += [
             *(self.port.en.eq(out_en), self.port.addr.eq(out_address)),
@@ -172,13 +175,13 @@ class TileDealer(wiring.Component):
 
         # --- bodies -----------------------------------------------------------------------------
         left, coming = Signal(LENGTH_BITS), Signal(LENGTH_BITS)
-        look_up = Signal(range(LOOK_UP + 1))
+        look_up = Signal(range(LOOK_UP_BEATS + 1))
         looks = Signal()  # the next length becomes `coming`
         m.d.comb += looks.eq(0)
         with m.If(looks):
             m.d.comb += takes.eq(1)
             m.d.sync += coming.eq(number)
-        with m.If(reading & (look_up != LOOK_UP) & ((received > fields_in) | (look_up != 0))):
+        with m.If(reading & (look_up != LOOK_UP_BEATS) & ((received > fields_in) | (look_up != 0))):
             m.d.sync += look_up.eq(look_up + 1)
             with m.If(look_up < 2):
                 m.d.comb += fetches.eq(1)
@@ -216,14 +219,14 @@ class TileDealer(wiring.Component):
                 m.d.comb += [width.eq(header["length_width"]), least.eq(header["shortest"])]
                 m.d.sync += loose.eq(header["front"] << place_bits)
                 last_of_front = received + 1 == header["front"]
-                with m.If(kept & (received == FRONT_BEATS - 1)):
-                    m.d.comb += misfit.eq(
-                        (header["front"] < FRONT_BEATS)
+                with m.If(kept & (received == fewest - 1)):
+                    m.d.comb += wrong.eq(
+                        (header["front"] < fewest)
                         | (header["front"] > most)
                         | Cat(header[name] > limit for name, limit in MAX_WIDTHS.items()).any()
                         | (empty & (header["length_width"] != 0))
                     )
-                with m.If(kept & (received >= FRONT_BEATS - 1) & last_of_front):
+                with m.If(kept & (received >= fewest - 1) & last_of_front):
                     m.d.sync += reading.eq(0)
                     with m.If(empty):
                         m.d.sync += [lane.eq(0), address.eq(base)]
@@ -246,20 +249,20 @@ class TileDealer(wiring.Component):
                 m.next = "ROWS"
             with m.State("ROWS"):
                 m.d.comb += [takes.eq(1), width.eq(header["rows_width"])]
-                m.d.comb += [least.eq(header["least_rows"]), misfit.eq(number[ROWS_BITS:].any())]
+                m.d.comb += [least.eq(header["least_rows"]), unfit.eq(number[ROWS_BITS:].any())]
                 m.d.sync += rows.eq(number)
                 m.next = "RUN"
             with m.State("RUN"):
                 m.d.comb += [takes.eq(1), width.eq(header["run_width"])]
                 m.d.comb += [least.eq(header["least_run"]), put.eq(1)]
                 m.d.comb += [put_word.eq(Cat(stream, rows))]
-                m.d.comb += misfit.eq((rows != 0) & number[STREAM_BITS:].any())
+                m.d.comb += unfit.eq((rows != 0) & number[STREAM_BITS:].any())
                 m.next = "VALUE"
             with m.State("VALUE"):
                 m.d.comb += [takes.eq(1), width.eq(header["value_width"])]
                 m.d.comb += [least.eq(header["least_value"]), put.eq(1)]
                 m.d.comb += put_word.eq(Cat(stream, record))
-                m.d.comb += misfit.eq((rows != 0) & number[STREAM_BITS:].any())
+                m.d.comb += unfit.eq((rows != 0) & number[STREAM_BITS:].any())
                 m.d.sync += [record.eq(record + rows), thread.eq(thread + 1), head.eq(0)]
                 m.next = "ROWS"
                 with m.If(thread == p.threads - 1):

@@ -1,7 +1,8 @@
 """Where the rows of a matrix go: any slot and any place in it will do, so the choice saves bits.
 
-Rows alike go to lanes that share a code set (`compiler.codec.classes`). Sections are padded to a
-word, so rows of equally many symbols swap lanes until most sections end just under one.
+Rows alike go to lanes that share a code set (`compiler.codec.classes`), and in a slot rows follow
+one another where their zeros take few bits together (`compiler.codec.swaps`). Sections are padded
+to a word, so rows of equally many symbols swap lanes until most sections end just under one.
 """
 
 from collections.abc import Sequence
@@ -18,23 +19,21 @@ from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
 from compiler.codec.packed import entry_counts
 from compiler.codec.steps import Part
+from compiler.codec.swaps import exchange_rows, order_rows, swap_lanes
 from compiler.codec.symbols import CYCLE_BITS, Plan, as_coded, check_cycle_bits, joined, make_plan
 from compiler.codec.tables import choose_sets
 from npu import timing
 from npu.format import SETS, WORD_BITS, CodeSet, block_bytes
-from npu.jit import kernel
 
 # A cycle of a product in cycles of a lane. A set costs about 24 of every product, and a row too
 # many in the fullest slot its symbols: neither for a few bytes.
 PRODUCT_CYCLE = 16
 # Of an ideal saving, the part that a further set's own tables cost, in blocks of one set.
 SET_COST = 0.75
+# Times that rows swap code sets.
+EXCHANGES = 3
 # With so many more symbols than nonzeros, rows are dealt again by what they really take.
 UNEVEN = 1.01
-# Rows that a lane swaps to end just under a word, and about how many pairs of rows all lanes
-# together look at for one: all that 1,000 rows are, and every so many of a taller matrix.
-SWAPS = 8
-PAIRS = 1 << 19
 
 
 class Lanes(Protocol):
@@ -117,7 +116,7 @@ class Arrangement:
         entries = entry_counts(self.sets)
         columns = self.tiles[0].shape[1]
         load = timing.load(entries, 0, columns, params.bus_bytes, params.threads)
-        bits, cycles = 8 * block_bytes(entries, 0), load * len(self.tiles)
+        bits, cycles = 8 * block_bytes(self.sets, 0), load * len(self.tiles)
         for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
             turns = 0
             for number, plan in enumerate(self.plans):
@@ -159,14 +158,17 @@ def arrange(
     best = _dealt(coded, groups, mass, [], params, cycle_bits)
     allowed = [n for n in SETS if params.lanes % n == 0]
     found = splits(coded, mass, max(allowed))
-    block = 8 * block_bytes(entry_counts(best.sets), 0)
+    block = 8 * block_bytes(best.sets, 0)
     promises = [
         sum(split.saved for split in found[: n - 1]) - SET_COST * block * (n - 1) for n in allowed
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
         separate = _dealt(coded, groups, mass, found[:further], params, cycle_bits)
+        for _ in range(EXCHANGES):
+            exchanged = _exchanged(separate, groups, mass)
+            separate = min(separate, exchanged, key=attrgetter("price"))
         best = min(best, separate, key=attrgetter("price"))
-    return _less_padding(best)
+    return _less_padding(_ordered(best))
 
 
 def _dealt(
@@ -211,85 +213,6 @@ def _deal(
     return Arrangement(tiles, tuple(deals), tuple(code_sets), params, cycle_bits)
 
 
-@kernel
-def _swap_lanes(
-    order: np.ndarray,
-    starts: np.ndarray,
-    threads: int,
-    lengths: np.ndarray,
-    sizes: np.ndarray,
-    bits: np.ndarray,
-    zeros: np.ndarray,
-    zero_bits: int,
-    end_bits: np.ndarray,
-    end_zeros: np.ndarray,
-    bus: int,
-    swaps: int,
-) -> None:
-    """Swap rows between lanes of a code set, in place, until sections end just under a word.
-
-    order : (rows,) slot after slot; starts : (slots + 1,) where they start in it; lengths :
-    (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`. Only rows of equally
-    many symbols swap, where no explicit zeros are added.
-    """
-    lanes = (len(starts) - 1) // threads
-    slot_of = np.zeros(len(order), np.int64)
-    for slot in range(len(starts) - 1):
-        slot_of[starts[slot] : starts[slot + 1]] = slot
-    step = 1 + len(order) ** 2 // (2 * PAIRS)
-    for lane in range(lanes - 1):
-        first, behind = starts[lane * threads], starts[(lane + 1) * threads]
-        for _ in range(swaps):
-            waste = -lengths[lane] % bus
-            best, at, other_at = waste, -1, -1
-            change, other_change = 0, 0
-            for i in range(first, behind):
-                for j in range(behind + i % step, len(order), step):
-                    if sizes[order[i], 2] != sizes[order[j], 2]:
-                        continue
-                    inner = sizes[order[j], 3] - sizes[order[i], 3]
-                    mine, theirs = inner, -inner
-                    fewer = True
-                    for side in range(2):
-                        here, there = (i, j) if side == 0 else (j, i)
-                        which = slot_of[here]
-                        old, new = order[here], order[there]
-                        before = 0
-                        if here > starts[which]:
-                            before = sizes[order[here - 1], 1]
-                        a, b = before + sizes[old, 0], before + sizes[new, 0]
-                        explicit = zeros[b] - zeros[a]
-                        delta = bits[b] - bits[a]
-                        if here + 1 < starts[which + 1]:
-                            gap = sizes[order[here + 1], 0]
-                            a, b = sizes[old, 1] + gap, sizes[new, 1] + gap
-                            explicit += zeros[b] - zeros[a]
-                            delta += bits[b] - bits[a]
-                        else:
-                            a, b = sizes[old, 1], sizes[new, 1]
-                            explicit += end_zeros[b] - end_zeros[a]
-                            delta += end_bits[b] - end_bits[a]
-                        if explicit > 0:
-                            fewer = False
-                        elif explicit < 0:
-                            delta += explicit * zero_bits
-                        if side == 0:
-                            mine += delta
-                        else:
-                            theirs += delta
-                    if not fewer:
-                        continue
-                    cost = -(lengths[lane] + mine) % bus + mine + theirs
-                    if cost < best:
-                        best, at, other_at = cost, i, j
-                        change, other_change = mine, theirs
-            if at < 0:
-                break
-            order[at], order[other_at] = order[other_at], order[at]
-            lengths[lane] += change
-            lengths[slot_of[other_at] // threads] += other_change
-
-
 def _join(sizes: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
     """(slots, 2) int64: weights coded and bits of slots, by the `row_sizes` of a tile."""
     return join_rows(
@@ -308,6 +231,38 @@ def _padded_bits(sections: np.ndarray) -> int:
     return int((-(-sections // WORD_BITS) * WORD_BITS).sum())
 
 
+def _exchanged(made: Arrangement, groups: Sequence[np.ndarray], mass: np.ndarray) -> Arrangement:
+    """Swap rows between code sets by what they take under the codes, and choose these again."""
+    deals = []
+    for rows, weights, slots in zip(groups, made.tiles, made.deals, strict=True):
+        every, prices = np.arange(len(rows)), []
+        for plan in made.plans:
+            sizes = np.zeros((len(rows), 4), np.int64)
+            measure_rows(weights, every, plan.bits, plan.zeros, plan.value_lengths, sizes)
+            prices.append(sizes[:, 3] + plan.boundaries()[0][0, sizes[:, 0]])
+        order, starts = joined(slots)
+        share = made.params.slots // len(made.sets)
+        sets = np.repeat(np.arange(len(slots)) // share, np.diff(starts))
+        exchange_rows(order, sets, mass[rows], np.stack(prices, axis=1))
+        deals.append(tuple(np.split(order, starts[1:-1])))
+    parts = list(zip(made.tiles, deals, strict=True))
+    chosen = choose_sets(parts, made.params.lanes, len(made.sets), made.cycle_bits)
+    return replace(made, deals=tuple(deals), sets=tuple(chosen))
+
+
+def _ordered(made: Arrangement) -> Arrangement:
+    """Swap rows within slots where that makes streams shorter."""
+    deals = []
+    for slots, sizes in zip(made.deals, made.row_sizes, strict=True):
+        ordered: list[np.ndarray] = []
+        for number, plan in enumerate(made.plans):
+            order, starts = joined(made.share(slots, number))
+            order_rows(order, starts, sizes, *plan.boundaries())
+            ordered += np.split(order, starts[1:-1])
+        deals.append(tuple(ordered))
+    return replace(made, deals=tuple(deals))
+
+
 def _less_padding(made: Arrangement) -> Arrangement:
     """Swap rows between lanes where that makes all sections together shorter."""
     params, deals = made.params, []
@@ -318,10 +273,10 @@ def _less_padding(made: Arrangement) -> Arrangement:
             order, starts = joined(share)
             sections = _streams(_join(sizes, order, starts, plan), params)
             before = _padded_bits(sections)
-            _swap_lanes(
+            swap_lanes(
                 *(order, starts, params.threads, sections, sizes, plan.bits, plan.zeros),
                 *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),
-                *(WORD_BITS, SWAPS),
+                WORD_BITS,
             )
             better = _padded_bits(sections) < before
             swapped += np.split(order, starts[1:-1]) if better else share

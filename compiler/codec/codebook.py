@@ -108,14 +108,16 @@ def code_table(entries: np.ndarray, counts: np.ndarray, raw_bits: int) -> CodeTa
         )
     if len(entries) and not 0 <= entries.min() <= entries.max() <= MAX_ENTRY:
         raise ValueError(f"entries must be 0 to {MAX_ENTRY}, not {entries.tolist()}")
-    entries = entries.astype(np.uint8)
     by_entry = np.argsort(entries, kind="stable")
-    entries = entries[by_entry]
     lengths = code_lengths(counts[by_entry], longest_code(raw_bits))
+    return table_of(entries[by_entry], lengths, raw_bits)
+
+
+def table_of(entries: np.ndarray, lengths: np.ndarray, raw_bits: int) -> CodeTable:
+    """The table of entries, in ascending order, with codes of so many bits."""
     canonical = np.argsort(lengths, kind="stable")
-    return CodeTable(
-        raw_bits, np.bincount(lengths, minlength=LENGTHS).astype(np.int64), entries[canonical]
-    )
+    counts = np.bincount(lengths, minlength=LENGTHS).astype(np.int64)
+    return CodeTable(raw_bits, counts, entries[canonical].astype(np.uint8))
 
 
 @kernel

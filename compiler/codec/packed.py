@@ -215,7 +215,7 @@ class Packed:
         words, front = tile_words(slots, sizes, self.lanes, bus_words)
         _, run_bits, value_bits = slots.sum(axis=0).tolist()
         return Stats(
-            block_bits=8 * block_bytes(entry_counts(self.sets), 0),
+            block_bits=8 * block_bytes(self.sets, 0),
             directory_bits=front * WORD_BITS,
             run_bits=run_bits,
             value_bits=value_bits,
@@ -227,7 +227,7 @@ class Packed:
 
 
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
-    """Run and value entries of each set, as `npu.format.block_bytes` counts them."""
+    """Run and value entries of each set, as `npu.timing.load_block` counts them."""
     return [(len(run.entries), len(value.entries)) for run, value in sets]
 
 

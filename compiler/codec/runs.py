@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.codebook import code_table, longest_code, optimal_lengths
+from compiler.codec.codebook import longest_code, optimal_lengths, table_of
 from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
 from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
@@ -23,18 +23,41 @@ class RunChoice:
     Attributes
     ----------
     bits : of the run streams and the table, with the price of the explicit zeros.
-    entries, counts : (n,) int64, entries in ascending order and how often each is used.
+    entries, lengths : (n,) int64, entries in ascending order and the bits of their codes.
     explicit : zeros that are coded as weights.
     """
 
     bits: int
     raw_bits: int
     entries: np.ndarray
-    counts: np.ndarray
+    lengths: np.ndarray
     explicit: int
 
     def table(self) -> CodeTable:
-        return code_table(self.entries, self.counts, self.raw_bits)
+        return table_of(self.entries, self.lengths, self.raw_bits)
+
+
+@kernel
+def _lengths(
+    entries: np.ndarray, counts: np.ndarray, max_bits: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """(entries, lengths, bits of codes and table) of the better of two codes for a run table.
+
+    One is the best code for the entries, (n,) int64, ascending, used `counts` times. The other is
+    in order: runs 0, 1, 2, ... up to the last entry, no longer run with a shorter code. That takes
+    no bytes in the matrix block (`npu.format`).
+    """
+    lengths = optimal_lengths(counts, max_bits)
+    bits = (counts * lengths).sum() + table_bits(len(entries))
+    if entries[-1] >= MAX_SYMBOLS:
+        return entries, lengths, bits
+    every = np.zeros(entries[-1] + 1, np.int64)
+    every[entries] = counts
+    rising = np.sort(optimal_lengths(every, max_bits))
+    ordered = (every * rising).sum()
+    if ordered > bits:
+        return entries, lengths, bits
+    return np.arange(len(every)), rising, ordered
 
 
 @kernel
@@ -57,13 +80,13 @@ def _fit(
     counts = np.zeros(len(entries), np.int64)
     for i in range(len(entries)):
         counts[i] = gaps[entries[i] * span : (entries[i] + 1) * span].sum()
-    best, best_entries, best_counts, best_explicit = -1, entries, counts, 0
-    lengths = optimal_lengths(counts, max_bits) + raw_bits
+    lengths = optimal_lengths(counts, max_bits)
+    best, best_entries, best_lengths, best_explicit = -1, entries, lengths, 0
     for _ in range(REPLANS):
         canonical = np.argsort(lengths, kind="mergesort")
         bases = entries[canonical] * span
         first, bits, _, end_first, end_bits, _ = split_gaps(
-            bases, lengths[canonical], raw_bits, zero_bits, columns, n
+            bases, lengths[canonical] + raw_bits, raw_bits, zero_bits, columns, n
         )
         entry_of = np.zeros(n, np.int64)
         for i in canonical[::-1]:
@@ -77,13 +100,13 @@ def _fit(
         kept = np.flatnonzero(used)
         if len(kept) == 0:
             kept = np.arange(1)
-        entries, counts = entries[kept], used[kept]
-        lengths = optimal_lengths(counts, max_bits) + raw_bits
-        total = (counts * lengths).sum() + explicit * zero_bits + table_bits(len(kept))
+        counts = used[kept]
+        entries, lengths, coded = _lengths(entries[kept], counts, max_bits)
+        total = coded + counts.sum() * raw_bits + explicit * zero_bits
         if best >= 0 and total >= best:
             break
-        best, best_entries, best_counts, best_explicit = total, entries, counts, explicit
-    return best, best_entries, best_counts, best_explicit
+        best, best_entries, best_lengths, best_explicit = total, entries, lengths, explicit
+    return best, best_entries, best_lengths, best_explicit
 
 
 @kernel
@@ -99,13 +122,13 @@ def _with_zero(entries: np.ndarray) -> np.ndarray:
 def _search(
     gaps: np.ndarray, ends: np.ndarray, columns: int, zero_bits: int
 ) -> tuple[int, int, np.ndarray, np.ndarray, int]:
-    """(bits, raw bits, entries, counts, explicit zeros) of the best table found.
+    """(bits, raw bits, entries, code lengths, explicit zeros) of the best table found.
 
     gaps, ends : a `Steps`', as far as they occur.
     """
     symbols = gaps.sum() + ends.sum()
     best, best_raw, best_explicit = -1, 0, 0
-    best_entries = best_counts = np.zeros(0, np.int64)
+    best_entries = best_lengths = np.zeros(0, np.int64)
     for raw_bits in range(MAX_RAW_BITS + 1):
         span = 1 << raw_bits
         # Longer runs than any are of no use.
@@ -129,17 +152,19 @@ def _search(
                 alphabet = _with_zero(frequent[: ALPHABET_SIZES[i] - 1])
             else:
                 continue
-            bits, entries, used, explicit = _fit(alphabet, raw_bits, gaps, ends, columns, zero_bits)
+            bits, entries, lengths, explicit = _fit(
+                alphabet, raw_bits, gaps, ends, columns, zero_bits
+            )
             if bits < 0:
                 continue
             worse = worse + 1 if last >= 0 and bits >= last else 0
             last = bits
             if best < 0 or bits < best:
-                best, best_raw, best_entries, best_counts = bits, raw_bits, entries, used
+                best, best_raw, best_entries, best_lengths = bits, raw_bits, entries, lengths
                 best_explicit = explicit
             if worse == PATIENCE:
                 break
-    return best, best_raw, best_entries, best_counts, best_explicit
+    return best, best_raw, best_entries, best_lengths, best_explicit
 
 
 def choose_runs(steps: Steps, zero_bits: int) -> RunChoice:

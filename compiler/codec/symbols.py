@@ -135,6 +135,7 @@ class Plan:
         two rows less their weights, ends as a row less its weight.
     run_codes, run_lengths : (2 * columns - 1,) int64, code and raw bits of each run with a code.
     value_codes, value_lengths : (256,) int64, by weight modulo 256; length NO_CODE for none.
+    zero_bits : price of an explicit zero's value and cycle.
     """
 
     first: np.ndarray
@@ -147,6 +148,18 @@ class Plan:
     run_lengths: np.ndarray
     value_codes: np.ndarray
     value_lengths: np.ndarray
+    zero_bits: int
+
+    def boundaries(self) -> tuple[np.ndarray, np.ndarray]:
+        """(price, explicit zeros), each (2, gaps) int64: of a gap, and of an end, by its zeros.
+
+        The price is in bits and counts the explicit zeros and their cycles. Behind the longest end
+        stands 0.
+        """
+        ends = np.zeros((2, len(self.bits)), np.int64)
+        ends[:, : len(self.end_bits)] = self.end_bits, self.end_zeros
+        bits, zeros = np.stack([self.bits, ends[0]]), np.stack([self.zeros, ends[1]])
+        return bits + zeros * self.zero_bits, zeros
 
 
 @kernel
@@ -199,7 +212,7 @@ def make_plan(code_set: CodeSet, columns: int, cycle_bits: int = CYCLE_BITS) -> 
     )
     return Plan(
         *(first, bits, zeros, end_first, end_bits, end_zeros),
-        *(run_codes, run_lengths, value_codes, value_lengths),
+        *(run_codes, run_lengths, value_codes, value_lengths, zero_bits),
     )
 
 

@@ -7,11 +7,11 @@ import numpy as np
 from npu.errors import CapacityError, ImageError
 from npu.format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS, directory_words
 from npu.tile import (
-    FRONT_BEATS,
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
     head_words,
+    least_front,
     tail_bits,
 )
 
@@ -69,7 +69,7 @@ def front_beats(fields: dict[str, int], tails: np.ndarray, threads: int, bus_wor
     loose = int(tails.sum()) + len(tails) * head_words(threads, bus_words)
     bits = field_bits(fields, len(tails), threads, bus_words)
     words = HEADER_WORDS + -(-bits // WORD_BITS) + loose
-    return max(FRONT_BEATS, -(-words // bus_words))
+    return max(least_front(bus_words), -(-words // bus_words))
 
 
 def tile_words(slots: np.ndarray, sizes: np.ndarray, lanes: int, bus_words: int) -> tuple[int, int]:

@@ -220,8 +220,7 @@ class MatVec:
             macs=int(macs),
             gated=int(gated),
             stalled=int(stalled),
-            param_bytes=block_bytes(entries, len(shared))
-            + reads.records * _record_bytes(len(shared)),
+            param_bytes=block_bytes(sets, len(shared)) + reads.records * _record_bytes(len(shared)),
             rows=reads.rows,
         )
         numbers, taken = order.T

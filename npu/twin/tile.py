@@ -9,11 +9,11 @@ from npu.compiled import directory_words
 from npu.format import MAX_SLOT_ROWS, MAX_STREAM_BITS, MAX_TILE_ROWS, STREAM_BITS, WORD_BITS
 from npu.jit import kernel
 from npu.tile import (
-    FRONT_BEATS,
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
     head_words,
+    least_front,
     most_front,
     tail_bits,
 )
@@ -48,15 +48,15 @@ def read_bits(words, bit, width):
 
 
 @kernel
-def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
-    """See `deal`; most, heads, tail_width : `npu.tile`'s most_front, head_words and tail_bits.
+def _deal(tile, banks, first, threads, fewest, most, heads, tail_width, ends):
+    """See `deal`; fewest, most, heads, tail_width : `npu.tile`'s least_front and so on.
 
     ends : (lanes,) int64, set to the ends of the sections. Returns (fault, lane, found, least,
     most, cycles).
     """
     lanes, words, bus_words = banks.shape
     beats = len(tile) // bus_words
-    if beats < FRONT_BEATS:
+    if beats < fewest:
         return 1, 0, 0, 0, 0, _REFUSED
     shortest = read_bits(tile, _FIRST_BITS[0], _FIELD_BITS[0])
     length_width = read_bits(tile, _FIRST_BITS[1], _FIELD_BITS[1])
@@ -67,8 +67,8 @@ def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
     front = read_bits(tile, _FIRST_BITS[6], _FIELD_BITS[6])
     least_value = read_bits(tile, _FIRST_BITS[7], _FIELD_BITS[7])
     value_width = read_bits(tile, _FIRST_BITS[8], _FIELD_BITS[8])
-    if not FRONT_BEATS <= front <= most:
-        return 2, 0, front, FRONT_BEATS, most, _REFUSED
+    if not fewest <= front <= most:
+        return 2, 0, front, fewest, most, _REFUSED
     if front > beats:
         return 1, 0, 0, 0, 0, _REFUSED
     for width, limit in (
@@ -97,7 +97,8 @@ def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
         if bodies[lane] > 0 and behind + bodies[lane] > words:
             return 7, lane, behind + bodies[lane], 0, 0, _REFUSED
 
-    # Behind the last beat: a number or a word in every cycle.
+    # Behind the last beat: a number or a word in every cycle. What is wrong with a number shows a
+    # cycle later than what is wrong with an address.
     cycle = _END
     section = np.zeros((lanes, opening + bus_words - 1), np.uint32)
     tails = np.zeros(lanes, np.int64)
@@ -106,7 +107,7 @@ def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
         tails[lane] = read_bits(tile, bits, tail_width)
         bits += tail_width
         if -(-bits // WORD_BITS) > loose:
-            return 6, lane, 0, 0, 0, cycle
+            return 6, lane, 0, 0, 0, cycle + 1
         cycle += 1
         rows = length = 0
         for number in range(3 * threads):
@@ -116,16 +117,16 @@ def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
             length = least + read_bits(tile, bits, width)
             bits += width
             if -(-bits // WORD_BITS) > loose:
-                return 6, lane, 0, 0, 0, cycle
+                return 6, lane, 0, 0, 0, cycle + 1
             if kind == 0:
                 rows = length
                 if rows > MAX_SLOT_ROWS:
-                    return 8, lane, rows, 0, MAX_SLOT_ROWS, cycle
+                    return 8, lane, rows, 0, MAX_SLOT_ROWS, cycle + 1
             else:
                 if rows == 0:
                     length = 0
                 if length > MAX_STREAM_BITS:
-                    return 8, lane, length, 0, MAX_STREAM_BITS, cycle
+                    return 8, lane, length, 0, MAX_STREAM_BITS, cycle + 1
                 word = 2 * thread + kind - 1
                 high = rows if kind == 1 else base & _LOW_ROWS
                 section[lane, word] = high << STREAM_BITS | length
@@ -135,7 +136,7 @@ def _deal(tile, banks, first, threads, most, heads, tail_width, ends):
             cycle += 1
         for word in range(heads + tails[lane]):
             if -(-bits // WORD_BITS) >= loose:
-                return 6, lane, 0, 0, 0, cycle
+                return 6, lane, 0, 0, 0, cycle + 1
             loose -= 1
             at = opening - heads + word
             section[lane, at] = tile[loose]
@@ -190,8 +191,8 @@ def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt
     ends = np.zeros(lanes, np.int64)
     fault, lane, found, least, most, cycles = _deal(
         *(tile, banks, first, threads),
-        *(most_front(lanes, threads, bus_words), head_words(threads, bus_words)),
-        *(tail_bits(bus_words), ends),
+        *(least_front(bus_words), most_front(lanes, threads, bus_words)),
+        *(head_words(threads, bus_words), tail_bits(bus_words), ends),
     )
     problem = ""
     if fault:

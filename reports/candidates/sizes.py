@@ -202,7 +202,7 @@ def measure(case: Case, params: ChipParams) -> Found:
     result, data = packed(case, params)
     slots = shares(result)
     ours = [streams_of(case.weights, rows, tables) for rows, tables in _with_sets(slots, result)]
-    blocks = [set_bytes(len(run.entries), len(value.entries)) for run, value in result.sets]
+    blocks = list(map(set_bytes, result.sets))
     found = {
         OURS: _size(result, params, [(bits, n) for (_, bits), n in zip(ours, blocks, strict=True)])
     }

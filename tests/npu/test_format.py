@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import code_table
+from compiler.codec.codebook import table_of
 from npu.format import (
     BLOCK_HEADER_BYTES,
+    IN_ORDER,
     LENGTHS,
     MAX_CODE_BITS,
     MAX_SCALES,
@@ -16,7 +18,6 @@ from npu.format import (
     SCALE_DTYPE,
     SCALES_AT,
     SETS,
-    SETS_AT,
     VERSION,
     CodeTable,
     block_bytes,
@@ -101,8 +102,7 @@ code_sets = st.sampled_from(SETS).flatmap(
 def test_blocks_round_trip(sets, scales, words):
     scales = np.array(scales, SCALE_DTYPE)
     block = pack_block(sets, scales)
-    entries = [(len(run.entries), len(value.entries)) for run, value in sets]
-    assert len(block) == block_bytes(entries, len(scales))
+    assert len(block) == block_bytes(sets, len(scales))
     assert len(block) % PARAM_WORD == 0
     at = words * PARAM_WORD
     memory = np.full(at + len(block), 0xAA, np.uint8)
@@ -120,6 +120,21 @@ def test_blocks_round_trip(sets, scales, words):
     assert isinstance(unpack_block(memory[:-1], at), str)
 
 
+@pytest.mark.parametrize(
+    ("entries", "lengths", "held"),
+    [(range(64), [6] * 64, 0), ([0], [0], 0), ([0, 1, 2], [1, 2, 2], 0), ([0, 2], [1, 1], 8)],
+)
+def test_run_entries_in_order_take_no_bytes(entries, lengths, held):
+    run = table_of(np.array(entries), np.array(lengths), 0)
+    value = table_of(np.array([3, 4]), np.array([1, 1]), 0)
+    block = pack_block([(run, value)], np.zeros(0, SCALE_DTYPE))
+    assert len(block) == BLOCK_HEADER_BYTES + held + 8
+    assert bool(block[1] & IN_ORDER) == (not held)
+    found = unpack_block(np.frombuffer(block, np.uint8), 0)
+    np.testing.assert_array_equal(found[0][0][0].entries, run.entries)
+    np.testing.assert_array_equal(found[0][0][0].counts, run.counts)
+
+
 def sample(sets=1):
     run = code_table(np.arange(5), np.arange(5), 1)
     return np.frombuffer(pack_block([(run, run)] * sets, np.zeros(2, SCALE_DTYPE)), np.uint8)
@@ -128,29 +143,34 @@ def sample(sets=1):
 @pytest.mark.parametrize(
     ("at", "byte", "problem"),
     [
-        (27, 1, "format version 1, this decoder reads version 3"),
-        (29, 1, "reserved bytes 010000 of the matrix block, must be zero"),
-        (30, 128, "reserved bytes 008000 of the matrix block, must be zero"),
-        (31, 255, "reserved bytes 0000ff of the matrix block, must be zero"),
-        (26, 17, "17 scales, at most 16"),
-        (28, 0, "0 code sets, must be one of (1, 2, 4)"),
-        (28, 3, "3 code sets, must be one of (1, 2, 4)"),
-        (28, 4, "matrix block at 0 runs past the end of parameter memory"),
+        (22, 0x21, "format version 1, this decoder reads version 3"),
+        (23, 1, "reserved byte 0x01 of the matrix block, must be zero"),
+        (23, 128, "reserved byte 0x80 of the matrix block, must be zero"),
+        (21, 17, "17 scales, at most 16"),
+        (22, 0x03, "0 code sets, must be one of (1, 2, 4)"),
+        (22, 0x33, "3 code sets, must be one of (1, 2, 4)"),
+        (22, 0xF3, "15 code sets, must be one of (1, 2, 4)"),
+        (22, 0x43, "matrix block at 0 runs past the end of parameter memory"),
         (1, 65, "set 0: 65 table entries, at most 64"),
-        (3, 200, "set 0: 200 table entries, at most 64"),
-        (48 + 3, 65, "set 1: 65 table entries, at most 64"),
+        (1, IN_ORDER | 65, "set 0: 65 table entries, at most 64"),
+        (2, 200, "set 0: 200 table entries, at most 64"),
+        (40 + 2, 65, "set 1: 65 table entries, at most 64"),
         (1, 60, "matrix block at 0 runs past the end of parameter memory"),
-        (4, 9, "set 0, run code: code counts"),
-        (15, 9, "set 0, value code: code counts"),
-        (48 + 15, 9, "set 1, value code: code counts"),
-        (0, 9, "set 0, run code: "),
+        (3, 9, "set 0, run code: code counts"),
+        (12, 9, "set 0, value code: code counts"),
+        (40 + 12, 9, "set 1, value code: code counts"),
+        (3, 0, "set 0, run code: not a complete prefix code"),
+        (0, 0x19, "set 0, run code: "),
+        (0, 0x91, "set 0, value code: "),
         (1, 0, "set 0, run code: 0 table entries"),
+        (1, IN_ORDER, "set 0, run code: 0 table entries"),
+        (1, 1, "set 0, run code: code counts"),
     ],
 )
 def test_wrong_blocks(at, byte, problem):
     memory = np.zeros(400, np.uint8)
     block = sample(sets=2)
-    assert len(block) == 2 * 48 + 2 * 8
+    assert len(block) == 2 * 40 + 2 * 8
     memory[: len(block)] = block
     memory = memory[: len(block) + (200 if "entries" in problem or "set" in problem else 0)]
     memory[at] = byte
@@ -159,7 +179,7 @@ def test_wrong_blocks(at, byte, problem):
     assert found.startswith(problem)
 
 
-@pytest.mark.parametrize("at", [48 + byte for byte in (26, 27, 28, 29, 30, 31)])
+@pytest.mark.parametrize("at", [40 + byte for byte in (21, 22, 23)])
 def test_bytes_nobody_looks_at(at):
     memory = sample(sets=2).copy()
     memory[at] = 0xFF
@@ -176,9 +196,8 @@ def test_blocks_outside():
 def test_any_bytes_are_a_block_or_a_problem(raw, sets):
     memory = np.frombuffer(raw, np.uint8).copy()
     if sets:
-        memory[SCALES_AT : SETS_AT + 1] = memory[SCALES_AT] % 3, VERSION, sets
-        memory[SETS_AT + 1 : BLOCK_HEADER_BYTES] = 0
-        memory[[1, 3]] %= 8
+        memory[SCALES_AT:] = [memory[SCALES_AT] % 3, VERSION | sets << 4, 0, *memory[24:]]
+        memory[[1, 2]] &= np.array([IN_ORDER | 7, 7], np.uint8)
     assert block_size(memory, 0) >= BLOCK_HEADER_BYTES
     found = unpack_block(memory, 0)
     if not isinstance(found, str):

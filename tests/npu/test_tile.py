@@ -35,4 +35,5 @@ def test_the_longest_front_of_the_presets():
         found[name] = tile.most_front(p.lanes, p.threads, p.bus_bytes // 4)
         assert found[name] < 1 << tile.HEADER["front"][1]
     assert found == {"tiny": 12, "edge": 28, "max": 120}
-    assert tile.most_front(1, 2, 16) == tile.FRONT_BEATS
+    assert tile.most_front(1, 2, 16) == tile.least_front(16)
+    assert [tile.least_front(n) for n in (1, 2, 4, 8, 16)] == [9, 7, 6, 5, 5]

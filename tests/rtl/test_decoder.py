@@ -1,5 +1,7 @@
 """The stream decoder and its code tables against `npu.twin.decoder` and `npu.format`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -10,6 +12,7 @@ from npu.format import (
     MAX_SYMBOL_BITS,
     MAX_SYMBOLS,
     CodeTable,
+    all_counts,
 )
 from npu.twin.decoder import decode_run, peek16, symbol_length
 from rtl import codetable
@@ -154,12 +157,17 @@ def test_code_tables_equal_the_format():
         tables.append(CodeTable(int(rng.integers(0, 256)), table.counts, table.entries))
         tables.append(CodeTable(table.raw_bits, table.counts, table.entries[:-1]))
     tables.extend(single_faults())
+    # As a header says it: some of the counts follow from the others.
+    tables = [
+        replace(table, counts=all_counts(len(table.entries), table.counts[1:-1]))
+        for table in tables
+    ]
     dut = codetable.CodeTable()
 
     async def bench(ctx):
         for table in tables:
             ctx.set(dut.start, 1)
-            ctx.set(dut.counts, [int(count) for count in table.counts])
+            ctx.set(dut.counts, [int(count) for count in table.counts[1:-1]])
             ctx.set(dut.raw_bits, table.raw_bits)
             ctx.set(dut.entries, len(table.entries))
             await ctx.tick()

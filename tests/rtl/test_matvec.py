@@ -128,8 +128,8 @@ def test_a_command_out_of_range_is_refused_and_the_next_one_runs():
     old = make_case(params, sparse(rng, 10, 24, 0.4))
     old.param[old.cmd.block + VERSION_AT] += 1
     reserved = [make_case(params, sparse(rng, 10, 24, 0.4)) for _ in range(3)]
-    for byte, case in enumerate(reserved):
-        case.param[case.cmd.block + RESERVED_AT + byte] = 1 << byte
+    for bit, case in zip((0, 4, 7), reserved, strict=True):
+        case.param[case.cmd.block + RESERVED_AT] = 1 << bit
     behind = command("MATVEC", **(values | {"rows": params.param_bytes - 16}))
     records = replace(good, cmd=behind)
     last = [old, *reserved, records, good]

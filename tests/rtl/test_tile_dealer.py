@@ -8,7 +8,7 @@ from compiler.codec.tile import pack_tile
 from npu import timing
 from npu.format import STREAM_BITS
 from npu.params import load_params
-from npu.tile import HEADER, HEADER_WORDS
+from npu.tile import HEADER, HEADER_WORDS, head_words
 from npu.twin.tile import deal
 from rtl.tile import TileDealer
 
@@ -111,6 +111,10 @@ def test_damaged_tiles_are_refused_alike(shape):
         assert cycles == expected_cycles - timing.DEAL_REFUSED, problem
         if not fault:
             np.testing.assert_array_equal(banks, expected)
+            bus_words = params.bus_bytes // 4
+            heads = params.lanes * head_words(params.threads, bus_words)
+            tails = expected_cycles - timing.deal(params.lanes, params.threads, heads)
+            assert 0 <= tails <= params.lanes * (bus_words - 1)
     assert {0, 2, 3} <= faults
 
 

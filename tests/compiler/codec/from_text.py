@@ -14,9 +14,12 @@ def need(condition, why):
 
 
 # --- block --------------------------------------------------------------------------------------
-def read_code(raw_bits, entries, counts):
-    """(raw bits, {code as a string of bits: entry}) of a code."""
+def read_code(raw_bits, entries, counted):
+    """(raw bits, {code as a string of bits: entry}) of a code; counted: of lengths 1 to 9."""
     need(raw_bits <= 8 and 1 <= len(entries) <= 64, "raw bits or entries")
+    counts = [1 if len(entries) == 1 else 0, *counted]
+    counts.append(len(entries) - sum(counts))
+    need(counts[10] >= 0, "more codes than entries")
     need(sum(counts) == len(entries), "counts")
     codes, code, at = {}, 0, 0
     for length, count in enumerate(counts):
@@ -33,21 +36,23 @@ def read_code(raw_bits, entries, counts):
 
 def read_block(block):
     """([(run code, value code) of each set], scales as (multiplier, shift), bytes of the block)."""
-    need(len(block) >= 32 and block[27] == 3, "version")
-    need(block[28] in (1, 2, 4) and block[26] <= 16, "sets or scales")
-    need(block[29:32] == bytes(3), "reserved")
+    need(len(block) >= 24 and block[22] % 16 == 3, "version")
+    need(block[22] // 16 in (1, 2, 4) and block[21] <= 16, "sets or scales")
+    need(block[23] == 0, "reserved")
     sets, at = [], 0
-    for _ in range(block[28]):
-        header = block[at : at + 32]
-        at += 32
-        codes = []
-        for raw, count, first in ((0, 1, 4), (2, 3, 15)):
-            entries = list(block[at : at + header[count]])
-            at += -(-header[count] // 8) * 8
-            codes.append(read_code(header[raw], entries, list(header[first : first + 11])))
-        sets.append(tuple(codes))
+    for _ in range(block[22] // 16):
+        need(at + 24 <= len(block), "outside")
+        header = block[at : at + 24]
+        at += 24
+        count, listed = header[1] % 128, header[1] < 128
+        runs = list(block[at : at + count]) if listed else list(range(count))
+        at += -(-count // 8) * 8 if listed else 0
+        values = list(block[at : at + header[2]])
+        at += -(-header[2] // 8) * 8
+        run = read_code(header[0] % 16, runs, list(header[3:12]))
+        sets.append((run, read_code(header[0] // 16, values, list(header[12:21]))))
     scales = []
-    for _ in range(block[26]):
+    for _ in range(block[21]):
         multiplier = int.from_bytes(block[at : at + 4], "little", signed=True)
         scales.append((multiplier, int.from_bytes(block[at + 4 : at + 5], "little", signed=True)))
         at += 8
@@ -77,7 +82,8 @@ def read_tile(tile, lanes, threads, bus_bytes):
     tail_width = 0
     while 1 << tail_width < per_bus:
         tail_width += 1
-    need(beats >= 7, "shorter than any front")
+    fewest = 5 + 16 // bus_bytes
+    need(beats >= fewest, "shorter than any front")
     header = Fields(int.from_bytes(tile[:12], "little"))
     shortest, length_width, rows_width, least_rows = (header.take(n) for n in (16, 5, 4, 7))
     least_run, run_width, front, least_value, value_width = (
@@ -85,7 +91,7 @@ def read_tile(tile, lanes, threads, bus_bytes):
     )
     widest = 96 + lanes * (16 + tail_width + threads * (12 + 20 + 20))
     most = -(-(-(-widest // 32) + lanes * (heads + per_bus - 1)) // per_bus)
-    need(7 <= front <= max(7, most) and front <= beats, "front")
+    need(fewest <= front <= max(fewest, most) and front <= beats, "front")
     need(length_width <= 16 and rows_width <= 12, "width")
     need(run_width <= 20 and value_width <= 20, "width")
     need(shortest or not length_width, "some bodies are empty")

@@ -113,5 +113,5 @@ def test_a_skipped_row_is_refused():
     """One weight per row, decoded as if the rows were narrower."""
     packed = encode(np.eye(9, dtype=np.int8), [np.arange(9)], 1, 1)
     narrow = dataclasses.replace(packed, shape=(9, 4))
-    with pytest.raises(ImageError, match="run stream, bit 65: a run skips a row of 4 columns"):
+    with pytest.raises(ImageError, match="run stream, bit 67: a run skips a row of 4 columns"):
         narrow.decode()

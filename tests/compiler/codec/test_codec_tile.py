@@ -9,7 +9,7 @@ from compiler.codec import Decoders, compress
 from compiler.codec.tile import bank_words, pack_tile, read_slots, split_words, tile_words
 from npu.errors import CapacityError
 from npu.format import MAX_STREAM_BITS, STREAM_BITS
-from npu.tile import FRONT_BEATS, HEADER_WORDS
+from npu.tile import HEADER_WORDS, least_front
 from npu.twin.tile import deal
 
 
@@ -89,7 +89,7 @@ def test_sections_too_unlike_in_length_are_refused():
 
 def test_nothing_at_all_is_a_front():
     packed = compress(np.zeros((0, 7), np.int8), Decoders(16, 2, 16))
-    assert len(packed.tile(16)) == 16 * FRONT_BEATS
+    assert len(packed.tile(16)) == 16 * least_front(4)
 
 
 @pytest.mark.parametrize(

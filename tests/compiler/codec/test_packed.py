@@ -231,9 +231,7 @@ def test_round_trip(weights, lanes, threads, n_sets, seed):
                 np.array(rows).reshape(-1, columns)[:, : weights.shape[1]], expected
             )
     stats = packed.stats(8)
-    assert stats.total_bits == 8 * (
-        len(packed.tile(8)) + block_bytes([(len(r.entries), len(v.entries)) for r, v in sets], 0)
-    )
+    assert stats.total_bits == 8 * (len(packed.tile(8)) + block_bytes(sets, 0))
     assert stats.total_bits <= bound(weights.shape, n_sets, lanes, threads, 8)
     assert stats.padding_bits >= 0
     assert stats.symbols == packed.symbols_per_slot.sum() >= stats.nonzeros

@@ -12,7 +12,7 @@ from compiler.codec.tile import pack_tile
 from npu import timing
 from npu.errors import ImageError, MachineError
 from npu.isa import Status, command, encode
-from npu.tile import FRONT_BEATS
+from npu.tile import least_front
 from npu.twin import machine as machine_module
 from npu.twin.machine import Machine
 from tests.naive import wrap
@@ -281,7 +281,7 @@ def test_a_tile_is_dealt_to_the_banks():
     sections = [np.concatenate([directory, words]) for words in streams]
     image = np.frombuffer(pack_tile(sections, 2, 2), np.uint8)
     # A word of one section is loose; the second is there for the others' sake.
-    assert len(image) == 8 * (FRONT_BEATS + 1 + 1 + 2 + 1)
+    assert len(image) == 8 * (least_front(2) + 1 + 1 + 2 + 1)
     made = machine(command("LOAD_BANK", ext=0, bank=3, beats=len(image) // 8, tag=1))
     put(made.memory.data, 0, image)
     made.run(0)

@@ -11,7 +11,16 @@ from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
 from npu import timing
 from npu.errors import MachineError
-from npu.format import LUT_BYTES, ROW_DTYPE, SCALES_AT, STREAM_BITS, directory_words
+from npu.format import (
+    IN_ORDER,
+    LUT_BYTES,
+    ROW_DTYPE,
+    RUN_ENTRIES_AT,
+    SCALES_AT,
+    STREAM_BITS,
+    VALUE_ENTRIES_AT,
+    directory_words,
+)
 from npu.isa import Status, command
 from npu.params import load_params
 from npu.runtime import GraphSession, TransducerSession
@@ -432,7 +441,9 @@ def test_cycles_are_the_sum_of_the_parts(rows, columns, per_row):
     (record,) = [r for r in records if r.name == "MATVEC"]
     p, header = made.params, product.packed.block
     load = max(
-        timing.load_block([(header[1], header[3])], header[SCALES_AT]),
+        timing.load_block(
+            [(header[RUN_ENTRIES_AT] % IN_ORDER, header[VALUE_ENTRIES_AT])], header[SCALES_AT]
+        ),
         -(-columns // p.bus_bytes),
         timing.prime(p.threads),
     )
