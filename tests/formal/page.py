@@ -25,7 +25,7 @@ SECONDS = {
     "test_proof_axi::test_bursts": 4,
     "test_proof_axi::test_manager": 30,
     "test_proof_axilite::test_subordinate": 3,
-    "test_proof_codes::test_table": 162,
+    "test_proof_codes::test_table": 62,
     "test_proof_codes::test_entries": 170,
     "test_proof_codes::test_rest": 3,
     "test_proof_control::test_control": 6,
