@@ -100,7 +100,8 @@ class Sequencer(wiring.Component):
         cmd = Signal(COMMAND_BITS)
         first = Signal()  # the command's first cycle
         status, refused = Signal(STATUS_BITS), Signal()  # why it is refused, and whether
-        left, right = Signal(signed(32)), Signal(signed(32))  # rs1, rs2
+        left = Signal(signed(32))  # rs1
+        right = Signal(signed(32))  # rs2
         # Decoded in a cycle of its own.
         is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
         decode = [signal.eq(is_opcode(cmd, name)) for name, signal in is_.items()]

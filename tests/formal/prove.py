@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Assert, ClockDomain, Fragment, Module, Signal
+from amaranth.hdl import Assert, ClockDomain, Fragment, Module, Signal, Value, ValueLike
 from amaranth.lib import wiring
 
 # pdr: ABC's property-directed reachability. induction: Yosys' `sat -tempinduct`.
@@ -79,14 +79,20 @@ def check(m: Module, name: str, holds) -> None:
     m.d.comb += [signal.eq(holds), Assert(signal)]
 
 
+def before(m: Module, value: ValueLike, init: int = 0) -> Signal:
+    """A value in the cycle before; `init` in the first cycle."""
+    value = Value.cast(value)
+    signal = Signal(value.shape(), name="before", init=init)
+    m.d.sync += signal.eq(value)
+    return signal
+
+
 def stable(m: Module, name: str, channel) -> None:
     """Once valid, a channel stays so and its payload does not change until it is taken."""
-    waiting = Signal(name=f"waiting_{name}")
+    waiting = before(m, channel.valid & ~channel.ready)
     payload = channel.payload.as_value()
-    before = Signal(len(payload), name=f"before_{name}")
-    m.d.sync += [waiting.eq(channel.valid & ~channel.ready), before.eq(payload)]
     check(m, f"{name}_stays_valid", ~waiting | channel.valid)
-    check(m, f"{name}_payload_stable", ~waiting | (payload == before))
+    check(m, f"{name}_payload_stable", ~waiting | (payload == before(m, payload)))
 
 
 def opened(unit: wiring.Component | Module) -> tuple[Fragment, dict[str, Signal]]:
@@ -136,11 +142,16 @@ ALIVE = "read_rtlil top.il\nchformal -assert -remove top.spec*\n"
 PREPARE = """
 hierarchy -top top
 proc
-flatten
+{free_sums}flatten
 async2sync
 chformal -lower
 opt_clean
 
+"""
+# Of the submodules whose names begin with `unit`, as long as they are modules of their own.
+FREE_SUMS = """select -set sums t:$add t:$sub t:$lt t:$le t:$gt t:$ge t:$eq t:$ne
+select -assert-any top.spec.unit*/r:A_WIDTH>={bits} @sums %i
+cutpoint top.spec.unit*/r:A_WIDTH>={bits} @sums %i
 """
 # Of the submodules whose names begin with `unit`; memories too.
 ANY_STATE = """
@@ -229,6 +240,7 @@ def prove(
     seconds: float = 600,
     same_products: bool = False,
     any_state: bool = False,
+    free_sums: int = 0,
 ) -> Verdict:
     """Search `depth` cycles for a violation, then prove by `method` that there is none.
 
@@ -240,6 +252,8 @@ def prove(
     any_state : start from any values of the unit's registers, as "run" does.
     same_products : take every multiplication's result as free; the same factors, in unit and
         specification, have the same.
+    free_sums : take the result of every sum and every comparison of so many bits and more in the
+        unit as free in every cycle, if not 0: for properties that hold whatever is computed.
     seconds : for all of it; when they are over, the verdict is "unknown".
     """
     if method not in METHODS:
@@ -258,14 +272,21 @@ def prove(
         text = export(spec, alive)
         (folder / "top.il").write_text(text, encoding="utf-8")
         free = ANY_STATE if any_state or method == "run" else ""
+        prepare = PREPARE.format(
+            free_sums=FREE_SUMS.format(bits=free_sums) if free_sums else "",
+        )
         cut = "opt -full\ncutpoint t:$mul\n" if same_products else ""
-        done = yosys(folder, CHECKS + PREPARE + free + cut + GATES, left())
+        done = yosys(folder, CHECKS + prepare + free + cut + GATES, left())
         if done is None:
             return verdict("unknown")
         if done.returncode:
             raise RuntimeError(done.stdout[-3000:])
-        limit = "" if method == "run" else f" -T {BMC_SECONDS}"
-        status, witness = _abc(folder, f"bmc3 -F {depth}{limit}", left())
+        search = f"bmc3 -F {depth}"
+        if method == "run":  # search is the whole proof: what it searches is made smaller before
+            search = f"scorr;dc2;{search}"
+        else:
+            search += f" -T {BMC_SECONDS}"
+        status, witness = _abc(folder, search, left())
         if status == "unknown" and method == "run" and witness:
             # Frames without a violation.
             status = "proved" if int(witness[0].split()[1]) == depth - 1 else "unknown"
@@ -280,12 +301,12 @@ def prove(
                 status, witness = _abc(folder, "pdr", left())
         elif status == "unknown" and method == "induction":
             steps = f"sat -tempinduct -prove-asserts -set-assumes -maxsteps {depth} -verify"
-            done = yosys(folder, f"{CHECKS}{PREPARE}memory_map\nopt -full\n{steps}\n", left())
+            done = yosys(folder, f"{CHECKS}{prepare}memory_map\nopt -full\n{steps}\n", left())
             if done is not None and "Induction step proven: SUCCESS!" in done.stdout:
                 status = "proved"
         if status == "proved":
             # What is assumed must leave something to prove.
-            yosys(folder, ALIVE + PREPARE + free + cut + GATES, left())
+            yosys(folder, ALIVE + prepare + free + cut + GATES, left())
             if _abc(folder, f"bmc3 -F {alive + 2}", left())[0] != "refuted":
                 raise RuntimeError(f"the assumptions exclude that cycle {alive} is reached")
         if status != "refuted":

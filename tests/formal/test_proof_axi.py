@@ -1,7 +1,7 @@
 """The AXI4 manager keeps the rules of its bus, whatever its subordinate does."""
 
 import pytest
-from amaranth.hdl import Array, Assume, Cat, Module, Mux, Signal
+from amaranth.hdl import Assume, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -12,8 +12,9 @@ from rtl import axi
 from rtl.bursts import Bursts
 from rtl.dma import Dma
 from tests.formal.faults import faulty
-from tests.formal.prove import check, opened, prove, stable
+from tests.formal.prove import before, check, opened, prove, stable
 from tests.formal.small import smaller
+from tests.formal.subordinate import Subordinate, free_inputs
 
 BEATS_BITS = 12
 PARAMS = smaller(
@@ -111,14 +112,12 @@ BEATS = 6
 
 
 class ManagerSpec(wiring.Component):
-    """The DMA's AXI4 manager against any subordinate that answers in order.
+    """The DMA's AXI4 manager against any `Subordinate`.
 
     Transfers are of any legal kind, address and size; a transfer waits with a stable payload. The
-    subordinate answers only what was asked, each burst with as many beats as it has, and responds
-    to a write once it has taken the address and the last beat; when, in which order it takes them,
-    and with what response, is free. It may take nothing for ever: what the manager offers then is
-    all that the subordinate can ever wait for (A3.3.1), and no cycle passes in which neither side
-    has something to do, but for ENDING of them where a transfer ends.
+    subordinate may take nothing for ever: what the manager offers then is all that it can ever wait
+    for (A3.3.1), and no cycle passes in which neither side has something to do, but for ENDING of
+    them where a transfer ends.
     """
 
     def __init__(self, unit: Dma, bursts: OpenBursts, lemmas: bool) -> None:
@@ -132,14 +131,7 @@ class ManagerSpec(wiring.Component):
                 "local": In(24),
                 "load_program": In(1),
                 "hold": In(1),
-                "ar_ready": In(1),
-                "aw_ready": In(1),
-                "w_ready": In(1),
-                "r_valid": In(1),
-                "r_resp": In(2),
-                "r_data": In(8 * PARAMS.bus_bytes),
-                "b_valid": In(1),
-                "b_resp": In(2),
+                **free_inputs(PARAMS),
             }
         )
 
@@ -148,13 +140,9 @@ class ManagerSpec(wiring.Component):
         unit = self._unit
         m.submodules.unit, inside = opened(unit)
         self._ask(m, unit)
-        ar, r, aw, w, b = (getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b"))
-        m.d.comb += [
-            *(ar.ready.eq(self.ar_ready), aw.ready.eq(self.aw_ready), w.ready.eq(self.w_ready)),
-            *(b.valid.eq(self.b_valid), b.payload.resp.eq(self.b_resp)),
-            *(r.valid.eq(self.r_valid), r.payload.resp.eq(self.r_resp)),
-            r.payload.data.eq(self.r_data),
-        ]
+        ar, aw, w = unit.axi.ar, unit.axi.aw, unit.axi.w
+        subordinate = Subordinate(m, self, unit.axi, PARAMS.dma_outstanding)
+        open_, beat, filled = subordinate.open, subordinate.beat, subordinate.filled
         for name, channel in (("ar", ar), ("aw", aw), ("w", w)):
             stable(m, name, channel)
         for name, channel in (("ar", ar), ("aw", aw)):
@@ -166,43 +154,11 @@ class ManagerSpec(wiring.Component):
             check(m, f"{name}_type", ~channel.valid | (payload.burst == axi.BURST_INCR))
             check(m, f"{name}_size", ~channel.valid | (payload.size == 3))
 
-        # Reads: the lengths of open bursts, oldest first, and the beats of the oldest that came.
-        depth = PARAMS.dma_outstanding
-        lengths = Array(Signal(8, name=f"length_{i}") for i in range(depth + 1))
-        open_, came = Signal(range(depth + 2)), Signal(8)
-        asks, last = ar.valid & ar.ready, Signal()
-        closes = r.valid & last
-        m.d.comb += [
-            last.eq(came == lengths[0]),
-            r.payload.last.eq(last),
-            Assume(~r.valid | (open_ != 0)),
-        ]
-        with m.If(r.valid):
-            m.d.sync += came.eq(came + 1)
-        with m.If(closes):
-            m.d.sync += came.eq(0)
-            for one, other in zip(list(lengths)[:-1], list(lengths)[1:], strict=True):
-                m.d.sync += one.eq(other)
-        with m.If(asks):
-            m.d.sync += lengths[open_ - closes].eq(ar.payload.len)
-        m.d.sync += open_.eq(open_ + asks - closes)
-        check(m, "outstanding", ~ar.valid | (open_ < depth))
-
-        # Writes: of one burst, what the subordinate has taken; then it owes a response.
-        addressed, filled, length, beat = Signal(), Signal(), Signal(8), Signal(8)
-        takes_address, takes_beat = aw.valid & aw.ready, w.valid & w.ready
-        answer = addressed & filled
-        m.d.comb += Assume(~b.valid | answer)
-        with m.If(takes_address):
-            m.d.sync += [addressed.eq(1), length.eq(aw.payload.len)]
-        with m.If(takes_beat):
-            m.d.sync += [beat.eq(beat + 1), filled.eq(w.payload.last)]
-        with m.If(b.valid & b.ready):
-            m.d.sync += [addressed.eq(0), filled.eq(0), beat.eq(0)]
+        check(m, "outstanding", ~ar.valid | (open_ < PARAMS.dma_outstanding))
+        addressed, length = subordinate.addressed, subordinate.length
         # The burst's length, from the address on offer or from the one that was taken.
         is_long = Mux(addressed, length, aw.payload.len)
         known = addressed | aw.valid
-        check(m, "one_burst_at_a_time", ~(aw.valid & addressed) & ~(w.valid & filled))
         check(m, "beat_belongs_to_an_address", ~w.valid | known)
         check(m, "last", ~w.valid | ~known | (w.payload.last == (beat == is_long)))
         check(m, "data_waits_for_no_address", ~aw.valid | w.valid | filled)
@@ -215,17 +171,18 @@ class ManagerSpec(wiring.Component):
         idle = Signal(range(ENDING + 2))
         offers = ar.valid | aw.valid | w.valid
         m.d.sync += idle.eq(0)
-        with m.If(unit.active & ~offers & (open_ == 0) & ~answer & (idle <= ENDING)):
+        with m.If(unit.active & ~offers & ~subordinate.owes & (idle <= ENDING)):
             m.d.sync += idle.eq(idle + 1)
         check(m, "never_idle_for_long", idle <= ENDING)
 
         if self._lemmas:
-            self._state(m, inside, ar, lengths, open_, came)
+            self._state(m, inside, ar, subordinate)
             check(m, "beats", ~w.valid | (inside["burst_beat"] == beat + 1))
         return m
 
-    def _state(self, m: Module, inside, ar, lengths, open_, came) -> None:
+    def _state(self, m: Module, inside, ar, subordinate: Subordinate) -> None:
         """What the proof needs to know: beats to come are those of open bursts and the unasked."""
+        lengths, open_, came = subordinate.lengths, subordinate.open, subordinate.came
         bursts = self._bursts
         unasked, due = Signal(BEATS), Signal(BEATS)
         m.d.comb += due.eq(
@@ -247,7 +204,7 @@ class ManagerSpec(wiring.Component):
 
     def _ask(self, m: Module, unit: Dma) -> None:
         t, program = unit.transfers, unit.program
-        waiting = Signal()
+        waiting = before(m, t.valid & ~t.ready)
         m.d.comb += [
             *(t.valid.eq(self.ask), t.kind.eq(self.kind), t.address.eq(self.address)),
             *(t.beats.eq(self.beats), t.local.eq(self.local), unit.hold.eq(self.hold)),
@@ -255,14 +212,8 @@ class ManagerSpec(wiring.Component):
             Assume(~self.ask | ((self.beats != 0) & (self.kind < 6) & (self.address[:3] == 0))),
         ]
         for payload in (self.kind, self.address, self.beats, self.local):
-            before = Signal.like(payload)
-            m.d.sync += before.eq(payload)
-            m.d.comb += Assume(~waiting | (payload == before))
-        loading = Signal()
-        m.d.sync += [
-            waiting.eq(t.valid & ~t.ready),
-            loading.eq(program.valid & ~program.done),
-        ]
+            m.d.comb += Assume(~waiting | (payload == before(m, payload)))
+        loading = before(m, program.valid & ~program.done)
         m.d.comb += [Assume(~waiting | self.ask), Assume(~loading | self.load_program)]
 
 

@@ -22,7 +22,7 @@ from rtl.control import Control
 from rtl.interfaces import PC_BITS, STATUS_BITS
 from rtl.registers import BY_NAME, ID, REGISTERS
 from tests.formal.faults import faulty
-from tests.formal.prove import check, prove
+from tests.formal.prove import before, check, prove
 
 # Program memory of 48 commands, not a power of two.
 PARAMS = load_params("tiny").model_copy(update={"program_bytes": 1536, "lanes": 1})
@@ -96,7 +96,7 @@ class ControlSpec(wiring.Component):
             unit.events.cycles.eq(self.cycles_event),
         ]
         self._accesses(m, bus)
-        wiped = self.before(m, unit.reset)  # in this cycle the units are reset
+        wiped = before(m, unit.reset)  # in this cycle the units are reset
         self.refused: dict[str, Value] = {}
         self.start_pc, self.commands = Signal(PC_BITS), Signal(PC_BITS)
         self.address = Signal(32)
@@ -107,13 +107,6 @@ class ControlSpec(wiring.Component):
         self._registers(m, unit)
         self._answers(m, bus)
         return m
-
-    def before(self, m: Module, value, init: int = 0) -> Signal:
-        """A value in the cycle before."""
-        value = Value.cast(value)
-        signal = Signal(value.shape(), name="before", init=init)
-        m.d.sync += signal.eq(value)
-        return signal
 
     def _accesses(self, m: Module, bus) -> None:
         """An access comes in the cycle after its request is taken; its answer in the one behind."""
@@ -130,23 +123,23 @@ class ControlSpec(wiring.Component):
 
         access = Signal()
         m.d.comb += access.eq(self.write | self.read)
-        check(m, "accesses_are_apart", ~access | ~self.before(m, access))
+        check(m, "accesses_are_apart", ~access | ~before(m, access))
 
     def writes(self, name: str):
         return self.write & self.whole & (self.at == offset(name))
 
     def _environment(self, m: Module, unit, wiped) -> None:
         """What sequencer and DMA may do."""
-        running = self.before(m, self.running)
-        host_error = self.before(m, self.host_error)
-        dma_error = self.before(m, self.dma_error)
-        active = self.before(m, self.active)
-        moving = self.before(m, self.moving)
-        moved = self.before(m, moving)
-        hold = self.before(m, unit.hold)
-        start = self.before(m, unit.host.start)
-        loading = self.before(m, unit.program.valid)
-        reset = self.before(m, wiped, init=1)
+        running = before(m, self.running)
+        host_error = before(m, self.host_error)
+        dma_error = before(m, self.dma_error)
+        active = before(m, self.active)
+        moving = before(m, self.moving)
+        moved = before(m, moving)
+        hold = before(m, unit.hold)
+        start = before(m, unit.host.start)
+        loading = before(m, unit.program.valid)
+        reset = before(m, wiped, init=1)
         self.was_running, self.was_moving, self.reset_now = running, moving, reset
         none = [self.running, self.active, self.moving, self.host_error, self.dma_error]
         m.d.comb += [
@@ -167,9 +160,9 @@ class ControlSpec(wiring.Component):
         ]
         for name in ("host_error", "dma_error"):
             pc = getattr(self, f"{name}_pc")
-            error, before = getattr(self, name), self.before(m, pc)
+            error = getattr(self, name)
             was = (host_error, dma_error)[name == "dma_error"]
-            m.d.comb += Assume((was == Status.OK) | (error == Status.OK) | (pc == before))
+            m.d.comb += Assume((was == Status.OK) | (error == Status.OK) | (pc == before(m, pc)))
 
     def _states(self, m: Module, unit) -> None:
         """What the chip is said to do, and whether it is free: now and in the cycle before."""
@@ -181,9 +174,9 @@ class ControlSpec(wiring.Component):
         self.still_moving = self.moving | self.was_moving
         self.free = ~self.running & ~unit.program.valid & ~unit.hold
         self.good = self.error == Status.OK
-        self.free_before = self.before(m, self.free)
-        self.good_before = self.before(m, self.good)
-        self.quiet_before = self.before(m, ~self.still_moving)
+        self.free_before = before(m, self.free)
+        self.good_before = before(m, self.good)
+        self.quiet_before = before(m, ~self.still_moving)
 
     def _actions(self, m: Module, unit, wiped) -> None:
         start, reset, load = self.value[0], self.value[1], self.value[2]
@@ -204,9 +197,9 @@ class ControlSpec(wiring.Component):
         check(m, "start_at", unit.host.pc == self.start_pc)
         check(m, "load_only_when_quiet", ~(done & load) | (self.free & self.good & ~self.moving))
 
-        held, loading = self.before(m, unit.hold), self.before(m, unit.program.valid)
-        asked_reset, asked_load = self.before(m, done & reset), self.before(m, done & load)
-        ended, over = self.before(m, self.done), self.before(m, wiped)
+        held, loading = before(m, unit.hold), before(m, unit.program.valid)
+        asked_reset, asked_load = before(m, done & reset), before(m, done & load)
+        ended, over = before(m, self.done), before(m, wiped)
         check(m, "hold", unit.hold == ((held | asked_reset) & ~over))
         check(m, "loads", unit.program.valid == ((asked_load | (loading & ~ended)) & ~over))
         # Units are reset while the bus is quiet, and soon; then a start is allowed.
@@ -217,14 +210,14 @@ class ControlSpec(wiring.Component):
             m.d.sync += waited.eq(waited + 1)
         check(m, "reset_ends", waited < RESET_CYCLES)
         check(m, "idle_after_reset", ~over | (self.free & self.good))
-        check(m, "start_after_reset", ~self.before(m, over) | ~self.before(m, self.free) | ready)
+        check(m, "start_after_reset", ~before(m, over) | ~before(m, self.free) | ready)
 
     def _load(self, m: Module, unit) -> None:
         program = unit.program
-        was, commands = self.before(m, program.valid), self.before(m, unit.commands)
+        was, commands = before(m, program.valid), before(m, unit.commands)
         for name, payload in (("address", program.address), ("beats", program.beats)):
-            before = self.before(m, payload)
-            check(m, f"load_{name}_stable", ~(was & program.valid) | (payload == before))
+            stays = payload == before(m, payload)
+            check(m, f"load_{name}_stable", ~(was & program.valid) | stays)
         check(m, "load_address", ~program.valid | (program.address == self.address))
         check(m, "load_size", ~program.valid | (program.beats == self.commands * WORDS))
         check(m, "load_fits", ~program.valid | ((program.beats != 0) & (program.beats <= BEATS)))
@@ -233,8 +226,8 @@ class ControlSpec(wiring.Component):
         check(m, "commands_of_a_run_stay", ~self.running | (unit.commands == commands))
         check(m, "commands_fit", unit.commands <= PARAMS.program_commands)
         check(m, "no_commands_while_loading", ~program.valid | (unit.commands == 0))
-        well, size = self.before(m, self.done & self.good), self.before(m, self.commands)
-        badly, ended = self.before(m, self.done & ~self.good), self.before(m, self.done)
+        well, size = before(m, self.done & self.good), before(m, self.commands)
+        badly, ended = before(m, self.done & ~self.good), before(m, self.done)
         check(m, "commands_loaded", ~well | (unit.commands == size))
         check(m, "commands_lost", ~badly | (unit.commands == 0))
         check(m, "commands_stay", program.valid | ended | (unit.commands == commands))
@@ -259,7 +252,7 @@ class ControlSpec(wiring.Component):
         events = Cat(self.was_running & ~self.running, self.done)
         m.d.sync += happened.eq((happened & ~cleared) | events)
         check(m, "interrupt", unit.irq == (enabled & happened).any())
-        cycles, seen = Signal(32), self.before(m, self.cycles_event)
+        cycles, seen = Signal(32), before(m, self.cycles_event)
         m.d.sync += cycles.eq(Mux(self.clears, 0, cycles + seen))
         state = Signal(32)
         m.d.comb += state.eq(
@@ -275,8 +268,8 @@ class ControlSpec(wiring.Component):
         self.shown = {
             "ID": ID,
             "VERSION": VERSION,
-            "STATUS": self.before(m, state),
-            "ERROR_PC": self.before(m, self.error_pc),
+            "STATUS": before(m, state),
+            "ERROR_PC": before(m, self.error_pc),
             "START_PC": self.start_pc,
             "PROGRAM_ADDRESS": self.address,
             "PROGRAM_COMMANDS": self.commands,
@@ -296,10 +289,10 @@ class ControlSpec(wiring.Component):
 
         # What STATUS says is true until the host's next access.
         idle = (state[:4] == 0) & self.good
-        was_idle = self.before(m, idle)
-        asked = self.before(m, unit.host.start | self.writes("CONTROL"))
+        was_idle = before(m, idle)
+        asked = before(m, unit.host.start | self.writes("CONTROL"))
         check(m, "no_error_behind_the_end", ~was_idle | asked | idle)
-        was_error, before_pc = self.before(m, ~self.good), self.before(m, self.error_pc)
+        was_error, before_pc = before(m, ~self.good), before(m, self.error_pc)
         stays = ~self.good & (self.error_pc == before_pc)
         check(m, "error_stays", ~was_error | self.reset_now | stays | self.running)
         check(m, "no_index_without_error", ~self.good | (self.error_pc == 0))
@@ -320,11 +313,11 @@ class ControlSpec(wiring.Component):
                         m.d.comb += shown.eq(self.shown[register.name])
                     elif readable:
                         m.d.comb += known.eq(0)  # one of the other counters
-        response = Mux(self.before(m, refused), Response.SLVERR, Response.OKAY)
-        wrote, read = self.before(m, self.write), self.before(m, self.read)
+        response = Mux(before(m, refused), Response.SLVERR, Response.OKAY)
+        wrote, read = before(m, self.write), before(m, self.read)
         check(m, "write_answer", ~wrote | (bus.b.valid & (bus.b.payload.resp == response)))
         check(m, "read_answer", ~read | (bus.r.valid & (bus.r.payload.resp == response)))
-        data, known = self.before(m, shown), self.before(m, known)
+        data, known = before(m, shown), before(m, known)
         check(m, "read_value", ~(read & known) | (bus.r.payload.data == data))
 
 

@@ -9,7 +9,7 @@ Not proven: transfers of 2^BEATS beats and more, and that registers have their r
 """
 
 import pytest
-from amaranth.hdl import Array, Assume, Module, Mux, Signal, Value
+from amaranth.hdl import Assume, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -17,9 +17,10 @@ import rtl.dma
 from npu.isa import Status
 from rtl.interfaces import KINDS
 from tests.formal.faults import faulty
-from tests.formal.prove import check, prove
+from tests.formal.prove import before, check, prove
 from tests.formal.small import PARAMS as SMALL
 from tests.formal.small import smaller
+from tests.formal.subordinate import Subordinate, free_inputs
 
 OUTSTANDING = 2
 PARAMS = smaller(
@@ -58,23 +59,9 @@ class HoldSpec(wiring.Component):
                 "tag": In(3),
                 "load_program": In(1),
                 "hold": In(1),
-                "ar_ready": In(1),
-                "aw_ready": In(1),
-                "w_ready": In(1),
-                "r_valid": In(1),
-                "r_resp": In(2),
-                "r_data": In(8 * PARAMS.bus_bytes),
-                "b_valid": In(1),
-                "b_resp": In(2),
+                **free_inputs(PARAMS),
             }
         )
-
-    def before(self, m: Module, value, init: int = 0) -> Signal:
-        """A value in the cycle before."""
-        value = Value.cast(value)
-        signal = Signal(value.shape(), name="before", init=init)
-        m.d.sync += signal.eq(value)
-        return signal
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -93,16 +80,16 @@ class HoldSpec(wiring.Component):
             Assume(~self.ask | (self.address[:3] == 0)),
         ]
         # A program is loaded when nothing else is in the queue, as the control block sees to.
-        moving = self.before(m, unit.busy)
-        loading = self.before(m, program.valid & ~program.done)
+        moving = before(m, unit.busy)
+        loading = before(m, program.valid & ~program.done)
         m.d.comb += [
             Assume(~loading | self.load_program),
             Assume(loading | ~self.load_program | ~(unit.busy | moving | t.valid)),
             Assume(~self.load_program | ~self.ask),
         ]
-        owed = self._subordinate(m, unit)
+        owed = Subordinate(m, self, unit.axi, OUTSTANDING, bits=BEATS).owes
 
-        was_active, was_held = self.before(m, unit.active), self.before(m, self.hold)
+        was_active, was_held = before(m, unit.active), before(m, self.hold)
         check(m, "held_off_the_bus", ~unit.active | was_active | ~was_held)
         channels = [unit.axi.ar.valid, unit.axi.aw.valid, unit.axi.w.valid]
         offers = Signal()
@@ -112,11 +99,11 @@ class HoldSpec(wiring.Component):
         check(m, "moving_from_a_transfer", ~unit.busy | moving | taken)
         check(m, "done_of_a_load", ~program.done | (program.valid & unit.active))
 
-        error, pc = self.before(m, unit.error), self.before(m, unit.error_pc)
-        before = [moving, self.before(m, moving), self.before(m, program.valid)]
+        error, pc = before(m, unit.error), before(m, unit.error_pc)
+        transfers = [moving, before(m, moving), before(m, program.valid)]
         check(m, "error_stays", (error == Status.OK) | (unit.error == error))
         check(m, "index_stays", (error == Status.OK) | (unit.error_pc == pc))
-        check(m, "error_of_a_transfer", (unit.error == error) | (sum(before) != 0))
+        check(m, "error_of_a_transfer", (unit.error == error) | (sum(transfers) != 0))
         failed = unit.error != Status.OK
         check(m, "nothing_taken_in_error", ~failed | ~taken)
         check(m, "nothing_begun_in_error", (error == Status.OK) | ~unit.active | was_active)
@@ -134,48 +121,6 @@ class HoldSpec(wiring.Component):
             m.d.sync += steps.eq(steps + sum(c.valid & c.ready for c in channels))
         check(m, "comes_to_an_end", steps <= MOST_STEPS)
         return m
-
-    def _subordinate(self, m: Module, unit) -> Signal:
-        """Bursts in order, a response behind a write's address and last beat; is anything owed?"""
-        ar, r, aw, w, b = (getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b"))
-        m.d.comb += [
-            ar.ready.eq(self.ar_ready),
-            aw.ready.eq(self.aw_ready),
-            w.ready.eq(self.w_ready),
-            r.valid.eq(self.r_valid),
-            r.payload.resp.eq(self.r_resp),
-            r.payload.data.eq(self.r_data),
-            b.valid.eq(self.b_valid),
-            b.payload.resp.eq(self.b_resp),
-        ]
-        lengths = Array(Signal(2, name=f"length_{i}") for i in range(OUTSTANDING + 1))
-        open_, came, last = Signal(range(OUTSTANDING + 2)), Signal(2), Signal()
-        asks, closes = ar.valid & ar.ready, r.valid & last
-        m.d.comb += [
-            last.eq(came == lengths[0]),
-            r.payload.last.eq(last),
-            Assume(~r.valid | (open_ != 0)),
-        ]
-        with m.If(r.valid):
-            m.d.sync += came.eq(Mux(last, 0, came + 1))
-        with m.If(closes):
-            for one, other in zip(list(lengths)[:-1], list(lengths)[1:], strict=True):
-                m.d.sync += one.eq(other)
-        with m.If(asks):
-            m.d.sync += lengths[open_ - closes].eq(ar.payload.len)
-        m.d.sync += open_.eq(open_ + asks - closes)
-
-        addresses, ends = Signal(2), Signal(2)
-        answers = b.valid & b.ready
-        m.d.sync += [
-            addresses.eq(addresses + (aw.valid & aw.ready) - answers),
-            ends.eq(ends + (w.valid & w.ready & w.payload.last) - answers),
-        ]
-        response = (addresses != 0) & (ends != 0)
-        m.d.comb += Assume(~b.valid | response)
-        owed = Signal()
-        m.d.comb += owed.eq((open_ != 0) | response)
-        return owed
 
 
 def hold(monkeypatch, module) -> HoldSpec:

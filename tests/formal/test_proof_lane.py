@@ -235,7 +235,8 @@ def test_load(monkeypatch):
 
 @pytest.mark.parametrize("thread", [pytest.param(0, marks=pytest.mark.formal), 1])
 def test_turns(monkeypatch, thread):
-    verdict = prove(TurnSpec(*lane(monkeypatch, rtl.lane), thread, lemmas=True), any_state=True)
+    spec = TurnSpec(*lane(monkeypatch, rtl.lane), thread, lemmas=True)
+    verdict = prove(spec, any_state=True, seconds=1800)
     assert verdict.proved, verdict
 
 
