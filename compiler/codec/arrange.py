@@ -30,8 +30,6 @@ from npu.format import SETS, WORD_BITS, CodeSet, block_bytes
 PRODUCT_CYCLE = 16
 # Of an ideal saving, the part that a further set's own tables cost, in blocks of one set.
 SET_COST = 0.75
-# Times that rows swap code sets.
-EXCHANGES = 3
 # With so many more symbols than nonzeros, rows are dealt again by what they really take.
 UNEVEN = 1.01
 
@@ -164,9 +162,9 @@ def arrange(
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
         separate = _dealt(coded, groups, mass, found[:further], params, cycle_bits)
-        for _ in range(EXCHANGES):
-            exchanged = _exchanged(separate, groups, mass)
-            separate = min(separate, exchanged, key=attrgetter("price"))
+        exchanged = _rechosen(_exchanged(separate, groups, mass))
+        exchanged = _exchanged(exchanged, groups, mass)
+        separate = min(separate, exchanged, key=attrgetter("price"))
         best = min(best, separate, key=attrgetter("price"))
     return _less_padding(_ordered(best))
 
@@ -232,7 +230,7 @@ def _padded_bits(sections: np.ndarray) -> int:
 
 
 def _exchanged(made: Arrangement, groups: Sequence[np.ndarray], mass: np.ndarray) -> Arrangement:
-    """Swap rows between code sets by what they take under the codes, and choose these again."""
+    """Swap rows between code sets by what they take under the codes."""
     deals = []
     for rows, weights, slots in zip(groups, made.tiles, made.deals, strict=True):
         every, prices = np.arange(len(rows)), []
@@ -245,9 +243,13 @@ def _exchanged(made: Arrangement, groups: Sequence[np.ndarray], mass: np.ndarray
         sets = np.repeat(np.arange(len(slots)) // share, np.diff(starts))
         exchange_rows(order, sets, mass[rows], np.stack(prices, axis=1))
         deals.append(tuple(np.split(order, starts[1:-1])))
-    parts = list(zip(made.tiles, deals, strict=True))
-    chosen = choose_sets(parts, made.params.lanes, len(made.sets), made.cycle_bits)
-    return replace(made, deals=tuple(deals), sets=tuple(chosen))
+    return replace(made, deals=tuple(deals))
+
+
+def _rechosen(made: Arrangement) -> Arrangement:
+    """The codes chosen again, for rows that have moved."""
+    sets = choose_sets(made.parts(), made.params.lanes, len(made.sets), made.cycle_bits)
+    return replace(made, sets=tuple(sets))
 
 
 def _ordered(made: Arrangement) -> Arrangement:
