@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npu.cli._codec_show import Columns, Rows, few_bits, named, prices
+from npu.cli._codec_show import Columns, Rows, few_bits, named, prices, small
 
 PAGE = Path(__file__).with_name("codec.md")
 FIGURE = Path(__file__).with_name("codec.png")
@@ -102,6 +102,15 @@ def page(run: dict[str, Any]) -> str:
         ),
         "",
         *_table(*few_bits(run)),
+        "",
+        "## Small matrices",
+        "",
+        (
+            "Every lane has a directory, so a small matrix takes more on a chip of more lanes. Vela"
+            " codes for a chip of one."
+        ),
+        "",
+        *_table(*small(run)),
         "",
         "## What a cycle is worth",
         "",

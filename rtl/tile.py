@@ -101,7 +101,20 @@ class TileDealer(wiring.Component):
         low, high, offset = Signal(WORD_BITS), Signal(WORD_BITS), Signal(OFFSET_BITS)
         loose = Signal(range(most * bus_words + 1))  # words of the front below the next loose one
         fetches, takes, puts_loose = Signal(), Signal(), Signal()
+        # Of the field that is next: its width, and what is added to it.
         width, least = Signal(range(FIELD_BITS + 1)), Signal(FIELD_BITS)
+        fields = {
+            "length": (header["length_width"], header["shortest"]),
+            "tail": (tail_bits(bus_words), 0),
+            **{
+                kind: (header[f"{kind}_width"], header[f"least_{kind}"])
+                for kind in ("rows", "run", "value")
+            },
+        }
+
+        def follows(field: str) -> None:
+            m.d.sync += [width.eq(fields[field][0]), least.eq(fields[field][1])]
+
         word_index = Signal.like(following)
         word = Signal(WORD_BITS)
         m.d.comb += [
@@ -134,10 +147,18 @@ class TileDealer(wiring.Component):
         lane, out_lane = Signal(range(max(2, p.lanes))), Signal(range(max(2, p.lanes)))
         out = Signal(bus_bits(p))
         out_address, out_en = Signal.like(address), Signal()
-        goes, unfit, misfit = Signal(), Signal(), Signal()
+        goes = Signal()
         m.submodules.ends = ends = memory.Memory(shape=address.shape(), depth=p.lanes, init=[])
         ends_write, ends_read = ends.write_port(), ends.read_port(domain="comb")
         in_tails, late, wrong = Signal(), Signal(), Signal()
+        # Whether the number is that of a slot's rows, or of a stream's bits.
+        has_rows, has_bits, has_rows_1, has_bits_1 = Signal(), Signal(), Signal(), Signal()
+        number_1, crossed_1, misfit = Signal.like(number), Signal(), Signal()
+        m.d.comb += misfit.eq(
+            (has_rows_1 & number_1[ROWS_BITS:].any())
+            | (has_bits_1 & number_1[STREAM_BITS:].any())
+            | crossed_1
+        )
         behind_body = Mux(empty, first, ends_read.data)
         goes_to = Signal.like(address)
         m.d.comb += [
@@ -147,8 +168,9 @@ class TileDealer(wiring.Component):
         outside = goes & (goes_to >= words)
         m.d.sync += [
             *(out_en.eq(goes & ~outside), out_address.eq(goes_to), out_lane.eq(lane)),
-            # A register more for what comes out of the shifter.
-            misfit.eq(~self.start & (unfit | crossed)),
+            # What comes out of the shifter is looked at a cycle later.
+            *(number_1.eq(number), has_rows_1.eq(has_rows), has_bits_1.eq(has_bits)),
+            crossed_1.eq(crossed),
             failed.eq(~self.start & (failed | misfit | wrong | outside | (late & self.en))),
         ]
         m.d.comb += [
@@ -216,7 +238,7 @@ class TileDealer(wiring.Component):
                     *(base.eq(begin), first.eq(begin + opening), address.eq(begin + opening)),
                 ]
             with m.State("BEATS"):
-                m.d.comb += [width.eq(header["length_width"]), least.eq(header["shortest"])]
+                follows("length")
                 m.d.sync += loose.eq(header["front"] << place_bits)
                 last_of_front = received + 1 == header["front"]
                 with m.If(kept & (received == fewest - 1)):
@@ -229,6 +251,7 @@ class TileDealer(wiring.Component):
                 with m.If(kept & (received >= fewest - 1) & last_of_front):
                     m.d.sync += reading.eq(0)
                     with m.If(empty):
+                        follows("tail")
                         m.d.sync += [lane.eq(0), address.eq(base)]
                         m.next = "TAIL"
                 with m.If(self.en & ~reading & ~failed):
@@ -241,31 +264,32 @@ class TileDealer(wiring.Component):
                         ]
                         m.d.sync += [lane.eq(lane + 1), left.eq(coming), address.eq(first)]
                         with m.If(lane == last_lane):
+                            follows("tail")
                             m.d.sync += [lane.eq(0), address.eq(base)]
                             m.next = "TAIL"
             with m.State("TAIL"):
-                m.d.comb += [takes.eq(1), width.eq(tail_bits(bus_words))]
+                m.d.comb += takes.eq(1)
+                follows("rows")
                 m.d.sync += [tail.eq(number), thread.eq(0)]
                 m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += [takes.eq(1), width.eq(header["rows_width"])]
-                m.d.comb += [least.eq(header["least_rows"]), unfit.eq(number[ROWS_BITS:].any())]
+                m.d.comb += [takes.eq(1), has_rows.eq(1)]
+                follows("run")
                 m.d.sync += rows.eq(number)
                 m.next = "RUN"
             with m.State("RUN"):
-                m.d.comb += [takes.eq(1), width.eq(header["run_width"])]
-                m.d.comb += [least.eq(header["least_run"]), put.eq(1)]
-                m.d.comb += [put_word.eq(Cat(stream, rows))]
-                m.d.comb += unfit.eq((rows != 0) & number[STREAM_BITS:].any())
+                m.d.comb += [takes.eq(1), put.eq(1), put_word.eq(Cat(stream, rows))]
+                follows("value")
+                m.d.comb += has_bits.eq(rows != 0)
                 m.next = "VALUE"
             with m.State("VALUE"):
-                m.d.comb += [takes.eq(1), width.eq(header["value_width"])]
-                m.d.comb += [least.eq(header["least_value"]), put.eq(1)]
-                m.d.comb += put_word.eq(Cat(stream, record))
-                m.d.comb += unfit.eq((rows != 0) & number[STREAM_BITS:].any())
+                m.d.comb += [takes.eq(1), put.eq(1), put_word.eq(Cat(stream, record))]
+                follows("rows")
+                m.d.comb += has_bits.eq(rows != 0)
                 m.d.sync += [record.eq(record + rows), thread.eq(thread + 1), head.eq(0)]
                 m.next = "ROWS"
                 with m.If(thread == p.threads - 1):
+                    follows("tail")
                     m.next = "HEADS" if heads else "TAILS"
                     if not heads:
                         with m.If(tail == 0):
@@ -288,6 +312,7 @@ class TileDealer(wiring.Component):
                 m.next = "REST"
         m.d.comb += [
             self.busy.eq(~fsm.ongoing("REST") & ~fsm.ongoing("BEATS")),
-            late.eq(self.busy),
+            # A beat behind the last body, however long it takes to come.
+            late.eq(~fsm.ongoing("BEATS")),
         ]
         return m

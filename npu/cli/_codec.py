@@ -24,7 +24,7 @@ from compiler.codec.ideal import ideal_bits
 from compiler.codec.peers import SIZES, Coder, coders
 from npu.cli._codec_cases import SEED, Case, synthetic
 from npu.format import SCALE_DTYPE, pack_block
-from npu.params import ChipParams
+from npu.params import PRESETS, ChipParams, load_params
 
 OURS, QUICK = "zeroskip", "zeroskip quick"
 # What a cycle is worth: prices that are tried, on matrices of so many zeros.
@@ -119,6 +119,7 @@ def report(
                 "stacked_h0_bytes": entropy_bits(case.weights) / 8,
                 "huffman_bytes": {way: n / 8 for way, n in ideal_bits(case.weights).items()},
                 "prices": _priced(case, params) if _few_zeros(case) else None,
+                "presets": _by_preset(case) if case.kind == "small" else None,
                 "coders": {n: vars(m) for n, m in measure(case, params, peers).items()},
             }
         )
@@ -138,6 +139,11 @@ def _few_zeros(case: Case) -> bool:
     """Whether its zeros may be worth coding as weights."""
     least, most = PRICED
     return case.kind == "synthetic" and least <= float(np.mean(case.weights == 0)) <= most
+
+
+def _by_preset(case: Case) -> dict[str, int]:
+    """Bytes on every preset: the more lanes, the more directories."""
+    return {name: len(packed(case, load_params(name))[1]) for name in PRESETS}
 
 
 def _priced(case: Case, params: ChipParams) -> list[dict[str, Any]]:

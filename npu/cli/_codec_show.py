@@ -46,6 +46,22 @@ def prices(report: dict[str, Any]) -> tuple[Columns, Rows]:
     return ("bytes / entropy, cycles / nonzeros", "zeros", *names), rows
 
 
+def small(report: dict[str, Any]) -> tuple[Columns, Rows]:
+    """Small matrices on every preset, over Vela's bytes, or without it over the entropy."""
+    peer = "Vela" if "Vela" in report["coders"] else None
+    rows: Rows = []
+    presets: Columns = ()
+    for case in report["cases"]:
+        if not case["presets"]:
+            continue
+        whole = case["coders"][peer]["n_bytes"] if peer else case["h0_bytes"]
+        presets = tuple(case["presets"])
+        cells = (f"{n / whole:.3f}" for n in case["presets"].values())
+        rows.append((named(case), f"{whole:,.0f}", *cells))
+    base = f"bytes of {peer}" if peer else "bytes of the entropy"
+    return ("small matrices", base, *(f"{name}, over it" for name in presets)), rows
+
+
 def named(case: dict[str, Any]) -> str:
     """A case's name and shape."""
     return f"{case['name']} ({' x '.join(map(str, case['shape']))})"
@@ -70,6 +86,9 @@ def show(report: dict[str, Any], out: Console) -> None:
     columns, rows = few_bits(report)
     if rows:
         out.print(table(columns, rows, title="beside the two ideal Huffman codes"))
+    columns, rows = small(report)
+    if rows:
+        out.print(table(columns, rows, title="small matrices on the presets"))
     columns, rows = prices(report)
     if rows:
         out.print(table(columns, rows, title="by what a lane's cycle is worth in bits"))
