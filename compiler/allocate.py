@@ -1,8 +1,8 @@
 """SRAM allocation: every buffer gets an address; buffers that are never alive together share."""
 
 from compiler.ir import Buffer, ChipModule, operands
+from npu.chip.params import ChipParams
 from npu.errors import CapacityError
-from npu.params import ChipParams
 
 
 def lifetimes(module: ChipModule) -> dict[Buffer, tuple[int, int]]:

@@ -3,10 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from npu.chip.isa import OPCODES, Command, command, encode
+from npu.chip.params import ChipParams
 from npu.errors import CapacityError
-from npu.image import Section
-from npu.isa import OPCODES, Command, command, encode
-from npu.params import ChipParams
+from npu.runtime.image import Section
 
 
 class Assembler:

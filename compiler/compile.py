@@ -31,10 +31,12 @@ from compiler.schedule import (
     place_weights,
 )
 from compiler.weights import WeightPlan, check_weights, plan_weights
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams
 from npu.errors import CapacityError, ModelError, NpuError
-from npu.graph import Gather, Graph
-from npu.graph import verify as verify_graph
-from npu.image import (
+from npu.model.graph import Gather, Graph
+from npu.model.graph import verify as verify_graph
+from npu.runtime.image import (
     CALL_SHIFT,
     Header,
     Image,
@@ -43,8 +45,6 @@ from npu.image import (
     TensorInfo,
     TransducerInfo,
 )
-from npu.isa import COMMAND_BYTES
-from npu.params import ChipParams
 
 # Encoder calls that the host may hand over in one start of the chip.
 CALLS_PER_START = 16

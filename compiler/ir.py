@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npu.isa import ElementType
+from npu.chip.isa import ElementType
 
 
 @dataclass(eq=False)
@@ -109,7 +109,7 @@ class MatVec:
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """A vector command of `npu.isa`: operand views and the other fields by name.
+    """A vector command of `npu.chip.isa`: operand views and the other fields by name.
 
     `n` elements; `table` is the look-up table of a VLUT; `rd` the register of a VARGMAX.
     """

@@ -16,8 +16,10 @@ from compiler.ir import (
     Vector,
     View,
 )
+from npu.chip.isa import ElementType
+from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
-from npu.graph import (
+from npu.model.graph import (
     Add,
     FullyConnected,
     Gather,
@@ -34,10 +36,8 @@ from npu.graph import (
     Tanh,
     Tensor,
 )
-from npu.isa import ElementType
-from npu.numerics import quantize_multiplier
-from npu.params import ChipParams
-from npu.quantisation import (
+from npu.model.numerics import quantize_multiplier
+from npu.model.quantisation import (
     MatVecParams,
     MulParams,
     RescaleParams,

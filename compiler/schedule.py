@@ -14,10 +14,10 @@ from compiler.ir import (
     Vector,
 )
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
+from npu.chip.isa import OPCODES, TAGS
+from npu.chip.params import ChipParams
 from npu.errors import CapacityError
-from npu.image import TensorInfo
-from npu.isa import OPCODES, TAGS
-from npu.params import ChipParams
+from npu.runtime.image import TensorInfo
 
 # Scalar registers of a program. The host sets CALLS and reads TOKENS.
 CALLS, FEATURES, TOKENS, EMITTED, SYMBOL, SCRATCH, RUNNING, WORD = 1, 2, 3, 4, 5, 6, 7, 8

@@ -8,8 +8,8 @@ import numpy as np
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
 from compiler.ir import Matrix
-from npu.errors import CapacityError
-from npu.format import (
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import (
     MAX_SCALES,
     MAX_TILE_ROWS,
     ROW_DTYPE,
@@ -18,7 +18,7 @@ from npu.format import (
     block_bytes,
     pack_block,
 )
-from npu.params import ChipParams
+from npu.errors import CapacityError
 
 # Fewer tiles than hold this part of the entropy are not tried.
 LEAST_OF_ENTROPY = 0.9

@@ -7,9 +7,9 @@ import numpy as np
 
 from compiler.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
 from compiler.weights import WeightPlan
-from npu.image import Image
-from npu.isa import decode_program
-from npu.params import ChipParams
+from npu.chip.isa import decode_program
+from npu.chip.params import ChipParams
+from npu.runtime.image import Image
 
 
 def _require(condition: bool, where: str, what: str) -> None:

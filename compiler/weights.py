@@ -10,10 +10,10 @@ import numpy as np
 
 from compiler.ir import ChipModule, Matrix, MatVec, Vector
 from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
+from npu.chip.isa import OPCODES
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import LUT_BYTES
 from npu.errors import CapacityError
-from npu.format import LUT_BYTES
-from npu.isa import OPCODES
-from npu.params import ChipParams
 
 # Segments whose matrices stay in the banks first: they run several times per encoder call.
 HOT_SEGMENTS = ("joiner", "decoder")

@@ -2,8 +2,8 @@
 
 `Interpreter` runs one graph, `GreedySearch` a transducer of three. Both reproduce TensorFlow Lite
 Micro in every bit. The loops are compiled by numba; every rounding in them comes from
-`npu.numerics`, every parameter from `npu.quantisation`. Nothing depends on thread count, vector
-width or call history beyond the LSTM states, so a result can be reproduced anywhere.
+`npu.model.numerics`, every parameter from `npu.model.quantisation`. Nothing depends on thread
+count, vector width or call history beyond the LSTM states, so a result can be reproduced anywhere.
 """
 
 from kernels.interpreter import Interpreter

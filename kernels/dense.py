@@ -3,8 +3,8 @@
 import numpy as np
 
 from npu.jit import kernel
-from npu.numerics import requantize, wrap_int32
-from npu.quantisation import MatVecParams
+from npu.model.numerics import requantize, wrap_int32
+from npu.model.quantisation import MatVecParams
 
 
 @kernel

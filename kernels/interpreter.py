@@ -9,7 +9,7 @@ from kernels import vector
 from kernels.lstm import LstmLayer
 from kernels.sparse import prepare_matrix
 from npu.errors import InputError
-from npu.graph import (
+from npu.model.graph import (
     Add,
     FullyConnected,
     Gather,
@@ -20,7 +20,7 @@ from npu.graph import (
     Reshape,
     verify,
 )
-from npu.quantisation import add_params, fully_connected_params, lookup_table, mul_params
+from npu.model.quantisation import add_params, fully_connected_params, lookup_table, mul_params
 
 Step = Callable[[], None]
 

@@ -4,16 +4,16 @@ import numpy as np
 
 from kernels.dense import check_array
 from kernels.sparse import prepare_matrix
-from npu.graph import Graph, Lstm
 from npu.jit import kernel
-from npu.numerics import (
+from npu.model.graph import Graph, Lstm
+from npu.model.numerics import (
     mul_affine,
     saturate,
     saturating_add_int16,
     sigmoid_int16,
     tanh_int16,
 )
-from npu.quantisation import LstmParams, MatVecParams, MulParams, lstm_params
+from npu.model.quantisation import LstmParams, MatVecParams, MulParams, lstm_params
 
 
 @kernel
@@ -90,7 +90,7 @@ class LstmLayer:
     Raises
     ------
     ModelError
-        As `npu.quantisation.lstm_params`.
+        As `npu.model.quantisation.lstm_params`.
     """
 
     def __init__(self, graph: Graph, op: Lstm):

@@ -4,8 +4,8 @@ import numpy as np
 
 from kernels.dense import DenseMatrix, check_matrix, check_product, folded_bias
 from npu.jit import kernel
-from npu.numerics import requantize
-from npu.quantisation import MatVecParams
+from npu.model.numerics import requantize
+from npu.model.quantisation import MatVecParams
 
 SPARSE_BELOW = 0.02
 """Density under which skipping zeros beats a processor's vector units. Measured at 768 x 192 and

@@ -7,8 +7,8 @@ import numpy as np
 from kernels import vector
 from kernels.interpreter import Interpreter
 from npu.errors import InputError, ModelError
-from npu.graph import Graph, Tensor
-from npu.quantisation import requantisation, rescale_table
+from npu.model.graph import Graph, Tensor
+from npu.model.quantisation import requantisation, rescale_table
 
 
 @dataclass

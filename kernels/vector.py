@@ -3,7 +3,7 @@
 import numpy as np
 
 from npu.jit import kernel
-from npu.numerics import add_affine, mul_affine
+from npu.model.numerics import add_affine, mul_affine
 
 
 @kernel

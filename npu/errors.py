@@ -6,7 +6,7 @@ Every message says what is wrong, where, with the value, and what to do about it
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from npu.isa import Status
+    from npu.chip.status import Status
 
 
 class NpuError(Exception):
@@ -46,8 +46,8 @@ class MachineError(NpuError):
 
     Attributes
     ----------
-    status : what the chip says (`npu.isa.Status`); None where a chip would not notice: a race, a
-        program that does not end, a wrong use of the simulator.
+    status : what the chip says (`npu.chip.status.Status`); None where a chip would not notice: a
+        race, a program that does not end, a wrong use of the simulator.
     pc : index of the command, None where there is none.
     """
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from npu import isa
+from npu.chip import isa
+from npu.chip.status import Status
 
 PAGE = Path(__file__).with_name("isa.md")
 
@@ -12,7 +13,7 @@ def page() -> str:
     lines = [
         "# Instruction set",
         "",
-        "Written by `python -m reports.isa_page` from `npu/isa.py`; edit that.",
+        "Written by `python -m reports.isa_page` from `npu/chip/isa.py`; edit that.",
         "",
         f"A command takes {isa.COMMAND_BYTES} bytes, little-endian. Bits 0 to 7 hold the opcode.",
         f"There are {isa.REGISTERS} scalar registers (32 bits, r0 is 0) and {isa.TAGS} tags.",
@@ -27,7 +28,7 @@ def page() -> str:
         )
         lines.append(f"| {op.code:#04x} | `{op.name}` | {op.unit} | `{op.summary}` | {fields} |")
     lines += ["", "When the chip stops it says why:", "", "| status | name |", "|---|---|"]
-    lines += [f"| {status.value} | {status.name} |" for status in isa.Status]
+    lines += [f"| {status.value} | {status.name} |" for status in Status]
     return "\n".join(lines) + "\n"
 
 

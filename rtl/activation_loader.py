@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 from rtl import interfaces
 from rtl.activations import activation_write
 

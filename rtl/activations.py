@@ -4,8 +4,8 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import ACTIVATION_BITS
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import ACTIVATION_BITS
 from rtl.ram import block_ram, read_after, write_group
 
 ACTIVATION_LATENCY = 2

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.numerics import ADD_LEFT_SHIFT
+from npu.model.numerics import ADD_LEFT_SHIFT
 from rtl.lookup import Function, Lookup, table_write
 from rtl.rescale import Rescale
 

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.numerics import INT8_MIN
+from npu.model.numerics import INT8_MIN
 
 
 class ArgMax(wiring.Component):

@@ -6,8 +6,8 @@ from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import WORD_BITS
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import WORD_BITS
 from rtl import interfaces
 from rtl.ram import block_ram, read_after, write_group
 

@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu import timing
-from npu.format import directory_words
-from npu.params import ChipParams
+from npu.chip import timing
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import directory_words
 from rtl.bank import word_address_bits
 
 RUN, VALUE = 0, 1

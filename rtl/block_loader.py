@@ -5,8 +5,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu import timing
-from npu.format import (
+from npu.chip import timing
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import (
     BLOCK_HEADER_BYTES,
     COUNTED,
     IN_ORDER,
@@ -26,7 +27,6 @@ from npu.format import (
     VERSION_AT,
     set_of_lane,
 )
-from npu.params import ChipParams
 from rtl import interfaces
 from rtl.codetable import CODE, CodeTable
 from rtl.decoder import ENTRIES_PER_ROW, table_write
@@ -50,7 +50,7 @@ class BlockLoader(wiring.Component):
     The lanes are in MAX_SETS groups; a code set goes to one of them, two or all. `ready` rises in
     the cycle behind the last read; the tables are complete two cycles later, before the lanes'
     first look-up. `error` rises at the end of the checks of the last set, before `ready`, or
-    earlier, exactly when `npu.format.unpack_block` refuses the block.
+    earlier, exactly when `npu.chip.weight_format.unpack_block` refuses the block.
 
     Parameters
     ----------

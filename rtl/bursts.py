@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from npu.params import ChipParams
-from npu.timing import BURST_BOUNDARY
+from npu.chip.params import ChipParams
+from npu.chip.timing import BURST_BOUNDARY
 from rtl.axi import ADDRESS_BITS
 
 

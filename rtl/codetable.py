@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import (
+from npu.chip.weight_format import (
     COUNTED,
     LENGTHS,
     MAX_CODE_BITS,
@@ -30,7 +30,7 @@ CODE = data.StructLayout(
         "offset": data.StructLayout({"en": 1, "length": range(LENGTHS), "value": INDEX_BITS}),
     }
 )
-"""A prefix code as all decoders of its kind need it; see `npu.format.CodeTable`."""
+"""A prefix code as all decoders of its kind need it; see `npu.chip.weight_format.CodeTable`."""
 
 
 class CodeTable(wiring.Component):
@@ -38,12 +38,13 @@ class CodeTable(wiring.Component):
 
     `ready` is high from LENGTHS + 1 cycles after `start` until the next one; `code` and `error` are
     valid then, and every offset has been on `code.offset`, the last one in the first such cycle.
-    `error` is high exactly when `npu.format.CodeTable.problem` is not None.
+    `error` is high exactly when `npu.chip.weight_format.CodeTable.problem` is not None.
 
     Members
     -------
     start : In, high for one cycle; the inputs below stay from then on.
-    counts : In, (COUNTED,) codes of lengths 1 to COUNTED; `npu.format.all_counts` says the others.
+    counts : In, (COUNTED,) codes of lengths 1 to COUNTED; `npu.chip.weight_format.all_counts` says
+        the others.
     raw_bits, entries : In.
     ready : Out.
     code : Out, CODE.

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from npu import timing
-from npu.params import ChipParams
+from npu.chip import timing
+from npu.chip.params import ChipParams
 from rtl.lane import RECORD_BITS, SUM_BITS, row_sum
 
 PICK_LATENCY = 2

@@ -1,4 +1,4 @@
-"""Commands in hardware: field views and the legality check, both made from `npu.isa.OPCODES`."""
+"""Commands in hardware: field views and the legality check, both from `npu.chip.isa.OPCODES`."""
 
 from collections import defaultdict
 
@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.isa import COMMAND_BYTES, OPCODES
+from npu.chip.isa import COMMAND_BYTES, OPCODES
 
 COMMAND_BITS = 8 * COMMAND_BYTES
 OPCODE_BITS = 8
@@ -45,7 +45,7 @@ def covered_bits(name: str) -> int:
 
 
 class CommandCheck(wiring.Component):
-    """Refuses what `npu.isa.decode` refuses: unknown opcodes, and bits outside every field.
+    """Refuses what `npu.chip.isa.decode` refuses: unknown opcodes, and bits outside every field.
 
     Bits that are stray in the same opcodes are OR-ed once, in front of a register.
 

@@ -5,9 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from npu.format import VERSION
-from npu.isa import COMMAND_BYTES, Status
-from npu.params import ChipParams
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.weight_format import VERSION
 from rtl import axi
 from rtl.axilite import AxiLite
 from rtl.dma import program_load

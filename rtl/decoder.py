@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import (
+from npu.chip.weight_format import (
     ENTRY_BITS,
     LENGTHS,
     MAX_CODE_BITS,
@@ -63,9 +63,9 @@ class StreamDecoder(wiring.Component):
     - C (2): table index and raw bits;
     - D (3): table entry.
 
-    Equal to `npu.twin.decoder` for a code whose `npu.format.CodeTable.problem` is None. The caller
-    keeps each ring ahead of its position (a word every two turns is enough for any bits) and checks
-    the lengths against the end of the stream.
+    Equal to `npu.twin.decoder` for a code whose `npu.chip.weight_format.CodeTable.problem` is None.
+    The caller keeps each ring ahead of its position (a word every two turns is enough for any bits)
+    and checks the lengths against the end of the stream.
 
     Parameters
     ----------

@@ -5,8 +5,9 @@ from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.isa import TAGS, Status
-from npu.params import ChipParams
+from npu.chip.isa import TAGS
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
 from rtl import axi
 from rtl.bursts import Bursts
 from rtl.interfaces import (
@@ -51,7 +52,7 @@ class Dma(wiring.Component):
     waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
     `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
     beats are taken in every cycle. The last cycle is DMA_DONE after the last beat or response,
-    for a tile what `npu.twin.tile` counts more (`npu.timing`, `npu.twin.dma`).
+    for a tile what `npu.twin.tile` counts more (`npu.chip.timing`, `npu.twin.dma`).
 
     Writes go burst by burst. AWVALID and WVALID rise in the same cycle; each stays until its own
     handshakes are done and waits for nothing on the other channel (AXI4, A3.3.1), so that the

@@ -13,7 +13,7 @@ once the chip neither runs nor moves, and only then does memory belong to the ho
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from npu import isa
+from npu.chip.status import Status
 from npu.errors import MachineError
 from rtl.registers import CONTROL, IRQ, STATUS, Field
 
@@ -57,9 +57,9 @@ def bit(fields: tuple[Field, ...], name: str) -> int:
     return 1 << next(field.lsb for field in fields if field.name == name)
 
 
-def error_of(status: int) -> isa.Status:
+def error_of(status: int) -> Status:
     """The error in a value of STATUS."""
-    return isa.Status(status // bit(STATUS, "error"))
+    return Status(status // bit(STATUS, "error"))
 
 
 BUSY = bit(STATUS, "running") | bit(STATUS, "loading") | bit(STATUS, "moving")
@@ -71,7 +71,7 @@ def load(address: int, n_commands: int) -> Steps:
     yield Write("PROGRAM_COMMANDS", n_commands)
     yield from _act("load", "loaded")
     error = error_of((yield Read("STATUS")))
-    if error != isa.Status.OK:
+    if error != Status.OK:
         raise MachineError(f"the program load failed: {error.name}", error)
 
 
@@ -86,7 +86,7 @@ def start(pc: int, arguments: dict[int, int] | None = None) -> Steps:
     yield Write("START_PC", pc)
     yield from _act("start", "halted")
     error = error_of((yield Read("STATUS")))
-    if error != isa.Status.OK:
+    if error != Status.OK:
         at = yield Read("ERROR_PC")
         raise MachineError(f"command {at}: {error.name}", error, at)
 

@@ -12,8 +12,9 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu import isa, timing
-from npu.params import ChipParams
+from npu.chip import isa, timing
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
 from rtl import verilog
 from rtl.registers import REGISTERS, RULES, Register
 from rtl.top import Chip
@@ -152,7 +153,7 @@ def description(params: ChipParams) -> dict:
         "parameters": params.model_dump(mode="json"),
         "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],
-        "status": {status.name: int(status) for status in isa.Status},
+        "status": {status.name: int(status) for status in Status},
         "commands": {
             opcode.name: {
                 "code": opcode.code,

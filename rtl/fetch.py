@@ -6,8 +6,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import STREAM_BITS, WORD_BITS, directory_words
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import STREAM_BITS, WORD_BITS, directory_words
 from rtl.bank import word_address_bits
 from rtl.barrel import RUN, VALUE, barrel
 from rtl.decoder import OFFSET_BITS, POSITION_BITS, RING_BITS, RING_WORDS, WORD_INDEX_BITS

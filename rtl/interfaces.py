@@ -1,11 +1,11 @@
-"""Signatures between the units, sized by `npu.params.ChipParams`.
+"""Signatures between the units, sized by `npu.chip.params.ChipParams`.
 
 All units live in one clock domain `sync`, have a synchronous reset, and keep to these contracts:
 
 - **Unit handshake** (`unit`): the sequencer raises `start` for one cycle, cycle S, with the command
   on `cmd` (stable until `done`). The unit raises `done` for one cycle, its last cycle E; `error`
-  (npu.isa.Status, 0 = none) is valid with it. S and E are the `start` and `end` of the twin's
-  retire record: E - S + 1 cycles, as `npu.timing` says.
+  (npu.chip.status.Status, 0 = none) is valid with it. S and E are the `start` and `end` of the
+  twin's retire record: E - S + 1 cycles, as `npu.chip.timing` says.
 - **Memories** are read synchronously: address and `en` in one cycle, data in the next, held while
   `en` is low. At most one compute unit or the DMA works on the vector SRAM at a time; ports of idle
   units drive zeros, so that users of a memory are OR-ed together.
@@ -16,9 +16,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import PARAM_WORD
-from npu.isa import COMMAND_BYTES, TAGS
-from npu.params import ChipParams
+from npu.chip.isa import COMMAND_BYTES, TAGS
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import PARAM_WORD
 
 STATUS_BITS = 4
 PC_BITS = 16
@@ -112,9 +112,9 @@ def host() -> wiring.Signature:
 
     `start` for one cycle while not `running`: `running` rises in the next cycle, the first FETCH,
     at command `pc`. `running` falls in the cycle after HALT's, or after a command in error: then
-    `error` (npu.isa.Status, 0 = none) and `error_pc` say why and where; both stay until reset.
-    While not `running`, `write` puts `value` into register `index` in this cycle's end, and `read`
-    shows register `index` (combinational, in every cycle).
+    `error` (npu.chip.status.Status, 0 = none) and `error_pc` say why and where; both stay until
+    reset. While not `running`, `write` puts `value` into register `index` in this cycle's end, and
+    `read` shows register `index` (combinational, in every cycle).
     """
     return wiring.Signature(
         {
@@ -144,10 +144,10 @@ def transfer() -> wiring.Signature:
     `open_tags` has a bit for every tag with an unfinished transfer (the bit falls in the cycle
     after the transfer's last, `npu.twin.dma.Transfer.done`; after an error it may stay). `done` is
     high for one cycle, the last, of every transfer that is not tagged (`kind` LOAD, STORE,
-    LOAD_REG, STORE_REG); `result` is the word that LOAD_REG read. `error` (npu.isa.Status) is valid
-    with `done`, for a tagged transfer at the latest in the cycle after its bit falls; it stays
-    until reset, and nothing is taken any more. `error_pc` is then the `word` of the transfer that
-    failed.
+    LOAD_REG, STORE_REG); `result` is the word that LOAD_REG read. `error` (npu.chip.status.Status)
+    is valid with `done`, for a tagged transfer at the latest in the cycle after its bit falls; it
+    stays until reset, and nothing is taken any more. `error_pc` is then the `word` of the transfer
+    that failed.
     """
     return wiring.Signature(
         {

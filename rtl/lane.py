@@ -8,9 +8,9 @@ from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu import timing
-from npu.format import ENTRY_BITS, MAX_RAW_BITS, ROWS_BITS, STREAM_BITS
-from npu.params import ChipParams
+from npu.chip import timing
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, ROWS_BITS, STREAM_BITS
 from rtl import interfaces
 from rtl.activations import ACTIVATION_LATENCY, ActivationCopy, activation_write
 from rtl.bank import WeightBank

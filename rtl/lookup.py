@@ -7,8 +7,8 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from npu.format import LUT_BYTES, PARAM_WORD
-from npu.numerics import SIGMOID_TABLE
+from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
+from npu.model.numerics import SIGMOID_TABLE
 
 ENTRIES = len(SIGMOID_TABLE)
 STEPS = [int(b) - int(a) for a, b in pairwise(SIGMOID_TABLE)]
@@ -33,8 +33,8 @@ class Lookup(wiring.Component):
     """`sigmoid_int16` and `tanh_int16` of an input in the table's scale, or an int8 table's byte.
 
     One element per cycle, never stalled; `y` belongs to the `x` of LATENCY cycles before. Equal to
-    `npu.numerics` for every int32 `x` = `scale_table_input(...)`. With `function.int8`, `x` is an
-    index 0..255 and `y` the signed byte that was written there.
+    `npu.model.numerics` for every int32 `x` = `scale_table_input(...)`. With `function.int8`, `x`
+    is an index 0..255 and `y` the signed byte that was written there.
 
     Members
     -------

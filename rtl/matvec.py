@@ -5,9 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import MAX_SETS, PARAM_WORD, WORD_BITS, directory_words, set_of_lane
-from npu.isa import OPCODES, Status
-from npu.params import ChipParams
+from npu.chip.isa import OPCODES
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.weight_format import MAX_SETS, PARAM_WORD, WORD_BITS, directory_words, set_of_lane
 from rtl import interfaces
 from rtl.activation_loader import ActivationLoader
 from rtl.barrel import Barrel
@@ -32,10 +33,10 @@ class MatVec(wiring.Component):
 
     From the cycle after `start` on, block, activations and streams load side by side; then the
     lanes run until the last element is written, and `done` follows that write. A command in error
-    ends with `done` and the first of its faults in the order of `npu.isa.Status`: what is refused
-    some cycles after the start, a block behind its checks, a corrupt stream then or when it is
-    seen; a wrong record at the end, for a stream that is corrupt further on comes first. Only more
-    than MAX_TILE_ROWS rows end it as soon as they are there. Elements may have been written by
+    ends with `done` and the first of its faults in the order of `npu.chip.status.Status`: what is
+    refused some cycles after the start, a block behind its checks, a corrupt stream then or when it
+    is seen; a wrong record at the end, for a stream that is corrupt further on comes first. Only
+    more than MAX_TILE_ROWS rows end it as soon as they are there. Elements may have been written by
     then.
 
     Parameters

@@ -8,9 +8,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import exact_log2
 
-from npu.format import PARAM_WORD
-from npu.isa import COMMAND_BYTES
-from npu.params import ChipParams
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import PARAM_WORD
 from rtl.interfaces import (
     bus_bits,
     param_read,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from npu.isa import REGISTERS as SCALARS
+from npu.chip.isa import REGISTERS as SCALARS
 
 # For every register; the exported JSON has them, too.
 RULES = (
@@ -71,7 +71,7 @@ STATUS = (
         "error",
         8,
         STATUS_BITS,
-        "why the chip stopped (npu.isa.Status), 0 = none; final when neither running nor moving",
+        "why the chip stopped (npu.chip.status), 0 = none; final when neither running nor moving",
     ),
 )
 IRQ = (

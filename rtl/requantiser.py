@@ -6,10 +6,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu import timing
-from npu.format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
-from npu.numerics import MAX_SHIFT, MIN_SHIFT
-from npu.params import ChipParams
+from npu.chip import timing
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY
 from rtl.lane import SUM_BITS, row_sum
@@ -29,7 +29,7 @@ def scale_write() -> wiring.Signature:
 
 
 class Requantiser(wiring.Component):
-    """`npu.numerics.requantize` of one row per cycle, or one per two cycles with `per_row`.
+    """`npu.model.numerics.requantize` of one row per cycle, or one per two cycles with `per_row`.
 
     The row's record lies at word `rows` + its index (times two with `per_row`, its scale behind
     it). The element is written timing.REQUANTISE - PICK_LATENCY cycles after the row came, so

@@ -17,7 +17,7 @@ def split_shift(shift) -> tuple:
 class Rescale(wiring.Component):
     """`multiply_by_quantized_multiplier` plus a zero point, one value per cycle, never stalled.
 
-    Equal to `npu.numerics` for every int32 `x`, multiplier 0..2^31 - 1 and shift -32..31
+    Equal to `npu.model.numerics` for every int32 `x`, multiplier 0..2^31 - 1 and shift -32..31
     (`left` = max(shift, 0), `right` = max(-shift, 0)): x << left, wrapped to int32; the rounding,
     doubling high product; a rounding division by 2^right; plus `zero`, wrapped to int32. A
     multiplier of 2^31 stands for 1 and leaves `x << left` as it is.

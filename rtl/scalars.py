@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.isa import REGISTERS
+from npu.chip.isa import REGISTERS
 
 
 class ScalarRegisters(wiring.Component):

@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.isa import OPCODES, REGISTERS, Status
-from npu.params import ChipParams
+from npu.chip.isa import OPCODES, REGISTERS
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
 from rtl.commands import COMMAND_BITS, CommandCheck, fields, is_opcode, unit_opcodes
 from rtl.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
 from rtl.scalars import ScalarRegisters

@@ -5,9 +5,8 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.format import ROWS_BITS, STREAM_BITS, WORD_BITS, directory_words
-from npu.params import ChipParams
-from npu.tile import (
+from npu.chip.params import ChipParams
+from npu.chip.tile import (
     HEADER,
     HEADER_WORDS,
     LOOK_UP_BEATS,
@@ -17,6 +16,7 @@ from npu.tile import (
     most_front,
     tail_bits,
 )
+from npu.chip.weight_format import ROWS_BITS, STREAM_BITS, WORD_BITS, directory_words
 from rtl.interfaces import bank_bus_words, bank_write, bus_bits
 
 LENGTH_BITS = 17
@@ -25,7 +25,7 @@ OFFSET_BITS = exact_log2(WORD_BITS)
 
 
 class TileDealer(wiring.Component):
-    """Writes a tile into the banks (`npu.tile`): the bodies as their beats come, then the rest.
+    """Writes a tile into the banks (`npu.chip.tile`): bodies as their beats come, then the rest.
 
     Takes a beat in every cycle. The front is kept in a memory. While it comes the first bodies'
     lengths are looked up, each other one when the body two before it ends. Behind the last beat the

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 from rtl import axi
 from rtl.control import Control
 from rtl.dma import Dma

@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from npu import timing
-from npu.format import LUT_BYTES, PARAM_WORD
-from npu.isa import OPCODES, ElementType, Status
-from npu.params import ChipParams
-from npu.twin.vector import FIXED_TYPES
+from npu.chip import timing
+from npu.chip.isa import FIXED_TYPES, OPCODES, ElementType
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from rtl.alu import Alu
 from rtl.argmax import ArgMax
 from rtl.commands import fields, is_opcode, unit_opcodes
@@ -85,7 +85,7 @@ class _Operand:
 
 
 class VectorUnit(wiring.Component):
-    """Executes the vector commands of `npu.isa` in the cycles of `npu.timing.vector`.
+    """Executes the vector commands of `npu.chip.isa` in the cycles of `npu.chip.timing.vector`.
 
     A group of `vector_elements` elements is read, computed and written per cycle (per ADD_PASSES
     cycles for VADD, whose elements pass the requantiser three times). An int8 group is half an SRAM

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu import timing
-from npu.isa import OPCODES
-from npu.numerics import INT16_MAX, INT16_MIN
+from npu.chip import timing
+from npu.chip.isa import OPCODES
+from npu.model.numerics import INT16_MAX, INT16_MIN
 from rtl.alu import Control
 from rtl.commands import COMMAND_BITS, fields, is_opcode
 from rtl.rescale import split_shift

@@ -1,7 +1,7 @@
 """A slow oracle for the arithmetic: exact integers and fractions, one idea per line.
 
 Written from the public definitions (TFLite's quantisation specification and the contracts of
-gemmlowp's fixed-point functions), not from `npu.numerics`, which it must never import.
+gemmlowp's fixed-point functions), not from `npu.model.numerics`, which it must never import.
 """
 
 from fractions import Fraction

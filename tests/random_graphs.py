@@ -6,7 +6,8 @@ weights from all zero to dense, chips on which hardly anything stays resident.
 
 import numpy as np
 
-from npu.graph import (
+from npu.chip.params import ChipParams, load_params
+from npu.model.graph import (
     Activation,
     Add,
     FullyConnected,
@@ -23,7 +24,6 @@ from npu.graph import (
     Tanh,
     Tensor,
 )
-from npu.params import ChipParams, load_params
 from npu.twin.memory import BusSchedule, WriteOrder
 
 MAX_WIDTH, MAX_ROWS = 40, 130

@@ -1,4 +1,4 @@
-"""The weight codec: int8 matrices to the bits of `npu/format.py`, and back.
+"""The weight codec: int8 matrices to the bits of `npu/chip/weight_format.py`, and back.
 
     packed = compress(weights)          # deals rows, chooses codes, encodes
     compress(weights, cycle_bits=BYTES_FIRST)   # fewest bytes, where zeros are few
@@ -6,7 +6,8 @@
     packed.decode()                     # the weights again
     packed.stats()                      # every bit accounted for
     Packed.from_bytes(packed.to_bytes())   # with checksums
-    packed.tile()                       # the bytes of the sections; npu.format.pack_block for codes
+    packed.tile()                       # the bytes of the sections;
+    npu.chip.weight_format.pack_block for codes
 
 `encode` takes dealt rows and given codes, `choose_sets` searches codes for dealt rows, `arrange`
 deals. How a decoder works is in `compiler/codec/README.md`; its step is `npu.twin.decoder`, which

@@ -22,8 +22,8 @@ from compiler.codec.steps import Part
 from compiler.codec.swaps import exchange_rows, order_rows, swap_lanes
 from compiler.codec.symbols import CYCLE_BITS, Plan, as_coded, check_cycle_bits, joined, make_plan
 from compiler.codec.tables import choose_sets
-from npu import timing
-from npu.format import SETS, WORD_BITS, CodeSet, block_bytes
+from npu.chip import timing
+from npu.chip.weight_format import SETS, WORD_BITS, CodeSet, block_bytes
 
 # A cycle of a product in cycles of a lane. A set costs about 24 of every product, and a row too
 # many in the fullest slot its symbols: neither for a few bytes.
@@ -37,7 +37,7 @@ UNEVEN = 1.01
 class Lanes(Protocol):
     """What the decoders are: so many lanes of so many threads, and the bus that feeds them.
 
-    `slots` = lanes * threads; `npu.params.ChipParams` is one.
+    `slots` = lanes * threads; `npu.chip.params.ChipParams` is one.
     """
 
     @property

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npu.format import WORD_BITS
+from npu.chip.weight_format import WORD_BITS
 from npu.jit import kernel
 
 

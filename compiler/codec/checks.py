@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from npu.format import SETS, CodeSet, CodeTable
+from npu.chip.weight_format import SETS, CodeSet, CodeTable
 
 STREAMS = ("run", "value")
 # Sections are padded to bus words, so a bus without bounds takes memory without bounds.

@@ -7,7 +7,14 @@ algorithm for optimal length-limited Huffman codes", J. ACM 37 (1990).
 import numpy as np
 
 from compiler.codec.checks import as_whole, check_count, table_problem
-from npu.format import LENGTHS, MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS, CodeTable
+from npu.chip.weight_format import (
+    LENGTHS,
+    MAX_CODE_BITS,
+    MAX_RAW_BITS,
+    MAX_SYMBOL_BITS,
+    MAX_SYMBOLS,
+    CodeTable,
+)
 from npu.jit import kernel
 
 MAX_ENTRY = int(np.iinfo(np.uint8).max)

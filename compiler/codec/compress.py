@@ -9,7 +9,7 @@ from compiler.codec.arrange import Lanes, arrange, check_lanes
 from compiler.codec.checks import DEFAULT_BUS_BYTES
 from compiler.codec.packed import Packed, encode
 from compiler.codec.symbols import CYCLE_BITS, as_coded
-from npu.format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
+from npu.chip.weight_format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ swaps between the fullest slot and the others take off most of what is left.
 
 import numpy as np
 
+from npu.chip.weight_format import MAX_SLOT_ROWS
 from npu.errors import CapacityError
-from npu.format import MAX_SLOT_ROWS
 from npu.jit import kernel
 
 MAX_EXCHANGES = 500

@@ -31,8 +31,7 @@ from compiler.codec.symbols import (
 )
 from compiler.codec.tables import choose_sets
 from compiler.codec.tile import bank_words, pack_tile, read_slots, tile_words
-from npu.errors import CapacityError, ImageError
-from npu.format import (
+from npu.chip.weight_format import (
     MAX_SLOT_ROWS,
     MAX_STREAM_BITS,
     MAX_TILE_ROWS,
@@ -44,6 +43,7 @@ from npu.format import (
     directory_words,
     set_of_lane,
 )
+from npu.errors import CapacityError, ImageError
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Packed:
         return weights[:, : self.shape[1]]
 
     def tile(self, bus_bytes: int | None = None) -> bytes:
-        """The sections as they lie in external memory (`npu.tile`).
+        """The sections as they lie in external memory (`npu.chip.tile`).
 
         bus_bytes : a power of two, at least 4, by default what the matrix was made for. Raises
         CapacityError for sections too unlike in length.
@@ -227,7 +227,7 @@ class Packed:
 
 
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
-    """Run and value entries of each set, as `npu.timing.load_block` counts them."""
+    """Run and value entries of each set, as `npu.chip.timing.load_block` counts them."""
     return [(len(run.entries), len(value.entries)) for run, value in sets]
 
 

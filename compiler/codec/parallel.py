@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TypeVar
 
-from npu.format import set_of_lane
+from npu.chip.weight_format import set_of_lane
 
 Result = TypeVar("Result")
 

@@ -16,9 +16,9 @@ import numpy as np
 from compiler.codec.checks import STREAMS, as_slots, check_count, check_sections, check_sets
 from compiler.codec.parallel import mapped, parts
 from compiler.codec.symbols import joined
-from npu.compiled import directory_words, read_directory
+from npu.chip.compiled import directory_words, read_directory
+from npu.chip.weight_format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.errors import ImageError
-from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.jit import kernel
 
 

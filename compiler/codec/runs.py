@@ -7,7 +7,7 @@ import numpy as np
 from compiler.codec.codebook import longest_code, optimal_lengths, table_of
 from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
-from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
+from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
 
 REPLANS = 4
@@ -45,7 +45,7 @@ def _lengths(
 
     One is the best code for the entries, (n,) int64, ascending, used `counts` times. The other is
     in order: runs 0, 1, 2, ... up to the last entry, no longer run with a shorter code. That takes
-    no bytes in the matrix block (`npu.format`).
+    no bytes in the matrix block (`npu.chip.weight_format`).
     """
     lengths = optimal_lengths(counts, max_bits)
     bits = (counts * lengths).sum() + table_bits(len(entries))

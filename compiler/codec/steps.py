@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.codec.bits import count_slots
 from compiler.codec.symbols import as_coded, joined
-from npu.compiled import padded_entries
+from npu.chip.compiled import padded_entries
 from npu.jit import kernel
 
 Part = tuple[np.ndarray, Sequence[np.ndarray]]

@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from npu.chip.weight_format import (
+    SCALE_DTYPE,
+    VERSION,
+    CodeSet,
+    block_size,
+    pack_block,
+    unpack_block,
+)
 from npu.errors import ImageError
-from npu.format import SCALE_DTYPE, VERSION, CodeSet, block_size, pack_block, unpack_block
 
 MAGIC = b"ZSPK"
 CONTAINER_VERSION = 1

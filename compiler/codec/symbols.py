@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.codebook import codes
-from npu.format import CodeSet
+from npu.chip.weight_format import CodeSet
 from npu.jit import kernel
 
 # What a lane's cycle is worth in bits: an explicit zero takes one besides its bits. At BYTES_FIRST

@@ -16,7 +16,7 @@ from compiler.codec.runs import choose_runs
 from compiler.codec.steps import Part, Steps, count_steps, table_bits
 from compiler.codec.symbols import CYCLE_BITS, as_coded, check_cycle_bits
 from compiler.codec.values import choose_values
-from npu.format import SETS, CodeSet, CodeTable, set_of_lane
+from npu.chip.weight_format import SETS, CodeSet, CodeTable, set_of_lane
 
 # What an explicit zero's value costs before anything is known: a rare symbol in a sparse matrix, a
 # frequent one where it takes the place of a run.

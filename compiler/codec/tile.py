@@ -1,12 +1,10 @@
-"""The sections of a matrix as they lie in external memory: a tile (`npu.tile`)."""
+"""The sections of a matrix as they lie in external memory: a tile (`npu.chip.tile`)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from npu.errors import CapacityError, ImageError
-from npu.format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS, directory_words
-from npu.tile import (
+from npu.chip.tile import (
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
@@ -14,6 +12,8 @@ from npu.tile import (
     least_front,
     tail_bits,
 )
+from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS, directory_words
+from npu.errors import CapacityError, ImageError
 
 _MOST = {name: (1 << width) - 1 for name, (_, width) in HEADER.items()}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from compiler.codec.codebook import code_table, longest_code, optimal_lengths
 from compiler.codec.steps import table_bits
-from npu.format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
+from npu.chip.weight_format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
 from npu.jit import kernel
 
 VALUES = 256

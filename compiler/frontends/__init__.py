@@ -1,4 +1,4 @@
-"""Front ends: model files to `npu.graph.Graph`.
+"""Front ends: model files to `npu.model.graph.Graph`.
 
 Each reads one file format with the library that its community publishes, refuses what the chip
 cannot run with the operator's name and place, and hands back a verified graph. Damaged files give

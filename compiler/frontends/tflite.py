@@ -1,4 +1,4 @@
-"""TFLite flatbuffers to `npu.graph.Graph`, through the published schema classes.
+"""TFLite flatbuffers to `npu.model.graph.Graph`, through the published schema classes.
 
 The table of supported operators is data: an operator has a list of constraints, and a constraint's
 docstring is both the line of the generated table and the text of the error.
@@ -23,9 +23,9 @@ from tflite.TensorType import TensorType
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.forms import explanation, no_model, several
-from npu import graph as ir
 from npu.errors import ModelError, NpuError, UnsupportedError
 from npu.files import read_file
+from npu.model import graph as ir
 from npu.text import printable
 
 # The flatbuffers runtime checks nothing; on damaged offsets it raises whatever Python does.

@@ -22,9 +22,9 @@ from compiler.codec import (
 )
 from compiler.codec.ideal import ideal_bits
 from compiler.codec.peers import SIZES, Coder, coders
+from npu.chip.params import PRESETS, ChipParams, load_params
+from npu.chip.weight_format import SCALE_DTYPE, pack_block
 from npu.cli._codec_cases import SEED, Case, synthetic
-from npu.format import SCALE_DTYPE, pack_block
-from npu.params import PRESETS, ChipParams, load_params
 
 OURS, QUICK = "zeroskip", "zeroskip quick"
 # What a cycle is worth: prices that are tried, on matrices of so many zeros.

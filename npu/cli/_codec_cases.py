@@ -12,7 +12,7 @@ from compiler.codec import entropy_bits
 from compiler.compile import lower
 from compiler.ir import Matrix, MatVec
 from compiler.model import Model
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 
 SHAPE = (512, 640)  # 320 Ki weights
 LARGER = (1024, 1280)  # four times as many

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from npu.analysis.profile import UNITS, LayerCycles, Measurement
+from npu.chip.isa import decode_program
+from npu.chip.work import utilisation
 from npu.cli._models import layer_label
 from npu.cli._output import table
-from npu.image import Image, LayerInfo
-from npu.isa import decode_program
-from npu.profile import UNITS, LayerCycles, Measurement
+from npu.runtime.image import Image, LayerInfo
 from npu.twin.tile import deal
-from npu.work import utilisation
 
 
 def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from npu.chip.trace import Retire
 from npu.cli._npz import Wanted, read_inputs
 from npu.cli._speech import Speech
 from npu.errors import InputError, MachineError, ModelError
-from npu.image import Image, TensorInfo
-from npu.runtime import GraphSession, MachineFactory, TransducerSession
-from npu.trace import Retire
+from npu.runtime.image import Image, TensorInfo
+from npu.runtime.sessions import GraphSession, MachineFactory, TransducerSession
 
 PS_PER_CYCLE = 10
 """Of the waveforms that `rtl/sim/harness.cpp` writes."""

@@ -14,12 +14,12 @@ import click
 from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
-from npu.budget import NO_END
+from npu.chip.params import ChipParams, load_params
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
-from npu.image import Image
-from npu.params import ChipParams, load_params
-from npu.runtime import MachineFactory
+from npu.runtime.image import Image
+from npu.runtime.sessions import MachineFactory
+from npu.twin.limit import NO_END
 from npu.twin.machine import Machine
 
 DEFAULT_CHIP = "edge"

@@ -20,18 +20,18 @@ from compiler import Model
 from compiler.model import TRANSDUCER_GRAPHS
 from kernels import GreedySearch
 from kernels import Recording as KernelRecording
-from npu.audio import require_samples, stream_audio
-from npu.energy import Activity, energy_uj, powered_seconds
+from npu.analysis.energy import Activity, energy_uj, powered_seconds
+from npu.analysis.profile import Profile
+from npu.chip.params import ChipParams
+from npu.chip.work import Work
 from npu.errors import ImageError, ModelError
-from npu.features import FeatureExtractor
-from npu.image import Image
-from npu.model_config import FrontendConfig, ModelConfig, Tokens
-from npu.params import ChipParams
-from npu.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
-from npu.profile import Profile
-from npu.runtime import MachineFactory, Observer, Recording, TransducerSession
+from npu.model.config import FrontendConfig, ModelConfig, Tokens
+from npu.runtime.image import Image
+from npu.runtime.sessions import MachineFactory, Observer, Recording, TransducerSession
+from npu.speech.audio import require_samples, stream_audio
+from npu.speech.features import FeatureExtractor
+from npu.speech.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
 from npu.twin.machine import Machine
-from npu.work import Work
 
 
 class OnChip:

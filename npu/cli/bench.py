@@ -19,7 +19,7 @@ from npu.cli._models import (
     machine_of,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
-from npu.image import Image
+from npu.runtime.image import Image
 
 DEFAULT_CHIP = "edge"
 DEFAULT_MODEL = "commands_rnnt"

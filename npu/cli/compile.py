@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from compiler import load_model
+from npu.analysis.profile import Measurement, measure
 from npu.cli._layers import (
     layer_report,
     layer_table,
@@ -27,8 +28,7 @@ from npu.cli._models import (
 )
 from npu.cli._output import console, emit_json, require_place, write_atomic
 from npu.errors import ModelError
-from npu.image import Image
-from npu.profile import Measurement, measure
+from npu.runtime.image import Image
 
 
 @click.command()

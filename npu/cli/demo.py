@@ -33,9 +33,9 @@ from npu.cli._speech import (
     peak_memory_mib,
     transcribe,
 )
-from npu.image import Image
-from npu.phrases import Engine
-from npu.runtime import Recording
+from npu.runtime.image import Image
+from npu.runtime.sessions import Recording
+from npu.speech.phrases import Engine
 
 MODEL = "commands_rnnt"
 COMPARED = ("encoder_out", "logits", "tokens")

@@ -12,6 +12,8 @@ from rich.console import Console
 from compiler import Model, check_model, examine_model, load_model
 from compiler.codec import entropy_bits
 from compiler.frontends import Verdict, supported_operators
+from npu.chip.isa import decode_program
+from npu.chip.params import ChipParams
 from npu.cli._layers import layer_report, layer_table, memory_report, memory_table, totals
 from npu.cli._models import (
     chip_option,
@@ -25,10 +27,8 @@ from npu.cli._models import (
 )
 from npu.cli._output import console, emit_json, require_place, table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
-from npu.graph import Graph, Quantization, Tensor
-from npu.image import Image
-from npu.isa import decode_program
-from npu.params import ChipParams
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.runtime.image import Image
 
 SHOWN_COMMANDS = 24
 

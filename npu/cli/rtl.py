@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from npu.chip.params import load_params
 from npu.cli._models import rtl_module
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
-from npu.params import load_params
 
 DEFAULT_CHIP = "tiny"
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler import Model, load_model
 from kernels import Interpreter
+from npu.chip.work import Work
 from npu.cli._models import (
     chip_option,
     compile_for,
@@ -30,9 +31,8 @@ from npu.cli._models import (
 from npu.cli._npz import Wanted, npz_writer, read_inputs
 from npu.cli._output import console, emit_json, progress, require_place, table, write_atomic
 from npu.errors import ModelError
-from npu.image import Image
-from npu.runtime import GraphSession
-from npu.work import Work
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession
 
 LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from npu.chip.params import ChipParams, load_params
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from npu.params import ChipParams, load_params
 from rtl.synth import (
     CHIP,
     DEVICES,

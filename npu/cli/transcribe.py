@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from compiler import load_model
-from npu.audio import MOST_CHANNELS, stream_audio
+from npu.chip.params import ChipParams
 from npu.cli._models import (
     chip_option,
     engine_option,
@@ -38,8 +38,8 @@ from npu.cli._speech import (
     transcribe,
 )
 from npu.errors import ModelError
-from npu.params import ChipParams
-from npu.phrases import END_SECONDS, Engine
+from npu.speech.audio import MOST_CHANNELS, stream_audio
+from npu.speech.phrases import END_SECONDS, Engine
 
 TOO_LATE = 1
 

@@ -18,6 +18,8 @@ from rich.console import Console
 from compiler import Model, load_model
 from kernels import GreedySearch, Interpreter
 from kernels import Recording as KernelRecording
+from npu.chip.isa import decode_program
+from npu.chip.trace import Retire
 from npu.cli._lockstep import (
     MOST_CALLS,
     Clocked,
@@ -43,10 +45,8 @@ from npu.cli._models import (
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._speech import kernels_engine
 from npu.errors import MachineError
-from npu.image import Image
-from npu.isa import decode_program
-from npu.runtime import GraphSession, Recording, TransducerSession
-from npu.trace import Retire
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession, Recording, TransducerSession
 
 DEFAULT_CHIP = "tiny"
 DIFFERENT = 1

@@ -6,13 +6,13 @@ MAX_SYMBOL_BITS bits and has no state; the caller keeps the bit position, checks
 of its stream and advances it by the length that comes back.
 
 The arrays `limits`, `offsets` (LENGTHS,) int64 and `entries` (n,) uint8 come from an
-`npu.format.CodeTable` whose `problem()` is None: with such a table no window, whatever its bits,
-selects an entry outside the table.
+`npu.chip.weight_format.CodeTable` whose `problem()` is None: with such a table no window, whatever
+its bits, selects an entry outside the table.
 """
 
 import numpy as np
 
-from npu.format import (
+from npu.chip.weight_format import (
     LENGTHS,
     MAX_CODE_BITS,
     MAX_SYMBOL_BITS,

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npu import timing
+from npu.chip import timing
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.timing import BURST_BOUNDARY
 from npu.errors import MachineError
-from npu.isa import Status
 from npu.jit import kernel
-from npu.params import ChipParams
-from npu.timing import BURST_BOUNDARY
 from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 
 # When a transfer that never has its turn is done.

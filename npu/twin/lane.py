@@ -7,7 +7,7 @@ turn the sum so far enters the lane's result FIFO, and the product begins the ne
 that ends a slot's last row, its terminator, has no product. A turn is skipped while the FIFO could
 overflow from rows already in the pipeline. Refilling the bit windows never costs a turn: each
 stream gets one 32-bit bank word per two turns, and two symbols take at most 32 bits (see
-npu.format.MAX_SYMBOL_BITS).
+npu.chip.weight_format.MAX_SYMBOL_BITS).
 
 The requantiser takes one finished row at a time from the lanes in round-robin order, reads its
 record (one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
@@ -15,12 +15,12 @@ record (one cycle, two with a scale per row) and writes the element REQUANTISE c
 
 import numpy as np
 
-from npu import timing
-from npu.compiled import directory_words, read_directory, set_of_lane
-from npu.format import ACTIVATION_BITS, WORD_BITS
-from npu.isa import Status
+from npu.chip import timing
+from npu.chip.compiled import directory_words, read_directory, set_of_lane
+from npu.chip.status import Status
+from npu.chip.weight_format import ACTIVATION_BITS, WORD_BITS
 from npu.jit import kernel
-from npu.numerics import MAX_SHIFT, MIN_SHIFT, requantize, wrap_int32
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT, requantize, wrap_int32
 from npu.twin.decoder import decode_run, decode_value
 
 _LANE_PIPELINE = timing.LANE_PIPELINE

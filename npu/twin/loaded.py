@@ -7,7 +7,7 @@ bytes from the same place, and a command is known by the numbers of what it read
 
 import numpy as np
 
-from npu.isa import Command
+from npu.chip.isa import Command
 from npu.twin.matvec import Reads
 
 # Bytes that are kept to recognise them.

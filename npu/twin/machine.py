@@ -11,20 +11,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npu import isa, timing
-from npu.budget import NO_END, Budget
+from npu.chip import isa, timing
+from npu.chip.isa import Command, ElementType
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.trace import Retire
+from npu.chip.weight_format import LUT_BYTES, PARAM_WORD, WORD_BITS
+from npu.chip.work import Work
 from npu.errors import ImageError, MachineError
-from npu.format import LUT_BYTES, PARAM_WORD, WORD_BITS
-from npu.isa import Command, ElementType, Status
-from npu.params import ChipParams
-from npu.trace import Retire
 from npu.twin import vector
 from npu.twin.dma import NEVER, Dma
+from npu.twin.limit import NO_END, Budget
 from npu.twin.loaded import Loaded
 from npu.twin.matvec import MatVec, Plan, Product, Spans
 from npu.twin.memory import BusSchedule, ExternalMemory
 from npu.twin.tile import Dealt, deal
-from npu.work import Work
 
 # A start that has not halted after this many commands never will: the image is not ours.
 MAX_COMMANDS = 50_000_000
@@ -77,7 +78,7 @@ class Machine:
     ----------
     params : ChipParams.
     memory_bytes : size of the external memory that is simulated.
-    program : raw program (see `npu.isa`).
+    program : raw program (see `npu.chip.isa`).
     schedule : when the bus is ready; default always.
     step : step every lane in every cycle instead of remembering the cycles of a command.
     observer : called after every command with (Retire, Machine), for lockstep and probes.

@@ -10,9 +10,11 @@ from functools import partial
 
 import numpy as np
 
-from npu import timing
-from npu.errors import MachineError
-from npu.format import (
+from npu.chip import timing
+from npu.chip.isa import Command, ElementType
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.weight_format import (
     MAX_STREAM_BITS,
     MAX_SYMBOLS,
     MAX_TILE_ROWS,
@@ -28,8 +30,7 @@ from npu.format import (
     directory_words,
     unpack_block,
 )
-from npu.isa import Command, ElementType, Status
-from npu.params import ChipParams
+from npu.errors import MachineError
 from npu.twin import lane
 from npu.twin.vector import NUMPY
 
@@ -56,7 +57,7 @@ class Work:
 
 
 Spans = tuple[tuple[str, int, int], ...]
-"""(space, first, end) in the units of `npu.isa`."""
+"""(space, first, end) in the units of `npu.chip.isa`."""
 
 
 @dataclass(frozen=True, eq=False)

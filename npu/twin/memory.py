@@ -10,9 +10,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
 from npu.errors import MachineError
-from npu.isa import Status
-from npu.params import ChipParams
 
 
 def _always() -> np.ndarray:

@@ -1,14 +1,12 @@
-"""Deals a tile to the weight banks: what the DMA's dealer makes of `npu.tile`."""
+"""Deals a tile to the weight banks: what the DMA's dealer makes of `npu.chip.tile`."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from npu import timing
-from npu.compiled import directory_words
-from npu.format import MAX_SLOT_ROWS, MAX_STREAM_BITS, MAX_TILE_ROWS, STREAM_BITS, WORD_BITS
-from npu.jit import kernel
-from npu.tile import (
+from npu.chip import timing
+from npu.chip.compiled import directory_words
+from npu.chip.tile import (
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
@@ -17,6 +15,14 @@ from npu.tile import (
     most_front,
     tail_bits,
 )
+from npu.chip.weight_format import (
+    MAX_SLOT_ROWS,
+    MAX_STREAM_BITS,
+    MAX_TILE_ROWS,
+    STREAM_BITS,
+    WORD_BITS,
+)
+from npu.jit import kernel
 
 # What `deal` finds wrong with a tile.
 TILE_FAULTS = {
@@ -49,7 +55,7 @@ def read_bits(words, bit, width):
 
 @kernel
 def _deal(tile, banks, first, threads, fewest, most, heads, tail_width, ends):
-    """See `deal`; fewest, most, heads, tail_width : `npu.tile`'s least_front and so on.
+    """See `deal`; fewest, most, heads, tail_width : `npu.chip.tile`'s least_front and so on.
 
     ends : (lanes,) int64, set to the ends of the sections. Returns (fault, lane, found, least,
     most, cycles).

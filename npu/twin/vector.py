@@ -1,7 +1,7 @@
 """Vector unit: element-wise commands on SRAM, `vector_elements` elements per cycle.
 
 Each group of elements is read, computed and written in pipeline; a destination that overlaps a
-source must be that source exactly. Latencies are those of `npu.timing.vector`.
+source must be that source exactly. Latencies are those of `npu.chip.timing.vector`.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from npu.isa import Command, ElementType
+from npu.chip.isa import FIXED_TYPES, Command, ElementType
 from npu.jit import kernel
-from npu.numerics import (
+from npu.model.numerics import (
     add_affine,
     mul_affine,
     requantize,
@@ -88,16 +88,6 @@ def _argmax(a):
 NUMPY: dict[ElementType, np.dtype] = {
     ElementType.INT8: np.dtype(np.int8),
     ElementType.INT16: np.dtype("<i2"),
-}
-
-# Types of the commands whose operands have only one.
-FIXED_TYPES = {
-    "VADD": (ElementType.INT8, ElementType.INT8, ElementType.INT8),
-    "VADDS": (ElementType.INT16, ElementType.INT16, ElementType.INT16),
-    "VSIGMOID": (ElementType.INT16, None, ElementType.INT16),
-    "VTANH": (ElementType.INT16, None, ElementType.INT16),
-    "VLUT": (ElementType.INT8, None, ElementType.INT8),
-    "VARGMAX": (ElementType.INT8, None, None),
 }
 
 

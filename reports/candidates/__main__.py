@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from compiler import load_model
+from npu.chip.params import ChipParams, load_params
 from npu.cli._codec_cases import Case, model_cases, synthetic_cases
 from npu.cli._output import emit_json, progress
 from npu.cli.bench import DEFAULT_CHIP, DEFAULT_MODEL
-from npu.params import ChipParams, load_params
 from reports.candidates import gates, page
 from reports.candidates.sizes import NAMES, measure
 from rtl.synth import DEVICES, SPEED_GRADE, require_tools, tool_versions

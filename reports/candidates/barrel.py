@@ -3,7 +3,7 @@
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
+from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
 from rtl.codetable import RAW_BITS
 from rtl.decoder import POSITION_BITS, WORD_INDEX_BITS, StreamDecoder, ring_write
 

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Out
 
-from npu.format import MAX_SYMBOL_BITS
+from npu.chip.weight_format import MAX_SYMBOL_BITS
 from reports.candidates.barrel import Barrel
 
 ALIGNMENT_BITS = 2

@@ -8,8 +8,8 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from npu.format import ENTRY_BITS, MAX_CODE_BITS, MAX_SYMBOLS
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import ENTRY_BITS, MAX_CODE_BITS, MAX_SYMBOLS
 from reports.candidates import lookup_decoder, rice, sizes
 from reports.candidates.fixed_decoder import FixedDecoder
 from reports.candidates.lookup_decoder import FILL_CYCLES, WINDOWS, LookupDecoder

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import (
+from npu.chip.weight_format import (
     ENTRY_BITS,
     MAX_CODE_BITS,
     MAX_RAW_BITS,

@@ -10,7 +10,7 @@ on no zero but the number in 8 bits. So a symbol takes at most 16 bits, as ours 
 import numpy as np
 
 from compiler.codec.bits import put
-from npu.format import MAX_SYMBOL_BITS, WORD_BITS
+from npu.chip.weight_format import MAX_SYMBOL_BITS, WORD_BITS
 from npu.jit import kernel
 
 NUMBERS = 256

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from npu.format import ENTRY_BITS, MAX_SYMBOL_BITS
+from npu.chip.weight_format import ENTRY_BITS, MAX_SYMBOL_BITS
 from reports.candidates.barrel import Barrel
 from reports.candidates.rice import ESCAPE, NUMBER_BITS, NUMBERS, PARAMETERS
 from rtl.ram import block_ram, read_after, write_group

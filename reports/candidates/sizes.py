@@ -10,10 +10,17 @@ import numpy as np
 from compiler.codec import Packed, encode
 from compiler.codec.reading import RUN, STREAMS
 from compiler.codec.symbols import fill_codes
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import (
+    MAX_SYMBOL_BITS,
+    PARAM_WORD,
+    CodeSet,
+    CodeTable,
+    padded_entries,
+    set_bytes,
+)
 from npu.cli._codec import packed
 from npu.cli._codec_cases import Case
-from npu.format import MAX_SYMBOL_BITS, PARAM_WORD, CodeSet, CodeTable, padded_entries, set_bytes
-from npu.params import ChipParams
 from reports.candidates import rice, tans
 from reports.candidates.streams import Streams, flat_table, shares, streams_of, tile_bytes
 

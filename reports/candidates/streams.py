@@ -11,7 +11,7 @@ from compiler.codec.packed import measure
 from compiler.codec.parallel import parts
 from compiler.codec.symbols import as_coded, joined, make_plan
 from compiler.codec.tile import tile_words
-from npu.format import (
+from npu.chip.weight_format import (
     LENGTHS,
     WORD_BITS,
     CodeSet,

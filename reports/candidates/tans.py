@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.bits import put
-from npu.format import MAX_SYMBOL_BITS, WORD_BITS
+from npu.chip.weight_format import MAX_SYMBOL_BITS, WORD_BITS
 from npu.jit import kernel
 from reports.candidates.rice import take
 

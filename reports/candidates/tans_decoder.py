@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
+from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
 from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from reports.candidates.tans import Tables
 from rtl.ram import block_ram

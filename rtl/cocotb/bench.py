@@ -17,11 +17,11 @@ from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles
 
-from npu import isa
-from npu.budget import Budget
-from npu.image import Image
-from npu.runtime import GraphSession
-from npu.trace import Retire
+from npu.chip import isa
+from npu.chip.trace import Retire
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession
+from npu.twin.limit import Budget
 from npu.twin.memory import BusSchedule, ExternalMemory
 from rtl.cocotb.clock import Cycles
 from rtl.cocotb.driver import Host
@@ -59,7 +59,7 @@ class Bench:
 
 
 class BenchMachine:
-    """The bench with the interface of the twin's `Machine`, for `npu.runtime`'s sessions.
+    """The bench with the interface of the twin's `Machine`, for `npu.runtime.sessions`'s sessions.
 
     For code in a thread of `cocotb.task.bridge`. The scoreboard keeps the records.
     """
@@ -72,7 +72,7 @@ class BenchMachine:
     def run(
         self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
     ) -> int:
-        """Start at `pc`, run to HALT; returns the cycles. Raises MachineError, see `npu.budget`."""
+        """Start at `pc`, run to HALT; returns the cycles. Raises MachineError."""
         before = self._bench.cycles.running
         resume(self._bench.host.start)(pc, arguments)
         cycles = self._bench.cycles.running - before

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 from npu.twin.memory import BusSchedule
 from rtl.cocotb.clock import Cycles
 from rtl.sim.bus import BusMemory, BusRules, Inputs, Outputs

@@ -14,7 +14,7 @@ from cocotb_tools.runner import Runner, get_results, get_runner
 
 import npu
 from npu.errors import NpuError
-from npu.image import Image
+from npu.runtime.image import Image
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.export import TOP, export
 from rtl.folders import claimed

@@ -6,8 +6,8 @@ from zlib import crc32
 
 from cocotb.utils import get_sim_time
 
-from npu import isa
-from npu.trace import Retire
+from npu.chip import isa
+from npu.chip.trace import Retire
 from rtl.cocotb.clock import Cycles
 
 

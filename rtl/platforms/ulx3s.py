@@ -18,7 +18,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticePlatform
 
-from npu.params import ChipParams, load_params
+from npu.chip.params import ChipParams, load_params
 from rtl.folders import FolderTaken, claimed
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.uart import SerialHost

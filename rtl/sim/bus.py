@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 from npu.twin.memory import BusSchedule, WriteOrder
 
 OKAY, DECERR = 0, 3

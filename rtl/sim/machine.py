@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from npu import isa
-from npu.budget import Budget
+from npu.chip import isa
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.trace import Retire
+from npu.chip.work import Work
 from npu.errors import ImageError, MachineError
-from npu.params import ChipParams
-from npu.trace import Retire
+from npu.twin.limit import Budget
 from npu.twin.memory import BusSchedule, ExternalMemory
-from npu.work import Work
 from rtl import driver
 from rtl.driver import Interrupt, Pause, Read, Steps, Write
 from rtl.registers import BY_NAME, CONTROL, COUNTERS
@@ -44,7 +45,7 @@ class RtlMachine:
     ----------
     params : ChipParams.
     memory_bytes : size of the external memory that is simulated.
-    program : raw program (see `npu.isa`); it is loaded by the chip's DMA.
+    program : raw program (see `npu.chip.isa`); it is loaded by the chip's DMA.
     schedule : when the bus is ready, by the chip's cycle; default always.
     step : ignored; the twin's.
     observer : called after every command with (Retire, RtlMachine).
@@ -150,7 +151,7 @@ class RtlMachine:
         )
 
     @property
-    def status(self) -> isa.Status:
+    def status(self) -> Status:
         """Why the chip stopped, OK while it did not."""
         return driver.error_of(self.read("STATUS"))
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import npu
 import rtl
 from npu import cache
+from npu.chip.params import ChipParams
 from npu.errors import NpuError
-from npu.params import ChipParams
 from rtl.export import TOP, to_verilog
 
 HARNESS = Path(__file__).with_name("harness.cpp")

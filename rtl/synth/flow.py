@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from npu.chip.params import ChipParams
 from npu.errors import NpuError
-from npu.params import ChipParams
 from rtl.folders import claimed
 from rtl.synth.results import Result, parse
 from rtl.synth.units import build

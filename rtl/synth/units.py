@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 
 if TYPE_CHECKING:
     from rtl.synth.timed import Timed

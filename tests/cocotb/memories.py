@@ -18,9 +18,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiBus, AxiRam, AxiSlave, MemoryRegion
 
+from npu.chip.isa import COMMAND_BYTES, REGISTERS, command, encode
+from npu.chip.params import ChipParams
 from npu.errors import MachineError
-from npu.isa import COMMAND_BYTES, REGISTERS, command, encode
-from npu.params import ChipParams
 from npu.twin.machine import Machine
 from npu.twin.memory import WriteOrder
 from rtl.cocotb.driver import Host

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from npu.chip.params import load_params
+from npu.chip.trace import Retire
 from npu.errors import NpuError
-from npu.image import Image
-from npu.params import load_params
-from npu.trace import Retire
+from npu.runtime.image import Image
 from rtl.cocotb import runner
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.folders import claimed

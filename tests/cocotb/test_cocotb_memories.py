@@ -7,7 +7,7 @@ pytest.importorskip("cocotbext.axi", reason="cocotbext-axi is not installed")
 
 from pathlib import Path
 
-from npu.params import load_params
+from npu.chip.params import load_params
 from rtl.cocotb import runner
 from rtl.export import export
 from tests.formal.faults import faulty

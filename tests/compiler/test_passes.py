@@ -19,12 +19,12 @@ from compiler.lower import GraphLowering
 from compiler.tiles import pack_matrix
 from compiler.weights import plan_weights
 from kernels import Interpreter
+from npu.chip.isa import ElementType, decode_program
+from npu.chip.params import ChipParams, load_params
+from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, unpack_block
 from npu.errors import CapacityError, UnsupportedError
-from npu.format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, unpack_block
-from npu.graph import Add, FullyConnected, Graph, Quantization, Relu, Reshape, Tensor
-from npu.isa import ElementType, decode_program
-from npu.params import ChipParams, load_params
-from npu.runtime import GraphSession
+from npu.model.graph import Add, FullyConnected, Graph, Quantization, Relu, Reshape, Tensor
+from npu.runtime.sessions import GraphSession
 from tests.conftest import ROOT
 from tests.tflite_builder import ModelSpec, write
 
@@ -492,7 +492,7 @@ def test_image_faults_are_found():
 SCRIPT = """
 import hashlib
 from compiler import compile_model, load_model
-from npu.params import load_params
+from npu.chip.params import load_params
 for name, chip in (("commands_rnnt", "edge"), ({path!r}, "tiny")):
     raw = compile_model(load_model(name), load_params(chip)).to_bytes()
     print(hashlib.sha256(raw).hexdigest())

@@ -8,8 +8,8 @@ from amaranth.hdl import Assume, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from npu.isa import Status
-from npu.params import load_params
+from npu.chip.params import load_params
+from npu.chip.status import Status
 from rtl.commands import COMMAND_BITS, CommandCheck
 from rtl.interfaces import PC_BITS, STATUS_BITS
 from rtl.scalars import ScalarRegisters

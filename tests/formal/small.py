@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from npu.params import ChipParams, load_params
+from npu.chip.params import ChipParams, load_params
 
 THREADS = 2
 

@@ -8,7 +8,7 @@ burst, so it checks that there is one at a time.
 from amaranth.hdl import Array, Assume, Module, Signal
 from amaranth.lib.wiring import In
 
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
 from tests.formal.prove import check
 
 

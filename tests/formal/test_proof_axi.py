@@ -6,8 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import rtl.dma
-from npu.params import load_params
-from npu.tile import head_words
+from npu.chip.params import load_params
+from npu.chip.tile import head_words
 from rtl import axi
 from rtl.bursts import Bursts
 from rtl.dma import Dma
@@ -40,7 +40,7 @@ ENDING = (
     + PARAMS.lanes * (head_words(PARAMS.threads, BUS_WORDS) + BUS_WORDS - 1)
 )
 """Cycles at the end of a transfer in which nothing is on the bus: those of dealing a tile, one for
-each number and each loose word (`npu.tile`), and a few around them."""
+each number and each loose word (`npu.chip.tile`), and a few around them."""
 
 
 FOUR_KIB = 4096

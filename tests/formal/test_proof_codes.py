@@ -5,7 +5,7 @@ from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from npu.format import (
+from npu.chip.weight_format import (
     COUNTED,
     LENGTHS,
     MAX_CODE_BITS,
@@ -23,7 +23,7 @@ LIMITS = CODE["limits"].shape
 
 
 class TableSpec(wiring.Component):
-    """A table with any header from any state: `error` as `npu.format.CodeTable.problem` says.
+    """A table with any header from any state: `error` as `CodeTable.problem` of the format says.
 
     `start` is in cycle 0; the header stays. `longest` bounds the codes: a fault is found sooner in
     short ones.

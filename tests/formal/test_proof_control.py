@@ -14,9 +14,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
-from npu.format import VERSION
-from npu.isa import COMMAND_BYTES, Status
-from npu.params import load_params
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import VERSION
 from rtl.axi import Response
 from rtl.control import Control
 from rtl.interfaces import PC_BITS, STATUS_BITS

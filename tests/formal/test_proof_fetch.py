@@ -5,8 +5,8 @@ from amaranth.hdl import Assume, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
 
-from npu import timing
-from npu.format import MAX_RAW_BITS, MAX_SYMBOL_BITS, WORD_BITS
+from npu.chip import timing
+from npu.chip.weight_format import MAX_RAW_BITS, MAX_SYMBOL_BITS, WORD_BITS
 from rtl.bank import word_address_bits
 from rtl.barrel import RUN, VALUE
 from rtl.codetable import CODE

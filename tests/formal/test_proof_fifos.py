@@ -6,8 +6,8 @@ from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In
 
 import rtl.collector
-from npu import timing
-from npu.params import load_params
+from npu.chip import timing
+from npu.chip.params import load_params
 from rtl.collector import PICK_LATENCY
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove

@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import rtl.dma
-from npu.isa import Status
+from npu.chip.status import Status
 from rtl.interfaces import KINDS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove

@@ -16,8 +16,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import rtl.lane
-from npu import timing
-from npu.format import (
+from npu.chip import timing
+from npu.chip.weight_format import (
     ENTRY_BITS,
     MAX_RAW_BITS,
     MAX_STREAM_BITS,

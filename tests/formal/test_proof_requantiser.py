@@ -15,10 +15,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 import rtl.requantiser
-from npu import timing
-from npu.format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
-from npu.numerics import MAX_SHIFT, MIN_SHIFT
-from npu.params import ChipParams, load_params
+from npu.chip import timing
+from npu.chip.params import ChipParams, load_params
+from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.collector import PICK_LATENCY
 from rtl.lane import RECORD_BITS, SUM_BITS
 from tests.formal.faults import faulty, stand_in

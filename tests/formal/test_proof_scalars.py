@@ -11,7 +11,7 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 
 import rtl.sequencer
-from npu import timing
+from npu.chip import timing
 from rtl.commands import fields, is_opcode
 from rtl.interfaces import PC_BITS
 from tests.formal.faults import faulty

@@ -10,8 +10,9 @@ import pytest
 from amaranth.hdl import Assume, Module, Signal
 
 import rtl.sequencer
-from npu import timing
-from npu.isa import OPCODES, Status
+from npu.chip import timing
+from npu.chip.isa import OPCODES
+from npu.chip.status import Status
 from rtl.commands import fields, is_opcode, unit_opcodes
 from rtl.interfaces import PC_BITS
 from tests.formal.faults import faulty

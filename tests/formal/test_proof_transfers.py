@@ -10,8 +10,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.utils import exact_log2
 
 import rtl.sequencer
-from npu import timing
-from npu.isa import Status
+from npu.chip import timing
+from npu.chip.status import Status
 from rtl.commands import fields, is_opcode
 from rtl.interfaces import KINDS
 from tests.formal.faults import faulty
@@ -49,7 +49,7 @@ class TransferSpec(SequencerBench):
         check(m, "beats", ~offered | (t.beats == beats))
         check(m, "word", ~offered | (t.word == word))
 
-        # A transfer starts if it is legal; why not, is told in the order of `npu.isa.Status`.
+        # A transfer starts if it is legal; why not, is told in the order of `npu.chip.status`.
         outside = Signal()
         with m.If(self.unit.program.en):
             m.d.sync += outside.eq(self.unit.pc >= self.commands)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import decode_sections
-from npu.errors import ImageError
-from npu.format import (
+from npu.chip.weight_format import (
     PARAM_WORD,
     CodeSet,
     directory_words,
     read_directory,
     unpack_block,
 )
+from npu.errors import ImageError
 from npu.twin import lane as twin
 from npu.twin.matvec import stacked
 

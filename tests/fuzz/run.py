@@ -19,7 +19,7 @@ os.environ[NO_JIT] = "1"
 
 import atheris  # noqa: E402
 
-with atheris.instrument_imports(include=["compiler.codec", "npu.twin", "npu.format"]):
+with atheris.instrument_imports(include=["compiler.codec", "npu.twin", "npu.chip.weight_format"]):
     from tests.fuzz.decoders import decode_all
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from compiler.codec import choose_sets, encode
-from npu.format import SCALE_DTYPE, SETS, pack_block
+from npu.chip.weight_format import SCALE_DTYPE, SETS, pack_block
 from tests.fuzz.decoders import LANES, Input
 
 _DENSITIES = (0.0, 0.05, 0.3, 1.0)

@@ -13,7 +13,7 @@ from kernels.dense import DenseMatrix
 from kernels.sparse import SPARSE_BELOW, SparseMatrix, prepare_matrix
 from kernels.vector import look_up
 from npu.errors import InputError
-from npu.quantisation import MatVecParams
+from npu.model.quantisation import MatVecParams
 from tests import naive
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"

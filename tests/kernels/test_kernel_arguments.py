@@ -5,7 +5,7 @@ import pytest
 
 from kernels.dense import DenseMatrix
 from kernels.sparse import SparseMatrix
-from npu.quantisation import MatVecParams
+from npu.model.quantisation import MatVecParams
 
 ROWS, COLUMNS = 3, 5
 WEIGHTS = np.eye(ROWS, COLUMNS, dtype=np.int8)

@@ -9,7 +9,7 @@ from compiler.frontends import read_tflite
 from kernels import GreedySearch, Recording
 from npu import zoo as model_zoo
 from npu.errors import InputError, ModelError
-from npu.graph import Graph, Quantization
+from npu.model.graph import Graph, Quantization
 
 FOLDER = model_zoo.path("commands_rnnt")
 UTTERANCES = sorted(p.stem for p in (FOLDER / "utterances").glob("*.npz"))

@@ -8,8 +8,8 @@ import pytest
 from compiler.frontends import read_tflite
 from kernels import Interpreter
 from kernels.sparse import SparseMatrix
-from npu import quantisation
-from npu.graph import FullyConnected, Graph, Lstm
+from npu.model import quantisation
+from npu.model.graph import FullyConnected, Graph, Lstm
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 ELEMENTS = {

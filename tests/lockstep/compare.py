@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
+from npu.chip.trace import Retire
+from npu.chip.weight_format import MAX_TILE_ROWS
 from npu.errors import MachineError
-from npu.format import MAX_TILE_ROWS
-from npu.isa import Status
-from npu.params import ChipParams, load_params
-from npu.trace import Retire
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
 from tests.lockstep.programs import Program, Recipe, build
@@ -161,7 +161,7 @@ def _difference(twin: Run, rtl: Run) -> str | None:
 
 
 def _allowed(twin: Run) -> set[str]:
-    """Endings of the RTL that fit the twin's: the exception that `npu.isa.Status` makes."""
+    """Endings of the RTL that fit the twin's: the exception that `npu.chip.status.Status` makes."""
     too_many = twin.ending == Status.RECORD.name and f"at most {MAX_TILE_ROWS}" in twin.error
     return {twin.ending, Status.STREAM.name} if too_many else {twin.ending}
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npu.isa import command
-from npu.params import ChipParams
+from npu.chip.isa import command
+from npu.chip.params import ChipParams
 from npu.twin.vector import operand_types
 from tests.lockstep.tiles import Layout
 

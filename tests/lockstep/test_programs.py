@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 
-from npu.isa import OPCODES, TAGS, ElementType, command, decode
+from npu.chip.isa import OPCODES, TAGS, ElementType, command, decode
 from npu.twin.machine import Machine
 from tests.lockstep.compare import CHIPS, run, shrink
 from tests.lockstep.programs import STEPS, Recipe, build, random_recipe, recipes

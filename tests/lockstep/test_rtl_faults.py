@@ -1,4 +1,4 @@
-"""A command with several faults stops twin and RTL with the same one, that of `npu.isa.Status`."""
+"""A command with several faults stops twin and RTL with the same one (`npu.chip.status`)."""
 
 import importlib.util
 import shutil
@@ -15,8 +15,9 @@ pytestmark = pytest.mark.skipif(
 )
 pytest.importorskip("amaranth", reason="the extra rtl is needed")
 
-from npu.isa import Status, command, encode  # noqa: E402
-from npu.tile import HEADER_WORDS  # noqa: E402
+from npu.chip.isa import command, encode  # noqa: E402
+from npu.chip.status import Status  # noqa: E402
+from npu.chip.tile import HEADER_WORDS  # noqa: E402
 from npu.twin.machine import Machine  # noqa: E402
 from npu.twin.memory import BusSchedule  # noqa: E402
 from rtl.sim.machine import RtlMachine  # noqa: E402

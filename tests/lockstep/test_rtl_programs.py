@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 pytest.importorskip("amaranth", reason="the extra rtl is needed")
 
-import npu.timing  # noqa: E402
+import npu.chip.timing  # noqa: E402
 from tests.lockstep.compare import CHIPS, ENDINGS, compare, shrink  # noqa: E402
 from tests.lockstep.programs import random_recipe  # noqa: E402
 
@@ -41,7 +41,7 @@ def test_random_programs_run_as_on_the_twin(chip):
 
 
 def test_a_wrong_cycle_is_found(monkeypatch):
-    monkeypatch.setattr(npu.timing, "MATVEC_END", npu.timing.MATVEC_END + 1)
+    monkeypatch.setattr(npu.chip.timing, "MATVEC_END", npu.chip.timing.MATVEC_END + 1)
     params = CHIPS["three lanes"]
     found = (compare(random_recipe(seed), params).difference for seed in range(20))
     assert "twin Retire" in next(text for text in found if text is not None)

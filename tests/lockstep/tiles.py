@@ -7,9 +7,9 @@ import numpy as np
 
 from compiler.codec import choose_sets, encode
 from compiler.codec.deal import deal
-from npu.format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack_block
-from npu.numerics import MAX_SHIFT, MIN_SHIFT
-from npu.params import ChipParams
+from npu.chip.params import ChipParams
+from npu.chip.weight_format import LUT_BYTES, MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, SETS, pack_block
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 
 # Matrices per chip that programs draw from.
 TILES = 60

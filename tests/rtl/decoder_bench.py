@@ -2,8 +2,8 @@
 
 from amaranth.sim import Simulator
 
-from npu import timing
-from npu.format import WORD_BITS
+from npu.chip import timing
+from npu.chip.weight_format import WORD_BITS
 from rtl.decoder import POSITION_BITS, RING_WORDS
 
 

@@ -6,10 +6,10 @@ from itertools import zip_longest
 
 import numpy as np
 
-from npu.image import Image
-from npu.isa import decode_program
-from npu.runtime import GraphSession
-from npu.trace import Retire
+from npu.chip.isa import decode_program
+from npu.chip.trace import Retire
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule
 from rtl.sim.machine import RtlMachine

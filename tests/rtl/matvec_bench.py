@@ -14,9 +14,9 @@ from compiler.codec.arrange import Arrangement
 from compiler.codec.deal import deal
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
-from npu.format import MAX_STREAM_BITS, WORD_BITS, directory_words
-from npu.isa import command, encode
-from npu.params import load_params
+from npu.chip.isa import command, encode
+from npu.chip.params import load_params
+from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
 from npu.twin import tile as twin_tile
 from npu.twin.matvec import MatVec as Twin
 from rtl import interfaces

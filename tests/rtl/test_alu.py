@@ -17,10 +17,11 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from npu.format import LUT_BYTES
-from npu.isa import Command, Status, command, encode
-from npu.numerics import multiply_by_quantized_multiplier, wrap_int32
-from npu.params import ChipParams, load_params
+from npu.chip.isa import Command, command, encode
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import LUT_BYTES
+from npu.model.numerics import multiply_by_quantized_multiplier, wrap_int32
 from npu.twin.machine import Machine
 from rtl.memories import ParamMemory, VectorSram
 from rtl.rescale import STAGES, Rescale, split_shift

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from npu.params import load_params
+from npu.chip.params import load_params
 from rtl.bursts import Bursts
 from rtl.sim.bus import BusMemory, BusRules, Inputs, Outputs
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from npu import timing
+from npu.chip import timing
 from rtl.activations import ACTIVATION_LATENCY, ActivationCopy
 from rtl.bank import WeightBank
 from tests.rtl.matvec_bench import small_params

@@ -1,4 +1,4 @@
-"""Command views and the legality check beside `npu.isa`."""
+"""Command views and the legality check beside `npu.chip.isa`."""
 
 import random
 
@@ -6,8 +6,8 @@ import pytest
 from amaranth.hdl import Const
 from amaranth.sim import Simulator
 
+from npu.chip.isa import COMMAND_BYTES, OPCODES, command, decode, encode
 from npu.errors import ImageError
-from npu.isa import COMMAND_BYTES, OPCODES, command, decode, encode
 from rtl.commands import CommandCheck, covered_bits, fields, is_opcode, unit_opcodes
 
 

@@ -3,9 +3,9 @@
 import pytest
 from amaranth.sim import Simulator
 
-from npu.format import VERSION
-from npu.isa import Status
-from npu.params import load_params
+from npu.chip.params import load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import VERSION
 from rtl.axi import Response
 from rtl.control import Control
 from rtl.registers import BY_NAME, COUNTERS, ID, REGISTERS

@@ -1,4 +1,4 @@
-"""The stream decoder and its code tables against `npu.twin.decoder` and `npu.format`."""
+"""The stream decoder and its code tables against twin and format."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from npu.format import (
+from npu.chip.weight_format import (
     LENGTHS,
     MAX_CODE_BITS,
     MAX_SYMBOL_BITS,

@@ -8,9 +8,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from compiler.codec.tile import pack_tile
-from npu.format import MAX_STREAM_BITS, STREAM_BITS, directory_words
-from npu.isa import Status
-from npu.params import ChipParams, load_params
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, directory_words
 from npu.twin.dma import Dma as TwinDma
 from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.twin.tile import deal

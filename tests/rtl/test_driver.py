@@ -2,8 +2,8 @@
 
 import pytest
 
+from npu.chip.status import Status
 from npu.errors import MachineError
-from npu.isa import Status
 from rtl import driver
 from rtl.driver import Interrupt, Pause, Read, Step, Write
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from npu import isa, timing
-from npu.params import ChipParams, load_params
+from npu.chip import isa, timing
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
 from rtl.export import TOP, export
 from rtl.registers import BY_NAME
 
@@ -32,7 +33,7 @@ def exported(tmp_path_factory) -> Path:
 def test_the_text_does_not_depend_on_the_process(exported, tmp_path):
     script = (
         "from pathlib import Path; import sys; from rtl.export import export;"
-        "from npu.params import load_params;"
+        "from npu.chip.params import load_params;"
         "p = load_params('tiny').model_copy(update={'lanes': 2, 'name': 'small'});"
         "export(p, Path(sys.argv[1]))"
     )
@@ -75,7 +76,7 @@ def test_the_description_says_what_the_sources_say(exported):
     for register in description["registers"]:
         assert BY_NAME[register["name"]].offset == register["offset"]
     assert len(description["registers"]) == len(BY_NAME)
-    assert description["status"]["STREAM"] == isa.Status.STREAM
+    assert description["status"]["STREAM"] == Status.STREAM
     assert description["commands"]["MATVEC"]["code"] == isa.OPCODES["MATVEC"].code
     assert description["latencies"]["REQUANTISE"] == timing.REQUANTISE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from npu.params import load_params
+from npu.chip.params import load_params
 from rtl.export import TOP, WAIVERS, waiver_file
 from rtl.sim.verilate import verilog_of
 

@@ -10,15 +10,16 @@ import pytest
 
 from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
-from npu import isa, timing
-from npu.budget import Budget
+from npu.chip import isa, timing
+from npu.chip.isa import command, encode
+from npu.chip.params import load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import directory_words
 from npu.errors import MachineError
-from npu.format import directory_words
-from npu.image import Image
-from npu.isa import Status, command, encode
-from npu.params import load_params
-from npu.phrases import EndRule, PhraseSearch
-from npu.runtime import TransducerSession
+from npu.runtime.image import Image
+from npu.runtime.sessions import TransducerSession
+from npu.speech.phrases import EndRule, PhraseSearch
+from npu.twin.limit import Budget
 from npu.twin.machine import Machine
 from npu.twin.memory import BusSchedule, WriteOrder
 from rtl import driver

@@ -5,10 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from npu import timing
+from npu.chip import timing
+from npu.chip.isa import command
+from npu.chip.status import Status
+from npu.chip.weight_format import LENGTHS, MAX_STREAM_BITS, CodeTable, directory_words
 from npu.errors import MachineError
-from npu.format import LENGTHS, MAX_STREAM_BITS, CodeTable, directory_words
-from npu.isa import Status, command
 from rtl.fetch import stream_bits
 from tests.rtl.matvec_bench import Bench, check, make_case, run_twin, small_params
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from npu.chip.isa import command
+from npu.chip.status import Status
+from npu.chip.weight_format import RESERVED_AT, SETS, VERSION_AT, directory_words
 from npu.errors import MachineError
-from npu.format import RESERVED_AT, SETS, VERSION_AT, directory_words
-from npu.isa import Status, command
 from tests.rtl.matvec_bench import (
     Bench,
     check,

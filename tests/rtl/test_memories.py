@@ -6,8 +6,8 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from npu.isa import COMMAND_BYTES
-from npu.params import ChipParams, load_params
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams, load_params
 from rtl.memories import ParamMemory, ProgramMemory, VectorSram
 
 

@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from npu.params import load_params
+from npu.chip.params import load_params
 from rtl.control import Control
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.uart import ANSWER_BYTES, READ, REGISTERS, WRITE, SerialHost

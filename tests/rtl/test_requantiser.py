@@ -1,4 +1,4 @@
-"""The requantiser against `npu.numerics.requantize`, and the collector against a plain model."""
+"""The requantiser against `numerics.requantize`, and the collector against a plain model."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from npu import timing
-from npu.numerics import MAX_SHIFT, MIN_SHIFT, requantize
+from npu.chip import timing
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT, requantize
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY, Collector
 from rtl.requantiser import Requantiser

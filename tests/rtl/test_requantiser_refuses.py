@@ -8,9 +8,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from npu import timing
-from npu.format import MAX_SCALES, MAX_TILE_ROWS
-from npu.numerics import MAX_SHIFT, MIN_SHIFT
+from npu.chip import timing
+from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS
+from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl import interfaces
 from rtl.collector import PICK_LATENCY
 from rtl.requantiser import Requantiser

@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Const, signed
 from amaranth.sim import Simulator
 
-from npu.numerics import multiply_by_quantized_multiplier, wrap_int32
+from npu.model.numerics import multiply_by_quantized_multiplier, wrap_int32
 from rtl.rescale import STAGES, Rescale, split_shift
 
 CASES = 250

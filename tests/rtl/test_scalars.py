@@ -5,7 +5,7 @@ import random
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
 
-from npu.isa import REGISTERS
+from npu.chip.isa import REGISTERS
 from rtl.scalars import ScalarRegisters
 
 

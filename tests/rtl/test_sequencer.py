@@ -9,10 +9,11 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 
-from npu import timing
+from npu.chip import timing
+from npu.chip.isa import COMMAND_BYTES, OPCODES, REGISTERS, Command, command, decode, encode
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
 from npu.errors import ImageError, MachineError
-from npu.isa import COMMAND_BYTES, OPCODES, REGISTERS, Command, Status, command, decode, encode
-from npu.params import ChipParams, load_params
 from npu.twin.machine import Machine
 from rtl.interfaces import KINDS
 from rtl.memories import ProgramMemory

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from npu import cli
-from npu.params import load_params
+from npu.chip.params import load_params
 from reports import synth_page
 from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
 from rtl.synth.results import parse

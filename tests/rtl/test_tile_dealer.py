@@ -7,10 +7,10 @@ import pytest
 from amaranth.sim import Simulator
 
 from compiler.codec.tile import pack_tile, read_slots, split_words, tile_words
-from npu import timing
-from npu.format import MAX_SLOT_ROWS, STREAM_BITS
-from npu.params import load_params
-from npu.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front
+from npu.chip import timing
+from npu.chip.params import load_params
+from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front
+from npu.chip.weight_format import MAX_SLOT_ROWS, STREAM_BITS
 from npu.twin.tile import deal
 from rtl.tile import TileDealer
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from npu.chip.isa import COMMAND_BYTES, Command, command, encode
+from npu.chip.params import load_params
+from npu.chip.status import Status
+from npu.chip.trace import Retire
 from npu.errors import MachineError
-from npu.isa import COMMAND_BYTES, Command, Status, command, encode
-from npu.params import load_params
-from npu.runtime import GraphSession
-from npu.trace import Retire
+from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
 from rtl.registers import CONTROL, IRQ, STATUS
 from rtl.sim.machine import RtlMachine

@@ -6,11 +6,12 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 
-from npu import timing
+from npu.chip import timing
+from npu.chip.isa import OPCODES, Command, ElementType, command, encode
+from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from npu.errors import MachineError
-from npu.format import LUT_BYTES, PARAM_WORD
-from npu.isa import OPCODES, Command, ElementType, Status, command, encode
-from npu.params import ChipParams, load_params
 from npu.twin.machine import Machine
 from npu.twin.vector import operand_types
 from rtl.commands import unit_opcodes

@@ -46,7 +46,7 @@ def test_a_damaged_build_is_made_again(folder):
 
 def test_damaged_verilog_is_made_again(folder, monkeypatch):
     monkeypatch.setattr(verilate, "to_verilog", lambda params: f"module {params.name};")
-    from npu.params import load_params
+    from npu.chip.params import load_params
 
     params = load_params("tiny")
     assert verilate.verilog_of(params) == "module tiny;"

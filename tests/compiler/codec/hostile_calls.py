@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from compiler import codec
+from npu.chip.weight_format import CodeTable
 from npu.errors import NpuError
-from npu.format import CodeTable
 
 LANES, THREADS, ROWS, COLUMNS = 2, 2, 13, 30
 DECODERS = codec.Decoders(LANES, THREADS, 8)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from compiler.codec import Decoders, choose_sets, encode
 from compiler.codec.arrange import Arrangement, arrange
 from compiler.codec.deal import deal, imbalance
-from npu.format import WORD_BITS, directory_words
-from npu.params import load_params
+from npu.chip.params import load_params
+from npu.chip.weight_format import WORD_BITS, directory_words
 from tests.npu.twin.programs import chip
 
 

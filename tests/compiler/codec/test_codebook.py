@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import code_lengths, code_table, codes
-from npu.format import MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
+from npu.chip.weight_format import MAX_CODE_BITS, MAX_SYMBOL_BITS, MAX_SYMBOLS
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "codec" / "codes.txt"
 

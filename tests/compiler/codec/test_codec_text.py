@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import Decoders, compress
-from npu import format as layout
-from npu.format import SCALE_DTYPE, pack_block
-from npu.tile import HEADER
+from npu.chip import weight_format as layout
+from npu.chip.tile import HEADER
+from npu.chip.weight_format import SCALE_DTYPE, pack_block
 from tests.compiler.codec import from_text
 from tests.compiler.codec.bound import bound
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from compiler.codec import Decoders, compress
 from compiler.codec.tile import bank_words, pack_tile, read_slots, split_words, tile_words
+from npu.chip.tile import HEADER_WORDS, least_front
+from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS
 from npu.errors import CapacityError
-from npu.format import MAX_STREAM_BITS, STREAM_BITS
-from npu.tile import HEADER_WORDS, least_front
 from npu.twin.tile import deal
 
 

@@ -19,8 +19,8 @@ from compiler.codec import (
     encode,
 )
 from compiler.codec.parallel import parts
+from npu.chip.weight_format import SCALE_DTYPE, pack_block, set_of_lane, unpack_block
 from npu.errors import ImageError
-from npu.format import SCALE_DTYPE, pack_block, set_of_lane, unpack_block
 
 SHAPES = st.tuples(st.integers(0, 20), st.integers(0, 40))
 EXTREMES = st.sampled_from([-128, -1, 0, 0, 0, 1, 127])

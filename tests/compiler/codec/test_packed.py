@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import choose_sets, codes, encode, entropy_bits, symbols
+from npu.chip.weight_format import LENGTHS, SETS, CodeTable, block_bytes
 from npu.errors import CapacityError, ImageError
-from npu.format import LENGTHS, SETS, CodeTable, block_bytes
 from tests.compiler.codec.bound import bound
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "codec" / "sections.txt"

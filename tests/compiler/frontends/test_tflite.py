@@ -9,7 +9,7 @@ import pytest
 from compiler.frontends import read_tflite, supported_operators
 from kernels import Interpreter
 from npu.errors import ModelError, NpuError, UnsupportedError
-from npu.graph import Add, FullyConnected, Gather, Graph, Lstm, Tanh
+from npu.model.graph import Add, FullyConnected, Gather, Graph, Lstm, Tanh
 from tests.tflite_builder import ModelSpec, random_model, write
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "tflite"

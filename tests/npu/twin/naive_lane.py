@@ -1,12 +1,13 @@
 """A slow model of lanes and requantiser: strings of bits, queues, one cycle after the other.
 
-Written from the docstrings of `npu.twin.lane` and `npu.format`, sharing only named latencies.
+Written from the docstrings of `npu.twin.lane` and `npu.chip.weight_format`, sharing only named
+latencies.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 
-from npu import timing
+from npu.chip import timing
 
 
 def code_strings(table):

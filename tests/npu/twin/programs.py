@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from npu.chip.isa import Command, command, encode
+from npu.chip.params import ChipParams, load_params
 from npu.errors import MachineError
-from npu.isa import Command, command, encode
-from npu.params import ChipParams, load_params
 from npu.twin.machine import Machine
 
 

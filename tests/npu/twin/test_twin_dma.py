@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npu import timing
+from npu.chip import timing
+from npu.chip.params import load_params
 from npu.errors import MachineError
-from npu.params import load_params
 from npu.twin import dma
 from npu.twin.dma import Dma, read_cycles, write_cycles
 from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder

@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 
 from compiler.codec import choose_sets, encode
 from compiler.codec.deal import deal
-from npu import timing
-from npu.format import MAX_STREAM_BITS, MAX_SYMBOLS, SETS, STREAM_BITS, WORD_BITS, directory_words
+from npu.chip import timing
+from npu.chip.weight_format import (
+    MAX_STREAM_BITS,
+    MAX_SYMBOLS,
+    SETS,
+    STREAM_BITS,
+    WORD_BITS,
+    directory_words,
+)
 from npu.twin import lane
 from tests import naive
 from tests.npu.twin.naive_lane import simulate

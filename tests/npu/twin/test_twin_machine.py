@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec.tile import pack_tile
-from npu import timing
+from npu.chip import timing
+from npu.chip.isa import command, encode
+from npu.chip.status import Status
+from npu.chip.tile import least_front
 from npu.errors import ImageError, MachineError
-from npu.isa import Status, command, encode
-from npu.tile import least_front
 from npu.twin import machine as machine_module
 from npu.twin.machine import Machine
 from tests.naive import wrap

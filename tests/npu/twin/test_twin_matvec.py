@@ -9,9 +9,11 @@ from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
 from compiler.ir import Matrix
 from compiler.tiles import pack_matrix
-from npu import timing
-from npu.errors import MachineError
-from npu.format import (
+from npu.chip import timing
+from npu.chip.isa import command
+from npu.chip.params import load_params
+from npu.chip.status import Status
+from npu.chip.weight_format import (
     IN_ORDER,
     LUT_BYTES,
     ROW_DTYPE,
@@ -21,9 +23,8 @@ from npu.format import (
     VALUE_ENTRIES_AT,
     directory_words,
 )
-from npu.isa import Status, command
-from npu.params import load_params
-from npu.runtime import GraphSession, TransducerSession
+from npu.errors import MachineError
+from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin import matvec
 from tests.conftest import ROOT
 from tests.npu.twin.programs import chip, failure, machine, put

@@ -6,8 +6,8 @@ import pytest
 from compiler import Model, compile_model
 from kernels import Interpreter
 from npu.errors import CapacityError, ModelError, UnsupportedError
-from npu.image import Image
-from npu.runtime import GraphSession
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession
 from tests.random_graphs import random_chip, random_graph, random_inputs, random_schedule
 
 BATCH = 20

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npu import numerics, timing
-from npu.isa import OPCODES, ElementType, command
+from npu.chip import timing
+from npu.chip.isa import OPCODES, ElementType, command
+from npu.model import numerics
 from npu.twin import vector
 from tests import naive
 from tests.npu.twin.programs import chip, failure, machine, put
@@ -137,7 +138,7 @@ def test_saturating_add(operands):
     assert run("VADDS", a, b, ("int16", "int16", "int16")) == expected
 
 
-# What a compiler makes: npu.numerics.table_input_scaling.
+# What a compiler makes: npu.model.numerics.table_input_scaling.
 SCALINGS = st.sampled_from([numerics.table_input_scaling(k) for k in range(-27, 3)])
 
 

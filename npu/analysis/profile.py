@@ -1,0 +1,215 @@
+"""Where the cycles go: an observer of the twin that adds them up by command, layer and segment."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from npu.chip.isa import OPCODES
+from npu.chip.timing import DECODE, FETCH
+from npu.chip.trace import Retire
+from npu.chip.weight_format import WORD_BITS
+from npu.runtime.image import Image, TensorInfo
+from npu.runtime.sessions import GraphSession, TransducerSession
+from npu.twin.machine import Machine
+
+UNITS = ("sequencer", "matvec", "vector", "dma", "wait")
+SEPARATOR = ": "
+
+
+@dataclass
+class _Command:
+    """What one command of the program did in all its runs."""
+
+    runs: int = 0
+    cycles: int = 0
+    run_cycles: int = 0
+    macs: int = 0
+    wait: int = 0
+    n_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class LayerCycles:
+    """The products of one weight matrix.
+
+    Attributes
+    ----------
+    products : products that were made.
+    cycles : of the matrix-vector unit per product, from its start to its last result.
+    run_cycles : those of them in which the lanes decode and multiply.
+    macs : multiplications by a nonzero weight, per product.
+    """
+
+    products: int
+    cycles: float
+    run_cycles: float
+    macs: float
+
+
+@dataclass(frozen=True)
+class SegmentCycles:
+    """A straight piece of the program (one graph of the model), per run of it.
+
+    Attributes
+    ----------
+    runs : how often it ran.
+    cycles : per run; the sum of `units`.
+    units : cycles per run by unit: sequencer (fetch, decode, scalars), matvec, vector, dma
+        (transfers that are waited for) and wait (for transfers behind the products).
+    macs : multiplications by a nonzero weight, per run.
+    n_bytes : bytes that its transfers move over the bus, per run.
+    """
+
+    runs: int
+    cycles: float
+    units: dict[str, float] = field(default_factory=dict)
+    macs: float = 0
+    n_bytes: float = 0
+
+
+class Profile:
+    """Give it to a session as `observer`; read it after any number of runs.
+
+    Every cycle between a start of the chip and its halt belongs to exactly one command: to the unit
+    that does it, from its start to its end, and two to the sequencer that fetched and decoded it.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self._seen = (0, 0, 0, 0)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self._commands = [_Command() for _ in range(self.image.n_commands)]
+        self._names = [""] * self.image.n_commands
+
+    def __call__(self, retire: Retire, machine: Machine) -> None:
+        counters, dma = machine.counters, machine.dma
+        moved = dma.bytes_read + dma.bytes_written
+        seen = (counters.matvec_run_cycles, counters.macs, counters.busy["wait"], moved)
+        run_cycles, macs, wait, n_bytes = (
+            now - old for now, old in zip(seen, self._seen, strict=True)
+        )
+        self._seen = seen
+        command = self._commands[retire.pc]
+        command.runs += 1
+        command.cycles += retire.end - retire.start + 1
+        command.run_cycles += run_cycles
+        command.macs += macs
+        command.wait += wait
+        command.n_bytes += n_bytes
+        self._names[retire.pc] = retire.name
+
+    @property
+    def cycles(self) -> int:
+        """All cycles that were seen."""
+        return sum(c.cycles + c.runs * (FETCH + DECODE) for c in self._commands)
+
+    def layers(self) -> dict[str, LayerCycles]:
+        """By name of the image's layers; layers that did not run are left out."""
+        found = {}
+        for layer in self.image.header.layers:
+            commands = [c for pc, c in self._of(layer.name) if self._names[pc] == "MATVEC"]
+            products = sum(c.runs for c in commands) // layer.tiles
+            if products:
+                found[layer.name] = LayerCycles(
+                    products,
+                    sum(c.cycles for c in commands) / products,
+                    sum(c.run_cycles for c in commands) / products,
+                    sum(c.macs for c in commands) / products,
+                )
+        return found
+
+    def segments(self) -> dict[str, SegmentCycles]:
+        """By name: the graphs of the model, and "control" for the loop around them."""
+        header = self.image.header
+        members: dict[str, list[int]] = {}
+        for pc, layer in enumerate(header.command_layer):
+            name, separator, _ = header.command_layers[layer].partition(SEPARATOR)
+            if separator or name == "control":
+                members.setdefault(name, []).append(pc)
+        found = {}
+        for name, pcs in members.items():
+            # A segment is a straight line: it runs as often as its first command.
+            runs = 1 if name == "control" else self._commands[pcs[0]].runs
+            if any(self._commands[pc].runs for pc in pcs):
+                units = self._units(pcs)
+                found[name] = SegmentCycles(
+                    runs,
+                    sum(units.values()) / runs,
+                    {u: n / runs for u, n in units.items()},
+                    sum(self._commands[pc].macs for pc in pcs) / runs,
+                    sum(self._commands[pc].n_bytes for pc in pcs) / runs,
+                )
+        return found
+
+    def bank_words(self) -> int:
+        """32-bit words that the lanes read from their banks: each matrix once per product."""
+        layers = self.layers()
+        return sum(
+            layers[layer.name].products * -(-layer.bank_bits // WORD_BITS)
+            for layer in self.image.header.layers
+            if layer.name in layers
+        )
+
+    def _of(self, name: str) -> list[tuple[int, _Command]]:
+        header = self.image.header
+        if name not in header.command_layers:
+            return []
+        index = header.command_layers.index(name)
+        return [(pc, self._commands[pc]) for pc, i in enumerate(header.command_layer) if i == index]
+
+    def _units(self, pcs: list[int]) -> dict[str, int]:
+        units = dict.fromkeys(UNITS, 0)
+        for pc in pcs:
+            command, name = self._commands[pc], self._names[pc]
+            if command.runs:
+                units["sequencer"] += command.runs * (FETCH + DECODE)
+                unit = OPCODES[name].unit
+                units[unit] += command.cycles - command.wait
+                units["wait"] += command.wait
+        return units
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Cycles of an image, once through it.
+
+    Attributes
+    ----------
+    boot, reset : cycles of loading what stays on the chip, and of beginning an utterance.
+    layers, segments : as `Profile` gives them. A transducer's decoder is measured in the reset,
+        its encoder and joiner in one encoder call.
+    """
+
+    boot: int
+    reset: int
+    layers: dict[str, LayerCycles]
+    segments: dict[str, SegmentCycles]
+
+
+def measure(image: Image) -> Measurement:
+    """Run an image once on the twin, on inputs of zeros; cycles do not depend on the values."""
+    profile = Profile(image)
+    session: GraphSession | TransducerSession
+    if image.header.transducer is not None:
+        session = TransducerSession(image, observer=profile)
+        layers, segments = profile.layers(), profile.segments()
+        profile.clear()
+        session.accept(_zeros(image.header.transducer.features))
+    else:
+        session = GraphSession(image, observer=profile)
+        layers, segments = {}, {}
+        profile.clear()
+        session.invoke([_zeros(tensor) for tensor in image.header.inputs])
+    return Measurement(
+        session.boot_cycles,
+        session.reset_cycles,
+        {**layers, **profile.layers()},
+        {**segments, **profile.segments()},
+    )
+
+
+def _zeros(tensor: TensorInfo) -> np.ndarray:
+    return np.zeros(tensor.shape, tensor.dtype)

@@ -1,0 +1,320 @@
+"""The instruction set: one table gives encoding, decoding, disassembly, RTL decoder and docs.
+
+A command is COMMAND_BYTES long (256 bits, little-endian). Bits 0..7 hold the opcode, the other
+fields lie where the table says; bits that no field covers must be zero. Sixteen 32-bit scalar
+registers; r0 always reads as zero.
+
+Addresses: `ext` is a byte address in external memory, added to a register where the command has
+one; `bank` counts bus words in every lane's bank; `param`, `sram` are byte addresses in parameter
+memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from npu.errors import ImageError
+
+COMMAND_BYTES = 32
+REGISTERS = 16
+TAGS = 8
+
+
+class ElementType(IntEnum):
+    """Element type of a vector in SRAM."""
+
+    INT8 = 0
+    INT16 = 1
+
+    @property
+    def n_bytes(self) -> int:
+        return self.value + 1
+
+
+# Types of a, b and dst of the commands whose operands have only one; None: no such operand.
+FIXED_TYPES: dict[str, tuple[ElementType | None, ElementType | None, ElementType | None]] = {
+    "VADD": (ElementType.INT8, ElementType.INT8, ElementType.INT8),
+    "VADDS": (ElementType.INT16, ElementType.INT16, ElementType.INT16),
+    "VSIGMOID": (ElementType.INT16, None, ElementType.INT16),
+    "VTANH": (ElementType.INT16, None, ElementType.INT16),
+    "VLUT": (ElementType.INT8, None, ElementType.INT8),
+    "VARGMAX": (ElementType.INT8, None, None),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A bit field of a command; `signed` fields hold two's complement numbers."""
+
+    name: str
+    lsb: int
+    width: int
+    signed: bool = False
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Smallest and largest value that the field holds."""
+        if self.signed:
+            return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
+        return 0, (1 << self.width) - 1
+
+
+@dataclass(frozen=True)
+class Opcode:
+    """A row of the instruction table."""
+
+    name: str
+    code: int
+    unit: str
+    summary: str
+    fields: tuple[Field, ...]
+
+    def field(self, name: str) -> Field:
+        """The field called `name`, one that the opcode has."""
+        return next(f for f in self.fields if f.name == name)
+
+
+# Field layouts. Each line: name lsb width, `s` after the width for signed.
+_RD, _RS1, _RS2 = "rd 8 4", "rs1 12 4", "rs2 16 4"
+_EXT = (_RS1, "ext 32 32")
+_VECTOR = ("dst 8 24", "n 32 16", "a 48 24", "a_type 72 1", "dst_type 73 1")
+_BINARY = (*_VECTOR, "b 74 24", "b_type 98 1")
+_CLAMP = ("lo 100 16s", "hi 116 16s")
+_ZERO_POINTS = ("a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s")
+_BRANCH = (_RS1, _RS2, "target 20 12", "imm 32 32s")
+
+_TABLE: tuple[tuple[str, int, str, str, tuple[str, ...]], ...] = (
+    ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ()),
+    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", (_RD, _RS1, _RS2, "imm 32 32s")),
+    ("MUL", 0x02, "sequencer", "rd = rs1 * imm (low 32 bits)", (_RD, _RS1, "imm 32 32s")),
+    ("BEQ", 0x03, "sequencer", "if rs1 == rs2 + imm go to target", _BRANCH),
+    ("BNE", 0x04, "sequencer", "if rs1 != rs2 + imm go to target", _BRANCH),
+    ("BLT", 0x05, "sequencer", "if rs1 < rs2 + imm (signed) go to target", _BRANCH),
+    ("BGE", 0x06, "sequencer", "if rs1 >= rs2 + imm (signed) go to target", _BRANCH),
+    ("WAIT", 0x07, "sequencer", "wait until no transfer of the masked tags is open", ("tags 8 8",)),
+    (
+        "LOAD_BANK",
+        0x10,
+        "dma",
+        "start loading a tile (directory, sections) into the banks at `bank`",
+        (*_EXT, "bank 64 24", "beats 96 24", "tag 120 3"),
+    ),
+    (
+        "LOAD_PARAM",
+        0x11,
+        "dma",
+        "start loading `beats` bus words into parameter memory",
+        (*_EXT, "param 64 24", "beats 96 24", "tag 120 3"),
+    ),
+    (
+        "LOAD",
+        0x12,
+        "dma",
+        "load `beats` bus words into SRAM and wait",
+        (*_EXT, "sram 64 24", "beats 96 24"),
+    ),
+    (
+        "STORE",
+        0x13,
+        "dma",
+        "store `beats` bus words from SRAM and wait",
+        (*_EXT, "sram 64 24", "beats 96 24"),
+    ),
+    ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", (*_EXT, _RS2)),
+    ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", (_RD, *_EXT)),
+    (
+        "MATVEC",
+        0x20,
+        "matvec",
+        "dst[record.destination] = requantise(weights @ (a - a_zero) + record.bias)",
+        (
+            *("dst 8 24", "columns 32 16", "a 48 24", "dst_type 73 1", "bank 74 24"),
+            *_CLAMP,
+            *("a_zero 132 9s", "dst_zero 150 9s", "block 160 24", "rows 184 24"),
+        ),
+    ),
+    (
+        "VADD",
+        0x30,
+        "vector",
+        "dst = clamp(R(Ra((a - a_zero) << left) + Rb((b - b_zero) << left)) + dst_zero)",
+        (
+            *("dst 8 24", "n 32 16", "a 48 24", "b 74 24"),
+            *("lo 100 8s", "hi 108 8s", "a_zero 116 8s", "b_zero 124 8s", "dst_zero 132 8s"),
+            *("a_multiplier 140 31", "b_multiplier 171 31", "multiplier 202 31"),
+            *("a_shift 233 6s", "b_shift 239 6s", "shift 245 6s"),
+        ),
+    ),
+    (
+        "VMUL",
+        0x31,
+        "vector",
+        "dst = clamp(R((a - a_zero) * (b - b_zero)) + dst_zero)",
+        (*_BINARY, *_CLAMP, *_ZERO_POINTS, "multiplier 160 31", "shift 191 6s"),
+    ),
+    (
+        "VRESCALE",
+        0x32,
+        "vector",
+        "dst = clamp(R(a - a_zero) + dst_zero)",
+        (
+            *(*_VECTOR, *_CLAMP, "a_zero 132 9s", "dst_zero 150 9s"),
+            *("multiplier 160 31", "shift 191 6s"),
+        ),
+    ),
+    (
+        "VADDS",
+        0x33,
+        "vector",
+        "dst = saturate_int16(a + b)",
+        ("dst 8 24", "n 32 16", "a 48 24", "b 74 24"),
+    ),
+    (
+        "VSIGMOID",
+        0x34,
+        "vector",
+        "dst = sigmoid of int16 a by table; input scaled by multiplier / 2**shift",
+        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
+    ),
+    (
+        "VTANH",
+        0x35,
+        "vector",
+        "dst = tanh of int16 a by table; input scaled by multiplier / 2**shift",
+        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
+    ),
+    (
+        "VLUT",
+        0x36,
+        "vector",
+        "dst = table[a + 128] (int8), table loaded by TABLE",
+        ("dst 8 24", "n 32 16", "a 48 24"),
+    ),
+    (
+        "VCOPY",
+        0x37,
+        "vector",
+        "dst = a",
+        ("dst 8 24", "n 32 16", "a 48 24", "a_type 72 1"),
+    ),
+    (
+        "VFILL",
+        0x38,
+        "vector",
+        "dst = imm",
+        ("dst 8 24", "n 32 16", "dst_type 73 1", "imm 100 16s"),
+    ),
+    (
+        "VARGMAX",
+        0x39,
+        "vector",
+        "rd = index of the first largest int8 of a",
+        ("rd 8 4", "n 32 16", "a 48 24"),
+    ),
+    ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", ("param 64 24",)),
+)
+
+
+def _field(text: str) -> Field:
+    name, lsb, width = text.split()
+    return Field(name, int(lsb), int(width.rstrip("s")), width.endswith("s"))
+
+
+OPCODES: dict[str, Opcode] = {
+    name: Opcode(name, code, unit, summary, tuple(_field(f) for f in fields))
+    for name, code, unit, summary, fields in _TABLE
+}
+BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: an opcode and its field values (every field of the opcode, by name)."""
+
+    opcode: Opcode
+    values: dict[str, int]
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(f"{self.opcode.name} has no field {name!r}") from None
+
+    def __str__(self) -> str:
+        """Disassembly: opcode and the fields that are not zero."""
+        shown = []
+        for field in self.opcode.fields:
+            value = self.values[field.name]
+            if field.name in ("rd", "rs1", "rs2"):
+                if value or field.name == "rd":
+                    shown.append(f"{field.name}=r{value}")
+            elif field.name.endswith("_type"):
+                shown.append(f"{field.name}={ElementType(value).name.lower()}")
+            elif value:
+                wide = field.name in ("ext", "sram", "param", "a", "b", "dst", "block", "rows")
+                shown.append(f"{field.name}={value:#x}" if wide else f"{field.name}={value}")
+        return " ".join([f"{self.opcode.name:<10}", *shown]).rstrip()
+
+
+def command(name: str, **values: int) -> Command:
+    """Build a command; fields that are not given are zero.
+
+    Raises ValueError for an unknown opcode or field and for a value that its field cannot hold.
+    """
+    opcode = OPCODES.get(name)
+    if opcode is None:
+        raise ValueError(f"no opcode {name!r}")
+    known = {f.name: f for f in opcode.fields}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"{name} has no field {key!r}")
+        low, high = known[key].range
+        if not low <= value <= high:
+            raise ValueError(f"{name}.{key} must be {low} to {high}, not {value}")
+    return Command(opcode, {f.name: int(values.get(f.name, 0)) for f in opcode.fields})
+
+
+def encode(cmd: Command) -> bytes:
+    """The 32 bytes of a command."""
+    word = cmd.opcode.code
+    for field in cmd.opcode.fields:
+        word |= (cmd.values[field.name] & ((1 << field.width) - 1)) << field.lsb
+    return word.to_bytes(COMMAND_BYTES, "little")
+
+
+def decode(raw: bytes) -> Command:
+    """Read a command. Raises ImageError for an unknown opcode or bits outside every field."""
+    word = int.from_bytes(raw, "little")
+    opcode = BY_CODE.get(word & 0xFF)
+    if opcode is None:
+        raise ImageError(f"illegal opcode {word & 0xFF:#04x}")
+    values = {}
+    rest = word ^ opcode.code
+    for field in opcode.fields:
+        mask = (1 << field.width) - 1
+        value = (word >> field.lsb) & mask
+        rest &= ~(mask << field.lsb)
+        if field.signed and value >> (field.width - 1):
+            value -= 1 << field.width
+        values[field.name] = value
+    if rest:
+        bit = (rest & -rest).bit_length() - 1
+        raise ImageError(f"{opcode.name} has bit {bit} set, which belongs to no field")
+    return Command(opcode, values)
+
+
+def split_program(raw: bytes) -> list[bytes]:
+    """A program's commands, each as its bytes. Raises ImageError when it ends within one."""
+    if len(raw) % COMMAND_BYTES:
+        raise ImageError(f"program of {len(raw)} bytes is not a whole number of commands")
+    return [raw[at : at + COMMAND_BYTES] for at in range(0, len(raw), COMMAND_BYTES)]
+
+
+def decode_program(raw: bytes) -> list[Command]:
+    """Read a whole program. Raises ImageError naming the command's index."""
+    commands = []
+    for pc, command in enumerate(split_program(raw)):
+        try:
+            commands.append(decode(command))
+        except ImageError as error:
+            raise ImageError(f"command {pc}: {error}") from None
+    return commands

@@ -1,0 +1,204 @@
+"""The chip's parameters: one frozen object that twin, compiler, RTL and reports all read.
+
+A chip is described by a TOML file with exactly the keys of `ChipParams`; the presets `tiny`, `edge`
+and `max` lie in `npu/chip/presets/`. Widths that follow from a parameter are properties here, so
+that nobody derives them a second time.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from npu.chip.isa import COMMAND_BYTES
+from npu.errors import ParamsError
+from npu.files import read_text
+
+PRESETS = ("tiny", "edge", "max")
+KIB = 1024
+
+MAX_TOML_BYTES = 64 * KIB
+"""A description takes one."""
+
+# What a counter of the memory's timing holds.
+MAX_LATENCY_CYCLES = 1 << 16
+MAX_CYCLES_PER_BEAT = 1 << 8
+
+_Picojoules = Annotated[float, Field(ge=0, le=1e9)]
+_SHOWN = 60
+
+
+class _Checked(BaseModel):
+    """Frozen, and never without its checks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, checked as those of a new object.
+
+        Raises ParamsError naming every wrong key and value.
+        """
+        values = {key: getattr(self, key) for key in type(self).model_fields}
+        return _checked(type(self), values | dict(update or {}), type(self).__name__)
+
+
+class Energy(_Checked):
+    """Energy per event in picojoules (leakage in milliwatts), for estimates.
+
+    The defaults scale the 45 nm figures of M. Horowitz, "Computing's energy problem", ISSCC 2014,
+    to int8 data, small SRAMs and low-power DRAM.
+    """
+
+    mac: _Picojoules
+    decode: _Picojoules
+    activation_read: _Picojoules
+    bank_read_word: _Picojoules
+    sram_byte: _Picojoules
+    vector_element: _Picojoules
+    external_byte: _Picojoules
+    leakage_mw: float = Field(ge=0, le=1e9)
+
+
+class ChipParams(_Checked):
+    """Everything that sizes the chip and its memory. Immutable; all sizes in bytes.
+
+    Attributes
+    ----------
+    lanes : decode-and-multiply lanes, 1 to 128.
+    threads : rows that circulate through a lane's decode loop (the barrel), 2 to 8.
+    bank_bytes : weight bank of one lane.
+    param_bytes : parameter memory (code tables, scales, row records, look-up tables).
+    sram_bytes : vector SRAM (activations and states).
+    program_bytes : program memory.
+    activation_entries : columns that a lane's copy of the input vector holds.
+    result_fifo : finished rows that a lane can hold before its decoder pauses.
+    bus_bytes : width of the external bus, of an SRAM word and of a bank's write port.
+    dma_burst_beats, dma_outstanding : longest AXI burst, and bursts in flight.
+    dma_queue : transfers that can be open at a time.
+    memory_bytes : size of the external memory.
+    memory_latency_cycles : from an accepted read address to its first beat.
+    memory_cycles_per_beat : external bandwidth is bus_bytes / memory_cycles_per_beat per cycle.
+    clock_mhz : for milliseconds only; no behaviour depends on it.
+    """
+
+    name: str = Field(max_length=200)
+    lanes: int = Field(ge=1, le=128)
+    threads: int = Field(ge=2, le=8)
+    bank_bytes: int = Field(ge=256, le=1024 * KIB)
+    param_bytes: int = Field(ge=256, le=4096 * KIB)
+    sram_bytes: int = Field(ge=256, le=4096 * KIB)
+    program_bytes: int = Field(ge=1024, le=1024 * KIB)
+    activation_entries: int = Field(ge=16, le=65536)
+    result_fifo: int = Field(ge=8, le=64)
+    bus_bytes: int = Field(ge=8, le=64)
+    dma_burst_beats: int = Field(ge=1, le=256)
+    dma_outstanding: int = Field(ge=1, le=16)
+    dma_queue: int = Field(ge=1, le=64)
+    memory_bytes: int = Field(ge=64 * KIB, le=2**31)
+    memory_latency_cycles: int = Field(ge=1, le=MAX_LATENCY_CYCLES)
+    memory_cycles_per_beat: int = Field(ge=1, le=MAX_CYCLES_PER_BEAT)
+    clock_mhz: float = Field(ge=1e-3, le=1e6)
+    energy_pj: Energy
+
+    @model_validator(mode="after")
+    def _check_relations(self) -> Self:
+        if self.bus_bytes & (self.bus_bytes - 1):
+            raise ValueError(f"bus_bytes must be a power of two, not {self.bus_bytes}")
+        for key in ("bank_bytes", "param_bytes", "sram_bytes", "program_bytes", "memory_bytes"):
+            value = getattr(self, key)
+            if value % self.bus_bytes:
+                raise ValueError(
+                    f"{key} must be a multiple of bus_bytes ({self.bus_bytes}), not {value}"
+                )
+        if self.activation_entries % self.bus_bytes:
+            raise ValueError(
+                f"activation_entries must be a multiple of bus_bytes ({self.bus_bytes}), "
+                f"not {self.activation_entries}"
+            )
+        return self
+
+    @property
+    def slots(self) -> int:
+        """Places that rows are dealt to: every thread of every lane."""
+        return self.lanes * self.threads
+
+    @property
+    def vector_elements(self) -> int:
+        """Elements that the vector unit handles per cycle (one SRAM word of int16)."""
+        return self.bus_bytes // 2
+
+    @property
+    def bank_words(self) -> int:
+        """32-bit words of one lane's bank."""
+        return self.bank_bytes // 4
+
+    @property
+    def program_commands(self) -> int:
+        """Commands that program memory holds."""
+        return self.program_bytes // COMMAND_BYTES
+
+    def align(self, n_bytes: int) -> int:
+        """Round a size up to whole bus words."""
+        return -(-n_bytes // self.bus_bytes) * self.bus_bytes
+
+    def milliseconds(self, cycles: float) -> float:
+        """The time that `cycles` take at this chip's clock."""
+        return cycles / (self.clock_mhz * 1e3)
+
+
+def load_params(chip: str | Path) -> ChipParams:
+    """Read a preset by name, or any TOML file with the same keys.
+
+    Raises ParamsError naming every wrong key and value.
+    """
+    path = Path(chip)
+    if str(chip) in PRESETS:
+        path = Path(__file__).parent / "presets" / f"{chip}.toml"
+    elif not path.exists():
+        raise ParamsError(
+            f"chip {str(chip)!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file"
+        )
+    try:
+        values = tomllib.loads(read_text(path, MAX_TOML_BYTES, ParamsError))
+    except (ValueError, RecursionError) as error:
+        # A number of more digits than Python converts is a ValueError of its own.
+        reason = str(error) or type(error).__name__
+        raise ParamsError(f"{path}: not a readable TOML file: {reason}") from error
+    return params_from_dict(values, str(path))
+
+
+def params_from_dict(values: dict, where: str) -> ChipParams:
+    """Check a plain mapping (from TOML or from an image's header). Raises ParamsError."""
+    return _checked(ChipParams, values, where)
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def _checked(kind: type[_Kind], values: dict, where: str) -> _Kind:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"])
+            match item["type"]:
+                case "missing":
+                    problems.append(f"key {key!r} is missing")
+                case "extra_forbidden":
+                    problems.append(f"key {key!r} is unknown")
+                case "value_error":
+                    problems.append(item["msg"].removeprefix("Value error, "))
+                case _:
+                    problems.append(f"{key} = {_shown(item['input'])}: {item['msg'].lower()}")
+        raise ParamsError(f"{where}: {'; '.join(problems)}") from error
+
+
+def _shown(value: object) -> str:
+    """A value for a message, shortened; Python refuses to write down very large integers."""
+    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
+        return "a very large number"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,112 @@
+"""Latencies of the chip in cycles: named constants of the unit they belong to.
+
+The twin adds them up, the RTL's tests assert them. Nothing else in the project states a latency.
+"""
+
+from collections.abc import Sequence
+
+from npu.chip.weight_format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_words, padded_entries
+
+# --- sequencer ------------------------------------------------------------------------------------
+# A command is read from program memory in one cycle, which is slow itself; then it is kept,
+# decoded with its registers read, and checked, a cycle each.
+FETCH = 1
+DECODE = 3
+SCALAR = 1
+MULTIPLY = 2
+# A command that the sequencer refuses (illegal, a local address or a size out of range, an external
+# address misaligned) ends in its second cycle.
+REFUSED = 2
+
+# --- lane -----------------------------------------------------------------------------------------
+# From the decode turn that ends a row to its sum in the lane's result FIFO: window, code length,
+# table index, table entry, column, row end, sum.
+LANE_PIPELINE = 7
+# Words of a stream that a lane reads ahead before the first turn: two in the window, one behind it.
+PRIME_WORDS = 3
+BANK_LATENCY = 2
+
+# --- matrix-vector command -----------------------------------------------------------------------
+MATVEC_START = 2
+# From taking a row out of a FIFO to its element in SRAM: lane, record address, record, bias, scale
+# (six stages), clamp, write.
+REQUANTISE = 12
+MATVEC_END = 1
+
+
+# From the last header word of a code set to the first one of the next: its codes are worked out,
+# one length per cycle.
+CODE_CYCLES = 14
+
+
+def load_block(sets: Sequence[tuple[int, int]], scales: int) -> int:
+    """Cycles that a matrix block takes; `sets`: run and value entries of each code set.
+
+    A header in as many cycles as words; then run and value words in turns, because a decoder's
+    table is written in half words, but CODE_CYCLES at least; behind the sets a scale per cycle.
+    """
+    cycles = scales
+    for entries in sets:
+        words = max(padded_entries(count) // PARAM_WORD for count in entries)
+        cycles += BLOCK_HEADER_BYTES // PARAM_WORD + max(2 * words, CODE_CYCLES)
+    return cycles
+
+
+def prime(threads: int) -> int:
+    """Cycles until every stream of a lane is ready: directory, its end, PRIME_WORDS per stream."""
+    return directory_words(threads) + 1 + 2 * threads * PRIME_WORDS + BANK_LATENCY
+
+
+def load(
+    sets: Sequence[tuple[int, int]], scales: int, columns: int, bus_bytes: int, threads: int
+) -> int:
+    """Cycles until the lanes start: block, activations and stream windows load side by side."""
+    return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
+
+
+# --- tile -----------------------------------------------------------------------------------------
+# Behind a tile's last beat a number of the fields or a loose word is dealt in every cycle
+# (`npu.chip.tile`), and then so many pass until DMA_DONE counts.
+DEAL_END = 3
+# The same for a tile whose beats already show that it does not fit.
+DEAL_REFUSED = 2
+
+
+def deal(lanes: int, threads: int, loose_words: int) -> int:
+    """Cycles behind the last beat of a tile that fits."""
+    return lanes * (1 + 3 * threads) + loose_words + DEAL_END
+
+
+# --- vector unit ----------------------------------------------------------------------------------
+VECTOR_START = 2
+# A command with an address or a size out of range ends in its third cycle.
+VECTOR_REFUSED = 3
+# From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
+# requantiser (left shift, multiply (3), round and shift, zero point), clamp (2), write.
+VECTOR_LATENCY = 12
+# Table commands use the requantiser to scale their input, then: magnitude, look up (2),
+# interpolate (2).
+LOOKUP_LATENCY = VECTOR_LATENCY + 5
+LOOKUPS = ("VSIGMOID", "VTANH", "VLUT")
+# The add rescales both inputs, then their sum: three passes through the multiplier, the last of
+# them once both inputs have come out.
+ADD_PASSES = 3
+ADD_LATENCY = VECTOR_LATENCY + 6
+
+
+def vector(name: str, groups: int) -> int:
+    """Cycles of a vector command over `groups` groups of elements."""
+    if name == "VADD":
+        return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
+    return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
+
+
+# --- DMA ------------------------------------------------------------------------------------------
+# No burst crosses a multiple of this address (AXI4, A3.4.1).
+BURST_BOUNDARY = 4096
+# From the start of a transfer to its first address on the bus (and, of a write, its first beat:
+# in the same cycle), and from its last beat or response to `done`.
+DMA_START = 2
+DMA_DONE = 1
+# From `done` of a tile that does not fit to the sequencer's knowing it.
+TILE_JUDGED = 2

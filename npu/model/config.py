@@ -1,0 +1,420 @@
+"""A transducer's `model.json` and `tokens.txt`, checked key by key.
+
+Keys that name a method (`window`, `log`, ...) are accepted only with the one method implemented in
+`npu.speech.features`: a model trained with another front end is refused, never run on the wrong
+features.
+"""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from npu.errors import ModelError
+from npu.files import read_text
+from npu.text import printable
+
+MAX_TEXT_BYTES = 4 << 20
+"""Of `model.json` and of `tokens.txt`, which takes some 20 bytes a symbol."""
+
+MAX_SYMBOLS_PER_FRAME = 1024
+
+BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
+# Symbols that a model may emit and that stand for no text.
+UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
+WORD_MARK = "\u2581"
+# Of icefall's lexicons: behind the model's symbols, never emitted.
+_DISAMBIGUATION = re.compile(r"#[0-9]+")
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+# The parenthesis restates the numbers of other keys and is left to the author.
+_TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
+
+
+def _problem(text: str) -> PydanticCustomError:
+    """`text` follows the key: "must be ..., not ..."."""
+    # Through the context, as the text may hold braces.
+    return PydanticCustomError("predicate", "{text}", {"text": text})
+
+
+def _plain_file_name(name: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise _problem(f"must be the name of a file in the model's folder, not {_show(name)}")
+    return name
+
+
+def _known_tail(text: str) -> str:
+    if not _TAIL.fullmatch(text):
+        known = "feature frames that do not fill one encoder call are dropped"
+        raise _problem(f"must be {_show(known)}, not {_show(text)}")
+    return text
+
+
+FileName = Annotated[str, AfterValidator(_plain_file_name)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class MelConfig(_Frozen):
+    """The mel filter bank: `bins` triangles between `low_hz` and `high_hz`."""
+
+    bins: Annotated[int, Field(ge=1, le=1024)]
+    low_hz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    high_hz: Positive
+    scale: Literal["2595*log10(1+hz/700)"]
+    filters: Literal["triangles with peak 1, evaluated at the FFT bin frequencies"]
+
+    @field_validator("high_hz")
+    @classmethod
+    def _above_low(cls, high_hz: float, info: ValidationInfo) -> float:
+        low_hz = info.data.get("low_hz", 0.0)
+        if high_hz <= low_hz:
+            raise _problem(f"must be above low_hz {low_hz:g}, not {high_hz:g}")
+        return high_hz
+
+
+class FrontendConfig(_Frozen):
+    """The front end: 16-bit audio to normalised, stacked log-mel frames; see `npu.speech.features`.
+
+    Lengths are in samples, `stack` and `stack_hop` in feature frames; `mean` and `std` are per
+    mel bin, of the natural log of the mel power.
+    """
+
+    sample_rate_hz: Annotated[int, Field(ge=1_000, le=1_000_000)]
+    preemphasis: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    preemphasis_first_sample: Literal["kept as it is"]
+    samples: Literal["int16 / 32768"]
+    window: Literal["hann, symmetric (N-1 in the denominator)"]
+    window_length: Annotated[int, Field(ge=3, le=65_536)]
+    hop_length: Annotated[int, Field(ge=1, le=65_536)]
+    fft_length: Annotated[int, Field(ge=4, le=65_536)]
+    padding: Literal["none: the first window starts at sample 0"]
+    mel: MelConfig
+    power: Literal["abs(rfft)^2 / sum(window)^2"]
+    log: Literal["natural log of (mel power + 1e-8)"]
+    normalise: Literal["(x - mean) / std, then clip to +-4"]
+    mean: tuple[Finite, ...]
+    std: tuple[Positive, ...]
+    stack: Annotated[int, Field(ge=1, le=64)]
+    stack_hop: Annotated[int, Field(ge=1, le=64)]
+    tail: Annotated[str, AfterValidator(_known_tail)]
+    quantise: Literal[
+        "round half to even of x/scale, plus zero point, clipped to int8; scale and zero point "
+        "of the encoder's input tensor"
+    ]
+
+    @field_validator("fft_length")
+    @classmethod
+    def _holds_the_window(cls, fft_length: int, info: ValidationInfo) -> int:
+        window_length = info.data.get("window_length", 0)
+        if fft_length < window_length:
+            raise _problem(f"must be at least window_length {window_length}, not {fft_length}")
+        return fft_length
+
+    @field_validator("mel")
+    @classmethod
+    def _below_nyquist(cls, mel: MelConfig, info: ValidationInfo) -> MelConfig:
+        rate = info.data.get("sample_rate_hz", math.inf)
+        if 2 * mel.high_hz > rate:
+            raise _problem(
+                f"must have high_hz at most half of sample_rate_hz, {rate / 2:g}, "
+                f"not {mel.high_hz:g}"
+            )
+        return mel
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_per_bin(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        mel = info.data.get("mel")
+        if mel is not None and len(values) != mel.bins:
+            raise _problem(f"must have one value per mel bin, {mel.bins}, not {len(values)}")
+        return values
+
+    def samples_per_call(self, frames_per_call: int) -> int:
+        """Samples from one encoder call of so many stacked frames to the next."""
+        return frames_per_call * self.stack_hop * self.hop_length
+
+
+class EncoderConfig(_Frozen):
+    """The encoder takes `frames_per_call` stacked frames per call and keeps its own state."""
+
+    file: FileName
+    frames_per_call: Annotated[int, Field(ge=1, le=1024)]
+    stateful: Literal[True]
+    note: str = ""
+
+
+class DecoderConfig(_Frozen):
+    """The prediction network takes one symbol per call and keeps its own state."""
+
+    file: FileName
+    stateful: Literal[True]
+    note: str = ""
+
+
+class JoinerConfig(_Frozen):
+    """The joiner; `inputs` names what its input tensors take, in their order."""
+
+    file: FileName
+    inputs: tuple[Literal["encoder_out", "decoder_out"], ...]
+    note: str = ""
+
+    @field_validator("inputs")
+    @classmethod
+    def _each_once(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        if sorted(inputs) != ["decoder_out", "encoder_out"]:
+            raise _problem(
+                f"must name encoder_out and decoder_out, each once, not {_show(list(inputs))}"
+            )
+        return inputs
+
+
+class ModelConfig(_Frozen):
+    """A whole `model.json`. Greedy search starts the decoder with `start_id`."""
+
+    name: Annotated[str, StringConstraints(min_length=1)]
+    type: Literal["transducer"]
+    blank_id: Literal[0]
+    start_id: Annotated[int, Field(ge=0)]
+    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
+    encoder: EncoderConfig
+    decoder: DecoderConfig
+    joiner: JoinerConfig
+    frontend: FrontendConfig
+    provenance: JsonValue = None
+
+    @field_validator("frontend")
+    @classmethod
+    def _a_millisecond_a_call(cls, front: FrontendConfig, info: ValidationInfo) -> FrontendConfig:
+        # Or a second of sound would be thousands of calls of the encoder.
+        encoder = info.data.get("encoder")
+        frames = front.stack_hop * (encoder.frames_per_call if encoder is not None else 1)
+        if 1000 * front.hop_length * frames < front.sample_rate_hz:
+            raise _problem(
+                f"must have a hop_length of at least a millisecond for {frames} frames a call, "
+                f"{-(-front.sample_rate_hz // (1000 * frames))}, not {front.hop_length}"
+            )
+        return front
+
+
+def load_model_config(path: str | Path) -> ModelConfig:
+    """Read and check a `model.json`.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or no JSON object, or keys are missing, unknown, repeated or have
+        values that are not implemented: one message names all of them.
+    """
+    text = _read_text(Path(path))
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        repeated.extend(f"key {_show(k)} appears twice" for k in set(keys) if keys.count(k) > 1)
+        return dict(pairs)
+
+    try:
+        content = json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise ModelError(
+            f"{path}: is not valid JSON: line {error.lineno}, column {error.colno}: "
+            f"{error.msg}; correct the file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is not usable JSON: {error}; correct the file") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: must hold a JSON object, not {_show(content)}")
+
+    problems = sorted(repeated)
+    config = None
+    try:
+        config = ModelConfig.model_validate_json(text)
+    except ValidationError as error:
+        problems += [_describe(e) for e in error.errors(include_url=False)]
+    if config is None or problems:
+        raise ModelError(f"{path}: " + "; ".join(problems))
+    return config
+
+
+def load_tokens(path: str | Path) -> list[str]:
+    """Read a `tokens.txt`: one `symbol id` per line, as icefall and sherpa-onnx write it.
+
+    `<space>` stands for a space, and so does `\u2581`, with which BPE pieces mark a word's start.
+    Disambiguation symbols (`#0`, `#1`, ...) are left out: they follow the symbols of the model.
+
+    Returns
+    -------
+    list of str
+        The symbols by id; entry 0 is the blank's name.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or empty, a line is malformed, an id or a symbol appears twice, ids
+        are not 0 .. n-1, or id 0 is not the blank: one message names all of it.
+    """
+    problems = []
+    line_of_id: dict[int, int] = {}
+    line_of_symbol: dict[str, int] = {}
+    symbol_of_id: dict[int, str] = {}
+    for number, line in enumerate(_read_text(Path(path)).rstrip("\n").split("\n"), start=1):
+        found = re.fullmatch(r"([^ \t]+)[ \t]+([0-9]{1,9})[ \t]*", line)
+        if not found:
+            problems.append(f"line {number} must be `symbol id`, not {_show(line)}")
+            continue
+        symbol, index = found[1], int(found[2])
+        if _DISAMBIGUATION.fullmatch(symbol):
+            continue
+        if index in line_of_id:
+            problems.append(f"line {number} repeats id {index} of line {line_of_id[index]}")
+        if symbol in line_of_symbol:
+            problems.append(
+                f"line {number} repeats symbol {_show(symbol)} of line {line_of_symbol[symbol]}"
+            )
+        line_of_id.setdefault(index, number)
+        line_of_symbol.setdefault(symbol, number)
+        symbol_of_id.setdefault(index, symbol)
+    if not symbol_of_id and not problems:
+        problems.append("holds no symbols")
+    if symbol_of_id:
+        blank = symbol_of_id.get(0)
+        if blank is not None and blank not in BLANK_SYMBOLS:
+            problems.append(
+                f"id 0 must be the blank ({', '.join(BLANK_SYMBOLS)}), not {_show(blank)}"
+            )
+        # Counted by lines, so that one huge id cannot make a huge list.
+        missing = [i for i in range(len(symbol_of_id)) if i not in symbol_of_id]
+        problems += [
+            f"id {i} is missing: {len(symbol_of_id)} ids must be 0 to {len(symbol_of_id) - 1}"
+            for i in missing[:1]
+        ]
+    if problems:
+        raise ModelError(f"{path}: " + "; ".join(problems))
+    symbols = (symbol_of_id[i] for i in range(len(symbol_of_id)))
+    return [" " if s == "<space>" else s.replace(WORD_MARK, " ") for s in symbols]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The symbols of a model by id; entry 0 is the blank, which has no text."""
+
+    symbols: tuple[str, ...]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Tokens":
+        """As `load_tokens`."""
+        return cls(tuple(load_tokens(path)))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`, each 0 .. len - 1, without spaces at either end.
+
+        Blank, `<unk>`, `<sos/eos>` and their like have no text. `<0xE2>` is a byte of UTF-8, as
+        of byte-level BPE; bytes that are no character become U+FFFD.
+
+        Raises
+        ------
+        ModelError
+            An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
+        """
+        text = b""
+        for index in ids:
+            if not 0 <= index < len(self.symbols):
+                raise ModelError(
+                    f"symbol id {index} is not in tokens.txt, which has ids 0 to "
+                    f"{len(self.symbols) - 1}; use the tokens.txt of this model"
+                )
+            symbol = self.symbols[index]
+            if byte := _BYTE.fullmatch(symbol):
+                text += bytes.fromhex(byte[1])
+            elif index and symbol not in UNWRITTEN_SYMBOLS:
+                text += symbol.encode("utf-8", "replace")
+        return text.decode("utf-8", "replace").strip(" ")
+
+
+def _read_text(path: Path) -> str:
+    return read_text(path, MAX_TEXT_BYTES, ModelError)
+
+
+def _show(value: Any) -> str:
+    """`value` in JSON's spelling, shortened."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+# pydantic's wordings that do not read well after "must be".
+_WORDING = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "a string",
+    "string_too_short": "a non-empty string",
+    "tuple_type": "a list",
+    "model_type": "a JSON object",
+    "greater_than": "above {gt:.12g}",
+    "greater_than_equal": "at least {ge:.12g}",
+    "less_than": "below {lt:.12g}",
+    "less_than_equal": "at most {le:.12g}",
+}
+
+
+def _describe(error: ErrorDetails) -> str:
+    """One problem: the key as written in the file, what is wrong, the value."""
+    kind, value, context, loc = error["type"], error["input"], error.get("ctx", {}), error["loc"]
+    if kind == "json_invalid":
+        return f"is not usable JSON: {context['error']}; correct the file"
+    key = ""
+    for part in loc:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    key = printable(key)
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), _keys_at(loc[:-1]), 1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        return f"{key} is not a known key{hint} (value {_show(value)})"
+    if kind == "predicate":
+        return f"{key} {context['text']}"
+    if kind == "literal_error":
+        need = _choices(context["expected"])
+    elif kind in _WORDING:
+        need = _WORDING[kind].format(**context)
+    else:
+        need = error["msg"].removeprefix("Input should be ")
+    return f"{key} must be {need}, not {_show(value)}"
+
+
+def _choices(python: str) -> str:
+    """pydantic's list of literals in JSON's spelling."""
+    return re.sub(r"(?<!\w)'|'(?!\w)", '"', python.replace("True", "true"))
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    model: Any = ModelConfig
+    for part in loc:
+        model = model.model_fields[str(part)].annotation
+    return list(model.model_fields)

@@ -1,0 +1,234 @@
+"""The host's side: feeds a compiled image on the simulated chip and reads its results.
+
+A session owns one `Machine`. It loads the memory image, boots the chip (weights into banks), and
+then starts it once per call or chunk of calls, as a driver would.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npu.chip.trace import Retire
+from npu.errors import InputError, MachineError
+from npu.runtime.budget import Budgets
+from npu.runtime.image import CALL_SHIFT, Image, TensorInfo
+from npu.twin.limit import Budget
+from npu.twin.machine import Machine
+from npu.twin.memory import BusSchedule
+
+# Scalar registers of the host interface of a transducer program.
+CALLS, TOKENS = 1, 3
+
+# Makes what the session runs on: the twin, or anything else with its interface.
+MachineFactory = Callable[..., Any]
+Observer = Callable[[Retire, Machine], None]
+
+
+@dataclass
+class Recording:
+    """What the probes of an image saw, in order: vectors by probe name."""
+
+    vectors: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+
+class _Session:
+    """What both kinds of session share: the machine, booted.
+
+    Parameters
+    ----------
+    image : what runs.
+    schedule, step, observer : as `Machine` takes them.
+    recording : gets what the image's probes see.
+    machine : makes what it runs on.
+    max_cycles : of every start. Default: what follows from the image (`npu.runtime.budget`),
+        without an end where `schedule` makes the bus wait.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        schedule: BusSchedule | None = None,
+        step: bool = False,
+        observer: Observer | None = None,
+        recording: Recording | None = None,
+        machine: MachineFactory = Machine,
+        max_cycles: int | None = None,
+    ) -> None:
+        self.image = image
+        # A bus that is not always ready stretches a program beyond any bound.
+        derived = schedule is None and max_cycles is None
+        self._budgets = Budgets(image) if derived else None
+        self._budget = None if max_cycles is None else Budget.of_cycles(max_cycles)
+        self._observers = [observer] if observer is not None else []
+        if recording is not None:
+            self._observers.append(_prober(image, recording))
+        self.machine: Machine = machine(
+            image.params,
+            image.header.memory_bytes,
+            image.program,
+            schedule=schedule,
+            step=step,
+            observer=self._observe if self._observers else None,
+        )
+        self.machine.memory.data[: len(image.memory)] = image.memory
+        self.boot_cycles = self._run("boot")
+        self.reset_cycles = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an utterance: states to their start values."""
+        self.reset_cycles = self._run("reset")
+
+    def _run(self, entry: str, calls: int = 0) -> int:
+        """One start, of `calls` encoder calls if it is one of those, within its budget."""
+        budget = self._budget if self._budgets is None else self._budgets.of_start(calls)
+        arguments = {CALLS: calls} if calls else None
+        return self.machine.run(self.image.header.entries[entry], arguments, budget)
+
+    def _observe(self, retire: Retire, machine: Machine) -> None:
+        for observer in self._observers:
+            observer(retire, machine)
+
+    def _write(self, tensor: TensorInfo, values: np.ndarray, offset: int = 0) -> None:
+        """Put a tensor's rows where the chip expects them."""
+        rows = np.ascontiguousarray(values).reshape(tensor.rows, -1).view(np.uint8)
+        area = self.machine.memory.window(tensor.address + offset, tensor.rows * tensor.stride)
+        area.reshape(tensor.rows, tensor.stride)[:, : rows.shape[1]] = rows
+
+    def _read(self, tensor: TensorInfo) -> np.ndarray:
+        area = self.machine.memory.window(tensor.address, tensor.rows * tensor.stride)
+        dtype = np.dtype(tensor.dtype)
+        rows = area.reshape(tensor.rows, tensor.stride)[:, : tensor.width * dtype.itemsize]
+        # A copy: the next call writes to the same place.
+        return rows.copy().view(dtype).reshape(tensor.shape)
+
+
+class GraphSession(_Session):
+    """Runs a single graph call by call; states carry over from call to call.
+
+    Attributes
+    ----------
+    cycles : cycles of every call so far.
+    """
+
+    def __init__(self, image: Image, **options: Any) -> None:
+        if image.header.kind != "graph":
+            raise InputError(f"{image.header.model} is a transducer, not a single graph")
+        self.cycles: list[int] = []
+        super().__init__(image, **options)
+
+    def invoke(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One call. Raises InputError when the inputs do not fit."""
+        header = self.image.header
+        if len(inputs) != len(header.inputs):
+            raise InputError(f"{header.model} takes {len(header.inputs)} inputs, not {len(inputs)}")
+        for position, (tensor, array) in enumerate(zip(header.inputs, inputs, strict=True)):
+            if array.shape != tensor.shape or array.dtype != tensor.dtype:
+                raise InputError(
+                    f"input {position} of {header.model} must be {tensor.dtype} "
+                    f"{list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
+                )
+            if tensor.index_limit is not None:
+                outside = array[(array < 0) | (array >= tensor.index_limit)]
+                if outside.size:
+                    raise InputError(
+                        f"input {position} of {header.model}: an index must be 0 to "
+                        f"{tensor.index_limit - 1}, not {outside[0]}"
+                    )
+        for tensor, array in zip(header.inputs, inputs, strict=True):
+            self._write(tensor, array)
+        self.cycles.append(self._run("invoke"))
+        return [self._read(tensor) for tensor in header.outputs]
+
+
+class TransducerSession(_Session):
+    """Streaming speech recognition on the chip: features in, symbols out.
+
+    Attributes
+    ----------
+    cycles : cycles of every start so far: encoder calls with the symbols that they emitted, and
+        the restart before them if there was one.
+    """
+
+    def __init__(self, image: Image, **options: Any) -> None:
+        if image.header.transducer is None:
+            raise InputError(f"{image.header.model} is a single graph, not a transducer")
+        self.info = image.header.transducer
+        self.cycles: list[int] = []
+        self._restart_cycles = 0
+        super().__init__(image, **options)
+
+    def reset(self) -> None:
+        super().reset()
+        self._restart_cycles = 0
+
+    def restart(self) -> None:
+        """Begin another utterance amid a stream: as `reset`, but it counts to the next call."""
+        self.reset()
+        self._restart_cycles = self.reset_cycles
+
+    def accept(self, features: np.ndarray, calls_per_start: int = 1) -> list[int]:
+        """As `accept_calls`, the symbols of all calls in one list."""
+        answers = self.accept_calls(features, calls_per_start)
+        return [symbol for symbols in answers for symbol in symbols]
+
+    def accept_calls(self, features: np.ndarray, calls_per_start: int = 1) -> list[list[int]]:
+        """Take the next encoder calls of the utterance.
+
+        Parameters
+        ----------
+        features : (calls, frames, features) int8.
+        calls_per_start : encoder calls handed to the chip at once, 1 to `info.calls`.
+
+        Returns the symbols that each call emitted. Raises InputError when `features` does not fit.
+        """
+        tensor = self.info.features
+        if features.dtype != np.int8 or features.shape[1:] != tensor.shape[1:]:
+            raise InputError(
+                f"features must be int8 (calls, {', '.join(map(str, tensor.shape[1:]))}), "
+                f"not {features.dtype} {features.shape}"
+            )
+        if not 1 <= calls_per_start <= self.info.calls:
+            raise InputError(f"calls_per_start must be 1 to {self.info.calls}")
+        answers: list[list[int]] = []
+        for first in range(0, len(features), calls_per_start):
+            chunk = features[first : first + calls_per_start]
+            for index, call in enumerate(chunk):
+                self._write(tensor, call, index * tensor.rows * tensor.stride)
+            cycles = self._run("frames", len(chunk))
+            self.cycles.append(cycles + self._restart_cycles)
+            self._restart_cycles = 0
+            answers += self._answers(len(chunk))
+        return answers
+
+    def _answers(self, calls: int) -> list[list[int]]:
+        """The symbols of a start of so many calls."""
+        count = self.machine.registers[TOKENS]
+        if not 0 <= count <= calls * self.info.max_symbols_per_frame:
+            raise MachineError(f"the chip reports {count} tokens for {calls} calls")
+        words = self.machine.memory.window(self.info.tokens_address, 4 * count).view("<u4")
+        answers: list[list[int]] = [[] for _ in range(calls)]
+        for word in words.tolist():
+            left, symbol = divmod(word, 1 << CALL_SHIFT)
+            if symbol >= len(self.info.tokens) or left >= calls:
+                raise MachineError(
+                    f"the chip emitted a token that does not exist: {symbol}, with {left} of "
+                    f"{calls} calls left"
+                )
+            answers[calls - 1 - left].append(symbol)
+        return answers
+
+
+def _prober(image: Image, recording: Recording) -> Observer:
+    probes = {probe.pc: probe for probe in image.header.probes}
+
+    def observe(retire: Retire, machine: Machine) -> None:
+        probe = probes.get(retire.pc)
+        if probe is not None:
+            vector = machine.sram[probe.sram : probe.sram + probe.n].view(np.int8).copy()
+            recording.vectors.setdefault(probe.name, []).append(vector)
+
+    return observe

@@ -1,0 +1,110 @@
+"""Every cycle belongs to one command; energy adds up."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from npu.analysis.energy import Activity, energy_uj, powered_seconds
+from npu.analysis.profile import Profile, measure
+from npu.chip.params import Energy
+from npu.chip.weight_format import BLOCK_HEADER_BYTES
+from npu.runtime.image import Image
+from npu.runtime.sessions import GraphSession, TransducerSession
+
+
+@pytest.fixture(scope="module")
+def image(images):
+    return Image.load(images / "zoo.npu")
+
+
+def test_every_cycle_is_seen_once(image):
+    profile = Profile(image)
+    session = TransducerSession(image, observer=profile)
+    rng = np.random.default_rng(4)
+    session.accept(rng.integers(-128, 128, (5, 2, 120), np.int8))
+    counters = session.machine.counters
+    assert profile.cycles == counters.cycles
+    layers, segments = profile.layers(), profile.segments()
+    assert sum(round(n.macs * n.products) for n in layers.values()) == counters.macs
+    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.busy["matvec"]
+    assert segments["encoder"].runs == 5
+    assert segments["decoder"].runs == layers["decoder: operator 2 (FULLY_CONNECTED)"].products
+    profile.clear()
+    assert profile.cycles == 0 and profile.layers() == profile.segments() == {}
+
+
+def test_lanes_read_no_code_tables(image):
+    """Words out of the banks are directories and streams; tables lie in parameter memory."""
+    profile = Profile(image)
+    session = TransducerSession(image, observer=profile)
+    profile.clear()
+    session.accept(np.zeros((1, 2, 120), np.int8))
+    layers = profile.layers()
+    tables = [layer for layer in image.header.layers if layer.name in layers]
+    p = image.params
+    directories, ends = 64 * p.slots, 32 * p.lanes
+    for layer in tables:
+        most = layer.compressed_bits - 8 * BLOCK_HEADER_BYTES + directories + ends
+        assert layer.bank_bits <= most
+    assert profile.bank_words() == sum(
+        layers[layer.name].products * layer.bank_bits / 32 for layer in tables
+    )
+
+
+def test_one_measurement_holds_for_every_call(image):
+    """Cycles do not depend on values."""
+    measured = measure(image)
+    profile = Profile(image)
+    session = TransducerSession(image, observer=profile)
+    profile.clear()
+    session.accept(np.full((3, 2, 120), 77, np.int8))
+    assert profile.segments()["encoder"] == replace(measured.segments["encoder"], runs=3)
+    for name, layer in profile.layers().items():
+        assert layer.cycles == measured.layers[name].cycles
+
+
+def test_energy_by_hand():
+    events = Energy(
+        mac=1.0,
+        decode=2.0,
+        activation_read=3.0,
+        bank_read_word=4.0,
+        sram_byte=5.0,
+        vector_element=6.0,
+        external_byte=7.0,
+        leakage_mw=8.0,
+    )
+    first = Activity(10, 12, 2, 3, 5, 6)
+    second = Activity(100, 112, 12, 13, 15, 16)
+    assert second - first == Activity(90, 100, 10, 10, 10, 10)
+    found = energy_uj(events, second - first, seconds=0.5)
+    picojoules = 100 + 200 + 300 + 40 + 50 + 60 + 70
+    assert found["leakage"] == 4000.0
+    assert found["total"] == pytest.approx(4000.0 + picojoules / 1e6)
+
+
+def test_an_overloaded_chip_is_powered_for_longer_than_the_sound():
+    assert powered_seconds(2.0, 0.1) == 2.0
+    assert powered_seconds(2.0, 5.0) == 5.0
+
+
+def test_zeros_cost_as_much_as_other_operands(images):
+    """The lanes multiply whatever they decode: an activation of zero saves nothing."""
+    image = Image.load(images / "joint.npu")
+    spent, gated = [], []
+    for value in (None, 100):
+        session = GraphSession(image)
+        before = Activity.of(session.machine, 0)
+        session.invoke(
+            tuple(
+                np.full(x.shape, x.zero_point if value is None else value, np.int8)
+                for x in image.header.inputs
+            )
+        )
+        done = Activity.of(session.machine, 0) - before
+        energy = energy_uj(image.params.energy_pj, done, 0.0)
+        spent.append((energy["mac"], energy["activations"]))
+        gated.append(session.machine.counters.macs_gated)
+    assert gated[0] > gated[1]
+    assert spent[0] == spent[1] and min(spent[0]) > 0

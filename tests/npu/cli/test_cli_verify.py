@@ -1,0 +1,200 @@
+"""`npu verify`: equal engines are called equal, and a planted fault is found where it is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kernels import Interpreter
+from npu.chip import timing
+from npu.chip.trace import Retire
+from npu.cli import verify
+from npu.cli._lockstep import Difference, Lockstep
+from npu.errors import MachineError
+from npu.twin.machine import Machine
+
+FIRST = Retire(0, "ADD", 2, 2, 7)
+SECOND = Retire(1, "HALT", 5, 5, 0)
+
+
+class Stand(Machine):
+    """The twin with what else the RTL's machine has."""
+
+    @property
+    def simulated_cycles(self):
+        return self.cycle
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    """Put the twin, or a machine derived from it, in the place of the RTL."""
+
+    def use(machine=Stand):
+        monkeypatch.setattr(
+            verify, "machine_of", lambda engine, waves=None: machine if engine == "rtl" else Machine
+        )
+
+    return use
+
+
+@pytest.fixture
+def layer(vectors, small_chip):
+    return ("verify", vectors / "fc_relu.tflite", "--chip", small_chip)
+
+
+def test_equal_engines(npu, layer):
+    ran = npu(*layer, "--json", "-")
+    assert ran.status == 0, ran
+    report = json.loads(ran.out)
+    assert report["equal"] and report["difference"] is None
+    assert report["engines"] == ["kernels", "twin", "rtl"]
+    assert report["calls"] == 4
+    assert report["commands"] > 100
+    assert report["twin"]["cycles"] == report["rtl"]["cycles"] > 1000
+    assert "fc_relu.tflite on small, 1 lane: kernels = twin = RTL" in ran.err
+    assert f"{report['commands']:,} compared" in ran.err
+
+
+def test_recorded_inputs(npu, layer, vectors):
+    ran = npu(*layer, "--input", vectors / "fc_relu.npz", "--calls", 2, "--json", "-")
+    report = json.loads(ran.out)
+    assert (ran.status, report["calls"]) == (0, 2)
+    with np.load(vectors / "fc_relu.npz") as recorded:
+        assert report["outputs"] == {"output": recorded["output"][:2].size}
+
+
+def test_an_image(npu, layer, vectors, small_chip, tmp_path):
+    args = (vectors / "fc_relu.tflite", "-o", tmp_path / "a.npu", "--chip", small_chip)
+    assert npu("compile", *args).status == 0
+    ran = npu("verify", tmp_path / "a.npu", "--calls", 1)
+    assert ran.status == 0
+    assert "1 lane: twin = RTL" in ran.out
+    assert "an image holds nothing for the kernels" in ran.out
+
+
+def test_a_planted_latency(npu, layer, monkeypatch):
+    monkeypatch.setattr(timing, "SCALAR", timing.SCALAR + 1)
+    ran = npu(*layer, "--json", "-")
+    assert ran.status == 1
+    found = json.loads(ran.out)["difference"]
+    twin, rtl = found["twin"], found["rtl"]
+    assert (twin["name"], twin["disassembly"], twin["layer"]) == ("HALT", "HALT", "boot")
+    assert {key for key in twin if twin[key] != rtl[key]} == {"end"}
+    assert twin["end"] == rtl["end"] + 1
+    assert found["cycle"] == rtl["end"]
+    assert f"differ at cycle {found['cycle']:,}, in command {twin['pc']}" in ran.err
+    assert found["waves_ps"] % 10 == 0 and "--waves FILE.vcd" in ran.err
+
+
+@pytest.mark.long
+def test_a_planted_latency_in_the_waves(npu, layer, monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "SCALAR", timing.SCALAR + 1)
+    waves = tmp_path / "waves.vcd"
+    ran = npu(*layer, "--waves", waves, "--json", "-")
+    time = json.loads(ran.out)["difference"]["waves_ps"]
+    assert f"{waves}: cycle" in ran.err and f"is at {time:,} ps" in ran.err
+    text = waves.read_text()
+    assert "$timescale 1ps" in text
+    assert f"#{time - 5}\n" in text and f"#{time + 10}\n" not in text
+
+
+def test_a_planted_output(npu, layer, monkeypatch):
+    real = Interpreter.invoke
+
+    def wrong(self, inputs):
+        outputs = [array.copy() for array in real(self, inputs)]
+        outputs[0].reshape(-1)[3] ^= 1
+        return outputs
+
+    monkeypatch.setattr(Interpreter, "invoke", wrong)
+    ran = npu(*layer, "--json", "-")
+    found = json.loads(ran.out)["difference"]
+    assert (ran.status, found["call"], found["element"]) == (1, 0, 3)
+    assert found["kernels"] ^ found["twin"] == 1
+    assert "call 0: element 3 of output differs: kernels" in ran.err
+
+
+def test_a_transducer(npu, stand, zoo):
+    stand()
+    sound = zoo / "commands_rnnt" / "utterances" / "test_fl_093.wav"
+    args = ("verify", "commands_rnnt", "--chip", "edge", "--audio", sound, "--json", "-")
+    report = json.loads(npu(*args, "--calls", 12).out)
+    assert report["equal"] and report["calls"] == 12
+    assert set(report["outputs"]) == {"encoder_out", "logits", "tokens"}
+    assert report["outputs"]["encoder_out"] == 12 * 128
+    assert report["outputs"]["tokens"] > 0
+
+
+def test_an_rtl_that_stops_in_error(npu, stand, vectors):
+    class Stopping(Stand):
+        def run(self, pc, arguments=None, budget=None):
+            if pc:
+                raise MachineError("command 9 (NOP): BUS_ERROR")
+            return super().run(pc, arguments)
+
+    stand(Stopping)
+    ran = npu("verify", vectors / "joint.tflite", "--chip", "edge", "--calls", 1)
+    assert ran.status == 1
+    assert "command 9 (NOP): BUS_ERROR" in ran.out
+
+
+def test_the_wrong_input(refused, stand, vectors, zoo, tmp_path):
+    stand()
+    sound = zoo / "commands_rnnt" / "utterances" / "test_fl_093.wav"
+    layer, recorded = vectors / "fc_relu.tflite", vectors / "fc_relu.npz"
+    both = ("--input", recorded, "--audio", sound)
+    refused("verify", layer, *both, match="--input and --audio cannot be given together")
+    refused("verify", layer, "--audio", sound, match="single graph, not a transducer")
+    refused("verify", "commands_rnnt", "--input", recorded, match="give it sound with --audio")
+    refused("verify", layer, "--input", recorded, "--calls", 99, match="holds .* calls, not 99")
+    missing = tmp_path / "none" / "a.vcd"
+    refused("verify", layer, "--waves", missing, match="cannot write .*a.vcd: the folder")
+
+
+class Simulated:
+    simulated_cycles = 100
+
+
+def lockstep(*twin: Retire) -> Lockstep:
+    made = Lockstep()
+    for retire in twin:
+        made.of_twin(retire, None)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("rtl", "cycle", "waves_ps"),
+    [
+        (Retire(1, "HALT", 6, 7, 0), 5, 970),
+        (Retire(1, "HALT", 5, 7, 0), 5, 970),
+        (Retire(1, "HALT", 5, 5, 1), 5, 990),
+        (Retire(2, "HALT", 4, 5, 0), 4, 980),
+    ],
+)
+def test_where_records_part(rtl, cycle, waves_ps):
+    compared = lockstep(FIRST, SECOND)
+    compared.of_rtl(FIRST, Simulated)
+    with pytest.raises(Difference) as found:
+        compared.of_rtl(rtl, Simulated)
+    assert (found.value.pc, found.value.cycle) == (1, cycle)
+    assert (found.value.waves_ps, compared.compared) == (waves_ps, 1)
+
+
+def test_one_side_ends_before_the_other():
+    compared = lockstep(FIRST, SECOND)
+    compared.of_rtl(FIRST, Simulated)
+    with pytest.raises(Difference) as found:
+        compared.stopped(Simulated)
+    assert (found.value.twin, found.value.rtl, found.value.reason) == (SECOND, None, "halted")
+    compared = lockstep(FIRST)
+    compared.of_rtl(FIRST, Simulated)
+    compared.stopped(Simulated)
+    with pytest.raises(Difference) as found:
+        compared.of_rtl(SECOND, Simulated)
+    assert (found.value.twin, found.value.rtl) == (None, SECOND)
+    with pytest.raises(Difference) as found:
+        compared.stopped(Simulated, MachineError("after the end"))
+    assert (found.value.twin, found.value.reason) == (FIRST, "after the end")

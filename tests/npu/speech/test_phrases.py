@@ -1,0 +1,183 @@
+"""The end of a phrase: what is run, where states are reset, the same for every chunking."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npu.speech.phrases import EndRule, Gate, Lowest, Phrase, PhraseSearch
+
+SCALE, ZERO_POINT = 0.02, -60
+RULE = EndRule(quiet_calls=3, blank_calls=6, floor_calls=8, peak_calls=16, tail_calls=4)
+# The noise of the place and the loudest speech of the whole stream.
+LONG = replace(RULE, floor_calls=1000, peak_calls=1000)
+# Levels of whole calls, as int8: far under the mean, the mean of the training data, well above.
+ZEROS, QUIET, LOUD = -128, -95, -20
+
+
+def calls(*levels: int) -> np.ndarray:
+    return np.array(levels, np.int8)[:, None, None] * np.ones((1, 2, 5), np.int8)
+
+
+class Script:
+    """An engine that says the symbols of a script, by the number of the call since the reset."""
+
+    def __init__(self, says: dict[int, list[int]]) -> None:
+        self.says = says
+        self.log: list[object] = []
+
+    def reset(self) -> None:
+        self.at = 0
+        self.log.append("reset")
+
+    def restart(self) -> None:
+        self.at = 0
+        self.log.append("restart")
+
+    def accept_calls(self, features: np.ndarray) -> list[list[int]]:
+        answers = []
+        for call in features:
+            self.log.append(int(call[0, 0]))
+            answers.append(list(self.says.get(self.at, [])))
+            self.at += 1
+        return answers
+
+
+def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=RULE):
+    engine = Script(says)
+    search = PhraseSearch(engine, rule, SCALE, ZERO_POINT)
+    for chunk in np.split(features, sorted(cuts or [])):
+        search.accept(chunk)
+    was_open = search.is_open
+    return search.finish(), engine.log, search.calls, was_open
+
+
+def test_durations_become_calls():
+    default = EndRule(quiet_calls=8, blank_calls=20, floor_calls=83, peak_calls=167, tail_calls=6)
+    assert EndRule.of(0.06) == default
+    assert EndRule.of(0.06, 0.001) == replace(default, quiet_calls=1)
+    assert EndRule.of(0.06, 3) == replace(default, quiet_calls=50, blank_calls=50)
+
+
+def test_silence_ends_a_phrase_and_is_not_run():
+    heard = calls(QUIET, LOUD, LOUD, *[QUIET] * 5, -94, LOUD, LOUD, QUIET)
+    phrases, log, run, is_open = hear(heard, {1: [4, 5]})
+    assert phrases == [Phrase((4, 5), 1, 3), Phrase((4, 5), 9, 11)]
+    # Three quiet calls are run, the next two are not; the last quiet one leads the next phrase.
+    first = ["reset", QUIET, LOUD, LOUD, QUIET, QUIET, QUIET]
+    assert log == [*first, "restart", -94, LOUD, LOUD, QUIET]
+    assert run == 10 and is_open
+
+
+def test_just_enough_silence_ends_a_phrase():
+    phrases, log, _, _ = hear(calls(LOUD, *[QUIET] * 3, LOUD), {0: [1]})
+    assert log == ["reset", LOUD, QUIET, QUIET, QUIET, "restart", QUIET, LOUD]
+    assert [p.tokens for p in phrases] == [(1,), (1,)]
+    phrases, log, _, _ = hear(calls(LOUD, *[QUIET] * 2, LOUD), {0: [1]})
+    assert "restart" not in log and len(phrases) == 1
+
+
+def test_a_stream_without_sound_sleeps():
+    phrases, log, run, is_open = hear(calls(*[ZEROS] * 50), {})
+    assert phrases == [] and run == 3 and "restart" not in log and not is_open
+
+
+def test_the_noise_of_the_place_is_quiet():
+    noise = [-30, -31, -29]
+    _, log, run, _ = hear(calls(*noise * 2, 40, 50, *noise * 2, 45), {})
+    assert log.count("restart") == 2 and run == 4 + 3 + 3 + 2
+    # The same loudness is sound where it was quieter just before, and where nothing came before.
+    _, log, run, _ = hear(calls(QUIET, *noise * 2), {0: [1], 3: [1]})
+    assert log.count("restart") == 0 and run == 7
+    rule = replace(RULE, floor_calls=20)
+    (stretch,) = Gate(rule, SCALE, ZERO_POINT).accept(calls(*[LOUD] * 6))
+    assert stretch.loud.tolist() == [True] * 4 + [False] * 2
+
+
+def test_without_a_symbol_a_phrase_ends_even_in_noise():
+    loud = [LOUD, 40] * 10
+    phrases, log, run, _ = hear(calls(*loud), {0: [1], 2: [2]}, rule=LONG)
+    resets = [i for i, entry in enumerate(log) if entry == "restart"]
+    assert resets == [10, 20] and run == 20
+    assert phrases == [Phrase((1, 2), 0, 7), Phrase((1, 2), 9, 16), Phrase((1,), 18, 20)]
+
+
+def test_without_a_rule_it_is_one_phrase():
+    heard = calls(LOUD, *[ZEROS] * 30, LOUD)
+    phrases, log, run, is_open = hear(heard, {0: [1], 31: [2]}, rule=None)
+    assert run == 32 and log.count("restart") == 0 and not is_open
+    assert phrases == [Phrase((1, 2), 0, 32)]
+
+
+@given(
+    levels=st.lists(st.sampled_from([ZEROS, QUIET, QUIET, QUIET, -30, LOUD]), max_size=60),
+    cuts=st.lists(st.integers(0, 60), max_size=20),
+    says=st.dictionaries(st.integers(0, 12), st.lists(st.integers(1, 9), max_size=3)),
+)
+def test_chunks_change_nothing(levels, cuts, says):
+    heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
+    whole = hear(heard, says)
+    assert hear(heard, says, cuts) == whole
+    assert hear(heard, says, list(range(len(levels)))) == whole
+
+
+@given(levels=st.lists(st.integers(-128, 127), max_size=80))
+def test_every_loud_call_is_run_once_and_in_order(levels):
+    gate = Gate(RULE, SCALE, ZERO_POINT)
+    heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
+    seen = []
+    for stretch in gate.accept(heard):
+        assert np.array_equal(stretch.features, heard[stretch.first :][: len(stretch.features)])
+        seen += [stretch.first + int(i) for i in np.flatnonzero(stretch.loud)]
+    assert seen == sorted(set(seen))
+    floor = [min(levels[max(0, i - RULE.floor_calls + 1) : i + 1]) for i in range(len(levels))]
+    clearly = [i for i, level in enumerate(levels) if level > max(-60, floor[i] + 16)]
+    clearly += [i for i, level in enumerate(levels[:1]) if level > -60]
+    assert set(clearly) <= set(seen)
+
+
+@pytest.mark.parametrize("down", range(25, 65, 5))
+def test_quiet_is_what_is_quiet_in_a_recording(down):
+    """Speech of 1.3 above its noise, however far both are turned down."""
+    speech = [0, -30, 5, -40, -20, -50, -50, 0]
+    heard = calls(*(level - down for level in [-60] * 12 + speech + [-60] * 12 + speech))
+    phrases, log, run, _ = hear(heard, {3: [1], 7: [2]}, rule=replace(RULE, blank_calls=20))
+    assert [(p.first_call, p.end_call) for p in phrases] == [(12, 20), (32, 40)]
+    assert [p.tokens for p in phrases] == [(1, 2), (1, 2)]
+    assert log.count("restart") == 2 and run == 3 + (1 + 8 + 3) + (1 + 8)
+
+
+def test_a_slammed_door_is_forgotten():
+    quiet_speech = [-90, -122] * 20
+    rule = replace(RULE, floor_calls=40)
+    (first, *rest) = Gate(rule, SCALE, ZERO_POINT).accept(calls(*[ZEROS] * 10, 120, *quiet_speech))
+    loud = [stretch.first + int(i) for stretch in rest for i in np.flatnonzero(stretch.loud)]
+    assert not first.loud.any() and loud[0] == 10
+    # From the call that no longer has the door among its last ones.
+    assert loud[1:] == list(range(27, 51, 2))
+
+
+def test_a_phrase_ends_with_what_was_understood():
+    """Sound without a symbol for longer than the tail, before the blanks end the phrase."""
+    rule = replace(LONG, blank_calls=40)
+    phrases, _, run, _ = hear(calls(ZEROS, *[LOUD, 40] * 15), {3: [1], 5: [2]}, rule=rule)
+    assert phrases == [Phrase((1, 2), 1, 5 + 1 + rule.tail_calls)] and run == 31
+
+
+@pytest.mark.parametrize("chunk", [1, 16])
+def test_a_long_silence_takes_no_memory(chunk):
+    gate = Gate(RULE, SCALE, ZERO_POINT)
+    for _ in range(200):
+        list(gate.accept(calls(*[QUIET] * chunk)))
+    assert len(gate._loudness) <= RULE.floor_calls + RULE.peak_calls
+    assert gate._last.size == 10 and gate._last.base is None
+
+
+@given(values=st.lists(st.integers(-9, 9), max_size=40), count=st.integers(1, 12))
+def test_the_lowest_of_the_last(values, count):
+    lowest = Lowest(count)
+    for i, value in enumerate(values):
+        assert lowest.accept(value) == min(values[max(0, i + 1 - count) : i + 1])
+        assert len(lowest) <= count
