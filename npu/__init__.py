@@ -1,6 +1,14 @@
-"""The specification of the chip and its simulator.
+"""The specification of the chip and its simulator, in rooms.
 
-Chip parameters and presets, numerics, instruction set, compressed format, timing, the retire
-trace, the cycle-accurate twin (`npu.twin`), trained models (`npu.zoo`) and the command line
-(`npu.cli`, the only part that may import the other packages).
+    chip      parameters, presets, instruction set, weight format, timing, records
+    model     the quantised graph, integer arithmetic and parameters, what a folder says
+    speech    audio, features, phrases
+    twin      the cycle-accurate chip
+    runtime   images and their sessions
+    analysis  cycles by layer and unit, energy
+    zoo       trained models
+    cli       the command line: the roof, the only part that may import the other packages
+
+Which room may import which stands in `tests/test_layout.py`. Beside them lie the few modules that
+every room needs: errors, files, text, caches and compiled loops.
 """
