@@ -12,8 +12,8 @@ import stat
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,6 +54,28 @@ def _folder(kind: str, base: str | None) -> Path | None:
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     note(f"the cache of {kind} cannot be kept ({reason}): it is made anew in every run")
     return place
+
+
+@contextmanager
+def lent_to_tools() -> Iterator[None]:
+    """Tools that are started here find a cache of theirs, a temporary one if the user has none.
+
+    The WebAssembly runtime below Yosys and nextpnr does not run without.
+    """
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory(prefix="zeroskip-") as temporary:
+        try:
+            base = Path(before) if before else Path.home() / ".cache"
+            base.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=base).close()
+        except (OSError, RuntimeError):
+            os.environ["XDG_CACHE_HOME"] = temporary
+        try:
+            yield
+        finally:
+            os.environ.pop("XDG_CACHE_HOME", None)
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
 
 
 def private(place: Path) -> Path:

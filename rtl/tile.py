@@ -217,6 +217,7 @@ class TileDealer(wiring.Component):
         rows, record = Signal(ROWS_BITS), Signal(ROWS_BITS)
 
         def next_lane() -> None:
+            follows("tail")
             m.d.sync += [lane.eq(lane + 1), address.eq(base)]
             m.next = "TAIL"
             with m.If(lane == last_lane):
@@ -289,7 +290,8 @@ class TileDealer(wiring.Component):
                 m.d.sync += [record.eq(record + rows), thread.eq(thread + 1), head.eq(0)]
                 m.next = "ROWS"
                 with m.If(thread == p.threads - 1):
-                    follows("tail")
+                    # No field is next to a loose word.
+                    m.d.sync += width.eq(0)
                     m.next = "HEADS" if heads else "TAILS"
                     if not heads:
                         with m.If(tail == 0):

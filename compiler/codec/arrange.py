@@ -162,10 +162,10 @@ def arrange(
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
         separate = _dealt(coded, groups, mass, found[:further], params, cycle_bits)
-        exchanged = _rechosen(_exchanged(separate, groups, mass))
-        exchanged = _exchanged(exchanged, groups, mass)
-        separate = min(separate, exchanged, key=attrgetter("price"))
-        best = min(best, separate, key=attrgetter("price"))
+        if separate.price < best.price:
+            exchanged = _rechosen(_exchanged(separate, groups, mass))
+            exchanged = _exchanged(exchanged, groups, mass)
+            best = min(separate, exchanged, key=attrgetter("price"))
     return _less_padding(_ordered(best))
 
 

@@ -188,11 +188,14 @@ class Dma:
 
     def pending(self, cycle: int, space: str, first: int, end: int) -> bool:
         """Whether a transfer fills part of [first, end) of `space`: reading it now is a race."""
-        if self.failure is not None:
-            return self.failure.space == space and self.failure.first < end
+        failure = self.failure
+        if failure is not None and failure.space == space and failure.first < end:
+            return True
+        # What waits behind a transfer that fails never comes.
         return any(
             transfer.space == space and transfer.first < end and first < transfer.end
             for transfer in self.open_at(cycle)
+            if transfer.done != NEVER
         )
 
     def read(self, cycle: int, address: int, beats: int, after: int = 0, **target: Any) -> Transfer:

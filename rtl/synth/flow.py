@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from npu import cache
 from npu.chip.params import ChipParams
 from npu.errors import NpuError
 from rtl.folders import claimed
@@ -165,14 +166,15 @@ def _tool(function: str, arguments: list[str], folder: Path) -> subprocess.Compl
     """Run a tool of a YoWASP package in `folder`, in a process of its own."""
     module, name = function.split(".")
     script = f"import sys, {module}; sys.exit({module}.{name}(sys.argv[1:]))"
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with cache.lent_to_tools():
+        return subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
 
 def _last_line(*texts: str) -> str:

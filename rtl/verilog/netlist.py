@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 
+from npu import cache
+
 # A bit is a number within its module, or a constant.
 Bit = int | str
 Bits = tuple[Bit, ...]
@@ -81,9 +83,10 @@ class Module:
 def read(component, name: str, passes: Iterable[str] = PASSES) -> dict[str, Module]:
     """The modules of an Amaranth component, the top module `name` among them."""
     text = rtlil.convert(component, name=name, emit_src=False)
-    yosys = find_yosys(lambda version: version >= OLDEST_YOSYS)
     script = "\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *passes, "write_json"))
-    design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
+    with cache.lent_to_tools():
+        yosys = find_yosys(lambda version: version >= OLDEST_YOSYS)
+        design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
     return {name: _module(name, found, design) for name, found in design["modules"].items()}
 
 

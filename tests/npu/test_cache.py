@@ -160,3 +160,18 @@ def test_the_command_line_works_where_nothing_can_be_kept(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("ADD: ")
     assert done.stderr.startswith("note: the cache of numba cannot be kept (Not a directory)")
     assert done.stderr.count("\n") == 1
+
+
+def test_tools_are_lent_a_cache_where_the_user_has_none(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with cache.lent_to_tools():
+        lent = Path(os.environ["XDG_CACHE_HOME"])
+        (lent / "wasmtime").mkdir()
+    assert not lent.exists()
+    assert "XDG_CACHE_HOME" not in os.environ
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    with cache.lent_to_tools():
+        assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "own")
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "own")

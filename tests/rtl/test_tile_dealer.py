@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 from compiler.codec.tile import pack_tile, read_slots, split_words, tile_words
 from npu.chip import timing
 from npu.chip.params import load_params
-from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front
+from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front, tail_bits
 from npu.chip.weight_format import MAX_SLOT_ROWS, STREAM_BITS
 from npu.twin.tile import deal
 from rtl.tile import TileDealer
@@ -103,6 +103,27 @@ def dealt(params, tiles, silence=none):
         simulator.add_testbench(bench)
         simulator.run()
     return outcomes
+
+
+def test_fields_may_reach_up_to_the_loose_words():
+    """Behind the last field there is no room for another, and none is needed."""
+    params = chip(5, 3, 16)
+    for seed in range(20_000):
+        tile = tile_of(np.random.default_rng(seed), params)
+        banks = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, 4), np.uint32)
+        cycles = deal(tile, banks, BANK, params.threads).cycles
+        loose = cycles - timing.deal(params.lanes, params.threads, 0)
+        header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+        widths = [header_field(header, f"{kind}_width") for kind in ("rows", "run", "value")]
+        lane = header_field(header, "length_width") + tail_bits(4) + params.threads * sum(widths)
+        bits = HEADER_WORDS * 32 + params.lanes * lane
+        full = -(-bits // 32) + loose == 4 * header_field(header, "front")
+        if full and -(-(bits + tail_bits(4)) // 32) > -(-bits // 32):
+            break
+    ((refused, _, found),) = dealt(params, [tile])
+    assert full
+    assert not refused
+    np.testing.assert_array_equal(found, banks)
 
 
 def test_a_beat_too_many_is_seen_however_late_it_comes():

@@ -368,6 +368,19 @@ def test_a_table_in_flight_is_a_race():
     machine(load, command("TABLE", param=512)).run(0)
 
 
+def test_a_table_in_flight_before_a_transfer_that_fails_is_a_race():
+    load = command("LOAD_PARAM", ext=0, param=0, beats=64, tag=3)
+    wrong = command("LOAD_BANK", ext=0, bank=0, beats=1, tag=4)
+    never = command("LOAD_PARAM", ext=0, param=512, beats=64, tag=5)
+    table = command("TABLE", param=504)
+    assert failure(machine(load, wrong, table)) == (
+        f"command 2 ({table}): race: param 0x1f8 to 0x2f8 is still being loaded"
+    )
+    # What is behind it never comes, and so is no race: the chip stops with what failed.
+    found = failure(machine(load, wrong, never, command("TABLE", param=512)))
+    assert "shorter than its front" in found
+
+
 def test_the_next_start_waits_for_open_transfers():
     load = command("LOAD_PARAM", ext=0, param=0, beats=64, tag=3)
     made = machine(load, command("HALT"), command("TABLE", param=0))
