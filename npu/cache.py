@@ -39,11 +39,15 @@ def folder(kind: str) -> Path | None:
     return _folder(kind, os.environ.get("XDG_CACHE_HOME") or None)
 
 
+def _users(base: str | None) -> Path:
+    """The user's folder of caches; RuntimeError where nobody knows it."""
+    return Path(base) if base else Path.home() / ".cache"
+
+
 @lru_cache
 def _folder(kind: str, base: str | None) -> Path | None:
     try:
-        place = (Path(base) if base is not None else Path.home() / ".cache") / "zeroskip" / kind
-        return private(place)
+        return private(_users(base) / "zeroskip" / kind)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     try:
@@ -65,7 +69,7 @@ def lent_to_tools() -> Iterator[None]:
     before = os.environ.get("XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory(prefix="zeroskip-") as temporary:
         try:
-            base = Path(before) if before else Path.home() / ".cache"
+            base = _users(before)
             base.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=base).close()
         except (OSError, RuntimeError):

@@ -85,7 +85,7 @@ class TileDealer(wiring.Component):
         header = {name: header_bits[at : at + width] for name, (at, width) in HEADER.items()}
         empty = header["shortest"] == 0  # all bodies
         received = Signal(HEADER["front"][1])
-        reading, ended, failed = Signal(), Signal(), Signal()
+        reading, failed = Signal(), Signal()
         kept = self.en & reading
         m.d.comb += [write.addr.eq(received), write.data.eq(self.data), write.en.eq(kept)]
         with m.If(kept):
@@ -233,7 +233,7 @@ class TileDealer(wiring.Component):
                 begin = Signal.like(base)
                 m.d.comb += begin.eq(Mux(self.bank < words, self.bank, words))
                 m.d.sync += [
-                    *(reading.eq(1), ended.eq(0), self.complete.eq(0), received.eq(0)),
+                    *(reading.eq(1), self.complete.eq(0), received.eq(0)),
                     *(following.eq(HEADER_WORDS), offset.eq(0), look_up.eq(0)),
                     *(lane.eq(0), record.eq(0), place.eq(0)),
                     *(base.eq(begin), first.eq(begin + opening), address.eq(begin + opening)),

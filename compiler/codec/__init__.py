@@ -6,8 +6,8 @@
     packed.decode()                     # the weights again
     packed.stats()                      # every bit accounted for
     Packed.from_bytes(packed.to_bytes())   # with checksums
-    packed.tile()                       # the bytes of the sections;
-    npu.chip.weight_format.pack_block for codes
+    packed.tile()                       # the bytes of the sections
+    pack_block(packed.sets, scales)     # those of the codes, of npu.chip.weight_format
 
 `encode` takes dealt rows and given codes, `choose_sets` searches codes for dealt rows, `arrange`
 deals. How a decoder works is in `compiler/codec/README.md`; its step is `npu.twin.decoder`, which

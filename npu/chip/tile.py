@@ -71,10 +71,14 @@ def least_front(bus_words: int) -> int:
     return (HEADER_WORDS + 1) // bus_words + 1 + LOOK_UP_BEATS
 
 
+def most_loose(lanes: int, threads: int, bus_words: int) -> int:
+    """Loose words of a tile at most: all tails full."""
+    return lanes * (head_words(threads, bus_words) + bus_words - 1)
+
+
 def most_front(lanes: int, threads: int, bus_words: int) -> int:
     """Bus words of the longest front that a chip takes: fields as wide as can be, all tails."""
     slot = ROWS_BITS + 2 * STREAM_BITS
     fields = lanes * (MAX_WIDTHS["length_width"] + tail_bits(bus_words) + threads * slot)
-    loose = lanes * (head_words(threads, bus_words) + bus_words - 1)
-    words = HEADER_WORDS + -(-fields // WORD_BITS) + loose
+    words = HEADER_WORDS + -(-fields // WORD_BITS) + most_loose(lanes, threads, bus_words)
     return max(least_front(bus_words), -(-words // bus_words))

@@ -10,7 +10,7 @@ header asks for it.
 from npu.chip import timing
 from npu.chip.isa import Command, decode_program
 from npu.chip.params import ChipParams
-from npu.chip.tile import head_words
+from npu.chip.tile import most_loose
 from npu.chip.weight_format import (
     LUT_BYTES,
     MAX_SCALES,
@@ -90,7 +90,7 @@ def _transfer(beats: int, params: ChipParams) -> int:
 def _deal(params: ChipParams) -> int:
     """A tile with as many loose words as a front can hold."""
     bus_words = params.bus_bytes * 8 // WORD_BITS
-    loose = params.lanes * (head_words(params.threads, bus_words) + bus_words - 1)
+    loose = most_loose(params.lanes, params.threads, bus_words)
     return timing.deal(params.lanes, params.threads, loose)
 
 

@@ -59,7 +59,7 @@ class Bench:
 
 
 class BenchMachine:
-    """The bench with the interface of the twin's `Machine`, for `npu.runtime.sessions`'s sessions.
+    """The bench with the interface of the twin's `Machine`, for the sessions of `npu.runtime`.
 
     For code in a thread of `cocotb.task.bridge`. The scoreboard keeps the records.
     """
