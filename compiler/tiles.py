@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
-from compiler.ir import Matrix
+from compiler.ir import LayerError, Matrix
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
     MAX_SCALES,
@@ -18,7 +18,7 @@ from npu.chip.weight_format import (
     block_bytes,
     pack_block,
 )
-from npu.errors import CapacityError, LayerError
+from npu.errors import CapacityError
 
 # Fewer tiles than hold this part of the entropy are not tried.
 LEAST_OF_ENTROPY = 0.9

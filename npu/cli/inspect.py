@@ -28,6 +28,7 @@ from npu.cli._models import (
 from npu.cli._output import console, emit_json, require_place, table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.references import operator_outputs
 from npu.runtime.image import Image
 
 SHOWN_COMMANDS = 24
@@ -143,8 +144,9 @@ def _graph_report(graph: Graph) -> dict[str, Any]:
         "outputs": list(graph.outputs),
         "parameters": sum(t.size for t in graph.tensors if t.is_constant),
         "operators": [
-            {"name": op.name, "output": op.output, "shape": graph.tensors[op.output].shape}
+            {"name": op.name, "output": output, "shape": graph.tensors[output].shape}
             for op in graph.operators
+            for output in operator_outputs(op)
         ],
         "tensors": tensors,
     }
