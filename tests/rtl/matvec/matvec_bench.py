@@ -1,7 +1,6 @@
 """Cases for the matrix-vector unit, and a bench that runs one on unit and twin side by side."""
 
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import numpy as np
 from amaranth.hdl import Module
@@ -83,8 +82,7 @@ def make_case(
         codes = tables or choose_sets([(weights, dealt)], params.lanes, sets)
         return Arrangement((weights,), (dealt,), tuple(codes), params)
 
-    with patch("compiler.tiles.arrange", arranged):
-        packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
+    packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2, arranged)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
     words = banks.reshape(params.lanes, -1, params.bus_bytes // 4)
