@@ -18,7 +18,7 @@ from npu.chip.weight_format import (
     block_bytes,
     pack_block,
 )
-from npu.errors import CapacityError
+from npu.errors import CapacityError, LayerError
 
 Arrange = Callable[[np.ndarray, Sequence[np.ndarray], ChipParams], Arrangement]
 """Deals the rows of each group, a tile, to slots: `compiler.codec.arrange.arrange` or another."""
@@ -122,17 +122,19 @@ def pack_matrix(
     Raises CapacityError when even one row per slot does not fit.
     """
     if np.max(matrix.destination, initial=0) > _MAX_DESTINATION:
-        raise CapacityError(
-            f"{matrix.name}: its rows go to {int(matrix.destination.max()) + 1} places, "
-            f"a row record names {_MAX_DESTINATION + 1}; split the layer"
+        raise LayerError(
+            matrix.layer,
+            f"its rows go to {int(matrix.destination.max()) + 1} places, "
+            f"a row record names {_MAX_DESTINATION + 1}; split the layer",
         )
     scales, scale_index = _scales(matrix)
     record = row_record_bytes(matrix)
     longest = min(MAX_TILE_ROWS, max_record_bytes // record)
     if longest < 1:
-        raise CapacityError(
-            f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
-            f"{record} bytes; take a chip with a larger param_bytes"
+        raise LayerError(
+            matrix.layer,
+            f"parameter memory leaves {max_record_bytes} bytes for row records of "
+            f"{record} bytes; take a chip with a larger param_bytes",
         )
     require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
@@ -177,10 +179,11 @@ def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> N
         raise _too_long(matrix, params, max_words)
 
 
-def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> CapacityError:
-    return CapacityError(
-        f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
-        "take a chip with a larger bank_bytes"
+def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> LayerError:
+    return LayerError(
+        matrix.layer,
+        f"a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
+        "take a chip with a larger bank_bytes",
     )
 
 

@@ -16,6 +16,7 @@ from compiler.tiles import pack_matrix
 from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
+from npu.model.layer import Layer
 from npu.twin import tile as twin_tile
 from npu.twin.matvec import MatVec as Twin
 from rtl.matvec.matvec import MatVec
@@ -67,7 +68,7 @@ def make_case(
     pick = rng.integers(0, scales, rows)
     pick[: min(scales, rows)] = np.arange(min(scales, rows))
     matrix = Matrix(
-        "m",
+        Layer("main", "m", rows=(rows,)),
         weights,
         rng.integers(-(2**31) // 64, 2**31 // 64, rows),
         rng.permutation(rows),
