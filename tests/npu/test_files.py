@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from npu.cli._npz import Wanted, read_inputs
 
 from compiler import load_model
 from npu import files
 from npu.chip.params import load_params
-from npu.cli._npz import Wanted, read_inputs
 from npu.errors import ModelError, NpuError
 from npu.files import open_file, read_file, read_text
 from npu.model.config import load_model_config, load_tokens

@@ -5,8 +5,8 @@ import zipfile
 
 import numpy as np
 import pytest
-
 from npu.cli._npz import Wanted, read_inputs
+
 from npu.errors import InputError
 
 WANTED = [Wanted((1, 96), np.dtype(np.int8))] * 2

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from npu.cli._speech import Speech, Twin, kernels_engine, transcribe
 
 from compiler import load_model
 from npu.chip.params import load_params
-from npu.cli._speech import Speech, Twin, kernels_engine, transcribe
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.phrases import EndRule, PhraseSearch

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from npu.cli._lockstep import Difference, Lockstep
 
 from kernels import Interpreter
 from npu.chip import timing
 from npu.chip.trace import Retire
 from npu.cli import verify
-from npu.cli._lockstep import Difference, Lockstep
 from npu.errors import MachineError
 from npu.twin.machine import Machine
 

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from npu.chip.weight_format import ENTRY_BITS, MAX_SYMBOL_BITS
-from reports.candidates.barrel import Barrel
-from reports.candidates.rice import ESCAPE, NUMBER_BITS, NUMBERS, PARAMETERS
+from reports.studies.codecs.barrel import Barrel
+from reports.studies.codecs.rice import ESCAPE, NUMBER_BITS, NUMBERS, PARAMETERS
 from rtl.memory.ram import block_ram, read_after, write_group
 
 ENTRIES_PER_WRITE = 4
@@ -14,7 +14,7 @@ TABLE_ROWS = NUMBERS // ENTRIES_PER_WRITE
 
 
 class RiceDecoder(Barrel):
-    """The code of `reports.candidates.rice`; see `Barrel`.
+    """The code of `reports.studies.codecs.rice`; see `Barrel`.
 
     Parameters
     ----------

@@ -47,9 +47,9 @@ class Case:
     parts: tuple[np.ndarray, ...]
 
     @property
-    def h0_bits(self) -> float:
-        """Entropy of the parts, each for itself."""
-        return entropy_bits(*self.parts)
+    def entropy_bytes(self) -> float:
+        """Zeroth-order entropy of the parts, each for itself."""
+        return entropy_bits(*self.parts) / 8
 
     def described(self) -> dict[str, Any]:
         """What a report says of it."""
@@ -58,7 +58,7 @@ class Case:
             "kind": self.kind,
             "shape": list(self.weights.shape),
             "zeros": float(np.mean(self.weights == 0)),
-            "h0_bytes": self.h0_bits / 8,
+            "entropy_bytes": self.entropy_bytes,
         }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from compiler.codec.bits import put
 from npu.chip.weight_format import MAX_SYMBOL_BITS, WORD_BITS
 from npu.jit import kernel
-from reports.candidates.rice import take
+from reports.studies.codecs.rice import take
 
 
 @kernel

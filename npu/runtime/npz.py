@@ -169,3 +169,9 @@ def npz_writer(arrays: Mapping[str, np.ndarray]) -> Callable[[BinaryIO], None]:
                     np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
 
     return write
+
+
+def named(outputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Outputs by their names in a file: `output`, or `output0`, `output1`, ... of several."""
+    names = ["output"] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
+    return dict(zip(names, outputs, strict=True))

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Out
 
 from npu.chip.weight_format import MAX_SYMBOL_BITS
-from reports.candidates.barrel import Barrel
+from reports.studies.codecs.barrel import Barrel
 
 ALIGNMENT_BITS = 2
 

@@ -11,7 +11,7 @@ from npu.chip.weight_format import (
     MAX_SYMBOL_BITS,
     CodeTable,
 )
-from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
+from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from rtl.memory.ram import block_ram, write_group
 
 WINDOWS = 1 << MAX_CODE_BITS

@@ -10,11 +10,11 @@ from amaranth.lib import wiring
 
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import ENTRY_BITS, MAX_CODE_BITS, MAX_SYMBOLS
-from reports.candidates import lookup_decoder, rice, sizes
-from reports.candidates.fixed_decoder import FixedDecoder
-from reports.candidates.lookup_decoder import FILL_CYCLES, WINDOWS, LookupDecoder
-from reports.candidates.rice_decoder import TABLE_ROWS, RiceDecoder
-from reports.candidates.tans_decoder import TansDecoder, row_layout
+from reports.studies.codecs import lookup_decoder, rice, sizes
+from reports.studies.codecs.fixed_decoder import FixedDecoder
+from reports.studies.codecs.lookup_decoder import FILL_CYCLES, WINDOWS, LookupDecoder
+from reports.studies.codecs.rice_decoder import TABLE_ROWS, RiceDecoder
+from reports.studies.codecs.tans_decoder import TansDecoder, row_layout
 from rtl.lane import decoder
 from rtl.synth import synthesise_timed
 from rtl.synth.timed import Timed
@@ -57,15 +57,15 @@ TABLE_BITS: dict[str, int] = {
 """Bits of RAM in which a decoder's table stands."""
 
 
-def measured(params: ChipParams, advance: Callable[[], None]) -> dict[str, dict[str, Any]]:
+def measured(params: ChipParams, tell: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     """Utilisation, and the clock of every seed, of every decoder; threads as the chip has."""
     found = {}
     for name, create in DECODERS.items():
         results = []
+        tell(name)
         for seed in SEEDS:
             timed = Timed(create(params.threads))
             results.append(synthesise_timed(params, name, timed, device=DEVICE, seed=seed))
-            advance()
         clocks = [result.fmax_mhz for result in results]
         found[name] = {
             "utilisation": asdict(results[0].utilisation),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from compiler.bench.cases import SEED, Case, synthetic
 from compiler.codec import (
     BYTES_FIRST,
     CYCLE_BITS,
@@ -23,8 +24,8 @@ from compiler.codec import (
 from compiler.codec.ideal import ideal_bits
 from compiler.codec.peers import SIZES, Coder, coders
 from npu.chip.params import PRESETS, ChipParams, load_params
+from npu.chip.summary import summary
 from npu.chip.weight_format import SCALE_DTYPE, pack_block
-from npu.cli._codec_cases import SEED, Case, synthetic
 
 OURS, QUICK = "zeroskip", "zeroskip quick"
 # What a cycle is worth: prices that are tried, on matrices of so many zeros.
@@ -116,7 +117,7 @@ def report(
         rows.append(
             {
                 **case.described(),
-                "stacked_h0_bytes": entropy_bits(case.weights) / 8,
+                "stacked_entropy_bytes": entropy_bits(case.weights) / 8,
                 "huffman_bytes": {way: n / 8 for way, n in ideal_bits(case.weights).items()},
                 "prices": _priced(case, params) if _few_zeros(case) else None,
                 "presets": _by_preset(case) if case.kind == "small" else None,
@@ -126,7 +127,7 @@ def report(
         advance(1)
     names = list(rows[0]["coders"])
     return {
-        "chip": {"name": params.name, "lanes": params.lanes, "threads": params.threads},
+        "chip": summary(params),
         "coders": names,
         "cases": rows,
         "prices": _products(rows),
@@ -166,8 +167,8 @@ def _products(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     """By price, the mean product of bytes over entropy and cycles over nonzeros."""
     found = []
     for number, price in enumerate(PRICES):
-        priced = [(row["h0_bytes"], row["prices"][number]) for row in rows if row["prices"]]
-        logs = [np.log(p["n_bytes"] / h0 * p["cycles"]) for h0, p in priced]
+        priced = [(row["entropy_bytes"], row["prices"][number]) for row in rows if row["prices"]]
+        logs = [np.log(p["n_bytes"] / entropy * p["cycles"]) for entropy, p in priced]
         found.append(
             {"cycle_bits": price, "product": float(np.exp(np.mean(logs))) if logs else 1.0}
         )
@@ -175,14 +176,14 @@ def _products(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def _sum(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
-    """Bytes of all, ratio to their entropy, and rates in weights per second."""
+    """Bytes of all, over their entropy, and rates in weights per second."""
     weights = sum(int(np.prod(row["shape"])) for row in rows)
-    h0 = sum(row["h0_bytes"] for row in rows)
-    total: dict[str, Any] = {"weights": weights, "h0_bytes": h0, "coders": {}}
+    entropy = sum(row["entropy_bytes"] for row in rows)
+    total: dict[str, Any] = {"weights": weights, "entropy_bytes": entropy, "coders": {}}
     for name in names:
         measured = [row["coders"][name] for row in rows]
         entry: dict[str, float] = {"n_bytes": sum(m["n_bytes"] for m in measured)}
-        entry["ratio"] = entry["n_bytes"] / h0
+        entry["over_entropy"] = entry["n_bytes"] / entropy
         for what in ("encode", "code", "decode"):
             seconds = [m[f"{what}_seconds"] for m in measured]
             if None not in seconds:

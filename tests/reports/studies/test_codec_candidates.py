@@ -11,14 +11,14 @@ from compiler.codec import code_table, compress, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_SYMBOL_BITS, pack_block
 from npu.twin.decoder import decode_run
-from reports.candidates import page, rice, sizes, tans
-from reports.candidates.fixed_decoder import FixedDecoder
-from reports.candidates.lookup_decoder import FILL_CYCLES, ROWS_PER_WRITE, LookupDecoder
-from reports.candidates.lookup_decoder import table_rows as window_rows
-from reports.candidates.rice_decoder import ENTRIES_PER_WRITE, TABLE_ROWS, RiceDecoder
-from reports.candidates.streams import flat_table, tile_bytes
-from reports.candidates.tans_decoder import TansDecoder
-from reports.candidates.tans_decoder import table_rows as state_rows
+from reports.studies.codecs import page, rice, sizes, tans
+from reports.studies.codecs.fixed_decoder import FixedDecoder
+from reports.studies.codecs.lookup_decoder import FILL_CYCLES, ROWS_PER_WRITE, LookupDecoder
+from reports.studies.codecs.lookup_decoder import table_rows as window_rows
+from reports.studies.codecs.rice_decoder import ENTRIES_PER_WRITE, TABLE_ROWS, RiceDecoder
+from reports.studies.codecs.streams import flat_table, tile_bytes
+from reports.studies.codecs.tans_decoder import TansDecoder
+from reports.studies.codecs.tans_decoder import table_rows as state_rows
 from tests.rtl.lane.decoder_bench import decode
 
 TURNS = 60
@@ -256,6 +256,6 @@ def test_fixed_length_is_our_format_with_codes_of_no_bits():
 def test_the_page_shows_the_last_run():
     run = json.loads(page.RUN.read_text(encoding="utf-8"))
     assert page.PAGE.read_text(encoding="utf-8") == page.page(run), (
-        "run: python -m reports.candidates --page"
+        "run: python -m reports.studies.codecs --page"
     )
     assert set(run["decoders"]) == set(page.ABOUT) == set(sizes.NAMES)

@@ -1,33 +1,17 @@
-"""Twin and RTL side by side: the same inputs, every retire record compared, the time of both."""
-
-from __future__ import annotations
+"""Twin and RTL in lockstep: every retire record compared, and the time of both."""
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from npu.analysis.results import SpeedReport
 from npu.chip.trace import Retire
-from npu.cli._npz import Wanted, read_inputs
-from npu.cli._speech import Speech
-from npu.errors import InputError, MachineError, ModelError
-from npu.runtime.image import Image, TensorInfo
-from npu.runtime.sessions import GraphSession, MachineFactory, TransducerSession
+from npu.errors import MachineError
+from npu.runtime.sessions import MachineFactory
 
 PS_PER_CYCLE = 10
 """Of the waveforms that `rtl/sim/harness.cpp` writes."""
-
-MOST_CALLS = 100_000
-"""Their inputs are held, and the RTL takes hours for as many."""
-RANDOM_CALLS = 4
-SEED = 1
-# A random index where the model states no limit.
-_INDICES = 8
 
 
 class Clocked:
@@ -62,7 +46,7 @@ class Clocked:
         machine.run = timed
         return machine
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> SpeedReport:
         """Cycles, seconds and cycles per second."""
         rate = self.cycles / self.seconds if self.seconds else 0.0
         return {"cycles": self.cycles, "seconds": self.seconds, "cycles_per_second": rate}
@@ -148,55 +132,3 @@ class Lockstep:
             twin = self._expected[0] if self._expected else self._last
             reason = str(error) if error is not None else "halted"
             raise Difference(twin, None, machine.simulated_cycles, reason)
-
-
-def session_of(image: Image, **options: Any) -> GraphSession | TransducerSession:
-    """A session for either kind of image."""
-    kind = TransducerSession if image.header.kind == "transducer" else GraphSession
-    return kind(image, **options)
-
-
-def call(session: GraphSession | TransducerSession, inputs: Sequence[np.ndarray]) -> list[Any]:
-    """One call; a transducer answers with its tokens."""
-    if isinstance(session, TransducerSession):
-        return [np.array(session.accept(inputs[0][np.newaxis]), np.int32)]
-    return session.invoke(inputs)
-
-
-def calls_of(
-    image: Image, input_path: str | None, audio: str | None, limit: int | None
-) -> list[list[np.ndarray]]:
-    """The inputs of every call: of a file, or random ones that are always the same.
-
-    Raises InputError or ModelError where the file does not belong to the model.
-    """
-    header = image.header
-    if audio is not None:
-        features = Speech.of_image(image).features(audio)
-        each = (f for _, block in features for f in block)
-        return [[call] for call in islice(each, limit)]
-    if input_path is None:
-        return list(_random(image, RANDOM_CALLS if limit is None else limit))
-    if header.transducer is not None:
-        raise ModelError(f"{header.model} is a transducer: give it sound with --audio")
-    wanted = [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in header.inputs]
-    inputs = read_inputs(Path(input_path), wanted)
-    if limit is not None and limit > len(inputs[0]):
-        raise InputError(f"{input_path}: holds {len(inputs[0])} calls, not {limit}")
-    return [[array[i] for array in inputs] for i in range(len(inputs[0]))][:limit]
-
-
-def _random(image: Image, calls: int) -> Iterator[list[np.ndarray]]:
-    rng = np.random.default_rng(SEED)
-    info = image.header.transducer
-    for _ in range(calls):
-        if info is not None:
-            yield [rng.integers(-128, 128, info.features.shape[1:], np.int8)]
-        else:
-            yield [_random_tensor(rng, tensor) for tensor in image.header.inputs]
-
-
-def _random_tensor(rng: np.random.Generator, tensor: TensorInfo) -> np.ndarray:
-    if tensor.dtype == "int32":
-        return rng.integers(0, tensor.index_limit or _INDICES, tensor.shape, np.int32)
-    return rng.integers(-128, 128, tensor.shape, np.int8)

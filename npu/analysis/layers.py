@@ -1,25 +1,28 @@
 """What an image holds, as reports: its weight matrices, its memories, its segments."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
-from rich.table import Table
 
-from npu.analysis.profile import UNITS, LayerCycles, Measurement
+from npu.analysis.profile import LayerCycles, Measurement
+from npu.analysis.results import (
+    CompileReport,
+    ImageReport,
+    LayerReport,
+    Line,
+    MemoryUse,
+    SegmentReport,
+    WeightsReport,
+)
 from npu.chip.isa import decode_program
+from npu.chip.summary import summary
 from npu.chip.work import utilisation
-from npu.cli._models import layer_label
-from npu.cli._output import table
 from npu.runtime.image import Image, LayerInfo
 from npu.twin.tile import deal
 
 
-def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> dict[str, Any]:
+def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> LayerReport:
     """One weight matrix. `bits_per_weight` counts code tables, padding and headers, zeros too."""
     weights = layer.rows * layer.columns
-    report: dict[str, Any] = {
+    report: LayerReport = {
         "name": str(layer.layer),
         "rows": layer.rows,
         "columns": layer.columns,
@@ -42,7 +45,7 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> di
     return report
 
 
-def totals(layers: tuple[LayerInfo, ...]) -> dict[str, Any]:
+def totals(layers: tuple[LayerInfo, ...]) -> WeightsReport:
     """All weight matrices together."""
     weights = sum(layer.rows * layer.columns for layer in layers)
     nonzeros = sum(layer.nonzeros for layer in layers)
@@ -59,49 +62,7 @@ def totals(layers: tuple[LayerInfo, ...]) -> dict[str, Any]:
     }
 
 
-def layer_table(layers: list[dict[str, Any]], total: dict[str, Any]) -> Table:
-    """The layers and their total as a table; cycles where they were measured."""
-    measured = any("cycles" in layer for layer in layers)
-    columns = ["layer", "shape", "nonzeros", "zeros", "bits/weight", "entropy", "ratio", "weights"]
-    rows = []
-    for layer in [*layers, None]:
-        figures = total if layer is None else layer
-        row = ["total", ""] if layer is None else [layer_label(layer["name"]), _shape(layer)]
-        row += [
-            f"{figures['nonzeros']:,}",
-            _number(figures["sparsity"], "{:.1%}"),
-            _number(figures["bits_per_weight"], "{:.3f}"),
-            _number(figures["entropy_bits_per_weight"], "{:.3f}"),
-            _number(figures["over_entropy"], "{:.3f}"),
-            "" if layer is None else _place(layer),
-        ]
-        if measured:
-            row += ["", ""] if layer is None else _cycles(layer)
-        rows.append(row)
-    columns += ["cycles", "product util."] if measured else []
-    return table(columns, rows, left=["weights"])
-
-
-def _shape(layer: dict[str, Any]) -> str:
-    return f"{layer['rows']}x{layer['columns']}"
-
-
-def _number(value: float | None, text: str) -> str:
-    return "" if value is None else text.format(value)
-
-
-def _place(layer: dict[str, Any]) -> str:
-    tiles = f", {layer['tiles']} tiles" if layer["tiles"] > 1 else ""
-    return ("resident" if layer["resident"] else "streamed") + tiles
-
-
-def _cycles(layer: dict[str, Any]) -> list[str]:
-    if "cycles" not in layer:
-        return ["", ""]
-    return [f"{layer['cycles']:,.0f}", f"{layer['product_utilisation']:.2%}"]
-
-
-def memory_report(image: Image) -> dict[str, dict[str, int]]:
+def memory_report(image: Image) -> dict[str, MemoryUse]:
     """Bytes used and there, by memory; `bank` is the fullest lane's."""
     p = image.params
     bank = param = 0
@@ -126,27 +87,7 @@ def memory_report(image: Image) -> dict[str, dict[str, int]]:
     return {name: {"used": use, "size": size} for name, (use, size) in used.items()}
 
 
-_MEMORIES = {
-    "bank": "weight bank (of the fullest lane)",
-    "param": "parameter memory",
-    "sram": "vector SRAM",
-    "program": "program memory",
-    "external": "external memory",
-}
-
-
-def memory_table(report: dict[str, dict[str, int]]) -> Table:
-    """Bytes used of every memory."""
-    return table(
-        ("memory", "used", "size", "full"),
-        [
-            (_MEMORIES[name], f"{m['used']:,}", f"{m['size']:,}", f"{m['used'] / m['size']:.1%}")
-            for name, m in report.items()
-        ],
-    )
-
-
-def segment_report(image: Image, measurement: Measurement) -> dict[str, dict[str, Any]]:
+def segment_report(image: Image, measurement: Measurement) -> dict[str, SegmentReport]:
     """Cycles of each graph of the model, by unit."""
     return {
         name: {
@@ -161,19 +102,69 @@ def segment_report(image: Image, measurement: Measurement) -> dict[str, dict[str
     }
 
 
-def segment_table(report: dict[str, dict[str, Any]]) -> Table:
-    """One line per graph."""
-    return table(
-        ("once through", "cycles", "ms", *UNITS, "bytes moved", "run util."),
-        [
-            (
-                name,
-                f"{segment['cycles']:,.0f}",
-                f"{segment['ms']:.4f}",
-                *(f"{segment['units'][unit]:,.0f}" for unit in UNITS),
-                f"{segment['bytes']:,.0f}",
-                f"{segment['run_utilisation']:.2%}",
-            )
-            for name, segment in report.items()
+def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> CompileReport:
+    """What an image takes, with the cycles that were measured."""
+    header, params = image.header, image.params
+    return {
+        "model": header.model,
+        "kind": header.kind,
+        "chip": summary(params),
+        "image_bytes": image_bytes,
+        "layers": [
+            layer_report(layer, measurement.layers.get(layer.layer), params.lanes)
+            for layer in header.layers
         ],
-    )
+        "total": totals(header.layers),
+        "memory": memory_report(image),
+        "commands": image.n_commands,
+        "boot_cycles": measurement.boot,
+        "reset_cycles": measurement.reset,
+        "segments": segment_report(image, measurement),
+    }
+
+
+def image_report(image: Image) -> ImageReport:
+    """What an image holds, without running it."""
+    header = image.header
+    return {
+        "model": header.model,
+        "kind": header.kind,
+        "format": header.format,
+        "chip": header.chip,
+        "sources": header.sources,
+        "entries": header.entries,
+        "sections": [
+            {**section.model_dump(mode="json"), "crc": "ok"} for section in header.sections
+        ],
+        "program": {"commands": image.n_commands, "crc32": header.program_crc32, "crc": "ok"},
+        "memory": memory_report(image),
+        "layers": [layer_report(layer, None, image.params.lanes) for layer in header.layers],
+        "total": totals(header.layers),
+        "inputs": [tensor.model_dump(mode="json") for tensor in header.inputs],
+        "outputs": [tensor.model_dump(mode="json") for tensor in header.outputs],
+        "transducer": (
+            None if header.transducer is None else header.transducer.model_dump(mode="json")
+        ),
+        "disassembly": _disassembly(image),
+    }
+
+
+def _disassembly(image: Image) -> list[Line]:
+    """Every command with its layer, and with the name that entries and branches call it by."""
+    commands = decode_program(image.program)
+    labels: dict[int, str] = {}
+    for command_ in commands:
+        target = command_.values.get("target")
+        if target is not None:
+            labels[target] = f"L{target}"
+    labels.update({pc: name for name, pc in image.header.entries.items()})
+    header = image.header
+    return [
+        {
+            "pc": pc,
+            "label": labels.get(pc),
+            "layer": str(header.command_layers[header.command_layer[pc]]),
+            "text": str(command_),
+        }
+        for pc, command_ in enumerate(commands)
+    ]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from compiler.bench.cases import Case
+from compiler.bench.codec import packed
 from compiler.codec import Packed, encode
 from compiler.codec.reading import RUN, STREAMS
 from compiler.codec.symbols import Codewords, fill_codes
@@ -19,10 +21,8 @@ from npu.chip.weight_format import (
     padded_entries,
     set_bytes,
 )
-from npu.cli._codec import packed
-from npu.cli._codec_cases import Case
-from reports.candidates import rice, tans
-from reports.candidates.streams import Streams, flat_table, shares, streams_of, tile_bytes
+from reports.studies.codecs import rice, tans
+from reports.studies.codecs.streams import Streams, flat_table, shares, streams_of, tile_bytes
 
 OURS, LOOKUP, RICE, PALETTE, FIXED = "Huffman", "Huffman, table", "Rice", "Rice, palette", "fixed"
 STATE_BITS = (9, 10)

@@ -1,7 +1,7 @@
-"""Measure the candidates and write `reports/candidates.json`, its page and its picture.
+"""Measure the candidates and write `candidates.json` here, its page and its picture.
 
-python -m reports.candidates            # some minutes
-python -m reports.candidates --page     # page and picture again, from the JSON
+python -m reports.studies.codecs            # some minutes
+python -m reports.studies.codecs --page     # page and picture again, from the JSON
 """
 
 import json
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from compiler import load_model
+from compiler.bench import CHIP, MODEL
+from compiler.bench.cases import Case, model_cases, synthetic_cases
 from npu.chip.params import ChipParams, load_params
-from npu.cli._codec_cases import Case, model_cases, synthetic_cases
-from npu.cli._output import emit_json, progress
-from npu.cli.bench import DEFAULT_CHIP, DEFAULT_MODEL
-from reports.candidates import gates, page
-from reports.candidates.sizes import NAMES, measure
+from npu.chip.summary import summary
+from npu.text import json_text
+from reports.studies.codecs import gates, page
+from reports.studies.codecs.sizes import NAMES, measure
 from rtl.synth import DEVICES, SPEED_GRADE, require_tools, tool_versions
 
 SYNTHESISED = "tiny"
@@ -35,38 +36,37 @@ def cases(params: ChipParams) -> list[Case]:
         and case.name.endswith(SYNTHETIC)
         and np.mean(case.weights == 0) >= LEAST_ZEROS
     ]
-    return [*model_cases(load_model(DEFAULT_MODEL), params), *random]
+    return [*model_cases(load_model(MODEL), params), *random]
 
 
 def measured_sizes(chosen: Sequence[Case], params: ChipParams) -> dict[str, Any]:
     """Sizes of every case by candidate, and their sums by kind of case."""
     rows: list[dict[str, Any]] = []
-    with progress("compressing", total=len(chosen)) as advance:
-        for case in chosen:
-            found = measure(case, params)
-            rows.append(
-                {
-                    **case.described(),
-                    "sets": found.sets,
-                    "cycles": found.cycles,
-                    "sizes": {name: asdict(size) for name, size in found.sizes.items()},
-                }
-            )
-            advance(1)
+    for number, case in enumerate(chosen, start=1):
+        print(f"{number} of {len(chosen)}: {case.name}", file=sys.stderr)
+        found = measure(case, params)
+        rows.append(
+            {
+                **case.described(),
+                "sets": found.sets,
+                "cycles": found.cycles,
+                "sizes": {name: asdict(size) for name, size in found.sizes.items()},
+            }
+        )
     return {"cases": rows, **{kind: _sums(rows, kind) for kind in ("zoo", "synthetic")}}
 
 
 def _sums(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     mine = [row for row in rows if row["kind"] == kind]
-    h0 = sum(row["h0_bytes"] for row in mine)
+    entropy = sum(row["entropy_bytes"] for row in mine)
     sizes = {}
     for name in NAMES:
         keys = ("n_bytes", "unpadded_bytes", "table_bytes")
         total = {key: sum(row["sizes"][name][key] for row in mine) for key in keys}
-        sizes[name] = {**total, "ratio": total["unpadded_bytes"] / h0}
+        sizes[name] = {**total, "over_entropy": total["unpadded_bytes"] / entropy}
     return {
         "weights": sum(int(np.prod(row["shape"])) for row in mine),
-        "h0_bytes": h0,
+        "entropy_bytes": entropy,
         "products": len(mine),
         "sets": sum(row["sets"] for row in mine),
         "cycles": sum(row["cycles"] for row in mine),
@@ -77,14 +77,12 @@ def _sums(rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 def report() -> dict[str, Any]:
     """Everything that is measured, as JSON."""
     require_tools()
-    params, small = load_params(DEFAULT_CHIP), load_params(SYNTHESISED)
+    params, small = load_params(CHIP), load_params(SYNTHESISED)
     sizes = measured_sizes(cases(params), params)
-    total = len(gates.DECODERS) * len(gates.SEEDS)
-    with progress("placing and routing", total=total) as advance:
-        decoders = gates.measured(small, lambda: advance(1))
+    decoders = gates.measured(small, lambda name: print(f"placing {name}", file=sys.stderr))
     return {
-        "model": DEFAULT_MODEL,
-        "chip": {"name": params.name, "lanes": params.lanes, "threads": params.threads},
+        "model": MODEL,
+        "chip": summary(params),
         "synthesis": {
             "threads": small.threads,
             "clock_mhz": small.clock_mhz,
@@ -101,9 +99,9 @@ def report() -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> None:
     """Write the JSON, unless only the page is wanted, and from it the page and the picture."""
     if list(arguments) not in ([], ["--page"]):
-        sys.exit("usage: python -m reports.candidates [--page]")
+        sys.exit("usage: python -m reports.studies.codecs [--page]")
     if not arguments:
-        emit_json(report(), str(page.RUN))
+        page.RUN.write_text(json_text(report()), encoding="utf-8")
     run = json.loads(page.RUN.read_text(encoding="utf-8"))
     page.PAGE.write_text(page.page(run), encoding="utf-8")
     page.figure(run, page.FIGURE)

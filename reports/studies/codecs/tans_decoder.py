@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
-from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
-from reports.candidates.tans import Tables
+from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
+from reports.studies.codecs.tans import Tables
 from rtl.memory.ram import block_ram
 
 
@@ -39,7 +39,7 @@ def table_rows(tables: Tables, entries: list[int]) -> list[dict[str, int]]:
 
 
 class TansDecoder(Barrel):
-    """tANS with 2^state_bits states, see `reports.candidates.tans` and `Barrel`.
+    """tANS with 2^state_bits states, see `reports.studies.codecs.tans` and `Barrel`.
 
     The next state is known at the end of stage B and is the RAM's address then; stage A is the
     RAM's access time, and stage B shifts. The bases of a table end in as many zeros as their rows
