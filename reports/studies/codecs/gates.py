@@ -15,7 +15,7 @@ from reports.studies.codecs.fixed_decoder import FixedDecoder
 from reports.studies.codecs.lookup_decoder import FILL_CYCLES, WINDOWS, LookupDecoder
 from reports.studies.codecs.rice_decoder import TABLE_ROWS, RiceDecoder
 from reports.studies.codecs.tans_decoder import TansDecoder, row_layout
-from rtl import decoder
+from rtl.lane import decoder
 from rtl.synth import synthesise_timed
 from rtl.synth.timed import Timed
 

@@ -12,7 +12,7 @@ from npu.chip.weight_format import (
     CodeTable,
 )
 from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
-from rtl.ram import block_ram, write_group
+from rtl.memory.ram import block_ram, write_group
 
 WINDOWS = 1 << MAX_CODE_BITS
 ROWS_PER_WRITE = 2
@@ -40,7 +40,7 @@ class LookupDecoder(Barrel):
     Members
     -------
     table : In, ROWS_PER_WRITE rows side by side; FILL_CYCLES writes for a code.
-    raw_bits, raw_mask, not_raw : In, as in `rtl.codetable.CODE`.
+    raw_bits, raw_mask, not_raw : In, as in `rtl.lane.codetable.CODE`.
     entry, raw : Out, SYMBOL_LATENCY cycles after the turn.
     """
 
@@ -77,8 +77,10 @@ class LookupDecoder(Barrel):
         length_c, entry_c = Signal.like(row.length), Signal(ENTRY_BITS)
         below_c = Signal(range(MAX_SYMBOL_BITS))
         m.d.sync += [
-            *(window_b.eq(window), window_c.eq(window_b)),
-            *(length_c.eq(row.length), entry_c.eq(row.entry)),
+            window_b.eq(window),
+            window_c.eq(window_b),
+            length_c.eq(row.length),
+            entry_c.eq(row.entry),
             below_c.eq(self.not_raw - row.length),
             self.entry.eq(entry_c),
             self.raw.eq((window_c >> below_c)[:MAX_RAW_BITS] & self.raw_mask),

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
 from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from reports.studies.codecs.tans import Tables
-from rtl.ram import block_ram
+from rtl.memory.ram import block_ram
 
 
 def row_layout(state_bits: int) -> data.StructLayout:
@@ -48,7 +48,7 @@ class TansDecoder(Barrel):
     Members
     -------
     table : In, one state's row; 2^state_bits writes for a code.
-    raw_bits, raw_mask, not_raw : In, as in `rtl.codetable.CODE`.
+    raw_bits, raw_mask, not_raw : In, as in `rtl.lane.codetable.CODE`.
     first : In, with `go`: the thread's first turn, which takes state_bits bits, its first state.
     entry, raw : Out, SYMBOL_LATENCY cycles after the turn; nothing to go by after a first turn.
     """
@@ -102,8 +102,10 @@ class TansDecoder(Barrel):
         length_c = Signal(ceil_log2(state_bits + 1))
         below_c = Signal(range(MAX_SYMBOL_BITS))
         m.d.sync += [
-            *(raw_b.eq(self.go & ~self.first), raw_c.eq(raw_b)),
-            *(entry_c.eq(row_b.entry), length_c.eq(row_b.length)),
+            raw_b.eq(self.go & ~self.first),
+            raw_c.eq(raw_b),
+            entry_c.eq(row_b.entry),
+            length_c.eq(row_b.length),
             below_c.eq(self.not_raw - row_b.length),
             self.entry.eq(entry_c),
             self.raw.eq((window_c >> below_c)[:MAX_RAW_BITS] & self.raw_mask),
