@@ -62,7 +62,7 @@ def test_the_report(npu, vectors, tmp_path):
     chip = report["chip"]
     assert chip["product_utilisation"] >= 0.97
     assert chip["run_utilisation"] == chip["macs"] / (16 * sum(chip["cycles"]))
-    assert "edge at 400 MHz" in ran.err
+    assert "edge (16 lanes of 2 threads, 400 MHz)" in ran.err
 
 
 def test_a_run_that_waits_does_not_look_busy(npu, vectors, chip, tmp_path):

@@ -49,7 +49,7 @@ def test_equal_engines(npu, layer):
     assert report["calls"] == 4
     assert report["commands"] > 100
     assert report["twin"]["cycles"] == report["rtl"]["cycles"] > 1000
-    assert "fc_relu.tflite on small, 1 lane: kernels = twin = RTL" in ran.err
+    assert "fc_relu.tflite on small (1 lane of 2 threads, 80 MHz): kernels = twin = RTL" in ran.err
     assert f"{report['commands']:,} compared" in ran.err
 
 
@@ -66,7 +66,7 @@ def test_an_image(npu, layer, vectors, small_chip, tmp_path):
     assert npu("compile", *args).status == 0
     ran = npu("verify", tmp_path / "a.npu", "--calls", 1)
     assert ran.status == 0
-    assert "1 lane: twin = RTL" in ran.out
+    assert "80 MHz): twin = RTL" in ran.out
     assert "an image holds nothing for the kernels" in ran.out
 
 
