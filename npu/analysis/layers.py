@@ -23,7 +23,7 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> La
     """One weight matrix. `bits_per_weight` counts code tables, padding and headers, zeros too."""
     weights = layer.rows * layer.columns
     report: LayerReport = {
-        "name": layer.name,
+        "name": str(layer.layer),
         "rows": layer.rows,
         "columns": layer.columns,
         "nonzeros": layer.nonzeros,
@@ -111,7 +111,7 @@ def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> 
         "chip": summary(params),
         "image_bytes": image_bytes,
         "layers": [
-            layer_report(layer, measurement.layers.get(layer.name), params.lanes)
+            layer_report(layer, measurement.layers.get(layer.layer), params.lanes)
             for layer in header.layers
         ],
         "total": totals(header.layers),
@@ -163,7 +163,7 @@ def _disassembly(image: Image) -> list[Line]:
         {
             "pc": pc,
             "label": labels.get(pc),
-            "layer": header.command_layers[header.command_layer[pc]],
+            "layer": str(header.command_layers[header.command_layer[pc]]),
             "text": str(command_),
         }
         for pc, command_ in enumerate(commands)
