@@ -77,8 +77,10 @@ class LookupDecoder(Barrel):
         length_c, entry_c = Signal.like(row.length), Signal(ENTRY_BITS)
         below_c = Signal(range(MAX_SYMBOL_BITS))
         m.d.sync += [
-            *(window_b.eq(window), window_c.eq(window_b)),
-            *(length_c.eq(row.length), entry_c.eq(row.entry)),
+            window_b.eq(window),
+            window_c.eq(window_b),
+            length_c.eq(row.length),
+            entry_c.eq(row.entry),
             below_c.eq(self.not_raw - row.length),
             self.entry.eq(entry_c),
             self.raw.eq((window_c >> below_c)[:MAX_RAW_BITS] & self.raw_mask),

@@ -83,7 +83,9 @@ class RiceDecoder(Barrel):
         raw_d, high_d = Signal(NUMBER_BITS), Signal(NUMBER_BITS)
         m.d.sync += [
             below_c.eq(self.rest - code_length),
-            *(quotient_c.eq(quotient), escape_c.eq(escape), length_c.eq(code_length)),
+            quotient_c.eq(quotient),
+            escape_c.eq(escape),
+            length_c.eq(code_length),
             raw_d.eq((window_c >> below_c)[:NUMBER_BITS] & (self.mask | escape_c.replicate(8))),
             high_d.eq(Mux(escape_c, 0, quotient_c << self.k)),
             self.length.eq(Mux(go_c, length_c + self.k, 0)),

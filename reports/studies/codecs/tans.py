@@ -168,8 +168,13 @@ def decode(tables: Tables, words: np.ndarray, count: int) -> tuple[np.ndarray, n
     Raises ValueError where the last state is not the one in which the encoder started.
     """
     symbols, raws, bits, state = _decode(
-        *(words, count, tables.state_bits, tables.raw_bits),
-        *(tables.symbol, tables.length, tables.base),
+        words,
+        count,
+        tables.state_bits,
+        tables.raw_bits,
+        tables.symbol,
+        tables.length,
+        tables.base,
     )
     if state != 0:
         raise ValueError(f"a stream ends in state {state}, must be 0")

@@ -102,8 +102,10 @@ class TansDecoder(Barrel):
         length_c = Signal(ceil_log2(state_bits + 1))
         below_c = Signal(range(MAX_SYMBOL_BITS))
         m.d.sync += [
-            *(raw_b.eq(self.go & ~self.first), raw_c.eq(raw_b)),
-            *(entry_c.eq(row_b.entry), length_c.eq(row_b.length)),
+            raw_b.eq(self.go & ~self.first),
+            raw_c.eq(raw_b),
+            entry_c.eq(row_b.entry),
+            length_c.eq(row_b.length),
             below_c.eq(self.not_raw - row_b.length),
             self.entry.eq(entry_c),
             self.raw.eq((window_c >> below_c)[:MAX_RAW_BITS] & self.raw_mask),

@@ -54,10 +54,16 @@ def run_decoder(dut, settings, writes, words, outputs, starts=None, first=False)
         if first:
             ctx.set(dut.first, turn == FIRST_TURN)
 
-    latencies = (dut.SYMBOL_LATENCY, dut.LENGTH_LATENCY)
     return decode(
-        *(dut, prepare, words, starts, TURNS, lambda turn: turn not in SKIPPED),
-        *(outputs, latencies, each_turn),
+        dut,
+        prepare,
+        words,
+        starts,
+        TURNS,
+        go=lambda turn: turn not in SKIPPED,
+        outputs=outputs,
+        latencies=(dut.SYMBOL_LATENCY, dut.LENGTH_LATENCY),
+        each_turn=each_turn,
     )
 
 
@@ -116,8 +122,11 @@ def test_tans_in_gates(threads, state_bits, raw_bits, symbols):
     ]
     coded = [tans.encode(tables, *stream) for stream in streams]
     out = run_decoder(
-        *(TansDecoder(threads, state_bits), settings_of(raw_bits), writes),
-        *([words for words, _ in coded], ("entry", "raw")),
+        TansDecoder(threads, state_bits),
+        settings_of(raw_bits),
+        writes,
+        [words for words, _ in coded],
+        ("entry", "raw"),
         first=True,
     )
     for thread, ((numbers, raws), (_, bits)) in enumerate(zip(streams, coded, strict=True)):

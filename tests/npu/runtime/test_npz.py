@@ -5,9 +5,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from npu.cli._npz import Wanted, read_inputs
 
 from npu.errors import InputError
+from npu.runtime.npz import Wanted, read_inputs
 
 WANTED = [Wanted((1, 96), np.dtype(np.int8))] * 2
 
