@@ -1,6 +1,6 @@
 """Tiles: rows of a matrix dealt to slots, compressed, with their records for the requantiser."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from npu.chip.weight_format import (
     pack_block,
 )
 from npu.errors import CapacityError
+
+Arrange = Callable[[np.ndarray, Sequence[np.ndarray], ChipParams], Arrangement]
+"""Deals the rows of each group, a tile, to slots: `compiler.codec.arrange.arrange` or another."""
 
 # Fewer tiles than hold this part of the entropy are not tried.
 LEAST_OF_ENTROPY = 0.9
@@ -110,8 +113,11 @@ def pack_matrix(
     params: ChipParams,
     max_words: int,
     max_record_bytes: int,
+    arrange: Arrange = arrange,
 ) -> PackedMatrix:
     """Compress a matrix into as few tiles as fit `max_words` bus words per bank and the records.
+
+    arrange : deals the rows of the tiles to slots and chooses the code sets.
 
     Raises CapacityError when even one row per slot does not fit.
     """
