@@ -7,7 +7,7 @@ import numpy as np
 from kernels.values import Values
 from npu.errors import InputError
 from npu.model.graph import Graph
-from npu.model.quantisation import integer_parameters, place
+from npu.model.quantisation import integer_parameters
 from npu.model.registry import Registry
 from npu.model.verify import verify
 
@@ -34,10 +34,10 @@ class Interpreter:
         verify(graph)
         self.graph = graph
         self._values = Values(graph)
-        self._steps = [
-            PREPARE.find(type(op), place(graph, op))(self._values, op, params)
-            for op, params in zip(graph.operators, integer_parameters(graph), strict=True)
-        ]
+        operators = zip(
+            graph.operators, integer_parameters(graph), PREPARE.functions(graph), strict=True
+        )
+        self._steps = [prepare(self._values, op, params) for op, params, prepare in operators]
         self.reset()
 
     def reset(self) -> None:
