@@ -190,8 +190,6 @@ def test_no_file_names_a_package_registry():
 
 def test_every_module_says_what_it_is():
     silent = [
-        path.as_posix()
-        for path in modules(*OURS)
-        if not ast.get_docstring(ast.parse(read(path)))
+        path.as_posix() for path in modules(*OURS) if not ast.get_docstring(ast.parse(read(path)))
     ]
     assert not silent, "\n".join(silent)
