@@ -111,7 +111,7 @@ REGISTER_CHANGES = {"lemma_left", "address_stays", "refusal_stays"}
         ("odd.eq(load.sram[:bus_bits].any())", "odd.eq(load.sram[0])", STARTS),
         ("(end > size)", "(end > size + p.bus_bytes)", STARTS),
         ("Mux(one_word, 1, load.beats)", "load.beats", {"beats"}),
-        ('Mux(is_["STORE_REG"], right, self.pc)', "self.pc", {"word"}),
+        ('Mux(is_["STORE_REG"], command.right, self.pc)', "self.pc", {"word"}),
         ("self.transfers.valid.eq(is_tr", "self.transfers.valid.eq(first & is_tr", {"stays"}),
         ("in enumerate(KINDS)", "in enumerate(KINDS[:-1])", {"store_reg_is_its_kind"}),
         ("status.eq(Status.ADDRESS)", "status.eq(Status.BUS)", {"an_illegal_one_is_refused"}),
@@ -122,7 +122,7 @@ REGISTER_CHANGES = {"lemma_left", "address_stays", "refusal_stays"}
         ),
         (
             "m.d.sync += first.eq(0)",
-            "m.d.sync += [first.eq(0), left.eq(registers.value[0])]",
+            "m.d.sync += [first.eq(0), command.left.eq(self.host.value)]",
             REGISTER_CHANGES,
         ),
     ],

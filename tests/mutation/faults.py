@@ -275,7 +275,7 @@ FAULTS = (
     Fault(
         "WAIT looks at all tags",
         "sequencer/sequencer.py",
-        '(self.transfers.open_tags & fields(cmd, "WAIT").tags).any()',
+        '(self.transfers.open_tags & fields(command.cmd, "WAIT").tags).any()',
         "self.transfers.open_tags.any()",
         ("sequencer",),
     ),
