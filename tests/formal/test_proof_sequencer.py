@@ -200,7 +200,7 @@ def test_sequencer(monkeypatch):
         (
             "self.host.start & (self.host.error == Status.OK)",
             "self.host.start",
-            {"runs_from_a_start", "error_stops", "stops"},
+            {"runs_from_a_start", "error_stops", "stops", "pc_stays"},
         ),
         (
             "outside.eq(self.pc >= self.commands)",
@@ -225,7 +225,11 @@ def test_sequencer(monkeypatch):
             "with m.If(0):\n                    self._finish",
             {"never_stuck"},
         ),
-        ("command.first.eq(1)", "command.first.eq(~command.tagged)", {"starts_in_time"}),
+        (
+            "command.first.eq(1)",
+            "command.first.eq(~command.tagged)",
+            {"starts_in_time", "retires_once"},
+        ),
         ("command.status, self.pc)", "command.status, self.pc + 1)", {"refused"}),
         (
             "registers.write.eq(self.host.write & ~self.host.running)",

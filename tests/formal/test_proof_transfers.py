@@ -104,7 +104,7 @@ REGISTER_CHANGES = {"lemma_left", "address_stays", "refusal_stays"}
             "self.transfers.local.eq(load.sram + self.host.index)",
             {"local", "local_stays"},
         ),
-        ("(left + fields", "(left + first + fields", ADDRESS),
+        ("(left + fields", "(left + command.first + fields", ADDRESS),
         ("address.eq(external)]", "address.eq(right)]", ADDRESS),
         ("external[:2].any()", "external[:1].any()", STARTS),
         ("external[:bus_bits].any()", "external[:2].any()", STARTS),
