@@ -15,8 +15,10 @@ import numpy as np
 from compiler import verify
 from compiler.allocate import allocate
 from compiler.assembler import Assembler, MemoryMap
-from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lower import GraphLowering, cross_border, host_input, host_output
+from compiler.ir import Buffer, ChipModule, LayerError, Segment, StoreOutput, Vector
+from compiler.lowering.border import cross_border
+from compiler.lowering.host import host_input, host_output
+from compiler.lowering.site import GraphLowering
 from compiler.model import TRANSDUCER_GRAPHS, Model
 from compiler.schedule import (
     CALLS,
@@ -33,10 +35,11 @@ from compiler.schedule import (
 from compiler.weights import WeightPlan, check_weights, plan_weights
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
-from npu.errors import CapacityError, LayerError, ModelError, NpuError
-from npu.model.graph import Gather, Graph
-from npu.model.graph import verify as verify_graph
+from npu.errors import CapacityError, ModelError, NpuError
+from npu.model.graph import Graph
 from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
+from npu.model.verify import verify as verify_graph
 from npu.runtime.image import (
     CALL_SHIFT,
     Header,

@@ -7,6 +7,7 @@ from compiler.ir import (
     Buffer,
     ChipModule,
     GatherRow,
+    LayerError,
     LoadInput,
     MatVec,
     Segment,
@@ -16,7 +17,6 @@ from compiler.ir import (
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, TAGS
 from npu.chip.params import ChipParams
-from npu.errors import LayerError
 from npu.model.layer import Layer
 from npu.runtime.image import TensorInfo
 

@@ -22,10 +22,9 @@ from npu.model.numerics import (
 
 
 @kernel
-def _add(a, b, dst, za, ma, sa, zb, mb, sb, m, s, z, lo, hi):
+def _add(a, b, dst, scale_a, scale_b, output):
     for i in range(len(dst)):
-        x, y = np.int64(a[i]), np.int64(b[i])
-        dst[i] = add_affine(x, y, za, ma, sa, zb, mb, sb, m, s, z, lo, hi)
+        dst[i] = add_affine(np.int64(a[i]), np.int64(b[i]), scale_a, scale_b, output)
 
 
 @kernel
@@ -119,8 +118,9 @@ def bind(
     clamp = [v[key] for key in ("dst_zero", "lo", "hi") if key in v]
     match cmd.opcode.name:
         case "VADD":
-            scales = [v[f"{x}_{key}"] for x in "ab" for key in ("zero", "multiplier", "shift")]
-            return partial(_add, a, b, dst, *scales, v["multiplier"], v["shift"], *clamp)
+            scale_a = (v["a_zero"], v["a_multiplier"], v["a_shift"])
+            scale_b = (v["b_zero"], v["b_multiplier"], v["b_shift"])
+            return partial(_add, a, b, dst, scale_a, scale_b, (v["multiplier"], v["shift"], *clamp))
         case "VMUL":
             zeros = v["a_zero"], v["b_zero"]
             return partial(_mul, a, b, dst, *zeros, v["multiplier"], v["shift"], *clamp)

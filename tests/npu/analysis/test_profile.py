@@ -11,7 +11,8 @@ from npu.analysis.profile import Profile, measure
 from npu.chip.params import Energy, load_params
 from npu.chip.weight_format import BLOCK_HEADER_BYTES
 from npu.errors import CapacityError
-from npu.model.graph import FullyConnected, Graph, Quantization, Tensor
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.product import FullyConnected
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 
