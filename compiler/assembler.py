@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from npu.chip.isa import OPCODES, Command, command, encode
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
+from npu.model.layer import CONTROL, Layer
 from npu.runtime.image import Section
 
 
@@ -20,7 +21,7 @@ class Assembler:
 
     def __init__(self) -> None:
         self._commands: list[tuple[str, dict[str, int], str | None]] = []
-        self.layers: list[str] = []
+        self.layers: list[Layer] = []
         self.labels: dict[str, int] = {}
 
     @property
@@ -35,7 +36,7 @@ class Assembler:
         self.labels[name] = self.pc
 
     def emit(
-        self, opcode: str, layer: str = "control", to: str | None = None, **values: int
+        self, opcode: str, layer: Layer = CONTROL, to: str | None = None, **values: int
     ) -> int:
         """Append a command (`to`: the label it branches to); returns its program counter."""
         self._commands.append((opcode, values, to))
@@ -46,7 +47,7 @@ class Assembler:
         """Go to a label: r0 always equals r0."""
         self.emit("BEQ", to=to)
 
-    def count(self, opcode: str) -> Counter[str]:
+    def count(self, opcode: str) -> Counter[Layer]:
         """How many commands of an opcode work for each layer."""
         commands = zip(self._commands, self.layers, strict=True)
         return Counter(layer for (name, _, _), layer in commands if name == opcode)

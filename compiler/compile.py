@@ -15,8 +15,10 @@ import numpy as np
 from compiler import verify
 from compiler.allocate import allocate
 from compiler.assembler import Assembler, MemoryMap
-from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lower import GraphLowering, cross_border, host_input, host_output
+from compiler.ir import Buffer, ChipModule, LayerError, Segment, StoreOutput, Vector
+from compiler.lowering.border import cross_border
+from compiler.lowering.host import host_input, host_output
+from compiler.lowering.site import GraphLowering
 from compiler.model import TRANSDUCER_GRAPHS, Model
 from compiler.schedule import (
     CALLS,
@@ -34,8 +36,10 @@ from compiler.weights import WeightPlan, check_weights, plan_weights
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, ModelError, NpuError
-from npu.model.graph import Gather, Graph
-from npu.model.graph import verify as verify_graph
+from npu.model.graph import Graph
+from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
+from npu.model.verify import verify as verify_graph
 from npu.runtime.image import (
     CALL_SHIFT,
     Header,
@@ -101,16 +105,16 @@ def check_model(model: Model, params: ChipParams) -> None:
 
 @contextmanager
 def _errors_named(model: Model) -> Iterator[None]:
-    """Errors begin with the file: that of a graph, whose segment they may name, or the model's."""
+    """Errors begin with the file: that of a graph, whose layer they may name, or the model's."""
     try:
         yield
+    except LayerError as error:
+        graph = model.graphs[error.layer.graph]
+        raise CapacityError(f"{graph.name}: {error.layer.place}: {error.reason}") from error
     except NpuError as error:
         text = str(error)
         if any(text.startswith(f"{graph.name}: ") for graph in model.graphs.values()):
             raise
-        for role, graph in model.graphs.items():
-            if text.startswith(f"{role}: "):
-                raise type(error)(graph.name + text.removeprefix(role)) from error
         raise type(error)(f"{model.name}: {text}") from error
 
 
@@ -129,7 +133,7 @@ def _lower(model: Model, params: ChipParams) -> Lowered:
     outputs = {}
     for position, index in enumerate(graph.outputs):
         key, buffer = host_output(position), lowering.buffer(index)
-        segment.add(StoreOutput(key, buffer), "main: output")
+        segment.add(StoreOutput(key, buffer), Layer("main", "output"))
         outputs[key] = buffer
     module = ChipModule({"main": segment}, lowering.buffers, lowering.resets)
     inputs = {
@@ -157,7 +161,7 @@ def _lower_transducer(model: Model, params: ChipParams) -> Lowered:
     logits = joiner.buffer(joiner_graph.outputs[0])
     segments["joiner"].add(
         Vector("VARGMAX", logits.whole().n, a=logits.whole(), fields={"rd": SYMBOL}),
-        "joiner: argmax",
+        Layer("joiner", "argmax"),
     )
     module = ChipModule(
         segments,
@@ -347,7 +351,7 @@ def _way_out(asm: Assembler, plan: WeightPlan, params: ChipParams) -> str:
     for matrix, placed in plan.matrices.items():
         # A streamed tile is also waited for and loaded, with its records.
         commands = 1 if placed.resident else 4
-        tiles += products[matrix.name] * commands * (len(placed.tiles) - 1) // len(placed.tiles)
+        tiles += products[matrix.layer] * commands * (len(placed.tiles) - 1) // len(placed.tiles)
     if (asm.pc - tiles) * COMMAND_BYTES <= params.program_bytes:
         return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
     return "take a chip with a larger program_bytes, or a model of fewer steps and layers"
@@ -368,14 +372,13 @@ def _image(
     except CapacityError as error:
         raise CapacityError(f"{error}; {_way_out(asm, plan, params)}") from error
     contents = np.frombuffer(memory.contents(), np.uint8)
-    names = list(dict.fromkeys(asm.layers))
+    places = {layer: i for i, layer in enumerate(dict.fromkeys(asm.layers))}
     entries = ("boot", "reset", "invoke" if kind == "graph" else "frames")
     layers = []
     for matrix, placed in plan.matrices.items():
         layers.append(
             LayerInfo(
-                name=matrix.name,
-                rows=matrix.weights.shape[0],
+                layer=matrix.layer,
                 columns=matrix.columns_used,
                 nonzeros=int(np.count_nonzero(matrix.weights)),
                 compressed_bits=placed.packed.compressed_bits,
@@ -387,7 +390,7 @@ def _image(
             )
         )
     header = Header(
-        format=1,
+        format=2,
         model=model.name,
         kind=kind,
         chip=params.model_dump(mode="json"),
@@ -398,8 +401,8 @@ def _image(
         program_crc32=zlib.crc32(program),
         sections=tuple(memory.sections),
         layers=tuple(layers),
-        command_layers=tuple(names),
-        command_layer=tuple(names.index(layer) for layer in asm.layers),
+        command_layers=tuple(places),
+        command_layer=tuple(places[layer] for layer in asm.layers),
         **fields,
     )
     return Image(header, program, contents)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.ir import ChipModule, Matrix, MatVec, Vector
+from compiler.ir import ChipModule, LayerError, Matrix, MatVec, Vector
 from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
@@ -113,9 +113,10 @@ def _require_possible(matrices: list[Matrix], params: ChipParams) -> None:
     for matrix in matrices:
         most = min(params.activation_entries, OPCODES["MATVEC"].field("columns").range[1])
         if matrix.weights.shape[1] > most:
-            raise CapacityError(
-                f"{matrix.name}: {matrix.weights.shape[1]} columns, a lane of chip "
-                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
+            raise LayerError(
+                matrix.layer,
+                f"{matrix.weights.shape[1]} columns, a lane of chip "
+                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})",
             )
     _require_longest_rows(matrices, params, params.bank_bytes // params.bus_bytes)
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kernels import vector
 from kernels.interpreter import Interpreter
+from kernels.table import look_up
 from npu.errors import InputError, ModelError
 from npu.model.graph import Graph, Tensor
-from npu.model.quantisation import requantisation, rescale_table
+from npu.model.operators.rescale import requantisation, rescale_table
 
 
 @dataclass
@@ -174,6 +174,6 @@ class _Border:
     def cross(self, values: np.ndarray) -> np.ndarray:
         if self._table is not None:
             crossed = np.empty_like(values)
-            vector.look_up(self._table, values.reshape(-1), crossed.reshape(-1))
+            look_up(self._table, values.reshape(-1), crossed.reshape(-1))
             values = crossed
         return values.reshape(self._shape)

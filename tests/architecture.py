@@ -13,8 +13,11 @@ def picture() -> str:
 
     An arrow is left out where others lead there as well.
     """
-    pairs = sorted(reduced({pair for pair in edges() if "npu" not in pair}))
-    rooms = sorted({room for pair in pairs for room in pair})
+    pairs = {pair for pair in edges() if "npu" not in pair}
+    # Folders use flat modules of their package that lie below them.
+    pairs = {(a, b) for a, b in pairs if not a.startswith(f"{b}/")}
+    arrows = sorted(reduced(pairs))
+    rooms = sorted({room for pair in arrows for room in pair})
     packages = sorted({room.partition("/")[0] for room in rooms})
     lines = ["```mermaid", "flowchart TD"]
     for package in packages:
@@ -24,7 +27,7 @@ def picture() -> str:
         lines += [f'    {_node(room)}["{room}"]' for room in inside]
         if len(inside) > 1:
             lines.append("  end")
-    lines += [f"  {_node(a)} --> {_node(b)}" for a, b in pairs]
+    lines += [f"  {_node(a)} --> {_node(b)}" for a, b in arrows]
     return "\n".join([*lines, "```", ""])
 
 

@@ -12,7 +12,7 @@ memory, the run waits most of the time.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from npu.chip.counters import Counters, Counts
 
@@ -20,6 +20,18 @@ from npu.chip.counters import Counters, Counts
 def utilisation(macs: float, cycles: float, lanes: int) -> float:
     """Share of the lanes' cycles that multiply by a nonzero weight; 0 where there are no cycles."""
     return macs / (cycles * lanes) if cycles else 0.0
+
+
+class WorkReport(TypedDict):
+    """Counts and shares by the names that every JSON has; see the module and `Work`."""
+
+    macs: int
+    matvec_cycles: int
+    wait_cycles: int
+    bytes_read: int
+    bytes_written: int
+    product_utilisation: float
+    run_utilisation: float
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,8 @@ class Work(Counts):
             bytes_written=counters.bytes_written,
         )
 
-    def report(self, lanes: int) -> dict[str, Any]:
-        """The counts and both utilisations, by the names that every JSON has."""
+    def report(self, lanes: int) -> WorkReport:
+        """The counts and both utilisations."""
         return {
             "macs": self.macs,
             "matvec_cycles": self.matvec_cycles,

@@ -20,6 +20,7 @@ from npu.errors import ImageError, ParamsError
 from npu.files import read_file
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
+from npu.model.layer import MAX_ROWS, Layer
 
 METADATA_KEY = "zeroskip"
 CALL_SHIFT: Final = 16
@@ -82,15 +83,20 @@ class Probe(_Checked):
     n: _Count
 
 
+def _of_a_matrix(layer: Layer) -> Layer:
+    if not 1 <= sum(layer.rows) <= MAX_ROWS:
+        raise ValueError(f"a matrix must have 1 to {MAX_ROWS} rows, not {sum(layer.rows)}")
+    return layer
+
+
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed.
+    """A weight matrix as it was packed. Its layer gives the rows of each gate.
 
     `compressed_bits`: everything but scales, as it lies in external memory; `bank_bits`: what the
     weight banks hold of it, directories and streams.
     """
 
-    name: str
-    rows: _Count
+    layer: Annotated[Layer, AfterValidator(_of_a_matrix)]
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
@@ -99,6 +105,11 @@ class LayerInfo(_Checked):
     record_bytes: _Size
     tiles: _Count
     resident: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of all gates."""
+        return sum(self.layer.rows)
 
 
 class TransducerInfo(_Checked):
@@ -121,7 +132,7 @@ class TransducerInfo(_Checked):
 class Header(_Checked):
     """Everything about an image but its bytes."""
 
-    format: Literal[1]
+    format: Literal[2]
     model: str
     kind: Literal["graph", "transducer"]
     chip: dict
@@ -136,7 +147,7 @@ class Header(_Checked):
     transducer: TransducerInfo | None = None
     probes: tuple[Probe, ...] = ()
     layers: tuple[LayerInfo, ...]
-    command_layers: tuple[str, ...]
+    command_layers: tuple[Layer, ...]
     command_layer: tuple[_Size, ...]
 
 

@@ -35,22 +35,11 @@ _FIELDS = {name: _fields_of(name) for name in ("VADD", "VMUL", "VRESCALE")}
 @kernel
 def _add(a, b, dst, fields):
     f = fields[0]
+    scale_a = (f.a_zero, f.a_multiplier, f.a_shift)
+    scale_b = (f.b_zero, f.b_multiplier, f.b_shift)
+    output = (f.multiplier, f.shift, f.dst_zero, f.lo, f.hi)
     for i in range(len(dst)):
-        dst[i] = add_affine(
-            np.int64(a[i]),
-            np.int64(b[i]),
-            f.a_zero,
-            f.a_multiplier,
-            f.a_shift,
-            f.b_zero,
-            f.b_multiplier,
-            f.b_shift,
-            f.multiplier,
-            f.shift,
-            f.dst_zero,
-            f.lo,
-            f.hi,
-        )
+        dst[i] = add_affine(np.int64(a[i]), np.int64(b[i]), scale_a, scale_b, output)
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,14 +201,19 @@ def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
         def renamed(part):
             return part.model_copy(update={"name": wild + part.name})
 
+        def wilder(layer):
+            return replace(layer, operator=wild + layer.operator)
+
         update = {
             "model": wild,
             "sources": {wild: "0" * 64},
             "sections": tuple(map(renamed, header.sections)),
-            "layers": tuple(map(renamed, header.layers)),
+            "layers": tuple(
+                info.model_copy(update={"layer": wilder(info.layer)}) for info in header.layers
+            ),
             "inputs": tuple(map(renamed, header.inputs)),
             "outputs": tuple(map(renamed, header.outputs)),
-            "command_layers": tuple(wild + layer for layer in header.command_layers),
+            "command_layers": tuple(map(wilder, header.command_layers)),
             "chip": header.chip | {"name": wild},
         }
         path = tmp_path / "wild.npu"

@@ -88,7 +88,7 @@ def header_edit(*path, to):
 
 
 CHECKS = [
-    (("format",), 2, "damaged header: format: Input should be 1"),
+    (("format",), 1, "damaged header: format: Input should be 2"),
     (("kind",), "transducer", "entries are"),
     (("kind",), "other", "damaged header: kind"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
@@ -110,6 +110,13 @@ CHECKS = [
     (("sections",), lambda old: old[:-1], "bytes of the memory image have no section"),
     (("command_layer",), lambda old: old[1:], r"\d+ command layers, \d+ commands"),
     (("command_layers",), [], "a command belongs to a layer that is not listed"),
+    (("command_layers", 0), "boot", "damaged header: command_layers.0"),
+    (("command_layers", 0, "layout"), -1, "damaged header: command_layers.0.layout"),
+    (("command_layers", 0, "surprise"), 1, "command_layers.0.surprise: Unexpected keyword"),
+    (("layers", 0, "layer", "operator"), 7, "damaged header: layers.0.layer.operator"),
+    (("layers", 0, "layer", "rows"), [], "layers.0.layer: .*a matrix must have 1 to"),
+    (("layers", 0, "layer", "rows"), [1, 0], "damaged header: layers.0.layer.rows.1"),
+    (("layers", 0, "layer", "rows"), [2**26, 1], "layers.0.layer: .*, not 67108865"),
     (("entries", "boot"), 10**6, "entry 'boot' is 1000000, the program has"),
     (("entries", "extra"), 0, "entries are .*'extra'.*, must be"),
     (("transducer",), {}, "damaged header: transducer"),

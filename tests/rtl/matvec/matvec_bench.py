@@ -1,7 +1,6 @@
 """Cases for the matrix-vector unit, and a bench that runs one on unit and twin side by side."""
 
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import numpy as np
 from amaranth.hdl import Module
@@ -17,6 +16,7 @@ from compiler.tiles import pack_matrix
 from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
+from npu.model.layer import Layer
 from npu.twin import matvec
 from npu.twin import tile as twin_tile
 from rtl.matvec.matvec import MatVec
@@ -68,7 +68,7 @@ def make_case(
     pick = rng.integers(0, scales, rows)
     pick[: min(scales, rows)] = np.arange(min(scales, rows))
     matrix = Matrix(
-        "m",
+        Layer("main", "m", rows=(rows,)),
         weights,
         rng.integers(-(2**31) // 64, 2**31 // 64, rows),
         rng.permutation(rows),
@@ -83,8 +83,7 @@ def make_case(
         codes = tables or choose_sets([(weights, dealt)], params.lanes, sets)
         return Arrangement((weights,), (dealt,), tuple(codes), params)
 
-    with patch("compiler.tiles.arrange", arranged):
-        packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
+    packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2, arranged)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
     words = banks.reshape(params.lanes, -1, params.bus_bytes // 4)

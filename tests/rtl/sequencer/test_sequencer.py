@@ -16,7 +16,8 @@ from npu.chip.status import Status
 from npu.errors import ImageError, MachineError
 from npu.twin.machine import Machine
 from rtl.memory.memories import ProgramMemory
-from rtl.sequencer.sequencer import TAGGED, Sequencer
+from rtl.sequencer.command import TAGGED
+from rtl.sequencer.sequencer import Sequencer
 from rtl.shared.interfaces import KINDS
 
 TIMEOUT_CYCLES = 20_000
