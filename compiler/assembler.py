@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from npu.chip.isa import OPCODES, Command, command, encode
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
-from npu.runtime.image import Section
+from npu.runtime.header import Section
+
+CONTROL = "control"
+"""The layer of commands that work for none."""
 
 
 class Assembler:
@@ -34,9 +37,7 @@ class Assembler:
             raise ValueError(f"label {name!r} is placed twice")
         self.labels[name] = self.pc
 
-    def emit(
-        self, opcode: str, layer: str = "control", to: str | None = None, **values: int
-    ) -> int:
+    def emit(self, opcode: str, layer: str = CONTROL, to: str | None = None, **values: int) -> int:
         """Append a command (`to`: the label it branches to); returns its program counter."""
         self._commands.append((opcode, values, to))
         self.layers.append(layer)

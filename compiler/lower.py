@@ -16,9 +16,11 @@ from compiler.ir import (
     Vector,
     View,
 )
+from compiler.registers import INDEX
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
+from npu.model.border import crossing
 from npu.model.graph import (
     Add,
     FullyConnected,
@@ -28,7 +30,6 @@ from npu.model.graph import (
     Lstm,
     Mul,
     Operator,
-    Quantization,
     Quantize,
     Relu,
     Relu6,
@@ -46,7 +47,6 @@ from npu.model.quantisation import (
     lookup_table,
     lstm_params,
     mul_params,
-    requantisation,
     rescale_params,
 )
 
@@ -92,7 +92,7 @@ class GraphLowering:
             if index not in self._placed and graph.tensors[index].dtype == "int8":
                 self._layer = "input"
                 buffer = self._new(index)
-                self._add(LoadInput(host_input(index), buffer))
+                self._add(LoadInput(host_input(segment.name, index), buffer))
         for op in graph.operators:
             self._layer = op.name
             self._lower(op)
@@ -237,9 +237,9 @@ class GraphLowering:
                 f"{self.graph.name}: {self._layer}: indices must be an input of the model"
             )
         for index in range(count):
-            register = INDEX_REGISTER
-            self._add(LoadInput(host_input(op.indices), rd=register, element=index))
-            self._add(GatherRow(table, register, dst.row(index)))
+            key = host_input(self.segment.name, op.indices)
+            self._add(LoadInput(key, rd=INDEX, element=index))
+            self._add(GatherRow(table, INDEX, dst.row(index)))
 
     def _lstm(self, op: Lstm) -> None:
         tensors = self.graph.tensors
@@ -314,30 +314,25 @@ class GraphLowering:
             self._add(_gate_mul(width, out.row(t), s, o, p.output_mul))
 
 
-def host_input(index: int) -> str:
+def host_input(role: str, index: int) -> str:
     """Key of the host-side tensor behind a graph input; names need not be unique, indices are."""
-    return f"input {index}"
+    return f"{role}: input {index}"
 
 
-def host_output(position: int) -> str:
+def host_output(role: str, position: int) -> str:
     """Key of the host-side tensor behind an output; one tensor may be an output twice."""
-    return f"output {position}"
+    return f"{role}: output {position}"
 
 
-# Scalar register that a host-written index passes through.
-INDEX_REGISTER = 14
-
-
-def cross_border(lowering: GraphLowering, index: int, wanted: Quantization, where: str) -> Buffer:
-    """The tensor under another int8 quantisation, by TFLM's QUANTIZE if it differs."""
+def cross_border(lowering: GraphLowering, index: int, target: Tensor, where: str) -> Buffer:
+    """The tensor in the quantisation of a graph's input, by TFLM's QUANTIZE if it differs."""
     source = lowering.buffer(index)
-    own = lowering.graph.tensors[index].quantization
-    assert own is not None
-    if own.same_as(wanted):
+    rescale = crossing(lowering.graph.tensors[index], target, where)
+    if rescale is None:
         return source
     dst = replace(source, name=f"{where}: requantised", persistent=False, address=-1)
     lowering.buffers.append(dst)
-    fields = _rescale_fields(requantisation(own, wanted, where))
+    fields = _rescale_fields(rescale)
     lowering.segment.add(
         Vector("VRESCALE", source.whole().n, dst.whole(), source.whole(), fields=fields),
         f"{lowering.segment.name}: {where}",

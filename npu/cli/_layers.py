@@ -12,7 +12,8 @@ from npu.chip.isa import decode_program
 from npu.chip.work import utilisation
 from npu.cli._models import layer_label
 from npu.cli._output import table
-from npu.runtime.image import Image, LayerInfo
+from npu.runtime.header import LayerInfo
+from npu.runtime.image import Image
 from npu.twin.tile import deal
 
 

@@ -16,7 +16,8 @@ from npu.chip.trace import Retire
 from npu.cli._npz import Wanted, read_inputs
 from npu.cli._speech import Speech
 from npu.errors import InputError, MachineError, ModelError
-from npu.runtime.image import Image, TensorInfo
+from npu.runtime.header import TensorInfo
+from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, MachineFactory, TransducerSession
 
 PS_PER_CYCLE = 10
@@ -179,7 +180,7 @@ def calls_of(
         return list(_random(image, RANDOM_CALLS if limit is None else limit))
     if header.transducer is not None:
         raise ModelError(f"{header.model} is a transducer: give it sound with --audio")
-    wanted = [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in header.inputs]
+    wanted = [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in header.invoke.inputs]
     inputs = read_inputs(Path(input_path), wanted)
     if limit is not None and limit > len(inputs[0]):
         raise InputError(f"{input_path}: holds {len(inputs[0])} calls, not {limit}")
@@ -191,9 +192,9 @@ def _random(image: Image, calls: int) -> Iterator[list[np.ndarray]]:
     info = image.header.transducer
     for _ in range(calls):
         if info is not None:
-            yield [rng.integers(-128, 128, info.features.shape[1:], np.int8)]
+            yield [rng.integers(-128, 128, image.header.features.shape[1:], np.int8)]
         else:
-            yield [_random_tensor(rng, tensor) for tensor in image.header.inputs]
+            yield [_random_tensor(rng, tensor) for tensor in image.header.invoke.inputs]
 
 
 def _random_tensor(rng: np.random.Generator, tensor: TensorInfo) -> np.ndarray:

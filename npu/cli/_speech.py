@@ -18,19 +18,20 @@ from pydantic import ValidationError
 
 from compiler import Model
 from compiler.model import TRANSDUCER_GRAPHS
-from kernels import GreedySearch
-from kernels import Recording as KernelRecording
+from kernels import Transducer
 from npu.analysis.energy import Activity, energy_uj, powered_seconds
 from npu.analysis.profile import Profile
 from npu.chip.params import ChipParams
 from npu.chip.work import Work
 from npu.errors import ImageError, ModelError
 from npu.model.config import FrontendConfig, ModelConfig, Tokens
+from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import MachineFactory, Observer, Recording, TransducerSession
+from npu.runtime.sessions import MachineFactory, Observer, TransducerSession
 from npu.speech.audio import require_samples, stream_audio
 from npu.speech.features import FeatureExtractor
 from npu.speech.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
+from npu.speech.search import GreedySearch, SearchRules
 from npu.twin.machine import Machine
 
 
@@ -99,15 +100,12 @@ class Twin(OnChip):
         return Activity.of(self._session.machine, self._profile.bank_words())
 
 
-def kernels_engine(model: Model, recording: KernelRecording | None = None) -> GreedySearch:
+def kernels_engine(model: Model, recording: Recording | None = None) -> GreedySearch:
     """A transducer on the kernels."""
     assert model.config is not None
+    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
     return GreedySearch(
-        *(model.graphs[role] for role in TRANSDUCER_GRAPHS),
-        blank=model.config.blank_id,
-        start=model.config.start_id,
-        max_symbols_per_frame=model.config.max_symbols_per_frame,
-        recording=recording,
+        Transducer(encoder, decoder, joiner, recording), SearchRules.of(model.config)
     )
 
 
@@ -145,6 +143,7 @@ class Speech:
             raise ModelError(
                 f"{header.model} is a single graph, not a transducer; run it with npu run"
             )
+        features = header.features
         try:
             config = ModelConfig.model_validate_json(json.dumps(info.config))
         except ValidationError as error:
@@ -157,14 +156,14 @@ class Speech:
             config.encoder.frames_per_call,
             config.frontend.mel.bins * config.frontend.stack,
         )
-        if info.features.shape != shape or info.features.scale is None:
+        if features.shape != shape or features.scale is None:
             raise ImageError(
-                f"{header.model}: damaged header: features are {list(info.features.shape)}, the "
+                f"{header.model}: damaged header: features are {list(features.shape)}, the "
                 f"front end makes {list(shape)}; compile the model again"
             )
         return Speech(
             *(header.model, config.frontend, config.encoder.frames_per_call),
-            *(info.features.scale, info.features.zero_point, Tokens(info.tokens)),
+            *(features.scale, features.zero_point, Tokens(info.tokens)),
         )
 
     @property

@@ -12,7 +12,6 @@ import click
 import numpy as np
 
 from compiler import Model, load_model
-from kernels import Recording as KernelRecording
 from npu import zoo
 from npu.cli._layers import totals
 from npu.cli._models import (
@@ -33,8 +32,8 @@ from npu.cli._speech import (
     peak_memory_mib,
     transcribe,
 )
+from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import Recording
 from npu.speech.phrases import Engine
 
 MODEL = "commands_rnnt"
@@ -90,7 +89,7 @@ class _Proof:
     """Kernels and twin on recorded features, element by element against the recording."""
 
     def __init__(self, model: Model, image: Image) -> None:
-        self._kernels_saw, self._twin_saw = KernelRecording(), Recording()
+        self._kernels_saw, self._twin_saw = Recording(), Recording()
         self._engines: dict[str, Engine] = {
             "kernels": kernels_engine(model, self._kernels_saw),
             "twin": Twin(image, self._twin_saw),
@@ -101,15 +100,14 @@ class _Proof:
 
     def add(self, recorded: dict[str, np.ndarray], features: np.ndarray) -> None:
         """One utterance."""
-        self._kernels_saw.encoder_out.clear()
-        self._kernels_saw.logits.clear()
-        self._twin_saw.vectors.clear()
+        self._kernels_saw.clear()
+        self._twin_saw.clear()
         tokens = {}
         for name, engine in self._engines.items():
             engine.reset()
             tokens[name] = np.array(list(chain(*engine.accept_calls(features))), np.int64)
         answers = {
-            "kernels": {"tokens": tokens["kernels"], **vars(self._kernels_saw)},
+            "kernels": {"tokens": tokens["kernels"], **self._kernels_saw.vectors},
             "twin": {"tokens": tokens["twin"], **self._twin_saw.vectors},
         }
         for key, right in recorded.items():

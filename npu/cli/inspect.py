@@ -28,6 +28,8 @@ from npu.cli._models import (
 from npu.cli._output import console, emit_json, require_place, table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 from npu.model.graph import Graph, Quantization, Tensor
+from npu.runtime.header import Header
+from npu.runtime.host_interface import CALL_SHIFT
 from npu.runtime.image import Image
 
 SHOWN_COMMANDS = 24
@@ -249,13 +251,15 @@ def _quantization_text(quantization: dict[str, Any] | None) -> str:
 # --- images ---------------------------------------------------------------------------------------
 def _image_report(image: Image) -> dict[str, Any]:
     header = image.header
+    graph = header.invoke if header.transducer is None else None
+    inputs, outputs = (graph.inputs, graph.outputs) if graph is not None else ((), ())
     return {
         "model": header.model,
         "kind": header.kind,
         "format": header.format,
         "chip": header.chip,
         "sources": header.sources,
-        "entries": header.entries,
+        "entries": {entry.name: entry.pc for entry in header.entries},
         "sections": [
             {**section.model_dump(mode="json"), "crc": "ok"} for section in header.sections
         ],
@@ -263,12 +267,21 @@ def _image_report(image: Image) -> dict[str, Any]:
         "memory": memory_report(image),
         "layers": [layer_report(layer, None, image.params.lanes) for layer in header.layers],
         "total": totals(header.layers),
-        "inputs": [tensor.model_dump(mode="json") for tensor in header.inputs],
-        "outputs": [tensor.model_dump(mode="json") for tensor in header.outputs],
-        "transducer": (
-            None if header.transducer is None else header.transducer.model_dump(mode="json")
-        ),
+        "inputs": [tensor.model_dump(mode="json") for tensor in inputs],
+        "outputs": [tensor.model_dump(mode="json") for tensor in outputs],
+        "transducer": None if header.transducer is None else _transducer_report(header),
         "disassembly": _disassembly(image),
+    }
+
+
+def _transducer_report(header: Header) -> dict[str, Any]:
+    assert header.transducer is not None
+    loop = header.entry(header.transducer.hears).loop
+    return {
+        **header.transducer.model_dump(mode="json"),
+        **(loop.model_dump(mode="json") if loop is not None else {}),
+        "features": header.features.model_dump(mode="json"),
+        "call_shift": CALL_SHIFT,
     }
 
 
@@ -280,7 +293,7 @@ def _disassembly(image: Image) -> list[dict[str, Any]]:
         target = command_.values.get("target")
         if target is not None:
             labels[target] = f"L{target}"
-    labels.update({pc: name for name, pc in image.header.entries.items()})
+    labels.update({entry.pc: entry.name for entry in image.header.entries})
     header = image.header
     return [
         {

@@ -115,7 +115,7 @@ def _wanted_of_model(model: Model | None) -> list[Wanted]:
 
 
 def _wanted_of_image(image: Image) -> list[Wanted]:
-    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.inputs]
+    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.invoke.inputs]
 
 
 def _report(model: str, engine: str, calls: int, outputs: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -16,8 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from compiler import Model, load_model
-from kernels import GreedySearch, Interpreter
-from kernels import Recording as KernelRecording
+from kernels import Interpreter
 from npu.chip.isa import decode_program
 from npu.chip.trace import Retire
 from npu.cli._lockstep import (
@@ -45,8 +44,10 @@ from npu.cli._models import (
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._speech import kernels_engine
 from npu.errors import MachineError
+from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import GraphSession, Recording, TransducerSession
+from npu.runtime.sessions import GraphSession, TransducerSession
+from npu.speech.search import GreedySearch
 
 DEFAULT_CHIP = "tiny"
 DIFFERENT = 1
@@ -170,7 +171,7 @@ class _Sides:
         answers[name] = _named(outputs, self.image.header.kind) | {
             key: np.array(found) for key, found in vectors.items()
         }
-        vectors.clear()
+        self.recordings[name].clear()
 
     def _guarded(self, name: str, run: Callable[[], None]) -> None:
         """What stops the RTL must have stopped the twin before."""
@@ -214,23 +215,22 @@ class _Sides:
 class _Kernels:
     """A model on the kernels, with the vectors that the chip's probes show."""
 
-    def __init__(self, engine: Interpreter | GreedySearch, saw: KernelRecording) -> None:
+    def __init__(self, engine: Interpreter | GreedySearch, saw: Recording) -> None:
         self._engine, self._saw = engine, saw
 
     def call(self, inputs: list[np.ndarray]) -> dict[str, np.ndarray]:
         if isinstance(self._engine, Interpreter):
             return _named(self._engine.invoke(inputs), "graph")
         tokens = np.array(self._engine.accept(inputs[0][np.newaxis]), np.int32)
-        vectors = {key: np.array(found) for key, found in vars(self._saw).items()}
-        self._saw.encoder_out.clear()
-        self._saw.logits.clear()
+        vectors = {key: np.array(found) for key, found in self._saw.vectors.items()}
+        self._saw.clear()
         return _named([tokens], "transducer") | vectors
 
 
 def _kernels(model: Model | None) -> _Kernels | None:
     if model is None:
         return None
-    saw = KernelRecording()
+    saw = Recording()
     if not model.is_transducer:
         return _Kernels(Interpreter(model.graphs["main"]), saw)
     engine = kernels_engine(model, saw)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compiler.frontends import supported_operators
+from npu.runtime.header import Entry
 from npu.runtime.image import Image
 
 
@@ -47,8 +48,8 @@ def test_an_image(npu, images):
 def test_the_whole_disassembly(npu, images):
     ran = npu("inspect", images / "joint.npu", "--program")
     image = Image.load(images / "joint.npu")
-    for name in image.header.entries:
-        assert f"\n{name}:\n" in ran.out
+    for entry in image.header.entries:
+        assert f"\n{entry.name}:\n" in ran.out
     assert sum("  ; " in line for line in ran.out.splitlines()) == image.n_commands
     assert "more commands" not in ran.out
 
@@ -205,8 +206,18 @@ def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
             "sources": {wild: "0" * 64},
             "sections": tuple(map(renamed, header.sections)),
             "layers": tuple(map(renamed, header.layers)),
-            "inputs": tuple(map(renamed, header.inputs)),
-            "outputs": tuple(map(renamed, header.outputs)),
+            "entries": (
+                *(
+                    entry.model_copy(
+                        update={
+                            "inputs": tuple(map(renamed, entry.inputs)),
+                            "outputs": tuple(map(renamed, entry.outputs)),
+                        }
+                    )
+                    for entry in header.entries
+                ),
+                Entry(name=wild, pc=0),
+            ),
             "command_layers": tuple(wild + layer for layer in header.command_layers),
             "chip": header.chip | {"name": wild},
         }
