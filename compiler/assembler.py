@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from npu.chip.isa import OPCODES, Command, command, encode
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
+from npu.model.layer import CONTROL, Layer
 from npu.runtime.header import Section
-
-CONTROL = "control"
-"""The layer of commands that work for none."""
 
 
 class Assembler:
@@ -23,7 +21,7 @@ class Assembler:
 
     def __init__(self) -> None:
         self._commands: list[tuple[str, dict[str, int], str | None]] = []
-        self.layers: list[str] = []
+        self.layers: list[Layer] = []
         self.labels: dict[str, int] = {}
 
     @property
@@ -37,7 +35,9 @@ class Assembler:
             raise ValueError(f"label {name!r} is placed twice")
         self.labels[name] = self.pc
 
-    def emit(self, opcode: str, layer: str = CONTROL, to: str | None = None, **values: int) -> int:
+    def emit(
+        self, opcode: str, layer: Layer = CONTROL, to: str | None = None, **values: int
+    ) -> int:
         """Append a command (`to`: the label it branches to); returns its program counter."""
         self._commands.append((opcode, values, to))
         self.layers.append(layer)
@@ -47,7 +47,7 @@ class Assembler:
         """Go to a label: r0 always equals r0."""
         self.emit("BEQ", to=to)
 
-    def count(self, opcode: str) -> Counter[str]:
+    def count(self, opcode: str) -> Counter[Layer]:
         """How many commands of an opcode work for each layer."""
         commands = zip(self._commands, self.layers, strict=True)
         return Counter(layer for (name, _, _), layer in commands if name == opcode)

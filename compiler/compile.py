@@ -16,7 +16,7 @@ from compiler.program import Program
 from compiler.programs import default_program
 from compiler.weights import check_weights, plan_weights
 from npu.chip.params import ChipParams
-from npu.errors import NpuError
+from npu.errors import CapacityError, LayerError, NpuError
 from npu.model.graph import verify as verify_graph
 from npu.runtime.image import Image
 
@@ -79,14 +79,14 @@ def lower(model: Model, params: ChipParams, program: Program | None = None) -> L
 
 @contextmanager
 def _errors_named(model: Model) -> Iterator[None]:
-    """Errors begin with the file: that of a graph, whose segment they may name, or the model's."""
+    """Errors begin with the file: that of a graph, whose layer they may name, or the model's."""
     try:
         yield
+    except LayerError as error:
+        graph = model.graphs[error.layer.graph]
+        raise CapacityError(f"{graph.name}: {error.layer.place}: {error.reason}") from error
     except NpuError as error:
         text = str(error)
         if any(text.startswith(f"{graph.name}: ") for graph in model.graphs.values()):
             raise
-        for role, graph in model.graphs.items():
-            if text.startswith(f"{role}: "):
-                raise type(error)(graph.name + text.removeprefix(role)) from error
         raise type(error)(f"{model.name}: {text}") from error

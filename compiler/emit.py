@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from compiler.assembler import CONTROL, Assembler, MemoryMap
+from compiler.assembler import Assembler, MemoryMap
 from compiler.link import Hosted, Linked
 from compiler.model import Model
 from compiler.schedule import Scheduler, place_weights
@@ -12,29 +12,24 @@ from compiler.weights import WeightPlan
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
+from npu.model.layer import CONTROL
 from npu.runtime.header import BOOT, FORMAT, Entry, Header, LayerInfo, Probe, TensorInfo
 from npu.runtime.image import Image
 
 
 class Emitter:
-    """What the entries of a program are written with.
-
-    Attributes
-    ----------
-    memory : external memory; an entry may reserve what it exchanges beyond tensors.
-    inputs, outputs : what the host writes and reads for a graph, by role.
-    """
+    """A program that grows: what its entries are written with (`compiler.program.Writer`)."""
 
     def __init__(self, linked: Linked, plan: WeightPlan, params: ChipParams) -> None:
-        self.memory = MemoryMap(params)
+        self._memory = MemoryMap(params)
         self._linked, self._plan, self._params = linked, plan, params
         self._asm = Assembler()
-        self._constants = place_weights(plan, self.memory, params)
+        self._constants = place_weights(plan, self._memory, params)
         tensors: dict[str, TensorInfo] = {}
         uses = linked.program.uses
         relative = {t.key for use in uses if use.slots > 1 for t in linked.inputs[use.role]}
         self._scheduler = Scheduler(
-            self._asm, params, plan, self.memory, tensors, frozenset(relative)
+            self._asm, params, plan, self._memory, tensors, frozenset(relative)
         )
         self._scheduler.place_tables(linked.module)
         self.inputs: dict[str, tuple[TensorInfo, ...]] = {}
@@ -60,13 +55,17 @@ class Emitter:
             rows=rows,
             width=width,
             stride=stride,
-            address=self.memory.reserve(slots * rows * stride),
+            address=self._memory.reserve(slots * rows * stride),
             scale=float(quantization.scale[0]) if quantization is not None else None,
             zero_point=quantization.zero_point if quantization is not None else 0,
             index_limit=hosted.index_limit,
         )
 
     # --- for the entries ------------------------------------------------------------------------
+    def reserve(self, n_bytes: int) -> int:
+        """An area of external memory for what is exchanged beyond tensors; its address."""
+        return self._memory.reserve(n_bytes)
+
     def label(self, name: str) -> None:
         """Name the next command."""
         self._asm.label(name)
@@ -124,24 +123,24 @@ class Emitter:
         except CapacityError as error:
             raise CapacityError(f"{error}; {self._way_out()}") from error
         layers = self._asm.layers
-        names = list(dict.fromkeys(layers))
+        places = {layer: place for place, layer in enumerate(dict.fromkeys(layers))}
         header = Header(
             format=FORMAT,
             model=model.name,
             chip=self._params.model_dump(mode="json"),
             sources=model.sources,
             entries=entries,
-            memory_bytes=self.memory.size,
+            memory_bytes=self._memory.size,
             sram_bytes=sram_bytes,
             program_crc32=zlib.crc32(program),
-            sections=tuple(self.memory.sections),
+            sections=tuple(self._memory.sections),
             transducer=self._linked.program.transducer,
             probes=tuple(self._probes),
             layers=_layers(self._plan),
-            command_layers=tuple(names),
-            command_layer=tuple(names.index(layer) for layer in layers),
+            command_layers=tuple(places),
+            command_layer=tuple(places[layer] for layer in layers),
         )
-        return Image(header, program, np.frombuffer(self.memory.contents(), np.uint8))
+        return Image(header, program, np.frombuffer(self._memory.contents(), np.uint8))
 
     def _way_out(self) -> str:
         """What makes a program shorter: larger banks only where its tiles have made it long."""
@@ -150,7 +149,7 @@ class Emitter:
         for matrix, placed in self._plan.matrices.items():
             # A streamed tile is also waited for and loaded, with its records.
             commands = 1 if placed.resident else 4
-            more = products[matrix.name] * commands * (len(placed.tiles) - 1)
+            more = products[matrix.layer] * commands * (len(placed.tiles) - 1)
             tiles += more // len(placed.tiles)
         if (self._asm.pc - tiles) * COMMAND_BYTES <= self._params.program_bytes:
             return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
@@ -160,8 +159,7 @@ class Emitter:
 def _layers(plan: WeightPlan) -> tuple[LayerInfo, ...]:
     return tuple(
         LayerInfo(
-            name=matrix.name,
-            rows=matrix.weights.shape[0],
+            layer=matrix.layer,
             columns=matrix.columns_used,
             nonzeros=int(np.count_nonzero(matrix.weights)),
             compressed_bits=placed.packed.compressed_bits,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu.chip.isa import ElementType
+from npu.model.layer import Layer
 
 
 @dataclass(eq=False)
@@ -71,7 +72,7 @@ class Matrix:
 
     Attributes
     ----------
-    name : layer and side, for reports.
+    layer : what it is part of, with the rows of each of its `operands`.
     weights : (rows, columns) int8; columns are places of the input view.
     bias : (rows,) int64, int32 range.
     destination : (rows,) int64, element of the output view that a row becomes.
@@ -81,7 +82,7 @@ class Matrix:
         the gates of an LSTM. By default `weights` is the only one.
     """
 
-    name: str
+    layer: Layer
     weights: np.ndarray
     bias: np.ndarray
     destination: np.ndarray
@@ -159,9 +160,9 @@ class Segment:
 
     name: str
     operators: list[ChipOperator] = field(default_factory=list)
-    layers: list[str] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
 
-    def add(self, operator: ChipOperator, layer: str) -> None:
+    def add(self, operator: ChipOperator, layer: Layer) -> None:
         self.operators.append(operator)
         self.layers.append(layer)
 

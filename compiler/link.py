@@ -8,6 +8,7 @@ from compiler.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
 from npu.model.graph import Gather, Graph, Tensor
+from npu.model.layer import Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def _leave(
 
     def store(tensor: Tensor, buffer: Buffer) -> None:
         key = host_output(use.role, len(stored))
-        segment.add(StoreOutput(key, buffer), f"{use.role}: output")
+        segment.add(StoreOutput(key, buffer), Layer(use.role, "output"))
         stored.append(Hosted(key, tensor, buffer))
 
     for position, index in enumerate(graph.outputs):
@@ -127,7 +128,7 @@ def _leave(
     if use.argmax is not None:
         values = lowering.buffer(graph.outputs[0]).whole()
         largest = Vector("VARGMAX", values.n, a=values, fields={"rd": use.argmax})
-        segment.add(largest, f"{use.role}: argmax")
+        segment.add(largest, Layer(use.role, "argmax"))
     return tuple(stored)
 
 

@@ -37,6 +37,7 @@ from npu.model.graph import (
     Tanh,
     Tensor,
 )
+from npu.model.layer import Layer
 from npu.model.numerics import quantize_multiplier
 from npu.model.quantisation import (
     MatVecParams,
@@ -111,12 +112,12 @@ class GraphLowering:
 
     # --- helpers --------------------------------------------------------------------------------
     def _add(self, operator: ChipOperator) -> None:
-        self.segment.add(operator, f"{self.segment.name}: {self._layer}")
+        self.segment.add(operator, Layer(self.segment.name, self._layer))
 
-    def _name(self, layout: int) -> str:
-        """A matrix's name; input vectors that lie differently in SRAM need a matrix each."""
-        suffix = f", layout {layout + 1}" if layout else ""
-        return f"{self.segment.name}: {self._layer}{suffix}"
+    def _matrix_layer(self, part: str, layout: int, weights: Sequence[np.ndarray]) -> Layer:
+        """What a matrix is; input vectors that lie differently in SRAM need a matrix each."""
+        rows = tuple(map(len, weights))
+        return Layer(self.segment.name, self._layer, part, layout, rows)
 
     def _buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
         stride = self.params.align(width * element.n_bytes)
@@ -219,7 +220,8 @@ class GraphLowering:
             matrix = matrices.setdefault(
                 places.tobytes(),
                 _matrix(
-                    *(self._name(len(matrices)), [weights], [bias], [p]),
+                    self._matrix_layer("", len(matrices), [weights]),
+                    *([weights], [bias], [p]),
                     *(np.arange(n_rows), places, view.n),
                 ),
             )
@@ -261,16 +263,18 @@ class GraphLowering:
         destination = np.concatenate([np.arange(width) + g * step for g in range(4)])
 
         def stacked(
-            side: str,
+            part: str,
+            layout: int,
             weights: Sequence[int],
             biases: Sequence[int | None],
             params: Sequence[MatVecParams],
             places: np.ndarray,
             columns: int,
         ) -> Matrix:
+            gates = [_constant(tensors[weights[g]]) for g in GATE_ORDER]
             return _matrix(
-                f"{self.segment.name}: {self._layer} {side}",
-                [_constant(tensors[weights[g]]) for g in GATE_ORDER],
+                self._matrix_layer(part, layout, gates),
+                gates,
                 [None if (b := biases[g]) is None else tensors[b].data for g in GATE_ORDER],
                 [params[g] for g in GATE_ORDER],
                 destination,
@@ -284,11 +288,12 @@ class GraphLowering:
         for view, places in layouts:
             key = places.tobytes()
             if key not in matrices:
-                side = "input" if not matrices else f"input, layout {len(matrices) + 1}"
-                matrices[key] = stacked(side, op.input_weights, op.biases, p.input, places, view.n)
+                matrices[key] = stacked(
+                    "input", len(matrices), op.input_weights, op.biases, p.input, places, view.n
+                )
         none = (None,) * 4
         from_hidden = stacked(
-            "recurrent", op.recurrent_weights, none, p.recurrent, np.arange(width), width
+            "recurrent", 0, op.recurrent_weights, none, p.recurrent, np.arange(width), width
         )
         i, f, o, g = (gates.row(k) for k in range(4))
         # Once summed, the recurrent products are used up: their first row becomes scratch space.
@@ -335,7 +340,7 @@ def cross_border(lowering: GraphLowering, index: int, target: Tensor, where: str
     fields = _rescale_fields(rescale)
     lowering.segment.add(
         Vector("VRESCALE", source.whole().n, dst.whole(), source.whole(), fields=fields),
-        f"{lowering.segment.name}: {where}",
+        Layer(lowering.segment.name, where),
     )
     return dst
 
@@ -347,7 +352,7 @@ def _constant(tensor: Tensor) -> np.ndarray:
 
 
 def _matrix(
-    name: str,
+    layer: Layer,
     weights: list[np.ndarray],
     biases: list[np.ndarray | None],
     params: list[MatVecParams],
@@ -361,7 +366,7 @@ def _matrix(
     physical[:, places] = stacked
     bias = [np.zeros(len(w)) if b is None else b for w, b in zip(weights, biases, strict=True)]
     return Matrix(
-        name,
+        layer,
         physical,
         np.concatenate(bias).astype(np.int64),
         destination.astype(np.int64),

@@ -1,15 +1,10 @@
 """What a program is: a description of graphs, borders and entries, which no pass looks behind."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from npu.runtime.header import Loop, TensorInfo, TransducerInfo
-
-if TYPE_CHECKING:
-    from compiler.emit import Emitter
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,42 @@ class Exchange:
     loop: Loop | None = None
 
 
+class Writer(Protocol):
+    """What the entries of a program are written with (`compiler.emit`).
+
+    Attributes
+    ----------
+    inputs, outputs : what the host writes and reads for a graph, by role.
+    """
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[TensorInfo, ...]]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[TensorInfo, ...]]: ...
+
+    def reserve(self, n_bytes: int) -> int:
+        """An area of external memory for what is exchanged beyond tensors; its address."""
+
+    def bytes_per_call(self, role: str) -> int:
+        """From one slot of a graph's one input to the next."""
+
+    def label(self, name: str) -> None:
+        """Name the next command."""
+
+    def emit(self, opcode: str, to: str | None = None, **values: int) -> None:
+        """Append a command of the control flow (`to`: the label it branches to)."""
+
+    def jump(self, to: str) -> None:
+        """Go to a label."""
+
+    def run(self, role: str) -> None:
+        """Append the commands of a graph."""
+
+    def reset(self) -> None:
+        """Append the commands that give every state its start value."""
+
+
 @dataclass(frozen=True)
 class EntryPoint:
     """A place where the host may start the program.
@@ -72,7 +103,7 @@ class EntryPoint:
     """
 
     name: str
-    write: Callable[[Emitter], Exchange]
+    write: Callable[[Writer], Exchange]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from compiler.registers import FEATURES, SCRATCH
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, TAGS
 from npu.chip.params import ChipParams
-from npu.errors import CapacityError
+from npu.errors import LayerError
+from npu.model.layer import Layer
 from npu.runtime.header import TensorInfo
 
 BOOT_TAG = TAGS - 1
+BOOT, RESET = Layer("", "boot"), Layer("", "reset")
 
 
 class Scheduler:
@@ -54,20 +56,20 @@ class Scheduler:
         asm, p = self.assembler, self.params
         if self.plan.constants:
             beats = len(self.plan.constants) // p.bus_bytes
-            asm.emit("LOAD_PARAM", "boot", ext=constants_address, beats=beats, tag=BOOT_TAG)
+            asm.emit("LOAD_PARAM", BOOT, ext=constants_address, beats=beats, tag=BOOT_TAG)
         for placed in self.plan.matrices.values():
             for tile in placed.tiles if placed.resident else ():
-                self._load_bank(tile, tile.bank, BOOT_TAG, "boot")
-        asm.emit("WAIT", "boot", tags=1 << BOOT_TAG)
+                self._load_bank(tile, tile.bank, BOOT_TAG, BOOT)
+        asm.emit("WAIT", BOOT, tags=1 << BOOT_TAG)
         if len(self.plan.tables) == 1:
-            asm.emit("TABLE", "boot", param=next(iter(self.plan.tables.values())))
-        asm.emit("HALT", "boot")
+            asm.emit("TABLE", BOOT, param=next(iter(self.plan.tables.values())))
+        asm.emit("HALT", BOOT)
 
     def reset(self, module: ChipModule) -> None:
         """Fill the states."""
         for buffer, value in module.resets:
             fields = {"dst_type": int(buffer.element), "imm": value}
-            self._vector(Vector("VFILL", buffer.whole().n, buffer.whole(), fields=fields), "reset")
+            self._vector(Vector("VFILL", buffer.whole().n, buffer.whole(), fields=fields), RESET)
 
     def segment(self, segment: Segment) -> None:
         """Emit a segment; streamed tiles load two ahead of their products."""
@@ -77,7 +79,7 @@ class Scheduler:
             if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
             for tile in self.plan.matrices[op.matrix].tiles
         ]
-        streaming = f"{segment.name}: streaming"
+        streaming = Layer(segment.name, "streaming")
         for ahead in range(min(2, len(streamed))):
             self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
@@ -101,11 +103,11 @@ class Scheduler:
             else:
                 self._move(op, layer)
 
-    def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: str) -> None:
+    def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
         beats = len(tile.tile.image) // self.params.bus_bytes
         self.assembler.emit("LOAD_BANK", layer, ext=tile.external, bank=bank, beats=beats, tag=tag)
 
-    def _load_tile(self, tile: PlacedTile, half: int, layer: str) -> None:
+    def _load_tile(self, tile: PlacedTile, half: int, layer: Layer) -> None:
         self._load_bank(tile, self.plan.stream_banks[half], half, layer)
         beats = self.params.align(len(tile.tile.records)) // self.params.bus_bytes
         self.assembler.emit(
@@ -120,7 +122,7 @@ class Scheduler:
     def _matvec(self, op: MatVec, bank: int, records: int) -> None:
         self.assembler.emit(
             "MATVEC",
-            op.matrix.name,
+            op.matrix.layer,
             dst=op.dst.address,
             columns=op.matrix.weights.shape[1],
             a=op.src.address,
@@ -134,7 +136,7 @@ class Scheduler:
             dst_zero=op.dst_zero,
         )
 
-    def _vector(self, op: Vector, layer: str, loaded_table: bytes | None = None) -> bytes | None:
+    def _vector(self, op: Vector, layer: Layer, loaded_table: bytes | None = None) -> bytes | None:
         if op.table is not None:
             table = table_bytes(op.table)
             # A single table was loaded at boot; of several, load the one that is wanted.
@@ -144,7 +146,7 @@ class Scheduler:
         most = OPCODES[op.opcode].field("n").range[1]
         most -= most % self.params.vector_elements
         if op.n > most and op.opcode == "VARGMAX":
-            raise CapacityError(f"{layer}: the largest of {op.n} values, the chip takes {most}")
+            raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
         views = {"dst": op.dst, "a": op.a, "b": op.b}
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
@@ -152,7 +154,7 @@ class Scheduler:
             self.assembler.emit(op.opcode, layer, None, n=n, **places, **op.fields)
         return loaded_table
 
-    def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: str) -> None:
+    def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
         asm, p = self.assembler, self.params
         match op:
             case LoadInput(dst=Buffer() as dst):
@@ -209,7 +211,7 @@ def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> in
     constants = memory.place("parameter memory", plan.constants) if plan.constants else 0
     for matrix, placed in plan.matrices.items():
         for index, tile in enumerate(placed.tiles):
-            name = f"{matrix.name}, tile {index}"
+            name = f"{matrix.layer}, tile {index}"
             tile.external = memory.place(name, tile.tile.image)
             if not placed.resident:
                 tile.external_records = memory.place(f"{name}, rows", tile.tile.records)

@@ -1,6 +1,6 @@
 """Tiles: rows of a matrix dealt to slots, compressed, with their records for the requantiser."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,10 @@ from npu.chip.weight_format import (
     block_bytes,
     pack_block,
 )
-from npu.errors import CapacityError
+from npu.errors import CapacityError, LayerError
+
+Arrange = Callable[[np.ndarray, Sequence[np.ndarray], ChipParams], Arrangement]
+"""Deals the rows of each group, a tile, to slots: `compiler.codec.arrange.arrange` or another."""
 
 # Fewer tiles than hold this part of the entropy are not tried.
 LEAST_OF_ENTROPY = 0.9
@@ -110,23 +113,28 @@ def pack_matrix(
     params: ChipParams,
     max_words: int,
     max_record_bytes: int,
+    arrange: Arrange = arrange,
 ) -> PackedMatrix:
     """Compress a matrix into as few tiles as fit `max_words` bus words per bank and the records.
+
+    arrange : deals the rows of the tiles to slots and chooses the code sets.
 
     Raises CapacityError when even one row per slot does not fit.
     """
     if np.max(matrix.destination, initial=0) > _MAX_DESTINATION:
-        raise CapacityError(
-            f"{matrix.name}: its rows go to {int(matrix.destination.max()) + 1} places, "
-            f"a row record names {_MAX_DESTINATION + 1}; split the layer"
+        raise LayerError(
+            matrix.layer,
+            f"its rows go to {int(matrix.destination.max()) + 1} places, "
+            f"a row record names {_MAX_DESTINATION + 1}; split the layer",
         )
     scales, scale_index = _scales(matrix)
     record = row_record_bytes(matrix)
     longest = min(MAX_TILE_ROWS, max_record_bytes // record)
     if longest < 1:
-        raise CapacityError(
-            f"{matrix.name}: parameter memory leaves {max_record_bytes} bytes for row records of "
-            f"{record} bytes; take a chip with a larger param_bytes"
+        raise LayerError(
+            matrix.layer,
+            f"parameter memory leaves {max_record_bytes} bytes for row records of "
+            f"{record} bytes; take a chip with a larger param_bytes",
         )
     require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
@@ -171,10 +179,11 @@ def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> N
         raise _too_long(matrix, params, max_words)
 
 
-def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> CapacityError:
-    return CapacityError(
-        f"{matrix.name}: a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
-        "take a chip with a larger bank_bytes"
+def _too_long(matrix: Matrix, params: ChipParams, max_words: int) -> LayerError:
+    return LayerError(
+        matrix.layer,
+        f"a single row does not fit {max_words * params.bus_bytes} bytes per bank; "
+        "take a chip with a larger bank_bytes",
     )
 
 

@@ -9,10 +9,11 @@ from compiler.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
 from compiler.weights import WeightPlan
 from npu.chip.isa import decode_program
 from npu.chip.params import ChipParams
+from npu.model.layer import Layer
 from npu.runtime.image import Image
 
 
-def _require(condition: bool, where: str, what: str) -> None:
+def _require(condition: bool, where: Layer | str, what: str) -> None:
     if not condition:
         raise AssertionError(f"compiler: {where}: {what}")
 
@@ -45,7 +46,7 @@ def _views(op: ChipOperator) -> list[View]:
     return []
 
 
-def _matvec(op: MatVec, layer: str) -> None:
+def _matvec(op: MatVec, layer: Layer) -> None:
     matrix = op.matrix
     rows, columns = matrix.weights.shape
     _require(columns == op.src.n, layer, f"{columns} columns, {op.src.n} inputs")
@@ -69,11 +70,11 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
             packed = tile.tile.packed
             n = packed.shape[0]
             same = np.array_equal(packed.decode(), matrix.weights[rows : rows + n])
-            _require(same, matrix.name, f"rows {rows} to {rows + n} do not survive the codec")
+            _require(same, matrix.layer, f"rows {rows} to {rows + n} do not survive the codec")
             rows += n
-        _require(rows == len(matrix.weights), matrix.name, f"tiles hold {rows} rows")
+        _require(rows == len(matrix.weights), matrix.layer, f"tiles hold {rows} rows")
     spans = [
-        (tile.bank, tile.bank + tile.tile.bank_words, matrix.name)
+        (tile.bank, tile.bank + tile.tile.bank_words, str(matrix.layer))
         for matrix, placed in plan.matrices.items()
         if placed.resident
         for tile in placed.tiles
@@ -84,7 +85,7 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
         spans += [(low, high, "stream"), (high, high + size, "stream")]
         for matrix, placed in plan.matrices.items():
             for tile in placed.tiles if not placed.resident else ():
-                _require(tile.tile.bank_words <= size, matrix.name, "a tile leaves its half")
+                _require(tile.tile.bank_words <= size, matrix.layer, "a tile leaves its half")
     _disjoint(spans, params.bank_bytes // params.bus_bytes, "weight bank")
 
 

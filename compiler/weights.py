@@ -13,7 +13,7 @@ from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
-from npu.errors import CapacityError
+from npu.errors import CapacityError, LayerError
 
 
 @dataclass(eq=False)
@@ -110,9 +110,10 @@ def _require_possible(matrices: list[Matrix], params: ChipParams) -> None:
     for matrix in matrices:
         most = min(params.activation_entries, OPCODES["MATVEC"].field("columns").range[1])
         if matrix.weights.shape[1] > most:
-            raise CapacityError(
-                f"{matrix.name}: {matrix.weights.shape[1]} columns, a lane of chip "
-                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})"
+            raise LayerError(
+                matrix.layer,
+                f"{matrix.weights.shape[1]} columns, a lane of chip "
+                f"{params.name!r} takes {most} (activation_entries {params.activation_entries})",
             )
     _require_longest_rows(matrices, params, params.bank_bytes // params.bus_bytes)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from npu.chip.status import Status
 from npu.errors import MachineError
-from rtl.registers import CONTROL, IRQ, STATUS, Field
+from rtl.control.registers import CONTROL, IRQ, STATUS, Field
 
 # Longest pause between two looks at STATUS, in cycles; what takes longer never ends.
 PATIENCE = 1 << 28

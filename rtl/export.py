@@ -16,7 +16,7 @@ from npu.chip import isa, timing
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl import verilog
-from rtl.registers import REGISTERS, RULES, Register
+from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.top import Chip
 
 TOP = "zeroskip"

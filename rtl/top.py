@@ -5,15 +5,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from npu.chip.params import ChipParams
-from rtl import axi
-from rtl.control import Control
-from rtl.dma import Dma
-from rtl.interfaces import PC_BITS, sram_write
-from rtl.matvec import MatVec
-from rtl.memories import ParamMemory, ProgramMemory, VectorSram
-from rtl.registers import ADDRESS_BITS
-from rtl.sequencer import Sequencer
-from rtl.vector import VectorUnit
+from rtl.control.control import Control
+from rtl.control.registers import ADDRESS_BITS
+from rtl.dma.dma import Dma
+from rtl.matvec.matvec import MatVec
+from rtl.memory.memories import ParamMemory, ProgramMemory, VectorSram
+from rtl.sequencer.sequencer import Sequencer
+from rtl.shared import axi
+from rtl.shared.interfaces import PC_BITS, sram_write
+from rtl.vector.vector import VectorUnit
 
 
 def debug(params: ChipParams) -> wiring.Signature:
@@ -46,7 +46,7 @@ class Chip(wiring.Component):
     """A whole chip, cycle for cycle as `npu.twin.machine`.
 
     One clock domain, synchronous reset. After reset, a host loads a program and starts it through
-    the registers of `rtl.registers`.
+    the registers of `rtl.control.registers`.
 
     Parameters
     ----------

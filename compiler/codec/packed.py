@@ -231,17 +231,6 @@ def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
     return [(len(run.entries), len(value.entries)) for run, value in sets]
 
 
-def measure(weights: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
-    """(slots, 3) int64: weights coded, run bits and value bits of slots of a coded matrix.
-
-    rows, starts : those of the slots, see `joined`.
-    """
-    return measure_slots(
-        *(weights, rows, starts),
-        *(plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths),
-    )
-
-
 def encode(
     weights: np.ndarray,
     slot_rows: Sequence[np.ndarray],
@@ -268,7 +257,7 @@ def encode(
     coded = as_coded(weights)
     rows, columns = coded.shape
     slots = _check_slots(slot_rows, rows, lanes, threads)
-    dealt, row_starts = joined(slots)
+    dealt = joined(slots)
     if sets is None:
         sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
     sets = tuple(sets)
@@ -281,7 +270,7 @@ def encode(
     ]
 
     def size(first: int, end: int, plan: Plan) -> np.ndarray:
-        return measure(coded, dealt, row_starts[first : end + 1], plan)
+        return measure_slots(coded, dealt.part(first, end), plan)
 
     sizes = mapped(size, shares, workers)
     symbols, *streams = np.concatenate(sizes).T
@@ -289,8 +278,8 @@ def encode(
 
     # Row bases of slots behind the last row may not fit their field; nobody reads them.
     directory = np.empty((len(slots), 2), np.uint32)
-    directory[:, 0] = np.diff(row_starts) << STREAM_BITS | streams[0]
-    directory[:, 1] = (row_starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
+    directory[:, 0] = np.diff(dealt.starts) << STREAM_BITS | streams[0]
+    directory[:, 1] = (dealt.starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
     # In each lane the directory, then run and value stream of every slot.
     head = directory_words(threads) * WORD_BITS
     lengths = np.stack(streams, axis=1).reshape(lanes, 2 * threads)
@@ -302,11 +291,7 @@ def encode(
 
     def write(first: int, end: int, plan: Plan) -> None:
         run_starts, value_starts = begins[first:end].T
-        write_slots(
-            *(coded, dealt, row_starts[first : end + 1], plan.first, plan.end_first),
-            *(plan.run_codes, plan.run_lengths, plan.value_codes, plan.value_lengths),
-            *(words, run_starts, value_starts),
-        )
+        write_slots(coded, dealt.part(first, end), plan, words, run_starts, value_starts)
 
     mapped(write, shares, workers)
     sections = np.split(words, lane_starts[1:-1])

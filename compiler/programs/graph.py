@@ -1,7 +1,6 @@
 """A single graph: boot, reset, and one call a start."""
 
-from compiler.emit import Emitter
-from compiler.program import EntryPoint, Exchange, Program, Use
+from compiler.program import EntryPoint, Exchange, Program, Use, Writer
 from npu.runtime.header import INVOKE, RESET
 
 MAIN = "main"
@@ -15,20 +14,20 @@ def graph() -> Program:
     )
 
 
-def reset(emitter: Emitter) -> Exchange:
+def reset(writer: Writer) -> Exchange:
     """States to their start values."""
-    emitter.reset()
-    emitter.emit("HALT")
+    writer.reset()
+    writer.emit("HALT")
     return Exchange()
 
 
-def invoke(emitter: Emitter) -> Exchange:
+def invoke(writer: Writer) -> Exchange:
     """One call."""
-    return one_call(emitter, MAIN)
+    return one_call(writer, MAIN)
 
 
-def one_call(emitter: Emitter, role: str) -> Exchange:
+def one_call(writer: Writer, role: str) -> Exchange:
     """A graph on what the host wrote for it, and halt."""
-    emitter.run(role)
-    emitter.emit("HALT")
-    return Exchange(emitter.inputs[role], emitter.outputs[role])
+    writer.run(role)
+    writer.emit("HALT")
+    return Exchange(writer.inputs[role], writer.outputs[role])

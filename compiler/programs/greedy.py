@@ -6,9 +6,8 @@ As `npu.speech.search.GreedySearch` decides.
 
 from functools import partial
 
-from compiler.emit import Emitter
 from compiler.model import Model
-from compiler.program import EntryPoint, Exchange, Program, Use
+from compiler.program import EntryPoint, Exchange, Program, Use, Writer
 from compiler.programs.transducer import (
     BORDERS,
     DECODER,
@@ -56,46 +55,46 @@ def greedy(model: Model) -> Program:
     )
 
 
-def _reset(emitter: Emitter, info: TransducerInfo) -> Exchange:
+def _reset(writer: Writer, info: TransducerInfo) -> Exchange:
     """An utterance begins: clear the states, run the decoder on the start symbol, and halt."""
-    emitter.reset()
-    emitter.emit("ADD", rd=SYMBOL, imm=info.start)
-    emitter.emit("ADD", rd=RUNNING, imm=0)
-    emitter.jump("decoder")
+    writer.reset()
+    writer.emit("ADD", rd=SYMBOL, imm=info.start)
+    writer.emit("ADD", rd=RUNNING, imm=0)
+    writer.jump("decoder")
     return Exchange()
 
 
-def _frames(emitter: Emitter, info: TransducerInfo) -> Exchange:
+def _frames(writer: Writer, info: TransducerInfo) -> Exchange:
     """The host wrote CALLS encoder inputs: run them and leave TOKENS words in external memory."""
     limit = info.max_symbols_per_frame
-    tokens_at = emitter.memory.reserve(4 * CALLS_PER_START * limit)
-    emitter.emit("ADD", rd=FEATURES, imm=0)
-    emitter.emit("ADD", rd=TOKENS, imm=0)
-    emitter.emit("ADD", rd=RUNNING, imm=1)
-    emitter.label("next call")
-    emitter.emit("BEQ", rs1=CALLS, to="done")
-    emitter.run(ENCODER)
-    emitter.emit("ADD", rd=FEATURES, rs1=FEATURES, imm=emitter.bytes_per_call(ENCODER))
-    emitter.emit("ADD", rd=CALLS, rs1=CALLS, imm=-1)
-    emitter.emit("ADD", rd=EMITTED, imm=0)
-    emitter.label("joiner")
-    emitter.run(JOINER)
-    emitter.emit("BEQ", rs1=SYMBOL, imm=info.blank, to="next call")
-    emitter.emit("MUL", rd=SCRATCH, rs1=TOKENS, imm=4)
+    tokens_at = writer.reserve(4 * CALLS_PER_START * limit)
+    writer.emit("ADD", rd=FEATURES, imm=0)
+    writer.emit("ADD", rd=TOKENS, imm=0)
+    writer.emit("ADD", rd=RUNNING, imm=1)
+    writer.label("next call")
+    writer.emit("BEQ", rs1=CALLS, to="done")
+    writer.run(ENCODER)
+    writer.emit("ADD", rd=FEATURES, rs1=FEATURES, imm=writer.bytes_per_call(ENCODER))
+    writer.emit("ADD", rd=CALLS, rs1=CALLS, imm=-1)
+    writer.emit("ADD", rd=EMITTED, imm=0)
+    writer.label("joiner")
+    writer.run(JOINER)
+    writer.emit("BEQ", rs1=SYMBOL, imm=info.blank, to="next call")
+    writer.emit("MUL", rd=SCRATCH, rs1=TOKENS, imm=4)
     # With the calls left behind it, which say whose symbol it is.
-    emitter.emit("MUL", rd=WORD, rs1=CALLS, imm=1 << CALL_SHIFT)
-    emitter.emit("ADD", rd=WORD, rs1=WORD, rs2=SYMBOL)
-    emitter.emit("STORE_REG", rs1=SCRATCH, rs2=WORD, ext=tokens_at)
-    emitter.emit("ADD", rd=TOKENS, rs1=TOKENS, imm=1)
-    emitter.label("decoder")
-    emitter.run(DECODER)
-    emitter.emit("BEQ", rs1=RUNNING, to="done")
-    emitter.emit("ADD", rd=EMITTED, rs1=EMITTED, imm=1)
-    emitter.emit("BLT", rs1=EMITTED, imm=limit, to="joiner")
-    emitter.jump("next call")
-    emitter.label("done")
-    emitter.emit("HALT")
+    writer.emit("MUL", rd=WORD, rs1=CALLS, imm=1 << CALL_SHIFT)
+    writer.emit("ADD", rd=WORD, rs1=WORD, rs2=SYMBOL)
+    writer.emit("STORE_REG", rs1=SCRATCH, rs2=WORD, ext=tokens_at)
+    writer.emit("ADD", rd=TOKENS, rs1=TOKENS, imm=1)
+    writer.label("decoder")
+    writer.run(DECODER)
+    writer.emit("BEQ", rs1=RUNNING, to="done")
+    writer.emit("ADD", rd=EMITTED, rs1=EMITTED, imm=1)
+    writer.emit("BLT", rs1=EMITTED, imm=limit, to="joiner")
+    writer.jump("next call")
+    writer.label("done")
+    writer.emit("HALT")
     return Exchange(
-        inputs=emitter.inputs[ENCODER],
+        inputs=writer.inputs[ENCODER],
         loop=Loop(calls=CALLS_PER_START, tokens_address=tokens_at),
     )

@@ -69,7 +69,7 @@ def model_cases(model: Model, params: ChipParams) -> Iterator[Case]:
         for op in segment.operators:
             if isinstance(op, MatVec) and op.matrix not in seen:
                 seen.append(op.matrix)
-                yield Case(op.matrix.name, "zoo", op.matrix.weights, op.matrix.operands)
+                yield Case(str(op.matrix.layer), "zoo", op.matrix.weights, op.matrix.operands)
 
 
 def synthetic_cases() -> Iterator[Case]:

@@ -21,7 +21,7 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> di
     """One weight matrix. `bits_per_weight` counts code tables, padding and headers, zeros too."""
     weights = layer.rows * layer.columns
     report: dict[str, Any] = {
-        "name": layer.name,
+        "name": str(layer.layer),
         "rows": layer.rows,
         "columns": layer.columns,
         "nonzeros": layer.nonzeros,

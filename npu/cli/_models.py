@@ -140,6 +140,8 @@ def first_run_notice() -> Iterator[None]:
 def layer_label(name: str) -> str:
     """A layer's name for a table: "encoder: operator 0 (UNIDIRECTIONAL_SEQUENCE_LSTM) input" is
     "encoder 0 LSTM input"."""
-    short = name.removeprefix("main: ").replace(": ", " ", 1).replace("operator ", "", 1)
+    graph, separator, place = name.partition(": ")
+    short = place if graph == "main" else f"{graph} {place}" if separator else name
+    short = short.replace("operator ", "", 1)
     short = short.replace("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM")
     return short.replace("(", "", 1).replace(")", "", 1)

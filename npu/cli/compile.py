@@ -61,7 +61,7 @@ def _report(image: Image, measurement: Measurement, image_bytes: int) -> dict[st
         "chip": {"name": params.name, "clock_mhz": params.clock_mhz, "lanes": params.lanes},
         "image_bytes": image_bytes,
         "layers": [
-            layer_report(layer, measurement.layers.get(layer.name), params.lanes)
+            layer_report(layer, measurement.layers.get(layer.layer), params.lanes)
             for layer in header.layers
         ],
         "total": totals(header.layers),

@@ -299,7 +299,7 @@ def _disassembly(image: Image) -> list[dict[str, Any]]:
         {
             "pc": pc,
             "label": labels.get(pc),
-            "layer": header.command_layers[header.command_layer[pc]],
+            "layer": str(header.command_layers[header.command_layer[pc]]),
             "text": str(command_),
         }
         for pc, command_ in enumerate(commands)

@@ -283,7 +283,7 @@ def _record(image: Image, retire: Retire | None) -> dict[str, Any] | None:
     return {
         **retire.as_dict(),
         "disassembly": str(commands[retire.pc]) if inside else "outside the program",
-        "layer": header.command_layers[header.command_layer[retire.pc]] if inside else "",
+        "layer": str(header.command_layers[header.command_layer[retire.pc]]) if inside else "",
     }
 
 

@@ -40,14 +40,14 @@ class Budgets:
     def __init__(self, image: Image) -> None:
         program = decode_program(image.program)
         header = image.header
-        layers = {layer.name: layer for layer in header.layers}
-        names = [header.command_layers[index] for index in header.command_layer]
+        layers = {info.layer: info for info in header.layers}
+        working = [header.command_layers[index] for index in header.command_layer]
         # As many rows as the image can hold records of.
         rows = len(image.memory) // ROW_DTYPE.itemsize
         self._commands = len(program)
         self._cycles = sum(
-            _most_cycles(command, image.params, layers.get(name), rows)
-            for command, name in zip(program, names, strict=True)
+            _most_cycles(command, image.params, layers.get(layer), rows)
+            for command, layer in zip(program, working, strict=True)
         )
         info = header.transducer
         self._passes = 1 if info is None else 1 + info.max_symbols_per_frame

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from npu.errors import InputError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
+from npu.model.layer import MAX_ROWS, Layer
 
 FORMAT: Final = 2
 
@@ -98,15 +99,20 @@ class Probe(_Checked):
     n: _Count
 
 
+def _of_a_matrix(layer: Layer) -> Layer:
+    if not 1 <= sum(layer.rows) <= MAX_ROWS:
+        raise ValueError(f"a matrix must have 1 to {MAX_ROWS} rows, not {sum(layer.rows)}")
+    return layer
+
+
 class LayerInfo(_Checked):
-    """A weight matrix as it was packed.
+    """A weight matrix as it was packed. Its layer gives the rows of each gate.
 
     `compressed_bits`: everything but scales, as it lies in external memory; `bank_bits`: what the
     weight banks hold of it, directories and streams.
     """
 
-    name: str
-    rows: _Count
+    layer: Annotated[Layer, AfterValidator(_of_a_matrix)]
     columns: _Count
     nonzeros: _Size
     compressed_bits: _Size
@@ -115,6 +121,11 @@ class LayerInfo(_Checked):
     record_bytes: _Size
     tiles: _Count
     resident: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of all gates."""
+        return sum(self.layer.rows)
 
 
 class TransducerInfo(_Checked):
@@ -148,7 +159,7 @@ class Header(_Checked):
     transducer: TransducerInfo | None = None
     probes: tuple[Probe, ...] = ()
     layers: tuple[LayerInfo, ...]
-    command_layers: tuple[str, ...]
+    command_layers: tuple[Layer, ...]
     command_layer: tuple[_Size, ...]
 
     @property

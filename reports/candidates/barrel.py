@@ -4,11 +4,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
-from rtl.codetable import RAW_BITS
-from rtl.decoder import POSITION_BITS, WORD_INDEX_BITS, StreamDecoder, ring_write
+from rtl.lane.codetable import RAW_BITS
+from rtl.lane.decoder import POSITION_BITS, WORD_INDEX_BITS, StreamDecoder, ring_write
 
-# Of decoders whose symbol is an entry with raw bits: names as in `rtl.codetable.CODE`, and what
-# comes out.
+# Of decoders whose symbol is an entry with raw bits: names as in `rtl.lane.codetable.CODE`, and
+# what comes out.
 RAW_PORTS = {
     "raw_bits": In(RAW_BITS),
     "raw_mask": In(MAX_RAW_BITS),
@@ -18,7 +18,7 @@ SYMBOL_PORTS = {"entry": Out(ENTRY_BITS), "raw": Out(MAX_RAW_BITS)}
 
 
 class Barrel(StreamDecoder):
-    """A decoder with the demands of `rtl.decoder.StreamDecoder`, for another code.
+    """A decoder with the demands of `rtl.lane.decoder.StreamDecoder`, for another code.
 
     One symbol per cycle, of the thread whose turn it is; the loop takes two stages, so
     threads >= 2. Stage A reads the ring and rotates MAX_SYMBOL_BITS bits to the top, stage B must

@@ -15,7 +15,7 @@ from reports.candidates.fixed_decoder import FixedDecoder
 from reports.candidates.lookup_decoder import FILL_CYCLES, WINDOWS, LookupDecoder
 from reports.candidates.rice_decoder import TABLE_ROWS, RiceDecoder
 from reports.candidates.tans_decoder import TansDecoder, row_layout
-from rtl import decoder
+from rtl.lane import decoder
 from rtl.synth import synthesise_timed
 from rtl.synth.timed import Timed
 

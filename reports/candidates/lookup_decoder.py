@@ -12,7 +12,7 @@ from npu.chip.weight_format import (
     CodeTable,
 )
 from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
-from rtl.ram import block_ram, write_group
+from rtl.memory.ram import block_ram, write_group
 
 WINDOWS = 1 << MAX_CODE_BITS
 ROWS_PER_WRITE = 2
@@ -40,7 +40,7 @@ class LookupDecoder(Barrel):
     Members
     -------
     table : In, ROWS_PER_WRITE rows side by side; FILL_CYCLES writes for a code.
-    raw_bits, raw_mask, not_raw : In, as in `rtl.codetable.CODE`.
+    raw_bits, raw_mask, not_raw : In, as in `rtl.lane.codetable.CODE`.
     entry, raw : Out, SYMBOL_LATENCY cycles after the turn.
     """
 

@@ -13,9 +13,9 @@ KINDS = {"zoo": "o", "synthetic": "s"}
 
 ABOUT = {
     sizes.OURS: (
-        "ours, `rtl/decoder.py`: canonical Huffman codes of at most 10 bits and 64 entries, then"
-        " raw bits; a code's length is found by comparing the window with the first code of every"
-        " length"
+        "ours, `rtl/lane/decoder.py`: canonical Huffman codes of at most 10 bits and 64 entries,"
+        " then raw bits; a code's length is found by comparing the window with the first code of"
+        " every length"
     ),
     sizes.LOOKUP: (
         "the same codes; a block RAM of 1,024 windows gives length and entry. The loader has to"

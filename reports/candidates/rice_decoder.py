@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from npu.chip.weight_format import ENTRY_BITS, MAX_SYMBOL_BITS
 from reports.candidates.barrel import Barrel
 from reports.candidates.rice import ESCAPE, NUMBER_BITS, NUMBERS, PARAMETERS
-from rtl.ram import block_ram, read_after, write_group
+from rtl.memory.ram import block_ram, read_after, write_group
 
 ENTRIES_PER_WRITE = 4
 TABLE_ROWS = NUMBERS // ENTRIES_PER_WRITE

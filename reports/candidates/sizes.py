@@ -9,7 +9,7 @@ import numpy as np
 
 from compiler.codec import Packed, encode
 from compiler.codec.reading import RUN, STREAMS
-from compiler.codec.symbols import fill_codes
+from compiler.codec.symbols import Codewords, fill_codes
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
     MAX_SYMBOL_BITS,
@@ -94,10 +94,10 @@ def split(table: CodeTable, kind: str, symbols: np.ndarray) -> tuple[np.ndarray,
     is_run = kind == STREAMS[RUN]
     size = max(1, int(symbols.max(initial=0)) + 1) if is_run else 256
     firsts = table.entries.astype(np.int64) << (table.raw_bits if is_run else 0)
-    codes, lengths = np.zeros((2, size), np.int64)
+    words = Codewords(*np.zeros((2, size), np.int64))
     entries = np.arange(len(firsts))
-    fill_codes(firsts, table.raw_bits, entries, 0 * entries, not is_run, codes, lengths)
-    found = codes[symbols]
+    fill_codes(firsts, table.raw_bits, entries, 0 * entries, not is_run, words)
+    found = words.codes[symbols]
     return found >> table.raw_bits, found & ((1 << table.raw_bits) - 1)
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import Packed
-from compiler.codec.bits import write_slots
-from compiler.codec.packed import measure
+from compiler.codec.bits import measure_slots, write_slots
 from compiler.codec.parallel import parts
-from compiler.codec.symbols import as_coded, joined, make_plan
+from compiler.codec.symbols import Codewords, as_coded, joined, make_plan
 from compiler.codec.tile import tile_words
 from npu.chip.weight_format import (
     LENGTHS,
@@ -48,19 +47,18 @@ def streams_of(
     """
     coded = as_coded(weights)
     plan = make_plan(code_set, coded.shape[1])
-    rows, starts = joined(slots)
-    sizes = measure(coded, rows, starts, plan)
+    dealt = joined(slots)
+    sizes = measure_slots(coded, dealt, plan)
     value_at = np.cumsum([0, *sizes[:, 0]])
     # A slot with rows has a terminator, too.
-    run_at = np.cumsum([0, *(sizes[:, 0] + (np.diff(starts) > 0))])
+    run_at = np.cumsum([0, *(sizes[:, 0] + (np.diff(dealt.starts) > 0))])
     # Every symbol as a word of its own: first all runs, then all values.
     words = np.zeros(run_at[-1] + value_at[-1], np.uint32)
-    numbers = np.arange(max(len(plan.first), len(plan.value_codes)))
-    write_slots(
-        *(coded, rows, starts, plan.first, plan.end_first),
-        *(numbers, np.full(len(numbers), WORD_BITS)) * 2,
-        *(words, WORD_BITS * run_at, WORD_BITS * (run_at[-1] + value_at)),
-    )
+    numbers = np.arange(max(len(plan.gaps.first), len(plan.values.codes)))
+    themselves = Codewords(numbers, np.full(len(numbers), WORD_BITS))
+    plain = plan._replace(runs=themselves, values=themselves)
+    run_bits, value_bits = WORD_BITS * run_at, WORD_BITS * (run_at[-1] + value_at)
+    write_slots(coded, dealt, plain, words, run_bits, value_bits)
     runs, values = np.split(words.astype(np.int64), run_at[-1:])
     return Streams((runs, values), (run_at, value_at)), sizes[:, 1:]
 

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
 from reports.candidates.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from reports.candidates.tans import Tables
-from rtl.ram import block_ram
+from rtl.memory.ram import block_ram
 
 
 def row_layout(state_bits: int) -> data.StructLayout:
@@ -48,7 +48,7 @@ class TansDecoder(Barrel):
     Members
     -------
     table : In, one state's row; 2^state_bits writes for a code.
-    raw_bits, raw_mask, not_raw : In, as in `rtl.codetable.CODE`.
+    raw_bits, raw_mask, not_raw : In, as in `rtl.lane.codetable.CODE`.
     first : In, with `go`: the thread's first turn, which takes state_bits bits, its first state.
     entry, raw : Out, SYMBOL_LATENCY cycles after the turn; nothing to go by after a first turn.
     """

@@ -5,8 +5,8 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from npu.errors import MachineError
 from rtl import driver
+from rtl.control.registers import BY_NAME
 from rtl.driver import Interrupt, Pause, Read, Steps, Write
-from rtl.registers import BY_NAME
 
 TIMEOUT_MS = 100  # of simulated time, for anything that the chip is asked to do
 

@@ -1,13 +1,12 @@
 """Retire records from the chip's debug port, and their comparison with the twin's."""
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from zlib import crc32
 
 from cocotb.utils import get_sim_time
 
 from npu.chip import isa
-from npu.chip.trace import Retire
+from npu.chip.trace import Retire, first_difference
 from rtl.cocotb.clock import Cycles
 
 
@@ -74,12 +73,11 @@ class Scoreboard:
 
     def check(self, expected: Sequence[Retire]) -> None:
         """Raises AssertionError at the first record that differs: both sides and where to look."""
-        for index, (twin, rtl) in enumerate(zip_longest(expected, self.records)):
-            if twin == rtl:
-                continue
-            known = twin or rtl
-            assert known is not None
-            at = f"{self.times_ns[index]:g} ns" if rtl else "the end"
-            raise AssertionError(
-                f"record {index}, {self._commands[known.pc]}, at {at}:\n  twin {twin}\n  rtl  {rtl}"
-            )
+        found = first_difference(expected, self.records)
+        if found is None:
+            return
+        at = "the end" if found.right is None else f"{self.times_ns[found.index]:g} ns"
+        raise AssertionError(
+            f"record {found.index}, {self._commands[found.known.pc]}, at {at}:\n"
+            f"  twin {found.left}\n  rtl  {found.right}"
+        )

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from rtl import axi
+from rtl.shared import axi
 
 
 class BoardMemory(wiring.Component):

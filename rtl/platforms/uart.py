@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl import axi
+from rtl.shared import axi
 
 REQUEST_BYTES, ANSWER_BYTES = 9, 5
 WRITE, READ = b"w", b"r"

@@ -19,10 +19,10 @@ from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticePlatform
 
 from npu.chip.params import ChipParams, load_params
+from rtl.control.registers import ADDRESS_BITS
 from rtl.folders import FolderTaken, claimed
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.uart import SerialHost
-from rtl.registers import ADDRESS_BITS
 from rtl.top import Chip
 
 MEMORY_BYTES = 1 << 18

@@ -16,8 +16,8 @@ from npu.errors import ImageError, MachineError
 from npu.twin.limit import Budget
 from npu.twin.memory import BusSchedule, ExternalMemory
 from rtl import driver
+from rtl.control.registers import BY_NAME, CONTROL, COUNTERS
 from rtl.driver import Interrupt, Pause, Read, Steps, Write
-from rtl.registers import BY_NAME, CONTROL, COUNTERS
 from rtl.sim import verilate
 
 # Where a program lies while it is loaded: behind everything that the chip's parameters allow.
@@ -135,7 +135,7 @@ class RtlMachine:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The performance counters of `rtl.registers.COUNTERS`."""
+        """The performance counters of `rtl.control.registers.COUNTERS`."""
         return {name: self.read(name.upper()) for name, _ in COUNTERS}
 
     def work(self) -> Work:
@@ -169,8 +169,8 @@ class RtlMachine:
     def load(self, address: int, n_commands: int) -> None:
         """Load a program from external memory in place of the one that is there.
 
-        Raises MachineError: without a status where the chip refuses (see `rtl.registers`), with the
-        status where the load fails.
+        Raises MachineError: without a status where the chip refuses (see `rtl.control.registers`),
+        with the status where the load fails.
         """
         p, n_bytes = self.params, n_commands * isa.COMMAND_BYTES
         beats = p.align(n_bytes) // p.bus_bytes

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 CHIP = "chip"
 UNITS = {
-    "decoder": "rtl.decoder.StreamDecoder",
-    "lane": "rtl.lane.Lane",
-    "requantiser": "rtl.requantiser.Requantiser",
-    "matvec": "rtl.matvec.MatVec",
-    "vector": "rtl.vector.VectorUnit",
-    "sequencer": "rtl.sequencer.Sequencer",
-    "dma": "rtl.dma.Dma",
-    "control": "rtl.control.Control",
+    "decoder": "rtl.lane.decoder.StreamDecoder",
+    "lane": "rtl.lane.lane.Lane",
+    "requantiser": "rtl.matvec.requantiser.Requantiser",
+    "matvec": "rtl.matvec.matvec.MatVec",
+    "vector": "rtl.vector.vector.VectorUnit",
+    "sequencer": "rtl.sequencer.sequencer.Sequencer",
+    "dma": "rtl.dma.dma.Dma",
+    "control": "rtl.control.control.Control",
     CHIP: "rtl.top.Chip",
 }
 """Component of every unit by name; a later one may contain earlier ones."""

@@ -24,11 +24,13 @@ from npu.chip.params import ChipParams, load_params
 from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, unpack_block
 from npu.errors import CapacityError, UnsupportedError
 from npu.model.graph import Add, FullyConnected, Graph, Quantization, Relu, Reshape, Tensor
+from npu.model.layer import Layer
 from npu.runtime.sessions import GraphSession
 from tests.conftest import ROOT
 from tests.tflite_builder import ModelSpec, write
 
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
+LAYER = Layer("main", "layer")
 
 
 def chip(**changes):
@@ -85,7 +87,7 @@ def test_buffers_alive_together_never_overlap(drawn):
         # An operator reads one buffer and writes the next.
         for source, target in zip(here, here[1:] or here, strict=False):
             op = Vector("VCOPY", 8, dst=target.row(0), a=source.row(0))
-            segments["a" if step < 9 else "b"].add(op, "layer")
+            segments["a" if step < 9 else "b"].add(op, LAYER)
             touched.append({source, target})
     module = ChipModule(segments, buffers, [])
     used = allocate(module, chip(sram_bytes=1 << 20))
@@ -108,7 +110,7 @@ def test_buffers_that_never_meet_share():
     segment = Segment("s")
     buffers = [Buffer(f"b{i}", 1, 64, ElementType.INT8, 64) for i in range(4)]
     for buffer in buffers:
-        segment.add(StoreOutput("out", buffer), "layer")
+        segment.add(StoreOutput("out", buffer), LAYER)
     assert allocate(ChipModule({"s": segment}, buffers, []), chip()) == 64
 
 
@@ -118,9 +120,13 @@ def matrix(rows, columns, scales, seed=0, density=0.3):
     weights = rng.integers(-128, 128, (rows, columns)).astype(np.int8)
     weights[rng.random(weights.shape) >= density] = 0
     return Matrix(
-        *("m", weights, rng.integers(-(2**31), 2**31, rows), rng.permutation(rows)),
-        np.resize(rng.integers(2**30, 2**31, scales), rows),
-        *(rng.integers(-20, 5, scales)[np.arange(rows) % scales], columns),
+        Layer("", "m", rows=(rows,)),
+        weights,
+        bias=rng.integers(-(2**31), 2**31, rows),
+        destination=rng.permutation(rows),
+        multipliers=np.resize(rng.integers(2**30, 2**31, scales), rows),
+        shifts=rng.integers(-20, 5, scales)[np.arange(rows) % scales],
+        columns_used=columns,
     )
 
 
@@ -184,7 +190,7 @@ def module_of(*matrices):
     dst = Buffer("dst", 1, 256, ElementType.INT8, 256)
     for m in matrices:
         views = src.row(0).part(0, m.weights.shape[1]), dst.row(0)
-        segment.add(MatVec(m, *views, 0, 0, -128, 127), m.name)
+        segment.add(MatVec(m, *views, 0, 0, -128, 127), m.layer)
     src.persistent = True
     return ChipModule({"main": segment}, [src, dst], [])
 

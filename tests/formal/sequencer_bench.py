@@ -1,4 +1,4 @@
-"""The sequencer between partners of which everything is free that `rtl.interfaces` allows.
+"""The sequencer between partners of which everything is free that `rtl.shared.interfaces` allows.
 
 Registers and legality check stand aside: what they would say is free in every cycle, as are the
 words of program memory. So a proof holds for every program and every content of the registers.
@@ -10,9 +10,9 @@ from amaranth.lib.wiring import In
 
 from npu.chip.params import load_params
 from npu.chip.status import Status
-from rtl.commands import COMMAND_BITS, CommandCheck
-from rtl.interfaces import PC_BITS, STATUS_BITS
-from rtl.scalars import ScalarRegisters
+from rtl.sequencer.scalars import ScalarRegisters
+from rtl.shared.commands import COMMAND_BITS, CommandCheck
+from rtl.shared.interfaces import PC_BITS, STATUS_BITS
 from tests.formal.faults import stand_in
 from tests.formal.prove import before, check, opened
 

@@ -5,12 +5,12 @@ from amaranth.hdl import Assume, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-import rtl.dma
+import rtl.dma.dma
 from npu.chip.params import load_params
 from npu.chip.tile import head_words
-from rtl import axi
-from rtl.bursts import Bursts
-from rtl.dma import Dma
+from rtl.dma.bursts import Bursts
+from rtl.dma.dma import Dma
+from rtl.shared import axi
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, opened, prove, stable
 from tests.formal.small import smaller
@@ -232,7 +232,7 @@ def test_bursts():
     ],
 )
 def test_faulty_bursts(old, new, failed):
-    verdict = prove(BurstsSpec(faulty("rtl.bursts", old, new).Bursts(PARAMS, BEATS_BITS)))
+    verdict = prove(BurstsSpec(faulty("rtl.dma.bursts", old, new).Bursts(PARAMS, BEATS_BITS)))
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
@@ -245,7 +245,7 @@ def manager(monkeypatch, module, lemmas: bool = False) -> ManagerSpec:
 
 
 def test_manager(monkeypatch):
-    verdict = prove(manager(monkeypatch, rtl.dma, lemmas=True))
+    verdict = prove(manager(monkeypatch, rtl.dma.dma, lemmas=True))
     assert verdict.proved, verdict
 
 
@@ -276,5 +276,5 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
     ],
 )
 def test_faulty_manager(monkeypatch, old, new, failed):
-    verdict = prove(manager(monkeypatch, faulty("rtl.dma", old, new)))
+    verdict = prove(manager(monkeypatch, faulty("rtl.dma.dma", old, new)))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -5,8 +5,8 @@ from amaranth.hdl import Assume, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from rtl.axi import Response
-from rtl.axilite import AxiLite
+from rtl.control.axilite import AxiLite
+from rtl.shared.axi import Response
 from tests.formal.faults import faulty
 from tests.formal.prove import check, prove, stable
 
@@ -113,5 +113,5 @@ def test_subordinate():
     ],
 )
 def test_faulty_subordinate(old, new, failed):
-    verdict = prove(SubordinateSpec(faulty("rtl.axilite", old, new).AxiLite(8)))
+    verdict = prove(SubordinateSpec(faulty("rtl.control.axilite", old, new).AxiLite(8)))
     assert verdict.refuted and verdict.failed in failed, verdict

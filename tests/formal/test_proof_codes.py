@@ -13,8 +13,8 @@ from npu.chip.weight_format import (
     MAX_SYMBOLS,
     WORD_BITS,
 )
-from rtl.codetable import CODE, INDEX_BITS, MAX_RAW_BITS, CodeTable
-from rtl.decoder import LENGTH_LATENCY, StreamDecoder
+from rtl.lane.codetable import CODE, INDEX_BITS, MAX_RAW_BITS, CodeTable
+from rtl.lane.decoder import LENGTH_LATENCY, StreamDecoder
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
 
@@ -249,7 +249,7 @@ def test_table():
     ],
 )
 def test_faulty_table(old, new, failed):
-    unit = faulty("rtl.codetable", old, new).CodeTable()
+    unit = faulty("rtl.lane.codetable", old, new).CodeTable()
     verdict = prove(TableSpec(unit, longest=3), "run", depth=READY + 2)
     assert verdict.refuted and (failed is None or verdict.failed in failed), verdict
 
@@ -275,7 +275,7 @@ def test_entries(length):
     ],
 )
 def test_faulty_entries(old, new, failed):
-    unit = faulty("rtl.decoder", old, new).StreamDecoder(2)
+    unit = faulty("rtl.lane.decoder", old, new).StreamDecoder(2)
     verdict = prove(EntrySpec(unit, 2), "run", depth=CODED + 1)
     assert verdict.refuted and (failed is None or verdict.failed in failed), verdict
 
@@ -295,6 +295,6 @@ def test_rest():
     ],
 )
 def test_faulty_rest(old, new, failed):
-    unit = faulty("rtl.decoder", old, new).StreamDecoder(2)
+    unit = faulty("rtl.lane.decoder", old, new).StreamDecoder(2)
     verdict = prove(RestSpec(unit), "run", depth=SETTLED + 1)
     assert verdict.refuted and verdict.failed in failed, verdict

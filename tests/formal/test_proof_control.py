@@ -1,8 +1,9 @@
 """What a host writes is done or refused as the register map says, whatever comes.
 
 The specification keeps the control block's registers a second time, from the accesses on the bus.
-What it assumes of sequencer and DMA is their contract (`rtl.interfaces.host`, `rtl.dma`): the DMA's
-part is proven in test_proof_hold, the sequencer's in test_proof_sequencer.
+What it assumes of sequencer and DMA is their contract (`rtl.shared.interfaces.host`,
+`rtl.dma.dma`): the DMA's part is proven in test_proof_hold, the sequencer's in
+test_proof_sequencer.
 
 Not proven: that the counters behind CYCLES count (they are made by the same lines), and anything of
 a bus wider or a program memory larger than PARAMS has; the tests run other sizes.
@@ -18,10 +19,10 @@ from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import VERSION
-from rtl.axi import Response
-from rtl.control import Control
-from rtl.interfaces import PC_BITS, STATUS_BITS
-from rtl.registers import BY_NAME, ID, REGISTERS
+from rtl.control.control import Control
+from rtl.control.registers import BY_NAME, ID, REGISTERS
+from rtl.shared.axi import Response
+from rtl.shared.interfaces import PC_BITS, STATUS_BITS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove
 
@@ -379,5 +380,5 @@ def test_control():
     ],
 )
 def test_faulty_control(old, new, failed):
-    verdict = prove(ControlSpec(faulty("rtl.control", old, new).Control(PARAMS)))
+    verdict = prove(ControlSpec(faulty("rtl.control.control", old, new).Control(PARAMS)))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In
 
 from npu.chip import timing
 from npu.chip.weight_format import MAX_RAW_BITS, MAX_SYMBOL_BITS, WORD_BITS
-from rtl.bank import word_address_bits
-from rtl.barrel import RUN, VALUE
-from rtl.codetable import CODE
-from rtl.decoder import (
+from rtl.lane.bank import word_address_bits
+from rtl.lane.barrel import RUN, VALUE
+from rtl.lane.codetable import CODE
+from rtl.lane.decoder import (
     OFFSET_BITS,
     POSITION_BITS,
     RING_BITS,
@@ -18,7 +18,7 @@ from rtl.decoder import (
     WORD_INDEX_BITS,
     StreamDecoder,
 )
-from rtl.fetch import StreamFetch
+from rtl.lane.fetch import StreamFetch
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, THREADS
@@ -141,6 +141,6 @@ def test_fetch(thread, kind):
     ],
 )
 def test_faulty_fetch(old, new, failed):
-    unit = faulty("rtl.fetch", old, new).StreamFetch(PARAMS)
+    unit = faulty("rtl.lane.fetch", old, new).StreamFetch(PARAMS)
     verdict = prove(FetchSpec(unit, StreamDecoder(THREADS), 0, RUN), any_state=True)
     assert verdict.refuted and verdict.failed in failed, verdict

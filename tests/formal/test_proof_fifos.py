@@ -5,10 +5,10 @@ from amaranth.hdl import Assume, Cat, Module, Mux, Signal
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In
 
-import rtl.collector
+import rtl.matvec.collector
 from npu.chip import timing
 from npu.chip.params import load_params
-from rtl.collector import PICK_LATENCY
+from rtl.matvec.collector import PICK_LATENCY
 from tests.formal.faults import faulty
 from tests.formal.prove import check, opened, prove
 
@@ -66,7 +66,7 @@ class CollectorSpec(wiring.Component):
         super().__init__(
             {
                 "push": In(LANES),
-                "sum": In(rtl.collector.SUM_BITS).array(LANES),
+                "sum": In(rtl.matvec.collector.SUM_BITS).array(LANES),
                 "track": In(1),
             }
         )
@@ -157,9 +157,9 @@ def collector(monkeypatch, module, lane=0, per_row=0, lemmas=False) -> Collector
     """The collector of two lanes with sums and records of a bit: it only moves them."""
     monkeypatch.setattr(module, "SUM_BITS", 1)
     monkeypatch.setattr(module, "RECORD_BITS", 1)
-    monkeypatch.setattr(rtl.collector, "SUM_BITS", 1)
-    monkeypatch.setattr("rtl.lane.SUM_BITS", 1)
-    monkeypatch.setattr("rtl.lane.RECORD_BITS", 1)
+    monkeypatch.setattr(rtl.matvec.collector, "SUM_BITS", 1)
+    monkeypatch.setattr("rtl.lane.lane.SUM_BITS", 1)
+    monkeypatch.setattr("rtl.lane.lane.RECORD_BITS", 1)
     params = load_params("tiny").model_copy(update={"lanes": LANES, "result_fifo": DEPTH})
     return CollectorSpec(module.Collector(params), params, lane, per_row, lemmas)
 
@@ -167,7 +167,7 @@ def collector(monkeypatch, module, lane=0, per_row=0, lemmas=False) -> Collector
 @pytest.mark.parametrize("per_row", [0, pytest.param(1, marks=pytest.mark.formal)])
 @pytest.mark.parametrize("lane", [pytest.param(0, marks=pytest.mark.formal), 1])
 def test_collector(monkeypatch, lane, per_row):
-    verdict = prove(collector(monkeypatch, rtl.collector, lane, per_row, lemmas=True))
+    verdict = prove(collector(monkeypatch, rtl.matvec.collector, lane, per_row, lemmas=True))
     assert verdict.proved, verdict
 
 
@@ -184,6 +184,6 @@ def test_collector(monkeypatch, lane, per_row):
 )
 def test_faulty_collector(monkeypatch, old, new, failed):
     # Rows leave slowest for the lane that is not preferred, with a scale for each row.
-    spec = collector(monkeypatch, faulty("rtl.collector", old, new), lane=1, per_row=1)
+    spec = collector(monkeypatch, faulty("rtl.matvec.collector", old, new), lane=1, per_row=1)
     verdict = prove(spec, depth=40)
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -13,9 +13,9 @@ from amaranth.hdl import Assume, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-import rtl.dma
+import rtl.dma.dma
 from npu.chip.status import Status
-from rtl.interfaces import KINDS
+from rtl.shared.interfaces import KINDS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove
 from tests.formal.small import PARAMS as SMALL
@@ -130,7 +130,7 @@ def hold(monkeypatch, module) -> HoldSpec:
 
 
 def test_hold(monkeypatch):
-    verdict = prove(hold(monkeypatch, rtl.dma))
+    verdict = prove(hold(monkeypatch, rtl.dma.dma))
     assert verdict.proved, verdict
 
 
@@ -147,12 +147,12 @@ def test_hold(monkeypatch):
     ],
 )
 def test_faulty_hold(monkeypatch, old, new, failed):
-    verdict = prove(hold(monkeypatch, faulty("rtl.dma", old, new)))
+    verdict = prove(hold(monkeypatch, faulty("rtl.dma.dma", old, new)))
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
 def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
     """Why sequencer and control block refuse them."""
-    spec = hold(monkeypatch, faulty("rtl.dma", "left.eq(coming.beats)", "left.eq(0)"))
+    spec = hold(monkeypatch, faulty("rtl.dma.dma", "left.eq(coming.beats)", "left.eq(0)"))
     verdict = prove(spec)
     assert verdict.refuted and verdict.failed == "never_stuck", verdict

@@ -15,7 +15,7 @@ from amaranth.hdl import Assume, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-import rtl.lane
+import rtl.lane.lane
 from npu.chip import timing
 from npu.chip.weight_format import (
     ENTRY_BITS,
@@ -27,8 +27,8 @@ from npu.chip.weight_format import (
     WORD_BITS,
     directory_words,
 )
-from rtl.barrel import RESOLVE, RUN, VALUE, Barrel
-from rtl.decoder import LENGTH_LATENCY, OFFSET_BITS
+from rtl.lane.barrel import RESOLVE, RUN, VALUE, Barrel
+from rtl.lane.decoder import LENGTH_LATENCY, OFFSET_BITS
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, THREADS
@@ -229,13 +229,13 @@ def lane(monkeypatch, module) -> tuple:
 
 
 def test_load(monkeypatch):
-    verdict = prove(LoadSpec(*lane(monkeypatch, rtl.lane)), "run", depth=LOADED + 1)
+    verdict = prove(LoadSpec(*lane(monkeypatch, rtl.lane.lane)), "run", depth=LOADED + 1)
     assert verdict.proved, verdict
 
 
 @pytest.mark.parametrize("thread", [pytest.param(0, marks=pytest.mark.formal), 1])
 def test_turns(monkeypatch, thread):
-    spec = TurnSpec(*lane(monkeypatch, rtl.lane), thread, lemmas=True)
+    spec = TurnSpec(*lane(monkeypatch, rtl.lane.lane), thread, lemmas=True)
     verdict = prove(spec, any_state=True, seconds=1800)
     assert verdict.proved, verdict
 
@@ -250,7 +250,7 @@ def test_turns(monkeypatch, thread):
     ],
 )
 def test_faulty_load(monkeypatch, old, new, failed):
-    spec = LoadSpec(*lane(monkeypatch, faulty("rtl.lane", old, new)))
+    spec = LoadSpec(*lane(monkeypatch, faulty("rtl.lane.lane", old, new)))
     verdict = prove(spec, "run", depth=LOADED + 1)
     assert verdict.refuted and (failed is None or verdict.failed in failed), verdict
 
@@ -267,6 +267,6 @@ def test_faulty_load(monkeypatch, old, new, failed):
     ],
 )
 def test_faulty_turns(monkeypatch, old, new, failed):
-    spec = TurnSpec(*lane(monkeypatch, faulty("rtl.lane", old, new)), 0)
+    spec = TurnSpec(*lane(monkeypatch, faulty("rtl.lane.lane", old, new)), 0)
     verdict = prove(spec, any_state=True)
     assert verdict.refuted and (failed is None or verdict.failed in failed), verdict

@@ -14,13 +14,13 @@ from amaranth.hdl import Assume, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-import rtl.requantiser
+import rtl.matvec.requantiser
 from npu.chip import timing
 from npu.chip.params import ChipParams, load_params
 from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
-from rtl.collector import PICK_LATENCY
-from rtl.lane import RECORD_BITS, SUM_BITS
+from rtl.lane.lane import RECORD_BITS, SUM_BITS
+from rtl.matvec.collector import PICK_LATENCY
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, smaller
@@ -231,13 +231,13 @@ def requantiser(monkeypatch, module, params: ChipParams = SMALL) -> tuple:
 
 @pytest.mark.parametrize("params", [SMALL, load_params("edge")], ids=["small", "edge"])
 def test_row(monkeypatch, params):
-    spec = RowSpec(*requantiser(monkeypatch, rtl.requantiser, params), params)
+    spec = RowSpec(*requantiser(monkeypatch, rtl.matvec.requantiser, params), params)
     verdict = prove(spec, "run", depth=DEPTH)
     assert verdict.proved, verdict
 
 
 def test_flight(monkeypatch):
-    spec = FlightSpec(*requantiser(monkeypatch, rtl.requantiser), MAX_TILE_ROWS, lemmas=True)
+    spec = FlightSpec(*requantiser(monkeypatch, rtl.matvec.requantiser), MAX_TILE_ROWS, lemmas=True)
     verdict = prove(spec)
     assert verdict.proved, verdict
 
@@ -278,7 +278,7 @@ BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bu
     ],
 )
 def test_faulty_row(monkeypatch, old, new, failed):
-    module = faulty("rtl.requantiser", old, new)
+    module = faulty("rtl.matvec.requantiser", old, new)
     verdict = prove(RowSpec(*requantiser(monkeypatch, module), SMALL), "run", depth=DEPTH)
     assert verdict.refuted and verdict.failed in failed, verdict
 
@@ -294,7 +294,7 @@ def test_faulty_row(monkeypatch, old, new, failed):
     ],
 )
 def test_faulty_flight(monkeypatch, old, new, failed):
-    module = faulty("rtl.requantiser", old, new)
+    module = faulty("rtl.matvec.requantiser", old, new)
     # So few rows that too many soon come.
     monkeypatch.setattr(module, "MAX_TILE_ROWS", 3)
     verdict = prove(FlightSpec(*requantiser(monkeypatch, module), 3))

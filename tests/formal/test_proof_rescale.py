@@ -5,7 +5,7 @@ from amaranth.hdl import Assume, Const, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from rtl.rescale import STAGES, Rescale
+from rtl.shared.rescale import STAGES, Rescale
 from tests.formal.faults import faulty
 from tests.formal.prove import check, prove
 
@@ -88,6 +88,6 @@ def test_rescale():
     ],
 )
 def test_faulty_rescale(old, new):
-    unit = faulty("rtl.rescale", old, new).Rescale(STAGES)
+    unit = faulty("rtl.shared.rescale", old, new).Rescale(STAGES)
     verdict = prove(RescaleSpec(unit), same_products=True)
     assert verdict.refuted, verdict

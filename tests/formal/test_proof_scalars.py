@@ -10,10 +10,10 @@ multiplier found nothing in 300 seconds.
 import pytest
 from amaranth.hdl import Module, Mux, Signal, signed
 
-import rtl.sequencer
+import rtl.sequencer.sequencer
 from npu.chip import timing
-from rtl.commands import fields, is_opcode
-from rtl.interfaces import PC_BITS
+from rtl.shared.commands import fields, is_opcode
+from rtl.shared.interfaces import PC_BITS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove
 from tests.formal.sequencer_bench import SequencerBench, sequencer
@@ -117,13 +117,13 @@ def prove_scalars(monkeypatch, module):
 
 @pytest.mark.formal
 def test_scalars(monkeypatch):
-    verdict = prove_scalars(monkeypatch, rtl.sequencer)
+    verdict = prove_scalars(monkeypatch, rtl.sequencer.sequencer)
     assert verdict.proved, verdict
 
 
 @pytest.mark.formal
 def test_product(monkeypatch):
-    verdict = prove_product(monkeypatch, rtl.sequencer)
+    verdict = prove_product(monkeypatch, rtl.sequencer.sequencer)
     assert verdict.proved, verdict
 
 
@@ -149,7 +149,7 @@ OFFSET = {"value_of_add", "next"}
     ],
 )
 def test_faulty_scalars(monkeypatch, old, new, failed):
-    verdict = prove_scalars(monkeypatch, faulty("rtl.sequencer", old, new))
+    verdict = prove_scalars(monkeypatch, faulty("rtl.sequencer.sequencer", old, new))
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
@@ -172,5 +172,5 @@ PRODUCT = {"value_of_mul"}
     ],
 )
 def test_faulty_product(monkeypatch, old, new, failed):
-    verdict = prove_product(monkeypatch, faulty("rtl.sequencer", old, new))
+    verdict = prove_product(monkeypatch, faulty("rtl.sequencer.sequencer", old, new))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -9,12 +9,12 @@ proven with the sums in test_proof_transfers, what scalar commands compute in te
 import pytest
 from amaranth.hdl import Assume, Module, Signal
 
-import rtl.sequencer
+import rtl.sequencer.sequencer
 from npu.chip import timing
 from npu.chip.isa import OPCODES
 from npu.chip.status import Status
-from rtl.commands import fields, is_opcode, unit_opcodes
-from rtl.interfaces import PC_BITS
+from rtl.shared.commands import fields, is_opcode, unit_opcodes
+from rtl.shared.interfaces import PC_BITS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove
 from tests.formal.sequencer_bench import SequencerBench, sequencer
@@ -179,7 +179,7 @@ def prove_flow(monkeypatch, module):
 
 
 def test_sequencer(monkeypatch):
-    verdict = prove_flow(monkeypatch, rtl.sequencer)
+    verdict = prove_flow(monkeypatch, rtl.sequencer.sequencer)
     assert verdict.proved, verdict
 
 
@@ -235,5 +235,5 @@ def test_sequencer(monkeypatch):
     ],
 )
 def test_faulty_sequencer(monkeypatch, old, new, failed):
-    verdict = prove_flow(monkeypatch, faulty("rtl.sequencer", old, new))
+    verdict = prove_flow(monkeypatch, faulty("rtl.sequencer.sequencer", old, new))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -9,11 +9,11 @@ import pytest
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.utils import exact_log2
 
-import rtl.sequencer
+import rtl.sequencer.sequencer
 from npu.chip import timing
 from npu.chip.status import Status
-from rtl.commands import fields, is_opcode
-from rtl.interfaces import KINDS
+from rtl.shared.commands import fields, is_opcode
+from rtl.shared.interfaces import KINDS
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, prove
 from tests.formal.sequencer_bench import PARAMS, SequencerBench, sequencer
@@ -85,7 +85,7 @@ def prove_transfers(monkeypatch, module):
 
 @pytest.mark.formal
 def test_transfers(monkeypatch):
-    verdict = prove_transfers(monkeypatch, rtl.sequencer)
+    verdict = prove_transfers(monkeypatch, rtl.sequencer.sequencer)
     assert verdict.proved, verdict
 
 
@@ -128,5 +128,5 @@ REGISTER_CHANGES = {"lemma_left", "address_stays", "refusal_stays"}
     ],
 )
 def test_faulty_transfers(monkeypatch, old, new, failed):
-    verdict = prove_transfers(monkeypatch, faulty("rtl.sequencer", old, new))
+    verdict = prove_transfers(monkeypatch, faulty("rtl.sequencer.sequencer", old, new))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from typing import Any
-
-import numpy as np
 
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
-from npu.chip.trace import Retire
+from npu.chip.trace import Retire, first_difference
 from npu.chip.weight_format import MAX_TILE_ROWS
 from npu.errors import MachineError
 from npu.twin.machine import Machine
@@ -137,9 +134,8 @@ def compare(recipe: Recipe, params: ChipParams) -> Outcome:
 
 
 def _difference(twin: Run, rtl: Run) -> str | None:
-    for a, b in zip_longest(twin.records, rtl.records):
-        if a != b:
-            return f"twin {a or twin.error}\nrtl  {b or rtl.error}"
+    if found := first_difference(twin.records, rtl.records):
+        return f"twin {found.left or twin.error}\nrtl  {found.right or rtl.error}"
     if rtl.at != twin.at or rtl.ending not in _allowed(twin):
         return f"twin {twin.ending}: {twin.error}\nrtl  {rtl.ending}: {rtl.error}"
     # What a command in error has written is undefined.
@@ -149,8 +145,8 @@ def _difference(twin: Run, rtl: Run) -> str | None:
         ("sram", twin.machine.sram, rtl.machine.sram),
         ("memory", twin.machine.memory.data, rtl.machine.memory.data),
     ):
-        if not np.array_equal(a, b):
-            return f"{name} differs at {int(np.flatnonzero(a != b)[0]):#x}"
+        if found := first_difference(a, b):
+            return f"{name} differs at {found.index:#x}"
     for name, a, b in (
         ("registers", twin.machine.registers, rtl.machine.registers),
         ("counters", counters(twin.machine), rtl.machine.counters),

@@ -11,7 +11,7 @@ class Fault:
     ----------
     what : the fault in words.
     file : path below rtl/.
-    tests : files below tests/rtl/ (without "test_" and ".py") that are run, in this order.
+    tests : files below tests/rtl/ (without room, "test_" and ".py") that are run, in this order.
     """
 
     what: str

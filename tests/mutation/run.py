@@ -44,9 +44,15 @@ def seed(fault: Fault, root: Path) -> str:
     return text
 
 
+def file_of(tests: str) -> Path:
+    """The file of tests of this name, in whatever room it is; names are unique."""
+    (path,) = (ROOT / "tests" / "rtl").rglob(f"test_{tests}.py")
+    return path
+
+
 def noticed(tests: str, root: Path) -> str:
     """The first test of a file that fails, or an empty string."""
-    name = f"tests/rtl/test_{tests}.py"
+    name = file_of(tests).relative_to(ROOT).as_posix()
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", name]
     command += ["-m", "not long", "--no-header"]
     try:
@@ -117,7 +123,7 @@ def page(outcomes: list[Outcome]) -> str:
         "|---|---|---|",
     ]
     for o in outcomes:
-        test = o.caught_by.removeprefix("tests/rtl/").replace("|", "\\|")
+        test = o.caught_by.rpartition("/")[2].replace("|", "\\|")
         lines.append(f"| {o.fault.file} | {o.fault.what} | {f'`{test}`' if test else '**none**'} |")
     return "\n".join([*lines, ""])
 

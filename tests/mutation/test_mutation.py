@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.mutation.faults import FAULTS
-from tests.mutation.run import ROOT, Outcome, first_failed, page, run, seed
+from tests.mutation.run import ROOT, Outcome, file_of, first_failed, page, run, seed
 
 pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
@@ -15,15 +15,16 @@ def test_there_are_enough_and_all_are_different():
     assert len({(f.file, f.old, f.new) for f in FAULTS}) == len(FAULTS)
     for fault in FAULTS:
         for tests in fault.tests:
-            assert (ROOT / "tests" / "rtl" / f"test_{tests}.py").exists(), fault.what
+            assert file_of(tests).exists(), fault.what
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.file}: {f.what}")
 def test_every_fault_fits_its_source(fault, tmp_path):
-    (tmp_path / "rtl").mkdir()
-    shutil.copy(ROOT / "rtl" / fault.file, tmp_path / "rtl")
+    copy = tmp_path / "rtl" / fault.file
+    copy.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "rtl" / fault.file, copy)
     seed(fault, tmp_path)
-    compile((tmp_path / "rtl" / fault.file).read_text(encoding="utf-8"), fault.file, "exec")
+    compile(copy.read_text(encoding="utf-8"), fault.file, "exec")
 
 
 def test_a_missed_fault_shows_on_the_page():

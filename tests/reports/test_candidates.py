@@ -19,7 +19,7 @@ from reports.candidates.rice_decoder import ENTRIES_PER_WRITE, TABLE_ROWS, RiceD
 from reports.candidates.streams import flat_table, tile_bytes
 from reports.candidates.tans_decoder import TansDecoder
 from reports.candidates.tans_decoder import table_rows as state_rows
-from tests.rtl.decoder_bench import decode
+from tests.rtl.lane.decoder_bench import decode
 
 TURNS = 60
 SKIPPED = {0, 3, 4, 17, 30}

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 import numpy as np
 
 from npu.chip.isa import decode_program
-from npu.chip.trace import Retire
+from npu.chip.trace import Retire, first_difference
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
@@ -43,21 +42,19 @@ def run_graph(
     return run
 
 
-def first_difference(image: Image, twin: Sequence[Retire], rtl: Sequence[Retire]) -> str | None:
+def told(image: Image, twin: Sequence[Retire], rtl: Sequence[Retire]) -> str | None:
     """The first record that differs, both sides printed with the command; None if none does."""
-    for index, (a, b) in enumerate(zip_longest(twin, rtl)):
-        if a != b:
-            known = a or b
-            assert known is not None
-            command = decode_program(image.program)[known.pc]
-            return f"record {index}: {command}\n  twin {a}\n  rtl  {b}"
-    return None
+    found = first_difference(twin, rtl)
+    if found is None:
+        return None
+    command = decode_program(image.program)[found.known.pc]
+    return f"record {found.index}: {command}\n  twin {found.left}\n  rtl  {found.right}"
 
 
 def assert_equal(image: Image, twin: Run, rtl: Run) -> None:
     """The same records, outputs, memory, registers and counters."""
     assert twin.machine is not None and rtl.machine is not None
-    assert first_difference(image, twin.records, rtl.records) is None
+    assert told(image, twin.records, rtl.records) is None
     for a, b in zip(twin.outputs, rtl.outputs, strict=True):
         for x, y in zip(a, b, strict=True):
             assert np.array_equal(x, y)

@@ -12,8 +12,8 @@ import pytest
 from npu.chip import isa, timing
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
+from rtl.control.registers import BY_NAME
 from rtl.export import TOP, export
-from rtl.registers import BY_NAME
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -15,7 +15,7 @@ from npu.chip.trace import Retire
 from npu.errors import MachineError
 from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
-from rtl.registers import CONTROL, IRQ, STATUS
+from rtl.control.registers import CONTROL, IRQ, STATUS
 from rtl.sim.machine import RtlMachine
 
 pytestmark = pytest.mark.skipif(

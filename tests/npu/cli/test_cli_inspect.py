@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,24 +202,22 @@ def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
         def renamed(part):
             return part.model_copy(update={"name": wild + part.name})
 
+        def wilder(layer):
+            return replace(layer, operator=wild + layer.operator)
+
+        def wild_entry(entry):
+            inputs, outputs = (tuple(map(renamed, x)) for x in (entry.inputs, entry.outputs))
+            return entry.model_copy(update={"inputs": inputs, "outputs": outputs})
+
         update = {
             "model": wild,
             "sources": {wild: "0" * 64},
             "sections": tuple(map(renamed, header.sections)),
-            "layers": tuple(map(renamed, header.layers)),
-            "entries": (
-                *(
-                    entry.model_copy(
-                        update={
-                            "inputs": tuple(map(renamed, entry.inputs)),
-                            "outputs": tuple(map(renamed, entry.outputs)),
-                        }
-                    )
-                    for entry in header.entries
-                ),
-                Entry(name=wild, pc=0),
+            "layers": tuple(
+                info.model_copy(update={"layer": wilder(info.layer)}) for info in header.layers
             ),
-            "command_layers": tuple(wild + layer for layer in header.command_layers),
+            "entries": (*map(wild_entry, header.entries), Entry(name=wild, pc=0)),
+            "command_layers": tuple(map(wilder, header.command_layers)),
             "chip": header.chip | {"name": wild},
         }
         path = tmp_path / "wild.npu"

@@ -2,6 +2,7 @@
 
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,8 +117,14 @@ def test_no_header_buys_an_hour():
     """Rows, columns and calls as large as a header may claim."""
     image = image_of("commands_rnnt")
     layers = tuple(
-        layer.model_copy(update={"rows": 2**26, "columns": 2**26, "tiles": 1})
-        for layer in image.header.layers
+        info.model_copy(
+            update={
+                "layer": replace(info.layer, rows=(2**26,)),
+                "columns": 2**26,
+                "tiles": 1,
+            }
+        )
+        for info in image.header.layers
     )
     info = image.header.transducer.model_copy(update={"max_symbols_per_frame": 1024})
     header = image.header.model_copy(update={"layers": layers, "transducer": info})

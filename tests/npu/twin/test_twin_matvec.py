@@ -24,6 +24,7 @@ from npu.chip.weight_format import (
     directory_words,
 )
 from npu.errors import MachineError
+from npu.model.layer import Layer
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin import matvec
 from tests.conftest import ROOT
@@ -49,8 +50,13 @@ class Product:
         rows, columns = self.weights.shape
         n = rows if self.per_row else 1
         matrix = Matrix(
-            *("test", self.weights, rng.integers(-1000, 1000, rows), rng.permutation(rows)),
-            *(np.resize(rng.integers(2**30, 2**31, n), rows), np.full(rows, -8), columns),
+            Layer("main", "test", rows=(rows,)),
+            self.weights,
+            bias=rng.integers(-1000, 1000, rows),
+            destination=rng.permutation(rows),
+            multipliers=np.resize(rng.integers(2**30, 2**31, n), rows),
+            shifts=np.full(rows, -8),
+            columns_used=columns,
         )
         self.inside = 0  # bus words from the tile's place to the sections
         self.packed = pack_matrix(matrix, chip(), 512, 4096)

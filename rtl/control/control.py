@@ -1,0 +1,251 @@
+"""Control and status: the registers that a host's driver sees over AXI4-Lite."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from npu.chip.weight_format import VERSION
+from rtl.control.axilite import AxiLite
+from rtl.control.registers import (
+    ADDRESS_BITS,
+    CONTROL,
+    COUNTERS,
+    ID,
+    IRQ,
+    REGISTERS,
+    SCALARS,
+    STATUS,
+    STATUS_BITS,
+)
+from rtl.dma.dma import program_load
+from rtl.shared import axi
+from rtl.shared.interfaces import PC_BITS, host
+
+
+def events(params: ChipParams) -> data.StructLayout:
+    """By how much every counter of COUNTERS grows in a cycle (the last two: in bus words)."""
+    wide = {"symbols", "macs", "macs_gated", "stalled_turns"}
+    return data.StructLayout(
+        {name: bits_for(params.lanes) if name in wide else 1 for name, _ in COUNTERS}
+    )
+
+
+class Control(wiring.Component):
+    """The registers of REGISTERS on AXI4-Lite.
+
+    What `rtl.control.registers` says is refused is answered with SLVERR and has no effect.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    axil : In, AXI4-Lite.
+    irq : Out, level: an enabled event has happened.
+    host : Out, to the sequencer, see `rtl.shared.interfaces.host`.
+    program : Out, to the DMA, see `rtl.dma.dma.program_load`.
+    hold : Out, the DMA must not start transfers: a reset is coming. Until the units are reset.
+    commands : Out, to the sequencer: how many commands were loaded.
+    active, moving : In, from the DMA: on the bus, transfers open. An error shows in the cycle after
+        `moving` falls at the latest.
+    dma_error, dma_error_pc : In, from the DMA: its error, and the command that asked for the
+        transfer.
+    reset : Out, resets every other unit at the end of the next cycle; the bus is quiet.
+    events : In, see `events`.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "axil": In(axi.axi4_lite(ADDRESS_BITS)),
+                "irq": Out(1),
+                "host": Out(host()),
+                "program": Out(program_load()),
+                "hold": Out(1),
+                "active": In(1),
+                "moving": In(1),
+                "commands": Out(PC_BITS),
+                "dma_error": In(STATUS_BITS),
+                "dma_error_pc": In(PC_BITS),
+                "reset": Out(1),
+                "events": In(events(params)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        bus_bytes = self._params.bus_bytes
+        m.submodules.bus = bus = AxiLite(ADDRESS_BITS)
+        wiring.connect(m, wiring.flipped(self.axil), bus.bus)
+
+        writes = {r.name: Signal(name=f"write_{r.name.lower()}") for r in REGISTERS}
+        with m.Switch(bus.address):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    m.d.comb += writes[register.name].eq(bus.write)
+        asked = {f.name: bus.write_data[f.lsb] for f in CONTROL}
+        action = {f.name: Signal(name=f"do_{f.name}") for f in CONTROL}
+
+        error = Signal(STATUS_BITS)
+        error_pc = Signal(PC_BITS)
+        start_pc = Signal(PC_BITS)
+        program_address = Signal(axi.ADDRESS_BITS)
+        program_commands = Signal(PC_BITS)
+        loading = Signal()
+        resetting = Signal()
+        # A cycle old: accesses are two apart, so each sees what the one before has done.
+        free, ready, quiet, fits = Signal(), Signal(), Signal(), Signal()
+        now_free = ~self.host.running & ~loading & ~resetting
+        # While a program runs, what the DMA says is for the sequencer, which stops with it.
+        with m.If(self.host.error != Status.OK):
+            m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
+        with m.Elif((self.dma_error != Status.OK) & ~self.host.running):
+            m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
+        # A cycle longer: until the last transfer's error would show.
+        moved, moving = Signal(), Signal()
+        m.d.sync += moved.eq(self.moving)
+        m.d.comb += moving.eq(self.moving | moved)
+
+        # --- start, load, reset -----------------------------------------------------------------
+        wiped = Signal()  # at the end of this cycle the units are reset
+        m.d.sync += [
+            free.eq(now_free),
+            ready.eq(now_free & (error == Status.OK)),
+            quiet.eq(now_free & (error == Status.OK) & ~moving),
+            fits.eq(
+                (program_commands != 0)
+                & (program_commands <= self._params.program_commands)
+                & ~program_address[: exact_log2(bus_bytes)].any()
+            ),
+            # The DMA is held: it stays off the bus.
+            self.reset.eq(resetting & ~self.active & ~self.reset & ~wiped),
+            wiped.eq(self.reset),
+        ]
+        start, reset, load = asked["start"], asked["reset"], asked["load"]
+        refused = (
+            (start & ~ready)
+            | (load & ~(quiet & fits))
+            | (start & reset)
+            | (start & load)
+            | (reset & load)
+        )
+        m.d.comb += [
+            signal.eq(writes["CONTROL"] & ~refused & asked[name]) for name, signal in action.items()
+        ]
+        m.d.comb += [
+            self.host.start.eq(action["start"]),
+            self.hold.eq(resetting),
+            self.program.valid.eq(loading),
+        ]
+        with m.If(action["reset"]):
+            m.d.sync += resetting.eq(1)
+        with m.If(action["load"]):
+            m.d.sync += [loading.eq(1), self.commands.eq(0)]
+        with m.If(self.program.done):
+            m.d.sync += loading.eq(0)
+            with m.If(error == Status.OK):
+                m.d.sync += self.commands.eq(program_commands)
+        with m.If(wiped):
+            m.d.sync += [resetting.eq(0), loading.eq(0)]
+
+        # --- interrupt --------------------------------------------------------------------------
+        ran = Signal()
+        enabled, happened = Signal(len(IRQ)), Signal(len(IRQ))
+        m.d.sync += ran.eq(self.host.running)
+        with m.If(writes["IRQ_ENABLE"]):
+            m.d.sync += enabled.eq(bus.write_data)
+        with m.If(writes["IRQ_STATUS"]):
+            m.d.sync += happened.eq(happened & ~bus.write_data)
+        with m.If(ran & ~self.host.running):
+            m.d.sync += happened[0].eq(1)
+        with m.If(self.program.done):
+            m.d.sync += happened[1].eq(1)
+        m.d.comb += self.irq.eq((enabled & happened).any())
+
+        # --- plain registers --------------------------------------------------------------------
+        refusals: dict[str, Value] = {"CONTROL": refused}
+        for name, signal, now in (
+            ("START_PC", start_pc, 1),
+            ("PROGRAM_ADDRESS", program_address, ~loading),
+            ("PROGRAM_COMMANDS", program_commands, ~loading),
+        ):
+            allowed = now & ~bus.write_data[len(signal) :].any()
+            refusals[name] = bus.write & ~allowed
+            with m.If(writes[name] & allowed):
+                m.d.sync += signal.eq(bus.write_data)
+        m.d.comb += [
+            self.host.pc.eq(start_pc),
+            self.host.index.eq(bus.address[2:]),
+            self.host.value.eq(bus.write_data),
+            self.program.address.eq(program_address),
+            self.program.beats.eq(
+                (program_commands * COMMAND_BYTES + bus_bytes - 1) >> exact_log2(bus_bytes)
+            ),
+        ]
+        scalars = [f"R{i}" for i in range(SCALARS)]
+        refusals |= dict.fromkeys(scalars, bus.write & ~free)
+        writes_scalar = Signal()
+        m.d.comb += [
+            writes_scalar.eq(Cat(writes[name] for name in scalars).any()),
+            self.host.write.eq(writes_scalar & free),
+        ]
+
+        # --- counters ---------------------------------------------------------------------------
+        # A cycle behind the events, which come from far.
+        values: dict[str, object] = {}
+        seen = Signal.like(self.events)
+        m.d.sync += seen.eq(self.events)
+        for name, _ in COUNTERS:
+            counter = Signal(32, name=name)
+            with m.If(action["clear"]):
+                m.d.sync += counter.eq(0)
+            with m.Else():
+                m.d.sync += counter.eq(counter + seen[name])
+            in_bytes = name.startswith("bytes_")
+            values[name.upper()] = counter << exact_log2(bus_bytes) if in_bytes else counter
+
+        # --- reads ------------------------------------------------------------------------------
+        status = Signal(32)
+        state = {
+            "running": self.host.running,
+            "loading": loading,
+            "resetting": resetting,
+            "moving": moving,
+            "error": error,
+        }
+        error_pc_now = Signal.like(error_pc)
+        m.d.sync += error_pc_now.eq(error_pc)
+        for field in STATUS:
+            m.d.sync += status[field.lsb : field.lsb + field.width].eq(state[field.name])
+        values |= {
+            "ID": ID,
+            "VERSION": VERSION,
+            "STATUS": status,
+            "ERROR_PC": error_pc_now,
+            "IRQ_ENABLE": enabled,
+            "IRQ_STATUS": happened,
+            "START_PC": start_pc,
+            "PROGRAM_ADDRESS": program_address,
+            "PROGRAM_COMMANDS": program_commands,
+        }
+        values |= dict.fromkeys(scalars, self.host.read)
+        m.d.comb += bus.error.eq(1)
+        with m.Switch(bus.address):
+            for register in REGISTERS:
+                with m.Case(register.offset):
+                    if register.access != "wo":
+                        m.d.comb += bus.read_data.eq(values[register.name])
+                    allowed = {
+                        "ro": bus.read,
+                        "wo": bus.write,
+                        "rw": bus.read | bus.write,
+                        "w1c": bus.read | bus.write,
+                    }[register.access]
+                    m.d.comb += bus.error.eq(~allowed | refusals.get(register.name, 0))
+        return m

@@ -1,0 +1,339 @@
+"""Sequencer: runs a program, one command after the other, and gives the units their work."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from npu.chip.isa import OPCODES, REGISTERS
+from npu.chip.params import ChipParams
+from npu.chip.status import Status
+from rtl.sequencer.scalars import ScalarRegisters
+from rtl.shared.commands import COMMAND_BITS, CommandCheck, fields, is_opcode, unit_opcodes
+from rtl.shared.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
+
+TAGGED = ("LOAD_BANK", "LOAD_PARAM")
+WRITES_REGISTER = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
+ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
+
+
+class _Multiplier(wiring.Component):
+    """Low 32 bits of a product, two cycles after its factors."""
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(32), "b": In(32), "product": Out(32)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        low, cross_a, cross_b = Signal(32), Signal(16), Signal(16)
+        m.d.sync += [
+            low.eq(self.a[:16] * self.b[:16]),
+            cross_a.eq(self.a[16:] * self.b[:16]),
+            cross_b.eq(self.a[:16] * self.b[16:]),
+            self.product.eq(low + ((cross_a + cross_b) << 16)),
+        ]
+        return m
+
+
+def register_write() -> wiring.Signature:
+    """A write to a scalar register, to be watched."""
+    return wiring.Signature({"en": Out(1), "index": Out(range(REGISTERS)), "value": Out(32)})
+
+
+class Sequencer(wiring.Component):
+    """Executes programs in the cycles of `npu.twin.machine`.
+
+    A command takes a cycle to fetch and DECODE to decode, and starts in the one behind, cycle S;
+    the next is fetched in the cycle after its last, E. Scalar commands and branches end in S (MUL
+    in S + MULTIPLY - 1), WAIT in the first cycle without an open transfer of its tags, tagged
+    transfers in the cycle in which the DMA takes them, the others with their unit's `done`.
+
+    The program stops, `running` falls and `error`, `error_pc` say why:
+
+    - in S + REFUSED - 1, for a command that is illegal or lies outside the program
+      (ILLEGAL_COMMAND), a transfer whose external address is misaligned (BUS), that has no beats,
+      or whose local address is misaligned or outside its memory (ADDRESS), in this order;
+    - in E, when a unit reports an error;
+    - in the next FETCH, or at once while a command waits for the DMA, when a transfer fails whose
+      command has ended. Its `word` was the command's index; the DMA gives it back as `error_pc`.
+
+    Parameters
+    ----------
+    params : ChipParams.
+
+    Members
+    -------
+    host : In, see `rtl.shared.interfaces.host`.
+    commands : In, how many commands the program has; as many as fit where nothing drives it.
+    program : read port of program memory.
+    matvec, vector : Out, see `rtl.shared.interfaces.unit`; `vector_result` is VARGMAX's, with its
+        `done`.
+    transfers : Out, see `rtl.shared.interfaces.transfer`.
+    start, retire : Out, high in S and in E of every command; `retire` not after an error.
+    pc : Out, the command's index from its FETCH to E.
+    register : Out, the register that a command writes, in the cycle `retire`.
+    fetching : Out, a command is fetched or decoded.
+    matvec_busy, vector_busy : Out, a unit works.
+    waiting : Out, a command waits for the DMA's queue or tags.
+    transfer_busy : Out, a command waits for its transfer's end, from the cycle the DMA took it.
+    """
+
+    def __init__(self, params: ChipParams) -> None:
+        self._params = params
+        super().__init__(
+            {
+                "host": In(host()),
+                "commands": In(PC_BITS, init=params.program_commands),
+                "program": In(program_read(params)),
+                "matvec": Out(unit()),
+                "vector": Out(unit()),
+                "vector_result": In(32),
+                "transfers": Out(transfer()),
+                "start": Out(1),
+                "retire": Out(1),
+                "pc": Out(PC_BITS),
+                "register": Out(register_write()),
+                **dict.fromkeys(ACTIVITIES, Out(1)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        cmd = Signal(COMMAND_BITS)
+        first = Signal()  # the command's first cycle
+        status, refused = Signal(STATUS_BITS), Signal()  # why it is refused, and whether
+        left = Signal(signed(32))  # rs1
+        right = Signal(signed(32))  # rs2
+        # Decoded in a cycle of its own.
+        is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
+        decode = [signal.eq(is_opcode(cmd, name)) for name, signal in is_.items()]
+
+        def is_one_of(what: str, names) -> Signal:
+            signal = Signal(name=what)
+            decode.append(signal.eq(is_opcode(cmd, *names)))
+            return signal
+
+        # --- registers ---------------------------------------------------------------------------
+        m.submodules.registers = registers = ScalarRegisters(3)
+        m.d.comb += [
+            registers.index[0].eq(fields(cmd, "ADD").rs1),
+            registers.index[1].eq(fields(cmd, "ADD").rs2),
+            registers.index[2].eq(self.host.index),
+            self.host.read.eq(registers.value[2]),
+        ]
+        value = self.register.value
+        m.d.comb += [
+            self.register.en.eq(self.retire & is_one_of("writes_register", WRITES_REGISTER)),
+            self.register.index.eq(fields(cmd, "ADD").rd),
+        ]
+        # A cycle later, still before the next command reads.
+        late_write, late_index, late_value = Signal(), Signal(range(REGISTERS)), Signal(32)
+        m.d.sync += [
+            late_write.eq(self.register.en),
+            late_index.eq(self.register.index),
+            late_value.eq(value),
+        ]
+        with m.If(late_write):
+            m.d.comb += [
+                registers.write.eq(1),
+                registers.write_index.eq(late_index),
+                registers.write_value.eq(late_value),
+            ]
+        with m.Else():
+            m.d.comb += [
+                registers.write.eq(self.host.write & ~self.host.running),
+                registers.write_index.eq(self.host.index),
+                registers.write_value.eq(self.host.value),
+            ]
+
+        # --- arithmetic --------------------------------------------------------------------------
+        immediate = fields(cmd, "ADD").imm
+        offset, address = Signal(signed(32)), Signal(32)
+        m.submodules.multiplier = multiplier = _Multiplier()
+        external = (left + fields(cmd, "LOAD").ext)[: len(address)]
+        m.d.sync += [offset.eq(right + immediate), address.eq(external)]
+        m.d.comb += [
+            multiplier.a.eq(left),
+            multiplier.b.eq(immediate),
+        ]
+        taken = Signal()
+        with m.If(is_["BEQ"]):
+            m.d.comb += taken.eq(left == offset)
+        with m.If(is_["BNE"]):
+            m.d.comb += taken.eq(left != offset)
+        with m.If(is_["BLT"]):
+            m.d.comb += taken.eq(left < offset)
+        with m.If(is_["BGE"]):
+            m.d.comb += taken.eq(left >= offset)
+        with m.If(is_["ADD"]):
+            m.d.comb += value.eq(left + offset)
+        with m.Elif(is_["MUL"]):
+            m.d.comb += value.eq(multiplier.product)
+        with m.Elif(is_["LOAD_REG"]):
+            m.d.comb += value.eq(self.transfers.result)
+        with m.Else():
+            m.d.comb += value.eq(self.vector_result)
+
+        # --- what is refused ---------------------------------------------------------------------
+        outside = Signal()
+        m.submodules.check = check = CommandCheck()
+        m.d.comb += check.cmd.eq(cmd)
+        self._offer(m, cmd, is_, address, right)
+        transfer_status = self._transfer_status(m, cmd, is_, external, decode)
+        is_transfer = is_one_of("is_transfer", unit_opcodes("dma"))
+        refusal = Signal(STATUS_BITS)
+        m.d.sync += [status.eq(refusal), refused.eq(refusal != Status.OK)]
+        with m.If(check.illegal | outside):
+            m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
+        with m.Elif(is_transfer):
+            m.d.comb += refusal.eq(transfer_status)
+
+        # --- control -----------------------------------------------------------------------------
+        def stop(why, where) -> None:
+            m.d.sync += [self.host.error.eq(why), self.host.error_pc.eq(where)]
+            m.next = "IDLE"
+
+        def finish() -> None:
+            m.d.comb += self.retire.eq(1)
+            m.d.sync += self.pc.eq(Mux(taken, fields(cmd, "BEQ").target, self.pc + 1))
+            m.next = "FETCH"
+
+        late = self.transfers.error != Status.OK
+        culprit = self.transfers.error_pc
+        open_tags = (self.transfers.open_tags & fields(cmd, "WAIT").tags).any()
+        tagged = is_one_of("tagged", TAGGED)
+        units = [
+            (port, is_one_of(f"is_{name}", unit_opcodes(name)), busy)
+            for name, port, busy in (
+                ("matvec", self.matvec, self.matvec_busy),
+                ("vector", self.vector, self.vector_busy),
+            )
+        ]
+        m.d.comb += [
+            self.host.running.eq(1),
+            self.program.addr.eq(self.pc),
+            self.program.en.eq(0),
+            self.matvec.cmd.eq(cmd),
+            self.vector.cmd.eq(cmd),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.host.running.eq(0)
+                with m.If(self.host.start & (self.host.error == Status.OK)):
+                    m.d.sync += self.pc.eq(self.host.pc)
+                    m.next = "FETCH"
+            with m.State("FETCH"):
+                m.d.comb += [self.program.en.eq(1), self.fetching.eq(1)]
+                m.d.sync += outside.eq(self.pc >= self.commands)
+                m.next = "DECODE"
+                with m.If(late):
+                    stop(self.transfers.error, culprit)
+            with m.State("DECODE"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += cmd.eq(self.program.data)
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
+                m.d.sync += [
+                    *decode,
+                    left.eq(registers.value[0]),
+                    right.eq(registers.value[1]),
+                ]
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += first.eq(1)
+                m.next = "EXECUTE"
+            with m.State("EXECUTE"):
+                m.d.comb += self.start.eq(first)
+                m.d.sync += first.eq(0)
+                # What starts others is not in the chain below: the opcodes exclude each other.
+                m.d.comb += [
+                    *(port.start.eq(first & mine & ~refused) for port, mine, _ in units),
+                    self.transfers.valid.eq(is_transfer & ~refused),
+                ]
+                with m.If(refused):
+                    m.next = "REFUSED"
+                with m.Elif(is_["HALT"]):
+                    finish()
+                    m.next = "IDLE"
+                with m.Elif(is_["MUL"]):
+                    m.next = "MULTIPLIED"
+                with m.Elif(is_["WAIT"]):
+                    m.d.comb += self.waiting.eq(open_tags)
+                    with m.If(late):
+                        stop(self.transfers.error, culprit)
+                    with m.Elif(~open_tags):
+                        finish()
+                with m.Elif(is_transfer):
+                    m.d.comb += [
+                        self.waiting.eq(~self.transfers.ready),
+                        self.transfer_busy.eq(self.transfers.ready & ~tagged),
+                    ]
+                    with m.If(late):
+                        stop(self.transfers.error, culprit)
+                    with m.Elif(self.transfers.ready):
+                        m.next = "TRANSFER"
+                        with m.If(tagged):
+                            finish()
+                for port, mine, busy in units:
+                    with m.Elif(mine):
+                        m.d.comb += busy.eq(1)
+                        with m.If(port.done):
+                            finish()
+                            with m.If(port.error != Status.OK):
+                                m.d.comb += self.retire.eq(0)
+                                stop(port.error, self.pc)
+                with m.Else():
+                    finish()
+            with m.State("MULTIPLIED"):
+                finish()
+            with m.State("TRANSFER"):
+                m.d.comb += self.transfer_busy.eq(1)
+                with m.If(late):
+                    stop(self.transfers.error, Mux(self.transfers.done, self.pc, culprit))
+                with m.Elif(self.transfers.done):
+                    finish()
+            with m.State("REFUSED"):
+                stop(status, self.pc)
+        return m
+
+    def _offer(self, m: Module, cmd, is_, address, right) -> None:
+        """Drive the transfer's payload."""
+        load = fields(cmd, "LOAD")
+        kinds = Signal(3)
+        for index, name in enumerate(KINDS):
+            with m.If(is_[name]):
+                m.d.comb += kinds.eq(index)
+        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
+        m.d.comb += [
+            self.transfers.kind.eq(kinds),
+            self.transfers.address.eq(address),
+            self.transfers.local.eq(load.sram),
+            self.transfers.beats.eq(Mux(one_word, 1, load.beats)),
+            self.transfers.tag.eq(fields(cmd, "LOAD_BANK").tag),
+            self.transfers.word.eq(Mux(is_["STORE_REG"], right, self.pc)),
+        ]
+
+    def _transfer_status(self, m: Module, cmd, is_, external, decode: list) -> Signal:
+        """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
+        p = self._params
+        bus_bits = exact_log2(p.bus_bytes)
+        load = fields(cmd, "LOAD")
+        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
+        misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
+        empty, odd, end = Signal(), Signal(), Signal(len(load.beats) + bus_bits + 1)
+        decode += [
+            empty.eq(load.beats == 0),
+            odd.eq(load.sram[:bus_bits].any()),
+            end.eq(load.sram + (load.beats << bus_bits)),
+        ]
+        size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
+        in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
+        local = in_bytes & (odd | (end > size))
+        status = Signal(STATUS_BITS)
+        with m.If(misaligned):
+            m.d.comb += status.eq(Status.BUS)
+        with m.Elif(~one_word & (empty | local)):
+            m.d.comb += status.eq(Status.ADDRESS)
+        return status

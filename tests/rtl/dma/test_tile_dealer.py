@@ -1,0 +1,290 @@
+"""The tile dealer and damaged tiles: it takes, refuses and writes what the twin does."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from compiler.codec.tile import pack_tile, read_slots, split_words, tile_words
+from npu.chip import timing
+from npu.chip.params import load_params
+from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front, tail_bits
+from npu.chip.weight_format import MAX_SLOT_ROWS, STREAM_BITS
+from npu.twin.tile import deal
+from rtl.dma.tile import TileDealer
+
+# (lanes, threads, bus bytes)
+SHAPES = ((4, 2, 8), (3, 2, 32), (5, 3, 16), (1, 2, 8))
+DAMAGED = 60
+BANK = 2
+
+
+def chip(lanes, threads, bus_bytes):
+    changes = {"lanes": lanes, "threads": threads, "bus_bytes": bus_bytes, "bank_bytes": 1024}
+    return load_params("tiny").model_copy(update=changes)
+
+
+def tile_of(rng, params):
+    """A tile of sections of any length that the banks hold; its fields are small."""
+    bus_words = params.bus_bytes // 4
+    room = params.bank_words - (BANK + 3) * bus_words - 2 * params.threads
+    most, spread = int(rng.integers(room // 2)), int(rng.integers(2 * bus_words))
+    sections = []
+    for _ in range(params.lanes):
+        size = most + int(rng.integers(spread + 1))
+        section = rng.integers(0, 1 << 32, 2 * params.threads + size, np.uint32)
+        for thread in range(params.threads):
+            rows = int(rng.integers(0, 4))
+            for word in range(2):
+                bits = int(rng.integers(0, 900)) if rows else 0
+                section[2 * thread + word] = (0 if word else rows << STREAM_BITS) | bits
+        sections.append(section)
+    return np.frombuffer(pack_tile(sections, params.threads, bus_words), np.uint32).copy()
+
+
+def damage(rng, tile):
+    """One number of the header changed, or one bit of the front."""
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    if rng.random() < 0.7:
+        at, width = HEADER[str(rng.choice(list(HEADER)))]
+        mask = (1 << width) - 1
+        now = header >> at & mask
+        new = rng.choice([0, now + 1, now - 1, mask, int(rng.integers(mask + 1))])
+        header = header & ~(mask << at) | (int(new) & mask) << at
+    else:
+        header ^= 1 << int(rng.integers(96))
+    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
+
+
+def none():
+    return 0
+
+
+def dealt(params, tiles, silence=none):
+    """(refused, cycles behind the last beat, banks) of each tile, on the unit with a reset each.
+
+    silence : gives the cycles before a beat.
+    """
+    unit, bus, outcomes = TileDealer(params), params.bus_bytes, []
+    for tile in tiles:
+        simulator = Simulator(unit)
+        simulator.add_clock(1e-6)
+        banks = np.zeros((params.lanes, params.bank_bytes // bus, bus // 4), np.uint32)
+
+        async def bench(ctx, tile=tile, banks=banks):
+            async def step():
+                if ctx.get(unit.port.en):
+                    word = ctx.get(unit.port.data).to_bytes(bus, "little")
+                    place = ctx.get(unit.port.lane), ctx.get(unit.port.addr)
+                    banks[place] = np.frombuffer(word, np.uint32)
+                await ctx.tick()
+
+            ctx.set(unit.bank, BANK)
+            ctx.set(unit.start, 1)
+            await step()
+            ctx.set(unit.start, 0)
+            for beat in tile.reshape(-1, bus // 4):
+                for _ in range(silence()):
+                    await step()
+                ctx.set(unit.en, 1)
+                ctx.set(unit.data, int.from_bytes(beat.tobytes(), "little"))
+                await step()
+                ctx.set(unit.en, 0)
+            cycles = 0
+            while ctx.get(unit.busy) and not ctx.get(unit.error):
+                await step()
+                cycles += 1
+                assert cycles < 5000
+            await step()
+            refused = ctx.get(unit.error) or not ctx.get(unit.complete)
+            outcomes.append((bool(refused), cycles, banks))
+
+        simulator.add_testbench(bench)
+        simulator.run()
+    return outcomes
+
+
+def test_fields_may_reach_up_to_the_loose_words():
+    """Behind the last field there is no room for another, and none is needed."""
+    params = chip(5, 3, 16)
+    for seed in range(20_000):
+        tile = tile_of(np.random.default_rng(seed), params)
+        banks = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, 4), np.uint32)
+        cycles = deal(tile, banks, BANK, params.threads).cycles
+        loose = cycles - timing.deal(params.lanes, params.threads, 0)
+        header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+        widths = [header_field(header, f"{kind}_width") for kind in ("rows", "run", "value")]
+        lane = header_field(header, "length_width") + tail_bits(4) + params.threads * sum(widths)
+        bits = HEADER_WORDS * 32 + params.lanes * lane
+        full = -(-bits // 32) + loose == 4 * header_field(header, "front")
+        if full and -(-(bits + tail_bits(4)) // 32) > -(-bits // 32):
+            break
+    ((refused, _, found),) = dealt(params, [tile])
+    assert full
+    assert not refused
+    np.testing.assert_array_equal(found, banks)
+
+
+def test_a_beat_too_many_is_seen_however_late_it_comes():
+    params = chip(*SHAPES[0])
+    tile = tile_of(np.random.default_rng(2), params)
+    longer = np.concatenate([tile, np.zeros(params.bus_bytes // 4, np.uint32)])
+    waits = iter([0] * (len(tile) * 4 // params.bus_bytes) + [500])
+    ((refused, cycles, _),) = dealt(params, [longer], lambda: next(waits))
+    assert refused
+    assert cycles == 0
+    banks = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, 2), np.uint32)
+    assert deal(longer, banks, BANK, params.threads)[:1] == (5,)
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["fast bus", "slow bus"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_damaged_tiles_are_refused_alike(shape, slow):
+    rng = np.random.default_rng(sum(shape))
+    params = chip(*shape)
+    tiles = [tile_of(rng, params) for _ in range(DAMAGED // 2 if slow else DAMAGED)]
+    for tile in tiles[3:]:
+        damage(rng, tile)
+    # On a slow bus a tile may be dealt before a beat too many comes.
+    pauses = np.random.default_rng(1)
+    silence = (lambda: int(pauses.random() < 0.2) * int(pauses.integers(80))) if slow else none
+    faults = set()
+    for tile, (refused, cycles, banks) in zip(tiles, dealt(params, tiles, silence), strict=True):
+        expected = np.zeros_like(banks)
+        fault, problem, _, expected_cycles = deal(tile, expected, BANK, params.threads)
+        faults.add(fault)
+        assert refused == (fault != 0), problem
+        # From the cycle behind the last beat to the DMA's last but one.
+        assert cycles == expected_cycles - timing.DEAL_REFUSED, problem
+        if not fault:
+            np.testing.assert_array_equal(banks, expected)
+            bus_words = params.bus_bytes // 4
+            heads = params.lanes * head_words(params.threads, bus_words)
+            tails = expected_cycles - timing.deal(params.lanes, params.threads, heads)
+            assert 0 <= tails <= params.lanes * (bus_words - 1)
+    assert {0, 2, 3} <= faults
+
+
+def with_number(tile, name, value):
+    """The tile with another number in its header."""
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    at, width = HEADER[name]
+    header = header & ~((1 << width) - 1 << at) | value << at
+    start = np.frombuffer(header.to_bytes(4 * HEADER_WORDS, "little"), np.uint32)
+    return np.concatenate([start, tile[HEADER_WORDS:]])
+
+
+def edited(params, name, value, seed=1):
+    return with_number(tile_of(np.random.default_rng(seed), params), name, value)
+
+
+def judged(params, tile):
+    """The twin's fault, after the unit has dealt the tile as the twin does, in as many cycles."""
+    bus_words = params.bus_bytes // 4
+    expected = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, bus_words), np.uint32)
+    found = deal(tile, expected, BANK, params.threads)
+    ((refused, cycles, banks),) = dealt(params, [tile])
+    assert refused == (found.fault != 0), found.problem
+    assert cycles == found.cycles - timing.DEAL_REFUSED, found.problem
+    if not found.fault:
+        np.testing.assert_array_equal(banks, expected)
+    return found.fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("front", 6, 2),
+        ("front", 40, 2),
+        ("length_width", 17, 3),
+        ("rows_width", 13, 3),
+        ("run_width", 21, 3),
+        ("value_width", 21, 3),
+        ("shortest", 0, 5),
+        ("shortest", 40, 5),
+        ("run_width", 20, 6),
+        ("value_width", 20, 6),
+        ("least_run", 0xFFFFF, 8),
+    ],
+)
+def test_each_fault(name, value, fault):
+    params = chip(12, 2, 8)
+    tile = edited(params, name, value)
+    banks = np.zeros((12, 128, 2), np.uint32)
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault in (fault, 4 if name == "shortest" else fault)
+    assert not banks.any()
+    ((refused, cycles, _),) = dealt(params, [tile])
+    assert refused
+    assert cycles == found.cycles - timing.DEAL_REFUSED
+
+
+def test_a_section_outside_the_bank():
+    params = chip(4, 2, 8)
+    tile = tile_of(np.random.default_rng(1), params)
+    short = params.model_copy(update={"bank_bytes": 256})
+    banks = np.zeros((4, 32, 2), np.uint32)
+    found = deal(tile, banks, BANK, 2)
+    assert found.fault == 7
+    assert dealt(short, [tile])[0][:2] == (True, found.cycles - timing.DEAL_REFUSED)
+
+
+def section(rows, bits, words, params):
+    """A section of `words` words behind a directory whose slots are all alike."""
+    slot = [rows << STREAM_BITS | bits, bits]
+    return np.array(slot * params.threads + [*range(words)], np.uint32)
+
+
+def test_a_slot_has_so_many_rows_and_no_more():
+    params, least = chip(3, 2, 8), 100
+    sections = [section(rows, 5, 9, params) for rows in (least, MAX_SLOT_ROWS, least)]
+    tile = np.frombuffer(pack_tile(sections, params.threads, 2), np.uint32)
+    assert judged(params, tile) == 0
+    assert judged(params, with_number(tile, "least_rows", least + 1)) == 8
+
+
+def test_a_front_is_so_long_and_no_longer():
+    params = chip(3, 2, 8)
+    tile = tile_of(np.random.default_rng(1), params)
+    front = header_field(int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little"), "front")
+    most = most_front(params.lanes, params.threads, 2)
+    fields = HEADER_WORDS + 20  # more than they take
+    for longer, fault in ((most, 0), (most + 1, 2)):
+        zeros = np.zeros(2 * (longer - front), np.uint32)
+        wide = np.concatenate([tile[:fields], zeros, tile[fields:]])
+        assert judged(params, with_number(wide, "front", longer)) == fault
+
+
+def crowded(params, gap):
+    """A tile with so many zeros between fields and loose words, and where its fields end."""
+    bus_words = params.bus_bytes // 4
+    for words, spread in product(range(16, 20), range(1, 200)):
+        # Heads of four words and tails of any length.
+        sections = [section(9, 300 + lane * spread, words, params) for lane in range(params.lanes)]
+        slots, sizes = read_slots(sections, params.threads), np.array([len(s) for s in sections])
+        whole, fields = tile_words(slots, sizes, params.lanes, bus_words)
+        bodies, tails = split_words(sizes, params.threads, bus_words)
+        loose = params.lanes * head_words(params.threads, bus_words) + tails.sum()
+        if whole - bodies.sum() * bus_words - fields - loose == gap:
+            tile = pack_tile(sections, params.threads, bus_words)
+            return np.frombuffer(tile, np.uint32), fields
+    raise AssertionError(f"no tile has {gap} zeros there")
+
+
+def test_fields_and_loose_words_may_touch():
+    params = chip(7, 2, 32)
+    assert judged(params, crowded(params, 0)[0]) == 0
+
+
+@pytest.mark.parametrize("shared", [1, 3])
+def test_the_last_loose_words_may_not_be_the_fields(shared):
+    params = chip(7, 2, 32)
+    bus_words = params.bus_bytes // 4
+    tile, fields = crowded(params, bus_words - shared)
+    assert judged(params, tile) == 0
+    # The front is a bus word shorter than fields and loose words are together.
+    shorter = np.concatenate([tile[:fields], tile[fields + bus_words :]])
+    header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
+    front = header_field(header, "front") - 1
+    assert judged(params, with_number(shorter, "front", front)) == 6
