@@ -10,15 +10,16 @@ from typing import Any
 PAGE = Path(__file__).with_name("synth.md")
 RUN = Path(__file__).with_name("synth.json")
 
-COLUMNS = (
-    ("LUT4", "lut4"),
-    ("logic", "logic_luts"),
-    ("carry", "carry_luts"),
-    ("RAM", "ram_luts"),
-    ("flip-flops", "flip_flops"),
-    ("block RAMs", "block_rams"),
-    ("multipliers", "multipliers"),
-)
+COLUMNS = {
+    "LUT4": "lut4",
+    "logic": "logic_luts",
+    "carry": "carry_luts",
+    "RAM": "ram_luts",
+    "flip-flops": "flip_flops",
+    "block RAMs": "block_rams",
+    "multipliers": "multipliers",
+}
+"""Titles, and the keys of a unit's utilisation."""
 
 
 def page(run: dict[str, Any]) -> str:
@@ -42,12 +43,12 @@ def page(run: dict[str, Any]) -> str:
             " LUT4 counts logic, carry chains and distributed RAM."
         ),
         "",
-        "| unit | " + " | ".join(title for title, _ in COLUMNS) + " | MHz |",
+        "| unit | " + " | ".join(COLUMNS) + " | MHz |",
         "|---|" + "---:|" * (len(COLUMNS) + 1),
     ]
     for result in run["units"]:
         used = result["utilisation"]
-        cells = [f"{used[key]:,}" for _, key in COLUMNS]
+        cells = [f"{used[key]:,}" for key in COLUMNS.values()]
         lines.append(f"| {result['unit']} | {' | '.join(cells)} | {result['fmax_mhz']:.1f} |")
     capacity = run["units"][0]["capacity"]
     lines += [

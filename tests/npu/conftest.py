@@ -1,6 +1,7 @@
 """For the tests of the command line: calling it as a user does, and a compiled zoo model."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +24,11 @@ class Ran:
 
 @pytest.fixture
 def npu(capsys):
-    """Call `npu` with arguments."""
+    """Call `npu` with arguments, or with one line of them as a shell has it."""
 
     def call(*args) -> Ran:
-        status = cli.main([str(arg) for arg in args])
+        words = shlex.split(args[0]) if len(args) == 1 else [str(arg) for arg in args]
+        status = cli.main(words)
         out, err = capsys.readouterr()
         return Ran(status, out, err.replace(NOTICE, ""))
 
@@ -35,7 +37,7 @@ def npu(capsys):
 
 @pytest.fixture
 def refused(npu):
-    """Call `npu`, which must answer with one line that matches, and exit code 2."""
+    """Call `npu` in the same way; it must answer with one line that matches, and exit code 2."""
 
     def call(*args, match: str) -> None:
         ran = npu(*args)
@@ -98,9 +100,19 @@ def small_chip(tmp_path_factory) -> Path:
     from rtl.sim import verilate
 
     changes = {
-        **{"name": '"small"', "lanes": 1, "threads": 2, "result_fifo": 8, "bus_bytes": 8},
-        **{"bank_bytes": 1024, "param_bytes": 4096, "sram_bytes": 1024, "program_bytes": 2048},
-        **{"activation_entries": 128, "dma_burst_beats": 16, "dma_outstanding": 2, "dma_queue": 2},
+        "name": '"small"',
+        "lanes": 1,
+        "threads": 2,
+        "result_fifo": 8,
+        "bus_bytes": 8,
+        "bank_bytes": 1024,
+        "param_bytes": 4096,
+        "sram_bytes": 1024,
+        "program_bytes": 2048,
+        "activation_entries": 128,
+        "dma_burst_beats": 16,
+        "dma_outstanding": 2,
+        "dma_queue": 2,
     }
     text = (Path(cli.__file__).parents[1] / "chip" / "presets" / "tiny.toml").read_text(
         encoding="utf-8"

@@ -128,7 +128,7 @@ def test_models_that_are_none(refused, vectors, images, out, tmp_path):
     refused("compile", tmp_path, "-o", out, match="model.json")
     refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
     refused(
-        *("compile", vectors / "conv1d.tflite", "-o", out),
+        f"compile {vectors}/conv1d.tflite -o {out}",
         match="conv1d.tflite: operator 1 CONV_2D is not supported; supported: ADD, ",
     )
     assert not out.exists()
@@ -165,7 +165,6 @@ def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, mon
 
     monkeypatch.setattr(tiles, "_try_tiles", search)
     refused(
-        *("compile", vectors / "fc_wide.tflite", "-o", out),
-        *("--chip", chip(lanes=128, bank_bytes=256)),
+        f"compile {vectors}/fc_wide.tflite -o {out} --chip {chip(lanes=128, bank_bytes=256)}",
         match="a single row does not fit 128 bytes per bank; take a chip with a larger bank_bytes",
     )

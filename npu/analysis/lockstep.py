@@ -1,0 +1,134 @@
+"""Twin and RTL in lockstep: every retire record compared, and the time of both."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from npu.analysis.results import SpeedReport
+from npu.chip.trace import Retire
+from npu.errors import MachineError
+from npu.runtime.sessions import MachineFactory
+
+PS_PER_CYCLE = 10
+"""Of the waveforms that `rtl/sim/harness.cpp` writes."""
+
+
+class Clocked:
+    """Makes machines as `factory` does, and adds up the cycles and seconds of their runs.
+
+    Attributes
+    ----------
+    machine : the newest machine, None before the first.
+    cycles, seconds : of its runs; making a machine (and building it) does not count.
+    """
+
+    def __init__(self, factory: MachineFactory) -> None:
+        self._factory = factory
+        self.machine: Any = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin to count anew."""
+        self.cycles, self.seconds = 0, 0.0
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        self.machine = machine = self._factory(*args, **options)
+        run = machine.run
+
+        def timed(pc: int, *rest: Any) -> int:
+            began = time.perf_counter()
+            cycles = run(pc, *rest)
+            self.seconds += time.perf_counter() - began
+            self.cycles += cycles
+            return cycles
+
+        machine.run = timed
+        return machine
+
+    def report(self) -> SpeedReport:
+        """Cycles, seconds and cycles per second."""
+        rate = self.cycles / self.seconds if self.seconds else 0.0
+        return {"cycles": self.cycles, "seconds": self.seconds, "cycles_per_second": rate}
+
+
+@dataclass
+class Difference(Exception):
+    """Twin and RTL part ways.
+
+    Attributes
+    ----------
+    twin, rtl : the records, None where that side has none.
+    simulated : cycles that the RTL had been simulated, the command's last among them.
+    reason : what the RTL says if it stopped in error.
+    """
+
+    twin: Retire | None
+    rtl: Retire | None
+    simulated: int
+    reason: str = ""
+
+    @property
+    def pc(self) -> int:
+        """The command: the twin's where the two differ in that."""
+        return self._known.pc
+
+    @property
+    def cycle(self) -> int:
+        """The first cycle in which the records say different things."""
+        twin, rtl = self.twin, self.rtl
+        if twin is None or rtl is None:
+            return self._known.start
+        if (twin.pc, twin.start) != (rtl.pc, rtl.start):
+            return min(twin.start, rtl.start)
+        return min(twin.end, rtl.end)
+
+    @property
+    def waves_ps(self) -> int:
+        """Where `cycle` is in the waveforms."""
+        last = self.cycle if self.rtl is None else self.rtl.end
+        return PS_PER_CYCLE * (self.simulated - 1 - (last - self.cycle))
+
+    @property
+    def _known(self) -> Retire:
+        known = self.twin or self.rtl
+        assert known is not None, "one side has a record"
+        return known
+
+
+class Lockstep:
+    """Compares the records of two machines: first the twin runs a start, then the RTL.
+
+    Attributes
+    ----------
+    compared : records that were equal.
+    """
+
+    def __init__(self) -> None:
+        self._expected: deque[Retire] = deque()
+        self._last: Retire | None = None
+        self.compared = 0
+
+    def of_twin(self, retire: Retire, machine: Any) -> None:
+        """The twin's observer."""
+        self._expected.append(retire)
+        self._last = retire
+
+    def of_rtl(self, retire: Retire, machine: Any) -> None:
+        """The RTL's observer. Raises Difference."""
+        twin = self._expected.popleft() if self._expected else None
+        if twin != retire:
+            raise Difference(twin, retire, machine.simulated_cycles)
+        self.compared += 1
+
+    def stopped(self, machine: Any, error: MachineError | None = None) -> None:
+        """The RTL has come to its end. Raises Difference where the twin had not, or without error.
+
+        Raises `error` where the machine could not be made.
+        """
+        if error is not None and machine is None:
+            raise error
+        if self._expected or error is not None:
+            twin = self._expected[0] if self._expected else self._last
+            reason = str(error) if error is not None else "halted"
+            raise Difference(twin, None, machine.simulated_cycles, reason)
