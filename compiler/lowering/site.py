@@ -56,7 +56,7 @@ class GraphLowering:
             if index not in self._placed and graph.tensors[index].dtype == "int8":
                 self._layer = "input"
                 buffer = self.new(index)
-                self.add(LoadInput(host_input(index), buffer))
+                self.add(LoadInput(host_input(segment.name, index), buffer))
         parameters, functions = integer_parameters(graph), LOWER.functions(graph)
         for op, integers, lower in zip(graph.operators, parameters, functions, strict=True):
             self._layer = op.name

@@ -9,7 +9,8 @@ import numpy as np
 
 from npu.errors import InputError, ModelError
 from npu.runtime.frontend import speech_of
-from npu.runtime.image import Image, TensorInfo
+from npu.runtime.header import TensorInfo
+from npu.runtime.image import Image
 from npu.runtime.npz import Wanted, read_inputs
 from npu.runtime.sessions import GraphSession, TransducerSession
 
@@ -39,7 +40,7 @@ def call(session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def wanted_of(image: Image) -> list[Wanted]:
     """The inputs of a call of a single graph."""
-    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.inputs]
+    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.invoke.inputs]
 
 
 def calls_of(
@@ -72,9 +73,9 @@ def _random(image: Image, calls: int) -> Iterator[Inputs]:
     info = image.header.transducer
     for _ in range(calls):
         if info is not None:
-            yield [rng.integers(-128, 128, info.features.shape[1:], np.int8)]
+            yield [rng.integers(-128, 128, image.header.features.shape[1:], np.int8)]
         else:
-            yield [_random_tensor(rng, tensor) for tensor in image.header.inputs]
+            yield [_random_tensor(rng, tensor) for tensor in image.header.invoke.inputs]
 
 
 def _random_tensor(rng: np.random.Generator, tensor: TensorInfo) -> np.ndarray:
