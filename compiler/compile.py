@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from compiler import verify
 from compiler.allocate import allocate
 from compiler.emit import Emitter
+from compiler.ir import LayerError
 from compiler.link import Linked, link
 from compiler.model import Model
 from compiler.program import Program
 from compiler.programs import default_program
 from compiler.weights import check_weights, plan_weights
 from npu.chip.params import ChipParams
-from npu.errors import CapacityError, LayerError, NpuError
-from npu.model.graph import verify as verify_graph
+from npu.errors import CapacityError, NpuError
+from npu.model.verify import verify as verify_graph
 from npu.runtime.image import Image
 
 Progress = Callable[[str], None]

@@ -7,6 +7,7 @@ import numpy as np
 from compiler.codec import entropy_bits
 from compiler.model import Model
 from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.references import operator_outputs
 
 
 class QuantizationReport(TypedDict):
@@ -82,8 +83,9 @@ def _graph_report(graph: Graph) -> GraphReport:
         "outputs": list(graph.outputs),
         "parameters": sum(t.size for t in graph.tensors if t.is_constant),
         "operators": [
-            {"name": op.name, "output": op.output, "shape": graph.tensors[op.output].shape}
+            {"name": op.name, "output": output, "shape": graph.tensors[output].shape}
             for op in graph.operators
+            for output in operator_outputs(op)
         ],
         "tensors": tensors,
     }

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu.chip.isa import ElementType
+from npu.errors import CapacityError
 from npu.model.layer import Layer
+
+
+class LayerError(CapacityError):
+    """A layer of the model does not fit the chip; `reason` says why, without the layer's name."""
+
+    def __init__(self, layer: Layer, reason: str) -> None:
+        super().__init__(f"{layer}: {reason}")
+        self.layer, self.reason = layer, reason
 
 
 @dataclass(eq=False)
@@ -169,7 +178,7 @@ class Segment:
 
 @dataclass(eq=False)
 class ChipModule:
-    """What `compiler.lower` produces: segments by name and all buffers.
+    """What `compiler.lowering` produces: segments by name and all buffers.
 
     `resets`: persistent buffers with the value that starts an utterance. `hot`: segments whose
     matrices stay in the banks first, most important first.

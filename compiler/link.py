@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 
 from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lower import GraphLowering, cross_border, host_input, host_output
+from compiler.lowering.border import cross_border
+from compiler.lowering.host import host_input, host_output
+from compiler.lowering.site import GraphLowering
 from compiler.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
-from npu.model.graph import Gather, Graph, Tensor
+from npu.model.graph import Graph, Tensor
 from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
 
 
 @dataclass(frozen=True, eq=False)

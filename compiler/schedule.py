@@ -7,6 +7,7 @@ from compiler.ir import (
     Buffer,
     ChipModule,
     GatherRow,
+    LayerError,
     LoadInput,
     MatVec,
     Segment,
@@ -17,7 +18,6 @@ from compiler.registers import FEATURES, SCRATCH
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, TAGS
 from npu.chip.params import ChipParams
-from npu.errors import LayerError
 from npu.model.layer import Layer
 from npu.runtime.header import TensorInfo
 

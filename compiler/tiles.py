@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
-from compiler.ir import Matrix
+from compiler.ir import LayerError, Matrix
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
     MAX_SCALES,
@@ -18,7 +18,7 @@ from npu.chip.weight_format import (
     block_bytes,
     pack_block,
 )
-from npu.errors import CapacityError, LayerError
+from npu.errors import CapacityError
 
 Arrange = Callable[[np.ndarray, Sequence[np.ndarray], ChipParams], Arrangement]
 """Deals the rows of each group, a tile, to slots: `compiler.codec.arrange.arrange` or another."""

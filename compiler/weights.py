@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.ir import ChipModule, Matrix, MatVec, Vector
+from compiler.ir import ChipModule, LayerError, Matrix, MatVec, Vector
 from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
-from npu.errors import CapacityError, LayerError
+from npu.errors import CapacityError
 
 
 @dataclass(eq=False)

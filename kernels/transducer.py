@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from kernels import vector
 from kernels.interpreter import Interpreter
+from kernels.table import look_up
 from npu.errors import ModelError
 from npu.model.border import crossing
 from npu.model.graph import Graph, Tensor
-from npu.model.quantisation import rescale_table
+from npu.model.operators.rescale import rescale_table
 from npu.model.recording import Recording
 
 
@@ -99,6 +99,6 @@ class _Border:
     def cross(self, values: np.ndarray) -> np.ndarray:
         if self._table is not None:
             crossed = np.empty_like(values)
-            vector.look_up(self._table, values.reshape(-1), crossed.reshape(-1))
+            look_up(self._table, values.reshape(-1), crossed.reshape(-1))
             values = crossed
         return values.reshape(self._shape)

@@ -22,13 +22,12 @@ stands in `tests/test_layout.py`. Beside them lie the few modules that every roo
 files, text, caches and compiled loops.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+# As in `typing`, whose import would double the time of this one. Type checkers take it for true.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from compiler.model import Model
     from compiler.reference import Reference
@@ -68,7 +67,7 @@ _HOMES = {
 """Module and name of what stands elsewhere."""
 
 
-def load(model: str | Path) -> Model:
+def load(model: "str | Path") -> "Model":
     """Read a `.tflite` file, a transducer's folder, or a model of the zoo by its name.
 
     Raises ModelError or UnsupportedError with the file and the reason.
@@ -78,7 +77,7 @@ def load(model: str | Path) -> Model:
     return load_model(model)
 
 
-def compile(model: Model | str | Path, chip: Chip | str | Path = "edge") -> Program:
+def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> "Program":
     """Compile a model for a chip: a preset's name, a TOML file, or what `load_chip` gives.
 
     The same model and chip give the same program. `Program.to_bytes` and `Program.load` write and
@@ -93,7 +92,7 @@ def compile(model: Model | str | Path, chip: Chip | str | Path = "edge") -> Prog
     return compile_model(model if isinstance(model, Model) else load_model(model), params)
 
 
-def simulate(program: Program, **options: Any) -> Session:
+def simulate(program: "Program", **options: "Any") -> "Session":
     """Boot a program on the cycle-accurate twin; its calls and their cycles are the session's.
 
     A single graph's `invoke` takes and gives arrays, a transducer's `accept` takes (calls, frames,
@@ -107,13 +106,15 @@ def simulate(program: Program, **options: Any) -> Session:
 
 if not TYPE_CHECKING:  # to a type checker, a name that is not here is a mistake
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> "Any":
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         module, attribute = _HOMES[name]
         found = globals()[name] = getattr(import_module(module), attribute)
         return found
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted({*globals(), *__all__})

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from npu.chip.status import Status
-    from npu.model.layer import Layer
 
 
 class NpuError(Exception):
@@ -32,14 +31,6 @@ class ParamsError(NpuError):
 
 class CapacityError(NpuError):
     """The model does not fit the chip."""
-
-
-class LayerError(CapacityError):
-    """A layer of the model does not fit the chip; `reason` says why, without the layer's name."""
-
-    def __init__(self, layer: "Layer", reason: str) -> None:
-        super().__init__(f"{layer}: {reason}")
-        self.layer, self.reason = layer, reason
 
 
 class AudioError(NpuError):

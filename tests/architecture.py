@@ -1,11 +1,16 @@
-"""Draw the rooms in ARCHITECTURE.md from their imports: `python -m tests.architecture`."""
+"""Write what ARCHITECTURE.md shows of the sources: `python -m tests.architecture`.
 
+The picture of the rooms is made of their imports, the table of the first sentence of each room's
+docstring.
+"""
+
+import ast
 import re
 
-from tests.imports import ROOT, edges, reduced
+from tests.imports import PACKAGES, ROOT, SPLIT, edges, modules, read, reduced, room
 
 PAGE = ROOT / "ARCHITECTURE.md"
-_PICTURE = re.compile(r"(<!-- picture -->\n)(.*?)(<!-- /picture -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (picture|rooms) -->\n)(.*?)(<!-- /\2 -->)", re.DOTALL)
 
 
 def picture() -> str:
@@ -18,15 +23,13 @@ def picture() -> str:
     pairs = {(a, b) for a, b in pairs if not a.startswith(f"{b}/")}
     arrows = sorted(reduced(pairs))
     rooms = sorted({room for pair in arrows for room in pair})
-    packages = sorted({room.partition("/")[0] for room in rooms})
     lines = ["```mermaid", "flowchart TD"]
-    for package in packages:
-        inside = [room for room in rooms if room.partition("/")[0] == package]
-        if len(inside) > 1:
-            lines.append(f"  subgraph {package}_[ ]")
-        lines += [f'    {_node(room)}["{room}"]' for room in inside]
-        if len(inside) > 1:
-            lines.append("  end")
+    for package in PACKAGES:
+        inside = [f'{_node(room)}["{room}"]' for room in rooms if room.split("/")[0] == package]
+        if package in SPLIT:
+            lines += [f"  subgraph {package}_[ ]", *(f"    {node}" for node in inside), "  end"]
+        else:
+            lines += [f"  {node}" for node in inside]
     lines += [f"  {_node(a)} --> {_node(b)}" for a, b in arrows]
     return "\n".join([*lines, "```", ""])
 
@@ -35,10 +38,23 @@ def _node(room: str) -> str:
     return room.replace("/", "_")
 
 
-def with_picture(text: str) -> str:
-    """The page with the picture of today."""
-    return _PICTURE.sub(lambda found: found[1] + picture() + found[3], text)
+def rooms_table() -> str:
+    """Markdown: every room with the first sentence of its docstring."""
+    lines = ["| room | what lives there |", "|---|---|"]
+    for path in modules(*PACKAGES):
+        name = "/".join(path.parts[:-1])
+        if path.name == "__init__.py" and name == room(path):
+            text = ast.get_docstring(ast.parse(read(path))) or ""
+            first = " ".join(text.split("\n\n")[0].split())
+            lines.append(f"| `{name}` | {first} |")
+    return "\n".join([*lines, ""])
+
+
+def with_blocks(text: str) -> str:
+    """The page with the picture and the table of today."""
+    made = {"picture": picture, "rooms": rooms_table}
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{made[found[2]]()}\n{found[4]}", text)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_picture(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(with_blocks(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

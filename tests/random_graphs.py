@@ -9,23 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from npu.chip.params import ChipParams, load_params
-from npu.model.graph import (
-    Activation,
-    Add,
-    FullyConnected,
-    Gather,
-    Graph,
-    Logistic,
-    Lstm,
-    Mul,
-    Quantization,
-    Quantize,
-    Relu,
-    Relu6,
-    Reshape,
-    Tanh,
-    Tensor,
-)
+from npu.model.activation import Activation
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.binary import Add, Mul
+from npu.model.operators.gather import Gather
+from npu.model.operators.move import Reshape
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.recurrent import Lstm
+from npu.model.operators.rescale import Quantize, Relu, Relu6
+from npu.model.operators.table import Logistic, Tanh
 from npu.twin.memory import BusSchedule, WriteOrder
 
 MAX_WIDTH, MAX_ROWS = 40, 130

@@ -28,11 +28,14 @@ TIMEOUT_S = 3600
 # the chip's own numbers, which a report may repeat.
 MOVES = {
     "clock_mhz",
+    "compile_seconds",
     "image_bytes",
     "lanes",
+    "peak_memory_mib",
     "simulation_real_time_factor",
     "simulation_seconds",
     "threads",
+    "total_seconds",
 }
 
 

@@ -54,7 +54,7 @@ class Stats:
     ----------
     block_bits : the matrix block, without scales.
     directory_bits, run_bits, value_bits, padding_bits : the tile.
-    h0_bits : zeroth-order entropy of all weights, zeros included.
+    entropy_bits : zeroth-order entropy of all weights, zeros included.
     nonzeros, symbols : weights that are not zero, and weights coded, explicit zeros among them.
     """
 
@@ -63,7 +63,7 @@ class Stats:
     run_bits: int
     value_bits: int
     padding_bits: int
-    h0_bits: float
+    entropy_bits: float
     nonzeros: int
     symbols: int
 
@@ -78,9 +78,9 @@ class Stats:
         )
 
     @property
-    def ratio(self) -> float:
+    def over_entropy(self) -> float:
         """Bits over entropy; infinite for a matrix of one value."""
-        return self.total_bits / self.h0_bits if self.h0_bits else float("inf")
+        return self.total_bits / self.entropy_bits if self.entropy_bits else float("inf")
 
 
 def entropy_bits(*matrices: np.ndarray) -> float:
@@ -220,7 +220,7 @@ class Packed:
             run_bits=run_bits,
             value_bits=value_bits,
             padding_bits=(words - front) * WORD_BITS - run_bits - value_bits,
-            h0_bits=entropy_bits(weights),
+            entropy_bits=entropy_bits(weights),
             nonzeros=int(np.count_nonzero(weights)),
             symbols=int(self.symbols_per_slot.sum()),
         )

@@ -3,7 +3,7 @@
 from compiler.model import Model
 from compiler.program import Border
 from npu.errors import ModelError
-from npu.model.graph import Gather
+from npu.model.operators.gather import Gather
 from npu.runtime.header import TransducerInfo
 
 ENCODER, DECODER, JOINER = "encoder", "decoder", "joiner"

@@ -36,7 +36,7 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> La
         "bits_per_weight": layer.compressed_bits / weights,
         "entropy_bits_per_weight": layer.entropy_bits / weights,
         "over_entropy": layer.compressed_bits / layer.entropy_bits if layer.entropy_bits else None,
-        "record_bytes": layer.record_bytes,
+        "row_record_bytes": layer.record_bytes,
         "resident": layer.resident,
         "tiles": layer.tiles,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npu.analysis.results import SpeedReport
-from npu.chip.trace import Retire
+from npu.chip.trace import Retire, first_cycle
 from npu.errors import MachineError
 from npu.runtime.sessions import MachineFactory
 
@@ -53,7 +53,7 @@ class Clocked:
 
 
 @dataclass
-class Difference(Exception):
+class RecordDifference(Exception):
     """Twin and RTL part ways.
 
     Attributes
@@ -71,29 +71,20 @@ class Difference(Exception):
     @property
     def pc(self) -> int:
         """The command: the twin's where the two differ in that."""
-        return self._known.pc
+        known = self.twin or self.rtl
+        assert known is not None, "one side has a record"
+        return known.pc
 
     @property
     def cycle(self) -> int:
         """The first cycle in which the records say different things."""
-        twin, rtl = self.twin, self.rtl
-        if twin is None or rtl is None:
-            return self._known.start
-        if (twin.pc, twin.start) != (rtl.pc, rtl.start):
-            return min(twin.start, rtl.start)
-        return min(twin.end, rtl.end)
+        return first_cycle(self.twin, self.rtl)
 
     @property
     def waves_ps(self) -> int:
         """Where `cycle` is in the waveforms."""
         last = self.cycle if self.rtl is None else self.rtl.end
         return PS_PER_CYCLE * (self.simulated - 1 - (last - self.cycle))
-
-    @property
-    def _known(self) -> Retire:
-        known = self.twin or self.rtl
-        assert known is not None, "one side has a record"
-        return known
 
 
 class Lockstep:
@@ -115,20 +106,21 @@ class Lockstep:
         self._last = retire
 
     def of_rtl(self, retire: Retire, machine: Any) -> None:
-        """The RTL's observer. Raises Difference."""
+        """The RTL's observer. Raises RecordDifference."""
         twin = self._expected.popleft() if self._expected else None
         if twin != retire:
-            raise Difference(twin, retire, machine.simulated_cycles)
+            raise RecordDifference(twin, retire, machine.simulated_cycles)
         self.compared += 1
 
     def stopped(self, machine: Any, error: MachineError | None = None) -> None:
-        """The RTL has come to its end. Raises Difference where the twin had not, or without error.
+        """The RTL has come to its end.
 
-        Raises `error` where the machine could not be made.
+        Raises RecordDifference where the twin had not, or without error, and `error` where the
+        machine could not be made.
         """
         if error is not None and machine is None:
             raise error
         if self._expected or error is not None:
             twin = self._expected[0] if self._expected else self._last
             reason = str(error) if error is not None else "halted"
-            raise Difference(twin, None, machine.simulated_cycles, reason)
+            raise RecordDifference(twin, None, machine.simulated_cycles, reason)

@@ -38,7 +38,7 @@ class LayerReport(TypedDict):
 
     Attributes
     ----------
-    record_bytes : bias, scale and destination of the rows.
+    row_record_bytes : bias, scale and destination of the rows.
     resident : whether it stays in the banks; else it is streamed.
     tiles : in which it is loaded.
     products, cycles, run_cycles, product_utilisation : as `npu.analysis.profile.LayerCycles`,
@@ -55,7 +55,7 @@ class LayerReport(TypedDict):
     bits_per_weight: float
     entropy_bits_per_weight: float
     over_entropy: float | None
-    record_bytes: int
+    row_record_bytes: int
     resident: bool
     tiles: int
     products: NotRequired[int]

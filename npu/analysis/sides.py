@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from npu.analysis.lockstep import Clocked, Difference, Lockstep
+from npu.analysis.lockstep import Clocked, Lockstep, RecordDifference
 from npu.analysis.results import VerifyReport
 from npu.chip.isa import decode_program
 from npu.chip.summary import summary
-from npu.chip.trace import Retire
+from npu.chip.trace import Difference, Retire, first_difference
 from npu.errors import MachineError
 from npu.model.recording import Recording
 from npu.runtime.calls import Inputs, Session, call, open_session
@@ -76,7 +76,7 @@ class Sides:
             for inputs in calls:
                 self._compare_call(inputs)
                 advance(1)
-        except Difference as found:
+        except RecordDifference as found:
             self.difference = _record_difference(self.image, found, self.calls)
         finally:
             if (machine := self.clocks[RTL].machine) is not None:
@@ -99,7 +99,7 @@ class Sides:
         }
 
     def _compare_call(self, inputs: Inputs) -> None:
-        """One call on every engine. Raises lockstep's Difference."""
+        """One call on every engine. Raises RecordDifference."""
         if self.difference is not None:
             return
         answers = {
@@ -150,31 +150,21 @@ class Sides:
             for name in others:
                 found = answers[name].get(key, right[:0])
                 if not np.array_equal(right, found):
-                    self.difference = _output_difference(
-                        self.calls, key, {right_name: right, name: found}
-                    )
+                    # None where only the shapes differ.
+                    place = first_difference(right, found) or Difference(right.size, None, None)
+                    self.difference = {
+                        "kind": "output",
+                        "call": self.calls,
+                        "output": key,
+                        "element": place.index,
+                        right_name: place.left,
+                        name: place.right,
+                    }
                     return
             self.compared[key] = self.compared.get(key, 0) + right.size
 
 
-def _output_difference(number: int, name: str, sides: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The first element that differs, None where one side has no such element."""
-    a, b = (side.reshape(-1) for side in sides.values())
-    common = min(a.size, b.size)
-    index = next(iter(np.flatnonzero(a[:common] != b[:common])), common)
-    return {
-        "kind": "output",
-        "call": number,
-        "output": name,
-        "element": int(index),
-        **{
-            side: int(values[index]) if index < values.size else None
-            for side, values in zip(sides, (a, b), strict=True)
-        },
-    }
-
-
-def _record_difference(image: Image, found: Difference, number: int) -> dict[str, Any]:
+def _record_difference(image: Image, found: RecordDifference, number: int) -> dict[str, Any]:
     return {
         "kind": "record",
         "call": number,

@@ -24,7 +24,16 @@ def layer_label(name: str) -> str:
 def layer_table(layers: list[LayerReport], total: WeightsReport) -> Table:
     """The layers and their total as a table; cycles where they were measured."""
     measured = any("cycles" in layer for layer in layers)
-    columns = ["layer", "shape", "nonzeros", "zeros", "bits/weight", "entropy", "ratio", "weights"]
+    columns = [
+        "layer",
+        "shape",
+        "nonzeros",
+        "zeros",
+        "bits/weight",
+        "entropy",
+        "/ entropy",
+        "weights",
+    ]
     rows = []
     for layer in [*layers, None]:
         figures = total if layer is None else layer

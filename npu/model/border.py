@@ -6,7 +6,7 @@ for every engine.
 
 from npu.errors import ModelError
 from npu.model.graph import Tensor
-from npu.model.quantisation import RescaleParams, requantisation
+from npu.model.operators.rescale import RescaleParams, requantisation
 
 
 def crossing(source: Tensor, target: Tensor, where: str) -> RescaleParams | None:

@@ -71,7 +71,7 @@ def transcribe(
     """
     began = time.perf_counter()
     extractor, samples = speech.extractor(), 0
-    step = extractor.samples_per_call
+    per_call = extractor.samples_per_call
     default = EndRule.of(speech.seconds_per_call)
     rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
     search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
@@ -81,10 +81,10 @@ def transcribe(
         search.accept(extractor.accept(block))
     require_samples(path, samples, extractor.first_call_samples, speech.rate)
     # The calls in which the last sample is heard, and the silence in which the last symbols come.
-    behind = extractor.first_call_samples + step * default.quiet_calls
+    behind = extractor.first_call_samples + per_call * default.quiet_calls
     while search.is_open and behind > 0:
-        search.accept(extractor.accept(np.zeros(step)))
-        behind -= step
+        search.accept(extractor.accept(np.zeros(per_call)))
+        behind -= per_call
     phrases = [_spoken(speech, phrase, samples) for phrase in search.finish()]
     return Heard(phrases, notes, samples, search.calls, time.perf_counter() - began)
 

@@ -1,18 +1,18 @@
 """Sequencer: runs a program, one command after the other, and gives the units their work."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import OPCODES, REGISTERS
+from npu.chip.isa import REGISTERS
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
+from rtl.sequencer.command import Command
 from rtl.sequencer.scalars import ScalarRegisters
-from rtl.shared.commands import COMMAND_BITS, CommandCheck, fields, is_opcode, unit_opcodes
+from rtl.shared.commands import CommandCheck, fields
 from rtl.shared.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
 
-TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 WRITES_REGISTER = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
 ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
 
@@ -99,21 +99,17 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        cmd = Signal(COMMAND_BITS)
-        first = Signal()  # the command's first cycle
-        status, refused = Signal(STATUS_BITS), Signal()  # why it is refused, and whether
-        left = Signal(signed(32))  # rs1
-        right = Signal(signed(32))  # rs2
-        # Decoded in a cycle of its own.
-        is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
-        decode = [signal.eq(is_opcode(cmd, name)) for name, signal in is_.items()]
+        command = Command()
+        registers = self._registers(m, command)
+        external, address = self._arithmetic(m, command)
+        self._offer(m, command, address)
+        check = self._refuse(m, command, external)
+        self._run(m, command, registers, check)
+        return m
 
-        def is_one_of(what: str, names) -> Signal:
-            signal = Signal(name=what)
-            decode.append(signal.eq(is_opcode(cmd, *names)))
-            return signal
-
-        # --- registers ---------------------------------------------------------------------------
+    def _registers(self, m: Module, command: Command) -> ScalarRegisters:
+        """The scalar registers, written by the command or, while none runs, by the host."""
+        cmd = command.cmd
         m.submodules.registers = registers = ScalarRegisters(3)
         m.d.comb += [
             registers.index[0].eq(fields(cmd, "ADD").rs1),
@@ -121,9 +117,9 @@ class Sequencer(wiring.Component):
             registers.index[2].eq(self.host.index),
             self.host.read.eq(registers.value[2]),
         ]
-        value = self.register.value
+        writes = command.is_one_of("writes_register", WRITES_REGISTER)
         m.d.comb += [
-            self.register.en.eq(self.retire & is_one_of("writes_register", WRITES_REGISTER)),
+            self.register.en.eq(self.retire & writes),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         # A cycle later, still before the next command reads.
@@ -131,7 +127,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             late_write.eq(self.register.en),
             late_index.eq(self.register.index),
-            late_value.eq(value),
+            late_value.eq(self.register.value),
         ]
         with m.If(late_write):
             m.d.comb += [
@@ -145,18 +141,21 @@ class Sequencer(wiring.Component):
                 registers.write_index.eq(self.host.index),
                 registers.write_value.eq(self.host.value),
             ]
+        return registers
 
-        # --- arithmetic --------------------------------------------------------------------------
-        immediate = fields(cmd, "ADD").imm
+    def _arithmetic(self, m: Module, command: Command) -> tuple[Value, Signal]:
+        """What a command computes; returns its external address, now and a cycle later."""
+        left, right, taken, is_ = command.left, command.right, command.taken, command.is_
+        value = self.register.value
+        immediate = fields(command.cmd, "ADD").imm
         offset, address = Signal(signed(32)), Signal(32)
         m.submodules.multiplier = multiplier = _Multiplier()
-        external = (left + fields(cmd, "LOAD").ext)[: len(address)]
+        external = (left + fields(command.cmd, "LOAD").ext)[: len(address)]
         m.d.sync += [offset.eq(right + immediate), address.eq(external)]
         m.d.comb += [
             multiplier.a.eq(left),
             multiplier.b.eq(immediate),
         ]
-        taken = Signal()
         with m.If(is_["BEQ"]):
             m.d.comb += taken.eq(left == offset)
         with m.If(is_["BNE"]):
@@ -173,134 +172,12 @@ class Sequencer(wiring.Component):
             m.d.comb += value.eq(self.transfers.result)
         with m.Else():
             m.d.comb += value.eq(self.vector_result)
+        return external, address
 
-        # --- what is refused ---------------------------------------------------------------------
-        outside = Signal()
-        m.submodules.check = check = CommandCheck()
-        m.d.comb += check.cmd.eq(cmd)
-        self._offer(m, cmd, is_, address, right)
-        transfer_status = self._transfer_status(m, cmd, is_, external, decode)
-        is_transfer = is_one_of("is_transfer", unit_opcodes("dma"))
-        refusal = Signal(STATUS_BITS)
-        m.d.sync += [status.eq(refusal), refused.eq(refusal != Status.OK)]
-        with m.If(check.illegal | outside):
-            m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
-        with m.Elif(is_transfer):
-            m.d.comb += refusal.eq(transfer_status)
-
-        # --- control -----------------------------------------------------------------------------
-        def stop(why, where) -> None:
-            m.d.sync += [self.host.error.eq(why), self.host.error_pc.eq(where)]
-            m.next = "IDLE"
-
-        def finish() -> None:
-            m.d.comb += self.retire.eq(1)
-            m.d.sync += self.pc.eq(Mux(taken, fields(cmd, "BEQ").target, self.pc + 1))
-            m.next = "FETCH"
-
-        late = self.transfers.error != Status.OK
-        culprit = self.transfers.error_pc
-        open_tags = (self.transfers.open_tags & fields(cmd, "WAIT").tags).any()
-        tagged = is_one_of("tagged", TAGGED)
-        units = [
-            (port, is_one_of(f"is_{name}", unit_opcodes(name)), busy)
-            for name, port, busy in (
-                ("matvec", self.matvec, self.matvec_busy),
-                ("vector", self.vector, self.vector_busy),
-            )
-        ]
-        m.d.comb += [
-            self.host.running.eq(1),
-            self.program.addr.eq(self.pc),
-            self.program.en.eq(0),
-            self.matvec.cmd.eq(cmd),
-            self.vector.cmd.eq(cmd),
-        ]
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.host.running.eq(0)
-                with m.If(self.host.start & (self.host.error == Status.OK)):
-                    m.d.sync += self.pc.eq(self.host.pc)
-                    m.next = "FETCH"
-            with m.State("FETCH"):
-                m.d.comb += [self.program.en.eq(1), self.fetching.eq(1)]
-                m.d.sync += outside.eq(self.pc >= self.commands)
-                m.next = "DECODE"
-                with m.If(late):
-                    stop(self.transfers.error, culprit)
-            with m.State("DECODE"):
-                m.d.comb += self.fetching.eq(1)
-                m.d.sync += cmd.eq(self.program.data)
-                m.next = "READ"
-            with m.State("READ"):
-                m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
-                m.d.sync += [
-                    *decode,
-                    left.eq(registers.value[0]),
-                    right.eq(registers.value[1]),
-                ]
-                m.next = "CHECK"
-            with m.State("CHECK"):
-                m.d.comb += self.fetching.eq(1)
-                m.d.sync += first.eq(1)
-                m.next = "EXECUTE"
-            with m.State("EXECUTE"):
-                m.d.comb += self.start.eq(first)
-                m.d.sync += first.eq(0)
-                # What starts others is not in the chain below: the opcodes exclude each other.
-                m.d.comb += [
-                    *(port.start.eq(first & mine & ~refused) for port, mine, _ in units),
-                    self.transfers.valid.eq(is_transfer & ~refused),
-                ]
-                with m.If(refused):
-                    m.next = "REFUSED"
-                with m.Elif(is_["HALT"]):
-                    finish()
-                    m.next = "IDLE"
-                with m.Elif(is_["MUL"]):
-                    m.next = "MULTIPLIED"
-                with m.Elif(is_["WAIT"]):
-                    m.d.comb += self.waiting.eq(open_tags)
-                    with m.If(late):
-                        stop(self.transfers.error, culprit)
-                    with m.Elif(~open_tags):
-                        finish()
-                with m.Elif(is_transfer):
-                    m.d.comb += [
-                        self.waiting.eq(~self.transfers.ready),
-                        self.transfer_busy.eq(self.transfers.ready & ~tagged),
-                    ]
-                    with m.If(late):
-                        stop(self.transfers.error, culprit)
-                    with m.Elif(self.transfers.ready):
-                        m.next = "TRANSFER"
-                        with m.If(tagged):
-                            finish()
-                for port, mine, busy in units:
-                    with m.Elif(mine):
-                        m.d.comb += busy.eq(1)
-                        with m.If(port.done):
-                            finish()
-                            with m.If(port.error != Status.OK):
-                                m.d.comb += self.retire.eq(0)
-                                stop(port.error, self.pc)
-                with m.Else():
-                    finish()
-            with m.State("MULTIPLIED"):
-                finish()
-            with m.State("TRANSFER"):
-                m.d.comb += self.transfer_busy.eq(1)
-                with m.If(late):
-                    stop(self.transfers.error, Mux(self.transfers.done, self.pc, culprit))
-                with m.Elif(self.transfers.done):
-                    finish()
-            with m.State("REFUSED"):
-                stop(status, self.pc)
-        return m
-
-    def _offer(self, m: Module, cmd, is_, address, right) -> None:
+    def _offer(self, m: Module, command: Command, address: Signal) -> None:
         """Drive the transfer's payload."""
-        load = fields(cmd, "LOAD")
+        is_ = command.is_
+        load = fields(command.cmd, "LOAD")
         kinds = Signal(3)
         for index, name in enumerate(KINDS):
             with m.If(is_[name]):
@@ -311,19 +188,33 @@ class Sequencer(wiring.Component):
             self.transfers.address.eq(address),
             self.transfers.local.eq(load.sram),
             self.transfers.beats.eq(Mux(one_word, 1, load.beats)),
-            self.transfers.tag.eq(fields(cmd, "LOAD_BANK").tag),
-            self.transfers.word.eq(Mux(is_["STORE_REG"], right, self.pc)),
+            self.transfers.tag.eq(fields(command.cmd, "LOAD_BANK").tag),
+            self.transfers.word.eq(Mux(is_["STORE_REG"], command.right, self.pc)),
         ]
 
-    def _transfer_status(self, m: Module, cmd, is_, external, decode: list) -> Signal:
+    def _refuse(self, m: Module, command: Command, external: Value) -> CommandCheck:
+        """Whether the command is refused, and with which status; `_run` says when to look."""
+        m.submodules.check = check = CommandCheck()
+        m.d.comb += check.cmd.eq(command.cmd)
+        transfer_status = self._transfer_status(m, command, external)
+        refusal = Signal(STATUS_BITS)
+        m.d.sync += [command.status.eq(refusal), command.refused.eq(refusal != Status.OK)]
+        with m.If(check.illegal | command.outside):
+            m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
+        with m.Elif(command.is_transfer):
+            m.d.comb += refusal.eq(transfer_status)
+        return check
+
+    def _transfer_status(self, m: Module, command: Command, external: Value) -> Signal:
         """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
         p = self._params
+        is_ = command.is_
         bus_bits = exact_log2(p.bus_bytes)
-        load = fields(cmd, "LOAD")
+        load = fields(command.cmd, "LOAD")
         one_word = is_["LOAD_REG"] | is_["STORE_REG"]
         misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
         empty, odd, end = Signal(), Signal(), Signal(len(load.beats) + bus_bits + 1)
-        decode += [
+        command.decode += [
             empty.eq(load.beats == 0),
             odd.eq(load.sram[:bus_bits].any()),
             end.eq(load.sram + (load.beats << bus_bits)),
@@ -337,3 +228,124 @@ class Sequencer(wiring.Component):
         with m.Elif(~one_word & (empty | local)):
             m.d.comb += status.eq(Status.ADDRESS)
         return status
+
+    def _run(
+        self,
+        m: Module,
+        command: Command,
+        registers: ScalarRegisters,
+        check: CommandCheck,
+    ) -> None:
+        """One command after the other, until the program ends."""
+        late = self.transfers.error != Status.OK
+        culprit = self.transfers.error_pc
+        m.d.comb += [
+            self.host.running.eq(1),
+            self.program.addr.eq(self.pc),
+            self.program.en.eq(0),
+            self.matvec.cmd.eq(command.cmd),
+            self.vector.cmd.eq(command.cmd),
+        ]
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.host.running.eq(0)
+                with m.If(self.host.start & (self.host.error == Status.OK)):
+                    m.d.sync += self.pc.eq(self.host.pc)
+                    m.next = "FETCH"
+            with m.State("FETCH"):
+                m.d.comb += [self.program.en.eq(1), self.fetching.eq(1)]
+                m.d.sync += command.outside.eq(self.pc >= self.commands)
+                m.next = "DECODE"
+                with m.If(late):
+                    self._stop(m, self.transfers.error, culprit)
+            with m.State("DECODE"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += command.cmd.eq(self.program.data)
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
+                m.d.sync += [
+                    *command.decode,
+                    command.left.eq(registers.value[0]),
+                    command.right.eq(registers.value[1]),
+                ]
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.comb += self.fetching.eq(1)
+                m.d.sync += command.first.eq(1)
+                m.next = "EXECUTE"
+            with m.State("EXECUTE"):
+                self._execute(m, command, late)
+            with m.State("MULTIPLIED"):
+                self._finish(m, command)
+            with m.State("TRANSFER"):
+                m.d.comb += self.transfer_busy.eq(1)
+                with m.If(late):
+                    self._stop(m, self.transfers.error, Mux(self.transfers.done, self.pc, culprit))
+                with m.Elif(self.transfers.done):
+                    self._finish(m, command)
+            with m.State("REFUSED"):
+                self._stop(m, command.status, self.pc)
+
+    def _execute(self, m: Module, command: Command, late: Value) -> None:
+        """The state of a command from S on; some leave it for a state of their own."""
+        first, refused, is_ = command.first, command.refused, command.is_
+        is_transfer, tagged = command.is_transfer, command.tagged
+        culprit = self.transfers.error_pc
+        open_tags = (self.transfers.open_tags & fields(command.cmd, "WAIT").tags).any()
+        units = (
+            (self.matvec, command.is_matvec, self.matvec_busy),
+            (self.vector, command.is_vector, self.vector_busy),
+        )
+        m.d.comb += self.start.eq(first)
+        m.d.sync += first.eq(0)
+        # What starts others is not in the chain below: the opcodes exclude each other.
+        for port, mine, _ in units:
+            m.d.comb += port.start.eq(first & mine & ~refused)
+        m.d.comb += self.transfers.valid.eq(is_transfer & ~refused)
+        with m.If(refused):
+            m.next = "REFUSED"
+        with m.Elif(is_["HALT"]):
+            self._finish(m, command)
+            m.next = "IDLE"
+        with m.Elif(is_["MUL"]):
+            m.next = "MULTIPLIED"
+        with m.Elif(is_["WAIT"]):
+            m.d.comb += self.waiting.eq(open_tags)
+            with m.If(late):
+                self._stop(m, self.transfers.error, culprit)
+            with m.Elif(~open_tags):
+                self._finish(m, command)
+        with m.Elif(is_transfer):
+            m.d.comb += [
+                self.waiting.eq(~self.transfers.ready),
+                self.transfer_busy.eq(self.transfers.ready & ~tagged),
+            ]
+            with m.If(late):
+                self._stop(m, self.transfers.error, culprit)
+            with m.Elif(self.transfers.ready):
+                m.next = "TRANSFER"
+                with m.If(tagged):
+                    self._finish(m, command)
+        for port, mine, busy in units:
+            with m.Elif(mine):
+                m.d.comb += busy.eq(1)
+                with m.If(port.done):
+                    self._finish(m, command)
+                    with m.If(port.error != Status.OK):
+                        m.d.comb += self.retire.eq(0)
+                        self._stop(m, port.error, self.pc)
+        with m.Else():
+            self._finish(m, command)
+
+    def _finish(self, m: Module, command: Command) -> None:
+        """The command's last cycle, E."""
+        m.d.comb += self.retire.eq(1)
+        target = fields(command.cmd, "BEQ").target
+        m.d.sync += self.pc.eq(Mux(command.taken, target, self.pc + 1))
+        m.next = "FETCH"
+
+    def _stop(self, m: Module, why, where) -> None:
+        """The program's last cycle, in error."""
+        m.d.sync += [self.host.error.eq(why), self.host.error_pc.eq(where)]
+        m.next = "IDLE"

@@ -15,7 +15,7 @@ from compiler.allocate import allocate, lifetimes
 from compiler.assembler import Assembler, MemoryMap
 from compiler.codec import entropy_bits
 from compiler.ir import Buffer, ChipModule, Matrix, MatVec, Segment, StoreOutput, Vector
-from compiler.lower import GraphLowering
+from compiler.lowering.site import GraphLowering
 from compiler.tiles import pack_matrix
 from compiler.weights import plan_weights
 from kernels import Interpreter
@@ -23,8 +23,12 @@ from npu.chip.isa import ElementType, decode_program
 from npu.chip.params import ChipParams, load_params
 from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, unpack_block
 from npu.errors import CapacityError, UnsupportedError
-from npu.model.graph import Add, FullyConnected, Graph, Quantization, Relu, Reshape, Tensor
+from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.layer import Layer
+from npu.model.operators.binary import Add
+from npu.model.operators.move import Reshape
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.rescale import Relu
 from npu.runtime.sessions import GraphSession
 from tests.conftest import ROOT
 from tests.tflite_builder import ModelSpec, write

@@ -261,13 +261,13 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
         (" & (opened != p.dma_outstanding)", "", {"outstanding"}),
         ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
         ("bursts.next.eq(ar.valid & ar.ready)", "bursts.next.eq(1)", {"ar_payload_stable"}),
-        ("self.active.eq(1),\n                    aw.valid", "aw.valid", {"reset_is_safe"}),
+        ("self.active.eq(1),\n            aw.valid", "aw.valid", {"reset_is_safe"}),
         # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
         ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", {"data_waits_for_no_address"}),
         ("aw.valid.eq(~addressed)", "aw.valid.eq(~addressed & filled)", ADDRESS_BEHIND_DATA),
         (
-            "now_filled = filled | (sent & w",
-            "now_filled = (sent & w",
+            "now_filled = filled | (turn.sent & w",
+            "now_filled = (turn.sent & w",
             {"one_burst_at_a_time"},
         ),
         ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),

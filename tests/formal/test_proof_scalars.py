@@ -141,11 +141,11 @@ OFFSET = {"value_of_add", "next"}
         ('"LOAD_REG", "VARGMAX")', '"LOAD_REG", "VADD")', {"lemma_writes", "writes"}),
         ('index.eq(fields(cmd, "ADD").rd)', 'index.eq(fields(cmd, "ADD").rs1)', {"index"}),
         ("late_index.eq(self.register.index)", "late_index.eq(0)", {"arrives"}),
-        ("late_value.eq(value)", "late_value.eq(left)", {"arrives"}),
+        ("late_value.eq(self.register.value)", "late_value.eq(command.left)", {"arrives"}),
         ("taken.eq(left < offset)", "taken.eq(left <= offset)", {"next"}),
         ("taken.eq(left >= offset)", "taken.eq(left.as_unsigned() >= offset)", {"next"}),
         ("taken.eq(left != offset)", "taken.eq(left[1:] != offset[1:])", {"next"}),
-        (".target, self.pc + 1", ".target, self.pc + 2", {"next"}),
+        ("target, self.pc + 1", "target, self.pc + 2", {"next"}),
     ],
 )
 def test_faulty_scalars(monkeypatch, old, new, failed):

@@ -23,7 +23,7 @@ WIDE = 24
 UNITS = ("matvec", "vector")
 TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
-LATE = "with m.If(late):\n" + 24 * " " + "stop(self.transfers.error, culprit)\n"
+LATE = "with m.If(late):\n" + 16 * " " + "self._stop(m, self.transfers.error, culprit)\n"
 # Cycles from one retirement to the next while nobody else is waited for.
 PATIENCE = timing.FETCH + timing.DECODE + max(timing.MULTIPLY, timing.REFUSED)
 
@@ -200,7 +200,7 @@ def test_sequencer(monkeypatch):
         (
             "self.host.start & (self.host.error == Status.OK)",
             "self.host.start",
-            {"runs_from_a_start", "error_stops", "stops"},
+            {"runs_from_a_start", "error_stops", "stops", "pc_stays"},
         ),
         (
             "outside.eq(self.pc >= self.commands)",
@@ -209,24 +209,28 @@ def test_sequencer(monkeypatch):
         ),
         ("m.d.comb += self.retire.eq(0)\n", "pass\n", {"error_when_it_stops"}),
         (
-            "stop(port.error, self.pc)",
-            "stop(port.error, culprit)",
+            "self._stop(m, port.error, self.pc)",
+            "self._stop(m, port.error, culprit)",
             {"matvec_fails", "vector_fails"},
         ),
         (
-            LATE + 20 * " " + "with m.Elif(~open_tags):",
+            LATE + 12 * " " + "with m.Elif(~open_tags):",
             "with m.If(~open_tags):",
             {"no_wait_for_a_failed_dma"},
         ),
-        ('& fields(cmd, "WAIT").tags).any()', ").any()", {"never_stuck"}),
+        ('& fields(command.cmd, "WAIT").tags).any()', ").any()", {"never_stuck"}),
         ("with m.Elif(self.transfers.done):", "with m.Elif(0):", {"transfer_ends", "never_stuck"}),
         (
-            "with m.If(tagged):\n                            finish()",
-            "with m.If(0):\n                            finish()",
+            "with m.If(tagged):\n                    self._finish",
+            "with m.If(0):\n                    self._finish",
             {"never_stuck"},
         ),
-        ("m.d.sync += first.eq(1)", "m.d.sync += first.eq(~tagged)", {"starts_in_time"}),
-        ("stop(status, self.pc)", "stop(status, self.pc + 1)", {"refused"}),
+        (
+            "command.first.eq(1)",
+            "command.first.eq(~command.tagged)",
+            {"starts_in_time", "retires_once"},
+        ),
+        ("command.status, self.pc)", "command.status, self.pc + 1)", {"refused"}),
         (
             "registers.write.eq(self.host.write & ~self.host.running)",
             "registers.write.eq(self.host.write & self.host.running)",

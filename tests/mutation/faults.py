@@ -218,8 +218,8 @@ FAULTS = (
     Fault(
         "tag bit: a transfer is counted under its neighbour",
         "dma/dma.py",
-        "leaves = finish & tagged & (head.tag == tag)",
-        "leaves = finish & tagged & (head.tag == tag ^ 1)",
+        "leaves = turn.finish & turn.tagged & (turn.head.tag == tag)",
+        "leaves = turn.finish & turn.tagged & (turn.head.tag == tag ^ 1)",
         ("dma",),
     ),
     Fault(
@@ -275,7 +275,7 @@ FAULTS = (
     Fault(
         "WAIT looks at all tags",
         "sequencer/sequencer.py",
-        '(self.transfers.open_tags & fields(cmd, "WAIT").tags).any()',
+        '(self.transfers.open_tags & fields(command.cmd, "WAIT").tags).any()',
         "self.transfers.open_tags.any()",
         ("sequencer",),
     ),

@@ -76,8 +76,8 @@ TRANSFERS = (
     Fault(
         "a beat with an error is stored",
         "dma/dma.py",
-        "beat.eq(received & ~bad)",
-        "beat.eq(received)",
+        "beat.eq(turn.received & ~turn.bad)",
+        "beat.eq(turn.received)",
         ("dma",),
     ),
     Fault(

@@ -69,7 +69,7 @@ def test_large_matrices_come_close_to_their_entropy():
     for zeros in (0.5, 0.75):
         values = rng.laplace(0, 20, (512, 640)) * (rng.random((512, 640)) >= zeros)
         weights = np.clip(np.rint(values), -128, 127).astype(np.int8)
-        assert compress(weights).stats(16).ratio <= 1.02
+        assert compress(weights).stats(16).over_entropy <= 1.02
 
 
 def test_a_dense_matrix_costs_no_more_than_its_bytes_and_a_header():

@@ -13,7 +13,7 @@ from kernels import Interpreter
 from npu.chip.params import load_params
 from npu.errors import InputError, ModelError
 from npu.model.border import crossing
-from npu.model.quantisation import rescale_table
+from npu.model.operators.rescale import rescale_table
 from npu.model.recording import Recording
 from npu.runtime.host_search import HostSearchSession
 from npu.runtime.image import Image

@@ -2,7 +2,7 @@
 
 import pytest
 
-from npu.analysis.lockstep import Difference, Lockstep
+from npu.analysis.lockstep import Lockstep, RecordDifference
 from npu.chip.trace import Retire
 from npu.errors import MachineError
 
@@ -33,7 +33,7 @@ def lockstep(*twin: Retire) -> Lockstep:
 def test_where_records_part(rtl, cycle, waves_ps):
     compared = lockstep(FIRST, SECOND)
     compared.of_rtl(FIRST, Simulated)
-    with pytest.raises(Difference) as found:
+    with pytest.raises(RecordDifference) as found:
         compared.of_rtl(rtl, Simulated)
     assert (found.value.pc, found.value.cycle) == (1, cycle)
     assert (found.value.waves_ps, compared.compared) == (waves_ps, 1)
@@ -42,15 +42,15 @@ def test_where_records_part(rtl, cycle, waves_ps):
 def test_one_side_ends_before_the_other():
     compared = lockstep(FIRST, SECOND)
     compared.of_rtl(FIRST, Simulated)
-    with pytest.raises(Difference) as found:
+    with pytest.raises(RecordDifference) as found:
         compared.stopped(Simulated)
     assert (found.value.twin, found.value.rtl, found.value.reason) == (SECOND, None, "halted")
     compared = lockstep(FIRST)
     compared.of_rtl(FIRST, Simulated)
     compared.stopped(Simulated)
-    with pytest.raises(Difference) as found:
+    with pytest.raises(RecordDifference) as found:
         compared.of_rtl(SECOND, Simulated)
     assert (found.value.twin, found.value.rtl) == (None, SECOND)
-    with pytest.raises(Difference) as found:
+    with pytest.raises(RecordDifference) as found:
         compared.stopped(Simulated, MachineError("after the end"))
     assert (found.value.twin, found.value.reason) == (FIRST, "after the end")

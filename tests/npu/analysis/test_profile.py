@@ -11,7 +11,8 @@ from npu.analysis.profile import Profile, measure
 from npu.chip.params import Energy, load_params
 from npu.chip.weight_format import BLOCK_HEADER_BYTES
 from npu.errors import CapacityError
-from npu.model.graph import FullyConnected, Graph, Quantization, Tensor
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.product import FullyConnected
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 
@@ -30,7 +31,7 @@ def test_every_cycle_is_seen_once(image):
     assert profile.cycles == counters.cycles
     layers, segments = profile.layers(), profile.segments()
     assert sum(round(n.macs * n.products) for n in layers.values()) == counters.macs
-    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.busy["matvec"]
+    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.matvec_cycles
     assert segments["encoder"].runs == 5
     (dense,) = (layer for layer in layers if str(layer) == "decoder: operator 2 (FULLY_CONNECTED)")
     assert segments["decoder"].runs == layers[dense].products

@@ -37,7 +37,7 @@ def test_fc_wide_meets_its_bars(npu, vectors, out):
     assert main["bytes"] == 640 + 2048  # activations in and out
     assert report["image_bytes"] == out.stat().st_size
     # Everything counted: the file is its weights, rows and program, and a header.
-    counted = layer["compressed_bits"] / 8 + layer["record_bytes"]
+    counted = layer["compressed_bits"] / 8 + layer["row_record_bytes"]
     assert counted < report["image_bytes"] < counted + 8192
 
 

@@ -1,11 +1,11 @@
-"""Sparse int8 matrix (compressed rows) times vectors: the bits of `kernels.dense`, fewer steps."""
+"""Sparse int8 matrix (compressed rows) times vectors: the bits of `dense`, fewer steps."""
 
 import numpy as np
 
-from kernels.dense import DenseMatrix, check_matrix, check_product, folded_bias
+from kernels.engines.dense import DenseMatrix, check_matrix, check_product, folded_bias
 from npu.jit import kernel
 from npu.model.numerics import requantize
-from npu.model.quantisation import MatVecParams
+from npu.model.operators.product import MatVecParams
 
 SPARSE_BELOW = 0.02
 """Density under which skipping zeros beats a processor's vector units. Measured at 768 x 192 and

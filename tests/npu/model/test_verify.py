@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 
 from npu.errors import ModelError
-from npu.model.graph import (
-    Add,
-    FullyConnected,
-    Graph,
-    Quantization,
-    Reshape,
-    Tanh,
-    Tensor,
-    operator_inputs,
-    operator_outputs,
-    verify,
-)
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.binary import Add
+from npu.model.operators.move import Reshape
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.table import Tanh
+from npu.model.references import operator_inputs, operator_outputs
+from npu.model.verify import verify
 
 
 def quantised(scale=0.1, zero_point=0, axis=0):

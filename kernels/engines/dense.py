@@ -4,7 +4,7 @@ import numpy as np
 
 from npu.jit import kernel
 from npu.model.numerics import requantize, wrap_int32
-from npu.model.quantisation import MatVecParams
+from npu.model.operators.product import MatVecParams
 
 
 @kernel

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kernels.dense import check_array
-from kernels.sparse import prepare_matrix
+from kernels.engines.dense import check_array
+from kernels.engines.sparse import prepare_matrix
+from kernels.values import Step, Values
 from npu.jit import kernel
-from npu.model.graph import Graph, Lstm
 from npu.model.numerics import (
     mul_affine,
     saturate,
@@ -13,7 +13,9 @@ from npu.model.numerics import (
     sigmoid_int16,
     tanh_int16,
 )
-from npu.model.quantisation import LstmParams, MatVecParams, MulParams, lstm_params
+from npu.model.operators.binary import MulParams
+from npu.model.operators.product import MatVecParams
+from npu.model.operators.recurrent import Lstm, LstmParams
 
 
 @kernel
@@ -85,31 +87,20 @@ class LstmLayer:
 
     Parameters
     ----------
-    graph, op : the layer's place in a verified graph
-
-    Raises
-    ------
-    ModelError
-        As `npu.model.quantisation.lstm_params`.
+    values : of the graph, for the layer's constants
+    op, params : the layer, and its integer parameters
     """
 
-    def __init__(self, graph: Graph, op: Lstm):
-        params: LstmParams = lstm_params(graph, op)
-
-        def data(index: int) -> np.ndarray:
-            contents = graph.tensors[index].data
-            assert contents is not None
-            return contents
-
-        self.units = graph.tensors[op.output].shape[-1]
+    def __init__(self, values: Values, op: Lstm, params: LstmParams) -> None:
+        self.units = values[op.output].shape[-1]
         biases = np.concatenate(
-            [np.zeros(self.units, np.int32) if b is None else data(b) for b in op.biases]
+            [np.zeros(self.units, np.int32) if b is None else values[b] for b in op.biases]
         )
         self._input = prepare_matrix(
-            np.concatenate([data(w) for w in op.input_weights]), biases, _stacked(params.input)
+            np.concatenate([values[w] for w in op.input_weights]), biases, _stacked(params.input)
         )
         self._recurrent = prepare_matrix(
-            np.concatenate([data(w) for w in op.recurrent_weights]),
+            np.concatenate([values[w] for w in op.recurrent_weights]),
             None,
             _stacked(params.recurrent),
         )
@@ -141,3 +132,14 @@ class LstmLayer:
             self._recurrent.multiply(hidden, self._from_hidden)
             lstm_cell(from_input[t], self._from_hidden[0], *self._constants, cell[0], hidden[0])
             outputs[t] = hidden[0]
+
+
+def prepare(values: Values, op: Lstm, params: LstmParams) -> Step:
+    """A call's sequence through the layer; its states live on in `values`."""
+    layer = LstmLayer(values, op, params)
+    inputs, outputs = values[op.input][0], values[op.output][0]
+    hidden, cell = values[op.hidden_state], values[op.cell_state]
+    return lambda: layer.run(inputs, hidden, cell, outputs)
+
+
+PREPARE = {Lstm: prepare}
