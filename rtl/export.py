@@ -158,7 +158,10 @@ def description(params: ChipParams) -> dict:
             opcode.name: {
                 "code": opcode.code,
                 "summary": opcode.summary,
-                "fields": [vars(field) for field in opcode.fields],
+                "fields": [
+                    {"name": f.name, "lsb": f.lsb, "width": f.width, "signed": f.signed}
+                    for f in opcode.fields
+                ],
             }
             for opcode in isa.OPCODES.values()
         },

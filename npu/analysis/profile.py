@@ -85,9 +85,9 @@ class Profile:
         self._names = [""] * self.image.n_commands
 
     def __call__(self, retire: Retire, machine: Machine) -> None:
-        counters, dma = machine.counters, machine.dma
-        moved = dma.bytes_read + dma.bytes_written
-        seen = (counters.matvec_run_cycles, counters.macs, counters.busy["wait"], moved)
+        c = machine.counters
+        moved = c.bytes_read + c.bytes_written
+        seen = (machine.events.matvec_run_cycles, c.macs, c.wait_cycles, moved)
         run_cycles, macs, wait, n_bytes = (
             now - old for now, old in zip(seen, self._seen, strict=True)
         )

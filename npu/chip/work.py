@@ -11,29 +11,15 @@ halt. A layer's product can be busy while the run is not: of a matrix that is st
 memory, the run waits most of the time.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from operator import add, sub
+from dataclasses import dataclass
 from typing import Self, TypedDict
+
+from npu.chip.counters import Counters, Counts
 
 
 def utilisation(macs: float, cycles: float, lanes: int) -> float:
     """Share of the lanes' cycles that multiply by a nonzero weight; 0 where there are no cycles."""
     return macs / (cycles * lanes) if cycles else 0.0
-
-
-class Counts:
-    """Base of frozen dataclasses of counts: sums, and differences of two snapshots."""
-
-    def __sub__(self, earlier: Self) -> Self:
-        return self._by_field(sub, earlier)
-
-    def __add__(self, other: Self) -> Self:
-        return self._by_field(add, other)
-
-    def _by_field(self, function: Callable[[int, int], int], other: Self) -> Self:
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return type(self)(*(function(getattr(self, n), getattr(other, n)) for n in names))
 
 
 class WorkReport(TypedDict):
@@ -67,6 +53,18 @@ class Work(Counts):
     macs: int
     bytes_read: int
     bytes_written: int
+
+    @classmethod
+    def of(cls, counters: Counters) -> Self:
+        """What the chip's counters say."""
+        return cls(
+            cycles=counters.cycles,
+            matvec_cycles=counters.matvec_cycles,
+            wait_cycles=counters.wait_cycles + counters.dma_cycles,
+            macs=counters.macs,
+            bytes_read=counters.bytes_read,
+            bytes_written=counters.bytes_written,
+        )
 
     def report(self, lanes: int) -> WorkReport:
         """The counts and both utilisations."""

@@ -3,11 +3,13 @@
 import ctypes
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from npu.chip import isa
+from npu.chip.counters import Counters
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.trace import Retire
@@ -16,7 +18,7 @@ from npu.errors import ImageError, MachineError
 from npu.twin.limit import Budget
 from npu.twin.memory import BusSchedule, ExternalMemory
 from rtl import driver
-from rtl.control.registers import BY_NAME, CONTROL, COUNTERS
+from rtl.control.registers import BY_NAME, CONTROL
 from rtl.driver import Interrupt, Pause, Read, Steps, Write
 from rtl.sim import verilate
 
@@ -134,21 +136,13 @@ class RtlMachine:
         return [(value + (1 << 31)) % (1 << 32) - (1 << 31) for value in values]
 
     @property
-    def counters(self) -> dict[str, int]:
-        """The performance counters of `rtl.control.registers.COUNTERS`."""
-        return {name: self.read(name.upper()) for name, _ in COUNTERS}
+    def counters(self) -> Counters:
+        """The performance counters."""
+        return Counters(**{field.name: self.read(field.name.upper()) for field in fields(Counters)})
 
     def work(self) -> Work:
         """What it did since it was made, by its counters."""
-        found = self.counters
-        return Work(
-            cycles=found["cycles"],
-            matvec_cycles=found["matvec_cycles"],
-            wait_cycles=found["wait_cycles"] + found["dma_cycles"],
-            macs=found["macs"],
-            bytes_read=found["bytes_read"],
-            bytes_written=found["bytes_written"],
-        )
+        return Work.of(self.counters)
 
     @property
     def status(self) -> Status:

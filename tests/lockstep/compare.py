@@ -12,7 +12,6 @@ from npu.errors import MachineError
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
 from tests.lockstep.programs import Program, Recipe, build
-from tests.rtl.lockstep import counters
 
 # What a run may take, for programs that do not end by themselves.
 MOST_RECORDS = 2_000
@@ -149,7 +148,7 @@ def _difference(twin: Run, rtl: Run) -> str | None:
             return f"{name} differs at {found.index:#x}"
     for name, a, b in (
         ("registers", twin.machine.registers, rtl.machine.registers),
-        ("counters", counters(twin.machine), rtl.machine.counters),
+        ("counters", twin.machine.counters, rtl.machine.counters),
     ):
         if a != b:
             return f"{name}: twin {a}\nrtl {b}"

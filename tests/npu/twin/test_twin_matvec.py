@@ -26,7 +26,7 @@ from npu.chip.weight_format import (
 from npu.errors import MachineError
 from npu.model.layer import Layer
 from npu.runtime.sessions import GraphSession, TransducerSession
-from npu.twin import matvec
+from npu.twin import matvec, products
 from tests.conftest import ROOT
 from tests.npu.twin.programs import chip, failure, machine, put
 
@@ -130,8 +130,8 @@ def assert_remembered_as_stepped(products, commands, **options):
 
 def counted_steps(monkeypatch):
     """A list that grows with every run of the lanes."""
-    real, calls = matvec.lane.step, []
-    monkeypatch.setattr(matvec.lane, "step", lambda *args: calls.append(1) or real(*args))
+    real, calls = matvec.plan, []
+    monkeypatch.setattr(matvec, "plan", lambda *args: calls.append(1) or real(*args))
     return calls
 
 
@@ -242,7 +242,7 @@ def test_what_is_too_large_to_remember_is_stepped(monkeypatch):
     product = Product(sparse(1))
     commands = [*product.load(), WAIT, product.multiply()]
     expected = trace([product], commands, True)
-    monkeypatch.setattr(matvec, "MAX_PLANNED_WEIGHTS", 30 * 40 - 1)
+    monkeypatch.setattr(products, "MAX_PLANNED_WEIGHTS", 30 * 40 - 1)
     calls = counted_steps(monkeypatch)
     assert trace([product], commands, False) == expected
     assert len(calls) == 3
@@ -455,14 +455,14 @@ def test_cycles_are_the_sum_of_the_parts(rows, columns, per_row):
         timing.prime(p.threads),
     )
     counters = made.counters
-    assert record.end - record.start + 1 == counters.busy["matvec"]
-    assert counters.busy["matvec"] == (
-        timing.MATVEC_START + load + counters.matvec_run_cycles + timing.MATVEC_END
+    assert record.end - record.start + 1 == counters.matvec_cycles
+    assert counters.matvec_cycles == (
+        timing.MATVEC_START + load + made.events.matvec_run_cycles + timing.MATVEC_END
     )
     assert counters.symbols >= counters.macs == np.count_nonzero(product.weights)
     record_bytes = rows * (16 if per_row else 8)
-    assert counters.param_bytes == len(product.packed.block) + record_bytes
-    assert counters.sram_bytes == p.align(columns) + rows
+    assert made.events.param_bytes == len(product.packed.block) + record_bytes
+    assert made.events.sram_bytes == p.align(columns) + rows
 
 
 def test_a_look_up_table_does_not_disturb():

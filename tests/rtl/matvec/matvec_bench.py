@@ -17,8 +17,8 @@ from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
 from npu.model.layer import Layer
+from npu.twin import matvec
 from npu.twin import tile as twin_tile
-from npu.twin.matvec import MatVec as Twin
 from rtl.matvec.matvec import MatVec
 from rtl.shared import interfaces
 
@@ -113,11 +113,13 @@ def make_case(
 
 
 def run_twin(case):
-    """(Work, SRAM afterwards)."""
-    twin, sram = Twin(case.params), case.sram.copy()
-    reads = twin.reads(case.cmd, case.banks, case.param)
-    work, _, _ = twin.step(case.cmd, reads, case.banks, case.param, sram)
-    return work, sram
+    """(Work, MACs gated, SRAM afterwards)."""
+    sram = case.sram.copy()
+    reads = matvec.reads(case.cmd, case.params, case.banks, case.param)
+    room = matvec.Room(len(matvec.target(case.cmd, sram)))
+    plan = matvec.plan(case.cmd, case.params, reads, case.banks, case.param, room)
+    product = matvec.bind(case.cmd, plan, sram)
+    return plan.work, product.run(), sram
 
 
 @dataclass
@@ -233,13 +235,13 @@ class Bench:
 
 def check(case, outcome):
     """The unit equals the twin: cycles, counters, every byte of SRAM, the last write's cycle."""
-    work, sram = run_twin(case)
+    work, gated, sram = run_twin(case)
     assert outcome.status == 0
     assert outcome.cycles == work.cycles
     assert outcome.counted == {
         "symbols": work.symbols,
         "macs": work.macs,
-        "gated": work.gated,
+        "gated": gated,
         "stalled": work.stalled,
     }
     assert np.array_equal(outcome.sram, sram)

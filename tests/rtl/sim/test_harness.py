@@ -143,7 +143,7 @@ def test_sram_that_the_host_sets_is_in_the_chip():
     rtl.sram[:] = np.random.default_rng(0).integers(0, 256, TINY.sram_bytes)
     rtl.run(0)
     assert np.array_equal(rtl.memory.data, rtl.sram)
-    assert rtl.counters["bytes_read"] == 0
+    assert rtl.counters.bytes_read == 0
 
 
 def test_a_transfer_that_outlives_the_program_delays_the_next_start():
