@@ -130,8 +130,7 @@ def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> 
 def image_report(image: Image) -> ImageReport:
     """What an image holds, without running it."""
     header = image.header
-    graph = header.invoke if header.transducer is None else None
-    inputs, outputs = (graph.inputs, graph.outputs) if graph is not None else ((), ())
+    entries = header.entries if header.transducer is None else ()
     return {
         "model": header.model,
         "kind": header.kind,
@@ -146,8 +145,10 @@ def image_report(image: Image) -> ImageReport:
         "memory": memory_report(image),
         "layers": [layer_report(layer, None, image.params.lanes) for layer in header.layers],
         "total": totals(header.layers),
-        "inputs": [tensor.model_dump(mode="json") for tensor in inputs],
-        "outputs": [tensor.model_dump(mode="json") for tensor in outputs],
+        "inputs": [tensor.model_dump(mode="json") for entry in entries for tensor in entry.inputs],
+        "outputs": [
+            tensor.model_dump(mode="json") for entry in entries for tensor in entry.outputs
+        ],
         "transducer": None if header.transducer is None else _transducer_report(header),
         "disassembly": _disassembly(image),
     }

@@ -1,4 +1,4 @@
-"""An image of either kind, call by call: its session, and inputs for it, read or random."""
+"""An image of any kind, call by call: its session, and inputs for it, read or random."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -10,6 +10,7 @@ import numpy as np
 from npu.errors import InputError, ModelError
 from npu.runtime.frontend import speech_of
 from npu.runtime.header import TensorInfo
+from npu.runtime.host_search import HostSearchSession
 from npu.runtime.image import Image
 from npu.runtime.npz import Wanted, read_inputs
 from npu.runtime.sessions import GraphSession, TransducerSession
@@ -21,19 +22,22 @@ SEED = 1
 # A random index where the model states no limit.
 _INDICES = 8
 
-Session = GraphSession | TransducerSession
+Session = GraphSession | TransducerSession | HostSearchSession
 Inputs = list[np.ndarray]
 
 
 def open_session(image: Image, **options: Any) -> Session:
-    """A session for either kind of image; `options` as the sessions take them."""
-    kind = TransducerSession if image.header.kind == "transducer" else GraphSession
-    return kind(image, **options)
+    """A session for any image; `options` as the sessions take them."""
+    info = image.header.transducer
+    if info is None:
+        return GraphSession(image, **options)
+    on_chip = image.header.entry(info.hears).loop is not None
+    return (TransducerSession if on_chip else HostSearchSession)(image, **options)
 
 
 def call(session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """One call; a transducer answers with its tokens, (n,) int32."""
-    if isinstance(session, TransducerSession):
+    if not isinstance(session, GraphSession):
         return [np.array(session.accept(inputs[0][np.newaxis]), np.int32)]
     return session.invoke(inputs)
 

@@ -76,13 +76,15 @@ class HostSearchSession:
 
     Attributes
     ----------
-    session : the chip.
+    session : the chip; image, machine, boot_cycles : its own.
     cycles : of every encoder call so far with the symbols that it emitted, and
         the restart before it if there was one.
     """
 
     def __init__(self, image: Image, **options: Any) -> None:
         self.session = Session(image, **options)
+        self.image, self.machine = image, self.session.machine
+        self.boot_cycles = self.session.boot_cycles
         self._networks = ChipNetworks(self.session)
         info = image.header.transducer
         assert info is not None, "an image with features has a transducer"
@@ -90,6 +92,11 @@ class HostSearchSession:
         self._search = GreedySearch(self._networks, rules)
         self.cycles: list[int] = []
         self._counted = self._networks.cycles
+
+    @property
+    def reset_cycles(self) -> int:
+        """Of the last reset, without the decoder's run on the start symbol."""
+        return self.session.reset_cycles
 
     def reset(self) -> None:
         """Begin an utterance."""

@@ -17,7 +17,7 @@ from npu.chip.isa import COMMAND_BYTES, decode_program
 from npu.chip.params import ChipParams, params_from_dict
 from npu.errors import ImageError, ParamsError
 from npu.files import read_file
-from npu.runtime.header import BOOT, FORMAT, INVOKE, RESET, Entry, Header, TensorInfo
+from npu.runtime.header import BOOT, FORMAT, RESET, Entry, Header, TensorInfo
 
 METADATA_KEY = "zeroskip"
 
@@ -137,10 +137,9 @@ class Image:
         """Every program boots and begins anew; what else it can be asked is its own."""
         entries = self.header.entries
         names = [entry.name for entry in entries]
-        wanted = {BOOT, RESET, *([INVOKE] if self.header.transducer is None else [])}
-        if len(set(names)) != len(names) or not wanted <= set(names):
+        if len(set(names)) != len(names) or not {BOOT, RESET} <= set(names):
             raise ImageError(
-                f"entries are {sorted(names)}, each must be there once, and {sorted(wanted)} too"
+                f"entries are {sorted(names)}, each must be there once, and {BOOT!r} and {RESET!r}"
             )
         for entry in entries:
             if entry.pc >= n_commands:

@@ -91,7 +91,7 @@ FRAMES = ("entries", 2)
 OUTPUTS = [tensor.model_dump(mode="json") for tensor in PLAIN.header.invoke.outputs]
 LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address": 0}}
 
-MISSING = r"each must be there once, and \['boot', 'invoke', 'reset'\] too"
+MISSING = "each must be there once, and 'boot' and 'reset'"
 
 CHECKS = [
     (("format",), 1, "an image of format 1, this version reads 2; compile the model again"),
@@ -127,7 +127,7 @@ CHECKS = [
     (("entries", 0, "pc"), -1, "damaged header: entries.0.pc"),
     (("entries", 1, "name"), "boot", r"entries are \['boot', 'boot', 'invoke'\], each must be"),
     (("entries", 1, "name"), "other", MISSING),
-    (("entries", 2, "name"), "other", MISSING),
+    (("entries", 0, "name"), "other", MISSING),
     (("entries", 1), lambda old: old | {"inputs": OUTPUTS}, "'reset' exchanges tensors"),
     (("entries", 2, "loop"), {"calls": 1, "tokens_address": 0}, "loops over one input, without"),
     (("entries", 2), lambda old: old | LOOP, "kind 'graph' with the loop of a transducer"),
@@ -172,7 +172,7 @@ def test_every_header_check(path, to, message):
         (header_edit("transducer", "blank", to=28), "blank is symbol 28 of 28"),
         (header_edit("transducer", "start", to=28), "start is symbol 28 of 28"),
         (header_edit("transducer", "tokens", to=[]), "blank is symbol 0 of 0"),
-        (header_edit("transducer", to=None), r"entries are .*, and \['boot', 'invoke', 'reset'\]"),
+        (header_edit("transducer", to=None), "kind 'graph' with the loop of a transducer"),
     ],
 )
 def test_every_transducer_check(change, message):
