@@ -14,7 +14,8 @@ from npu import files
 from npu.chip.params import load_params
 from npu.errors import ModelError, NpuError
 from npu.files import open_file, read_file, read_text, write_atomic
-from npu.model.config import load_model_config, load_tokens
+from npu.model.config import load_model_config
+from npu.model.tokens import load_tokens
 from npu.runtime.image import Image
 from npu.runtime.npz import Wanted, read_inputs
 
