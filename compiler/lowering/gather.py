@@ -17,8 +17,8 @@ def lower(site: GraphLowering, op: Gather, params: None) -> None:
         return
     if op.indices not in site.graph.inputs:
         raise site.unsupported("indices must be an input of the model")
+    key = host_input(site.segment.name, op.indices)
     for index in range(count):
-        key = host_input(site.segment.name, op.indices)
         site.add(LoadInput(key, rd=INDEX, element=index))
         site.add(GatherRow(table, INDEX, dst.row(index)))
 
