@@ -42,9 +42,8 @@ def load_tokens(path: str | Path) -> list[str]:
     line_of_id: dict[int, int] = {}
     line_of_symbol: dict[str, int] = {}
     symbol_of_id: dict[int, str] = {}
-    for number, line in enumerate(
-        read_text(Path(path), MAX_BYTES, ModelError).rstrip("\n").split("\n"), start=1
-    ):
+    lines = read_text(Path(path), MAX_BYTES, ModelError).rstrip("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         found = re.fullmatch(r"([^ \t]+)[ \t]+([0-9]{1,9})[ \t]*", line)
         if not found:
             problems.append(f"line {number} must be `symbol id`, not {shown(line)}")
