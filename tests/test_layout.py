@@ -26,7 +26,13 @@ ALLOWED = {
     "npu": {*COMMON, "npu.chip.status"},
     "npu/chip": {*COMMON, "npu.chip"},
     "npu/model": {*COMMON, "npu.model"},
-    "npu/speech": {*COMMON, "npu.model.config", "npu.model.inputs", "npu.speech"},
+    "npu/speech": {
+        *COMMON,
+        "npu.model.config",
+        "npu.model.inputs",
+        "npu.model.tokens",
+        "npu.speech",
+    },
     "npu/twin": {*COMMON, "npu.chip", "npu.model.numerics", "npu.twin"},
     "npu/runtime": {
         *COMMON,

@@ -9,8 +9,9 @@ from compiler.frontends.forms import ONNX
 from npu import zoo
 from npu.errors import ModelError
 from npu.files import read_file
-from npu.model.config import ModelConfig, Tokens, load_model_config
+from npu.model.config import ModelConfig, load_model_config
 from npu.model.graph import Graph, Tensor
+from npu.model.tokens import Tokens
 
 TRANSDUCER_GRAPHS = ("encoder", "decoder", "joiner")
 
