@@ -5,8 +5,9 @@ python -m reports.codec_page
 
 import json
 from pathlib import Path
-from typing import Any
 
+from compiler.bench.results import CodecReport, TotalReport
+from npu.chip.summary import ChipSummary
 from reports.codec_tables import Columns, Rows, few_bits, named, prices, small
 
 PAGE = Path(__file__).with_name("codec.md")
@@ -15,7 +16,7 @@ RUN = Path(__file__).with_name("codec.json")
 PLOTTED, SHAPE = "laplace, ", [512, 640]
 
 
-def page(run: dict[str, Any]) -> str:
+def page(run: CodecReport) -> str:
     """The page as Markdown, from the JSON of `npu bench codec`."""
     lines = [
         "# The weight codec beside its peers",
@@ -70,7 +71,7 @@ def page(run: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _counted(chip: dict[str, Any]) -> str:
+def _counted(chip: ChipSummary) -> str:
     return (
         "Everything is counted: codes, headers, directories, padding, for"
         f" {chip['lanes']} lanes of {chip['threads']} threads. The entropy is that of the"
@@ -82,7 +83,7 @@ def _counted(chip: dict[str, Any]) -> str:
     )
 
 
-def _model(run: dict[str, Any]) -> list[str]:
+def _model(run: CodecReport) -> list[str]:
     """The matrices of the model together, also beside Vela, and a large model."""
     zoo, quick = run["zoo"], run["coders"][1]
     stacked = sum(case["stacked_entropy_bytes"] for case in run["cases"] if case["kind"] == "zoo")
@@ -127,7 +128,7 @@ def _model(run: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _beside_vela(run: dict[str, Any]) -> list[str]:
+def _beside_vela(run: CodecReport) -> list[str]:
     if "Vela" not in run["zoo"]["coders"]:
         return []
     return [
@@ -144,7 +145,7 @@ def _beside_vela(run: dict[str, Any]) -> list[str]:
     ]
 
 
-def _matrices(run: dict[str, Any]) -> list[str]:
+def _matrices(run: CodecReport) -> list[str]:
     names = run["coders"]
     lines = [
         f"| matrix | zeros | entropy | {' | '.join(names)} | {names[0]} / entropy |",
@@ -168,7 +169,7 @@ def _table(columns: Columns, rows: Rows) -> list[str]:
     return lines + [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _beside(name: str, mine: dict[str, float], peer: dict[str, float]) -> str:
+def _beside(name: str, mine: TotalReport, peer: TotalReport) -> str:
     """A row of the table beside Vela."""
     rates = (
         mine["encode_rate"] / peer["encode_rate"],
@@ -179,7 +180,7 @@ def _beside(name: str, mine: dict[str, float], peer: dict[str, float]) -> str:
     return f"| {name} | {smaller:.2%} | {' | '.join(f'{rate:.2f} x' for rate in rates)} |"
 
 
-def figure(run: dict[str, Any], path: Path) -> None:
+def figure(run: CodecReport, path: Path) -> None:
     """Bits per weight, with the entropy, and decode rate over zeros, for one family of matrices."""
     from matplotlib.figure import Figure
 
@@ -204,8 +205,9 @@ def figure(run: dict[str, Any], path: Path) -> None:
         style = {"marker": "o", "markersize": 4, "color": f"C{number}", "label": name}
         style["zorder"] = 20 - number  # ours, which lie on each other, on top
         sizes.plot(zeros, [8 * m["n_bytes"] / weights for m in measured], **style)
-        if all(m["decode_seconds"] for m in measured):
-            rates.plot(zeros, [weights / m["decode_seconds"] / 1e6 for m in measured], **style)
+        seconds = [m["decode_seconds"] for m in measured if m["decode_seconds"]]
+        if len(seconds) == len(measured):
+            rates.plot(zeros, [weights / each / 1e6 for each in seconds], **style)
     sizes.set(ylabel="bits per weight", ylim=(0, 9))
     rates.set(ylabel="decoded, million weights per second, one thread", yscale="log")
     for axes in (sizes, rates):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from compiler.bench.results import CaseReport, CodecReport
 from compiler.codec import CYCLE_BITS
 
 Columns = tuple[str, ...]
 Rows = list[tuple[str, ...]]
 
 
-def few_bits(report: dict[str, Any]) -> tuple[Columns, Rows]:
+def few_bits(report: CodecReport) -> tuple[Columns, Rows]:
     """Every case beside the two ideal Huffman codes, over its entropy; dense ones left out."""
     ours = report["coders"][0]
     rows: Rows = []
@@ -25,7 +24,7 @@ def few_bits(report: dict[str, Any]) -> tuple[Columns, Rows]:
     return columns, rows
 
 
-def prices(report: dict[str, Any]) -> tuple[Columns, Rows]:
+def prices(report: CodecReport) -> tuple[Columns, Rows]:
     """Bytes over entropy and cycles over nonzeros by what a lane's cycle is worth in bits."""
     priced = [case for case in report["cases"] if case["prices"]]
     names = [
@@ -34,16 +33,15 @@ def prices(report: dict[str, Any]) -> tuple[Columns, Rows]:
     ]
     rows: Rows = []
     for case in priced:
-        cells = (
-            f"{p['n_bytes'] / case['entropy_bytes']:.3f}, {p['cycles']:.3f}" for p in case["prices"]
-        )
+        entropy = case["entropy_bytes"]
+        cells = (f"{p['n_bytes'] / entropy:.3f}, {p['cycles']:.3f}" for p in case["prices"] or ())
         rows.append((named(case), f"{case['zeros']:.1%}", *cells))
     if priced:
         rows.append(("mean product", "", *(f"{p['product']:.4f}" for p in report["prices"])))
     return ("bytes / entropy, cycles / nonzeros", "zeros", *names), rows
 
 
-def small(report: dict[str, Any]) -> tuple[Columns, Rows]:
+def small(report: CodecReport) -> tuple[Columns, Rows]:
     """Small matrices on every preset, over Vela's bytes, or without it over the entropy."""
     peer = "Vela" if "Vela" in report["coders"] else None
     rows: Rows = []
@@ -59,6 +57,6 @@ def small(report: dict[str, Any]) -> tuple[Columns, Rows]:
     return ("small matrices", base, *(f"{name}, over it" for name in presets)), rows
 
 
-def named(case: dict[str, Any]) -> str:
+def named(case: CaseReport) -> str:
     """A case's name and shape."""
     return f"{case['name']} ({' x '.join(map(str, case['shape']))})"

@@ -1,7 +1,8 @@
 """Measurements of the compiler's parts beside their peers, as reports.
 
-    cases   the matrices: those of a model, and random ones of many kinds
-    codec   the weight codec on them: bytes with everything counted, and rates of one thread
+    cases    the matrices: those of a model, and random ones of many kinds
+    results  the schema of the report
+    codec    the weight codec on them: bytes with everything counted, and rates of one thread
 
 What is printed and drawn of them is in `reports`.
 """

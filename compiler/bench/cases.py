@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from compiler.bench.results import CaseSummary
 from compiler.codec import entropy_bits
 from compiler.compile import lower
 from compiler.ir import Matrix, MatVec
@@ -51,7 +51,7 @@ class Case:
         """Zeroth-order entropy of the parts, each for itself."""
         return entropy_bits(*self.parts) / 8
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> CaseSummary:
         """What a report says of it."""
         return {
             "name": self.name,

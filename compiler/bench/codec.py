@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from compiler.bench.cases import SEED, Case, synthetic
+from compiler.bench.results import (
+    CaseReport,
+    CodecReport,
+    CoderReport,
+    LargeReport,
+    PriceReport,
+    ProductReport,
+    SumReport,
+    TotalReport,
+)
 from compiler.codec import (
     BYTES_FIRST,
     CYCLE_BITS,
@@ -45,17 +54,7 @@ def packed(case: Case, params: ChipParams, thorough: bool = True) -> tuple[Packe
     return result, pack_block(result.sets, NO_SCALES) + result.tile(params.bus_bytes)
 
 
-@dataclass
-class Measured:
-    """A coder on a case: bytes, and seconds to encode and decode on one thread."""
-
-    n_bytes: int
-    encode_seconds: float | None = None
-    decode_seconds: float | None = None
-    code_seconds: float | None = None  # encode alone, the code sets given
-
-
-def measure(case: Case, params: ChipParams, peers: dict[str, Coder]) -> dict[str, Measured]:
+def measure(case: Case, params: ChipParams, peers: dict[str, Coder]) -> dict[str, CoderReport]:
     """Every coder on a case. Raises ValueError where one does not give the weights back."""
     found = {
         OURS: _measure_ours(case, params, thorough=True),
@@ -64,8 +63,22 @@ def measure(case: Case, params: ChipParams, peers: dict[str, Coder]) -> dict[str
     for name, coder in peers.items():
         found[name] = _measure_peer(name, coder, case)
     for name, size in SIZES.items():
-        found[name] = Measured(sum(size(part) for part in case.parts))
+        found[name] = _measured(sum(size(part) for part in case.parts))
     return found
+
+
+def _measured(
+    n_bytes: int,
+    encode_seconds: float | None = None,
+    decode_seconds: float | None = None,
+    code_seconds: float | None = None,
+) -> CoderReport:
+    return {
+        "n_bytes": n_bytes,
+        "encode_seconds": encode_seconds,
+        "decode_seconds": decode_seconds,
+        "code_seconds": code_seconds,
+    }
 
 
 def _timed(work: Callable[..., Any], *arguments: Any, times: int = 1) -> tuple[float, Any]:
@@ -79,17 +92,17 @@ def _timed(work: Callable[..., Any], *arguments: Any, times: int = 1) -> tuple[f
     return least, result
 
 
-def _measure_ours(case: Case, params: ChipParams, thorough: bool) -> Measured:
+def _measure_ours(case: Case, params: ChipParams, thorough: bool) -> CoderReport:
     encode_seconds, (result, data) = _timed(packed, case, params, thorough, times=TIMES)
     decode_seconds, decoded = _timed(result.decode, times=TIMES)
     if not np.array_equal(decoded, case.weights):
         raise ValueError(f"our codec does not give {case.name} back")
     given = (result.slot_rows, result.lanes, result.threads, result.sets)
     code_seconds, _ = _timed(encode, case.weights, *given, times=TIMES)
-    return Measured(len(data), encode_seconds, decode_seconds, code_seconds)
+    return _measured(len(data), encode_seconds, decode_seconds, code_seconds)
 
 
-def _measure_peer(name: str, coder: Coder, case: Case) -> Measured:
+def _measure_peer(name: str, coder: Coder, case: Case) -> CoderReport:
     n_bytes, encode_total, decode_total = 0, 0.0, 0.0
     for part in case.parts:
         prepared = coder.prepare(part)
@@ -102,17 +115,17 @@ def _measure_peer(name: str, coder: Coder, case: Case) -> Measured:
         n_bytes += len(data)
         encode_total += encode_seconds
         decode_total += decode_seconds
-    return Measured(n_bytes, encode_total, decode_total)
+    return _measured(n_bytes, encode_total, decode_total)
 
 
 def report(
     cases: Sequence[Case], params: ChipParams, advance: Callable[[int], None]
-) -> dict[str, Any]:
+) -> CodecReport:
     """All cases as the JSON of the bench."""
     peers = coders()
     # Compile everything before it is timed.
     measure(synthetic("laplace", "tensor", 0.9, 8), params, {})
-    rows: list[dict[str, Any]] = []
+    rows: list[CaseReport] = []
     for case in cases:
         rows.append(
             {
@@ -121,7 +134,7 @@ def report(
                 "huffman_bytes": {way: n / 8 for way, n in ideal_bits(case.weights).items()},
                 "prices": _priced(case, params) if _few_zeros(case) else None,
                 "presets": _by_preset(case) if case.kind == "small" else None,
-                "coders": {n: vars(m) for n, m in measure(case, params, peers).items()},
+                "coders": measure(case, params, peers),
             }
         )
         advance(1)
@@ -147,9 +160,9 @@ def _by_preset(case: Case) -> dict[str, int]:
     return {name: len(packed(case, load_params(name))[1]) for name in PRESETS}
 
 
-def _priced(case: Case, params: ChipParams) -> list[dict[str, Any]]:
+def _priced(case: Case, params: ChipParams) -> list[PriceReport]:
     """Bytes and cycles over nonzeros by what a cycle is worth in bits."""
-    found = []
+    found: list[PriceReport] = []
     for price in PRICES:
         result = compress(case.weights, params, thorough=False, cycle_bits=price)
         stats = result.stats(params.bus_bytes)
@@ -163,9 +176,9 @@ def _priced(case: Case, params: ChipParams) -> list[dict[str, Any]]:
     return found
 
 
-def _products(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+def _products(rows: list[CaseReport]) -> list[ProductReport]:
     """By price, the mean product of bytes over entropy and cycles over nonzeros."""
-    found = []
+    found: list[ProductReport] = []
     for number, price in enumerate(PRICES):
         priced = [(row["entropy_bytes"], row["prices"][number]) for row in rows if row["prices"]]
         logs = [np.log(p["n_bytes"] / entropy * p["cycles"]) for entropy, p in priced]
@@ -175,21 +188,29 @@ def _products(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     return found
 
 
-def _sum(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
+def _sum(rows: list[CaseReport], names: list[str]) -> SumReport:
     """Bytes of all, over their entropy, and rates in weights per second."""
     weights = sum(int(np.prod(row["shape"])) for row in rows)
     entropy = sum(row["entropy_bytes"] for row in rows)
-    total: dict[str, Any] = {"weights": weights, "entropy_bytes": entropy, "coders": {}}
+    found: dict[str, TotalReport] = {}
     for name in names:
         measured = [row["coders"][name] for row in rows]
-        entry: dict[str, float] = {"n_bytes": sum(m["n_bytes"] for m in measured)}
-        entry["over_entropy"] = entry["n_bytes"] / entropy
-        for what in ("encode", "code", "decode"):
-            seconds = [m[f"{what}_seconds"] for m in measured]
-            if None not in seconds:
-                entry[f"{what}_rate"] = weights / sum(seconds)
-        total["coders"][name] = entry
-    return total
+        n_bytes = sum(each["n_bytes"] for each in measured)
+        entry: TotalReport = {"n_bytes": n_bytes, "over_entropy": n_bytes / entropy}
+        if encode := _all_of(each["encode_seconds"] for each in measured):
+            entry["encode_rate"] = weights / encode
+        if code := _all_of(each["code_seconds"] for each in measured):
+            entry["code_rate"] = weights / code
+        if decode := _all_of(each["decode_seconds"] for each in measured):
+            entry["decode_rate"] = weights / decode
+        found[name] = entry
+    return {"weights": weights, "entropy_bytes": entropy, "coders": found}
+
+
+def _all_of(seconds: Iterable[float | None]) -> float | None:
+    """Their sum, None where one was not measured."""
+    known = list(seconds)
+    return None if None in known else sum(each for each in known if each is not None)
 
 
 def _all_packed(
@@ -198,7 +219,7 @@ def _all_packed(
     return list(pool.map(packed, cases, repeat(params)))
 
 
-def large(params: ChipParams, workers: int) -> dict[str, Any]:
+def large(params: ChipParams, workers: int) -> LargeReport:
     """Compress a model of 45 M parameters on `workers` threads."""
     rng = np.random.default_rng(SEED)
     count, rows, columns = LARGE

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 
+from compiler.bench.results import CodecReport
 from npu.cli._output import table
 from reports.codec_tables import few_bits, named, prices, small
 
 
-def show(report: dict[str, Any], out: Console) -> None:
+def show(report: CodecReport, out: Console) -> None:
     """Print the report."""
     names = report["coders"]
     rows = []
@@ -43,10 +42,9 @@ def show(report: dict[str, Any], out: Console) -> None:
             name,
             f"{entry['n_bytes']:,}",
             f"{entry['over_entropy']:.4f}",
-            *(
-                f"{entry[f'{what}_rate'] / 1e6:,.1f}" if f"{what}_rate" in entry else ""
-                for what in ("encode", "code", "decode")
-            ),
+            _rate(entry.get("encode_rate")),
+            _rate(entry.get("code_rate")),
+            _rate(entry.get("decode_rate")),
         )
         for name, entry in zoo["coders"].items()
     ]
@@ -60,3 +58,8 @@ def show(report: dict[str, Any], out: Console) -> None:
             f"{entry['seconds']:.1f} s, {entry['bytes']:,} bytes",
             markup=False,
         )
+
+
+def _rate(rate: float | None) -> str:
+    """Million weights a second, where it was measured."""
+    return "" if rate is None else f"{rate / 1e6:,.1f}"

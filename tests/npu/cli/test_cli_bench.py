@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from compiler.bench import cases, codec
+from compiler.bench.results import CodecReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
+from tests.schemas import holds
 
 
 def test_twin_against_verilator(npu, small_chip, vectors):
@@ -52,7 +54,7 @@ def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
     monkeypatch.setattr(codec, "synthetic", lambda *_: case)
     ran = npu("bench", "codec", "--json", "-")
     assert ran.status == 0, ran
-    report = json.loads(ran.out)
+    report = holds(ran.out, CodecReport)
     assert report["zoo"]["weights"] == 2400
     ours = report["zoo"]["coders"]["zeroskip"]
     assert ours["n_bytes"] >= 0.9 * report["zoo"]["entropy_bytes"]
