@@ -7,7 +7,7 @@ from npu.chip.isa import OPCODES, Command, command, encode
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.model.layer import CONTROL, Layer
-from npu.runtime.image import Section
+from npu.runtime.header import Section
 
 
 class Assembler:

@@ -180,12 +180,14 @@ class Segment:
 class ChipModule:
     """What `compiler.lowering` produces: segments by name and all buffers.
 
-    `resets`: persistent buffers with the value that starts an utterance.
+    `resets`: persistent buffers with the value that starts an utterance. `hot`: segments whose
+    matrices stay in the banks first, most important first.
     """
 
     segments: dict[str, Segment]
     buffers: list[Buffer]
     resets: list[tuple[Buffer, int]]
+    hot: tuple[str, ...] = ()
 
 
 def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:

@@ -5,22 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.model import TRANSDUCER_GRAPHS, Model
-from kernels import GreedySearch, Interpreter, Recording
+from kernels import Interpreter, Transducer
 from npu.errors import ModelError
+from npu.model.recording import Recording
 from npu.speech.host import Speech
+from npu.speech.search import GreedySearch, SearchRules
 
 
 def search_of(model: Model, recording: Recording | None = None) -> GreedySearch:
     """A transducer's search; `recording` sees its intermediate results."""
-    config = model.config
-    assert config is not None, "a transducer"
-    return GreedySearch(
-        *(model.graphs[role] for role in TRANSDUCER_GRAPHS),
-        blank=config.blank_id,
-        start=config.start_id,
-        max_symbols_per_frame=config.max_symbols_per_frame,
-        recording=recording,
-    )
+    assert model.config is not None, "a transducer"
+    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
+    networks = Transducer(encoder, decoder, joiner, recording)
+    return GreedySearch(networks, SearchRules.of(model.config))
 
 
 def speech_of(model: Model) -> Speech:
@@ -59,7 +56,6 @@ class Reference:
         if isinstance(self._engine, Interpreter):
             return self._engine.invoke(list(inputs)), {}
         tokens = np.array(self._engine.accept(inputs[0][np.newaxis]), np.int32)
-        vectors = {name: list(found) for name, found in vars(self._saw).items()}
-        self._saw.encoder_out.clear()
-        self._saw.logits.clear()
+        vectors = dict(self._saw.vectors)
+        self._saw.clear()
         return [tokens], vectors

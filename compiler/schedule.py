@@ -14,14 +14,13 @@ from compiler.ir import (
     StoreOutput,
     Vector,
 )
+from compiler.registers import FEATURES, SCRATCH
 from compiler.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, TAGS
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer
-from npu.runtime.image import TensorInfo
+from npu.runtime.header import TensorInfo
 
-# Scalar registers of a program. The host sets CALLS and reads TOKENS.
-CALLS, FEATURES, TOKENS, EMITTED, SYMBOL, SCRATCH, RUNNING, WORD = 1, 2, 3, 4, 5, 6, 7, 8
 BOOT_TAG = TAGS - 1
 BOOT, RESET = Layer("", "boot"), Layer("", "reset")
 
@@ -112,7 +111,8 @@ class Scheduler:
         self._load_bank(tile, self.plan.stream_banks[half], half, layer)
         beats = self.params.align(len(tile.tile.records)) // self.params.bus_bytes
         self.assembler.emit(
-            *("LOAD_PARAM", layer),
+            "LOAD_PARAM",
+            layer,
             ext=tile.external_records,
             param=self.plan.stream_records[half],
             beats=beats,
@@ -121,7 +121,8 @@ class Scheduler:
 
     def _matvec(self, op: MatVec, bank: int, records: int) -> None:
         self.assembler.emit(
-            *("MATVEC", op.matrix.layer),
+            "MATVEC",
+            op.matrix.layer,
             dst=op.dst.address,
             columns=op.matrix.weights.shape[1],
             a=op.src.address,
@@ -159,7 +160,8 @@ class Scheduler:
             case LoadInput(dst=Buffer() as dst):
                 base = FEATURES if op.tensor in self.relative else 0
                 asm.emit(
-                    *("LOAD", layer),
+                    "LOAD",
+                    layer,
                     rs1=base,
                     ext=self.tensors[op.tensor].address,
                     sram=dst.address,
@@ -170,7 +172,8 @@ class Scheduler:
                 asm.emit("LOAD_REG", layer, rd=op.rd, ext=address)
             case StoreOutput():
                 asm.emit(
-                    *("STORE", layer),
+                    "STORE",
+                    layer,
                     ext=self.tensors[op.tensor].address,
                     sram=op.src.address,
                     beats=op.src.n_bytes // p.bus_bytes,
@@ -179,7 +182,8 @@ class Scheduler:
                 stride = p.align(op.dst.n)
                 asm.emit("MUL", layer, rd=SCRATCH, rs1=op.register, imm=stride)
                 asm.emit(
-                    *("LOAD", layer),
+                    "LOAD",
+                    layer,
                     rs1=SCRATCH,
                     ext=self._table_address(op.table),
                     sram=op.dst.address,

@@ -15,9 +15,6 @@ from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import CapacityError
 
-# Segments whose matrices stay in the banks first: they run several times per encoder call.
-HOT_SEGMENTS = ("joiner", "decoder")
-
 
 @dataclass(eq=False)
 class PlacedTile:
@@ -95,7 +92,7 @@ def check_weights(module: ChipModule, params: ChipParams) -> None:
 
 def _weights_of(module: ChipModule) -> tuple[list[Matrix], list[bytes]]:
     """The matrices in order of priority, and the look-up tables."""
-    segments = [*HOT_SEGMENTS, *(s for s in module.segments if s not in HOT_SEGMENTS)]
+    segments = [*module.hot, *(s for s in module.segments if s not in module.hot)]
     matrices: list[Matrix] = []
     tables: list[bytes] = []
     for name in segments:

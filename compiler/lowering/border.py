@@ -5,21 +5,20 @@ from dataclasses import replace
 from compiler.ir import Buffer, Vector
 from compiler.lowering.rescale import rescale_fields
 from compiler.lowering.site import GraphLowering
-from npu.model.graph import Quantization
+from npu.model.border import crossing
+from npu.model.graph import Tensor
 from npu.model.layer import Layer
-from npu.model.operators.rescale import requantisation
 
 
-def cross_border(lowering: GraphLowering, index: int, wanted: Quantization, where: str) -> Buffer:
-    """The tensor under another int8 quantisation, by TFLM's QUANTIZE if it differs."""
+def cross_border(lowering: GraphLowering, index: int, target: Tensor, where: str) -> Buffer:
+    """The tensor in the quantisation of a graph's input, by TFLM's QUANTIZE if it differs."""
     source = lowering.buffer(index)
-    own = lowering.graph.tensors[index].quantization
-    assert own is not None
-    if own.same_as(wanted):
+    rescale = crossing(lowering.graph.tensors[index], target, where)
+    if rescale is None:
         return source
     dst = replace(source, name=f"{where}: requantised", persistent=False, address=-1)
     lowering.buffers.append(dst)
-    fields = rescale_fields(requantisation(own, wanted, where))
+    fields = rescale_fields(rescale)
     lowering.segment.add(
         Vector("VRESCALE", source.whole().n, dst.whole(), source.whole(), fields=fields),
         Layer(lowering.segment.name, where),

@@ -1,8 +1,9 @@
 """Rows of a constant table: each is loaded from external memory, by an index in a register."""
 
 from compiler.ir import GatherRow, LoadInput
-from compiler.lowering.host import INDEX_REGISTER, host_input
+from compiler.lowering.host import host_input
 from compiler.lowering.site import GraphLowering
+from compiler.registers import INDEX
 from npu.model.operators.gather import Gather
 
 
@@ -17,8 +18,9 @@ def lower(site: GraphLowering, op: Gather, params: None) -> None:
     if op.indices not in site.graph.inputs:
         raise site.unsupported("indices must be an input of the model")
     for index in range(count):
-        site.add(LoadInput(host_input(op.indices), rd=INDEX_REGISTER, element=index))
-        site.add(GatherRow(table, INDEX_REGISTER, dst.row(index)))
+        key = host_input(site.segment.name, op.indices)
+        site.add(LoadInput(key, rd=INDEX, element=index))
+        site.add(GatherRow(table, INDEX, dst.row(index)))
 
 
 LOWER = {Gather: lower}

@@ -56,7 +56,7 @@ class GraphLowering:
             if index not in self._placed and graph.tensors[index].dtype == "int8":
                 self._layer = "input"
                 buffer = self.new(index)
-                self.add(LoadInput(host_input(index), buffer))
+                self.add(LoadInput(host_input(segment.name, index), buffer))
         for op, parameters in zip(graph.operators, integer_parameters(graph), strict=True):
             self._layer = op.name
             LOWER.find(type(op), place(graph, op))(self, op, parameters)

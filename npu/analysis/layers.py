@@ -1,5 +1,7 @@
 """What an image holds, as reports: its weight matrices, its memories, its segments."""
 
+from typing import Any
+
 import numpy as np
 
 from npu.analysis.profile import LayerCycles, Measurement
@@ -15,7 +17,9 @@ from npu.analysis.results import (
 from npu.chip.isa import decode_program
 from npu.chip.summary import summary
 from npu.chip.work import utilisation
-from npu.runtime.image import Image, LayerInfo
+from npu.runtime.header import Header, LayerInfo
+from npu.runtime.host_interface import CALL_SHIFT
+from npu.runtime.image import Image
 from npu.twin.tile import deal
 
 
@@ -126,13 +130,14 @@ def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> 
 def image_report(image: Image) -> ImageReport:
     """What an image holds, without running it."""
     header = image.header
+    entries = header.entries if header.transducer is None else ()
     return {
         "model": header.model,
         "kind": header.kind,
         "format": header.format,
         "chip": header.chip,
         "sources": header.sources,
-        "entries": header.entries,
+        "entries": {entry.name: entry.pc for entry in header.entries},
         "sections": [
             {**section.model_dump(mode="json"), "crc": "ok"} for section in header.sections
         ],
@@ -140,12 +145,23 @@ def image_report(image: Image) -> ImageReport:
         "memory": memory_report(image),
         "layers": [layer_report(layer, None, image.params.lanes) for layer in header.layers],
         "total": totals(header.layers),
-        "inputs": [tensor.model_dump(mode="json") for tensor in header.inputs],
-        "outputs": [tensor.model_dump(mode="json") for tensor in header.outputs],
-        "transducer": (
-            None if header.transducer is None else header.transducer.model_dump(mode="json")
-        ),
+        "inputs": [tensor.model_dump(mode="json") for entry in entries for tensor in entry.inputs],
+        "outputs": [
+            tensor.model_dump(mode="json") for entry in entries for tensor in entry.outputs
+        ],
+        "transducer": None if header.transducer is None else _transducer_report(header),
         "disassembly": _disassembly(image),
+    }
+
+
+def _transducer_report(header: Header) -> dict[str, Any]:
+    assert header.transducer is not None
+    loop = header.entry(header.transducer.hears).loop
+    return {
+        **header.transducer.model_dump(mode="json"),
+        **(loop.model_dump(mode="json") if loop is not None else {}),
+        "features": header.features.model_dump(mode="json"),
+        "call_shift": CALL_SHIFT,
     }
 
 
@@ -157,7 +173,7 @@ def _disassembly(image: Image) -> list[Line]:
         target = command_.values.get("target")
         if target is not None:
             labels[target] = f"L{target}"
-    labels.update({pc: name for name, pc in image.header.entries.items()})
+    labels.update({entry.pc: entry.name for entry in image.header.entries})
     header = image.header
     return [
         {

@@ -9,7 +9,8 @@ from npu.chip.timing import DECODE, FETCH
 from npu.chip.trace import Retire
 from npu.chip.weight_format import WORD_BITS
 from npu.model.layer import CONTROL, Layer
-from npu.runtime.image import Image, TensorInfo
+from npu.runtime.header import TensorInfo
+from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
 
@@ -197,12 +198,12 @@ def measure(image: Image) -> Measurement:
         session = TransducerSession(image, observer=profile)
         layers, segments = profile.layers(), profile.segments()
         profile.clear()
-        session.accept(_zeros(image.header.transducer.features))
+        session.accept(_zeros(image.header.features))
     else:
         session = GraphSession(image, observer=profile)
         layers, segments = {}, {}
         profile.clear()
-        session.invoke([_zeros(tensor) for tensor in image.header.inputs])
+        session.invoke([_zeros(tensor) for tensor in image.header.invoke.inputs])
     return Measurement(
         session.boot_cycles,
         session.reset_cycles,

@@ -12,6 +12,7 @@ from npu.analysis.results import Compared, DemoReport, Features, UtteranceReport
 from npu.analysis.streaming import ChipUse, stream_report
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
+from npu.model.recording import Recording
 from npu.runtime.image import Image
 from npu.speech.host import Speech
 from npu.speech.phrases import Engine
@@ -23,10 +24,10 @@ COMPARED = ("encoder_out", "logits", "tokens")
 
 @dataclass(frozen=True)
 class Watched:
-    """An engine, and the vectors that it is seen to make, by the names of COMPARED."""
+    """An engine, and the recording of the vectors that it makes, by the names of COMPARED."""
 
     engine: Engine
-    vectors: Mapping[str, list[np.ndarray]]
+    recording: Recording
 
 
 class Proof:
@@ -47,11 +48,10 @@ class Proof:
         """One utterance: what was recorded, and (calls, frames, features) int8."""
         answers: dict[str, dict[str, Any]] = {}
         for name, watched in self._engines.items():
-            for vectors in watched.vectors.values():
-                vectors.clear()
+            watched.recording.clear()
             watched.engine.reset()
             tokens = np.array(list(chain(*watched.engine.accept_calls(features))), np.int64)
-            answers[name] = {"tokens": tokens, **watched.vectors}
+            answers[name] = {"tokens": tokens, **watched.recording.vectors}
         for key, right in recorded.items():
             found = self.report[key]
             found["compared"] += right.size

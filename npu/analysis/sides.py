@@ -13,10 +13,11 @@ from npu.chip.isa import decode_program
 from npu.chip.summary import summary
 from npu.chip.trace import Difference, Retire, first_difference
 from npu.errors import MachineError
+from npu.model.recording import Recording
 from npu.runtime.calls import Inputs, Session, call, open_session
 from npu.runtime.image import Image
 from npu.runtime.npz import named
-from npu.runtime.sessions import MachineFactory, Recording
+from npu.runtime.sessions import MachineFactory
 
 TWIN, RTL = "twin", "rtl"
 
@@ -121,9 +122,9 @@ class Sides:
 
     def _call(self, name: str, inputs: Inputs, answers: dict[str, Any]) -> None:
         outputs = call(self.sessions[name], inputs)
-        vectors = self.recordings[name].vectors
-        answers[name] = self._named(outputs, vectors)
-        vectors.clear()
+        recording = self.recordings[name]
+        answers[name] = self._named(outputs, recording.vectors)
+        recording.clear()
 
     def _named(
         self, outputs: list[np.ndarray], vectors: dict[str, list[np.ndarray]]

@@ -14,8 +14,9 @@ from npu.analysis.results import FileReport, StreamReport, TranscribeReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.chip.work import Work
+from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import MachineFactory, Observer, Recording, TransducerSession
+from npu.runtime.sessions import MachineFactory, Observer, TransducerSession
 from npu.speech.host import Speech
 from npu.speech.transcribe import Heard
 from npu.twin.machine import Machine

@@ -11,7 +11,6 @@ import numpy as np
 
 from compiler import Model, load_model
 from compiler.reference import search_of
-from kernels import Recording as KernelRecording
 from npu import zoo
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.proof import COMPARED, Proof, Utterance, Watched, demo_report, differences
@@ -21,9 +20,9 @@ from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip
 from npu.cli._options import chip_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.model.recording import Recording
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
-from npu.runtime.sessions import Recording
 from npu.speech.host import Speech
 from npu.speech.transcribe import transcribe
 
@@ -75,10 +74,10 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
 
 def _proof(model: Model, image: Image) -> Proof:
     """Kernels and twin, both watched."""
-    kernels_saw, twin_saw = KernelRecording(), Recording()
+    kernels_saw, twin_saw = Recording(), Recording()
     return Proof(
-        kernels=Watched(search_of(model, kernels_saw), vars(kernels_saw)),
-        twin=Watched(OnTwin(image, twin_saw), twin_saw.vectors),
+        kernels=Watched(search_of(model, kernels_saw), kernels_saw),
+        twin=Watched(OnTwin(image, twin_saw), twin_saw),
     )
 
 

@@ -20,7 +20,8 @@ from npu.chip.weight_format import (
     ROW_DTYPE,
     WORD_BITS,
 )
-from npu.runtime.image import Image, LayerInfo
+from npu.runtime.header import LayerInfo
+from npu.runtime.image import Image
 from npu.twin.limit import Budget
 
 MOST_CYCLES = 1 << 32

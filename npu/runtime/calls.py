@@ -1,4 +1,4 @@
-"""An image of either kind, call by call: its session, and inputs for it, read or random."""
+"""An image of any kind, call by call: its session, and inputs for it, read or random."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -9,7 +9,9 @@ import numpy as np
 
 from npu.errors import InputError, ModelError
 from npu.runtime.frontend import speech_of
-from npu.runtime.image import Image, TensorInfo
+from npu.runtime.header import TensorInfo
+from npu.runtime.host_search import HostSearchSession
+from npu.runtime.image import Image
 from npu.runtime.npz import Wanted, read_inputs
 from npu.runtime.sessions import GraphSession, TransducerSession
 
@@ -20,26 +22,29 @@ SEED = 1
 # A random index where the model states no limit.
 _INDICES = 8
 
-Session = GraphSession | TransducerSession
+Session = GraphSession | TransducerSession | HostSearchSession
 Inputs = list[np.ndarray]
 
 
 def open_session(image: Image, **options: Any) -> Session:
-    """A session for either kind of image; `options` as the sessions take them."""
-    kind = TransducerSession if image.header.kind == "transducer" else GraphSession
-    return kind(image, **options)
+    """A session for any image; `options` as the sessions take them."""
+    info = image.header.transducer
+    if info is None:
+        return GraphSession(image, **options)
+    on_chip = image.header.entry(info.hears).loop is not None
+    return (TransducerSession if on_chip else HostSearchSession)(image, **options)
 
 
 def call(session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """One call; a transducer answers with its tokens, (n,) int32."""
-    if isinstance(session, TransducerSession):
+    if not isinstance(session, GraphSession):
         return [np.array(session.accept(inputs[0][np.newaxis]), np.int32)]
     return session.invoke(inputs)
 
 
 def wanted_of(image: Image) -> list[Wanted]:
     """The inputs of a call of a single graph."""
-    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.inputs]
+    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.invoke.inputs]
 
 
 def calls_of(
@@ -72,9 +77,9 @@ def _random(image: Image, calls: int) -> Iterator[Inputs]:
     info = image.header.transducer
     for _ in range(calls):
         if info is not None:
-            yield [rng.integers(-128, 128, info.features.shape[1:], np.int8)]
+            yield [rng.integers(-128, 128, image.header.features.shape[1:], np.int8)]
         else:
-            yield [_random_tensor(rng, tensor) for tensor in image.header.inputs]
+            yield [_random_tensor(rng, tensor) for tensor in image.header.invoke.inputs]
 
 
 def _random_tensor(rng: np.random.Generator, tensor: TensorInfo) -> np.ndarray:

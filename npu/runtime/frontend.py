@@ -22,7 +22,7 @@ def speech_of(image: Image) -> Speech:
         raise ImageError(
             f"{header.model}: damaged header: transducer.config.{key}; compile the model again"
         ) from error
-    features, frontend = info.features, config.frontend
+    features, frontend = header.features, config.frontend
     shape = (1, config.encoder.frames_per_call, frontend.mel.bins * frontend.stack)
     if features.shape != shape or features.scale is None:
         raise ImageError(

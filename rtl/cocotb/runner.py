@@ -66,7 +66,7 @@ def random_inputs(image: Image, path: Path) -> None:
     """Write inputs for one call, always the same."""
     rng = np.random.default_rng(SEED)
     inputs: dict[str, Any] = {}
-    for index, tensor in enumerate(image.header.inputs):
+    for index, tensor in enumerate(image.header.invoke.inputs):
         low, high = (0, tensor.index_limit) if tensor.index_limit else (-128, 128)
         inputs[f"input{index}"] = rng.integers(low, high, (1, *tensor.shape)).astype(tensor.dtype)
     np.savez(path, **inputs)

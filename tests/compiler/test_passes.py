@@ -273,7 +273,7 @@ def test_what_the_chip_cannot_do_is_refused_by_name():
 def test_tiles_load_two_ahead_of_their_products():
     image = compile_model(load_model(VECTORS / "lstm_320.tflite"), load_params("tiny"))
     assert sum(layer.tiles for layer in image.header.layers if not layer.resident) > 10
-    program = decode_program(image.program)[image.header.entries["invoke"] :]
+    program = decode_program(image.program)[image.header.invoke.pc :]
     halves = {cmd.bank: cmd.tag for cmd in program if cmd.opcode.name == "LOAD_BANK"}
     assert sorted(halves.values()) == [0, 1]
     events = []

@@ -104,7 +104,7 @@ def test_zeros_cost_as_much_as_other_operands(images):
         session.invoke(
             tuple(
                 np.full(x.shape, x.zero_point if value is None else value, np.int8)
-                for x in image.header.inputs
+                for x in image.header.invoke.inputs
             )
         )
         done = Activity.of(session.machine, 0) - before

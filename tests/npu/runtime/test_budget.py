@@ -31,7 +31,7 @@ def image_of(name: str, chip: str = "tiny") -> Image:
 def replaced(image: Image, entry: str, *program: bytes) -> Image:
     """The image with other commands at an entry."""
     raw = bytearray(image.program)
-    at = image.header.entries[entry] * COMMAND_BYTES
+    at = image.header.entry(entry).pc * COMMAND_BYTES
     new = b"".join(program)
     raw[at : at + len(new)] = new
     header = image.header.model_copy(update={"program_crc32": zlib.crc32(bytes(raw))})
@@ -43,7 +43,7 @@ def random_inputs(image: Image, rng: np.random.Generator) -> list[np.ndarray]:
         rng.integers(0, tensor.index_limit or 2, tensor.shape, np.int32)
         if tensor.dtype == "int32"
         else rng.integers(-128, 128, tensor.shape, np.int8)
-        for tensor in image.header.inputs
+        for tensor in image.header.invoke.inputs
     ]
 
 
@@ -73,7 +73,7 @@ def test_the_zoo_fits_its_budget_though_every_call_emits_all_it_may():
 @pytest.mark.parametrize("entry", ["boot", "reset", "invoke"])
 def test_a_program_that_does_not_end_is_stopped(entry):
     image = image_of("joint")
-    here = image.header.entries[entry]
+    here = image.header.entry(entry).pc
     image = replaced(image, entry, encode(command("BEQ", target=here)))
     began = time.perf_counter()
     with pytest.raises(MachineError, match=r"no HALT within [0-9,]+ cycles or [0-9,]+ commands"):
@@ -87,7 +87,7 @@ def test_a_product_is_stopped_inside_its_command(step):
     image = image_of("fc_relu")
     seen = []
     session = GraphSession(image, observer=lambda retire, _: seen.append(retire), step=step)
-    twin, entry = session.machine, image.header.entries["invoke"]
+    twin, entry = session.machine, image.header.invoke.pc
     session.invoke(random_inputs(image, np.random.default_rng(1)))
     needed = session.cycles[0]
     product = next(retire for retire in seen if retire.name == "MATVEC")
@@ -144,7 +144,7 @@ def test_the_command_line_stops_and_can_be_told_to_go_on(refused, npu, tmp_path,
     )
     for most in (100_000, 1 << 62):
         assert npu(*args, "--max-cycles", most).status == 0
-    here = image.header.entries["invoke"]
+    here = image.header.invoke.pc
     path.write_bytes(replaced(image, "invoke", encode(command("BEQ", target=here))).to_bytes())
     refused(
         *args, match="no HALT within .* can need; if it is right, raise the limit with --max-cycles"

@@ -141,7 +141,7 @@ def counted_steps(monkeypatch):
 def test_models_remembered_as_stepped(name, chip_name):
     image = compile_model(load_model(VECTORS / f"{name}.tflite"), load_params(chip_name))
     recorded = np.load(VECTORS / f"{name}.npz")
-    inputs = [recorded[f"input{i}"] for i in range(len(image.header.inputs))]
+    inputs = [recorded[f"input{i}"] for i in range(len(image.header.invoke.inputs))]
     traces = []
     for step in (False, True):
         records = []

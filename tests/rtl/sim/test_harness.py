@@ -78,10 +78,10 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
     """An utterance and the beginning of another, several calls a start, states reset between."""
     folder = zoo / "commands_rnnt"
     image = compile_model(load_model(folder), TINY)
-    info = image.header.transducer
+    taken = image.header.features
     utterances = sorted((folder / "utterances").glob("*.npz"))[:2]
     recorded = [np.load(path) for path in utterances]
-    first, second = (r["features"].reshape(-1, *info.features.shape[1:]) for r in recorded)
+    first, second = (r["features"].reshape(-1, *taken.shape[1:]) for r in recorded)
     runs = []
     for machine in (Machine, RtlMachine):
         run = Run()
@@ -89,9 +89,7 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        search = PhraseSearch(
-            session, EndRule.of(0.06), info.features.scale, info.features.zero_point
-        )
+        search = PhraseSearch(session, EndRule.of(0.06), taken.scale, taken.zero_point)
         search.accept(np.concatenate([first, second[:10]]))
         phrases = search.finish()
         run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from compiler.frontends import read_tflite
-from kernels import GreedySearch, Recording
+from kernels import Transducer
 from npu import zoo as model_zoo
 from npu.errors import InputError, ModelError
 from npu.model.graph import Graph, Quantization
+from npu.model.recording import Recording
+from npu.speech.search import GreedySearch, SearchRules
 
 FOLDER = model_zoo.path("commands_rnnt")
+RULES = SearchRules(blank=0, start=0, max_symbols_per_frame=6)
 UTTERANCES = sorted(p.stem for p in (FOLDER / "utterances").glob("*.npz"))
 
 
@@ -27,7 +30,7 @@ def recording():
 
 @pytest.fixture(scope="module")
 def search(graphs, recording):
-    return GreedySearch(*graphs, max_symbols_per_frame=6, recording=recording)
+    return GreedySearch(Transducer(*graphs, recording), RULES)
 
 
 def test_there_are_thirteen():
@@ -36,13 +39,13 @@ def test_there_are_thirteen():
 
 @pytest.mark.parametrize("name", UTTERANCES)
 def test_utterance(search, recording, name):
-    recording.encoder_out.clear()
-    recording.logits.clear()
+    recording.clear()
     search.reset()
     with np.load(FOLDER / "utterances" / f"{name}.npz") as expected:
         tokens = search.accept(expected["features"])
-        np.testing.assert_array_equal(np.array(recording.encoder_out), expected["encoder_out"])
-        np.testing.assert_array_equal(np.array(recording.logits), expected["logits"])
+        for key, vectors in recording.vectors.items():
+            np.testing.assert_array_equal(np.array(vectors), expected[key])
+        assert list(recording.vectors) == ["encoder_out", "logits"]
         np.testing.assert_array_equal(tokens, expected["tokens"])
 
 
@@ -61,14 +64,14 @@ def test_wrong_features(search):
 
 def test_wrong_symbols(graphs):
     with pytest.raises(ModelError, match="blank must be a symbol of 0 to 27, not 28"):
-        GreedySearch(*graphs, blank=28, max_symbols_per_frame=6)
+        GreedySearch(Transducer(*graphs), SearchRules(28, 0, 6))
     with pytest.raises(ModelError, match="max_symbols_per_frame must be at least 1, not 0"):
-        GreedySearch(*graphs, max_symbols_per_frame=0)
+        GreedySearch(Transducer(*graphs), SearchRules(0, 0, 0))
 
 
 def test_wrong_order_of_graphs(graphs):
     with pytest.raises(ModelError, match="it must have inputs of type int8 and one output"):
-        GreedySearch(graphs[1], graphs[0], graphs[2], max_symbols_per_frame=6)
+        Transducer(graphs[1], graphs[0], graphs[2])
 
 
 def with_quantization(graph: Graph, index: int, quantization: Quantization) -> Graph:
@@ -84,8 +87,8 @@ def test_a_border_between_scales_is_rescaled(graphs):
     quantization = joiner.tensors[index].quantization
     wider = Quantization(quantization.scale * np.float32(2), 5)
     joiner = with_quantization(joiner, index, wider)
-    plain = GreedySearch(*graphs, max_symbols_per_frame=6)
-    crossed = GreedySearch(encoder, decoder, joiner, max_symbols_per_frame=6)
+    plain = Transducer(*graphs)
+    crossed = Transducer(encoder, decoder, joiner)
     values = np.arange(-128, 128, dtype=np.int8)[:128].reshape(1, 1, 128)
     found = crossed._from_encoder.cross(values).astype(int)
     exact = (values.astype(int) - quantization.zero_point) / 2 + 5
