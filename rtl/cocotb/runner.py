@@ -14,6 +14,7 @@ from cocotb_tools.runner import Runner, get_results, get_runner
 
 import npu
 from npu.errors import NpuError
+from npu.runtime.calls import calls_of
 from npu.runtime.image import Image
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.export import TOP, export
@@ -28,7 +29,6 @@ VERILATOR: tuple[str, ...] = (
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
 TIMESCALE = ("1ns", "1ps")
 DUMP_TOP = f"{TOP}_dump"
-SEED = 1
 
 
 class SimulatorError(NpuError):
@@ -62,13 +62,10 @@ def available(simulator: str) -> str | None:
     return None if shutil.which("g++") and shutil.which("make") else "g++ and make are needed"
 
 
-def random_inputs(image: Image, path: Path) -> None:
-    """Write inputs for one call, always the same."""
-    rng = np.random.default_rng(SEED)
-    inputs: dict[str, Any] = {}
-    for index, tensor in enumerate(image.header.invoke.inputs):
-        low, high = (0, tensor.index_limit) if tensor.index_limit else (-128, 128)
-        inputs[f"input{index}"] = rng.integers(low, high, (1, *tensor.shape)).astype(tensor.dtype)
+def random_inputs(image: Image, path: Path, calls: int = 1) -> None:
+    """Write inputs, always the same: of a transducer, features."""
+    by_input = zip(*calls_of(image, limit=calls), strict=True)
+    inputs: dict[str, Any] = {f"input{i}": np.stack(arrays) for i, arrays in enumerate(by_input)}
     np.savez(path, **inputs)
 
 
@@ -88,7 +85,7 @@ def run(
 
     Parameters
     ----------
-    image : `.npu` file of a single graph; it says which chip.
+    image : `.npu` file; it says which chip.
     folder : where Verilog, build, log and waveforms go, and copies of image and inputs. One run at
         a time works there.
     inputs : `.npz` file with `input0`, ...; default random, the same each time.
@@ -97,8 +94,8 @@ def run(
     waves : write waveforms.
     progress : called with a line before every step.
 
-    Raises NpuError for an image that cannot be read or is a transducer, FolderTaken if another run
-    is at work in the folder, SimulatorError if the simulator is missing or fails to build, or if
+    Raises NpuError for an image that cannot be read, FolderTaken if another run is at work in the
+    folder, SimulatorError if the simulator is missing or fails to build, or if
     what it left behind is not about this image.
     """
     if simulator not in SIMULATORS:
@@ -106,15 +103,13 @@ def run(
     if reason := available(simulator):
         raise SimulatorError(reason)
     loaded = Image.load(image)
-    if loaded.header.kind != "graph":
-        raise SimulatorError(f"{image} is a transducer; the bench runs single graphs")
     folder = folder.resolve()
     with claimed(folder):
         # Copies: what is simulated is what was read, whatever becomes of the user's files.
         run_image, run_inputs = folder / "image.npu", folder / "inputs.npz"
         run_image.write_bytes(loaded.to_bytes())
         if inputs is None:
-            random_inputs(loaded, run_inputs)
+            random_inputs(loaded, run_inputs, calls)
         elif inputs.resolve() != run_inputs:
             shutil.copyfile(inputs, run_inputs)
         job = _Job(

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS, Command, ElementType, command, decode
 from npu.chip.isa import encode as encode_command
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
-from npu.twin.memory import BusSchedule, WriteOrder
 from tests.lockstep.places import Places
 from tests.lockstep.tiles import TILES, Layout, tile_data
 
