@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from compiler.codec.turns import turns_of
-from compiler.ir import Matrix
-from compiler.tiles import PackedMatrix, pack_matrix
+from compiler.lowering.ir import Matrix
+from compiler.passes.tiles import PackedMatrix, pack_matrix
 from npu.chip import cost
 from npu.chip.isa import command
 from npu.chip.params import ChipParams

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compiler.costs import bits, cycles
-    from compiler.model import Model
+    from compiler.frontends.models import Model
     from compiler.reference import Reference
     from npu.analysis.profile import Measurement, measure
     from npu.chip.params import ChipParams as Chip
@@ -60,7 +60,7 @@ __all__ = [
 _HOMES = {
     "Chip": ("npu.chip.params", "ChipParams"),
     "Measurement": ("npu.analysis.profile", "Measurement"),
-    "Model": ("compiler.model", "Model"),
+    "Model": ("compiler.frontends.models", "Model"),
     "NpuError": ("npu.errors", "NpuError"),
     "Program": ("npu.runtime.image", "Image"),
     "Reference": ("compiler.reference", "Reference"),
@@ -77,7 +77,7 @@ def load(model: "str | Path") -> "Model":
 
     Raises ModelError or UnsupportedError with the file and the reason.
     """
-    from compiler.model import load_model
+    from compiler.frontends.models import load_model
 
     return load_model(model)
 
@@ -90,7 +90,7 @@ def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> 
     fit.
     """
     from compiler.compile import compile_model
-    from compiler.model import Model, load_model
+    from compiler.frontends.models import Model, load_model
     from npu.chip.params import ChipParams, load_params
 
     params = chip if isinstance(chip, ChipParams) else load_params(chip)
