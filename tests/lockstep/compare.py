@@ -205,7 +205,8 @@ def shrink(recipe: Recipe, fails: Callable[[Recipe], bool]) -> Recipe:
     for name in ("damage", "steps"):
         index = 0
         while index < len(parts := getattr(recipe, name)):
-            smaller = replace(recipe, **{name: parts[:index] + parts[index + 1 :]})
+            rest = {name: parts[:index] + parts[index + 1 :]}
+            smaller = replace(recipe, **rest)
             if smaller.steps and fails(smaller):
                 recipe = smaller
             else:

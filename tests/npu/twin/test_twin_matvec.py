@@ -68,12 +68,10 @@ class Product:
 
     def load(self, tag=0):
         """Into banks and parameter memory."""
-        tile = self.at + len(self.constants)
+        tile, beats = self.at + len(self.constants), len(self.tile.image) // 8
         return [
             command("LOAD_PARAM", ext=self.at, param=self.param, beats=128, tag=tag),
-            command(
-                "LOAD_BANK", ext=tile, bank=self.bank, beats=len(self.tile.image) // 8, tag=tag
-            ),
+            command("LOAD_BANK", ext=tile, bank=self.bank, beats=beats, tag=tag),
         ]
 
     def multiply(self, **changes):
