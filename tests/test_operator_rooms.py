@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kernels
-from compiler.ir import Segment
+from compiler.lowering.ir import Segment
 from compiler.lowering.site import LOWER, GraphLowering
 from kernels import Interpreter
 from kernels.interpreter import PREPARE

@@ -1,9 +1,9 @@
 """Rows of a constant table: each is loaded from external memory, by an index in a register."""
 
-from compiler.ir import GatherRow, LoadInput
 from compiler.lowering.host import host_input
+from compiler.lowering.ir import GatherRow, LoadInput
+from compiler.lowering.registers import INDEX
 from compiler.lowering.site import GraphLowering
-from compiler.registers import INDEX
 from npu.model.operators.gather import Gather
 
 

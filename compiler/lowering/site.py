@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
 from compiler.lowering.host import host_input
+from compiler.lowering.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError

@@ -7,8 +7,8 @@ import numpy as np
 
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
-from compiler.ir import LayerError, Matrix
-from compiler.scales import RowScales
+from compiler.lowering.ir import LayerError, Matrix
+from compiler.passes.scales import RowScales
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
     MAX_TILE_ROWS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.ir import Matrix
+from compiler.lowering.ir import Matrix
 from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE
 
 
