@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from compiler.costs import bits, cycles
     from compiler.frontends.models import Model
     from compiler.reference import Reference
     from npu.analysis.profile import Measurement, measure
@@ -47,7 +48,9 @@ __all__ = [
     "NpuError",
     "Program",
     "Reference",
+    "bits",
     "compile",
+    "cycles",
     "load",
     "load_chip",
     "measure",
@@ -61,6 +64,8 @@ _HOMES = {
     "NpuError": ("npu.errors", "NpuError"),
     "Program": ("npu.runtime.image", "Image"),
     "Reference": ("compiler.reference", "Reference"),
+    "bits": ("compiler.costs", "bits"),
+    "cycles": ("compiler.costs", "cycles"),
     "load_chip": ("npu.chip.params", "load_params"),
     "measure": ("npu.analysis.profile", "measure"),
 }

@@ -1,5 +1,6 @@
 """The public API: the names that people expect, loaded when they are used."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -52,8 +53,9 @@ def test_the_snippet_of_the_readme(vectors, tmp_path):
     (tmp_path / "model.tflite").write_bytes((vectors / "fc_wide.tflite").read_bytes())
     done = python(snippet, tmp_path)
     assert done.returncode == 0, done.stderr
-    outputs, cycles, utilisation = done.stdout.splitlines()
-    assert outputs == "(1, 2048)" and int(cycles) > 10_000 and 0.9 < float(utilisation) < 1
+    shape, cycles, units = done.stdout.splitlines()
+    assert shape == "(1, 2048)" and int(cycles) > 10_000
+    assert 0.9 * int(cycles) < ast.literal_eval(units)["matvec"] < int(cycles)
 
 
 def test_a_chip_and_a_model_may_be_named_or_given(vectors):
