@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compiler.compile import check_model, compile_model
-    from compiler.model import Model, examine_model, load_model, model_files
+    from compiler.frontends.models import Model, examine_model, load_model, model_files
 
 __all__ = [
     "Model",
@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(passes, name)
     if name in ("Model", "examine_model", "load_model", "model_files"):
-        from compiler import model
+        from compiler.frontends import models
 
-        return getattr(model, name)
+        return getattr(models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,15 +7,15 @@ program -> link (lower each graph) -> verify -> place weights (deal, compress) -
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from compiler import verify
-from compiler.allocate import allocate
-from compiler.emit import Emitter
-from compiler.ir import LayerError
-from compiler.link import Linked, link
-from compiler.model import Model
-from compiler.program import Program
+from compiler.frontends.models import Model
+from compiler.lowering.ir import LayerError
+from compiler.passes import verify
+from compiler.passes.allocate import allocate
+from compiler.passes.emit import Emitter
+from compiler.passes.link import Linked, link
+from compiler.passes.weights import check_weights, plan_weights
 from compiler.programs import default_program
-from compiler.weights import check_weights, plan_weights
+from compiler.programs.program import Program
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, NpuError
 from npu.model.verify import verify as verify_graph

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from compiler.codec import entropy_bits
-from compiler.model import Model
+from compiler.frontends.models import Model
 from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.references import operator_outputs
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.model import TRANSDUCER_GRAPHS, Model
+from compiler.frontends.models import TRANSDUCER_GRAPHS, Model
 from kernels import Interpreter, Transducer
 from npu.errors import ModelError
 from npu.model.recording import Recording

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kernels.values import Step, Values
-from npu.errors import InputError
+from npu.model.inputs import require_indices
 from npu.model.operators.gather import Gather
 from npu.model.quantisation import place
 
@@ -14,9 +14,7 @@ def prepare(values: Values, op: Gather, params: None) -> Step:
     where = place(values.graph, op)
 
     def gather() -> None:
-        outside = indices[(indices < 0) | (indices >= len(table))]
-        if outside.size:
-            raise InputError(f"{where}: an index must be 0 to {len(table) - 1}, not {outside[0]}")
+        require_indices(where, indices, len(table))
         np.copyto(output, table[indices])
 
     return gather

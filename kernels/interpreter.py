@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernels.values import Values
-from npu.errors import InputError
 from npu.model.graph import Graph
-from npu.model.quantisation import integer_parameters, place
+from npu.model.inputs import require_inputs
+from npu.model.quantisation import integer_parameters
 from npu.model.registry import Registry
 from npu.model.verify import verify
 
@@ -34,10 +34,10 @@ class Interpreter:
         verify(graph)
         self.graph = graph
         self._values = Values(graph)
-        self._steps = [
-            PREPARE.find(type(op), place(graph, op))(self._values, op, params)
-            for op, params in zip(graph.operators, integer_parameters(graph), strict=True)
-        ]
+        operators = zip(
+            graph.operators, integer_parameters(graph), PREPARE.functions(graph), strict=True
+        )
+        self._steps = [prepare(self._values, op, params) for op, params, prepare in operators]
         self.reset()
 
     def reset(self) -> None:
@@ -61,15 +61,7 @@ class Interpreter:
             If the inputs do not fit, or an index lies outside of its table.
         """
         graph = self.graph
-        if len(inputs) != len(graph.inputs):
-            raise InputError(f"{graph.name} takes {len(graph.inputs)} inputs, not {len(inputs)}")
-        for position, (index, array) in enumerate(zip(graph.inputs, inputs, strict=True)):
-            tensor = graph.tensors[index]
-            if array.shape != tensor.shape or array.dtype != tensor.dtype:
-                raise InputError(
-                    f"input {position} of {graph.name} must be {tensor.dtype} "
-                    f"{list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
-                )
+        require_inputs(graph.name, [graph.tensors[i] for i in graph.inputs], inputs)
         for index, array in zip(graph.inputs, inputs, strict=True):
             np.copyto(self._values[index], array)
         for step in self._steps:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from compiler.model import Model
+    from compiler.costs import bits, cycles
+    from compiler.frontends.models import Model
     from compiler.reference import Reference
     from npu.analysis.profile import Measurement, measure
     from npu.chip.params import ChipParams as Chip
@@ -47,7 +48,9 @@ __all__ = [
     "NpuError",
     "Program",
     "Reference",
+    "bits",
     "compile",
+    "cycles",
     "load",
     "load_chip",
     "measure",
@@ -57,10 +60,12 @@ __all__ = [
 _HOMES = {
     "Chip": ("npu.chip.params", "ChipParams"),
     "Measurement": ("npu.analysis.profile", "Measurement"),
-    "Model": ("compiler.model", "Model"),
+    "Model": ("compiler.frontends.models", "Model"),
     "NpuError": ("npu.errors", "NpuError"),
     "Program": ("npu.runtime.image", "Image"),
     "Reference": ("compiler.reference", "Reference"),
+    "bits": ("compiler.costs", "bits"),
+    "cycles": ("compiler.costs", "cycles"),
     "load_chip": ("npu.chip.params", "load_params"),
     "measure": ("npu.analysis.profile", "measure"),
 }
@@ -72,7 +77,7 @@ def load(model: "str | Path") -> "Model":
 
     Raises ModelError or UnsupportedError with the file and the reason.
     """
-    from compiler.model import load_model
+    from compiler.frontends.models import load_model
 
     return load_model(model)
 
@@ -85,7 +90,7 @@ def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> 
     fit.
     """
     from compiler.compile import compile_model
-    from compiler.model import Model, load_model
+    from compiler.frontends.models import Model, load_model
     from npu.chip.params import ChipParams, load_params
 
     params = chip if isinstance(chip, ChipParams) else load_params(chip)

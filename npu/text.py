@@ -17,6 +17,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def shown(value: Any) -> str:
+    """`value` in JSON's spelling, printable and shortened: for messages about a file's contents."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
 def json_text(report: Mapping[str, Any], *, ensure_ascii: bool = False) -> str:
     """A report as JSON. Keys keep their order; numpy's scalars and arrays become numbers and lists.
 

@@ -18,10 +18,7 @@ def picture() -> str:
 
     An arrow is left out where others lead there as well.
     """
-    pairs = {pair for pair in edges() if "npu" not in pair}
-    # Folders use flat modules of their package that lie below them.
-    pairs = {(a, b) for a, b in pairs if not a.startswith(f"{b}/")}
-    arrows = sorted(reduced(pairs))
+    arrows = sorted(reduced({pair for pair in edges() if "npu" not in pair}))
     rooms = sorted({room for pair in arrows for room in pair})
     lines = ["```mermaid", "flowchart TD"]
     for package in PACKAGES:

@@ -2,7 +2,7 @@
 
 import ast
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -77,15 +77,7 @@ def room(path: Path) -> str:
     return "/".join(path.parts[:depth])
 
 
-def narrow(path: Path) -> str:
-    """As `room`, but a flat module of the compiler is one of its own: some lie below its folders,
-    others above. Its `__init__` is a roof, as that of npu is."""
-    if path.parts[0] != "compiler" or len(path.parts) > 2:
-        return room(path)
-    return "npu" if path.stem == "__init__" else f"compiler/{path.stem}"
-
-
-def edges(room: Callable[[Path], str] = room) -> set[tuple[str, str]]:
+def edges() -> set[tuple[str, str]]:
     """(room, room that it imports from), without the modules that every room may use."""
     rooms = {path: room(path) for path in modules(*PACKAGES)}
     of_module = {".".join(path.with_suffix("").parts): name for path, name in rooms.items()}

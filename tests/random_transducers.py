@@ -6,11 +6,11 @@ import numpy as np
 
 from compiler import Model, load_model
 from npu.model.activation import Activation
-from npu.model.config import Tokens
 from npu.model.graph import Graph, Quantization
 from npu.model.operators.binary import Add
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.table import Tanh
+from npu.model.tokens import Tokens
 from tests.random_graphs import GraphMaker
 
 

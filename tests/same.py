@@ -126,7 +126,7 @@ def changed(was: Any, now: Any) -> str:
         gone = [n for n in was if n not in now]
         new = [n for n in now if n not in was]
         return f"{len(was)} figures, now {len(now)}; gone {gone[:8]}, new {new[:8]}"
-    return f"before {was}, after {now}"
+    return f"before {was!s:.200}, after {now!s:.200}"
 
 
 def main(old: Path, models: list[Path]) -> int:

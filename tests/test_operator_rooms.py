@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kernels
-from compiler.ir import Segment
+from compiler.lowering.ir import Segment
 from compiler.lowering.site import LOWER, GraphLowering
 from kernels import Interpreter
 from kernels.interpreter import PREPARE
@@ -19,7 +19,7 @@ from npu.model import verify as verification
 from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.quantisation import PARAMETERS, integer_parameters, no_parameters
 from npu.model.references import Operand, Operator, Result
-from npu.model.registry import REFUSED, Registry, kinds, rooms
+from npu.model.registry import Registry, kinds, rooms
 from npu.model.verify import RULES, verify
 
 REGISTRIES = [RULES, PARAMETERS, PREPARE, LOWER]
@@ -112,7 +112,7 @@ def test_each_pass_fails_loudly_where_its_room_is_missing(room):
 
 
 def test_a_refusal_is_named(room):
-    room("compiler.lowering", **{REFUSED: {Pool: "the chip has no window; take an LSTM"}})
+    room("compiler.lowering", REFUSED={Pool: "the chip has no window; take an LSTM"})
     assert homeless(LOWER, [Pool]) == []
     with pytest.raises(UnsupportedError, match="m: Pool is not supported: the chip has no window;"):
         LOWER.find(Pool, "m")

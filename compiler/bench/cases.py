@@ -10,8 +10,8 @@ import numpy as np
 from compiler.bench.results import CaseSummary
 from compiler.codec import entropy_bits
 from compiler.compile import lower
-from compiler.ir import Matrix, MatVec
-from compiler.model import Model
+from compiler.frontends.models import Model
+from compiler.lowering.ir import Matrix, MatVec
 from npu.chip.params import ChipParams
 
 SHAPE = (512, 640)  # 320 Ki weights

@@ -1,6 +1,6 @@
 """Two activations become one, element by element: a VADD or a VMUL on equal layouts."""
 
-from compiler.ir import Vector
+from compiler.lowering.ir import Vector
 from compiler.lowering.site import GraphLowering
 from npu.model.operators.binary import Add, AddParams, Mul, MulParams
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from compiler.ir import Buffer, Vector
+from compiler.lowering.ir import Buffer, Vector
 from compiler.lowering.rescale import rescale_fields
 from compiler.lowering.site import GraphLowering
 from npu.model.border import crossing

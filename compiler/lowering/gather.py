@@ -1,9 +1,9 @@
 """Rows of a constant table: each is loaded from external memory, by an index in a register."""
 
-from compiler.ir import GatherRow, LoadInput
 from compiler.lowering.host import host_input
+from compiler.lowering.ir import GatherRow, LoadInput
+from compiler.lowering.registers import INDEX
 from compiler.lowering.site import GraphLowering
-from compiler.registers import INDEX
 from npu.model.operators.gather import Gather
 
 
@@ -17,8 +17,8 @@ def lower(site: GraphLowering, op: Gather, params: None) -> None:
         return
     if op.indices not in site.graph.inputs:
         raise site.unsupported("indices must be an input of the model")
+    key = host_input(site.segment.name, op.indices)
     for index in range(count):
-        key = host_input(site.segment.name, op.indices)
         site.add(LoadInput(key, rd=INDEX, element=index))
         site.add(GatherRow(table, INDEX, dst.row(index)))
 

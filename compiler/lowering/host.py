@@ -1,4 +1,4 @@
-"""What host and chip exchange for a graph: the keys of its tensors."""
+"""The keys of the tensors that host and chip exchange for a graph."""
 
 
 def host_input(role: str, index: int) -> str:

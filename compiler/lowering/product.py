@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.ir import Matrix, MatVec, View
+from compiler.lowering.ir import Matrix, MatVec, View
 from compiler.lowering.site import GraphLowering
 from npu.model.layer import Layer
 from npu.model.operators.product import FullyConnected, MatVecParams

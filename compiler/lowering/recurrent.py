@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.ir import Buffer, Matrix, Vector, View
 from compiler.lowering.binary import mul_fields
+from compiler.lowering.ir import Buffer, Matrix, Vector, View
 from compiler.lowering.product import Gate, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
 from compiler.lowering.host import host_input
+from compiler.lowering.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
 from npu.model.graph import Graph
 from npu.model.layer import Layer
-from npu.model.quantisation import integer_parameters, place
+from npu.model.quantisation import integer_parameters
 from npu.model.registry import Registry
 
 LOWER = Registry("compiler.lowering", "LOWER")
@@ -57,9 +57,10 @@ class GraphLowering:
                 self._layer = "input"
                 buffer = self.new(index)
                 self.add(LoadInput(host_input(segment.name, index), buffer))
-        for op, parameters in zip(graph.operators, integer_parameters(graph), strict=True):
+        parameters, functions = integer_parameters(graph), LOWER.functions(graph)
+        for op, integers, lower in zip(graph.operators, parameters, functions, strict=True):
             self._layer = op.name
-            LOWER.find(type(op), place(graph, op))(self, op, parameters)
+            lower(self, op, integers)
 
     def buffer(self, index: int) -> Buffer:
         """Where a tensor of the graph lies."""

@@ -1,6 +1,6 @@
 """A single graph: boot, reset, and one call a start."""
 
-from compiler.program import EntryPoint, Exchange, Program, Use, Writer
+from compiler.programs.program import EntryPoint, Exchange, Program, Use, Writer
 from npu.runtime.header import INVOKE, RESET
 
 MAIN = "main"

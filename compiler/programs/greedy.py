@@ -6,18 +6,8 @@ As `npu.speech.search.GreedySearch` decides.
 
 from functools import partial
 
-from compiler.model import Model
-from compiler.program import EntryPoint, Exchange, Program, Use, Writer
-from compiler.programs.transducer import (
-    BORDERS,
-    DECODER,
-    ENCODER,
-    HOT,
-    JOINER,
-    PROBES,
-    transducer_info,
-)
-from compiler.registers import (
+from compiler.frontends.models import Model
+from compiler.lowering.registers import (
     CALLS,
     EMITTED,
     FEATURES,
@@ -26,6 +16,16 @@ from compiler.registers import (
     SYMBOL,
     TOKENS,
     WORD,
+)
+from compiler.programs.program import EntryPoint, Exchange, Program, Use, Writer
+from compiler.programs.transducer import (
+    BORDERS,
+    DECODER,
+    ENCODER,
+    HOT,
+    JOINER,
+    PROBES,
+    transducer_info,
 )
 from npu.runtime.header import RESET, Loop, TransducerInfo
 from npu.runtime.host_interface import CALL_SHIFT

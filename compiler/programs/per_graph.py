@@ -7,9 +7,9 @@ know how to combine.
 from dataclasses import replace
 from functools import partial
 
-from compiler.model import Model
-from compiler.program import Border, EntryPoint, Program, Use
+from compiler.frontends.models import Model
 from compiler.programs.graph import one_call, reset
+from compiler.programs.program import Border, EntryPoint, Program, Use
 from compiler.programs.transducer import BORDERS, HOT, PROBES, transducer_info
 from npu.runtime.header import RESET
 

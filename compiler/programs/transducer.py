@@ -1,7 +1,7 @@
 """What all programs of a transducer share: its three graphs, and what the host must know of it."""
 
-from compiler.model import Model
-from compiler.program import Border
+from compiler.frontends.models import Model
+from compiler.programs.program import Border
 from npu.errors import ModelError
 from npu.model.operators.gather import Gather
 from npu.runtime.header import TransducerInfo

@@ -6,6 +6,7 @@ it are ignored. OUT.npz gets `output`, or `output0`, `output1`, ... of a model w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -29,9 +30,9 @@ from npu.cli._options import chip_option, engine_option, json_option, max_cycles
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import ModelError
 from npu.files import write_atomic
-from npu.runtime.calls import wanted_of
+from npu.model.inputs import Expected
 from npu.runtime.image import Image
-from npu.runtime.npz import Wanted, named, npz_writer, read_inputs
+from npu.runtime.npz import named, npz_writer, read_inputs
 from npu.runtime.sessions import GraphSession
 
 LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
@@ -58,8 +59,8 @@ def command(
     require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
     machine = machine_of(engine)
     loaded, image = _open(model, engine, chip)
-    wanted = wanted_of(image) if image is not None else _wanted_of_model(loaded)
-    inputs = read_inputs(Path(input_path), wanted)
+    expected = image.header.invoke.inputs if image is not None else _inputs_of(loaded)
+    inputs = read_inputs(Path(input_path), expected)
     calls = len(inputs[0])
     session: GraphSession | Interpreter
     with first_run_notice(), progress("running", total=calls) as advance:
@@ -107,10 +108,10 @@ def _open(model: str, engine: str, chip: str | None) -> tuple[Model | None, Imag
     return loaded, None
 
 
-def _wanted_of_model(model: Model | None) -> list[Wanted]:
+def _inputs_of(model: Model | None) -> Sequence[Expected]:
     assert model is not None
     graph = model.graphs["main"]
-    return [Wanted(graph.tensors[i].shape, np.dtype(graph.tensors[i].dtype)) for i in graph.inputs]
+    return [graph.tensors[i] for i in graph.inputs]
 
 
 def _show(report: RunReport, output_path: str, json_path: str | None) -> None:

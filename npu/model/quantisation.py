@@ -33,7 +33,8 @@ def integer_parameters(graph: Graph) -> tuple[Any, ...]:
     UnsupportedError
         If nothing says how to derive them.
     """
-    return tuple(PARAMETERS.find(type(op), place(graph, op))(graph, op) for op in graph.operators)
+    functions = PARAMETERS.functions(graph)
+    return tuple(derive(graph, op) for op, derive in zip(graph.operators, functions, strict=True))
 
 
 def no_parameters(graph: Graph, op: Operator) -> None:

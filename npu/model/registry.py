@@ -14,6 +14,7 @@ from typing import Any
 
 from npu.errors import UnsupportedError
 from npu.model import operators
+from npu.model.graph import Graph
 from npu.model.references import Operator
 
 REFUSED = "REFUSED"
@@ -49,6 +50,10 @@ class Registry:
 
     package: str
     table: str
+
+    def functions(self, graph: Graph) -> tuple[Callable[..., Any], ...]:
+        """The function of each operator of a graph, in the graph's order. Raises as `find`."""
+        return tuple(self.find(type(op), f"{graph.name}: {op.name}") for op in graph.operators)
 
     def find(self, kind: type[Operator], where: str) -> Callable[..., Any]:
         """The function of a kind of operator.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from npu.errors import ModelError, NpuError
+from npu.errors import ModelError
 from npu.model.graph import DTYPE_RANGES, MAX_ELEMENTS, MAX_RANK, Graph, Quantization, Tensor
 from npu.model.references import operator_inputs, operator_outputs, operator_states
 from npu.model.registry import Registry
@@ -26,13 +26,11 @@ def verify(graph: Graph) -> None:
         _verify_order(graph)
     except ModelError as error:
         raise ModelError(f"{graph.name}: {error}") from None
-    for op in graph.operators:
-        where = f"{graph.name}: {op.name}"
-        rule = RULES.find(type(op), where)
+    for op, rule in zip(graph.operators, RULES.functions(graph), strict=True):
         try:
             rule(graph, op)
-        except NpuError as error:
-            raise type(error)(f"{where}: {error}") from None
+        except ModelError as error:
+            raise ModelError(f"{graph.name}: {op.name}: {error}") from None
 
 
 def _label(graph: Graph, index: int) -> str:

@@ -12,7 +12,7 @@ from npu.runtime.frontend import speech_of
 from npu.runtime.header import TensorInfo
 from npu.runtime.host_search import HostSearchSession
 from npu.runtime.image import Image
-from npu.runtime.npz import Wanted, read_inputs
+from npu.runtime.npz import read_inputs
 from npu.runtime.sessions import GraphSession, TransducerSession
 
 MOST_CALLS = 100_000
@@ -42,11 +42,6 @@ def call(session: Session, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return session.invoke(inputs)
 
 
-def wanted_of(image: Image) -> list[Wanted]:
-    """The inputs of a call of a single graph."""
-    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.invoke.inputs]
-
-
 def calls_of(
     image: Image,
     input_path: str | None = None,
@@ -66,7 +61,7 @@ def calls_of(
         return list(_random(image, RANDOM_CALLS if limit is None else limit))
     if header.transducer is not None:
         raise ModelError(f"{header.model} is a transducer: give it sound with --audio")
-    inputs = read_inputs(Path(input_path), wanted_of(image))
+    inputs = read_inputs(Path(input_path), header.invoke.inputs)
     if limit is not None and limit > len(inputs[0]):
         raise InputError(f"{input_path}: holds {len(inputs[0])} calls, not {limit}")
     return [[array[i] for array in inputs] for i in range(len(inputs[0]))][:limit]

@@ -5,7 +5,8 @@ import json
 from pydantic import ValidationError
 
 from npu.errors import ImageError, ModelError
-from npu.model.config import ModelConfig, Tokens
+from npu.model.config import ModelConfig
+from npu.model.tokens import Tokens
 from npu.runtime.image import Image
 from npu.speech.host import Speech
 

@@ -7,7 +7,6 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -16,6 +15,7 @@ import numpy as np
 
 from npu.errors import InputError
 from npu.files import open_file
+from npu.model.inputs import Expected
 from npu.text import printable
 
 MAX_BYTES = 256 << 20
@@ -32,15 +32,7 @@ _LONGEST_HEADER = 4096
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Shape and type of one input of one call."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-def read_inputs(path: Path, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+def read_inputs(path: Path, wanted: Sequence[Expected]) -> list[np.ndarray]:
     """Read `input0`, `input1`, ..., each (calls, *shape).
 
     Sizes and types are checked before any data is read. Raises InputError naming the file, the
@@ -94,7 +86,7 @@ def _opened(file: BinaryIO) -> zipfile.ZipFile:
     return archive
 
 
-def _read(archive: zipfile.ZipFile, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+def _read(archive: zipfile.ZipFile, wanted: Sequence[Expected]) -> list[np.ndarray]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     names = [f"input{index}" for index in range(len(wanted))]
     inputs = "input" if len(names) == 1 else "inputs"
@@ -130,7 +122,7 @@ def _read(archive: zipfile.ZipFile, wanted: Sequence[Wanted]) -> list[np.ndarray
     return arrays
 
 
-def _array(file: IO[bytes], name: str, want: Wanted, size: int) -> np.ndarray:
+def _array(file: IO[bytes], name: str, want: Expected, size: int) -> np.ndarray:
     try:
         version = np.lib.format.read_magic(file)
         reader = {

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npu.model.config import FrontendConfig, Tokens
+from npu.model.config import FrontendConfig
+from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
 from npu.speech.features import FeatureExtractor
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler import Model, check_model, compile_model, load_model, verify
-from compiler.allocate import allocate, lifetimes
-from compiler.assembler import Assembler, MemoryMap
 from compiler.codec import entropy_bits
-from compiler.ir import Buffer, ChipModule, Matrix, MatVec, Segment, StoreOutput, Vector
+from compiler.lowering.ir import Buffer, ChipModule, Matrix, MatVec, Segment, StoreOutput, Vector
 from compiler.lowering.site import GraphLowering
-from compiler.tiles import pack_matrix
-from compiler.weights import plan_weights
+from compiler.passes.allocate import allocate, lifetimes
+from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.tiles import pack_matrix
+from compiler.passes.weights import plan_weights
 from kernels import Interpreter
 from npu.chip.isa import ElementType, decode_program
 from npu.chip.params import ChipParams, load_params

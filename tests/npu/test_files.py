@@ -6,7 +6,6 @@ import re
 import socket
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from compiler import load_model
@@ -14,13 +13,15 @@ from npu import files
 from npu.chip.params import load_params
 from npu.errors import ModelError, NpuError
 from npu.files import open_file, read_file, read_text, write_atomic
-from npu.model.config import load_model_config, load_tokens
+from npu.model.config import load_model_config
+from npu.model.graph import Tensor
+from npu.model.tokens import load_tokens
 from npu.runtime.image import Image
-from npu.runtime.npz import Wanted, read_inputs
+from npu.runtime.npz import read_inputs
 
 READERS = {
     ".npu": Image.load,
-    ".npz": lambda path: read_inputs(path, [Wanted((1,), np.dtype(np.int8))]),
+    ".npz": lambda path: read_inputs(path, [Tensor("x", (1,), "int8", None, None)]),
     ".json": load_model_config,
     ".txt": load_tokens,
     ".tflite": load_model,

@@ -1,8 +1,9 @@
 """Every operator of a TFLite file, and whether it runs here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from compiler.frontends.formats import Verdict
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.table import SUPPORTED
@@ -10,15 +11,6 @@ from compiler.frontends.tflite.tensors import RawTensor, raw_tensors
 
 _MOST_SHOWN = 8
 """Subgraphs of a model whose operators are listed."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """An operator of a model, and why it does not run here; None if it does."""
-
-    name: str
-    operands: str
-    reason: str | None
 
 
 def examine_tflite(path: str | Path) -> list[Verdict]:

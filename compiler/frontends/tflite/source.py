@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tflite.Model import Model
 
+from compiler.frontends.formats import MAX_FILE_BYTES
 from compiler.frontends.forms import no_model
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from npu.errors import ModelError, NpuError
@@ -24,7 +25,6 @@ _DAMAGE = (
     ValueError,
 )
 
-MAX_FILE_BYTES = 1 << 31
 _MAX_ITEMS = 1 << 14
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from compiler import Model, compile_model, load_model
-from compiler.program import Border, Program, Use
 from compiler.programs import graph, greedy, per_graph
+from compiler.programs.program import Border, Program, Use
 from compiler.reference import search_of
 from kernels import Interpreter
 from npu.chip.params import load_params

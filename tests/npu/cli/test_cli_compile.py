@@ -158,7 +158,7 @@ def test_places_that_cannot_be_written(refused, vectors, tmp_path):
 
 def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, monkeypatch):
     """The search for tiles took half a minute of 128 lanes with small banks to say so."""
-    from compiler import tiles
+    from compiler.passes import tiles
 
     def search(*args):
         raise AssertionError("the search for tiles is not begun")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from npu.errors import InputError
-from npu.runtime.npz import Wanted, read_inputs
+from npu.model.graph import Tensor
+from npu.runtime.npz import read_inputs
 
-WANTED = [Wanted((1, 96), np.dtype(np.int8))] * 2
+WANTED = [Tensor("x", (1, 96), "int8", None, None)] * 2
 
 
 def npy(array) -> bytes:

@@ -7,8 +7,8 @@ import pytest
 
 from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
-from compiler.ir import Matrix
-from compiler.tiles import pack_matrix
+from compiler.lowering.ir import Matrix
+from compiler.passes.tiles import pack_matrix
 from npu.chip import timing
 from npu.chip.isa import command
 from npu.chip.params import load_params

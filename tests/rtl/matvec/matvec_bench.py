@@ -11,8 +11,8 @@ from amaranth.sim import Simulator
 from compiler.codec import choose_sets
 from compiler.codec.arrange import Arrangement
 from compiler.codec.deal import deal
-from compiler.ir import Matrix
-from compiler.tiles import pack_matrix
+from compiler.lowering.ir import Matrix
+from compiler.passes.tiles import pack_matrix
 from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.ir import ChipModule, LayerError, Matrix, MatVec, Vector
-from compiler.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
+from compiler.lowering.ir import ChipModule, LayerError, Matrix, MatVec, Vector
+from compiler.passes.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES

@@ -4,11 +4,11 @@ import zlib
 
 import numpy as np
 
-from compiler.assembler import Assembler, MemoryMap
-from compiler.link import Hosted, Linked
-from compiler.model import Model
-from compiler.schedule import Scheduler, place_weights
-from compiler.weights import WeightPlan
+from compiler.frontends.models import Model
+from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.link import Hosted, Linked
+from compiler.passes.schedule import Scheduler, place_weights
+from compiler.passes.weights import WeightPlan
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
@@ -18,7 +18,7 @@ from npu.runtime.image import Image
 
 
 class Emitter:
-    """A program that grows: what its entries are written with (`compiler.program.Writer`)."""
+    """A program that grows: the `compiler.programs.program.Writer` of its entries."""
 
     def __init__(self, linked: Linked, plan: WeightPlan, params: ChipParams) -> None:
         self._memory = MemoryMap(params)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from compiler.assembler import Assembler, MemoryMap
-from compiler.ir import (
+from compiler.lowering.ir import (
     Buffer,
     ChipModule,
     GatherRow,
@@ -14,8 +13,9 @@ from compiler.ir import (
     StoreOutput,
     Vector,
 )
-from compiler.registers import FEATURES, SCRATCH
-from compiler.weights import PlacedTile, WeightPlan, table_bytes
+from compiler.lowering.registers import FEATURES, SCRATCH
+from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, TAGS
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer

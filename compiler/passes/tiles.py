@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
-from compiler.ir import LayerError, Matrix
+from compiler.lowering.ir import LayerError, Matrix
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
     MAX_SCALES,

@@ -5,8 +5,8 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 
 import numpy as np
 
-from compiler.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
-from compiler.weights import WeightPlan
+from compiler.lowering.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
+from compiler.passes.weights import WeightPlan
 from npu.chip.isa import decode_program
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer
@@ -91,7 +91,7 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
 
 def allocation(lowered: ChipModule, params: ChipParams) -> None:
     """Buffers lie on bus words, inside SRAM, and those alive together do not overlap."""
-    from compiler.allocate import lifetimes
+    from compiler.passes.allocate import lifetimes
 
     spans = lifetimes(lowered)
     for a, (first, last) in spans.items():

@@ -4,13 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.frontends import MAX_FILE_BYTES, Verdict, examine_tflite, read_tflite
+from compiler.frontends.formats import MAX_FILE_BYTES, Verdict, front_end
 from compiler.frontends.forms import ONNX
 from npu import zoo
 from npu.errors import ModelError
 from npu.files import read_file
-from npu.model.config import ModelConfig, Tokens, load_model_config
+from npu.model.config import ModelConfig, load_model_config
 from npu.model.graph import Graph, Tensor
+from npu.model.tokens import Tokens
 
 TRANSDUCER_GRAPHS = ("encoder", "decoder", "joiner")
 
@@ -48,7 +49,9 @@ def load_model(model: str | Path) -> Model:
             f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
             f"or a zoo model ({', '.join(zoo.names())})"
         )
-    return Model(path.name, {"main": read_tflite(path)}, None, None, {path.name: _digest(path)})
+    return Model(
+        path.name, {"main": front_end(path).read(path)}, None, None, {path.name: _digest(path)}
+    )
 
 
 def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
@@ -63,7 +66,7 @@ def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
     if path.is_dir():
         config = load_model_config(path / "model.json")
         files = [path / getattr(config, role).file for role in TRANSDUCER_GRAPHS]
-    return {file.name: examine_tflite(file) for file in files}
+    return {file.name: front_end(file).examine(file) for file in files}
 
 
 def model_files(model: str | Path) -> list[Path]:
@@ -86,7 +89,7 @@ def _load_transducer(folder: Path) -> Model:
     for role, file in files.items():
         if not file.exists():
             raise ModelError(f"{folder}: {role} file {file.name!r} is missing")
-    graphs = {role: read_tflite(file) for role, file in files.items()}
+    graphs = {role: front_end(file).read(file) for role, file in files.items()}
     if tuple(config.joiner.inputs) != ("encoder_out", "decoder_out"):
         joiner = graphs["joiner"]
         graphs["joiner"] = Graph(

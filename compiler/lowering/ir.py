@@ -1,8 +1,8 @@
 """Chip operators: what a graph becomes before memory is allocated.
 
-A program is a few *segments* (straight lines of chip operators) that `compiler.schedule` joins with
-control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor laid
-out in rows of `stride` bytes, so that every row starts on a bus word.
+A program is a few *segments* (straight lines of chip operators) that `compiler.passes.emit` joins
+with control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor
+laid out in rows of `stride` bytes, so that every row starts on a bus word.
 """
 
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Buffer:
     element : type of an element.
     stride : bytes from one row to the next, a whole number of bus words.
     persistent : keeps its contents from one start of the chip to the next.
-    address : SRAM byte address, set by `compiler.allocate`.
+    address : SRAM byte address, set by `compiler.passes.allocate`.
     """
 
     name: str

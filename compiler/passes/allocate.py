@@ -1,6 +1,6 @@
 """SRAM allocation: every buffer gets an address; buffers that are never alive together share."""
 
-from compiler.ir import Buffer, ChipModule, operands
+from compiler.lowering.ir import Buffer, ChipModule, operands
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 

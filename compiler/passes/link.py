@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from compiler.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
 from compiler.lowering.border import cross_border
 from compiler.lowering.host import host_input, host_output
+from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
 from compiler.lowering.site import GraphLowering
-from compiler.program import Border, Program, Use
+from compiler.programs.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
 from npu.model.graph import Graph, Tensor

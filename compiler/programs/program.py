@@ -60,7 +60,7 @@ class Exchange:
 
 
 class Writer(Protocol):
-    """What the entries of a program are written with (`compiler.emit`).
+    """What the entries of a program are written with (`compiler.passes.emit`).
 
     Attributes
     ----------
