@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """`old`, which stands in `file` once, becomes `new`.
+    """The code `old`, which a unit holds once, becomes `new`.
+
+    Code is an expression or some statements; how it is laid out, and in which file or method of the
+    unit it stands, does not matter (`tests.mutation.locate`).
 
     Attributes
     ----------
     what : the fault in words.
-    file : path below rtl/.
-    tests : files below tests/rtl/ (without room, "test_" and ".py") that are run, in this order.
+    unit : the class or function below rtl/ that has it.
+    tests : files below tests/rtl/ (without "test_" and ".py") that are run, in this order.
     """
 
     what: str
-    file: str
+    unit: str
     old: str
     new: str
     tests: tuple[str, ...]

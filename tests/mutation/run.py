@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.mutation.faults import FAULTS, Fault
+from tests.mutation.locate import unit_of, with_fault
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("npu", "rtl", "compiler", "kernels", "tests", "reports", "pyproject.toml")
@@ -34,14 +35,12 @@ class Outcome:
     seconds: float
 
 
-def seed(fault: Fault, root: Path) -> str:
-    """Put the fault in; returns the text as it was."""
-    path = root / "rtl" / fault.file
+def seed(fault: Fault, root: Path) -> tuple[Path, str]:
+    """Put the fault in; returns the file and what it held. Raises ValueError if it is gone."""
+    path = unit_of(root / "rtl", fault.unit)
     text = path.read_text(encoding="utf-8")
-    if text.count(fault.old) != 1:
-        raise ValueError(f"{path.name} must hold {fault.old!r} once: {fault.what}")
-    path.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
-    return text
+    path.write_text(with_fault(text, fault.unit, fault.old, fault.new), encoding="utf-8")
+    return path, text
 
 
 def file_of(tests: str) -> Path:
@@ -101,9 +100,9 @@ def _first_to_notice(fault: Fault, root: Path, green: set[str]) -> str:
         if tests not in green and (failed := noticed(tests, root)):
             raise RuntimeError(f"{failed} fails without any fault")
         green.add(tests)
-        before = seed(fault, root)
+        path, before = seed(fault, root)
         caught = noticed(tests, root)
-        (root / "rtl" / fault.file).write_text(before, encoding="utf-8")
+        path.write_text(before, encoding="utf-8")
         if caught:
             return caught
     return ""
@@ -124,7 +123,9 @@ def page(outcomes: list[Outcome]) -> str:
     ]
     for o in outcomes:
         test = o.caught_by.rpartition("/")[2].replace("|", "\\|")
-        lines.append(f"| {o.fault.file} | {o.fault.what} | {f'`{test}`' if test else '**none**'} |")
+        lines.append(
+            f"| `{o.fault.unit}` | {o.fault.what} | {f'`{test}`' if test else '**none**'} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -132,14 +133,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "mutations.json")
     parser.add_argument("--page", type=Path, default=ROOT / "reports" / "mutations.md")
-    parser.add_argument("--only", help="faults of files with this in their name; writes nothing")
+    parser.add_argument("--only", help="faults of units with this in their name; writes nothing")
     options = parser.parse_args()
-    chosen = tuple(f for f in FAULTS if (options.only or "") in f.file)
+    chosen = tuple(f for f in FAULTS if (options.only or "") in f.unit)
     outcomes = []
     for number, outcome in enumerate(run(chosen), 1):
         outcomes.append(outcome)
         caught = outcome.caught_by or "NOT CAUGHT"
-        print(f"{number}/{len(chosen)} {outcome.fault.file}: {outcome.fault.what}: {caught}")
+        print(f"{number}/{len(chosen)} {outcome.fault.unit}: {outcome.fault.what}: {caught}")
         sys.stdout.flush()
     if not options.only:
         options.page.write_text(page(outcomes), encoding="utf-8")

@@ -1,30 +1,79 @@
 """The seeded faults: their list fits the sources, and every one is caught."""
 
-import shutil
+import ast
 
 import pytest
 
 from tests.mutation.faults import FAULTS
-from tests.mutation.run import ROOT, Outcome, file_of, first_failed, page, run, seed
+from tests.mutation.locate import unit_of, with_fault
+from tests.mutation.run import ROOT, Outcome, file_of, first_failed, page, run
 
 pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
 
 def test_there_are_enough_and_all_are_different():
     assert len(FAULTS) >= 98
-    assert len({(f.file, f.old, f.new) for f in FAULTS}) == len(FAULTS)
+    assert len({(f.unit, f.old, f.new) for f in FAULTS}) == len(FAULTS)
     for fault in FAULTS:
         for tests in fault.tests:
             assert file_of(tests).exists(), fault.what
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.file}: {f.what}")
-def test_every_fault_fits_its_source(fault, tmp_path):
-    copy = tmp_path / "rtl" / fault.file
-    copy.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "rtl" / fault.file, copy)
-    seed(fault, tmp_path)
-    compile(copy.read_text(encoding="utf-8"), fault.file, "exec")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.unit}: {f.what}")
+def test_every_fault_fits_its_unit(fault):
+    path = unit_of(ROOT / "rtl", fault.unit)
+    text = path.read_text(encoding="utf-8")
+    changed = with_fault(text, fault.unit, fault.old, fault.new)
+    assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text))
+
+
+UNIT = """
+class A:
+    def f(self, m):
+        m.d.sync += a.eq(
+            b + 1,
+        )
+        c = a + b + 1
+        d()
+
+
+class B:
+    def f(self):
+        return b + 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("unit", "old", "new", "line"),
+    [
+        ("A", "a.eq(b + 1)", "a.eq(b)", "        m.d.sync += a.eq(b)"),
+        ("A", "b + 1", "b", "            b,"),
+        ("B", "b + 1", "b", "        return b"),
+        ("A", "d()", "pass", "        pass"),
+        ("A", "c = a + b + 1\nd()", "d()\nc = 2", "        c = 2"),
+    ],
+)
+def test_code_is_found_by_what_it_is(unit, old, new, line):
+    changed = with_fault(UNIT, unit, old, new)
+    assert line in changed.splitlines() and line not in UNIT.splitlines()
+    ast.parse(changed)
+
+
+@pytest.mark.parametrize(
+    ("unit", "old"), [("A", "b"), ("A", "b + 2"), ("C", "b + 1"), ("B", "c = a + b + 1")]
+)
+def test_code_that_is_not_there_once_is_refused(unit, old):
+    with pytest.raises(ValueError, match="once, not"):
+        with_fault(UNIT, unit, old, "0")
+
+
+def test_units_are_found_in_any_file(tmp_path):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "some.py").write_text(UNIT, encoding="utf-8")
+    assert unit_of(tmp_path, "A") == tmp_path / "room" / "some.py"
+    (tmp_path / "other.py").write_text("class A: ...", encoding="utf-8")
+    with pytest.raises(ValueError, match="'A' once, not 2 times"):
+        unit_of(tmp_path, "A")
 
 
 def test_a_missed_fault_shows_on_the_page():
@@ -48,7 +97,7 @@ def test_the_first_failure_is_read_from_the_summary(output, test):
 def test_the_page_shows_every_fault_and_who_caught_it():
     text = (ROOT / "reports" / "mutations.md").read_text(encoding="utf-8")
     for fault in FAULTS:
-        assert f"| {fault.file} | {fault.what} |" in text, "run: python -m tests.mutation.run"
+        assert f"| `{fault.unit}` | {fault.what} |" in text, "run: python -m tests.mutation.run"
     assert f"{len(FAULTS)} of {len(FAULTS)} are caught" in text
 
 
