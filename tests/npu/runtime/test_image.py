@@ -10,20 +10,31 @@ import pytest
 from safetensors.numpy import load, save
 
 from compiler import compile_model, load_model
+from compiler.programs import per_graph
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import load_params
 from npu.errors import ImageError, InputError, MachineError, NpuError
+from npu.runtime.calls import open_session
 from npu.runtime.image import METADATA_KEY, Image
-from npu.runtime.sessions import GraphSession, TransducerSession
+from npu.runtime.sessions import GraphSession
 from npu.twin import machine
 from tests.conftest import ROOT
+from tests.random_transducers import random_transducer
 
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
 PLAIN = compile_model(load_model(VECTORS / "joint.tflite"), load_params("tiny"))
 STREAMED = compile_model(load_model(VECTORS / "lstm_stream.tflite"), load_params("tiny"))
 GATHER = compile_model(load_model(VECTORS / "predictor.tflite"), load_params("tiny"))
 SPEECH = compile_model(load_model("commands_rnnt"), load_params("edge"))
-IMAGES = {"plain": PLAIN, "streamed": STREAMED, "gather": GATHER, "speech": SPEECH}
+SEARCHED = random_transducer(np.random.default_rng(3))
+HOSTED = compile_model(SEARCHED, load_params("tiny"), program=per_graph(SEARCHED))
+IMAGES = {
+    "plain": PLAIN,
+    "streamed": STREAMED,
+    "gather": GATHER,
+    "speech": SPEECH,
+    "hosted": HOSTED,
+}
 
 
 def edited(image, change=lambda header: None, memory=None, program=None, seal=True):
@@ -214,8 +225,8 @@ def use(raw, step=False):
     try:
         image = Image.from_bytes(raw)
         if image.header.kind == "transducer":
-            session = TransducerSession(image, step=step)
-            shape = session.features.shape
+            session = open_session(image, step=step)
+            shape = image.header.features.shape
             if np.prod(shape) > 10**6:
                 return "run"
             session.accept(np.full((2, *shape[1:]), 3, np.int8))
