@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams, load_params
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor
@@ -18,7 +19,6 @@ from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
-from npu.twin.memory import BusSchedule, WriteOrder
 
 MAX_WIDTH, MAX_ROWS = 40, 130
 

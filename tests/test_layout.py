@@ -108,7 +108,7 @@ ALLOWED = {
     "rtl/sequencer": {"npu.chip", "rtl.shared", "rtl.sequencer"},
     "rtl/control": {"npu.chip", "rtl.shared", "rtl.dma", "rtl.control"},
     "rtl/verilog": {*COMMON, "rtl.verilog"},
-    "rtl/sim": {*COMMON, "npu.chip", "npu.twin.limit", "npu.twin.memory", "rtl"},
+    "rtl/sim": {*COMMON, "npu.chip", "rtl"},
     "rtl/cocotb": {*COMMON, "npu.chip", "npu.twin", "npu.runtime", "rtl"},
     "reports": {"npu", "kernels", "compiler", "rtl", "reports"},
 }

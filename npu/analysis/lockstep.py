@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from npu.analysis.results import SpeedReport
+from npu.chip.machine import MachineFactory
 from npu.chip.trace import Retire, first_cycle
 from npu.errors import MachineError
-from npu.runtime.sessions import MachineFactory
 
 PS_PER_CYCLE = 10
 """Of the waveforms that `rtl/sim/harness.cpp` writes."""
@@ -33,8 +33,8 @@ class Clocked:
         self.cycles, self.seconds = 0, 0.0
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        self.machine = machine = self._factory(*args, **options)
-        run = machine.run
+        machine: Any = self._factory(*args, **options)
+        self.machine, run = machine, machine.run
 
         def timed(pc: int, *rest: Any) -> int:
             began = time.perf_counter()

@@ -10,6 +10,7 @@ import numpy as np
 from npu.analysis.lockstep import Clocked, Lockstep, RecordDifference
 from npu.analysis.results import VerifyReport
 from npu.chip.isa import decode_program
+from npu.chip.machine import MachineFactory
 from npu.chip.summary import summary
 from npu.chip.trace import Difference, Retire, first_difference
 from npu.errors import MachineError
@@ -17,7 +18,6 @@ from npu.model.recording import Recording
 from npu.runtime.calls import Inputs, Session, call, open_session
 from npu.runtime.image import Image
 from npu.runtime.npz import named
-from npu.runtime.sessions import MachineFactory
 
 TWIN, RTL = "twin", "rtl"
 

@@ -11,12 +11,13 @@ import numpy as np
 from npu.analysis.energy import Activity, energy_uj, powered_seconds
 from npu.analysis.profile import Profile
 from npu.analysis.results import FileReport, StreamReport, TranscribeReport
+from npu.chip.machine import MachineFactory, Observer
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.chip.work import Work
 from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import MachineFactory, Observer, TransducerSession
+from npu.runtime.sessions import TransducerSession
 from npu.speech.host import Speech
 from npu.speech.transcribe import Heard
 from npu.twin.machine import Machine
@@ -83,13 +84,13 @@ class OnChip:
         activity = self._activity()
         return ChipUse(
             np.array(self._session.cycles[self._calls :], np.int64),
-            self._session.machine.work() - self._work,
+            Work.of(self._session.machine.counters) - self._work,
             activity - self._before if activity and self._before else None,
         )
 
     def _begin(self) -> None:
         self._calls = len(self._session.cycles)
-        self._work: Work = self._session.machine.work()
+        self._work = Work.of(self._session.machine.counters)
         self._before = self._activity()
 
     def _activity(self) -> Activity | None:
@@ -107,7 +108,9 @@ class OnTwin(OnChip):
         super().__init__(image, observer=self._profile, recording=recording, max_cycles=max_cycles)
 
     def _activity(self) -> Activity:
-        return Activity.of(self._session.machine, self._profile.bank_words())
+        machine = self._session.machine
+        assert isinstance(machine, Machine), "it made none of another kind"
+        return Activity.of(machine, self._profile.bank_words())
 
 
 class Latency(TypedDict):

@@ -13,11 +13,11 @@ from typing import Any
 from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
+from npu.chip.machine import MachineFactory
 from npu.chip.params import ChipParams, load_params
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.runtime.image import Image
-from npu.runtime.sessions import MachineFactory
 from npu.twin.machine import Machine
 
 DEFAULT_CHIP = "edge"

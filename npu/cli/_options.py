@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from npu.twin.limit import NO_END
+from npu.chip.limit import NO_END
 
 Command = Callable[..., Any]
 

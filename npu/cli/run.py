@@ -17,6 +17,7 @@ from kernels import Interpreter
 from npu.analysis.results import RunReport
 from npu.analysis.runs import run_chip, run_report
 from npu.chip.summary import summary_text
+from npu.chip.work import Work
 from npu.cli._models import (
     compile_for,
     files_of,
@@ -71,7 +72,7 @@ def command(
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
             session = GraphSession(image, machine=machine, max_cycles=max_cycles)
-            before = session.machine.work()
+            before = Work.of(session.machine.counters)
         answers = []
         for call in range(calls):
             answers.append(session.invoke([array[call] for array in inputs]))
@@ -80,7 +81,7 @@ def command(
     write_atomic(output_path, npz_writer(outputs))
     report = run_report(model, engine, calls, outputs)
     if isinstance(session, GraphSession):
-        report["chip"] = run_chip(session, session.machine.work() - before)
+        report["chip"] = run_chip(session, Work.of(session.machine.counters) - before)
     emit_json(report, json_path)
     _show(report, output_path, json_path)
 

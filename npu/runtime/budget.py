@@ -9,6 +9,7 @@ header asks for it.
 
 from npu.chip import timing
 from npu.chip.isa import Command, decode_program
+from npu.chip.limit import Budget
 from npu.chip.params import ChipParams
 from npu.chip.tile import most_loose
 from npu.chip.weight_format import (
@@ -21,7 +22,6 @@ from npu.chip.weight_format import (
 )
 from npu.runtime.header import LayerInfo
 from npu.runtime.image import Image
-from npu.twin.limit import Budget
 
 MOST_CYCLES = 1 << 32
 """Of a start, whatever its image says: seconds of the chip's time."""

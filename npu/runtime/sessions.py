@@ -4,11 +4,14 @@ A session owns one `Machine`. It loads the memory image, boots the chip (weights
 then starts it at one of the image's entries after the other, as a driver would.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from npu.chip.limit import Budget
+from npu.chip.machine import Machine, MachineFactory, Observer
+from npu.chip.memory import BusSchedule
 from npu.chip.trace import Retire
 from npu.errors import InputError, MachineError
 from npu.model.inputs import require_calls, require_indices, require_inputs
@@ -17,13 +20,7 @@ from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, INVOKE, RESET, TensorInfo
 from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
 from npu.runtime.image import Image
-from npu.twin.limit import Budget
-from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
-
-# Makes what the session runs on: the twin, or anything else with its interface.
-MachineFactory = Callable[..., Any]
-Observer = Callable[[Retire, Machine], None]
+from npu.twin.machine import Machine as Twin
 
 
 class Session:
@@ -47,7 +44,7 @@ class Session:
         step: bool = False,
         observer: Observer | None = None,
         recording: Recording | None = None,
-        machine: MachineFactory = Machine,
+        machine: MachineFactory = Twin,
         max_cycles: int | None = None,
     ) -> None:
         self.image = image

@@ -14,12 +14,12 @@ import numpy as np
 
 from npu.chip import timing
 from npu.chip.counters import Counters
+from npu.chip.memory import ExternalMemory, WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.timing import BURST_BOUNDARY
 from npu.errors import MachineError
 from npu.jit import kernel
-from npu.twin.memory import ExternalMemory, WriteOrder
 
 # When a transfer that never has its turn is done.
 NEVER = 1 << 60
@@ -122,7 +122,7 @@ def write_cycles(start, address, beats, bus, aw, w, b, order):
 
     Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
     for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
-    least `gap` cycles apart, in the `order` of `npu.twin.memory.WriteOrder`; it responds `latency`
+    least `gap` cycles apart, in the `order` of `npu.chip.memory.WriteOrder`; it responds `latency`
     cycles after it has taken the later of address and last beat, when `b` allows it. The next
     burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
     modulo length.

@@ -6,19 +6,19 @@ SRAM, banks and parameter memory stays from one start to the next.
 """
 
 import zlib
-from collections.abc import Callable
 
 from npu.chip import isa, timing
+from npu.chip.counters import Counters
 from npu.chip.isa import Command
+from npu.chip.limit import NO_END, Budget
+from npu.chip.machine import Observer
+from npu.chip.memory import BusSchedule, ExternalMemory
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.trace import Retire
-from npu.chip.work import Work
 from npu.errors import ImageError, MachineError
 from npu.twin.dma import NEVER
-from npu.twin.limit import NO_END, Budget
 from npu.twin.loaded import Loaded
-from npu.twin.memory import BusSchedule, ExternalMemory
 from npu.twin.products import MatVecUnit
 from npu.twin.scalar import ScalarUnit
 from npu.twin.state import State, told_of
@@ -30,7 +30,7 @@ MAX_COMMANDS = 50_000_000
 
 
 class Machine:
-    """One chip with its external memory.
+    """One chip with its external memory, in software; see `npu.chip.machine.Machine`.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Machine:
         program: bytes,
         schedule: BusSchedule | None = None,
         step: bool = False,
-        observer: Callable[[Retire, "Machine"], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
@@ -66,9 +66,9 @@ class Machine:
         self.status = Status.OK
         self.cycle = 0
         state = self._state = State(params, self.memory, observed=observer is not None)
-        self.dma, self.counters, self.events = state.dma, state.counters, state.events
+        self.dma, self.events = state.dma, state.events
         self.banks, self.param, self.sram = state.banks, state.param, state.sram
-        self.table, self.registers = state.table, state.registers
+        self.table = state.table
         loaded = Loaded()
         self._matvec = MatVecUnit(state, loaded, forgets=step)
         self._vector = VectorUnit(state)
@@ -79,9 +79,15 @@ class Machine:
             "vector": self._vector.run,
         }
 
-    def work(self) -> Work:
-        """What it did since it was made, transfers that are still open counted as done."""
-        return Work.of(self.counters)
+    @property
+    def registers(self) -> list[int]:
+        """The scalar registers, as signed numbers."""
+        return self._state.registers
+
+    @property
+    def counters(self) -> Counters:
+        """What the chip counts."""
+        return self._state.counters
 
     # --- host -----------------------------------------------------------------------------------
     def load(self, address: int, n_commands: int) -> None:
@@ -151,6 +157,7 @@ class Machine:
 
     def _run(self, pc: int, budget: Budget) -> int:
         # A transfer that is still open when the chip halts goes on; the next start waits for it.
+        counters = self._state.counters
         began = self.cycle = self.dma.idle_at(self.cycle)
         last = self._state.last = began + budget.cycles
         for _ in range(budget.commands):
@@ -169,8 +176,8 @@ class Machine:
                 if error.pc is not None:
                     raise
                 raise told_of(pc, cmd, error) from error
-            self.counters.commands += 1
-            self.counters.sequencer_cycles += timing.FETCH + timing.DECODE
+            counters.commands += 1
+            counters.sequencer_cycles += timing.FETCH + timing.DECODE
             self.cycle = end + 1
             if self.observer is not None:
                 retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
@@ -179,7 +186,7 @@ class Machine:
                 if self.cycle > last:
                     break
                 self.dma.look(NEVER)
-                self.counters.cycles += self.cycle - began
+                counters.cycles += self.cycle - began
                 return self.cycle - began
             pc = pc + 1 if target is None else target
             if self.cycle > last:

@@ -6,13 +6,13 @@ import numpy as np
 
 from npu.chip import isa
 from npu.chip.counters import Counters
+from npu.chip.limit import NO_END
+from npu.chip.memory import ExternalMemory
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError, MachineError
 from npu.twin.dma import Dma
-from npu.twin.limit import NO_END
-from npu.twin.memory import ExternalMemory
 
 
 @dataclass

@@ -26,26 +26,60 @@ def _chip(**changes: Any) -> ChipParams:
 # Small chips that differ in everything that shapes a cycle, with memories of odd sizes.
 CHIPS: dict[str, ChipParams] = {
     "three lanes": _chip(
-        **{"lanes": 3, "activation_entries": 248, "bank_bytes": 4072},
-        **{"param_bytes": 8152, "sram_bytes": 2040},
+        lanes=3,
+        activation_entries=248,
+        bank_bytes=4072,
+        param_bytes=8152,
+        sram_bytes=2040,
     ),
     "wide bus": _chip(
-        **{"lanes": 2, "threads": 3, "bus_bytes": 16, "activation_entries": 256},
-        **{"dma_burst_beats": 5, "dma_outstanding": 2, "dma_queue": 2, "result_fifo": 12},
-        **{"memory_latency_cycles": 3, "memory_cycles_per_beat": 2},
+        lanes=2,
+        threads=3,
+        bus_bytes=16,
+        activation_entries=256,
+        dma_burst_beats=5,
+        dma_outstanding=2,
+        dma_queue=2,
+        result_fifo=12,
+        memory_latency_cycles=3,
+        memory_cycles_per_beat=2,
     ),
     "one lane": _chip(
-        **{"lanes": 1, "threads": 8, "dma_burst_beats": 1, "dma_outstanding": 1, "dma_queue": 1},
-        **{"bank_bytes": 5000, "param_bytes": 6008, "sram_bytes": 1800, "program_bytes": 24608},
-        **{"activation_entries": 200, "result_fifo": 9, "memory_latency_cycles": 1},
+        lanes=1,
+        threads=8,
+        dma_burst_beats=1,
+        dma_outstanding=1,
+        dma_queue=1,
+        bank_bytes=5000,
+        param_bytes=6008,
+        sram_bytes=1800,
+        program_bytes=24608,
+        activation_entries=200,
+        result_fifo=9,
+        memory_latency_cycles=1,
     ),
 }
 # Those of the long run: more to build.
 MORE_CHIPS: dict[str, ChipParams] = {
     "widest bus": _chip(
-        **{"lanes": 2, "bus_bytes": 64, "bank_bytes": 4160, "param_bytes": 8256},
-        **{"sram_bytes": 2112, "activation_entries": 320, "program_bytes": 24640},
+        lanes=2,
+        bus_bytes=64,
+        bank_bytes=4160,
+        param_bytes=8256,
+        sram_bytes=2112,
+        activation_entries=320,
+        program_bytes=24640,
         dma_burst_beats=3,
+    ),
+    # Fields and tails of many lanes, as `edge` has them; its bus, too.
+    "sixteen lanes": _chip(
+        lanes=16,
+        threads=4,
+        bus_bytes=16,
+        bank_bytes=1040,
+        activation_entries=256,
+        result_fifo=10,
+        dma_burst_beats=7,
     ),
 }
 
@@ -171,7 +205,8 @@ def shrink(recipe: Recipe, fails: Callable[[Recipe], bool]) -> Recipe:
     for name in ("damage", "steps"):
         index = 0
         while index < len(parts := getattr(recipe, name)):
-            smaller = replace(recipe, **{name: parts[:index] + parts[index + 1 :]})
+            rest = {name: parts[:index] + parts[index + 1 :]}
+            smaller = replace(recipe, **rest)
             if smaller.steps and fails(smaller):
                 recipe = smaller
             else:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu.chip.isa import decode_program
+from npu.chip.memory import BusSchedule
 from npu.chip.trace import Retire, first_difference
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
 from rtl.sim.machine import RtlMachine
 
 

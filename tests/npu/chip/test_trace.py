@@ -20,7 +20,8 @@ def test_equal_sides_have_no_difference():
 @pytest.mark.parametrize("field", ["pc", "name", "start", "end", "written"])
 def test_a_record_differs_in_any_field(field):
     changed = list(RECORDS)
-    changed[2] = replace(changed[2], **{field: "MUL" if field == "name" else 99})
+    other = {field: "MUL" if field == "name" else 99}
+    changed[2] = replace(changed[2], **other)
     assert first_difference(RECORDS, changed) == Difference(2, RECORDS[2], changed[2])
 
 

@@ -10,12 +10,12 @@ import pytest
 from compiler import compile_model, load_model
 from npu.analysis.profile import measure
 from npu.chip.isa import COMMAND_BYTES, command, encode
+from npu.chip.limit import Budget
 from npu.chip.params import load_params
 from npu.errors import MachineError
 from npu.runtime.budget import MOST_CYCLES, Budgets
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
-from npu.twin.limit import Budget
 from npu.twin.machine import Machine
 from tests.conftest import ROOT
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from npu.chip import timing
 from npu.chip.counters import Counters
+from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.chip.params import load_params
 from npu.errors import MachineError
 from npu.twin import dma
 from npu.twin.dma import BusTiming, Dma, Place, read_cycles, write_cycles
-from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 from tests.npu.twin import naive_axi
 
 ALWAYS = np.ones(1, np.bool_)

@@ -324,8 +324,12 @@ def test_a_failed_transfer_stops_the_chip_in_the_next_fetch():
 @pytest.mark.parametrize(
     "wait",
     [
-        *(command("WAIT", tags=8), command("LOAD", beats=1), command("LOAD_REG", rd=2)),
-        *(command("STORE", beats=1), command("LOAD_PARAM", ext=0, param=512, beats=1), ADD),
+        command("WAIT", tags=8),
+        command("LOAD", beats=1),
+        command("LOAD_REG", rd=2),
+        command("STORE", beats=1),
+        command("LOAD_PARAM", ext=0, param=512, beats=1),
+        ADD,
     ],
     ids=str,
 )

@@ -1,6 +1,6 @@
 """Matrix-vector commands: remembered as stepped in every bit and cycle, whatever is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -68,20 +68,23 @@ class Product:
 
     def load(self, tag=0):
         """Into banks and parameter memory."""
-        tile = self.at + len(self.constants)
+        tile, beats = self.at + len(self.constants), len(self.tile.image) // 8
         return [
             command("LOAD_PARAM", ext=self.at, param=self.param, beats=128, tag=tag),
-            command(
-                *("LOAD_BANK",),
-                **{"ext": tile, "bank": self.bank, "beats": len(self.tile.image) // 8, "tag": tag},
-            ),
+            command("LOAD_BANK", ext=tile, bank=self.bank, beats=beats, tag=tag),
         ]
 
     def multiply(self, **changes):
         values = {
-            **{"dst": DST, "columns": self.weights.shape[1], "a": 0},
+            "dst": DST,
+            "columns": self.weights.shape[1],
+            "a": 0,
             "bank": self.bank + self.inside,
-            **{"block": self.param, "rows": self.rows, "lo": -128, "hi": 127, "a_zero": 3},
+            "block": self.param,
+            "rows": self.rows,
+            "lo": -128,
+            "hi": 127,
+            "a_zero": 3,
         }
         return command("MATVEC", **(values | changes))
 
@@ -252,8 +255,10 @@ def test_another_destination_with_the_same_weights():
     product = Product(sparse(1))
     end = chip().sram_bytes
     commands = [
-        *(*product.load(), WAIT),
-        *(product.multiply(), product.multiply(dst=DST + 64, dst_type=1, hi=32767, lo=-32768)),
+        *product.load(),
+        WAIT,
+        product.multiply(),
+        product.multiply(dst=DST + 64, dst_type=1, hi=32767, lo=-32768),
         product.multiply(dst=end - 32),
     ]
     assert_remembered_as_stepped([product], commands)
@@ -270,9 +275,18 @@ def test_another_destination_with_the_same_weights():
 @pytest.mark.parametrize(
     "fields",
     [
-        *({"a": 4}, {"a": 8192}, {"a": 8184}, {"a": 2**24 - 8}),
-        *({"dst": DST + 1, "dst_type": 1}, {"dst": 8193}, {"dst": 8192}),
-        *({"columns": 0}, {"columns": 1025}, {"rows": 4}, {"bank": 511}, {"block": 4}),
+        {"a": 4},
+        {"a": 8192},
+        {"a": 8184},
+        {"a": 2**24 - 8},
+        {"dst": DST + 1, "dst_type": 1},
+        {"dst": 8193},
+        {"dst": 8192},
+        {"columns": 0},
+        {"columns": 1025},
+        {"rows": 4},
+        {"bank": 511},
+        {"block": 4},
     ],
     ids=str,
 )
@@ -302,10 +316,8 @@ def edited(product, change):
         change(lane, section)
     image = pack_tile([np.concatenate([opening, section]) for section in sections], 2, 2)
     product.inside = len(opening) // 2
-    product.tile = type(product.tile)(
-        *(product.tile.packed, image, product.tile.records),
-        product.tile.bank_words + product.inside,
-    )
+    words = product.tile.bank_words + product.inside
+    product.tile = replace(product.tile, image=image, bank_words=words)
     return product
 
 

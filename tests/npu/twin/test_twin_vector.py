@@ -89,7 +89,11 @@ def test_add(operands, v, bounds):
     expected = [
         naive.requantize(
             scaled(x, "a") + scaled(y, "b"),
-            *(v["multiplier"], v["shift"], v["dst_zero"], v["lo"], v["hi"]),
+            v["multiplier"],
+            v["shift"],
+            v["dst_zero"],
+            v["lo"],
+            v["hi"],
         )
         for x, y in operands
     ]
@@ -110,7 +114,11 @@ def test_multiply(kinds, data):
     expected = [
         naive.requantize(
             (x - v["a_zero"]) * (y - v["b_zero"]),
-            *(v["multiplier"], v["shift"], v["dst_zero"], lo, hi),
+            v["multiplier"],
+            v["shift"],
+            v["dst_zero"],
+            lo,
+            hi,
         )
         for x, y in operands
     ]

@@ -9,11 +9,11 @@ from amaranth.sim import Simulator
 
 from compiler.codec.tile import pack_tile
 from npu.chip.counters import Counters
+from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, directory_words
 from npu.twin.dma import Dma as TwinDma
-from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.twin.tile import deal
 from rtl.dma.dma import Dma
 from rtl.shared.interfaces import KINDS, bank_bus_words

@@ -12,6 +12,8 @@ from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
 from npu.chip import isa, timing
 from npu.chip.isa import command, encode
+from npu.chip.limit import Budget
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import directory_words
@@ -19,9 +21,7 @@ from npu.errors import MachineError
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.phrases import EndRule, PhraseSearch
-from npu.twin.limit import Budget
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule, WriteOrder
 from rtl import driver
 from rtl.control.registers import CONTROL
 from rtl.sim.machine import RtlMachine
