@@ -57,7 +57,7 @@ def test_all_operators_are_walked():
     assert all(kinds(room) for room in rooms())
     known = {kind.__name__ for kind in every_kind()}
     assert known >= {"FullyConnected", "Lstm", "Gather", "Add", "Tanh", "Quantize", "Reshape"}
-    assert len(known) == len(every_kind()) == 11
+    assert len(known) == len(every_kind()) >= 11
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.table)
