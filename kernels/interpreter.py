@@ -34,6 +34,8 @@ class Interpreter:
         verify(graph)
         self.graph = graph
         self._values = Values(graph)
+        self._inputs = [self._values[index] for index in graph.inputs]
+        self._outputs = [self._values[index] for index in graph.outputs]
         operators = zip(
             graph.operators, integer_parameters(graph), PREPARE.functions(graph), strict=True
         )
@@ -60,13 +62,12 @@ class Interpreter:
         InputError
             If the inputs do not fit, or an index lies outside of its table.
         """
-        graph = self.graph
-        require_inputs(graph.name, [graph.tensors[i] for i in graph.inputs], inputs)
-        for index, array in zip(graph.inputs, inputs, strict=True):
-            np.copyto(self._values[index], array)
+        require_inputs(self.graph.name, self._inputs, inputs)
+        for own, array in zip(self._inputs, inputs, strict=True):
+            np.copyto(own, array)
         for step in self._steps:
             step()
-        return [self._values[index].copy() for index in graph.outputs]
+        return [output.copy() for output in self._outputs]
 
     def tensor(self, index: int) -> np.ndarray:
         """A copy of what a tensor holds after the last call; states and constants too."""

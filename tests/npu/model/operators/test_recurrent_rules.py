@@ -1,5 +1,7 @@
 """LSTM: what its step computes with, and the cells that are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,38 @@ def test_lstm():
 def test_lstm_refused(arguments, message):
     with pytest.raises(ModelError, match=message):
         lstm_params(*lstm(**arguments))
+
+
+def broken(**changes):
+    """The LSTM with some tensors replaced (`t0` ...), or fields of the operator."""
+    graph, op = lstm()
+    tensors = list(graph.tensors)
+    for name, tensor in list(changes.items()):
+        if name[1:].isdigit():
+            tensors[int(name[1:])] = tensor
+            del changes[name]
+    return Graph("m", tuple(tensors), (replace(op, **changes),), (0,), (6,))
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (broken(t0=activation(0.05, shape=(2, 4))), r"its input must be \[1, time, features\]"),
+        (broken(t6=activation(1 / 128, 2, (1, 3, 3))), r"its output must be \[1, 2, units\]"),
+        (
+            broken(t4=activation(1 / 128, 2, (1, 4), is_state=True)),
+            r"hidden state must be \[1, 3\]",
+        ),
+        (broken(t4=activation(1 / 64, 2, (1, 3), is_state=True)), "hidden state must be quantised"),
+        (broken(t4=activation(1 / 128, 2, (1, 3))), "is read before it is computed"),
+        (broken(t5=activation(0.1, 1, (1, 3), "int16", True)), "point of its cell state must be 0"),
+        (broken(t1=constant(np.ones((3, 5), np.int8), 0.01)), r"gate i must be \[3, 4\]"),
+        (broken(t2=constant(np.ones((3, 3), np.int8), [1, 2, 3])), "one scale in all"),
+        (broken(t3=constant(np.ones(4, np.int32))), r"its bias must be a constant int32 \[3\]"),
+        (broken(hidden_state=5), "must be a state of this operator alone"),
+        (broken(cell_clip=-1.0), "its cell clip must be finite and not negative"),
+    ],
+)
+def test_rules(graph, message):
+    with pytest.raises(ModelError, match=message):
+        verify(graph)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from npu.errors import ModelError
 from npu.model import numerics
 from npu.model.operators.rescale import (
     Quantize,
@@ -54,3 +55,10 @@ def test_rescale_tables(kind, params, output, function):
     real = function((np.arange(-128, 128) - 9) * 0.04) / output[0] + output[1]
     assert table.dtype == np.int8 and table.shape == (256,)
     assert np.max(np.abs(table - np.clip(real, -128, 127))) <= 0.51
+
+
+def test_relu6_keeps_its_quantisation():
+    with pytest.raises(ModelError, match="its input and its output must be quantised alike"):
+        unary(Relu6, activation(0.1), activation(0.2))
+    with pytest.raises(ModelError, match=r"its shapes must be equal, not \[1, 4\] and \[1, 5\]"):
+        unary(Relu, activation(0.1), activation(0.1, shape=(1, 5)))
