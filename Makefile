@@ -14,6 +14,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 demo: $(VENV)/.installed-core
 	@$(BIN)/npu demo
+	@echo
+	@echo "The command stays in $(BIN)/npu (try $(BIN)/npu --help). More of it needs an extra:"
+	@echo "  $(BIN)/pip install 'zeroskip[rtl]'    the chip in gates: npu verify, rtl export, --engine rtl"
+	@echo "  $(BIN)/pip install 'zeroskip[synth]'  area and clock, with the extra rtl: npu synth"
+	@echo "  $(BIN)/pip install 'zeroskip[bench]'  Vela and zstd beside our codec: npu bench codec"
 
 # What is not installed and so was not tested stands in the last line.
 test: lint $(VENV)/.installed-oracle $(VENV)/.installed-icarus

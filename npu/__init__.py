@@ -1,14 +1,125 @@
-"""The specification of the chip and its simulator, in rooms.
+"""The specification of the chip and its simulator, in rooms; and the public API.
+
+    import npu
+
+    program = npu.compile(npu.load("model.tflite"), "edge")
+    session = npu.simulate(program)
+    outputs = session.invoke([inputs])
+
+Nothing is imported before it is used. The rooms:
 
     chip      parameters, presets, instruction set, weight format, timing, records
     model     the quantised graph, integer arithmetic and parameters, what a folder says
-    speech    audio, features, phrases
+    speech    audio, features, phrases, transcription
     twin      the cycle-accurate chip
-    runtime   images and their sessions
-    analysis  cycles by layer and unit, energy
+    runtime   images, their sessions, inputs from files
+    analysis  cycles by layer and unit, energy, engines side by side, the schemas of all reports
     zoo       trained models
-    cli       the command line: the roof, the only part that may import the other packages
+    cli       the command line
 
-Which room may import which stands in `tests/test_layout.py`. Beside them lie the few modules that
-every room needs: errors, files, text, caches and compiled loops.
+Two roofs see everything: this module, and `cli`, which nothing imports. Which room may import which
+stands in `tests/test_layout.py`. Beside them lie the few modules that every room needs: errors,
+files, text, caches and compiled loops.
 """
+
+# As in `typing`, whose import would double the time of this one. Type checkers take it for true.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from compiler.costs import bits, cycles
+    from compiler.frontends.models import Model
+    from compiler.reference import Reference
+    from npu.analysis.profile import Measurement, measure
+    from npu.chip.params import ChipParams as Chip
+    from npu.chip.params import load_params as load_chip
+    from npu.errors import NpuError
+    from npu.runtime.calls import Session
+    from npu.runtime.image import Image as Program
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Chip",
+    "Measurement",
+    "Model",
+    "NpuError",
+    "Program",
+    "Reference",
+    "bits",
+    "compile",
+    "cycles",
+    "load",
+    "load_chip",
+    "measure",
+    "simulate",
+]
+
+_HOMES = {
+    "Chip": ("npu.chip.params", "ChipParams"),
+    "Measurement": ("npu.analysis.profile", "Measurement"),
+    "Model": ("compiler.frontends.models", "Model"),
+    "NpuError": ("npu.errors", "NpuError"),
+    "Program": ("npu.runtime.image", "Image"),
+    "Reference": ("compiler.reference", "Reference"),
+    "bits": ("compiler.costs", "bits"),
+    "cycles": ("compiler.costs", "cycles"),
+    "load_chip": ("npu.chip.params", "load_params"),
+    "measure": ("npu.analysis.profile", "measure"),
+}
+"""Module and name of what stands elsewhere."""
+
+
+def load(model: "str | Path") -> "Model":
+    """Read a `.tflite` file, a transducer's folder, or a model of the zoo by its name.
+
+    Raises ModelError or UnsupportedError with the file and the reason.
+    """
+    from compiler.frontends.models import load_model
+
+    return load_model(model)
+
+
+def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> "Program":
+    """Compile a model for a chip: a preset's name, a TOML file, or what `load_chip` gives.
+
+    The same model and chip give the same program. `Program.to_bytes` and `Program.load` write and
+    read it. Raises UnsupportedError for what the chip cannot run, CapacityError where it does not
+    fit.
+    """
+    from compiler.compile import compile_model
+    from compiler.frontends.models import Model, load_model
+    from npu.chip.params import ChipParams, load_params
+
+    params = chip if isinstance(chip, ChipParams) else load_params(chip)
+    return compile_model(model if isinstance(model, Model) else load_model(model), params)
+
+
+def simulate(program: "Program", **options: "Any") -> "Session":
+    """Boot a program on the cycle-accurate twin; its calls and their cycles are the session's.
+
+    A single graph's `invoke` takes and gives arrays, a transducer's `accept` takes (calls, frames,
+    features) int8 and gives symbols; `cycles` are those of every call so far. `options` are those
+    of `npu.runtime.sessions`: an observer, a recording, another machine.
+    """
+    from npu.runtime.calls import open_session
+
+    return open_session(program, **options)
+
+
+if not TYPE_CHECKING:  # to a type checker, a name that is not here is a mistake
+
+    def __getattr__(name: str) -> "Any":
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        module, attribute = _HOMES[name]
+        found = globals()[name] = getattr(import_module(module), attribute)
+        return found
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *__all__})

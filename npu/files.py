@@ -1,13 +1,16 @@
-"""Every input is read through here: a regular file of at most so many bytes, else a clear error.
+"""Every file is read and written through here.
 
-A named pipe would be waited for without end, a device or a sparse file would fill the memory.
+Read: a regular file of at most so many bytes, else a clear error. A named pipe would be waited for
+without end, a device or a sparse file would fill the memory. Written: whole, or not at all.
 """
 
 import io
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from npu.errors import NpuError
 
@@ -94,3 +97,51 @@ def require_size(name: str, size: int, most: int, error: type[NpuError] = NpuErr
     """Raise `error` for more than `most` bytes."""
     if size > most:
         raise error(f"{name}: has {size:,} bytes, at most {most:,} are read; is it the right file?")
+
+
+def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file as a whole: whatever goes wrong, `path` is as it was before.
+
+    The bytes go to a temporary file in the same folder, which then replaces `path`. A link is
+    followed; something that is not a regular file (a pipe, `/dev/null`) is written directly.
+
+    Parameters
+    ----------
+    path : the file to create or replace. Its folder must exist.
+    content : the bytes, or a function that writes them to the open binary file it is given.
+
+    Raises
+    ------
+    NpuError : the folder is missing or may not be written, `path` is a folder, the disk is full.
+    """
+    target = require_folder(path)
+    direct = target.exists() and not target.is_file()
+    # A name of its own, as that of `path` may be as long as names can be.
+    opened = target if direct else target.with_name(f".{os.urandom(8).hex()}.tmp")
+    try:
+        with opened.open("wb" if direct else "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+        if not direct:
+            opened.replace(target)
+    except OSError as error:
+        # Errors of other files (read by `content`) keep their own name.
+        if error.filename not in (None, str(opened)):
+            raise
+        raise NpuError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if not direct:
+            with suppress(OSError):
+                opened.unlink(missing_ok=True)
+
+
+def require_folder(path: str | Path) -> Path:
+    """Where a file is to be written, links followed. Raises NpuError if its folder is none."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
+    return target

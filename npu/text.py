@@ -1,4 +1,9 @@
-"""Text of strangers, fit for a terminal."""
+"""Text: of strangers, fit for a terminal, and of reports, as JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -10,3 +15,28 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shown(value: Any) -> str:
+    """`value` in JSON's spelling, printable and shortened: for messages about a file's contents."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def json_text(report: Mapping[str, Any], *, ensure_ascii: bool = False) -> str:
+    """A report as JSON. Keys keep their order; numpy's scalars and arrays become numbers and lists.
+
+    A number that JSON cannot hold (NaN, infinity) is a ValueError: a report must not contain one.
+    """
+    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=ensure_ascii, default=_plain)
+    return f"{text}\n"
+
+
+def _plain(value: object) -> object:
+    """numpy's scalars and arrays, without importing numpy."""
+    tolist = getattr(value, "tolist", None)
+    if tolist is not None:
+        return tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be put in a JSON report")

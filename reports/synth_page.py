@@ -5,49 +5,55 @@ Run as `python -m reports.synth_page`.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from npu.chip.summary import summary_text
+
+if TYPE_CHECKING:
+    from rtl.synth.report import PerLane, SynthReport
 
 PAGE = Path(__file__).with_name("synth.md")
 RUN = Path(__file__).with_name("synth.json")
 
-COLUMNS = (
-    ("LUT4", "lut4"),
-    ("logic", "logic_luts"),
-    ("carry", "carry_luts"),
-    ("RAM", "ram_luts"),
-    ("flip-flops", "flip_flops"),
-    ("block RAMs", "block_rams"),
-    ("multipliers", "multipliers"),
-)
+COLUMNS = {
+    "LUT4": "lut4",
+    "logic": "logic_luts",
+    "carry": "carry_luts",
+    "RAM": "ram_luts",
+    "flip-flops": "flip_flops",
+    "block RAMs": "block_rams",
+    "multipliers": "multipliers",
+}
+"""Titles, and the keys of a unit's utilisation."""
 
 
-def page(run: dict[str, Any]) -> str:
+def page(run: "SynthReport") -> str:
     """The page as Markdown, from the JSON of `npu synth`."""
-    chip, device = run["chip"], run["device"]
+    name, device = run["chip"]["name"], run["device"]
     tools = ", ".join(f"{name} {version}" for name, version in run["tools"].items())
     lines = [
         "# Area and clock",
         "",
         (
             "Written by `python -m reports.synth_page` from `synth.json`, which"
-            f" `npu synth --chip {chip['name']} --device {device['size']} --seed {run['seed']}"
+            f" `npu synth --chip {name} --device {device['size']} --seed {run['seed']}"
             " --json reports/synth.json` wrote."
         ),
         "",
         (
-            f"Chip {chip['name']}: {chip['lanes']} lanes of {chip['threads']} threads. Device"
+            f"Chip {summary_text(run['chip'])}. Device"
             f" {device['name']}, {device['package']}, speed grade {device['speed_grade']},"
             f" placed and routed ({tools}). A unit alone stands between registers,"
             " which are not counted; the chip contains all units, and is optimised as a whole."
             " LUT4 counts logic, carry chains and distributed RAM."
         ),
         "",
-        "| unit | " + " | ".join(title for title, _ in COLUMNS) + " | MHz |",
+        "| unit | " + " | ".join(COLUMNS) + " | MHz |",
         "|---|" + "---:|" * (len(COLUMNS) + 1),
     ]
     for result in run["units"]:
         used = result["utilisation"]
-        cells = [f"{used[key]:,}" for _, key in COLUMNS]
+        cells = [f"{used[key]:,}" for key in COLUMNS.values()]
         lines.append(f"| {result['unit']} | {' | '.join(cells)} | {result['fmax_mhz']:.1f} |")
     capacity = run["units"][0]["capacity"]
     lines += [
@@ -77,7 +83,7 @@ def page(run: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _per_lane(lut4: dict[str, float | None]) -> list[str]:
+def _per_lane(lut4: "PerLane") -> list[str]:
     if lut4["lane"] is None:
         return []
     text = f"A lane with all that is in it takes {lut4['lane']:,.0f} LUT4"

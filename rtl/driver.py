@@ -11,29 +11,51 @@ once the chip neither runs nor moves, and only then does memory belong to the ho
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
+from npu.chip.counters import Counters
+from npu.chip.isa import REGISTERS as SCALARS
 from npu.chip.status import Status
 from npu.errors import MachineError
-from rtl.control.registers import CONTROL, IRQ, STATUS, Field
+from rtl.control.registers import BY_NAME, CONTROL, IRQ, STATUS, Field
 
 # Longest pause between two looks at STATUS, in cycles; what takes longer never ends.
 PATIENCE = 1 << 28
+WORD, SIGN = 0xFFFFFFFF, 0x80000000
 
 
 @dataclass(frozen=True)
 class Write:
-    """Write a register."""
+    """Write a register; `offset` is its address."""
 
     register: str
     value: int
 
+    @property
+    def offset(self) -> int:
+        return BY_NAME[self.register].offset
+
+    def refused(self) -> MachineError:
+        """What to raise where the chip answers with an error."""
+        return MachineError(
+            f"the chip refused to write {self.value & WORD:#x} to register {self.register}"
+        )
+
 
 @dataclass(frozen=True)
 class Read:
-    """Read a register; gives its value."""
+    """Read a register; gives its value. `offset` is its address."""
 
     register: str
+
+    @property
+    def offset(self) -> int:
+        return BY_NAME[self.register].offset
+
+    def refused(self) -> MachineError:
+        """What to raise where the chip answers with an error."""
+        return MachineError(f"the chip refused to read register {self.register}")
 
 
 @dataclass(frozen=True)
@@ -49,12 +71,13 @@ class Pause:
 
 
 Step = Write | Read | Interrupt | Pause
-Steps = Generator[Step, int, None]
+T = TypeVar("T")
+Steps = Generator[Step, int, T]
 
 
-def bit(fields: tuple[Field, ...], name: str) -> int:
+def bit(parts: tuple[Field, ...], name: str) -> int:
     """The mask of a one-bit field of a register."""
-    return 1 << next(field.lsb for field in fields if field.name == name)
+    return 1 << next(part.lsb for part in parts if part.name == name)
 
 
 def error_of(status: int) -> Status:
@@ -65,7 +88,7 @@ def error_of(status: int) -> Status:
 BUSY = bit(STATUS, "running") | bit(STATUS, "loading") | bit(STATUS, "moving")
 
 
-def load(address: int, n_commands: int) -> Steps:
+def load(address: int, n_commands: int) -> Steps[None]:
     """Load a program from external memory. Raises MachineError with the status if that fails."""
     yield Write("PROGRAM_ADDRESS", address)
     yield Write("PROGRAM_COMMANDS", n_commands)
@@ -75,7 +98,7 @@ def load(address: int, n_commands: int) -> Steps:
         raise MachineError(f"the program load failed: {error.name}", error)
 
 
-def start(pc: int, arguments: dict[int, int] | None = None) -> Steps:
+def start(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:
     """Run from command `pc` to HALT, scalar registers set from `arguments`, until all is quiet.
 
     Raises MachineError with status and command when the chip has stopped in error, or when a
@@ -91,13 +114,13 @@ def start(pc: int, arguments: dict[int, int] | None = None) -> Steps:
         raise MachineError(f"command {at}: {error.name}", error, at)
 
 
-def reset() -> Steps:
+def reset() -> Steps[None]:
     """Clear an error: once the bus is quiet, the chip is as it was before its first start."""
     yield Write("CONTROL", bit(CONTROL, "reset"))
     yield from _until_quiet(bit(STATUS, "resetting"), "the chip does not come out of reset")
 
 
-def _act(action: str, event: str) -> Steps:
+def _act(action: str, event: str) -> Steps[None]:
     yield Write("IRQ_STATUS", bit(IRQ, "halted") | bit(IRQ, "loaded"))
     yield Write("IRQ_ENABLE", bit(IRQ, event))
     yield Write("CONTROL", bit(CONTROL, action))
@@ -106,7 +129,7 @@ def _act(action: str, event: str) -> Steps:
     yield from _until_quiet(BUSY, "a transfer does not end")
 
 
-def _until_quiet(mask: int, otherwise: str) -> Steps:
+def _until_quiet(mask: int, otherwise: str) -> Steps[None]:
     """Wait until STATUS has no bit of the mask. Raises MachineError, `otherwise`, if that fails."""
     pause = 1
     while (yield Read("STATUS")) & mask:
@@ -116,11 +139,41 @@ def _until_quiet(mask: int, otherwise: str) -> Steps:
         pause *= 2
 
 
-def perform(steps: Steps, on_chip: Callable[[Step], int]) -> None:
-    """Do every step with `on_chip`, which returns what a Read gives and 0 for the others."""
+def status() -> Steps[Status]:
+    """Why the chip stopped, OK while it did not."""
+    return error_of((yield Read("STATUS")))
+
+
+def registers() -> Steps[list[int]]:
+    """The scalar registers, as signed numbers."""
+    values = []
+    for index in range(SCALARS):
+        value = yield Read(f"R{index}")
+        values.append(value - ((value & SIGN) << 1))
+    return values
+
+
+def counters() -> Steps[Counters]:
+    """The performance counters."""
+    found = {}
+    for counter in fields(Counters):
+        found[counter.name] = yield Read(counter.name.upper())
+    return Counters(**found)
+
+
+def clear_counters() -> Steps[None]:
+    """Set the performance counters to zero."""
+    yield Write("CONTROL", bit(CONTROL, "clear"))
+
+
+def perform(steps: Steps[T], on_chip: Callable[[Step], int]) -> T:
+    """Do every step with `on_chip`, which returns what a Read gives and 0 for the others.
+
+    Returns what the steps give in the end.
+    """
     answer = None
     try:
         while True:
             answer = on_chip(steps.send(answer))  # type: ignore[arg-type]  # None starts it
-    except StopIteration:
-        pass
+    except StopIteration as done:
+        return done.value

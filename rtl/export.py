@@ -12,6 +12,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from npu import __version__
 from npu.chip import isa, timing
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
@@ -20,7 +21,6 @@ from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.top import Chip
 
 TOP = "zeroskip"
-VERSION = "0.1.0"
 # Names of the flat ports: manager and subordinate buses as AXI tools expect them, the others by
 # their path.
 PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
@@ -149,7 +149,7 @@ def description(params: ChipParams) -> dict:
     }
     return {
         "top": TOP,
-        "version": VERSION,
+        "version": __version__,
         "parameters": params.model_dump(mode="json"),
         "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],
@@ -158,7 +158,10 @@ def description(params: ChipParams) -> dict:
             opcode.name: {
                 "code": opcode.code,
                 "summary": opcode.summary,
-                "fields": [vars(field) for field in opcode.fields],
+                "fields": [
+                    {"name": f.name, "lsb": f.lsb, "width": f.width, "signed": f.signed}
+                    for f in opcode.fields
+                ],
             }
             for opcode in isa.OPCODES.values()
         },
@@ -169,7 +172,7 @@ def description(params: ChipParams) -> dict:
 def _core(params: ChipParams) -> str:
     """A FuseSoC core file (CAPI2)."""
     return f"""CAPI=2:
-name: zeroskip:npu:{TOP}_{params.name}:{VERSION}
+name: zeroskip:npu:{TOP}_{params.name}:{__version__}
 description: Sparse int8 neural edge processor, chip {params.name}
 filesets:
   rtl:

@@ -4,27 +4,21 @@ Small, legal and odd: layers of a few rows, scales and zero points from all over
 weights from all zero to dense, chips on which hardly anything stays resident.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams, load_params
-from npu.model.graph import (
-    Activation,
-    Add,
-    FullyConnected,
-    Gather,
-    Graph,
-    Logistic,
-    Lstm,
-    Mul,
-    Quantization,
-    Quantize,
-    Relu,
-    Relu6,
-    Reshape,
-    Tanh,
-    Tensor,
-)
-from npu.twin.memory import BusSchedule, WriteOrder
+from npu.model.activation import Activation
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.binary import Add, Mul
+from npu.model.operators.gather import Gather
+from npu.model.operators.move import Reshape
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.recurrent import Lstm
+from npu.model.operators.rescale import Quantize, Relu, Relu6
+from npu.model.operators.table import Logistic, Tanh
 
 MAX_WIDTH, MAX_ROWS = 40, 130
 
@@ -123,12 +117,12 @@ class GraphMaker:
         return self.tensor((rows,), Quantization(np.array([scale], np.float32), 0), data, "int32")
 
     # --- operators ------------------------------------------------------------------------------
-    def fully_connected(self, source: int) -> None:
+    def fully_connected(self, source: int, rows: int | None = None) -> None:
         rng = self.rng
         if len(self.shape(source)) > 1 and rng.random() < 0.2:
             source = self.reshape(source, (1, self.tensors[source].size))
         columns = self.shape(source)[-1]
-        rows = int(rng.integers(1, MAX_ROWS))
+        rows = int(rng.integers(1, MAX_ROWS)) if rows is None else rows
         output = self.activation((*self.shape(source)[:-1], rows))
         unit = self.scale(output) / self.scale(source)
         weights = self.weights(rows, columns, unit, per_row=bool(rng.random() < 0.5))
@@ -185,10 +179,11 @@ class GraphMaker:
         self.operators.append(Reshape(f"reshape{len(self.operators)}", source, output))
         return output
 
-    def gather(self) -> None:
+    def gather(self, rows: int | None = None, count: int | None = None) -> None:
         rng = self.rng
-        rows, width = int(rng.integers(2, 12)), int(rng.integers(1, MAX_WIDTH))
-        count = int(rng.integers(1, 4))
+        rows = int(rng.integers(2, 12)) if rows is None else rows
+        width = int(rng.integers(1, MAX_WIDTH))
+        count = int(rng.integers(1, 4)) if count is None else count
         indices = self.tensor((1, count), dtype="int32")
         self.inputs.append(indices)
         quantization = self.quantization()
@@ -196,6 +191,12 @@ class GraphMaker:
         table = self.tensor((rows, width), quantization, data)
         output = self.activation((1, count, width), quantization)
         self.operators.append(Gather(f"gather{len(self.operators)}", table, indices, output))
+
+    def graph(self, name: str, outputs: Sequence[int]) -> Graph:
+        """What was made."""
+        return Graph(
+            name, tuple(self.tensors), tuple(self.operators), tuple(self.inputs), tuple(outputs)
+        )
 
 
 def random_graph(rng: np.random.Generator) -> Graph:
@@ -223,13 +224,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
     outputs = [maker.live[-1]]
     if rng.random() < 0.4:
         outputs.append(int(rng.choice(maker.live)))
-    return Graph(
-        "random",
-        tuple(maker.tensors),
-        tuple(maker.operators),
-        tuple(maker.inputs),
-        tuple(outputs),
-    )
+    return maker.graph("random", outputs)
 
 
 def random_inputs(rng: np.random.Generator, graph: Graph) -> list[np.ndarray]:

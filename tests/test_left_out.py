@@ -20,7 +20,7 @@ def test_each_reason_is_said_once_with_the_way_to_get_it():
     )
     assert line == (
         "left out: Icarus Verilog (iverilog) is not installed (sudo apt-get install iverilog); "
-        "the extra `rtl` is not installed (.venv/bin/pip install -e '.[rtl]')"
+        "the extra `rtl` is not installed (.venv/bin/pip install 'zeroskip[rtl]')"
     )
 
 

@@ -102,8 +102,7 @@ class Arrangement:
         for weights, slots in self.parts():
             sizes = np.zeros((len(weights), 4), np.int64)
             for number, plan in enumerate(self.plans):
-                rows, _ = joined(self.share(slots, number))
-                measure_rows(weights, rows, plan.bits, plan.zeros, plan.value_lengths, sizes)
+                measure_rows(weights, joined(self.share(slots, number)).rows, plan, sizes)
             found.append(sizes)
         return found
 
@@ -118,7 +117,7 @@ class Arrangement:
         for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
             turns = 0
             for number, plan in enumerate(self.plans):
-                found = _join(sizes, *joined(self.share(slots, number)), plan)
+                found = join_rows(sizes, joined(self.share(slots, number)), plan)
                 bits += _padded_bits(_streams(found, params))
                 turns = max(turns, int(found[:, 0].max()) + 1)
             cycles += turns * params.threads
@@ -211,14 +210,6 @@ def _deal(
     return Arrangement(tiles, tuple(deals), tuple(code_sets), params, cycle_bits)
 
 
-def _join(sizes: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
-    """(slots, 2) int64: weights coded and bits of slots, by the `row_sizes` of a tile."""
-    return join_rows(
-        *(sizes, rows, starts, plan.bits, plan.zeros, plan.end_bits, plan.end_zeros),
-        plan.value_lengths,
-    )
-
-
 def _streams(found: np.ndarray, params: Lanes) -> np.ndarray:
     """(lanes,) int64: bits of the sections' streams, from those of their slots."""
     return found[:, 1].reshape(-1, params.threads).sum(axis=1)
@@ -236,7 +227,7 @@ def _exchanged(made: Arrangement, groups: Sequence[np.ndarray], mass: np.ndarray
         every, prices = np.arange(len(rows)), []
         for plan in made.plans:
             sizes = np.zeros((len(rows), 4), np.int64)
-            measure_rows(weights, every, plan.bits, plan.zeros, plan.value_lengths, sizes)
+            measure_rows(weights, every, plan, sizes)
             prices.append(sizes[:, 3] + plan.boundaries()[0][0, sizes[:, 0]])
         order, starts = joined(slots)
         share = made.params.slots // len(made.sets)
@@ -258,9 +249,9 @@ def _ordered(made: Arrangement) -> Arrangement:
     for slots, sizes in zip(made.deals, made.row_sizes, strict=True):
         ordered: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
-            order, starts = joined(made.share(slots, number))
-            order_rows(order, starts, sizes, *plan.boundaries())
-            ordered += np.split(order, starts[1:-1])
+            dealt = joined(made.share(slots, number))
+            order_rows(dealt, sizes, *plan.boundaries())
+            ordered += np.split(dealt.rows, dealt.starts[1:-1])
         deals.append(tuple(ordered))
     return replace(made, deals=tuple(deals))
 
@@ -272,15 +263,13 @@ def _less_padding(made: Arrangement) -> Arrangement:
         swapped: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
             share = made.share(slots, number)
-            order, starts = joined(share)
-            sections = _streams(_join(sizes, order, starts, plan), params)
+            dealt = joined(share)
+            sections = _streams(join_rows(sizes, dealt, plan), params)
             before = _padded_bits(sections)
-            swap_lanes(
-                *(order, starts, params.threads, sections, sizes, plan.bits, plan.zeros),
-                *(int(plan.value_lengths[0]), plan.end_bits, plan.end_zeros),
-                WORD_BITS,
-            )
+            # What ends a section just under a word are bits, whatever a cycle is worth.
+            bits, zeros = plan._replace(zero_bits=int(plan.values.lengths[0])).boundaries()
+            swap_lanes(dealt, params.threads, sections, sizes, bits, zeros)
             better = _padded_bits(sections) < before
-            swapped += np.split(order, starts[1:-1]) if better else share
+            swapped += np.split(dealt.rows, dealt.starts[1:-1]) if better else share
         deals.append(tuple(swapped))
     return replace(made, deals=tuple(deals))

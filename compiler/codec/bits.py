@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from compiler.codec.symbols import Plan, Slots
 from npu.chip.weight_format import WORD_BITS
 from npu.jit import kernel
 
@@ -50,18 +51,17 @@ def row_steps(
 @kernel
 def count_slots(
     weights: np.ndarray,
-    rows: np.ndarray,
-    starts: np.ndarray,
+    slots: Slots,
     gap_counts: np.ndarray,
     end_counts: np.ndarray,
     value_counts: np.ndarray,
 ) -> None:
     """Add the steps of slots to the counts.
 
-    weights : (rows, columns) int8; rows : of all slots, one after the other; starts : (slots + 1,)
-    where each slot's start. gap_counts : (2 * columns - 1,) int64, by gap; end_counts : (columns,)
-    by the zeros behind a slot's last weight; value_counts : (256,) by weight modulo 256.
+    weights : (rows, columns) int8. gap_counts : (2 * columns - 1,) int64, by gap; end_counts :
+    (columns,) by the zeros behind a slot's last weight; value_counts : (256,) by weight modulo 256.
     """
+    rows, starts = slots
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
@@ -77,21 +77,14 @@ def count_slots(
 
 
 @kernel
-def measure_slots(
-    weights: np.ndarray,
-    rows: np.ndarray,
-    starts: np.ndarray,
-    bits: np.ndarray,
-    zeros: np.ndarray,
-    end_bits: np.ndarray,
-    end_zeros: np.ndarray,
-    value_lengths: np.ndarray,
-) -> np.ndarray:
+def measure_slots(weights: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
     """(slots, 3) int64: weights coded, run bits and value bits of each slot.
 
-    weights, rows, starts : as for `count_slots`; the other arrays are a `Plan`'s. The bits are
-    NO_CODE or more where it has no code.
+    weights : (rows, columns) int8. The bits are NO_CODE or more where the plan has no code.
     """
+    rows, starts = slots
+    _, bits, zeros = plan.gaps
+    value_lengths = plan.values.lengths
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
@@ -106,8 +99,8 @@ def measure_slots(
                 run_bits += bits[gaps[i]]
                 value_bits += value_lengths[values[i] & 0xFF]
         if starts[slot + 1] > starts[slot]:
-            explicit += end_zeros[carried]
-            run_bits += end_bits[carried]
+            explicit += plan.ends.zeros[carried]
+            run_bits += plan.ends.bits[carried]
         # Not multiplied blindly: without a code for zero this is 0 times NO_CODE.
         if explicit:
             value_bits += explicit * value_lengths[0]
@@ -116,19 +109,13 @@ def measure_slots(
 
 
 @kernel
-def measure_rows(
-    weights: np.ndarray,
-    rows: np.ndarray,
-    bits: np.ndarray,
-    zeros: np.ndarray,
-    value_lengths: np.ndarray,
-    sizes: np.ndarray,
-) -> None:
+def measure_rows(weights: np.ndarray, rows: np.ndarray, plan: Plan, sizes: np.ndarray) -> None:
     """What some rows take by themselves, to `sizes`: (rows of the matrix, 4) int64.
 
-    Zeros at a row's start and at its end; weights coded and bits between. The other arrays are a
-    `Plan`'s.
+    Zeros at a row's start and at its end; weights coded and bits between.
     """
+    _, bits, zeros = plan.gaps
+    value_lengths = plan.values.lengths
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
@@ -146,20 +133,13 @@ def measure_rows(
 
 
 @kernel
-def join_rows(
-    sizes: np.ndarray,
-    rows: np.ndarray,
-    starts: np.ndarray,
-    bits: np.ndarray,
-    zeros: np.ndarray,
-    end_bits: np.ndarray,
-    end_zeros: np.ndarray,
-    value_lengths: np.ndarray,
-) -> np.ndarray:
+def join_rows(sizes: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
     """(slots, 2) int64: weights coded and bits of slots, from what their rows take.
 
-    sizes : of `measure_rows`; rows, starts : as for `count_slots`; the other arrays are a `Plan`'s.
+    sizes : of `measure_rows`.
     """
+    rows, starts = slots
+    _, bits, zeros = plan.gaps
     found = np.zeros((len(starts) - 1, 2), np.int64)
     for slot in range(len(found)):
         symbols = total = explicit = carried = 0
@@ -170,10 +150,10 @@ def join_rows(
             total += sizes[row, 3] + bits[gap]
             explicit += zeros[gap]
         if starts[slot + 1] > starts[slot]:
-            explicit += end_zeros[carried]
-            total += end_bits[carried]
+            explicit += plan.ends.zeros[carried]
+            total += plan.ends.bits[carried]
         if explicit:
-            total += explicit * value_lengths[0]
+            total += explicit * plan.values.lengths[0]
         found[slot, 0], found[slot, 1] = symbols + explicit, total
     return found
 
@@ -181,24 +161,21 @@ def join_rows(
 @kernel
 def write_slots(
     weights: np.ndarray,
-    rows: np.ndarray,
-    starts: np.ndarray,
-    first: np.ndarray,
-    end_first: np.ndarray,
-    run_codes: np.ndarray,
-    run_lengths: np.ndarray,
-    value_codes: np.ndarray,
-    value_lengths: np.ndarray,
+    slots: Slots,
+    plan: Plan,
     words: np.ndarray,
     run_starts: np.ndarray,
     value_starts: np.ndarray,
 ) -> None:
     """Write the two streams of each slot.
 
-    weights, rows, starts : as for `count_slots`; the arrays between are those of a `Plan` that can
-    express the slots; words : (n,) uint32, zero where the streams will be; run_starts,
-    value_starts : (slots,) the bits where they start.
+    weights : (rows, columns) int8; plan : one that can express the slots; words : (n,) uint32, zero
+    where the streams will be; run_starts, value_starts : (slots,) the bits where they start.
     """
+    rows, starts = slots
+    first, end_first = plan.gaps.first, plan.ends.first
+    run_codes, run_lengths = plan.runs
+    value_codes, value_lengths = plan.values
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)

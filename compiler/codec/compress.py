@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec.arrange import Lanes, arrange, check_lanes
-from compiler.codec.checks import DEFAULT_BUS_BYTES
+from compiler.codec.checks import DEFAULT_BUS_BYTES, check_count
 from compiler.codec.packed import Packed, encode
 from compiler.codec.symbols import CYCLE_BITS, as_coded
 from npu.chip.weight_format import MAX_STREAM_BITS, MAX_SYMBOL_BITS, MAX_TILE_ROWS
@@ -69,19 +69,23 @@ def compress_rows(
     thorough: bool = True,
     workers: int = 1,
     cycle_bits: int = CYCLE_BITS,
+    tile_rows: int = MAX_TILE_ROWS,
 ) -> Iterator[Packed]:
     """Compress a matrix of any number of rows as they come: one tile after the other.
 
     blocks : rows of the matrix in order, any number (rows, columns) int8 at a time; a block may be
     overwritten as soon as the next one is asked for. The other arguments are those of `compress`.
     No more than a tile is held: as many rows as fit the directories whatever the weights are, at
-    most MAX_TILE_ROWS.
+    most `tile_rows`.
 
     The tiles' rows in order are those of the matrix. Raises ValueError for a block of other columns
     than the first, CapacityError for rows too long for a tile of one row per slot.
     """
     decoders = decoders or Decoders()
     check_lanes(decoders)
+    check_count("tile_rows", tile_rows)
+    if tile_rows > MAX_TILE_ROWS:
+        raise ValueError(f"tile_rows must be at most {MAX_TILE_ROWS}, not {tile_rows}")
     if not isinstance(blocks, Iterable):
         raise ValueError(f"blocks must be an iterable of arrays, not {type(blocks).__name__}")
     tile = np.empty((0, 0), np.int8)
@@ -92,7 +96,7 @@ def compress_rows(
             # Every weight may take a turn, and a turn that much of a stream; rows dealt to slots
             # leave none with more than twice its share.
             fit = decoders.slots * MAX_STREAM_BITS // (2 * MAX_SYMBOL_BITS * max(1, columns))
-            size = min(MAX_TILE_ROWS, max(decoders.slots, fit))
+            size = min(tile_rows, max(decoders.slots, fit))
             tile = np.empty((size, columns), np.int8)
         if columns != tile.shape[1]:
             raise ValueError(f"a block of {columns} columns behind one of {tile.shape[1]}")

@@ -14,11 +14,11 @@ from npu.jit import kernel
 MAX_EXCHANGES = 500
 
 
-def deal(row_symbols: np.ndarray, slots: int) -> list[np.ndarray]:
+def deal(row_symbols: np.ndarray, slots: int, most: int = MAX_SLOT_ROWS) -> list[np.ndarray]:
     """Deal rows to slots with the least largest sum found.
 
     row_symbols : (rows,) integers >= 0, the decode cycles of each row; slots >= 1. No slot gets
-    more than MAX_SLOT_ROWS rows; CapacityError when they cannot hold all.
+    more than `most` rows; CapacityError when they cannot hold all.
 
     Returns `slots` int64 arrays of rows, each in ascending order. Any order takes the same time;
     descending lengths would let all slots end their first rows together, then their second, and
@@ -27,13 +27,12 @@ def deal(row_symbols: np.ndarray, slots: int) -> list[np.ndarray]:
     lengths = np.asarray(row_symbols, np.int64)
     if slots < 1:
         raise ValueError(f"slots must be at least 1, not {slots}")
-    if len(lengths) > slots * MAX_SLOT_ROWS:
+    if len(lengths) > slots * most:
         raise CapacityError(
-            f"{len(lengths)} rows for {slots} slots of at most {MAX_SLOT_ROWS}: "
-            "split the matrix into tiles"
+            f"{len(lengths)} rows for {slots} slots of at most {most}: split the matrix into tiles"
         )
-    dealt = _longest_first(lengths, slots, MAX_SLOT_ROWS)
-    _exchange(lengths, dealt, slots, MAX_SLOT_ROWS)
+    dealt = _longest_first(lengths, slots, most)
+    _exchange(lengths, dealt, slots, most)
     return np.split(
         np.argsort(dealt, kind="stable"), np.cumsum(np.bincount(dealt, minlength=slots))[:-1]
     )

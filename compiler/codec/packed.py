@@ -54,7 +54,7 @@ class Stats:
     ----------
     block_bits : the matrix block, without scales.
     directory_bits, run_bits, value_bits, padding_bits : the tile.
-    h0_bits : zeroth-order entropy of all weights, zeros included.
+    entropy_bits : zeroth-order entropy of all weights, zeros included.
     nonzeros, symbols : weights that are not zero, and weights coded, explicit zeros among them.
     """
 
@@ -63,7 +63,7 @@ class Stats:
     run_bits: int
     value_bits: int
     padding_bits: int
-    h0_bits: float
+    entropy_bits: float
     nonzeros: int
     symbols: int
 
@@ -78,9 +78,9 @@ class Stats:
         )
 
     @property
-    def ratio(self) -> float:
+    def over_entropy(self) -> float:
         """Bits over entropy; infinite for a matrix of one value."""
-        return self.total_bits / self.h0_bits if self.h0_bits else float("inf")
+        return self.total_bits / self.entropy_bits if self.entropy_bits else float("inf")
 
 
 def entropy_bits(*matrices: np.ndarray) -> float:
@@ -220,7 +220,7 @@ class Packed:
             run_bits=run_bits,
             value_bits=value_bits,
             padding_bits=(words - front) * WORD_BITS - run_bits - value_bits,
-            h0_bits=entropy_bits(weights),
+            entropy_bits=entropy_bits(weights),
             nonzeros=int(np.count_nonzero(weights)),
             symbols=int(self.symbols_per_slot.sum()),
         )
@@ -229,17 +229,6 @@ class Packed:
 def entry_counts(sets: Sequence[CodeSet]) -> list[tuple[int, int]]:
     """Run and value entries of each set, as `npu.chip.timing.load_block` counts them."""
     return [(len(run.entries), len(value.entries)) for run, value in sets]
-
-
-def measure(weights: np.ndarray, rows: np.ndarray, starts: np.ndarray, plan: Plan) -> np.ndarray:
-    """(slots, 3) int64: weights coded, run bits and value bits of slots of a coded matrix.
-
-    rows, starts : those of the slots, see `joined`.
-    """
-    return measure_slots(
-        *(weights, rows, starts),
-        *(plan.bits, plan.zeros, plan.end_bits, plan.end_zeros, plan.value_lengths),
-    )
 
 
 def encode(
@@ -268,7 +257,7 @@ def encode(
     coded = as_coded(weights)
     rows, columns = coded.shape
     slots = _check_slots(slot_rows, rows, lanes, threads)
-    dealt, row_starts = joined(slots)
+    dealt = joined(slots)
     if sets is None:
         sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
     sets = tuple(sets)
@@ -281,7 +270,7 @@ def encode(
     ]
 
     def size(first: int, end: int, plan: Plan) -> np.ndarray:
-        return measure(coded, dealt, row_starts[first : end + 1], plan)
+        return measure_slots(coded, dealt.part(first, end), plan)
 
     sizes = mapped(size, shares, workers)
     symbols, *streams = np.concatenate(sizes).T
@@ -289,8 +278,8 @@ def encode(
 
     # Row bases of slots behind the last row may not fit their field; nobody reads them.
     directory = np.empty((len(slots), 2), np.uint32)
-    directory[:, 0] = np.diff(row_starts) << STREAM_BITS | streams[0]
-    directory[:, 1] = (row_starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
+    directory[:, 0] = np.diff(dealt.starts) << STREAM_BITS | streams[0]
+    directory[:, 1] = (dealt.starts[:-1] & (MAX_TILE_ROWS - 1)) << STREAM_BITS | streams[1]
     # In each lane the directory, then run and value stream of every slot.
     head = directory_words(threads) * WORD_BITS
     lengths = np.stack(streams, axis=1).reshape(lanes, 2 * threads)
@@ -302,11 +291,7 @@ def encode(
 
     def write(first: int, end: int, plan: Plan) -> None:
         run_starts, value_starts = begins[first:end].T
-        write_slots(
-            *(coded, dealt, row_starts[first : end + 1], plan.first, plan.end_first),
-            *(plan.run_codes, plan.run_lengths, plan.value_codes, plan.value_lengths),
-            *(words, run_starts, value_starts),
-        )
+        write_slots(coded, dealt.part(first, end), plan, words, run_starts, value_starts)
 
     mapped(write, shares, workers)
     sections = np.split(words, lane_starts[1:-1])

@@ -10,12 +10,13 @@ So two slots are decoded at a time, and the processor works on one while the oth
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from compiler.codec.checks import STREAMS, as_slots, check_count, check_sections, check_sets
 from compiler.codec.parallel import mapped, parts
-from compiler.codec.symbols import joined
+from compiler.codec.symbols import Slots, joined
 from npu.chip.compiled import directory_words, read_directory
 from npu.chip.weight_format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.errors import ImageError
@@ -76,12 +77,22 @@ def _fill_windows(
                 entry += 1
 
 
-def window_tables(sets: Sequence[CodeSet]) -> tuple[np.ndarray, np.ndarray]:
-    """(windows, raw masks) of sets whose tables' `problem()` is None: of run and value codes.
+class Windows(NamedTuple):
+    """Tables that decode a symbol at a look, of run and value codes in turn.
 
-    windows : (2 * sets, 1 << MAX_CODE_BITS) uint32, by a stream's next bits: the symbol with raw
-    bits of zero << _LENGTH_BITS | symbol length. raw masks : (2 * sets,) uint64.
+    Attributes
+    ----------
+    symbols : (2 * sets, 1 << MAX_CODE_BITS) uint32, by a stream's next bits: the symbol with raw
+        bits of zero << _LENGTH_BITS | symbol length.
+    raw_masks : (2 * sets,) uint64.
     """
+
+    symbols: np.ndarray
+    raw_masks: np.ndarray
+
+
+def window_tables(sets: Sequence[CodeSet]) -> Windows:
+    """The tables of sets whose tables' `problem()` is None."""
     tables = [table for code_set in sets for table in code_set]
     raw_bits = np.array([table.raw_bits for table in tables])
     # A run's raw bits follow those of its entry, a value's are added to it.
@@ -90,7 +101,7 @@ def window_tables(sets: Sequence[CodeSet]) -> tuple[np.ndarray, np.ndarray]:
     entries = np.concatenate([table.entries for table in tables])
     windows = np.empty((len(tables), 1 << MAX_CODE_BITS), np.uint32)
     _fill_windows(shifts, raw_bits, counts, entries, windows)
-    return windows, ((1 << raw_bits) - 1).astype(np.uint64)
+    return Windows(windows, ((1 << raw_bits) - 1).astype(np.uint64))
 
 
 @kernel
@@ -203,19 +214,19 @@ def read_sections(
     starts: np.ndarray,
     code_sets: np.ndarray,
     threads: int,
-    rows: np.ndarray,
-    row_starts: np.ndarray,
-    windows: np.ndarray,
-    masks: np.ndarray,
+    dealt: Slots,
+    tables: Windows,
     weights: np.ndarray,
 ) -> tuple[int, int, int, int]:
     """Decode lanes; returns (Status, slot, stream, bit in the section) of the first fault.
 
     words : (n,) uint32, the lanes' sections one after the other, and at least PADDING_WORDS more;
-    starts : (lanes + 1,) where they start; code_sets : (lanes,) int64. rows : the rows of all
-    slots; row_starts : (slots + 1,) where those of each slot start, also its row base. windows,
-    masks : see `window_tables`, of all sets. weights : (rows, columns) int8, zeroed; columns >= 1.
+    starts : (lanes + 1,) where they start; code_sets : (lanes,) int64. dealt : the slots,
+    whose starts are their row bases, too. tables : of all sets. weights : (rows, columns) int8,
+    zeroed; columns >= 1.
     """
+    rows, row_starts = dealt
+    windows, masks = tables
     lanes = len(starts) - 1
     pairs = np.empty(starts[-1] + 1, np.uint64)
     for i in range(starts[0], len(pairs)):
@@ -289,13 +300,18 @@ def decode_sections(
     words = words.astype(np.uint32, copy=False)
     starts = np.cumsum([0, *map(len, sections)])
     code_sets = np.array([set_of_lane(lane, lanes, len(sets)) for lane in range(lanes)])
-    dealt, row_starts = joined(slot_rows)
+    dealt = joined(slot_rows)
     tables = window_tables(sets)
 
     def read(first: int, end: int) -> tuple[int, int, int, int]:
         status, slot, stream, bit = read_sections(
-            *(words, starts[first : end + 1], code_sets[first:end], threads),
-            *(dealt, row_starts[first * threads : end * threads + 1], *tables, weights),
+            words,
+            starts[first : end + 1],
+            code_sets[first:end],
+            threads,
+            dealt.part(first * threads, end * threads),
+            tables,
+            weights,
         )
         return status, first * threads + slot, stream, bit
 

@@ -85,15 +85,15 @@ def _fit(
     for _ in range(REPLANS):
         canonical = np.argsort(lengths, kind="mergesort")
         bases = entries[canonical] * span
-        first, bits, _, end_first, end_bits, _ = split_gaps(
+        between_runs, behind_runs = split_gaps(
             bases, lengths[canonical] + raw_bits, raw_bits, zero_bits, columns, n
         )
         entry_of = np.zeros(n, np.int64)
         for i in canonical[::-1]:
             entry_of[entries[i] * span : (entries[i] + 1) * span] = i
         used = np.zeros(len(entries), np.int64)
-        between = count_entries(gaps, first, bits, entry_of, used)
-        behind = count_entries(ends, end_first, end_bits, entry_of, used)
+        between = count_entries(gaps, between_runs, entry_of, used)
+        behind = count_entries(ends, behind_runs, entry_of, used)
         if between < 0 or behind < 0:
             break
         explicit = between + behind

@@ -51,8 +51,7 @@ def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
         np.zeros(256, np.int64),
     )
     for weights, slot_rows in parts:
-        rows, starts = joined(slot_rows)
-        count_slots(as_coded(weights), rows, starts, steps.gaps, steps.ends, steps.values)
+        count_slots(as_coded(weights), joined(slot_rows), steps.gaps, steps.ends, steps.values)
     return steps
 
 

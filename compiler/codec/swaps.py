@@ -6,6 +6,8 @@ Pairs are looked at in a fixed order, and all arithmetic is on integers.
 
 import numpy as np
 
+from compiler.codec.symbols import Slots
+from npu.chip.weight_format import WORD_BITS
 from npu.jit import kernel
 
 # About how many pairs of rows a kernel looks at in a sweep: all that 1,000 rows are, and every so
@@ -42,14 +44,21 @@ def exchange_rows(
 
 
 @kernel
-def _boundary(
-    order: np.ndarray, first: int, behind: int, at: int, sizes: np.ndarray, costs: np.ndarray
-) -> int:
-    """What the zeros before place `at` of a slot cost; `behind`: those behind its last weight."""
-    before = sizes[order[at - 1], 1] if at > first else 0
-    if at == behind:
-        return costs[1, before]
-    return costs[0, before + sizes[order[at], 0]]
+def _between(left: int, right: int, sizes: np.ndarray, costs: np.ndarray) -> int:
+    """What the zeros between two rows of a slot cost; -1 for no row before or behind.
+
+    sizes : see `measure_rows`; costs : (2, n), of a gap and of a slot's end, by the zeros in it.
+    """
+    before = sizes[left, 1] if left >= 0 else 0
+    return costs[1, before] if right < 0 else costs[0, before + sizes[right, 0]]
+
+
+@kernel
+def _neighbours(order: np.ndarray, first: int, behind: int, at: int) -> tuple[int, int]:
+    """The rows before and behind place `at` of a slot, -1 for none."""
+    left = order[at - 1] if at > first else -1
+    right = order[at + 1] if at + 1 < behind else -1
+    return left, right
 
 
 @kernel
@@ -57,22 +66,22 @@ def _around(
     order: np.ndarray, first: int, behind: int, i: int, j: int, sizes: np.ndarray, costs: np.ndarray
 ) -> int:
     """What the zeros before and behind the rows at two places of a slot cost, i < j."""
-    total = _boundary(order, first, behind, i, sizes, costs)
-    total += _boundary(order, first, behind, i + 1, sizes, costs)
+    left, right = _neighbours(order, first, behind, i)
+    total = _between(left, order[i], sizes, costs) + _between(order[i], right, sizes, costs)
+    left, right = _neighbours(order, first, behind, j)
     if j > i + 1:
-        total += _boundary(order, first, behind, j, sizes, costs)
-    return total + _boundary(order, first, behind, j + 1, sizes, costs)
+        total += _between(left, order[j], sizes, costs)
+    return total + _between(order[j], right, sizes, costs)
 
 
 @kernel
-def order_rows(
-    order: np.ndarray, starts: np.ndarray, sizes: np.ndarray, prices: np.ndarray, zeros: np.ndarray
-) -> None:
+def order_rows(dealt: Slots, sizes: np.ndarray, prices: np.ndarray, zeros: np.ndarray) -> None:
     """Swap rows within slots, in place, while that is cheaper and adds no explicit zero.
 
-    order, starts : rows of all slots, see `joined`; sizes : see `measure_rows`; prices, zeros : (2,
-    n) int64, price and explicit zeros of a gap and of a slot's end, by how many zeros they are.
+    sizes : see `measure_rows`; prices, zeros : (2, n) int64, price and explicit zeros of a gap and
+    of a slot's end, by how many zeros they are.
     """
+    order, starts = dealt
     pairs = 0
     for slot in range(len(starts) - 1):
         pairs += (starts[slot + 1] - starts[slot]) ** 2 // 2
@@ -98,25 +107,28 @@ def order_rows(
 
 
 @kernel
+def _change(left: int, right: int, old: int, new: int, sizes: np.ndarray, costs: np.ndarray) -> int:
+    """By how much the zeros around a row cost more with another in its place."""
+    now = _between(left, new, sizes, costs) + _between(new, right, sizes, costs)
+    return now - _between(left, old, sizes, costs) - _between(old, right, sizes, costs)
+
+
+@kernel
 def swap_lanes(
-    order: np.ndarray,
-    starts: np.ndarray,
+    dealt: Slots,
     threads: int,
     lengths: np.ndarray,
     sizes: np.ndarray,
     bits: np.ndarray,
     zeros: np.ndarray,
-    zero_bits: int,
-    end_bits: np.ndarray,
-    end_zeros: np.ndarray,
-    bus: int,
 ) -> None:
     """Swap rows between lanes of a code set, in place, until sections end just under a word.
 
-    order : (rows,) slot after slot; starts : (slots + 1,) where they start in it; lengths :
-    (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`. Only rows of equally
-    many symbols swap, where no explicit zeros are added.
+    lengths : (lanes,) bits of the sections, kept up to date; sizes : see `measure_rows`; bits,
+    zeros : (2, n) int64, what a gap and a slot's end take, explicit zeros and all, by how many
+    zeros they are. Only rows of equally many symbols swap, where no explicit zeros are added.
     """
+    order, starts = dealt
     lanes = (len(starts) - 1) // threads
     slot_of = np.zeros(len(order), np.int64)
     for slot in range(len(starts) - 1):
@@ -125,46 +137,27 @@ def swap_lanes(
     for lane in range(lanes - 1):
         first, behind = starts[lane * threads], starts[(lane + 1) * threads]
         for _ in range(SWAPS):
-            waste = -lengths[lane] % bus
-            best, at, other_at = waste, -1, -1
+            best, at, other_at = -lengths[lane] % WORD_BITS, -1, -1
             change, other_change = 0, 0
             for i in range(first, behind):
+                one = order[i]
+                slot = slot_of[i]
+                left, right = _neighbours(order, starts[slot], starts[slot + 1], i)
                 for j in range(behind + i % step, len(order), step):
-                    if sizes[order[i], 2] != sizes[order[j], 2]:
+                    other = order[j]
+                    if sizes[one, 2] != sizes[other, 2]:
                         continue
-                    inner = sizes[order[j], 3] - sizes[order[i], 3]
-                    mine, theirs = inner, -inner
-                    fewer = True
-                    for side in range(2):
-                        here, there = (i, j) if side == 0 else (j, i)
-                        which = slot_of[here]
-                        old, new = order[here], order[there]
-                        before = 0
-                        if here > starts[which]:
-                            before = sizes[order[here - 1], 1]
-                        a, b = before + sizes[old, 0], before + sizes[new, 0]
-                        explicit = zeros[b] - zeros[a]
-                        delta = bits[b] - bits[a]
-                        if here + 1 < starts[which + 1]:
-                            gap = sizes[order[here + 1], 0]
-                            a, b = sizes[old, 1] + gap, sizes[new, 1] + gap
-                            explicit += zeros[b] - zeros[a]
-                            delta += bits[b] - bits[a]
-                        else:
-                            a, b = sizes[old, 1], sizes[new, 1]
-                            explicit += end_zeros[b] - end_zeros[a]
-                            delta += end_bits[b] - end_bits[a]
-                        if explicit > 0:
-                            fewer = False
-                        elif explicit < 0:
-                            delta += explicit * zero_bits
-                        if side == 0:
-                            mine += delta
-                        else:
-                            theirs += delta
-                    if not fewer:
+                    slot = slot_of[j]
+                    left2, right2 = _neighbours(order, starts[slot], starts[slot + 1], j)
+                    if (
+                        _change(left, right, one, other, sizes, zeros) > 0
+                        or _change(left2, right2, other, one, sizes, zeros) > 0
+                    ):
                         continue
-                    cost = -(lengths[lane] + mine) % bus + mine + theirs
+                    inner = sizes[other, 3] - sizes[one, 3]
+                    mine = inner + _change(left, right, one, other, sizes, bits)
+                    theirs = _change(left2, right2, other, one, sizes, bits) - inner
+                    cost = -(lengths[lane] + mine) % WORD_BITS + mine + theirs
                     if cost < best:
                         best, at, other_at = cost, i, j
                         change, other_change = mine, theirs

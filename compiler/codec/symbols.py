@@ -9,7 +9,7 @@ A gap without a code of its own is split into pieces: a shorter run, an explicit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,17 +26,52 @@ BYTES_FIRST, CYCLE_BITS, CYCLES_FIRST = 0, 4, 1 << 10
 NO_CODE = 1 << 32
 
 
+class Slots(NamedTuple):
+    """Rows dealt to slots.
+
+    Attributes
+    ----------
+    rows : (rows,) int64, those of all slots, one after the other.
+    starts : (slots + 1,) int64, where each slot's start.
+    """
+
+    rows: np.ndarray
+    starts: np.ndarray
+
+    def part(self, first: int, end: int) -> "Slots":
+        """The slots from `first` to before `end`."""
+        return Slots(self.rows, self.starts[first : end + 1])
+
+
+class Split(NamedTuple):
+    """How zeros are coded, by how many they are: (n,) int64 each.
+
+    Attributes
+    ----------
+    first : the run of the first piece; all of them where there is no other piece.
+    bits : run bits of all pieces, NO_CODE or more where there is no code.
+    zeros : explicit zeros between the pieces.
+    """
+
+    first: np.ndarray
+    bits: np.ndarray
+    zeros: np.ndarray
+
+
+class Codewords(NamedTuple):
+    """Codeword and raw bits in one, and their length, by what is coded: (n,) int64 each.
+
+    The length is NO_CODE where there is none.
+    """
+
+    codes: np.ndarray
+    lengths: np.ndarray
+
+
 @kernel
-def _split(
-    first: np.ndarray,
-    bits: np.ndarray,
-    zeros: np.ndarray,
-    bases: np.ndarray,
-    lengths: np.ndarray,
-    span: int,
-    zero_bits: int,
-) -> None:
-    """Split where that is cheaper than the one piece that `first` and `bits` hold, in place."""
+def _split(found: Split, bases: np.ndarray, lengths: np.ndarray, span: int, zero_bits: int) -> None:
+    """Split where that is cheaper than the one piece that `found` holds, in place."""
+    first, bits, zeros = found
     for gap in range(len(first)):
         price = bits[gap]
         for i in range(len(bases)):
@@ -57,16 +92,14 @@ def _split(
 @kernel
 def split_gaps(
     bases: np.ndarray, lengths: np.ndarray, raw_bits: int, zero_bits: int, columns: int, n: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Split, Split]:
     """The cheapest way to code each gap below `n`, and each end of a slot with as many zeros left.
 
     bases, lengths : (entries,) first run and bits with raw bits of each run entry.
     zero_bits : price of an explicit zero's value and cycle.
 
-    Returns three (n,) int64 arrays for gaps: the run of the first piece (the gap itself when it
-    needs no split), the run bits of all pieces (>= NO_CODE: impossible), and the explicit zeros;
-    then the same three, (min(columns, n),), for ends: there the first piece is the terminator when
-    it is not shorter than the zeros left.
+    Returns the split of the gaps, and that of the ends, of which there are min(columns, n): there
+    the first piece is the terminator when it is not shorter than the zeros left.
     """
     span = 1 << raw_bits
     direct = np.full(n, NO_CODE, np.int64)
@@ -74,15 +107,15 @@ def split_gaps(
         for run in range(bases[i], min(bases[i] + span, n)):
             direct[run] = min(direct[run], lengths[i])
 
-    first = np.arange(n)
-    bits = direct.copy()
-    zeros = np.zeros(n, np.int64)
-    _split(first, bits, zeros, bases, lengths, span, zero_bits)
+    gaps = Split(np.arange(n), direct.copy(), np.zeros(n, np.int64))
+    _split(gaps, bases, lengths, span, zero_bits)
 
-    ends = min(columns, n)
-    end_first = np.zeros(ends, np.int64)
-    end_bits = np.zeros(ends, np.int64)
-    end_zeros = np.zeros(ends, np.int64)
+    n_ends = min(columns, n)
+    ends = Split(
+        np.zeros(n_ends, np.int64),
+        np.zeros(n_ends, np.int64),
+        np.zeros(n_ends, np.int64),
+    )
     # A terminator is any run from `left` to `left + columns - 1`: the window slides down.
     best = n - 1
     for left in range(n - 1, -1, -1):
@@ -93,22 +126,21 @@ def split_gaps(
                     best = run
         elif direct[left] <= direct[best]:
             best = left
-        if left < ends:
-            end_first[left] = best
-            end_bits[left] = direct[best]
-    _split(end_first, end_bits, end_zeros, bases, lengths, span, zero_bits)
-    return first, bits, zeros, end_first, end_bits, end_zeros
+        if left < n_ends:
+            ends.first[left] = best
+            ends.bits[left] = direct[best]
+    _split(ends, bases, lengths, span, zero_bits)
+    return gaps, ends
 
 
 @kernel
-def count_entries(
-    steps: np.ndarray, first: np.ndarray, bits: np.ndarray, entry_of: np.ndarray, counts: np.ndarray
-) -> int:
+def count_entries(steps: np.ndarray, split: Split, entry_of: np.ndarray, counts: np.ndarray) -> int:
     """Add up how often each entry is used; returns the explicit zeros, or -1 if one has no code.
 
-    steps : how often each gap, or each end, occurs; first, bits : of `split_gaps` for the same;
-    entry_of : (n,) int64, entry of a run that is coded in one piece.
+    steps : how often each gap, or each end, occurs; split : of the same; entry_of : (n,) int64,
+    entry of a run that is coded in one piece.
     """
+    first, bits, _ = split
     explicit = 0
     for gap in range(min(len(steps), len(first))):
         n = steps[gap]
@@ -125,29 +157,22 @@ def count_entries(
     return explicit
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """Everything that two tables say about coding a matrix of a number of columns.
 
     Attributes
     ----------
-    first, bits, zeros, end_first, end_bits, end_zeros : see `split_gaps`; gaps may be as long as
-        two rows less their weights, ends as a row less its weight.
-    run_codes, run_lengths : (2 * columns - 1,) int64, code and raw bits of each run with a code.
-    value_codes, value_lengths : (256,) int64, by weight modulo 256; length NO_CODE for none.
+    gaps, ends : how the zeros before a weight and those behind a slot's last are split; gaps may be
+        as long as two rows less their weights, ends as a row less its weight.
+    runs : of each run, (2 * columns - 1,).
+    values : of each weight modulo 256.
     zero_bits : price of an explicit zero's value and cycle.
     """
 
-    first: np.ndarray
-    bits: np.ndarray
-    zeros: np.ndarray
-    end_first: np.ndarray
-    end_bits: np.ndarray
-    end_zeros: np.ndarray
-    run_codes: np.ndarray
-    run_lengths: np.ndarray
-    value_codes: np.ndarray
-    value_lengths: np.ndarray
+    gaps: Split
+    ends: Split
+    runs: Codewords
+    values: Codewords
     zero_bits: int
 
     def boundaries(self) -> tuple[np.ndarray, np.ndarray]:
@@ -156,9 +181,10 @@ class Plan:
         The price is in bits and counts the explicit zeros and their cycles. Behind the longest end
         stands 0.
         """
-        ends = np.zeros((2, len(self.bits)), np.int64)
-        ends[:, : len(self.end_bits)] = self.end_bits, self.end_zeros
-        bits, zeros = np.stack([self.bits, ends[0]]), np.stack([self.zeros, ends[1]])
+        bits, zeros = (
+            np.stack([of_gaps, np.pad(of_ends, (0, len(of_gaps) - len(of_ends)))])
+            for of_gaps, of_ends in zip(self.gaps[1:], self.ends[1:], strict=True)
+        )
         return bits + zeros * self.zero_bits, zeros
 
 
@@ -169,13 +195,13 @@ def fill_codes(
     entry_codes: np.ndarray,
     entry_lengths: np.ndarray,
     wrap: bool,
-    codes: np.ndarray,
-    lengths: np.ndarray,
+    words: Codewords,
 ) -> None:
-    """Code and length of everything that entries express, those from `firsts` on.
+    """Code and length of everything that entries express, those from `firsts` on, to `words`.
 
     wrap : whether what follows the last place is the first one; else it has no code.
     """
+    codes, lengths = words
     # Entries may overlap. Backwards, so that the shortest code is what stays.
     for i in range(len(firsts) - 1, -1, -1):
         for raw in range(1 << raw_bits):
@@ -194,26 +220,22 @@ def make_plan(code_set: CodeSet, columns: int, cycle_bits: int = CYCLE_BITS) -> 
     cycle_bits : what a lane's cycle is worth in bits, see `check_cycle_bits`.
     """
     run, value = code_set
-    value_codes = np.zeros(256, np.int64)
-    value_lengths = np.full(256, NO_CODE, np.int64)
-    firsts = value.entries.astype(np.int64)
-    fill_codes(firsts, value.raw_bits, *codes(value), True, value_codes, value_lengths)
+    values = _no_codes(256)
+    fill_codes(value.entries.astype(np.int64), value.raw_bits, *codes(value), True, values)
 
-    gaps = 2 * columns - 1
-    run_codes = np.zeros(gaps, np.int64)
-    run_lengths = np.full(gaps, NO_CODE, np.int64)
+    n_gaps = 2 * columns - 1
+    runs = _no_codes(n_gaps)
     bases = run.entries.astype(np.int64) << run.raw_bits
     entry_codes, entry_lengths = codes(run)
-    fill_codes(bases, run.raw_bits, entry_codes, entry_lengths, False, run_codes, run_lengths)
-    zero_bits = min(NO_CODE, int(value_lengths[0]) + cycle_bits)
+    fill_codes(bases, run.raw_bits, entry_codes, entry_lengths, False, runs)
+    zero_bits = min(NO_CODE, int(values.lengths[0]) + cycle_bits)
     lengths = entry_lengths + run.raw_bits
-    first, bits, zeros, end_first, end_bits, end_zeros = split_gaps(
-        bases, lengths, run.raw_bits, zero_bits, columns, gaps
-    )
-    return Plan(
-        *(first, bits, zeros, end_first, end_bits, end_zeros),
-        *(run_codes, run_lengths, value_codes, value_lengths, zero_bits),
-    )
+    gaps, ends = split_gaps(bases, lengths, run.raw_bits, zero_bits, columns, n_gaps)
+    return Plan(gaps, ends, runs, values, zero_bits)
+
+
+def _no_codes(n: int) -> Codewords:
+    return Codewords(np.zeros(n, np.int64), np.full(n, NO_CODE, np.int64))
 
 
 def check_cycle_bits(cycle_bits: int) -> None:
@@ -227,10 +249,10 @@ def check_cycle_bits(cycle_bits: int) -> None:
         )
 
 
-def joined(slots: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of all slots in one array, and where each slot's start: (slots + 1,) int64."""
+def joined(slots: Sequence[np.ndarray]) -> Slots:
+    """The rows of all slots in one array."""
     rows = np.concatenate([np.zeros(0, np.int64), *slots])
-    return rows, np.cumsum([0, *map(len, slots)])
+    return Slots(rows, np.cumsum([0, *map(len, slots)]))
 
 
 def as_coded(weights: np.ndarray) -> np.ndarray:

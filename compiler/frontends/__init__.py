@@ -1,28 +1,31 @@
 """Front ends: model files to `npu.model.graph.Graph`.
 
-Each reads one file format with the library that its community publishes, refuses what the chip
-cannot run with the operator's name and place, and hands back a verified graph. Damaged files give
-a `ModelError` of one line. Names are loaded when first used, so that a reader's library is only
-needed by those who read that format.
+Each is a folder that reads one file format with the library that its community publishes, refuses
+what the chip cannot run with the operator's name and place, and hands back a verified graph.
+Damaged files give a `ModelError` of one line. `formats` is the table of them, `models` reads what a
+user names: a file, a transducer's folder, a model of the zoo. Names are loaded when first used, so
+that a reader's library is only needed by those who read that format.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.frontends.tflite import (
-        MAX_FILE_BYTES,
-        Verdict,
-        examine_tflite,
-        read_tflite,
-        supported_operators,
-    )
+    from compiler.frontends.tflite.examine import examine_tflite
+    from compiler.frontends.tflite.read import read_tflite
+    from compiler.frontends.tflite.table import supported_operators
 
-__all__ = ["MAX_FILE_BYTES", "Verdict", "examine_tflite", "read_tflite", "supported_operators"]
+__all__ = ["examine_tflite", "read_tflite", "supported_operators"]
 
+_HOMES = {
+    "examine_tflite": "tflite.examine",
+    "read_tflite": "tflite.read",
+    "supported_operators": "tflite.table",
+}
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from compiler.frontends import tflite
+if not TYPE_CHECKING:  # to a type checker, a name that is not here is a mistake
 
-        return getattr(tflite, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

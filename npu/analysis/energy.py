@@ -16,8 +16,8 @@ result ranks designs rather than predicts silicon.
 from dataclasses import dataclass
 from typing import Self
 
+from npu.chip.counters import Counts
 from npu.chip.params import Energy
-from npu.chip.work import Counts
 from npu.twin.machine import Machine
 
 PJ_PER_UJ = 1e6
@@ -38,14 +38,14 @@ class Activity(Counts):
     @classmethod
     def of(cls, machine: Machine, bank_words: int) -> Self:
         """Everything since the machine was made; `bank_words` as `Profile.bank_words` gives it."""
-        counters, dma = machine.counters, machine.dma
+        counters, events = machine.counters, machine.events
         return cls(
             macs=counters.macs,
             symbols=counters.symbols,
             bank_words=bank_words,
-            sram_bytes=counters.sram_bytes + counters.param_bytes,
-            vector_elements=counters.vector_elements,
-            external_bytes=dma.bytes_read + dma.bytes_written,
+            sram_bytes=events.sram_bytes + events.param_bytes,
+            vector_elements=events.vector_elements,
+            external_bytes=counters.bytes_read + counters.bytes_written,
         )
 
 

@@ -8,12 +8,13 @@ from npu.chip.isa import OPCODES
 from npu.chip.timing import DECODE, FETCH
 from npu.chip.trace import Retire
 from npu.chip.weight_format import WORD_BITS
-from npu.runtime.image import Image, TensorInfo
+from npu.model.layer import CONTROL, Layer
+from npu.runtime.header import TensorInfo
+from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
 
 UNITS = ("sequencer", "matvec", "vector", "dma", "wait")
-SEPARATOR = ": "
 
 
 @dataclass
@@ -85,9 +86,9 @@ class Profile:
         self._names = [""] * self.image.n_commands
 
     def __call__(self, retire: Retire, machine: Machine) -> None:
-        counters, dma = machine.counters, machine.dma
-        moved = dma.bytes_read + dma.bytes_written
-        seen = (counters.matvec_run_cycles, counters.macs, counters.busy["wait"], moved)
+        c = machine.counters
+        moved = c.bytes_read + c.bytes_written
+        seen = (machine.events.matvec_run_cycles, c.macs, c.wait_cycles, moved)
         run_cycles, macs, wait, n_bytes = (
             now - old for now, old in zip(seen, self._seen, strict=True)
         )
@@ -106,14 +107,14 @@ class Profile:
         """All cycles that were seen."""
         return sum(c.cycles + c.runs * (FETCH + DECODE) for c in self._commands)
 
-    def layers(self) -> dict[str, LayerCycles]:
-        """By name of the image's layers; layers that did not run are left out."""
+    def layers(self) -> dict[Layer, LayerCycles]:
+        """By layer, of the image's matrices; those that did not run are left out."""
         found = {}
-        for layer in self.image.header.layers:
-            commands = [c for pc, c in self._of(layer.name) if self._names[pc] == "MATVEC"]
-            products = sum(c.runs for c in commands) // layer.tiles
+        for info in self.image.header.layers:
+            commands = [c for pc, c in self._of(info.layer) if self._names[pc] == "MATVEC"]
+            products = sum(c.runs for c in commands) // info.tiles
             if products:
-                found[layer.name] = LayerCycles(
+                found[info.layer] = LayerCycles(
                     products,
                     sum(c.cycles for c in commands) / products,
                     sum(c.run_cycles for c in commands) / products,
@@ -126,13 +127,13 @@ class Profile:
         header = self.image.header
         members: dict[str, list[int]] = {}
         for pc, layer in enumerate(header.command_layer):
-            name, separator, _ = header.command_layers[layer].partition(SEPARATOR)
-            if separator or name == "control":
-                members.setdefault(name, []).append(pc)
+            of = header.command_layers[layer]
+            if of.graph or of == CONTROL:
+                members.setdefault(of.graph or CONTROL.operator, []).append(pc)
         found = {}
         for name, pcs in members.items():
             # A segment is a straight line: it runs as often as its first command.
-            runs = 1 if name == "control" else self._commands[pcs[0]].runs
+            runs = 1 if name == CONTROL.operator else self._commands[pcs[0]].runs
             if any(self._commands[pc].runs for pc in pcs):
                 units = self._units(pcs)
                 found[name] = SegmentCycles(
@@ -148,16 +149,16 @@ class Profile:
         """32-bit words that the lanes read from their banks: each matrix once per product."""
         layers = self.layers()
         return sum(
-            layers[layer.name].products * -(-layer.bank_bits // WORD_BITS)
-            for layer in self.image.header.layers
-            if layer.name in layers
+            layers[info.layer].products * -(-info.bank_bits // WORD_BITS)
+            for info in self.image.header.layers
+            if info.layer in layers
         )
 
-    def _of(self, name: str) -> list[tuple[int, _Command]]:
+    def _of(self, layer: Layer) -> list[tuple[int, _Command]]:
         header = self.image.header
-        if name not in header.command_layers:
+        if layer not in header.command_layers:
             return []
-        index = header.command_layers.index(name)
+        index = header.command_layers.index(layer)
         return [(pc, self._commands[pc]) for pc, i in enumerate(header.command_layer) if i == index]
 
     def _units(self, pcs: list[int]) -> dict[str, int]:
@@ -185,7 +186,7 @@ class Measurement:
 
     boot: int
     reset: int
-    layers: dict[str, LayerCycles]
+    layers: dict[Layer, LayerCycles]
     segments: dict[str, SegmentCycles]
 
 
@@ -197,12 +198,12 @@ def measure(image: Image) -> Measurement:
         session = TransducerSession(image, observer=profile)
         layers, segments = profile.layers(), profile.segments()
         profile.clear()
-        session.accept(_zeros(image.header.transducer.features))
+        session.accept(_zeros(image.header.features))
     else:
         session = GraphSession(image, observer=profile)
         layers, segments = {}, {}
         profile.clear()
-        session.invoke([_zeros(tensor) for tensor in image.header.inputs])
+        session.invoke([_zeros(tensor) for tensor in image.header.invoke.inputs])
     return Measurement(
         session.boot_cycles,
         session.reset_cycles,

@@ -30,25 +30,18 @@ class ElementType(IntEnum):
         return self.value + 1
 
 
-# Types of a, b and dst of the commands whose operands have only one; None: no such operand.
-FIXED_TYPES: dict[str, tuple[ElementType | None, ElementType | None, ElementType | None]] = {
-    "VADD": (ElementType.INT8, ElementType.INT8, ElementType.INT8),
-    "VADDS": (ElementType.INT16, ElementType.INT16, ElementType.INT16),
-    "VSIGMOID": (ElementType.INT16, None, ElementType.INT16),
-    "VTANH": (ElementType.INT16, None, ElementType.INT16),
-    "VLUT": (ElementType.INT8, None, ElementType.INT8),
-    "VARGMAX": (ElementType.INT8, None, None),
-}
-
-
 @dataclass(frozen=True)
 class Field:
-    """A bit field of a command; `signed` fields hold two's complement numbers."""
+    """A bit field of a command; `signed` fields hold two's complement numbers.
+
+    `element`: of the address of a vector in SRAM, its type, or the name of the field that says it.
+    """
 
     name: str
     lsb: int
     width: int
     signed: bool = False
+    element: ElementType | str | None = None
 
     @property
     def range(self) -> tuple[int, int]:
@@ -72,158 +65,163 @@ class Opcode:
         """The field called `name`, one that the opcode has."""
         return next(f for f in self.fields if f.name == name)
 
+    def has(self, name: str) -> bool:
+        """Whether it has a field called `name`."""
+        return any(f.name == name for f in self.fields)
 
-# Field layouts. Each line: name lsb width, `s` after the width for signed.
+    @property
+    def tagged(self) -> bool:
+        """Whether it starts a transfer and does not wait for it."""
+        return self.has("tag")
+
+    @property
+    def writes_register(self) -> bool:
+        """Whether it has a result in a scalar register."""
+        return self.has("rd")
+
+
+# Field layouts: name, lsb and width of each field, `s` after the width for signed. Behind that of a
+# vector's address its type, or the field that says it.
 _RD, _RS1, _RS2 = "rd 8 4", "rs1 12 4", "rs2 16 4"
-_EXT = (_RS1, "ext 32 32")
-_VECTOR = ("dst 8 24", "n 32 16", "a 48 24", "a_type 72 1", "dst_type 73 1")
-_BINARY = (*_VECTOR, "b 74 24", "b_type 98 1")
-_CLAMP = ("lo 100 16s", "hi 116 16s")
-_ZERO_POINTS = ("a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s")
-_BRANCH = (_RS1, _RS2, "target 20 12", "imm 32 32s")
+_EXT = f"{_RS1}, ext 32 32"
+_IMM = "imm 32 32s"
+_TRANSFER = f"{_EXT}, sram 64 24, beats 96 24"
+_VECTOR = "dst 8 24 dst_type, n 32 16, a 48 24 a_type, a_type 72 1, dst_type 73 1"
+_BINARY = f"{_VECTOR}, b 74 24 b_type, b_type 98 1"
+_CLAMP = "lo 100 16s, hi 116 16s"
+_A_ZERO, _B_ZERO, _DST_ZERO = "a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s"
+_SCALE = "multiplier 160 31, shift 191 6s"
+_BRANCH = f"{_RS1}, {_RS2}, target 20 12, {_IMM}"
+_SIGMOID = "dst 8 24 int16, n 32 16, a 48 24 int16, multiplier 160 16, shift 191 4"
+_PRODUCT = "dst 8 24 dst_type, columns 32 16, a 48 24 int8, dst_type 73 1, bank 74 24"
+_SUM = "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8"
+_SUM_CLAMP = "lo 100 8s, hi 108 8s, a_zero 116 8s, b_zero 124 8s, dst_zero 132 8s"
+_SUM_SCALES = (
+    "a_multiplier 140 31, b_multiplier 171 31, multiplier 202 31, "
+    "a_shift 233 6s, b_shift 239 6s, shift 245 6s"
+)
 
-_TABLE: tuple[tuple[str, int, str, str, tuple[str, ...]], ...] = (
-    ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ()),
-    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", (_RD, _RS1, _RS2, "imm 32 32s")),
-    ("MUL", 0x02, "sequencer", "rd = rs1 * imm (low 32 bits)", (_RD, _RS1, "imm 32 32s")),
+_TABLE: tuple[tuple[str, int, str, str, str], ...] = (
+    ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ""),
+    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", f"{_RD}, {_RS1}, {_RS2}, {_IMM}"),
+    ("MUL", 0x02, "sequencer", "rd = rs1 * imm (low 32 bits)", f"{_RD}, {_RS1}, {_IMM}"),
     ("BEQ", 0x03, "sequencer", "if rs1 == rs2 + imm go to target", _BRANCH),
     ("BNE", 0x04, "sequencer", "if rs1 != rs2 + imm go to target", _BRANCH),
     ("BLT", 0x05, "sequencer", "if rs1 < rs2 + imm (signed) go to target", _BRANCH),
     ("BGE", 0x06, "sequencer", "if rs1 >= rs2 + imm (signed) go to target", _BRANCH),
-    ("WAIT", 0x07, "sequencer", "wait until no transfer of the masked tags is open", ("tags 8 8",)),
+    ("WAIT", 0x07, "sequencer", "wait until no transfer of the masked tags is open", "tags 8 8"),
     (
         "LOAD_BANK",
         0x10,
         "dma",
         "start loading a tile (directory, sections) into the banks at `bank`",
-        (*_EXT, "bank 64 24", "beats 96 24", "tag 120 3"),
+        f"{_EXT}, bank 64 24, beats 96 24, tag 120 3",
     ),
     (
         "LOAD_PARAM",
         0x11,
         "dma",
         "start loading `beats` bus words into parameter memory",
-        (*_EXT, "param 64 24", "beats 96 24", "tag 120 3"),
+        f"{_EXT}, param 64 24, beats 96 24, tag 120 3",
     ),
-    (
-        "LOAD",
-        0x12,
-        "dma",
-        "load `beats` bus words into SRAM and wait",
-        (*_EXT, "sram 64 24", "beats 96 24"),
-    ),
-    (
-        "STORE",
-        0x13,
-        "dma",
-        "store `beats` bus words from SRAM and wait",
-        (*_EXT, "sram 64 24", "beats 96 24"),
-    ),
-    ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", (*_EXT, _RS2)),
-    ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", (_RD, *_EXT)),
+    ("LOAD", 0x12, "dma", "load `beats` bus words into SRAM and wait", _TRANSFER),
+    ("STORE", 0x13, "dma", "store `beats` bus words from SRAM and wait", _TRANSFER),
+    ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", f"{_EXT}, {_RS2}"),
+    ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", f"{_RD}, {_EXT}"),
     (
         "MATVEC",
         0x20,
         "matvec",
         "dst[record.destination] = requantise(weights @ (a - a_zero) + record.bias)",
-        (
-            *("dst 8 24", "columns 32 16", "a 48 24", "dst_type 73 1", "bank 74 24"),
-            *_CLAMP,
-            *("a_zero 132 9s", "dst_zero 150 9s", "block 160 24", "rows 184 24"),
-        ),
+        f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24",
     ),
     (
         "VADD",
         0x30,
         "vector",
         "dst = clamp(R(Ra((a - a_zero) << left) + Rb((b - b_zero) << left)) + dst_zero)",
-        (
-            *("dst 8 24", "n 32 16", "a 48 24", "b 74 24"),
-            *("lo 100 8s", "hi 108 8s", "a_zero 116 8s", "b_zero 124 8s", "dst_zero 132 8s"),
-            *("a_multiplier 140 31", "b_multiplier 171 31", "multiplier 202 31"),
-            *("a_shift 233 6s", "b_shift 239 6s", "shift 245 6s"),
-        ),
+        f"{_SUM}, {_SUM_CLAMP}, {_SUM_SCALES}",
     ),
     (
         "VMUL",
         0x31,
         "vector",
         "dst = clamp(R((a - a_zero) * (b - b_zero)) + dst_zero)",
-        (*_BINARY, *_CLAMP, *_ZERO_POINTS, "multiplier 160 31", "shift 191 6s"),
+        f"{_BINARY}, {_CLAMP}, {_A_ZERO}, {_B_ZERO}, {_DST_ZERO}, {_SCALE}",
     ),
     (
         "VRESCALE",
         0x32,
         "vector",
         "dst = clamp(R(a - a_zero) + dst_zero)",
-        (
-            *(*_VECTOR, *_CLAMP, "a_zero 132 9s", "dst_zero 150 9s"),
-            *("multiplier 160 31", "shift 191 6s"),
-        ),
+        f"{_VECTOR}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, {_SCALE}",
     ),
     (
         "VADDS",
         0x33,
         "vector",
         "dst = saturate_int16(a + b)",
-        ("dst 8 24", "n 32 16", "a 48 24", "b 74 24"),
+        "dst 8 24 int16, n 32 16, a 48 24 int16, b 74 24 int16",
     ),
     (
         "VSIGMOID",
         0x34,
         "vector",
         "dst = sigmoid of int16 a by table; input scaled by multiplier / 2**shift",
-        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
+        _SIGMOID,
     ),
     (
         "VTANH",
         0x35,
         "vector",
         "dst = tanh of int16 a by table; input scaled by multiplier / 2**shift",
-        ("dst 8 24", "n 32 16", "a 48 24", "multiplier 160 16", "shift 191 4"),
+        _SIGMOID,
     ),
     (
         "VLUT",
         0x36,
         "vector",
         "dst = table[a + 128] (int8), table loaded by TABLE",
-        ("dst 8 24", "n 32 16", "a 48 24"),
+        "dst 8 24 int8, n 32 16, a 48 24 int8",
     ),
-    (
-        "VCOPY",
-        0x37,
-        "vector",
-        "dst = a",
-        ("dst 8 24", "n 32 16", "a 48 24", "a_type 72 1"),
-    ),
+    ("VCOPY", 0x37, "vector", "dst = a", "dst 8 24 a_type, n 32 16, a 48 24 a_type, a_type 72 1"),
     (
         "VFILL",
         0x38,
         "vector",
         "dst = imm",
-        ("dst 8 24", "n 32 16", "dst_type 73 1", "imm 100 16s"),
+        "dst 8 24 dst_type, n 32 16, dst_type 73 1, imm 100 16s",
     ),
     (
         "VARGMAX",
         0x39,
         "vector",
         "rd = index of the first largest int8 of a",
-        ("rd 8 4", "n 32 16", "a 48 24"),
+        "rd 8 4, n 32 16, a 48 24 int8",
     ),
-    ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", ("param 64 24",)),
+    ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", "param 64 24"),
 )
+
+_ELEMENTS = {element.name.lower(): element for element in ElementType}
 
 
 def _field(text: str) -> Field:
-    name, lsb, width = text.split()
-    return Field(name, int(lsb), int(width.rstrip("s")), width.endswith("s"))
+    name, lsb, width, *element = text.split()
+    kinds = [_ELEMENTS.get(word, word) for word in element]
+    return Field(name, int(lsb), int(width.rstrip("s")), width.endswith("s"), *kinds)
 
 
 OPCODES: dict[str, Opcode] = {
-    name: Opcode(name, code, unit, summary, tuple(_field(f) for f in fields))
+    name: Opcode(
+        name, code, unit, summary, tuple(_field(text) for text in fields.split(",") if text)
+    )
     for name, code, unit, summary, fields in _TABLE
 }
 BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
+UNITS: tuple[str, ...] = tuple(dict.fromkeys(op.unit for op in OPCODES.values()))
+"""The units that run commands."""
+OPERANDS = ("a", "b", "dst")
+"""The fields that address vectors in SRAM."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +236,19 @@ class Command:
             return self.values[name]
         except KeyError:
             raise AttributeError(f"{self.opcode.name} has no field {name!r}") from None
+
+    @property
+    def operand_types(self) -> tuple[ElementType | None, ElementType | None, ElementType | None]:
+        """Element types of the OPERANDS; None where the command has no such operand."""
+        a, b, dst = (self._element(name) for name in OPERANDS)
+        return a, b, dst
+
+    def _element(self, operand: str) -> ElementType | None:
+        if not self.opcode.has(operand):
+            return None
+        element = self.opcode.field(operand).element
+        assert element is not None, f"{self.opcode.name}.{operand} has a type"
+        return ElementType(self.values[element] if isinstance(element, str) else element)
 
     def __str__(self) -> str:
         """Disassembly: opcode and the fields that are not zero."""

@@ -11,10 +11,10 @@ halt. A layer's product can be busy while the run is not: of a matrix that is st
 memory, the run waits most of the time.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from operator import add, sub
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self, TypedDict
+
+from npu.chip.counters import Counters, Counts
 
 
 def utilisation(macs: float, cycles: float, lanes: int) -> float:
@@ -22,18 +22,16 @@ def utilisation(macs: float, cycles: float, lanes: int) -> float:
     return macs / (cycles * lanes) if cycles else 0.0
 
 
-class Counts:
-    """Base of frozen dataclasses of counts: sums, and differences of two snapshots."""
+class WorkReport(TypedDict):
+    """Counts and shares by the names that every JSON has; see the module and `Work`."""
 
-    def __sub__(self, earlier: Self) -> Self:
-        return self._by_field(sub, earlier)
-
-    def __add__(self, other: Self) -> Self:
-        return self._by_field(add, other)
-
-    def _by_field(self, function: Callable[[int, int], int], other: Self) -> Self:
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return type(self)(*(function(getattr(self, n), getattr(other, n)) for n in names))
+    macs: int
+    matvec_cycles: int
+    wait_cycles: int
+    bytes_read: int
+    bytes_written: int
+    product_utilisation: float
+    run_utilisation: float
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,20 @@ class Work(Counts):
     bytes_read: int
     bytes_written: int
 
-    def report(self, lanes: int) -> dict[str, Any]:
-        """The counts and both utilisations, by the names that every JSON has."""
+    @classmethod
+    def of(cls, counters: Counters) -> Self:
+        """What the chip's counters say."""
+        return cls(
+            cycles=counters.cycles,
+            matvec_cycles=counters.matvec_cycles,
+            wait_cycles=counters.wait_cycles + counters.dma_cycles,
+            macs=counters.macs,
+            bytes_read=counters.bytes_read,
+            bytes_written=counters.bytes_written,
+        )
+
+    def report(self, lanes: int) -> WorkReport:
+        """The counts and both utilisations."""
         return {
             "macs": self.macs,
             "matvec_cycles": self.matvec_cycles,

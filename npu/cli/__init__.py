@@ -1,8 +1,8 @@
-"""The command line `npu`: the composition root, where the packages meet.
+"""The command line `npu`: a roof, where the packages meet; it parses and prints.
 
 One module per subcommand, imported when it is called. Such a module holds a click command named
 `command`; the first line of its docstring is its line in `npu --help`. Heavy imports (numpy,
-numba, the compiler) stand at its top; `_lazy` and `_output` are what they share.
+numba, the compiler) stand at its top; what commands share lies in the modules with an underscore.
 
 Exit status: 0 done, 1 the answer is "no" (a command returns it), 2 a problem that the user can
 mend, 3 a fault of ours, 130 interrupted, 141 the reader of our output left. Both kinds of error are
@@ -18,6 +18,7 @@ from contextlib import suppress
 try:
     import click
 
+    from npu import __version__
     from npu.cli import _streams
     from npu.cli._lazy import INTERRUPTED, LazyGroup
     from npu.errors import NpuError
@@ -27,7 +28,15 @@ except KeyboardInterrupt:
     raise SystemExit(130) from None
 
 COMMANDS = (
-    *("demo", "transcribe", "compile", "run", "inspect", "verify", "bench", "rtl", "synth"),
+    "demo",
+    "transcribe",
+    "compile",
+    "run",
+    "inspect",
+    "verify",
+    "bench",
+    "rtl",
+    "synth",
 )
 """Every subcommand, in the order of the listing; those not built are left out of it."""
 
@@ -45,7 +54,7 @@ __all__ = ["COMMANDS", "group", "main"]
     order=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(package_name="zeroskip", prog_name="zeroskip")
+@click.version_option(__version__, prog_name="zeroskip")
 # Taken out by `main`, so that it may stand behind a subcommand too.
 @click.option(DEBUG, is_flag=True, expose_value=False, help="Show where an error comes from.")
 def group() -> None:

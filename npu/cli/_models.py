@@ -1,4 +1,4 @@
-"""What the commands share: their options, and from a MODEL and a chip to something that runs."""
+"""What the commands share: from a MODEL and a chip to something that runs."""
 
 from __future__ import annotations
 
@@ -10,44 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import click
 from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
+from npu.chip.machine import MachineFactory
 from npu.chip.params import ChipParams, load_params
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.runtime.image import Image
-from npu.runtime.sessions import MachineFactory
-from npu.twin.limit import NO_END
 from npu.twin.machine import Machine
 
 DEFAULT_CHIP = "edge"
 IMAGE_SUFFIX = ".npu"
-
-chip_option = click.option(
-    "--chip",
-    metavar="CHIP",
-    help="tiny, edge, max or a TOML file with the same keys; edge unless said otherwise.",
-)
-engine_option = click.option(
-    "--engine",
-    type=click.Choice(["twin", "rtl", "kernels"]),
-    default="twin",
-    show_default=True,
-    help="twin counts the chip's cycles; rtl simulates its gates; kernels gives the bits only.",
-)
-json_option = click.option(
-    "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
-)
-
-
-max_cycles_option = click.option(
-    "--max-cycles",
-    type=click.IntRange(1, NO_END),
-    metavar="N",
-    help="Most cycles of one start of the chip; by default what the image can need.",
-)
 
 
 def files_of(model: str | None = None, *others: str | None) -> list[Path]:
@@ -98,7 +72,7 @@ def rtl_module(name: str, *needs: str) -> Any:
         if find_spec(tool) is None:
             raise NpuError(
                 f"{tool}, which the RTL needs, is not installed; install the extra: "
-                "pip install zeroskip[rtl]"
+                "pip install 'zeroskip[rtl]'"
             )
     return import_module(name)
 
@@ -135,11 +109,3 @@ def first_run_notice() -> Iterator[None]:
         yield
     finally:
         event.unregister("numba:compile", notice)
-
-
-def layer_label(name: str) -> str:
-    """A layer's name for a table: "encoder: operator 0 (UNIDIRECTIONAL_SEQUENCE_LSTM) input" is
-    "encoder 0 LSTM input"."""
-    short = name.removeprefix("main: ").replace(": ", " ", 1).replace("operator ", "", 1)
-    short = short.replace("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM")
-    return short.replace("(", "", 1).replace(")", "", 1)

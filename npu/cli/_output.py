@@ -1,4 +1,4 @@
-"""How the commands write: whole files or none, JSON reports, tables, progress on stderr.
+"""How the commands write: JSON reports, tables, progress on stderr.
 
 `rich` is imported inside the functions: it would double the time of `npu --help`.
 """
@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from npu.errors import NpuError
-from npu.text import printable
+from npu.files import require_folder, write_atomic
+from npu.text import json_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,44 +23,6 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 TABLE_WIDTH = 240
-
-
-def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write a file as a whole: whatever goes wrong, `path` is as it was before.
-
-    The bytes go to a temporary file in the same folder, which then replaces `path`. A link is
-    followed; something that is not a regular file (a pipe, `/dev/null`) is written directly.
-
-    Parameters
-    ----------
-    path : the file to create or replace. Its folder must exist.
-    content : the bytes, or a function that writes them to the open binary file it is given.
-
-    Raises
-    ------
-    NpuError : the folder is missing or may not be written, `path` is a folder, the disk is full.
-    """
-    target = _require_folder(path)
-    direct = target.exists() and not target.is_file()
-    # A name of its own, as that of `path` may be as long as names can be.
-    opened = target if direct else target.with_name(f".{os.urandom(8).hex()}.tmp")
-    try:
-        with opened.open("wb" if direct else "xb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
-        if not direct:
-            opened.replace(target)
-    except OSError as error:
-        # Errors of other files (read by `content`) keep their own name.
-        if error.filename not in (None, str(opened)):
-            raise
-        raise NpuError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if not direct:
-            with suppress(OSError):
-                opened.unlink(missing_ok=True)
 
 
 def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -74,7 +36,7 @@ def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None]
     for path in paths:
         if path is None or path == STDOUT:
             continue
-        target = _require_folder(path)
+        target = require_folder(path)
         if not os.access(target.parent, os.W_OK):
             raise NpuError(f"cannot write {path}: the folder {target.parent} is read-only")
         if target.exists() and not target.is_file():
@@ -98,16 +60,7 @@ def _same_file(a: str | Path, b: str | Path) -> bool:
         return False
 
 
-def _require_folder(path: str | Path) -> Path:
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
-    if not target.parent.is_dir():
-        raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
-    return target
-
-
-def emit_json(report: dict[str, Any], path: str | None) -> None:
+def emit_json(report: Mapping[str, Any], path: str | None) -> None:
     """Write a report as JSON to `path`, to stdout for "-", nowhere for None.
 
     Keys keep their order. Names with characters that are not printable, or that stdout's encoding
@@ -117,18 +70,13 @@ def emit_json(report: dict[str, Any], path: str | None) -> None:
     if path is None:
         return
     encoding = sys.stdout.encoding if path == STDOUT else "utf-8"
-    text = _json(report, ensure_ascii=False)
+    text = json_text(report, ensure_ascii=False)
     if not text.replace("\n", "").isprintable() or not _encodes(text, encoding):
-        text = _json(report, ensure_ascii=True)
+        text = json_text(report, ensure_ascii=True)
     if path == STDOUT:
         sys.stdout.write(text)
     else:
         write_atomic(path, text.encode())
-
-
-def _json(report: dict[str, Any], *, ensure_ascii: bool) -> str:
-    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=ensure_ascii, default=_plain)
-    return f"{text}\n"
 
 
 def _encodes(text: str, encoding: str | None) -> bool:
@@ -217,13 +165,3 @@ def say(message: str) -> None:
     """One line on stderr before a step that may take long, on a terminal or not."""
     with suppress(OSError):
         print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - the one place
-
-
-def _plain(value: object) -> object:
-    """numpy's scalars and arrays, without importing numpy."""
-    tolist = getattr(value, "tolist", None)
-    if tolist is not None:
-        return tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} cannot be put in a JSON report")

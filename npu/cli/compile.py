@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from compiler import load_model
-from npu.analysis.profile import Measurement, measure
-from npu.cli._layers import (
-    layer_report,
-    layer_table,
-    memory_report,
-    memory_table,
-    segment_report,
-    segment_table,
-    totals,
-)
-from npu.cli._models import (
-    chip_option,
-    compile_for,
-    files_of,
-    first_run_notice,
-    is_image,
-    json_option,
-    load_chip,
-)
-from npu.cli._output import console, emit_json, require_place, write_atomic
+from npu.analysis.layers import compile_report
+from npu.analysis.profile import measure
+from npu.analysis.results import CompileReport
+from npu.chip.summary import summary_text
+from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
+from npu.cli._options import chip_option, json_option
+from npu.cli._output import console, emit_json, require_place
+from npu.cli._tables import layer_table, memory_table, segment_table
 from npu.errors import ModelError
-from npu.runtime.image import Image
+from npu.files import write_atomic
 
 
 @click.command()
@@ -47,37 +33,17 @@ def command(model: str, output: str, chip: str | None, json_path: str | None) ->
         image = compile_for(loaded, params)
         measurement = measure(image)
     content = image.to_bytes()
-    report = _report(image, measurement, len(content))
+    report = compile_report(image, measurement, len(content))
     write_atomic(output, content)
     emit_json(report, json_path)
     _show(report, output, json_path)
 
 
-def _report(image: Image, measurement: Measurement, image_bytes: int) -> dict[str, Any]:
-    header, params = image.header, image.params
-    return {
-        "model": header.model,
-        "kind": header.kind,
-        "chip": {"name": params.name, "clock_mhz": params.clock_mhz, "lanes": params.lanes},
-        "image_bytes": image_bytes,
-        "layers": [
-            layer_report(layer, measurement.layers.get(layer.name), params.lanes)
-            for layer in header.layers
-        ],
-        "total": totals(header.layers),
-        "memory": memory_report(image),
-        "commands": image.n_commands,
-        "boot_cycles": measurement.boot,
-        "reset_cycles": measurement.reset,
-        "segments": segment_report(image, measurement),
-    }
-
-
-def _show(report: dict[str, Any], output: str, json_path: str | None) -> None:
-    out, chip = console(json_path), report["chip"]
+def _show(report: CompileReport, output: str, json_path: str | None) -> None:
+    out = console(json_path)
     out.print(
-        f"{output}: {report['image_bytes']:,} bytes, {report['model']} for {chip['name']} "
-        f"({chip['lanes']} lanes, {chip['clock_mhz']:g} MHz)",
+        f"{output}: {report['image_bytes']:,} bytes, {report['model']} for "
+        f"{summary_text(report['chip'])}",
         markup=False,
     )
     out.print(layer_table(report["layers"], report["total"]))

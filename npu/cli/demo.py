@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
 from compiler import Model, load_model
-from kernels import Recording as KernelRecording
+from compiler.reference import search_of
 from npu import zoo
-from npu.cli._layers import totals
-from npu.cli._models import (
-    chip_option,
-    compile_for,
-    files_of,
-    first_run_notice,
-    json_option,
-    load_chip,
-)
+from npu.analysis.memory import peak_memory_mib
+from npu.analysis.proof import COMPARED, Proof, Utterance, Watched, demo_report, differences
+from npu.analysis.results import DemoReport, Features
+from npu.analysis.streaming import OnTwin
+from npu.chip.summary import summary_text
+from npu.cli._models import compile_for, files_of, first_run_notice, load_chip
+from npu.cli._options import chip_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, table
-from npu.cli._speech import (
-    Heard,
-    Speech,
-    Twin,
-    chip_report,
-    kernels_engine,
-    peak_memory_mib,
-    transcribe,
-)
+from npu.model.recording import Recording
+from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
-from npu.runtime.sessions import Recording
-from npu.speech.phrases import Engine
+from npu.speech.host import Speech
+from npu.speech.transcribe import transcribe
 
 MODEL = "commands_rnnt"
-COMPARED = ("encoder_out", "logits", "tokens")
 DIFFERENT = 1
 
 
@@ -62,9 +50,9 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
         # Through the bytes of the file, as from a disk.
         image = Image.from_bytes(compile_for(model, params).to_bytes())
         compile_seconds = time.perf_counter() - began
-        proof = _Proof(model, image)
-        speech, twin = Speech.of_image(image), Twin(image)
-        heard, entries = [], []
+        proof = _proof(model, image)
+        speech, twin = speech_of(image), OnTwin(image)
+        heard = []
         with progress("transcribing", total=len(names)) as advance:
             for name in names:
                 with np.load(folder / f"{name}.npz") as recorded:
@@ -72,12 +60,10 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
                     off = _feature_differences(speech, folder / f"{name}.wav", recorded["features"])
                 # As it was recorded: one phrase, and every call run.
                 answer = transcribe(speech, twin, folder / f"{name}.wav", end_seconds=None)
-                heard.append(answer)
-                entries.append(
-                    _entry(name, answer, expected_texts[name]["tflm"].strip(), off, image, speech)
-                )
+                text = expected_texts[name]["tflm"].strip()
+                heard.append(Utterance(name, answer, twin.use(), text, off))
                 advance(1)
-    report = _report(image, speech, heard, entries, proof.report)
+    report = demo_report(image, speech, heard, proof)
     report["compile_seconds"] = compile_seconds
     report["total_seconds"] = time.perf_counter() - began
     report["peak_memory_mib"] = peak_memory_mib()
@@ -86,132 +72,69 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
     return 0 if report["equal"] else DIFFERENT
 
 
-class _Proof:
-    """Kernels and twin on recorded features, element by element against the recording."""
-
-    def __init__(self, model: Model, image: Image) -> None:
-        self._kernels_saw, self._twin_saw = KernelRecording(), Recording()
-        self._engines: dict[str, Engine] = {
-            "kernels": kernels_engine(model, self._kernels_saw),
-            "twin": Twin(image, self._twin_saw),
-        }
-        self.report = {
-            key: {"compared": 0, "kernels_differ": 0, "twin_differ": 0} for key in COMPARED
-        }
-
-    def add(self, recorded: dict[str, np.ndarray], features: np.ndarray) -> None:
-        """One utterance."""
-        self._kernels_saw.encoder_out.clear()
-        self._kernels_saw.logits.clear()
-        self._twin_saw.vectors.clear()
-        tokens = {}
-        for name, engine in self._engines.items():
-            engine.reset()
-            tokens[name] = np.array(list(chain(*engine.accept_calls(features))), np.int64)
-        answers = {
-            "kernels": {"tokens": tokens["kernels"], **vars(self._kernels_saw)},
-            "twin": {"tokens": tokens["twin"], **self._twin_saw.vectors},
-        }
-        for key, right in recorded.items():
-            self.report[key]["compared"] += right.size
-            for name, answer in answers.items():
-                self.report[key][f"{name}_differ"] += _differences(answer.get(key, []), right)
+def _proof(model: Model, image: Image) -> Proof:
+    """Kernels and twin, both watched."""
+    kernels_saw, twin_saw = Recording(), Recording()
+    return Proof(
+        kernels=Watched(search_of(model, kernels_saw), kernels_saw),
+        twin=Watched(OnTwin(image, twin_saw), twin_saw),
+    )
 
 
-def _differences(answer: Any, right: np.ndarray) -> int:
-    """Elements that differ; all of them where the shapes do."""
-    found = np.array(answer).reshape(-1)
-    if found.size != right.size:
-        return max(found.size, right.size)
-    return int(np.count_nonzero(found != right.reshape(-1)))
-
-
-def _feature_differences(speech: Speech, wav: Path, recorded: np.ndarray) -> dict[str, int]:
+def _feature_differences(speech: Speech, wav: Path, recorded: np.ndarray) -> Features:
     made = np.concatenate([features for _, features in speech.features(wav)])
-    return {"elements": recorded.size, "differ": _differences(made, recorded)}
+    return {"elements": recorded.size, "differ": differences(made, recorded)}
 
 
-def _entry(
-    name: str, heard: Heard, tflm: str, features: dict[str, int], image: Image, speech: Speech
-) -> dict[str, Any]:
-    return {
-        "utterance": name,
-        "text": heard.text,
-        "tflm_text": tflm,
-        "equal": heard.text == tflm,
-        "audio_ms": 1e3 * heard.samples / speech.rate,
-        "calls": heard.calls,
-        "features": features,
-        "chip": chip_report([heard], image.params, speech.rate),
-    }
-
-
-def _report(
-    image: Image,
-    speech: Speech,
-    heard: list[Heard],
-    entries: list[dict[str, Any]],
-    proof: dict[str, dict[str, int]],
-) -> dict[str, Any]:
-    params = image.params
-    differ = sum(p["kernels_differ"] + p["twin_differ"] for p in proof.values())
-    seconds = sum(h.samples for h in heard) / speech.rate
-    simulation = sum(h.simulation_seconds for h in heard)
-    return {
-        "model": image.header.model,
-        "chip": {
-            "name": params.name,
-            "lanes": params.lanes,
-            "clock_mhz": params.clock_mhz,
-            **chip_report(heard, params, speech.rate),
-        },
-        "equal": differ == 0 and all(e["equal"] for e in entries),
-        "proof": proof,
-        "texts_equal": sum(e["equal"] for e in entries),
-        "features": {
-            key: sum(e["features"][key] for e in entries) for key in ("elements", "differ")
-        },
-        "audio_seconds": seconds,
-        "deadline_ms": 1e3 * speech.seconds_per_call,
-        "simulation_seconds": simulation,
-        "simulation_real_time_factor": simulation / seconds,
-        "weights": totals(image.header.layers),
-        "utterances": entries,
-    }
-
-
-def _show(report: dict[str, Any], json_path: str | None) -> None:
-    out, chip, weights = console(json_path), report["chip"], report["weights"]
+def _show(report: DemoReport, json_path: str | None) -> None:
+    out = console(json_path)
     rows = [
         (
             e["utterance"],
             e["text"] + ("" if e["equal"] else f"  [TFLM: {e['tflm_text']}]"),
             f"{e['audio_ms']:,.0f}",
-            *(f"{e['chip'][f'{k}_ms']:.3f}" for k in ("mean", "max")),
-            *(f"{e['chip'][f'{k}_cycles']:,.0f}" for k in ("mean", "max")),
+            f"{e['chip']['mean_ms']:.3f}",
+            f"{e['chip']['max_ms']:.3f}",
+            f"{e['chip']['mean_cycles']:,.0f}",
+            f"{e['chip']['max_cycles']:,.0f}",
             e["features"]["differ"],
         )
         for e in report["utterances"]
     ]
     columns = (
-        *("utterance", "text", "audio ms", "ms/call", "max", "cycles/call", "max"),
+        "utterance",
+        "text",
+        "audio ms",
+        "ms/call",
+        "max",
+        "cycles/call",
+        "max",
         "features off",
     )
-    title = f"{report['model']} on {chip['name']}: {chip['lanes']} lanes, {chip['clock_mhz']:g} MHz"
+    title = f"{report['model']} on {summary_text(report['chip'])}"
     out.print(table(columns, rows, title=title, left=["text"]))
-    for engine in ("kernels", "twin"):
-        compared = ", ".join(
-            f"{p['compared']:,} {label} ({p[f'{engine}_differ']:,} differ)"
-            for label, p in zip(
-                ("encoder outputs", "logits", "tokens"), report["proof"].values(), strict=True
-            )
-        )
-        out.print(f"{engine + ' = TFLM':<16} {compared}")
-    count, features = len(report["utterances"]), report["features"]
-    energy = chip["energy_uj"]
-    lines = {
-        "text = TFLM": f"{report['texts_equal']} of {count} utterances, from the WAV files; "
-        f"{features['differ']:,} of {features['elements']:,} features differ by a rounding",
+    for name, text in {**_proof_lines(report), **_figure_lines(report)}.items():
+        out.print(f"{name:<16} {text}")
+
+
+def _proof_lines(report: DemoReport) -> dict[str, str]:
+    labels = dict(zip(COMPARED, ("encoder outputs", "logits", "tokens"), strict=True))
+    kernels, twin = [], []
+    for key, label in labels.items():
+        found = report["proof"][key]
+        text = f"{found['compared']:,} {label}"
+        kernels.append(f"{text} ({found['kernels_differ']:,} differ)")
+        twin.append(f"{text} ({found['twin_differ']:,} differ)")
+    return {"kernels = TFLM": ", ".join(kernels), "twin = TFLM": ", ".join(twin)}
+
+
+def _figure_lines(report: DemoReport) -> dict[str, str]:
+    chip, weights, features = report["chip"], report["weights"], report["features"]
+    leakage = chip["energy_uj"]["leakage"] / report["audio_seconds"]
+    return {
+        "text = TFLM": f"{report['texts_equal']} of {len(report['utterances'])} utterances, from "
+        f"the WAV files; {features['differ']:,} of {features['elements']:,} features differ by a "
+        "rounding",
         "latency": f"{chip['mean_ms']:.3f} ms per encoder call, at most {chip['max_ms']:.3f} ms; "
         f"one is due every {report['deadline_ms']:g} ms: busy {chip['real_time_factor']:.2%} of "
         "the time",
@@ -221,11 +144,9 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
         f"{weights['bits_per_weight']:.3f} bits each with everything counted "
         f"(entropy {weights['entropy_bits_per_weight']:.3f})",
         "energy": f"{chip['energy_uj_per_second']:,.0f} uJ per second of sound (an estimate), "
-        f"{energy['leakage'] / report['audio_seconds']:,.0f} of it leakage",
+        f"{leakage:,.0f} of it leakage",
         "simulation": f"{report['audio_seconds']:.1f} s of sound in "
         f"{report['simulation_seconds']:.1f} s (real-time factor "
         f"{report['simulation_real_time_factor']:.3f}), with proof and compilation "
         f"{report['total_seconds']:.1f} s, at most {report['peak_memory_mib']:.0f} MiB",
     }
-    for name, text in lines.items():
-        out.print(f"{name:<16} {text}")

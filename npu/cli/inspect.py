@@ -6,29 +6,22 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
+from rich.table import Table
 
-from compiler import Model, check_model, examine_model, load_model
-from compiler.codec import entropy_bits
-from compiler.frontends import Verdict, supported_operators
-from npu.chip.isa import decode_program
+from compiler import check_model, examine_model, load_model
+from compiler.describe import ModelReport, QuantizationReport, TensorReport, model_report
+from compiler.frontends import supported_operators
+from compiler.frontends.formats import Verdict
+from npu.analysis.layers import image_report
+from npu.analysis.results import ImageReport
 from npu.chip.params import ChipParams
-from npu.cli._layers import layer_report, layer_table, memory_report, memory_table, totals
-from npu.cli._models import (
-    chip_option,
-    files_of,
-    first_run_notice,
-    is_image,
-    json_option,
-    layer_label,
-    load_chip,
-    open_image,
-)
+from npu.chip.summary import summary_text
+from npu.cli._models import files_of, first_run_notice, is_image, load_chip, open_image
+from npu.cli._options import chip_option, json_option
 from npu.cli._output import console, emit_json, require_place, table
+from npu.cli._tables import layer_label, layer_table, memory_table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
-from npu.model.graph import Graph, Quantization, Tensor
-from npu.runtime.image import Image
 
 SHOWN_COMMANDS = 24
 
@@ -56,9 +49,9 @@ def command(
         for name, constraints in supported:
             out.print(f"{name}: {'; '.join(constraints)}", markup=False)
     elif is_image(file):
-        report = _image_report(open_image(file, chip))
-        emit_json(report, json_path)
-        _show_image(report, out, program)
+        shown = image_report(open_image(file, chip))
+        emit_json(shown, json_path)
+        _show_image(shown, out, program)
     else:
         if program:
             raise click.UsageError("--program disassembles an .npu image; compile the model first")
@@ -76,7 +69,7 @@ def _inspect_model(file: str, params: ChipParams, json_path: str | None) -> None
         refusal = error
     shown = refusal is not None and _show_refused(file, refusal, json_path)
     if model is not None and not shown:
-        report = _model_report(model)
+        report = model_report(model)
         emit_json(report, json_path)
         _show_model(report, console(json_path))
     if refusal is not None:
@@ -122,63 +115,7 @@ def _with_reason(verdict: Verdict, file: str, error: str) -> Verdict:
 
 
 # --- models ---------------------------------------------------------------------------------------
-def _model_report(model: Model) -> dict[str, Any]:
-    report: dict[str, Any] = {
-        "model": model.name,
-        "kind": "transducer" if model.is_transducer else "graph",
-        "sources": model.sources,
-        "graphs": {role: _graph_report(graph) for role, graph in model.graphs.items()},
-    }
-    if model.config is not None and model.tokens is not None:
-        report["config"] = model.config.model_dump(mode="json")
-        report["symbols"] = list(model.tokens.symbols)
-    return report
-
-
-def _graph_report(graph: Graph) -> dict[str, Any]:
-    tensors = [_tensor_report(tensor) for tensor in graph.tensors]
-    return {
-        "file": graph.name,
-        "inputs": list(graph.inputs),
-        "outputs": list(graph.outputs),
-        "parameters": sum(t.size for t in graph.tensors if t.is_constant),
-        "operators": [
-            {"name": op.name, "output": op.output, "shape": graph.tensors[op.output].shape}
-            for op in graph.operators
-        ],
-        "tensors": tensors,
-    }
-
-
-def _tensor_report(tensor: Tensor) -> dict[str, Any]:
-    kind = "constant" if tensor.is_constant else "state" if tensor.is_state else "activation"
-    report: dict[str, Any] = {
-        "name": tensor.name,
-        "kind": kind,
-        "dtype": tensor.dtype,
-        "shape": tensor.shape,
-        "quantization": _quantization_report(tensor.quantization),
-    }
-    if tensor.data is not None and tensor.data.size:
-        nonzeros = int(np.count_nonzero(tensor.data))
-        report["nonzeros"] = nonzeros
-        report["sparsity"] = 1 - nonzeros / tensor.size
-        if tensor.dtype == "int8":
-            report["entropy_bits_per_weight"] = entropy_bits(tensor.data) / tensor.size
-    return report
-
-
-def _quantization_report(quantization: Quantization | None) -> dict[str, Any] | None:
-    if quantization is None:
-        return None
-    return {
-        "scale": [float(scale) for scale in quantization.scale],
-        "zero_point": quantization.zero_point,
-        "axis": None if quantization.per_tensor else quantization.axis,
-    }
-
-
-def _show_model(report: dict[str, Any], out: Console) -> None:
+def _show_model(report: ModelReport, out: Console) -> None:
     parameters = sum(graph["parameters"] for graph in report["graphs"].values())
     out.print(f"{report['model']}: {report['kind']}, {parameters:,} parameters", markup=False)
     for role, graph in report["graphs"].items():
@@ -189,11 +126,11 @@ def _show_model(report: dict[str, Any], out: Console) -> None:
             f"{graph['parameters']:,} parameters",
             markup=False,
         )
-        for side in ("inputs", "outputs"):
-            for index in graph[side]:
+        for role_of, indices in (("input", graph["inputs"]), ("output", graph["outputs"])):
+            for index in indices:
                 tensor = tensors[index]
                 out.print(
-                    f"  {side[:-1]} {tensor['name']}: {tensor['dtype']} {list(tensor['shape'])} "
+                    f"  {role_of} {tensor['name']}: {tensor['dtype']} {list(tensor['shape'])} "
                     f"{_quantization_text(tensor['quantization'])}",
                     markup=False,
                 )
@@ -220,7 +157,7 @@ def _show_model(report: dict[str, Any], out: Console) -> None:
         )
 
 
-def _weights_table(weights: list[dict[str, Any]]) -> Any:
+def _weights_table(weights: list[TensorReport]) -> Table:
     rows = [
         (
             t["name"],
@@ -237,7 +174,7 @@ def _weights_table(weights: list[dict[str, Any]]) -> Any:
     return table(columns, rows, left=("quantised",))
 
 
-def _quantization_text(quantization: dict[str, Any] | None) -> str:
+def _quantization_text(quantization: QuantizationReport | None) -> str:
     if quantization is None:
         return "not quantised"
     scales = quantization["scale"]
@@ -247,91 +184,21 @@ def _quantization_text(quantization: dict[str, Any] | None) -> str:
 
 
 # --- images ---------------------------------------------------------------------------------------
-def _image_report(image: Image) -> dict[str, Any]:
-    header = image.header
-    return {
-        "model": header.model,
-        "kind": header.kind,
-        "format": header.format,
-        "chip": header.chip,
-        "sources": header.sources,
-        "entries": header.entries,
-        "sections": [
-            {**section.model_dump(mode="json"), "crc": "ok"} for section in header.sections
-        ],
-        "program": {"commands": image.n_commands, "crc32": header.program_crc32, "crc": "ok"},
-        "memory": memory_report(image),
-        "layers": [layer_report(layer, None, image.params.lanes) for layer in header.layers],
-        "total": totals(header.layers),
-        "inputs": [tensor.model_dump(mode="json") for tensor in header.inputs],
-        "outputs": [tensor.model_dump(mode="json") for tensor in header.outputs],
-        "transducer": (
-            None if header.transducer is None else header.transducer.model_dump(mode="json")
-        ),
-        "disassembly": _disassembly(image),
-    }
-
-
-def _disassembly(image: Image) -> list[dict[str, Any]]:
-    """Every command with its layer, and with the name that entries and branches call it by."""
-    commands = decode_program(image.program)
-    labels: dict[int, str] = {}
-    for command_ in commands:
-        target = command_.values.get("target")
-        if target is not None:
-            labels[target] = f"L{target}"
-    labels.update({pc: name for name, pc in image.header.entries.items()})
-    header = image.header
-    return [
-        {
-            "pc": pc,
-            "label": labels.get(pc),
-            "layer": header.command_layers[header.command_layer[pc]],
-            "text": str(command_),
-        }
-        for pc, command_ in enumerate(commands)
-    ]
-
-
-def _show_image(report: dict[str, Any], out: Console, whole: bool) -> None:
-    chip, program = report["chip"], report["program"]
+def _show_image(report: ImageReport, out: Console, whole: bool) -> None:
     out.print(
-        f"{report['model']}: {report['kind']} for {chip['name']} ({chip['lanes']} lanes of "
-        f"{chip['threads']} threads, {chip['clock_mhz']:g} MHz)",
-        markup=False,
+        f"{report['model']}: {report['kind']} for {summary_text(report['chip'])}", markup=False
     )
     for name, digest in report["sources"].items():
         out.print(f"  compiled from {name} (SHA-256 {digest[:16]}...)", markup=False)
-    for side in ("inputs", "outputs"):
-        for tensor in report[side]:
-            _show_tensor(side[:-1], tensor, out)
+    for role, tensors in (("input", report["inputs"]), ("output", report["outputs"])):
+        for tensor in tensors:
+            _show_tensor(role, tensor, out)
     if report["transducer"] is not None:
         _show_tensor("features", report["transducer"]["features"], out)
         out.print(f"  {len(report['transducer']['tokens'])} symbols")
     out.print(layer_table(report["layers"], report["total"]))
     out.print(memory_table(report["memory"]))
-    out.print(
-        table(
-            ("section", "address", "bytes", "CRC-32", "checked"),
-            [
-                (
-                    layer_label(s["name"]),
-                    f"{s['address']:#x}",
-                    f"{s['n_bytes']:,}",
-                    f"{s['crc32']:08x}",
-                    s["crc"],
-                )
-                for s in [
-                    *report["sections"],
-                    {
-                        **{"name": "program", "address": 0, "crc": program["crc"]},
-                        **{"n_bytes": report["memory"]["program"]["used"]},
-                        "crc32": program["crc32"],
-                    },
-                ]
-            ],
-        )
-    )
+    out.print(_sections_table(report))
     listing = report["disassembly"]
     shown = listing if whole else listing[:SHOWN_COMMANDS]
     width = max((len(line["text"]) for line in shown), default=0)
@@ -343,6 +210,27 @@ def _show_image(report: dict[str, Any], out: Console, whole: bool) -> None:
         )
     if len(listing) > len(shown):
         out.print(f"       ... {len(listing) - len(shown)} more commands: add --program")
+
+
+def _sections_table(report: ImageReport) -> Table:
+    program = {
+        "name": "program",
+        "address": 0,
+        "n_bytes": report["memory"]["program"]["used"],
+        "crc32": report["program"]["crc32"],
+        "crc": report["program"]["crc"],
+    }
+    rows = [
+        (
+            layer_label(section["name"]),
+            f"{section['address']:#x}",
+            f"{section['n_bytes']:,}",
+            f"{section['crc32']:08x}",
+            section["crc"],
+        )
+        for section in [*report["sections"], program]
+    ]
+    return table(("section", "address", "bytes", "CRC-32", "checked"), rows)
 
 
 def _show_tensor(role: str, tensor: dict[str, Any], out: Console) -> None:

@@ -10,6 +10,7 @@ import click
 
 from npu.chip.params import load_params
 from npu.cli._models import rtl_module
+from npu.cli._options import chip_default_option
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
 
@@ -23,13 +24,7 @@ def command() -> None:
 
 @command.command()
 @click.option("-o", "--output", metavar="DIR", required=True, help="The folder to write.")
-@click.option(
-    "--chip",
-    metavar="CHIP",
-    default=DEFAULT_CHIP,
-    show_default=True,
-    help="tiny, edge, max or a TOML file with the same keys.",
-)
+@chip_default_option(DEFAULT_CHIP)
 def export(output: str, chip: str) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 

@@ -6,32 +6,34 @@ it are ignored. OUT.npz gets `output`, or `output0`, `output1`, ... of a model w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
 from compiler import Model, load_model
 from kernels import Interpreter
+from npu.analysis.results import RunReport
+from npu.analysis.runs import run_chip, run_report
+from npu.chip.summary import summary_text
 from npu.chip.work import Work
 from npu.cli._models import (
-    chip_option,
     compile_for,
-    engine_option,
     files_of,
     first_run_notice,
     is_image,
-    json_option,
     load_chip,
     machine_of,
-    max_cycles_option,
     open_image,
 )
-from npu.cli._npz import Wanted, npz_writer, read_inputs
-from npu.cli._output import console, emit_json, progress, require_place, table, write_atomic
+from npu.cli._options import chip_option, engine_option, json_option, max_cycles_option
+from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import ModelError
+from npu.files import write_atomic
+from npu.model.inputs import Expected
 from npu.runtime.image import Image
+from npu.runtime.npz import named, npz_writer, read_inputs
 from npu.runtime.sessions import GraphSession
 
 LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
@@ -58,8 +60,8 @@ def command(
     require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
     machine = machine_of(engine)
     loaded, image = _open(model, engine, chip)
-    wanted = _wanted_of_image(image) if image is not None else _wanted_of_model(loaded)
-    inputs = read_inputs(Path(input_path), wanted)
+    expected = image.header.invoke.inputs if image is not None else _inputs_of(loaded)
+    inputs = read_inputs(Path(input_path), expected)
     calls = len(inputs[0])
     session: GraphSession | Interpreter
     with first_run_notice(), progress("running", total=calls) as advance:
@@ -70,17 +72,16 @@ def command(
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
             session = GraphSession(image, machine=machine, max_cycles=max_cycles)
-            before = session.machine.work()
+            before = Work.of(session.machine.counters)
         answers = []
         for call in range(calls):
             answers.append(session.invoke([array[call] for array in inputs]))
             advance(1)
-    outputs = [np.stack(column) for column in zip(*answers, strict=True)]
-    names = ["output"] if len(outputs) == 1 else [f"output{i}" for i in range(len(outputs))]
-    write_atomic(output_path, npz_writer(dict(zip(names, outputs, strict=True))))
-    report = _report(model, engine, calls, dict(zip(names, outputs, strict=True)))
+    outputs = named([np.stack(column) for column in zip(*answers, strict=True)])
+    write_atomic(output_path, npz_writer(outputs))
+    report = run_report(model, engine, calls, outputs)
     if isinstance(session, GraphSession):
-        report["chip"] = _chip(session, session.machine.work() - before)
+        report["chip"] = run_chip(session, Work.of(session.machine.counters) - before)
     emit_json(report, json_path)
     _show(report, output_path, json_path)
 
@@ -108,41 +109,13 @@ def _open(model: str, engine: str, chip: str | None) -> tuple[Model | None, Imag
     return loaded, None
 
 
-def _wanted_of_model(model: Model | None) -> list[Wanted]:
+def _inputs_of(model: Model | None) -> Sequence[Expected]:
     assert model is not None
     graph = model.graphs["main"]
-    return [Wanted(graph.tensors[i].shape, np.dtype(graph.tensors[i].dtype)) for i in graph.inputs]
+    return [graph.tensors[i] for i in graph.inputs]
 
 
-def _wanted_of_image(image: Image) -> list[Wanted]:
-    return [Wanted(tensor.shape, np.dtype(tensor.dtype)) for tensor in image.header.inputs]
-
-
-def _report(model: str, engine: str, calls: int, outputs: dict[str, np.ndarray]) -> dict[str, Any]:
-    return {
-        "model": model,
-        "engine": engine,
-        "calls": calls,
-        "outputs": {n: {"dtype": str(a.dtype), "shape": a.shape} for n, a in outputs.items()},
-    }
-
-
-def _chip(session: GraphSession, work: Work) -> dict[str, Any]:
-    """`work`: what the calls did, without boot and reset."""
-    params, cycles = session.image.params, np.array(session.cycles)
-    return {
-        "name": params.name,
-        "clock_mhz": params.clock_mhz,
-        "mean_cycles": float(cycles.mean()),
-        "max_cycles": int(cycles.max()),
-        "mean_ms": params.milliseconds(float(cycles.mean())),
-        "max_ms": params.milliseconds(int(cycles.max())),
-        **work.report(params.lanes),
-        "cycles": session.cycles,
-    }
-
-
-def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> None:
+def _show(report: RunReport, output_path: str, json_path: str | None) -> None:
     out = console(json_path)
     shapes = ", ".join(
         f"{name} {array['dtype']} {list(array['shape'])}"
@@ -154,7 +127,7 @@ def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> No
     if "chip" in report:
         c = report["chip"]
         row = (
-            f"{c['name']} at {c['clock_mhz']:g} MHz",
+            summary_text(c),
             f"{c['mean_cycles']:,.1f}",
             f"{c['max_cycles']:,}",
             f"{c['mean_ms']:.4f}",
@@ -164,7 +137,13 @@ def _show(report: dict[str, Any], output_path: str, json_path: str | None) -> No
             f"{100 * c['run_utilisation']:.2f} %",
         )
         columns = (
-            *("chip", "cycles a call", "max", "ms a call", "waiting", "bytes moved"),
-            *("product util.", "run util."),
+            "chip",
+            "cycles a call",
+            "max",
+            "ms a call",
+            "waiting",
+            "bytes moved",
+            "product util.",
+            "run util.",
         )
         out.print(table(columns, [row]))

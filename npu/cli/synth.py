@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
 from rich.console import Console
 
-from npu.chip.params import ChipParams, load_params
+from npu.chip.params import load_params
+from npu.chip.summary import summary_text
+from npu.cli._options import chip_default_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from rtl.synth import (
-    CHIP,
-    DEVICES,
-    SPEED_GRADE,
-    UNITS,
-    Result,
-    require_tools,
-    synthesise,
-    tool_versions,
-)
+from reports.synth_page import COLUMNS
+from rtl.synth import DEVICES, UNITS, require_tools, synthesise, tool_versions
+from rtl.synth.report import SynthReport, synth_report
 
 DEFAULT_CHIP = "tiny"
 
 
 @click.command()
-@click.option(
-    "--chip",
-    metavar="CHIP",
-    default=DEFAULT_CHIP,
-    show_default=True,
-    help="tiny, edge, max or a TOML file with the same keys.",
-)
+@chip_default_option(DEFAULT_CHIP)
 @click.option(
     "--unit",
     "names",
@@ -48,7 +36,7 @@ DEFAULT_CHIP = "tiny"
     show_default=True,
     help="Of placement: clocks of different seeds differ by some percent.",
 )
-@click.option("--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout.")
+@json_option
 def command(
     chip: str, names: tuple[str, ...], device: str, seed: int, json_path: str | None
 ) -> None:
@@ -67,57 +55,19 @@ def command(
             say(f"{unit} on an ECP5-{device} ...")
             results.append(synthesise(params, unit, device=device, seed=seed))
             advance(1)
-    report = _report(params, device, seed, results)
+    report = synth_report(params, device, seed, results, tool_versions())
     emit_json(report, json_path)
     _show(report, console(json_path))
 
 
-def _report(params: ChipParams, device: str, seed: int, results: list[Result]) -> dict[str, Any]:
-    lut4 = {result.unit: result.utilisation.lut4 for result in results}
-    return {
-        "chip": {
-            "name": params.name,
-            "lanes": params.lanes,
-            "threads": params.threads,
-            "clock_mhz": params.clock_mhz,
-        },
-        "device": {"size": device, **asdict(DEVICES[device]), "speed_grade": SPEED_GRADE},
-        "seed": seed,
-        "tools": tool_versions(),
-        "lut4_per_lane": {
-            "lane": lut4.get("lane"),
-            "chip": lut4[CHIP] / params.lanes if CHIP in lut4 else None,
-        },
-        "units": [
-            {**asdict(result), "critical_path": result.critical_path.to_dict()}
-            for result in results
-        ],
-    }
-
-
-def _show(report: dict[str, Any], out: Console) -> None:
-    chip, device = report["chip"], report["device"]
+def _show(report: SynthReport, out: Console) -> None:
+    device = report["device"]
     out.print(
-        f"{chip['name']} ({chip['lanes']} lanes, {chip['threads']} threads) on {device['name']} "
+        f"{summary_text(report['chip'])} on {device['name']} "
         f"({device['package']}, speed grade {device['speed_grade']}), seed {report['seed']}",
         markup=False,
     )
-    out.print(
-        table(
-            (
-                "unit",
-                "LUT4",
-                "logic",
-                "carry",
-                "RAM",
-                "flip-flops",
-                "block RAMs",
-                "multipliers",
-                "MHz",
-            ),
-            [_row(result) for result in report["units"]],
-        )
-    )
+    out.print(table(("unit", *COLUMNS, "MHz"), [_row(result) for result in report["units"]]))
     capacity = report["units"][0]["capacity"]
     out.print(
         f"The device has {capacity['lut4']:,} LUT4, {capacity['flip_flops']:,} flip-flops, "
@@ -133,9 +83,5 @@ def _show(report: dict[str, Any], out: Console) -> None:
 
 
 def _row(result: dict[str, Any]) -> tuple[str, ...]:
-    used = result["utilisation"]
-    names = (
-        *("lut4", "logic_luts", "carry_luts", "ram_luts"),
-        *("flip_flops", "block_rams", "multipliers"),
-    )
-    return (result["unit"], *(f"{used[name]:,}" for name in names), f"{result['fmax_mhz']:.1f}")
+    used = [f"{result['utilisation'][name]:,}" for name in COLUMNS.values()]
+    return (result["unit"], *used, f"{result['fmax_mhz']:.1f}")

@@ -8,38 +8,25 @@ could be transcribed.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from compiler import load_model
+from compiler import load_model, reference
+from npu.analysis.memory import peak_memory_mib
+from npu.analysis.results import TranscribeReport
+from npu.analysis.streaming import Answer, OnChip, OnTwin, transcribe_report
 from npu.chip.params import ChipParams
-from npu.cli._models import (
-    chip_option,
-    engine_option,
-    files_of,
-    first_run_notice,
-    is_image,
-    json_option,
-    machine_of,
-    max_cycles_option,
-    open_image,
-)
+from npu.chip.summary import summary_text
+from npu.cli._models import files_of, first_run_notice, is_image, machine_of, open_image
+from npu.cli._options import chip_option, engine_option, json_option, max_cycles_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from npu.cli._speech import (
-    Heard,
-    OnChip,
-    Speech,
-    Twin,
-    chip_report,
-    kernels_engine,
-    peak_memory_mib,
-    transcribe,
-)
 from npu.errors import ModelError
+from npu.runtime.frontend import speech_of
 from npu.speech.audio import MOST_CHANNELS, stream_audio
+from npu.speech.host import Speech
 from npu.speech.phrases import END_SECONDS, Engine
+from npu.speech.transcribe import transcribe
 
 TOO_LATE = 1
 
@@ -102,13 +89,15 @@ def command(
         first_run_notice(),
         progress("transcribing", total=len(audio) if len(audio) > 1 else None) as advance,
     ):
-        heard = []
+        answers = []
         for path in audio:
-            heard.append(transcribe(speech, runner, path, end_seconds, channel))
+            heard = transcribe(speech, runner, path, end_seconds, channel)
+            use = runner.use() if isinstance(runner, OnChip) else None
+            answers.append(Answer(path, heard, use))
             advance(1)
-    for note in (note for h in heard for note in h.notes):
+    for note in (note for answer in answers for note in answer.heard.notes):
         say(f"note: {note}")
-    report = _report(audio, heard, speech, engine, params)
+    report = transcribe_report(answers, speech, engine, params, peak_memory_mib())
     report["end_seconds"] = end_seconds
     emit_json(report, json_path)
     _show(report, json_path)
@@ -125,60 +114,21 @@ def _engine(
                 "transducer's folder, or take --engine twin"
             )
         loaded = load_model(model)
-        return Speech.of_model(loaded), kernels_engine(loaded), None
+        return reference.speech_of(loaded), reference.search_of(loaded), None
     machine = machine_of(engine)
     if not is_image(model):
-        Speech.of_model(load_model(model))
+        reference.speech_of(load_model(model))
     image = open_image(model, chip)
-    speech = Speech.of_image(image)
+    speech = speech_of(image)
     runner = (
         OnChip(image, machine, max_cycles=max_cycles)
         if engine == "rtl"
-        else Twin(image, max_cycles=max_cycles)
+        else OnTwin(image, max_cycles=max_cycles)
     )
     return speech, runner, image.params
 
 
-def _report(
-    audio: tuple[str, ...],
-    heard: list[Heard],
-    speech: Speech,
-    engine: str,
-    params: ChipParams | None,
-) -> dict[str, Any]:
-    files = []
-    for path, h in zip(audio, heard, strict=True):
-        entry: dict[str, Any] = {
-            "file": path,
-            "text": h.text,
-            "tokens": h.tokens,
-            "phrases": [asdict(phrase) for phrase in h.phrases],
-            "notes": h.notes,
-            "audio_ms": 1e3 * h.samples / speech.rate,
-            "calls": h.calls,
-            "simulation_real_time_factor": h.simulation_seconds * speech.rate / h.samples,
-        }
-        if params is not None:
-            entry["chip"] = chip_report([h], params, speech.rate)
-        files.append(entry)
-    report: dict[str, Any] = {
-        "model": speech.name,
-        "engine": engine,
-        "deadline_ms": 1e3 * speech.seconds_per_call,
-        "files": files,
-        "peak_memory_mib": peak_memory_mib(),
-    }
-    if params is not None:
-        report["chip"] = {
-            "name": params.name,
-            "clock_mhz": params.clock_mhz,
-            **chip_report(heard, params, speech.rate),
-        }
-        report["in_time"] = report["chip"]["max_ms"] <= report["deadline_ms"]
-    return report
-
-
-def _show(report: dict[str, Any], json_path: str | None) -> None:
+def _show(report: TranscribeReport, json_path: str | None) -> None:
     out = console(json_path)
     for entry in report["files"]:
         prefix = f"{entry['file']}: " if len(report["files"]) > 1 else ""
@@ -189,28 +139,35 @@ def _show(report: dict[str, Any], json_path: str | None) -> None:
             out.print(prefix, markup=False)
     if "chip" not in report:
         return
-    chip, rows = report["chip"], []
-    energy = "energy_uj_per_second" in chip
+    chip, energy = report["chip"], "energy_uj_per_second" in report["chip"]
+    rows = []
     for entry in report["files"]:
         c = entry["chip"]
-        rows.append(
-            (
-                entry["file"],
-                f"{entry['audio_ms']:,.0f}",
-                f"{entry['calls']:,}",
-                *(f"{c[f'{key}_ms']:.4f}" for key in ("mean", "p99", "max")),
-                f"{c['max_cycles']:,.0f}",
-                f"{c['cycles']:,}",
-                f"{100 * c['real_time_factor']:.3f} %",
-                *((f"{c['energy_uj_per_second']:,.0f}",) if energy else ()),
-            )
-        )
-    columns = (
-        *("file", "audio ms", "calls", "mean ms", "p99 ms", "max ms", "max cycles"),
-        *("cycles", "busy", *(("uJ/s",) if energy else ())),
-    )
-    title = f"per encoder call on {chip['name']} at {chip['clock_mhz']:g} MHz"
-    out.print(table(columns, rows, title=title))
+        row = [
+            entry["file"],
+            f"{entry['audio_ms']:,.0f}",
+            f"{entry['calls']:,}",
+            f"{c['mean_ms']:.4f}",
+            f"{c['p99_ms']:.4f}",
+            f"{c['max_ms']:.4f}",
+            f"{c['max_cycles']:,.0f}",
+            f"{c['cycles']:,}",
+            f"{100 * c['real_time_factor']:.3f} %",
+        ]
+        rows.append([*row, f"{c['energy_uj_per_second']:,.0f}"] if energy else row)
+    columns = [
+        "file",
+        "audio ms",
+        "calls",
+        "mean ms",
+        "p99 ms",
+        "max ms",
+        "max cycles",
+        "cycles",
+        "busy",
+    ]
+    columns += ["uJ/s"] if energy else []
+    out.print(table(columns, rows, title=f"per encoder call on {summary_text(chip)}"))
     deadline = report["deadline_ms"]
     verdict = "in time" if report["in_time"] else "TOO LATE"
     out.print(

@@ -1,4 +1,4 @@
-"""A transducer's `model.json` and `tokens.txt`, checked key by key.
+"""A transducer's `model.json`, checked key by key.
 
 Keys that name a method (`window`, `log`, ...) are accepted only with the one method implemented in
 `npu.speech.features`: a model trained with another front end is refused, never run on the wrong
@@ -9,8 +9,6 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,20 +27,12 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from npu.errors import ModelError
 from npu.files import read_text
-from npu.text import printable
+from npu.text import printable, shown
 
-MAX_TEXT_BYTES = 4 << 20
-"""Of `model.json` and of `tokens.txt`, which takes some 20 bytes a symbol."""
+MAX_BYTES = 4 << 20
+"""Of a `model.json`, with room for notes."""
 
 MAX_SYMBOLS_PER_FRAME = 1024
-
-BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
-# Symbols that a model may emit and that stand for no text.
-UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
-WORD_MARK = "\u2581"
-# Of icefall's lexicons: behind the model's symbols, never emitted.
-_DISAMBIGUATION = re.compile(r"#[0-9]+")
-_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 # The parenthesis restates the numbers of other keys and is left to the author.
 _TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
@@ -56,14 +46,14 @@ def _problem(text: str) -> PydanticCustomError:
 
 def _plain_file_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise _problem(f"must be the name of a file in the model's folder, not {_show(name)}")
+        raise _problem(f"must be the name of a file in the model's folder, not {shown(name)}")
     return name
 
 
 def _known_tail(text: str) -> str:
     if not _TAIL.fullmatch(text):
         known = "feature frames that do not fill one encoder call are dropped"
-        raise _problem(f"must be {_show(known)}, not {_show(text)}")
+        raise _problem(f"must be {shown(known)}, not {shown(text)}")
     return text
 
 
@@ -185,7 +175,7 @@ class JoinerConfig(_Frozen):
     def _each_once(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
         if sorted(inputs) != ["decoder_out", "encoder_out"]:
             raise _problem(
-                f"must name encoder_out and decoder_out, each once, not {_show(list(inputs))}"
+                f"must name encoder_out and decoder_out, each once, not {shown(list(inputs))}"
             )
         return inputs
 
@@ -227,12 +217,12 @@ def load_model_config(path: str | Path) -> ModelConfig:
         The file is missing or no JSON object, or keys are missing, unknown, repeated or have
         values that are not implemented: one message names all of them.
     """
-    text = _read_text(Path(path))
+    text = read_text(Path(path), MAX_BYTES, ModelError)
     repeated: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
-        repeated.extend(f"key {_show(k)} appears twice" for k in set(keys) if keys.count(k) > 1)
+        repeated.extend(f"key {shown(k)} appears twice" for k in set(keys) if keys.count(k) > 1)
         return dict(pairs)
 
     try:
@@ -245,7 +235,7 @@ def load_model_config(path: str | Path) -> ModelConfig:
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: is not usable JSON: {error}; correct the file") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path}: must hold a JSON object, not {_show(content)}")
+        raise ModelError(f"{path}: must hold a JSON object, not {shown(content)}")
 
     problems = sorted(repeated)
     config = None
@@ -256,114 +246,6 @@ def load_model_config(path: str | Path) -> ModelConfig:
     if config is None or problems:
         raise ModelError(f"{path}: " + "; ".join(problems))
     return config
-
-
-def load_tokens(path: str | Path) -> list[str]:
-    """Read a `tokens.txt`: one `symbol id` per line, as icefall and sherpa-onnx write it.
-
-    `<space>` stands for a space, and so does `\u2581`, with which BPE pieces mark a word's start.
-    Disambiguation symbols (`#0`, `#1`, ...) are left out: they follow the symbols of the model.
-
-    Returns
-    -------
-    list of str
-        The symbols by id; entry 0 is the blank's name.
-
-    Raises
-    ------
-    ModelError
-        The file is missing or empty, a line is malformed, an id or a symbol appears twice, ids
-        are not 0 .. n-1, or id 0 is not the blank: one message names all of it.
-    """
-    problems = []
-    line_of_id: dict[int, int] = {}
-    line_of_symbol: dict[str, int] = {}
-    symbol_of_id: dict[int, str] = {}
-    for number, line in enumerate(_read_text(Path(path)).rstrip("\n").split("\n"), start=1):
-        found = re.fullmatch(r"([^ \t]+)[ \t]+([0-9]{1,9})[ \t]*", line)
-        if not found:
-            problems.append(f"line {number} must be `symbol id`, not {_show(line)}")
-            continue
-        symbol, index = found[1], int(found[2])
-        if _DISAMBIGUATION.fullmatch(symbol):
-            continue
-        if index in line_of_id:
-            problems.append(f"line {number} repeats id {index} of line {line_of_id[index]}")
-        if symbol in line_of_symbol:
-            problems.append(
-                f"line {number} repeats symbol {_show(symbol)} of line {line_of_symbol[symbol]}"
-            )
-        line_of_id.setdefault(index, number)
-        line_of_symbol.setdefault(symbol, number)
-        symbol_of_id.setdefault(index, symbol)
-    if not symbol_of_id and not problems:
-        problems.append("holds no symbols")
-    if symbol_of_id:
-        blank = symbol_of_id.get(0)
-        if blank is not None and blank not in BLANK_SYMBOLS:
-            problems.append(
-                f"id 0 must be the blank ({', '.join(BLANK_SYMBOLS)}), not {_show(blank)}"
-            )
-        # Counted by lines, so that one huge id cannot make a huge list.
-        missing = [i for i in range(len(symbol_of_id)) if i not in symbol_of_id]
-        problems += [
-            f"id {i} is missing: {len(symbol_of_id)} ids must be 0 to {len(symbol_of_id) - 1}"
-            for i in missing[:1]
-        ]
-    if problems:
-        raise ModelError(f"{path}: " + "; ".join(problems))
-    symbols = (symbol_of_id[i] for i in range(len(symbol_of_id)))
-    return [" " if s == "<space>" else s.replace(WORD_MARK, " ") for s in symbols]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The symbols of a model by id; entry 0 is the blank, which has no text."""
-
-    symbols: tuple[str, ...]
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Tokens":
-        """As `load_tokens`."""
-        return cls(tuple(load_tokens(path)))
-
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`, each 0 .. len - 1, without spaces at either end.
-
-        Blank, `<unk>`, `<sos/eos>` and their like have no text. `<0xE2>` is a byte of UTF-8, as
-        of byte-level BPE; bytes that are no character become U+FFFD.
-
-        Raises
-        ------
-        ModelError
-            An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
-        """
-        text = b""
-        for index in ids:
-            if not 0 <= index < len(self.symbols):
-                raise ModelError(
-                    f"symbol id {index} is not in tokens.txt, which has ids 0 to "
-                    f"{len(self.symbols) - 1}; use the tokens.txt of this model"
-                )
-            symbol = self.symbols[index]
-            if byte := _BYTE.fullmatch(symbol):
-                text += bytes.fromhex(byte[1])
-            elif index and symbol not in UNWRITTEN_SYMBOLS:
-                text += symbol.encode("utf-8", "replace")
-        return text.decode("utf-8", "replace").strip(" ")
-
-
-def _read_text(path: Path) -> str:
-    return read_text(path, MAX_TEXT_BYTES, ModelError)
-
-
-def _show(value: Any) -> str:
-    """`value` in JSON's spelling, shortened."""
-    text = printable(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= 120 else text[:117] + "..."
 
 
 # pydantic's wordings that do not read well after "must be".
@@ -396,7 +278,7 @@ def _describe(error: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(str(loc[-1]), _keys_at(loc[:-1]), 1)
         hint = f", did you mean {near[0]}?" if near else ""
-        return f"{key} is not a known key{hint} (value {_show(value)})"
+        return f"{key} is not a known key{hint} (value {shown(value)})"
     if kind == "predicate":
         return f"{key} {context['text']}"
     if kind == "literal_error":
@@ -405,7 +287,7 @@ def _describe(error: ErrorDetails) -> str:
         need = _WORDING[kind].format(**context)
     else:
         need = error["msg"].removeprefix("Input should be ")
-    return f"{key} must be {need}, not {_show(value)}"
+    return f"{key} must be {need}, not {shown(value)}"
 
 
 def _choices(python: str) -> str:

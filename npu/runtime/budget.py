@@ -9,6 +9,7 @@ header asks for it.
 
 from npu.chip import timing
 from npu.chip.isa import Command, decode_program
+from npu.chip.limit import Budget
 from npu.chip.params import ChipParams
 from npu.chip.tile import most_loose
 from npu.chip.weight_format import (
@@ -18,10 +19,9 @@ from npu.chip.weight_format import (
     MAX_SYMBOLS,
     MAX_TILE_ROWS,
     ROW_DTYPE,
-    WORD_BITS,
 )
-from npu.runtime.image import Image, LayerInfo
-from npu.twin.limit import Budget
+from npu.runtime.header import LayerInfo
+from npu.runtime.image import Image
 
 MOST_CYCLES = 1 << 32
 """Of a start, whatever its image says: seconds of the chip's time."""
@@ -39,14 +39,14 @@ class Budgets:
     def __init__(self, image: Image) -> None:
         program = decode_program(image.program)
         header = image.header
-        layers = {layer.name: layer for layer in header.layers}
-        names = [header.command_layers[index] for index in header.command_layer]
+        layers = {info.layer: info for info in header.layers}
+        working = [header.command_layers[index] for index in header.command_layer]
         # As many rows as the image can hold records of.
         rows = len(image.memory) // ROW_DTYPE.itemsize
         self._commands = len(program)
         self._cycles = sum(
-            _most_cycles(command, image.params, layers.get(name), rows)
-            for command, name in zip(program, names, strict=True)
+            _most_cycles(command, image.params, layers.get(layer), rows)
+            for command, layer in zip(program, working, strict=True)
         )
         info = header.transducer
         self._passes = 1 if info is None else 1 + info.max_symbols_per_frame
@@ -89,8 +89,7 @@ def _transfer(beats: int, params: ChipParams) -> int:
 
 def _deal(params: ChipParams) -> int:
     """A tile with as many loose words as a front can hold."""
-    bus_words = params.bus_bytes * 8 // WORD_BITS
-    loose = most_loose(params.lanes, params.threads, bus_words)
+    loose = most_loose(params.lanes, params.threads, params.bus_words)
     return timing.deal(params.lanes, params.threads, loose)
 
 

@@ -9,135 +9,20 @@ import json
 import math
 import zlib
 from pathlib import Path
-from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from npu.chip.isa import COMMAND_BYTES, decode_program
 from npu.chip.params import ChipParams, params_from_dict
 from npu.errors import ImageError, ParamsError
 from npu.files import read_file
-from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.model.graph import MAX_RANK
+from npu.runtime.header import BOOT, FORMAT, RESET, Entry, Header, TensorInfo
 
 METADATA_KEY = "zeroskip"
-CALL_SHIFT: Final = 16
 
 MAX_FILE_BYTES = (1 << 31) + (64 << 20)
 """The largest external memory that a chip can have, with a header and a program."""
-
-_Size = Annotated[int, Field(ge=0, le=2**31)]
-_Count = Annotated[int, Field(ge=1, le=2**26)]
-_Int8 = Annotated[int, Field(ge=-128, le=127)]
-
-
-class _Checked(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _finite(config: dict) -> dict:
-    """What JSON cannot hold, infinities and endless numbers, is refused here: reports show it."""
-    json.dumps(config, allow_nan=False)
-    return config
-
-
-class Section(_Checked):
-    """A named part of the memory image."""
-
-    name: str
-    address: _Size
-    n_bytes: _Size
-    crc32: Annotated[int, Field(ge=0, lt=2**32)]
-
-    @staticmethod
-    def of(name: str, address: int, data: bytes) -> "Section":
-        return Section(name=name, address=address, n_bytes=len(data), crc32=zlib.crc32(data))
-
-
-class TensorInfo(_Checked):
-    """A tensor that host and chip exchange in external memory, `stride` bytes from row to row.
-
-    `index_limit`: values must be 0 to index_limit - 1 (inputs that select rows of a table).
-    """
-
-    name: str
-    dtype: Literal["int8", "int32"]
-    shape: Annotated[tuple[_Count, ...], Field(max_length=MAX_RANK)]
-    rows: _Count
-    width: _Count
-    stride: _Size
-    address: _Size
-    scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
-    zero_point: _Int8 = 0
-    index_limit: _Count | None = None
-
-
-class Probe(_Checked):
-    """A vector in SRAM that is worth looking at when the command at `pc` retires."""
-
-    name: str
-    pc: _Size
-    sram: _Size
-    n: _Count
-
-
-class LayerInfo(_Checked):
-    """A weight matrix as it was packed.
-
-    `compressed_bits`: everything but scales, as it lies in external memory; `bank_bits`: what the
-    weight banks hold of it, directories and streams.
-    """
-
-    name: str
-    rows: _Count
-    columns: _Count
-    nonzeros: _Size
-    compressed_bits: _Size
-    bank_bits: _Size
-    entropy_bits: Annotated[float, Field(ge=0, le=2**60)]
-    record_bytes: _Size
-    tiles: _Count
-    resident: bool
-
-
-class TransducerInfo(_Checked):
-    """How the host feeds a transducer: features in, tokens out.
-
-    `features.address` is a ring of `calls` encoder inputs; `tokens_address` holds up to
-    calls * max_symbols_per_frame words: the symbol in the low `call_shift` bits, above it how many
-    calls of the start were left behind the one that emitted it.
-    """
-
-    config: Annotated[dict, AfterValidator(_finite)]
-    tokens: tuple[str, ...]
-    features: TensorInfo
-    calls: _Count
-    tokens_address: _Size
-    call_shift: Literal[16]
-    max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
-
-
-class Header(_Checked):
-    """Everything about an image but its bytes."""
-
-    format: Literal[1]
-    model: str
-    kind: Literal["graph", "transducer"]
-    chip: dict
-    sources: dict[str, str]
-    entries: dict[str, _Size]
-    memory_bytes: _Size
-    sram_bytes: _Size
-    program_crc32: Annotated[int, Field(ge=0, lt=2**32)]
-    sections: tuple[Section, ...]
-    inputs: tuple[TensorInfo, ...] = ()
-    outputs: tuple[TensorInfo, ...] = ()
-    transducer: TransducerInfo | None = None
-    probes: tuple[Probe, ...] = ()
-    layers: tuple[LayerInfo, ...]
-    command_layers: tuple[str, ...]
-    command_layer: tuple[_Size, ...]
 
 
 class Image:
@@ -192,7 +77,7 @@ class Image:
         try:
             header = Header.model_validate_json(text)
         except (ValidationError, RecursionError) as error:
-            raise ImageError(f"damaged header: {_first_problem(error)}") from error
+            raise ImageError(_first_problem(error)) from error
         for name in ("memory", "program"):
             if name not in tensors or tensors[name].dtype != np.uint8 or tensors[name].ndim != 1:
                 raise ImageError(f"damaged: no byte vector {name!r}")
@@ -238,41 +123,77 @@ class Image:
             raise ImageError(f"{len(header.command_layer)} command layers, {n_commands} commands")
         if any(index >= len(header.command_layers) for index in header.command_layer):
             raise ImageError("a command belongs to a layer that is not listed")
-        wanted = {"boot", "reset", "invoke" if header.kind == "graph" else "frames"}
-        if set(header.entries) != wanted:
-            raise ImageError(f"entries are {sorted(header.entries)}, must be {sorted(wanted)}")
-        for name, pc in header.entries.items():
-            if pc >= n_commands:
-                raise ImageError(f"entry {name!r} is {pc}, the program has {n_commands} commands")
-        if (header.transducer is None) != (header.kind == "graph"):
-            raise ImageError(f"an image of kind {header.kind!r} with the other kind's header")
-        self._check_tensors()
-
-    def _check_tensors(self) -> None:
-        tensors = [*self.header.inputs, *self.header.outputs]
-        extents = [(t.name, t.address, t.rows * t.stride) for t in tensors]
-        if (t := self.header.transducer) is not None:
-            tensors.append(t.features)
-            features = t.calls * t.features.rows * t.features.stride
-            extents.append((t.features.name, t.features.address, features))
-            if t.features.dtype != "int8" or t.features.shape[:1] != (1,):
-                raise ImageError(f"tensor {t.features.name!r} must be int8 of shape [1, ...]")
-            extents.append(("tokens", t.tokens_address, 4 * t.calls * t.max_symbols_per_frame))
-        for tensor in tensors:
-            size = math.prod(tensor.shape)
-            item = 1 if tensor.dtype == "int8" else 4
-            if tensor.rows * tensor.width != size or tensor.stride < tensor.width * item:
-                raise ImageError(f"tensor {tensor.name!r}: its rows do not hold its shape")
+        self._check_entries(n_commands)
+        self._check_transducer()
+        extents = [e for entry in header.entries for e in self._extents(entry)]
         for name, address, n_bytes in extents:
-            if address < len(self.memory) or address + n_bytes > self.header.memory_bytes:
+            if address < len(self.memory) or address + n_bytes > header.memory_bytes:
                 raise ImageError(f"tensor {name!r} lies outside the exchange area")
-        for probe in self.header.probes:
+        for probe in header.probes:
             if probe.sram + probe.n > self.params.sram_bytes:
                 raise ImageError(f"probe {probe.name!r} lies outside SRAM")
+
+    def _check_entries(self, n_commands: int) -> None:
+        """Every program boots and begins anew; what else it can be asked is its own."""
+        entries = self.header.entries
+        names = [entry.name for entry in entries]
+        if len(set(names)) != len(names) or not {BOOT, RESET} <= set(names):
+            raise ImageError(
+                f"entries are {sorted(names)}, each must be there once, and {BOOT!r} and {RESET!r}"
+            )
+        for entry in entries:
+            if entry.pc >= n_commands:
+                raise ImageError(
+                    f"entry {entry.name!r} is {entry.pc}, the program has {n_commands} commands"
+                )
+            if entry.name in (BOOT, RESET) and (entry.inputs or entry.outputs):
+                raise ImageError(f"entry {entry.name!r} exchanges tensors, it must not")
+            if entry.loop is not None and (len(entry.inputs) != 1 or entry.outputs):
+                raise ImageError(f"entry {entry.name!r} loops over one input, without outputs")
+            for tensor in (*entry.inputs, *entry.outputs):
+                _check_shape(tensor)
+
+    def _check_transducer(self) -> None:
+        """The features of its calls, its symbols, and whose loop its loops are."""
+        header, info = self.header, self.header.transducer
+        if info is None:
+            if any(entry.loop is not None for entry in header.entries):
+                raise ImageError("an image of kind 'graph' with the loop of a transducer")
+            return
+        hears = next((entry for entry in header.entries if entry.name == info.hears), None)
+        if hears is None or len(hears.inputs) != 1:
+            raise ImageError(f"features go to {info.hears!r}, which is no entry of one input")
+        (features,) = hears.inputs
+        if features.dtype != "int8" or features.shape[:1] != (1,):
+            raise ImageError(f"tensor {features.name!r} must be int8 of shape [1, ...]")
+        for name, symbol in (("blank", info.blank), ("start", info.start)):
+            if symbol >= len(info.tokens):
+                raise ImageError(f"{name} is symbol {symbol} of {len(info.tokens)}")
+
+    def _extents(self, entry: Entry) -> list[tuple[str, int, int]]:
+        """What the host may write and read for an entry: name, address, bytes."""
+        extents = [
+            (tensor.name, tensor.address, tensor.rows * tensor.stride)
+            for tensor in (*entry.inputs, *entry.outputs)
+        ]
+        if (loop := entry.loop) is not None and (info := self.header.transducer) is not None:
+            (ring,) = entry.inputs
+            words = loop.calls * info.max_symbols_per_frame
+            extents.append((ring.name, ring.address, loop.calls * ring.rows * ring.stride))
+            extents.append(("tokens", loop.tokens_address, 4 * words))
+        return extents
 
     @property
     def n_commands(self) -> int:
         return len(self.program) // COMMAND_BYTES
+
+
+def _check_shape(tensor: TensorInfo) -> None:
+    """The rows of a tensor hold it. Raises ImageError."""
+    item = 1 if tensor.dtype == "int8" else 4
+    n = math.prod(tensor.shape)
+    if tensor.rows * tensor.width != n or tensor.stride < tensor.width * item:
+        raise ImageError(f"tensor {tensor.name!r}: its rows do not hold its shape")
 
 
 def _no_header(head: bytes, size: int) -> str | None:
@@ -287,7 +208,10 @@ def _no_header(head: bytes, size: int) -> str | None:
 
 
 def _first_problem(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        item = error.errors()[0]
-        return f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-    return type(error).__name__
+    if not isinstance(error, ValidationError):
+        return f"damaged header: {type(error).__name__}"
+    item = error.errors()[0]
+    found = item["input"]
+    if item["loc"] == ("format",) and type(found) is int and 0 < found < FORMAT:
+        return f"an image of format {found}, this version reads {FORMAT}; compile the model again"
+    return f"damaged header: {'.'.join(map(str, item['loc']))}: {item['msg']}"

@@ -1,40 +1,30 @@
 """The host's side: feeds a compiled image on the simulated chip and reads its results.
 
 A session owns one `Machine`. It loads the memory image, boots the chip (weights into banks), and
-then starts it once per call or chunk of calls, as a driver would.
+then starts it at one of the image's entries after the other, as a driver would.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from npu.chip.limit import Budget
+from npu.chip.machine import Machine, MachineFactory, Observer
+from npu.chip.memory import BusSchedule
 from npu.chip.trace import Retire
 from npu.errors import InputError, MachineError
+from npu.model.inputs import require_calls, require_indices, require_inputs
+from npu.model.recording import Recording
 from npu.runtime.budget import Budgets
-from npu.runtime.image import CALL_SHIFT, Image, TensorInfo
-from npu.twin.limit import Budget
-from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
-
-# Scalar registers of the host interface of a transducer program.
-CALLS, TOKENS = 1, 3
-
-# Makes what the session runs on: the twin, or anything else with its interface.
-MachineFactory = Callable[..., Any]
-Observer = Callable[[Retire, Machine], None]
+from npu.runtime.header import BOOT, INVOKE, RESET, TensorInfo
+from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
+from npu.runtime.image import Image
+from npu.twin.machine import Machine as Twin
 
 
-@dataclass
-class Recording:
-    """What the probes of an image saw, in order: vectors by probe name."""
-
-    vectors: dict[str, list[np.ndarray]] = field(default_factory=dict)
-
-
-class _Session:
-    """What both kinds of session share: the machine, booted.
+class Session:
+    """An image on a machine, booted and reset: starts any of its entries.
 
     Parameters
     ----------
@@ -54,7 +44,7 @@ class _Session:
         step: bool = False,
         observer: Observer | None = None,
         recording: Recording | None = None,
-        machine: MachineFactory = Machine,
+        machine: MachineFactory = Twin,
         max_cycles: int | None = None,
     ) -> None:
         self.image = image
@@ -74,19 +64,38 @@ class _Session:
             observer=self._observe if self._observers else None,
         )
         self.machine.memory.data[: len(image.memory)] = image.memory
-        self.boot_cycles = self._run("boot")
+        self.boot_cycles = self._run(BOOT)
         self.reset_cycles = 0
         self.reset()
 
     def reset(self) -> None:
         """Begin an utterance: states to their start values."""
-        self.reset_cycles = self._run("reset")
+        self.reset_cycles = self._run(RESET)
+
+    def start(self, name: str, inputs: Sequence[np.ndarray] = ()) -> tuple[list[np.ndarray], int]:
+        """One start at an entry, which has no loop; returns its outputs, and the cycles.
+
+        Raises InputError for an entry that is not there and for inputs that do not fit.
+        """
+        header = self.image.header
+        entry = header.entry(name)
+        if entry.loop is not None:
+            raise InputError(f"entry {name!r} of {header.model} takes several calls in a start")
+        require_inputs(header.model, entry.inputs, inputs)
+        for position, (tensor, array) in enumerate(zip(entry.inputs, inputs, strict=True)):
+            if tensor.index_limit is not None:
+                where = f"input {position} of {header.model}"
+                require_indices(where, array, tensor.index_limit)
+        for tensor, array in zip(entry.inputs, inputs, strict=True):
+            self._write(tensor, array)
+        cycles = self._run(name)
+        return [self._read(tensor) for tensor in entry.outputs], cycles
 
     def _run(self, entry: str, calls: int = 0) -> int:
-        """One start, of `calls` encoder calls if it is one of those, within its budget."""
+        """One start, of `calls` encoder calls if it is a loop over those, within its budget."""
         budget = self._budget if self._budgets is None else self._budgets.of_start(calls)
         arguments = {CALLS: calls} if calls else None
-        return self.machine.run(self.image.header.entries[entry], arguments, budget)
+        return self.machine.run(self.image.header.entry(entry).pc, arguments, budget)
 
     def _observe(self, retire: Retire, machine: Machine) -> None:
         for observer in self._observers:
@@ -106,7 +115,7 @@ class _Session:
         return rows.copy().view(dtype).reshape(tensor.shape)
 
 
-class GraphSession(_Session):
+class GraphSession(Session):
     """Runs a single graph call by call; states carry over from call to call.
 
     Attributes
@@ -115,48 +124,42 @@ class GraphSession(_Session):
     """
 
     def __init__(self, image: Image, **options: Any) -> None:
-        if image.header.kind != "graph":
-            raise InputError(f"{image.header.model} is a transducer, not a single graph")
+        self.entry = image.header.invoke
         self.cycles: list[int] = []
         super().__init__(image, **options)
 
     def invoke(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """One call. Raises InputError when the inputs do not fit."""
-        header = self.image.header
-        if len(inputs) != len(header.inputs):
-            raise InputError(f"{header.model} takes {len(header.inputs)} inputs, not {len(inputs)}")
-        for position, (tensor, array) in enumerate(zip(header.inputs, inputs, strict=True)):
-            if array.shape != tensor.shape or array.dtype != tensor.dtype:
-                raise InputError(
-                    f"input {position} of {header.model} must be {tensor.dtype} "
-                    f"{list(tensor.shape)}, not {array.dtype} {list(array.shape)}"
-                )
-            if tensor.index_limit is not None:
-                outside = array[(array < 0) | (array >= tensor.index_limit)]
-                if outside.size:
-                    raise InputError(
-                        f"input {position} of {header.model}: an index must be 0 to "
-                        f"{tensor.index_limit - 1}, not {outside[0]}"
-                    )
-        for tensor, array in zip(header.inputs, inputs, strict=True):
-            self._write(tensor, array)
-        self.cycles.append(self._run("invoke"))
-        return [self._read(tensor) for tensor in header.outputs]
+        outputs, cycles = self.start(INVOKE, inputs)
+        self.cycles.append(cycles)
+        return outputs
 
 
-class TransducerSession(_Session):
+class TransducerSession(Session):
     """Streaming speech recognition on the chip: features in, symbols out.
+
+    The image's loop searches; an image whose search runs on the host is for
+    `npu.runtime.host_search`.
 
     Attributes
     ----------
+    features : what an encoder call takes.
+    calls : encoder calls that the chip takes in one start.
     cycles : cycles of every start so far: encoder calls with the symbols that they emitted, and
         the restart before them if there was one.
     """
 
     def __init__(self, image: Image, **options: Any) -> None:
-        if image.header.transducer is None:
-            raise InputError(f"{image.header.model} is a single graph, not a transducer")
-        self.info = image.header.transducer
+        self.features = image.header.features
+        info = image.header.transducer
+        assert info is not None, "an image with features has a transducer"
+        loop = image.header.entry(info.hears).loop
+        if loop is None:
+            raise InputError(
+                f"{image.header.model} has no loop on the chip: its search runs on the host"
+            )
+        self._info, self._loop = info, loop
+        self.calls = loop.calls
         self.cycles: list[int] = []
         self._restart_cycles = 0
         super().__init__(image, **options)
@@ -181,24 +184,20 @@ class TransducerSession(_Session):
         Parameters
         ----------
         features : (calls, frames, features) int8.
-        calls_per_start : encoder calls handed to the chip at once, 1 to `info.calls`.
+        calls_per_start : encoder calls handed to the chip at once, 1 to `calls`.
 
         Returns the symbols that each call emitted. Raises InputError when `features` does not fit.
         """
-        tensor = self.info.features
-        if features.dtype != np.int8 or features.shape[1:] != tensor.shape[1:]:
-            raise InputError(
-                f"features must be int8 (calls, {', '.join(map(str, tensor.shape[1:]))}), "
-                f"not {features.dtype} {features.shape}"
-            )
-        if not 1 <= calls_per_start <= self.info.calls:
-            raise InputError(f"calls_per_start must be 1 to {self.info.calls}")
+        tensor = self.features
+        require_calls("features", tensor, features)
+        if not 1 <= calls_per_start <= self.calls:
+            raise InputError(f"calls_per_start must be 1 to {self.calls}")
         answers: list[list[int]] = []
         for first in range(0, len(features), calls_per_start):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
                 self._write(tensor, call, index * tensor.rows * tensor.stride)
-            cycles = self._run("frames", len(chunk))
+            cycles = self._run(self._info.hears, len(chunk))
             self.cycles.append(cycles + self._restart_cycles)
             self._restart_cycles = 0
             answers += self._answers(len(chunk))
@@ -207,13 +206,13 @@ class TransducerSession(_Session):
     def _answers(self, calls: int) -> list[list[int]]:
         """The symbols of a start of so many calls."""
         count = self.machine.registers[TOKENS]
-        if not 0 <= count <= calls * self.info.max_symbols_per_frame:
+        if not 0 <= count <= calls * self._info.max_symbols_per_frame:
             raise MachineError(f"the chip reports {count} tokens for {calls} calls")
-        words = self.machine.memory.window(self.info.tokens_address, 4 * count).view("<u4")
+        words = self.machine.memory.window(self._loop.tokens_address, 4 * count).view("<u4")
         answers: list[list[int]] = [[] for _ in range(calls)]
         for word in words.tolist():
             left, symbol = divmod(word, 1 << CALL_SHIFT)
-            if symbol >= len(self.info.tokens) or left >= calls:
+            if symbol >= len(self._info.tokens) or left >= calls:
                 raise MachineError(
                     f"the chip emitted a token that does not exist: {symbol}, with {left} of "
                     f"{calls} calls left"
@@ -229,6 +228,6 @@ def _prober(image: Image, recording: Recording) -> Observer:
         probe = probes.get(retire.pc)
         if probe is not None:
             vector = machine.sram[probe.sram : probe.sram + probe.n].view(np.int8).copy()
-            recording.vectors.setdefault(probe.name, []).append(vector)
+            recording.add(probe.name, vector)
 
     return observe

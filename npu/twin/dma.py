@@ -7,17 +7,19 @@ waited for.
 """
 
 from collections import deque
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from npu.chip import timing
+from npu.chip.counters import Counters
+from npu.chip.memory import ExternalMemory, WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.timing import BURST_BOUNDARY
 from npu.errors import MachineError
 from npu.jit import kernel
-from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 
 # When a transfer that never has its turn is done.
 NEVER = 1 << 60
@@ -30,14 +32,42 @@ def _burst_beats(address, left, bus_bytes, longest):
     return min(left, longest, to_boundary)
 
 
+class BusTiming(NamedTuple):
+    """What of chip and memory decides how long a transfer takes.
+
+    Attributes
+    ----------
+    bus_bytes, longest, outstanding : of the chip: bytes of a beat, beats of a burst at most, bursts
+        that are read at once at most.
+    latency, gap : of the memory: cycles to a burst's first beat, cycles from beat to beat.
+    """
+
+    bus_bytes: int
+    longest: int
+    outstanding: int
+    latency: int
+    gap: int
+
+    @classmethod
+    def of(cls, params: ChipParams) -> "BusTiming":
+        return cls(
+            bus_bytes=params.bus_bytes,
+            longest=params.dma_burst_beats,
+            outstanding=params.dma_outstanding,
+            latency=params.memory_latency_cycles,
+            gap=params.memory_cycles_per_beat,
+        )
+
+
 @kernel
-def read_cycles(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
+def read_cycles(start, address, beats, bus, ar, r):
     """Cycle of the last beat of a read that starts at `start`.
 
     One address per cycle while fewer than `outstanding` bursts are open; the memory presents the
     first beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles
     apart while bursts are open, in order. `ar`, `r`: bool patterns by cycle modulo length.
     """
+    bus_bytes, longest, outstanding, latency, gap = bus
     ready_at = np.zeros(outstanding, np.int64)
     length = np.zeros(outstanding, np.int64)
     head = 0
@@ -87,16 +117,17 @@ def _next_ready(pattern, cycle):
 
 
 @kernel
-def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):
+def write_cycles(start, address, beats, bus, aw, w, b, order):
     """Cycle of the last write response of a write that starts at `start`.
 
     Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
     for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
-    least `gap` cycles apart, in the `order` of `npu.twin.memory.WriteOrder`; it responds `latency`
+    least `gap` cycles apart, in the `order` of `npu.chip.memory.WriteOrder`; it responds `latency`
     cycles after it has taken the later of address and last beat, when `b` allows it. The next
     burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
     modulo length.
     """
+    bus_bytes, longest, _, latency, gap = bus
     cycle = start
     left = beats
     while left > 0:
@@ -120,28 +151,33 @@ def write_cycles(start, address, beats, bus_bytes, longest, latency, gap, aw, w,
     return cycle - 1
 
 
+class Place(NamedTuple):
+    """What a transfer fills: [first, end) of a space, in the units of `npu.chip.isa`."""
+
+    space: str
+    first: int
+    end: int = NEVER
+
+
 class Transfer(NamedTuple):
     """A queued transfer: first and last cycle, tag (None: waited for), and what it fills."""
 
     start: int
     done: int
     tag: int | None = None
-    space: str = ""
-    first: int = 0
-    end: int = 0
+    place: Place | None = None
 
 
 class Failure(NamedTuple):
     """A transfer that failed behind its command: what stops the chip, and where it writes.
 
-    `seen` is the first cycle in which the sequencer can know; from `first` of `space` on anything
+    `seen` is the first cycle in which the sequencer can know; anything from the first of `place` on
     may be written.
     """
 
     seen: int
     error: MachineError
-    space: str
-    first: int
+    place: Place
 
 
 class Dma:
@@ -151,17 +187,25 @@ class Dma:
     ----------
     transfers : the transfers that may still be open, in order.
     failure : the transfer that failed; nothing starts behind it.
-    bytes_read, bytes_written, busy_cycles : counters.
     """
 
-    def __init__(self, params: ChipParams, memory: ExternalMemory) -> None:
-        self.params = params
+    def __init__(self, params: ChipParams, memory: ExternalMemory, counters: Counters) -> None:
         self.memory = memory
         self.transfers: deque[Transfer] = deque()
         self.failure: Failure | None = None
-        self.bytes_read = 0
-        self.bytes_written = 0
-        self.busy_cycles = 0
+        self._counters = counters
+        self._queue_places = params.dma_queue
+        self._bus = BusTiming.of(params)
+
+    def clear(self) -> None:
+        """Forget all transfers, and the one that failed."""
+        self.transfers.clear()
+        self.failure = None
+
+    def look(self, cycle: int) -> None:
+        """Raise the error of the transfer that has failed if the sequencer knows it by `cycle`."""
+        if self.failure is not None and self.failure.seen <= cycle:
+            raise self.failure.error
 
     def open_at(self, cycle: int) -> deque[Transfer]:
         """Transfers that are not done before `cycle`; forgets the others."""
@@ -173,9 +217,9 @@ class Dma:
     def slot_free_at(self, cycle: int) -> int:
         """First cycle, not before `cycle`, in which the queue takes another transfer."""
         waiting = self.open_at(cycle)
-        if len(waiting) < self.params.dma_queue:
+        if len(waiting) < self._queue_places:
             return cycle
-        return waiting[len(waiting) - self.params.dma_queue].done + 1
+        return waiting[len(waiting) - self._queue_places].done + 1
 
     def wait_until(self, cycle: int, tags: int) -> int:
         """First cycle, not before `cycle`, in which no transfer with a tag of the mask is open."""
@@ -186,31 +230,43 @@ class Dma:
         """First cycle, not before `cycle`, in which no transfer is open."""
         return max([cycle, *(t.done + 1 for t in self.open_at(cycle))])
 
-    def pending(self, cycle: int, space: str, first: int, end: int) -> bool:
-        """Whether a transfer fills part of [first, end) of `space`: reading it now is a race."""
+    def pending(self, cycle: int, wanted: Place) -> bool:
+        """Whether a transfer fills part of a place: reading it now is a race."""
         failure = self.failure
-        if failure is not None and failure.space == space and failure.first < end:
+        if failure is not None and _meet(failure.place, wanted):
             return True
         # What waits behind a transfer that fails never comes.
         return any(
-            transfer.space == space and transfer.first < end and first < transfer.end
+            transfer.place is not None and _meet(transfer.place, wanted)
             for transfer in self.open_at(cycle)
             if transfer.done != NEVER
         )
 
-    def read(self, cycle: int, address: int, beats: int, after: int = 0, **target: Any) -> Transfer:
+    def require_loaded(self, cycle: int, places: Sequence[Place]) -> None:
+        """Raise MachineError, without a status, where one of the places is still being filled."""
+        for place in places if self.open_at(cycle) else ():
+            if self.pending(cycle, place):
+                raise MachineError(
+                    f"race: {place.space} {place.first:#x} to {place.end:#x} is still being loaded"
+                )
+
+    def read(
+        self,
+        cycle: int,
+        address: int,
+        beats: int,
+        after: int = 0,
+        tag: int | None = None,
+        place: Place | None = None,
+    ) -> Transfer:
         """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
-        p, schedule = self.params, self.memory.schedule
-        start = self._start(cycle)
+        start, schedule = self._start(cycle), self.memory.schedule
         if self.failure is not None:
-            return self._never(start, **target)
-        last = read_cycles(
-            *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
-            *(p.dma_outstanding, p.memory_latency_cycles, p.memory_cycles_per_beat),
-            *(schedule.ar, schedule.r),
-        )
-        self.bytes_read += beats * p.bus_bytes
-        return self._queue(start, int(last) + after, **target)
+            return self._never(start, tag, place)
+        first = start + timing.DMA_START
+        last = read_cycles(first, address, beats, self._bus, schedule.ar, schedule.r)
+        self._counters.bytes_read += beats * self._bus.bus_bytes
+        return self._queue(start, int(last) + after, tag, place)
 
     def fail(
         self,
@@ -221,53 +277,60 @@ class Dma:
         *,
         tag: int,
         error: MachineError,
-        **place: Any,
+        place: Place,
     ) -> None:
         """Queue a tagged read that fails with `error`.
 
         BUS: its first beat outside memory is answered with an error, which the sequencer sees in
         the next cycle. TILE: it comes whole, and `after` cycles of work behind it the tile is
-        judged. `place`: `space` and `first` of `Failure`.
+        judged. `place`: where it may write, to the end.
         """
         if self.failure is not None:
             self.read(cycle, address, beats, tag=tag)
             return
         bus = error.status is Status.BUS
         if bus:
-            beats = max(0, len(self.memory.data) - address) // self.params.bus_bytes + 1
+            beats = max(0, len(self.memory.data) - address) // self._bus.bus_bytes + 1
         transfer = self.read(cycle, address, beats, after, tag=tag)
         if bus:
             self.transfers[-1] = transfer._replace(done=NEVER)
         seen = transfer.done + (1 - timing.DMA_DONE if bus else timing.TILE_JUDGED)
-        self.failure = Failure(seen, error, **place)
+        self.failure = Failure(seen, error, place)
 
-    def write(self, cycle: int, address: int, beats: int, **target: Any) -> Transfer:
+    def write(self, cycle: int, address: int, beats: int) -> Transfer:
         """Queue a write of `beats` bus words at `cycle`."""
-        p, schedule = self.params, self.memory.schedule
-        start = self._start(cycle)
+        start, schedule = self._start(cycle), self.memory.schedule
         if self.failure is not None:
-            return self._never(start, **target)
+            return self._never(start)
         last = write_cycles(
-            *(start + timing.DMA_START, address, beats, p.bus_bytes, p.dma_burst_beats),
-            *(p.memory_latency_cycles, p.memory_cycles_per_beat),
-            *(schedule.aw, schedule.w, schedule.b, int(schedule.order)),
+            start + timing.DMA_START,
+            address,
+            beats,
+            self._bus,
+            schedule.aw,
+            schedule.w,
+            schedule.b,
+            int(schedule.order),
         )
-        self.bytes_written += beats * p.bus_bytes
-        return self._queue(start, int(last), **target)
+        self._counters.bytes_written += beats * self._bus.bus_bytes
+        return self._queue(start, int(last))
 
-    def _never(self, start: int, **target: Any) -> Transfer:
-        transfer = Transfer(start, NEVER, **target)
+    def _never(self, start: int, tag: int | None = None, place: Place | None = None) -> Transfer:
+        transfer = Transfer(start, NEVER, tag, place)
         self.transfers.append(transfer)
         return transfer
 
     def _start(self, cycle: int) -> int:
         return max(cycle, self.transfers[-1].done + 1) if self.transfers else cycle
 
-    def _queue(self, start: int, last: int, **target: Any) -> Transfer:
-        transfer = Transfer(start, last + timing.DMA_DONE, **target)
-        self.busy_cycles += transfer.done - start + 1
+    def _queue(
+        self, start: int, last: int, tag: int | None = None, place: Place | None = None
+    ) -> Transfer:
+        transfer = Transfer(start, last + timing.DMA_DONE, tag, place)
+        self._counters.transfer_cycles += transfer.done - start + 1
         self.transfers.append(transfer)
         return transfer
 
 
-__all__ = ["BusSchedule", "Dma", "Failure", "Transfer", "read_cycles", "write_cycles"]
+def _meet(a: Place, b: Place) -> bool:
+    return a.space == b.space and a.first < b.end and b.first < a.end

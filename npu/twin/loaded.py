@@ -10,6 +10,9 @@ import numpy as np
 from npu.chip.isa import Command
 from npu.twin.matvec import Reads
 
+Key = tuple
+"""A name for what a MATVEC finds at its addresses."""
+
 # Bytes that are kept to recognise them.
 MAX_SEEN_BYTES = 1 << 27
 
@@ -39,7 +42,7 @@ class Loaded:
             del areas[other]
         areas[first, end] = self._number(address, data), ends
 
-    def key(self, cmd: Command) -> tuple | None:
+    def key(self, cmd: Command) -> Key | None:
         """A name for what a MATVEC finds at its addresses, None if it is not known."""
         v = cmd.values
         bank, block, rows = v["bank"], v["block"], v["rows"]
@@ -48,7 +51,7 @@ class Loaded:
             return None
         return (*found, bank, block, rows, v["columns"])
 
-    def holds(self, key: tuple, reads: Reads) -> bool:
+    def holds(self, key: Key, reads: Reads) -> bool:
         """Whether a key names all bytes that its MATVEC reads.
 
         Each bank by itself: behind a short section lies what was there before.

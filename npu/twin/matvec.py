@@ -1,41 +1,42 @@
 """The matrix-vector command: load tables and activations, run the lanes, drain the requantiser.
 
-Its cycles depend on the weights and the configuration alone, so they are stepped once and
-remembered with the decoded weights in a plan. Both ways give the same bits and cycles.
+Three things that know nothing of one another, put together: what the streams hold
+(`npu.twin.streams`), how long the lanes take over them (`npu.chip.cost`), and what comes out
+(`npu.twin.product`). The first two depend on the weights and the configuration alone: they make a
+plan, which may be kept as long as the weights stay the same.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from npu.chip import timing
+from npu.chip import cost
+from npu.chip.faults import RECORD_REASONS, STREAM_REASONS, StreamFault
 from npu.chip.isa import Command, ElementType
+from npu.chip.lanes import ALL_DONE, ENDLESS, NEVER
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.weight_format import (
     MAX_STREAM_BITS,
-    MAX_SYMBOLS,
     MAX_TILE_ROWS,
-    ROW_DTYPE,
-    SCALE_DTYPE,
     SCALES_AT,
     STREAM_BITS,
     WORD_BITS,
     CodeSet,
-    CodeTable,
     block_bytes,
     block_size,
     directory_words,
     unpack_block,
 )
 from npu.errors import MachineError
-from npu.twin import lane
+from npu.twin.dma import Place
+from npu.twin.product import FIELDS, multiply_vector
+from npu.twin.records import Records, record_bytes
+from npu.twin.streams import Codes, Decoded, Sections, decode, locate
 from npu.twin.vector import NUMPY
-
-# Weights of all plans together, a byte each: what is larger is stepped every time.
-MAX_PLANNED_WEIGHTS = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,9 @@ class Work:
     run_cycles: int
     symbols: int
     macs: int
-    gated: int
     stalled: int
     param_bytes: int
     rows: int
-
-
-Spans = tuple[tuple[str, int, int], ...]
-"""(space, first, end) in the units of `npu.chip.isa`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +65,6 @@ class Reads:
     base : first 32-bit word of the sections in every bank.
     records, rows : row records that the directories name (one more than the highest), rows of all
         slots.
-    stream_bits : bits of all sections without their directories, as the directories say.
     bank_ends : (lanes,) ends of the sections in bus words, as the directories say.
     spans : of the sections, the block and the row records.
     """
@@ -77,9 +72,8 @@ class Reads:
     base: int
     records: int
     rows: int
-    stream_bits: int
     bank_ends: np.ndarray
-    spans: Spans
+    spans: tuple[Place, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,22 +82,19 @@ class Plan:
 
     Attributes
     ----------
-    weights : (rows, columns) int8, in the order in which the rows leave the lanes; bias,
-        destination, multipliers, shifts : (rows,) likewise.
+    weights : (rows, columns) int8, in the order in which the rows leave the lanes.
+    rows : (rows,) ROW, likewise.
     nonzeros : (columns,) nonzero weights of every column.
     elements : the destinations, in order.
     spans : what it all came from.
-    work : of the command, but for the gated MACs.
+    work : of the command.
     """
 
     weights: np.ndarray
+    rows: np.ndarray
     nonzeros: np.ndarray
-    bias: np.ndarray
-    destination: np.ndarray
-    multipliers: np.ndarray
-    shifts: np.ndarray
     elements: np.ndarray
-    spans: Spans
+    spans: tuple[Place, ...]
     work: Work
 
 
@@ -122,198 +113,139 @@ class Product:
     run: Callable[[], int]
 
 
-class MatVec:
-    """Executes MATVEC commands."""
+class Room(NamedTuple):
+    """What a command may take: elements from its destination to the end of SRAM, and cycles.
 
-    def __init__(self, params: ChipParams) -> None:
-        self.params = params
-        self._planned_weights = 0
+    More cycles of the lanes are a MachineError without a status.
+    """
 
-    def reads(self, cmd: Command, banks: np.ndarray, param: np.ndarray) -> Reads:
-        """What `cmd` will read. Raises MachineError when its directories lie outside the banks."""
-        p = self.params
-        base = cmd.bank * (p.bus_bytes * 8 // WORD_BITS)
-        head = directory_words(p.threads)
-        if base + head > banks.shape[1]:
-            raise MachineError(
-                f"matvec: section at bank word {base} lies outside the bank", Status.ADDRESS
-            )
-        words = banks[:, base : base + head].reshape(p.lanes, p.threads, 2).astype(np.int64)
-        (rows, row_base), bits = words.T >> STREAM_BITS, words & MAX_STREAM_BITS
-        records = int(np.max(np.where(rows > 0, rows + row_base, 0)))
-        ends = head * WORD_BITS + bits.sum(axis=(1, 2))
-        stream_bits = int(np.minimum(ends, p.bank_bytes * 8).sum()) - head * WORD_BITS * p.lanes
-        bank_ends = cmd.bank - (-ends // (p.bus_bytes * 8))
-        item = _record_bytes(
-            int(param[cmd.block + SCALES_AT]) if cmd.block + SCALES_AT < len(param) else 0
+    elements: int
+    cycles: int = NEVER
+
+
+def reads(cmd: Command, params: ChipParams, banks: np.ndarray, param: np.ndarray) -> Reads:
+    """What `cmd` will read. Raises MachineError when its directories lie outside the banks.
+
+    banks : (lanes, words) uint32; param : (bytes,) uint8, parameter memory.
+    """
+    base = cmd.bank * params.bus_words
+    head = directory_words(params.threads)
+    if base + head > banks.shape[1]:
+        raise MachineError(
+            f"matvec: section at bank word {base} lies outside the bank", Status.ADDRESS
         )
-        return Reads(
-            *(base, records, int(rows.sum()), stream_bits, bank_ends),
-            (
-                ("bank", cmd.bank, int(bank_ends.max())),
-                ("param", cmd.block, cmd.block + block_size(param, cmd.block)),
-                ("param", cmd.rows, cmd.rows + records * item),
-            ),
+    words = banks[:, base : base + head].reshape(params.lanes, params.threads, 2).astype(np.int64)
+    (rows, row_base), bits = words.T >> STREAM_BITS, words & MAX_STREAM_BITS
+    records = int(np.max(np.where(rows > 0, rows + row_base, 0)))
+    ends = head * WORD_BITS + bits.sum(axis=(1, 2))
+    bank_ends = cmd.bank - (-ends // (params.bus_bytes * 8))
+    scales_at = cmd.block + SCALES_AT
+    item = record_bytes(int(param[scales_at]) if scales_at < len(param) else 0)
+    spans = (
+        Place("bank", cmd.bank, int(bank_ends.max())),
+        Place("param", cmd.block, cmd.block + block_size(param, cmd.block)),
+        Place("param", cmd.rows, cmd.rows + records * item),
+    )
+    return Reads(base, records, int(rows.sum()), bank_ends, spans)
+
+
+def plan(
+    cmd: Command,
+    params: ChipParams,
+    found: Reads,
+    banks: np.ndarray,
+    param: np.ndarray,
+    room: Room,
+) -> Plan:
+    """Decode the streams, run the lanes over them, and find every row's record.
+
+    found : of `reads`, which takes `banks` and `param`, too.
+
+    Raises MachineError with the unit, place and reason of a corrupt stream, table or record.
+    """
+    block = unpack_block(param, cmd.block)
+    if isinstance(block, str):
+        raise MachineError(f"matvec: {block}", Status.TABLE)
+    sets, shared = block
+    if found.rows > MAX_TILE_ROWS:
+        raise MachineError(
+            f"matvec: {found.rows} rows, a tile has at most {MAX_TILE_ROWS}", Status.RECORD
         )
-
-    def step(
-        self,
-        cmd: Command,
-        reads: Reads,
-        banks: np.ndarray,
-        param: np.ndarray,
-        sram: np.ndarray,
-        record: bool = False,
-        most_cycles: int = 1 << 62,
-    ) -> tuple[Work, np.ndarray, Plan | None]:
-        """Do the command, every lane in every cycle.
-
-        record : make a plan for the next time.
-        most_cycles : of the lanes; more is a MachineError without a status.
-
-        Returns the work, the elements that were written in the order of their addresses, and the
-        plan, None where there is no room for it. Raises MachineError with the unit, place and
-        reason of a corrupt stream or table.
-        """
-        p = self.params
-        block = unpack_block(param, cmd.block)
-        if isinstance(block, str):
-            raise MachineError(f"matvec: {block}", Status.TABLE)
-        sets, shared = block
-        per_row = len(shared) == 0
-        rows, scales = self._records(cmd, param, reads, shared)
-        bias, destination, scale, multipliers, shifts = (
-            np.ascontiguousarray(array, np.int64)
-            for array in (
-                rows["bias"],
-                rows["destination"],
-                rows["scale"],
-                scales["multiplier"],
-                scales["shift"],
-            )
+    # A slot has a turn in every `threads` cycles at most.
+    most_turns = room.cycles // params.threads + 1
+    sections = Sections(banks, found.base, params.threads)
+    decoded = _decode(sections, sets, cmd.columns, most_turns)
+    entries = [(len(run.entries), len(value.entries)) for run, value in sets]
+    streams = cost.Streams(entries, len(shared), decoded.turns)
+    cycles, run = cost.product(cmd, cost.Held(), params, streams, room.cycles)
+    if run.stopped == ENDLESS:
+        raise MachineError(
+            "matvec: the limit of cycles is used up; if the image is right, raise it with "
+            "--max-cycles"
         )
-        target = self._target(cmd, sram)
-        out = np.empty(len(target), np.int64)
-        order = np.zeros((reads.rows, 2), np.int64)
-        capacity = self._capacity(sets, reads, cmd.columns) if record else 0
-        plan_row = np.zeros(capacity, np.int32)
-        plan_column = np.zeros(capacity, np.int32)
-        plan_weight = np.zeros(capacity, np.int8)
-        fault, at_lane, thread, bit, cycles, symbols, macs, gated, stalled = lane.step(
-            *(banks, reads.base, p.threads),
-            *(stacked([run for run, _ in sets]) + stacked([value for _, value in sets])),
-            *(lane.broadcast(self._vector(cmd, sram), cmd.a_zero), bias, destination, scale),
-            *(multipliers, shifts, per_row),
-            *(p.result_fifo, cmd.dst_zero, cmd.lo, cmd.hi, out, order),
-            *(plan_row, plan_column, plan_weight, most_cycles),
-        )
-        if fault:
-            status, reason = lane.FAULTS[fault]
-            raise MachineError(
-                f"matvec: {reason} (lane {at_lane}, thread {thread}, bit {bit})", status
-            )
-        entries = [(len(run.entries), len(value.entries)) for run, value in sets]
-        load = timing.load(entries, len(shared), cmd.columns, p.bus_bytes, p.threads)
-        work = Work(
-            cycles=timing.MATVEC_START + load + int(cycles) + timing.MATVEC_END,
-            run_cycles=int(cycles),
-            symbols=int(symbols),
-            macs=int(macs),
-            gated=int(gated),
-            stalled=int(stalled),
-            param_bytes=block_bytes(sets, len(shared)) + reads.records * _record_bytes(len(shared)),
-            rows=reads.rows,
-        )
-        numbers, taken = order.T
-        elements = np.unique(destination[taken])
-        target[elements] = out[elements]
-        if not record or symbols > capacity:
-            return work, target[elements], None
-        weights = np.zeros((reads.rows, cmd.columns), np.int8)
-        weights[plan_row[:symbols], plan_column[:symbols]] = plan_weight[:symbols]
-        self._planned_weights += weights.size
-        index = taken if per_row else scale[taken]
-        plan = Plan(
-            weights=weights[numbers],
-            nonzeros=np.count_nonzero(weights, axis=0),
-            bias=bias[taken],
-            destination=destination[taken],
-            multipliers=multipliers[index],
-            shifts=shifts[index],
-            elements=elements,
-            spans=reads.spans,
-            work=work,
-        )
-        return work, target[elements], plan
-
-    def bind(self, cmd: Command, plan: Plan, sram: np.ndarray) -> Product | None:
-        """The command as `step` did it when it made the plan, without the cycles.
-
-        None where not all that it writes lies in SRAM: `step` says where it does not.
-        """
-        target = self._target(cmd, sram)
-        if np.max(plan.elements, initial=-1) >= len(target):
-            return None
-        run = partial(
-            lane.planned,
-            *(plan.weights, plan.nonzeros, self._vector(cmd, sram), cmd.a_zero),
-            *(plan.bias, plan.destination, plan.multipliers, plan.shifts),
-            *(cmd.dst_zero, cmd.lo, cmd.hi, target),
-        )
-        return Product(plan, target, run)
-
-    def _vector(self, cmd: Command, sram: np.ndarray) -> np.ndarray:
-        return sram[cmd.a : cmd.a + cmd.columns].view(np.int8)
-
-    def _target(self, cmd: Command, sram: np.ndarray) -> np.ndarray:
-        """All of SRAM from the destination on."""
-        element = ElementType(cmd.dst_type)
-        limit = (len(sram) - cmd.dst) // element.n_bytes * element.n_bytes
-        return sram[cmd.dst : cmd.dst + limit].view(NUMPY[element])
-
-    def _records(
-        self, cmd: Command, param: np.ndarray, reads: Reads, shared: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Row records and scales: the shared ones, or one per record."""
-        if reads.rows > MAX_TILE_ROWS:
-            raise MachineError(
-                f"matvec: {reads.rows} rows, a tile has at most {MAX_TILE_ROWS}", Status.RECORD
-            )
-        item = _record_bytes(len(shared))
-        # What lies outside parameter memory is a fault once the requantiser asks for it.
-        count = min(reads.records, max(0, len(param) - cmd.rows) // item)
-        raw = param[cmd.rows : cmd.rows + count * item].reshape(count, item)
-        rows = raw[:, : ROW_DTYPE.itemsize].copy().view(ROW_DTYPE)[:, 0]
-        if len(shared):
-            return rows, shared
-        return rows, raw[:, ROW_DTYPE.itemsize :].copy().view(SCALE_DTYPE)[:, 0]
-
-    def _capacity(self, sets: Sequence[CodeSet], reads: Reads, columns: int) -> int:
-        """An upper bound of the symbols, 0 if they cannot be remembered."""
-        if self._planned_weights + reads.rows * columns > MAX_PLANNED_WEIGHTS:
-            return 0
-        # A code of a single entry takes no bits: then only the columns bound the symbols.
-        shortest = min(
-            sum(int(np.flatnonzero(table.counts)[0]) + table.raw_bits for table in codes)
-            for codes in sets
-        )
-        most = reads.rows * columns
-        return min(most, reads.stream_bits // shortest) if shortest else most
-
-
-def stacked(tables: Sequence[CodeTable]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Raw bits, limits, offsets and entries of tables, one row each."""
-    entries = np.zeros((len(tables), MAX_SYMBOLS), np.uint8)
-    for row, table in zip(entries, tables, strict=True):
-        row[: len(table.entries)] = table.entries
-    return (
-        np.array([table.raw_bits for table in tables], np.int64),
-        np.stack([table.limits() for table in tables]),
-        np.stack([table.offsets() for table in tables]),
-        entries,
+    if run.stopped != ALL_DONE:
+        at = run.stopped
+        raise _corrupt(decoded.faults[at], at, decoded.fault_bits[at], params.threads)
+    records = Records.read(param, cmd.rows, found.records, shared)
+    rows, wrong = records.of(decoded.records[run.order], room.elements)
+    if wrong is not None:
+        slot = int(np.searchsorted(decoded.turns.first, run.order[wrong.row], "right")) - 1
+        lane, reason = slot // params.threads, RECORD_REASONS[wrong.fault]
+        raise MachineError(f"matvec: {reason} (lane {lane})", Status.RECORD)
+    nonzeros = np.count_nonzero(decoded.weights, axis=0)
+    param_bytes = block_bytes(sets, len(shared)) + found.records * record_bytes(len(shared))
+    return Plan(
+        weights=decoded.weights[run.order],
+        rows=rows,
+        nonzeros=nonzeros,
+        elements=np.unique(rows["destination"]),
+        spans=found.spans,
+        work=Work(
+            cycles=cycles,
+            run_cycles=run.cycles,
+            symbols=decoded.symbols,
+            macs=int(nonzeros.sum()),
+            stalled=run.stalled,
+            param_bytes=param_bytes,
+            rows=found.rows,
+        ),
     )
 
 
-def _record_bytes(scales: int) -> int:
-    """Bytes of a row's record: with a scale of its own where there are no shared ones."""
-    return ROW_DTYPE.itemsize + (0 if scales else SCALE_DTYPE.itemsize)
+def bind(cmd: Command, plan: Plan, sram: np.ndarray) -> Product | None:
+    """The command's arithmetic on its operands; None where not all of them lie in SRAM.
+
+    sram : (bytes,) uint8.
+    """
+    out = target(cmd, sram)
+    if np.max(plan.elements, initial=-1) >= len(out):
+        return None
+    vector = sram[cmd.a : cmd.a + cmd.columns].view(np.int8)
+    fields = np.array([tuple(cmd.values[name] for name in FIELDS.names or ())], FIELDS)
+    run = partial(multiply_vector, plan.weights, plan.nonzeros, vector, plan.rows, fields, out)
+    return Product(plan, out, run)
+
+
+def target(cmd: Command, sram: np.ndarray) -> np.ndarray:
+    """All of SRAM from the destination on, as elements."""
+    element = ElementType(cmd.dst_type)
+    limit = (len(sram) - cmd.dst) // element.n_bytes * element.n_bytes
+    return sram[cmd.dst : cmd.dst + limit].view(NUMPY[element])
+
+
+def _decode(sections: Sections, sets: Sequence[CodeSet], columns: int, most_turns: int) -> Decoded:
+    """What the sections hold; a slot that is wrong as a whole is a MachineError at once."""
+    slots = locate(sections)
+    if slots.fault:
+        raise _corrupt(slots.fault, slots.faulty, slots.fault_bit, sections.threads)
+    runs, values = (Codes.of(tables) for tables in zip(*sets, strict=True))
+    return decode(sections, slots, runs, values, columns, most_turns)
+
+
+def _corrupt(fault: int, slot: int, bit: int, threads: int) -> MachineError:
+    """The error of a slot whose streams are corrupt."""
+    lane, thread = divmod(slot, threads)
+    reason = STREAM_REASONS[StreamFault(fault)]
+    return MachineError(
+        f"matvec: {reason} (lane {lane}, thread {thread}, bit {bit})", Status.STREAM
+    )

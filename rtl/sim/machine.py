@@ -2,22 +2,22 @@
 
 import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from npu.chip import isa
+from npu.chip.counters import Counters
+from npu.chip.limit import Budget
+from npu.chip.machine import MachineFactory, Observer
+from npu.chip.memory import BusSchedule, ExternalMemory
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.trace import Retire
-from npu.chip.work import Work
 from npu.errors import ImageError, MachineError
-from npu.twin.limit import Budget
-from npu.twin.memory import BusSchedule, ExternalMemory
 from rtl import driver
-from rtl.control.registers import BY_NAME, CONTROL, COUNTERS
-from rtl.driver import Interrupt, Pause, Read, Steps, Write
+from rtl.driver import WORD, Interrupt, Pause, Read, Steps, Write
 from rtl.sim import verilate
 
 # Where a program lies while it is loaded: behind everything that the chip's parameters allow.
@@ -30,6 +30,8 @@ STARTING = 100
 LOAD_PATIENCE = 1000
 OKAY = 0
 
+T = TypeVar("T")
+
 
 class _NoInterrupt(MachineError):
     """The chip did not raise its interrupt in time."""
@@ -38,7 +40,7 @@ class _NoInterrupt(MachineError):
 class RtlMachine:
     """One chip in Verilator, with its external memory, driven through its registers as by a host.
 
-    Has the interface of `npu.twin.machine.Machine`. SRAM is shown as the chip writes it; what a
+    Has the interface of `npu.chip.machine.Machine`. SRAM is shown as the chip writes it; what a
     caller puts into `sram` is loaded into the chip before the next start.
 
     Parameters
@@ -64,7 +66,7 @@ class RtlMachine:
         program: bytes,
         schedule: BusSchedule | None = None,
         step: bool = False,
-        observer: Callable[[Retire, "RtlMachine"], None] | None = None,
+        observer: Observer | None = None,
         waves: Path | None = None,
         progress: verilate.Progress = lambda _: None,
     ) -> None:
@@ -101,7 +103,7 @@ class RtlMachine:
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
         self._load(program)
-        self._clear_counters()
+        self._work(driver.clear_counters())
 
     def close(self) -> None:
         """End the simulation; waveforms are complete then."""
@@ -116,44 +118,31 @@ class RtlMachine:
     # --- registers ------------------------------------------------------------------------------
     def write(self, name: str, value: int) -> None:
         """Write a register over AXI4-Lite. Raises MachineError if the chip refuses."""
-        answer = self._library.zs_write(self._handle, BY_NAME[name].offset, value & 0xFFFFFFFF)
-        if answer != OKAY:
-            raise MachineError(f"the chip refused to write {value:#x} to register {name}")
+        step = Write(name, value)
+        if self._library.zs_write(self._handle, step.offset, value & WORD) != OKAY:
+            raise step.refused()
 
     def read(self, name: str) -> int:
         """Read a register over AXI4-Lite. Raises MachineError if the chip refuses."""
-        value = ctypes.c_uint32()
-        if self._library.zs_read(self._handle, BY_NAME[name].offset, ctypes.byref(value)) != OKAY:
-            raise MachineError(f"the chip refused to read register {name}")
+        step, value = Read(name), ctypes.c_uint32()
+        if self._library.zs_read(self._handle, step.offset, ctypes.byref(value)) != OKAY:
+            raise step.refused()
         return value.value
 
     @property
     def registers(self) -> list[int]:
         """The scalar registers, as signed numbers."""
-        values = [self.read(f"R{i}") for i in range(isa.REGISTERS)]
-        return [(value + (1 << 31)) % (1 << 32) - (1 << 31) for value in values]
+        return self._work(driver.registers())
 
     @property
-    def counters(self) -> dict[str, int]:
-        """The performance counters of `rtl.control.registers.COUNTERS`."""
-        return {name: self.read(name.upper()) for name, _ in COUNTERS}
-
-    def work(self) -> Work:
-        """What it did since it was made, by its counters."""
-        found = self.counters
-        return Work(
-            cycles=found["cycles"],
-            matvec_cycles=found["matvec_cycles"],
-            wait_cycles=found["wait_cycles"] + found["dma_cycles"],
-            macs=found["macs"],
-            bytes_read=found["bytes_read"],
-            bytes_written=found["bytes_written"],
-        )
+    def counters(self) -> Counters:
+        """The performance counters."""
+        return self._work(driver.counters())
 
     @property
     def status(self) -> Status:
         """Why the chip stopped, OK while it did not."""
-        return driver.error_of(self.read("STATUS"))
+        return self._work(driver.status())
 
     @property
     def cycle(self) -> int:
@@ -217,7 +206,7 @@ class RtlMachine:
         if self._library.zs_running(self._handle) > end:
             raise budget.used_up()
 
-    def _work(self, steps: Steps, limit: int = MAX_CYCLES) -> None:
+    def _work(self, steps: Steps[T], limit: int = MAX_CYCLES) -> T:
         """Do what the reference driver asks for; an interrupt comes within `limit` cycles."""
 
         def on_chip(step: driver.Step) -> int:
@@ -232,7 +221,7 @@ class RtlMachine:
                     self._library.zs_pass(self._handle, cycles)
             return 0
 
-        driver.perform(steps, on_chip)
+        return driver.perform(steps, on_chip)
 
     def _until_interrupt(self, limit: int) -> None:
         end = self.simulated_cycles + limit
@@ -290,7 +279,8 @@ class RtlMachine:
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
-        self._clear_counters()
+        self._work(driver.clear_counters())
 
-    def _clear_counters(self) -> None:
-        self.write("CONTROL", driver.bit(CONTROL, "clear"))
+
+if TYPE_CHECKING:
+    _FACTORY: MachineFactory = RtlMachine

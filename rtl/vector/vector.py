@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from npu.chip import timing
-from npu.chip.isa import FIXED_TYPES, OPCODES, ElementType
+from npu.chip.isa import OPCODES, OPERANDS, ElementType
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
@@ -22,22 +22,14 @@ OPERANDS_AFTER = 2
 WRITE_AFTER = OPERANDS_AFTER + Alu.LATENCY
 LOOKUP_AFTER = OPERANDS_AFTER + Alu.LOOKUP_LATENCY
 SUM_AFTER = WRITE_AFTER + Alu.SUM_AFTER
-OPERANDS = ("a", "b", "dst")
-
-
-def _has_operand(name: str, operand: str) -> bool:
-    if name in FIXED_TYPES:
-        return FIXED_TYPES[name][OPERANDS.index(operand)] is not None
-    return any(field.name == operand for field in OPCODES[name].fields)
 
 
 def _is_wide(cmd, name: str, operand: str):
     """Whether an operand of opcode `name` is int16."""
-    if name in FIXED_TYPES:
-        return int(FIXED_TYPES[name][OPERANDS.index(operand)] is ElementType.INT16)
-    known = {field.name for field in OPCODES[name].fields}
-    key = f"{operand}_type"
-    return getattr(fields(cmd, name), key if key in known else "a_type")
+    element = OPCODES[name].field(operand).element
+    if isinstance(element, str):
+        return getattr(fields(cmd, name), element)
+    return int(element is ElementType.INT16)
 
 
 class _Operand:
@@ -59,7 +51,7 @@ class _Operand:
         used, wide = Signal(name=f"{operand}_used_now"), Signal(name=f"{operand}_wide_now")
         with m.Switch(cmd[:8]):
             for name in unit_opcodes("vector"):
-                if _has_operand(name, operand):
+                if OPCODES[name].has(operand):
                     with m.Case(OPCODES[name].code):
                         m.d.comb += [used.eq(1), wide.eq(_is_wide(cmd, name, operand))]
         m.d.sync += [self.used.eq(used), self.wide.eq(wide)]

@@ -19,10 +19,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiBus, AxiRam, AxiSlave, MemoryRegion
 
 from npu.chip.isa import COMMAND_BYTES, REGISTERS, command, encode
+from npu.chip.memory import WriteOrder
 from npu.chip.params import ChipParams
 from npu.errors import MachineError
 from npu.twin.machine import Machine
-from npu.twin.memory import WriteOrder
 from rtl.cocotb.driver import Host
 from rtl.cocotb.memory import driven_by_chip, driven_by_memory
 from rtl.sim.bus import BusRules

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from npu.chip.params import load_params
 from npu.chip.trace import Retire
 from npu.errors import NpuError
@@ -19,6 +21,7 @@ from npu.runtime.image import Image
 from rtl.cocotb import runner
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.folders import claimed
+from tests.random_transducers import random_transducer
 
 ROOT = Path(__file__).parent.parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
@@ -62,6 +65,21 @@ def test_a_layer_on_icarus_equals_the_twin(image, tmp_path):
 
 
 @pytest.mark.usefixtures("icarus")
+def test_a_transducer_on_icarus_equals_the_twin(tmp_path):
+    """Sessions of any kind drive the bench: states, searches and symbols of two calls."""
+    from compiler import compile_model
+
+    chip = load_params("tiny").model_copy(update={"lanes": 1, "name": "one_lane"})
+    model = random_transducer(np.random.default_rng(5))
+    path = tmp_path / "transducer.npu"
+    path.write_bytes(compile_model(model, chip).to_bytes())
+    result = runner.run(path, tmp_path, calls=2)
+    said = result.log.read_text()
+    assert result.passed, said
+    assert ", 2 outputs, " in said and "equal to the twin" in said
+
+
+@pytest.mark.usefixtures("icarus")
 def test_a_faulty_chip_leaves_waves(image, tmp_path, monkeypatch):
     def faulty(params, folder):
         files = export(params, folder)
@@ -86,7 +104,7 @@ def test_the_scoreboard_names_the_first_difference(image):
             self.watchers: list = []
 
     loaded = Image.load(image)
-    board = Scoreboard(None, loaded.program, loaded.params.bus_bytes, Cycles())
+    board = Scoreboard(None, loaded.program, loaded.params, Cycles())
     twin = [Retire(0, "LOAD", 0, 5, 1), Retire(1, "LOAD", 6, 9, 2)]
     board.records = [twin[0], Retire(1, "LOAD", 6, 10, 2)]
     board.times_ns = [50.0, 100.0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import decode_sections
+from npu.chip.lanes import NEVER
 from npu.chip.weight_format import (
     PARAM_WORD,
     CodeSet,
@@ -17,8 +18,7 @@ from npu.chip.weight_format import (
     unpack_block,
 )
 from npu.errors import ImageError
-from npu.twin import lane as twin
-from npu.twin.matvec import stacked
+from npu.twin.streams import Codes, Sections, decode, locate
 
 HEAD_BYTES = 6
 LANES = (1, 2, 4)
@@ -81,7 +81,7 @@ def decode_all(data: bytes) -> str:
         return "other records"
     slot_rows = [np.arange(base, base + n) for n, base in zip(rows, bases, strict=False)]
     software = _software(found, sets, slot_rows, bases)
-    lanes = _twin(found, sets, int(bases[-1]))
+    lanes = _twin(found, sets)
     assert (software is None) == (lanes is None), "one decoder refuses what the other takes"
     if software is None or lanes is None:
         return "sections refused"
@@ -100,20 +100,11 @@ def _software(
     return weights
 
 
-def _twin(found: Input, sets: tuple[CodeSet, ...], rows: int) -> np.ndarray | None:
-    room = rows * found.columns
-    row, column, weight = (np.zeros(room, t) for t in (np.int32, np.int32, np.int8))
-    ones = np.ones(1, np.int64)
-    fault, *_, symbols, _, _, _ = twin.step(
-        *(np.ascontiguousarray(found.sections, np.uint32), 0, found.threads),
-        *stacked([run for run, _ in sets]),
-        *stacked([value for _, value in sets]),
-        *(np.zeros(found.columns, np.int32), np.zeros(rows, np.int64), np.arange(rows)),
-        *(np.zeros(rows, np.int64), ones, ones, False, 16, 0, -128, 127),
-        *(np.zeros(rows, np.int64), np.zeros((rows, 2), np.int64), row, column, weight),
-    )
-    if fault:
+def _twin(found: Input, sets: tuple[CodeSet, ...]) -> np.ndarray | None:
+    sections = Sections(np.ascontiguousarray(found.sections, np.uint32), 0, found.threads)
+    slots = locate(sections)
+    if slots.fault:
         return None
-    weights = np.zeros((rows, found.columns), np.int8)
-    weights[row[:symbols], column[:symbols]] = weight[:symbols]
-    return weights
+    runs, values = (Codes.of(tables) for tables in zip(*sets, strict=True))
+    decoded = decode(sections, slots, runs, values, found.columns, NEVER)
+    return None if decoded.faults.any() else decoded.weights

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from compiler.frontends import read_tflite
 from kernels import Interpreter
-from kernels.dense import DenseMatrix
-from kernels.sparse import SPARSE_BELOW, SparseMatrix, prepare_matrix
-from kernels.vector import look_up
+from kernels.engines.dense import DenseMatrix
+from kernels.engines.sparse import SPARSE_BELOW, SparseMatrix, prepare_matrix
+from kernels.table import look_up
 from npu.errors import InputError
-from npu.model.quantisation import MatVecParams
+from npu.model.operators.product import MatVecParams
 from tests import naive
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kernels.dense import DenseMatrix
-from kernels.sparse import SparseMatrix
-from npu.model.quantisation import MatVecParams
+from kernels.engines.dense import DenseMatrix
+from kernels.engines.sparse import SparseMatrix
+from npu.model.operators.product import MatVecParams
 
 ROWS, COLUMNS = 3, 5
 WEIGHTS = np.eye(ROWS, COLUMNS, dtype=np.int8)

@@ -1,5 +1,6 @@
 """Equality in every element with what TensorFlow Lite Micro answered, recorded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 
 from compiler.frontends import read_tflite
 from kernels import Interpreter
-from kernels.sparse import SparseMatrix
+from kernels.engines.sparse import SparseMatrix
 from npu.model import quantisation
-from npu.model.graph import FullyConnected, Graph, Lstm
+from npu.model.graph import Graph
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.recurrent import Lstm
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 ELEMENTS = {
@@ -46,7 +49,7 @@ def test_recorded_zoo_encoder_on_random_inputs(zoo):
 
 @pytest.mark.parametrize("name", ["fc_wide", "lstm_stream"])
 def test_sparse_form_has_the_same_bits(name, monkeypatch):
-    monkeypatch.setattr("kernels.sparse.DenseMatrix", SparseMatrix)
+    monkeypatch.setattr("kernels.engines.sparse.DenseMatrix", SparseMatrix)
     graph = read_tflite(VECTORS / f"{name}.tflite")
     assert differences(graph, VECTORS / f"{name}.npz") == (ELEMENTS[name], 0)
 
@@ -56,10 +59,8 @@ def with_flipped_weight(graph: Graph, tensor: int) -> Graph:
     row, column = np.argwhere(data == 0)[0]
     data[row, column] = 127
     tensors = list(graph.tensors)
-    tensors[tensor] = type(graph.tensors[tensor])(
-        **{**vars(graph.tensors[tensor]), "data": data},
-    )
-    return Graph(graph.name, tuple(tensors), graph.operators, graph.inputs, graph.outputs)
+    tensors[tensor] = replace(graph.tensors[tensor], data=data)
+    return replace(graph, tensors=tuple(tensors))
 
 
 @pytest.mark.parametrize("name", ["fc_relu", "lstm_small"])
@@ -74,19 +75,19 @@ def test_a_planted_weight_is_noticed(name):
 def test_a_planted_multiplier_is_noticed(zoo, monkeypatch):
     """Multipliers off by what float32 instead of double makes of them."""
 
-    exact = quantisation._multiplier
+    exact = quantisation.multiplier
 
     def rounded(real: float, where: str) -> tuple[int, int]:
         return exact(float(np.float32(real)), where)
 
-    monkeypatch.setattr(quantisation, "_multiplier", rounded)
+    monkeypatch.setattr(quantisation, "multiplier", rounded)
     graph = read_tflite(zoo / "commands_rnnt" / "encoder.tflite")
     assert differences(graph, VECTORS / "zoo_encoder_random.npz")[1] > 0
 
 
 def test_a_planted_rounding_is_noticed(monkeypatch):
     """One step of rounding added to every accumulator, as a floor instead of a round would."""
-    from kernels import dense
+    from kernels.engines import dense
 
     def shifted(weights, bias, zero_point):
         return original(weights, bias, zero_point) - 64

@@ -2,20 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from typing import Any
-
-import numpy as np
 
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
-from npu.chip.trace import Retire
+from npu.chip.trace import Retire, first_difference
 from npu.chip.weight_format import MAX_TILE_ROWS
 from npu.errors import MachineError
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
 from tests.lockstep.programs import Program, Recipe, build
-from tests.rtl.lockstep import counters
 
 # What a run may take, for programs that do not end by themselves.
 MOST_RECORDS = 2_000
@@ -30,26 +26,60 @@ def _chip(**changes: Any) -> ChipParams:
 # Small chips that differ in everything that shapes a cycle, with memories of odd sizes.
 CHIPS: dict[str, ChipParams] = {
     "three lanes": _chip(
-        **{"lanes": 3, "activation_entries": 248, "bank_bytes": 4072},
-        **{"param_bytes": 8152, "sram_bytes": 2040},
+        lanes=3,
+        activation_entries=248,
+        bank_bytes=4072,
+        param_bytes=8152,
+        sram_bytes=2040,
     ),
     "wide bus": _chip(
-        **{"lanes": 2, "threads": 3, "bus_bytes": 16, "activation_entries": 256},
-        **{"dma_burst_beats": 5, "dma_outstanding": 2, "dma_queue": 2, "result_fifo": 12},
-        **{"memory_latency_cycles": 3, "memory_cycles_per_beat": 2},
+        lanes=2,
+        threads=3,
+        bus_bytes=16,
+        activation_entries=256,
+        dma_burst_beats=5,
+        dma_outstanding=2,
+        dma_queue=2,
+        result_fifo=12,
+        memory_latency_cycles=3,
+        memory_cycles_per_beat=2,
     ),
     "one lane": _chip(
-        **{"lanes": 1, "threads": 8, "dma_burst_beats": 1, "dma_outstanding": 1, "dma_queue": 1},
-        **{"bank_bytes": 5000, "param_bytes": 6008, "sram_bytes": 1800, "program_bytes": 24608},
-        **{"activation_entries": 200, "result_fifo": 9, "memory_latency_cycles": 1},
+        lanes=1,
+        threads=8,
+        dma_burst_beats=1,
+        dma_outstanding=1,
+        dma_queue=1,
+        bank_bytes=5000,
+        param_bytes=6008,
+        sram_bytes=1800,
+        program_bytes=24608,
+        activation_entries=200,
+        result_fifo=9,
+        memory_latency_cycles=1,
     ),
 }
 # Those of the long run: more to build.
 MORE_CHIPS: dict[str, ChipParams] = {
     "widest bus": _chip(
-        **{"lanes": 2, "bus_bytes": 64, "bank_bytes": 4160, "param_bytes": 8256},
-        **{"sram_bytes": 2112, "activation_entries": 320, "program_bytes": 24640},
+        lanes=2,
+        bus_bytes=64,
+        bank_bytes=4160,
+        param_bytes=8256,
+        sram_bytes=2112,
+        activation_entries=320,
+        program_bytes=24640,
         dma_burst_beats=3,
+    ),
+    # Fields and tails of many lanes, as `edge` has them; its bus, too.
+    "sixteen lanes": _chip(
+        lanes=16,
+        threads=4,
+        bus_bytes=16,
+        bank_bytes=1040,
+        activation_entries=256,
+        result_fifo=10,
+        dma_burst_beats=7,
     ),
 }
 
@@ -137,9 +167,8 @@ def compare(recipe: Recipe, params: ChipParams) -> Outcome:
 
 
 def _difference(twin: Run, rtl: Run) -> str | None:
-    for a, b in zip_longest(twin.records, rtl.records):
-        if a != b:
-            return f"twin {a or twin.error}\nrtl  {b or rtl.error}"
+    if found := first_difference(twin.records, rtl.records):
+        return f"twin {found.left or twin.error}\nrtl  {found.right or rtl.error}"
     if rtl.at != twin.at or rtl.ending not in _allowed(twin):
         return f"twin {twin.ending}: {twin.error}\nrtl  {rtl.ending}: {rtl.error}"
     # What a command in error has written is undefined.
@@ -149,11 +178,11 @@ def _difference(twin: Run, rtl: Run) -> str | None:
         ("sram", twin.machine.sram, rtl.machine.sram),
         ("memory", twin.machine.memory.data, rtl.machine.memory.data),
     ):
-        if not np.array_equal(a, b):
-            return f"{name} differs at {int(np.flatnonzero(a != b)[0]):#x}"
+        if found := first_difference(a, b):
+            return f"{name} differs at {found.index:#x}"
     for name, a, b in (
         ("registers", twin.machine.registers, rtl.machine.registers),
-        ("counters", counters(twin.machine), rtl.machine.counters),
+        ("counters", twin.machine.counters, rtl.machine.counters),
     ):
         if a != b:
             return f"{name}: twin {a}\nrtl {b}"
@@ -176,7 +205,8 @@ def shrink(recipe: Recipe, fails: Callable[[Recipe], bool]) -> Recipe:
     for name in ("damage", "steps"):
         index = 0
         while index < len(parts := getattr(recipe, name)):
-            smaller = replace(recipe, **{name: parts[:index] + parts[index + 1 :]})
+            rest = {name: parts[:index] + parts[index + 1 :]}
+            smaller = replace(recipe, **rest)
             if smaller.steps and fails(smaller):
                 recipe = smaller
             else:

@@ -6,7 +6,6 @@ import numpy as np
 
 from npu.chip.isa import command
 from npu.chip.params import ChipParams
-from npu.twin.vector import operand_types
 from tests.lockstep.tiles import Layout
 
 SOURCES = ("a", "b")
@@ -47,7 +46,7 @@ class Places:
         self, rng: np.random.Generator, name: str, values: dict[str, int]
     ) -> dict[str, int]:
         """`a`, `b` and `dst` of a vector command; seldom is a destination laid across a source."""
-        types = dict(zip((*SOURCES, "dst"), operand_types(command(name, **values)), strict=True))
+        types = dict(zip((*SOURCES, "dst"), command(name, **values).operand_types, strict=True))
         known = {field.name for field in command(name).opcode.fields}
         for _ in range(20):
             places, spans = {}, {}

@@ -14,24 +14,38 @@ from hypothesis import strategies as st
 
 from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS, Command, ElementType, command, decode
 from npu.chip.isa import encode as encode_command
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
-from npu.twin.memory import BusSchedule, WriteOrder
 from tests.lockstep.places import Places
 from tests.lockstep.tiles import TILES, Layout, tile_data
 
 # Registers: the host's arguments and scratch in 1..7, loop counters above.
 SCRATCH = range(1, 8)
 COUNTERS = range(8, 12)
-VECTOR_OPS = (
-    *("VADD", "VMUL", "VRESCALE", "VADDS", "VSIGMOID", "VTANH", "VLUT", "VCOPY", "VFILL"),
-    "VARGMAX",
-)
+VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.unit == "vector" and name != "TABLE")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
+# How often each comes: a seed picks one.
 STEPS = (
-    *("matvec", "matvec", "matvec", "vector", "vector", "vector", "load tile", "load tile"),
-    *("scalar", "skip", "loop", "load", "store", "store reg", "load reg", "table", "wait", "halt"),
+    "matvec",
+    "matvec",
+    "matvec",
+    "vector",
+    "vector",
+    "vector",
+    "load tile",
+    "load tile",
+    "scalar",
+    "skip",
+    "loop",
+    "load",
+    "store",
+    "store reg",
+    "load reg",
+    "table",
+    "wait",
+    "halt",
 )
 # Where damage may be: the commands, or what the program loads.
 TARGETS = ("program", "memory")
@@ -232,8 +246,8 @@ class _Builder:
             if self.rare(rng, 0.03):
                 place = self.any_of(rng, name, key)
             tag = self.tag(rng)
-            ext = self.external(rng, name, at)
-            self.emit(name, **ext, **{key: place}, beats=beats, tag=tag)
+            where = self.external(rng, name, at) | {key: place}
+            self.emit(name, **where, beats=beats, tag=tag)
             self.open[f"{key}{half}"] = tag
         self.loaded[half] = tile
 
@@ -258,12 +272,17 @@ class _Builder:
         if rng.random() < 0.3:
             limits = self.limits(rng, low, high)
         values = {
-            **{"dst": dst, "columns": tile.columns, "a": src, "dst_type": element},
-            **{"bank": half * self.layout.bank_half, "block": half * self.layout.param_half},
+            "dst": dst,
+            "columns": tile.columns,
+            "a": src,
+            "dst_type": element,
+            "bank": half * self.layout.bank_half,
+            "block": half * self.layout.param_half,
             "rows": half * self.layout.param_half + tile.block_bytes,
-            **limits,
-            **{key: int(rng.integers(-128, 128)) for key in ("a_zero", "dst_zero")},
+            "a_zero": int(rng.integers(-128, 128)),
+            "dst_zero": int(rng.integers(-128, 128)),
         }
+        values |= limits
         for key in ("lo", "hi", "a_zero", "dst_zero"):
             if self.rare(rng, 0.3):
                 values[key] = self.any_of(rng, "MATVEC", key)

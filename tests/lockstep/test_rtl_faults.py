@@ -16,10 +16,10 @@ pytestmark = pytest.mark.skipif(
 pytest.importorskip("amaranth", reason="the extra rtl is needed")
 
 from npu.chip.isa import command, encode  # noqa: E402
+from npu.chip.memory import BusSchedule  # noqa: E402
 from npu.chip.status import Status  # noqa: E402
 from npu.chip.tile import HEADER_WORDS  # noqa: E402
 from npu.twin.machine import Machine  # noqa: E402
-from npu.twin.memory import BusSchedule  # noqa: E402
 from rtl.sim.machine import RtlMachine  # noqa: E402
 from tests.lockstep.compare import CHIPS, Run, run  # noqa: E402
 from tests.lockstep.programs import Program  # noqa: E402

@@ -1,12 +1,17 @@
 """For the tests of the command line: calling it as a user does, and a compiled zoo model."""
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from npu import cli
+from tests.sounds import RATE
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "tflite"
 NOTICE = "compiling the simulator to machine code (first run only) ...\n"
@@ -23,10 +28,11 @@ class Ran:
 
 @pytest.fixture
 def npu(capsys):
-    """Call `npu` with arguments."""
+    """Call `npu` with arguments, or with one line of them as a shell has it."""
 
     def call(*args) -> Ran:
-        status = cli.main([str(arg) for arg in args])
+        words = shlex.split(args[0]) if len(args) == 1 else [str(arg) for arg in args]
+        status = cli.main(words)
         out, err = capsys.readouterr()
         return Ran(status, out, err.replace(NOTICE, ""))
 
@@ -35,7 +41,7 @@ def npu(capsys):
 
 @pytest.fixture
 def refused(npu):
-    """Call `npu`, which must answer with one line that matches, and exit code 2."""
+    """Call `npu` in the same way; it must answer with one line that matches, and exit code 2."""
 
     def call(*args, match: str) -> None:
         ran = npu(*args)
@@ -44,6 +50,31 @@ def refused(npu):
         assert re.search(match, ran.err), ran.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def utterances(zoo):
+    """The folder of the bundled utterances."""
+    return zoo / "commands_rnnt" / "utterances"
+
+
+@pytest.fixture(scope="session")
+def texts(utterances):
+    """What TensorFlow Lite Micro heard, by utterance."""
+    found = json.loads((utterances / "transcripts.json").read_text(encoding="utf-8"))
+    return {name: entry["tflm"].strip() for name, entry in found.items()}
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """Write samples as a WAV file."""
+
+    def write(samples, name="sound.wav", subtype="FLOAT"):
+        path = tmp_path / name
+        soundfile.write(path, np.asarray(samples), RATE, subtype=subtype)
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")
@@ -98,9 +129,19 @@ def small_chip(tmp_path_factory) -> Path:
     from rtl.sim import verilate
 
     changes = {
-        **{"name": '"small"', "lanes": 1, "threads": 2, "result_fifo": 8, "bus_bytes": 8},
-        **{"bank_bytes": 1024, "param_bytes": 4096, "sram_bytes": 1024, "program_bytes": 2048},
-        **{"activation_entries": 128, "dma_burst_beats": 16, "dma_outstanding": 2, "dma_queue": 2},
+        "name": '"small"',
+        "lanes": 1,
+        "threads": 2,
+        "result_fifo": 8,
+        "bus_bytes": 8,
+        "bank_bytes": 1024,
+        "param_bytes": 4096,
+        "sram_bytes": 1024,
+        "program_bytes": 2048,
+        "activation_entries": 128,
+        "dma_burst_beats": 16,
+        "dma_outstanding": 2,
+        "dma_queue": 2,
     }
     text = (Path(cli.__file__).parents[1] / "chip" / "presets" / "tiny.toml").read_text(
         encoding="utf-8"

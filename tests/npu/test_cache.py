@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from npu import cache
+from npu import cache, jit
 from tests.conftest import ROOT
+from tests.imports import imported, modules, read
 
 KERNEL = """
 from npu.jit import kernel
@@ -175,3 +176,21 @@ def test_tools_are_lent_a_cache_where_the_user_has_none(tmp_path, monkeypatch):
     with cache.lent_to_tools():
         assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "own")
     assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "own")
+
+
+def test_rooms_that_are_plain_hold_no_compiled_loop():
+    """What they hold is left out of the fingerprint."""
+    compilers = ("npu.jit", "npu.chip.compiled")
+    for path in modules("npu"):
+        if path.parts[1] in jit.PLAIN_ROOMS:
+            names = {name for _, name in imported(read(path), ".".join(path.parts[:-1]))}
+            assert not [name for name in names if name.startswith(compilers)], path
+
+
+def test_the_fingerprint_sees_sources_wherever_they_lie(tmp_path):
+    """A checkout may lie below a folder with the name of a plain room."""
+    package = tmp_path / "cli" / "npu"
+    for name in ("jit.py", "cli/run.py", "twin/lane.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).touch()
+    assert jit._sources(package) == [package / "jit.py", package / "twin" / "lane.py"]

@@ -6,21 +6,22 @@ import re
 import socket
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from compiler import load_model
 from npu import files
 from npu.chip.params import load_params
-from npu.cli._npz import Wanted, read_inputs
 from npu.errors import ModelError, NpuError
-from npu.files import open_file, read_file, read_text
-from npu.model.config import load_model_config, load_tokens
+from npu.files import open_file, read_file, read_text, write_atomic
+from npu.model.config import load_model_config
+from npu.model.graph import Tensor
+from npu.model.tokens import load_tokens
 from npu.runtime.image import Image
+from npu.runtime.npz import read_inputs
 
 READERS = {
     ".npu": Image.load,
-    ".npz": lambda path: read_inputs(path, [Wanted((1,), np.dtype(np.int8))]),
+    ".npz": lambda path: read_inputs(path, [Tensor("x", (1,), "int8", None, None)]),
     ".json": load_model_config,
     ".txt": load_tokens,
     ".tflite": load_model,
@@ -104,3 +105,68 @@ def test_text(tmp_path):
     path.write_bytes(b"abc\xff")
     with pytest.raises(NpuError, match=r"a\.txt: is not UTF-8 text \(byte 3\); save it as UTF-8"):
         read_text(path, 100)
+
+
+@pytest.mark.parametrize("length", [240, 251, 255])
+def test_a_long_name_of_an_output(tmp_path, length):
+    target = tmp_path / ("x" * length)
+    write_atomic(target, b"bytes")
+    assert target.read_bytes() == b"bytes"
+
+
+class Interrupted(BaseException):
+    """What is no Exception must not leave a file behind either."""
+
+
+@pytest.mark.parametrize("error", [NpuError("stop"), Interrupted()])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = tmp_path / "out.npu"
+    target.write_bytes(b"old")
+
+    def content(file):
+        file.write(b"half")
+        file.flush()
+        raise error
+
+    with pytest.raises(type(error)):
+        write_atomic(target, content)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_write_replaces_the_file_as_a_whole(tmp_path):
+    target = tmp_path / "out.bin"
+    write_atomic(target, b"first")
+    write_atomic(target, lambda file: file.write(b"second"))
+    assert target.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_written_file_has_the_usual_mode_and_a_link_stays_one(tmp_path):
+    target, link, usual = tmp_path / "out.bin", tmp_path / "link", tmp_path / "usual"
+    usual.touch()
+    link.symlink_to(target)
+    write_atomic(link, b"bytes")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"bytes"
+    assert target.stat().st_mode == usual.stat().st_mode
+
+
+def test_something_that_is_no_file_is_written_directly():
+    write_atomic("/dev/null", b"bytes")
+    assert not Path("/dev/null").is_file()
+
+
+def test_an_impossible_place_is_named(tmp_path):
+    with pytest.raises(NpuError, match=r"the folder .*/none does not exist; create it"):
+        write_atomic(tmp_path / "none" / "out.bin", b"")
+    with pytest.raises(NpuError, match="it is a folder"):
+        write_atomic(tmp_path, b"")
+    (tmp_path / "file").touch()
+    with pytest.raises(NpuError, match="does not exist"):
+        write_atomic(tmp_path / "file" / "out.bin", b"")
+
+
+def test_a_full_disk_is_one_clear_line():
+    with pytest.raises(NpuError, match="cannot write /dev/full: No space left on device"):
+        write_atomic("/dev/full", b"bytes")

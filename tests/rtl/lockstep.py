@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 import numpy as np
 
 from npu.chip.isa import decode_program
-from npu.chip.trace import Retire
+from npu.chip.memory import BusSchedule
+from npu.chip.trace import Retire, first_difference
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule
 from rtl.sim.machine import RtlMachine
 
 
@@ -43,42 +42,23 @@ def run_graph(
     return run
 
 
-def first_difference(image: Image, twin: Sequence[Retire], rtl: Sequence[Retire]) -> str | None:
+def told(image: Image, twin: Sequence[Retire], rtl: Sequence[Retire]) -> str | None:
     """The first record that differs, both sides printed with the command; None if none does."""
-    for index, (a, b) in enumerate(zip_longest(twin, rtl)):
-        if a != b:
-            known = a or b
-            assert known is not None
-            command = decode_program(image.program)[known.pc]
-            return f"record {index}: {command}\n  twin {a}\n  rtl  {b}"
-    return None
+    found = first_difference(twin, rtl)
+    if found is None:
+        return None
+    command = decode_program(image.program)[found.known.pc]
+    return f"record {found.index}: {command}\n  twin {found.left}\n  rtl  {found.right}"
 
 
 def assert_equal(image: Image, twin: Run, rtl: Run) -> None:
     """The same records, outputs, memory, registers and counters."""
     assert twin.machine is not None and rtl.machine is not None
-    assert first_difference(image, twin.records, rtl.records) is None
+    assert told(image, twin.records, rtl.records) is None
     for a, b in zip(twin.outputs, rtl.outputs, strict=True):
         for x, y in zip(a, b, strict=True):
             assert np.array_equal(x, y)
     assert np.array_equal(twin.machine.memory.data, rtl.machine.memory.data)
     assert np.array_equal(twin.machine.sram, rtl.machine.sram)
     assert twin.machine.registers == rtl.machine.registers
-    assert counters(twin.machine) == rtl.machine.counters
-
-
-def counters(machine: Machine) -> dict[str, int]:
-    """The twin's counters under the names of the chip's registers."""
-    c = machine.counters
-    return {
-        "cycles": c.cycles,
-        "commands": c.commands,
-        **{f"{unit}_cycles": cycles for unit, cycles in c.busy.items()},
-        "transfer_cycles": machine.dma.busy_cycles,
-        "symbols": c.symbols,
-        "macs": c.macs,
-        "macs_gated": c.macs_gated,
-        "stalled_turns": c.stalled_turns,
-        "bytes_read": machine.dma.bytes_read,
-        "bytes_written": machine.dma.bytes_written,
-    }
+    assert twin.machine.counters == rtl.machine.counters

@@ -172,8 +172,8 @@ def relative(records: list[Retire]) -> list[tuple]:
 
 def test_a_reset_in_any_cycle_of_a_program_leaves_a_chip_that_runs_it_as_before():
     image = compile_model(load_model(VECTORS / "lstm_small.tflite"), TINY)
-    entries = image.header.entries
-    inputs = [np.zeros(tensor.shape, np.int8) for tensor in image.header.inputs]
+    entries = {entry.name: entry.pc for entry in image.header.entries}
+    inputs = [np.zeros(tensor.shape, np.int8) for tensor in image.header.invoke.inputs]
     records: list[Retire] = []
     sessions = {
         machine: GraphSession(

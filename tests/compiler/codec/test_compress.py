@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from compiler.codec import (
     encode,
 )
 from compiler.codec.parallel import parts
-from npu.chip.weight_format import SCALE_DTYPE, pack_block, set_of_lane, unpack_block
+from npu.chip.weight_format import MAX_TILE_ROWS, SCALE_DTYPE, pack_block, set_of_lane, unpack_block
 from npu.errors import ImageError
 
 SHAPES = st.tuples(st.integers(0, 20), st.integers(0, 40))
@@ -70,7 +69,7 @@ def test_large_matrices_come_close_to_their_entropy():
     for zeros in (0.5, 0.75):
         values = rng.laplace(0, 20, (512, 640)) * (rng.random((512, 640)) >= zeros)
         weights = np.clip(np.rint(values), -128, 127).astype(np.int8)
-        assert compress(weights).stats(16).ratio <= 1.02
+        assert compress(weights).stats(16).over_entropy <= 1.02
 
 
 def test_a_dense_matrix_costs_no_more_than_its_bytes_and_a_header():
@@ -144,8 +143,8 @@ def test_parts_are_all_lanes_and_of_one_code_set(lanes, workers, sets):
 def test_rows_as_they_come(sizes, tile_rows):
     weights = sample(max(1, sum(sizes)), 20)[: sum(sizes)]
     blocks = np.split(weights, np.cumsum(sizes)[:-1]) if sizes else []
-    with patch("compiler.codec.compress.MAX_TILE_ROWS", tile_rows):
-        tiles = list(compress_rows(blocks, Decoders(2, 2, 8), thorough=False))
+    decoders = Decoders(2, 2, 8)
+    tiles = list(compress_rows(blocks, decoders, thorough=False, tile_rows=tile_rows))
     assert [tile.shape[0] for tile in tiles[:-1]] == [tile_rows] * (len(tiles) - 1)
     rows = [tile.decode() for tile in tiles]
     assert np.array_equal(np.concatenate([np.zeros((0, 20), np.int8), *rows]), weights)
@@ -159,11 +158,10 @@ def test_a_tile_is_there_before_all_rows_are():
             taken.append(number)
             yield sample(8, 20, number)
 
-    with patch("compiler.codec.compress.MAX_TILE_ROWS", 16):
-        tiles = compress_rows(blocks(), Decoders(2, 2, 8))
-        assert next(tiles).shape == (16, 20)
-        assert taken == [0, 1]
-        assert len(list(tiles)) == 4
+    tiles = compress_rows(blocks(), Decoders(2, 2, 8), tile_rows=16)
+    assert next(tiles).shape == (16, 20)
+    assert taken == [0, 1]
+    assert len(list(tiles)) == 4
 
 
 def test_blocks_may_share_their_memory():
@@ -175,8 +173,8 @@ def test_blocks_may_share_their_memory():
             buffer[:] = sample(8, 20, number)
             yield buffer
 
-    with patch("compiler.codec.compress.MAX_TILE_ROWS", 12):
-        tiles = [tile.decode() for tile in compress_rows(blocks(), Decoders(2, 2, 8))]
+    made = compress_rows(blocks(), Decoders(2, 2, 8), tile_rows=12)
+    tiles = [tile.decode() for tile in made]
     rows = [sample(8, 20, number) for number in range(5)]
     assert np.array_equal(np.concatenate(tiles), np.concatenate(rows))
 
@@ -188,10 +186,10 @@ def test_blocks_may_share_their_memory():
 
 def test_threads_and_prices_reach_every_tile():
     weights = sample(40, 30)
-    with patch("compiler.codec.compress.MAX_TILE_ROWS", 12):
-        one, many = (
-            list(compress_rows([weights], workers=n, cycle_bits=CYCLES_FIRST)) for n in (1, 3)
-        )
+    one, many = (
+        list(compress_rows([weights], workers=n, cycle_bits=CYCLES_FIRST, tile_rows=12))
+        for n in (1, 3)
+    )
     assert [tile.tile(16) for tile in one] == [tile.tile(16) for tile in many]
     assert all(tile.stats(16).symbols == tile.stats(16).nonzeros for tile in one)
 
@@ -223,3 +221,9 @@ def test_rows_so_long_that_few_fit():
 def test_blocks_of_other_columns():
     with pytest.raises(ValueError, match="a block of 21 columns behind one of 20"):
         list(compress_rows([sample(8, 20), sample(8, 21)]))
+
+
+@pytest.mark.parametrize("tile_rows", [0, MAX_TILE_ROWS + 1])
+def test_tiles_hold_a_row_or_more_and_no_more_than_the_format(tile_rows):
+    with pytest.raises(ValueError, match=f"tile_rows must be .* not {tile_rows}"):
+        list(compress_rows([sample(4, 4)], tile_rows=tile_rows))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from compiler.codec import deal as deal_module
 from compiler.codec.deal import deal, imbalance
 from npu.errors import CapacityError
 
@@ -66,9 +65,8 @@ def test_edges():
         deal(np.ones(3), 0)
 
 
-def test_a_slot_holds_no_more_rows_than_its_directory_counts(monkeypatch):
-    monkeypatch.setattr(deal_module, "MAX_SLOT_ROWS", 3)
+def test_a_slot_holds_no_more_rows_than_its_directory_counts():
     lengths = np.array([100, 1, 1, 1, 1, 1])
-    assert [len(rows) for rows in deal(lengths, 2)] == [3, 3]
+    assert [len(rows) for rows in deal(lengths, 2, most=3)] == [3, 3]
     with pytest.raises(CapacityError, match="7 rows for 2 slots of at most 3"):
-        deal(np.ones(7, np.int64), 2)
+        deal(np.ones(7, np.int64), 2, most=3)

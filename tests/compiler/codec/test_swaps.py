@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec.swaps import exchange_rows, order_rows
+from compiler.codec.symbols import Slots
 
 
 def boundaries(rows, sizes, costs):
@@ -26,7 +27,7 @@ def test_rows_are_ordered_within_their_slots(seed, counts):
     prices = rng.integers(0, 12, (2, 16))
     zeros = rng.integers(0, 2, (2, 16))
     before = np.split(order.copy(), starts[1:-1])
-    order_rows(order, starts, sizes, prices, zeros)
+    order_rows(Slots(order, starts), sizes, prices, zeros)
     for old, new in zip(before, np.split(order, starts[1:-1]), strict=True):
         assert sorted(old) == sorted(new)
         price, explicit = (boundaries(new, sizes, costs) for costs in (prices, zeros))

@@ -9,7 +9,12 @@ import pytest
 from compiler.frontends import read_tflite, supported_operators
 from kernels import Interpreter
 from npu.errors import ModelError, NpuError, UnsupportedError
-from npu.model.graph import Add, FullyConnected, Gather, Graph, Lstm, Tanh
+from npu.model.graph import Graph
+from npu.model.operators.binary import Add
+from npu.model.operators.gather import Gather
+from npu.model.operators.product import FullyConnected
+from npu.model.operators.recurrent import Lstm
+from npu.model.operators.table import Tanh
 from tests.tflite_builder import ModelSpec, random_model, write
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "tflite"

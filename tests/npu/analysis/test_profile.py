@@ -5,10 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compiler import Model, compile_model
 from npu.analysis.energy import Activity, energy_uj, powered_seconds
 from npu.analysis.profile import Profile, measure
-from npu.chip.params import Energy
+from npu.chip.params import Energy, load_params
 from npu.chip.weight_format import BLOCK_HEADER_BYTES
+from npu.errors import CapacityError
+from npu.model.graph import Graph, Quantization, Tensor
+from npu.model.operators.product import FullyConnected
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 
@@ -27,9 +31,10 @@ def test_every_cycle_is_seen_once(image):
     assert profile.cycles == counters.cycles
     layers, segments = profile.layers(), profile.segments()
     assert sum(round(n.macs * n.products) for n in layers.values()) == counters.macs
-    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.busy["matvec"]
+    assert sum(round(n.cycles * n.products) for n in layers.values()) == counters.matvec_cycles
     assert segments["encoder"].runs == 5
-    assert segments["decoder"].runs == layers["decoder: operator 2 (FULLY_CONNECTED)"].products
+    (dense,) = (layer for layer in layers if str(layer) == "decoder: operator 2 (FULLY_CONNECTED)")
+    assert segments["decoder"].runs == layers[dense].products
     profile.clear()
     assert profile.cycles == 0 and profile.layers() == profile.segments() == {}
 
@@ -41,14 +46,14 @@ def test_lanes_read_no_code_tables(image):
     profile.clear()
     session.accept(np.zeros((1, 2, 120), np.int8))
     layers = profile.layers()
-    tables = [layer for layer in image.header.layers if layer.name in layers]
+    tables = [info for info in image.header.layers if info.layer in layers]
     p = image.params
     directories, ends = 64 * p.slots, 32 * p.lanes
-    for layer in tables:
-        most = layer.compressed_bits - 8 * BLOCK_HEADER_BYTES + directories + ends
-        assert layer.bank_bits <= most
+    for info in tables:
+        most = info.compressed_bits - 8 * BLOCK_HEADER_BYTES + directories + ends
+        assert info.bank_bits <= most
     assert profile.bank_words() == sum(
-        layers[layer.name].products * layer.bank_bits / 32 for layer in tables
+        layers[info.layer].products * info.bank_bits / 32 for info in tables
     )
 
 
@@ -99,7 +104,7 @@ def test_zeros_cost_as_much_as_other_operands(images):
         session.invoke(
             tuple(
                 np.full(x.shape, x.zero_point if value is None else value, np.int8)
-                for x in image.header.inputs
+                for x in image.header.invoke.inputs
             )
         )
         done = Activity.of(session.machine, 0) - before
@@ -108,3 +113,28 @@ def test_zeros_cost_as_much_as_other_operands(images):
         gated.append(session.machine.counters.macs_gated)
     assert gated[0] > gated[1]
     assert spent[0] == spent[1] and min(spent[0]) > 0
+
+
+def test_operators_may_be_named_like_layers():
+    """Names of other front ends hold what separates a layer's text: ": ", even "control"."""
+    scale = Quantization(np.array([0.1], np.float32), 0)
+    names = ("control", "main: /a: b/MatMul", "joiner: argmax")
+    tensors = [Tensor(name, (1, 32), "int8", scale, None) for name in "xabc"]
+    tensors += [
+        Tensor("w", (32, 32), "int8", scale, np.full((32, 32), n, np.int8)) for n in range(1, 4)
+    ]
+    operators = tuple(FullyConnected(name, n, 4 + n, None, n + 1) for n, name in enumerate(names))
+    graph = Graph("m: n", tuple(tensors), operators, (0,), (3,))
+    model = Model("m", {"main": graph}, None, None, {})
+    image = Image.from_bytes(compile_model(model, load_params("tiny")).to_bytes())
+    profile = Profile(image)
+    session = GraphSession(image, observer=profile)
+    session.invoke([np.zeros((1, 32), np.int8)])
+    layers = profile.layers()
+    assert [layer.operator for layer in layers] == list(names)
+    assert all(layer.graph == "main" and layer.rows == (32,) for layer in layers)
+    assert sum(n.macs for n in layers.values()) == 3 * 32 * 32
+    segments = profile.segments()
+    assert segments.keys() == {"main", "control"} and segments["control"].macs == 0
+    with pytest.raises(CapacityError, match=r"^m: n: control: 32 columns, a lane of chip"):
+        compile_model(model, load_params("tiny").model_copy(update={"activation_entries": 16}))

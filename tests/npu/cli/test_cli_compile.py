@@ -37,7 +37,7 @@ def test_fc_wide_meets_its_bars(npu, vectors, out):
     assert main["bytes"] == 640 + 2048  # activations in and out
     assert report["image_bytes"] == out.stat().st_size
     # Everything counted: the file is its weights, rows and program, and a header.
-    counted = layer["compressed_bits"] / 8 + layer["record_bytes"]
+    counted = layer["compressed_bits"] / 8 + layer["row_record_bytes"]
     assert counted < report["image_bytes"] < counted + 8192
 
 
@@ -128,7 +128,7 @@ def test_models_that_are_none(refused, vectors, images, out, tmp_path):
     refused("compile", tmp_path, "-o", out, match="model.json")
     refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
     refused(
-        *("compile", vectors / "conv1d.tflite", "-o", out),
+        f"compile {vectors}/conv1d.tflite -o {out}",
         match="conv1d.tflite: operator 1 CONV_2D is not supported; supported: ADD, ",
     )
     assert not out.exists()
@@ -158,14 +158,13 @@ def test_places_that_cannot_be_written(refused, vectors, tmp_path):
 
 def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, monkeypatch):
     """The search for tiles took half a minute of 128 lanes with small banks to say so."""
-    from compiler import tiles
+    from compiler.passes import tiles
 
     def search(*args):
         raise AssertionError("the search for tiles is not begun")
 
     monkeypatch.setattr(tiles, "_try_tiles", search)
     refused(
-        *("compile", vectors / "fc_wide.tflite", "-o", out),
-        *("--chip", chip(lanes=128, bank_bytes=256)),
+        f"compile {vectors}/fc_wide.tflite -o {out} --chip {chip(lanes=128, bank_bytes=256)}",
         match="a single row does not fit 128 bytes per bank; take a chip with a larger bank_bytes",
     )

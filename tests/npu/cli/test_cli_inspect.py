@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from compiler.frontends import supported_operators
+from npu.runtime.header import Entry
 from npu.runtime.image import Image
 
 
@@ -47,8 +49,8 @@ def test_an_image(npu, images):
 def test_the_whole_disassembly(npu, images):
     ran = npu("inspect", images / "joint.npu", "--program")
     image = Image.load(images / "joint.npu")
-    for name in image.header.entries:
-        assert f"\n{name}:\n" in ran.out
+    for entry in image.header.entries:
+        assert f"\n{entry.name}:\n" in ran.out
     assert sum("  ; " in line for line in ran.out.splitlines()) == image.n_commands
     assert "more commands" not in ran.out
 
@@ -200,14 +202,22 @@ def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
         def renamed(part):
             return part.model_copy(update={"name": wild + part.name})
 
+        def wilder(layer):
+            return replace(layer, operator=wild + layer.operator)
+
+        def wild_entry(entry):
+            inputs, outputs = (tuple(map(renamed, x)) for x in (entry.inputs, entry.outputs))
+            return entry.model_copy(update={"inputs": inputs, "outputs": outputs})
+
         update = {
             "model": wild,
             "sources": {wild: "0" * 64},
             "sections": tuple(map(renamed, header.sections)),
-            "layers": tuple(map(renamed, header.layers)),
-            "inputs": tuple(map(renamed, header.inputs)),
-            "outputs": tuple(map(renamed, header.outputs)),
-            "command_layers": tuple(wild + layer for layer in header.command_layers),
+            "layers": tuple(
+                info.model_copy(update={"layer": wilder(info.layer)}) for info in header.layers
+            ),
+            "entries": (*map(wild_entry, header.entries), Entry(name=wild, pc=0)),
+            "command_layers": tuple(map(wilder, header.command_layers)),
             "chip": header.chip | {"name": wild},
         }
         path = tmp_path / "wild.npu"

@@ -307,77 +307,12 @@ def test_an_interrupt_while_importing_is_quiet(tmp_path, module):
     assert (process.returncode, out, err) == (130, "", "")
 
 
-@pytest.mark.parametrize("length", [240, 251, 255])
-def test_a_long_name_of_an_output(tmp_path, length):
-    target = tmp_path / ("x" * length)
-    _output.write_atomic(target, b"bytes")
-    assert target.read_bytes() == b"bytes"
-
-
 def test_a_name_that_is_too_long_is_one_line(tmp_path, capsys):
     path = str(tmp_path / ("x" * 300))
     for args in (["inspect", path], ["inspect", str(VECTOR), "--json", path]):
         assert cli.main(args) == 2
         err = capsys.readouterr().err
         assert "File name too long" in err and err.count("\n") == 1
-
-
-class Interrupted(BaseException):
-    """What is no Exception must not leave a file behind either."""
-
-
-@pytest.mark.parametrize("error", [NpuError("stop"), Interrupted()])
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    target = tmp_path / "out.npu"
-    target.write_bytes(b"old")
-
-    def content(file):
-        file.write(b"half")
-        file.flush()
-        raise error
-
-    with pytest.raises(type(error)):
-        _output.write_atomic(target, content)
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_write_replaces_the_file_as_a_whole(tmp_path):
-    target = tmp_path / "out.bin"
-    _output.write_atomic(target, b"first")
-    _output.write_atomic(target, lambda file: file.write(b"second"))
-    assert target.read_bytes() == b"second"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_written_file_has_the_usual_mode_and_a_link_stays_one(tmp_path):
-    target, link, usual = tmp_path / "out.bin", tmp_path / "link", tmp_path / "usual"
-    usual.touch()
-    link.symlink_to(target)
-    _output.write_atomic(link, b"bytes")
-    assert link.is_symlink()
-    assert target.read_bytes() == b"bytes"
-    assert target.stat().st_mode == usual.stat().st_mode
-
-
-def test_something_that_is_no_file_is_written_directly():
-    _output.write_atomic("/dev/null", b"bytes")
-    assert not Path("/dev/null").is_file()
-
-
-def test_an_impossible_place_is_named(tmp_path):
-    with pytest.raises(NpuError, match=r"the folder .*/none does not exist; create it"):
-        _output.write_atomic(tmp_path / "none" / "out.bin", b"")
-    with pytest.raises(NpuError, match="it is a folder"):
-        _output.write_atomic(tmp_path, b"")
-    (tmp_path / "file").touch()
-    with pytest.raises(NpuError, match="does not exist"):
-        _output.write_atomic(tmp_path / "file" / "out.bin", b"")
-
-
-def test_a_full_disk_is_one_clear_line():
-    with pytest.raises(NpuError, match="cannot write /dev/full: No space left on device"):
-        _output.write_atomic("/dev/full", b"bytes")
 
 
 def test_json_takes_numpy_and_refuses_nan(tmp_path, capsys):

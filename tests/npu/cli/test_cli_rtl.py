@@ -77,7 +77,7 @@ def test_places_that_cannot_be_written(refused, tmp_path):
 
 def test_without_the_extra(refused, lacking, vectors, tmp_path):
     lacking("amaranth")
-    missing = r"amaranth, which the RTL needs, is not installed; .*pip install zeroskip\[rtl\]"
+    missing = r"amaranth, which the RTL needs, is not installed; .*pip install 'zeroskip\[rtl\]'"
     refused("rtl", "export", "-o", tmp_path / "out", match=missing)
     refused("verify", vectors / "fc_relu.tflite", match=missing)
     refused("bench", "twin", match=missing)
@@ -87,10 +87,10 @@ def test_without_the_extra(refused, lacking, vectors, tmp_path):
 def test_without_verilator(refused, lacking, vectors, tmp_path):
     pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
     lacking("verilator")
+    fc, out = vectors / "fc_relu", tmp_path / "out.npz"
     refused(
-        *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
-        *("--output", tmp_path / "out.npz", "--engine", "rtl"),
-        match=r"verilator, which the RTL needs, is not installed; .*pip install zeroskip\[rtl\]",
+        f"run {fc}.tflite --input {fc}.npz --output {out} --engine rtl",
+        match=r"verilator, which the RTL needs, is not installed; .*pip install 'zeroskip\[rtl\]'",
     )
     assert not (tmp_path / "out.npz").exists()
 
@@ -101,9 +101,9 @@ def test_without_a_compiler(refused, small_chip, vectors, tmp_path, monkeypatch)
     real = verilate.verilog_of
     monkeypatch.setattr(verilate, "verilog_of", lambda *args: real(*args) + "// unseen\n")
     monkeypatch.setattr(verilate.shutil, "which", lambda name: None)
+    fc, out = vectors / "fc_relu", tmp_path / "out.npz"
     refused(
-        *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
-        *("--output", tmp_path / "out.npz", "--engine", "rtl", "--chip", small_chip),
+        f"run {fc}.tflite --input {fc}.npz --output {out} --engine rtl --chip {small_chip}",
         match=r"a C\+\+ compiler \(g\+\+\) is needed",
     )
 
@@ -111,11 +111,9 @@ def test_without_a_compiler(refused, small_chip, vectors, tmp_path, monkeypatch)
 def test_a_layer_runs_as_on_the_twin(npu, small_chip, vectors, tmp_path):
     reports = {}
     for engine in ("twin", "rtl"):
-        ran = npu(
-            *("run", vectors / "fc_relu.tflite", "--input", vectors / "fc_relu.npz"),
-            *("--output", tmp_path / f"{engine}.npz", "--engine", engine, "--chip", small_chip),
-            *("--json", "-"),
-        )
+        out = tmp_path / f"{engine}.npz"
+        line = f"run {vectors}/fc_relu.tflite --input {vectors}/fc_relu.npz --output {out}"
+        ran = npu(f"{line} --engine {engine} --chip {small_chip} --json -")
         assert ran.status == 0, ran.err
         reports[engine] = json.loads(ran.out)
     assert reports["rtl"]["chip"] == reports["twin"]["chip"]

@@ -36,10 +36,8 @@ def pair(calls=2, dtype=np.int8):
 @pytest.mark.parametrize("name", FIXTURES)
 def test_recorded_answers(npu, vectors, tmp_path, name, engine):
     recorded, out = vectors / f"{name}.npz", tmp_path / "out.npz"
-    ran = npu(
-        *("run", vectors / f"{name}.tflite", "--input", recorded, "--output", out),
-        *("--engine", engine),
-    )
+    model = vectors / f"{name}.tflite"
+    ran = npu(f"run {model} --input {recorded} --output {out} --engine {engine}")
     assert (ran.status, ran.err) == (0, "")
     with np.load(recorded) as expected, np.load(out) as found:
         assert found.files == ["output"]
@@ -56,26 +54,22 @@ def test_an_image_runs_as_its_model_does(npu, vectors, images, tmp_path):
 
 
 def test_the_report(npu, vectors, tmp_path):
-    ran = npu(
-        *("run", vectors / "fc_wide.tflite", "--input", vectors / "fc_wide.npz"),
-        *("--output", tmp_path / "out.npz", "--json", "-"),
-    )
+    fc, out = vectors / "fc_wide", tmp_path / "out.npz"
+    ran = npu(f"run {fc}.tflite --input {fc}.npz --output {out} --json -")
     report = json.loads(ran.out)
     assert report["calls"] == len(report["chip"]["cycles"]) == 4
     assert report["outputs"] == {"output": {"dtype": "int8", "shape": [4, 1, 2048]}}
     chip = report["chip"]
     assert chip["product_utilisation"] >= 0.97
     assert chip["run_utilisation"] == chip["macs"] / (16 * sum(chip["cycles"]))
-    assert "edge at 400 MHz" in ran.err
+    assert "edge (16 lanes of 2 threads, 400 MHz)" in ran.err
 
 
 def test_a_run_that_waits_does_not_look_busy(npu, vectors, chip, tmp_path):
     """Weights streamed from a slow memory: the products are dense, the run is not."""
     slow = chip(bank_bytes=8192, memory_cycles_per_beat=200)
-    ran = npu(
-        *("run", vectors / "fc_wide.tflite", "--input", vectors / "fc_wide.npz"),
-        *("--output", tmp_path / "out.npz", "--chip", slow, "--json", "-"),
-    )
+    fc, out = vectors / "fc_wide", tmp_path / "out.npz"
+    ran = npu(f"run {fc}.tflite --input {fc}.npz --output {out} --chip {slow} --json -")
     assert ran.status == 0, ran.err
     found = json.loads(ran.out)["chip"]
     cycles = sum(found["cycles"])
@@ -121,11 +115,11 @@ def test_wrong_arrays(refused, joint, save, tmp_path, arrays, match):
 
 
 def test_an_index_outside_of_its_table(refused, vectors, tmp_path):
+    line = f"run {vectors}/predictor.tflite --input {tmp_path}/in.npz --output {tmp_path}/out.npz"
     for engine in ("twin", "kernels"):
         np.savez(tmp_path / "in.npz", input0=np.full((1, 1, 1), 1000, np.int32))
         refused(
-            *("run", vectors / "predictor.tflite", "--input", tmp_path / "in.npz"),
-            *("--output", tmp_path / "out.npz", "--engine", engine),
+            f"{line} --engine {engine}",
             match="an index must be 0 to .*, not 1000",
         )
 
@@ -193,12 +187,13 @@ def test_missing_and_misplaced_files(refused, joint, save, tmp_path):
     refused(*joint, tmp_path / "none.npz", "--output", out, match="none.npz: cannot be read: No ")
     refused(*joint, tmp_path, "--output", out, match="cannot be read: Is a directory")
     path = save(input0=pair(), input1=pair())
+    line, none = " ".join(map(str, [*joint, path])), tmp_path / "none"
     refused(
-        *(*joint, path, "--output", tmp_path / "none" / "out.npz"),
+        f"{line} --output {none}/out.npz",
         match="cannot write .*: the folder .*none does not exist",
     )
     refused(
-        *(*joint, path, "--output", out, "--json", tmp_path / "none" / "report.json"),
+        f"{line} --output {out} --json {none}/report.json",
         match="cannot write .*report.json: the folder",
     )
     assert not out.exists()
@@ -208,14 +203,11 @@ def test_wrong_models(refused, vectors, images, tmp_path):
     rest = ("--input", vectors / "joint.npz", "--output", tmp_path / "out.npz")
     refused("run", "commands_rnnt", *rest, match="is a transducer: .* npu transcribe, or run one")
     refused("run", images / "zoo.npu", *rest, match="is a transducer: give it sound")
-    refused(
-        *("run", images / "joint.npu", *rest, "--engine", "kernels"),
-        match="--engine kernels needs the model, not its compiled image",
-    )
-    refused(
-        *("run", images / "joint.npu", *rest, "--chip", "tiny"),
-        match=r"compiled for a chip 'edge' that differs from --chip tiny",
-    )
+    image = ("run", images / "joint.npu", *rest)
+    needs = "--engine kernels needs the model, not its compiled image"
+    refused(*image, "--engine", "kernels", match=needs)
+    differs = "compiled for a chip 'edge' that differs from --chip tiny"
+    refused(*image, "--chip", "tiny", match=differs)
     refused("run", vectors / "conv1d.tflite", *rest, match="operator 1 CONV_2D is not supported")
     refused("run", vectors / "joint.tflite", *rest, "--chip", "vast", match="chip 'vast' is neithe")
 
@@ -224,7 +216,6 @@ def test_as_a_process(vectors, tmp_path):
     args = ["run", vectors / "joint.tflite", "--input", vectors / "joint.npz"]
     done = subprocess.run(
         [sys.executable, "-m", "npu.cli", *args, "--output", tmp_path / "out.npz"],
-        *(),
         capture_output=True,
         text=True,
         check=False,

@@ -11,60 +11,17 @@ import pytest
 import soundfile
 
 from compiler import load_model
+from compiler.reference import search_of, speech_of
 from npu.chip.params import load_params
-from npu.cli._speech import Speech, Twin, kernels_engine, transcribe
-from npu.runtime.image import Image
-from npu.runtime.sessions import TransducerSession
-from npu.speech.phrases import EndRule, PhraseSearch
+from npu.speech.transcribe import transcribe
+from tests.sounds import RATE, joined, word_errors
 
-RATE = 16_000
 TIMES = r"\[\d+\.\d\d - \d+\.\d\d\] "
 
 
 def said(line: str) -> str:
     """A printed phrase without its times."""
     return re.sub(TIMES, "", line)
-
-
-def joined(utterances, gap):
-    """The bundled utterances one after the other, `gap` seconds of zeros behind each."""
-    parts = []
-    for path in sorted(utterances.glob("*.wav")):
-        samples, _ = soundfile.read(path)
-        parts += [samples, np.zeros(int(gap * RATE))]
-    return np.concatenate(parts)
-
-
-def word_errors(found: list[str], wanted: list[str]) -> int:
-    """Words to insert, delete or replace, over the whole sequence."""
-    a, b = " ".join(found).split(), " ".join(wanted).split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a):
-        above, row = row, [i + 1]
-        for j, other in enumerate(b):
-            row.append(min(above[j + 1] + 1, row[j] + 1, above[j] + (word != other)))
-    return row[-1]
-
-
-@pytest.fixture(scope="session")
-def utterances(zoo):
-    return zoo / "commands_rnnt" / "utterances"
-
-
-@pytest.fixture(scope="session")
-def texts(utterances):
-    found = json.loads((utterances / "transcripts.json").read_text(encoding="utf-8"))
-    return {name: entry["tflm"].strip() for name, entry in found.items()}
-
-
-@pytest.fixture
-def wav(tmp_path):
-    def write(samples, name="sound.wav", subtype="FLOAT"):
-        path = tmp_path / name
-        soundfile.write(path, np.asarray(samples), RATE, subtype=subtype)
-        return path
-
-    return write
 
 
 def test_both_engines_and_an_image_hear_the_same(npu, images, utterances, texts, zoo):
@@ -122,9 +79,7 @@ def test_flac_at_another_rate_in_stereo(npu, images, utterances, texts, tmp_path
 @pytest.mark.parametrize("gap", [0, 0.5, 2])
 def test_a_long_recording_gives_all_its_phrases(npu, utterances, texts, wav, gap):
     samples = joined(utterances, gap)
-    ran = npu(
-        *("transcribe", "commands_rnnt", wav(samples), "--engine", "kernels", "--json", "-"),
-    )
+    ran = npu(f"transcribe commands_rnnt {wav(samples)} --engine kernels --json -")
     assert ran.status == 0
     (entry,) = json.loads(ran.out)["files"]
     found = [phrase["text"] for phrase in entry["phrases"]]
@@ -183,41 +138,6 @@ def test_a_phrase_claims_no_more_than_was_understood(npu, utterances, wav):
     assert entry["audio_ms"] > 30_000 and phrase["end"] - phrase["start"] < 15
 
 
-def test_phrases_end_in_noise_that_never_rests(utterances, texts, wav):
-    """Noise of another loudness every 60 ms: no stretch of it is quiet."""
-    samples, rng = joined(utterances, 1), np.random.default_rng(5)
-    levels = 10 ** (rng.uniform(-60, -42, len(samples) // 960 + 1) / 20)
-    noise = rng.normal(0, 1, len(samples)) * np.repeat(levels, 960)[: len(samples)]
-    model = load_model("commands_rnnt")
-    heard = transcribe(Speech.of_model(model), kernels_engine(model), wav(samples + noise))
-    found = [phrase.text for phrase in heard.phrases]
-    assert len(found) == 13
-    # The model is not made for so much noise; without an end, 58 of the 62 words are lost.
-    assert word_errors(found, [texts[name] for name in sorted(texts)]) < 31
-
-
-def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
-    samples = joined(utterances, 0.5)[: 9 * RATE]
-    model, image = load_model("commands_rnnt"), Image.load(images / "zoo.npu")
-    speech = Speech.of_image(image)
-    features = speech.extractor().accept(samples)
-    rule = EndRule.of(speech.seconds_per_call)
-
-    class Starts(TransducerSession):
-        def accept_calls(self, features, calls_per_start=16):
-            return super().accept_calls(features, calls_per_start)
-
-    engines = [kernels_engine(model), Twin(image), Starts(image)]
-    answers = []
-    for engine, size in zip(engines, (1, 7, len(features)), strict=True):
-        search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
-        for at in range(0, len(features), size):
-            search.accept(features[at : at + size])
-        answers.append((search.finish(), search.calls))
-    assert answers[0] == answers[1] == answers[2]
-    assert len(answers[0][0]) == 4 and answers[0][1] < len(features)
-
-
 def test_the_last_word_is_heard_where_the_sound_ends_with_it(npu, utterances, texts, wav):
     """Utterances cut behind the last sample that stands out of their noise."""
     paths, cut_short = [], 0
@@ -232,7 +152,7 @@ def test_the_last_word_is_heard_where_the_sound_ends_with_it(npu, utterances, te
     # Without silence behind them, they are not.
     model = load_model("commands_rnnt")
     for path in paths:
-        heard = transcribe(Speech.of_model(model), kernels_engine(model), path, end_seconds=None)
+        heard = transcribe(speech_of(model), search_of(model), path, end_seconds=None)
         cut_short += heard.text != texts[path.stem]
     assert cut_short >= 8
 
@@ -251,10 +171,8 @@ def test_silence_is_an_option(npu, utterances, wav, refused):
 
 
 def test_too_late_is_no(npu, utterances, chip):
-    ran = npu(
-        *("transcribe", "commands_rnnt", utterances / "test_fl_093.wav", "--json", "-"),
-        *("--chip", chip(clock_mhz=0.3)),
-    )
+    sound, slow = utterances / "test_fl_093.wav", chip(clock_mhz=0.3)
+    ran = npu(f"transcribe commands_rnnt {sound} --json - --chip {slow}")
     assert ran.status == 1 and ran.err.rstrip().endswith("TOO LATE")
     report = json.loads(ran.out)
     assert report["in_time"] is False
@@ -344,13 +262,13 @@ def test_silence_is_no_text(npu, images, wav):
 def test_wrong_models(refused, images, vectors, utterances, zoo, tmp_path):
     sound = utterances / "test_fl_093.wav"
     refused(
-        *("transcribe", images / "zoo.npu", sound, "--engine", "kernels"),
+        f"transcribe {images}/zoo.npu {sound} --engine kernels",
         match="--engine kernels needs the model, not its compiled image; give the transducer's fol",
     )
     for model in (vectors / "joint.tflite", images / "joint.npu"):
         for engine in ("twin", "kernels")[: 1 + (model.suffix == ".tflite")]:
             refused(
-                *("transcribe", model, sound, "--engine", engine),
+                f"transcribe {model} {sound} --engine {engine}",
                 match="joint.tflite is a single graph, not a transducer; run it with npu run",
             )
     refused("transcribe", "none", sound, match="no model 'none'")
@@ -358,6 +276,6 @@ def test_wrong_models(refused, images, vectors, utterances, zoo, tmp_path):
     refused("transcribe", images / "zoo.npu", sound, "--chip", "none", match="neither a preset")
     refused("transcribe", images / "zoo.npu", match="Missing argument 'AUDIO...'")
     refused(
-        *("transcribe", images / "zoo.npu", sound, "--json", tmp_path / "no" / "report.json"),
+        f"transcribe {images}/zoo.npu {sound} --json {tmp_path}/no/report.json",
         match="cannot write .*: the folder .* does not exist",
     )

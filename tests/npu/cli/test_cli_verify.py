@@ -7,14 +7,9 @@ import pytest
 
 from kernels import Interpreter
 from npu.chip import timing
-from npu.chip.trace import Retire
 from npu.cli import verify
-from npu.cli._lockstep import Difference, Lockstep
 from npu.errors import MachineError
 from npu.twin.machine import Machine
-
-FIRST = Retire(0, "ADD", 2, 2, 7)
-SECOND = Retire(1, "HALT", 5, 5, 0)
 
 
 class Stand(Machine):
@@ -54,7 +49,7 @@ def test_equal_engines(npu, layer):
     assert report["calls"] == 4
     assert report["commands"] > 100
     assert report["twin"]["cycles"] == report["rtl"]["cycles"] > 1000
-    assert "fc_relu.tflite on small, 1 lane: kernels = twin = RTL" in ran.err
+    assert "fc_relu.tflite on small (1 lane of 2 threads, 80 MHz): kernels = twin = RTL" in ran.err
     assert f"{report['commands']:,} compared" in ran.err
 
 
@@ -71,7 +66,7 @@ def test_an_image(npu, layer, vectors, small_chip, tmp_path):
     assert npu("compile", *args).status == 0
     ran = npu("verify", tmp_path / "a.npu", "--calls", 1)
     assert ran.status == 0
-    assert "1 lane: twin = RTL" in ran.out
+    assert "80 MHz): twin = RTL" in ran.out
     assert "an image holds nothing for the kernels" in ran.out
 
 
@@ -152,49 +147,3 @@ def test_the_wrong_input(refused, stand, vectors, zoo, tmp_path):
     refused("verify", layer, "--input", recorded, "--calls", 99, match="holds .* calls, not 99")
     missing = tmp_path / "none" / "a.vcd"
     refused("verify", layer, "--waves", missing, match="cannot write .*a.vcd: the folder")
-
-
-class Simulated:
-    simulated_cycles = 100
-
-
-def lockstep(*twin: Retire) -> Lockstep:
-    made = Lockstep()
-    for retire in twin:
-        made.of_twin(retire, None)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("rtl", "cycle", "waves_ps"),
-    [
-        (Retire(1, "HALT", 6, 7, 0), 5, 970),
-        (Retire(1, "HALT", 5, 7, 0), 5, 970),
-        (Retire(1, "HALT", 5, 5, 1), 5, 990),
-        (Retire(2, "HALT", 4, 5, 0), 4, 980),
-    ],
-)
-def test_where_records_part(rtl, cycle, waves_ps):
-    compared = lockstep(FIRST, SECOND)
-    compared.of_rtl(FIRST, Simulated)
-    with pytest.raises(Difference) as found:
-        compared.of_rtl(rtl, Simulated)
-    assert (found.value.pc, found.value.cycle) == (1, cycle)
-    assert (found.value.waves_ps, compared.compared) == (waves_ps, 1)
-
-
-def test_one_side_ends_before_the_other():
-    compared = lockstep(FIRST, SECOND)
-    compared.of_rtl(FIRST, Simulated)
-    with pytest.raises(Difference) as found:
-        compared.stopped(Simulated)
-    assert (found.value.twin, found.value.rtl, found.value.reason) == (SECOND, None, "halted")
-    compared = lockstep(FIRST)
-    compared.of_rtl(FIRST, Simulated)
-    compared.stopped(Simulated)
-    with pytest.raises(Difference) as found:
-        compared.of_rtl(SECOND, Simulated)
-    assert (found.value.twin, found.value.rtl) == (None, SECOND)
-    with pytest.raises(Difference) as found:
-        compared.stopped(Simulated, MachineError("after the end"))
-    assert (found.value.twin, found.value.reason) == (FIRST, "after the end")

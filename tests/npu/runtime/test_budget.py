@@ -2,6 +2,7 @@
 
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,12 +10,12 @@ import pytest
 from compiler import compile_model, load_model
 from npu.analysis.profile import measure
 from npu.chip.isa import COMMAND_BYTES, command, encode
+from npu.chip.limit import Budget
 from npu.chip.params import load_params
 from npu.errors import MachineError
 from npu.runtime.budget import MOST_CYCLES, Budgets
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
-from npu.twin.limit import Budget
 from npu.twin.machine import Machine
 from tests.conftest import ROOT
 
@@ -30,7 +31,7 @@ def image_of(name: str, chip: str = "tiny") -> Image:
 def replaced(image: Image, entry: str, *program: bytes) -> Image:
     """The image with other commands at an entry."""
     raw = bytearray(image.program)
-    at = image.header.entries[entry] * COMMAND_BYTES
+    at = image.header.entry(entry).pc * COMMAND_BYTES
     new = b"".join(program)
     raw[at : at + len(new)] = new
     header = image.header.model_copy(update={"program_crc32": zlib.crc32(bytes(raw))})
@@ -42,7 +43,7 @@ def random_inputs(image: Image, rng: np.random.Generator) -> list[np.ndarray]:
         rng.integers(0, tensor.index_limit or 2, tensor.shape, np.int32)
         if tensor.dtype == "int32"
         else rng.integers(-128, 128, tensor.shape, np.int8)
-        for tensor in image.header.inputs
+        for tensor in image.header.invoke.inputs
     ]
 
 
@@ -72,7 +73,7 @@ def test_the_zoo_fits_its_budget_though_every_call_emits_all_it_may():
 @pytest.mark.parametrize("entry", ["boot", "reset", "invoke"])
 def test_a_program_that_does_not_end_is_stopped(entry):
     image = image_of("joint")
-    here = image.header.entries[entry]
+    here = image.header.entry(entry).pc
     image = replaced(image, entry, encode(command("BEQ", target=here)))
     began = time.perf_counter()
     with pytest.raises(MachineError, match=r"no HALT within [0-9,]+ cycles or [0-9,]+ commands"):
@@ -86,7 +87,7 @@ def test_a_product_is_stopped_inside_its_command(step):
     image = image_of("fc_relu")
     seen = []
     session = GraphSession(image, observer=lambda retire, _: seen.append(retire), step=step)
-    twin, entry = session.machine, image.header.entries["invoke"]
+    twin, entry = session.machine, image.header.invoke.pc
     session.invoke(random_inputs(image, np.random.default_rng(1)))
     needed = session.cycles[0]
     product = next(retire for retire in seen if retire.name == "MATVEC")
@@ -116,8 +117,14 @@ def test_no_header_buys_an_hour():
     """Rows, columns and calls as large as a header may claim."""
     image = image_of("commands_rnnt")
     layers = tuple(
-        layer.model_copy(update={"rows": 2**26, "columns": 2**26, "tiles": 1})
-        for layer in image.header.layers
+        info.model_copy(
+            update={
+                "layer": replace(info.layer, rows=(2**26,)),
+                "columns": 2**26,
+                "tiles": 1,
+            }
+        )
+        for info in image.header.layers
     )
     info = image.header.transducer.model_copy(update={"max_symbols_per_frame": 1024})
     header = image.header.model_copy(update={"layers": layers, "transducer": info})
@@ -137,7 +144,7 @@ def test_the_command_line_stops_and_can_be_told_to_go_on(refused, npu, tmp_path,
     )
     for most in (100_000, 1 << 62):
         assert npu(*args, "--max-cycles", most).status == 0
-    here = image.header.entries["invoke"]
+    here = image.header.invoke.pc
     path.write_bytes(replaced(image, "invoke", encode(command("BEQ", target=here))).to_bytes())
     refused(
         *args, match="no HALT within .* can need; if it is right, raise the limit with --max-cycles"

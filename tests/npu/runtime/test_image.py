@@ -87,10 +87,16 @@ def header_edit(*path, to):
     return change
 
 
+FRAMES = ("entries", 2)
+OUTPUTS = [tensor.model_dump(mode="json") for tensor in PLAIN.header.invoke.outputs]
+LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address": 0}}
+
+MISSING = "each must be there once, and 'boot' and 'reset'"
+
 CHECKS = [
-    (("format",), 2, "damaged header: format: Input should be 1"),
-    (("kind",), "transducer", "entries are"),
-    (("kind",), "other", "damaged header: kind"),
+    (("format",), 1, "an image of format 1, this version reads 2; compile the model again"),
+    (("format",), 3, "damaged header: format: Input should be 2"),
+    (("kind",), "graph", "damaged header: kind: Extra inputs are not permitted"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
     (("memory_bytes",), 1, r"memory_bytes is 1, must be \d+ to 16777216"),
     (("memory_bytes",), 2**31, r"memory_bytes is 2147483648, must be \d+ to 16777216"),
@@ -110,18 +116,35 @@ CHECKS = [
     (("sections",), lambda old: old[:-1], "bytes of the memory image have no section"),
     (("command_layer",), lambda old: old[1:], r"\d+ command layers, \d+ commands"),
     (("command_layers",), [], "a command belongs to a layer that is not listed"),
-    (("entries", "boot"), 10**6, "entry 'boot' is 1000000, the program has"),
-    (("entries", "extra"), 0, "entries are .*'extra'.*, must be"),
+    (("command_layers", 0), "boot", "damaged header: command_layers.0"),
+    (("command_layers", 0, "layout"), -1, "damaged header: command_layers.0.layout"),
+    (("command_layers", 0, "surprise"), 1, "command_layers.0.surprise: Unexpected keyword"),
+    (("layers", 0, "layer", "operator"), 7, "damaged header: layers.0.layer.operator"),
+    (("layers", 0, "layer", "rows"), [], "layers.0.layer: .*a matrix must have 1 to"),
+    (("layers", 0, "layer", "rows"), [1, 0], "damaged header: layers.0.layer.rows.1"),
+    (("layers", 0, "layer", "rows"), [2**26, 1], "layers.0.layer: .*, not 67108865"),
+    (("entries", 0, "pc"), 10**6, "entry 'boot' is 1000000, the program has"),
+    (("entries", 0, "pc"), -1, "damaged header: entries.0.pc"),
+    (("entries", 1, "name"), "boot", r"entries are \['boot', 'boot', 'invoke'\], each must be"),
+    (("entries", 1, "name"), "other", MISSING),
+    (("entries", 0, "name"), "other", MISSING),
+    (("entries", 1), lambda old: old | {"inputs": OUTPUTS}, "'reset' exchanges tensors"),
+    (("entries", 2, "loop"), {"calls": 1, "tokens_address": 0}, "loops over one input, without"),
+    (("entries", 2), lambda old: old | LOOP, "kind 'graph' with the loop of a transducer"),
     (("transducer",), {}, "damaged header: transducer"),
-    (("inputs", 0, "shape"), [1, 1], "tensor .*: its rows do not hold its shape"),
-    (("inputs", 0, "shape"), [2**26] * 7 + [1], "its rows do not hold its shape"),
-    (("inputs", 0, "shape"), [1] * 100, "damaged header: inputs.0.shape"),
-    (("inputs", 0, "stride"), 1, "its rows do not hold its shape"),
-    (("inputs", 0, "address"), 0, "tensor .* lies outside the exchange area"),
-    (("outputs", 0, "address"), 2**31, "tensor .* lies outside the exchange area"),
-    (("outputs", 0, "dtype"), "float32", "damaged header: outputs.0.dtype"),
-    (("outputs", 0, "scale"), float("inf"), "damaged header: outputs.0.scale"),
-    (("outputs", 0, "scale"), 1e308, "damaged header: outputs.0.scale"),
+    (("entries", 2, "inputs", 0, "shape"), [1, 1], "tensor .*: its rows do not hold its shape"),
+    (("entries", 2, "inputs", 0, "shape"), [2**26] * 7 + [1], "its rows do not hold its shape"),
+    (("entries", 2, "inputs", 0, "shape"), [1] * 100, "damaged header: entries.2.inputs.0.shape"),
+    (("entries", 2, "inputs", 0, "stride"), 1, "its rows do not hold its shape"),
+    (("entries", 2, "inputs", 0, "address"), 0, "tensor .* lies outside the exchange area"),
+    (("entries", 2, "outputs", 0, "address"), 2**31, "tensor .* lies outside the exchange area"),
+    (("entries", 2, "outputs", 0, "dtype"), "float32", "damaged header: entries.2.outputs.0.dtype"),
+    (
+        ("entries", 2, "outputs", 0, "scale"),
+        float("inf"),
+        "header: entries.2.outputs.0.scale",
+    ),
+    (("entries", 2, "outputs", 0, "scale"), 1e308, "damaged header: entries.2.outputs.0.scale"),
     (("layers", 0, "entropy_bits"), 1e308, "damaged header: layers.0.entropy_bits"),
     (("probes",), [{"name": "p", "pc": 0, "sram": 8190, "n": 3}], "probe 'p' lies outside SRAM"),
 ]
@@ -136,12 +159,20 @@ def test_every_header_check(path, to, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (header_edit("transducer", "features", "shape", to=[3, 1, 80]), "shape"),
-        (header_edit("transducer", "features", "dtype", to="int32"), "shape|int8"),
-        (header_edit("transducer", "calls", to=2**26), "outside the exchange area"),
-        (header_edit("transducer", "tokens_address", to=0), "'tokens' lies outside the exchange"),
-        (header_edit("kind", to="graph"), "entries are"),
-        (header_edit("transducer", to=None), "kind 'transducer' with the other kind's header"),
+        (header_edit(*FRAMES, "inputs", 0, "shape", to=[2, 1, 120]), "must be int8 of shape .1, "),
+        (header_edit(*FRAMES, "inputs", 0, "dtype", to="int32"), "shape|int8"),
+        (header_edit(*FRAMES, "inputs", to=[]), "'frames' loops over one input"),
+        (header_edit(*FRAMES, "inputs", to=lambda old: old * 2), "'frames' loops over one input"),
+        (header_edit(*FRAMES, "outputs", to=OUTPUTS), "'frames' loops over one input, without out"),
+        (header_edit(*FRAMES, "loop", "calls", to=2**26), "outside the exchange area"),
+        (header_edit(*FRAMES, "loop", "calls", to=0), "damaged header: entries.2.loop.calls"),
+        (header_edit(*FRAMES, "loop", "tokens_address", to=0), "'tokens' lies outside the exchan"),
+        (header_edit("transducer", "hears", to="boot"), "features go to 'boot', which is no entry"),
+        (header_edit("transducer", "hears", to="x"), "features go to 'x', which is no entry"),
+        (header_edit("transducer", "blank", to=28), "blank is symbol 28 of 28"),
+        (header_edit("transducer", "start", to=28), "start is symbol 28 of 28"),
+        (header_edit("transducer", "tokens", to=[]), "blank is symbol 0 of 0"),
+        (header_edit("transducer", to=None), "kind 'graph' with the loop of a transducer"),
     ],
 )
 def test_every_transducer_check(change, message):
@@ -184,13 +215,13 @@ def use(raw, step=False):
         image = Image.from_bytes(raw)
         if image.header.kind == "transducer":
             session = TransducerSession(image, step=step)
-            shape = session.info.features.shape
+            shape = session.features.shape
             if np.prod(shape) > 10**6:
                 return "run"
             session.accept(np.full((2, *shape[1:]), 3, np.int8))
         else:
             session = GraphSession(image, step=step)
-            inputs = [np.ones(t.shape, t.dtype) for t in image.header.inputs]
+            inputs = [np.ones(t.shape, t.dtype) for t in image.header.invoke.inputs]
             for _ in range(2):
                 session.invoke(inputs)
     except (ImageError, MachineError, InputError) as error:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
-from kernels import GreedySearch
+from kernels import Transducer
 from npu.chip.params import load_params, params_from_dict
 from npu.errors import InputError, MachineError
+from npu.model.recording import Recording
 from npu.runtime.image import Image
-from npu.runtime.sessions import GraphSession, Recording, TransducerSession
+from npu.runtime.sessions import GraphSession, TransducerSession
+from npu.speech.search import GreedySearch, SearchRules
 from tests.conftest import ROOT
 from tests.random_graphs import random_chip
 
@@ -34,7 +36,7 @@ CHIPS["odd"] = params_from_dict(
 def test_recorded_vectors(name, chip):
     recorded = np.load(VECTORS / f"{name}.npz")
     session = GraphSession(compile_model(load_model(VECTORS / f"{name}.tflite"), CHIPS[chip]))
-    inputs = [recorded[f"input{i}"] for i in range(len(session.image.header.inputs))]
+    inputs = [recorded[f"input{i}"] for i in range(len(session.image.header.invoke.inputs))]
     found = np.stack([session.invoke(call)[0] for call in zip(*inputs, strict=True)])
     assert found.dtype == recorded["output"].dtype
     np.testing.assert_array_equal(found, recorded["output"])
@@ -58,8 +60,8 @@ def test_utilisation_of_a_wide_layer():
     session = GraphSession(compile_model(load_model(VECTORS / "fc_wide.tflite"), CHIPS["edge"]))
     session.invoke([np.load(VECTORS / "fc_wide.npz")["input0"][0]])
     counters = session.machine.counters
-    assert counters.macs / (counters.busy["matvec"] * 16) >= 0.97
-    assert counters.busy["matvec"] <= 21_200
+    assert counters.macs / (counters.matvec_cycles * 16) >= 0.97
+    assert counters.matvec_cycles <= 21_200
 
 
 # --- the transducer -----------------------------------------------------------------------------
@@ -68,6 +70,7 @@ def speech(chip):
 
 
 SPEECH = speech("edge")
+CALLS = SPEECH.header.entry("frames").loop.calls
 
 
 def transcribe(image, name, **options):
@@ -105,7 +108,7 @@ def test_chunks_give_the_same():
     recorded = np.load(UTTERANCES / f"{NAMES[4]}.npz")
     expected = recorded["tokens"].tolist()
     calls = len(recorded["features"])
-    for per_start in (1, 2, 7, SPEECH.header.transducer.calls):
+    for per_start in (1, 2, 7, CALLS):
         session = transcribe(SPEECH, NAMES[4], calls_per_start=per_start)
         assert len(session.cycles) == -(-calls // per_start)
     session = TransducerSession(SPEECH)
@@ -123,10 +126,10 @@ def test_every_symbol_knows_its_call():
     recorded = np.load(UTTERANCES / f"{NAMES[4]}.npz")
     model = load_model("commands_rnnt")
     graphs = (model.graphs[role] for role in ("encoder", "decoder", "joiner"))
-    kernels = GreedySearch(*graphs, max_symbols_per_frame=6)
+    kernels = GreedySearch(Transducer(*graphs), SearchRules(0, 0, 6))
     wanted = kernels.accept_calls(recorded["features"])
     assert any(len(symbols) > 1 for symbols in wanted)
-    for per_start in (1, 5, SPEECH.header.transducer.calls):
+    for per_start in (1, 5, CALLS):
         session = TransducerSession(SPEECH)
         assert session.accept_calls(recorded["features"], per_start) == wanted
 
@@ -152,7 +155,7 @@ def test_starting_less_often_costs_no_more():
 # --- what does not fit --------------------------------------------------------------------------
 def test_wrong_inputs_of_a_graph():
     session = GraphSession(compile_model(load_model(VECTORS / "predictor.tflite"), CHIPS["tiny"]))
-    (tensor,) = session.image.header.inputs
+    (tensor,) = session.image.header.invoke.inputs
     good = np.zeros(tensor.shape, np.int32)
     before = len(session.cycles)
     limit = tensor.index_limit
@@ -172,7 +175,7 @@ def test_wrong_inputs_of_a_graph():
 
 def test_wrong_inputs_of_a_transducer():
     session = TransducerSession(SPEECH)
-    shape = session.info.features.shape
+    shape = session.features.shape
     for features in (
         np.zeros((2, *shape[1:]), np.int16),
         np.zeros((2, *shape[1:-1], shape[-1] + 1), np.int8),
@@ -180,8 +183,8 @@ def test_wrong_inputs_of_a_transducer():
     ):
         with pytest.raises(InputError, match=r"features must be int8 \(calls, "):
             session.accept(features)
-    for n in (0, -1, session.info.calls + 1):
-        with pytest.raises(InputError, match=f"calls_per_start must be 1 to {session.info.calls}"):
+    for n in (0, -1, session.calls + 1):
+        with pytest.raises(InputError, match=f"calls_per_start must be 1 to {session.calls}"):
             session.accept(np.zeros((1, *shape[1:]), np.int8), calls_per_start=n)
     assert session.accept(np.zeros((0, *shape[1:]), np.int8)) == []
 

@@ -1,6 +1,6 @@
 """A slow model of lanes and requantiser: strings of bits, queues, one cycle after the other.
 
-Written from the docstrings of `npu.twin.lane` and `npu.chip.weight_format`, sharing only named
+Written from the docstrings of `npu.chip.lanes` and `npu.chip.weight_format`, sharing only named
 latencies.
 """
 

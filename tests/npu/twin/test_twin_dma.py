@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.chip import timing
+from npu.chip.counters import Counters
+from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.chip.params import load_params
 from npu.errors import MachineError
 from npu.twin import dma
-from npu.twin.dma import Dma, read_cycles, write_cycles
-from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
+from npu.twin.dma import BusTiming, Dma, Place, read_cycles, write_cycles
 from tests.npu.twin import naive_axi
 
 ALWAYS = np.ones(1, np.bool_)
@@ -32,9 +33,9 @@ transfers = st.tuples(
 @given(transfers, st.integers(1, 5), st.integers(1, 30), st.integers(1, 4), patterns, patterns)
 def test_reads(transfer, outstanding, latency, gap, ar, r):
     start, word, beats, width, longest = transfer
-    timings = (start, word * width, beats, width, longest, outstanding, latency, gap, ar, r)
-    expected, most = naive_axi.read(*timings)
-    assert read_cycles(*timings) == expected
+    timings = (width, longest, outstanding, latency, gap)
+    expected, most = naive_axi.read(start, word * width, beats, *timings, ar, r)
+    assert read_cycles(start, word * width, beats, BusTiming(*timings), ar, r) == expected
     assert most <= outstanding
 
 
@@ -42,14 +43,17 @@ def test_reads(transfer, outstanding, latency, gap, ar, r):
 @given(transfers, st.integers(1, 30), st.integers(1, 4), patterns, patterns, patterns)
 def test_writes(order, transfer, latency, gap, aw, w, b):
     start, word, beats, width, longest = transfer
-    timings = (start, word * width, beats, width, longest, latency, gap, aw, w, b)
+    timings = (width, longest, latency, gap)
     in_words = order.name.lower().replace("_", " ")
-    assert write_cycles(*timings, int(order)) == naive_axi.write(*timings, in_words)
+    expected = naive_axi.write(start, word * width, beats, *timings, aw, w, b, in_words)
+    bus = BusTiming(width, longest, 1, latency, gap)
+    assert write_cycles(start, word * width, beats, bus, aw, w, b, int(order)) == expected
 
 
 def test_a_store_is_as_long_as_its_beats_and_its_latency():
     def store(order: WriteOrder) -> int:
-        return write_cycles(0, 0, 10, 8, 64, 20, 1, ALWAYS, ALWAYS, ALWAYS, int(order))
+        bus = BusTiming(8, 64, 4, 20, 1)
+        return write_cycles(0, 0, 10, bus, ALWAYS, ALWAYS, ALWAYS, int(order))
 
     assert store(WriteOrder.EITHER) == 9 + 20
     # The address a cycle before the first beat, or behind the last; or both a cycle late.
@@ -72,32 +76,35 @@ def test_bursts_never_cross_4_kib(transfer):
 def test_a_long_read_moves_a_beat_per_cycle():
     beats, latency = 4000, 60
     for width, longest in ((8, 64), (16, 64), (32, 256)):
-        end = read_cycles(0, 0, beats, width, longest, 4, latency, 1, ALWAYS, ALWAYS)
+        bus = BusTiming(width, longest, 4, latency, 1)
+        end = read_cycles(0, 0, beats, bus, ALWAYS, ALWAYS)
         assert end == latency + beats - 1
-    assert read_cycles(0, 0, beats, 16, 64, 4, 5, 3, ALWAYS, ALWAYS) == 5 + 3 * (beats - 1)
+    slow = BusTiming(16, 64, 4, 5, 3)
+    assert read_cycles(0, 0, beats, slow, ALWAYS, ALWAYS) == 5 + 3 * (beats - 1)
     # One burst at a time pays the latency for each.
     bursts = -(-beats // 64)
-    single = read_cycles(0, 0, beats, 16, 64, 1, latency, 1, ALWAYS, ALWAYS)
+    single = read_cycles(0, 0, beats, BusTiming(16, 64, 1, latency, 1), ALWAYS, ALWAYS)
     assert single == beats - 1 + latency * bursts
 
 
-def engine(**changes):
+def engine(counters=None, **changes):
     values = load_params("tiny").model_dump() | changes
     params = type(load_params("tiny"))(**values)
-    return Dma(params, ExternalMemory(params, 1 << 16))
+    return Dma(params, ExternalMemory(params, 1 << 16), counters or Counters())
 
 
 def test_transfers_follow_each_other_in_order():
-    queue = engine()
-    first = queue.read(100, 0, 10, tag=1, space="bank", first=0, end=5)
+    counters = Counters()
+    queue = engine(counters)
+    first = queue.read(100, 0, 10, tag=1, place=Place("bank", 0, 5))
     last_beat = naive_axi.read(102, 0, 10, 8, 64, 4, 20, 1, ALWAYS, ALWAYS)[0]
     assert timing.DMA_START == 2
     assert (first.start, first.done) == (100, last_beat + timing.DMA_DONE)
     second = queue.write(101, 64, 3)
     assert second.start == first.done + 1
     assert second.tag is None
-    assert (queue.bytes_read, queue.bytes_written) == (80, 24)
-    assert queue.busy_cycles == second.done - first.start + 1
+    assert (counters.bytes_read, counters.bytes_written) == (80, 24)
+    assert counters.transfer_cycles == second.done - first.start + 1
 
 
 def test_the_queue_is_full():
@@ -126,7 +133,7 @@ def test_waiting_by_tag():
 
 def test_pending_transfers_are_found_by_place():
     queue = engine()
-    transfer = queue.read(0, 0, 10, tag=0, space="bank", first=10, end=20)
+    transfer = queue.read(0, 0, 10, tag=0, place=Place("bank", 10, 20))
     for space, first, end, found in (
         ("bank", 0, 10, False),
         ("bank", 20, 30, False),
@@ -135,8 +142,8 @@ def test_pending_transfers_are_found_by_place():
         ("bank", 19, 40, True),
         ("bank", 12, 13, True),
     ):
-        assert queue.pending(transfer.done, space, first, end) is found
-    assert not queue.pending(transfer.done + 1, "bank", 10, 20)
+        assert queue.pending(transfer.done, Place(space, first, end)) is found
+    assert not queue.pending(transfer.done + 1, Place("bank", 10, 20))
 
 
 # --- memory -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from npu.chip.status import Status
 from npu.chip.tile import least_front
 from npu.errors import ImageError, MachineError
 from npu.twin import machine as machine_module
+from npu.twin.dma import Place
 from npu.twin.machine import Machine
 from tests.naive import wrap
 from tests.npu.twin.programs import chip, failure, machine, put
@@ -232,7 +233,7 @@ def test_loads_and_stores_move_bytes():
     np.testing.assert_array_equal(made.sram[64:96], values[16:48])
     np.testing.assert_array_equal(made.memory.data[0x2010:0x2020], values[24:40])
     np.testing.assert_array_equal(made.param[128:144], values[:16])
-    assert (made.dma.bytes_read, made.dma.bytes_written) == (48, 16)
+    assert (made.counters.bytes_read, made.counters.bytes_written) == (48, 16)
 
 
 @given(INT32)
@@ -269,7 +270,7 @@ def test_a_full_queue_stalls_and_wait_waits():
     # Only tag 1 is waited for, and it is done by now.
     assert wait.end == wait.start
     assert halt.start == wait.end + 1 + OVERHEAD
-    assert made.counters.busy["wait"] == (c.end - c.start) + (d.end - d.start)
+    assert made.counters.wait_cycles == (c.end - c.start) + (d.end - d.start)
     made = machine(*loads[:2], command("WAIT", tags=0b0010))
     records = retired(made)
     assert records[2].end == records[0].end + 2 * one
@@ -287,7 +288,7 @@ def test_a_tile_is_dealt_to_the_banks():
     put(made.memory.data, 0, image)
     made.run(0)
     (transfer,) = made.dma.transfers
-    assert (transfer.space, transfer.first, transfer.end) == ("bank", 3, 8)
+    assert transfer.place == Place("bank", 3, 8)
     assert made.banks[:, :6].sum() == 0
     assert made.banks[:, 6:17].tolist() == [
         [1 << 20 | 64, lane << 20, 0, (lane + 1) << 20, *words, *[0] * (7 - len(words))]
@@ -323,8 +324,12 @@ def test_a_failed_transfer_stops_the_chip_in_the_next_fetch():
 @pytest.mark.parametrize(
     "wait",
     [
-        *(command("WAIT", tags=8), command("LOAD", beats=1), command("LOAD_REG", rd=2)),
-        *(command("STORE", beats=1), command("LOAD_PARAM", ext=0, param=512, beats=1), ADD),
+        command("WAIT", tags=8),
+        command("LOAD", beats=1),
+        command("LOAD_REG", rd=2),
+        command("STORE", beats=1),
+        command("LOAD_PARAM", ext=0, param=512, beats=1),
+        ADD,
     ],
     ids=str,
 )

@@ -1,14 +1,14 @@
 """Matrix-vector commands: remembered as stepped in every bit and cycle, whatever is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
-from compiler.ir import Matrix
-from compiler.tiles import pack_matrix
+from compiler.lowering.ir import Matrix
+from compiler.passes.tiles import pack_matrix
 from npu.chip import timing
 from npu.chip.isa import command
 from npu.chip.params import load_params
@@ -24,8 +24,9 @@ from npu.chip.weight_format import (
     directory_words,
 )
 from npu.errors import MachineError
+from npu.model.layer import Layer
 from npu.runtime.sessions import GraphSession, TransducerSession
-from npu.twin import matvec
+from npu.twin import matvec, products
 from tests.conftest import ROOT
 from tests.npu.twin.programs import chip, failure, machine, put
 
@@ -49,8 +50,13 @@ class Product:
         rows, columns = self.weights.shape
         n = rows if self.per_row else 1
         matrix = Matrix(
-            *("test", self.weights, rng.integers(-1000, 1000, rows), rng.permutation(rows)),
-            *(np.resize(rng.integers(2**30, 2**31, n), rows), np.full(rows, -8), columns),
+            Layer("main", "test", rows=(rows,)),
+            self.weights,
+            bias=rng.integers(-1000, 1000, rows),
+            destination=rng.permutation(rows),
+            multipliers=np.resize(rng.integers(2**30, 2**31, n), rows),
+            shifts=np.full(rows, -8),
+            columns_used=columns,
         )
         self.inside = 0  # bus words from the tile's place to the sections
         self.packed = pack_matrix(matrix, chip(), 512, 4096)
@@ -62,20 +68,23 @@ class Product:
 
     def load(self, tag=0):
         """Into banks and parameter memory."""
-        tile = self.at + len(self.constants)
+        tile, beats = self.at + len(self.constants), len(self.tile.image) // 8
         return [
             command("LOAD_PARAM", ext=self.at, param=self.param, beats=128, tag=tag),
-            command(
-                *("LOAD_BANK",),
-                **{"ext": tile, "bank": self.bank, "beats": len(self.tile.image) // 8, "tag": tag},
-            ),
+            command("LOAD_BANK", ext=tile, bank=self.bank, beats=beats, tag=tag),
         ]
 
     def multiply(self, **changes):
         values = {
-            **{"dst": DST, "columns": self.weights.shape[1], "a": 0},
+            "dst": DST,
+            "columns": self.weights.shape[1],
+            "a": 0,
             "bank": self.bank + self.inside,
-            **{"block": self.param, "rows": self.rows, "lo": -128, "hi": 127, "a_zero": 3},
+            "block": self.param,
+            "rows": self.rows,
+            "lo": -128,
+            "hi": 127,
+            "a_zero": 3,
         }
         return command("MATVEC", **(values | changes))
 
@@ -124,8 +133,8 @@ def assert_remembered_as_stepped(products, commands, **options):
 
 def counted_steps(monkeypatch):
     """A list that grows with every run of the lanes."""
-    real, calls = matvec.lane.step, []
-    monkeypatch.setattr(matvec.lane, "step", lambda *args: calls.append(1) or real(*args))
+    real, calls = matvec.plan, []
+    monkeypatch.setattr(matvec, "plan", lambda *args: calls.append(1) or real(*args))
     return calls
 
 
@@ -135,7 +144,7 @@ def counted_steps(monkeypatch):
 def test_models_remembered_as_stepped(name, chip_name):
     image = compile_model(load_model(VECTORS / f"{name}.tflite"), load_params(chip_name))
     recorded = np.load(VECTORS / f"{name}.npz")
-    inputs = [recorded[f"input{i}"] for i in range(len(image.header.inputs))]
+    inputs = [recorded[f"input{i}"] for i in range(len(image.header.invoke.inputs))]
     traces = []
     for step in (False, True):
         records = []
@@ -236,7 +245,7 @@ def test_what_is_too_large_to_remember_is_stepped(monkeypatch):
     product = Product(sparse(1))
     commands = [*product.load(), WAIT, product.multiply()]
     expected = trace([product], commands, True)
-    monkeypatch.setattr(matvec, "MAX_PLANNED_WEIGHTS", 30 * 40 - 1)
+    monkeypatch.setattr(products, "MAX_PLANNED_WEIGHTS", 30 * 40 - 1)
     calls = counted_steps(monkeypatch)
     assert trace([product], commands, False) == expected
     assert len(calls) == 3
@@ -246,8 +255,10 @@ def test_another_destination_with_the_same_weights():
     product = Product(sparse(1))
     end = chip().sram_bytes
     commands = [
-        *(*product.load(), WAIT),
-        *(product.multiply(), product.multiply(dst=DST + 64, dst_type=1, hi=32767, lo=-32768)),
+        *product.load(),
+        WAIT,
+        product.multiply(),
+        product.multiply(dst=DST + 64, dst_type=1, hi=32767, lo=-32768),
         product.multiply(dst=end - 32),
     ]
     assert_remembered_as_stepped([product], commands)
@@ -264,9 +275,18 @@ def test_another_destination_with_the_same_weights():
 @pytest.mark.parametrize(
     "fields",
     [
-        *({"a": 4}, {"a": 8192}, {"a": 8184}, {"a": 2**24 - 8}),
-        *({"dst": DST + 1, "dst_type": 1}, {"dst": 8193}, {"dst": 8192}),
-        *({"columns": 0}, {"columns": 1025}, {"rows": 4}, {"bank": 511}, {"block": 4}),
+        {"a": 4},
+        {"a": 8192},
+        {"a": 8184},
+        {"a": 2**24 - 8},
+        {"dst": DST + 1, "dst_type": 1},
+        {"dst": 8193},
+        {"dst": 8192},
+        {"columns": 0},
+        {"columns": 1025},
+        {"rows": 4},
+        {"bank": 511},
+        {"block": 4},
     ],
     ids=str,
 )
@@ -296,10 +316,8 @@ def edited(product, change):
         change(lane, section)
     image = pack_tile([np.concatenate([opening, section]) for section in sections], 2, 2)
     product.inside = len(opening) // 2
-    product.tile = type(product.tile)(
-        *(product.tile.packed, image, product.tile.records),
-        product.tile.bank_words + product.inside,
-    )
+    words = product.tile.bank_words + product.inside
+    product.tile = replace(product.tile, image=image, bank_words=words)
     return product
 
 
@@ -449,14 +467,14 @@ def test_cycles_are_the_sum_of_the_parts(rows, columns, per_row):
         timing.prime(p.threads),
     )
     counters = made.counters
-    assert record.end - record.start + 1 == counters.busy["matvec"]
-    assert counters.busy["matvec"] == (
-        timing.MATVEC_START + load + counters.matvec_run_cycles + timing.MATVEC_END
+    assert record.end - record.start + 1 == counters.matvec_cycles
+    assert counters.matvec_cycles == (
+        timing.MATVEC_START + load + made.events.matvec_run_cycles + timing.MATVEC_END
     )
     assert counters.symbols >= counters.macs == np.count_nonzero(product.weights)
     record_bytes = rows * (16 if per_row else 8)
-    assert counters.param_bytes == len(product.packed.block) + record_bytes
-    assert counters.sram_bytes == p.align(columns) + rows
+    assert made.events.param_bytes == len(product.packed.block) + record_bytes
+    assert made.events.sram_bytes == p.align(columns) + rows
 
 
 def test_a_look_up_table_does_not_disturb():

@@ -54,7 +54,7 @@ def run(name, a, b=None, types=("int8", "int8", "int8"), **values):
     groups = -(-len(a) // made.params.vector_elements)
     assert cycles == 2 * OVERHEAD + timing.vector(name, groups) + timing.SCALAR
     assert retired[0].end - retired[0].start + 1 == timing.vector(name, groups)
-    assert made.counters.vector_elements == len(a)
+    assert made.events.vector_elements == len(a)
     if name == "VARGMAX":
         np.testing.assert_array_equal(made.sram, before)
         return made
@@ -89,7 +89,11 @@ def test_add(operands, v, bounds):
     expected = [
         naive.requantize(
             scaled(x, "a") + scaled(y, "b"),
-            *(v["multiplier"], v["shift"], v["dst_zero"], v["lo"], v["hi"]),
+            v["multiplier"],
+            v["shift"],
+            v["dst_zero"],
+            v["lo"],
+            v["hi"],
         )
         for x, y in operands
     ]
@@ -110,7 +114,11 @@ def test_multiply(kinds, data):
     expected = [
         naive.requantize(
             (x - v["a_zero"]) * (y - v["b_zero"]),
-            *(v["multiplier"], v["shift"], v["dst_zero"], lo, hi),
+            v["multiplier"],
+            v["shift"],
+            v["dst_zero"],
+            lo,
+            hi,
         )
         for x, y in operands
     ]
@@ -241,12 +249,12 @@ def test_in_place_is_allowed():
 def test_every_vector_opcode_has_types():
     for name, opcode in OPCODES.items():
         if opcode.unit == "vector" and name != "TABLE":
-            a, b, dst = vector.operand_types(command(name))
+            a, b, dst = command(name).operand_types
             assert (a is None) == ("a" not in FIELDS[name])
             assert (b is None) == ("b" not in FIELDS[name])
             assert (dst is None) == ("dst" not in FIELDS[name])
             if "dst_type" in FIELDS[name]:
-                assert vector.operand_types(command(name, dst_type=1))[2] is ElementType.INT16
+                assert command(name, dst_type=1).operand_types[2] is ElementType.INT16
     with pytest.raises(ValueError, match="MATVEC is no vector command"):
         empty = np.zeros(0, np.int8)
         vector.bind(command("MATVEC"), empty, empty, empty, empty)

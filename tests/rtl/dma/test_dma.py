@@ -8,11 +8,12 @@ import pytest
 from amaranth.sim import Simulator
 
 from compiler.codec.tile import pack_tile
+from npu.chip.counters import Counters
+from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, directory_words
 from npu.twin.dma import Dma as TwinDma
-from npu.twin.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.twin.tile import deal
 from rtl.dma.dma import Dma
 from rtl.shared.interfaces import KINDS, bank_bus_words
@@ -238,7 +239,7 @@ class Model:
     def __post_init__(self) -> None:
         p = self.params
         memory = ExternalMemory(p, len(self.data), self.bench.schedule)
-        self.dma = TwinDma(p, memory)
+        self.dma = TwinDma(p, memory, Counters())
         self.banks = np.zeros((p.lanes, p.bank_bytes), np.uint8)
         self.param = np.zeros(p.param_bytes, np.uint8)
         self.sram = np.zeros(p.sram_bytes, np.uint8)

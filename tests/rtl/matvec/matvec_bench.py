@@ -1,7 +1,6 @@
 """Cases for the matrix-vector unit, and a bench that runs one on unit and twin side by side."""
 
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import numpy as np
 from amaranth.hdl import Module
@@ -12,13 +11,14 @@ from amaranth.sim import Simulator
 from compiler.codec import choose_sets
 from compiler.codec.arrange import Arrangement
 from compiler.codec.deal import deal
-from compiler.ir import Matrix
-from compiler.tiles import pack_matrix
+from compiler.lowering.ir import Matrix
+from compiler.passes.tiles import pack_matrix
 from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
+from npu.model.layer import Layer
+from npu.twin import matvec
 from npu.twin import tile as twin_tile
-from npu.twin.matvec import MatVec as Twin
 from rtl.matvec.matvec import MatVec
 from rtl.shared import interfaces
 
@@ -68,7 +68,7 @@ def make_case(
     pick = rng.integers(0, scales, rows)
     pick[: min(scales, rows)] = np.arange(min(scales, rows))
     matrix = Matrix(
-        "m",
+        Layer("main", "m", rows=(rows,)),
         weights,
         rng.integers(-(2**31) // 64, 2**31 // 64, rows),
         rng.permutation(rows),
@@ -83,8 +83,7 @@ def make_case(
         codes = tables or choose_sets([(weights, dealt)], params.lanes, sets)
         return Arrangement((weights,), (dealt,), tuple(codes), params)
 
-    with patch("compiler.tiles.arrange", arranged):
-        packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2)
+    packed = pack_matrix(matrix, params, bus_words, params.param_bytes // 2, arranged)
     (tile,) = packed.tiles
     banks = rng.integers(0, 1 << 32, (params.lanes, params.bank_words), np.uint32)
     words = banks.reshape(params.lanes, -1, params.bus_bytes // 4)
@@ -114,11 +113,13 @@ def make_case(
 
 
 def run_twin(case):
-    """(Work, SRAM afterwards)."""
-    twin, sram = Twin(case.params), case.sram.copy()
-    reads = twin.reads(case.cmd, case.banks, case.param)
-    work, _, _ = twin.step(case.cmd, reads, case.banks, case.param, sram)
-    return work, sram
+    """(Work, MACs gated, SRAM afterwards)."""
+    sram = case.sram.copy()
+    reads = matvec.reads(case.cmd, case.params, case.banks, case.param)
+    room = matvec.Room(len(matvec.target(case.cmd, sram)))
+    plan = matvec.plan(case.cmd, case.params, reads, case.banks, case.param, room)
+    product = matvec.bind(case.cmd, plan, sram)
+    return plan.work, product.run(), sram
 
 
 @dataclass
@@ -234,13 +235,13 @@ class Bench:
 
 def check(case, outcome):
     """The unit equals the twin: cycles, counters, every byte of SRAM, the last write's cycle."""
-    work, sram = run_twin(case)
+    work, gated, sram = run_twin(case)
     assert outcome.status == 0
     assert outcome.cycles == work.cycles
     assert outcome.counted == {
         "symbols": work.symbols,
         "macs": work.macs,
-        "gated": work.gated,
+        "gated": gated,
         "stalled": work.stalled,
     }
     assert np.array_equal(outcome.sram, sram)

@@ -279,13 +279,13 @@ def test_random_programs_equal_the_twin(seed):
     assert outcome.registers == machine.registers
     assert outcome.error == Status.OK
     np.testing.assert_array_equal(bench.external, machine.memory.data)
-    busy = machine.counters.busy
+    counted = machine.counters
     assert outcome.counts == {
-        "fetching": busy["sequencer"],
+        "fetching": counted.sequencer_cycles,
         "matvec_busy": 0,
-        "vector_busy": busy["vector"],
-        "waiting": busy["wait"],
-        "transfer_busy": busy["dma"],
+        "vector_busy": counted.vector_cycles,
+        "waiting": counted.wait_cycles,
+        "transfer_busy": counted.dma_cycles,
     }
 
 

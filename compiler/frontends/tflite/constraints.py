@@ -1,0 +1,119 @@
+"""Constraints of many operators: which of their forms run.
+
+A constraint's docstring is its line in the README, and its words in errors.
+"""
+
+from tflite.TensorType import TensorType
+
+from compiler.frontends.tflite.schema import ACTIVATIONS, DTYPES
+from compiler.frontends.tflite.site import Site
+
+
+def not_compressed(site: Site) -> bool:
+    """tensors are not stored in TFLite's own sparse format"""
+    return not any(t.is_sparse for t in site.present())
+
+
+def integer_types(site: Site) -> bool:
+    """tensors are int8, int16 or int32"""
+    return all(t.type in DTYPES for t in site.present())
+
+
+def one_output(site: Site) -> bool:
+    """there is one output"""
+    return len(site.outputs) == 1 and site.outputs[0] >= 0
+
+
+def one_input(site: Site) -> bool:
+    """there is one input"""
+    return len(site.inputs) == 1 and site.given(0)
+
+
+def two_inputs(site: Site) -> bool:
+    """there are two inputs"""
+    return len(site.inputs) == 2 and site.given(0, 1)
+
+
+def input_with_shape(site: Site) -> bool:
+    """there is one input, and possibly a tensor of the new shape"""
+    return len(site.inputs) in (1, 2) and site.given(0)
+
+
+def input_weights_bias(site: Site) -> bool:
+    """there are an input, weights, and possibly a bias"""
+    return len(site.inputs) in (2, 3) and site.given(0, 1)
+
+
+def int8_data(site: Site) -> bool:
+    """inputs and outputs are int8"""
+    return all(t.type == TensorType.INT8 for t in site.present())
+
+
+def int8_data_and_weights(site: Site) -> bool:
+    """input, weights and output are int8, the bias int32"""
+    *data, output = (site.input(0), site.input(1), site.tensors[site.outputs[0]])
+    bias = site.input(2).type if site.given(2) else TensorType.INT32
+    return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
+
+
+def constant_weights(site: Site) -> bool:
+    """weights and bias are constant"""
+    return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
+
+
+def plain_weights_format(site: Site) -> bool:
+    """weights are stored in the default order"""
+    return site.options is None or site.options.WeightsFormat() == 0
+
+
+def clamping_activation(site: Site) -> bool:
+    """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
+    return site.activation() in ACTIVATIONS
+
+
+def same_shapes(site: Site) -> bool:
+    """both inputs have the same shape; nothing is broadcast"""
+    return site.input(0).shape == site.input(1).shape
+
+
+def constant_int8_table(site: Site) -> bool:
+    """the table is a constant int8 matrix"""
+    table = site.input(0)
+    return table.is_constant and table.type == TensorType.INT8 and len(table.shape) == 2
+
+
+def int32_indices(site: Site) -> bool:
+    """the indices are int32"""
+    return site.input(1).type == TensorType.INT32
+
+
+def whole_rows(site: Site) -> bool:
+    """whole rows are gathered (axis 0, no batch dimensions)"""
+    if site.options is None:
+        return True
+    return site.options.Axis() in (0, -2) and site.options.BatchDims() == 0
+
+
+def no_constant_operand(site: Site) -> bool:
+    """no input is a constant"""
+    return not any(site.input(p).is_constant for p in (0, 1))
+
+
+def no_constant_input(site: Site) -> bool:
+    """the input is not a constant"""
+    return not site.input(0).is_constant
+
+
+def int8_input(site: Site) -> bool:
+    """the input is int8"""
+    return site.input(0).type == TensorType.INT8
+
+
+def indices_from_host(site: Site) -> bool:
+    """the indices are an input of the model"""
+    return site.inputs[1] in site.model_inputs
+
+
+def symmetric_weights(site: Site) -> bool:
+    """the zero point of the weights is 0"""
+    return not site.input(1).is_shifted

@@ -1,0 +1,58 @@
+"""Conversions: an operator of TFLite becomes one of ours.
+
+A conversion asks for the tensors that its operator needs; what it does not ask for does not enter
+the graph.
+"""
+
+from collections.abc import Callable
+
+from compiler.frontends.tflite.schema import ACTIVATIONS
+from compiler.frontends.tflite.site import Site
+from npu.model.operators.binary import Add, Mul
+from npu.model.operators.gather import Gather
+from npu.model.operators.product import FullyConnected
+from npu.model.references import Operator
+
+Number = Callable[[int], int]
+"""Turns the index of a tensor of the file into that of one of the graph."""
+
+Convert = Callable[[str, Site, Number], Operator]
+"""Makes an operator of a name from a site that fulfils its constraints."""
+
+
+def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
+    """FULLY_CONNECTED, with its fused activation."""
+    bias = tensor(site.inputs[2]) if site.given(2) else None
+    return FullyConnected(
+        name,
+        tensor(site.inputs[0]),
+        tensor(site.inputs[1]),
+        bias,
+        tensor(site.outputs[0]),
+        ACTIVATIONS[site.activation()],
+    )
+
+
+def gather(name: str, site: Site, tensor: Number) -> Gather:
+    """GATHER of whole rows."""
+    table, indices, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+    return Gather(name, table, indices, output)
+
+
+def binary(kind: type[Add] | type[Mul]) -> Convert:
+    """An element-wise operator of two tensors, with its fused activation."""
+
+    def convert(name: str, site: Site, tensor: Number) -> Operator:
+        a, b, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+        return kind(name, a, b, output, ACTIVATIONS[site.activation()])
+
+    return convert
+
+
+def unary(kind: Callable[[str, int, int], Operator]) -> Convert:
+    """An operator of one tensor; further inputs, such as a new shape, are not needed."""
+
+    def convert(name: str, site: Site, tensor: Number) -> Operator:
+        return kind(name, tensor(site.inputs[0]), tensor(site.outputs[0]))
+
+    return convert

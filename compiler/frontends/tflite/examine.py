@@ -1,0 +1,53 @@
+"""Every operator of a TFLite file, and whether it runs here."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from compiler.frontends.formats import Verdict
+from compiler.frontends.tflite.operators import refusal, site_of
+from compiler.frontends.tflite.source import Source
+from compiler.frontends.tflite.table import SUPPORTED
+from compiler.frontends.tflite.tensors import RawTensor, raw_tensors
+
+_MOST_SHOWN = 8
+"""Subgraphs of a model whose operators are listed."""
+
+
+def examine_tflite(path: str | Path) -> list[Verdict]:
+    """Every operator of a `.tflite` model, whether it runs here or not.
+
+    Those of several subgraphs are named with the number of theirs. Raises ModelError as
+    `read_tflite` does.
+    """
+    source = Source(Path(path))
+    return source.guarded(lambda: _verdicts(source))
+
+
+def _verdicts(source: Source) -> list[Verdict]:
+    """Every operator, and why it is refused; of many subgraphs those of the first."""
+    count = source.open()
+    verdicts = []
+    for number in range(min(count, _MOST_SHOWN)):
+        source.turn_to(number)
+        raw = raw_tensors(source)
+        where = f"subgraph {number}, " if count > 1 else ""
+        inputs = source.indices(source.subgraph.InputsAsNumpy(), len(raw), optional=False)
+        for i in source.operators():
+            verdict = _verdict(source, i, raw, frozenset(inputs))
+            verdicts.append(replace(verdict, name=where + verdict.name))
+    return verdicts
+
+
+def _verdict(
+    source: Source, index: int, tensors: list[RawTensor], model_inputs: frozenset[int]
+) -> Verdict:
+    code, name, table = source.operator(index)
+    source.place = name
+    site = replace(site_of(source, table, code, tensors), model_inputs=model_inputs)
+    operands = ", ".join(map(str, site.present()[:3]))
+    if len(site.present()) > 3:
+        operands += ", ..."
+    if (entry := SUPPORTED.get(code)) is None:
+        return Verdict(name, operands, "not supported")
+    reason = refusal(entry.to_run(), site)
+    return Verdict(name, operands, None if reason is None else f"what runs: {reason}")

@@ -1,0 +1,206 @@
+"""Chip operators: what a graph becomes before memory is allocated.
+
+A program is a few *segments* (straight lines of chip operators) that `compiler.passes.emit` joins
+with control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor
+laid out in rows of `stride` bytes, so that every row starts on a bus word.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from npu.chip.isa import ElementType
+from npu.errors import CapacityError
+from npu.model.layer import Layer
+
+
+class LayerError(CapacityError):
+    """A layer of the model does not fit the chip; `reason` says why, without the layer's name."""
+
+    def __init__(self, layer: Layer, reason: str) -> None:
+        super().__init__(f"{layer}: {reason}")
+        self.layer, self.reason = layer, reason
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A vector or a stack of equal rows in SRAM.
+
+    Attributes
+    ----------
+    name : for reports and messages.
+    rows, width : row count and elements per row.
+    element : type of an element.
+    stride : bytes from one row to the next, a whole number of bus words.
+    persistent : keeps its contents from one start of the chip to the next.
+    address : SRAM byte address, set by `compiler.passes.allocate`.
+    """
+
+    name: str
+    rows: int
+    width: int
+    element: ElementType
+    stride: int
+    persistent: bool = False
+    address: int = -1
+
+    @property
+    def n_bytes(self) -> int:
+        return self.rows * self.stride
+
+    def row(self, index: int) -> "View":
+        """One row."""
+        return View(self, index * self.stride, self.width)
+
+    def whole(self) -> "View":
+        """All rows in one vector, with the padding between them."""
+        last = (self.rows - 1) * self.stride // self.element.n_bytes
+        return View(self, 0, last + self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """`n` elements of a buffer from byte `offset`."""
+
+    buffer: Buffer
+    offset: int
+    n: int
+
+    def part(self, first: int, n: int) -> "View":
+        """Elements first .. first + n of this view."""
+        return View(self.buffer, self.offset + first * self.buffer.element.n_bytes, n)
+
+    @property
+    def address(self) -> int:
+        return self.buffer.address + self.offset
+
+
+@dataclass(eq=False)
+class Matrix:
+    """A weight matrix with everything that its rows need, in logical row order.
+
+    Attributes
+    ----------
+    layer : what it is part of, with the rows of each of its `operands`.
+    weights : (rows, columns) int8; columns are places of the input view.
+    bias : (rows,) int64, int32 range.
+    destination : (rows,) int64, element of the output view that a row becomes.
+    multipliers, shifts : (rows,) int64.
+    columns_used : columns that hold an input element (padding between rows of the input is not).
+    operands : the operator's own matrices, (rows, columns_used) int8 each, that `weights` stacks:
+        the gates of an LSTM. By default `weights` is the only one.
+    """
+
+    layer: Layer
+    weights: np.ndarray
+    bias: np.ndarray
+    destination: np.ndarray
+    multipliers: np.ndarray
+    shifts: np.ndarray
+    columns_used: int
+    operands: tuple[np.ndarray, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.operands = self.operands or (self.weights,)
+
+
+@dataclass(frozen=True, eq=False)
+class MatVec:
+    """dst = requantise(matrix @ (src - src_zero))."""
+
+    matrix: Matrix
+    src: View
+    dst: View
+    src_zero: int
+    dst_zero: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """A vector command of `npu.chip.isa`: operand views and the other fields by name.
+
+    `n` elements; `table` is the look-up table of a VLUT; `rd` the register of a VARGMAX.
+    """
+
+    opcode: str
+    n: int
+    dst: View | None = None
+    a: View | None = None
+    b: View | None = None
+    fields: dict[str, int] = field(default_factory=dict)
+    table: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadInput:
+    """Bring a host-written tensor into its buffer (int32: its `element` into register `rd`)."""
+
+    tensor: str
+    dst: Buffer | None = None
+    rd: int = 0
+    element: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class StoreOutput:
+    """Write a buffer to a tensor that the host reads."""
+
+    tensor: str
+    src: Buffer
+
+
+@dataclass(frozen=True, eq=False)
+class GatherRow:
+    """Load row [register] of a constant table in external memory into dst."""
+
+    table: np.ndarray
+    register: int
+    dst: View
+
+
+ChipOperator = MatVec | Vector | LoadInput | StoreOutput | GatherRow
+
+
+@dataclass(eq=False)
+class Segment:
+    """Operators that run one after the other, and the layer that each belongs to."""
+
+    name: str
+    operators: list[ChipOperator] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+
+    def add(self, operator: ChipOperator, layer: Layer) -> None:
+        self.operators.append(operator)
+        self.layers.append(layer)
+
+
+@dataclass(eq=False)
+class ChipModule:
+    """What `compiler.lowering` produces: segments by name and all buffers.
+
+    `resets`: persistent buffers with the value that starts an utterance. `hot`: segments whose
+    matrices stay in the banks first, most important first.
+    """
+
+    segments: dict[str, Segment]
+    buffers: list[Buffer]
+    resets: list[tuple[Buffer, int]]
+    hot: tuple[str, ...] = ()
+
+
+def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
+    """Buffers that an operator reads, and those that it writes."""
+    match op:
+        case MatVec():
+            return [op.src.buffer], [op.dst.buffer]
+        case Vector():
+            reads = [v.buffer for v in (op.a, op.b) if v is not None]
+            return reads, [op.dst.buffer] if op.dst is not None else []
+        case LoadInput():
+            return [], [op.dst] if op.dst is not None else []
+        case StoreOutput():
+            return [op.src], []
+        case GatherRow():
+            return [], [op.dst.buffer]

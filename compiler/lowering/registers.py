@@ -1,0 +1,36 @@
+"""The scalar registers of our programs, each with one use; the host sets one and reads one."""
+
+from npu.runtime.host_interface import CALLS, TOKENS
+
+__all__ = [
+    "CALLS",
+    "EMITTED",
+    "FEATURES",
+    "INDEX",
+    "RUNNING",
+    "SCRATCH",
+    "SYMBOL",
+    "TOKENS",
+    "WORD",
+]
+
+FEATURES = 2
+"""Offset of a call's inputs in the ring that the host has written."""
+
+EMITTED = 4
+"""Symbols of this call so far."""
+
+SYMBOL = 5
+"""The symbol that the joiner chose and the decoder is to run on."""
+
+SCRATCH = 6
+"""Of one address, no longer than between two commands."""
+
+RUNNING = 7
+"""0 while an utterance begins, when the decoder is all that runs."""
+
+WORD = 8
+"""What is stored of a symbol."""
+
+INDEX = 14
+"""An index that the host has written, on its way to its table."""

@@ -1,0 +1,38 @@
+"""The same real values in other steps: a VRESCALE."""
+
+from compiler.lowering.site import GraphLowering
+from npu.model.numerics import quantize_multiplier
+from npu.model.operators.rescale import Quantize, Relu, Relu6, RescaleParams
+
+
+def lower(site: GraphLowering, op: Relu | Relu6 | Quantize, params: RescaleParams) -> None:
+    """A VRESCALE of the whole tensor."""
+    site.unary("VRESCALE", op.input, op.output, rescale_fields(params))
+
+
+def rescale_fields(params: RescaleParams) -> dict[str, int]:
+    """The fields of a VRESCALE of int8."""
+    return {
+        "a_zero": params.input_zero_point,
+        "dst_zero": params.output_zero_point,
+        "multiplier": params.multiplier,
+        "shift": params.shift,
+        "lo": params.lo,
+        "hi": params.hi,
+    }
+
+
+def clip_fields(limit: int) -> dict[str, int]:
+    """The fields of a VRESCALE that limits int16 to -limit..limit."""
+    multiplier, shift = quantize_multiplier(1.0)
+    return {
+        "a_type": 1,
+        "dst_type": 1,
+        "lo": -limit,
+        "hi": limit,
+        "multiplier": multiplier,
+        "shift": shift,
+    }
+
+
+LOWER = {Relu: lower, Relu6: lower, Quantize: lower}

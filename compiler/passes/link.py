@@ -1,0 +1,145 @@
+"""Linking: a program's graphs are lowered one by one, and joined with each other and the host."""
+
+from dataclasses import dataclass, field
+
+from compiler.lowering.border import cross_border
+from compiler.lowering.host import host_input, host_output
+from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
+from compiler.lowering.site import GraphLowering
+from compiler.programs.program import Border, Program, Use
+from npu.chip.params import ChipParams
+from npu.errors import ModelError
+from npu.model.graph import Graph, Tensor
+from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
+
+
+@dataclass(frozen=True, eq=False)
+class Hosted:
+    """A tensor that host and chip exchange.
+
+    Attributes
+    ----------
+    key : by which the operators that move it call it.
+    tensor : what the host sees.
+    buffer : where it lies on the chip; None for indices, which pass through a register.
+    index_limit : its values must be below that.
+    """
+
+    key: str
+    tensor: Tensor
+    buffer: Buffer | None
+    index_limit: int | None = None
+
+
+@dataclass(eq=False)
+class Linked:
+    """A program as chip operators, not placed yet.
+
+    Attributes
+    ----------
+    module : the operators, a segment for each role.
+    inputs, outputs : what the host writes and reads, by role.
+    probed : the first outputs of the graphs that are worth looking at, by role.
+    """
+
+    program: Program
+    module: ChipModule
+    inputs: dict[str, tuple[Hosted, ...]] = field(default_factory=dict)
+    outputs: dict[str, tuple[Hosted, ...]] = field(default_factory=dict)
+    probed: dict[str, Buffer] = field(default_factory=dict)
+
+
+def link(program: Program, graphs: dict[str, Graph], params: ChipParams) -> Linked:
+    """Lower every graph of a program and join them. Raises UnsupportedError, CapacityError, and
+    ModelError where the graphs do not fit together."""
+    linked = Linked(program, ChipModule({}, [], [], program.hot))
+    crossed: dict[Border, Buffer] = {}
+    for use in program.uses:
+        graph = graphs[use.role]
+        bound = {
+            graph.inputs[border.input]: _one_vector(crossed[border], graph, border)
+            for border in program.borders
+            if border.target == use.role and border.on_chip
+        }
+        segment = Segment(use.role)
+        linked.module.segments[use.role] = segment
+        lowering = GraphLowering(graph, params, segment, bound, use.index)
+        linked.inputs[use.role] = _host_inputs(use, lowering, bound)
+        linked.outputs[use.role] = _leave(linked, use, lowering, graphs, crossed)
+        linked.module.buffers += lowering.buffers
+        linked.module.resets += lowering.resets
+    return linked
+
+
+def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) -> tuple[Hosted, ...]:
+    graph, hosted = lowering.graph, []
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        key = host_input(use.role, index)
+        if tensor.dtype == "int8" and index not in bound:
+            hosted.append(Hosted(key, tensor, lowering.buffer(index)))
+        elif tensor.dtype != "int8" and use.index is None:
+            hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
+    return tuple(hosted)
+
+
+def _index_limit(graph: Graph, index: int) -> int | None:
+    limits = [
+        graph.tensors[op.table].shape[0]
+        for op in graph.operators
+        if isinstance(op, Gather) and op.indices == index
+    ]
+    return min(limits) if limits else None
+
+
+def _leave(
+    linked: Linked,
+    use: Use,
+    lowering: GraphLowering,
+    graphs: dict[str, Graph],
+    crossed: dict[Border, Buffer],
+) -> tuple[Hosted, ...]:
+    """Add what follows on a graph's own operators: borders, stores, argmax; returns the stored."""
+    graph, segment = lowering.graph, lowering.segment
+    borders = [border for border in linked.program.borders if border.source == use.role]
+    stored: list[Hosted] = []
+
+    def store(tensor: Tensor, buffer: Buffer) -> None:
+        key = host_output(use.role, len(stored))
+        segment.add(StoreOutput(key, buffer), Layer(use.role, "output"))
+        stored.append(Hosted(key, tensor, buffer))
+
+    for position, index in enumerate(graph.outputs):
+        leaving = [border for border in borders if border.output == position]
+        for border in leaving:
+            target = graphs[border.target]
+            wanted = target.tensors[target.inputs[border.input]]
+            where = f"{border.source} to {border.target}"
+            crossed[border] = cross_border(lowering, index, wanted, where)
+            if border.on_chip:
+                crossed[border].persistent = True
+            else:
+                store(wanted, crossed[border])
+        if use.stores and all(border.on_chip for border in leaving):
+            store(graph.tensors[index], lowering.buffer(index))
+        if position == 0 and use.probe is not None:
+            linked.probed[use.role] = lowering.buffer(index)
+            if leaving:
+                # It is looked at when all have crossed, and may be used up by then.
+                lowering.buffer(index).persistent = True
+    if use.argmax is not None:
+        values = lowering.buffer(graph.outputs[0]).whole()
+        largest = Vector("VARGMAX", values.n, a=values, fields={"rd": use.argmax})
+        segment.add(largest, Layer(use.role, "argmax"))
+    return tuple(stored)
+
+
+def _one_vector(buffer: Buffer, graph: Graph, border: Border) -> Buffer:
+    if buffer.rows != 1:
+        raise ModelError(
+            f"{graph.name}: input {graph.tensors[graph.inputs[border.input]].name!r} must be one "
+            f"vector, the border gives {buffer.rows} rows; the emit loop takes one encoder frame "
+            "per call"
+        )
+    return buffer

@@ -1,0 +1,218 @@
+"""Scheduling: segments become commands, and weights are streamed behind the products."""
+
+import numpy as np
+
+from compiler.lowering.ir import (
+    Buffer,
+    ChipModule,
+    GatherRow,
+    LayerError,
+    LoadInput,
+    MatVec,
+    Segment,
+    StoreOutput,
+    Vector,
+)
+from compiler.lowering.registers import FEATURES, SCRATCH
+from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
+from npu.chip.isa import OPCODES, TAGS
+from npu.chip.params import ChipParams
+from npu.model.layer import Layer
+from npu.runtime.header import TensorInfo
+
+BOOT_TAG = TAGS - 1
+BOOT, RESET = Layer("", "boot"), Layer("", "reset")
+
+
+class Scheduler:
+    """Emits segments of a module.
+
+    Parameters
+    ----------
+    tensors : tensors in external memory, by name.
+    relative : tensors whose address is added to register FEATURES.
+    """
+
+    def __init__(
+        self,
+        assembler: Assembler,
+        params: ChipParams,
+        plan: WeightPlan,
+        memory: MemoryMap,
+        tensors: dict[str, TensorInfo],
+        relative: frozenset[str] = frozenset(),
+    ) -> None:
+        self.assembler = assembler
+        self.params = params
+        self.plan = plan
+        self.memory = memory
+        self.tensors = tensors
+        self.relative = relative
+        self._tables: dict[bytes, int] = {}
+
+    def boot(self, constants_address: int) -> None:
+        """Load what stays on the chip."""
+        asm, p = self.assembler, self.params
+        if self.plan.constants:
+            beats = len(self.plan.constants) // p.bus_bytes
+            asm.emit("LOAD_PARAM", BOOT, ext=constants_address, beats=beats, tag=BOOT_TAG)
+        for placed in self.plan.matrices.values():
+            for tile in placed.tiles if placed.resident else ():
+                self._load_bank(tile, tile.bank, BOOT_TAG, BOOT)
+        asm.emit("WAIT", BOOT, tags=1 << BOOT_TAG)
+        if len(self.plan.tables) == 1:
+            asm.emit("TABLE", BOOT, param=next(iter(self.plan.tables.values())))
+        asm.emit("HALT", BOOT)
+
+    def reset(self, module: ChipModule) -> None:
+        """Fill the states."""
+        for buffer, value in module.resets:
+            fields = {"dst_type": int(buffer.element), "imm": value}
+            self._vector(Vector("VFILL", buffer.whole().n, buffer.whole(), fields=fields), RESET)
+
+    def segment(self, segment: Segment) -> None:
+        """Emit a segment; streamed tiles load two ahead of their products."""
+        streamed = [
+            (op, tile)
+            for op in segment.operators
+            if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
+            for tile in self.plan.matrices[op.matrix].tiles
+        ]
+        streaming = Layer(segment.name, "streaming")
+        for ahead in range(min(2, len(streamed))):
+            self._load_tile(streamed[ahead][1], ahead, streaming)
+        loaded_table = None
+        done = 0
+        for op, layer in zip(segment.operators, segment.layers, strict=True):
+            if isinstance(op, MatVec):
+                placed = self.plan.matrices[op.matrix]
+                for tile in placed.tiles:
+                    if placed.resident:
+                        self._matvec(op, tile.bank, tile.records)
+                        continue
+                    half = done % 2
+                    self.assembler.emit("WAIT", streaming, tags=1 << half)
+                    plan = self.plan
+                    self._matvec(op, plan.stream_banks[half], plan.stream_records[half])
+                    done += 1
+                    if done + 1 < len(streamed):
+                        self._load_tile(streamed[done + 1][1], half, streaming)
+            elif isinstance(op, Vector):
+                loaded_table = self._vector(op, layer, loaded_table)
+            else:
+                self._move(op, layer)
+
+    def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
+        beats = len(tile.tile.image) // self.params.bus_bytes
+        self.assembler.emit("LOAD_BANK", layer, ext=tile.external, bank=bank, beats=beats, tag=tag)
+
+    def _load_tile(self, tile: PlacedTile, half: int, layer: Layer) -> None:
+        self._load_bank(tile, self.plan.stream_banks[half], half, layer)
+        beats = self.params.align(len(tile.tile.records)) // self.params.bus_bytes
+        self.assembler.emit(
+            "LOAD_PARAM",
+            layer,
+            ext=tile.external_records,
+            param=self.plan.stream_records[half],
+            beats=beats,
+            tag=half,
+        )
+
+    def _matvec(self, op: MatVec, bank: int, records: int) -> None:
+        self.assembler.emit(
+            "MATVEC",
+            op.matrix.layer,
+            dst=op.dst.address,
+            columns=op.matrix.weights.shape[1],
+            a=op.src.address,
+            dst_type=int(op.dst.buffer.element),
+            bank=bank,
+            block=self.plan.matrices[op.matrix].block,
+            rows=records,
+            lo=op.lo,
+            hi=op.hi,
+            a_zero=op.src_zero,
+            dst_zero=op.dst_zero,
+        )
+
+    def _vector(self, op: Vector, layer: Layer, loaded_table: bytes | None = None) -> bytes | None:
+        if op.table is not None:
+            table = table_bytes(op.table)
+            # A single table was loaded at boot; of several, load the one that is wanted.
+            if len(self.plan.tables) > 1 and table != loaded_table:
+                self.assembler.emit("TABLE", layer, param=self.plan.tables[table])
+                loaded_table = table
+        most = OPCODES[op.opcode].field("n").range[1]
+        most -= most % self.params.vector_elements
+        if op.n > most and op.opcode == "VARGMAX":
+            raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
+        views = {"dst": op.dst, "a": op.a, "b": op.b}
+        for first in range(0, op.n, most):
+            n = min(most, op.n - first)
+            places = {k: v.part(first, n).address for k, v in views.items() if v is not None}
+            self.assembler.emit(op.opcode, layer, None, n=n, **places, **op.fields)
+        return loaded_table
+
+    def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
+        asm, p = self.assembler, self.params
+        match op:
+            case LoadInput(dst=Buffer() as dst):
+                base = FEATURES if op.tensor in self.relative else 0
+                asm.emit(
+                    "LOAD",
+                    layer,
+                    rs1=base,
+                    ext=self.tensors[op.tensor].address,
+                    sram=dst.address,
+                    beats=dst.n_bytes // p.bus_bytes,
+                )
+            case LoadInput():
+                address = self.tensors[op.tensor].address + 4 * op.element
+                asm.emit("LOAD_REG", layer, rd=op.rd, ext=address)
+            case StoreOutput():
+                asm.emit(
+                    "STORE",
+                    layer,
+                    ext=self.tensors[op.tensor].address,
+                    sram=op.src.address,
+                    beats=op.src.n_bytes // p.bus_bytes,
+                )
+            case GatherRow():
+                stride = p.align(op.dst.n)
+                asm.emit("MUL", layer, rd=SCRATCH, rs1=op.register, imm=stride)
+                asm.emit(
+                    "LOAD",
+                    layer,
+                    rs1=SCRATCH,
+                    ext=self._table_address(op.table),
+                    sram=op.dst.address,
+                    beats=stride // p.bus_bytes,
+                )
+
+    def _table_address(self, table: np.ndarray) -> int:
+        key = table.tobytes()
+        return self._tables[key]
+
+    def place_tables(self, module: ChipModule) -> None:
+        """Put the tables of all gathers into external memory, rows on bus words."""
+        for segment in module.segments.values():
+            for op in segment.operators:
+                if isinstance(op, GatherRow) and op.table.tobytes() not in self._tables:
+                    rows = op.table.reshape(len(op.table), -1)
+                    padded = np.zeros((len(rows), self.params.align(rows.shape[1])), np.int8)
+                    padded[:, : rows.shape[1]] = rows
+                    address = self.memory.place("table", padded.tobytes())
+                    self._tables[op.table.tobytes()] = address
+
+
+def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> int:
+    """Lay weights and tables out in external memory; returns the address of the constants."""
+    constants = memory.place("parameter memory", plan.constants) if plan.constants else 0
+    for matrix, placed in plan.matrices.items():
+        for index, tile in enumerate(placed.tiles):
+            name = f"{matrix.layer}, tile {index}"
+            tile.external = memory.place(name, tile.tile.image)
+            if not placed.resident:
+                tile.external_records = memory.place(f"{name}, rows", tile.tile.records)
+    return constants

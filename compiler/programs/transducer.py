@@ -1,0 +1,45 @@
+"""What all programs of a transducer share: its three graphs, and what the host must know of it."""
+
+from compiler.frontends.models import Model
+from compiler.programs.program import Border
+from npu.errors import ModelError
+from npu.model.operators.gather import Gather
+from npu.runtime.header import TransducerInfo
+
+ENCODER, DECODER, JOINER = "encoder", "decoder", "joiner"
+
+BORDERS = (Border(ENCODER, JOINER, input=0), Border(DECODER, JOINER, input=1))
+
+HOT = (JOINER, DECODER)
+"""They run several times per encoder call."""
+
+PROBES = {ENCODER: "encoder_out", JOINER: "logits"}
+
+
+def transducer_info(model: Model, hears: str) -> TransducerInfo:
+    """Of a transducer whose entry `hears` takes the features.
+
+    Raises ModelError where the joiner names symbols that the decoder has not.
+    """
+    config, tokens = model.config, model.tokens
+    assert config is not None and tokens is not None, "a transducer has both"
+    _check_embedding(model)
+    return TransducerInfo(
+        config=config.model_dump(mode="json"),
+        tokens=tokens.symbols,
+        hears=hears,
+        blank=config.blank_id,
+        start=config.start_id,
+        max_symbols_per_frame=config.max_symbols_per_frame,
+    )
+
+
+def _check_embedding(model: Model) -> None:
+    decoder, joiner = model.graphs[DECODER], model.graphs[JOINER]
+    symbols = joiner.tensors[joiner.outputs[0]].size
+    for op in decoder.operators:
+        if isinstance(op, Gather) and decoder.tensors[op.table].shape[0] < symbols:
+            raise ModelError(
+                f"{decoder.name}: {op.name}: its table has fewer rows than the joiner's "
+                f"{symbols} symbols"
+            )

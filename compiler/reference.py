@@ -1,0 +1,61 @@
+"""A model on the kernels: what a chip must answer, and the host's part of a transducer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compiler.frontends.models import TRANSDUCER_GRAPHS, Model
+from kernels import Interpreter, Transducer
+from npu.errors import ModelError
+from npu.model.recording import Recording
+from npu.speech.host import Speech
+from npu.speech.search import GreedySearch, SearchRules
+
+
+def search_of(model: Model, recording: Recording | None = None) -> GreedySearch:
+    """A transducer's search; `recording` sees its intermediate results."""
+    assert model.config is not None, "a transducer"
+    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
+    networks = Transducer(encoder, decoder, joiner, recording)
+    return GreedySearch(networks, SearchRules.of(model.config))
+
+
+def speech_of(model: Model) -> Speech:
+    """The host's part. Raises ModelError for a single graph."""
+    if model.config is None or model.tokens is None:
+        raise ModelError(f"{model.name} is a single graph, not a transducer; run it with npu run")
+    encoder = model.graphs["encoder"]
+    quantization = encoder.tensors[encoder.inputs[0]].quantization
+    assert quantization is not None, "load_model requires a quantised input"
+    return Speech(
+        name=model.name,
+        frontend=model.config.frontend,
+        frames_per_call=model.config.encoder.frames_per_call,
+        scale=float(quantization.scale[0]),
+        zero_point=quantization.zero_point,
+        tokens=model.tokens,
+    )
+
+
+class Reference:
+    """A model of either kind, call by call, with the vectors that an image's probes show."""
+
+    def __init__(self, model: Model) -> None:
+        self._saw = Recording()
+        self._engine: Interpreter | GreedySearch
+        if model.is_transducer:
+            self._engine = search_of(model, self._saw)
+            self._engine.reset()
+        else:
+            self._engine = Interpreter(model.graphs["main"])
+
+    def call(
+        self, inputs: Sequence[np.ndarray]
+    ) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
+        """The outputs of a call, of a transducer its tokens (n,) int32; the vectors by probe."""
+        if isinstance(self._engine, Interpreter):
+            return self._engine.invoke(list(inputs)), {}
+        tokens = np.array(self._engine.accept(inputs[0][np.newaxis]), np.int32)
+        vectors = dict(self._saw.vectors)
+        self._saw.clear()
+        return [tokens], vectors

@@ -1,0 +1,310 @@
+"""The schemas of the reports: what the JSON of a command holds, key by key.
+
+A figure is defined here once. `tests/npu/cli` holds every report against its schema. Those that
+speak of a room above this one stand there: the codec's in `compiler.bench`, a model's in
+`compiler.describe`, area and clock in `rtl.synth`.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+from npu.chip.summary import ChipSummary
+from npu.chip.work import WorkReport
+
+
+# --- images ---------------------------------------------------------------------------------------
+class WeightsReport(TypedDict):
+    """Weight matrices together.
+
+    Attributes
+    ----------
+    sparsity : share of zeros; None where there are no weights, as in all shares below.
+    compressed_bits : code tables, directories, padding and headers counted.
+    bits_per_weight : of these over all weights, zeros too.
+    entropy_bits_per_weight : zeroth-order entropy, the gates of an LSTM each for itself.
+    over_entropy : bits over entropy; None where that is 0.
+    """
+
+    weights: int
+    nonzeros: int
+    sparsity: float | None
+    compressed_bits: int
+    bits_per_weight: float | None
+    entropy_bits_per_weight: float | None
+    over_entropy: float | None
+
+
+class LayerReport(TypedDict):
+    """One weight matrix: the shares as in `WeightsReport`.
+
+    Attributes
+    ----------
+    row_record_bytes : bias, scale and destination of the rows.
+    resident : whether it stays in the banks; else it is streamed.
+    tiles : in which it is loaded.
+    products, cycles, run_cycles, product_utilisation : as `npu.analysis.profile.LayerCycles`,
+        where they were measured.
+    ideal_cycles : nonzeros over lanes, rounded up.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    nonzeros: int
+    sparsity: float
+    compressed_bits: int
+    bits_per_weight: float
+    entropy_bits_per_weight: float
+    over_entropy: float | None
+    row_record_bytes: int
+    resident: bool
+    tiles: int
+    products: NotRequired[int]
+    cycles: NotRequired[float]
+    run_cycles: NotRequired[float]
+    ideal_cycles: NotRequired[int]
+    product_utilisation: NotRequired[float]
+
+
+class MemoryUse(TypedDict):
+    """Bytes of a memory."""
+
+    used: int
+    size: int
+
+
+class SegmentReport(TypedDict):
+    """A graph of the model, once through: as `npu.analysis.profile.SegmentCycles`."""
+
+    cycles: float
+    ms: float
+    units: dict[str, float]
+    macs: float
+    bytes: float
+    run_utilisation: float
+
+
+class CompileReport(TypedDict):
+    """`npu compile`. `memory` is by memory, `segments` by graph."""
+
+    model: str
+    kind: str
+    chip: ChipSummary
+    image_bytes: int
+    layers: list[LayerReport]
+    total: WeightsReport
+    memory: dict[str, MemoryUse]
+    commands: int
+    boot_cycles: int
+    reset_cycles: int
+    segments: dict[str, SegmentReport]
+
+
+class Line(TypedDict):
+    """A command of a disassembly; `label` is what entries and branches call it by."""
+
+    pc: int
+    label: str | None
+    layer: str
+    text: str
+
+
+class ImageReport(TypedDict):
+    """`npu inspect` of an image; what is not typed further is as the image's header has it."""
+
+    model: str
+    kind: str
+    format: int
+    chip: dict[str, Any]
+    sources: dict[str, str]
+    entries: dict[str, int]
+    sections: list[dict[str, Any]]
+    program: dict[str, Any]
+    memory: dict[str, MemoryUse]
+    layers: list[LayerReport]
+    total: WeightsReport
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    transducer: dict[str, Any] | None
+    disassembly: list[Line]
+
+
+# --- runs -----------------------------------------------------------------------------------------
+class ArrayReport(TypedDict):
+    """An array of an `.npz` file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class RunChip(ChipSummary, WorkReport):
+    """The chip over the calls of a graph, boot and reset left out. `cycles` are by call."""
+
+    mean_cycles: float
+    max_cycles: int
+    mean_ms: float
+    max_ms: float
+    cycles: list[int]
+
+
+class RunReport(TypedDict):
+    """`npu run`; `chip` where there is one."""
+
+    model: str
+    engine: str
+    calls: int
+    outputs: dict[str, ArrayReport]
+    chip: NotRequired[RunChip]
+
+
+class StreamReport(WorkReport):
+    """The chip over a stretch of sound.
+
+    Attributes
+    ----------
+    mean_cycles, p99_cycles, max_cycles : of an encoder call, with the symbols it emitted.
+    mean_ms, p99_ms, max_ms : the same as time.
+    cycles, busy_ms : of all calls.
+    real_time_factor : busy time over the sound's.
+    powered_seconds : the longer of the two.
+    energy_uj : by cause, and its "total"; an estimate, of the twin only.
+    energy_uj_per_second : of the total, per second of sound.
+    """
+
+    mean_cycles: float
+    p99_cycles: float
+    max_cycles: float
+    mean_ms: float
+    p99_ms: float
+    max_ms: float
+    cycles: int
+    busy_ms: float
+    real_time_factor: float
+    powered_seconds: NotRequired[float]
+    energy_uj: NotRequired[dict[str, float]]
+    energy_uj_per_second: NotRequired[float]
+
+
+class StreamChip(ChipSummary, StreamReport):
+    """A chip and what it did over all files."""
+
+
+class PhraseReport(TypedDict):
+    """A phrase: see `npu.speech.transcribe.Spoken`."""
+
+    text: str
+    tokens: list[int]
+    start: float
+    end: float
+
+
+class FileReport(TypedDict):
+    """A file of sound. `simulation_real_time_factor` is our time over the sound's."""
+
+    file: str
+    text: str
+    tokens: list[int]
+    phrases: list[PhraseReport]
+    notes: list[str]
+    audio_ms: float
+    calls: int
+    simulation_real_time_factor: float
+    chip: NotRequired[StreamReport]
+
+
+class TranscribeReport(TypedDict):
+    """`npu transcribe`. `deadline_ms` is from one encoder call to the next."""
+
+    model: str
+    engine: str
+    deadline_ms: float
+    files: list[FileReport]
+    peak_memory_mib: float
+    chip: NotRequired[StreamChip]
+    in_time: NotRequired[bool]
+    end_seconds: NotRequired[float]
+
+
+class Compared(TypedDict):
+    """Elements that were compared with the recording, and how many differ."""
+
+    compared: int
+    kernels_differ: int
+    twin_differ: int
+
+
+class Features(TypedDict):
+    """Features of our own front end: how many, and how many differ from the recording."""
+
+    elements: int
+    differ: int
+
+
+class UtteranceReport(TypedDict):
+    """A bundled utterance."""
+
+    utterance: str
+    text: str
+    tflm_text: str
+    equal: bool
+    audio_ms: float
+    calls: int
+    features: Features
+    chip: StreamReport
+
+
+class DemoReport(TypedDict):
+    """`npu demo`."""
+
+    model: str
+    chip: StreamChip
+    equal: bool
+    proof: dict[str, Compared]
+    texts_equal: int
+    features: Features
+    audio_seconds: float
+    deadline_ms: float
+    simulation_seconds: float
+    simulation_real_time_factor: float
+    weights: WeightsReport
+    utterances: list[UtteranceReport]
+    compile_seconds: NotRequired[float]
+    total_seconds: NotRequired[float]
+    peak_memory_mib: NotRequired[float]
+
+
+# --- twin beside RTL ------------------------------------------------------------------------------
+class SpeedReport(TypedDict):
+    """Cycles that an engine ran, and the seconds it took for them."""
+
+    cycles: int
+    seconds: float
+    cycles_per_second: float
+
+
+class VerifyReport(TypedDict):
+    """`npu verify`. `outputs` counts elements; `difference` is None, or has a "kind"."""
+
+    model: str
+    chip: ChipSummary
+    equal: bool
+    engines: list[str]
+    calls: int
+    commands: int
+    outputs: dict[str, int]
+    twin: SpeedReport
+    rtl: SpeedReport
+    waves: str | None
+    difference: dict[str, Any] | None
+
+
+class SpeedupReport(TypedDict):
+    """`npu bench twin`. `speedup` is the twin's speed over the RTL's."""
+
+    model: str
+    chip: ChipSummary
+    calls: int
+    equal: bool
+    differ: list[str]
+    twin: SpeedReport
+    rtl: SpeedReport
+    speedup: float

@@ -1,0 +1,135 @@
+"""Products of a constant matrix with vectors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from npu.errors import ModelError
+from npu.model import quantisation
+from npu.model.activation import Activation
+from npu.model.graph import Graph, Quantization, Tensor, quantization
+from npu.model.quantisation import activation_range, place, scale
+from npu.model.references import Constant, Operand, Operator, Result
+from npu.model.rules import activation, bias, require, weights
+
+_BIAS_SCALE_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class FullyConnected(Operator):
+    """`output[..., r] = activation(weights[r] . input[...] + bias[r])`, row by row of the input."""
+
+    input: Operand
+    weights: Constant
+    bias: Constant | None
+    output: Result
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True, eq=False)
+class MatVecParams:
+    """Requantisation of a matrix-vector product.
+
+    Attributes
+    ----------
+    multipliers, shifts : (rows,) int32, see `numerics.multiply_by_quantized_multiplier`
+    lo, hi : the output's clamp, its type's range or a fused activation's
+    """
+
+    multipliers: np.ndarray
+    shifts: np.ndarray
+    input_zero_point: int
+    output_zero_point: int
+    lo: int
+    hi: int
+
+
+def verify(graph: Graph, op: FullyConnected) -> None:
+    """Whole vectors in, one vector of rows out for each."""
+    source = activation(graph, op.input, "input")
+    output = activation(graph, op.output, "output")
+    rows, columns = weights(graph, op.weights, "weights").shape
+    bias(graph, op.bias, rows)
+    require(
+        source.size % columns == 0,
+        f"its input {list(source.shape)} must hold whole vectors of {columns}",
+    )
+    # TFLM takes the number of vectors from the output, and the last dimension as one vector.
+    require(
+        len(output.shape) > 0
+        and output.shape[-1] == rows
+        and output.size == source.size // columns * rows,
+        f"its output {list(output.shape)} does not fit input {list(source.shape)} and "
+        f"weights {[rows, columns]}",
+    )
+
+
+def fully_connected_params(graph: Graph, op: FullyConnected) -> MatVecParams:
+    """Parameters of a FULLY_CONNECTED.
+
+    Raises
+    ------
+    ModelError
+        If the scales cannot be expressed, or a bias' scale is not that of the products.
+    """
+    where = place(graph, op)
+    source, matrix, output = (graph.tensors[i] for i in (op.input, op.weights, op.output))
+    if op.bias is not None and quantization(matrix).per_tensor:
+        _check_bias_scale(graph, op, where)
+    return matvec_params(
+        quantization(source),
+        matrix,
+        quantization(output),
+        activation_range(op.activation, output, where),
+        where,
+    )
+
+
+def matvec_params(
+    source: Quantization,
+    matrix: Tensor,
+    output: Quantization,
+    clamp: tuple[int, int],
+    where: str,
+) -> MatVecParams:
+    """Those of a product of `matrix` with vectors of one quantisation, to another, within `clamp`.
+
+    Raises
+    ------
+    ModelError
+        If the scales cannot be expressed.
+    """
+    scales = quantization(matrix)
+    # In double, per tensor too. The C++ source writes the per-tensor product in float32, but the
+    # pinned oracle answers as if in double, and the last bit of a multiplier shows in outputs.
+    pairs = [
+        quantisation.multiplier(
+            float(source.scale[0]) * float(each) / float(output.scale[0]), where
+        )
+        for each in scales.scale
+    ]
+    if scales.per_tensor:
+        pairs *= matrix.shape[0]
+    multipliers, shifts = np.array(pairs, np.int32).T.copy()
+    return MatVecParams(
+        multipliers, shifts, source.zero_point, output.zero_point, clamp[0], clamp[1]
+    )
+
+
+def _check_bias_scale(graph: Graph, op: FullyConnected, where: str) -> None:
+    assert op.bias is not None
+    source, matrix, output = (
+        float(scale(graph.tensors[i])) for i in (op.input, op.weights, op.output)
+    )
+    product = source * matrix
+    own = graph.tensors[op.bias].quantization
+    found = 0.0 if own is None else float(own.scale[0])
+    if abs(product - found) / output > _BIAS_SCALE_TOLERANCE:
+        raise ModelError(
+            f"{where}: the scale of its bias must be that of its products, {product!r}, "
+            f"not {found!r}"
+        )
+
+
+RULES = {FullyConnected: verify}
+PARAMETERS = {FullyConnected: fully_connected_params}

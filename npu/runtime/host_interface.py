@@ -1,0 +1,15 @@
+"""What host and program agree on: which registers carry what from one to the other.
+
+The compiler writes programs to it, the sessions start them by it.
+"""
+
+from typing import Final
+
+CALLS: Final = 1
+"""Register of a loop entry: how many calls the host has written; it is counted down to 0."""
+
+TOKENS: Final = 3
+"""Register of a loop entry: how many words the chip has left, after HALT."""
+
+CALL_SHIFT: Final = 16
+"""In such a word: the symbol is below, above it the calls left behind the one that emitted it."""

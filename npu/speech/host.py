@@ -1,0 +1,58 @@
+"""The host's part of a transducer: its front end and its symbols, whatever runs the networks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from npu.model.config import FrontendConfig
+from npu.model.tokens import Tokens
+from npu.speech.audio import require_samples, stream_audio
+from npu.speech.features import FeatureExtractor
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What stands before and behind the networks of a transducer.
+
+    Attributes
+    ----------
+    name : the model's.
+    frontend, frames_per_call : how sound becomes encoder calls.
+    scale, zero_point : quantisation of the features.
+    tokens : the symbols.
+    """
+
+    name: str
+    frontend: FrontendConfig
+    frames_per_call: int
+    scale: float
+    zero_point: int
+    tokens: Tokens
+
+    @property
+    def rate(self) -> int:
+        """Samples per second."""
+        return self.frontend.sample_rate_hz
+
+    @property
+    def seconds_per_call(self) -> float:
+        """From one encoder call to the next."""
+        return self.frontend.samples_per_call(self.frames_per_call) / self.rate
+
+    def extractor(self) -> FeatureExtractor:
+        """A fresh front end."""
+        return FeatureExtractor(self.frontend, self.scale, self.zero_point, self.frames_per_call)
+
+    def features(self, path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (samples heard so far, the encoder calls that they complete), block by block.
+
+        Calls are (calls, frames, features) int8. Raises AudioError, at the end also for a file that
+        completes no call.
+        """
+        extractor, heard = self.extractor(), 0
+        for block in stream_audio(path, self.rate):
+            heard += len(block)
+            yield heard, extractor.accept(block)
+        require_samples(path, heard, extractor.first_call_samples, self.rate)

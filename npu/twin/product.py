@@ -1,0 +1,63 @@
+"""The arithmetic of a matrix-vector command: its bits, whatever the cycles.
+
+What a product multiplies by are decoded weights, its rows in the order in which they leave the
+lanes: rows that go to the same place overwrite one another in that order.
+"""
+
+import numpy as np
+
+from npu.chip.weight_format import ACTIVATION_BITS
+from npu.jit import kernel
+from npu.model.numerics import requantize
+
+ROW = np.dtype([(name, np.int64) for name in ("bias", "destination", "multiplier", "shift")])
+"""What the requantiser does with a row's sum: a row record and the scale that it names."""
+FIELDS = np.dtype([(name, np.int64) for name in ("a_zero", "dst_zero", "lo", "hi")])
+"""Of the command."""
+
+
+@kernel
+def broadcast(vector, zero):
+    """(columns,) int32: `vector` (int8) minus its zero point, ACTIVATION_BITS in two's complement.
+
+    Only a zero point that is no int8 makes them wrap.
+    """
+    activations = np.empty(len(vector), np.int32)
+    half = 1 << (ACTIVATION_BITS - 1)
+    for c in range(len(vector)):
+        activations[c] = ((np.int64(vector[c]) - zero + half) & (2 * half - 1)) - half
+    return activations
+
+
+@kernel
+def multiply(weights, nonzeros, activations, rows, fields, out):
+    """out[row.destination] = requantise(weights @ activations + row.bias); returns gated MACs.
+
+    weights : (rows, columns) int8; nonzeros : (columns,) nonzero weights of every column.
+    activations : (columns,) int32, see `broadcast`.
+    rows : (rows,) ROW; fields : (1,) FIELDS, of which `a_zero` does not count.
+    out : int8, int16 or wider.
+    """
+    columns = len(activations)
+    gated = np.int64(0)
+    for c in range(columns):
+        if activations[c] == 0:
+            gated += nonzeros[c]
+    zero, lo, hi = fields[0].dst_zero, fields[0].lo, fields[0].hi
+    for i in range(len(weights)):
+        total = np.int32(0)
+        for c in range(columns):
+            # int32 throughout, so that the compiler may use its widest multiply-add.
+            total = np.int32(total + np.int32(weights[i, c]) * activations[c])
+        row = rows[i]
+        out[row.destination] = requantize(
+            np.int64(total), row.bias, row.multiplier, row.shift, zero, lo, hi
+        )
+    return gated
+
+
+@kernel
+def multiply_vector(weights, nonzeros, vector, rows, fields, out):
+    """As `multiply`, with the activations of `vector` (int8), which `out` may overlap."""
+    activations = broadcast(vector, fields[0].a_zero)
+    return multiply(weights, nonzeros, activations, rows, fields, out)

@@ -1,0 +1,94 @@
+"""Vector commands on a chip's state; what was run before is kept bound to its operands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from npu.chip import cost
+from npu.chip.isa import Command, ElementType
+from npu.chip.status import Status
+from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
+from npu.errors import MachineError
+from npu.twin import vector
+from npu.twin.dma import Place
+from npu.twin.state import Done, State, require_inside
+
+_HELD = cost.Held()
+_NONE = np.zeros(0, np.int8)
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """A vector command with its operands found."""
+
+    run: Callable[[], int | None]
+    cycles: int
+    elements: int
+    sram_bytes: int
+    written: np.ndarray
+
+
+class VectorUnit:
+    """Runs them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._counters, self._events = state.counters, state.events
+        # By program counter: the operands of a command lie at fixed places.
+        self._bound: dict[int, _Bound] = {}
+
+    def unbind(self) -> None:
+        """There is another program."""
+        self._bound.clear()
+
+    def run(self, pc: int, cmd: Command, start: int) -> Done:
+        """Do command `pc`, whose first cycle is `start`. Raises MachineError."""
+        if cmd.opcode.name == "TABLE":
+            return self._load_table(cmd, start)
+        bound = self._bound.get(pc)
+        if bound is None:
+            bound = self._bound[pc] = self._bind(cmd)
+        scalar = bound.run()
+        events = self._events
+        self._counters.vector_cycles += bound.cycles
+        events.vector_elements += bound.elements
+        events.sram_bytes += bound.sram_bytes
+        written = bound.written if scalar is None else self._state.set(cmd.values["rd"], scalar)
+        return start + bound.cycles - 1, written, None
+
+    def _load_table(self, cmd: Command, start: int) -> Done:
+        state, end = self._state, cmd.param + LUT_BYTES
+        require_inside(cmd.param, LUT_BYTES, PARAM_WORD, state.param, "parameter memory")
+        state.dma.require_loaded(start, (Place("param", cmd.param, end),))
+        state.table[:] = state.param[cmd.param : end].view(np.int8)
+        cycles = cost.vector(cmd, _HELD, state.params)
+        state.counters.vector_cycles += cycles
+        state.events.param_bytes += LUT_BYTES
+        return start + cycles - 1, b"", None
+
+    def _bind(self, cmd: Command) -> _Bound:
+        n = cmd.values["n"]
+        if n == 0:
+            raise MachineError("a vector of no elements", Status.ADDRESS)
+        a, b, dst = (
+            self._operand(cmd.values[key], n, kind) if kind is not None else _NONE
+            for key, kind in zip(("a", "b", "dst"), cmd.operand_types, strict=True)
+        )
+        for source in (a, b):
+            same = source.ctypes.data == dst.ctypes.data and source.nbytes == dst.nbytes
+            if not same and np.may_share_memory(source, dst):
+                # The chip computes something then, but not what the command says.
+                raise MachineError("the destination overlaps a source without being it")
+        return _Bound(
+            run=vector.bind(cmd, a, b, dst, self._state.table),
+            cycles=cost.vector(cmd, _HELD, self._state.params),
+            elements=n,
+            sram_bytes=a.nbytes + b.nbytes + dst.nbytes,
+            written=dst,
+        )
+
+    def _operand(self, at: int, n: int, kind: ElementType) -> np.ndarray:
+        sram, elements = self._state.sram, self._state.params.vector_elements
+        require_inside(at, n * kind.n_bytes, elements * kind.n_bytes, sram, "SRAM")
+        return sram[at : at + n * kind.n_bytes].view(vector.NUMPY[kind])

@@ -1,9 +1,0 @@
-"""Coders that could take the place of ours: what each makes of the same symbols, and its decoder.
-
-`python -m reports.candidates` measures sizes (`sizes`) and, by place and route, the decoders
-(`gates`), and writes `candidates.json`, `candidates.md` and `candidates.png` beside this folder.
-
-- `streams`: the symbols of a compressed matrix, slot by slot, and what surrounds them;
-- `rice`, `tans`: the coders that the project has no other use for, with encoder and decoder;
-- `barrel`: what the decoders share, then one file per decoder.
-"""
