@@ -116,7 +116,8 @@ class Requantiser(wiring.Component):
         index = Signal(8)
         record_wrong = Signal()
         m.d.sync += [
-            *(sum_1.eq(self.row.sum), sum_2.eq(sum_1)),
+            sum_1.eq(self.row.sum),
+            sum_2.eq(sum_1),
             Cat(bias, destination, index).eq(self.param.data),
             record_wrong.eq(scale_address + per_row > interfaces.param_words(p)),
         ]
@@ -179,8 +180,10 @@ class Requantiser(wiring.Component):
         )
         rights = self._delay(m, "right", right, rescale.cycle_of("right"))
         m.d.comb += [
-            *(rescale.x.eq(x), rescale.left.eq(left)),
-            *(rescale.multiplier.eq(multipliers[-1]), rescale.right.eq(rights[-1])),
+            rescale.x.eq(x),
+            rescale.left.eq(left),
+            rescale.multiplier.eq(multipliers[-1]),
+            rescale.right.eq(rights[-1]),
             rescale.zero.eq(self.zero),
         ]
 
