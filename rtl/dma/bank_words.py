@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 from npu.chip.params import ChipParams
 from npu.chip.tile import head_words, tail_bits
 from npu.chip.weight_format import ROWS_BITS, WORD_BITS, directory_words
-from rtl.shared.interfaces import bank_bus_words, bus_bits
+from rtl.shared.interfaces import bus_bits
 
 
 class BankWords:
@@ -36,13 +36,12 @@ class BankWords:
     """
 
     def __init__(self, m: Module, params: ChipParams, empty: Value) -> None:
-        bus_words = bus_bits(params) // WORD_BITS
-        bank_words = bank_bus_words(params)
+        bus_words = params.bus_words
         self.heads = heads = head_words(params.threads, bus_words)
         self.opening = (directory_words(params.threads) + heads) // bus_words
-        places = range(bank_words + self.opening + 1)
+        places = range(params.bank_bus_words + self.opening + 1)
         lanes = range(max(2, params.lanes))
-        self.base, self.first = Signal(range(bank_words + 1)), Signal(places)
+        self.base, self.first = Signal(range(params.bank_bus_words + 1)), Signal(places)
         address = Signal(places)
         self.lane, self.out_lane = Signal(lanes), Signal(lanes)
         out = Signal(bus_bits(params))
@@ -77,7 +76,7 @@ class BankWords:
             ends_read.addr.eq(self.lane),
             goes_to.eq(Mux(self.in_tails, behind_body, address)),
         ]
-        outside = goes & (goes_to >= bank_bus_words(params))
+        outside = goes & (goes_to >= params.bank_bus_words)
         m.d.sync += [
             self.out_en.eq(goes & ~outside),
             self.out_address.eq(goes_to),

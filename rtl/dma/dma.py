@@ -1,6 +1,6 @@
 """DMA engine: a queue of transfers, executed one after the other over AXI4."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -346,10 +346,13 @@ class Dma(wiring.Component):
         """What is written: words of SRAM, or a register."""
         is_kind, local, start, sent = turn.is_kind, turn.local, turn.start, turn.sent
         payload, which = self.axi.w.payload, turn.which
-        lanes = self._params.bus_bytes // 4
         m.d.comb += [
             payload.data.eq(
-                Mux(is_kind["STORE"], self.sram_read.data, Cat([turn.head.word] * lanes))
+                Mux(
+                    is_kind["STORE"],
+                    self.sram_read.data,
+                    turn.head.word.replicate(self._params.bus_words),
+                )
             ),
             payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (which << 2))),
         ]

@@ -43,7 +43,7 @@ class Front:
     def __init__(
         self, m: Module, params: ChipParams, en: Signal, data: Signal, reading: Signal
     ) -> None:
-        self.words = words = bus_bits(params) // WORD_BITS
+        self.words = words = params.bus_words
         self.most = most_front(params.lanes, params.threads, words)
         self.fewest = least_front(words)
         m.submodules.front = front = memory.Memory(shape=bus_bits(params), depth=self.most, init=[])

@@ -12,7 +12,7 @@ from npu.chip.tile import HEADER_WORDS, LOOK_UP_BEATS
 from npu.chip.weight_format import ROWS_BITS, STREAM_BITS
 from rtl.dma.bank_words import BankWords
 from rtl.dma.front import Front, Numbers
-from rtl.shared.interfaces import bank_bus_words, bank_write, bus_bits
+from rtl.shared.interfaces import bank_write, bus_bits
 
 LENGTH_BITS = 17
 
@@ -178,10 +178,10 @@ class TileDealer(wiring.Component):
     def _begin(self, m: Module, parts: _Parts) -> None:
         """The first cycle of a tile."""
         front, numbers, words, bodies, _ = parts
-        bank_words = bank_bus_words(self._params)
         m.next = "BEATS"
+        banks_end = self._params.bank_bus_words
         begin = Signal.like(words.base)
-        m.d.comb += begin.eq(Mux(self.bank < bank_words, self.bank, bank_words))
+        m.d.comb += begin.eq(Mux(self.bank < banks_end, self.bank, banks_end))
         m.d.sync += [
             front.reading.eq(1),
             self.complete.eq(0),

@@ -82,7 +82,7 @@ class Lane(wiring.Component):
                 "value_table": In(table_write()),
                 "bank": Out(
                     WritePort.Signature(
-                        addr_width=ceil_log2(interfaces.bank_bus_words(params)),
+                        addr_width=ceil_log2(params.bank_bus_words),
                         shape=interfaces.bus_bits(params),
                     )
                 ),

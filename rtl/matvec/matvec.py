@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from npu.chip.weight_format import MAX_SETS, PARAM_WORD, WORD_BITS, directory_words, set_of_lane
+from npu.chip.weight_format import MAX_SETS, PARAM_WORD, directory_words, set_of_lane
 from rtl.lane.barrel import Barrel
 from rtl.lane.lane import Lane
 from rtl.matvec.activation_loader import ActivationLoader
@@ -86,7 +86,7 @@ class MatVec(wiring.Component):
         wiring.connect(m, wiring.flipped(self.sram_read), vector.sram)
 
         running, loading, failed, clear = Signal(), Signal(), Signal(), Signal()
-        bus_words = p.bus_bytes * 8 // WORD_BITS
+        bus_words = p.bus_words
         m.d.comb += [
             clear.eq(~(running | loading | failed)),
             *(unit.start.eq(self.unit.start) for unit in (barrel, block, vector)),
@@ -198,7 +198,7 @@ class MatVec(wiring.Component):
     def _refused(self, m: Module, field: dict, clear: Signal):
         """The status of a command whose fields leave a memory, OK while that is not known."""
         p = self._params
-        bus_words = p.bus_bytes * 8 // WORD_BITS
+        bus_words = p.bus_words
         columns, a, dst = field["columns"], field["a"], field["dst"]
         # Sums in a cycle of their own; by the third cycle of a command they are its own.
         end, bank_end = Signal(len(a) + 1), Signal(len(field["bank"]) + bus_words.bit_length())
