@@ -50,7 +50,8 @@ class AxiLite(wiring.Component):
         takes_write = bus.aw.valid & bus.w.valid & ~bus.b.valid & free
         takes_read = bus.ar.valid & ~bus.r.valid & free & ~takes_write
         m.d.sync += [
-            *(writing.eq(takes_write), reading.eq(takes_read)),
+            writing.eq(takes_write),
+            reading.eq(takes_read),
             whole.eq(bus.w.payload.strb.all()),
             self.write_data.eq(bus.w.payload.data),
             self.address[2:].eq(Mux(takes_write, bus.aw.payload.addr, bus.ar.payload.addr) >> 2),

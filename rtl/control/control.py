@@ -44,7 +44,7 @@ class _State:
     error, error_pc : the error there is, and the command that it stands for.
     start_pc, program_address, program_commands : as the host wrote them.
     loading, resetting : a program, or a reset, is on its way.
-    moving : transfers are open, or were a cycle ago.
+    moved, moving : transfers were open a cycle ago; they were, or are.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,8 @@ class _State:
         self.program_commands = Signal(PC_BITS)
         self.loading = Signal()
         self.resetting = Signal()
-        self.moving = Signal()
+        moved, moving = Signal(), Signal()
+        self.moved, self.moving = moved, moving
 
 
 class Control(wiring.Component):
@@ -142,8 +143,7 @@ class Control(wiring.Component):
         with m.Elif((self.dma_error != Status.OK) & ~self.host.running):
             m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
         # A cycle longer: until the last transfer's error would show.
-        moving = state.moving
-        moved = Signal()
+        moved, moving = state.moved, state.moving
         m.d.sync += moved.eq(self.moving)
         m.d.comb += moving.eq(self.moving | moved)
 

@@ -1,6 +1,6 @@
 """DMA engine: a queue of transfers, executed one after the other over AXI4."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -156,11 +156,12 @@ class Dma(wiring.Component):
         layout = _entry()
         m.submodules.queue = queue = fifo.SyncFIFO(width=layout.size, depth=p.dma_queue)
         entry = data.View(layout, queue.w_data)
-        accepted = self._enqueue(m, queue, entry, status)
+        asked = self._enqueue(m, queue, entry, status)
+        accepted = self.transfers.valid & self.transfers.ready
         turn = _Turn(layout, p)
         self._take(m, queue, turn)
         m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
-        self._address(m, bursts, turn)
+        self._address(m, queue, bursts, turn)
         m.submodules.tile = tile = TileDealer(p)
         self._move(m, queue, status, turn, bursts, tile)
         self._store(m, turn, tile)
@@ -169,11 +170,15 @@ class Dma(wiring.Component):
         # In error what waits in the queue never has its turn.
         moving = queue.r_rdy & ((status == Status.OK) | self.active)
         m.d.comb += self.busy.eq((moving & ~self.program.valid) | accepted)
+        with m.If(~self.program.valid | self.program.done):
+            m.d.sync += asked.eq(0)
+        with m.Elif(queue.w_rdy):
+            m.d.sync += asked.eq(1)
         self._count_tags(m, entry, accepted, turn)
         return m
 
-    def _enqueue(self, m: Module, queue: fifo.SyncFIFO, entry: data.View, status: Signal) -> Value:
-        """Transfers go into the queue; returns whether one of the sequencer's does."""
+    def _enqueue(self, m: Module, queue: fifo.SyncFIFO, entry: data.View, status: Signal) -> Signal:
+        """Transfers go into the queue; returns whether the program's has gone."""
         with m.If(self.program.valid):
             m.d.comb += [
                 entry.kind.eq(LOAD_PROGRAM),
@@ -186,35 +191,31 @@ class Dma(wiring.Component):
             m.d.comb += self.transfers.ready.eq(queue.w_rdy & (status == Status.OK))
         asked = Signal()  # the program's transfer is in the queue
         m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
-        with m.If(~self.program.valid | self.program.done):
-            m.d.sync += asked.eq(0)
-        with m.Elif(queue.w_rdy):
-            m.d.sync += asked.eq(1)
-        return self.transfers.valid & self.transfers.ready
+        return asked
 
     def _take(self, m: Module, queue: fifo.SyncFIFO, turn: _Turn) -> None:
         """The queue's head into registers: the entry that comes where none waits."""
         coming = turn.coming
-        m.d.comb += [
-            coming.eq(Mux(queue.r_rdy, queue.r_data, queue.w_data)),
-            queue.r_en.eq(turn.finish),
-        ]
+        m.d.comb += coming.eq(Mux(queue.r_rdy, queue.r_data, queue.w_data))
         with m.If(turn.loads):
             m.d.sync += turn.head.eq(coming)
             for index, signal in enumerate(turn.is_kind.values()):
                 m.d.sync += signal.eq(coming.kind == index)
-            m.d.sync += [
-                turn.left.eq(coming.beats),
-                turn.local.eq(coming.local >> exact_log2(self._params.bus_bytes)),
-            ]
 
-    def _address(self, m: Module, bursts: Bursts, turn: _Turn) -> None:
-        """What both address channels say, and how many beats went over the bus."""
+    def _address(self, m: Module, queue: fifo.SyncFIFO, bursts: Bursts, turn: _Turn) -> None:
+        """Its bursts: what both address channels say, and the beats that are on the bus."""
         m.d.comb += [
             bursts.start.eq(turn.start),
             bursts.address.eq(turn.head.address),
             bursts.beats.eq(turn.left),
+            queue.r_en.eq(turn.finish),
         ]
+        coming = turn.coming
+        with m.If(turn.loads):
+            m.d.sync += [
+                turn.left.eq(coming.beats),
+                turn.local.eq(coming.local >> exact_log2(self._params.bus_bytes)),
+            ]
         for channel in (self.axi.ar, self.axi.aw):
             m.d.comb += [
                 channel.payload.addr.eq(bursts.burst_address),
@@ -345,10 +346,13 @@ class Dma(wiring.Component):
         """What is written: words of SRAM, or a register."""
         is_kind, local, start, sent = turn.is_kind, turn.local, turn.start, turn.sent
         payload, which = self.axi.w.payload, turn.which
-        lanes = self._params.bus_bytes // 4
         m.d.comb += [
             payload.data.eq(
-                Mux(is_kind["STORE"], self.sram_read.data, Cat([turn.head.word] * lanes))
+                Mux(
+                    is_kind["STORE"],
+                    self.sram_read.data,
+                    turn.head.word.replicate(self._params.bus_words),
+                )
             ),
             payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (which << 2))),
         ]

@@ -28,31 +28,33 @@ class Front:
     m : the dealer's module.
     params : ChipParams.
     en, data : a beat of the tile.
+    reading : beats belong to the front; for the dealer to drive.
 
     Attributes
     ----------
     most, fewest : beats that a front has at most and at least.
     header : its fields by name; valid once their beats have come.
     empty : whether all bodies are.
-    reading : beats belong to the front; for the dealer to drive.
     kept : a beat of the front, in this cycle.
     received : beats of the front that came before.
     read : port of the memory.
     """
 
-    def __init__(self, m: Module, params: ChipParams, en: Signal, data: Signal) -> None:
-        self.words = words = bus_bits(params) // WORD_BITS
+    def __init__(
+        self, m: Module, params: ChipParams, en: Signal, data: Signal, reading: Signal
+    ) -> None:
+        self.words = words = params.bus_words
         self.most = most_front(params.lanes, params.threads, words)
         self.fewest = least_front(words)
         m.submodules.front = front = memory.Memory(shape=bus_bits(params), depth=self.most, init=[])
-        write = front.write_port()
-        self.read = front.read_port(domain="comb")
+        write, read = front.write_port(), front.read_port(domain="comb")
+        self.read = read
         header_bits = Signal(HEADER_WORDS * WORD_BITS)
         self.header = {name: header_bits[at : at + width] for name, (at, width) in HEADER.items()}
         self.empty = self.header["shortest"] == 0
-        self.received = received = Signal(HEADER["front"][1])
-        self.reading = Signal()
-        self.kept = en & self.reading
+        received = Signal(HEADER["front"][1])
+        self.received = received
+        self.reading, self.kept = reading, en & reading
         m.d.comb += [write.addr.eq(received), write.data.eq(data), write.en.eq(self.kept)]
         with m.If(self.kept):
             m.d.sync += received.eq(received + 1)
@@ -96,17 +98,15 @@ class Numbers:
         self._m = m
         place_bits = exact_log2(front.words)
         most_words = front.most * front.words
-        self.following = following = Signal(range(most_words + 3))
-        low = Signal(WORD_BITS)
-        high = Signal(WORD_BITS)
-        self.offset = offset = Signal(OFFSET_BITS)
-        self.loose = loose = Signal(range(most_words + 1))
-        self.fetches = fetches = Signal()
-        self.takes = takes = Signal()
-        self.puts_loose = puts_loose = Signal()
+        following = Signal(range(most_words + 3))
+        low, high, offset = Signal(WORD_BITS), Signal(WORD_BITS), Signal(OFFSET_BITS)
+        loose = Signal(range(most_words + 1))
+        fetches, takes, puts_loose = Signal(), Signal(), Signal()
+        self.following, self.offset, self.loose = following, offset, loose
+        self.fetches, self.takes, self.puts_loose = fetches, takes, puts_loose
         # Of the field that is next: its width, and what is added to it.
-        self.width = width = Signal(range(FIELD_BITS + 1))
-        self._least = least = Signal(FIELD_BITS)
+        width, least = Signal(range(FIELD_BITS + 1)), Signal(FIELD_BITS)
+        self.width, self._least = width, least
         header = front.header
         self._fields = {
             "length": (header["length_width"], header["shortest"]),
@@ -116,13 +116,14 @@ class Numbers:
             "value": (header["value_width"], header["least_value"]),
         }
         word_index = Signal.like(following)
-        self.word = word = Signal(WORD_BITS)
+        word = Signal(WORD_BITS)
         m.d.comb += [
             word_index.eq(Mux(puts_loose, loose - 1, following)),
             front.read.addr.eq(word_index[place_bits:]),
             word.eq(front.read.data.word_select(word_index[:place_bits], WORD_BITS)),
         ]
-        self.number = number = Signal(FIELD_BITS + 1)
+        number = Signal(FIELD_BITS + 1)
+        self.word, self.number = word, number
         behind = Signal(OFFSET_BITS + 1)
         mask = Cat(n < width for n in range(FIELD_BITS))
         m.d.comb += [
@@ -135,13 +136,12 @@ class Numbers:
             m.d.sync += [low.eq(high), high.eq(word), following.eq(following + 1)]
         # Words that the fields take up so far, and whether they meet the loose ones.
         used = Signal.like(following)
-        self.crossed = crossed = Signal()
+        crossed = Signal()
+        self.crossed = crossed
         m.d.comb += [
             used.eq(following - 2 + behind[-1] + behind[:-1].any()),
             crossed.eq((takes & (used > loose)) | (puts_loose & (used >= loose))),
         ]
-        with m.If(puts_loose):
-            m.d.sync += loose.eq(loose - 1)
 
     def follows(self, field: str) -> None:
         """A field of this kind is the next, from the next cycle on."""

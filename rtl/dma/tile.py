@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -12,7 +12,7 @@ from npu.chip.tile import HEADER_WORDS, LOOK_UP_BEATS
 from npu.chip.weight_format import ROWS_BITS, STREAM_BITS
 from rtl.dma.bank_words import BankWords
 from rtl.dma.front import Front, Numbers
-from rtl.shared.interfaces import bank_bus_words, bank_write, bus_bits
+from rtl.shared.interfaces import bank_write, bus_bits
 
 LENGTH_BITS = 17
 
@@ -28,33 +28,31 @@ class _Faults:
     failed : the tile does not fit, until the next start.
     """
 
-    def __init__(
-        self, m: Module, start: Signal, en: Signal, numbers: Numbers, words: BankWords
-    ) -> None:
-        number = numbers.number
-        self.failed = failed = Signal()
-        self.late = Signal()
-        self.wrong = Signal()
-        self.has_rows = Signal()
-        self.has_bits = Signal()
-        # What comes out of the shifter is looked at a cycle later.
-        number_1 = Signal.like(number)
-        crossed_1 = Signal()
-        has_rows_1 = Signal()
-        has_bits_1 = Signal()
-        misfit = Signal()
+    def __init__(self, m: Module, numbers: Numbers, failed: Signal) -> None:
+        late, wrong = Signal(), Signal()
+        has_rows, has_bits, has_rows_1, has_bits_1 = Signal(), Signal(), Signal(), Signal()
+        number_1, crossed_1, misfit = Signal.like(numbers.number), Signal(), Signal()
+        self.late, self.wrong, self.failed = late, wrong, failed
+        self.has_rows, self.has_bits = has_rows, has_bits
+        self._misfit = misfit
         m.d.comb += misfit.eq(
             (has_rows_1 & number_1[ROWS_BITS:].any())
             | (has_bits_1 & number_1[STREAM_BITS:].any())
             | crossed_1
         )
-        m.d.sync += [
-            number_1.eq(number),
-            has_rows_1.eq(self.has_rows),
-            has_bits_1.eq(self.has_bits),
+        # What comes out of the shifter is looked at a cycle later.
+        self._later = [
+            number_1.eq(numbers.number),
+            has_rows_1.eq(has_rows),
+            has_bits_1.eq(has_bits),
             crossed_1.eq(numbers.crossed),
-            failed.eq(~start & (failed | misfit | self.wrong | words.outside | (self.late & en))),
         ]
+
+    def judge(self, m: Module, start: Signal, en: Signal, outside: Value) -> None:
+        """Gather all faults; a section outside its bank is one."""
+        failed = self.failed
+        misfits = failed | self._misfit | self.wrong | outside | (self.late & en)
+        m.d.sync += [*self._later, failed.eq(~start & misfits)]
 
 
 class _Bodies:
@@ -72,10 +70,11 @@ class _Bodies:
         fields_in = (HEADER_WORDS + 1) // front.words
         # No length is needed before it has been looked up, however fast the beats come.
         assert fields_in + LOOK_UP_BEATS < front.fewest
-        self.left = left = Signal(LENGTH_BITS)
-        self.coming = coming = Signal(LENGTH_BITS)
-        self.look_up = look_up = Signal(range(LOOK_UP_BEATS + 1))
-        self.looks = looks = Signal()
+        left, coming = Signal(LENGTH_BITS), Signal(LENGTH_BITS)
+        self.left, self.coming = left, coming
+        look_up = Signal(range(LOOK_UP_BEATS + 1))
+        looks = Signal()
+        self.look_up, self.looks = look_up, looks
         m.d.comb += looks.eq(0)
         with m.If(looks):
             m.d.comb += numbers.takes.eq(1)
@@ -141,21 +140,24 @@ class TileDealer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         p = self._params
-        front = Front(m, p, self.en, self.data)
+        reading, failed = Signal(), Signal()
+        front = Front(m, p, self.en, self.data, reading)
         numbers = Numbers(m, front)
+        faults = _Faults(m, numbers, failed)
         words = BankWords(m, p, front.empty)
+        faults.judge(m, self.start, self.en, words.outside)
         m.d.comb += [
             self.port.en.eq(words.out_en),
             self.port.addr.eq(words.out_address),
             self.port.data.eq(words.out),
             self.port.lane.eq(words.out_lane),
+            self.error.eq(failed),
         ]
-        faults = _Faults(m, self.start, self.en, numbers, words)
-        m.d.comb += self.error.eq(faults.failed)
         words.collect(m, self.data)
         parts = _Parts(front, numbers, words, _Bodies(m, p, front, numbers), faults)
         with m.If(numbers.puts_loose):
             m.d.comb += [words.put.eq(1), words.put_word.eq(numbers.word)]
+            m.d.sync += numbers.loose.eq(numbers.loose - 1)
         with m.FSM() as fsm:
             with m.State("REST"), m.If(self.start):
                 self._begin(m, parts)
@@ -176,9 +178,10 @@ class TileDealer(wiring.Component):
     def _begin(self, m: Module, parts: _Parts) -> None:
         """The first cycle of a tile."""
         front, numbers, words, bodies, _ = parts
-        bank_words = bank_bus_words(self._params)
+        m.next = "BEATS"
+        banks_end = self._params.bank_bus_words
         begin = Signal.like(words.base)
-        m.d.comb += begin.eq(Mux(self.bank < bank_words, self.bank, bank_words))
+        m.d.comb += begin.eq(Mux(self.bank < banks_end, self.bank, banks_end))
         m.d.sync += [
             front.reading.eq(1),
             self.complete.eq(0),
@@ -193,7 +196,6 @@ class TileDealer(wiring.Component):
             words.first.eq(begin + words.opening),
             words.address.eq(begin + words.opening),
         ]
-        m.next = "BEATS"
 
     def _beats(self, m: Module, parts: _Parts) -> None:
         """The state in which the tile comes: the front is kept, bodies go to the banks."""
@@ -216,7 +218,7 @@ class TileDealer(wiring.Component):
             m.d.sync += left.eq(left - 1)
             with m.If(left == 1):
                 m.d.comb += [
-                    words.ends_here.eq(1),
+                    words.ends_write.en.eq(1),
                     bodies.looks.eq(lane + 2 <= last_lane),
                 ]
                 m.d.sync += [

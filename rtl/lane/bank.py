@@ -40,7 +40,7 @@ class WeightBank(wiring.Component):
             {
                 "write": Out(
                     WritePort.Signature(
-                        addr_width=ceil_log2(interfaces.bank_bus_words(params)),
+                        addr_width=ceil_log2(params.bank_bus_words),
                         shape=interfaces.bus_bits(params),
                     )
                 ),
@@ -53,7 +53,7 @@ class WeightBank(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.memory = memory = block_ram(WORD_BITS, self._params.bank_words)
-        words = interfaces.bus_bits(self._params) // WORD_BITS
+        words = self._params.bus_words
         write_group(
             m,
             memory,

@@ -92,8 +92,13 @@ class CodeTable(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [
-                *(busy.eq(1), self.ready.eq(0), bad.eq(0)),
-                *(length.eq(0), first.eq(0), index.eq(0), longest.eq(0)),
+                busy.eq(1),
+                self.ready.eq(0),
+                bad.eq(0),
+                length.eq(0),
+                first.eq(0),
+                index.eq(0),
+                longest.eq(0),
                 self.code.raw_bits.eq(self.raw_bits),
                 self.code.raw_mask.eq((1 << self.raw_bits[:RAW_BITS]) - 1),
                 self.code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),

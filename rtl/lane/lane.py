@@ -82,7 +82,7 @@ class Lane(wiring.Component):
                 "value_table": In(table_write()),
                 "bank": Out(
                     WritePort.Signature(
-                        addr_width=ceil_log2(interfaces.bank_bus_words(params)),
+                        addr_width=ceil_log2(params.bank_bus_words),
                         shape=interfaces.bus_bits(params),
                     )
                 ),
@@ -111,10 +111,15 @@ class Lane(wiring.Component):
         wiring.connect(m, wiring.flipped(self.value_table), value.table)
         wiring.connect(m, wiring.flipped(self.activations), copy.write)
         m.d.comb += [
-            *(bank.en.eq(fetch.en), bank.address.eq(fetch.address), fetch.word.eq(bank.word)),
-            *(fetch.run_word.eq(run.word), fetch.value_word.eq(value.word)),
-            *(run.code.eq(self.run_code), value.code.eq(self.value_code)),
-            *(run.fill.en.eq(fetch.fill_run), value.fill.en.eq(fetch.fill_value)),
+            bank.en.eq(fetch.en),
+            bank.address.eq(fetch.address),
+            fetch.word.eq(bank.word),
+            fetch.run_word.eq(run.word),
+            fetch.value_word.eq(value.word),
+            run.code.eq(self.run_code),
+            value.code.eq(self.value_code),
+            run.fill.en.eq(fetch.fill_run),
+            value.fill.en.eq(fetch.fill_value),
         ]
 
         # Stage 5's state, thread by thread: the front is the thread whose turn was RESOLVE ago.
@@ -130,8 +135,11 @@ class Lane(wiring.Component):
         length, count = bank.word[: self._bits], bank.word[STREAM_BITS:]
         m.d.comb += [
             fetch.length.eq(length),
-            *(rows_load.eq(count), active_load.eq(count != 0), record_load.eq(count)),
-            *(run_load.eq(length), value_load.eq(length)),
+            rows_load.eq(count),
+            active_load.eq(count != 0),
+            record_load.eq(count),
+            run_load.eq(length),
+            value_load.eq(length),
         ]
         wrong += [
             control.entry & bank.word[self._bits : STREAM_BITS].any(),
@@ -143,10 +151,14 @@ class Lane(wiring.Component):
         go = control.run & self.ready & active[RESOLVE % p.threads]
         for decoder, load in ((run, starts), (value, middles)):
             m.d.comb += [
-                *(decoder.load.eq(load), decoder.start.eq(fetch.position)),
-                *(decoder.run.eq(control.run), decoder.thread.eq(control.slot_thread)),
-                *(decoder.go.eq(go), decoder.fill.thread.eq(control.fill_thread)),
-                *(decoder.fill.index.eq(fetch.fill_index), decoder.fill.data.eq(bank.word)),
+                decoder.load.eq(load),
+                decoder.start.eq(fetch.position),
+                decoder.run.eq(control.run),
+                decoder.thread.eq(control.slot_thread),
+                decoder.go.eq(go),
+                decoder.fill.thread.eq(control.fill_thread),
+                decoder.fill.index.eq(fetch.fill_index),
+                decoder.fill.data.eq(bank.word),
             ]
         m.d.comb += self.busy.eq(Cat(active).any() | self.row.valid)
 
@@ -165,9 +177,11 @@ class Lane(wiring.Component):
             finished.eq(row_end & (rows[0] == 1)),
             run_next.eq(run_left[0] - run.length),
             value_next.eq(value_left[0] - value.length),
-            *(rows_in.eq(rows[0] - row_end), record_in.eq(record[0] + row_end)),
+            rows_in.eq(rows[0] - row_end),
+            record_in.eq(record[0] + row_end),
             active_in.eq(active[0] & ~finished),
-            *(run_in.eq(run_next), value_in.eq(value_next)),
+            run_in.eq(run_next),
+            value_in.eq(value_next),
         ]
         wrong.append(valid & (run_next[-1] | (value_next[-1] & ~finished) | outside))
         # What is left over at a slot's end shows in the next cycle.
@@ -242,7 +256,8 @@ class Lane(wiring.Component):
         begins = Signal()
         sums = [Signal(signed(SUM_BITS), name=f"sum_{i}") for i in range(self._params.threads)]
         m.d.sync += [
-            *(waiting.eq(Mux(valid, weight, 0)), factor.eq(waiting)),
+            waiting.eq(Mux(valid, weight, 0)),
+            factor.eq(waiting),
             self.row.valid.eq(row_end & ~self.control.clear),
             self.row.record.eq(record),
             begins.eq(self.row.valid),

@@ -66,8 +66,10 @@ class ActivationLoader(wiring.Component):
 
         read, index_1 = Signal(), Signal.like(index)
         m.d.sync += [
-            *(read.eq(reading & ~self.clear), index_1.eq(index)),
-            *(self.write.en.eq(read), self.write.addr.eq(index_1)),
+            read.eq(reading & ~self.clear),
+            index_1.eq(index),
+            self.write.en.eq(read),
+            self.write.addr.eq(index_1),
         ]
         for i in range(n_bytes):
             q = self.sram.data.word_select(i, 8).as_signed()

@@ -139,8 +139,11 @@ class BlockLoader(wiring.Component):
 
         with m.If(self.start):
             m.d.sync += [
-                *(kind.eq(HEADER), index.eq(0), self.ready.eq(0)),
-                *(number.eq(0), place.eq(0)),
+                kind.eq(HEADER),
+                index.eq(0),
+                self.ready.eq(0),
+                number.eq(0),
+                place.eq(0),
             ]
         with m.Elif(self.clear):
             m.d.sync += [kind.eq(NOTHING), self.ready.eq(0)]
@@ -206,8 +209,12 @@ class BlockLoader(wiring.Component):
         kind_2, index_2, word = Signal.like(kind_1), Signal.like(index_1), Signal(8 * PARAM_WORD)
         kind_3, index_3, upper = Signal.like(kind_1), Signal.like(index_1), Signal(4 * PARAM_WORD)
         m.d.sync += [
-            *(kind_2.eq(kind_1), index_2.eq(index_1), word.eq(self.param.data)),
-            *(kind_3.eq(kind_2), index_3.eq(index_2), upper.eq(word[4 * PARAM_WORD :])),
+            kind_2.eq(kind_1),
+            index_2.eq(index_1),
+            word.eq(self.param.data),
+            kind_3.eq(kind_2),
+            index_3.eq(index_2),
+            upper.eq(word[4 * PARAM_WORD :]),
         ]
         for tables, own in ((self.run_table, RUN_TABLE), (self.value_table, VALUE_TABLE)):
             lower_now = kind_2 == own
@@ -244,7 +251,8 @@ class BlockLoader(wiring.Component):
             tables.append(table)
             m.d.comb += [
                 table.start.eq(parsed),
-                *(table.raw_bits.eq(raw_bits), table.entries.eq(entries)),
+                table.raw_bits.eq(raw_bits),
+                table.entries.eq(entries),
                 *(table.counts[n].eq(header[counts_at + n]) for n in range(COUNTED)),
             ]
             for group in GROUPS:

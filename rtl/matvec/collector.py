@@ -94,8 +94,10 @@ class Collector(wiring.Component):
             return Mux(place == depth - 1, 0, place + 1)
 
         m.d.comb += [
-            *(write.en.eq(row.valid), write.addr.eq(tail)),
-            *(write.data.eq(Cat(row.sum, row.record)), read.addr.eq(head)),
+            write.en.eq(row.valid),
+            write.addr.eq(tail),
+            write.data.eq(Cat(row.sum, row.record)),
+            read.addr.eq(head),
             self.ready[lane].eq(level <= depth - timing.LANE_PIPELINE),
             held.eq(level != 0),
         ]

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from npu.chip.weight_format import MAX_SETS, PARAM_WORD, WORD_BITS, directory_words, set_of_lane
+from npu.chip.weight_format import MAX_SETS, PARAM_WORD, directory_words, set_of_lane
 from rtl.lane.barrel import Barrel
 from rtl.lane.lane import Lane
 from rtl.matvec.activation_loader import ActivationLoader
@@ -86,7 +86,7 @@ class MatVec(wiring.Component):
         wiring.connect(m, wiring.flipped(self.sram_read), vector.sram)
 
         running, loading, failed, clear = Signal(), Signal(), Signal(), Signal()
-        bus_words = p.bus_bytes * 8 // WORD_BITS
+        bus_words = p.bus_words
         m.d.comb += [
             clear.eq(~(running | loading | failed)),
             *(unit.start.eq(self.unit.start) for unit in (barrel, block, vector)),
@@ -94,13 +94,17 @@ class MatVec(wiring.Component):
             barrel.base.eq(field["bank"] << ceil_log2(bus_words)),
             barrel.last_column.eq(field["columns"] - 1),
             block.address.eq(field["block"]),
-            *(vector.address.eq(field["a"]), vector.columns.eq(field["columns"])),
+            vector.address.eq(field["a"]),
+            vector.columns.eq(field["columns"]),
             vector.zero.eq(field["a_zero"]),
             collector.per_row.eq(block.n_scales == 0),
-            *(requantiser.n_scales.eq(block.n_scales), requantiser.dst.eq(field["dst"])),
+            requantiser.n_scales.eq(block.n_scales),
+            requantiser.dst.eq(field["dst"]),
             requantiser.rows.eq(field["rows"] >> ceil_log2(PARAM_WORD)),
-            *(requantiser.wide.eq(field["dst_type"]), requantiser.zero.eq(field["dst_zero"])),
-            *(requantiser.lo.eq(field["lo"]), requantiser.hi.eq(field["hi"])),
+            requantiser.wide.eq(field["dst_type"]),
+            requantiser.zero.eq(field["dst_zero"]),
+            requantiser.lo.eq(field["lo"]),
+            requantiser.hi.eq(field["hi"]),
         ]
         # Only one of them reads at a time.
         users = (block.param, requantiser.param)
@@ -166,10 +170,8 @@ class MatVec(wiring.Component):
             lanes.append(lane)
             group = set_of_lane(i, p.lanes, MAX_SETS)
             m.d.comb += [
-                *(
-                    lane.run_code.eq(block.run_code[group]),
-                    lane.value_code.eq(block.value_code[group]),
-                ),
+                lane.run_code.eq(block.run_code[group]),
+                lane.value_code.eq(block.value_code[group]),
                 lane.bank.addr.eq(self.bank.addr),
                 lane.bank.data.eq(self.bank.data),
                 lane.bank.en.eq(self.bank.en & (self.bank.lane == i)),
@@ -185,8 +187,10 @@ class MatVec(wiring.Component):
                     m.d.comb += getattr(target, name).eq(getattr(source, name))
             wiring.connect(m, lane.row, collector.pushed[i])
         for total, one in (
-            *((self.events.symbols, "symbol"), (self.events.macs, "mac")),
-            *((self.events.gated, "gated"), (self.events.stalled, "stalled")),
+            (self.events.symbols, "symbol"),
+            (self.events.macs, "mac"),
+            (self.events.gated, "gated"),
+            (self.events.stalled, "stalled"),
         ):
             m.d.sync += total.eq(sum(getattr(lane.events, one) for lane in lanes))
         return lanes
@@ -194,7 +198,7 @@ class MatVec(wiring.Component):
     def _refused(self, m: Module, field: dict, clear: Signal):
         """The status of a command whose fields leave a memory, OK while that is not known."""
         p = self._params
-        bus_words = p.bus_bytes * 8 // WORD_BITS
+        bus_words = p.bus_words
         columns, a, dst = field["columns"], field["a"], field["dst"]
         # Sums in a cycle of their own; by the third cycle of a command they are its own.
         end, bank_end = Signal(len(a) + 1), Signal(len(field["bank"]) + bus_words.bit_length())
@@ -215,6 +219,7 @@ class MatVec(wiring.Component):
                 )
             ),
             refused.eq(wrong.any() | (end > p.sram_bytes) | (bank_end > p.bank_words)),
-            *(known[0].eq(~clear), known[1].eq(known[0] & ~clear)),
+            known[0].eq(~clear),
+            known[1].eq(known[0] & ~clear),
         ]
         return Mux(refused & known[1], Status.ADDRESS, Status.OK)

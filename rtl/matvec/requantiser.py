@@ -1,22 +1,23 @@
 """From a row's sum to its element in vector SRAM."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.chip import timing
 from npu.chip.params import ChipParams
-from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
+from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD, ROW_DTYPE, SCALE_DTYPE
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.lane.lane import SUM_BITS, row_sum
 from rtl.matvec.collector import PICK_LATENCY
 from rtl.shared import interfaces
+from rtl.shared.layouts import layout
 from rtl.shared.rescale import Rescale, split_shift
 
-MULTIPLIER_BITS = 32
-SHIFT_BITS = 8
+MULTIPLIER_BITS = 8 * SCALE_DTYPE["multiplier"].itemsize
+SHIFT_BITS = 8 * SCALE_DTYPE["shift"].itemsize
 # Address, record, bias, then the arithmetic, clamp and write.
 RECORD, BIAS, SCALE = 1, 2, 3
 
@@ -109,15 +110,18 @@ class Requantiser(wiring.Component):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(address)]
         with m.Elif(stages[RECORD] & per_row):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(scale_address)]
-        # The record: bias, destination, scale index.
+        record = data.View(layout(ROW_DTYPE), self.param.data)
         sum_1, sum_2 = Signal(signed(SUM_BITS)), Signal(signed(SUM_BITS))
         bias = Signal(signed(32))
         destination = Signal(16)
         index = Signal(8)
         record_wrong = Signal()
         m.d.sync += [
-            *(sum_1.eq(self.row.sum), sum_2.eq(sum_1)),
-            Cat(bias, destination, index).eq(self.param.data),
+            sum_1.eq(self.row.sum),
+            sum_2.eq(sum_1),
+            bias.eq(record.bias),
+            destination.eq(record.destination),
+            index.eq(record.scale),
             record_wrong.eq(scale_address + per_row > interfaces.param_words(p)),
         ]
 
@@ -179,8 +183,10 @@ class Requantiser(wiring.Component):
         )
         rights = self._delay(m, "right", right, rescale.cycle_of("right"))
         m.d.comb += [
-            *(rescale.x.eq(x), rescale.left.eq(left)),
-            *(rescale.multiplier.eq(multipliers[-1]), rescale.right.eq(rights[-1])),
+            rescale.x.eq(x),
+            rescale.left.eq(left),
+            rescale.multiplier.eq(multipliers[-1]),
+            rescale.right.eq(rights[-1]),
             rescale.zero.eq(self.zero),
         ]
 

@@ -133,10 +133,14 @@ class SerialHost(wiring.Component):
         address, data = request[8:40], request[40:]
         writes = request[:8] == WRITE[0]
         m.d.comb += [
-            *(self.address.eq(address), self.write_data.eq(data)),
-            *(bus.aw.payload.addr.eq(address), bus.ar.payload.addr.eq(address)),
-            *(bus.w.payload.data.eq(data), bus.w.payload.strb.eq(0xF)),
-            *(bus.b.ready.eq(1), bus.r.ready.eq(1)),
+            self.address.eq(address),
+            self.write_data.eq(data),
+            bus.aw.payload.addr.eq(address),
+            bus.ar.payload.addr.eq(address),
+            bus.w.payload.data.eq(data),
+            bus.w.payload.strb.eq(0xF),
+            bus.b.ready.eq(1),
+            bus.r.ready.eq(1),
             sender.bytes.payload.eq(answer),
         ]
         with m.FSM():
@@ -153,7 +157,8 @@ class SerialHost(wiring.Component):
                 m.d.sync += count.eq(0)
                 with m.If(address[-1]):
                     m.d.sync += [
-                        *(bus.aw.valid.eq(writes), bus.w.valid.eq(writes)),
+                        bus.aw.valid.eq(writes),
+                        bus.w.valid.eq(writes),
                         bus.ar.valid.eq(~writes),
                     ]
                     m.next = "REGISTER"

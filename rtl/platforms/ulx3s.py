@@ -99,16 +99,20 @@ class Board(wiring.Component):
         wiring.connect(m, chip.axi, memory.axi)
         wiring.connect(m, host.axil, chip.axil)
         m.d.comb += [
-            *(memory.address.eq(host.address), memory.write_data.eq(host.write_data)),
-            *(memory.write.eq(host.write), memory.read.eq(host.read)),
-            *(host.done.eq(memory.done), host.read_data.eq(memory.read_data)),
+            memory.address.eq(host.address),
+            memory.write_data.eq(host.write_data),
+            memory.write.eq(host.write),
+            memory.read.eq(host.read),
+            host.done.eq(memory.done),
+            host.read_data.eq(memory.read_data),
         ]
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.submodules.leds = leds = io.Buffer("o", platform.request("led", 0, dir="-"))
         m.d.comb += [
-            *(host.receive.eq(rx.i), tx.o.eq(host.send)),
+            host.receive.eq(rx.i),
+            tx.o.eq(host.send),
             leds.o.eq(Cat(chip.debug.running, chip.irq, ~rx.i, ~tx.o)),
         ]
         return m

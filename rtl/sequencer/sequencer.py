@@ -13,7 +13,6 @@ from rtl.sequencer.scalars import ScalarRegisters
 from rtl.shared.commands import CommandCheck, fields
 from rtl.shared.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
 
-WRITES_REGISTER = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
 ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
 
 
@@ -99,11 +98,13 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        command = Command()
+        command = Command(self._params)
         registers = self._registers(m, command)
         external, address = self._arithmetic(m, command)
+        m.submodules.check = check = CommandCheck()
+        m.d.comb += check.cmd.eq(command.cmd)
         self._offer(m, command, address)
-        check = self._refuse(m, command, external)
+        self._refuse(m, command, check, external)
         self._run(m, command, registers, check)
         return m
 
@@ -117,9 +118,8 @@ class Sequencer(wiring.Component):
             registers.index[2].eq(self.host.index),
             self.host.read.eq(registers.value[2]),
         ]
-        writes = command.is_one_of("writes_register", WRITES_REGISTER)
         m.d.comb += [
-            self.register.en.eq(self.retire & writes),
+            self.register.en.eq(self.retire & command.writes_register),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         # A cycle later, still before the next command reads.
@@ -192,10 +192,8 @@ class Sequencer(wiring.Component):
             self.transfers.word.eq(Mux(is_["STORE_REG"], command.right, self.pc)),
         ]
 
-    def _refuse(self, m: Module, command: Command, external: Value) -> CommandCheck:
-        """Whether the command is refused, and with which status; `_run` says when to look."""
-        m.submodules.check = check = CommandCheck()
-        m.d.comb += check.cmd.eq(command.cmd)
+    def _refuse(self, m: Module, command: Command, check: CommandCheck, external: Value) -> None:
+        """Whether the command is refused, and with which status."""
         transfer_status = self._transfer_status(m, command, external)
         refusal = Signal(STATUS_BITS)
         m.d.sync += [command.status.eq(refusal), command.refused.eq(refusal != Status.OK)]
@@ -203,22 +201,15 @@ class Sequencer(wiring.Component):
             m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
         with m.Elif(command.is_transfer):
             m.d.comb += refusal.eq(transfer_status)
-        return check
 
     def _transfer_status(self, m: Module, command: Command, external: Value) -> Signal:
         """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
         p = self._params
         is_ = command.is_
         bus_bits = exact_log2(p.bus_bytes)
-        load = fields(command.cmd, "LOAD")
         one_word = is_["LOAD_REG"] | is_["STORE_REG"]
         misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
-        empty, odd, end = Signal(), Signal(), Signal(len(load.beats) + bus_bits + 1)
-        command.decode += [
-            empty.eq(load.beats == 0),
-            odd.eq(load.sram[:bus_bits].any()),
-            end.eq(load.sram + (load.beats << bus_bits)),
-        ]
+        empty, odd, end = command.empty, command.odd, command.end
         size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
         in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
         local = in_bytes & (odd | (end > size))

@@ -45,10 +45,6 @@ def sram_words(params: ChipParams) -> int:
     return params.sram_bytes // params.bus_bytes
 
 
-def bank_bus_words(params: ChipParams) -> int:
-    return params.bank_bus_words
-
-
 def param_words(params: ChipParams) -> int:
     return params.param_bytes // PARAM_WORD
 
@@ -99,7 +95,7 @@ def bank_write(params: ChipParams) -> wiring.Signature:
     """DMA's port into the weight banks, seen from the banks: one bus word into lane `lane`."""
     return wiring.Signature(
         {
-            "addr": In(ceil_log2(bank_bus_words(params))),
+            "addr": In(ceil_log2(params.bank_bus_words)),
             "data": In(bus_bits(params)),
             "lane": In(max(1, ceil_log2(params.lanes))),
             "en": In(1),

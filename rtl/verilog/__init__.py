@@ -2,8 +2,8 @@
 
 Amaranth's RTLIL becomes a netlist of bits (`netlist`), in which modules that are equal become one
 (`sharing`) and what nobody reads is left out (`liveness`). The rest gets names (`names`), and is
-written with every width explicit (`expressions`, `writer`): continuous assignments and clocked
-blocks alone, so that no result hangs on the order of events at time 0.
+written with every width explicit (`expressions`, `memory`, `blocks`, `writer`): continuous
+assignments and clocked blocks alone, so that no result hangs on the order of events at time 0.
 """
 
 from rtl.verilog.writer import convert

@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from amaranth.utils import ceil_log2
-
 from rtl.verilog import expressions
+from rtl.verilog.blocks import constant, else_, if_, indent
 from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
+from rtl.verilog.memory import Memory
 from rtl.verilog.names import Scope, identifier
 from rtl.verilog.netlist import Bit, Bits, Cell, Module, read
 from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
@@ -14,7 +14,6 @@ from rtl.verilog.sharing import share
 
 HEADER = "// Written by zeroskip from its Amaranth sources. Verilog 2005.\n"
 MAX_INLINE = 60  # characters of an operand that is not worth a name
-FEW_WORDS = 4  # of a memory, set to zero one by one
 HINTS = {
     "$add": "sum",
     "$and": "both",
@@ -152,7 +151,7 @@ class _Writer:
         for net in self._nets.nets:
             known = [self._module.initial.get(bit) for bit in net.bits]
             if net.kind == REG and net.name and None not in known:
-                values.append(f"    {net.name} = {_constant(''.join(map(str, known)))};")
+                values.append(f"    {net.name} = {constant(''.join(map(str, known)))};")
         return ["  initial begin", *values, "  end"] if values else []
 
     # --- values ---------------------------------------------------------------------------------
@@ -173,7 +172,7 @@ class _Writer:
         if isinstance(bit, str):
             while end < len(bits) and isinstance(bits[end], str):
                 end += 1
-            return end - at, _constant("".join(map(str, bits[at:end])))
+            return end - at, constant("".join(map(str, bits[at:end])))
         if bit in self._inline:
             word, text = self._inline[bit]
             assert bits[at : at + len(word)] == word
@@ -320,17 +319,17 @@ class _Writer:
                 if "SRST_VALUE" in cell.parameters:
                     width = len(cell.outputs["Q"])
                     value = f"{cell.number('SRST_VALUE'):0{width}b}"[::-1]
-                    values.append(f"{target} <= {_constant(value)};")
+                    values.append(f"{target} <= {constant(value)};")
             block = [f"  always @(posedge {self._value(clock)})"]
             en = self._condition(*enable) if enable[0] else ""
             rst = self._condition(*reset) if reset[0] else ""
             if rst and enabled_reset:
-                inner = [*_if(rst, values), *_else(_if("", data))]
-                block += _indent(_if(en, inner), 4)
+                inner = [*if_(rst, values), *else_(if_("", data))]
+                block += indent(if_(en, inner), 4)
             elif rst:
-                block += _indent([*_if(rst, values), *_else(_if(en, data))], 4)
+                block += indent([*if_(rst, values), *else_(if_(en, data))], 4)
             else:
-                block += _indent(_if(en, data), 4)
+                block += indent(if_(en, data), 4)
             self._body += block
 
     def _condition(self, bits: Bits, polarity: int) -> str:
@@ -338,84 +337,10 @@ class _Writer:
         return value if polarity else f"~{value}"
 
     def _memory(self, cell: Cell) -> None:
-        number = cell.number
-        width, size, address_bits = number("WIDTH"), number("SIZE"), number("ABITS")
-        assert not number("OFFSET") and not number("RD_TRANSPARENCY_MASK")
-        name = self._nets.scope.take(identifier(cell.name))
-        marks = [f"  (* {key} = {_attribute(value)} *)" for key, value in cell.attributes.items()]
-        span = f"[{width - 1}:0] " if width > 1 else ""
-        if size == 1:  # tools warn of a memory that is none
-            self._memories += [
-                f"  reg {span}{name};",
-                f"  initial {name} = {width}'h{number('INIT'):x};",
-            ]
-        else:
-            self._memories += [*marks, f"  reg {span}{name} [0:{size - 1}];"]
-            self._fill(name, width, size, number("INIT"))
-
-        def word(bits: Bits, index: int, length: int) -> Bits:
-            return bits[index * length : (index + 1) * length]
-
-        def place(bits: Bits) -> str:
-            return f"{name}[{self._value(bits)}]" if size > 1 else name
-
-        for port in range(number("WR_PORTS")):
-            assert number("WR_CLK_ENABLE") >> port & 1 and number("WR_CLK_POLARITY") >> port & 1
-            at = place(word(cell.inputs["WR_ADDR"], port, address_bits))
-            data = word(cell.inputs["WR_DATA"], port, width)
-            enables = word(cell.inputs["WR_EN"], port, width)
-            clock = self._value(word(cell.inputs["WR_CLK"], port, 1))
-            starts = [i for i in range(width) if not i or enables[i] != enables[i - 1]]
-            lines = []
-            for low, end in zip(starts, [*starts[1:], width], strict=True):
-                part = (
-                    ""
-                    if end - low == width
-                    else f"[{end - 1}:{low}]"
-                    if end - low > 1
-                    else f"[{low}]"
-                )
-                write = f"{at}{part} <= {self._value(data[low:end])};"
-                lines += _if(
-                    "" if enables[low] == "1" else self._value(enables[low : low + 1]), [write]
-                )
-            self._body += [f"  always @(posedge {clock}) begin", *_indent(lines, 4), "  end"]
-        for port in range(number("RD_PORTS")):
-            data = word(cell.outputs["RD_DATA"], port, width)
-            if not any(bit in self._live for bit in data):
-                continue
-            at = place(word(cell.inputs["RD_ADDR"], port, address_bits))
-            if not number("RD_CLK_ENABLE") >> port & 1:
-                self._body.append(f"  assign {self._target(data, WIRE)} = {at};")
-                continue
-            assert number("RD_CLK_POLARITY") >> port & 1
-            clock = self._value(word(cell.inputs["RD_CLK"], port, 1))
-            enable = word(cell.inputs["RD_EN"], port, 1)
-            read = [f"{self._target(data, REG)} <= {at};"]
-            condition = "" if enable == ("1",) else self._value(enable)
-            self._body += [f"  always @(posedge {clock})", *_indent(_if(condition, read), 4)]
-
-    def _fill(self, name: str, width: int, size: int, content: int) -> None:
-        """What a memory holds at power-on.
-
-        Zeros are for simulators, so that nothing they show is unknown. Block RAM begins with zeros
-        by itself, and synthesis tools take minutes to unroll such loops.
-        """
-        if content or size <= FEW_WORDS:
-            values = [content >> i * width & (1 << width) - 1 for i in range(size)]
-            lines = [f"    {name}[{i}] = {width}'h{value:x};" for i, value in enumerate(values)]
-            self._memories += ["  initial begin", *lines, "  end"]
-            return
-        index = self._nets.scope.take("index")
-        self._memories += [
-            "`ifndef SYNTHESIS",
-            f"  integer {index};",
-            "  initial begin",
-            f"    for ({index} = 0; {index} < {size}; {index} = {index} + 1)",
-            f"      {name}[{index}[{ceil_log2(size) - 1}:0]] = {width}'h0;",
-            "  end",
-            "`endif",
-        ]
+        memory = Memory(cell, self._nets.scope)
+        self._memories += memory.declaration
+        self._body += memory.writes(self._value)
+        self._body += memory.reads(self._value, self._target, self._live)
 
     # --- instances ------------------------------------------------------------------------------
     def _instance(self, cell: Cell) -> None:
@@ -448,29 +373,3 @@ def _ordered(cells: list[Cell]) -> list[Cell]:
                 for bits in cell.inputs.values():
                     stack += ((driver[bit], False) for bit in bits if bit in driver)
     return order
-
-
-def _constant(bits: str) -> str:
-    """A constant from its bits, the least significant first."""
-    return f"{len(bits)}'h{int(bits[::-1], 2):x}"
-
-
-def _attribute(value: int | str) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _if(condition: str, lines: list[str]) -> list[str]:
-    """Lines under a condition, if there is one."""
-    if not condition:
-        return lines if len(lines) == 1 else ["begin", *_indent(lines, 2), "end"]
-    if len(lines) == 1:
-        return [f"if ({condition}) {lines[0]}"]
-    return [f"if ({condition}) begin", *_indent(lines, 2), "end"]
-
-
-def _else(lines: list[str]) -> list[str]:
-    return [f"else {lines[0]}", *lines[1:]]
-
-
-def _indent(lines: list[str], by: int) -> list[str]:
-    return [" " * by + line for line in lines]

@@ -74,8 +74,10 @@ class BurstsSpec(wiring.Component):
         bus = PARAMS.bus_bytes
         open_, address, left = Signal(), Signal(axi.ADDRESS_BITS), Signal(BEATS_BITS)
         m.d.comb += [
-            *(unit.start.eq(self.start), unit.next.eq(self.next)),
-            *(unit.address.eq(self.address), unit.beats.eq(self.beats)),
+            unit.start.eq(self.start),
+            unit.next.eq(self.next),
+            unit.address.eq(self.address),
+            unit.beats.eq(self.beats),
             Assume(~self.start | ((self.beats != 0) & (self.address % bus == 0))),
             Assume(~self.start | ~open_),
             Assume(~self.next | unit.valid),
@@ -206,9 +208,15 @@ class ManagerSpec(wiring.Component):
         t, program = unit.transfers, unit.program
         waiting = before(m, t.valid & ~t.ready)
         m.d.comb += [
-            *(t.valid.eq(self.ask), t.kind.eq(self.kind), t.address.eq(self.address)),
-            *(t.beats.eq(self.beats), t.local.eq(self.local), unit.hold.eq(self.hold)),
-            *(program.valid.eq(self.load_program), program.address.eq(0), program.beats.eq(2)),
+            t.valid.eq(self.ask),
+            t.kind.eq(self.kind),
+            t.address.eq(self.address),
+            t.beats.eq(self.beats),
+            t.local.eq(self.local),
+            unit.hold.eq(self.hold),
+            program.valid.eq(self.load_program),
+            program.address.eq(0),
+            program.beats.eq(2),
             Assume(~self.ask | ((self.beats != 0) & (self.kind < 6) & (self.address[:3] == 0))),
         ]
         for payload in (self.kind, self.address, self.beats, self.local):

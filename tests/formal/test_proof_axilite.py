@@ -36,12 +36,17 @@ class SubordinateSpec(wiring.Component):
         bus = unit.bus
         aw, w, b, ar, r = bus.aw, bus.w, bus.b, bus.ar, bus.r
         m.d.comb += [
-            *(aw.valid.eq(self.aw_valid), w.valid.eq(self.w_valid), ar.valid.eq(self.ar_valid)),
+            aw.valid.eq(self.aw_valid),
+            w.valid.eq(self.w_valid),
+            ar.valid.eq(self.ar_valid),
             aw.payload.addr.eq(self.write_address),
             ar.payload.addr.eq(self.read_address),
-            *(w.payload.data.eq(self.data), w.payload.strb.eq(self.strb)),
-            *(b.ready.eq(self.b_ready), r.ready.eq(self.r_ready)),
-            *(unit.error.eq(self.error), unit.read_data.eq(self.read_data)),
+            w.payload.data.eq(self.data),
+            w.payload.strb.eq(self.strb),
+            b.ready.eq(self.b_ready),
+            r.ready.eq(self.r_ready),
+            unit.error.eq(self.error),
+            unit.read_data.eq(self.read_data),
         ]
         for name, channel in (("b", b), ("r", r)):
             stable(m, name, channel)
@@ -57,8 +62,10 @@ class SubordinateSpec(wiring.Component):
         refused, value = Signal(), Signal(32)
         m.d.sync += [
             address.eq(Mux(write, self.write_address, self.read_address) & ~3),
-            *(data.eq(self.data), whole.eq(self.strb.all())),
-            *(accesses.eq(Cat(write, read)), answers.eq(accesses)),
+            data.eq(self.data),
+            whole.eq(self.strb.all()),
+            accesses.eq(Cat(write, read)),
+            answers.eq(accesses),
             refused.eq(self.error | (accesses[0] & ~whole)),
             value.eq(Mux(self.error, 0, self.read_data)),
         ]

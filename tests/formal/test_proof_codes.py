@@ -53,7 +53,8 @@ class TableSpec(wiring.Component):
             *(Assume(count == 0) for count in counts[self._longest + 1 :]),
             unit.start.eq(cycle == 0),
             *(unit.counts[n].eq(self.counted[n]) for n in range(COUNTED)),
-            *(unit.raw_bits.eq(self.raw_bits), unit.entries.eq(self.entries)),
+            unit.raw_bits.eq(self.raw_bits),
+            unit.entries.eq(self.entries),
         ]
         kraft = Signal(20)
         m.d.comb += kraft.eq(sum(c << (MAX_CODE_BITS - n) for n, c in enumerate(counts)))
@@ -144,17 +145,22 @@ class EntrySpec(wiring.Component):
             entries.eq(sum(self.counts)),
             Assume((cycle == 0) | (header == now)),
             # Only tables that are accepted reach a decoder.
-            *(Assume(entries <= MAX_SYMBOLS), Assume(self.raw_bits <= MAX_RAW_BITS)),
+            Assume(entries <= MAX_SYMBOLS),
+            Assume(self.raw_bits <= MAX_RAW_BITS),
             *(Assume(end <= 1 << i) for i, (_, end, _) in enumerate(table)),
             Assume(table[-1][1] == 1 << MAX_CODE_BITS),
-            *(code.coded.eq(self.counts[0] == 0), code.raw_bits.eq(self.raw_bits)),
+            code.coded.eq(self.counts[0] == 0),
+            code.raw_bits.eq(self.raw_bits),
             *(code.limits[str(i)].eq(table[i][1]) for i in range(1, MAX_CODE_BITS)),
             code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),
-            *(code.offset.en.eq(1), Assume((cycle == 0) | (self.other_length != n))),
+            code.offset.en.eq(1),
+            Assume((cycle == 0) | (self.other_length != n)),
             code.offset.length.eq(Mux(cycle == 0, n, self.other_length)),
             code.offset.value.eq(Mux(cycle == 0, index - first, self.other_offset)),
-            *(unit.run.eq(1), unit.go.eq(self.go)),
-            *(unit.fill.en.eq(1), unit.fill.data.eq(self.fill)),
+            unit.run.eq(1),
+            unit.go.eq(self.go),
+            unit.fill.en.eq(1),
+            unit.fill.data.eq(self.fill),
             Cat(unit.fill.index, unit.fill.thread, unit.thread).eq(self.place),
         ]
         window, length = inside["window_c"], inside["length_c"]
@@ -199,10 +205,14 @@ class RestSpec(wiring.Component):
             # Only a length with codes is found (EntrySpec), and behind those there is room for the
             # raw bits (TableSpec).
             Assume(length + self.raw_bits <= MAX_SYMBOL_BITS),
-            *(unit.run.eq(1), unit.go.eq(self.go), code.raw_bits.eq(self.raw_bits)),
-            *(unit.fill.en.eq(1), unit.fill.data.eq(self.fill)),
+            unit.run.eq(1),
+            unit.go.eq(self.go),
+            code.raw_bits.eq(self.raw_bits),
+            unit.fill.en.eq(1),
+            unit.fill.data.eq(self.fill),
             Cat(unit.fill.index, unit.fill.thread, unit.thread).eq(self.place),
-            *(code.coded.eq(1), code.limits.as_value().eq(self.limits)),
+            code.coded.eq(1),
+            code.limits.as_value().eq(self.limits),
             code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),
             code.raw_mask.eq((1 << self.raw_bits) - 1),
         ]

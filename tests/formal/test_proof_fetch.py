@@ -55,10 +55,14 @@ class FetchSpec(wiring.Component):
         m.d.sync += [begun.eq(1), slot.eq(slot + 1)]
         m.d.comb += [
             before.eq(slot - timing.BANK_LATENCY),
-            *(control.run.eq(1), Cat(control.slot_thread, control.slot_kind).eq(slot)),
+            control.run.eq(1),
+            Cat(control.slot_thread, control.slot_kind).eq(slot),
             Cat(control.fill_thread, control.fill_kind).eq(before),
-            *(decoder.run.eq(1), decoder.thread.eq(slot[0]), decoder.go.eq(self.go)),
-            *(decoder.code.eq(code), decoder.fill.thread.eq(before[0])),
+            decoder.run.eq(1),
+            decoder.thread.eq(slot[0]),
+            decoder.go.eq(self.go),
+            decoder.code.eq(code),
+            decoder.fill.thread.eq(before[0]),
             decoder.fill.index.eq(fetch.fill_index),
         ]
         own, other = fetch.run_word, fetch.value_word

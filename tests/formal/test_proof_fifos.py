@@ -84,7 +84,8 @@ class CollectorSpec(wiring.Component):
             recent = Signal(timing.LANE_PIPELINE - 1, name=f"recent_{i}")
             m.d.sync += recent.eq(Cat(unit.ready[i], recent))
             m.d.comb += [
-                *(row.valid.eq(self.push[i]), row.sum.eq(self.sum[i])),
+                row.valid.eq(self.push[i]),
+                row.sum.eq(self.sum[i]),
                 Assume(~self.push[i] | recent[-1]),
             ]
             histories.append(recent)

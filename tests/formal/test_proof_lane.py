@@ -58,7 +58,9 @@ class LoadSpec(wiring.Component):
         m.d.sync += base.eq(self.base)
         m.d.sync += cycle.eq(Mux(cycle == LOADED + 1, cycle, cycle + 1))
         m.d.comb += [
-            *(barrel.start.eq(cycle == 1), barrel.clear.eq(cycle == 0), barrel.base.eq(self.base)),
+            barrel.start.eq(cycle == 1),
+            barrel.clear.eq(cycle == 0),
+            barrel.base.eq(self.base),
             barrel.go.eq(barrel.ready),
             self._parts["WeightBank"][0].word.eq(self.word),
         ]
@@ -134,14 +136,20 @@ class TurnSpec(wiring.Component):
         begun, slot = Signal(), Signal()
         last_column, raw_bits = Signal.like(self.last_column), Signal.like(self.raw_bits)
         m.d.sync += [
-            *(begun.eq(1), slot.eq(~slot)),
-            *(last_column.eq(self.last_column), raw_bits.eq(self.raw_bits)),
+            begun.eq(1),
+            slot.eq(~slot),
+            last_column.eq(self.last_column),
+            raw_bits.eq(self.raw_bits),
         ]
         m.d.comb += [
-            *(lane.control.run.eq(1), lane.control.slot_thread.eq(slot)),
-            *(lane.control.last_column.eq(self.last_column), lane.ready.eq(self.ready)),
-            *(run.entry.eq(self.run_entry), run.raw.eq(self.run_raw)),
-            *(run.length.eq(self.run_length), value.length.eq(self.value_length)),
+            lane.control.run.eq(1),
+            lane.control.slot_thread.eq(slot),
+            lane.control.last_column.eq(self.last_column),
+            lane.ready.eq(self.ready),
+            run.entry.eq(self.run_entry),
+            run.raw.eq(self.run_raw),
+            run.length.eq(self.run_length),
+            value.length.eq(self.value_length),
             lane.run_code.raw_bits.eq(self.raw_bits),
             Assume(~begun | ((last_column == self.last_column) & (raw_bits == self.raw_bits))),
             Assume((self.raw_bits <= MAX_RAW_BITS) & (self.run_raw >> self.raw_bits == 0)),

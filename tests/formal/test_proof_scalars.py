@@ -138,7 +138,11 @@ OFFSET = {"value_of_add", "next"}
         ("offset.eq(right + immediate)", "offset.eq(right + immediate[:31])", OFFSET),
         ("value.eq(self.transfers.result)", "value.eq(self.transfers.word)", {"value_of_load_reg"}),
         ("value.eq(self.vector_result)", "value.eq(left)", {"value_of_vargmax"}),
-        ('"LOAD_REG", "VARGMAX")', '"LOAD_REG", "VADD")', {"lemma_writes", "writes"}),
+        (
+            "self.retire & command.writes_register",
+            "self.retire & command.is_vector",
+            {"lemma_writes", "writes"},
+        ),
         ('index.eq(fields(cmd, "ADD").rd)', 'index.eq(fields(cmd, "ADD").rs1)', {"index"}),
         ("late_index.eq(self.register.index)", "late_index.eq(0)", {"arrives"}),
         ("late_value.eq(self.register.value)", "late_value.eq(command.left)", {"arrives"}),

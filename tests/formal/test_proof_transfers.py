@@ -108,7 +108,7 @@ REGISTER_CHANGES = {"lemma_left", "address_stays", "refusal_stays"}
         ("address.eq(external)]", "address.eq(right)]", ADDRESS),
         ("external[:2].any()", "external[:1].any()", STARTS),
         ("external[:bus_bits].any()", "external[:2].any()", STARTS),
-        ("odd.eq(load.sram[:bus_bits].any())", "odd.eq(load.sram[0])", STARTS),
+        ("in_bytes & (odd | (", "in_bytes & ((", STARTS),
         ("(end > size)", "(end > size + p.bus_bytes)", STARTS),
         ("Mux(one_word, 1, load.beats)", "load.beats", {"beats"}),
         ('Mux(is_["STORE_REG"], command.right, self.pc)', "self.pc", {"word"}),

@@ -13,7 +13,7 @@ class Fault:
     Attributes
     ----------
     what : the fault in words.
-    unit : the class or function below rtl/ that has it.
+    unit : the class or function below rtl/ that has it, as `locate.unit_of` takes it.
     tests : files below tests/rtl/ (without "test_" and ".py") that are run, in this order.
     """
 

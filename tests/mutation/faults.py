@@ -260,7 +260,7 @@ FAULTS = (
     ),
     Fault(
         "a reset does not wait for the bus",
-        "Control",
+        "control.Control",
         "resetting & ~self.active",
         "resetting",
         ("control",),

@@ -40,7 +40,7 @@ CONTROL = (
     ),
     Fault(
         "a load of no commands is taken",
-        "Control",
+        "control.Control",
         "(program_commands != 0) & (program_commands <= "
         "self._params.program_commands) & "
         "~program_address[:exact_log2(bus_bytes)].any()",
@@ -50,14 +50,14 @@ CONTROL = (
     ),
     Fault(
         "off-by-one compare: a command more than program memory holds",
-        "Control",
+        "control.Control",
         "self._params.program_commands",
         "self._params.program_commands + 1",
         ("control",),
     ),
     Fault(
         "a program's address is rounded",
-        "Control",
+        "control.Control",
         "(program_commands != 0) & (program_commands <= "
         "self._params.program_commands) & "
         "~program_address[:exact_log2(bus_bytes)].any()",
@@ -66,63 +66,63 @@ CONTROL = (
     ),
     Fault(
         "start and reset in one write",
-        "Control",
+        "control.Control",
         "start & ~ready | load & ~(quiet & fits) | start & reset",
         "start & ~ready | load & ~(quiet & fits)",
         ("control",),
     ),
     Fault(
         "start and load in one write",
-        "Control",
+        "control.Control",
         "start & ~ready | load & ~(quiet & fits) | start & reset | start & load",
         "start & ~ready | load & ~(quiet & fits) | start & reset",
         ("control",),
     ),
     Fault(
         "an action that is refused is done",
-        "Control",
+        "control.Control",
         "write & ~refused",
         "write",
         ("control",),
     ),
     Fault(
         "moving falls before the last error shows",
-        "Control",
+        "control.Control",
         "self.moving | moved",
         "self.moving",
         ("control", "top"),
     ),
     Fault(
         "the number of commands changes during a load",
-        "Control",
+        "control.Control",
         '("PROGRAM_COMMANDS", program_commands, ~loading)',
         '("PROGRAM_COMMANDS", program_commands, 1)',
         ("control",),
     ),
     Fault(
         "a start is cut to the bits that it has",
-        "Control",
+        "control.Control",
         "now & ~bus.write_data[len(signal) :].any()",
         "now",
         ("control",),
     ),
     Fault(
         "counters are not cleared",
-        "Control",
+        "control.Control",
         "clear",
         "0",
         ("control",),
     ),
     Fault(
         "commands of a load that failed",
-        "Control",
+        "control.Control",
         "m.If(error == Status.OK)",
         "m.If(1)",
         ("control",),
     ),
     Fault(
         "the interrupt does not look at what is enabled",
-        "Control",
+        "control.Control",
         "enabled & happened",
         "happened",
         ("control",),

@@ -97,8 +97,8 @@ TRANSFERS = (
     Fault(
         "a section may end behind its bank",
         "BankWords",
-        "goes_to >= bank_bus_words(params)",
-        "goes_to > bank_bus_words(params)",
+        "goes_to >= params.bank_bus_words",
+        "goes_to > params.bank_bus_words",
         ("tile_dealer",),
     ),
     Fault(

@@ -8,19 +8,21 @@ Code = list[ast.expr] | list[ast.stmt]
 """An expression, or statements that follow one another."""
 
 
-def unit_of(rtl: Path, name: str) -> Path:
+def unit_of(rtl: Path, unit: str) -> Path:
     """The file below rtl/ that defines a class or function of this name, at its top.
 
-    Raises ValueError unless there is one.
+    unit : its name, with the module's before it where two have the same. Raises ValueError unless
+    there is one.
     """
+    module, _, name = unit.rpartition(".")
     found = []
-    for path in sorted(rtl.rglob("*.py")):
+    for path in sorted(rtl.rglob(f"{module or '*'}.py")):
         text = path.read_text(encoding="utf-8")
         # To parse every file for every fault would take minutes.
         if f" {name}" in text and _definition(text, name) is not None:
             found.append(path)
     if len(found) != 1:
-        raise ValueError(f"rtl/ must define {name!r} once, not {len(found)} times")
+        raise ValueError(f"rtl/ must define {unit!r} once, not {len(found)} times")
     return found[0]
 
 
@@ -29,7 +31,7 @@ def with_fault(text: str, unit: str, old: str, new: str) -> str:
 
     Raises ValueError unless the unit holds `old` once.
     """
-    definition = _definition(text, unit)
+    definition = _definition(text, unit.rpartition(".")[2])
     found = [] if definition is None else places(definition, old)
     if len(found) != 1:
         raise ValueError(f"{unit} must hold {old!r} once, not {len(found)} times")

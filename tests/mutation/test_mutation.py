@@ -74,6 +74,7 @@ def test_units_are_found_in_any_file(tmp_path):
     (tmp_path / "other.py").write_text("class A: ...", encoding="utf-8")
     with pytest.raises(ValueError, match="'A' once, not 2 times"):
         unit_of(tmp_path, "A")
+    assert unit_of(tmp_path, "other.A") == tmp_path / "other.py"
 
 
 def test_a_missed_fault_shows_on_the_page():

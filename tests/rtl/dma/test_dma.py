@@ -16,7 +16,7 @@ from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, directory_words
 from npu.twin.dma import Dma as TwinDma
 from npu.twin.tile import deal
 from rtl.dma.dma import Dma
-from rtl.shared.interfaces import KINDS, bank_bus_words
+from rtl.shared.interfaces import KINDS
 from rtl.sim.bus import BusMemory, BusRules, Outputs
 from tests.formal.faults import faulty
 
@@ -217,9 +217,9 @@ def random_job(rng: random.Random, p: ChipParams, data: np.ndarray, place: int) 
     if kind in ("LOAD_REG", "STORE_REG"):
         return Job(kind, address + 4 * rng.randrange(4), word=rng.getrandbits(32), pause=pause)
     if kind == "LOAD_BANK":
-        bank = rng.randrange(bank_bus_words(p) // 2)
+        bank = rng.randrange(p.bank_bus_words // 2)
         address = TILES + 6000 // bus * bus * place + bus * rng.randrange(4)
-        image = tile(rng, p, min(12, bank_bus_words(p) - bank))
+        image = tile(rng, p, min(12, p.bank_bus_words - bank))
         data[address : address + len(image)] = np.frombuffer(image, np.uint8)
         return Job(kind, address, bank, len(image) // bus, tag=rng.randrange(8), pause=pause)
     size = p.param_bytes if kind == "LOAD_PARAM" else p.sram_bytes

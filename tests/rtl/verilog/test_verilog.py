@@ -39,13 +39,28 @@ class Operators(wiring.Component):
         m = Module()
         a, b, c, d = self.a, self.b, self.c, self.d
         values = [
-            *(a + b, c + d, a - b, c - d, a * b, c * d, a + c),
-            *(-d, ~c, a & b, c | d, a ^ d),
-            *(Cat(a == b, a != b, a < b, a <= b, c < d, c > d, c >= d, a > d),),
-            *(Cat(a.any(), a.all(), a.xor(), a.bool(), ~a.bool()),),
-            *(a << b, (a >> b)[:2], c >> b, (d >> b)[:3]),
-            *(Cat(a, d).word_select(b, 2), Cat(a, d).bit_select(a, 4)),
-            *(Array([a, b, c, d])[b[:2]], Mux(a[0], c, d)),
+            a + b,
+            c + d,
+            a - b,
+            c - d,
+            a * b,
+            c * d,
+            a + c,
+            -d,
+            ~c,
+            a & b,
+            c | d,
+            a ^ d,
+            Cat(a == b, a != b, a < b, a <= b, c < d, c > d, c >= d, a > d),
+            Cat(a.any(), a.all(), a.xor(), a.bool(), ~a.bool()),
+            a << b,
+            (a >> b)[:2],
+            c >> b,
+            (d >> b)[:3],
+            Cat(a, d).word_select(b, 2),
+            Cat(a, d).bit_select(a, 4),
+            Array([a, b, c, d])[b[:2]],
+            Mux(a[0], c, d),
         ]
         m.d.comb += [y.eq(value) for y, value in zip(self.y, values, strict=True)]
         table = Signal(3)  # a word of Verilog
