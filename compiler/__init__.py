@@ -19,15 +19,16 @@ __all__ = [
     "model_files",
 ]
 
+if not TYPE_CHECKING:  # to a type checker, a name that is not here is a mistake
 
-def __getattr__(name: str) -> Any:
-    # Loaded when first used: `compiler.codec` needs none of the front ends.
-    if name in ("check_model", "compile_model"):
-        from compiler import compile as passes
+    def __getattr__(name: str) -> Any:
+        # Loaded when first used: `compiler.codec` needs none of the front ends.
+        if name in ("check_model", "compile_model"):
+            from compiler import compile as passes
 
-        return getattr(passes, name)
-    if name in ("Model", "examine_model", "load_model", "model_files"):
-        from compiler.frontends import models
+            return getattr(passes, name)
+        if name in ("Model", "examine_model", "load_model", "model_files"):
+            from compiler.frontends import models
 
-        return getattr(models, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(models, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,7 +54,7 @@ def matrix_cost(matrix: np.ndarray, chip: ChipParams, row_scales: bool = True) -
     for tile in packed.tiles:
         rows = sum(map(len, tile.packed.slot_rows))
         turns = turns_of(tile.packed, matrix[first : first + rows])
-        streams = cost.Streams(entries, packed.block_scales, turns)
+        streams = cost.Streams(entries, len(packed.scales.shared), turns)
         cycles += cost.product(cmd, cost.Held(), chip, streams).cycles
         first += rows
     return MatrixCost(packed.compressed_bits, cycles)

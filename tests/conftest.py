@@ -26,6 +26,11 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"hypothesis seed: {config.getoption('hypothesis_seed')}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow by itself begins first; the order of the others stays."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 # What a skipped test says of a package that is not there.
 EXTRA = re.compile(r"the extra `?(\w+)`? is (not installed|needed)")
 

@@ -20,6 +20,8 @@ from tests.imports import PACKAGES, ROOT, files, modules
 
 OLDEST_SETUPTOOLS = 77
 
+pytestmark = pytest.mark.slow
+
 
 def run(*command, **options) -> subprocess.CompletedProcess:
     """Run something that must not see the checkout."""

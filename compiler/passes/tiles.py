@@ -8,12 +8,11 @@ import numpy as np
 from compiler.codec import Packed, encode, entropy_bits
 from compiler.codec.arrange import Arrangement, arrange
 from compiler.lowering.ir import LayerError, Matrix
+from compiler.passes.scales import RowScales
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
-    MAX_SCALES,
     MAX_TILE_ROWS,
     ROW_DTYPE,
-    SCALE_DTYPE,
     WORD_BITS,
     block_bytes,
     pack_block,
@@ -53,6 +52,7 @@ class PackedMatrix:
     """A matrix as tiles that share one block of code sets and scales."""
 
     matrix: Matrix
+    scales: RowScales
     block: bytes
     tiles: tuple[Tile, ...]
 
@@ -67,7 +67,7 @@ class PackedMatrix:
     @property
     def compressed_bits(self) -> int:
         """Everything that the weights cost: tiles and code sets, without scales."""
-        scales = self.block_scales * SCALE_DTYPE.itemsize
+        scales = self.scales.shared.nbytes
         return 8 * (sum(len(tile.image) for tile in self.tiles) + len(self.block) - scales)
 
     @property
@@ -78,34 +78,9 @@ class PackedMatrix:
         )
 
     @property
-    def block_scales(self) -> int:
-        return len(_scales(self.matrix)[0])
-
-    @property
     def entropy_bits(self) -> float:
         """Zeroth-order entropy of the operator's matrices, each for itself."""
         return entropy_bits(*self.matrix.operands)
-
-
-def _scales(matrix: Matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Shared scales and each row's index; no scales when every row needs its own."""
-    pairs = np.stack([matrix.multipliers, matrix.shifts], axis=1)
-    unique, index = np.unique(pairs, axis=0, return_inverse=True)
-    if len(unique) > MAX_SCALES:
-        return np.zeros(0, SCALE_DTYPE), np.zeros(len(pairs), np.int64)
-    return _as_scales(unique[:, 0], unique[:, 1]), index.reshape(-1)
-
-
-def _as_scales(multipliers: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    scales = np.zeros(len(multipliers), SCALE_DTYPE)
-    scales["multiplier"], scales["shift"] = multipliers, shifts
-    return scales
-
-
-def row_record_bytes(matrix: Matrix) -> int:
-    """Bytes of parameter memory per row."""
-    own = 0 if len(_scales(matrix)[0]) else SCALE_DTYPE.itemsize
-    return ROW_DTYPE.itemsize + own
 
 
 def pack_matrix(
@@ -127,14 +102,13 @@ def pack_matrix(
             f"its rows go to {int(matrix.destination.max()) + 1} places, "
             f"a row record names {_MAX_DESTINATION + 1}; split the layer",
         )
-    scales, scale_index = _scales(matrix)
-    record = row_record_bytes(matrix)
-    longest = min(MAX_TILE_ROWS, max_record_bytes // record)
+    scales = RowScales.of(matrix)
+    longest = min(MAX_TILE_ROWS, max_record_bytes // scales.record_bytes)
     if longest < 1:
         raise LayerError(
             matrix.layer,
             f"parameter memory leaves {max_record_bytes} bytes for row records of "
-            f"{record} bytes; take a chip with a larger param_bytes",
+            f"{scales.record_bytes} bytes; take a chip with a larger param_bytes",
         )
     require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
@@ -144,7 +118,7 @@ def pack_matrix(
     while True:
         groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
         arranged = arrange(matrix.weights, groups, params)
-        tiles = _try_tiles(matrix, params, groups, arranged, scale_index, max_words)
+        tiles = _try_tiles(matrix, params, groups, arranged, scales, max_words)
         if tiles is not None:
             break
         if max(map(len, groups)) == 1:
@@ -152,7 +126,7 @@ def pack_matrix(
         # At least as many as all sections together need.
         bits = arranged.sizes[0] - 8 * block_bytes(arranged.sets, 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
-    return PackedMatrix(matrix, pack_block(arranged.sets, scales), tuple(tiles))
+    return PackedMatrix(matrix, scales, pack_block(arranged.sets, scales.shared), tuple(tiles))
 
 
 def least_words(matrix: Matrix, params: ChipParams) -> int:
@@ -192,7 +166,7 @@ def _try_tiles(
     params: ChipParams,
     groups: Sequence[np.ndarray],
     arranged: Arrangement,
-    scale_index: np.ndarray,
+    scales: RowScales,
     max_words: int,
 ) -> list[Tile] | None:
     """One tile per group of rows, or None as soon as one is too long for its bank."""
@@ -214,17 +188,5 @@ def _try_tiles(
         if words > max_words:
             return None
         order = rows[np.concatenate(dealt)]
-        tiles.append(Tile(packed, image, _records(matrix, order, scale_index), words))
+        tiles.append(Tile(packed, image, scales.records(matrix, order), words))
     return tiles
-
-
-def _records(matrix: Matrix, order: np.ndarray, scale_index: np.ndarray) -> bytes:
-    rows = np.zeros(len(order), ROW_DTYPE)
-    rows["bias"] = matrix.bias[order]
-    rows["destination"] = matrix.destination[order]
-    rows["scale"] = scale_index[order]
-    raw = rows.view(np.uint8).reshape(len(order), ROW_DTYPE.itemsize)
-    if len(_scales(matrix)[0]) == 0:
-        own = _as_scales(matrix.multipliers[order], matrix.shifts[order])
-        raw = np.concatenate([raw, own.view(np.uint8).reshape(len(order), -1)], axis=1)
-    return raw.tobytes()

@@ -86,7 +86,7 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
         for matrix, placed in plan.matrices.items():
             for tile in placed.tiles if not placed.resident else ():
                 _require(tile.tile.bank_words <= size, matrix.layer, "a tile leaves its half")
-    _disjoint(spans, params.bank_bytes // params.bus_bytes, "weight bank")
+    _disjoint(spans, params.bank_bus_words, "weight bank")
 
 
 def allocation(lowered: ChipModule, params: ChipParams) -> None:

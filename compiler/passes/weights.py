@@ -61,7 +61,7 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     """Compress every matrix and place it. Raises CapacityError if that cannot be done."""
     matrices, tables = _weights_of(module)
     _require_possible(matrices, params)
-    bank_words = params.bank_bytes // params.bus_bytes
+    bank_words = params.bank_bus_words
     packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in matrices}
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
@@ -115,7 +115,7 @@ def _require_possible(matrices: list[Matrix], params: ChipParams) -> None:
                 f"{matrix.weights.shape[1]} columns, a lane of chip "
                 f"{params.name!r} takes {most} (activation_entries {params.activation_entries})",
             )
-    _require_longest_rows(matrices, params, params.bank_bytes // params.bus_bytes)
+    _require_longest_rows(matrices, params, params.bank_bus_words)
 
 
 def _require_longest_rows(matrices: list[Matrix], params: ChipParams, bank_words: int) -> None:

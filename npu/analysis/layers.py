@@ -70,7 +70,7 @@ def memory_report(image: Image) -> dict[str, MemoryUse]:
     """Bytes used and there, by memory; `bank` is the fullest lane's."""
     p = image.params
     bank = param = 0
-    banks = np.zeros((p.lanes, p.bank_bytes // p.bus_bytes, p.bus_bytes // 4), np.uint32)
+    banks = np.zeros((p.lanes, p.bank_bus_words, p.bus_words), np.uint32)
     for command in decode_program(image.program):
         if command.opcode.name == "LOAD_BANK":
             end = command.ext + command.beats * p.bus_bytes

@@ -135,6 +135,16 @@ class ChipParams(_Checked):
         return self.bank_bytes // 4
 
     @property
+    def bus_words(self) -> int:
+        """32-bit words of a bus word."""
+        return self.bus_bytes // 4
+
+    @property
+    def bank_bus_words(self) -> int:
+        """Bus words of one lane's bank: what the `bank` of a command counts."""
+        return self.bank_bytes // self.bus_bytes
+
+    @property
     def program_commands(self) -> int:
         """Commands that program memory holds."""
         return self.program_bytes // COMMAND_BYTES

@@ -217,7 +217,11 @@ def pack_block(sets: Sequence[CodeSet], scales: np.ndarray) -> bytes:
         block += header
         for entries in (b"" if in_order(run.entries) else bytes(run.entries), bytes(value.entries)):
             block += entries.ljust(padded_entries(len(entries)), b"\0")
-    return bytes(block) + scales.astype(SCALE_DTYPE).tobytes()
+    # Field by field: what numpy copies of the padding between records is left to chance.
+    written = np.zeros(len(scales), SCALE_DTYPE)
+    for field in SCALE_DTYPE.names or ():
+        written[field] = scales[field]
+    return bytes(block) + written.tobytes()
 
 
 def set_bytes(code_set: CodeSet) -> int:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from compiler import check_model, examine_model, load_model
 from compiler.describe import ModelReport, QuantizationReport, TensorReport, model_report
-from compiler.frontends import Verdict, supported_operators
+from compiler.frontends import supported_operators
+from compiler.frontends.formats import Verdict
 from npu.analysis.layers import image_report
 from npu.analysis.results import ImageReport
 from npu.chip.params import ChipParams

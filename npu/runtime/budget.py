@@ -19,7 +19,6 @@ from npu.chip.weight_format import (
     MAX_SYMBOLS,
     MAX_TILE_ROWS,
     ROW_DTYPE,
-    WORD_BITS,
 )
 from npu.runtime.header import LayerInfo
 from npu.runtime.image import Image
@@ -90,8 +89,7 @@ def _transfer(beats: int, params: ChipParams) -> int:
 
 def _deal(params: ChipParams) -> int:
     """A tile with as many loose words as a front can hold."""
-    bus_words = params.bus_bytes * 8 // WORD_BITS
-    loose = most_loose(params.lanes, params.threads, bus_words)
+    loose = most_loose(params.lanes, params.threads, params.bus_words)
     return timing.deal(params.lanes, params.threads, loose)
 
 

@@ -128,7 +128,7 @@ def reads(cmd: Command, params: ChipParams, banks: np.ndarray, param: np.ndarray
 
     banks : (lanes, words) uint32; param : (bytes,) uint8, parameter memory.
     """
-    base = cmd.bank * (params.bus_bytes * 8 // WORD_BITS)
+    base = cmd.bank * params.bus_words
     head = directory_words(params.threads)
     if base + head > banks.shape[1]:
         raise MachineError(

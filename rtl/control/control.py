@@ -25,6 +25,8 @@ from rtl.dma.dma import program_load
 from rtl.shared import axi
 from rtl.shared.interfaces import PC_BITS, host
 
+_SCALARS = [f"R{i}" for i in range(SCALARS)]
+
 
 def events(params: ChipParams) -> data.StructLayout:
     """By how much every counter of COUNTERS grows in a cycle (the last two: in bus words)."""
@@ -32,6 +34,28 @@ def events(params: ChipParams) -> data.StructLayout:
     return data.StructLayout(
         {name: bits_for(params.lanes) if name in wide else 1 for name, _ in COUNTERS}
     )
+
+
+class _State:
+    """What goes on in the chip, and what the host has asked for.
+
+    Attributes
+    ----------
+    error, error_pc : the error there is, and the command that it stands for.
+    start_pc, program_address, program_commands : as the host wrote them.
+    loading, resetting : a program, or a reset, is on its way.
+    moving : transfers are open, or were a cycle ago.
+    """
+
+    def __init__(self) -> None:
+        self.error = Signal(STATUS_BITS)
+        self.error_pc = Signal(PC_BITS)
+        self.start_pc = Signal(PC_BITS)
+        self.program_address = Signal(axi.ADDRESS_BITS)
+        self.program_commands = Signal(PC_BITS)
+        self.loading = Signal()
+        self.resetting = Signal()
+        self.moving = Signal()
 
 
 class Control(wiring.Component):
@@ -80,44 +104,69 @@ class Control(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        bus_bytes = self._params.bus_bytes
         m.submodules.bus = bus = AxiLite(ADDRESS_BITS)
         wiring.connect(m, wiring.flipped(self.axil), bus.bus)
-
         writes = {r.name: Signal(name=f"write_{r.name.lower()}") for r in REGISTERS}
         with m.Switch(bus.address):
             for register in REGISTERS:
                 with m.Case(register.offset):
                     m.d.comb += writes[register.name].eq(bus.write)
-        asked = {f.name: bus.write_data[f.lsb] for f in CONTROL}
-        action = {f.name: Signal(name=f"do_{f.name}") for f in CONTROL}
+        state = _State()
+        self._watch(m, state)
+        free, refused, action = self._act(m, bus, writes["CONTROL"], state)
+        enabled, happened = self._interrupt(m, bus, writes)
+        refusals: dict[str, Value] = {"CONTROL": refused}
+        refusals |= self._hold_registers(m, bus, writes, state)
+        refusals |= self._pass_scalars(m, bus, writes, free)
+        values = self._count(m, action["clear"])
+        values |= {
+            "ID": ID,
+            "VERSION": VERSION,
+            **self._status(m, state),
+            "IRQ_ENABLE": enabled,
+            "IRQ_STATUS": happened,
+            "START_PC": state.start_pc,
+            "PROGRAM_ADDRESS": state.program_address,
+            "PROGRAM_COMMANDS": state.program_commands,
+        }
+        values |= dict.fromkeys(_SCALARS, self.host.read)
+        self._answer(m, bus, values, refusals)
+        return m
 
-        error = Signal(STATUS_BITS)
-        error_pc = Signal(PC_BITS)
-        start_pc = Signal(PC_BITS)
-        program_address = Signal(axi.ADDRESS_BITS)
-        program_commands = Signal(PC_BITS)
-        loading = Signal()
-        resetting = Signal()
-        # A cycle old: accesses are two apart, so each sees what the one before has done.
-        free, ready, quiet, fits = Signal(), Signal(), Signal(), Signal()
-        now_free = ~self.host.running & ~loading & ~resetting
+    def _watch(self, m: Module, state: _State) -> None:
+        """The error there is, and whether transfers are open."""
+        error, error_pc = state.error, state.error_pc
         # While a program runs, what the DMA says is for the sequencer, which stops with it.
         with m.If(self.host.error != Status.OK):
             m.d.comb += [error.eq(self.host.error), error_pc.eq(self.host.error_pc)]
         with m.Elif((self.dma_error != Status.OK) & ~self.host.running):
             m.d.comb += [error.eq(self.dma_error), error_pc.eq(self.dma_error_pc)]
         # A cycle longer: until the last transfer's error would show.
-        moved, moving = Signal(), Signal()
+        moving = state.moving
+        moved = Signal()
         m.d.sync += moved.eq(self.moving)
         m.d.comb += moving.eq(self.moving | moved)
 
-        # --- start, load, reset -----------------------------------------------------------------
+    def _act(
+        self, m: Module, bus: AxiLite, write: Signal, state: _State
+    ) -> tuple[Signal, Value, dict[str, Signal]]:
+        """Start, load, reset.
+
+        Returns whether nothing goes on, whether what is asked for is refused, and what is done.
+        """
+        bus_bytes = self._params.bus_bytes
+        error, loading, resetting = state.error, state.loading, state.resetting
+        program_address, program_commands = state.program_address, state.program_commands
+        asked = {f.name: bus.write_data[f.lsb] for f in CONTROL}
+        action = {f.name: Signal(name=f"do_{f.name}") for f in CONTROL}
+        # A cycle old: accesses are two apart, so each sees what the one before has done.
+        free, ready, quiet, fits = Signal(), Signal(), Signal(), Signal()
+        now_free = ~self.host.running & ~loading & ~resetting
         wiped = Signal()  # at the end of this cycle the units are reset
         m.d.sync += [
             free.eq(now_free),
             ready.eq(now_free & (error == Status.OK)),
-            quiet.eq(now_free & (error == Status.OK) & ~moving),
+            quiet.eq(now_free & (error == Status.OK) & ~state.moving),
             fits.eq(
                 (program_commands != 0)
                 & (program_commands <= self._params.program_commands)
@@ -135,9 +184,7 @@ class Control(wiring.Component):
             | (start & load)
             | (reset & load)
         )
-        m.d.comb += [
-            signal.eq(writes["CONTROL"] & ~refused & asked[name]) for name, signal in action.items()
-        ]
+        m.d.comb += [signal.eq(write & ~refused & asked[name]) for name, signal in action.items()]
         m.d.comb += [
             self.host.start.eq(action["start"]),
             self.hold.eq(resetting),
@@ -153,8 +200,12 @@ class Control(wiring.Component):
                 m.d.sync += self.commands.eq(program_commands)
         with m.If(wiped):
             m.d.sync += [resetting.eq(0), loading.eq(0)]
+        return free, refused, action
 
-        # --- interrupt --------------------------------------------------------------------------
+    def _interrupt(
+        self, m: Module, bus: AxiLite, writes: dict[str, Signal]
+    ) -> tuple[Signal, Signal]:
+        """Returns which events are enabled, and which have happened."""
         ran = Signal()
         enabled, happened = Signal(len(IRQ)), Signal(len(IRQ))
         m.d.sync += ran.eq(self.host.running)
@@ -167,9 +218,16 @@ class Control(wiring.Component):
         with m.If(self.program.done):
             m.d.sync += happened[1].eq(1)
         m.d.comb += self.irq.eq((enabled & happened).any())
+        return enabled, happened
 
-        # --- plain registers --------------------------------------------------------------------
-        refusals: dict[str, Value] = {"CONTROL": refused}
+    def _hold_registers(
+        self, m: Module, bus: AxiLite, writes: dict[str, Signal], state: _State
+    ) -> dict[str, Value]:
+        """The registers that hold what was written; returns when an access is refused."""
+        bus_bytes = self._params.bus_bytes
+        start_pc, loading = state.start_pc, state.loading
+        program_address, program_commands = state.program_address, state.program_commands
+        refusals = {}
         for name, signal, now in (
             ("START_PC", start_pc, 1),
             ("PROGRAM_ADDRESS", program_address, ~loading),
@@ -188,53 +246,55 @@ class Control(wiring.Component):
                 (program_commands * COMMAND_BYTES + bus_bytes - 1) >> exact_log2(bus_bytes)
             ),
         ]
-        scalars = [f"R{i}" for i in range(SCALARS)]
-        refusals |= dict.fromkeys(scalars, bus.write & ~free)
+        return refusals
+
+    def _pass_scalars(
+        self, m: Module, bus: AxiLite, writes: dict[str, Signal], free: Signal
+    ) -> dict[str, Value]:
+        """The sequencer's registers; returns when an access is refused."""
         writes_scalar = Signal()
         m.d.comb += [
-            writes_scalar.eq(Cat(writes[name] for name in scalars).any()),
+            writes_scalar.eq(Cat(writes[name] for name in _SCALARS).any()),
             self.host.write.eq(writes_scalar & free),
         ]
+        return dict.fromkeys(_SCALARS, bus.write & ~free)
 
-        # --- counters ---------------------------------------------------------------------------
-        # A cycle behind the events, which come from far.
+    def _count(self, m: Module, clear: Signal) -> dict[str, object]:
+        """The counters, a cycle behind the events, which come from far; returns their values."""
         values: dict[str, object] = {}
         seen = Signal.like(self.events)
         m.d.sync += seen.eq(self.events)
         for name, _ in COUNTERS:
             counter = Signal(32, name=name)
-            with m.If(action["clear"]):
+            with m.If(clear):
                 m.d.sync += counter.eq(0)
             with m.Else():
                 m.d.sync += counter.eq(counter + seen[name])
             in_bytes = name.startswith("bytes_")
-            values[name.upper()] = counter << exact_log2(bus_bytes) if in_bytes else counter
+            bus_word = exact_log2(self._params.bus_bytes)
+            values[name.upper()] = counter << bus_word if in_bytes else counter
+        return values
 
-        # --- reads ------------------------------------------------------------------------------
+    def _status(self, m: Module, state: _State) -> dict[str, object]:
+        """What STATUS and ERROR_PC show."""
         status = Signal(32)
-        state = {
+        fields = {
             "running": self.host.running,
-            "loading": loading,
-            "resetting": resetting,
-            "moving": moving,
-            "error": error,
+            "loading": state.loading,
+            "resetting": state.resetting,
+            "moving": state.moving,
+            "error": state.error,
         }
-        error_pc_now = Signal.like(error_pc)
-        m.d.sync += error_pc_now.eq(error_pc)
+        error_pc_now = Signal.like(state.error_pc)
+        m.d.sync += error_pc_now.eq(state.error_pc)
         for field in STATUS:
-            m.d.sync += status[field.lsb : field.lsb + field.width].eq(state[field.name])
-        values |= {
-            "ID": ID,
-            "VERSION": VERSION,
-            "STATUS": status,
-            "ERROR_PC": error_pc_now,
-            "IRQ_ENABLE": enabled,
-            "IRQ_STATUS": happened,
-            "START_PC": start_pc,
-            "PROGRAM_ADDRESS": program_address,
-            "PROGRAM_COMMANDS": program_commands,
-        }
-        values |= dict.fromkeys(scalars, self.host.read)
+            m.d.sync += status[field.lsb : field.lsb + field.width].eq(fields[field.name])
+        return {"STATUS": status, "ERROR_PC": error_pc_now}
+
+    def _answer(
+        self, m: Module, bus: AxiLite, values: dict[str, object], refusals: dict[str, Value]
+    ) -> None:
+        """Every access has its answer: a value, or an error."""
         m.d.comb += bus.error.eq(1)
         with m.Switch(bus.address):
             for register in REGISTERS:
@@ -248,4 +308,3 @@ class Control(wiring.Component):
                         "w1c": bus.read | bus.write,
                     }[register.access]
                     m.d.comb += bus.error.eq(~allowed | refusals.get(register.name, 0))
-        return m

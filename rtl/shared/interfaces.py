@@ -46,7 +46,7 @@ def sram_words(params: ChipParams) -> int:
 
 
 def bank_bus_words(params: ChipParams) -> int:
-    return params.bank_bytes // params.bus_bytes
+    return params.bank_bus_words
 
 
 def param_words(params: ChipParams) -> int:

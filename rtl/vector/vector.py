@@ -211,30 +211,14 @@ class VectorUnit(wiring.Component):
         whole = tail == 0
         m.d.sync += in_tail.eq(Cat(*(whole | (tail > i) for i in range(elements - 1)), whole))
 
-        upper = {}
-        for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):
-            upper[name] = Signal(name=f"{name}_upper")
-            # A read port's `en` is 1 where nothing drives it.
-            m.d.comb += port.en.eq(issue & operand.used)
-            with m.If(port.en):
-                m.d.comb += port.addr.eq(operand.word)
-                m.d.sync += upper[name].eq(operand.half[0])
-
+        upper = self._read(m, (a, b), issue)
         m.d.comb += [
             argmax.valid.eq(issued[OPERANDS_AFTER + 1]),
             argmax.present.eq(Mux(ended[OPERANDS_AFTER + 1], in_tail, -1)),
             self.result.eq(argmax.result),
         ]
-        results = []
-        for i in range(elements):
-            m.submodules[f"alu{i}"] = alu = Alu()
-            for operand, port, name in ((a, self.a, "a"), (b, self.b, "b")):
-                wide = port.data.word_select(i, 16).as_signed()
-                halves = (port.data.word_select(at, 8) for at in (i, i + elements))
-                lower_byte, upper_byte = (byte.as_signed() for byte in halves)
-                byte = Mux(upper[name], upper_byte, lower_byte)
-                # SRAM is slow itself: a register between it and the arithmetic.
-                m.d.sync += getattr(alu, name).eq(Mux(operand.wide, wide, byte))
+        alus = self._alus(m, (a, b), upper)
+        for i, alu in enumerate(alus):
             m.d.comb += [
                 alu.control.eq(control),
                 alu.table.en.eq(table_write),
@@ -242,9 +226,45 @@ class VectorUnit(wiring.Component):
                 alu.table.data.eq(self.param.data),
                 argmax.values[i].eq(alu.operand[:8]),
             ]
-            results.append(alu.result)
-
         enabled = Mux(final, in_tail, -1)[:elements]
+        self._write(m, dst, strobe, enabled, [alu.result for alu in alus])
+        return m
+
+    def _read(self, m: Module, operands: tuple[_Operand, _Operand], issue: Signal) -> list[Signal]:
+        """Ask SRAM for a group; returns of each operand which half of its word is meant."""
+        halves = []
+        for operand, port, name in zip(operands, (self.a, self.b), "ab", strict=True):
+            upper = Signal(name=f"{name}_upper")
+            halves.append(upper)
+            # A read port's `en` is 1 where nothing drives it.
+            m.d.comb += port.en.eq(issue & operand.used)
+            with m.If(port.en):
+                m.d.comb += port.addr.eq(operand.word)
+                m.d.sync += upper.eq(operand.half[0])
+        return halves
+
+    def _alus(
+        self, m: Module, operands: tuple[_Operand, _Operand], upper: list[Signal]
+    ) -> list[Alu]:
+        """The arithmetic of each element of a group, behind the element of SRAM's word."""
+        elements = self._params.vector_elements
+        alus = []
+        for i in range(elements):
+            m.submodules[f"alu{i}"] = alu = Alu()
+            alus.append(alu)
+            ports = ((self.a, alu.a), (self.b, alu.b))
+            for operand, is_upper, (port, target) in zip(operands, upper, ports, strict=True):
+                wide = port.data.word_select(i, 16).as_signed()
+                halves = (port.data.word_select(at, 8) for at in (i, i + elements))
+                lower_byte, upper_byte = (byte.as_signed() for byte in halves)
+                byte = Mux(is_upper, upper_byte, lower_byte)
+                # SRAM is slow itself: a register between it and the arithmetic.
+                m.d.sync += target.eq(Mux(operand.wide, wide, byte))
+        return alus
+
+    def _write(self, m: Module, dst: _Operand, strobe: Signal, enabled, results: list) -> None:
+        """Write a group, those elements of it that are enabled."""
+        elements = self._params.vector_elements
         bytes_only = Cat(result[:8] for result in results)
         with m.If(strobe & dst.used):
             m.d.sync += dst.step()
@@ -259,4 +279,3 @@ class VectorUnit(wiring.Component):
                     self.write.en.eq(Mux(dst.half[0], enabled << elements, enabled)),
                     self.write.data.eq(bytes_only.replicate(2)),
                 ]
-        return m

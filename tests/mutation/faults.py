@@ -245,7 +245,7 @@ FAULTS = (
     ),
     Fault(
         "fields may run into the loose words",
-        "dma/tile.py",
+        "dma/front.py",
         "crossed.eq((takes & (used > loose)) | (puts_loose & (used >= loose)))",
         "crossed.eq(0)",
         ("tile_dealer",),

@@ -76,8 +76,8 @@ CONTROL = (
     Fault(
         "an action that is refused is done",
         "control/control.py",
-        'writes["CONTROL"] & ~refused & asked[name]',
-        'writes["CONTROL"] & asked[name]',
+        "write & ~refused & asked[name]",
+        "write & asked[name]",
         ("control",),
     ),
     Fault(
@@ -104,7 +104,7 @@ CONTROL = (
     Fault(
         "counters are not cleared",
         "control/control.py",
-        'with m.If(action["clear"]):',
+        "with m.If(clear):",
         "with m.If(0):",
         ("control",),
     ),

@@ -89,16 +89,16 @@ TRANSFERS = (
     ),
     Fault(
         "a tile's fields may run into its loose words",
-        "dma/tile.py",
+        "dma/front.py",
         "(takes & (used > loose)) | ",
         "",
         ("tile_dealer",),
     ),
     Fault(
         "a section may end behind its bank",
-        "dma/tile.py",
-        "outside = goes & (goes_to >= words)",
-        "outside = goes & (goes_to > words)",
+        "dma/bank_words.py",
+        "goes_to >= bank_bus_words",
+        "goes_to > bank_bus_words",
         ("tile_dealer",),
     ),
     Fault(
@@ -118,24 +118,24 @@ TRANSFERS = (
     Fault(
         "the first field behind the lengths has their width",
         "dma/tile.py",
-        """                        with m.If(lane == last_lane):
-                            follows("tail")
+        """                with m.If(lane == last_lane):
+                    numbers.follows("tail")
 """,
-        """                        with m.If(lane == last_lane):
+        """                with m.If(lane == last_lane):
 """,
         ("tile_dealer",),
     ),
     Fault(
         "a loose word may be a field's",
-        "dma/tile.py",
+        "dma/front.py",
         " | (puts_loose & (used >= loose))",
         "",
         ("tile_dealer",),
     ),
     Fault(
         "a front that is too long",
-        "dma/tile.py",
-        '                        | (header["front"] > most)\n',
+        "dma/front.py",
+        '            | (header["front"] > self.most)\n',
         "",
         ("tile_dealer",),
     ),

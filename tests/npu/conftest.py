@@ -1,13 +1,17 @@
 """For the tests of the command line: calling it as a user does, and a compiled zoo model."""
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from npu import cli
+from tests.sounds import RATE
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "tflite"
 NOTICE = "compiling the simulator to machine code (first run only) ...\n"
@@ -46,6 +50,31 @@ def refused(npu):
         assert re.search(match, ran.err), ran.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def utterances(zoo):
+    """The folder of the bundled utterances."""
+    return zoo / "commands_rnnt" / "utterances"
+
+
+@pytest.fixture(scope="session")
+def texts(utterances):
+    """What TensorFlow Lite Micro heard, by utterance."""
+    found = json.loads((utterances / "transcripts.json").read_text(encoding="utf-8"))
+    return {name: entry["tflm"].strip() for name, entry in found.items()}
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """Write samples as a WAV file."""
+
+    def write(samples, name="sound.wav", subtype="FLOAT"):
+        path = tmp_path / name
+        soundfile.write(path, np.asarray(samples), RATE, subtype=subtype)
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from npu.errors import InputError, ModelError
 from npu.model.border import crossing
 from npu.model.operators.rescale import rescale_table
 from npu.model.recording import Recording
-from npu.runtime.host_search import HostSearchSession
+from npu.runtime.host_search import ChipNetworks, HostSearchSession
 from npu.runtime.image import Image
 from npu.runtime.sessions import Session, TransducerSession
 from tests.conftest import ROOT
@@ -67,6 +67,20 @@ def test_random_transducers_are_searched_alike(seed):
     encoder = model.graphs["encoder"]
     shape = encoder.tensors[encoder.inputs[0]].shape
     assert_alike(model, TINY, rng.integers(-128, 128, (6, *shape[1:])).astype(np.int8))
+
+
+def test_a_network_that_is_off_by_one_is_seen(monkeypatch):
+    """On the host's side alone, in one value."""
+    encode = ChipNetworks.encode
+
+    def off(networks, features):
+        encoded = encode(networks, features).copy()
+        encoded[0, 0] ^= 1
+        return encoded
+
+    monkeypatch.setattr(ChipNetworks, "encode", off)
+    with pytest.raises(AssertionError, match="logits"):
+        test_random_transducers_are_searched_alike(SEEDS[0])
 
 
 def test_random_transducers_emit_and_cross_scales():

@@ -93,6 +93,14 @@ scales_lists = st.lists(
 )
 
 
+def test_padding_between_scales_is_zero():
+    """Whatever the memory of the array held: the same model must give the same bytes."""
+    table = CodeTable(8, counts(_1=2), np.zeros(2, np.uint8))
+    dirty = np.full(3 * SCALE_DTYPE.itemsize, 0xFF, np.uint8).view(SCALE_DTYPE)
+    scales = pack_block([(table, table)], dirty)[-dirty.nbytes :]
+    assert scales == (b"\xff" * 5 + bytes(3)) * 3
+
+
 code_sets = st.sampled_from(SETS).flatmap(
     lambda n: st.lists(st.tuples(tables, tables), min_size=n, max_size=n)
 )

@@ -11,64 +11,17 @@ import pytest
 import soundfile
 
 from compiler import load_model
-from compiler.reference import search_of
-from compiler.reference import speech_of as speech_of_model
-from npu.analysis.streaming import OnTwin
+from compiler.reference import search_of, speech_of
 from npu.chip.params import load_params
-from npu.runtime.frontend import speech_of
-from npu.runtime.image import Image
-from npu.runtime.sessions import TransducerSession
-from npu.speech.phrases import EndRule, PhraseSearch
 from npu.speech.transcribe import transcribe
+from tests.sounds import RATE, joined, word_errors
 
-RATE = 16_000
 TIMES = r"\[\d+\.\d\d - \d+\.\d\d\] "
 
 
 def said(line: str) -> str:
     """A printed phrase without its times."""
     return re.sub(TIMES, "", line)
-
-
-def joined(utterances, gap):
-    """The bundled utterances one after the other, `gap` seconds of zeros behind each."""
-    parts = []
-    for path in sorted(utterances.glob("*.wav")):
-        samples, _ = soundfile.read(path)
-        parts += [samples, np.zeros(int(gap * RATE))]
-    return np.concatenate(parts)
-
-
-def word_errors(found: list[str], wanted: list[str]) -> int:
-    """Words to insert, delete or replace, over the whole sequence."""
-    a, b = " ".join(found).split(), " ".join(wanted).split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a):
-        above, row = row, [i + 1]
-        for j, other in enumerate(b):
-            row.append(min(above[j + 1] + 1, row[j] + 1, above[j] + (word != other)))
-    return row[-1]
-
-
-@pytest.fixture(scope="session")
-def utterances(zoo):
-    return zoo / "commands_rnnt" / "utterances"
-
-
-@pytest.fixture(scope="session")
-def texts(utterances):
-    found = json.loads((utterances / "transcripts.json").read_text(encoding="utf-8"))
-    return {name: entry["tflm"].strip() for name, entry in found.items()}
-
-
-@pytest.fixture
-def wav(tmp_path):
-    def write(samples, name="sound.wav", subtype="FLOAT"):
-        path = tmp_path / name
-        soundfile.write(path, np.asarray(samples), RATE, subtype=subtype)
-        return path
-
-    return write
 
 
 def test_both_engines_and_an_image_hear_the_same(npu, images, utterances, texts, zoo):
@@ -185,41 +138,6 @@ def test_a_phrase_claims_no_more_than_was_understood(npu, utterances, wav):
     assert entry["audio_ms"] > 30_000 and phrase["end"] - phrase["start"] < 15
 
 
-def test_phrases_end_in_noise_that_never_rests(utterances, texts, wav):
-    """Noise of another loudness every 60 ms: no stretch of it is quiet."""
-    samples, rng = joined(utterances, 1), np.random.default_rng(5)
-    levels = 10 ** (rng.uniform(-60, -42, len(samples) // 960 + 1) / 20)
-    noise = rng.normal(0, 1, len(samples)) * np.repeat(levels, 960)[: len(samples)]
-    model = load_model("commands_rnnt")
-    heard = transcribe(speech_of_model(model), search_of(model), wav(samples + noise))
-    found = [phrase.text for phrase in heard.phrases]
-    assert len(found) == 13
-    # The model is not made for so much noise; without an end, 58 of the 62 words are lost.
-    assert word_errors(found, [texts[name] for name in sorted(texts)]) < 31
-
-
-def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
-    samples = joined(utterances, 0.5)[: 9 * RATE]
-    model, image = load_model("commands_rnnt"), Image.load(images / "zoo.npu")
-    speech = speech_of(image)
-    features = speech.extractor().accept(samples)
-    rule = EndRule.of(speech.seconds_per_call)
-
-    class Starts(TransducerSession):
-        def accept_calls(self, features, calls_per_start=16):
-            return super().accept_calls(features, calls_per_start)
-
-    engines = [search_of(model), OnTwin(image), Starts(image)]
-    answers = []
-    for engine, size in zip(engines, (1, 7, len(features)), strict=True):
-        search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
-        for at in range(0, len(features), size):
-            search.accept(features[at : at + size])
-        answers.append((search.finish(), search.calls))
-    assert answers[0] == answers[1] == answers[2]
-    assert len(answers[0][0]) == 4 and answers[0][1] < len(features)
-
-
 def test_the_last_word_is_heard_where_the_sound_ends_with_it(npu, utterances, texts, wav):
     """Utterances cut behind the last sample that stands out of their noise."""
     paths, cut_short = [], 0
@@ -234,7 +152,7 @@ def test_the_last_word_is_heard_where_the_sound_ends_with_it(npu, utterances, te
     # Without silence behind them, they are not.
     model = load_model("commands_rnnt")
     for path in paths:
-        heard = transcribe(speech_of_model(model), search_of(model), path, end_seconds=None)
+        heard = transcribe(speech_of(model), search_of(model), path, end_seconds=None)
         cut_short += heard.text != texts[path.stem]
     assert cut_short >= 8
 

@@ -1,0 +1,134 @@
+"""Verification: every check can fail."""
+
+import pytest
+
+from compiler import compile_model, load_model
+from compiler.lowering.ir import MatVec, Vector
+from compiler.passes import verify
+from compiler.passes.allocate import allocate, lifetimes
+from compiler.passes.weights import plan_weights
+from tests.compiler.passes.made import VECTORS, chip, lowered, matrix, module_of
+
+
+def faulty(module, message):
+    with pytest.raises(AssertionError, match=f"compiler: .*{message}"):
+        verify.module(module)
+
+
+def products(module):
+    return [op for op in module.segments["main"].operators if isinstance(op, MatVec)]
+
+
+def test_a_good_module_passes():
+    verify.module(lowered())
+
+
+def test_module_faults_are_found():
+    module = lowered()
+    module.buffers.pop()
+    faulty(module, "is no buffer of the module")
+    module = lowered()
+    segment = module.segments["main"]
+    segment.operators.pop(0), segment.layers.pop(0)
+    faulty(module, "is read before it is written")
+    module = lowered()
+    view = products(module)[0].dst
+    object.__setattr__(view, "offset", view.buffer.n_bytes)
+    faulty(module, "a view leaves")
+    module = lowered()
+    view = next(op for op in module.segments["main"].operators if isinstance(op, Vector)).a
+    object.__setattr__(view, "n", 10**6)
+    faulty(module, "a view leaves")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: setattr(m, "weights", m.weights[:, :-1]), "columns, .* inputs"),
+        (lambda m: setattr(m, "bias", m.bias[:-1]), "bias is not one per row"),
+        (lambda m: setattr(m, "shifts", m.shifts[:-1]), "shifts is not one per row"),
+        (lambda m: m.destination.__setitem__(0, m.destination[1]), "two rows have the same"),
+        (lambda m: m.destination.__setitem__(0, 10**6), "a destination leaves the output"),
+        (lambda m: m.destination.__setitem__(0, -1), "a destination leaves the output"),
+    ],
+)
+def test_matrix_faults_are_found(change, message):
+    module = lowered()
+    change(products(module)[0].matrix)
+    faulty(module, message)
+
+
+def test_products_in_place_are_found():
+    module = module_of(matrix(20, 60, 1))
+    verify.module(module)
+    (op,) = products(module)
+    object.__setattr__(op, "dst", op.src.buffer.row(0))
+    faulty(module, "in place")
+
+
+def planned(**changes):
+    params = chip(bank_bytes=1024, **changes)
+    module = module_of(matrix(200, 60, 1, seed=1), matrix(10, 20, 1), matrix(10, 20, 1, seed=3))
+    return plan_weights(module, params), params
+
+
+def test_weight_faults_are_found():
+    def found(plan, params, message):
+        with pytest.raises(AssertionError, match=f"compiler: .*{message}"):
+            verify.weights(plan, params)
+
+    plan, params = planned()
+    verify.weights(plan, params)
+    m = next(iter(plan.matrices))
+    m.weights[3, 5] += 1
+    found(plan, params, "do not survive the codec")
+    plan, params = planned()
+    plan.matrices[next(iter(plan.matrices))].tiles.pop()
+    found(plan, params, "tiles hold")
+    plan, params = planned()
+    resident = [placed for placed in plan.matrices.values() if placed.resident]
+    resident[1].tiles[0].bank = resident[0].tiles[0].bank
+    found(plan, params, "overlaps its neighbour")
+    plan, params = planned()
+    low, high = plan.stream_banks
+    plan.stream_banks = (low, high + 9)
+    found(plan, params, "bus words, .* exist")
+    plan, params = planned()
+    plan.stream_banks = (low, low + 2)
+    found(plan, params, "a tile leaves its half")
+
+
+def test_allocation_faults_are_found():
+    def found(change, message):
+        module = lowered()
+        allocate(module, chip())
+        verify.allocation(module, chip())
+        spans = lifetimes(module)
+        change(module, spans)
+        with pytest.raises(AssertionError, match=f"compiler: .*{message}"):
+            verify.allocation(module, chip())
+
+    found(lambda m, spans: setattr(m.buffers[0], "address", 4), "address 4 is not aligned")
+    found(lambda m, spans: setattr(m.buffers[0], "address", -8), "lies outside SRAM")
+    end = chip().sram_bytes
+    found(lambda m, spans: setattr(m.buffers[0], "address", end), "lies outside SRAM")
+
+    def overlap(module, spans):
+        a, b = next(
+            (a, b)
+            for a in spans
+            for b in spans
+            if a is not b and spans[a][0] <= spans[b][1] and spans[b][0] <= spans[a][1]
+        )
+        a.address = b.address
+
+    found(overlap, "overlaps ")
+
+
+def test_image_faults_are_found():
+    image = compile_model(load_model(VECTORS / "joint.tflite"), chip())
+    verify.image(image)
+    image.memory = image.memory.copy()
+    image.memory[100] ^= 1
+    with pytest.raises(Exception, match="is damaged"):
+        verify.image(image)
