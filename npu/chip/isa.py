@@ -220,6 +220,10 @@ OPCODES: dict[str, Opcode] = {
 BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
 UNITS: tuple[str, ...] = tuple(dict.fromkeys(op.unit for op in OPCODES.values()))
 """The units that run commands."""
+TAGGED: tuple[str, ...] = tuple(name for name, op in OPCODES.items() if op.tagged)
+"""Commands that start a transfer and do not wait for it."""
+WRITES_REGISTER: tuple[str, ...] = tuple(n for n, op in OPCODES.items() if op.writes_register)
+"""Commands that have a result in a scalar register."""
 OPERANDS = ("a", "b", "dst")
 """The fields that address vectors in SRAM."""
 

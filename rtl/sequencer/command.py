@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Signal, signed
 
-from npu.chip.isa import OPCODES
+from npu.chip.isa import OPCODES, TAGGED
 from rtl.shared.commands import COMMAND_BITS, is_opcode, unit_opcodes
 from rtl.shared.interfaces import STATUS_BITS
-
-TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 
 
 class Command:

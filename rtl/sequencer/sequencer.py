@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import REGISTERS
+from npu.chip.isa import REGISTERS, WRITES_REGISTER
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl.sequencer.command import Command
@@ -13,7 +13,6 @@ from rtl.sequencer.scalars import ScalarRegisters
 from rtl.shared.commands import CommandCheck, fields
 from rtl.shared.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
 
-WRITES_REGISTER = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
 ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
 
 
