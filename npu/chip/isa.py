@@ -11,6 +11,7 @@ memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from npu.errors import ImageError
 
@@ -69,7 +70,7 @@ class Opcode:
         """Whether it has a field called `name`."""
         return any(f.name == name for f in self.fields)
 
-    @property
+    @cached_property
     def tagged(self) -> bool:
         """Whether it starts a transfer and does not wait for it."""
         return self.has("tag")
