@@ -64,6 +64,7 @@ def test_a_layer_on_icarus_equals_the_twin(image, tmp_path):
     assert result.waves is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("icarus")
 def test_a_transducer_on_icarus_equals_the_twin(tmp_path):
     """Sessions of any kind drive the bench: states, a search and its symbol."""
