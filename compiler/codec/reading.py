@@ -9,7 +9,6 @@ So two slots are decoded at a time, and the processor works on one while the oth
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -18,22 +17,10 @@ from compiler.codec.checks import STREAMS, as_slots, check_count, check_sections
 from compiler.codec.parallel import mapped, parts
 from compiler.codec.symbols import Slots, joined
 from npu.chip.compiled import directory_words, read_directory
+from npu.chip.faults import StreamFault
 from npu.chip.weight_format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.errors import ImageError
 from npu.jit import kernel
-
-
-class Status(IntEnum):
-    """How the decoding of a slot ended. The bit position points at what is wrong."""
-
-    OK = 0
-    OUTSIDE = 1  # the slot's streams leave the section
-    ROWS = 2  # the directory counts other rows than the compiler dealt to the slot
-    BASE = 3  # the directory names other row records
-    OVERRUN = 4  # a symbol runs past the end of its stream
-    COLUMN = 5  # a run leads past the next row's last column
-    LEFTOVER = 6  # all rows are complete and bits remain
-
 
 RUN, VALUE = 0, 1
 
@@ -41,7 +28,7 @@ RUN, VALUE = 0, 1
 PADDING_WORDS = 2
 
 # Compiled code sees plain numbers.
-_OK, _OUTSIDE, _ROWS, _BASE, _OVERRUN, _COLUMN, _LEFTOVER = (int(s) for s in Status)
+_OK, _OUTSIDE, _OVERRUN, _COLUMN, _LEFTOVER, _ROWS, _BASE = (int(f) for f in StreamFault)
 _RUNNING = -1
 
 # What `_symbol` looks up: the symbol but for its raw bits, and its length.
@@ -119,7 +106,7 @@ def _symbol(
 # How a slot is coded: number of its run code (its value code is the next), both raw masks, where
 # its rows end among those of all slots, and where its run and its value stream end.
 Coded = tuple[np.uint64, np.uint64, np.uint64, int, np.uint64, np.uint64]
-# Status, stream and position in each stream; the row, and the column behind its last weight.
+# StreamFault, stream and position in each stream; the row, and the column behind its last weight.
 State = tuple[int, int, np.uint64, np.uint64, int, np.uint64]
 
 
@@ -165,7 +152,7 @@ def _locate(
     row_starts: np.ndarray,
     ends: np.ndarray,
 ) -> tuple[int, int, int, int]:
-    """Read the directories: (Status, slot, stream, bit in the section) of the first fault.
+    """Read the directories: (StreamFault, slot, stream, bit in the section) of the first fault.
 
     ends : (slots, 3) uint64, filled up to that slot: start of the slot's streams in `words`, end of
     its run stream, and of its value stream. The other arguments are those of `read_sections`.
@@ -218,7 +205,7 @@ def read_sections(
     tables: Windows,
     weights: np.ndarray,
 ) -> tuple[int, int, int, int]:
-    """Decode lanes; returns (Status, slot, stream, bit in the section) of the first fault.
+    """Decode lanes; returns (StreamFault, slot, stream, bit in the section) of the first fault.
 
     words : (n,) uint32, the lanes' sections one after the other, and at least PADDING_WORDS more;
     starts : (lanes + 1,) where they start; code_sets : (lanes,) int64. dealt : the slots,
@@ -316,21 +303,22 @@ def decode_sections(
         return status, first * threads + slot, stream, bit
 
     found = mapped(read, parts(lanes, workers), workers)
-    status, slot, stream, bit = next((f for f in found if f[0] != Status.OK), found[-1])
-    if status == Status.OK:
+    status, slot, stream, bit = next((f for f in found if f[0] != StreamFault.NONE), found[-1])
+    if status == StreamFault.NONE:
         return
     lane, thread = divmod(slot, threads)
     _, _, rows, base = read_directory(sections[lane], thread)
+    bits = len(sections[lane]) * WORD_BITS
     what = {
-        Status.OUTSIDE: f"a stream leaves the section of {len(sections[lane]) * WORD_BITS} bits",
-        Status.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",
-        Status.BASE: (
+        StreamFault.OUTSIDE: f"a stream leaves the section of {bits} bits",
+        StreamFault.ROWS: f"the directory counts {rows} rows, must be {len(slot_rows[slot])}",
+        StreamFault.BASE: (
             f"the directory says row base {base}, must be {sum(map(len, slot_rows[:slot]))}"
         ),
-        Status.OVERRUN: "a symbol runs past the end of the stream",
-        Status.COLUMN: f"a run skips a row of {weights.shape[1]} columns",
-        Status.LEFTOVER: "bits are left over behind the last row",
-    }[Status(status)]
+        StreamFault.OVERRUN: "a symbol runs past the end of the stream",
+        StreamFault.COLUMN: f"a run skips a row of {weights.shape[1]} columns",
+        StreamFault.LEFTOVER: "bits are left over behind the last row",
+    }[StreamFault(status)]
     raise ImageError(
         f"lane {lane}, thread {thread}, {STREAMS[stream]} stream, bit {bit}: {what}; "
         "the image is damaged, compile the model again"

@@ -11,6 +11,7 @@ memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from npu.errors import ImageError
 
@@ -69,7 +70,7 @@ class Opcode:
         """Whether it has a field called `name`."""
         return any(f.name == name for f in self.fields)
 
-    @property
+    @cached_property
     def tagged(self) -> bool:
         """Whether it starts a transfer and does not wait for it."""
         return self.has("tag")
@@ -220,6 +221,10 @@ OPCODES: dict[str, Opcode] = {
 BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
 UNITS: tuple[str, ...] = tuple(dict.fromkeys(op.unit for op in OPCODES.values()))
 """The units that run commands."""
+TAGGED: tuple[str, ...] = tuple(name for name, op in OPCODES.items() if op.tagged)
+"""Commands that start a transfer and do not wait for it."""
+WRITES_REGISTER: tuple[str, ...] = tuple(n for n, op in OPCODES.items() if op.writes_register)
+"""Commands that have a result in a scalar register."""
 OPERANDS = ("a", "b", "dst")
 """The fields that address vectors in SRAM."""
 

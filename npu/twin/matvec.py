@@ -33,7 +33,7 @@ from npu.chip.weight_format import (
 )
 from npu.errors import MachineError
 from npu.twin.dma import Place
-from npu.twin.product import FIELDS, multiply_vector
+from npu.twin.product import FIELDS, multiply
 from npu.twin.records import Records, record_bytes
 from npu.twin.streams import Codes, Decoded, Sections, decode, locate
 from npu.twin.vector import NUMPY
@@ -222,7 +222,7 @@ def bind(cmd: Command, plan: Plan, sram: np.ndarray) -> Product | None:
         return None
     vector = sram[cmd.a : cmd.a + cmd.columns].view(np.int8)
     fields = np.array([tuple(cmd.values[name] for name in FIELDS.names or ())], FIELDS)
-    run = partial(multiply_vector, plan.weights, plan.nonzeros, vector, plan.rows, fields, out)
+    run = partial(multiply, plan.weights, plan.nonzeros, vector, plan.rows, fields, out)
     return Product(plan, out, run)
 
 

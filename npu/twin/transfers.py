@@ -10,9 +10,6 @@ from npu.twin.loaded import Loaded
 from npu.twin.state import Done, State, require_inside, told_of
 from npu.twin.tile import Dealt, deal
 
-_TAGGED = {"LOAD_BANK": "bank", "LOAD_PARAM": "param"}
-"""Commands that do not wait for their transfer, and what it fills."""
-
 
 class TransferUnit:
     """Runs them on a chip's state, and notes in `loaded` what came."""
@@ -38,7 +35,7 @@ class TransferUnit:
             require_inside(v["param"], n_bytes, bus_bytes, state.param, "parameter memory")
         elif name != "LOAD_BANK":
             require_inside(v["sram"], n_bytes, bus_bytes, state.sram, "SRAM")
-        if name in _TAGGED:
+        if cmd.opcode.tagged:
             return self._tagged(pc, cmd, address, self._queued(start))
         begin = self._queued(start, waits=True)
         data = state.memory.window(address, n_bytes)
@@ -55,7 +52,7 @@ class TransferUnit:
 
     def _tagged(self, pc: int, cmd: Command, address: int, begin: int) -> Done:
         state, v = self._state, cmd.values
-        space = _TAGGED[cmd.opcode.name]
+        space = "bank" if "bank" in v else "param"
         first, n_bytes = v[space], v["beats"] * state.params.bus_bytes
         ends, after = np.array(first + n_bytes), 0
         try:

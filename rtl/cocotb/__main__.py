@@ -17,7 +17,7 @@ from rtl.cocotb.runner import SIMULATORS, run
 @click.option("--sim", type=click.Choice(list(SIMULATORS)), default="icarus", show_default=True)
 @click.option("--waves", type=click.Path(path_type=Path), help="Write everything and waves there.")
 def main(image: Path, inputs: Path | None, calls: int, sim: str, waves: Path | None) -> None:
-    """Run IMAGE (a .npu file of one graph) on its chip's Verilog and compare it with the twin.
+    """Run IMAGE (a .npu file) on its chip's Verilog and compare it with the twin.
 
     Without --waves, everything goes to a new folder in build/cocotb, waveforms only if the run
     fails.

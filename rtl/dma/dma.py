@@ -5,7 +5,7 @@ from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import TAGS
+from npu.chip.isa import TAGGED, TAGS
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl.dma.bursts import Bursts
@@ -26,7 +26,6 @@ from rtl.shared.interfaces import (
 
 # The control block's own kind of transfer, behind those of the sequencer.
 LOAD_PROGRAM = len(KINDS)
-TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 BEATS_BITS = 24
 
 

@@ -5,13 +5,10 @@ from collections.abc import Sequence
 from amaranth.hdl import Signal, signed
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import OPCODES
+from npu.chip.isa import OPCODES, TAGGED, WRITES_REGISTER
 from npu.chip.params import ChipParams
 from rtl.shared.commands import COMMAND_BITS, fields, is_opcode, unit_opcodes
 from rtl.shared.interfaces import STATUS_BITS
-
-WRITES_REGISTER = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
-TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 
 
 class Command:

@@ -16,7 +16,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.chip.isa import COMMAND_BYTES, TAGS
+from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import PARAM_WORD
 
@@ -127,8 +127,14 @@ def host() -> wiring.Signature:
     )
 
 
-# Kinds of transfer on `transfer`.
-KINDS = ("LOAD_BANK", "LOAD_PARAM", "LOAD", "STORE", "LOAD_REG", "STORE_REG")
+# Kinds of transfer on `transfer`: the tagged ones first, then those of SRAM, then the registers'.
+KINDS = tuple(
+    opcode.name
+    for opcode in sorted(
+        (opcode for opcode in OPCODES.values() if opcode.unit == "dma"),
+        key=lambda o: (not o.tagged, not o.has("sram"), not o.writes_register),
+    )
+)
 
 
 def transfer() -> wiring.Signature:

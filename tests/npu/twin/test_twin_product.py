@@ -8,48 +8,43 @@ from hypothesis import strategies as st
 from npu.chip.faults import RecordFault
 from npu.chip.lanes import NEVER, run_lanes
 from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE
-from npu.twin.product import broadcast, multiply, multiply_vector
+from npu.twin.product import broadcast, multiply
 from npu.twin.records import Records, Wrong, record_bytes
 from tests.npu.twin.lane_cases import cases, random_case
 
 
-@given(cases)
-def test_every_element(case):
+def take(case, zero):
+    """The case's vector (int8), of which its activations now are what `zero` makes of it."""
+    vector = np.clip(case.activations, -128, 127).astype(np.int8)
+    case.activations = vector.astype(np.int32) - zero
+    fields = case.fields
+    fields["a_zero"] = zero
+    return vector, fields
+
+
+@given(cases, st.booleans(), st.integers(-128, 127))
+def test_every_element(case, wide, zero):
     """In the order in which the rows leave, with every MAC that a zero gates."""
+    vector, fields = take(case, zero)
     decoded = case.decode()
     order = run_lanes(case.barrel, decoded.turns, NEVER).order
     rows, wrong = case.records().of(decoded.records[order], len(case.weights))
     assert wrong is None
     weights = decoded.weights[order]
     nonzeros = np.count_nonzero(weights, axis=0)
-    out = np.full(len(weights), 9999, np.int64)
-    gated = multiply(weights, nonzeros, case.activations, rows, case.fields, out)
+    out = np.zeros(len(weights), np.int16 if wide else np.int8)
+    gated = multiply(weights, nonzeros, vector, rows, fields, out)
     np.testing.assert_array_equal(out, case.expected())
     assert gated == np.count_nonzero(case.weights[:, case.activations == 0])
 
 
-@given(cases, st.booleans(), st.integers(-20, 20))
-def test_a_vector_is_broadcast(case, wide, zero):
-    vector = np.clip(case.activations, -100, 100).astype(np.int8)
-    case.activations = vector.astype(np.int32) - zero
-    decoded = case.decode()
-    rows, _ = case.records().of(decoded.records, len(case.weights))
-    nonzeros = np.count_nonzero(decoded.weights, axis=0)
-    fields = case.fields
-    fields["a_zero"] = zero
-    out = np.zeros(len(rows), np.int16 if wide else np.int8)
-    multiply_vector(decoded.weights, nonzeros, vector, rows, fields, out)
-    np.testing.assert_array_equal(out, case.expected())
-
-
 def test_the_result_may_overlap_the_vector():
     case = random_case(8, "sparse", 2, 2, 8, False, rows=20, columns=20)
-    vector = np.clip(case.activations, -100, 100).astype(np.int8)
-    case.activations = vector.astype(np.int32)
+    vector, fields = take(case, 0)
     decoded = case.decode()
     rows, _ = case.records().of(decoded.records, 20)
     nonzeros = np.count_nonzero(decoded.weights, axis=0)
-    multiply_vector(decoded.weights, nonzeros, vector, rows, case.fields, vector)
+    multiply(decoded.weights, nonzeros, vector, rows, fields, vector)
     np.testing.assert_array_equal(vector, case.expected())
 
 

@@ -10,13 +10,12 @@ from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 
 from npu.chip import timing
-from npu.chip.isa import COMMAND_BYTES, OPCODES, REGISTERS, Command, command, decode, encode
+from npu.chip.isa import COMMAND_BYTES, OPCODES, REGISTERS, TAGGED, Command, command, decode, encode
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from npu.errors import ImageError, MachineError
 from npu.twin.machine import Machine
 from rtl.memory.memories import ProgramMemory
-from rtl.sequencer.command import TAGGED
 from rtl.sequencer.sequencer import Sequencer
 from rtl.shared.interfaces import KINDS
 
