@@ -266,8 +266,9 @@ class Model:
                     np.uint8
                 )
         tag = job.tag if job.kind in ("LOAD_BANK", "LOAD_PARAM") else None
-        move = self.dma.write if job.kind.startswith("STORE") else self.dma.read
-        return move(cycle, beat, job.beats, tag=tag)
+        if job.kind.startswith("STORE"):
+            return self.dma.write(cycle, beat, job.beats)
+        return self.dma.read(cycle, beat, job.beats, tag=tag)
 
 
 @pytest.mark.parametrize("seed", range(24))
