@@ -5,7 +5,7 @@ import numpy as np
 from kernels.values import Step, Values
 from npu.jit import kernel
 from npu.model.numerics import add_affine, mul_affine
-from npu.model.operators.binary import Add, AddParams, Mul, MulParams
+from npu.model.operators.binary import Add, AddParams, Maximum, Mul, MulParams
 
 
 @kernel
@@ -22,6 +22,13 @@ def mul(a, b, params, output):
         output[k] = mul_affine(np.int64(a[k]), np.int64(b[k]), *params)
 
 
+@kernel
+def maximum(a, b, output):
+    """output[k] is the larger of a[k] and b[k], all flat int8."""
+    for k in range(a.shape[0]):
+        output[k] = max(a[k], b[k])
+
+
 def prepare_add(values: Values, op: Add, params: AddParams) -> Step:
     """The sum of two tensors."""
     a, b, output = (values.flat(i) for i in (op.a, op.b, op.output))
@@ -36,4 +43,10 @@ def prepare_mul(values: Values, op: Mul, params: MulParams) -> Step:
     return lambda: mul(a, b, plain, output)
 
 
-PREPARE = {Add: prepare_add, Mul: prepare_mul}
+def prepare_maximum(values: Values, op: Maximum, params: None) -> Step:
+    """The larger of two tensors' elements."""
+    a, b, output = (values.flat(i) for i in (op.a, op.b, op.output))
+    return lambda: maximum(a, b, output)
+
+
+PREPARE = {Add: prepare_add, Mul: prepare_mul, Maximum: prepare_maximum}

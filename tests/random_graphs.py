@@ -12,7 +12,7 @@ from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams, load_params
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor
-from npu.model.operators.binary import Add, Mul
+from npu.model.operators.binary import Add, Maximum, Mul
 from npu.model.operators.gather import Gather
 from npu.model.operators.move import Reshape
 from npu.model.operators.product import FullyConnected
@@ -159,9 +159,12 @@ class GraphMaker:
     def binary(self, source: int, kind: type) -> None:
         other = int(self.rng.choice([i for i in self.live if self.shape(i) == self.shape(source)]))
         output = self.activation(self.shape(source))
-        activation = Activation(str(self.rng.choice(["none", "relu", "relu6"])))
-        name = f"{kind.__name__}{len(self.operators)}"
-        self.operators.append(kind(name, source, other, output, activation))
+        operands = (f"{kind.__name__}{len(self.operators)}", source, other, output)
+        if kind is Maximum:
+            self.operators.append(kind(*operands))
+        else:
+            activation = Activation(str(self.rng.choice(["none", "relu", "relu6"])))
+            self.operators.append(kind(*operands, activation))
 
     def unary(self, source: int, kind: type) -> None:
         quantization = self.quantization()
@@ -209,7 +212,19 @@ def random_graph(rng: np.random.Generator) -> Graph:
         maker.inputs.append(maker.activation(shape if rng.random() < 0.5 else shape[1:]))
     if rng.random() < 0.2:
         maker.inputs.append(maker.activation(maker.shape(maker.live[0])))
-    kinds = [FullyConnected, FullyConnected, Lstm, Add, Mul, Tanh, Logistic, Relu, Relu6, Quantize]
+    kinds = [
+        FullyConnected,
+        FullyConnected,
+        Lstm,
+        Add,
+        Mul,
+        Maximum,
+        Tanh,
+        Logistic,
+        Relu,
+        Relu6,
+        Quantize,
+    ]
     for _ in range(int(rng.integers(1, 7))):
         source = int(rng.choice(maker.live[-3:]))
         kind = kinds[rng.integers(len(kinds))]
@@ -217,7 +232,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
             maker.fully_connected(source)
         elif kind is Lstm:
             maker.lstm(source)
-        elif kind in (Add, Mul):
+        elif kind in (Add, Mul, Maximum):
             maker.binary(source, kind)
         else:
             maker.unary(source, kind)

@@ -175,6 +175,11 @@ def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
             name = kind.title() + "Options"
             m.operator(kind, [a, b], [o], (name, {"FusedActivationFunction": activation}))
             m.inputs, m.outputs = [a, b], [o]
+        case "MAXIMUM":
+            # Compared as integers, whatever the scales say.
+            a, b, o = (m.tensor((1, n), scale=scale(), zero_point=zero_point()) for _ in range(3))
+            m.operator(kind, [a, b], [o], ("MaximumMinimumOptions", {}))
+            m.inputs, m.outputs = [a, b], [o]
         case "TANH" | "LOGISTIC" | "QUANTIZE" | "RELU" | "RELU6":
             source = TensorSpec((1, 256), scale=scale(0.002, 2.0), zero_point=zero_point())
             output = {

@@ -1,8 +1,8 @@
-"""Two activations become one, element by element: a VADD or a VMUL on equal layouts."""
+"""Two activations become one, element by element: a vector command on equal layouts."""
 
 from compiler.lowering.ir import Vector
 from compiler.lowering.site import GraphLowering
-from npu.model.operators.binary import Add, AddParams, Mul, MulParams
+from npu.model.operators.binary import Add, AddParams, Maximum, Mul, MulParams
 
 
 def lower_add(site: GraphLowering, op: Add, params: AddParams) -> None:
@@ -29,6 +29,11 @@ def lower_mul(site: GraphLowering, op: Mul, params: MulParams) -> None:
     _binary(site, "VMUL", op, mul_fields(params))
 
 
+def lower_maximum(site: GraphLowering, op: Maximum, params: None) -> None:
+    """A VMAX of whole tensors."""
+    _binary(site, "VMAX", op, {})
+
+
 def mul_fields(params: MulParams) -> dict[str, int]:
     """The fields of a VMUL."""
     return {
@@ -42,11 +47,13 @@ def mul_fields(params: MulParams) -> dict[str, int]:
     }
 
 
-def _binary(site: GraphLowering, opcode: str, op: Add | Mul, fields: dict[str, int]) -> None:
+def _binary(
+    site: GraphLowering, opcode: str, op: Add | Mul | Maximum, fields: dict[str, int]
+) -> None:
     a, b = site.buffer(op.a), site.buffer(op.b)
     site.require_same_layout(a, b)
     dst = site.new(op.output, like=a)
     site.add(Vector(opcode, a.whole().n, dst.whole(), a.whole(), b.whole(), fields))
 
 
-LOWER = {Add: lower_add, Mul: lower_mul}
+LOWER = {Add: lower_add, Mul: lower_mul, Maximum: lower_maximum}

@@ -201,6 +201,13 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         "rd 8 4, n 32 16, a 48 24 int8",
     ),
     ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", "param 64 24"),
+    (
+        "VMAX",
+        0x3B,
+        "vector",
+        "dst = the larger of a and b",
+        "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8",
+    ),
 )
 
 _ELEMENTS = {element.name.lower(): element for element in ElementType}

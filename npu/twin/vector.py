@@ -75,6 +75,12 @@ def _add_saturating(a, b, dst):
 
 
 @kernel
+def _maximum(a, b, dst):
+    for i in range(len(dst)):
+        dst[i] = max(a[i], b[i])
+
+
+@kernel
 def _sigmoid(a, dst, multiplier, shift):
     for i in range(len(dst)):
         dst[i] = sigmoid_int16(np.int64(a[i]), multiplier, shift)
@@ -142,6 +148,8 @@ def bind(
             return partial(_rescale, a, dst, fields)
         case "VADDS":
             return partial(_add_saturating, a, b, dst)
+        case "VMAX":
+            return partial(_maximum, a, b, dst)
         case "VSIGMOID":
             return partial(_sigmoid, a, dst, v["multiplier"], v["shift"])
         case "VTANH":

@@ -16,8 +16,9 @@ class Control(data.Struct):
     while a command is in the pipeline.
     """
 
-    # x = (swap ? b : a) + (pair ? b : offset)
+    # x = (swap or maximum and b > a ? b : a) + (pair ? b : offset)
     swap: 1  # cycle 0
+    maximum: 1
     offset: signed(10)  # cycle 0
     pair: 1
     # y = by_b ? b + b_offset : factor
@@ -41,11 +42,12 @@ class Control(data.Struct):
 class Alu(wiring.Component):
     """One element per cycle, never stalled: the arithmetic of every vector command.
 
-    x = a or b plus an offset (or plus b), times y, through `Rescale`, then limited to lo..hi: valid
-    LATENCY cycles after the operands. With `lookup` the rescaled value goes through `Lookup`
-    instead: valid LOOKUP_LATENCY cycles after them. For the sum of two rescaled operands they pass
-    the requantiser one after the other: `a` in cycle 0, `b` (still on its port, `swap`) in cycle 1,
-    and `add_results` in cycle SUM_AFTER + 2 puts their sum in: valid SUM_AFTER cycles later.
+    x = a or b, or the larger of them, plus an offset (or plus b), times y, through `Rescale`, then
+    limited to lo..hi: valid LATENCY cycles after the operands. With `lookup` the rescaled value
+    goes through `Lookup` instead: valid LOOKUP_LATENCY cycles after them. For the sum of two
+    rescaled operands they pass the requantiser one after the other: `a` in cycle 0, `b` (still on
+    its port, `swap`) in cycle 1, and `add_results` in cycle SUM_AFTER + 2 puts their sum in: valid
+    SUM_AFTER cycles later.
 
     Members
     -------
@@ -80,8 +82,10 @@ class Alu(wiring.Component):
 
         # Cycle 0.
         x, y = Signal(signed(17)), Signal(signed(17))
+        take_b = Signal()
+        m.d.comb += take_b.eq(control.swap | (control.maximum & (self.b > self.a)))
         m.d.sync += [
-            x.eq(Mux(control.swap, self.b, self.a) + Mux(control.pair, self.b, control.offset)),
+            x.eq(Mux(take_b, self.b, self.a) + Mux(control.pair, self.b, control.offset)),
             y.eq(Mux(control.by_b, self.b + control.b_offset, control.factor)),
         ]
         m.d.comb += self.operand.eq(x)

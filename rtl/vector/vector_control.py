@@ -43,7 +43,17 @@ class VectorControl(wiring.Component):
         # processes without sensitivity in Verilog.
         now = {
             name: Signal(Control.as_shape()[name].shape, name=f"now_{name}")
-            for name in ("pair", "by_b", "factor", "head_room", "half_up", "lo", "hi", "lookup")
+            for name in (
+                "maximum",
+                "pair",
+                "by_b",
+                "factor",
+                "head_room",
+                "half_up",
+                "lo",
+                "hi",
+                "lookup",
+            )
         }
         offset, tanh, int8 = Signal(signed(10)), Signal(), Signal()
         main_multiplier, main_zero = Signal(32, init=ONE), Signal(signed(16))
@@ -78,6 +88,8 @@ class VectorControl(wiring.Component):
                 requantise(fields(cmd, "VRESCALE"))
             with m.Case(OPCODES["VADDS"].code):
                 m.d.comb += now["pair"].eq(1)
+            with m.Case(OPCODES["VMAX"].code):
+                m.d.comb += now["maximum"].eq(1)
             for name in ("VSIGMOID", "VTANH"):
                 with m.Case(OPCODES[name].code):
                     v = fields(cmd, name)

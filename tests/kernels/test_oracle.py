@@ -18,6 +18,7 @@ KINDS = [
     "ADD",
     "FULLY_CONNECTED",
     "LOGISTIC",
+    "MAXIMUM",
     "MUL",
     "QUANTIZE",
     "RELU",

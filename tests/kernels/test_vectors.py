@@ -22,6 +22,7 @@ ELEMENTS = {
     "lstm_320": 5120,
     "lstm_small": 1280,
     "lstm_stream": 696,
+    "maxout": 320,
     "predictor": 1536,
 }
 

@@ -189,9 +189,16 @@ FAULTS = (
     Fault(
         "swapped operand of a subtraction's second pass",
         "Alu",
-        "Mux(control.swap, self.b, self.a)",
-        "self.a",
+        "control.swap | (control.maximum & (self.b > self.a))",
+        "control.maximum & (self.b > self.a)",
         ("vector",),
+    ),
+    Fault(
+        "the larger of two is judged without signs",
+        "Alu",
+        "self.b > self.a",
+        "self.b.as_unsigned() > self.a.as_unsigned()",
+        ("alu",),
     ),
     # --- DMA ------------------------------------------------------------------------------------
     Fault(

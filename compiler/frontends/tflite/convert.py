@@ -49,6 +49,15 @@ def binary(kind: type[Add] | type[Mul]) -> Convert:
     return convert
 
 
+def pair(kind: Callable[[str, int, int, int], Operator]) -> Convert:
+    """An element-wise operator of two tensors without a fused activation."""
+
+    def convert(name: str, site: Site, tensor: Number) -> Operator:
+        return kind(name, *(tensor(i) for i in (*site.inputs, *site.outputs)))
+
+    return convert
+
+
 def unary(kind: Callable[[str, int, int], Operator]) -> Convert:
     """An operator of one tensor; further inputs, such as a new shape, are not needed."""
 

@@ -16,7 +16,7 @@ from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import Constraint, text
-from npu.model.operators.binary import Add, Mul
+from npu.model.operators.binary import Add, Maximum, Mul
 from npu.model.operators.move import Reshape
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
@@ -86,6 +86,11 @@ SUPPORTED: dict[int, Entry] = {
         (must.indices_from_host,),
     ),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
+    BuiltinOperator.MAXIMUM: Entry(
+        (must.two_inputs, must.int8_data, must.same_shapes),
+        convert.pair(Maximum),
+        later=(must.no_constant_operand,),
+    ),
     BuiltinOperator.MUL: Entry(
         _BINARY,
         convert.binary(Mul),

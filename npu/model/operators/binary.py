@@ -7,7 +7,13 @@ from npu.model import quantisation
 from npu.model.activation import Activation
 from npu.model.graph import Graph, quantization
 from npu.model.numerics import ADD_LEFT_SHIFT, OperandScale, OutputScale
-from npu.model.quantisation import activation_range, multiplier_below_one, place, scale
+from npu.model.quantisation import (
+    activation_range,
+    multiplier_below_one,
+    no_parameters,
+    place,
+    scale,
+)
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import activation, same_shapes
 
@@ -32,6 +38,18 @@ class Mul(Operator):
     activation: Activation = Activation.NONE
 
 
+@dataclass(frozen=True)
+class Maximum(Operator):
+    """The larger of two integers, element by element, shapes equal.
+
+    Integers are compared as they are: converters give both inputs and the output one quantisation.
+    """
+
+    a: Operand
+    b: Operand
+    output: Result
+
+
 class AddParams(NamedTuple):
     """Arguments of `numerics.add_affine`, in its order after the operands."""
 
@@ -52,7 +70,7 @@ class MulParams(NamedTuple):
     hi: int
 
 
-def verify(graph: Graph, op: Add | Mul) -> None:
+def verify(graph: Graph, op: Add | Mul | Maximum) -> None:
     """int8 activations of one shape."""
     same_shapes(
         activation(graph, op.a, "first input"),
@@ -111,5 +129,5 @@ def mul_params(graph: Graph, op: Mul) -> MulParams:
     )
 
 
-RULES = {Add: verify, Mul: verify}
-PARAMETERS = {Add: add_params, Mul: mul_params}
+RULES = {Add: verify, Mul: verify, Maximum: verify}
+PARAMETERS = {Add: add_params, Mul: mul_params, Maximum: no_parameters}

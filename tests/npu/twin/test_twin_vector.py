@@ -146,6 +146,12 @@ def test_saturating_add(operands):
     assert run("VADDS", a, b, ("int16", "int16", "int16")) == expected
 
 
+@given(pairs("int8", "int8"))
+def test_maximum(operands):
+    a, b = zip(*operands, strict=True)
+    assert run("VMAX", a, b, ("int8", "int8", "int8")) == [max(x, y) for x, y in operands]
+
+
 # What a compiler makes: npu.model.numerics.table_input_scaling.
 SCALINGS = st.sampled_from([numerics.table_input_scaling(k) for k in range(-27, 3)])
 

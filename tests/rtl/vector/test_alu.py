@@ -326,6 +326,10 @@ def test_add_of_every_pair_at_usual_scales(bench, int8_pairs):
         bench.sweep("VADD", *int8_pairs, **values)
 
 
+def test_maximum_of_every_int8_pair(bench, int8_pairs):
+    bench.sweep("VMAX", *int8_pairs)
+
+
 def test_product_of_every_int8_pair(bench, int8_pairs):
     rng = np.random.default_rng(4)
     for multiplier, shift in SCALES:
