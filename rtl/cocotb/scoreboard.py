@@ -14,11 +14,8 @@ from rtl.cocotb.clock import Cycles
 
 
 def _bytes(word: LogicArray, enables: int) -> Iterator[tuple[int, int]]:
-    """Position and value of every enabled byte.
-
-    What nobody has set is zero, as in the twin: a copy of padded rows brings padding along.
-    """
-    bits = str(word).replace("X", "0")
+    """Position and value of every enabled byte; the others may be undefined."""
+    bits = str(word)
     for i in range(enables.bit_length()):
         if enables >> i & 1:
             end = len(bits) - 8 * i

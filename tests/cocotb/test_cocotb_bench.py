@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from npu.chip.params import load_params
 from npu.chip.trace import Retire
 from npu.errors import NpuError
@@ -21,7 +19,6 @@ from npu.runtime.image import Image
 from rtl.cocotb import runner
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.folders import claimed
-from tests.random_transducers import random_transducer
 
 ROOT = Path(__file__).parent.parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
@@ -62,22 +59,6 @@ def test_a_layer_on_icarus_equals_the_twin(image, tmp_path):
     assert result.passed, said
     assert "13 records, 10 outputs" in said and "equal to the twin" in said
     assert result.waves is None
-
-
-@pytest.mark.long
-@pytest.mark.usefixtures("icarus")
-def test_a_transducer_on_icarus_equals_the_twin(tmp_path):
-    """Sessions of any kind drive the bench: states, a search and its symbol."""
-    from compiler import compile_model
-
-    chip = load_params("tiny").model_copy(update={"lanes": 1, "name": "one_lane"})
-    model = random_transducer(np.random.default_rng(3))
-    path = tmp_path / "transducer.npu"
-    path.write_bytes(compile_model(model, chip).to_bytes())
-    result = runner.run(path, tmp_path)
-    said = result.log.read_text()
-    assert result.passed, said
-    assert ", 1 outputs, " in said and "equal to the twin" in said
 
 
 @pytest.mark.usefixtures("icarus")
