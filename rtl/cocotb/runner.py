@@ -93,14 +93,19 @@ def run(
     progress : called with a line before every step.
 
     Raises NpuError for an image that cannot be read, FolderTaken if another run is at work in the
-    folder, SimulatorError if the simulator is missing or fails to build, or if
-    what it left behind is not about this image.
+    folder, SimulatorError if the simulator is missing or fails to build, if it cannot run this
+    image, or if what it left behind is not about this image.
     """
     if simulator not in SIMULATORS:
         raise SimulatorError(f"the simulator must be {' or '.join(SIMULATORS)}, not {simulator!r}")
     if reason := available(simulator):
         raise SimulatorError(reason)
     loaded = Image.load(image)
+    if simulator == "icarus" and loaded.header.transducer is not None:
+        raise SimulatorError(
+            f"{image}: a transducer begins with vectors that nobody has written, and Icarus takes "
+            "their bits for undefined; simulate it on Verilator (--sim verilator)"
+        )
     folder = folder.resolve()
     with claimed(folder):
         # Copies: what is simulated is what was read, whatever becomes of the user's files.

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from compiler import compile_model, load_model
 from npu.chip.params import load_params
 from npu.chip.trace import Retire
 from npu.errors import NpuError
@@ -19,6 +22,7 @@ from npu.runtime.image import Image
 from rtl.cocotb import runner
 from rtl.cocotb.verdict import Verdict, digest
 from rtl.folders import claimed
+from tests.random_transducers import random_transducer
 
 ROOT = Path(__file__).parent.parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
@@ -28,8 +32,6 @@ INPUTS = VECTORS / "fc_relu.npz"
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> Callable[[str], Path]:
     """Compiles a recorded model for a chip of one lane."""
-    from compiler import compile_model, load_model
-
     chip = load_params("tiny").model_copy(update={"lanes": 1, "name": "one_lane"})
     folder = tmp_path_factory.mktemp("cocotb")
 
@@ -59,6 +61,33 @@ def test_a_layer_on_icarus_equals_the_twin(image, tmp_path):
     assert result.passed, said
     assert "13 records, 10 outputs" in said and "equal to the twin" in said
     assert result.waves is None
+
+
+@pytest.fixture
+def transducer(tmp_path) -> Path:
+    """The image of a small transducer for a chip of one lane."""
+    chip = load_params("tiny").model_copy(update={"lanes": 1, "name": "one_lane"})
+    image = compile_model(random_transducer(np.random.default_rng(3)), chip)
+    path = tmp_path / "transducer.npu"
+    path.write_bytes(image.to_bytes())
+    return path
+
+
+@pytest.mark.long
+def test_a_transducer_on_verilator_equals_the_twin(transducer, tmp_path):
+    """Sessions of any kind drive the bench: states, a search and its symbol."""
+    if reason := runner.available("verilator"):
+        pytest.skip(reason)
+    result = runner.run(transducer, tmp_path, simulator="verilator")
+    said = result.log.read_text()
+    assert result.passed, said
+    assert ", 1 outputs, " in said and "equal to the twin" in said
+
+
+@pytest.mark.usefixtures("icarus")
+def test_a_transducer_is_refused_on_icarus(transducer, tmp_path):
+    with pytest.raises(NpuError, match="simulate it on Verilator"):
+        runner.run(transducer, tmp_path)
 
 
 @pytest.mark.usefixtures("icarus")
