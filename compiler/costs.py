@@ -85,4 +85,4 @@ def _packed(matrix: np.ndarray, chip: ChipParams, row_scales: bool) -> PackedMat
         shifts=np.full(rows, _SHIFT),
         columns_used=columns,
     )
-    return pack_matrix(whole, chip, chip.bank_bytes // chip.bus_bytes, chip.param_bytes)
+    return pack_matrix(whole, chip, chip.bank_bus_words, chip.param_bytes)

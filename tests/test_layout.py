@@ -194,7 +194,7 @@ def test_a_circle_is_caught():
     [
         ("npu/chip/weight_format.py", "import kernels", "kernels"),
         (
-            "npu/twin/lane.py",
+            "npu/twin/streams.py",
             "def f():\n    from compiler.lowering.ir import Graph\n",
             "compiler.lowering.ir",
         ),
@@ -213,8 +213,8 @@ def test_a_circle_is_caught():
         ("compiler/read.py", "from tests import naive", "tests.naive"),
         ("compiler/passes/verify.py", "import tflite_micro", "tflite_micro"),
         ("npu/chip/trace.py", "from reports.page import draw", "reports.page"),
-        ("npu/chip/timing.py", "from npu.twin import lane", "npu.twin.lane"),
-        ("npu/twin/lane.py", "from npu.runtime import image", "npu.runtime.image"),
+        ("npu/chip/timing.py", "from npu.twin import streams", "npu.twin.streams"),
+        ("npu/twin/streams.py", "from npu.runtime import image", "npu.runtime.image"),
         ("npu/speech/audio.py", "from npu.model.graph import Graph", "npu.model.graph"),
         ("npu/runtime/image.py", "from npu.analysis import energy", "npu.analysis.energy"),
         ("npu/errors.py", "from npu.chip import isa", "npu.chip.isa"),
@@ -235,7 +235,7 @@ def test_a_circle_is_caught():
         ("compiler/lowering/site.py", "from compiler.passes import link", "compiler.passes.link"),
         ("compiler/codec/tile.py", "from compiler.lowering import ir", "compiler.lowering.ir"),
         ("compiler/programs/graph.py", "import compiler.codec", "compiler.codec"),
-        ("rtl/lane/lane.py", "from npu.twin.lane import step", "npu.twin.lane.step"),
+        ("rtl/lane/lane.py", "from npu.twin.streams import decode", "npu.twin.streams.decode"),
         ("rtl/lane/lane.py", "from rtl.matvec import requantiser", "rtl.matvec.requantiser"),
         ("rtl/dma/dma.py", "def f():\n    from rtl import control", "rtl.control"),
         ("rtl/shared/axi.py", "from ..memory import ram", "rtl.memory.ram"),
@@ -251,7 +251,7 @@ def test_a_forbidden_import_is_caught(path, source, name):
     [
         ("npu/cli/run.py", "from compiler import compile_model\nimport kernels, rtl"),
         (
-            "npu/twin/lane.py",
+            "npu/twin/streams.py",
             "from npu.chip import isa\nfrom . import bank\nfrom ..chip import isa",
         ),
         (

@@ -16,8 +16,6 @@ from kernels import Interpreter
 from kernels.interpreter import PREPARE
 from npu.chip.params import load_params
 from npu.errors import UnsupportedError
-from npu.model import quantisation
-from npu.model import verify as verification
 from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.quantisation import PARAMETERS, integer_parameters, no_parameters
 from npu.model.references import Operand, Operator, Result
@@ -127,10 +125,6 @@ def test_an_error_inside_a_room_is_not_taken_for_a_missing_one(monkeypatch, tmp_
     kind = type("Broken", (Pool,), {"__module__": "broken_room"})
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         Registry("kernels", "PREPARE").find(kind, "m")
-
-
-def test_the_registries_are_those_that_the_passes_use():
-    assert verification.RULES is RULES and quantisation.PARAMETERS is PARAMETERS
 
 
 def test_integer_parameters_are_derived_once(monkeypatch):

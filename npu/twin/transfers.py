@@ -54,6 +54,10 @@ class TransferUnit:
         state, v = self._state, cmd.values
         space = "bank" if "bank" in v else "param"
         first, n_bytes = v[space], v["beats"] * state.params.bus_bytes
+        if state.dma.failure is not None:
+            # Nothing begins behind a transfer that fails: what the memories hold stays.
+            state.dma.read(begin, address, v["beats"], tag=v["tag"])
+            return begin, b"", None
         ends, after = np.array(first + n_bytes), 0
         try:
             data = state.memory.window(address, n_bytes)

@@ -67,7 +67,7 @@ struct Beat {
     uint64_t strobes;
 };
 
-// npu.twin.memory.WriteOrder
+// npu.chip.memory.WriteOrder
 enum WriteOrder : uint32_t { kEither, kAddressFirst, kDataFirst, kTogether };
 
 }  // namespace

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import decode_sections
-from npu.chip.lanes import NEVER
+from npu.chip.lanes import ALL_DONE, NEVER, Barrel, run_lanes
 from npu.chip.weight_format import (
     PARAM_WORD,
     CodeSet,
@@ -24,6 +24,7 @@ HEAD_BYTES = 6
 LANES = (1, 2, 4)
 MAX_ROWS = 24
 MAX_COLUMNS = 48
+RESULT_FIFO = 16
 
 
 @dataclass(frozen=True)
@@ -107,4 +108,8 @@ def _twin(found: Input, sets: tuple[CodeSet, ...]) -> np.ndarray | None:
         return None
     runs, values = (Codes.of(tables) for tables in zip(*sets, strict=True))
     decoded = decode(sections, slots, runs, values, found.columns, NEVER)
+    # Whatever the words are, the lanes end, and by a slot's fault exactly if there is one.
+    lanes = len(found.sections)
+    run = run_lanes(Barrel(lanes, found.threads, RESULT_FIFO, 1), decoded.turns, NEVER)
+    assert (run.stopped == ALL_DONE) == (not decoded.faults.any()), "lanes that hold nothing stop"
     return None if decoded.faults.any() else decoded.weights

@@ -9,6 +9,7 @@ from npu.analysis.sides import Machines, Sides
 from npu.chip.params import load_params
 from npu.runtime.calls import calls_of
 from npu.twin.machine import Machine
+from tests.random_transducers import random_transducer
 
 
 class Stand(Machine):
@@ -71,6 +72,31 @@ def test_another_answer_is_a_difference(compiled, change, element):
         assert found["kernels"] is found["twin"] is None and found["element"] > 5
     else:
         assert found["element"] == element and found["kernels"] != found["twin"]
+
+
+class Mute:
+    """A reference that shows none of its vectors, or all but one side's."""
+
+    def __init__(self, model):
+        self._right = Reference(model)
+
+    def call(self, inputs):
+        return self._right.call(inputs)[0], {}
+
+
+def test_a_vector_that_only_one_side_has_is_a_difference():
+    model = random_transducer(np.random.default_rng(3))
+    image = compile_model(model, load_params("tiny"))
+
+    def compared(reference):
+        sides = Sides(image, Machines(Machine, Stand), {"kernels": reference})
+        sides.run(calls_of(image, limit=1), lambda calls: None)
+        return sides.report(None)
+
+    right = compared(Reference(model))
+    assert right["equal"] and set(right["outputs"]) == {"tokens", "encoder_out", "logits"}
+    mute = compared(Mute(model))
+    assert not mute["equal"] and mute["difference"]["output"] == "encoder_out"
 
 
 def test_the_first_calls_are_always_the_same(compiled):

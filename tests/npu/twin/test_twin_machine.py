@@ -386,6 +386,20 @@ def test_a_table_in_flight_before_a_transfer_that_fails_is_a_race():
     assert "shorter than its front" in found
 
 
+def test_nothing_comes_behind_a_transfer_that_fails():
+    """A table behind it is not loaded, nor are banks: the command that reads it finds the old."""
+    wrong = command("LOAD_BANK", ext=0, bank=0, beats=64, tag=4)
+    table = command("LOAD_PARAM", ext=512, param=0, beats=32, tag=5)
+    tile = command("LOAD_BANK", ext=1024, bank=0, beats=1, tag=6)
+    look = command("VLUT", a=0, dst=0, n=8)
+    made = machine(wrong, table, tile, command("TABLE", param=0), look, command("WAIT", tags=16))
+    made.memory.data[512 : 512 + 256] = 7
+    before = made.banks.copy()
+    assert "a front of 0 bus words" in failure(made)
+    assert not made.param.any() and not made.sram[:8].any()
+    assert (made.banks == before).all()
+
+
 def test_the_next_start_waits_for_open_transfers():
     load = command("LOAD_PARAM", ext=0, param=0, beats=64, tag=3)
     made = machine(load, command("HALT"), command("TABLE", param=0))

@@ -1,5 +1,7 @@
 """The vector unit beside the twin: every opcode, type, alignment and tail, in every cycle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.hdl import Module
@@ -198,7 +200,7 @@ def test_places_lie_in_the_same_bits_of_all_commands():
         for field in OPCODES[name].fields:
             if field.name in ("dst", "n", "a", "b"):
                 shared = OPCODES["VMUL"].field(field.name)
-                assert (field.lsb, field.width) == (shared.lsb, shared.width)
+                assert replace(field, element=None) == replace(shared, element=None)
 
 
 @pytest.mark.parametrize(("bus_bytes", "rounds"), [(8, 26), (16, 5), (32, 2)])
