@@ -9,7 +9,7 @@ pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
 
 from compiler.codec import code_table, compress, encode
 from npu.chip.params import load_params
-from npu.chip.weight_format import MAX_SYMBOL_BITS, pack_block
+from npu.chip.weight_format import MAX_SYMBOL_BITS, SCALE_DTYPE, pack_block
 from npu.twin.decoder import decode_run
 from reports.studies.codecs import page, rice, sizes, tans
 from reports.studies.codecs.fixed_decoder import FixedDecoder
@@ -258,7 +258,7 @@ def test_fixed_length_is_our_format_with_codes_of_no_bits():
     assert np.array_equal(again.decode(), weights)
     written = len(again.tile(params.bus_bytes)) + sizes.HEADER_BYTES
     assert sizes.measure(case_of(weights), params).sizes[sizes.FIXED].n_bytes == written
-    assert len(pack_block([flat], np.zeros(0, np.int64))) > sizes.HEADER_BYTES
+    assert len(pack_block([flat], np.zeros(0, SCALE_DTYPE))) > sizes.HEADER_BYTES
     assert tile_bytes(np.zeros((len(packed.slot_rows), 2), np.int64), packed, 16)[0] > 0
 
 
