@@ -73,7 +73,6 @@ ALLOWED = {
         *COMMON,
         "npu.chip",
         "npu.model",
-        "npu.runtime.host_interface",
         "compiler.lowering",
     },
     "compiler/programs": {

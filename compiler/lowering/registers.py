@@ -1,18 +1,7 @@
-"""The scalar registers of our programs, each with one use; the host sets one and reads one."""
+"""The scalar registers of our programs, each with one use.
 
-from npu.runtime.host_interface import CALLS, TOKENS
-
-__all__ = [
-    "CALLS",
-    "EMITTED",
-    "FEATURES",
-    "INDEX",
-    "RUNNING",
-    "SCRATCH",
-    "SYMBOL",
-    "TOKENS",
-    "WORD",
-]
+The host sets and reads those of `npu.runtime.host_interface`.
+"""
 
 FEATURES = 2
 """Offset of a call's inputs in the ring that the host has written."""

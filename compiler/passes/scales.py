@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.lowering.ir import Matrix
-from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE
+from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, record_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class RowScales:
     @property
     def record_bytes(self) -> int:
         """Bytes of parameter memory per row."""
-        return ROW_DTYPE.itemsize + (SCALE_DTYPE.itemsize if self.per_row else 0)
+        return record_bytes(len(self.shared))
 
     def records(self, matrix: Matrix, order: np.ndarray) -> bytes:
         """The records of some rows, in an order of theirs."""

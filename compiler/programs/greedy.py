@@ -8,13 +8,11 @@ from functools import partial
 
 from compiler.frontends.models import Model
 from compiler.lowering.registers import (
-    CALLS,
     EMITTED,
     FEATURES,
     RUNNING,
     SCRATCH,
     SYMBOL,
-    TOKENS,
     WORD,
 )
 from compiler.programs.program import EntryPoint, Exchange, Program, Use, Writer
@@ -28,7 +26,7 @@ from compiler.programs.transducer import (
     transducer_info,
 )
 from npu.runtime.header import RESET, Loop, TransducerInfo
-from npu.runtime.host_interface import CALL_SHIFT
+from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
 
 CALLS_PER_START = 16
 """Encoder calls that the host may hand over in one start of the chip."""

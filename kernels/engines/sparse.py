@@ -69,11 +69,6 @@ class SparseMatrix:
         """Length of a product."""
         return len(self._row_starts) - 1
 
-    @property
-    def nnz(self) -> int:
-        """Number of weights that are not zero."""
-        return len(self._values)
-
     def multiply(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         """Fill `outputs` (n, rows) int8 or int16 with the products of `inputs` (n, columns) int8.
 

@@ -231,6 +231,11 @@ def set_bytes(code_set: CodeSet) -> int:
     return BLOCK_HEADER_BYTES + padded_entries(run_entries) + padded_entries(len(value.entries))
 
 
+def record_bytes(scales: int) -> int:
+    """Bytes of a row's record: with a scale of its own where the block has none to share."""
+    return ROW_DTYPE.itemsize + (0 if scales else SCALE_DTYPE.itemsize)
+
+
 def block_bytes(sets: Sequence[CodeSet], scales: int) -> int:
     """Size of a matrix block."""
     return sum(map(set_bytes, sets)) + scales * SCALE_DTYPE.itemsize

@@ -235,11 +235,9 @@ class Dma:
         failure = self.failure
         if failure is not None and _meet(failure.place, wanted):
             return True
-        # What waits behind a transfer that fails never comes.
         return any(
             transfer.place is not None and _meet(transfer.place, wanted)
             for transfer in self.open_at(cycle)
-            if transfer.done != NEVER
         )
 
     def require_loaded(self, cycle: int, places: Sequence[Place]) -> None:
@@ -262,7 +260,7 @@ class Dma:
         """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
         start, schedule = self._start(cycle), self.memory.schedule
         if self.failure is not None:
-            return self._never(start, tag, place)
+            return self._never(start, tag)
         first = start + timing.DMA_START
         last = read_cycles(first, address, beats, self._bus, schedule.ar, schedule.r)
         self._counters.bytes_read += beats * self._bus.bus_bytes
@@ -285,9 +283,6 @@ class Dma:
         the next cycle. TILE: it comes whole, and `after` cycles of work behind it the tile is
         judged. `place`: where it may write, to the end.
         """
-        if self.failure is not None:
-            self.read(cycle, address, beats, tag=tag)
-            return
         bus = error.status is Status.BUS
         if bus:
             beats = max(0, len(self.memory.data) - address) // self._bus.bus_bytes + 1
@@ -315,8 +310,9 @@ class Dma:
         self._counters.bytes_written += beats * self._bus.bus_bytes
         return self._queue(start, int(last))
 
-    def _never(self, start: int, tag: int | None = None, place: Place | None = None) -> Transfer:
-        transfer = Transfer(start, NEVER, tag, place)
+    def _never(self, start: int, tag: int | None = None) -> Transfer:
+        """Queue what waits behind a transfer that fails: it fills nothing, for it never comes."""
+        transfer = Transfer(start, NEVER, tag)
         self.transfers.append(transfer)
         return transfer
 

@@ -29,12 +29,13 @@ from npu.chip.weight_format import (
     block_bytes,
     block_size,
     directory_words,
+    record_bytes,
     unpack_block,
 )
 from npu.errors import MachineError
 from npu.twin.dma import Place
 from npu.twin.product import FIELDS, multiply
-from npu.twin.records import Records, record_bytes
+from npu.twin.records import Records
 from npu.twin.streams import Codes, Decoded, Sections, decode, locate
 from npu.twin.vector import NUMPY
 

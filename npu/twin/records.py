@@ -5,14 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from npu.chip.faults import RecordFault
-from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE
+from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE, record_bytes
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from npu.twin.product import ROW
-
-
-def record_bytes(scales: int) -> int:
-    """Bytes of a row's record: with a scale of its own where there are no shared ones."""
-    return ROW_DTYPE.itemsize + (0 if scales else SCALE_DTYPE.itemsize)
 
 
 class Wrong(NamedTuple):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from npu.chip.faults import RecordFault
 from npu.chip.lanes import NEVER, run_lanes
-from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE
+from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE, record_bytes
 from npu.twin.product import broadcast, multiply
-from npu.twin.records import Records, Wrong, record_bytes
+from npu.twin.records import Records, Wrong
 from tests.npu.twin.lane_cases import cases, random_case
 
 
