@@ -1,4 +1,4 @@
-"""Two activations become one, element by element: a vector command on equal layouts."""
+"""Two activations become one, element by element: a vector command."""
 
 from compiler.lowering.ir import Vector
 from compiler.lowering.site import GraphLowering
@@ -51,9 +51,8 @@ def _binary(
     site: GraphLowering, opcode: str, op: Add | Mul | Maximum, fields: dict[str, int]
 ) -> None:
     a, b = site.buffer(op.a), site.buffer(op.b)
-    site.require_same_layout(a, b)
-    dst = site.new(op.output, like=a)
-    site.add(Vector(opcode, a.whole().n, dst.whole(), a.whole(), b.whole(), fields))
+    dst = site.new(op.output)
+    site.add(Vector(opcode, dst.n, dst.whole(), a.whole(), b.whole(), fields))
 
 
 LOWER = {Add: lower_add, Mul: lower_mul, Maximum: lower_maximum}

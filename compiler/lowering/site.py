@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.lowering.host import host_input
-from compiler.lowering.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
+from compiler.lowering.ir import (
+    Buffer,
+    ChipOperator,
+    LoadConstant,
+    LoadInput,
+    Segment,
+    Vector,
+    View,
+)
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
@@ -63,14 +71,17 @@ class GraphLowering:
             lower(self, op, integers)
 
     def buffer(self, index: int) -> Buffer:
-        """Where a tensor of the graph lies."""
+        """Where a tensor of the graph lies; a constant is loaded."""
         buffer = self._placed.get(index)
-        if buffer is None:
-            tensor = self.graph.tensors[index]
-            kind = "a constant" if tensor.is_constant else tensor.dtype
+        if buffer is not None:
+            return buffer
+        tensor = self.graph.tensors[index]
+        if tensor.data is None or tensor.dtype not in _ELEMENTS:
             raise self.unsupported(
-                f"operand {tensor.name!r} is {kind}; the chip takes int8 activations there"
+                f"operand {tensor.name!r} is {tensor.dtype}; the chip takes int8 there"
             )
+        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
+        self.add(LoadConstant(tensor.data, buffer))
         return buffer
 
     def add(self, operator: ChipOperator) -> None:
@@ -85,12 +96,10 @@ class GraphLowering:
         fields: dict[str, int] | None = None,
         table: np.ndarray | None = None,
     ) -> None:
-        """Append a vector command from one whole tensor to another, laid out alike."""
+        """Append a vector command from one whole tensor to another."""
         a = self.buffer(source)
-        dst = self.new(output, like=a)
-        self.add(
-            Vector(opcode, a.whole().n, dst.whole(), a.whole(), fields=fields or {}, table=table)
-        )
+        dst = self.new(output)
+        self.add(Vector(opcode, a.n, dst.whole(), a.whole(), fields=fields or {}, table=table))
 
     def layer(self, part: str = "", layout: int = 0, rows: Sequence[int] = ()) -> Layer:
         """What a matrix of the operator is; `layout` numbers those of other input vectors."""
@@ -107,25 +116,24 @@ class GraphLowering:
             raise self.unsupported(f"{tensor.name!r} must be a constant of the model")
         return tensor.data
 
-    def new_buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
+    def new_buffer(self, name: str, n: int, element: ElementType) -> Buffer:
         """A buffer that is no tensor of the graph. Raises CapacityError for one too large."""
-        stride = self.params.align(width * element.n_bytes)
-        buffer = Buffer(f"{self.graph.name}: {name}", rows, width, element, stride)
-        # Before a command or more for every row.
-        if buffer.n_bytes > self.params.sram_bytes:
+        n_bytes = self.params.align(n * element.n_bytes)
+        # Before anything is done for its elements.
+        if n_bytes > self.params.sram_bytes:
             raise CapacityError(
-                f"{self.graph.name}: {self._layer}: {name!r} needs {buffer.n_bytes} bytes of "
+                f"{self.graph.name}: {self._layer}: {name!r} needs {n_bytes} bytes of "
                 f"vector SRAM, chip {self.params.name!r} has {self.params.sram_bytes}; "
                 "take a chip with a larger sram_bytes"
             )
+        buffer = Buffer(f"{self.graph.name}: {name}", n, element, n_bytes)
         self.buffers.append(buffer)
         return buffer
 
-    def new(self, index: int, like: Buffer | None = None) -> Buffer:
-        """A buffer for a tensor: rows along its last dimension, or laid out like another."""
+    def new(self, index: int) -> Buffer:
+        """A buffer for a tensor."""
         tensor = self.graph.tensors[index]
-        width = like.width if like is not None else (tensor.shape[-1] if tensor.shape else 1)
-        buffer = self.new_buffer(tensor.name, tensor.size // width, width, _ELEMENTS[tensor.dtype])
+        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
         self.place(index, buffer)
         return buffer
 
@@ -133,26 +141,6 @@ class GraphLowering:
         """Say where a tensor lies."""
         self._placed[index] = buffer
 
-    def row(self, buffer: Buffer, n: int, index: int) -> tuple[View, np.ndarray]:
-        """Elements index*n .. of the logical tensor: a view, and each element's place in it."""
-        at, places = index * n, np.arange(n)
-        if n % buffer.width == 0:
-            first = at // buffer.width
-            places = places // buffer.width * buffer.stride + places % buffer.width
-            return View(buffer, first * buffer.stride, int(places[-1]) + 1), places
-        offset = at // buffer.width * buffer.stride + at % buffer.width
-        if buffer.width % n or offset % self.params.bus_bytes:
-            raise self.unsupported(
-                f"rows of {n} elements cut out of rows of "
-                f"{buffer.width} do not start on a bus word ({self.params.bus_bytes} bytes); "
-                "keep the last dimension, or make it a multiple of the bus width"
-            )
-        return View(buffer, offset, n), places
-
-    def require_same_layout(self, a: Buffer, b: Buffer) -> None:
-        """Raise UnsupportedError unless two buffers are laid out alike."""
-        if (a.rows, a.width) != (b.rows, b.width):
-            raise self.unsupported(
-                f"operands lie in rows of {a.width} and {b.width} elements; the chip adds and "
-                "multiplies equal layouts only"
-            )
+    def aligned(self, view: View) -> bool:
+        """Whether a view begins on a bus word."""
+        return view.offset % self.params.bus_bytes == 0

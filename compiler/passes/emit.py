@@ -31,7 +31,7 @@ class Emitter:
         self._scheduler = Scheduler(
             self._asm, params, plan, self._memory, tensors, frozenset(relative)
         )
-        self._scheduler.place_tables(linked.module)
+        self._scheduler.place_constants(linked.module)
         self.inputs: dict[str, tuple[TensorInfo, ...]] = {}
         self.outputs: dict[str, tuple[TensorInfo, ...]] = {}
         self._probes: list[Probe] = []
@@ -46,16 +46,13 @@ class Emitter:
     def _exchanged(self, hosted: Hosted, slots: int = 1) -> TensorInfo:
         """Reserve a tensor in external memory, `slots` of them one behind the other."""
         tensor, buffer, quantization = hosted.tensor, hosted.buffer, hosted.tensor.quantization
-        rows, width = (1, tensor.size) if buffer is None else (buffer.rows, buffer.width)
-        stride = self._params.align(width * 4) if buffer is None else buffer.stride
+        n_bytes = self._params.align(4 * tensor.size) if buffer is None else buffer.n_bytes
         return TensorInfo(
             name=tensor.name,
             dtype="int8" if tensor.dtype == "int8" else "int32",
             shape=tensor.shape,
-            rows=rows,
-            width=width,
-            stride=stride,
-            address=self._memory.reserve(slots * rows * stride),
+            n_bytes=n_bytes,
+            address=self._memory.reserve(slots * n_bytes),
             scale=float(quantization.scale[0]) if quantization is not None else None,
             zero_point=quantization.zero_point if quantization is not None else 0,
             index_limit=hosted.index_limit,
@@ -89,7 +86,7 @@ class Emitter:
                     name=use.probe,
                     pc=self._asm.pc - 1,
                     sram=looked_at.address,
-                    n=looked_at.width,
+                    n=looked_at.n,
                 )
             )
 
@@ -100,7 +97,7 @@ class Emitter:
     def bytes_per_call(self, role: str) -> int:
         """From one slot of a graph's one input to the next."""
         (tensor,) = self.inputs[role]
-        return tensor.rows * tensor.stride
+        return tensor.n_bytes
 
     # --- the image ------------------------------------------------------------------------------
     def entries(self) -> tuple[Entry, ...]:

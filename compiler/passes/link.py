@@ -1,5 +1,6 @@
 """Linking: a program's graphs are lowered one by one, and joined with each other and the host."""
 
+import math
 from dataclasses import dataclass, field
 
 from compiler.lowering.border import cross_border
@@ -58,7 +59,7 @@ def link(program: Program, graphs: dict[str, Graph], params: ChipParams) -> Link
     for use in program.uses:
         graph = graphs[use.role]
         bound = {
-            graph.inputs[border.input]: _one_vector(crossed[border], graph, border)
+            graph.inputs[border.input]: _one_vector(crossed[border], graphs, border)
             for border in program.borders
             if border.target == use.role and border.on_chip
         }
@@ -135,11 +136,15 @@ def _leave(
     return tuple(stored)
 
 
-def _one_vector(buffer: Buffer, graph: Graph, border: Border) -> Buffer:
-    if buffer.rows != 1:
+def _one_vector(buffer: Buffer, graphs: dict[str, Graph], border: Border) -> Buffer:
+    """The buffer of what crosses. Raises ModelError where it is more than one vector."""
+    source, target = graphs[border.source], graphs[border.target]
+    shape = source.tensors[source.outputs[border.output]].shape
+    rows = math.prod(shape[:-1])
+    if rows != 1:
         raise ModelError(
-            f"{graph.name}: input {graph.tensors[graph.inputs[border.input]].name!r} must be one "
-            f"vector, the border gives {buffer.rows} rows; the emit loop takes one encoder frame "
+            f"{target.name}: input {target.tensors[target.inputs[border.input]].name!r} must be "
+            f"one vector, the border gives {rows} rows; the emit loop takes one encoder frame "
             "per call"
         )
     return buffer

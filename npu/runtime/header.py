@@ -15,7 +15,7 @@ from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""
@@ -52,7 +52,7 @@ class Section(_Checked):
 
 
 class TensorInfo(_Checked):
-    """A tensor that host and chip exchange in external memory, `stride` bytes from row to row.
+    """A tensor that host and chip exchange in external memory, in `n_bytes`: whole bus words.
 
     `index_limit`: values must be 0 to index_limit - 1 (inputs that select rows of a table).
     """
@@ -60,9 +60,7 @@ class TensorInfo(_Checked):
     name: str
     dtype: Literal["int8", "int32"]
     shape: Annotated[tuple[_Count, ...], Field(max_length=MAX_RANK)]
-    rows: _Count
-    width: _Count
-    stride: _Size
+    n_bytes: _Size
     address: _Size
     scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
     zero_point: _Int8 = 0
@@ -147,7 +145,7 @@ class TransducerInfo(_Checked):
 class Header(_Checked):
     """Everything about an image but its bytes."""
 
-    format: Literal[2]
+    format: Literal[3]
     model: str
     chip: dict
     sources: dict[str, str]

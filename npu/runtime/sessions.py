@@ -4,6 +4,7 @@ A session owns one `Machine`. It loads the memory image, boots the chip (weights
 then starts it at one of the image's entries after the other, as a driver would.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,17 +103,16 @@ class Session:
             observer(retire, machine)
 
     def _write(self, tensor: TensorInfo, values: np.ndarray, offset: int = 0) -> None:
-        """Put a tensor's rows where the chip expects them."""
-        rows = np.ascontiguousarray(values).reshape(tensor.rows, -1).view(np.uint8)
-        area = self.machine.memory.window(tensor.address + offset, tensor.rows * tensor.stride)
-        area.reshape(tensor.rows, tensor.stride)[:, : rows.shape[1]] = rows
+        """Put a tensor where the chip expects it."""
+        raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        self.machine.memory.window(tensor.address + offset, tensor.n_bytes)[: len(raw)] = raw
 
     def _read(self, tensor: TensorInfo) -> np.ndarray:
-        area = self.machine.memory.window(tensor.address, tensor.rows * tensor.stride)
         dtype = np.dtype(tensor.dtype)
-        rows = area.reshape(tensor.rows, tensor.stride)[:, : tensor.width * dtype.itemsize]
+        raw = self.machine.memory.window(tensor.address, tensor.n_bytes)
         # A copy: the next call writes to the same place.
-        return rows.copy().view(dtype).reshape(tensor.shape)
+        values = raw[: math.prod(tensor.shape) * dtype.itemsize].copy()
+        return values.view(dtype).reshape(tensor.shape)
 
 
 class GraphSession(Session):
@@ -196,7 +196,7 @@ class TransducerSession(Session):
         for first in range(0, len(features), calls_per_start):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
-                self._write(tensor, call, index * tensor.rows * tensor.stride)
+                self._write(tensor, call, index * tensor.n_bytes)
             cycles = self._run(self._info.hears, len(chunk))
             self.cycles.append(cycles + self._restart_cycles)
             self._restart_cycles = 0

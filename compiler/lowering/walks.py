@@ -1,0 +1,73 @@
+"""Vector commands over boxes of tensors: as few as can be, each a walk of three loops."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from compiler.lowering.ir import Loops, Vector, View
+from compiler.lowering.site import GraphLowering
+
+INNER = 3
+"""Loops of a command."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """An operand of a walk: its first element, and elements from one to the next in each loop."""
+
+    view: View
+    strides: tuple[int, ...]
+
+
+def walk(
+    site: GraphLowering,
+    opcode: str,
+    sizes: Sequence[int],
+    operands: dict[str, Operand],
+    fields: dict[str, int] | None = None,
+) -> None:
+    """Add the commands that do `opcode` for every index of a box, the last loop the innermost.
+
+    operands : by the name that the command has for them.
+    """
+    if 0 in sizes:
+        return
+    loops = _merged(sizes, [operand.strides for operand in operands.values()])
+    outer, inner = loops[:-INNER], loops[-INNER:]
+    inner = [(1, (0,) * len(operands))] * (INNER - len(inner)) + inner
+    (last, _), (count_1, _), (count_2, _) = reversed(inner)
+    items = [operand.view.buffer.element.n_bytes for operand in operands.values()]
+    contiguous = count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
+    walks = {
+        name: tuple(strides[k] * items[k] for _, strides in reversed(inner))
+        for k, name in enumerate(operands)
+    }
+    for index in product(*(range(count) for count, _ in outer)):
+        views = {}
+        for k, (name, operand) in enumerate(operands.items()):
+            at = sum(i * strides[k] for i, (_, strides) in zip(index, outer, strict=True))
+            views[name] = operand.view.part(at, last)
+        site.add(
+            Vector(
+                opcode,
+                last,
+                **views,
+                fields=fields or {},
+                loops=None if contiguous else Loops((count_1, count_2), **walks),
+            )
+        )
+
+
+def _merged(
+    sizes: Sequence[int], strides: Sequence[Sequence[int]]
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Loops as (size, stride of each operand), those that follow on one another as one."""
+    loops: list[tuple[int, tuple[int, ...]]] = []
+    for size, *steps in zip(sizes, *strides, strict=True):
+        if size == 1:
+            continue
+        if loops and loops[-1][1] == tuple(size * step for step in steps):
+            loops[-1] = (loops[-1][0] * size, tuple(steps))
+        else:
+            loops.append((size, tuple(steps)))
+    return loops or [(1, (1,) * len(strides))]
