@@ -10,13 +10,14 @@ from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tflite.GatherOptions import GatherOptions
 from tflite.MulOptions import MulOptions
+from tflite.SubOptions import SubOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import Constraint, text
-from npu.model.operators.binary import Add, Maximum, Mul
+from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 from npu.model.operators.move import Reshape
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
@@ -58,14 +59,20 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
 
 
-_BINARY = (must.two_inputs, must.int8_data, must.same_shapes, must.clamping_activation)
+def _binary(kind: Callable[[str, int, int, int], Operator], *later: Constraint) -> Entry:
+    """Two operands without a fused activation."""
+    return Entry((must.two_inputs, must.int8_data), convert.pair(kind), later=later)
+
+
+_BINARY = (must.two_inputs, must.int8_data, must.clamping_activation)
+_LIKE_ON_CHIP = (must.same_shapes, must.no_constant_operand)
 
 SUPPORTED: dict[int, Entry] = {
     BuiltinOperator.ADD: Entry(
         _BINARY,
         convert.binary(Add),
         (BuiltinOptions.AddOptions, AddOptions),
-        (must.no_constant_operand,),
+        _LIKE_ON_CHIP,
     ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
@@ -86,17 +93,15 @@ SUPPORTED: dict[int, Entry] = {
         (must.indices_from_host,),
     ),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: Entry(
-        (must.two_inputs, must.int8_data, must.same_shapes),
-        convert.pair(Maximum),
-        later=(must.no_constant_operand,),
-    ),
+    BuiltinOperator.MAXIMUM: _binary(Maximum, *_LIKE_ON_CHIP),
+    BuiltinOperator.MINIMUM: _binary(Minimum, must.only_in_kernels),
     BuiltinOperator.MUL: Entry(
         _BINARY,
         convert.binary(Mul),
         (BuiltinOptions.MulOptions, MulOptions),
-        (must.no_constant_operand,),
+        _LIKE_ON_CHIP,
     ),
+    BuiltinOperator.PRELU: _binary(Prelu, must.only_in_kernels),
     BuiltinOperator.QUANTIZE: _unary(Quantize),
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
@@ -104,6 +109,13 @@ SUPPORTED: dict[int, Entry] = {
         (must.input_with_shape,),
         convert.unary(Reshape),
         later=(must.int8_input, must.no_constant_input),
+    ),
+    BuiltinOperator.SQUARED_DIFFERENCE: _binary(SquaredDifference, must.only_in_kernels),
+    BuiltinOperator.SUB: Entry(
+        _BINARY,
+        convert.binary(Sub),
+        (BuiltinOptions.SubOptions, SubOptions),
+        (must.only_in_kernels,),
     ),
     BuiltinOperator.TANH: _unary(Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
