@@ -14,6 +14,7 @@ def site_of(source: Source, table: Any, code: int, tensors: list[RawTensor]) -> 
     """An operator's site; the options of one that is not in the table are not read."""
     entry = SUPPORTED.get(code)
     return Site(
+        source,
         source.indices(table.InputsAsNumpy(), len(tensors), optional=True),
         source.indices(table.OutputsAsNumpy(), len(tensors), optional=False),
         None if entry is None else _options(source, table, entry),

@@ -22,8 +22,11 @@ from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
 from npu.model.references import Operator
 
-COMMON: tuple[Constraint, ...] = (must.integer_types, must.not_compressed, must.one_output)
-"""What every operator must fulfil."""
+MANY_OUTPUTS: tuple[Constraint, ...] = (must.known_types, must.not_compressed)
+"""What every operator must fulfil, those with several outputs too."""
+
+COMMON: tuple[Constraint, ...] = (*MANY_OUTPUTS, must.one_output)
+"""What an operator must fulfil unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,18 @@ class Entry:
     Attributes
     ----------
     options : kind and class of its options in the schema; None where they say nothing.
+    common : what it shares with the others.
     """
 
     constraints: tuple[Constraint, ...]
     convert: convert.Convert
     options: tuple[int, Any] | None = None
     later: tuple[Constraint, ...] = ()
+    common: tuple[Constraint, ...] = COMMON
 
     def to_be_read(self) -> tuple[Constraint, ...]:
         """What keeps a model from being read."""
-        return (*COMMON, *self.constraints)
+        return (*self.common, *self.constraints)
 
     def to_run(self) -> tuple[Constraint, ...]:
         """All that it must fulfil."""
