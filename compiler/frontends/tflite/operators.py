@@ -4,9 +4,10 @@ from typing import Any
 
 from tflite.BuiltinOptions import BuiltinOptions
 
+from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.site import Constraint, Site, text
 from compiler.frontends.tflite.source import Source
-from compiler.frontends.tflite.table import SUPPORTED, Entry
+from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor
 
 

@@ -1,8 +1,6 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
@@ -14,48 +12,14 @@ from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMO
 
 from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
+from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
-from compiler.frontends.tflite.site import Constraint, text
+from compiler.frontends.tflite.site import text
 from npu.model.operators.binary import Add, Maximum, Mul
 from npu.model.operators.move import Reshape
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
 from npu.model.references import Operator
-
-MANY_OUTPUTS: tuple[Constraint, ...] = (must.known_types, must.not_compressed)
-"""What every operator must fulfil, those with several outputs too."""
-
-COMMON: tuple[Constraint, ...] = (*MANY_OUTPUTS, must.one_output)
-"""What an operator must fulfil unless it says otherwise."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the table: which form of an operator is supported, and how it is read.
-
-    The constraints of `later` are those of the graph's rules and of the chip: they are listed with
-    the others and told in verdicts, but do not keep a model from being read, as the kernels run
-    some of what the chip does not.
-
-    Attributes
-    ----------
-    options : kind and class of its options in the schema; None where they say nothing.
-    common : what it shares with the others.
-    """
-
-    constraints: tuple[Constraint, ...]
-    convert: convert.Convert
-    options: tuple[int, Any] | None = None
-    later: tuple[Constraint, ...] = ()
-    common: tuple[Constraint, ...] = COMMON
-
-    def to_be_read(self) -> tuple[Constraint, ...]:
-        """What keeps a model from being read."""
-        return (*self.common, *self.constraints)
-
-    def to_run(self) -> tuple[Constraint, ...]:
-        """All that it must fulfil."""
-        return (*self.to_be_read(), *self.later)
 
 
 def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
