@@ -14,8 +14,8 @@ def not_compressed(site: Site) -> bool:
     return not any(t.is_sparse for t in site.present())
 
 
-def integer_types(site: Site) -> bool:
-    """tensors are int8, int16 or int32"""
+def known_types(site: Site) -> bool:
+    """tensors are integers, float32 or bool"""
     return all(t.type in DTYPES for t in site.present())
 
 

@@ -16,8 +16,9 @@ from npu.model.references import Operator
 Number = Callable[[int], int]
 """Turns the index of a tensor of the file into that of one of the graph."""
 
-Convert = Callable[[str, Site, Number], Operator]
-"""Makes an operator of a name from a site that fulfils its constraints."""
+Convert = Callable[[str, Site, Number], Operator | None]
+"""Makes an operator of a name from a site that fulfils its constraints; None for one of which
+nothing is left to run."""
 
 
 def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:

@@ -1,57 +1,22 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tflite.GatherOptions import GatherOptions
-from tflite.MulOptions import MulOptions
-from tflite.SubOptions import SubOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
+from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
-from compiler.frontends.tflite.site import Constraint, text
-from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from compiler.frontends.tflite.site import text
+from compiler.frontends.tflite.table_math import MATH
 from npu.model.operators.move import Reshape
-from npu.model.operators.rescale import Quantize, Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.rescale import Quantize
 from npu.model.references import Operator
-
-COMMON: tuple[Constraint, ...] = (must.integer_types, must.not_compressed, must.one_output)
-"""What every operator must fulfil."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the table: which form of an operator is supported, and how it is read.
-
-    The constraints of `later` are those of the graph's rules and of the chip: they are listed with
-    the others and told in verdicts, but do not keep a model from being read, as the kernels run
-    some of what the chip does not.
-
-    Attributes
-    ----------
-    options : kind and class of its options in the schema; None where they say nothing.
-    """
-
-    constraints: tuple[Constraint, ...]
-    convert: convert.Convert
-    options: tuple[int, Any] | None = None
-    later: tuple[Constraint, ...] = ()
-
-    def to_be_read(self) -> tuple[Constraint, ...]:
-        """What keeps a model from being read."""
-        return (*COMMON, *self.constraints)
-
-    def to_run(self) -> tuple[Constraint, ...]:
-        """All that it must fulfil."""
-        return (*self.to_be_read(), *self.later)
 
 
 def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
@@ -59,21 +24,7 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
 
 
-def _binary(kind: Callable[[str, int, int, int], Operator], *later: Constraint) -> Entry:
-    """Two operands without a fused activation."""
-    return Entry((must.two_inputs, must.int8_data), convert.pair(kind), later=later)
-
-
-_BINARY = (must.two_inputs, must.int8_data, must.clamping_activation)
-_LIKE_ON_CHIP = (must.same_shapes, must.no_constant_operand)
-
 SUPPORTED: dict[int, Entry] = {
-    BuiltinOperator.ADD: Entry(
-        _BINARY,
-        convert.binary(Add),
-        (BuiltinOptions.AddOptions, AddOptions),
-        _LIKE_ON_CHIP,
-    ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
             must.input_weights_bias,
@@ -92,32 +43,12 @@ SUPPORTED: dict[int, Entry] = {
         (BuiltinOptions.GatherOptions, GatherOptions),
         (must.indices_from_host,),
     ),
-    BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: _binary(Maximum, *_LIKE_ON_CHIP),
-    BuiltinOperator.MINIMUM: _binary(Minimum, must.only_in_kernels),
-    BuiltinOperator.MUL: Entry(
-        _BINARY,
-        convert.binary(Mul),
-        (BuiltinOptions.MulOptions, MulOptions),
-        _LIKE_ON_CHIP,
-    ),
-    BuiltinOperator.PRELU: _binary(Prelu, must.only_in_kernels),
     BuiltinOperator.QUANTIZE: _unary(Quantize),
-    BuiltinOperator.RELU: _unary(Relu),
-    BuiltinOperator.RELU6: _unary(Relu6),
     BuiltinOperator.RESHAPE: Entry(
         (must.input_with_shape,),
         convert.unary(Reshape),
         later=(must.int8_input, must.no_constant_input),
     ),
-    BuiltinOperator.SQUARED_DIFFERENCE: _binary(SquaredDifference, must.only_in_kernels),
-    BuiltinOperator.SUB: Entry(
-        _BINARY,
-        convert.binary(Sub),
-        (BuiltinOptions.SubOptions, SubOptions),
-        (must.only_in_kernels,),
-    ),
-    BuiltinOperator.TANH: _unary(Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
@@ -125,6 +56,7 @@ SUPPORTED: dict[int, Entry] = {
         (lstm.symmetric_weights, must.no_constant_input),
     ),
 }
+SUPPORTED.update(MATH)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:

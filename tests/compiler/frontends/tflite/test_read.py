@@ -106,7 +106,7 @@ def test_forms_refused(tmp_path):
     refused(tmp_path, write(spec), ModelError, r"shapes \[2, 99\] and .* cannot be broadcast")
     spec = model("TANH")
     spec.tensors[0].dtype = "float32"
-    refused(tmp_path, write(spec), UnsupportedError, "tensors are int8, int16 or int32")
+    refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
     spec.tensors[0].dtype = spec.tensors[1].dtype = "int16"
     refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
 
