@@ -14,8 +14,8 @@ def not_compressed(site: Site) -> bool:
     return not any(t.is_sparse for t in site.present())
 
 
-def integer_types(site: Site) -> bool:
-    """tensors are int8, int16 or int32"""
+def known_types(site: Site) -> bool:
+    """tensors are integers, float32 or bool"""
     return all(t.type in DTYPES for t in site.present())
 
 
@@ -74,6 +74,11 @@ def clamping_activation(site: Site) -> bool:
 def same_shapes(site: Site) -> bool:
     """both inputs have the same shape; nothing is broadcast"""
     return site.input(0).shape == site.input(1).shape
+
+
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False
 
 
 def constant_int8_table(site: Site) -> bool:

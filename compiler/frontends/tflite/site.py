@@ -1,10 +1,13 @@
 """An operator of a file in its surroundings, as constraints and conversions see it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from compiler.frontends.tflite.tensors import RawTensor
+import numpy as np
+
+from compiler.frontends.tflite.source import Source
+from compiler.frontends.tflite.tensors import RawTensor, contents
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,7 @@ class Site:
     The model's own inputs are only known to the constraints of `Entry.later`.
     """
 
+    source: Source
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
@@ -27,6 +31,29 @@ class Site:
     def input(self, position: int) -> RawTensor:
         """One of its inputs, which must be there."""
         return self.tensors[self.inputs[position]]
+
+    def output(self, position: int = 0) -> RawTensor:
+        """One of its outputs."""
+        return self.tensors[self.outputs[position]]
+
+    def constant(self, position: int) -> np.ndarray | None:
+        """What an input holds, if that is known before the model runs; None if not, or if absent.
+
+        In its own shape and type. Raises ModelError where contents and shape do not fit.
+        """
+        if not self.given(position) or not self.input(position).is_constant:
+            return None
+        return contents(self.source, self.input(position))
+
+    def integers(self, position: int) -> list[int] | None:
+        """As `constant`, as one list of integers."""
+        values = self.constant(position)
+        return None if values is None else [int(v) for v in values.reshape(-1)]
+
+    def know(self, position: int, values: np.ndarray) -> None:
+        """Make an output a constant: whoever reads the tensor behind this operator finds it so."""
+        index = self.outputs[position]
+        self.tensors[index] = replace(self.tensors[index], is_constant=True, known=values)
 
     def given(self, *positions: int) -> bool:
         """Whether all of these inputs are there."""
