@@ -15,8 +15,8 @@ from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
+from compiler.frontends.tflite.table_moves import MOVES
 from npu.model.operators.binary import Add, Maximum, Mul
-from npu.model.operators.move import Reshape
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
 from npu.model.references import Operator
@@ -69,11 +69,6 @@ SUPPORTED: dict[int, Entry] = {
     BuiltinOperator.QUANTIZE: _unary(Quantize),
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
-    BuiltinOperator.RESHAPE: Entry(
-        (must.input_with_shape,),
-        convert.unary(Reshape),
-        later=(must.int8_input, must.no_constant_input),
-    ),
     BuiltinOperator.TANH: _unary(Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
@@ -82,6 +77,7 @@ SUPPORTED: dict[int, Entry] = {
         (lstm.symmetric_weights, must.no_constant_input),
     ),
 }
+SUPPORTED.update(MOVES)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
