@@ -7,17 +7,23 @@ from typing import Any
 from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
+from tflite.Conv2DOptions import Conv2DOptions
+from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tflite.GatherOptions import GatherOptions
 from tflite.MulOptions import MulOptions
+from tflite.Pool2DOptions import Pool2DOptions
+from tflite.TransposeConvOptions import TransposeConvOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import convert, lstm
+from compiler.frontends.tflite import convert, lstm, windows
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import Constraint, text
 from npu.model.operators.binary import Add, Maximum, Mul
+from npu.model.operators.convolution import Conv2D, DepthwiseConv2D
 from npu.model.operators.move import Reshape
+from npu.model.operators.pool import AveragePool2D, MaxPool2D
 from npu.model.operators.rescale import Quantize, Relu, Relu6
 from npu.model.operators.table import Logistic, Tanh
 from npu.model.references import Operator
@@ -60,12 +66,53 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
 
 _BINARY = (must.two_inputs, must.int8_data, must.same_shapes, must.clamping_activation)
 
+
+def _pool(kind: type[AveragePool2D] | type[MaxPool2D]) -> Entry:
+    return Entry(
+        (
+            must.one_input,
+            must.int8_data,
+            windows.images,
+            windows.with_options,
+            windows.pool_size,
+            must.clamping_activation,
+        ),
+        windows.pool(kind),
+        (BuiltinOptions.Pool2DOptions, Pool2DOptions),
+        (must.no_constant_input,),
+    )
+
+
+_CONVOLUTION = (
+    must.input_weights_bias,
+    must.int8_data_and_weights,
+    must.constant_weights,
+    windows.images,
+    windows.filters,
+    windows.with_options,
+    windows.dilated,
+    must.clamping_activation,
+)
+
 SUPPORTED: dict[int, Entry] = {
     BuiltinOperator.ADD: Entry(
         _BINARY,
         convert.binary(Add),
         (BuiltinOptions.AddOptions, AddOptions),
         (must.no_constant_operand,),
+    ),
+    BuiltinOperator.AVERAGE_POOL_2D: _pool(AveragePool2D),
+    BuiltinOperator.CONV_2D: Entry(
+        _CONVOLUTION,
+        windows.conv(Conv2D),
+        (BuiltinOptions.Conv2DOptions, Conv2DOptions),
+        (must.no_constant_input,),
+    ),
+    BuiltinOperator.DEPTHWISE_CONV_2D: Entry(
+        (*_CONVOLUTION, windows.bias_or_two_inputs, windows.same_multiplier),
+        windows.conv(DepthwiseConv2D),
+        (BuiltinOptions.DepthwiseConv2DOptions, DepthwiseConv2DOptions),
+        (must.no_constant_input,),
     ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
@@ -91,6 +138,7 @@ SUPPORTED: dict[int, Entry] = {
         convert.pair(Maximum),
         later=(must.no_constant_operand,),
     ),
+    BuiltinOperator.MAX_POOL_2D: _pool(MaxPool2D),
     BuiltinOperator.MUL: Entry(
         _BINARY,
         convert.binary(Mul),
@@ -106,6 +154,19 @@ SUPPORTED: dict[int, Entry] = {
         later=(must.int8_input, must.no_constant_input),
     ),
     BuiltinOperator.TANH: _unary(Tanh),
+    BuiltinOperator.TRANSPOSE_CONV: Entry(
+        (
+            windows.transpose_inputs,
+            windows.transpose_types,
+            windows.transpose_constants,
+            windows.transpose_images,
+            windows.with_options,
+            must.clamping_activation,
+        ),
+        windows.transpose_conv,
+        (BuiltinOptions.TransposeConvOptions, TransposeConvOptions),
+        (windows.no_constant_image,),
+    ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
