@@ -37,7 +37,7 @@ def lower_depthwise(site: GraphLowering, op: DepthwiseConv2D, params: MatVecPara
     _, height, width, filters = weights.shape
     each = filters // image.channels
     parts = _channel_groups(site, image.channels, height * width)
-    for part, channels in enumerate(parts):
+    for channels in parts:
         rows = np.arange(channels[0] * each, (channels[-1] + 1) * each)
         sparse = np.zeros((len(rows), height, width, len(channels)), np.int8)
         row = np.arange(len(rows))

@@ -1,8 +1,10 @@
 """Vector commands over boxes of tensors: as few as can be, each a walk of three loops."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+
+import numpy as np
 
 from compiler.lowering.ir import Loops, Vector, View
 from compiler.lowering.site import GraphLowering
@@ -25,10 +27,12 @@ def walk(
     sizes: Sequence[int],
     operands: dict[str, Operand],
     fields: dict[str, int] | None = None,
+    table: np.ndarray | None = None,
 ) -> None:
     """Add the commands that do `opcode` for every index of a box, the last loop the innermost.
 
     operands : by the name that the command has for them.
+    table : of a VLUT.
     """
     if 0 in sizes:
         return
@@ -39,9 +43,10 @@ def walk(
     items = [operand.view.buffer.element.n_bytes for operand in operands.values()]
     contiguous = count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
     walks = {
-        name: tuple(strides[k] * items[k] for _, strides in reversed(inner))
+        name: _three(strides[k] * items[k] for _, strides in reversed(inner))
         for k, name in enumerate(operands)
     }
+    all_loops = None if contiguous else Loops((count_1, count_2), **walks)
     for index in product(*(range(count) for count, _ in outer)):
         views = {}
         for k, (name, operand) in enumerate(operands.items()):
@@ -51,11 +56,19 @@ def walk(
             Vector(
                 opcode,
                 last,
-                **views,
+                dst=views.get("dst"),
+                a=views.get("a"),
+                b=views.get("b"),
                 fields=fields or {},
-                loops=None if contiguous else Loops((count_1, count_2), **walks),
+                table=table,
+                loops=all_loops,
             )
         )
+
+
+def _three(strides: Iterable[int]) -> tuple[int, int, int]:
+    inner, middle, outer = strides
+    return inner, middle, outer
 
 
 def _merged(

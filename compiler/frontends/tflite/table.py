@@ -15,6 +15,7 @@ from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
+from compiler.frontends.tflite.table_windows import WINDOWS
 from npu.model.operators.rescale import Quantize
 from npu.model.references import Operator
 
@@ -53,6 +54,7 @@ SUPPORTED: dict[int, Entry] = {
 }
 SUPPORTED.update(MATH)
 SUPPORTED.update(MOVES)
+SUPPORTED.update(WINDOWS)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
