@@ -227,7 +227,29 @@ class GatherRow:
     dst: View
 
 
-ChipOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line of a routine: a command of the sequencer, or a label where `opcode` is "".
+
+    `to` is the label that it branches to, or that it is; the address of `view` is added to `imm`.
+    """
+
+    opcode: str
+    fields: dict[str, int]
+    to: str | None = None
+    view: View | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Routine:
+    """A scalar program with labels of its own, see `compiler.lowering.routine`."""
+
+    lines: tuple[Line, ...]
+    reads: tuple[Buffer, ...]
+    writes: tuple[Buffer, ...]
+
+
+ChipOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
 
 
 @dataclass(eq=False)
@@ -273,3 +295,5 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return [op.src], []
         case GatherRow():
             return [], [op.dst.buffer]
+        case Routine():
+            return list(op.reads), list(op.writes)

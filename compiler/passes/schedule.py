@@ -13,6 +13,7 @@ from compiler.lowering.ir import (
     LoadInput,
     Loops,
     MatVec,
+    Routine,
     Segment,
     StoreOutput,
     Vector,
@@ -60,6 +61,7 @@ class Scheduler:
         self._constants: dict[tuple[object, ...], int] = {}
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
+        self._routines = 0
 
     def boot(self, constants_address: int) -> None:
         """Load what stays on the chip."""
@@ -111,6 +113,8 @@ class Scheduler:
                         self._load_tile(streamed[done + 1][1], half, streaming)
             elif isinstance(op, Vector):
                 loaded_table = self._vector(op, layer, loaded_table)
+            elif isinstance(op, Routine):
+                self._routine(op, layer)
             else:
                 self._move(op, layer)
 
