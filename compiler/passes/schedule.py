@@ -201,6 +201,20 @@ class Scheduler:
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})
 
+    def _routine(self, op: Routine, layer: Layer) -> None:
+        """Its lines, with labels that no other routine has."""
+        self._routines += 1
+        for line in op.lines:
+            to = None if line.to is None else f"routine {self._routines}: {line.to}"
+            if not line.opcode:
+                assert to is not None, "a label has a name"
+                self.assembler.label(to)
+                continue
+            fields = dict(line.fields)
+            if line.view is not None:
+                fields["imm"] = fields.get("imm", 0) + line.view.address
+            self.assembler.emit(line.opcode, layer, to, **fields)
+
     def _move(self, op: LoadConstant | LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
         asm, p = self.assembler, self.params
         match op:
