@@ -60,7 +60,7 @@ class ProductCost(NamedTuple):
 
 def scalar(cmd: Command, held: Held) -> int:
     """Cycles of a command of the sequencer, a wait apart."""
-    return timing.MULTIPLY if cmd.opcode.name == "MUL" else timing.SCALAR
+    return timing.SCALARS.get(cmd.opcode.name, timing.SCALAR)
 
 
 def vector(cmd: Command, held: Held, params: ChipParams) -> int:

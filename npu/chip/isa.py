@@ -9,83 +9,24 @@ one; `bank` counts bus words in every lane's bank; `param`, `sram` are byte addr
 memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 
+from npu.chip.opcode import ElementType, Field, Opcode
 from npu.errors import ImageError
 
 COMMAND_BYTES = 32
 REGISTERS = 16
 TAGS = 8
 
-
-class ElementType(IntEnum):
-    """Element type of a vector in SRAM."""
-
-    INT8 = 0
-    INT16 = 1
-
-    @property
-    def n_bytes(self) -> int:
-        return self.value + 1
-
-
-@dataclass(frozen=True)
-class Field:
-    """A bit field of a command; `signed` fields hold two's complement numbers.
-
-    `element`: of the address of a vector in SRAM, its type, or the name of the field that says it.
-    """
-
-    name: str
-    lsb: int
-    width: int
-    signed: bool = False
-    element: ElementType | str | None = None
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """Smallest and largest value that the field holds."""
-        if self.signed:
-            return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
-        return 0, (1 << self.width) - 1
-
-
-@dataclass(frozen=True)
-class Opcode:
-    """A row of the instruction table."""
-
-    name: str
-    code: int
-    unit: str
-    summary: str
-    fields: tuple[Field, ...]
-
-    def field(self, name: str) -> Field:
-        """The field called `name`, one that the opcode has."""
-        return next(f for f in self.fields if f.name == name)
-
-    def has(self, name: str) -> bool:
-        """Whether it has a field called `name`."""
-        return any(f.name == name for f in self.fields)
-
-    @cached_property
-    def tagged(self) -> bool:
-        """Whether it starts a transfer and does not wait for it."""
-        return self.has("tag")
-
-    @property
-    def writes_register(self) -> bool:
-        """Whether it has a result in a scalar register."""
-        return self.has("rd")
-
-
 # Field layouts: name, lsb and width of each field, `s` after the width for signed. Behind that of a
 # vector's address its type, or the field that says it.
 _RD, _RS1, _RS2 = "rd 8 4", "rs1 12 4", "rs2 16 4"
 _EXT = f"{_RS1}, ext 32 32"
 _IMM = "imm 32 32s"
+_TYPE = "type 20 2"
+_SCALAR = f"{_RD}, {_RS1}, {_RS2}, {_IMM}"
 _TRANSFER = f"{_EXT}, sram 64 24, beats 96 24"
 _VECTOR = "dst 8 24 dst_type, n 32 16, a 48 24 a_type, a_type 72 1, dst_type 73 1"
 _BINARY = f"{_VECTOR}, b 74 24 b_type, b_type 98 1"
@@ -104,13 +45,27 @@ _SUM_SCALES = (
 
 _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
     ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ""),
-    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", f"{_RD}, {_RS1}, {_RS2}, {_IMM}"),
-    ("MUL", 0x02, "sequencer", "rd = rs1 * imm (low 32 bits)", f"{_RD}, {_RS1}, {_IMM}"),
+    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", _SCALAR),
+    ("MUL", 0x02, "sequencer", "rd = rs1 * (rs2 + imm) (low 32 bits)", _SCALAR),
     ("BEQ", 0x03, "sequencer", "if rs1 == rs2 + imm go to target", _BRANCH),
     ("BNE", 0x04, "sequencer", "if rs1 != rs2 + imm go to target", _BRANCH),
     ("BLT", 0x05, "sequencer", "if rs1 < rs2 + imm (signed) go to target", _BRANCH),
     ("BGE", 0x06, "sequencer", "if rs1 >= rs2 + imm (signed) go to target", _BRANCH),
     ("WAIT", 0x07, "sequencer", "wait until no transfer of the masked tags is open", "tags 8 8"),
+    ("SUB", 0x08, "sequencer", "rd = rs1 - (rs2 + imm)", _SCALAR),
+    (
+        "MULH",
+        0x09,
+        "sequencer",
+        "rd = saturating_rounding_doubling_high_mul(rs1, rs2 + imm)",
+        _SCALAR,
+    ),
+    ("SLL", 0x0A, "sequencer", "rd = rs1 << (rs2 + imm) mod 32", _SCALAR),
+    ("SRA", 0x0B, "sequencer", "rd = rs1 >> (rs2 + imm) mod 32 (arithmetic)", _SCALAR),
+    ("RSRA", 0x0C, "sequencer", "rd = rounding_divide_by_pot(rs1, (rs2 + imm) mod 32)", _SCALAR),
+    ("CLZ", 0x0D, "sequencer", "rd = leading zeros of rs1", f"{_RD}, {_RS1}"),
+    ("MIN", 0x0E, "sequencer", "rd = the smaller of rs1 and rs2 + imm (signed)", _SCALAR),
+    ("MAX", 0x0F, "sequencer", "rd = the larger of rs1 and rs2 + imm (signed)", _SCALAR),
     (
         "LOAD_BANK",
         0x10,
@@ -129,6 +84,20 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
     ("STORE", 0x13, "dma", "store `beats` bus words from SRAM and wait", _TRANSFER),
     ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", f"{_EXT}, {_RS2}"),
     ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", f"{_RD}, {_EXT}"),
+    (
+        "LOADS",
+        0x16,
+        "sequencer",
+        "rd = SRAM[rs1 + imm], a number of 2**type bytes (signed)",
+        f"{_RD}, {_RS1}, {_TYPE}, {_IMM}",
+    ),
+    (
+        "STORES",
+        0x17,
+        "sequencer",
+        "SRAM[rs1 + imm] = low 2**type bytes of rs2",
+        f"{_RS1}, {_RS2}, {_TYPE}, {_IMM}",
+    ),
     (
         "MATVEC",
         0x20,
@@ -212,6 +181,14 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
 
 _ELEMENTS = {element.name.lower(): element for element in ElementType}
 
+BASES = {"a": 11, "b": 12, "dst": 13}
+"""Addresses of vectors in SRAM that a flag of the command, `a_rel` say, makes relative, and the
+register that is then added to each, modulo 2**24."""
+OPERANDS = tuple(BASES)
+"""The fields that address vectors in SRAM."""
+_ADDRESS_BITS = 24
+_FLAGS = dict(zip(BASES, range(251, 254), strict=True))
+
 
 def _field(text: str) -> Field:
     name, lsb, width, *element = text.split()
@@ -219,10 +196,14 @@ def _field(text: str) -> Field:
     return Field(name, int(lsb), int(width.rstrip("s")), width.endswith("s"), *kinds)
 
 
+def _fields(texts: str) -> tuple[Field, ...]:
+    fields = [_field(text) for text in texts.split(",") if text]
+    flags = [Field(f"{f.name}_rel", _FLAGS[f.name], 1) for f in fields if f.element is not None]
+    return (*fields, *flags)
+
+
 OPCODES: dict[str, Opcode] = {
-    name: Opcode(
-        name, code, unit, summary, tuple(_field(text) for text in fields.split(",") if text)
-    )
+    name: Opcode(name, code, unit, summary, _fields(fields))
     for name, code, unit, summary, fields in _TABLE
 }
 BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
@@ -232,8 +213,6 @@ TAGGED: tuple[str, ...] = tuple(name for name, op in OPCODES.items() if op.tagge
 """Commands that start a transfer and do not wait for it."""
 WRITES_REGISTER: tuple[str, ...] = tuple(n for n, op in OPCODES.items() if op.writes_register)
 """Commands that have a result in a scalar register."""
-OPERANDS = ("a", "b", "dst")
-"""The fields that address vectors in SRAM."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +233,26 @@ class Command:
         """Element types of the OPERANDS; None where the command has no such operand."""
         a, b, dst = (self._element(name) for name in OPERANDS)
         return a, b, dst
+
+    @cached_property
+    def relative(self) -> tuple[str, ...]:
+        """The OPERANDS whose addresses are relative to their BASES."""
+        return tuple(name for name in OPERANDS if self.values.get(f"{name}_rel"))
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Where its OPERANDS lie in SRAM."""
+        return tuple(self.values[name] for name in OPERANDS if self.opcode.has(name))
+
+    def resolved(self, registers: Sequence[int]) -> "Command":
+        """The same command with its relative addresses made absolute: itself if it has none."""
+        if not self.relative:
+            return self
+        places = {
+            name: (self.values[name] + registers[BASES[name]]) % (1 << _ADDRESS_BITS)
+            for name in self.relative
+        }
+        return Command(self.opcode, self.values | places)
 
     def _element(self, operand: str) -> ElementType | None:
         if not self.opcode.has(operand):

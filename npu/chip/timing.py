@@ -13,7 +13,21 @@ from npu.chip.weight_format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_wor
 FETCH = 1
 DECODE = 3
 SCALAR = 1
+# The low half of a product takes a cycle of multiplication, the high half another one to round.
+# Shifts are products with a power of two: to the left its low half, to the right its high half.
 MULTIPLY = 2
+MULTIPLY_HIGH = 3
+# SRAM's word is taken in the first cycle and kept in the second, the number cut out in the third.
+LOAD_SCALAR = 3
+SCALARS = {
+    "MUL": MULTIPLY,
+    "SLL": MULTIPLY,
+    "MULH": MULTIPLY_HIGH,
+    "SRA": MULTIPLY_HIGH,
+    "RSRA": MULTIPLY_HIGH,
+    "LOADS": LOAD_SCALAR,
+}
+"""Commands of the sequencer that take longer than SCALAR."""
 # A command that the sequencer refuses (illegal, a local address or a size out of range, an external
 # address misaligned) ends in its second cycle.
 REFUSED = 2

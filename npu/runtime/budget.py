@@ -62,7 +62,7 @@ def _most_cycles(
 ) -> int:
     """The most cycles of one command, with the wait for its transfer if it starts one."""
     name, unit = command.opcode.name, command.opcode.unit
-    cycles = timing.FETCH + timing.DECODE + max(timing.SCALAR, timing.MULTIPLY)
+    cycles = timing.FETCH + timing.DECODE + max(timing.SCALARS.values())
     if unit == "dma":
         dealing = _deal(params) if name == "LOAD_BANK" else 0
         return cycles + _transfer(command.values.get("beats", 1), params) + dealing

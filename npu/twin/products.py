@@ -11,6 +11,8 @@ from npu.twin.state import Done, State, require_inside
 
 # Weights of all plans together, a byte each: what is larger is decoded every time.
 MAX_PLANNED_WEIGHTS = 1 << 27
+# Plans bound to operands, about 1 KB each: further ones are bound anew.
+MAX_BOUND = 1 << 16
 
 
 class MatVecUnit:
@@ -28,7 +30,7 @@ class MatVecUnit:
         self._forgets = forgets
         # Plans by what their command reads, and bound to the operands of a command.
         self._plans: dict[Key, Plan] = {}
-        self._products: dict[tuple[int, Key], Product] = {}
+        self._products: dict[tuple[int, tuple[int, ...], Key], Product] = {}
         self._planned_weights = 0
 
     def unbind(self) -> None:
@@ -66,11 +68,14 @@ class MatVecUnit:
         """What is remembered of a command that finds `key` at its addresses."""
         if key is None:
             return None
-        product = self._products.get((pc, key))
+        place = pc, cmd.addresses, key
+        product = self._products.get(place)
         if product is None and key in self._plans:
             product = matvec.bind(cmd, self._plans[key], self._state.sram)
             if product is not None:
-                self._products[pc, key] = product
+                if len(self._products) >= MAX_BOUND:
+                    self._products.clear()
+                self._products[place] = product
         return product
 
     def _made(self, cmd: Command, key: Key | None, start: int) -> Product:

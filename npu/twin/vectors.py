@@ -15,6 +15,8 @@ from npu.twin.dma import Place
 from npu.twin.state import Done, State, require_inside
 
 _HELD = cost.Held()
+# Commands at all their places, about 1 KB each: further ones are bound anew.
+MAX_BOUND = 1 << 16
 _NONE = np.zeros(0, np.int8)
 
 
@@ -35,8 +37,8 @@ class VectorUnit:
     def __init__(self, state: State) -> None:
         self._state = state
         self._counters, self._events = state.counters, state.events
-        # By program counter: the operands of a command lie at fixed places.
-        self._bound: dict[int, _Bound] = {}
+        # By program counter and where the operands lie: relative addresses move.
+        self._bound: dict[tuple[int, tuple[int, ...]], _Bound] = {}
 
     def unbind(self) -> None:
         """There is another program."""
@@ -46,9 +48,12 @@ class VectorUnit:
         """Do command `pc`, whose first cycle is `start`. Raises MachineError."""
         if cmd.opcode.name == "TABLE":
             return self._load_table(cmd, start)
-        bound = self._bound.get(pc)
+        key = pc, cmd.addresses
+        bound = self._bound.get(key)
         if bound is None:
-            bound = self._bound[pc] = self._bind(cmd)
+            if len(self._bound) >= MAX_BOUND:
+                self._bound.clear()
+            bound = self._bound[key] = self._bind(cmd)
         scalar = bound.run()
         events = self._events
         self._counters.vector_cycles += bound.cycles
