@@ -206,22 +206,30 @@ class OutputScale(NamedTuple):
 
 
 @kernel
+def _with_head_room(x, scale):
+    """An operand of a sum, scaled."""
+    zero, multiplier, shift = scale
+    return multiply_by_quantized_multiplier((x - zero) << ADD_LEFT_SHIFT, multiplier, shift)
+
+
+@kernel
 def add_affine(a, b, scale_a, scale_b, output):
     """Sum of two int8 activations of different scales.
 
     `scale_a` and `scale_b` hold the fields of an `OperandScale`, `output` those of an
     `OutputScale`; plain tuples are the fastest way into compiled code.
     """
-    zero_a, multiplier_a, shift_a = scale_a
-    zero_b, multiplier_b, shift_b = scale_b
     multiplier, shift, zero_point, lo, hi = output
-    scaled_a = multiply_by_quantized_multiplier(
-        (a - zero_a) << ADD_LEFT_SHIFT, multiplier_a, shift_a
-    )
-    scaled_b = multiply_by_quantized_multiplier(
-        (b - zero_b) << ADD_LEFT_SHIFT, multiplier_b, shift_b
-    )
+    scaled_a, scaled_b = _with_head_room(a, scale_a), _with_head_room(b, scale_b)
     return requantize(scaled_a, scaled_b, multiplier, shift, zero_point, lo, hi)
+
+
+@kernel
+def sub_affine(a, b, scale_a, scale_b, output):
+    """Difference of two int8 activations; parameters as those of `add_affine`."""
+    multiplier, shift, zero_point, lo, hi = output
+    scaled_a, scaled_b = _with_head_room(a, scale_a), _with_head_room(b, scale_b)
+    return requantize(scaled_a, -scaled_b, multiplier, shift, zero_point, lo, hi)
 
 
 @kernel
