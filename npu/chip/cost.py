@@ -25,9 +25,11 @@ class Held(NamedTuple):
     ----------
     block : where in parameter memory the codes come from that the decoders hold; None after
         power-on. No cost depends on it today: every product loads its block anew.
+    repeats : of the n elements of a looped vector command, count_1 * count_2.
     """
 
     block: int | None = None
+    repeats: int = 1
 
 
 class Streams(NamedTuple):
@@ -67,6 +69,10 @@ def vector(cmd: Command, held: Held, params: ChipParams) -> int:
     """Cycles of a command of the vector unit."""
     if cmd.opcode.name == "TABLE":
         return timing.VECTOR_START + LUT_BYTES // PARAM_WORD
+    if cmd.opcode.name == "VLOOP":
+        return timing.VECTOR_LOOP
+    if cmd.looped:
+        return timing.vector(cmd.opcode.name, cmd.n * held.repeats)
     return timing.vector(cmd.opcode.name, -(-cmd.n // params.vector_elements))
 
 

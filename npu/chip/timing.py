@@ -108,9 +108,14 @@ ADD_PASSES = 3
 ADD_LATENCY = VECTOR_LATENCY + 6
 
 
+SUMS = ("VADD", "VSUB")
+# A VLOOP keeps its strides in the cycle in which others begin to read.
+VECTOR_LOOP = 3
+
+
 def vector(name: str, groups: int) -> int:
-    """Cycles of a vector command over `groups` groups of elements."""
-    if name == "VADD":
+    """Cycles of a vector command over `groups` groups of elements: a looped one has one in each."""
+    if name in SUMS:
         return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
     return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
 

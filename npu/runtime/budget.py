@@ -41,11 +41,13 @@ class Budgets:
         header = image.header
         layers = {info.layer: info for info in header.layers}
         working = [header.command_layers[index] for index in header.command_layer]
+        loops = [c.count_1 * c.count_2 for c in program if c.opcode.name == "VLOOP"]
+        repeats = max(loops, default=1)
         # As many rows as the image can hold records of.
         rows = len(image.memory) // ROW_DTYPE.itemsize
         self._commands = len(program)
         self._cycles = sum(
-            _most_cycles(command, image.params, layers.get(layer), rows)
+            _most_cycles(command, image.params, layers.get(layer), rows, repeats)
             for command, layer in zip(program, working, strict=True)
         )
         info = header.transducer
@@ -58,9 +60,12 @@ class Budgets:
 
 
 def _most_cycles(
-    command: Command, params: ChipParams, layer: LayerInfo | None, most_rows: int
+    command: Command, params: ChipParams, layer: LayerInfo | None, most_rows: int, repeats: int
 ) -> int:
-    """The most cycles of one command, with the wait for its transfer if it starts one."""
+    """The most cycles of one command, with the wait for its transfer if it starts one.
+
+    repeats : of a looped command's elements, as no VLOOP of the program sets more.
+    """
     name, unit = command.opcode.name, command.opcode.unit
     cycles = timing.FETCH + timing.DECODE + max(timing.SCALARS.values())
     if unit == "dma":
@@ -71,9 +76,11 @@ def _most_cycles(
         return cycles + _product(min(rows, most_rows, MAX_TILE_ROWS), command.columns, params)
     if name == "TABLE":
         return cycles + timing.VECTOR_START + LUT_BYTES
+    if name == "VLOOP":
+        return cycles + timing.VECTOR_LOOP
     if unit == "vector":
-        groups = -(-command.n // params.vector_elements) + 1
-        return cycles + timing.vector(name, groups)
+        each = command.n * repeats if command.looped else -(-command.n // params.vector_elements)
+        return cycles + timing.vector(name, each + 1)
     return cycles
 
 
