@@ -5,7 +5,7 @@ with control flow. Operators read and write *views* of SRAM buffers; a buffer is
 elements one behind the other as TFLite has them. Buffers begin on bus words, views anywhere.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -54,15 +54,25 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """`n` elements of a buffer from byte `offset`."""
+    """`n` elements of a buffer from byte `offset`; `as_element`: seen as those of another type."""
 
     buffer: Buffer
     offset: int
     n: int
+    as_element: ElementType | None = None
+
+    @property
+    def element(self) -> ElementType:
+        """Type of an element."""
+        return self.buffer.element if self.as_element is None else self.as_element
 
     def part(self, first: int, n: int) -> "View":
         """Elements first .. first + n of this view."""
-        return View(self.buffer, self.offset + first * self.buffer.element.n_bytes, n)
+        return replace(self, offset=self.offset + first * self.element.n_bytes, n=n)
+
+    def halves(self) -> "View":
+        """The same int32 as int16."""
+        return replace(self, n=2 * self.n, as_element=ElementType.INT16)
 
     @property
     def address(self) -> int:

@@ -1,7 +1,9 @@
 """Elements that stay what they are: nothing to do where they may stay where they are."""
 
+import numpy as np
+
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.walks import Operand, walk
+from compiler.lowering.walks import Operand, copy, fill
 from npu.model.operators.move import Copy, Reshape
 
 
@@ -15,15 +17,15 @@ def lower_copy(site: GraphLowering, op: Copy, params: None) -> None:
     sources = [site.buffer(index).whole() for index in op.inputs]
     targets = [site.new(index).whole() for index in op.outputs]
     if op.fill is not None:
-        for dst in targets:
-            fields = {"imm": int(op.fill), "dst_type": int(dst.buffer.element)}
-            walk(site, "VFILL", [dst.n], {"dst": Operand(dst, (1,))}, fields)
+        for index, dst in zip(op.outputs, targets, strict=True):
+            dtype = np.dtype(site.graph.tensors[index].dtype)
+            bits = np.array([op.fill]).astype(dtype).view(f"i{dtype.itemsize}")
+            fill(site, dst, int(bits[0]))
     for piece in op.pieces:
         src, dst = sources[piece.source], targets[piece.target]
         a = Operand(src.part(piece.read.offset, src.n), piece.read.strides)
         out = Operand(dst.part(piece.written.offset, dst.n), piece.written.strides)
-        fields = {"a_type": int(src.buffer.element)}
-        walk(site, "VCOPY", piece.read.sizes, {"dst": out, "a": a}, fields)
+        copy(site, piece.read.sizes, out, a)
 
 
 LOWER = {Reshape: lower, Copy: lower_copy}

@@ -143,7 +143,7 @@ def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:
 
 def _gate_mul(n: int, dst: View, a: View, b: View, params: MulParams) -> Vector:
     """The product of two int16 vectors."""
-    types = {"a_type": 1, "b_type": 1, "dst_type": int(dst.buffer.element)}
+    types = {"a_type": 1, "b_type": 1, "dst_type": int(dst.element)}
     return Vector("VMUL", n, dst, a, b, mul_fields(params) | types)
 
 

@@ -19,7 +19,9 @@ from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
 from npu.model.graph import Graph
 from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
 from npu.model.quantisation import integer_parameters
+from npu.model.references import operator_inputs
 from npu.model.registry import Registry
 
 LOWER = Registry("compiler.lowering", "LOWER")
@@ -28,7 +30,26 @@ LOWER = Registry("compiler.lowering", "LOWER")
 NO_COMMAND = "the chip has no command for it yet; the kernels run it"
 """Reason of a room that refuses what only the kernels run."""
 
-_ELEMENTS = {"int8": ElementType.INT8, "int16": ElementType.INT16}
+_ELEMENTS = {
+    "int8": ElementType.INT8,
+    "uint8": ElementType.INT8,
+    "bool": ElementType.INT8,
+    "int16": ElementType.INT16,
+    "int32": ElementType.INT32,
+    "float32": ElementType.INT32,
+}
+"""How the chip sees what a tensor holds: floats are only moved."""
+
+
+def only_indices(graph: Graph, index: int) -> bool:
+    """Whether an input is read one number at a time, by what picks rows of constant tables."""
+    readers = [op for op in graph.operators if index in operator_inputs(op)]
+    return (
+        graph.tensors[index].dtype == "int32"
+        and index not in graph.outputs
+        and bool(readers)
+        and all(isinstance(op, Gather) and op.indices == index for op in readers)
+    )
 
 
 class GraphLowering:
@@ -64,7 +85,7 @@ class GraphLowering:
         self._placed: dict[int, Buffer] = dict(bound or {})
         self._layer = ""
         for index in graph.inputs:
-            if index not in self._placed and graph.tensors[index].dtype == "int8":
+            if index not in self._placed and not only_indices(graph, index):
                 self._layer = "input"
                 buffer = self.new(index)
                 self.add(LoadInput(host_input(segment.name, index), buffer))
@@ -136,6 +157,8 @@ class GraphLowering:
     def new(self, index: int) -> Buffer:
         """A buffer for a tensor."""
         tensor = self.graph.tensors[index]
+        if tensor.dtype not in _ELEMENTS:
+            raise self.unsupported(f"{tensor.name!r} is {tensor.dtype}; the chip has no such type")
         buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
         self.place(index, buffer)
         return buffer

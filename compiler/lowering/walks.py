@@ -8,6 +8,7 @@ import numpy as np
 
 from compiler.lowering.ir import Loops, Vector, View
 from compiler.lowering.site import GraphLowering
+from npu.chip.isa import ElementType
 
 INNER = 3
 """Loops of a command."""
@@ -40,7 +41,7 @@ def walk(
     outer, inner = loops[:-INNER], loops[-INNER:]
     inner = [(1, (0,) * len(operands))] * (INNER - len(inner)) + inner
     (last, _), (count_1, _), (count_2, _) = reversed(inner)
-    items = [operand.view.buffer.element.n_bytes for operand in operands.values()]
+    items = [operand.view.element.n_bytes for operand in operands.values()]
     contiguous = count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
     walks = {
         name: _three(strides[k] * items[k] for _, strides in reversed(inner))
@@ -64,6 +65,29 @@ def walk(
                 loops=all_loops,
             )
         )
+
+
+def copy(site: GraphLowering, sizes: Sequence[int], dst: Operand, a: Operand) -> None:
+    """Add the commands that copy a box of elements of any type."""
+    if dst.view.element is ElementType.INT32:
+        sizes = [*sizes, 2]
+        dst, a = (
+            Operand(o.view.halves(), (*(2 * stride for stride in o.strides), 1)) for o in (dst, a)
+        )
+    fields = {"a_type": int(a.view.element)}
+    walk(site, "VCOPY", sizes, {"dst": dst, "a": a}, fields)
+
+
+def fill(site: GraphLowering, dst: View, value: int) -> None:
+    """Add the commands that fill a vector of elements of any type, with their bits as a number."""
+    if dst.element is not ElementType.INT32:
+        fields = {"imm": value, "dst_type": int(dst.element)}
+        walk(site, "VFILL", [dst.n], {"dst": Operand(dst, (1,))}, fields)
+        return
+    for k, half in enumerate(np.array([value], np.int32).view(np.int16).tolist()):
+        fields = {"imm": half, "dst_type": int(ElementType.INT16)}
+        operand = Operand(dst.halves().part(k, dst.n), (2,))
+        walk(site, "VFILL", [dst.n], {"dst": operand}, fields)
 
 
 def _three(strides: Iterable[int]) -> tuple[int, int, int]:

@@ -1,6 +1,7 @@
 """Emission: a linked program becomes commands and a memory image, and both become an image."""
 
 import zlib
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.model.layer import CONTROL
-from npu.runtime.header import BOOT, FORMAT, Entry, Header, LayerInfo, Probe, TensorInfo
+from npu.runtime.header import BOOT, FORMAT, DType, Entry, Header, LayerInfo, Probe, TensorInfo
 from npu.runtime.image import Image
 
 
@@ -49,7 +50,7 @@ class Emitter:
         n_bytes = self._params.align(4 * tensor.size) if buffer is None else buffer.n_bytes
         return TensorInfo(
             name=tensor.name,
-            dtype="int8" if tensor.dtype == "int8" else "int32",
+            dtype=cast(DType, tensor.dtype),
             shape=tensor.shape,
             n_bytes=n_bytes,
             address=self._memory.reserve(slots * n_bytes),

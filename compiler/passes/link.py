@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from compiler.lowering.border import cross_border
 from compiler.lowering.host import host_input, host_output
 from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lowering.site import GraphLowering
+from compiler.lowering.site import GraphLowering, only_indices
 from compiler.programs.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
@@ -78,10 +78,11 @@ def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) ->
     for index in graph.inputs:
         tensor = graph.tensors[index]
         key = host_input(use.role, index)
-        if tensor.dtype == "int8" and index not in bound:
+        if only_indices(graph, index):
+            if use.index is None:
+                hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
+        elif index not in bound:
             hosted.append(Hosted(key, tensor, lowering.buffer(index)))
-        elif tensor.dtype != "int8" and use.index is None:
-            hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
     return tuple(hosted)
 
 

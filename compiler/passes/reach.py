@@ -53,7 +53,7 @@ def _gathered(src: View, window: Window, positions: Positions) -> Reach:
 
 
 def _written(op: MatVec) -> Reach:
-    item, positions = op.dst.buffer.element.n_bytes, op.positions
+    item, positions = op.dst.element.n_bytes, op.positions
     spans = [
         _span(positions.count_x, positions.dst_x),
         _span(positions.count_y, positions.dst_y),
@@ -64,7 +64,7 @@ def _written(op: MatVec) -> Reach:
 
 
 def _walked(op: Vector, name: str, view: View) -> Reach:
-    item = view.buffer.element.n_bytes
+    item = view.element.n_bytes
     if op.loops is None:
         return Reach(view, 0, op.n * item)
     counts, strides = (op.n, *op.loops.counts), getattr(op.loops, name)

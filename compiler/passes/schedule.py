@@ -151,7 +151,7 @@ class Scheduler:
             dst=op.dst.address,
             columns=op.matrix.weights.shape[1],
             a=op.src.address % ADDRESSES,
-            dst_type=int(op.dst.buffer.element),
+            dst_type=int(op.dst.element),
             bank=bank,
             block=block,
             rows=records,
@@ -184,7 +184,7 @@ class Scheduler:
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
             places = {
-                k: v.address + first * _stride(loops, k, v.buffer.element.n_bytes)
+                k: v.address + first * _stride(loops, k, v.element.n_bytes)
                 for k, v in views.items()
             }
             fields = {"n": n, **places, **op.fields}
@@ -196,7 +196,7 @@ class Scheduler:
 
     def _walk(self, views: dict[str, View]) -> Loops | None:
         """A walk through vectors that do not all lie as the unit takes them; None if they do."""
-        item = {k: v.buffer.element.n_bytes for k, v in views.items()}
+        item = {k: v.element.n_bytes for k, v in views.items()}
         if all(v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()):
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})

@@ -25,7 +25,12 @@ INVOKE = "invoke"
 
 _Size = Annotated[int, Field(ge=0, le=2**31)]
 _Count = Annotated[int, Field(ge=1, le=2**26)]
-_Int8 = Annotated[int, Field(ge=-128, le=127)]
+_Length = Annotated[int, Field(ge=0, le=2**26)]
+_Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+DType = Literal["int8", "uint8", "bool", "int16", "int32", "float32"]
+"""Types of what host and chip exchange, as NumPy calls them."""
 
 
 class _Checked(BaseModel):
@@ -58,12 +63,12 @@ class TensorInfo(_Checked):
     """
 
     name: str
-    dtype: Literal["int8", "int32"]
-    shape: Annotated[tuple[_Count, ...], Field(max_length=MAX_RANK)]
+    dtype: DType
+    shape: Annotated[tuple[_Length, ...], Field(max_length=MAX_RANK)]
     n_bytes: _Size
     address: _Size
     scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
-    zero_point: _Int8 = 0
+    zero_point: _Int32 = 0
     index_limit: _Count | None = None
 
 
