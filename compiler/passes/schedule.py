@@ -7,6 +7,7 @@ import numpy as np
 from compiler.lowering.ir import (
     Buffer,
     ChipModule,
+    ChipOperator,
     GatherRow,
     LayerError,
     LoadConstant,
@@ -115,7 +116,7 @@ class Scheduler:
                 loaded_table = self._vector(op, layer, loaded_table)
             elif isinstance(op, Routine):
                 self._routine(op, layer)
-            else:
+            elif not _moves_nothing(op):
                 self._move(op, layer)
 
     def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
@@ -278,6 +279,14 @@ class Scheduler:
 
 def _key(data: np.ndarray) -> tuple[object, ...]:
     return data.shape, data.dtype.str, data.tobytes()
+
+
+def _moves_nothing(op: ChipOperator) -> bool:
+    """Whether a transfer is one of a tensor without elements."""
+    match op:
+        case LoadInput(dst=Buffer() as buffer) | LoadConstant(dst=buffer) | StoreOutput(src=buffer):
+            return buffer.n_bytes == 0
+    return False
 
 
 def _stride(loops: Loops | None, operand: str, n_bytes: int) -> int:
