@@ -76,7 +76,34 @@ def random_binary(kind: str, rng: np.random.Generator) -> ModelSpec:
     return maker.model
 
 
+def random_function(kind: str, rng: np.random.Generator) -> ModelSpec:
+    """All 256 values through a function; scales that often leave most of them in range."""
+    maker = Maker(rng)
+    wide = rng.random() < 0.2
+    source = maker.operand((1, 256), False)
+    tensor = maker.model.tensors[source]
+    tensor.scale = maker.scale(1e-5, 1e3) if wide else maker.scale(0.002, 0.5)
+    if rng.random() < 0.2:
+        tensor.scale = np.float32(2.0 ** int(rng.integers(-10, 4)))
+    if kind == "RSQRT":
+        tensor.zero_point = -128  # below it TFLM fails
+    near = {"RSQRT": 0.01 / np.sqrt(tensor.scale), "EXP": 0.05}
+    middle = near.get(kind, tensor.scale)
+    output = maker.activation((1, 256), np.float32(middle * maker.scale(0.3, 5)))
+    if kind == "HARD_SWISH":
+        maker.model.tensors[output].scale = np.float32(tensor.scale * maker.scale(0.02, 3))
+    if kind == "ABS" and rng.random() < 0.3:
+        maker.model.tensors[output].scale = tensor.scale
+    alpha = float(rng.choice([0.0, 0.01, 0.3, 1.0, 2.5, -0.4, rng.uniform(-1, 1)]))
+    options = [("LeakyReluOptions", {"Alpha": alpha})] if kind == "LEAKY_RELU" else []
+    maker.model.operator(kind, [source], [output], *options)
+    maker.model.outputs = [output]
+    return maker.model
+
+
+FUNCTIONS = ["ABS", "ELU", "HARD_SWISH", "LEAKY_RELU", "RSQRT"]
 GENERATORS: dict[str, Callable[[str, np.random.Generator], ModelSpec]] = {
     **dict.fromkeys(BINARY, random_binary),
+    **dict.fromkeys(FUNCTIONS, random_function),
 }
 """By TFLite's name of an operator: what makes a random model of it."""

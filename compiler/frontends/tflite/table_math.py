@@ -5,16 +5,17 @@ from collections.abc import Callable
 from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
+from tflite.LeakyReluOptions import LeakyReluOptions
 from tflite.MulOptions import MulOptions
 from tflite.SubOptions import SubOptions
 
 from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import convert
+from compiler.frontends.tflite import convert, convert_math
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.site import Constraint
 from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
 from npu.model.operators.rescale import Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.table import Abs, Elu, Exp, HardSwish, Logistic, Rsqrt, Tanh
 from npu.model.references import Operator
 
 _OPERANDS = (must.two_inputs, must.int8_data)
@@ -32,8 +33,18 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
 
 
 MATH: dict[int, Entry] = {
+    BuiltinOperator.ABS: _unary(Abs),
     BuiltinOperator.ADD: Entry(
         _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions), _ALIKE
+    ),
+    BuiltinOperator.ELU: _unary(Elu),
+    BuiltinOperator.EXP: _unary(Exp),
+    BuiltinOperator.HARD_SWISH: _unary(HardSwish),
+    BuiltinOperator.LEAKY_RELU: Entry(
+        (must.one_input, must.int8_data),
+        convert_math.leaky_relu,
+        (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
+        (must.no_constant_input,),
     ),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
     BuiltinOperator.MAXIMUM: _pair(Maximum, *_ALIKE),
@@ -44,6 +55,7 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.PRELU: _pair(Prelu, must.only_in_kernels),
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
+    BuiltinOperator.RSQRT: _unary(Rsqrt),
     BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
     BuiltinOperator.SUB: Entry(
         _CLAMPED,
