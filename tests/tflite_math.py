@@ -101,9 +101,34 @@ def random_function(kind: str, rng: np.random.Generator) -> ModelSpec:
     return maker.model
 
 
+def random_rows(kind: str, rng: np.random.Generator) -> ModelSpec:
+    """Rows of any length, scales from flat to steep."""
+    maker = Maker(rng)
+    shape = maker.shape(4)
+    if rng.random() < 0.2:
+        shape = (1, int(rng.integers(200, 510)))
+    source = maker.operand(shape, False)
+    wide = rng.random() < 0.2
+    maker.model.tensors[source].scale = maker.scale(1e-7, 1e4) if wide else maker.scale(0.002, 2)
+    scale, zero_point = {"SOFTMAX": (1 / 256, -128), "LOG_SOFTMAX": (1 / 16, 127)}.get(
+        kind, (1 / 128, 0)
+    )
+    output = maker.model.tensor(shape, scale=scale, zero_point=zero_point)
+    options = []
+    if kind == "SOFTMAX":
+        options = [("SoftmaxOptions", {"Beta": float(rng.choice([1.0, 1.0, 0.3, 7.5]))})]
+    if kind == "L2_NORMALIZATION":
+        options = [("L2NormOptions", {"FusedActivationFunction": 0})]
+    maker.model.operator(kind, [source], [output], *options)
+    maker.model.outputs = [output]
+    return maker.model
+
+
+ROWS = ["L2_NORMALIZATION", "LOG_SOFTMAX", "SOFTMAX"]
 FUNCTIONS = ["ABS", "ELU", "HARD_SWISH", "LEAKY_RELU", "RSQRT"]
 GENERATORS: dict[str, Callable[[str, np.random.Generator], ModelSpec]] = {
     **dict.fromkeys(BINARY, random_binary),
     **dict.fromkeys(FUNCTIONS, random_function),
+    **dict.fromkeys(ROWS, random_rows),
 }
 """By TFLite's name of an operator: what makes a random model of it."""

@@ -71,6 +71,11 @@ def clamping_activation(site: Site) -> bool:
     return site.activation() in ACTIVATIONS
 
 
+def no_activation(site: Site) -> bool:
+    """there is no fused activation"""
+    return site.activation() == 0
+
+
 def same_shapes(site: Site) -> bool:
     """both inputs have the same shape; nothing is broadcast"""
     return site.input(0).shape == site.input(1).shape

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
+from tflite.L2NormOptions import L2NormOptions
 from tflite.LeakyReluOptions import LeakyReluOptions
 from tflite.MulOptions import MulOptions
+from tflite.SoftmaxOptions import SoftmaxOptions
 from tflite.SubOptions import SubOptions
 
 from compiler.frontends.tflite import constraints as must
@@ -14,6 +16,7 @@ from compiler.frontends.tflite import convert, convert_math
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.site import Constraint
 from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from npu.model.operators.normalise import L2Normalization, LogSoftmax
 from npu.model.operators.rescale import Relu, Relu6
 from npu.model.operators.table import Abs, Elu, Exp, HardSwish, Logistic, Rsqrt, Tanh
 from npu.model.references import Operator
@@ -27,9 +30,9 @@ def _pair(kind: Callable[[str, int, int, int], Operator], *later: Constraint) ->
     return Entry(_OPERANDS, convert.pair(kind), later=later)
 
 
-def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
+def _unary(kind: Callable[[str, int, int], Operator], *later: Constraint) -> Entry:
     constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
+    return Entry(constraints, convert.unary(kind), later=later or (must.no_constant_input,))
 
 
 MATH: dict[int, Entry] = {
@@ -40,12 +43,19 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.ELU: _unary(Elu),
     BuiltinOperator.EXP: _unary(Exp),
     BuiltinOperator.HARD_SWISH: _unary(HardSwish),
+    BuiltinOperator.L2_NORMALIZATION: Entry(
+        (must.one_input, must.int8_data, must.no_activation),
+        convert.unary(L2Normalization),
+        (BuiltinOptions.L2NormOptions, L2NormOptions),
+        (must.only_in_kernels,),
+    ),
     BuiltinOperator.LEAKY_RELU: Entry(
         (must.one_input, must.int8_data),
         convert_math.leaky_relu,
         (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
         (must.no_constant_input,),
     ),
+    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax, must.only_in_kernels),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
     BuiltinOperator.MAXIMUM: _pair(Maximum, *_ALIKE),
     BuiltinOperator.MINIMUM: _pair(Minimum, must.only_in_kernels),
@@ -56,6 +66,12 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
     BuiltinOperator.RSQRT: _unary(Rsqrt),
+    BuiltinOperator.SOFTMAX: Entry(
+        (must.one_input, must.int8_data),
+        convert_math.softmax,
+        (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
+        (must.only_in_kernels,),
+    ),
     BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
     BuiltinOperator.SUB: Entry(
         _CLAMPED,
