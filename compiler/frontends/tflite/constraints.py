@@ -56,6 +56,21 @@ def int8_data_and_weights(site: Site) -> bool:
     return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
 
 
+def int8_input_and_output(site: Site) -> bool:
+    """first input and output are int8"""
+    return site.input(0).type == site.output().type == TensorType.INT8
+
+
+def int8_to_int32(site: Site) -> bool:
+    """the first input is int8, the output int32"""
+    return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
+
+
+def constant_int32_axes(site: Site) -> bool:
+    """the axes are constant int32"""
+    return site.input(1).is_constant and site.input(1).type == TensorType.INT32
+
+
 def constant_weights(site: Site) -> bool:
     """weights and bias are constant"""
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
