@@ -71,6 +71,11 @@ def same_shapes(site: Site) -> bool:
     return site.input(0).shape == site.input(1).shape
 
 
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False
+
+
 def constant_int8_table(site: Site) -> bool:
     """the table is a constant int8 matrix"""
     table = site.input(0)

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tflite.GatherOptions import GatherOptions
-from tflite.MulOptions import MulOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
@@ -15,10 +13,10 @@ from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
+from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
-from npu.model.operators.binary import Add, Maximum, Mul
-from npu.model.operators.rescale import Quantize, Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
+from compiler.frontends.tflite.table_windows import WINDOWS
+from npu.model.operators.rescale import Quantize
 from npu.model.references import Operator
 
 
@@ -27,15 +25,7 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
 
 
-_BINARY = (must.two_inputs, must.int8_data, must.same_shapes, must.clamping_activation)
-
 SUPPORTED: dict[int, Entry] = {
-    BuiltinOperator.ADD: Entry(
-        _BINARY,
-        convert.binary(Add),
-        (BuiltinOptions.AddOptions, AddOptions),
-        (must.no_constant_operand,),
-    ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
             must.input_weights_bias,
@@ -54,22 +44,7 @@ SUPPORTED: dict[int, Entry] = {
         (BuiltinOptions.GatherOptions, GatherOptions),
         (must.indices_from_host,),
     ),
-    BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: Entry(
-        (must.two_inputs, must.int8_data, must.same_shapes),
-        convert.pair(Maximum),
-        later=(must.no_constant_operand,),
-    ),
-    BuiltinOperator.MUL: Entry(
-        _BINARY,
-        convert.binary(Mul),
-        (BuiltinOptions.MulOptions, MulOptions),
-        (must.no_constant_operand,),
-    ),
     BuiltinOperator.QUANTIZE: _unary(Quantize),
-    BuiltinOperator.RELU: _unary(Relu),
-    BuiltinOperator.RELU6: _unary(Relu6),
-    BuiltinOperator.TANH: _unary(Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
@@ -77,7 +52,9 @@ SUPPORTED: dict[int, Entry] = {
         (lstm.symmetric_weights, must.no_constant_input),
     ),
 }
+SUPPORTED.update(MATH)
 SUPPORTED.update(MOVES)
+SUPPORTED.update(WINDOWS)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
