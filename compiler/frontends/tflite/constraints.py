@@ -14,8 +14,8 @@ def not_compressed(site: Site) -> bool:
     return not any(t.is_sparse for t in site.present())
 
 
-def integer_types(site: Site) -> bool:
-    """tensors are int8, int16 or int32"""
+def known_types(site: Site) -> bool:
+    """tensors are integers, float32 or bool"""
     return all(t.type in DTYPES for t in site.present())
 
 
@@ -32,11 +32,6 @@ def one_input(site: Site) -> bool:
 def two_inputs(site: Site) -> bool:
     """there are two inputs"""
     return len(site.inputs) == 2 and site.given(0, 1)
-
-
-def input_with_shape(site: Site) -> bool:
-    """there is one input, and possibly a tensor of the new shape"""
-    return len(site.inputs) in (1, 2) and site.given(0)
 
 
 def input_weights_bias(site: Site) -> bool:
@@ -76,6 +71,11 @@ def same_shapes(site: Site) -> bool:
     return site.input(0).shape == site.input(1).shape
 
 
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False
+
+
 def constant_int8_table(site: Site) -> bool:
     """the table is a constant int8 matrix"""
     table = site.input(0)
@@ -102,11 +102,6 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def int8_input(site: Site) -> bool:
-    """the input is int8"""
-    return site.input(0).type == TensorType.INT8
 
 
 def indices_from_host(site: Site) -> bool:
