@@ -34,11 +34,6 @@ def two_inputs(site: Site) -> bool:
     return len(site.inputs) == 2 and site.given(0, 1)
 
 
-def input_with_shape(site: Site) -> bool:
-    """there is one input, and possibly a tensor of the new shape"""
-    return len(site.inputs) in (1, 2) and site.given(0)
-
-
 def input_weights_bias(site: Site) -> bool:
     """there are an input, weights, and possibly a bias"""
     return len(site.inputs) in (2, 3) and site.given(0, 1)
@@ -127,11 +122,6 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def int8_input(site: Site) -> bool:
-    """the input is int8"""
-    return site.input(0).type == TensorType.INT8
 
 
 def indices_from_host(site: Site) -> bool:

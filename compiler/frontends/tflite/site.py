@@ -9,6 +9,9 @@ import numpy as np
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.tensors import RawTensor, contents
 
+_MAX_NUMBERS = 1 << 16
+"""Most numbers of an input that says how an operator works."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -45,10 +48,28 @@ class Site:
             return None
         return contents(self.source, self.input(position))
 
-    def integers(self, position: int) -> list[int] | None:
-        """As `constant`, as one list of integers."""
+    def numbers(self, position: int, count: int | None = None) -> list[int]:
+        """The integers of a constant input, which must be there.
+
+        Raises ModelError where there are not `count` of them.
+        """
         values = self.constant(position)
-        return None if values is None else [int(v) for v in values.reshape(-1)]
+        found = [] if values is None else [int(v) for v in values.reshape(-1)[:_MAX_NUMBERS]]
+        self.require(
+            count in (None, len(found)),
+            f"its input {position} must hold {count} numbers, not {len(found)}",
+        )
+        return found
+
+    def axis(self, value: int, rank: int) -> int:
+        """An axis as 0 to rank - 1, which may be counted from the end. Raises ModelError."""
+        self.require(-rank <= value < rank, f"an axis must be {-rank} to {rank - 1}, not {value}")
+        return value % rank
+
+    def require(self, condition: bool, message: str) -> None:
+        """Raise ModelError at this operator unless `condition` holds."""
+        if not condition:
+            raise self.source.damaged(message)
 
     def know(self, position: int, values: np.ndarray) -> None:
         """Make an output a constant: whoever reads the tensor behind this operator finds it so."""

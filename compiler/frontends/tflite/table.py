@@ -14,7 +14,8 @@ from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.table_math import MATH
-from npu.model.operators.move import Reshape
+from compiler.frontends.tflite.table_moves import MOVES
+from compiler.frontends.tflite.table_windows import WINDOWS
 from npu.model.operators.rescale import Quantize
 from npu.model.references import Operator
 
@@ -44,11 +45,6 @@ SUPPORTED: dict[int, Entry] = {
         (must.indices_from_host,),
     ),
     BuiltinOperator.QUANTIZE: _unary(Quantize),
-    BuiltinOperator.RESHAPE: Entry(
-        (must.input_with_shape,),
-        convert.unary(Reshape),
-        later=(must.int8_input, must.no_constant_input),
-    ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
@@ -57,6 +53,8 @@ SUPPORTED: dict[int, Entry] = {
     ),
 }
 SUPPORTED.update(MATH)
+SUPPORTED.update(MOVES)
+SUPPORTED.update(WINDOWS)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:

@@ -43,6 +43,20 @@ class RawTensor:
         quantization = self.table.Quantization()
         return quantization is not None and bool(np.any(quantization.ZeroPointAsNumpy()))
 
+    @property
+    def scale(self) -> float:
+        """The first of its scales; 0 where it is not quantised."""
+        quantization = self.table.Quantization()
+        return float(quantization.Scale(0)) if self.scales else 0.0
+
+    @property
+    def zero_point(self) -> int:
+        """The integer that stands for zero; 0 where it is not quantised."""
+        quantization = self.table.Quantization()
+        if quantization is None or not quantization.ZeroPointLength():
+            return 0
+        return int(quantization.ZeroPoint(0))
+
 
 def raw_tensors(source: Source) -> list[RawTensor]:
     """All tensors of the open subgraph."""
