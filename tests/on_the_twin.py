@@ -36,7 +36,9 @@ def random_inputs(graph: Graph, rng: np.random.Generator, calls: int) -> Iterato
             tensor = graph.tensors[index]
             if tensor.dtype in ("float32", "bool"):
                 values = rng.standard_normal(tensor.shape)
-                inputs.append((values > 0 if tensor.dtype == "bool" else values).astype(tensor.dtype))
+                inputs.append(
+                    (values > 0 if tensor.dtype == "bool" else values).astype(tensor.dtype)
+                )
                 continue
             lo, hi = DTYPE_RANGES[tensor.dtype]
             extremes = [lo, hi]
