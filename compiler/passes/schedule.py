@@ -142,7 +142,7 @@ class Scheduler:
             self._hold("WINDOW", layer, asdict(op.window))
             self._hold("POSITIONS", layer, asdict(op.positions))
             flags["windowed"] = 1
-        if self._held.get("block") == block and OPCODES["MATVEC"].has("held"):
+        if self._held.get("block") == block:
             flags["held"] = 1
         self._held["block"] = block
         self.assembler.emit(

@@ -39,6 +39,17 @@ _SIGMOID = f"dst 8 24 int16, {_N}, a 48 24 int16, multiplier 160 16, shift 191 4
 _PRODUCT = "dst 8 24 dst_type, columns 32 16, a 48 24 int8, dst_type 73 1, bank 74 24"
 _BYTES = f"dst 8 24 int8, {_N}, a 48 24 int8"
 _SUM = f"{_BYTES}, b 74 24 int8"
+_WINDOW = (
+    "ny 8 8, nx 16 8, length 24 16, width 40 24, height 64 16, x 80 24s, y 104 16s, dx 120 16, "
+    "dy 136 8, pitch 144 24s"
+)
+_MATVEC = (
+    f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24, windowed 254 1, "
+    "held 255 1"
+)
+_POSITIONS = (
+    "count_x 8 16, count_y 24 16, a_x 40 24s, a_y 64 24s, y_step 88 8, dst_x 96 24s, dst_y 120 24s"
+)
 _SUM_CLAMP = "lo 100 8s, hi 108 8s, a_zero 116 8s, b_zero 124 8s, dst_zero 132 8s"
 _SUM_SCALES = (
     "a_multiplier 140 31, b_multiplier 171 31, multiplier 202 31, "
@@ -109,8 +120,10 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x20,
         "matvec",
         "dst[record.destination] = requantise(weights @ (a - a_zero) + record.bias)",
-        f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24",
+        _MATVEC,
     ),
+    ("WINDOW", 0x21, "matvec", "where the segments of a windowed vector lie", _WINDOW),
+    ("POSITIONS", 0x22, "matvec", "at which positions a windowed MATVEC runs", _POSITIONS),
     (
         "VADD",
         0x30,

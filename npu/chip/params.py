@@ -149,6 +149,16 @@ class ChipParams(_Checked):
         return self.bank_bytes // self.bus_bytes
 
     @property
+    def address_bits(self) -> int:
+        """Bits of the addresses that a window walks through: SRAM, and as much on either side."""
+        return (self.sram_bytes - 1).bit_length() + 2
+
+    @property
+    def half_copy(self) -> int:
+        """First column of the upper half of a lane's activation copy: a power of two."""
+        return 1 << ((self.activation_entries - 1).bit_length() - 1)
+
+    @property
     def program_commands(self) -> int:
         """Commands that program memory holds."""
         return self.program_bytes // COMMAND_BYTES

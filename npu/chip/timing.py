@@ -46,6 +46,14 @@ MATVEC_START = 2
 # (six stages), clamp, write.
 REQUANTISE = 12
 MATVEC_END = 1
+# WINDOW and POSITIONS are held, or refused, in their second cycle.
+SET_UP = 2
+# From the turn that ends the lanes' last row until they may begin with the next position, and from
+# then, or from when a vector begins to load, to the first turn, what loads meanwhile apart.
+LANES_IDLE = 7
+POSITION_START = 2
+# From the pick of the last row of a position until the one after the next may have its first turn.
+ROWS_GONE = 4
 
 
 # From the last header word of a code set to the first one of the next: its codes are worked out,
@@ -71,11 +79,12 @@ def prime(threads: int) -> int:
     return directory_words(threads) + 1 + 2 * threads * PRIME_WORDS + BANK_LATENCY
 
 
-def load(
-    sets: Sequence[tuple[int, int]], scales: int, columns: int, bus_bytes: int, threads: int
-) -> int:
-    """Cycles until the lanes start: block, activations and stream windows load side by side."""
-    return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
+def load(sets: Sequence[tuple[int, int]], scales: int, reads: int, threads: int) -> int:
+    """Cycles until the lanes start: block, activations and stream windows load side by side.
+
+    sets, scales : none where the codes are held. reads : words of SRAM that hold the activations.
+    """
+    return max(load_block(sets, scales), reads, prime(threads))
 
 
 # --- tile -----------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ halt, or comes from somewhere else; the simulation of an image must not last for
 header asks for it.
 """
 
+from typing import NamedTuple
+
 from npu.chip import timing
 from npu.chip.isa import Command, decode_program
 from npu.chip.limit import Budget
@@ -46,8 +48,10 @@ class Budgets:
         # As many rows as the image can hold records of.
         rows = len(image.memory) // ROW_DTYPE.itemsize
         self._commands = len(program)
+        counts = [c.count_x * c.count_y for c in program if c.opcode.name == "POSITIONS"]
+        most = _Most(rows, max(counts, default=1), repeats)
         self._cycles = sum(
-            _most_cycles(command, image.params, layers.get(layer), rows, repeats)
+            _most_cycles(command, image.params, layers.get(layer), most)
             for command, layer in zip(program, working, strict=True)
         )
         info = header.transducer
@@ -59,27 +63,36 @@ class Budgets:
         return Budget(min(MOST_CYCLES, passes * self._cycles), passes * self._commands)
 
 
-def _most_cycles(
-    command: Command, params: ChipParams, layer: LayerInfo | None, most_rows: int, repeats: int
-) -> int:
-    """The most cycles of one command, with the wait for its transfer if it starts one.
+class _Most(NamedTuple):
+    """Of a command of an image: rows that have records, positions, and repeats of a walk."""
 
-    repeats : of a looped command's elements, as no VLOOP of the program sets more.
-    """
+    rows: int
+    positions: int
+    repeats: int
+
+
+def _most_cycles(command: Command, params: ChipParams, layer: LayerInfo | None, most: _Most) -> int:
+    """The most cycles of one command, with the wait for its transfer if it starts one."""
     name, unit = command.opcode.name, command.opcode.unit
     cycles = timing.FETCH + timing.DECODE + max(timing.SCALARS.values())
     if unit == "dma":
         dealing = _deal(params) if name == "LOAD_BANK" else 0
         return cycles + _transfer(command.values.get("beats", 1), params) + dealing
+    if name in ("WINDOW", "POSITIONS"):
+        return cycles + timing.SET_UP
     if unit == "matvec":
-        rows = most_rows if layer is None else -(-layer.rows // layer.tiles) + 1
-        return cycles + _product(min(rows, most_rows, MAX_TILE_ROWS), command.columns, params)
+        rows = most.rows if layer is None else -(-layer.rows // layer.tiles) + 1
+        rows = min(rows, most.rows, MAX_TILE_ROWS)
+        positions = most.positions if command.values["windowed"] else 1
+        return cycles + positions * _product(rows, command.columns, params)
     if name == "TABLE":
         return cycles + timing.VECTOR_START + LUT_BYTES
     if name == "VLOOP":
         return cycles + timing.VECTOR_LOOP
     if unit == "vector":
-        each = command.n * repeats if command.looped else -(-command.n // params.vector_elements)
+        each = (
+            command.n * most.repeats if command.looped else -(-command.n // params.vector_elements)
+        )
         return cycles + timing.vector(name, each + 1)
     return cycles
 
@@ -102,7 +115,9 @@ def _deal(params: ChipParams) -> int:
 
 def _product(rows: int, columns: int, params: ChipParams) -> int:
     """A turn for every weight, a row of a thread behind the other, then one row out at a time."""
-    load = timing.load(_EVERY_SET, MAX_SCALES, columns, params.bus_bytes, params.threads)
+    # Every word of the vector may come from two of SRAM.
+    reads = 2 * (columns // params.bus_bytes + 1)
+    load = timing.load(_EVERY_SET, MAX_SCALES, reads, params.threads)
     rows_of_a_thread = _UNEVEN * (rows // params.slots + 1)
     turns = params.threads * rows_of_a_thread * (columns + 1)
     ends = timing.LANE_PIPELINE + 2 * rows + timing.REQUANTISE
