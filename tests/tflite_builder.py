@@ -14,6 +14,11 @@ TYPES = {
     "int16": TensorType.INT16,
     "int32": TensorType.INT32,
     "float32": TensorType.FLOAT32,
+    "uint8": TensorType.UINT8,
+    "int64": TensorType.INT64,
+    "bool": TensorType.BOOL,
+    "int4": TensorType.INT4,
+    "resource": TensorType.RESOURCE,
 }
 
 
@@ -58,6 +63,13 @@ def _call(name: str, *args: Any) -> Any:
     return getattr(tflite, name)(*args)
 
 
+def _stored(b: flatbuffers.Builder, value: Any) -> Any:
+    """A value of an option; lists and strings are stored first."""
+    if isinstance(value, list):
+        return _vector(b, value, "<i4")
+    return b.CreateString(value) if isinstance(value, str) else value
+
+
 def _offsets(b: flatbuffers.Builder, start: str, offsets: list[int]) -> int:
     _call(start, b, len(offsets))
     for offset in reversed(offsets):
@@ -98,6 +110,7 @@ def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     options = 0
     if spec.options is not None:
         kind, values = spec.options
+        values = {name: _stored(b, value) for name, value in values.items()}
         _call(f"{kind}Start", b)
         for name, value in values.items():
             _call(f"{kind}Add{name}", b, value)

@@ -14,8 +14,8 @@ def not_compressed(site: Site) -> bool:
     return not any(t.is_sparse for t in site.present())
 
 
-def integer_types(site: Site) -> bool:
-    """tensors are int8, int16 or int32"""
+def known_types(site: Site) -> bool:
+    """tensors are integers, float32 or bool"""
     return all(t.type in DTYPES for t in site.present())
 
 
@@ -34,11 +34,6 @@ def two_inputs(site: Site) -> bool:
     return len(site.inputs) == 2 and site.given(0, 1)
 
 
-def input_with_shape(site: Site) -> bool:
-    """there is one input, and possibly a tensor of the new shape"""
-    return len(site.inputs) in (1, 2) and site.given(0)
-
-
 def input_weights_bias(site: Site) -> bool:
     """there are an input, weights, and possibly a bias"""
     return len(site.inputs) in (2, 3) and site.given(0, 1)
@@ -50,10 +45,14 @@ def int8_data(site: Site) -> bool:
 
 
 def int8_data_and_weights(site: Site) -> bool:
-    """input, weights and output are int8, the bias int32"""
-    *data, output = (site.input(0), site.input(1), site.tensors[site.outputs[0]])
+    """input and output are int8, weights int8 or int4, the bias int32"""
+    data = (site.input(0), site.output())
     bias = site.input(2).type if site.given(2) else TensorType.INT32
-    return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
+    return (
+        all(t.type == TensorType.INT8 for t in data)
+        and site.input(1).type in (TensorType.INT8, TensorType.INT4)
+        and bias == TensorType.INT32
+    )
 
 
 def constant_weights(site: Site) -> bool:
@@ -74,6 +73,11 @@ def clamping_activation(site: Site) -> bool:
 def same_shapes(site: Site) -> bool:
     """both inputs have the same shape; nothing is broadcast"""
     return site.input(0).shape == site.input(1).shape
+
+
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False
 
 
 def constant_int8_table(site: Site) -> bool:
@@ -102,11 +106,6 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def int8_input(site: Site) -> bool:
-    """the input is int8"""
-    return site.input(0).type == TensorType.INT8
 
 
 def indices_from_host(site: Site) -> bool:
