@@ -60,6 +60,16 @@ def constant_weights(site: Site) -> bool:
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
 
 
+def constant_bias(site: Site) -> bool:
+    """the bias is constant"""
+    return not site.given(2) or site.input(2).is_constant
+
+
+def one_scale_of_int4(site: Site) -> bool:
+    """int4 weights have one scale"""
+    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
+
+
 def plain_weights_format(site: Site) -> bool:
     """weights are stored in the default order"""
     return site.options is None or site.options.WeightsFormat() == 0

@@ -10,6 +10,7 @@ from compiler.frontends.tflite.schema import ACTIVATIONS
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.binary import Add, Mul, Sub
 from npu.model.operators.gather import Gather
+from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.product import FullyConnected
 from npu.model.references import Operator
 
@@ -32,6 +33,14 @@ def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
         tensor(site.outputs[0]),
         ACTIVATIONS[site.activation()],
     )
+
+
+def batch_matmul(name: str, site: Site, tensor: Number) -> BatchMatMul:
+    """BATCH_MATMUL; what it does to its inputs is said of the last two dimensions."""
+    a, b, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+    options = site.options
+    adjoint = (False, False) if options is None else (options.AdjX(), options.AdjY())
+    return BatchMatMul(name, a, b, output, bool(adjoint[0]), bool(adjoint[1]))
 
 
 def gather(name: str, site: Site, tensor: Number) -> Gather:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tflite.BatchMatMulOptions import BatchMatMulOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
@@ -26,17 +27,24 @@ def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
 
 
 SUPPORTED: dict[int, Entry] = {
+    BuiltinOperator.BATCH_MATMUL: Entry(
+        (must.two_inputs, must.int8_data),
+        convert.batch_matmul,
+        (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
+        (must.only_in_kernels,),
+    ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
             must.input_weights_bias,
             must.int8_data_and_weights,
-            must.constant_weights,
+            must.constant_bias,
+            must.one_scale_of_int4,
             must.plain_weights_format,
             must.clamping_activation,
         ),
         convert.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (must.symmetric_weights, must.no_constant_input),
+        (must.constant_weights, must.symmetric_weights, must.no_constant_input),
     ),
     BuiltinOperator.GATHER: Entry(
         (must.two_inputs, must.constant_int8_table, must.int32_indices, must.whole_rows),
