@@ -95,4 +95,6 @@ def test_what_cannot_be_expressed():
             table(kind, (1.0, 0), (1e-12, 0))
     # Beyond int32 the ends stand for everything.
     assert table(Exp, (1e30, 0), (0.1, 0)).tolist() == [0] * 128 + [10] + [127] * 127
-    assert table(Elu, (1e30, 0), (1e-30, 0)).tolist() == [-128] * 128 + [0] + [127] * 127
+    for kind, output in ((Elu, 1e-30), (Rsqrt, 1e6)):
+        with pytest.raises(ModelError, match=r"m: op: its input: the output's scale .* is too "):
+            table(kind, (0.1, 0), (output, 0))
