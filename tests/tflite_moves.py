@@ -392,6 +392,41 @@ QUANTIZED = [
 ]
 
 
+def variables(rng: np.random.Generator) -> ModelSpec:
+    """A ring of the last inputs: read, the newest appended, the oldest dropped, assigned again."""
+    m = Maker(rng)
+    length, width = m.number(1, 5), m.number(1, 6)
+    shape, named = (1, length, width), ("VarHandleOptions", {"SharedName": "ring"})
+    x = m.input((1, 1, width))
+    handle = m.model.tensor((1,), "resource")
+    old = m.tensor(shape)
+    both = m.tensor((1, length + 1, width))
+    new = m.tensor(shape)
+    begin, size = m.numbers([0, 1, 0]), m.numbers(shape)
+    if m.number(0, 1):
+        m.model.operator("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
+        m.model.others = [_initialisation(m, shape, named)]
+    m.model.operator("VAR_HANDLE", [], [handle], named)
+    m.model.operator("READ_VARIABLE", [handle], [old])
+    m.model.operator("CONCATENATION", [old, x], [both], ("ConcatenationOptions", {"Axis": 1}))
+    m.model.operator("SLICE", [both, begin, size], [new], ("SliceOptions", {}))
+    again = m.model.tensor((1,), "resource")
+    m.model.operator("VAR_HANDLE", [], [again], named)
+    m.model.operator("ASSIGN_VARIABLE", [again, new], [])
+    m.model.outputs = [both]
+    return m.model
+
+
+def _initialisation(m: Maker, shape: tuple[int, ...], named: Any) -> ModelSpec:
+    spec = ModelSpec()
+    handle = spec.tensor((1,), "resource")
+    data = m.rng.integers(-128, 128, shape).astype(np.int8)
+    value = spec.tensor(shape, "int8", m.scale, m.zero_point, data)
+    spec.operator("VAR_HANDLE", [], [handle], named)
+    spec.operator("ASSIGN_VARIABLE", [handle, value], [])
+    return spec
+
+
 PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "DEQUANTIZE": dequantize,
     "DYNAMIC_UPDATE_SLICE": update_slice,
@@ -399,6 +434,7 @@ PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "GATHER": gather,
     "GATHER computed": gather_computed,
     "QUANTIZE": quantize,
+    "VARIABLES": variables,
 }
 MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "BATCH_TO_SPACE_ND": batch_to_space,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.tensors import RawTensor, contents
 
@@ -25,6 +26,7 @@ class Site:
     outputs: tuple[int, ...]
     options: Any
     tensors: list[RawTensor]
+    variables: Variables
     model_inputs: frozenset[int] = frozenset()
 
     def present(self) -> list[RawTensor]:

@@ -48,6 +48,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.place = "header"
+        self._prefix = ""
         self._data = read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name)
 
     def guarded(self, read: Callable[[], _Read]) -> _Read:
@@ -74,8 +75,9 @@ class Source:
             raise self.damaged("it has no subgraph, so there is nothing to run")
         return subgraphs
 
-    def turn_to(self, number: int) -> None:
-        """Open a subgraph."""
+    def turn_to(self, number: int, prefix: str = "") -> None:
+        """Open a subgraph, the names of whose operators begin with `prefix`."""
+        self._prefix = prefix
         self.subgraph = self.model.Subgraphs(number)
         self.buffers = self.count("buffer", self.model.BuffersLength())
 
@@ -113,7 +115,7 @@ class Source:
         code = max(code_table.BuiltinCode(), code_table.DeprecatedBuiltinCode())
         custom = code_table.CustomCode()
         suffix = f" {printable_name(custom.decode('utf-8', 'replace')[:40])}" if custom else ""
-        return code, f"operator {index} ({kind_name(code)}{suffix})", table
+        return code, f"{self._prefix}operator {index} ({kind_name(code)}{suffix})", table
 
 
 def kind_name(code: int) -> str:

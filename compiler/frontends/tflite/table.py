@@ -13,6 +13,7 @@ from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
 from compiler.frontends.tflite.table_picks import PICKS
+from compiler.frontends.tflite.table_variables import VARIABLES
 from compiler.frontends.tflite.table_windows import WINDOWS
 
 SUPPORTED: dict[int, Entry] = {
@@ -38,6 +39,7 @@ SUPPORTED: dict[int, Entry] = {
 SUPPORTED.update(MATH)
 SUPPORTED.update(MOVES)
 SUPPORTED.update(PICKS)
+SUPPORTED.update(VARIABLES)
 SUPPORTED.update(WINDOWS)
 
 
