@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from flatbuffers import flexbuffers
 
 from tests.tflite_builder import ModelSpec
 
@@ -427,7 +428,25 @@ def _initialisation(m: Maker, shape: tuple[int, ...], named: Any) -> ModelSpec:
     return spec
 
 
+def circular_buffer(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng)
+    width, depth, slots = m.shape(3)
+    x = m.input((1, 1, width, depth))
+    told = m.number(0, 2)
+    slots = slots if told else 5
+    y = m.model.tensor(
+        (1, slots, width, depth), "int8", m.scale, m.zero_point, None, is_variable=True
+    )
+    out = m.tensor((slots, width * depth))
+    options = bytes(flexbuffers.Dumps({"cycles_max": told})) if told else None
+    m.model.operator("CIRCULAR_BUFFER", [x], [y], options)
+    m.model.operator("RESHAPE", [y], [out])
+    m.model.outputs = [out]
+    return m.model
+
+
 PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
+    "CIRCULAR_BUFFER": circular_buffer,
     "DEQUANTIZE": dequantize,
     "DYNAMIC_UPDATE_SLICE": update_slice,
     "EMBEDDING_LOOKUP": embedding_lookup,

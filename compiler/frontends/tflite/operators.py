@@ -8,17 +8,20 @@ from tflite.BuiltinOptions import BuiltinOptions
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.site import Constraint, Site, text
-from compiler.frontends.tflite.source import Source
+from compiler.frontends.tflite.source import Code, Source
 from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor
 from compiler.frontends.tflite.variables import key_of
 
+_MAX_CUSTOM = 1 << 16
+"""Most bytes of a custom operator's options."""
+
 
 def site_of(
-    source: Source, table: Any, code: int, tensors: list[RawTensor], variables: Variables
+    source: Source, table: Any, code: Code, tensors: list[RawTensor], variables: Variables
 ) -> Site:
     """An operator's site; the options of one that is not in the table are not read."""
-    entry = SUPPORTED.get(code)
+    entry, custom = SUPPORTED.get(code), table.CustomOptionsAsNumpy()
     return Site(
         source,
         source.indices(table.InputsAsNumpy(), len(tensors), optional=True),
@@ -26,6 +29,7 @@ def site_of(
         None if entry is None else _options(source, table, entry),
         tensors,
         variables,
+        b"" if isinstance(custom, int) else custom[:_MAX_CUSTOM].tobytes(),
     )
 
 
