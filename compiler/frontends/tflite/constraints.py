@@ -51,6 +51,21 @@ def int8_data_and_weights(site: Site) -> bool:
     return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
 
 
+def int8_input_and_output(site: Site) -> bool:
+    """first input and output are int8"""
+    return site.input(0).type == site.output().type == TensorType.INT8
+
+
+def int8_to_int32(site: Site) -> bool:
+    """the first input is int8, the output int32"""
+    return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
+
+
+def constant_int32_axes(site: Site) -> bool:
+    """the axes are constant int32"""
+    return site.input(1).is_constant and site.input(1).type == TensorType.INT32
+
+
 def constant_weights(site: Site) -> bool:
     """weights and bias are constant"""
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
@@ -64,6 +79,11 @@ def plain_weights_format(site: Site) -> bool:
 def clamping_activation(site: Site) -> bool:
     """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
     return site.activation() in ACTIVATIONS
+
+
+def no_activation(site: Site) -> bool:
+    """there is no fused activation"""
+    return site.activation() == 0
 
 
 def same_shapes(site: Site) -> bool:
