@@ -13,6 +13,8 @@ from tests.public.compare import Outcome, Wanted, compare
 
 MEMORY = 12 << 30
 """Address space of a child, in bytes."""
+PATIENCE = 10
+"""A child may take so many times its seconds of a processor on the wall's clock."""
 _NOISE = 400
 """Characters of what a child said that are kept."""
 
@@ -29,8 +31,10 @@ def guarded(path: Path, name: str, wanted: Wanted, seconds: int) -> Outcome:
         noise = said.read_text("utf-8", "replace").strip() if said.exists() else ""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        late = number == signal.SIGALRM
-        outcome.broken = f"longer than {seconds} s" if late else signal.Signals(number).name
+        late = number in (signal.SIGALRM, signal.SIGXCPU)
+        outcome.broken = (
+            f"longer than {seconds} s of a processor" if late else signal.Signals(number).name
+        )
         outcome.broken += f": {noise[-_NOISE:]}" if noise and not late else ""
     if outcome.oracle is not None and noise:
         outcome.oracle = " ".join(noise[-_NOISE:].split())
@@ -50,7 +54,10 @@ def _child(
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(seconds)
+        signal.alarm(PATIENCE * seconds)
+        spent = sum(os.times()[:2])  # by the parent, before the fork
+        limit = int(spent) + seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         compare(path, wanted, outcome, lambda: _keep(outcome, result))
     except BaseException:
         outcome.broken = " ".join(traceback.format_exc(limit=-2).split())[-_NOISE:]
