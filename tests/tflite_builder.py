@@ -24,12 +24,16 @@ TYPES = {
 
 @dataclass
 class TensorSpec:
+    """`limit`: of indices that a call gives, how many there are to pick from."""
+
     shape: tuple[int, ...]
     dtype: str = "int8"
     scale: Any = None
     zero_point: int = 0
     data: np.ndarray | None = None
     is_variable: bool = False
+    limit: int | None = None
+    axis: int = 0
 
 
 @dataclass
@@ -90,6 +94,7 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
         tflite.QuantizationParametersStart(b)
         tflite.QuantizationParametersAddScale(b, scale)
         tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        tflite.QuantizationParametersAddQuantizedDimension(b, spec.axis)
         quantization = tflite.QuantizationParametersEnd(b)
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
@@ -168,6 +173,13 @@ def write(spec: ModelSpec) -> bytes:
     tflite.ModelAddBuffers(b, buffer_vector)
     b.Finish(tflite.ModelEnd(b), b"TFL3")
     return bytes(b.Output())
+
+
+def foreign_model() -> bytes:
+    """A sound model with an operator that TensorFlow Lite Micro does not have."""
+    m = random_model("TANH", np.random.default_rng(0))
+    m.operators[0].kind = "SKIP_GRAM"
+    return write(m)
 
 
 def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
