@@ -31,8 +31,9 @@ class Maker:
         return tuple(int(d) for d in self.rng.choice([1, *range(1, size + 1)], rank))
 
     def activation(self, shape: tuple[int, ...], scale: float | None = None) -> int:
-        """An input or a result with a zero point of its own."""
-        chosen = self.scale() if scale is None else scale
+        """An input or a result with a zero point of its own, and now and then an odd scale."""
+        usual = self.scale() if self.rng.random() < 0.95 else self.scale(1e-4, 10)
+        chosen = usual if scale is None else scale
         return self.model.tensor(shape, scale=chosen, zero_point=self.zero_point())
 
     def operand(self, shape: tuple[int, ...], constant: bool) -> int:
