@@ -7,6 +7,7 @@ import resource
 import signal
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 
 from tests.public.compare import Outcome, Wanted, compare
@@ -23,7 +24,9 @@ def guarded(path: Path, name: str, wanted: Wanted, seconds: int) -> Outcome:
     """`compare` in a child; its outcome so far where it does not come to its end."""
     with tempfile.TemporaryDirectory() as folder:
         result, said = Path(folder) / "outcome", Path(folder) / "said"
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the child lacks
+            child = os.fork()
         if child == 0:
             _child(path, Outcome(name), wanted, (result, said), seconds)
         _, status = os.waitpid(child, 0)
