@@ -18,12 +18,11 @@ from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
+from tests.lockstep import scalars
 from tests.lockstep.places import Places
+from tests.lockstep.scalars import COUNTERS, SCRATCH
 from tests.lockstep.tiles import TILES, Layout, tile_data
 
-# Registers: the host's arguments and scratch in 1..7, loop counters above.
-SCRATCH = range(1, 8)
-COUNTERS = range(8, 12)
 VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.unit == "vector" and name != "TABLE")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 # How often each comes: a seed picks one.
@@ -36,7 +35,8 @@ STEPS = (
     "vector",
     "load tile",
     "load tile",
-    "scalar",
+    "results",
+    "number",
     "skip",
     "loop",
     "load",
@@ -290,7 +290,7 @@ class _Builder:
             if self.rare(rng, 0.02):
                 nearby = values[key] + int(rng.choice([-8, -1, 1, 4, 8]))
                 values[key] = nearby if nearby >= 0 else self.any_of(rng, "MATVEC", key)
-        self.emit("MATVEC", **values)
+        self.emit("MATVEC", **scalars.relative(self, rng, "MATVEC", values))
 
     def _vector(self, rng: np.random.Generator) -> None:
         p = self.p
@@ -322,7 +322,7 @@ class _Builder:
                 if key.endswith(("_zero", "_multiplier", "_shift")) and rng.random() < 0.5:
                     values[key] = self.any_of(rng, name, key)
         values |= self.places.operands(rng, name, values)
-        self.emit(name, **values)
+        self.emit(name, **scalars.relative(self, rng, name, values))
 
     def _constants(self, rng: np.random.Generator, name: str, dst_type: int) -> dict[str, int]:
         """Zero points, scales and limits as a compiler makes them."""
@@ -337,13 +337,11 @@ class _Builder:
                 values[f"{side}_shift"] = int(rng.integers(-10, 1))
         return values | self.limits(rng, *((-128, 127) if dst_type == 0 else (-(2**15), 2**15 - 1)))
 
-    def _scalar(self, rng: np.random.Generator) -> None:
-        rd, rs1 = int(rng.choice(SCRATCH)), int(rng.integers(8))
-        imm = int(rng.choice([0, 1, -1, 5, 1000, -(2**31), 2**31 - 1, 123456789]))
-        if rng.random() < 0.5:
-            self.emit("MUL", rd=rd, rs1=rs1, imm=imm)
-        else:
-            self.emit("ADD", rd=rd, rs1=rs1, rs2=int(rng.integers(8)), imm=imm)
+    def _results(self, rng: np.random.Generator) -> None:
+        scalars.results(self, rng)
+
+    def _number(self, rng: np.random.Generator) -> None:
+        scalars.number(self, rng)
 
     def _skip(self, rng: np.random.Generator) -> None:
         """A branch over a vector command: both ways are valid."""
