@@ -25,7 +25,10 @@ def weights(graph: Graph, index: int, what: str) -> Tensor:
     """A constant int8 matrix without zero point."""
     tensor = graph.tensors[index]
     require(
-        tensor.is_constant and tensor.dtype == "int8" and len(tensor.shape) == 2,
+        tensor.is_constant
+        and tensor.dtype == "int8"
+        and len(tensor.shape) == 2
+        and tensor.size > 0,
         f"its {what} must be a constant int8 matrix, not {tensor.dtype} {list(tensor.shape)}",
     )
     require(tensor.quantization is not None, f"its {what} must be quantised")

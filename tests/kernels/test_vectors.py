@@ -16,6 +16,7 @@ from npu.model.operators.recurrent import Lstm
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 ELEMENTS = {
+    "conv1d": 64,
     "fc_relu": 80,
     "fc_wide": 8192,
     "joint": 640,
@@ -24,6 +25,7 @@ ELEMENTS = {
     "lstm_stream": 696,
     "maxout": 320,
     "predictor": 1536,
+    "windows": 1620,
 }
 
 

@@ -34,6 +34,7 @@ class MatVecParams:
     ----------
     multipliers, shifts : (rows,) int32, see `numerics.multiply_by_quantized_multiplier`
     lo, hi : the output's clamp, its type's range or a fused activation's
+    weights_zero_point : what is subtracted from every weight
     """
 
     multipliers: np.ndarray
@@ -42,6 +43,7 @@ class MatVecParams:
     output_zero_point: int
     lo: int
     hi: int
+    weights_zero_point: int = 0
 
 
 def verify(graph: Graph, op: FullyConnected) -> None:
@@ -91,8 +93,11 @@ def matvec_params(
     output: Quantization,
     clamp: tuple[int, int],
     where: str,
+    axis: int = 0,
 ) -> MatVecParams:
     """Those of a product of `matrix` with vectors of one quantisation, to another, within `clamp`.
+
+    The rows of the matrix are along `axis`; its zero point is not taken.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def matvec_params(
         for each in scales.scale
     ]
     if scales.per_tensor:
-        pairs *= matrix.shape[0]
+        pairs *= matrix.shape[axis]
     multipliers, shifts = np.array(pairs, np.int32).T.copy()
     return MatVecParams(
         multipliers, shifts, source.zero_point, output.zero_point, clamp[0], clamp[1]
