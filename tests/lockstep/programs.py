@@ -19,13 +19,12 @@ from npu.chip.params import ChipParams
 from npu.chip.timing import SUMS
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
+from tests.lockstep import scalars
 from tests.lockstep.places import Places
+from tests.lockstep.scalars import COUNTERS, SCRATCH
 from tests.lockstep.tiles import TILES, Layout, tile_data
 from tests.lockstep.walks import MOST_ROUNDS, absurd_loop, random_walks
 
-# Registers: the host's arguments and scratch in 1..7, loop counters above.
-SCRATCH = range(1, 8)
-COUNTERS = range(8, 12)
 VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.has("looped"))
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 # How often each comes: a seed picks one.
@@ -38,7 +37,8 @@ STEPS = (
     "vector",
     "load tile",
     "load tile",
-    "scalar",
+    "results",
+    "number",
     "skip",
     "loop",
     "load",
@@ -292,7 +292,7 @@ class _Builder:
             if self.rare(rng, 0.02):
                 nearby = values[key] + int(rng.choice([-8, -1, 1, 4, 8]))
                 values[key] = nearby if nearby >= 0 else self.any_of(rng, "MATVEC", key)
-        self.emit("MATVEC", **values)
+        self.emit("MATVEC", **scalars.relative(self, rng, "MATVEC", values))
 
     def _vector(self, rng: np.random.Generator) -> None:
         p = self.p
@@ -327,7 +327,7 @@ class _Builder:
             values |= self._loops(rng, name, values)
         else:
             values |= self.places.operands(rng, name, values)
-        self.emit(name, **values)
+        self.emit(name, **scalars.relative(self, rng, name, values))
 
     def _loops(self, rng: np.random.Generator, name: str, values: dict[str, int]) -> dict[str, int]:
         """Sets the strides of a looped command; its places and lengths."""
@@ -355,13 +355,11 @@ class _Builder:
                 values[f"{side}_shift"] = int(rng.integers(-10, 1))
         return values | self.limits(rng, *((-128, 127) if dst_type == 0 else (-(2**15), 2**15 - 1)))
 
-    def _scalar(self, rng: np.random.Generator) -> None:
-        rd, rs1 = int(rng.choice(SCRATCH)), int(rng.integers(8))
-        imm = int(rng.choice([0, 1, -1, 5, 1000, -(2**31), 2**31 - 1, 123456789]))
-        if rng.random() < 0.5:
-            self.emit("MUL", rd=rd, rs1=rs1, imm=imm)
-        else:
-            self.emit("ADD", rd=rd, rs1=rs1, rs2=int(rng.integers(8)), imm=imm)
+    def _results(self, rng: np.random.Generator) -> None:
+        scalars.results(self, rng)
+
+    def _number(self, rng: np.random.Generator) -> None:
+        scalars.number(self, rng)
 
     def _skip(self, rng: np.random.Generator) -> None:
         """A branch over a vector command: both ways are valid."""
