@@ -201,10 +201,9 @@ class MatVec(wiring.Component):
             idle.eq(~Cat(lane.working for lane in parts.lanes).any()),
             drained.eq(~(Cat(lane.busy for lane in parts.lanes).any() | collector.busy)),
         ]
-        loaded, corrupt, bad_record = (
+        corrupt, bad_record = (
             self._seen(m, name, seen, clear)
             for name, seen in (
-                ("loaded", vector.ready),
                 ("corrupt", Cat(lane.error for lane in parts.lanes).any()),
                 ("bad_record", requantiser.error),
             )
@@ -213,18 +212,7 @@ class MatVec(wiring.Component):
         known = Signal(reset_less=True)
         missing = held & ~known
         status = Signal(Status)
-        # Every check is over long before the lanes could start, that of a window just then.
-        problem = Signal(Status)
-        with m.If(clear):
-            m.d.sync += problem.eq(Status.OK)
-        with m.Elif(refused | vector.mismatch):
-            m.d.sync += problem.eq(Status.ADDRESS)
-        with m.Elif(loaded & (block.error | missing)):
-            m.d.sync += problem.eq(Status.TABLE)
-        with m.Elif(loaded & corrupt & block.ready):
-            m.d.sync += problem.eq(Status.STREAM)
-        with m.Elif(requantiser.too_many):
-            m.d.sync += problem.eq(Status.RECORD)
+        problem = self._problem(m, parts, clear, (refused, block.error | missing, corrupt))
         wrong = problem != Status.OK
 
         # Another position follows that whose lanes run.
@@ -272,6 +260,28 @@ class MatVec(wiring.Component):
                 )
             ),
         ]
+
+    def _problem(self, m: Module, parts: Parts, clear: Signal, found: tuple) -> Signal:
+        """The first fault of a command that is to end at once, in the order of Status.
+
+        Every check is over long before the lanes could start, that of a window just then. found :
+        the command is refused, there are no codes, a stream is corrupt.
+        """
+        refused, no_codes, corrupt = found
+        vector = parts.vector
+        problem = Signal(Status)
+        loaded = self._seen(m, "loaded", vector.ready, clear)
+        with m.If(clear):
+            m.d.sync += problem.eq(Status.OK)
+        with m.Elif(refused | vector.mismatch):
+            m.d.sync += problem.eq(Status.ADDRESS)
+        with m.Elif(loaded & no_codes):
+            m.d.sync += problem.eq(Status.TABLE)
+        with m.Elif(loaded & corrupt & parts.block.ready):
+            m.d.sync += problem.eq(Status.STREAM)
+        with m.Elif(parts.requantiser.too_many):
+            m.d.sync += problem.eq(Status.RECORD)
+        return problem
 
     def _seen(self, m: Module, name: str, error, clear: Signal) -> Signal:
         """High from the cycle behind an error to the command's end."""
