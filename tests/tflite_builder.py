@@ -14,17 +14,26 @@ TYPES = {
     "int16": TensorType.INT16,
     "int32": TensorType.INT32,
     "float32": TensorType.FLOAT32,
+    "uint8": TensorType.UINT8,
+    "int64": TensorType.INT64,
+    "bool": TensorType.BOOL,
+    "int4": TensorType.INT4,
+    "resource": TensorType.RESOURCE,
 }
 
 
 @dataclass
 class TensorSpec:
+    """`limit`: of indices that a call gives, how many there are to pick from."""
+
     shape: tuple[int, ...]
     dtype: str = "int8"
     scale: Any = None
     zero_point: int = 0
     data: np.ndarray | None = None
     is_variable: bool = False
+    limit: int | None = None
+    axis: int = 0
 
 
 @dataclass
@@ -57,6 +66,13 @@ def _call(name: str, *args: Any) -> Any:
     return getattr(tflite, name)(*args)
 
 
+def _stored(b: flatbuffers.Builder, value: Any) -> Any:
+    """A value of an option; lists and strings are stored first."""
+    if isinstance(value, list):
+        return _vector(b, value, "<i4")
+    return b.CreateString(value) if isinstance(value, str) else value
+
+
 def _offsets(b: flatbuffers.Builder, start: str, offsets: list[int]) -> int:
     _call(start, b, len(offsets))
     for offset in reversed(offsets):
@@ -78,6 +94,7 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
         tflite.QuantizationParametersStart(b)
         tflite.QuantizationParametersAddScale(b, scale)
         tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        tflite.QuantizationParametersAddQuantizedDimension(b, spec.axis)
         quantization = tflite.QuantizationParametersEnd(b)
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
@@ -96,6 +113,7 @@ def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     options = 0
     if spec.options is not None:
         kind, values = spec.options
+        values = {name: _stored(b, value) for name, value in values.items()}
         _call(f"{kind}Start", b)
         for name, value in values.items():
             _call(f"{kind}Add{name}", b, value)
@@ -155,6 +173,13 @@ def write(spec: ModelSpec) -> bytes:
     tflite.ModelAddBuffers(b, buffer_vector)
     b.Finish(tflite.ModelEnd(b), b"TFL3")
     return bytes(b.Output())
+
+
+def foreign_model() -> bytes:
+    """A sound model with an operator that TensorFlow Lite Micro does not have."""
+    m = random_model("TANH", np.random.default_rng(0))
+    m.operators[0].kind = "SKIP_GRAM"
+    return write(m)
 
 
 def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:

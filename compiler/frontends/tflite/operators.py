@@ -4,9 +4,10 @@ from typing import Any
 
 from tflite.BuiltinOptions import BuiltinOptions
 
+from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.site import Constraint, Site, text
 from compiler.frontends.tflite.source import Source
-from compiler.frontends.tflite.table import SUPPORTED, Entry
+from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor
 
 
@@ -14,6 +15,7 @@ def site_of(source: Source, table: Any, code: int, tensors: list[RawTensor]) -> 
     """An operator's site; the options of one that is not in the table are not read."""
     entry = SUPPORTED.get(code)
     return Site(
+        source,
         source.indices(table.InputsAsNumpy(), len(tensors), optional=True),
         source.indices(table.OutputsAsNumpy(), len(tensors), optional=False),
         None if entry is None else _options(source, table, entry),

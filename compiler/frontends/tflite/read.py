@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from compiler.frontends.forms import explanation, several
-from compiler.frontends.tflite.convert import Number
+from compiler.frontends.tflite.fold import fold
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.source import Source, kind_name
 from compiler.frontends.tflite.table import SUPPORTED, supported_operators
 from compiler.frontends.tflite.tensors import RawTensor, graph_tensor, raw_tensors
 from npu.errors import UnsupportedError
 from npu.model.graph import Graph
-from npu.model.references import Operator
+from npu.model.references import Operator, renumbered
 from npu.model.verify import verify
 from npu.text import printable
 
@@ -55,12 +55,18 @@ def _read(source: Source) -> Graph:
 
 
 def _graph(source: Source, raw: list[RawTensor]) -> Graph:
+    made = []
+    for i in source.operators():
+        op = _operator(source, i, raw)
+        if op is not None and not fold(source, op, raw):
+            made.append(op)
+    # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 
     def number(index: int) -> int:
         return numbers.setdefault(index, len(numbers))
 
-    operators = tuple(_operator(source, i, raw, number) for i in source.operators())
+    operators = tuple(renumbered(op, number) for op in made)
     source.place = "inputs and outputs"
     inputs, outputs = (
         tuple(number(i) for i in source.indices(vector, len(raw), optional=False))
@@ -70,7 +76,7 @@ def _graph(source: Source, raw: list[RawTensor]) -> Graph:
     return Graph(source.name, tensors, operators, inputs, outputs)
 
 
-def _operator(source: Source, index: int, tensors: list[RawTensor], number: Number) -> Operator:
+def _operator(source: Source, index: int, tensors: list[RawTensor]) -> Operator | None:
     code, name, table = source.operator(index)
     if (entry := SUPPORTED.get(code)) is None:
         names = ", ".join(name for name, _ in supported_operators())
@@ -86,4 +92,4 @@ def _operator(source: Source, index: int, tensors: list[RawTensor], number: Numb
             f"{source.name}: {name} is not supported in this form; "
             f"what is: {reason} (found {found})"
         )
-    return entry.convert(name, site, number)
+    return entry.convert(name, site, lambda tensor: tensor)
