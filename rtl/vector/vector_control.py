@@ -14,6 +14,23 @@ from rtl.vector.alu import Control
 ONE = 1 << 31  # the multiplier that leaves a value as it is
 
 
+# What no pass of a command changes.
+UNCHANGED = (
+    "select",
+    "maximum",
+    "subtract",
+    "dot",
+    "pair",
+    "by_b",
+    "factor",
+    "head_room",
+    "half_up",
+    "lo",
+    "hi",
+    "lookup",
+)
+
+
 class VectorControl(wiring.Component):
     """Turns a vector command into the elements' `Control`.
 
@@ -42,21 +59,7 @@ class VectorControl(wiring.Component):
         # What no pass changes. Signals of their own: bits of a struct that nothing drives become
         # processes without sensitivity in Verilog.
         now = {
-            name: Signal(Control.as_shape()[name].shape, name=f"now_{name}")
-            for name in (
-                "select",
-                "maximum",
-                "subtract",
-                "dot",
-                "pair",
-                "by_b",
-                "factor",
-                "head_room",
-                "half_up",
-                "lo",
-                "hi",
-                "lookup",
-            )
+            name: Signal(Control.as_shape()[name].shape, name=f"now_{name}") for name in UNCHANGED
         }
         offset, tanh, int8 = Signal(signed(10)), Signal(), Signal()
         main_multiplier, main_zero = Signal(32, init=ONE), Signal(signed(16))
