@@ -1,5 +1,6 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
+from tflite.BatchMatMulOptions import BatchMatMulOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
@@ -18,17 +19,24 @@ from compiler.frontends.tflite.table_variables import VARIABLES
 from compiler.frontends.tflite.table_windows import WINDOWS
 
 SUPPORTED: dict[Code, Entry] = {
+    BuiltinOperator.BATCH_MATMUL: Entry(
+        (must.two_inputs, must.int8_data),
+        convert.batch_matmul,
+        (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
+        (must.only_in_kernels,),
+    ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
             must.input_weights_bias,
             must.int8_data_and_weights,
-            must.constant_weights,
+            must.constant_bias,
+            must.one_scale_of_int4,
             must.plain_weights_format,
             must.clamping_activation,
         ),
         convert.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (must.symmetric_weights, must.no_constant_input),
+        (must.constant_weights, must.symmetric_weights, must.no_constant_input),
     ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
