@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from flatbuffers import flexbuffers
 
-from tests.tflite_builder import ModelSpec
+from tests.tflite_builder import TYPES, ModelSpec
 
 
 class Maker:
@@ -445,15 +445,48 @@ def circular_buffer(rng: np.random.Generator) -> ModelSpec:
     return m.model
 
 
+def fill(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, ("float32", "int32"))
+    shape = m.shape(m.number(1, 4))
+    inputs = [m.numbers(shape), m.input([])]
+    return m.operator("FILL", inputs, [shape], ("FillOptions", {}))
+
+
+def zeros_like(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, ("float32", "int32"))
+    shape = m.shape(m.number(0, 4))
+    return m.operator("ZEROS_LIKE", [m.input(shape)], [shape], ("ZerosLikeOptions", {}))
+
+
+def dynamic_batch(rng: np.random.Generator) -> ModelSpec:
+    """As Keras writes it: a shape worked out of the input's, by which it is reshaped."""
+    m = Maker(rng)
+    shape = [1, *m.shape(2)]
+    x = m.input(shape)
+    dims, batch = m.model.tensor((3,), "int32"), m.model.tensor((), "int32")
+    wanted, output = m.model.tensor((2,), "int32"), [1, shape[1] * shape[2]]
+    m.model.operator("SHAPE", [x], [dims], ("ShapeOptions", {"OutType": TYPES["int32"]}))
+    at = [m.numbers([n]) for n in (0, 1, 1)]
+    options = ("StridedSliceOptions", {"ShrinkAxisMask": 1})
+    m.model.operator("STRIDED_SLICE", [dims, *at], [batch], options)
+    rest = m.numbers(output[1])
+    options = ("PackOptions", {"Axis": 0, "ValuesCount": 2})
+    m.model.operator("PACK", [batch, rest], [wanted], options)
+    return m.operator("RESHAPE", [x, wanted], [output])
+
+
 PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "CIRCULAR_BUFFER": circular_buffer,
     "DEQUANTIZE": dequantize,
     "DYNAMIC_UPDATE_SLICE": update_slice,
     "EMBEDDING_LOOKUP": embedding_lookup,
+    "FILL": fill,
     "GATHER": gather,
     "GATHER computed": gather_computed,
     "QUANTIZE": quantize,
+    "SHAPE": dynamic_batch,
     "VARIABLES": variables,
+    "ZEROS_LIKE": zeros_like,
 }
 MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "BATCH_TO_SPACE_ND": batch_to_space,

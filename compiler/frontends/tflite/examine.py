@@ -6,6 +6,7 @@ from pathlib import Path
 from tflite.BuiltinOperator import BuiltinOperator
 
 from compiler.frontends.formats import Verdict
+from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
@@ -58,7 +59,7 @@ def _verdict(
     if len(site.present()) > 3:
         operands += ", ..."
     if (entry := SUPPORTED.get(code)) is None:
-        return Verdict(name, operands, "not supported")
+        return Verdict(name, operands, f"not supported: {reason_of(code)}")
     reason = refusal(entry.to_run(), site)
     if code == BuiltinOperator.VAR_HANDLE and reason is None:
         variables.handles[site.outputs[0]] = key_of(site)

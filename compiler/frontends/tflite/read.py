@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from compiler.frontends.forms import explanation
+from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.fold import fold
 from compiler.frontends.tflite.operators import (
     find_variables,
@@ -13,7 +14,7 @@ from compiler.frontends.tflite.operators import (
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.signatures import chosen
 from compiler.frontends.tflite.source import Source, kind_name
-from compiler.frontends.tflite.table import SUPPORTED, supported_operators
+from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor, contents, graph_tensor, raw_tensors
 from npu.errors import UnsupportedError
 from npu.model.graph import Graph
@@ -38,7 +39,7 @@ def read_tflite(path: str | Path, signature: str | None = None) -> Graph:
         If the file cannot be read, is damaged, has no such signature, or is not a legal graph.
     UnsupportedError
         If it is sound but asks for an operator, or a form of one, that is not in
-        `supported_operators`; or if it has several signatures, and none is named.
+        `table.SUPPORTED`; or if it has several signatures, and none is named.
     """
     source = Source(Path(path))
     graph = source.guarded(lambda: _read(source, signature))
@@ -119,10 +120,8 @@ def _operator(
 ) -> Operator | None:
     code, name, table = source.operator(index)
     if (entry := SUPPORTED.get(code)) is None:
-        names = ", ".join(name for name, _ in supported_operators())
         raise UnsupportedError(
-            f"{source.name}: operator {index} {kind_name(code)} is not supported; "
-            f"supported: {names}"
+            f"{source.name}: operator {index} {kind_name(code)} is not supported: {reason_of(code)}"
         )
     source.place = name
     site = site_of(source, table, code, tensors, variables)

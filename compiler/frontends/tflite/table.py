@@ -8,6 +8,7 @@ from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMO
 
 from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
+from compiler.frontends.tflite.decided import REFUSED
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.ring import RING
 from compiler.frontends.tflite.site import text
@@ -59,3 +60,9 @@ def supported_operators() -> list[tuple[str, list[str]]]:
         (kind_name(code), [text(constraint) for constraint in entry.to_run()])
         for code, entry in SUPPORTED.items()
     )
+
+
+def refused_operators() -> list[tuple[str, str]]:
+    """What TensorFlow Lite Micro has besides: (name, reason), sorted by name."""
+    refused = ((kind_name(code), why) for code, why in REFUSED.items() if code not in SUPPORTED)
+    return sorted(refused, key=lambda each: each[0].lower())
