@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.lowering.ir import View
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.windows import Filters, Image, products
+from compiler.lowering.windows import Filters, Image, channel_groups, products
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from npu.model.operators.product import MatVecParams
 
@@ -36,7 +36,7 @@ def lower_depthwise(site: GraphLowering, op: DepthwiseConv2D, params: MatVecPara
     weights, views, image = _prepared(site, op)
     _, height, width, filters = weights.shape
     each = filters // image.channels
-    parts = _channel_groups(site, image.channels, height * width)
+    parts = channel_groups(site.params, image.channels, height * width)
     for channels in parts:
         rows = np.arange(channels[0] * each, (channels[-1] + 1) * each)
         sparse = np.zeros((len(rows), height, width, len(channels)), np.int8)
@@ -49,15 +49,6 @@ def lower_depthwise(site: GraphLowering, op: DepthwiseConv2D, params: MatVecPara
             _filters(site, op, sparse, rows, params),
             f"channels {channels[0]}" if len(parts) > 1 else "",
         )
-
-
-def _channel_groups(site: GraphLowering, channels: int, taps: int) -> list[np.ndarray]:
-    """As few groups as fit half a copy of the activations, so that windows load ahead."""
-    room = site.params.activation_entries // 2
-    count = 1
-    while count < channels and taps * site.params.align(-(-channels // count)) > room:
-        count += 1
-    return np.array_split(np.arange(channels), count)
 
 
 def lower_transpose(site: GraphLowering, op: TransposeConv, params: MatVecParams) -> None:

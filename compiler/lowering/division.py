@@ -20,8 +20,8 @@ def division(divisor: int) -> tuple[int, int]:
     """
     if divisor == 1:
         return 1 << 30, 1
-    # Rounded up, so that ties go away from zero as they would without the rounding.
-    multiplier = -(-(1 << 31) // divisor)
+    # A little more than the reciprocal, so that ties go away from zero.
+    multiplier = (1 << 31) // divisor + 1
     sums = np.arange(-128 * divisor, 127 * divisor + 1, dtype=np.int64)
     wanted = np.sign(sums) * ((2 * np.abs(sums) + divisor) // (2 * divisor))
     if any(

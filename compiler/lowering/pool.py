@@ -9,7 +9,7 @@ from compiler.lowering.division import division
 from compiler.lowering.rescale import identity_fields
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, walk
-from compiler.lowering.windows import Filters, Image, products
+from compiler.lowering.windows import Filters, Image, channel_groups, products
 from npu.model.graph import DTYPE_RANGES
 from npu.model.operators.pool import AveragePool2D, MaxPool2D, PoolParams
 from npu.model.operators.product import MatVecParams
@@ -22,38 +22,48 @@ def lower_mean(site: GraphLowering, op: AveragePool2D, params: PoolParams) -> No
     _, out_height, out_width, _ = site.graph.tensors[op.output].shape
     downs = list(_parts(op.size[0], op.stride[0], op.padding[0], height, out_height))
     acrosses = list(_parts(op.size[1], op.stride[1], op.padding[1], width, out_width))
-    ones = np.zeros((channels, *op.size, channels), np.int8)
-    ones[np.arange(channels), :, :, np.arange(channels)] = 1
-    for (y, rows, inside_y), (x, columns, inside_x) in product(downs, acrosses):
-        multiplier, shift = division(inside_y * inside_x)
-        image = Image(
-            height,
-            width,
-            channels,
-            rows,
-            columns,
-            out_down=out_width * channels,
-            out_across=channels,
-            stride=op.stride,
-            top=op.padding[0] - y * op.stride[0],
-            left=op.padding[1] - x * op.stride[1],
-        )
-        scales = MatVecParams(
-            np.full(channels, multiplier, np.int32),
-            np.full(channels, shift, np.int32),
-            input_zero_point=0,
-            output_zero_point=0,
-            lo=params.lo,
-            hi=params.hi,
-        )
-        first = (y * out_width + x) * channels
-        each = dst.n // batch
-        views = [
-            (src.part(k * src.n // batch, src.n // batch), dst.part(k * each + first, each - first))
-            for k in range(batch)
-        ]
-        part = f"at {y}, {x}" if len(downs) * len(acrosses) > 1 else ""
-        products(site, views, image, Filters(ones, None, scales), part)
+    each = src.n // batch, dst.n // batch
+    for group in channel_groups(site.params, channels, op.size[0] * op.size[1]):
+        n, first = len(group), int(group[0])
+        ones = np.zeros((n, *op.size, n), np.int8)
+        ones[np.arange(n), :, :, np.arange(n)] = 1
+        for (y, rows, inside_y), (x, columns, inside_x) in product(downs, acrosses):
+            image = Image(
+                height,
+                width,
+                channels,
+                rows,
+                columns,
+                out_down=out_width * channels,
+                out_across=channels,
+                stride=op.stride,
+                top=op.padding[0] - y * op.stride[0],
+                left=op.padding[1] - x * op.stride[1],
+                first=first,
+            )
+            at = (y * out_width + x) * channels + first
+            views = [
+                (src.part(k * each[0], each[0]), dst.part(k * each[1] + at, each[1] - at))
+                for k in range(batch)
+            ]
+            scales = _division(site, inside_y * inside_x, n, params)
+            products(site, views, image, Filters(ones, None, scales), f"at {y}, {x}, {first}")
+
+
+def _division(site: GraphLowering, divisor: int, channels: int, params: PoolParams) -> MatVecParams:
+    """What makes of sums of so many elements their mean."""
+    try:
+        multiplier, shift = division(divisor)
+    except ValueError as error:
+        raise site.unsupported(str(error)) from None
+    return MatVecParams(
+        np.full(channels, multiplier, np.int32),
+        np.full(channels, shift, np.int32),
+        input_zero_point=0,
+        output_zero_point=0,
+        lo=params.lo,
+        hi=params.hi,
+    )
 
 
 def _parts(

@@ -89,6 +89,21 @@ class _Stack:
     cycles: float
 
 
+def channel_groups(params: ChipParams, channels: int, taps: int) -> list[np.ndarray]:
+    """Channels that are taken together where each is by itself: as few groups as can be.
+
+    Windows of a group fit half a copy of the activations, so that they load ahead, or at least a
+    copy, if a bus word of channels does.
+    """
+    most = -(-channels // params.bus_bytes)
+    room = params.activation_entries
+    for limit in (room // 2, room):
+        for count in range(1, most + 1):
+            if taps * params.align(-(-channels // count)) <= limit:
+                return np.array_split(np.arange(channels), count)
+    return np.array_split(np.arange(channels), most)
+
+
 def products(
     site: GraphLowering,
     views: Sequence[tuple[View, View]],

@@ -205,6 +205,13 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         "set the counts and strides of the commands with the flag `looped`",
         f"count_1 8 16, count_2 24 16, {_STRIDES}",
     ),
+    (
+        "VDOT",
+        0x3F,
+        "vector",
+        "dst = clamp(R(sum of (a - a_zero) * (b - b_zero)) + dst_zero), looped: sums over n",
+        f"{_BINARY}, {_CLAMP}, {_A_ZERO}, {_B_ZERO}, {_DST_ZERO}, {_SCALE}",
+    ),
 )
 
 _ELEMENTS = {element.name.lower(): element for element in ElementType}

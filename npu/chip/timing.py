@@ -102,7 +102,8 @@ def deal(lanes: int, threads: int, loose_words: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# A command with an address or a size out of range ends in its third cycle.
+# A command without elements, or with a table out of range, ends in its third cycle; one with an
+# element out of range when it comes to it.
 VECTOR_REFUSED = 3
 # From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp (2), write.
@@ -118,6 +119,8 @@ ADD_LATENCY = VECTOR_LATENCY + 6
 
 
 SUMS = ("VADD", "VSUB")
+# A sum of products is one element behind its last product.
+DOT_LATENCY = VECTOR_LATENCY + 1
 # A VLOOP keeps its strides in the cycle in which others begin to read.
 VECTOR_LOOP = 3
 
@@ -126,6 +129,8 @@ def vector(name: str, groups: int) -> int:
     """Cycles of a vector command over `groups` groups of elements: a looped one has one in each."""
     if name in SUMS:
         return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
+    if name == "VDOT":
+        return VECTOR_START + groups + DOT_LATENCY
     return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
 
 

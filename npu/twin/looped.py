@@ -41,6 +41,11 @@ class LoopedCommand:
             for key, kind in zip(OPERANDS, cmd.operand_types, strict=True)
             if kind is not None
         }
+        self._row = n if cmd.opcode.name == "VDOT" else 1
+        if self._row > 1:
+            # One element a row; `dst_0` is for nobody.
+            dst = self._walks["dst"]
+            self._walks["dst"] = dst._replace(counts=(1, *loop.counts))
         for walk in self._walks.values():
             walk.check(len(sram))
         self._dst = self._walks.get("dst")
@@ -54,8 +59,9 @@ class LoopedCommand:
         if self._dst is None:
             return self._argmax()
         target = self._view(self._dst)
-        for first, end in pieces(self.total):
+        for first, end in pieces(self.total, self._row):
             a, b = self._operands(first, end)
+            first, end = first // self._row, end // self._row
             dst = np.zeros(end - first, target.dtype)
             vector.bind(self._cmd, a, b, dst, self._table)()
             # Of equal places the last is left.

@@ -30,7 +30,7 @@ def _fields_of(name: str) -> np.dtype:
     return np.dtype([(field, np.int64) for field in fields])
 
 
-_FIELDS = {name: _fields_of(name) for name in ("VADD", "VSUB", "VMUL", "VRESCALE")}
+_FIELDS = {name: _fields_of(name) for name in ("VADD", "VSUB", "VMUL", "VDOT", "VRESCALE")}
 """What the kernels of commands with many numbers take them in: (1,) of these."""
 
 
@@ -69,6 +69,17 @@ def _mul(a, b, dst, fields):
             f.lo,
             f.hi,
         )
+
+
+@kernel
+def _dot(a, b, dst, fields):
+    f = fields[0]
+    n = len(a) // len(dst)
+    for i in range(len(dst)):
+        total = np.int64(0)
+        for j in range(i * n, i * n + n):
+            total += (np.int64(a[j]) - f.a_zero) * (np.int64(b[j]) - f.b_zero)
+        dst[i] = requantize(total, 0, f.multiplier, f.shift, f.dst_zero, f.lo, f.hi)
 
 
 @kernel
@@ -151,7 +162,8 @@ def bind(
 ) -> Callable[[], int | None]:
     """A function that does the work of a vector command on its operand views, again and again.
 
-    a, b, dst : (n,) int8 or int16 views of SRAM; unused ones are empty.
+    a, b, dst : (n,) int8 or int16 views of SRAM; unused ones are empty. Of VDOT, whose rows have
+        the same length, dst has an element a row.
     table : (256,) int8, the look-up table.
 
     The function returns the scalar result of VARGMAX, None of the others.
@@ -167,6 +179,8 @@ def bind(
             return partial(_sub, a, b, dst, fields)
         case "VMUL":
             return partial(_mul, a, b, dst, fields)
+        case "VDOT":
+            return partial(_dot, a, b, dst, fields)
         case "VRESCALE":
             return partial(_rescale, a, dst, fields)
         case "VADDS":

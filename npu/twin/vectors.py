@@ -101,6 +101,8 @@ class VectorUnit:
         n = cmd.values["n"]
         if n == 0:
             raise MachineError("a vector of no elements", Status.ADDRESS)
+        if cmd.opcode.name == "VDOT":
+            raise MachineError("a sum over no loop: it has to be looped", Status.ADDRESS)
         a, b, dst = (
             self._operand(cmd.values[key], n, kind) if kind is not None else _NONE
             for key, kind in zip(("a", "b", "dst"), cmd.operand_types, strict=True)

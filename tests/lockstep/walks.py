@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from npu.chip.isa import OPERANDS, command
+from npu.chip.isa import OPCODES, OPERANDS, command
 from npu.chip.params import ChipParams
 from npu.errors import MachineError
 from npu.twin.walk import Walk, check_order
 
 # Strides that somebody might use.
+MOST_ROUNDS = 512
+"""Of the inner loop, in a program that is simulated."""
 USUAL = (0, 1, 1, 2, 3, 4, 8, 16, 24, 64)
 
 
@@ -29,14 +31,15 @@ def random_walks(
             found |= {f"{key}_{level}": step for level, step in enumerate(steps)}
             if kind is None:
                 continue
-            low, end = Walk(0, counts, steps, kind).span
+            spans = (1, *counts[1:]) if (name, key) == ("VDOT", "dst") else counts
+            low, end = Walk(0, spans, steps, kind).span
             first = int(rng.integers((p.sram_bytes - (end - low)) // size + 1)) * size
-            walks[key] = Walk(first - low, counts, steps, kind)
+            walks[key] = Walk(first - low, spans, steps, kind)
             places[key] = first - low
         dst = walks.get("dst")
         if dst is not None:
             same = str(rng.choice(["a", "b"]))
-            if rng.random() < 0.15 and same in walks and kinds[same] is dst.kind:
+            if rng.random() < 0.15 and same in walks and kinds[same] is dst.kind and name != "VDOT":
                 # In place.
                 walks["dst"] = dst = walks[same]
                 places["dst"] = dst.start
@@ -48,6 +51,18 @@ def random_walks(
                 continue
         n, count_1, count_2 = counts
         return {"count_1": count_1, "count_2": count_2, **found}, {"n": n, **places}
+
+
+def absurd_loop(rng: np.random.Generator) -> dict[str, int]:
+    """Some fields of a VLOOP, as nobody would set them."""
+    found = {}
+    for field in OPCODES["VLOOP"].fields:
+        low, high = field.range
+        if field.name.startswith("count"):
+            low, high = 0, 8
+        if rng.random() < 0.3:
+            found[field.name] = int(rng.choice([low, high, 1, low + 1, rng.integers(low, high)]))
+    return found
 
 
 def _counts(rng: np.random.Generator, most: int) -> tuple[int, int, int]:

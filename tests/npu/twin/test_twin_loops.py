@@ -12,6 +12,8 @@ from npu.chip.status import Status
 from npu.errors import MachineError
 from npu.twin import walk
 from npu.twin.machine import Machine
+from npu.twin.vector import NUMPY
+from tests import naive
 from tests.lockstep.walks import random_walks
 from tests.npu.twin.programs import chip, failure, machine
 
@@ -39,7 +41,7 @@ def element_by_element(
 ) -> tuple[np.ndarray, int]:
     """SRAM and register behind a looped command, each element as a plain command of one."""
     name, kinds = cmd.opcode.name, dict(zip(OPERANDS, cmd.operand_types, strict=True))
-    sram, best, index = sram.copy(), -129, 0
+    sram, best, index, total = sram.copy(), -129, 0, 0
     rounds = product(range(loop.count_2), range(loop.count_1), range(cmd.n))
     for at, (i2, i1, i0) in enumerate(rounds):
         places = {}
@@ -55,6 +57,15 @@ def element_by_element(
             best, index = (value, at) if value > best else (best, index)
             continue
         # On a chip with the operands side by side, where any plain command may have them.
+        if name == "VDOT":
+            a, b = (int(sram[places[key]].view(NUMPY[kinds[key]])[0]) for key in "ab")
+            total = (total if i0 else 0) + (a - cmd.a_zero) * (b - cmd.b_zero)
+            scale = cmd.multiplier, cmd.shift, cmd.dst_zero, cmd.lo, cmd.hi
+            value = np.array(naive.requantize(total, *scale)).astype(NUMPY[kinds["dst"]])
+            if i0 == cmd.n - 1:
+                start = places["dst"].start - i0 * loop.dst_0
+                sram[start : start + value.nbytes] = np.frombuffer(value.tobytes(), np.uint8)
+            continue
         same = {"looped": 0, "n": 1} | {key: 64 * OPERANDS.index(key) for key in places}
         made = Machine(CHIP, 4096, encode(command(name, **(cmd.values | same))) + encode(HALT))
         made.table[:] = table
