@@ -2,11 +2,18 @@
 
 from compiler.lowering.ir import Vector, View
 from compiler.lowering.rescale import identity_fields
-from compiler.lowering.site import NO_COMMAND, GraphLowering
-from compiler.lowering.walks import Operand, walk
+from compiler.lowering.site import GraphLowering
+from compiler.lowering.walks import Operand, fill, walk
 from npu.chip.isa import ElementType
 from npu.model.broadcast import broadcast_strides
-from npu.model.numerics import INT8_MAX, INT8_MIN, INT16_MAX, INT16_MIN
+from npu.model.numerics import (
+    INT8_MAX,
+    INT8_MIN,
+    INT16_MAX,
+    INT16_MIN,
+    SQUARED_DIFFERENCE_LEFT_SHIFT,
+    OperandScale,
+)
 from npu.model.operators.binary import (
     Add,
     AddParams,
@@ -108,6 +115,56 @@ def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
     site.add(Vector("VRESCALE", dst.n, dst.whole(), one.whole(), fields=narrow))
 
 
+def lower_squared_difference(site: GraphLowering, op: SquaredDifference, params: AddParams) -> None:
+    """Both operands scaled as int16, the second one negated; the square of their sum."""
+    scales_a, scales_b, output = params
+    one, other = _scaled(site, op.a, scales_a), _scaled(site, op.b, scales_b)
+    minus = site.new_buffer("minus one", 1, ElementType.INT8).whole()
+    fill(site, minus, -1)
+    negated = {"dst": Operand(other, (1,)), "a": Operand(other, (1,)), "b": Operand(minus, (0,))}
+    wide = identity_fields(INT16_MIN, INT16_MAX) | {"a_type": 1, "dst_type": 1}
+    walk(site, "VMUL", [other.n], negated, wide)
+    shape = site.graph.tensors[op.output].shape
+    dst = site.new(op.output).whole()
+    difference = site.new_buffer("difference", dst.n, ElementType.INT16).whole()
+    operands = {
+        "dst": Operand(difference, broadcast_strides(shape, shape)),
+        "a": _operand(site, op.a, shape, one),
+        "b": _operand(site, op.b, shape, other),
+    }
+    walk(site, "VADDS", shape, operands)
+    square = {
+        "a_type": 1,
+        "b_type": 1,
+        "multiplier": output.multiplier,
+        "shift": output.shift,
+        "dst_zero": output.zero_point,
+        "lo": output.lo,
+        "hi": output.hi,
+    }
+    if dst.n:
+        site.add(Vector("VMUL", dst.n, dst, difference, difference, fields=square))
+
+
+def _scaled(site: GraphLowering, index: int, scale: OperandScale) -> View:
+    """A tensor of int8 with head room, then scaled, as int16."""
+    source = site.buffer(index).whole()
+    wide = site.new_buffer("scaled", source.n, ElementType.INT16).whole()
+    fields = identity_fields(INT16_MIN, INT16_MAX) | {"dst_type": 1}
+    room = {"a_zero": scale.zero_point, "shift": fields["shift"] + SQUARED_DIFFERENCE_LEFT_SHIFT}
+    walk(
+        site,
+        "VRESCALE",
+        [source.n],
+        {"dst": Operand(wide, (1,)), "a": Operand(source, (1,))},
+        fields | room,
+    )
+    factor = {"a_type": 1, "multiplier": scale.multiplier, "shift": scale.shift}
+    whole = Operand(wide, (1,))
+    walk(site, "VRESCALE", [source.n], {"dst": whole, "a": whole}, fields | factor)
+    return wide
+
+
 def mul_fields(params: MulParams) -> dict[str, int]:
     """The fields of a VMUL."""
     return {
@@ -147,5 +204,5 @@ LOWER = {
     Maximum: lower_maximum,
     Minimum: lower_minimum,
     Prelu: lower_prelu,
+    SquaredDifference: lower_squared_difference,
 }
-REFUSED = {SquaredDifference: NO_COMMAND}

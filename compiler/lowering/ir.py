@@ -5,6 +5,7 @@ with control flow. Operators read and write *views* of SRAM buffers; a buffer is
 elements one behind the other as TFLite has them. Buffers begin on bus words, views anywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -239,15 +240,16 @@ class GatherRow:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line of a routine: a command of the sequencer, or a label where `opcode` is "".
+    """A line of a routine: a command, or a label where `opcode` is "".
 
-    `to` is the label that it branches to, or that it is; the address of `view` is added to `imm`.
+    `to` is the label that it branches to, or that it is; the addresses of `views` are added to the
+    fields of their names.
     """
 
     opcode: str
     fields: dict[str, int]
     to: str | None = None
-    view: View | None = None
+    views: Mapping[str, View] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -181,7 +181,7 @@ class Scheduler:
         if op.n > most and op.opcode == "VARGMAX":
             raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
         views = {k: v for k in OPERANDS if (v := getattr(op, k)) is not None}
-        loops = op.loops or self._walk(views)
+        loops = op.loops or self._walk(views, op.fields)
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
             places = {
@@ -195,10 +195,16 @@ class Scheduler:
             self.assembler.emit(op.opcode, layer, None, **fields)
         return loaded_table
 
-    def _walk(self, views: dict[str, View]) -> Loops | None:
-        """A walk through vectors that do not all lie as the unit takes them; None if they do."""
+    def _walk(self, views: dict[str, View], fields: dict[str, int]) -> Loops | None:
+        """A walk through vectors that do not all lie as the unit takes them; None if they do.
+
+        Where those with a base lie is not known here.
+        """
         item = {k: v.element.n_bytes for k, v in views.items()}
-        if all(v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()):
+        based = any(fields.get(f"{k}_rel") for k in views)
+        if not based and all(
+            v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()
+        ):
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})
 
@@ -211,9 +217,10 @@ class Scheduler:
                 assert to is not None, "a label has a name"
                 self.assembler.label(to)
                 continue
-            fields = dict(line.fields)
-            if line.view is not None:
-                fields["imm"] = fields.get("imm", 0) + line.view.address
+            addresses = {k: line.fields.get(k, 0) + v.address for k, v in line.views.items()}
+            fields = {**line.fields, **addresses}
+            # What it sets is not what was held before.
+            self._held.pop(line.opcode, None)
             self.assembler.emit(line.opcode, layer, to, **fields)
 
     def _move(self, op: LoadConstant | LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
