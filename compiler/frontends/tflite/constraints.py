@@ -55,29 +55,34 @@ def int8_data_and_weights(site: Site) -> bool:
     )
 
 
+def int8_input_and_output(site: Site) -> bool:
+    """first input and output are int8"""
+    return site.input(0).type == site.output().type == TensorType.INT8
+
+
+def int8_to_int32(site: Site) -> bool:
+    """the first input is int8, the output int32"""
+    return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
+
+
+def constant_int32_axes(site: Site) -> bool:
+    """the axes are constant int32"""
+    return site.input(1).is_constant and site.input(1).type == TensorType.INT32
+
+
 def constant_weights(site: Site) -> bool:
     """weights and bias are constant"""
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
 
 
-def constant_bias(site: Site) -> bool:
-    """the bias is constant"""
-    return not site.given(2) or site.input(2).is_constant
-
-
-def one_scale_of_int4(site: Site) -> bool:
-    """int4 weights have one scale"""
-    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
-
-
-def plain_weights_format(site: Site) -> bool:
-    """weights are stored in the default order"""
-    return site.options is None or site.options.WeightsFormat() == 0
-
-
 def clamping_activation(site: Site) -> bool:
     """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
     return site.activation() in ACTIVATIONS
+
+
+def no_activation(site: Site) -> bool:
+    """there is no fused activation"""
+    return site.activation() == 0
 
 
 def same_shapes(site: Site) -> bool:
@@ -90,22 +95,9 @@ def only_in_kernels(site: Site) -> bool:
     return False
 
 
-def constant_int8_table(site: Site) -> bool:
-    """the table is a constant int8 matrix"""
-    table = site.input(0)
-    return table.is_constant and table.type == TensorType.INT8 and len(table.shape) == 2
-
-
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
-
-
-def whole_rows(site: Site) -> bool:
-    """whole rows are gathered (axis 0, no batch dimensions)"""
-    if site.options is None:
-        return True
-    return site.options.Axis() in (0, -2) and site.options.BatchDims() == 0
 
 
 def no_constant_operand(site: Site) -> bool:
@@ -116,13 +108,3 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def indices_from_host(site: Site) -> bool:
-    """the indices are an input of the model"""
-    return site.inputs[1] in site.model_inputs
-
-
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    return not site.input(1).is_shifted

@@ -1,68 +1,15 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
-from collections.abc import Callable
-
-from tflite.BatchMatMulOptions import BatchMatMulOptions
-from tflite.BuiltinOperator import BuiltinOperator
-from tflite.BuiltinOptions import BuiltinOptions
-from tflite.FullyConnectedOptions import FullyConnectedOptions
-from tflite.GatherOptions import GatherOptions
-from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
-
-from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
+from compiler.frontends.tflite.table_picks import PICKS
+from compiler.frontends.tflite.table_products import PRODUCTS
 from compiler.frontends.tflite.table_windows import WINDOWS
-from npu.model.operators.rescale import Quantize
-from npu.model.references import Operator
 
-
-def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
-    constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
-
-
-SUPPORTED: dict[int, Entry] = {
-    BuiltinOperator.BATCH_MATMUL: Entry(
-        (must.two_inputs, must.int8_data),
-        convert.batch_matmul,
-        (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
-        (must.only_in_kernels,),
-    ),
-    BuiltinOperator.FULLY_CONNECTED: Entry(
-        (
-            must.input_weights_bias,
-            must.int8_data_and_weights,
-            must.constant_bias,
-            must.one_scale_of_int4,
-            must.plain_weights_format,
-            must.clamping_activation,
-        ),
-        convert.fully_connected,
-        (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (must.constant_weights, must.symmetric_weights, must.no_constant_input),
-    ),
-    BuiltinOperator.GATHER: Entry(
-        (must.two_inputs, must.constant_int8_table, must.int32_indices, must.whole_rows),
-        convert.gather,
-        (BuiltinOptions.GatherOptions, GatherOptions),
-        (must.indices_from_host,),
-    ),
-    BuiltinOperator.QUANTIZE: _unary(Quantize),
-    BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
-        lstm.CONSTRAINTS,
-        lstm.convert,
-        (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights, must.no_constant_input),
-    ),
-}
-SUPPORTED.update(MATH)
-SUPPORTED.update(MOVES)
-SUPPORTED.update(WINDOWS)
+SUPPORTED: dict[int, Entry] = {**MATH, **MOVES, **PICKS, **PRODUCTS, **WINDOWS}
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:

@@ -59,8 +59,10 @@ def verify_relu6(graph: Graph, op: Relu6) -> None:
     same_quantization(tensors[op.input], tensors[op.output], "its input and its output")
 
 
-def requantisation(source: Quantization, output: Quantization, where: str) -> RescaleParams:
-    """Parameters of a QUANTIZE from one int8 quantisation to another.
+def requantisation(
+    source: Quantization, output: Quantization, where: str, dtype: str = "int8"
+) -> RescaleParams:
+    """Parameters of a QUANTIZE from one quantisation to another, of type `dtype`.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def requantisation(source: Quantization, output: Quantization, where: str) -> Re
     """
     # In double, as the pinned oracle does; see `npu.model.quantisation`.
     multiplier, shift = ratio(source, output, where)
-    lo, hi = DTYPE_RANGES["int8"]
+    lo, hi = DTYPE_RANGES[dtype]
     return RescaleParams(multiplier, shift, source.zero_point, output.zero_point, lo, hi)
 
 
