@@ -1,4 +1,4 @@
-"""The table's lines of operators with windows."""
+"""The lines of TFLite's table for operators that look at windows of images."""
 
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
