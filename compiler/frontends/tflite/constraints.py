@@ -75,21 +75,6 @@ def constant_weights(site: Site) -> bool:
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
 
 
-def constant_bias(site: Site) -> bool:
-    """the bias is constant"""
-    return not site.given(2) or site.input(2).is_constant
-
-
-def one_scale_of_int4(site: Site) -> bool:
-    """int4 weights have one scale"""
-    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
-
-
-def plain_weights_format(site: Site) -> bool:
-    """weights are stored in the default order"""
-    return site.options is None or site.options.WeightsFormat() == 0
-
-
 def clamping_activation(site: Site) -> bool:
     """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
     return site.activation() in ACTIVATIONS
@@ -123,8 +108,3 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    return not site.input(1).is_shifted

@@ -33,7 +33,6 @@ def refusal(path) -> str:
             "compiled already, by Vela for an Ethos-U; give the model that",
         ),
         ("joiner.onnx", "it is an ONNX model; .*convert it, for example with onnx2tf"),
-        ("fc_wzp.tflite", "zero point of its weights must be 0, not 3"),
     ],
 )
 def test_models_of_other_tools(name, match):
