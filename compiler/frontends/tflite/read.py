@@ -4,6 +4,7 @@ from pathlib import Path
 
 from compiler.frontends.forms import explanation, several
 from compiler.frontends.tflite.fold import fold
+from compiler.frontends.tflite.islands import without_islands
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.source import Source, kind_name
 from compiler.frontends.tflite.table import SUPPORTED, supported_operators
@@ -60,6 +61,12 @@ def _graph(source: Source, raw: list[RawTensor]) -> Graph:
         op = _operator(source, i, raw)
         if op is not None and not fold(source, op, raw):
             made.append(op)
+    source.place = "inputs and outputs"
+    inputs, outputs = (
+        source.indices(vector, len(raw), optional=False)
+        for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
+    )
+    made = without_islands(made, outputs, raw)
     # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 
@@ -67,11 +74,7 @@ def _graph(source: Source, raw: list[RawTensor]) -> Graph:
         return numbers.setdefault(index, len(numbers))
 
     operators = tuple(renumbered(op, number) for op in made)
-    source.place = "inputs and outputs"
-    inputs, outputs = (
-        tuple(number(i) for i in source.indices(vector, len(raw), optional=False))
-        for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
-    )
+    inputs, outputs = (tuple(number(i) for i in borders) for borders in (inputs, outputs))
     tensors = tuple(graph_tensor(source, index, raw[index]) for index in numbers)
     return Graph(source.name, tensors, operators, inputs, outputs)
 
