@@ -65,11 +65,6 @@ def int8_or_real_data(site: Site) -> bool:
     return int8_data(site) or real_data(site)
 
 
-def int32_sizes(site: Site) -> bool:
-    """the output is int32"""
-    return site.output().type == TensorType.INT32
-
-
 def int8_input_and_output(site: Site) -> bool:
     """first input and output are int8"""
     return site.input(0).type == site.output().type == TensorType.INT8

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from tflite.TensorType import TensorType
 
 from compiler.frontends.tflite.convert import Convert, Number
@@ -61,11 +60,6 @@ def elu(name: str, site: Site, tensor: Number) -> Operator | None:
     if site.input(0).type == TensorType.FLOAT32:
         return real("ELU")(name, site, tensor)
     return Elu(name, tensor(site.inputs[0]), tensor(site.outputs[0]))
-
-
-def shape(name: str, site: Site, tensor: Number) -> None:
-    """SHAPE: of a tensor whose sizes are all known, so nothing of it is left to run."""
-    site.know(0, np.array(site.input(0).shape, np.int32))
 
 
 def _axes(site: Site) -> list[int]:

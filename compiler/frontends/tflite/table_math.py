@@ -96,7 +96,6 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
     BuiltinOperator.RSQRT: _unary(Rsqrt),
-    BuiltinOperator.SHAPE: Entry((must.one_input, must.int32_sizes), convert_math.shape),
     BuiltinOperator.SIN: _real("SIN"),
     BuiltinOperator.SOFTMAX: Entry(
         (must.one_input, must.int8_data),

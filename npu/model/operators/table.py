@@ -170,8 +170,8 @@ def _of_input(make: Callable[[float, int], np.ndarray]) -> Make:
     return lambda source, output: make(float(source.scale[0]), source.zero_point)
 
 
-def _of_floats(function: Callable[[float], float]) -> Make:
-    return lambda source, output: functions.float_table(source, output, function)
+def _exp_table(source: Quantization, output: Quantization) -> np.ndarray:
+    return functions.float_table(source, output, functions.exp)
 
 
 RULES: dict[type[Operator], Any] = {
@@ -187,8 +187,8 @@ PARAMETERS: dict[type[Operator], Any] = {
     LeakyRelu: leaky_relu_params,
     ViaReal: via_real_params,
     HardSwish: _lookup_table(functions.hard_swish_table),
-    Elu: _lookup_table(_of_floats(functions.elu)),
-    Exp: _lookup_table(_of_floats(functions.exp)),
+    Elu: _lookup_table(functions.elu_table),
+    Exp: _lookup_table(_exp_table),
     Abs: _lookup_table(functions.abs_table),
     Rsqrt: _lookup_table(functions.rsqrt_table),
 }
