@@ -55,6 +55,16 @@ def int8_data_and_weights(site: Site) -> bool:
     )
 
 
+def real_data(site: Site) -> bool:
+    """input and output are float32, and int8 before and behind it"""
+    return all(t.type == TensorType.FLOAT32 for t in site.present())
+
+
+def int8_or_real_data(site: Site) -> bool:
+    """input and output are int8, or float32 with int8 before and behind it"""
+    return int8_data(site) or real_data(site)
+
+
 def int8_input_and_output(site: Site) -> bool:
     """first input and output are int8"""
     return site.input(0).type == site.output().type == TensorType.INT8
