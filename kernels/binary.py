@@ -1,11 +1,33 @@
-"""Two int8 activations become one, element by element."""
+"""Two int8 operands become one activation, element by element."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from kernels.values import Step, Values
 from npu.jit import kernel
-from npu.model.numerics import add_affine, mul_affine
-from npu.model.operators.binary import Add, AddParams, Maximum, Mul, MulParams
+from npu.model.broadcast import broadcast_shape
+from npu.model.numerics import (
+    add_affine,
+    mul_affine,
+    prelu_affine,
+    squared_difference_affine,
+    sub_affine,
+)
+from npu.model.operators.binary import (
+    Add,
+    AddParams,
+    Binary,
+    Maximum,
+    Minimum,
+    Mul,
+    MulParams,
+    Prelu,
+    PreluParams,
+    SquaredDifference,
+    Sub,
+)
 
 
 @kernel
@@ -16,6 +38,22 @@ def add(a, b, scale_a, scale_b, output_scale, output):
 
 
 @kernel
+def sub(a, b, scale_a, scale_b, output_scale, output):
+    """output[k] = a[k] - b[k]; see `add`."""
+    for k in range(a.shape[0]):
+        output[k] = sub_affine(np.int64(a[k]), np.int64(b[k]), scale_a, scale_b, output_scale)
+
+
+@kernel
+def squared_difference(a, b, scale_a, scale_b, output_scale, output):
+    """output[k] = (a[k] - b[k])^2; see `add`."""
+    for k in range(a.shape[0]):
+        output[k] = squared_difference_affine(
+            np.int64(a[k]), np.int64(b[k]), scale_a, scale_b, output_scale
+        )
+
+
+@kernel
 def mul(a, b, params, output):
     """output[k] = a[k] * b[k], all flat int8; `params` are the fields of a `MulParams`."""
     for k in range(a.shape[0]):
@@ -23,30 +61,60 @@ def mul(a, b, params, output):
 
 
 @kernel
-def maximum(a, b, output):
-    """output[k] is the larger of a[k] and b[k], all flat int8."""
+def prelu(a, b, params, output):
+    """output[k] = a[k], or a[k] * b[k] where negative; `params`: fields of a `PreluParams`."""
     for k in range(a.shape[0]):
-        output[k] = max(a[k], b[k])
+        output[k] = prelu_affine(np.int64(a[k]), np.int64(b[k]), *params)
 
 
-def prepare_add(values: Values, op: Add, params: AddParams) -> Step:
-    """The sum of two tensors."""
-    a, b, output = (values.flat(i) for i in (op.a, op.b, op.output))
-    scale_a, scale_b, output_scale = (tuple(each) for each in params)
-    return lambda: add(a, b, scale_a, scale_b, output_scale, output)
+def _operand(values: Values, index: int, common: tuple[int, ...]) -> tuple[np.ndarray, Step]:
+    """An operand in the common shape, flat, and the step that fetches it."""
+    if values[index].shape == common:
+        return values.flat(index), lambda: None
+    repeated = np.broadcast_to(values[index], common)
+    copy = repeated.copy()
+    if values.graph.tensors[index].is_constant:
+        return copy.reshape(-1), lambda: None
+    return copy.reshape(-1), lambda: np.copyto(copy, repeated)
 
 
-def prepare_mul(values: Values, op: Mul, params: MulParams) -> Step:
-    """The product of two tensors."""
-    a, b, output = (values.flat(i) for i in (op.a, op.b, op.output))
-    plain = tuple(params)
-    return lambda: mul(a, b, plain, output)
+def _step(values: Values, op: Binary, function: Callable[..., Any], *params: Any) -> Step:
+    """`function(a, b, *params, output)` on flat operands of the output's length."""
+    common = broadcast_shape(values[op.a].shape, values[op.b].shape)
+    (a, fetch_a), (b, fetch_b) = (_operand(values, i, common) for i in (op.a, op.b))
+    output = values.flat(op.output)
+
+    def step() -> None:
+        fetch_a()
+        fetch_b()
+        function(a, b, *params, output)
+
+    return step
 
 
-def prepare_maximum(values: Values, op: Maximum, params: None) -> Step:
-    """The larger of two tensors' elements."""
-    a, b, output = (values.flat(i) for i in (op.a, op.b, op.output))
-    return lambda: maximum(a, b, output)
+def prepare_sum(values: Values, op: Add | Sub | SquaredDifference, params: AddParams) -> Step:
+    """The sum, the difference, or its square, of two tensors."""
+    loop = {Add: add, Sub: sub, SquaredDifference: squared_difference}[type(op)]
+    return _step(values, op, loop, *(tuple(each) for each in params))
 
 
-PREPARE = {Add: prepare_add, Mul: prepare_mul, Maximum: prepare_maximum}
+def prepare_product(values: Values, op: Mul | Prelu, params: MulParams | PreluParams) -> Step:
+    """The product of two tensors, perhaps only where the first is negative."""
+    return _step(values, op, mul if isinstance(op, Mul) else prelu, tuple(params))
+
+
+def prepare_choice(values: Values, op: Maximum | Minimum, params: None) -> Step:
+    """The larger, or the smaller, of two tensors' elements."""
+    choose = np.maximum if isinstance(op, Maximum) else np.minimum
+    return _step(values, op, lambda a, b, output: choose(a, b, out=output))
+
+
+PREPARE = {
+    Add: prepare_sum,
+    Sub: prepare_sum,
+    SquaredDifference: prepare_sum,
+    Mul: prepare_product,
+    Prelu: prepare_product,
+    Maximum: prepare_choice,
+    Minimum: prepare_choice,
+}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kernels.values import Step, Values
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.table import PARAMETERS, Function
 
 
 def look_up(table: np.ndarray, source: np.ndarray, output: np.ndarray) -> None:
@@ -18,9 +18,9 @@ def by_table(values: Values, source: int, output: int, table: np.ndarray) -> Ste
     return lambda: look_up(table, read, written)
 
 
-def prepare(values: Values, op: Tanh | Logistic, table: np.ndarray) -> Step:
+def prepare(values: Values, op: Function, table: np.ndarray) -> Step:
     """A function of every element."""
     return by_table(values, op.input, op.output, table)
 
 
-PREPARE = {Tanh: prepare, Logistic: prepare}
+PREPARE = dict.fromkeys(PARAMETERS, prepare)

@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npu.model.graph import Graph
+from npu.model.graph import Graph, Tensor
+from npu.model.references import operator_operands
 
-Step = Callable[[], None]
+END = object()
+"""What a step returns that ends its call: nothing behind it runs."""
+
+Step = Callable[[], object]
 """An operator that is ready to run, on the values it was prepared for."""
 
 
@@ -20,12 +24,12 @@ class Values:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._arrays = [
-            np.empty(t.shape, t.dtype) if t.data is None else t.data for t in graph.tensors
-        ]
+        # A loop that is compiled for activations takes no array that is read-only.
+        operands = {index for op in graph.operators for index in operator_operands(op)}
+        self._arrays = [_array(t, index in operands) for index, t in enumerate(graph.tensors)]
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """The contents of a tensor; constants cannot be written."""
+        """The contents of a tensor."""
         return self._arrays[index]
 
     def flat(self, index: int) -> np.ndarray:
@@ -33,7 +37,16 @@ class Values:
         return self._arrays[index].reshape(-1)
 
     def reset(self) -> None:
-        """Every state becomes real zero, the start of an utterance."""
+        """Every state becomes what it begins with, most of them real zero."""
         for tensor, value in zip(self.graph.tensors, self._arrays, strict=True):
-            if tensor.is_state:
+            if tensor.initial is not None:
+                np.copyto(value, tensor.initial)
+            elif tensor.is_state:
                 value.fill(0 if tensor.quantization is None else tensor.quantization.zero_point)
+
+
+def _array(tensor: Tensor, operand: bool) -> np.ndarray:
+    if tensor.data is None:
+        # Of a call that ends early, outputs are what they were: zero at first.
+        return np.zeros(tensor.shape, tensor.dtype)
+    return tensor.data.copy() if operand else tensor.data

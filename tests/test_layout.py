@@ -68,7 +68,13 @@ ALLOWED = {
         "compiler",
     },
     "compiler/codec": {*COMMON, "npu.chip", "compiler.codec"},
-    "compiler/frontends": {*COMMON, "npu.model", "npu.zoo", "compiler.frontends"},
+    "compiler/frontends": {
+        *COMMON,
+        "npu.model",
+        "npu.zoo",
+        "kernels",
+        "compiler.frontends",
+    },
     "compiler/lowering": {
         *COMMON,
         "npu.chip",

@@ -27,7 +27,7 @@ class FrontEnd:
 
     Its two functions are named "module:function" and loaded when they are used, so that a reader's
     library is only needed by those who read that format. Both take a path and raise ModelError for
-    a file that is damaged or no model.
+    a file that is damaged or no model; the reader also takes the name of a signature, or None.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class FrontEnd:
     reader: str
     examiner: str
 
-    def read(self, path: Path) -> Graph:
-        """The graph of a file."""
-        return _function(self.reader)(path)
+    def read(self, path: Path, signature: str | None = None) -> Graph:
+        """The graph of a file, of one of its signatures where it has several."""
+        return _function(self.reader)(path, signature)
 
     def examine(self, path: Path) -> list[Verdict]:
         """The operators of a file."""

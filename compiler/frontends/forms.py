@@ -78,20 +78,6 @@ def explanation(model: Any, subgraph: Any) -> str | None:
     return None
 
 
-def several(model: Any) -> str:
-    """Why a model of several subgraphs is refused, and the way out."""
-    names = [
-        (model.SignatureDefs(i).SignatureKey() or b"").decode("utf-8", "replace")[:40]
-        for i in range(min(model.SignatureDefsLength(), 8))
-    ]
-    if len(names) > 1:
-        return (
-            f"it has {model.SignatureDefsLength()} signatures ({', '.join(names)}), one is needed; "
-            "convert each by itself, with TFLiteConverter.from_concrete_functions([function])"
-        )
-    return "control flow is not supported; unroll loops and branches before the conversion"
-
-
 def _scaled(tensor: Any) -> bool:
     return tensor.Quantization().ScaleLength() > 0
 

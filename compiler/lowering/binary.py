@@ -1,8 +1,18 @@
 """Two activations become one, element by element: a vector command on equal layouts."""
 
 from compiler.lowering.ir import Vector
-from compiler.lowering.site import GraphLowering
-from npu.model.operators.binary import Add, AddParams, Maximum, Mul, MulParams
+from compiler.lowering.site import NO_COMMAND, GraphLowering
+from npu.model.operators.binary import (
+    Add,
+    AddParams,
+    Maximum,
+    Minimum,
+    Mul,
+    MulParams,
+    Prelu,
+    SquaredDifference,
+    Sub,
+)
 
 
 def lower_add(site: GraphLowering, op: Add, params: AddParams) -> None:
@@ -57,3 +67,4 @@ def _binary(
 
 
 LOWER = {Add: lower_add, Mul: lower_mul, Maximum: lower_maximum}
+REFUSED = dict.fromkeys((Sub, SquaredDifference, Prelu, Minimum), NO_COMMAND)

@@ -1,7 +1,7 @@
 """Elements that stay what they are: nothing to do where they may stay where they are."""
 
 from compiler.lowering.site import GraphLowering
-from npu.model.operators.move import Reshape
+from npu.model.operators.move import Copy, Reshape
 
 
 def lower(site: GraphLowering, op: Reshape, params: None) -> None:
@@ -10,3 +10,4 @@ def lower(site: GraphLowering, op: Reshape, params: None) -> None:
 
 
 LOWER = {Reshape: lower}
+REFUSED = {Copy: "the chip does not move elements yet; the kernels do"}

@@ -17,6 +17,9 @@ from npu.model.registry import Registry
 LOWER = Registry("compiler.lowering", "LOWER")
 """By kind of operator: a function of a site, an operator and its integer parameters."""
 
+NO_COMMAND = "the chip has no command for it yet; the kernels run it"
+"""Reason of a room that refuses what only the kernels run."""
+
 _ELEMENTS = {"int8": ElementType.INT8, "int16": ElementType.INT16}
 
 

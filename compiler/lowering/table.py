@@ -3,12 +3,12 @@
 import numpy as np
 
 from compiler.lowering.site import GraphLowering
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.table import PARAMETERS, Function
 
 
-def lower(site: GraphLowering, op: Tanh | Logistic, table: np.ndarray) -> None:
+def lower(site: GraphLowering, op: Function, table: np.ndarray) -> None:
     """A VLUT of the whole tensor."""
     site.unary("VLUT", op.input, op.output, table=table)
 
 
-LOWER = {Tanh: lower, Logistic: lower}
+LOWER = dict.fromkeys(PARAMETERS, lower)

@@ -15,10 +15,16 @@ from npu.model.references import Operator
 
 DTYPE_RANGES = {
     "int8": (-(1 << 7), (1 << 7) - 1),
+    "uint8": (0, (1 << 8) - 1),
     "int16": (-(1 << 15), (1 << 15) - 1),
     "int32": (-(1 << 31), (1 << 31) - 1),
+    "int64": (-(1 << 63), (1 << 63) - 1),
 }
-"""Element types of a graph, with their smallest and largest value."""
+"""Integer types of elements, with their smallest and largest value."""
+
+DTYPES = (*DTYPE_RANGES, "float32", "bool")
+"""Element types of a graph. Real numbers stand at its borders; each operator's rules say which of
+them it takes."""
 
 MAX_ELEMENTS = 1 << 24
 """Most elements of all activations and states; a claim beyond it is damage, not a model for a
@@ -62,9 +68,10 @@ class Tensor:
 
     Attributes
     ----------
-    dtype : "int8", "int16" or "int32"
+    dtype : one of `DTYPES`
     data : constant contents of shape `shape`, read-only; None for what is computed
     is_state : whether the contents survive from one call to the next
+    initial : of a state, what it holds after a reset; None for real zero
     """
 
     name: str
@@ -73,6 +80,7 @@ class Tensor:
     quantization: Quantization | None
     data: np.ndarray | None
     is_state: bool = False
+    initial: np.ndarray | None = None
 
     @property
     def size(self) -> int:

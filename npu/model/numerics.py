@@ -186,6 +186,9 @@ def tanh_int16(x, multiplier, shift):
 ADD_LEFT_SHIFT = 20
 """Head room given to both operands of an int8 addition before they are scaled."""
 
+SQUARED_DIFFERENCE_LEFT_SHIFT = 7
+"""The same of a squared difference: so little that the square stays in int32."""
+
 
 class OperandScale(NamedTuple):
     """One operand of an addition: what stands for zero, and its factor (shift <= 0)."""
@@ -206,10 +209,10 @@ class OutputScale(NamedTuple):
 
 
 @kernel
-def _with_head_room(x, scale):
-    """An operand of a sum, scaled."""
-    zero, multiplier, shift = scale
-    return multiply_by_quantized_multiplier((x - zero) << ADD_LEFT_SHIFT, multiplier, shift)
+def scale_operand(x, left_shift, scale):
+    """An int8 with `left_shift` bits of head room, in another scale; `scale`: `OperandScale`."""
+    zero_point, multiplier, shift = scale
+    return multiply_by_quantized_multiplier((x - zero_point) << left_shift, multiplier, shift)
 
 
 @kernel
@@ -220,16 +223,29 @@ def add_affine(a, b, scale_a, scale_b, output):
     `OutputScale`; plain tuples are the fastest way into compiled code.
     """
     multiplier, shift, zero_point, lo, hi = output
-    scaled_a, scaled_b = _with_head_room(a, scale_a), _with_head_room(b, scale_b)
+    scaled_a = scale_operand(a, ADD_LEFT_SHIFT, scale_a)
+    scaled_b = scale_operand(b, ADD_LEFT_SHIFT, scale_b)
     return requantize(scaled_a, scaled_b, multiplier, shift, zero_point, lo, hi)
 
 
 @kernel
 def sub_affine(a, b, scale_a, scale_b, output):
-    """Difference of two int8 activations; parameters as those of `add_affine`."""
+    """Difference of two int8 activations of different scales; parameters as `add_affine`."""
     multiplier, shift, zero_point, lo, hi = output
-    scaled_a, scaled_b = _with_head_room(a, scale_a), _with_head_room(b, scale_b)
+    scaled_a = scale_operand(a, ADD_LEFT_SHIFT, scale_a)
+    scaled_b = scale_operand(b, ADD_LEFT_SHIFT, scale_b)
     return requantize(scaled_a, -scaled_b, multiplier, shift, zero_point, lo, hi)
+
+
+@kernel
+def squared_difference_affine(a, b, scale_a, scale_b, output):
+    """Square of the difference of two int8 activations; parameters as `add_affine`."""
+    multiplier, shift, zero_point, lo, hi = output
+    scaled_a = scale_operand(a, SQUARED_DIFFERENCE_LEFT_SHIFT, scale_a)
+    scaled_b = scale_operand(b, SQUARED_DIFFERENCE_LEFT_SHIFT, scale_b)
+    # At most (2 * 255 << 6)^2: the square stays in int32.
+    difference = scaled_a - scaled_b
+    return requantize(difference * difference, 0, multiplier, shift, zero_point, lo, hi)
 
 
 @kernel
@@ -237,6 +253,16 @@ def mul_affine(a, b, a_zero_point, b_zero_point, multiplier, shift, zero_point, 
     """Product of two int8 or int16 activations, requantised."""
     product = (a - a_zero_point) * (b - b_zero_point)
     return requantize(product, 0, multiplier, shift, zero_point, lo, hi)
+
+
+@kernel
+def prelu_affine(a, b, a_zero, b_zero, multiplier, shift, slope_multiplier, slope_shift, zero):
+    """int8 `a` where it is not negative, its product with slope `b` elsewhere, requantised."""
+    value = a - a_zero
+    if value >= 0:
+        return requantize(value, 0, multiplier, shift, zero, INT8_MIN, INT8_MAX)
+    product = value * (b - b_zero)
+    return requantize(product, 0, slope_multiplier, slope_shift, zero, INT8_MIN, INT8_MAX)
 
 
 def round_half_away(x: float) -> int:

@@ -4,8 +4,8 @@ A field of an operator is a tensor exactly if its annotation says so; a stride i
 becomes one.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ class Role(Enum):
     OPERAND = "operand"
     CONSTANT = "constant"
     STATE = "state"
+    VARIABLE = "variable"
     RESULT = "result"
 
 
@@ -28,6 +29,9 @@ Constant = Annotated[int, Role.CONSTANT]
 
 State = Annotated[int, Role.STATE]
 """Index of a tensor that an operator reads and updates, and that no other may touch."""
+
+Variable = Annotated[int, Role.VARIABLE]
+"""Index of a state that several operators read or update, in the order in which they stand."""
 
 Result = Annotated[int, Role.RESULT]
 """Index of a tensor that an operator computes."""
@@ -42,7 +46,12 @@ class Operator:
 
 def operator_inputs(op: Operator) -> tuple[int, ...]:
     """Tensors that `op` reads, in field order: constants and states too, absent ones left out."""
-    return tuple(_referenced(op, Role.OPERAND, Role.CONSTANT, Role.STATE))
+    return tuple(_referenced(op, Role.OPERAND, Role.CONSTANT, Role.STATE, Role.VARIABLE))
+
+
+def operator_operands(op: Operator) -> tuple[int, ...]:
+    """Tensors that `op` reads and that may be activations or constants."""
+    return tuple(_referenced(op, Role.OPERAND))
 
 
 def operator_states(op: Operator) -> tuple[int, ...]:
@@ -50,9 +59,26 @@ def operator_states(op: Operator) -> tuple[int, ...]:
     return tuple(_referenced(op, Role.STATE))
 
 
+def operator_variables(op: Operator) -> tuple[int, ...]:
+    """States that `op` shares with other operators."""
+    return tuple(_referenced(op, Role.VARIABLE))
+
+
 def operator_outputs(op: Operator) -> tuple[int, ...]:
     """Tensors that `op` computes; its states are not among them."""
     return tuple(_referenced(op, Role.RESULT))
+
+
+def renumbered(op: Operator, number: Callable[[int], int]) -> Operator:
+    """The same operator on other tensors: `number` gives the new index of each."""
+
+    def new(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(new(each) for each in value)
+        return None if value is None else number(value)
+
+    kind: Any = type(op)
+    return replace(op, **{name: new(getattr(op, name)) for name, _ in _references(kind)})
 
 
 def _referenced(op: Operator, *roles: Role) -> Iterator[int]:

@@ -3,8 +3,21 @@
 import numpy as np
 
 from npu.errors import ModelError
-from npu.model.graph import DTYPE_RANGES, MAX_ELEMENTS, MAX_RANK, Graph, Quantization, Tensor
-from npu.model.references import operator_inputs, operator_outputs, operator_states
+from npu.model.graph import (
+    DTYPE_RANGES,
+    DTYPES,
+    MAX_ELEMENTS,
+    MAX_RANK,
+    Graph,
+    Quantization,
+    Tensor,
+)
+from npu.model.references import (
+    operator_inputs,
+    operator_outputs,
+    operator_states,
+    operator_variables,
+)
 from npu.model.registry import Registry
 from npu.model.rules import require
 
@@ -52,26 +65,34 @@ def _verify_tensors(graph: Graph) -> None:
 
 def _verify_tensor(tensor: Tensor) -> None:
     require(
-        tensor.dtype in DTYPE_RANGES,
-        f"its type must be one of {', '.join(DTYPE_RANGES)}, not {tensor.dtype}",
+        tensor.dtype in DTYPES,
+        f"its type must be one of {', '.join(DTYPES)}, not {tensor.dtype}",
     )
     require(
         len(tensor.shape) <= MAX_RANK,
         f"it must have at most {MAX_RANK} dimensions, not {len(tensor.shape)}",
     )
     require(
-        all(d > 0 for d in tensor.shape),
-        f"its dimensions must be positive, not {list(tensor.shape)}",
+        all(d >= 0 for d in tensor.shape),
+        f"its dimensions must not be negative, as in {list(tensor.shape)}",
     )
     if tensor.data is not None:
         require(not tensor.is_state, "a state must not be a constant")
-        require(
-            tensor.data.shape == tensor.shape and tensor.data.dtype == tensor.dtype,
-            f"its contents must be {tensor.dtype} {list(tensor.shape)}, "
-            f"not {tensor.data.dtype} {list(tensor.data.shape)}",
-        )
+        _verify_contents(tensor, tensor.data)
+    if tensor.initial is not None:
+        require(tensor.is_state, "only a state may have a value to begin with")
+        _verify_contents(tensor, tensor.initial)
     if tensor.quantization is not None:
+        require(tensor.dtype in DTYPE_RANGES, f"{tensor.dtype} must not be quantised")
         _verify_quantization(tensor, tensor.quantization)
+
+
+def _verify_contents(tensor: Tensor, data: np.ndarray) -> None:
+    require(
+        data.shape == tensor.shape and data.dtype == tensor.dtype,
+        f"its contents must be {tensor.dtype} {list(tensor.shape)}, "
+        f"not {data.dtype} {list(data.shape)}",
+    )
 
 
 def _verify_quantization(tensor: Tensor, quantization: Quantization) -> None:
@@ -110,6 +131,7 @@ def _verify_order(graph: Graph) -> None:
     require(len(graph.outputs) > 0, "it has no outputs")
     known = {i for i, t in enumerate(graph.tensors) if t.is_constant or t.is_state}
     states: set[int] = set()
+    variables: set[int] = set()
     for index in graph.inputs:
         in_range(index, "an input")
         require(index not in known, f"{_label(graph, index)} must not be an input twice, or fixed")
@@ -121,7 +143,7 @@ def _verify_order(graph: Graph) -> None:
                 index in known, f"{op.name}: {_label(graph, index)} is read before it is computed"
             )
         for index in operator_outputs(op):
-            in_range(index, f"{op.name}: the output")
+            in_range(index, f"{op.name}: an output")
             require(index not in known, f"{op.name}: {_label(graph, index)} is written twice")
             known.add(index)
         own = operator_states(op)
@@ -131,11 +153,18 @@ def _verify_order(graph: Graph) -> None:
                 f"{op.name}: {_label(graph, index)} must be a state of this operator alone",
             )
             states.add(index)
+        shared = operator_variables(op)
+        for index in shared:
+            in_range(index, f"{op.name}: a variable")
+            require(graph.tensors[index].is_state, f"{op.name}: {_label(graph, index)} is no state")
+            variables.add(index)
         for index in operator_inputs(op):
             require(
-                index in own or not graph.tensors[index].is_state,
-                f"{op.name}: {_label(graph, index)} is a state; only an LSTM may read it",
+                index in own or index in shared or not graph.tensors[index].is_state,
+                f"{op.name}: {_label(graph, index)} is a state; only its own operator may read it",
             )
+    for index in states & variables:
+        require(False, f"{_label(graph, index)} must be a state of one operator, or a variable")
     for index in graph.outputs:
         in_range(index, "an output")
         require(index in known, f"output {_label(graph, index)} is never computed")

@@ -14,8 +14,8 @@ def not_compressed(site: Site) -> bool:
     return not any(t.is_sparse for t in site.present())
 
 
-def integer_types(site: Site) -> bool:
-    """tensors are int8, int16 or int32"""
+def known_types(site: Site) -> bool:
+    """tensors are integers, float32 or bool"""
     return all(t.type in DTYPES for t in site.present())
 
 
@@ -34,11 +34,6 @@ def two_inputs(site: Site) -> bool:
     return len(site.inputs) == 2 and site.given(0, 1)
 
 
-def input_with_shape(site: Site) -> bool:
-    """there is one input, and possibly a tensor of the new shape"""
-    return len(site.inputs) in (1, 2) and site.given(0)
-
-
 def input_weights_bias(site: Site) -> bool:
     """there are an input, weights, and possibly a bias"""
     return len(site.inputs) in (2, 3) and site.given(0, 1)
@@ -50,15 +45,44 @@ def int8_data(site: Site) -> bool:
 
 
 def int8_data_and_weights(site: Site) -> bool:
-    """input, weights and output are int8, the bias int32"""
-    *data, output = (site.input(0), site.input(1), site.tensors[site.outputs[0]])
+    """input and output are int8, weights int8 or int4, the bias int32"""
+    data = (site.input(0), site.output())
     bias = site.input(2).type if site.given(2) else TensorType.INT32
-    return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
+    return (
+        all(t.type == TensorType.INT8 for t in data)
+        and site.input(1).type in (TensorType.INT8, TensorType.INT4)
+        and bias == TensorType.INT32
+    )
+
+
+def int8_input_and_output(site: Site) -> bool:
+    """first input and output are int8"""
+    return site.input(0).type == site.output().type == TensorType.INT8
+
+
+def int8_to_int32(site: Site) -> bool:
+    """the first input is int8, the output int32"""
+    return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
+
+
+def constant_int32_axes(site: Site) -> bool:
+    """the axes are constant int32"""
+    return site.input(1).is_constant and site.input(1).type == TensorType.INT32
 
 
 def constant_weights(site: Site) -> bool:
     """weights and bias are constant"""
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
+
+
+def constant_bias(site: Site) -> bool:
+    """the bias is constant"""
+    return not site.given(2) or site.input(2).is_constant
+
+
+def one_scale_of_int4(site: Site) -> bool:
+    """int4 weights have one scale"""
+    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
 
 
 def plain_weights_format(site: Site) -> bool:
@@ -71,27 +95,24 @@ def clamping_activation(site: Site) -> bool:
     return site.activation() in ACTIVATIONS
 
 
+def no_activation(site: Site) -> bool:
+    """there is no fused activation"""
+    return site.activation() == 0
+
+
 def same_shapes(site: Site) -> bool:
     """both inputs have the same shape; nothing is broadcast"""
     return site.input(0).shape == site.input(1).shape
 
 
-def constant_int8_table(site: Site) -> bool:
-    """the table is a constant int8 matrix"""
-    table = site.input(0)
-    return table.is_constant and table.type == TensorType.INT8 and len(table.shape) == 2
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False
 
 
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
-
-
-def whole_rows(site: Site) -> bool:
-    """whole rows are gathered (axis 0, no batch dimensions)"""
-    if site.options is None:
-        return True
-    return site.options.Axis() in (0, -2) and site.options.BatchDims() == 0
 
 
 def no_constant_operand(site: Site) -> bool:
@@ -102,16 +123,6 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def int8_input(site: Site) -> bool:
-    """the input is int8"""
-    return site.input(0).type == TensorType.INT8
-
-
-def indices_from_host(site: Site) -> bool:
-    """the indices are an input of the model"""
-    return site.inputs[1] in site.model_inputs
 
 
 def symmetric_weights(site: Site) -> bool:

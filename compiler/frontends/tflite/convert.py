@@ -8,16 +8,17 @@ from collections.abc import Callable
 
 from compiler.frontends.tflite.schema import ACTIVATIONS
 from compiler.frontends.tflite.site import Site
-from npu.model.operators.binary import Add, Mul
-from npu.model.operators.gather import Gather
+from npu.model.operators.binary import Add, Mul, Sub
+from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.product import FullyConnected
 from npu.model.references import Operator
 
 Number = Callable[[int], int]
 """Turns the index of a tensor of the file into that of one of the graph."""
 
-Convert = Callable[[str, Site, Number], Operator]
-"""Makes an operator of a name from a site that fulfils its constraints."""
+Convert = Callable[[str, Site, Number], Operator | None]
+"""Makes an operator of a name from a site that fulfils its constraints; None for one of which
+nothing is left to run."""
 
 
 def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
@@ -33,13 +34,15 @@ def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
     )
 
 
-def gather(name: str, site: Site, tensor: Number) -> Gather:
-    """GATHER of whole rows."""
-    table, indices, output = (tensor(i) for i in (*site.inputs, *site.outputs))
-    return Gather(name, table, indices, output)
+def batch_matmul(name: str, site: Site, tensor: Number) -> BatchMatMul:
+    """BATCH_MATMUL; what it does to its inputs is said of the last two dimensions."""
+    a, b, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+    options = site.options
+    adjoint = (False, False) if options is None else (options.AdjX(), options.AdjY())
+    return BatchMatMul(name, a, b, output, bool(adjoint[0]), bool(adjoint[1]))
 
 
-def binary(kind: type[Add] | type[Mul]) -> Convert:
+def binary(kind: type[Add] | type[Sub] | type[Mul]) -> Convert:
     """An element-wise operator of two tensors, with its fused activation."""
 
     def convert(name: str, site: Site, tensor: Number) -> Operator:

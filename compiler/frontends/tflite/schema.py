@@ -6,8 +6,17 @@ from tflite.TensorType import TensorType
 
 from npu.model.activation import Activation
 
-DTYPES = {TensorType.INT8: "int8", TensorType.INT16: "int16", TensorType.INT32: "int32"}
-"""Element types that run."""
+DTYPES = {
+    TensorType.INT8: "int8",
+    TensorType.UINT8: "uint8",
+    TensorType.INT16: "int16",
+    TensorType.INT32: "int32",
+    TensorType.INT64: "int64",
+    TensorType.FLOAT32: "float32",
+    TensorType.BOOL: "bool",
+    TensorType.INT4: "int8",
+}
+"""Element types that are read, and what they become: int4, which only constants are, one a byte."""
 
 ACTIVATIONS = {
     ActivationFunctionType.NONE: Activation.NONE,

@@ -1,111 +1,43 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from tflite.AddOptions import AddOptions
+from tflite.BatchMatMulOptions import BatchMatMulOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
-from tflite.GatherOptions import GatherOptions
-from tflite.MulOptions import MulOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite import convert, lstm
-from compiler.frontends.tflite.schema import OPERATOR_NAMES
-from compiler.frontends.tflite.site import Constraint, text
-from npu.model.operators.binary import Add, Maximum, Mul
-from npu.model.operators.move import Reshape
-from npu.model.operators.rescale import Quantize, Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
-from npu.model.references import Operator
+from compiler.frontends.tflite.entry import Entry
+from compiler.frontends.tflite.ring import RING
+from compiler.frontends.tflite.site import text
+from compiler.frontends.tflite.source import Code, kind_name
+from compiler.frontends.tflite.table_math import MATH
+from compiler.frontends.tflite.table_moves import MOVES
+from compiler.frontends.tflite.table_picks import PICKS
+from compiler.frontends.tflite.table_variables import VARIABLES
+from compiler.frontends.tflite.table_windows import WINDOWS
 
-COMMON: tuple[Constraint, ...] = (must.integer_types, must.not_compressed, must.one_output)
-"""What every operator must fulfil."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the table: which form of an operator is supported, and how it is read.
-
-    The constraints of `later` are those of the graph's rules and of the chip: they are listed with
-    the others and told in verdicts, but do not keep a model from being read, as the kernels run
-    some of what the chip does not.
-
-    Attributes
-    ----------
-    options : kind and class of its options in the schema; None where they say nothing.
-    """
-
-    constraints: tuple[Constraint, ...]
-    convert: convert.Convert
-    options: tuple[int, Any] | None = None
-    later: tuple[Constraint, ...] = ()
-
-    def to_be_read(self) -> tuple[Constraint, ...]:
-        """What keeps a model from being read."""
-        return (*COMMON, *self.constraints)
-
-    def to_run(self) -> tuple[Constraint, ...]:
-        """All that it must fulfil."""
-        return (*self.to_be_read(), *self.later)
-
-
-def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
-    constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
-
-
-_BINARY = (must.two_inputs, must.int8_data, must.same_shapes, must.clamping_activation)
-
-SUPPORTED: dict[int, Entry] = {
-    BuiltinOperator.ADD: Entry(
-        _BINARY,
-        convert.binary(Add),
-        (BuiltinOptions.AddOptions, AddOptions),
-        (must.no_constant_operand,),
+SUPPORTED: dict[Code, Entry] = {
+    BuiltinOperator.BATCH_MATMUL: Entry(
+        (must.two_inputs, must.int8_data),
+        convert.batch_matmul,
+        (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
+        (must.only_in_kernels,),
     ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
             must.input_weights_bias,
             must.int8_data_and_weights,
-            must.constant_weights,
+            must.constant_bias,
+            must.one_scale_of_int4,
             must.plain_weights_format,
             must.clamping_activation,
         ),
         convert.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (must.symmetric_weights, must.no_constant_input),
+        (must.constant_weights, must.symmetric_weights, must.no_constant_input),
     ),
-    BuiltinOperator.GATHER: Entry(
-        (must.two_inputs, must.constant_int8_table, must.int32_indices, must.whole_rows),
-        convert.gather,
-        (BuiltinOptions.GatherOptions, GatherOptions),
-        (must.indices_from_host,),
-    ),
-    BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: Entry(
-        (must.two_inputs, must.int8_data, must.same_shapes),
-        convert.pair(Maximum),
-        later=(must.no_constant_operand,),
-    ),
-    BuiltinOperator.MUL: Entry(
-        _BINARY,
-        convert.binary(Mul),
-        (BuiltinOptions.MulOptions, MulOptions),
-        (must.no_constant_operand,),
-    ),
-    BuiltinOperator.QUANTIZE: _unary(Quantize),
-    BuiltinOperator.RELU: _unary(Relu),
-    BuiltinOperator.RELU6: _unary(Relu6),
-    BuiltinOperator.RESHAPE: Entry(
-        (must.input_with_shape,),
-        convert.unary(Reshape),
-        later=(must.int8_input, must.no_constant_input),
-    ),
-    BuiltinOperator.TANH: _unary(Tanh),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
@@ -113,11 +45,17 @@ SUPPORTED: dict[int, Entry] = {
         (lstm.symmetric_weights, must.no_constant_input),
     ),
 }
+SUPPORTED.update(
+    (code, entry)
+    for room in (MATH, MOVES, PICKS, VARIABLES, WINDOWS)
+    for code, entry in room.items()
+)
+SUPPORTED.update(RING)
 
 
 def supported_operators() -> list[tuple[str, list[str]]]:
     """The table of supported operators: (name, constraints), sorted by name."""
     return sorted(
-        (OPERATOR_NAMES[code], [text(constraint) for constraint in entry.to_run()])
+        (kind_name(code), [text(constraint) for constraint in entry.to_run()])
         for code, entry in SUPPORTED.items()
     )

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from npu.errors import ModelError
-from npu.model.graph import Graph, quantization
+from npu.model import int8_functions as functions
+from npu.model.graph import Graph, Quantization, quantization
 from npu.model.int8_tables import logistic_table_int8, tanh_table_int8
 from npu.model.quantisation import place
 from npu.model.references import Operand, Operator, Result
@@ -29,6 +31,64 @@ class Logistic(Operator):
     output: Result
 
 
+@dataclass(frozen=True)
+class LeakyRelu(Operator):
+    """x where it is not negative, `alpha` x elsewhere; `alpha` is a finite float32."""
+
+    input: Operand
+    output: Result
+    alpha: float
+
+
+@dataclass(frozen=True)
+class HardSwish(Operator):
+    """x min(max(x + 3, 0), 6) / 6."""
+
+    input: Operand
+    output: Result
+
+
+@dataclass(frozen=True)
+class Elu(Operator):
+    """x where it is not negative, exp(x) - 1 elsewhere."""
+
+    input: Operand
+    output: Result
+
+
+@dataclass(frozen=True)
+class Exp(Operator):
+    """exp(x). TensorFlow Lite Micro has it of floats only: here as its ELU is, by a table."""
+
+    input: Operand
+    output: Result
+
+
+@dataclass(frozen=True)
+class Abs(Operator):
+    """|x|."""
+
+    input: Operand
+    output: Result
+
+
+@dataclass(frozen=True)
+class Rsqrt(Operator):
+    """1 / sqrt(x), and the largest int8 where x is not positive."""
+
+    input: Operand
+    output: Result
+
+
+Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt
+"""An operator that this room holds."""
+
+
+def verify(graph: Graph, op: Function) -> None:
+    """An int8 activation, and another of its shape."""
+    unary(graph, op.input, op.output)
+
+
 def _fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Tanh | Logistic], None]:
     """The rule of a function whose output has one quantisation."""
 
@@ -44,20 +104,58 @@ def _fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Tanh | 
     return rule
 
 
-def _lookup_table(
-    make: Callable[[float, int], np.ndarray],
-) -> Callable[[Graph, Tanh | Logistic], np.ndarray]:
+def verify_leaky_relu(graph: Graph, op: LeakyRelu) -> None:
+    """As `verify`, with a slope that is a number."""
+    unary(graph, op.input, op.output)
+    require(bool(np.isfinite(op.alpha)), f"its alpha must be finite, not {op.alpha}")
+
+
+Make = Callable[[Quantization, Quantization], np.ndarray]
+
+
+def _lookup_table(make: Make) -> Callable[[Graph, Function], np.ndarray]:
     """The parameters of a function: its table, (256,) int8, indexed by q + 128."""
 
-    def parameters(graph: Graph, op: Tanh | Logistic) -> np.ndarray:
-        source = quantization(graph.tensors[op.input])
-        try:
-            return make(float(source.scale[0]), source.zero_point)
-        except ValueError as error:
-            raise ModelError(f"{place(graph, op)}: its input: {error}") from None
+    def parameters(graph: Graph, op: Function) -> np.ndarray:
+        return _made(graph, op, make)
 
     return parameters
 
 
-RULES = {Tanh: _fixed_output(128, 0), Logistic: _fixed_output(256, -128)}
-PARAMETERS = {Tanh: _lookup_table(tanh_table_int8), Logistic: _lookup_table(logistic_table_int8)}
+def leaky_relu_params(graph: Graph, op: LeakyRelu) -> np.ndarray:
+    """The table of a LEAKY_RELU. Raises ModelError if the scales cannot be expressed."""
+    return _made(graph, op, lambda a, b: functions.leaky_relu_table(a, b, op.alpha))
+
+
+def _made(graph: Graph, op: Function, make: Make) -> np.ndarray:
+    source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
+    try:
+        return make(source, output)
+    except ValueError as error:
+        raise ModelError(f"{place(graph, op)}: its input: {error}") from None
+
+
+def _of_input(make: Callable[[float, int], np.ndarray]) -> Make:
+    return lambda source, output: make(float(source.scale[0]), source.zero_point)
+
+
+def _exp_table(source: Quantization, output: Quantization) -> np.ndarray:
+    return functions.float_table(source, output, functions.exp)
+
+
+RULES: dict[type[Operator], Any] = {
+    Tanh: _fixed_output(128, 0),
+    Logistic: _fixed_output(256, -128),
+    LeakyRelu: verify_leaky_relu,
+    **dict.fromkeys((HardSwish, Elu, Exp, Abs, Rsqrt), verify),
+}
+PARAMETERS: dict[type[Operator], Any] = {
+    Tanh: _lookup_table(_of_input(tanh_table_int8)),
+    Logistic: _lookup_table(_of_input(logistic_table_int8)),
+    LeakyRelu: leaky_relu_params,
+    HardSwish: _lookup_table(functions.hard_swish_table),
+    Elu: _lookup_table(functions.elu_table),
+    Exp: _lookup_table(_exp_table),
+    Abs: _lookup_table(functions.abs_table),
+    Rsqrt: _lookup_table(functions.rsqrt_table),
+}

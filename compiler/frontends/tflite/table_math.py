@@ -1,0 +1,104 @@
+"""The table's lines of operators that compute, element by element or row by row."""
+
+from collections.abc import Callable
+
+from tflite.AddOptions import AddOptions
+from tflite.BuiltinOperator import BuiltinOperator
+from tflite.BuiltinOptions import BuiltinOptions
+from tflite.L2NormOptions import L2NormOptions
+from tflite.LeakyReluOptions import LeakyReluOptions
+from tflite.MulOptions import MulOptions
+from tflite.SoftmaxOptions import SoftmaxOptions
+from tflite.SubOptions import SubOptions
+
+from compiler.frontends.tflite import constraints as must
+from compiler.frontends.tflite import convert, convert_math
+from compiler.frontends.tflite.convert import Convert
+from compiler.frontends.tflite.entry import Entry
+from compiler.frontends.tflite.site import Constraint
+from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from npu.model.operators.normalise import L2Normalization, LogSoftmax
+from npu.model.operators.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
+from npu.model.operators.rescale import Relu, Relu6
+from npu.model.operators.table import Abs, Elu, Exp, HardSwish, Logistic, Rsqrt, Tanh
+from npu.model.references import Operator
+
+_OPERANDS = (must.two_inputs, must.int8_data)
+_CLAMPED = (*_OPERANDS, must.clamping_activation)
+_ALIKE = (must.same_shapes, must.no_constant_operand)
+
+
+def _pair(kind: Callable[[str, int, int, int], Operator], *later: Constraint) -> Entry:
+    return Entry(_OPERANDS, convert.pair(kind), later=later)
+
+
+def _unary(kind: Callable[[str, int, int], Operator], *later: Constraint) -> Entry:
+    constraints = (must.one_input, must.int8_data)
+    return Entry(constraints, convert.unary(kind), later=later or (must.no_constant_input,))
+
+
+def _along(convert_to: Convert, data: Constraint) -> Entry:
+    constraints = (must.two_inputs, data, must.constant_int32_axes)
+    return Entry(constraints, convert_to, later=(must.only_in_kernels,))
+
+
+def _reduction(kind: Callable[[str, int, int, tuple[int, ...]], Operator]) -> Entry:
+    return _along(convert_math.reduction(kind), must.int8_input_and_output)
+
+
+def _search(kind: Callable[[str, int, int, int], Operator]) -> Entry:
+    return _along(convert_math.search(kind), must.int8_to_int32)
+
+
+MATH: dict[int, Entry] = {
+    BuiltinOperator.ABS: _unary(Abs),
+    BuiltinOperator.ADD: Entry(
+        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions), _ALIKE
+    ),
+    BuiltinOperator.ARG_MAX: _search(ArgMax),
+    BuiltinOperator.ARG_MIN: _search(ArgMin),
+    BuiltinOperator.ELU: _unary(Elu),
+    BuiltinOperator.EXP: _unary(Exp),
+    BuiltinOperator.HARD_SWISH: _unary(HardSwish),
+    BuiltinOperator.L2_NORMALIZATION: Entry(
+        (must.one_input, must.int8_data, must.no_activation),
+        convert.unary(L2Normalization),
+        (BuiltinOptions.L2NormOptions, L2NormOptions),
+        (must.only_in_kernels,),
+    ),
+    BuiltinOperator.LEAKY_RELU: Entry(
+        (must.one_input, must.int8_data),
+        convert_math.leaky_relu,
+        (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
+        (must.no_constant_input,),
+    ),
+    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax, must.only_in_kernels),
+    BuiltinOperator.LOGISTIC: _unary(Logistic),
+    BuiltinOperator.MAXIMUM: _pair(Maximum, *_ALIKE),
+    BuiltinOperator.MEAN: _reduction(Mean),
+    BuiltinOperator.MINIMUM: _pair(Minimum, must.only_in_kernels),
+    BuiltinOperator.MUL: Entry(
+        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions), _ALIKE
+    ),
+    BuiltinOperator.PRELU: _pair(Prelu, must.only_in_kernels),
+    BuiltinOperator.REDUCE_MAX: _reduction(ReduceMax),
+    BuiltinOperator.REDUCE_MIN: _reduction(ReduceMin),
+    BuiltinOperator.RELU: _unary(Relu),
+    BuiltinOperator.RELU6: _unary(Relu6),
+    BuiltinOperator.RSQRT: _unary(Rsqrt),
+    BuiltinOperator.SOFTMAX: Entry(
+        (must.one_input, must.int8_data),
+        convert_math.softmax,
+        (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
+        (must.only_in_kernels,),
+    ),
+    BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
+    BuiltinOperator.SUB: Entry(
+        _CLAMPED,
+        convert.binary(Sub),
+        (BuiltinOptions.SubOptions, SubOptions),
+        (must.only_in_kernels,),
+    ),
+    BuiltinOperator.SUM: _reduction(Sum),
+    BuiltinOperator.TANH: _unary(Tanh),
+}

@@ -1,0 +1,40 @@
+"""Products of constant filters with windows of images."""
+
+import numpy as np
+
+from kernels.engines.window import WindowProducts
+from kernels.values import Step, Values
+from npu.model.operators.convolution import Conv2D, DepthwiseConv2D, TransposeConv, window
+from npu.model.operators.product import MatVecParams
+from npu.model.window import Window
+
+
+def prepare(values: Values, op: Conv2D | DepthwiseConv2D, params: MatVecParams) -> Step:
+    """Every window of every image; a depthwise filter is one of a group of one channel."""
+    own = values[op.weights]
+    weights = np.array(
+        own.transpose(3, 1, 2, 0) if isinstance(op, DepthwiseConv2D) else own, order="C"
+    )
+    bias = None if op.bias is None else values[op.bias]
+    products = WindowProducts(params, bias, window(values.graph, op))
+    inputs, outputs = values[op.input], values[op.output]
+    return lambda: products.run(inputs, weights, outputs)
+
+
+def prepare_transpose(values: Values, op: TransposeConv, params: MatVecParams) -> Step:
+    """The same sums from the outputs' side: windows of the inputs spread by the stride.
+
+    Output y takes tap j of input i where y = i * stride - top + j; counted from the other end of
+    the filter, that is a window's tap at y + top - (height - 1).
+    """
+    flipped = np.array(values[op.weights][:, ::-1, ::-1], order="C")
+    bias = None if op.bias is None else values[op.bias]
+    own = window(values.graph, op)
+    (height, width), (top, left, _, _) = own.size, own.padding
+    ends = (height - 1 - top, width - 1 - left, 0, 0)
+    products = WindowProducts(params, bias, Window(own.size, (1, 1), (1, 1), ends), op.stride)
+    inputs, outputs = values[op.input], values[op.output]
+    return lambda: products.run(inputs, flipped, outputs)
+
+
+PREPARE = {Conv2D: prepare, DepthwiseConv2D: prepare, TransposeConv: prepare_transpose}
