@@ -17,7 +17,7 @@ from compiler.lowering.ir import (
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
-from npu.model.graph import Graph
+from npu.model.graph import Graph, Tensor
 from npu.model.layer import Layer
 from npu.model.operators.gather import Gather
 from npu.model.quantisation import integer_parameters
@@ -36,19 +36,43 @@ _ELEMENTS = {
     "bool": ElementType.INT8,
     "int16": ElementType.INT16,
     "int32": ElementType.INT32,
+    "int64": ElementType.INT32,
     "float32": ElementType.INT32,
 }
-"""How the chip sees what a tensor holds: floats are only moved."""
+"""How the chip sees what a tensor holds: floats are only moved, an int64 is two words."""
 
 
-def only_indices(graph: Graph, index: int) -> bool:
+def _count(tensor: Tensor) -> int:
+    """Elements as the chip sees them."""
+    return tensor.size * (2 if tensor.dtype == "int64" else 1)
+
+
+def picks_rows(graph: Graph, op: Gather, params: ChipParams) -> bool:
+    """Whether a GATHER loads rows of a constant from external memory, index by index.
+
+    The table takes no SRAM then, but each index takes commands of its own.
+    """
+    table = graph.tensors[op.table]
+    return (
+        table.data is not None
+        and table.dtype == "int8"
+        and op.axis == op.batch_dims == 0
+        and graph.tensors[op.indices].data is None
+        and (graph.tensors[op.indices].size == 1 or table.size > params.sram_bytes // 4)
+    )
+
+
+def only_indices(graph: Graph, index: int, params: ChipParams) -> bool:
     """Whether an input is read one number at a time, by what picks rows of constant tables."""
     readers = [op for op in graph.operators if index in operator_inputs(op)]
     return (
         graph.tensors[index].dtype == "int32"
         and index not in graph.outputs
         and bool(readers)
-        and all(isinstance(op, Gather) and op.indices == index for op in readers)
+        and all(
+            isinstance(op, Gather) and op.indices == index and picks_rows(graph, op, params)
+            for op in readers
+        )
     )
 
 
@@ -85,7 +109,7 @@ class GraphLowering:
         self._placed: dict[int, Buffer] = dict(bound or {})
         self._layer = ""
         for index in graph.inputs:
-            if index not in self._placed and not only_indices(graph, index):
+            if index not in self._placed and not self.only_indices(index):
                 self._layer = "input"
                 buffer = self.new(index)
                 self.add(LoadInput(host_input(segment.name, index), buffer))
@@ -104,9 +128,13 @@ class GraphLowering:
             raise self.unsupported(
                 f"operand {tensor.name!r} is {tensor.dtype}; the chip takes int8 there"
             )
-        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
         self.add(LoadConstant(tensor.data, buffer))
         return buffer
+
+    def only_indices(self, index: int) -> bool:
+        """Whether a graph's input passes through a register, and has no buffer."""
+        return only_indices(self.graph, index, self.params)
 
     def add(self, operator: ChipOperator) -> None:
         """Append a chip operator that works for the operator being lowered."""
@@ -159,7 +187,7 @@ class GraphLowering:
         tensor = self.graph.tensors[index]
         if tensor.dtype not in _ELEMENTS:
             raise self.unsupported(f"{tensor.name!r} is {tensor.dtype}; the chip has no such type")
-        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
         self.place(index, buffer)
         return buffer
 

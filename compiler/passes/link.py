@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from compiler.lowering.border import cross_border
 from compiler.lowering.host import host_input, host_output
 from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lowering.site import GraphLowering, only_indices
+from compiler.lowering.site import GraphLowering
 from compiler.programs.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
@@ -78,17 +78,18 @@ def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) ->
     for index in graph.inputs:
         tensor = graph.tensors[index]
         key = host_input(use.role, index)
-        if only_indices(graph, index):
+        limit = _index_limit(graph, index)
+        if lowering.only_indices(index):
             if use.index is None:
-                hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
+                hosted.append(Hosted(key, tensor, None, limit))
         elif index not in bound:
-            hosted.append(Hosted(key, tensor, lowering.buffer(index)))
+            hosted.append(Hosted(key, tensor, lowering.buffer(index), limit))
     return tuple(hosted)
 
 
 def _index_limit(graph: Graph, index: int) -> int | None:
     limits = [
-        graph.tensors[op.table].shape[0]
+        graph.tensors[op.table].shape[op.axis]
         for op in graph.operators
         if isinstance(op, Gather) and op.indices == index
     ]
