@@ -20,6 +20,7 @@ from npu.errors import CapacityError, UnsupportedError
 from npu.model.graph import Graph, Tensor
 from npu.model.layer import Layer
 from npu.model.operators.gather import Gather
+from npu.model.operators.retype import FromReal
 from npu.model.quantisation import integer_parameters
 from npu.model.references import operator_inputs
 from npu.model.registry import Registry
@@ -76,8 +77,17 @@ def only_indices(graph: Graph, index: int, params: ChipParams) -> bool:
     )
 
 
+def _quantised(graph: Graph, index: int) -> bool:
+    """Whether an input is read by what makes integers of real numbers."""
+    return any(isinstance(op, FromReal) and op.input == index for op in graph.operators)
+
+
 class GraphLowering:
     """Lowers one graph into one segment.
+
+    Attributes
+    ----------
+    reals : real inputs and outputs, with the tensor of integers that the host has for each.
 
     Parameters
     ----------
@@ -107,9 +117,12 @@ class GraphLowering:
         self.buffers: list[Buffer] = []
         self.resets: list[tuple[Buffer, int]] = []
         self._placed: dict[int, Buffer] = dict(bound or {})
+        self.reals: dict[int, int] = {}
         self._layer = ""
         for index in graph.inputs:
-            if index not in self._placed and not self.only_indices(index):
+            if index not in self._placed and not (
+                self.only_indices(index) or _quantised(graph, index)
+            ):
                 self._layer = "input"
                 buffer = self.new(index)
                 self.add(LoadInput(host_input(segment.name, index), buffer))

@@ -29,20 +29,27 @@ def walk(
     operands: dict[str, Operand],
     fields: dict[str, int] | None = None,
     table: np.ndarray | None = None,
+    fixed: int = 0,
 ) -> None:
     """Add the commands that do `opcode` for every index of a box, the last loop the innermost.
 
     operands : by the name that the command has for them.
+    fixed : so many of the last loops mean something to the command: they stay what they are.
     table : of a VLUT.
     """
     if 0 in sizes:
         return
-    loops = _merged(sizes, [operand.strides for operand in operands.values()])
+    each = [operand.strides for operand in operands.values()]
+    split = len(sizes) - fixed
+    loops = _merged(sizes[:split], [strides[:split] for strides in each])
+    loops += [(n, tuple(s[k] for s in each)) for k, n in enumerate(sizes) if k >= split]
     outer, inner = loops[:-INNER], loops[-INNER:]
     inner = [(1, (0,) * len(operands))] * (INNER - len(inner)) + inner
     (last, _), (count_1, _), (count_2, _) = reversed(inner)
     items = [operand.view.element.n_bytes for operand in operands.values()]
-    contiguous = count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
+    contiguous = (
+        not fixed and count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
+    )
     walks = {
         name: _three(strides[k] * items[k] for _, strides in reversed(inner))
         for k, name in enumerate(operands)

@@ -14,7 +14,17 @@ from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.model.layer import CONTROL
-from npu.runtime.header import BOOT, FORMAT, DType, Entry, Header, LayerInfo, Probe, TensorInfo
+from npu.runtime.header import (
+    BOOT,
+    FORMAT,
+    DType,
+    Entry,
+    Header,
+    LayerInfo,
+    Probe,
+    Stored,
+    TensorInfo,
+)
 from npu.runtime.image import Image
 
 
@@ -46,11 +56,13 @@ class Emitter:
 
     def _exchanged(self, hosted: Hosted, slots: int = 1) -> TensorInfo:
         """Reserve a tensor in external memory, `slots` of them one behind the other."""
-        tensor, buffer, quantization = hosted.tensor, hosted.buffer, hosted.tensor.quantization
+        tensor, buffer, stored = hosted.tensor, hosted.buffer, hosted.stored
+        quantization = (tensor if stored is None else stored).quantization
         n_bytes = self._params.align(4 * tensor.size) if buffer is None else buffer.n_bytes
         return TensorInfo(
             name=tensor.name,
             dtype=cast(DType, tensor.dtype),
+            stored=None if stored is None else cast(Stored, stored.dtype),
             shape=tensor.shape,
             n_bytes=n_bytes,
             address=self._memory.reserve(slots * n_bytes),

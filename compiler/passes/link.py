@@ -25,12 +25,14 @@ class Hosted:
     tensor : what the host sees.
     buffer : where it lies on the chip; None for indices, which pass through a register.
     index_limit : its values must be below that.
+    stored : the integers that stand for a real tensor in external memory.
     """
 
     key: str
     tensor: Tensor
     buffer: Buffer | None
     index_limit: int | None = None
+    stored: Tensor | None = None
 
 
 @dataclass(eq=False)
@@ -83,8 +85,17 @@ def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) ->
             if use.index is None:
                 hosted.append(Hosted(key, tensor, None, limit))
         elif index not in bound:
-            hosted.append(Hosted(key, tensor, lowering.buffer(index), limit))
+            place = lowering.reals.get(index, index)
+            hosted.append(
+                Hosted(key, tensor, lowering.buffer(place), limit, _stored(lowering, index))
+            )
     return tuple(hosted)
+
+
+def _stored(lowering: GraphLowering, index: int) -> Tensor | None:
+    """The integers that stand for a real tensor; None for any other."""
+    place = lowering.reals.get(index)
+    return None if place is None else lowering.graph.tensors[place]
 
 
 def _index_limit(graph: Graph, index: int) -> int | None:
@@ -108,10 +119,10 @@ def _leave(
     borders = [border for border in linked.program.borders if border.source == use.role]
     stored: list[Hosted] = []
 
-    def store(tensor: Tensor, buffer: Buffer) -> None:
+    def store(tensor: Tensor, buffer: Buffer, integers: Tensor | None = None) -> None:
         key = host_output(use.role, len(stored))
         segment.add(StoreOutput(key, buffer), Layer(use.role, "output"))
-        stored.append(Hosted(key, tensor, buffer))
+        stored.append(Hosted(key, tensor, buffer, stored=integers))
 
     for position, index in enumerate(graph.outputs):
         leaving = [border for border in borders if border.output == position]
@@ -125,7 +136,7 @@ def _leave(
             else:
                 store(wanted, crossed[border])
         if use.stores and all(border.on_chip for border in leaving):
-            store(graph.tensors[index], lowering.buffer(index))
+            store(graph.tensors[index], lowering.buffer(index), _stored(lowering, index))
         if position == 0 and use.probe is not None:
             linked.probed[use.role] = lowering.buffer(index)
             if leaving:

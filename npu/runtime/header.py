@@ -33,6 +33,10 @@ DType = Literal["int8", "uint8", "bool", "int16", "int32", "int64", "float32"]
 """Types of what host and chip exchange, as NumPy calls them."""
 
 
+Stored = Literal["int8", "uint8", "int16"]
+"""Types of the integers that stand for real numbers."""
+
+
 class _Checked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -59,17 +63,25 @@ class Section(_Checked):
 class TensorInfo(_Checked):
     """A tensor that host and chip exchange in external memory, in `n_bytes`: whole bus words.
 
-    `index_limit`: values must be 0 to index_limit - 1 (inputs that select rows of a table).
+    `stored`: the type of the integers, with `scale` and `zero_point`, that the chip has in place of
+    a tensor of real numbers. `index_limit`: values must be 0 to index_limit - 1 (inputs that select
+    rows of a table).
     """
 
     name: str
     dtype: DType
     shape: Annotated[tuple[_Length, ...], Field(max_length=MAX_RANK)]
+    stored: Stored | None = None
     n_bytes: _Size
     address: _Size
     scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
     zero_point: _Int32 = 0
     index_limit: _Count | None = None
+
+    @property
+    def memory_dtype(self) -> str:
+        """Type of an element in external memory."""
+        return self.dtype if self.stored is None else self.stored
 
 
 class Loop(_Checked):

@@ -189,8 +189,10 @@ class Image:
 
 
 def _check_shape(tensor: TensorInfo) -> None:
-    """The bytes of a tensor hold it. Raises ImageError."""
-    if tensor.n_bytes < math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize:
+    """The bytes of a tensor hold it, and reals have integers. Raises ImageError."""
+    if tensor.stored is not None and (tensor.dtype != "float32" or tensor.scale is None):
+        raise ImageError(f"tensor {tensor.name!r}: only reals with a scale are stored as integers")
+    if tensor.n_bytes < math.prod(tensor.shape) * np.dtype(tensor.memory_dtype).itemsize:
         raise ImageError(f"tensor {tensor.name!r}: its bytes do not hold its shape")
 
 

@@ -16,6 +16,7 @@ from npu.chip.memory import BusSchedule
 from npu.chip.trace import Retire
 from npu.errors import InputError, MachineError
 from npu.model.inputs import require_calls, require_indices, require_inputs
+from npu.model.real import dequantized, quantized
 from npu.model.recording import Recording
 from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, INVOKE, RESET, TensorInfo
@@ -103,16 +104,19 @@ class Session:
             observer(retire, machine)
 
     def _write(self, tensor: TensorInfo, values: np.ndarray, offset: int = 0) -> None:
-        """Put a tensor where the chip expects it."""
+        """Put a tensor where the chip expects it. Raises InputError for reals without integers."""
+        if tensor.stored is not None:
+            values = quantized(tensor.name, values, *_real(tensor), tensor.stored)
         raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         self.machine.memory.window(tensor.address + offset, tensor.n_bytes)[: len(raw)] = raw
 
     def _read(self, tensor: TensorInfo) -> np.ndarray:
-        dtype = np.dtype(tensor.dtype)
+        dtype = np.dtype(tensor.memory_dtype)
         raw = self.machine.memory.window(tensor.address, tensor.n_bytes)
         # A copy: the next call writes to the same place.
         values = raw[: math.prod(tensor.shape) * dtype.itemsize].copy()
-        return values.view(dtype).reshape(tensor.shape)
+        integers = values.view(dtype).reshape(tensor.shape)
+        return integers if tensor.stored is None else dequantized(integers, *_real(tensor))
 
 
 class GraphSession(Session):
@@ -219,6 +223,12 @@ class TransducerSession(Session):
                 )
             answers[calls - 1 - left].append(symbol)
         return answers
+
+
+def _real(tensor: TensorInfo) -> tuple[float, int]:
+    """What the integers mean that stand for real numbers."""
+    assert tensor.scale is not None, "an image says so"
+    return tensor.scale, tensor.zero_point
 
 
 def _prober(image: Image, recording: Recording) -> Observer:
