@@ -115,7 +115,8 @@ class GraphLowering:
         self.segment = segment
         self.index_register = index_register
         self.buffers: list[Buffer] = []
-        self.resets: list[tuple[Buffer, int]] = []
+        self.resets: list[tuple[Buffer, int | np.ndarray]] = []
+        self._kept: set[int] = set()
         self._placed: dict[int, Buffer] = dict(bound or {})
         self.reals: dict[int, int] = {}
         self._layer = ""
@@ -204,9 +205,32 @@ class GraphLowering:
         self.place(index, buffer)
         return buffer
 
+    def state(self, index: int) -> Buffer:
+        """Where a state lies from one call to the next."""
+        if index not in self._placed:
+            tensor, buffer = self.graph.tensors[index], self.new(index)
+            buffer.persistent = True
+            dtype = np.dtype(tensor.dtype)
+            zero = 0 if tensor.quantization is None else tensor.quantization.zero_point
+            if tensor.initial is not None:
+                self.resets.append((buffer, tensor.initial))
+            elif buffer.element is ElementType.INT32:
+                self.resets.append((buffer, np.full(tensor.shape, zero, dtype)))
+            else:
+                bits = np.array([zero]).astype(dtype).view(f"i{dtype.itemsize}")
+                self.resets.append((buffer, int(bits[0])))
+        return self._placed[index]
+
+    def keep(self, index: int) -> None:
+        """Let a tensor keep its place, and what it holds, from one call to the next."""
+        self._kept.add(index)
+        if index in self._placed:
+            self._placed[index].persistent = True
+
     def place(self, index: int, buffer: Buffer) -> None:
         """Say where a tensor lies."""
         self._placed[index] = buffer
+        buffer.persistent |= index in self._kept
 
     def aligned(self, view: View) -> bool:
         """Whether a view begins on a bus word."""
