@@ -15,7 +15,6 @@ PRODUCTS: dict[int, Entry] = {
         (must.two_inputs, must.int8_data),
         products.batch_matmul,
         (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
@@ -28,12 +27,12 @@ PRODUCTS: dict[int, Entry] = {
         ),
         products.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (products.constant_weights, products.symmetric_weights, must.no_constant_input),
+        (products.bias_of_constant_weights,),
     ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights, must.no_constant_input),
+        (lstm.symmetric_weights,),
     ),
 }
