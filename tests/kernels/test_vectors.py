@@ -27,6 +27,7 @@ ELEMENTS = {
     "lstm_stream": 696,
     "maxout": 320,
     "predictor": 1536,
+    "products": 360,
     "windows": 1620,
 }
 
