@@ -4,10 +4,11 @@ from tflite.BatchMatMulOptions import BatchMatMulOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
+from tflite.SVDFOptions import SVDFOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import lstm, products
+from compiler.frontends.tflite import lstm, products, svdf
 from compiler.frontends.tflite.entry import Entry
 
 PRODUCTS: dict[int, Entry] = {
@@ -29,10 +30,16 @@ PRODUCTS: dict[int, Entry] = {
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
         (products.bias_of_constant_weights,),
     ),
+    BuiltinOperator.SVDF: Entry(
+        svdf.CONSTRAINTS,
+        svdf.convert,
+        (BuiltinOptions.SVDFOptions, SVDFOptions),
+        (must.only_in_kernels,),
+    ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights,),
+        (lstm.symmetric_weights, lstm.one_sequence),
     ),
 }
