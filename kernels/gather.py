@@ -1,4 +1,6 @@
-"""Rows of a constant table."""
+"""Slices of a tensor, picked by index."""
+
+from math import prod
 
 import numpy as np
 
@@ -9,13 +11,20 @@ from npu.model.quantisation import place
 
 
 def prepare(values: Values, op: Gather, params: None) -> Step:
-    """The rows that the indices name. The step raises InputError for one outside of the table."""
-    table, indices, output = (values[i] for i in (op.table, op.indices, op.output))
+    """What the indices name. The step raises InputError for one outside of the table."""
     where = place(values.graph, op)
+    shape = values[op.table].shape
+    batch, outer = prod(shape[: op.batch_dims]), prod(shape[op.batch_dims : op.axis])
+    inner = prod(shape[op.axis + 1 :])
+    count = values[op.indices].size // max(batch, 1)
+    table = values[op.table].reshape(batch, outer, shape[op.axis], inner)
+    indices = values[op.indices].reshape(batch, count)
+    output = values[op.output].reshape(batch, outer, count, inner)
 
     def gather() -> None:
-        require_indices(where, indices, len(table))
-        np.copyto(output, table[indices])
+        require_indices(where, indices, shape[op.axis])
+        for b in range(batch):
+            np.copyto(output[b], table[b][:, indices[b]])
 
     return gather
 

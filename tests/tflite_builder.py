@@ -24,12 +24,15 @@ TYPES = {
 
 @dataclass
 class TensorSpec:
+    """`limit`: of indices that a call gives, how many there are to pick from."""
+
     shape: tuple[int, ...]
     dtype: str = "int8"
     scale: Any = None
     zero_point: int = 0
     data: np.ndarray | None = None
     is_variable: bool = False
+    limit: int | None = None
     axis: int = 0
 
 

@@ -305,6 +305,101 @@ def resize_nearest(rng: np.random.Generator) -> ModelSpec:
     )
 
 
+def gather(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, ("float32",))
+    rank = m.number(1, 4)
+    shape, axis = m.shape(rank, 5), m.number(0, rank - 1)
+    batch = m.number(0, axis)
+    coordinates = [*shape[:batch], *m.shape(m.number(0, 2), 4)]
+    output = [*shape[:axis], *coordinates[batch:], *shape[axis + 1 :]]
+    indices = rng.integers(0, shape[axis], coordinates).astype(np.int32)
+    batched = batch - len(coordinates) * m.number(0, 1) if batch < len(coordinates) else batch
+    options = {"Axis": axis - rank * m.number(0, 1), "BatchDims": batched}
+    return m.operator(
+        "GATHER", [m.input(shape), m.numbers(indices)], [output], ("GatherOptions", options)
+    )
+
+
+def gather_computed(rng: np.random.Generator) -> ModelSpec:
+    """Indices that a call gives; the table is a constant or not."""
+    spec = gather(rng)
+    table, indices = spec.operators[0].inputs
+    limit = spec.tensors[table].shape[spec.operators[0].options[1]["Axis"]]
+    spec.tensors[indices].data, spec.tensors[indices].limit = None, limit
+    spec.inputs = [table, indices]
+    return spec
+
+
+def embedding_lookup(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng)
+    shape = [m.number(1, 9), *m.shape(m.number(1, 3))]
+    table = m.tensor(shape, rng.integers(-128, 128, shape).astype(np.int8))
+    indices = m.model.tensor((m.number(1, 5),), "int32", limit=shape[0])
+    m.model.inputs = [indices]
+    output = [m.model.tensors[indices].shape[0], *shape[1:]]
+    return m.operator("EMBEDDING_LOOKUP", [indices, table], [output])
+
+
+def update_slice(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, FLOAT_TO_INT32)
+    shape = m.shape(m.number(1, 4))
+    update = [m.number(1, n) for n in shape]
+    inputs = [m.input(shape), m.input(update)]
+    kind = str(rng.choice(["int32", "int64"]))
+    if m.number(0, 1):
+        start = m.numbers([m.number(-3, n + 2) for n in shape], kind)
+    else:
+        start = m.model.tensor((len(shape),), kind)
+        m.model.inputs.append(start)
+    options = ("DynamicUpdateSliceOptions", {})
+    return m.operator("DYNAMIC_UPDATE_SLICE", [*inputs, start], [shape], options)
+
+
+def quantize(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng)
+    source, output = QUANTIZED[m.number(0, len(QUANTIZED) - 1)]
+    return _retyped(m, "QUANTIZE", source, output)
+
+
+def dequantize(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng)
+    return _retyped(m, "DEQUANTIZE", str(rng.choice(["int8", "int16", "uint8"])), "float32")
+
+
+def _retyped(m: Maker, kind: str, source: str, output: str) -> ModelSpec:
+    shape = m.shape(m.number(0, 3), 9)
+    for dtype in (source, output):
+        if dtype == "float32":
+            m.model.tensor(tuple(shape), dtype)
+            continue
+        scale = np.float32(np.exp(m.rng.uniform(np.log(1e-3), np.log(10))))
+        limits = np.iinfo(dtype)
+        zero = m.rng.choice([limits.min, limits.max, 0, m.number(-99, 99)])
+        zero = int(zero) if dtype in ("int8", "uint8", "int16") else 0
+        zero = min(max(zero, limits.min), limits.max)
+        m.model.tensor(tuple(shape), dtype, scale, zero)
+    m.model.operator(kind, [0], [1], (f"{kind.title()}Options", {}))
+    m.model.inputs, m.model.outputs = [0], [1]
+    return m.model
+
+
+QUANTIZED = [
+    *(("int8", other) for other in ("int8", "uint8", "int16", "int32")),
+    ("uint8", "int8"),
+    *(("int16", other) for other in ("int8", "int16", "int32")),
+    *(("int32", other) for other in ("int8", "int16")),
+    *(("float32", other) for other in ("int8", "int16")),
+]
+
+
+PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
+    "DEQUANTIZE": dequantize,
+    "DYNAMIC_UPDATE_SLICE": update_slice,
+    "EMBEDDING_LOOKUP": embedding_lookup,
+    "GATHER": gather,
+    "GATHER computed": gather_computed,
+    "QUANTIZE": quantize,
+}
 MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "BATCH_TO_SPACE_ND": batch_to_space,
     "BROADCAST_TO": broadcast_to,

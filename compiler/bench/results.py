@@ -1,4 +1,7 @@
-"""The schema of `npu bench codec`. Bytes count everything: codes, headers, directories, padding."""
+"""The schemas of `npu bench codec` and `npu bench peers`.
+
+Bytes count everything: codes, headers, directories, padding.
+"""
 
 from typing import NotRequired, TypedDict
 
@@ -101,3 +104,24 @@ class CodecReport(TypedDict):
     zoo: SumReport
     all: SumReport
     large: NotRequired[LargeReport]
+
+
+class VelaReport(TypedDict):
+    """Vela's estimate of a model on a processor; None of all figures where it is refused.
+
+    Attributes
+    ----------
+    cycles, npu_cycles : of a call; the first with what it waits for memories.
+    sram_bytes, weight_bytes : the arena, and weights as they are compressed.
+    npu_operators, cpu_operators : of Vela's graph; cycles of the latter are not counted.
+    """
+
+    refused: str | None
+    cycles: int | None
+    npu_cycles: int | None
+    clock_mhz: float | None
+    macs: int | None
+    sram_bytes: int | None
+    weight_bytes: int | None
+    npu_operators: int | None
+    cpu_operators: int | None

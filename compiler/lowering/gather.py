@@ -1,5 +1,7 @@
 """Rows of a constant table: each is loaded from external memory, by an index in a register."""
 
+import numpy as np
+
 from compiler.lowering.host import host_input
 from compiler.lowering.ir import GatherRow, LoadInput
 from compiler.lowering.registers import INDEX
@@ -10,6 +12,8 @@ from npu.model.operators.gather import Gather
 def lower(site: GraphLowering, op: Gather, params: None) -> None:
     """A load per index. The chip's own index serves one, others come from the host."""
     table = site.constant(op.table)
+    if op.axis or op.batch_dims or table.ndim != 2 or table.dtype != np.int8:
+        raise site.unsupported("the chip gathers whole rows of a constant int8 matrix")
     dst = site.new(op.output)
     count = site.graph.tensors[op.indices].size
     if site.index_register is not None and count == 1:

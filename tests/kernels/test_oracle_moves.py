@@ -8,13 +8,15 @@ import pytest
 from compiler.frontends import read_tflite
 from kernels import Interpreter
 from tests.tflite_builder import ModelSpec, write
-from tests.tflite_moves import MOVES
+from tests.tflite_moves import MOVES, PICKS
 
 runtime = pytest.importorskip(
     "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
 )
 
 CASES = 10
+ARENA = 1 << 26
+"""So large that it comes cleared from the system: SPACE_TO_BATCH_ND shows what was in it."""
 
 
 def values_of(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -32,20 +34,22 @@ def assert_equal_to_oracle(
 ) -> None:
     path.write_bytes(write(spec))
     ours = Interpreter(read_tflite(path))
-    oracle = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=1 << 18)
+    oracle = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=ARENA)
     for _ in range(calls):
         inputs = []
         for position, index in enumerate(spec.inputs):
             tensor = spec.tensors[index]
             inputs.append(values_of(rng, tensor.dtype, tensor.shape))
+            if tensor.limit is not None:
+                inputs[-1] = rng.integers(0, tensor.limit, tensor.shape, np.int32)
             oracle.set_input(inputs[-1], position)
         oracle.invoke()
         for position, output in enumerate(ours.invoke(inputs)):
             np.testing.assert_array_equal(output, oracle.get_output(position))
 
 
-@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize("kind", [*MOVES, *PICKS])
 def test_moves(tmp_path, kind):
     rng = np.random.default_rng(sum(kind.encode()))
     for _ in range(CASES):
-        assert_equal_to_oracle(tmp_path / "m.tflite", MOVES[kind](rng), rng)
+        assert_equal_to_oracle(tmp_path / "m.tflite", (MOVES | PICKS)[kind](rng), rng)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from tflite.TensorType import TensorType
 
 from compiler.frontends.tflite.site import Site
 from npu.model.boxes import Box, Piece, Run, mapped, runs_of
@@ -51,9 +50,13 @@ def batch_to_space(site: Site) -> Iterator[Piece]:
     yield from _with_batch(site, site.output().shape, site.input(0).shape, True)
 
 
-def batch_fill(site: Site) -> int:
-    """What stands in the border: the integer for zero."""
-    return site.output().zero_point if site.output().type == TensorType.INT8 else 0
+def batch_fill(site: Site) -> float:
+    """What stands in the border.
+
+    TFLM never sets it: its answer is what its memory held. On one that was cleared, as that of most
+    programs is when they start, that is 0, whatever the zero point.
+    """
+    return 0
 
 
 def _with_batch(

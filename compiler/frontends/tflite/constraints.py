@@ -96,22 +96,9 @@ def only_in_kernels(site: Site) -> bool:
     return False
 
 
-def constant_int8_table(site: Site) -> bool:
-    """the table is a constant int8 matrix"""
-    table = site.input(0)
-    return table.is_constant and table.type == TensorType.INT8 and len(table.shape) == 2
-
-
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
-
-
-def whole_rows(site: Site) -> bool:
-    """whole rows are gathered (axis 0, no batch dimensions)"""
-    if site.options is None:
-        return True
-    return site.options.Axis() in (0, -2) and site.options.BatchDims() == 0
 
 
 def no_constant_operand(site: Site) -> bool:
@@ -122,11 +109,6 @@ def no_constant_operand(site: Site) -> bool:
 def no_constant_input(site: Site) -> bool:
     """the input is not a constant"""
     return not site.input(0).is_constant
-
-
-def indices_from_host(site: Site) -> bool:
-    """the indices are an input of the model"""
-    return site.inputs[1] in site.model_inputs
 
 
 def symmetric_weights(site: Site) -> bool:

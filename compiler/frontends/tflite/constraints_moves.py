@@ -91,3 +91,9 @@ def pad(site: Site) -> bool:
     alike = (value.scale, value.zero_point) == (output.scale, output.zero_point)
     one = not value.shape or set(value.shape) == {1}
     return one and value.type == output.type and (alike or output.type != TensorType.INT8)
+
+
+def rows(site: Site) -> bool:
+    """indices are an int32 vector, and what they pick are rows of a matrix or more"""
+    indices, table = site.input(0), site.input(1)
+    return indices.type == TensorType.INT32 and len(indices.shape) == 1 and len(table.shape) >= 2

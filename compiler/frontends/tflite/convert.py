@@ -9,7 +9,6 @@ from collections.abc import Callable
 from compiler.frontends.tflite.schema import ACTIVATIONS
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.binary import Add, Mul, Sub
-from npu.model.operators.gather import Gather
 from npu.model.operators.product import FullyConnected
 from npu.model.references import Operator
 
@@ -32,12 +31,6 @@ def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
         tensor(site.outputs[0]),
         ACTIVATIONS[site.activation()],
     )
-
-
-def gather(name: str, site: Site, tensor: Number) -> Gather:
-    """GATHER of whole rows."""
-    table, indices, output = (tensor(i) for i in (*site.inputs, *site.outputs))
-    return Gather(name, table, indices, output)
 
 
 def binary(kind: type[Add] | type[Sub] | type[Mul]) -> Convert:

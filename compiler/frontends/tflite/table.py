@@ -1,11 +1,8 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
-from collections.abc import Callable
-
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
-from tflite.GatherOptions import GatherOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
@@ -15,15 +12,8 @@ from compiler.frontends.tflite.schema import OPERATOR_NAMES
 from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
+from compiler.frontends.tflite.table_picks import PICKS
 from compiler.frontends.tflite.table_windows import WINDOWS
-from npu.model.operators.rescale import Quantize
-from npu.model.references import Operator
-
-
-def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
-    constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=(must.no_constant_input,))
-
 
 SUPPORTED: dict[int, Entry] = {
     BuiltinOperator.FULLY_CONNECTED: Entry(
@@ -38,13 +28,6 @@ SUPPORTED: dict[int, Entry] = {
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
         (must.symmetric_weights, must.no_constant_input),
     ),
-    BuiltinOperator.GATHER: Entry(
-        (must.two_inputs, must.constant_int8_table, must.int32_indices, must.whole_rows),
-        convert.gather,
-        (BuiltinOptions.GatherOptions, GatherOptions),
-        (must.indices_from_host,),
-    ),
-    BuiltinOperator.QUANTIZE: _unary(Quantize),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
@@ -54,6 +37,7 @@ SUPPORTED: dict[int, Entry] = {
 }
 SUPPORTED.update(MATH)
 SUPPORTED.update(MOVES)
+SUPPORTED.update(PICKS)
 SUPPORTED.update(WINDOWS)
 
 

@@ -52,8 +52,10 @@ def verify(graph: Graph, op: Relu | Relu6 | Quantize) -> None:
     unary(graph, op.input, op.output)
 
 
-def requantisation(source: Quantization, output: Quantization, where: str) -> RescaleParams:
-    """Parameters of a QUANTIZE from one int8 quantisation to another.
+def requantisation(
+    source: Quantization, output: Quantization, where: str, dtype: str = "int8"
+) -> RescaleParams:
+    """Parameters of a QUANTIZE from one quantisation to another, of type `dtype`.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def requantisation(source: Quantization, output: Quantization, where: str) -> Re
     """
     # In double, as the pinned oracle does; see `npu.model.quantisation`.
     multiplier, shift = ratio(source, output, where)
-    lo, hi = DTYPE_RANGES["int8"]
+    lo, hi = DTYPE_RANGES[dtype]
     return RescaleParams(multiplier, shift, source.zero_point, output.zero_point, lo, hi)
 
 

@@ -1,0 +1,33 @@
+"""Real numbers at the borders of a model, in TensorFlow Lite Micro's arithmetic."""
+
+import numpy as np
+
+from npu.errors import InputError
+from npu.model.graph import DTYPE_RANGES
+
+
+def quantized(
+    where: str, values: np.ndarray, scale: float, zero_point: int, dtype: str
+) -> np.ndarray:
+    """float32 `values` as integers: divided by `scale` in float32, rounded half away from zero.
+
+    Raises
+    ------
+    InputError
+        For what is not a number, or so large that the C source has no answer: beyond 2^31 steps.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        divided = (values / np.float32(scale)).astype(np.float64)
+    # In double, where a half can be added to any float32 near it without rounding.
+    steps = np.copysign(np.floor(np.abs(divided) + 0.5), divided) + zero_point
+    outside = values[~(np.abs(steps) < 2.0**31)]
+    if outside.size:
+        raise InputError(
+            f"{where}: a number must be within 2^31 steps of {scale:g}, not {outside.flat[0]}"
+        )
+    return np.clip(steps, *DTYPE_RANGES[dtype]).astype(dtype)
+
+
+def dequantized(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Integers as float32: multiplied by `scale` in double, then rounded."""
+    return (scale * (values.astype(np.int32) - np.int32(zero_point))).astype(np.float32)
