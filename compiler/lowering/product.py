@@ -14,6 +14,10 @@ from npu.model.operators.product import FullyConnected, MatVecParams
 def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
     """A product per row of the output; input rows that lie differently need a matrix each."""
     weights = site.constant(op.weights)
+    if params.weights_zero_point:
+        raise site.unsupported(
+            f"the zero point of its weights is {params.weights_zero_point}; the chip takes 0 there"
+        )
     bias = None if op.bias is None else site.constant(op.bias)
     src, dst = site.buffer(op.input), site.new(op.output)
     n_rows, n_columns = weights.shape

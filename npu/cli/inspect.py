@@ -18,7 +18,7 @@ from npu.analysis.results import ImageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, load_chip, open_image
-from npu.cli._options import chip_option, json_option
+from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, require_place, table
 from npu.cli._tables import layer_label, layer_table, memory_table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
@@ -31,9 +31,15 @@ SHOWN_COMMANDS = 24
 @click.option("--program", is_flag=True, help="The whole disassembly of an image.")
 @click.option("--operators", is_flag=True, help="List the operators that models may use.")
 @chip_option
+@signature_option
 @json_option
 def command(
-    file: str | None, program: bool, operators: bool, chip: str | None, json_path: str | None
+    file: str | None,
+    program: bool,
+    operators: bool,
+    chip: str | None,
+    signature: str | None,
+    json_path: str | None,
 ) -> None:
     """Show what FILE holds: a .tflite file, a transducer folder, a zoo model or an .npu image.
 
@@ -49,20 +55,22 @@ def command(
         for name, constraints in supported:
             out.print(f"{name}: {'; '.join(constraints)}", markup=False)
     elif is_image(file):
-        shown = image_report(open_image(file, chip))
+        shown = image_report(open_image(file, chip, signature))
         emit_json(shown, json_path)
         _show_image(shown, out, program)
     else:
         if program:
             raise click.UsageError("--program disassembles an .npu image; compile the model first")
-        _inspect_model(file, load_chip(chip), json_path)
+        _inspect_model(file, load_chip(chip), signature, json_path)
 
 
-def _inspect_model(file: str, params: ChipParams, json_path: str | None) -> None:
+def _inspect_model(
+    file: str, params: ChipParams, signature: str | None, json_path: str | None
+) -> None:
     """Show a model; of one that is refused the operators, where it is refused for one of them."""
     model, refusal = None, None
     try:
-        model = load_model(file)
+        model = load_model(file, signature)
         with first_run_notice():
             check_model(model, params)
     except (ModelError, UnsupportedError, CapacityError) as error:

@@ -45,10 +45,14 @@ def int8_data(site: Site) -> bool:
 
 
 def int8_data_and_weights(site: Site) -> bool:
-    """input, weights and output are int8, the bias int32"""
-    *data, output = (site.input(0), site.input(1), site.tensors[site.outputs[0]])
+    """input and output are int8, weights int8 or int4, the bias int32"""
+    data = (site.input(0), site.output())
     bias = site.input(2).type if site.given(2) else TensorType.INT32
-    return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
+    return (
+        all(t.type == TensorType.INT8 for t in data)
+        and site.input(1).type in (TensorType.INT8, TensorType.INT4)
+        and bias == TensorType.INT32
+    )
 
 
 def int8_input_and_output(site: Site) -> bool:
@@ -69,6 +73,16 @@ def constant_int32_axes(site: Site) -> bool:
 def constant_weights(site: Site) -> bool:
     """weights and bias are constant"""
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
+
+
+def constant_bias(site: Site) -> bool:
+    """the bias is constant"""
+    return not site.given(2) or site.input(2).is_constant
+
+
+def one_scale_of_int4(site: Site) -> bool:
+    """int4 weights have one scale"""
+    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
 
 
 def plain_weights_format(site: Site) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from compiler.frontends.tflite.schema import ACTIVATIONS
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.binary import Add, Mul, Sub
+from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.product import FullyConnected
 from npu.model.references import Operator
 
@@ -31,6 +32,14 @@ def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
         tensor(site.outputs[0]),
         ACTIVATIONS[site.activation()],
     )
+
+
+def batch_matmul(name: str, site: Site, tensor: Number) -> BatchMatMul:
+    """BATCH_MATMUL; what it does to its inputs is said of the last two dimensions."""
+    a, b, output = (tensor(i) for i in (*site.inputs, *site.outputs))
+    options = site.options
+    adjoint = (False, False) if options is None else (options.AdjX(), options.AdjY())
+    return BatchMatMul(name, a, b, output, bool(adjoint[0]), bool(adjoint[1]))
 
 
 def binary(kind: type[Add] | type[Sub] | type[Mul]) -> Convert:

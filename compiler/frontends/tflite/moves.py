@@ -228,6 +228,25 @@ def broadcast_to(site: Site) -> Iterator[Piece]:
     yield Piece(0, 0, read, Box.whole(wanted))
 
 
+def filled(site: Site) -> Iterator[Piece]:
+    """One element everywhere."""
+    shape = site.output().shape
+    _require_shape(site, site.numbers(0))
+    site.require(site.input(1).shape == (), f"it must fill with one element, not {site.input(1)}")
+    yield Piece(0, 0, Box(0, shape, (0,) * len(shape)), Box.whole(shape))
+
+
+def nothing(site: Site) -> Iterator[Piece]:
+    """No element of the input: only its shape counts."""
+    _require_shape(site, site.input(0).shape)
+    yield from ()
+
+
+def zero(site: Site) -> float:
+    """The integer 0, whatever the zero point is; so does TFLM."""
+    return 0
+
+
 # --- borders --------------------------------------------------------------------------------------
 def pad(site: Site) -> Iterator[Piece]:
     """The input within a border."""

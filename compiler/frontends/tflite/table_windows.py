@@ -67,6 +67,5 @@ WINDOWS: dict[int, Entry] = {
         ),
         windows.transpose_conv,
         (BuiltinOptions.TransposeConvOptions, TransposeConvOptions),
-        (windows.no_constant_image,),
     ),
 }

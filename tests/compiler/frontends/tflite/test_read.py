@@ -1,6 +1,5 @@
 """Reading TFLite models: what is refused, and damaged files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,11 +105,6 @@ def test_forms_refused(tmp_path):
     refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
     spec.tensors[0].dtype = spec.tensors[1].dtype = "int16"
     refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
-
-
-def test_subgraphs_refused(tmp_path):
-    data = write(replace(model("TANH"), subgraphs=2))
-    refused(tmp_path, data, UnsupportedError, "a model must have one subgraph, not 2")
 
 
 def test_illegal_graphs(tmp_path):
