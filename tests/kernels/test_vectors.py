@@ -26,6 +26,7 @@ ELEMENTS = {
     "lstm_small": 1280,
     "lstm_stream": 696,
     "maxout": 320,
+    "moves": 558,
     "predictor": 1536,
     "windows": 1620,
 }
