@@ -6,7 +6,7 @@
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from kernels import Interpreter
 from npu.chip.params import ChipParams, load_params
 from npu.errors import CapacityError, NpuError, UnsupportedError
 from npu.model.graph import DTYPE_RANGES, Graph
+from npu.runtime.header import INVOKE
 from npu.runtime.sessions import GraphSession
 from tests.tflite_builder import write
 from tests.tflite_kinds import MAKERS
@@ -28,11 +29,13 @@ def chip(**changes: int) -> ChipParams:
     return ChipParams(**(load_params("tiny").model_dump() | ROOMY | changes))
 
 
-def random_inputs(graph: Graph, rng: np.random.Generator, calls: int) -> Iterator[list[np.ndarray]]:
-    """Inputs for some calls: the first ones extreme, then random."""
+def random_inputs(
+    graph: Graph, rng: np.random.Generator, calls: int, limits: Sequence[int | None]
+) -> Iterator[list[np.ndarray]]:
+    """Inputs for some calls: the first ones extreme, then random, below their limits."""
     for call in range(calls):
         inputs = []
-        for index in graph.inputs:
+        for index, limit in zip(graph.inputs, limits, strict=True):
             tensor = graph.tensors[index]
             if tensor.dtype in ("float32", "bool"):
                 values = rng.standard_normal(tensor.shape)
@@ -40,7 +43,14 @@ def random_inputs(graph: Graph, rng: np.random.Generator, calls: int) -> Iterato
                     (values > 0 if tensor.dtype == "bool" else values).astype(tensor.dtype)
                 )
                 continue
-            lo, hi = DTYPE_RANGES[tensor.dtype]
+            if limit is not None:
+                lo, hi = 0, limit - 1
+            elif tensor.dtype == "int64":
+                lo, hi = -(1 << 62), 1 << 62
+                if call % 2:
+                    lo, hi = -3, 9
+            else:
+                lo, hi = DTYPE_RANGES[tensor.dtype]
             extremes = [lo, hi]
             values = (
                 np.full(tensor.shape, extremes[call])
@@ -57,8 +67,9 @@ def differences(path: Path, rng: np.random.Generator, params: ChipParams, calls:
     graph = model.graphs["main"]
     kernels = Interpreter(graph)
     session = GraphSession(compile_model(model, params))
+    limits = [tensor.index_limit for tensor in session.image.header.entry(INVOKE).inputs]
     found = 0
-    for inputs in random_inputs(graph, rng, calls):
+    for inputs in random_inputs(graph, rng, calls, limits):
         answers = session.invoke(inputs)
         for ours, wanted in zip(answers, kernels.invoke(inputs), strict=True):
             assert ours.shape == wanted.shape and ours.dtype == wanted.dtype

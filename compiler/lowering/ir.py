@@ -238,6 +238,10 @@ class GatherRow:
     dst: View
 
 
+CALL_END = "end of the call"
+"""The label in front of what stores a segment's outputs: a routine may go there."""
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """A line of a routine: a command, or a label where `opcode` is "".
@@ -281,13 +285,13 @@ class Segment:
 class ChipModule:
     """What `compiler.lowering` produces: segments by name and all buffers.
 
-    `resets`: persistent buffers with the value that starts an utterance. `hot`: segments whose
-    matrices stay in the banks first, most important first.
+    `resets`: persistent buffers with the value, or all values, that start an utterance. `hot`:
+    segments whose matrices stay in the banks first, most important first.
     """
 
     segments: dict[str, Segment]
     buffers: list[Buffer]
-    resets: list[tuple[Buffer, int]]
+    resets: list[tuple[Buffer, int | np.ndarray]]
     hot: tuple[str, ...] = ()
 
 

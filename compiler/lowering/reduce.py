@@ -25,6 +25,9 @@ from npu.model.operators.reduce import (
 )
 from npu.model.operators.rescale import RescaleParams
 
+MOST_SUMMED = INT16_MAX
+"""Elements that a VDOT sums, or steps over."""
+
 MOST_SEARCHED = INT16_MAX - INT16_MIN
 """Elements that a VARGMAX tells apart."""
 
@@ -114,28 +117,32 @@ def lower_extreme(site: GraphLowering, op: ReduceMax | ReduceMin, params: None) 
 
 
 def lower_sum(site: GraphLowering, op: Mean | Sum, params: RescaleParams) -> None:
-    """Sums in int16 of as many elements as fit; what is left, the routine `_total` adds up."""
+    """Dot products with ones; where there is too much to sum, as `_sum_long`."""
     source, dst = box(site, op.input, op.axes), site.new(op.output).whole()
     if source.view.n == 0:
         # As the kernels.
         fill(site, dst, 0)
         return
-    zero = params.input_zero_point
-    flat = Operand(dst, (1,))
-    if source.along == 1:
-        one = {"dst": flat, "a": Operand(source.view, (1,))}
-        walk(site, "VRESCALE", [dst.n], one, rescale_fields(params))
+    if max(source.along, source.inner) > MOST_SUMMED:
+        _sum_long(site, source, dst, params)
         return
+    one = site.new_buffer("one", 1, ElementType.INT8).whole()
+    fill(site, one, 1)
+    operands = {
+        "dst": Operand(dst, (source.inner, 1, 0)),
+        "a": Operand(source.view, (source.apart, 1, source.inner)),
+        "b": Operand(one, (0, 0, 0)),
+    }
+    sizes = [source.outer, source.inner, source.along]
+    walk(site, "VDOT", sizes, operands, rescale_fields(params), fixed=1)
+
+
+def _sum_long(site: GraphLowering, source: Box, dst: View, params: RescaleParams) -> None:
+    """Sums in int16 of as many elements as fit; what is left, a routine adds up."""
+    zero = params.input_zero_point
     wide = centred(site, source.view, zero)
     turns = int(math.log2(INT16_MAX // max(zero - INT8_MIN, INT8_MAX - zero)))
-    found = halved(site, "VADDS", source._replace(view=wide), wide, turns)
-    if found.along > 1:
-        _total(site, found, dst, params)
-        return
-    fields = rescale_fields(params) | {"a_type": int(ElementType.INT16), "a_zero": 0}
-    target = Box(dst, source.outer, 1, source.inner, source.inner)
-    operands = {"dst": target.operand(), "a": found.operand()}
-    walk(site, "VRESCALE", [source.outer, 1, source.inner], operands, fields)
+    _total(site, halved(site, "VADDS", source._replace(view=wide), wide, turns), dst, params)
 
 
 def centred(site: GraphLowering, view: View, zero: int) -> View:

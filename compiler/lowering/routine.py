@@ -124,6 +124,15 @@ class RoutineWriter:
         """A command of another unit, with the addresses of views in fields."""
         self.lines.append(Line(opcode, fields, views=views or {}))
 
+    def require_inside(self, x: Register, size: int) -> None:
+        """Stop with an address error unless x is 0 to size - 1."""
+        outside, behind = self.new_label(), self.new_label()
+        self.branch("BLT", x, 0, outside)
+        self.branch("BLT", x, size, behind)
+        self.label(outside)
+        self.load(x, ZERO, ElementType.INT8, -1)
+        self.label(behind)
+
     # --- control flow ---------------------------------------------------------------------------
     def new_label(self) -> str:
         """A label that stands nowhere yet."""

@@ -17,7 +17,7 @@ from compiler.lowering.ir import (
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
-from npu.model.graph import Graph
+from npu.model.graph import Graph, Tensor
 from npu.model.layer import Layer
 from npu.model.operators.gather import Gather
 from npu.model.operators.retype import FromReal
@@ -37,19 +37,43 @@ _ELEMENTS = {
     "bool": ElementType.INT8,
     "int16": ElementType.INT16,
     "int32": ElementType.INT32,
+    "int64": ElementType.INT32,
     "float32": ElementType.INT32,
 }
-"""How the chip sees what a tensor holds: floats are only moved."""
+"""How the chip sees what a tensor holds: floats are only moved, an int64 is two words."""
 
 
-def only_indices(graph: Graph, index: int) -> bool:
+def _count(tensor: Tensor) -> int:
+    """Elements as the chip sees them."""
+    return tensor.size * (2 if tensor.dtype == "int64" else 1)
+
+
+def picks_rows(graph: Graph, op: Gather, params: ChipParams) -> bool:
+    """Whether a GATHER loads rows of a constant from external memory, index by index.
+
+    The table takes no SRAM then, but each index takes commands of its own.
+    """
+    table = graph.tensors[op.table]
+    return (
+        table.data is not None
+        and table.dtype == "int8"
+        and op.axis == op.batch_dims == 0
+        and graph.tensors[op.indices].data is None
+        and (graph.tensors[op.indices].size == 1 or table.size > params.sram_bytes // 4)
+    )
+
+
+def only_indices(graph: Graph, index: int, params: ChipParams) -> bool:
     """Whether an input is read one number at a time, by what picks rows of constant tables."""
     readers = [op for op in graph.operators if index in operator_inputs(op)]
     return (
         graph.tensors[index].dtype == "int32"
         and index not in graph.outputs
         and bool(readers)
-        and all(isinstance(op, Gather) and op.indices == index for op in readers)
+        and all(
+            isinstance(op, Gather) and op.indices == index and picks_rows(graph, op, params)
+            for op in readers
+        )
     )
 
 
@@ -91,13 +115,14 @@ class GraphLowering:
         self.segment = segment
         self.index_register = index_register
         self.buffers: list[Buffer] = []
-        self.resets: list[tuple[Buffer, int]] = []
+        self.resets: list[tuple[Buffer, int | np.ndarray]] = []
+        self._kept: set[int] = set()
         self._placed: dict[int, Buffer] = dict(bound or {})
         self.reals: dict[int, int] = {}
         self._layer = ""
         for index in graph.inputs:
             if index not in self._placed and not (
-                only_indices(graph, index) or _quantised(graph, index)
+                self.only_indices(index) or _quantised(graph, index)
             ):
                 self._layer = "input"
                 buffer = self.new(index)
@@ -117,9 +142,13 @@ class GraphLowering:
             raise self.unsupported(
                 f"operand {tensor.name!r} is {tensor.dtype}; the chip takes int8 there"
             )
-        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
         self.add(LoadConstant(tensor.data, buffer))
         return buffer
+
+    def only_indices(self, index: int) -> bool:
+        """Whether a graph's input passes through a register, and has no buffer."""
+        return only_indices(self.graph, index, self.params)
 
     def add(self, operator: ChipOperator) -> None:
         """Append a chip operator that works for the operator being lowered."""
@@ -172,13 +201,36 @@ class GraphLowering:
         tensor = self.graph.tensors[index]
         if tensor.dtype not in _ELEMENTS:
             raise self.unsupported(f"{tensor.name!r} is {tensor.dtype}; the chip has no such type")
-        buffer = self.new_buffer(tensor.name, tensor.size, _ELEMENTS[tensor.dtype])
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
         self.place(index, buffer)
         return buffer
+
+    def state(self, index: int) -> Buffer:
+        """Where a state lies from one call to the next."""
+        if index not in self._placed:
+            tensor, buffer = self.graph.tensors[index], self.new(index)
+            buffer.persistent = True
+            dtype = np.dtype(tensor.dtype)
+            zero = 0 if tensor.quantization is None else tensor.quantization.zero_point
+            if tensor.initial is not None:
+                self.resets.append((buffer, tensor.initial))
+            elif buffer.element is ElementType.INT32:
+                self.resets.append((buffer, np.full(tensor.shape, zero, dtype)))
+            else:
+                bits = np.array([zero]).astype(dtype).view(f"i{dtype.itemsize}")
+                self.resets.append((buffer, int(bits[0])))
+        return self._placed[index]
+
+    def keep(self, index: int) -> None:
+        """Let a tensor keep its place, and what it holds, from one call to the next."""
+        self._kept.add(index)
+        if index in self._placed:
+            self._placed[index].persistent = True
 
     def place(self, index: int, buffer: Buffer) -> None:
         """Say where a tensor lies."""
         self._placed[index] = buffer
+        buffer.persistent |= index in self._kept
 
     def aligned(self, view: View) -> bool:
         """Whether a view begins on a bus word."""

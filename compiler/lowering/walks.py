@@ -74,14 +74,14 @@ def walk(
         )
 
 
-def copy(site: GraphLowering, sizes: Sequence[int], dst: Operand, a: Operand) -> None:
-    """Add the commands that copy a box of elements of any type."""
+def copy(site: GraphLowering, sizes: Sequence[int], dst: Operand, a: Operand, **flags: int) -> None:
+    """Add the commands that copy a box of elements of any type; `flags` of the commands."""
     if dst.view.element is ElementType.INT32:
         sizes = [*sizes, 2]
         dst, a = (
             Operand(o.view.halves(), (*(2 * stride for stride in o.strides), 1)) for o in (dst, a)
         )
-    fields = {"a_type": int(a.view.element)}
+    fields = {"a_type": int(a.view.element)} | flags
     walk(site, "VCOPY", sizes, {"dst": dst, "a": a}, fields)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from compiler.lowering.border import cross_border
 from compiler.lowering.host import host_input, host_output
 from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
-from compiler.lowering.site import GraphLowering, only_indices
+from compiler.lowering.site import GraphLowering
 from compiler.programs.program import Border, Program, Use
 from npu.chip.params import ChipParams
 from npu.errors import ModelError
@@ -80,13 +80,14 @@ def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) ->
     for index in graph.inputs:
         tensor = graph.tensors[index]
         key = host_input(use.role, index)
-        if only_indices(graph, index):
+        limit = _index_limit(graph, index)
+        if lowering.only_indices(index):
             if use.index is None:
-                hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
+                hosted.append(Hosted(key, tensor, None, limit))
         elif index not in bound:
             place = lowering.reals.get(index, index)
             hosted.append(
-                Hosted(key, tensor, lowering.buffer(place), stored=_stored(lowering, index))
+                Hosted(key, tensor, lowering.buffer(place), limit, _stored(lowering, index))
             )
     return tuple(hosted)
 
@@ -99,7 +100,7 @@ def _stored(lowering: GraphLowering, index: int) -> Tensor | None:
 
 def _index_limit(graph: Graph, index: int) -> int | None:
     limits = [
-        graph.tensors[op.table].shape[0]
+        graph.tensors[op.table].shape[op.axis]
         for op in graph.operators
         if isinstance(op, Gather) and op.indices == index
     ]

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from compiler.lowering.ir import (
+    CALL_END,
     Buffer,
     ChipModule,
     ChipOperator,
@@ -63,6 +64,7 @@ class Scheduler:
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
         self._routines = 0
+        self._may_end = False
 
     def boot(self, constants_address: int) -> None:
         """Load what stays on the chip."""
@@ -81,6 +83,10 @@ class Scheduler:
     def reset(self, module: ChipModule) -> None:
         """Fill the states."""
         for buffer, value in module.resets:
+            if isinstance(value, np.ndarray):
+                if buffer.n_bytes:
+                    self._move(LoadConstant(value, buffer), RESET)
+                continue
             fields = {"dst_type": int(buffer.element), "imm": value}
             self._vector(Vector("VFILL", buffer.n, buffer.whole(), fields=fields), RESET)
 
@@ -98,6 +104,7 @@ class Scheduler:
             self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
         done = 0
+        self._may_end = False
         for op, layer in zip(segment.operators, segment.layers, strict=True):
             if isinstance(op, MatVec):
                 placed = self.plan.matrices[op.matrix]
@@ -117,7 +124,17 @@ class Scheduler:
             elif isinstance(op, Routine):
                 self._routine(op, layer)
             elif not _moves_nothing(op):
+                if isinstance(op, StoreOutput):
+                    self._end(bool(streamed))
                 self._move(op, layer)
+
+    def _end(self, streamed: bool) -> None:
+        """Place the label CALL_END, if somebody goes there; what still loads is waited for."""
+        if self._may_end:
+            self._may_end = False
+            self.assembler.label(CALL_END)
+            if streamed:
+                self.assembler.emit("WAIT", tags=3)
 
     def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
         beats = len(tile.tile.image) // self.params.bus_bytes
@@ -213,6 +230,8 @@ class Scheduler:
         self._routines += 1
         for line in op.lines:
             to = None if line.to is None else f"routine {self._routines}: {line.to}"
+            if line.to == CALL_END:
+                to, self._may_end = CALL_END, True
             if not line.opcode:
                 assert to is not None, "a label has a name"
                 self.assembler.label(to)
@@ -275,6 +294,10 @@ class Scheduler:
                     self._place("constant", op.data, op.data.reshape(1, -1))
                 if isinstance(op, GatherRow):
                     self._place("table", op.table, op.table.reshape(len(op.table), -1))
+
+        for _, value in module.resets:
+            if isinstance(value, np.ndarray):
+                self._place("state", value, value.reshape(1, -1))
 
     def _place(self, name: str, data: np.ndarray, rows: np.ndarray) -> None:
         if (key := _key(data)) not in self._constants:

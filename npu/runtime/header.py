@@ -29,7 +29,7 @@ _Length = Annotated[int, Field(ge=0, le=2**26)]
 _Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 
-DType = Literal["int8", "uint8", "bool", "int16", "int32", "float32"]
+DType = Literal["int8", "uint8", "bool", "int16", "int32", "int64", "float32"]
 """Types of what host and chip exchange, as NumPy calls them."""
 
 
