@@ -1,6 +1,8 @@
-"""A part of a tensor replaced, at a place that is only known when it runs."""
+"""A part of a tensor read or replaced, at a place that is only known when it runs."""
 
-from npu.model.operators.update import UpdateSlice
+from npu.model.operators.update import ReadSlice, UpdateSlice
 
 LOWER: dict[type, object] = {}
-REFUSED = {UpdateSlice: "the chip does not move elements yet; the kernels do"}
+REFUSED = dict.fromkeys(
+    (UpdateSlice, ReadSlice), "the chip does not move elements yet; the kernels do"
+)
