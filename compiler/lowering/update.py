@@ -1,4 +1,4 @@
-"""A part of a tensor replaced, at a place that is only known when it runs."""
+"""A part of a tensor read or replaced, at a place that is only known when it runs."""
 
 from math import prod
 
@@ -10,7 +10,7 @@ from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, copy
 from npu.chip.isa import BASES, ElementType
 from npu.model.numerics import INT32_MAX, INT32_MIN
-from npu.model.operators.update import UpdateSlice
+from npu.model.operators.update import ReadSlice, UpdateSlice
 
 
 def lower(site: GraphLowering, op: UpdateSlice, params: None) -> None:
@@ -65,3 +65,4 @@ def _saturate(r: RoutineWriter, x: Register, source: View, at: int) -> None:
 
 
 LOWER = {UpdateSlice: lower}
+REFUSED = {ReadSlice: "the chip has no slice of a computed place yet; the kernels have"}
