@@ -26,9 +26,10 @@ MAX_WIDTH, MAX_ROWS = 40, 130
 def random_chip(rng: np.random.Generator, room: int = 0) -> ChipParams:
     """A chip with banks so small that most weights are streamed; `room` doubles its memories."""
     bus = int(rng.choice([8, 16, 32]))
+    lanes = int(rng.integers(1, 9))
     return ChipParams(
         name="random",
-        lanes=int(rng.integers(1, 9)),
+        lanes=lanes,
         threads=int(rng.integers(2, 5)),
         bank_bytes=int(rng.choice([256, 512, 1024])) << room,
         param_bytes=int(rng.choice([1024, 2048, 4096])) << room,
@@ -36,6 +37,7 @@ def random_chip(rng: np.random.Generator, room: int = 0) -> ChipParams:
         program_bytes=65536,
         activation_entries=1024,
         result_fifo=int(rng.integers(8, 20)),
+        vector_elements=max(1, bus // (2 << lanes % 4)),
         bus_bytes=bus,
         dma_burst_beats=int(rng.choice([1, 3, 16, 256])),
         dma_outstanding=int(rng.integers(1, 5)),

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from tflite.TensorType import TensorType
+
 from compiler.frontends.tflite.convert import Convert, Number
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.normalise import Softmax
-from npu.model.operators.table import LeakyRelu
+from npu.model.operators.real_function import RealFunction
+from npu.model.operators.table import Elu, LeakyRelu
 from npu.model.references import Operator
 
 
@@ -41,6 +44,22 @@ def search(kind: Callable[[str, int, int, int], Operator]) -> Convert:
         return kind(name, tensor(site.inputs[0]), tensor(site.outputs[0]), axes[0])
 
     return convert
+
+
+def real(function: str) -> Convert:
+    """A function of float32."""
+
+    def convert(name: str, site: Site, tensor: Number) -> Operator:
+        return RealFunction(name, tensor(site.inputs[0]), tensor(site.outputs[0]), function)
+
+    return convert
+
+
+def elu(name: str, site: Site, tensor: Number) -> Operator | None:
+    """ELU, of int8 or of float32."""
+    if site.input(0).type == TensorType.FLOAT32:
+        return real("ELU")(name, site, tensor)
+    return Elu(name, tensor(site.inputs[0]), tensor(site.outputs[0]))
 
 
 def _axes(site: Site) -> list[int]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from compiler.frontends.forms import explanation
 from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.fold import fold
+from compiler.frontends.tflite.islands import without_islands
 from compiler.frontends.tflite.operators import (
     find_variables,
     initialisations,
@@ -100,6 +101,12 @@ def _operators(source: Source, raw: list[RawTensor], variables: Variables) -> li
 
 def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
     made = _operators(source, raw, variables)
+    source.place = "inputs and outputs"
+    inputs, outputs = (
+        source.indices(vector, len(raw), optional=False)
+        for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
+    )
+    made = without_islands(made, outputs, raw)
     # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 
@@ -107,11 +114,7 @@ def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
         return numbers.setdefault(index, len(numbers))
 
     operators = tuple(renumbered(op, number) for op in made)
-    source.place = "inputs and outputs"
-    inputs, outputs = (
-        tuple(number(i) for i in source.indices(vector, len(raw), optional=False))
-        for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
-    )
+    inputs, outputs = (tuple(number(i) for i in borders) for borders in (inputs, outputs))
     tensors = tuple(graph_tensor(source, index, raw[index]) for index in numbers)
     return Graph(source.name, tensors, operators, inputs, outputs)
 

@@ -20,7 +20,7 @@ from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, Square
 from npu.model.operators.normalise import L2Normalization, LogSoftmax
 from npu.model.operators.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
 from npu.model.operators.rescale import Relu, Relu6
-from npu.model.operators.table import Abs, Elu, Exp, HardSwish, Logistic, Rsqrt, Tanh
+from npu.model.operators.table import Abs, Exp, HardSwish, Logistic, Rsqrt, Tanh
 from npu.model.references import Operator
 
 _OPERANDS = (must.two_inputs, must.int8_data)
@@ -42,6 +42,10 @@ def _along(convert_to: Convert, data: Constraint) -> Entry:
     return Entry(constraints, convert_to, later=(must.only_in_kernels,))
 
 
+def _real(function: str) -> Entry:
+    return Entry((must.one_input, must.real_data), convert_math.real(function))
+
+
 def _reduction(kind: Callable[[str, int, int, tuple[int, ...]], Operator]) -> Entry:
     return _along(convert_math.reduction(kind), must.int8_input_and_output)
 
@@ -57,7 +61,12 @@ MATH: dict[int, Entry] = {
     ),
     BuiltinOperator.ARG_MAX: _search(ArgMax),
     BuiltinOperator.ARG_MIN: _search(ArgMin),
-    BuiltinOperator.ELU: _unary(Elu),
+    BuiltinOperator.COS: _real("COS"),
+    BuiltinOperator.ELU: Entry(
+        (must.one_input, must.int8_or_real_data),
+        convert_math.elu,
+        later=(must.no_constant_input,),
+    ),
     BuiltinOperator.EXP: _unary(Exp),
     BuiltinOperator.HARD_SWISH: _unary(HardSwish),
     BuiltinOperator.L2_NORMALIZATION: Entry(
@@ -80,18 +89,21 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.MUL: Entry(
         _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions), _ALIKE
     ),
+    BuiltinOperator.NEG: _real("NEG"),
     BuiltinOperator.PRELU: _pair(Prelu, must.only_in_kernels),
     BuiltinOperator.REDUCE_MAX: _reduction(ReduceMax),
     BuiltinOperator.REDUCE_MIN: _reduction(ReduceMin),
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
     BuiltinOperator.RSQRT: _unary(Rsqrt),
+    BuiltinOperator.SIN: _real("SIN"),
     BuiltinOperator.SOFTMAX: Entry(
         (must.one_input, must.int8_data),
         convert_math.softmax,
         (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
         (must.only_in_kernels,),
     ),
+    BuiltinOperator.SQUARE: _real("SQUARE"),
     BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
     BuiltinOperator.SUB: Entry(
         _CLAMPED,
