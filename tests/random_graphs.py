@@ -18,7 +18,7 @@ from npu.model.operators.move import Reshape
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
 from npu.model.operators.rescale import Quantize, Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.table import Abs, Elu, HardSwish, LeakyRelu, Logistic, Rsqrt, Tanh
 
 MAX_WIDTH, MAX_ROWS = 40, 130
 
@@ -177,7 +177,8 @@ class GraphMaker:
         elif kind is Relu6:
             quantization = self.tensors[source].quantization
         output = self.activation(self.shape(source), quantization)
-        self.operators.append(kind(f"{kind.__name__}{len(self.operators)}", source, output))
+        more = (float(self.rng.uniform(-1, 2)),) if kind is LeakyRelu else ()
+        self.operators.append(kind(f"{kind.__name__}{len(self.operators)}", source, output, *more))
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         output = self.activation(shape, self.tensors[source].quantization)
@@ -223,6 +224,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
         Maximum,
         Tanh,
         Logistic,
+        (Abs, Elu, HardSwish, LeakyRelu, Rsqrt)[rng.integers(5)],
         Relu,
         Relu6,
         Quantize,

@@ -57,7 +57,10 @@ class _Buffers:
 
 
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
-    """All steps of a call, one after the other."""
+    """All steps of a call, one after the other; time-major or not, its steps are rows."""
+    batch = site.graph.tensors[op.hidden_state].shape[0]
+    if batch > 1:
+        raise site.unsupported(f"a batch of {batch} sequences; the chip takes one")
     source = site.buffer(op.input)
     features = site.graph.tensors[op.input_weights[0]].shape[1]
     buffers = _buffers(site, op)

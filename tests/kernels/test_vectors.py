@@ -28,6 +28,7 @@ ELEMENTS = {
     "maxout": 320,
     "moves": 558,
     "predictor": 1536,
+    "products": 360,
     "windows": 1620,
 }
 

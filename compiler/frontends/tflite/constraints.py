@@ -95,26 +95,11 @@ def no_activation(site: Site) -> bool:
     return site.activation() == 0
 
 
-def same_shapes(site: Site) -> bool:
-    """both inputs have the same shape; nothing is broadcast"""
-    return site.input(0).shape == site.input(1).shape
-
-
-def only_in_kernels(site: Site) -> bool:
-    """none on the chip yet; the kernels run it"""
-    return False
-
-
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
 
 
-def no_constant_operand(site: Site) -> bool:
-    """no input is a constant"""
-    return not any(site.input(p).is_constant for p in (0, 1))
-
-
-def no_constant_input(site: Site) -> bool:
-    """the input is not a constant"""
-    return not site.input(0).is_constant
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False

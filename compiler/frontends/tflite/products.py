@@ -24,14 +24,9 @@ def plain_weights_format(site: Site) -> bool:
     return site.options is None or site.options.WeightsFormat() == 0
 
 
-def constant_weights(site: Site) -> bool:
-    """weights are constant"""
-    return site.input(1).is_constant
-
-
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    return not site.input(1).is_shifted
+def bias_of_constant_weights(site: Site) -> bool:
+    """there is no bias where weights are computed"""
+    return site.input(1).is_constant or not site.given(2)
 
 
 def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:

@@ -4,10 +4,11 @@ from tflite.BatchMatMulOptions import BatchMatMulOptions
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.FullyConnectedOptions import FullyConnectedOptions
+from tflite.SVDFOptions import SVDFOptions
 from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
 
 from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import lstm, products
+from compiler.frontends.tflite import lstm, products, svdf
 from compiler.frontends.tflite.entry import Entry
 
 PRODUCTS: dict[int, Entry] = {
@@ -15,7 +16,6 @@ PRODUCTS: dict[int, Entry] = {
         (must.two_inputs, must.int8_data),
         products.batch_matmul,
         (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.FULLY_CONNECTED: Entry(
         (
@@ -28,12 +28,18 @@ PRODUCTS: dict[int, Entry] = {
         ),
         products.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (products.constant_weights, products.symmetric_weights, must.no_constant_input),
+        (products.bias_of_constant_weights,),
+    ),
+    BuiltinOperator.SVDF: Entry(
+        svdf.CONSTRAINTS,
+        svdf.convert,
+        (BuiltinOptions.SVDFOptions, SVDFOptions),
+        (must.only_in_kernels,),
     ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights, must.no_constant_input),
+        (lstm.symmetric_weights, lstm.one_sequence),
     ),
 }
