@@ -27,10 +27,12 @@ class Held(NamedTuple):
     Attributes
     ----------
     window, positions : the last WINDOW and POSITIONS.
+    repeats : of the n elements of a looped vector command, count_1 * count_2.
     """
 
     window: Command | None = None
     positions: Command | None = None
+    repeats: int = 1
 
 
 class Streams(NamedTuple):
@@ -65,13 +67,17 @@ class ProductCost(NamedTuple):
 
 def scalar(cmd: Command, held: Held) -> int:
     """Cycles of a command of the sequencer, a wait apart."""
-    return timing.MULTIPLY if cmd.opcode.name == "MUL" else timing.SCALAR
+    return timing.SCALARS.get(cmd.opcode.name, timing.SCALAR)
 
 
 def vector(cmd: Command, held: Held, params: ChipParams) -> int:
     """Cycles of a command of the vector unit."""
     if cmd.opcode.name == "TABLE":
         return timing.VECTOR_START + LUT_BYTES // PARAM_WORD
+    if cmd.opcode.name == "VLOOP":
+        return timing.VECTOR_LOOP
+    if cmd.looped:
+        return timing.vector(cmd.opcode.name, cmd.n * held.repeats)
     return timing.vector(cmd.opcode.name, -(-cmd.n // params.vector_elements))
 
 

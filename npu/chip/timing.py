@@ -13,7 +13,21 @@ from npu.chip.weight_format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_wor
 FETCH = 1
 DECODE = 3
 SCALAR = 1
+# The low half of a product takes a cycle of multiplication, the high half another one to round.
+# Shifts are products with a power of two: to the left its low half, to the right its high half.
 MULTIPLY = 2
+MULTIPLY_HIGH = 3
+# SRAM's word is taken in the first cycle and kept in the second, the number cut out in the third.
+LOAD_SCALAR = 3
+SCALARS = {
+    "MUL": MULTIPLY,
+    "SLL": MULTIPLY,
+    "MULH": MULTIPLY_HIGH,
+    "SRA": MULTIPLY_HIGH,
+    "RSRA": MULTIPLY_HIGH,
+    "LOADS": LOAD_SCALAR,
+}
+"""Commands of the sequencer that take longer than SCALAR."""
 # A command that the sequencer refuses (illegal, a local address or a size out of range, an external
 # address misaligned) ends in its second cycle.
 REFUSED = 2
@@ -88,7 +102,8 @@ def deal(lanes: int, threads: int, loose_words: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# A command with an address or a size out of range ends in its third cycle.
+# A command without elements, or with a table out of range, ends in its third cycle; one with an
+# element out of range when it comes to it.
 VECTOR_REFUSED = 3
 # From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp (2), write.
@@ -103,10 +118,19 @@ ADD_PASSES = 3
 ADD_LATENCY = VECTOR_LATENCY + 6
 
 
+SUMS = ("VADD", "VSUB")
+# A sum of products is one element behind its last product.
+DOT_LATENCY = VECTOR_LATENCY + 1
+# A VLOOP keeps its strides in the cycle in which others begin to read.
+VECTOR_LOOP = 3
+
+
 def vector(name: str, groups: int) -> int:
-    """Cycles of a vector command over `groups` groups of elements."""
-    if name == "VADD":
+    """Cycles of a vector command over `groups` groups of elements: a looped one has one in each."""
+    if name in SUMS:
         return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
+    if name == "VDOT":
+        return VECTOR_START + groups + DOT_LATENCY
     return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
 
 

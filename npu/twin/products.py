@@ -12,6 +12,8 @@ from npu.twin.state import Done, State, require_inside
 
 # Weights of all plans together, a byte each: what is larger is decoded every time.
 MAX_PLANNED_WEIGHTS = 1 << 27
+# Plans bound to operands, about 1 KB each: further ones are bound anew.
+MAX_BOUND = 1 << 16
 
 
 class MatVecUnit:
@@ -29,7 +31,7 @@ class MatVecUnit:
         self._forgets = forgets
         # Plans by what their command reads, and bound to the operands of a command.
         self._plans: dict[Key, Plan] = {}
-        self._products: dict[tuple[int, Key], Product] = {}
+        self._products: dict[tuple[int, tuple[int, ...], Key], Product] = {}
         self._planned_weights = 0
         # What the commands behind find: window and positions, and the codes of the decoders.
         self._held = cost.Held()
@@ -93,7 +95,7 @@ class MatVecUnit:
         key = (*key, cmd.a, cmd.dst, block if cmd.values["held"] else None)
         if not cmd.values["windowed"]:
             return key
-        window, positions = self._held
+        window, positions = self._held.window, self._held.positions
         assert window is not None and positions is not None, "checked"
         return (*key, cmd.dst_type, *window.values.values(), *positions.values.values())
 
@@ -101,7 +103,7 @@ class MatVecUnit:
         """The walk of a windowed command. Raises MachineError where there is no room for it."""
         if not cmd.values["windowed"]:
             return None
-        window, positions = self._held
+        window, positions = self._held.window, self._held.positions
         if window is None or positions is None:
             raise MachineError("matvec: no window or no positions are held", Status.ADDRESS)
         walk = windows.walk(cmd, window, positions, self._state.params)
@@ -124,11 +126,14 @@ class MatVecUnit:
         """What is remembered of a command that finds `key` at its addresses."""
         if key is None:
             return None
-        product = self._products.get((pc, key))
+        place = pc, cmd.addresses, key
+        product = self._products.get(place)
         if product is None and key in self._plans:
             product = matvec.bind(cmd, self._plans[key], self._state.sram, walk)
             if product is not None:
-                self._products[pc, key] = product
+                if len(self._products) >= MAX_BOUND:
+                    self._products.clear()
+                self._products[place] = product
         return product
 
     def _made(

@@ -26,7 +26,9 @@ ELEMENTS = {
     "lstm_small": 1280,
     "lstm_stream": 696,
     "maxout": 320,
+    "moves": 558,
     "predictor": 1536,
+    "products": 360,
     "windows": 1620,
 }
 

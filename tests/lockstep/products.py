@@ -8,6 +8,7 @@ import numpy as np
 from npu.chip.isa import ElementType, command
 from npu.chip.params import ChipParams
 from npu.chip.windows import ROW_BITS, Walk, walk
+from tests.lockstep import scalars
 
 MOST_POSITIONS = 24
 
@@ -68,7 +69,7 @@ def matvec(builder: Any, rng: np.random.Generator, tile: Tile, half: int) -> Non
     # The codes of the command before, if it is known and the same tile's.
     if (builder.codes is tile and rng.random() < 0.5) or builder.rare(rng, 0.02):
         values["held"] = 1
-    builder.emit("MATVEC", **values)
+    builder.emit("MATVEC", **scalars.relative(builder, rng, "MATVEC", values))
     builder.codes = tile
 
 

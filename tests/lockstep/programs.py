@@ -16,16 +16,17 @@ from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS, Command, command, decode
 from npu.chip.isa import encode as encode_command
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
+from npu.chip.timing import SUMS
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
+from tests.lockstep import scalars
 from tests.lockstep.places import Places
 from tests.lockstep.products import Tile, matvec
+from tests.lockstep.scalars import COUNTERS, SCRATCH
 from tests.lockstep.tiles import TILES, Layout, tile_data
+from tests.lockstep.walks import MOST_ROUNDS, absurd_loop, random_walks
 
-# Registers: the host's arguments and scratch in 1..7, loop counters above.
-SCRATCH = range(1, 8)
-COUNTERS = range(8, 12)
-VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.unit == "vector" and name != "TABLE")
+VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.has("looped"))
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 # How often each comes: a seed picks one.
 STEPS = (
@@ -37,7 +38,8 @@ STEPS = (
     "vector",
     "load tile",
     "load tile",
-    "scalar",
+    "results",
+    "number",
     "skip",
     "loop",
     "load",
@@ -269,7 +271,7 @@ class _Builder:
         values: dict[str, int] = {"n": n, **types}
         if "rd" in known:
             values["rd"] = int(rng.choice(SCRATCH))
-        if name in ("VADD", "VMUL", "VRESCALE"):
+        if "multiplier" in known and "lo" in known:
             values |= self._constants(rng, name, values.get("dst_type", 0))
         elif name in ("VSIGMOID", "VTANH"):
             multiplier = int(rng.choice([3, 6, 12, 3 * 256, 16384, 24575]))
@@ -285,29 +287,43 @@ class _Builder:
             for key in known:
                 if key.endswith(("_zero", "_multiplier", "_shift")) and rng.random() < 0.5:
                     values[key] = self.any_of(rng, name, key)
-        values |= self.places.operands(rng, name, values)
-        self.emit(name, **values)
+        if name == "VDOT" or rng.random() < 0.4:
+            values |= self._loops(rng, name, values)
+        else:
+            values |= self.places.operands(rng, name, values)
+        self.emit(name, **scalars.relative(self, rng, name, values))
+
+    def _loops(self, rng: np.random.Generator, name: str, values: dict[str, int]) -> dict[str, int]:
+        """Sets the strides of a looped command; its places and lengths."""
+        fixed = {key: value for key, value in values.items() if key != "n"}
+        loop, places = random_walks(rng, self.p, name, fixed, most=int(rng.choice([9, 60, 300])))
+        if self.rare(rng, 0.05):
+            loop |= absurd_loop(rng)
+        if not self.rare(rng, 0.05):
+            self.emit("VLOOP", **loop)
+        if self.rare(rng, 0.05):
+            places |= self.places.operands(rng, name, values | places)
+        return {**places, "looped": 1}
 
     def _constants(self, rng: np.random.Generator, name: str, dst_type: int) -> dict[str, int]:
         """Zero points, scales and limits as a compiler makes them."""
         values = {"multiplier": int(rng.integers(2**30, 2**31))}
-        values["shift"] = int(rng.integers(-25, 1) if name == "VADD" else rng.integers(-20, 8))
+        sums = name in SUMS
+        values["shift"] = int(rng.integers(-25, 1) if sums else rng.integers(-20, 8))
         for key in ("a_zero", "b_zero", "dst_zero"):
             if name != "VRESCALE" or key != "b_zero":
                 values[key] = int(rng.integers(-128, 128))
-        if name == "VADD":
+        if sums:
             for side in ("a", "b"):
                 values[f"{side}_multiplier"] = int(rng.integers(2**30, 2**31))
                 values[f"{side}_shift"] = int(rng.integers(-10, 1))
         return values | self.limits(rng, *((-128, 127) if dst_type == 0 else (-(2**15), 2**15 - 1)))
 
-    def _scalar(self, rng: np.random.Generator) -> None:
-        rd, rs1 = int(rng.choice(SCRATCH)), int(rng.integers(8))
-        imm = int(rng.choice([0, 1, -1, 5, 1000, -(2**31), 2**31 - 1, 123456789]))
-        if rng.random() < 0.5:
-            self.emit("MUL", rd=rd, rs1=rs1, imm=imm)
-        else:
-            self.emit("ADD", rd=rd, rs1=rs1, rs2=int(rng.integers(8)), imm=imm)
+    def _results(self, rng: np.random.Generator) -> None:
+        scalars.results(self, rng)
+
+    def _number(self, rng: np.random.Generator) -> None:
+        scalars.number(self, rng)
 
     def _skip(self, rng: np.random.Generator) -> None:
         """A branch over a vector command: both ways are valid."""
@@ -417,11 +433,15 @@ def _damaged(program: Program, damage: tuple[tuple[int, int, int], ...]) -> None
 
 
 def _lasts(raw: bytes) -> bool:
-    """Whether a command moves so much that the bus is busy for minutes of simulation."""
+    """Whether a command moves so much that a unit is busy for minutes of simulation."""
     try:
         cmd = decode(raw)
     except ImageError:
         return False
+    if cmd.opcode.name == "VLOOP":
+        return cmd.count_1 * cmd.count_2 > MOST_ROUNDS
+    if cmd.values.get("looped"):
+        return cmd.n >= 1 << 12
     return cmd.opcode.name == "LOAD_BANK" and cmd.beats >= 1 << 12
 
 

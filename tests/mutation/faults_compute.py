@@ -90,8 +90,8 @@ COMPUTE = (
     Fault(
         "an add's first summand is taken off the second",
         "Alu",
-        "previous + rescale.y",
-        "previous - rescale.y",
+        "Mux(control.subtract, ~rescale.y, rescale.y)",
+        "~rescale.y",
         ("alu",),
     ),
     Fault(

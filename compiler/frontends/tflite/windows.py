@@ -77,6 +77,11 @@ def transpose_images(site: Site) -> bool:
     return all(len(s) == 4 for s in (site.input(1).shape, site.input(2).shape, site.output().shape))
 
 
+def no_constant_image(site: Site) -> bool:
+    """the input is not a constant"""
+    return not site.input(2).is_constant
+
+
 def conv(kind: type[Conv2D] | type[DepthwiseConv2D]) -> Convert:
     """CONV_2D or DEPTHWISE_CONV_2D, with its fused activation."""
 

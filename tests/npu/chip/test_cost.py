@@ -72,3 +72,7 @@ def test_vector_commands():
         if opcode.has("n"):
             found = cost.vector(command(name, n=n), COLD, PARAMS)
             assert found == timing.vector(name, 4)
+            held = cost.Held(repeats=5)
+            found = cost.vector(command(name, n=n, looped=1), held, PARAMS)
+            assert found == timing.vector(name, 5 * n)
+    assert cost.vector(command("VLOOP"), COLD, PARAMS) == timing.VECTOR_LOOP
