@@ -32,6 +32,7 @@ class _Buffers:
     Attributes
     ----------
     out : `units` elements per step.
+    cell : `units` elements a sequence, `gate_step` apart.
     gates, recurrent : four vectors of `units`, `gate_step` elements apart.
     """
 
@@ -51,34 +52,40 @@ class _Buffers:
         """One gate."""
         return self.gates.part(k * self.gate_step, self.units)
 
-    def step(self, t: int) -> View:
-        """The output of a step."""
-        return self.out.part(t * self.units, self.units)
+    def step(self, place: int) -> View:
+        """The output of a step, by its place in the tensor."""
+        return self.out.part(place * self.units, self.units)
+
+    def state(self, b: int) -> View:
+        """The cell state of a sequence."""
+        return self.cell.part(b * self.gate_step, self.units)
 
 
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
-    """All steps of a call, one after the other; time-major or not, its steps are rows."""
-    batch = site.graph.tensors[op.hidden_state].shape[0]
-    if batch > 1:
-        raise site.unsupported(f"a batch of {batch} sequences; the chip takes one")
+    """All steps of a call, one after the other, sequence by sequence."""
     source = site.buffer(op.input)
     features = site.graph.tensors[op.input_weights[0]].shape[1]
-    buffers = _buffers(site, op)
+    batch = site.graph.tensors[op.hidden_state].shape[0]
+    buffers = _buffers(site, op, batch)
     gates = _gates(site, op.input_weights, op.biases, params.input)
-    steps = source.n // features
+    vectors = source.n // features
     layer = site.layer("input", rows=(buffers.units,) * GATES)
-    from_input = stacked(layer, gates, buffers.destination, _columns(site, features, steps))
+    from_input = stacked(layer, gates, buffers.destination, _columns(site, features, vectors))
     gates = _gates(site, op.recurrent_weights, (None,) * GATES, params.recurrent)
     layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
-    columns = _columns(site, buffers.units, steps)
+    columns = _columns(site, buffers.units, vectors)
     from_hidden = stacked(layer, gates, buffers.destination, columns)
-    for t in range(steps):
-        previous = buffers.step(t - 1 if t else steps - 1)
-        frame = source.part(t * features, features)
-        both = buffers.gates.whole(), buffers.recurrent.whole()
-        site.add(matvec(site, from_input, frame, both[0], params.input[0]))
-        site.add(matvec(site, from_hidden, previous, both[1], params.recurrent[0]))
-        _cell(site, params, buffers, buffers.step(t))
+    both = buffers.gates.whole(), buffers.recurrent.whole()
+    steps = vectors // batch
+    for b in range(batch):
+        places = [t * batch + b if op.time_major else b * steps + t for t in range(steps)]
+        # The last output of a sequence is its hidden state; it stays until the next call reads it.
+        for place, previous in zip(places, [places[-1], *places], strict=False):
+            frame = source.part(place * features, features)
+            site.add(matvec(site, from_input, frame, both[0], params.input[0]))
+            hidden = buffers.step(previous)
+            site.add(matvec(site, from_hidden, hidden, both[1], params.recurrent[0]))
+            _cell(site, params, buffers, buffers.state(b), buffers.step(place))
 
 
 def _columns(site: GraphLowering, n: int, steps: int) -> int:
@@ -86,17 +93,17 @@ def _columns(site: GraphLowering, n: int, steps: int) -> int:
     return n if steps == 1 else site.params.align(n)
 
 
-def _buffers(site: GraphLowering, op: Lstm) -> _Buffers:
+def _buffers(site: GraphLowering, op: Lstm, batch: int) -> _Buffers:
     out = site.new(op.output)
     out.persistent = True
     site.resets.append((out, quantization(site.graph.tensors[op.hidden_state]).zero_point))
     units = site.graph.tensors[op.output].shape[-1]
     wide = ElementType.INT16
-    cell = site.new_buffer("cell state", units, wide)
-    cell.persistent = True
-    site.resets.append((cell, 0))
     # Every gate on a bus word, so that its commands take whole words.
     gate_step = site.params.align(units * wide.n_bytes) // wide.n_bytes
+    cell = site.new_buffer("cell state", (batch - 1) * gate_step + units, wide)
+    cell.persistent = True
+    site.resets.append((cell, 0))
     gates = site.new_buffer("gates", GATES * gate_step, wide)
     recurrent = site.new_buffer("recurrent gates", GATES * gate_step, wide)
     return _Buffers(out, cell, gates, recurrent, units, gate_step)
@@ -119,13 +126,13 @@ def _gates(
     ]
 
 
-def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, out: View) -> None:
+def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, out: View) -> None:
     """One step after its products, element by element."""
     units = buffers.units
     i, f, o, g = (buffers.gate(k) for k in range(GATES))
     whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
-    c, s = buffers.cell.whole(), buffers.recurrent.part(0, units)
+    s = buffers.recurrent.part(0, units)
     site.add(Vector("VADDS", whole.n, whole, whole, recurrent))
     three = whole.part(0, 2 * buffers.gate_step + units)
     site.add(Vector("VSIGMOID", three.n, three, three, fields=_table_fields(params.sigmoid)))

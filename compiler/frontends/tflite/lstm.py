@@ -69,12 +69,6 @@ def variable_states(site: Site) -> bool:
     return site.input(_HIDDEN).is_variable and site.input(_CELL).is_variable
 
 
-def one_sequence(site: Site) -> bool:
-    """there is one sequence: a batch of 1"""
-    shape = site.input(_HIDDEN).shape
-    return len(shape) == 2 and shape[0] == 1
-
-
 def tanh_cell(site: Site) -> bool:
     """the activation of the cell is TANH"""
     return site.activation() == ActivationFunctionType.TANH

@@ -40,6 +40,6 @@ PRODUCTS: dict[int, Entry] = {
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights, lstm.one_sequence),
+        (lstm.symmetric_weights,),
     ),
 }
