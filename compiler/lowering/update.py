@@ -30,16 +30,32 @@ def lower(site: GraphLowering, op: UpdateSlice, params: None) -> None:
         copy(site, sizes or [1], Operand(dst.part(int(first), dst.n), strides or (1,)), a)
         return
     steps = [stride * dst.element.n_bytes for stride in strides]
-    _place(site, op.start, last, steps)
+    _place(site, op.start, "dst", last, steps)
     copy(site, sizes, Operand(dst, strides), a, dst_rel=1)
 
 
-def _place(site: GraphLowering, start: int, last: list[int], steps: list[int]) -> None:
-    """The base of destinations becomes the byte at which the part begins."""
+def lower_read(site: GraphLowering, op: ReadSlice, params: None) -> None:
+    """A copy of the part. One that would begin outside, which kernels refuse, is moved inside."""
+    src, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
+    shape, sizes = (site.graph.tensors[index].shape for index in (op.input, op.output))
+    if not dst.n:
+        return
+    strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    if shape:
+        last = [whole - part for whole, part in zip(shape, sizes, strict=True)]
+        _place(site, op.start, "a", last, [stride * src.element.n_bytes for stride in strides])
+    out = Operand(dst, tuple(prod(sizes[axis + 1 :]) for axis in range(len(sizes))))
+    copy(site, sizes, out, Operand(src, strides), a_rel=1)
+
+
+def _place(
+    site: GraphLowering, start: int, operand: str, last: list[int], steps: list[int]
+) -> None:
+    """The base of an operand becomes the byte at which the part begins."""
     source = site.buffer(start).whole()
     words = source.n // len(last)
     r = RoutineWriter()
-    with r.register(BASES["dst"]) as base, r.registers(1) as (x,):
+    with r.register(BASES[operand]) as base, r.registers(1) as (x,):
         r.set(base)
         for axis, (most, step) in enumerate(zip(last, steps, strict=True)):
             first = axis * words * ElementType.INT32.n_bytes
@@ -64,5 +80,4 @@ def _saturate(r: RoutineWriter, x: Register, source: View, at: int) -> None:
                 r.set(x, INT32_MAX)
 
 
-LOWER = {UpdateSlice: lower}
-REFUSED = {ReadSlice: "the chip has no slice of a computed place yet; the kernels have"}
+LOWER = {UpdateSlice: lower, ReadSlice: lower_read}
