@@ -75,10 +75,13 @@ def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
     """What is not negative and what is, each rescaled as an int16 that is 0 for the other."""
     a, dst = site.buffer(op.a), site.new(op.output)
     zero = params.a_zero_point
-    below = site.new_buffer("negative inputs", a.n, ElementType.INT8)
-    whole = a.whole()
-    limits = identity_fields(INT8_MIN, zero) | {"a_zero": zero, "dst_zero": zero}
-    site.add(Vector("VRESCALE", a.n, below.whole(), whole, fields=limits))
+    # Limited before they are rescaled: at odd scales a product wraps, and has any sign.
+    below, above = (
+        site.new_buffer(f"{name} inputs", a.n, ElementType.INT8) for name in ("negative", "other")
+    )
+    for part, lo, hi in ((below, INT8_MIN, zero), (above, zero, INT8_MAX)):
+        limits = identity_fields(lo, hi) | {"a_zero": zero, "dst_zero": zero}
+        site.add(Vector("VRESCALE", a.n, part.whole(), a.whole(), fields=limits))
     one, other = (
         site.new_buffer(name, dst.n, ElementType.INT16) for name in ("positive", "negative")
     )
@@ -98,13 +101,12 @@ def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
     walk(site, "VMUL", shape, operands, slopes)
     factor = wide | {
         "a_zero": zero,
-        "lo": 0,
         "multiplier": params.multiplier,
         "shift": params.shift,
     }
     operands = {
         "dst": Operand(one.whole(), broadcast_strides(shape, shape)),
-        "a": _operand(site, op.a, shape, whole),
+        "a": _operand(site, op.a, shape, above.whole()),
     }
     walk(site, "VRESCALE", shape, operands, factor)
     site.add(Vector("VADDS", dst.n, one.whole(), one.whole(), other.whole()))

@@ -29,7 +29,11 @@ def module(lowered: ChipModule) -> None:
             for buffer in (*reads, *writes):
                 _require(buffer in known, layer, f"{buffer.name} is no buffer of the module")
             for buffer in reads:
-                _require(buffer in written, layer, f"{buffer.name} is read before it is written")
+                _require(
+                    buffer in written or not buffer.n,
+                    layer,
+                    f"{buffer.name} is read before it is written",
+                )
             written.update(writes)
             for view, first, end in reached(op):
                 inside = view.offset + first >= 0 and view.offset + end <= view.buffer.n_bytes

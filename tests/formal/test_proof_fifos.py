@@ -177,7 +177,7 @@ def test_collector(monkeypatch, lane):
     ("old", "new", "failed"),
     [
         ("level + row.valid - pick", "level + row.valid", {"nothing_made", "in_order"}),
-        ("depth - timing.LANE_PIPELINE", "depth - timing.LANE_PIPELINE + 2", {"in_order", "room"}),
+        ("depth - timing.LANE_PIPELINE", "depth - timing.LANE_PIPELINE + 4", {"in_order", "room"}),
         ("place == depth - 1, 0, place + 1", "place == depth - 1, 0, place + 2", {"in_order"}),
         ("candidates.eq(Mux(first.any(), first, held))", "candidates.eq(held)", {"fair"}),
         ("with m.If(picked):", "with m.If(pick):", {"in_order"}),

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from compiler.lowering import reduce
+from kernels import Interpreter
 from npu.errors import MachineError
 from npu.model.graph import Graph, Tensor
 from npu.model.operators.gather import Gather
-from npu.model.operators.reduce import ArgMax
+from npu.model.operators.reduce import ArgMax, ReduceMax, Sum
 from tests.compiler.passes.made import quantization, session
 from tests.on_the_twin import chip, differences
 from tests.tflite_builder import write
@@ -72,3 +73,19 @@ def test_an_index_that_the_chip_works_out_is_checked():
     x[0, 3] = 2
     with pytest.raises(MachineError, match="outside SRAM"):
         made.invoke([x, table])
+
+
+@pytest.mark.parametrize("op", [Sum("s", 0, 1, (1,)), ReduceMax("m", 0, 1, (1,))])
+@pytest.mark.parametrize("shape", [(2, 0, 3), (0, 2, 3), (2, 1, 3)])
+def test_what_has_no_elements(op, shape):
+    q = quantization()
+    result = (shape[0], shape[2])
+    graph = Graph(
+        "g",
+        (Tensor("x", shape, "int8", q, None), Tensor("y", result, "int8", q, None)),
+        (op,),
+        (0,),
+        (1,),
+    )
+    x = np.ones(shape, np.int8)
+    assert np.array_equal(session(graph).invoke([x])[0], Interpreter(graph).invoke([x])[0])
