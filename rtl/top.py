@@ -76,8 +76,8 @@ class Chip(wiring.Component):
         p = self._params
         control = Control(p)
         sequencer, matvec, vector, dma = Sequencer(p), MatVec(p), VectorUnit(p), Dma(p)
-        sram = VectorSram(p, a_users=3, b_users=1, writers=3)
-        param, program = ParamMemory(p, readers=2), ProgramMemory(p)
+        sram = VectorSram(p, a_users=4, b_users=1, writers=4)
+        param, program = ParamMemory(p), ProgramMemory(p)
 
         m.submodules.control = control
         m.submodules.sram, m.submodules.param, m.submodules.program = sram, param, program
@@ -111,14 +111,15 @@ class Chip(wiring.Component):
             sequencer.commands.eq(control.commands),
         ]
 
-        for port, user in zip(sram.a, (matvec.sram_read, vector.a, dma.sram_read), strict=True):
+        readers = (matvec.sram_read, vector.a, dma.sram_read, sequencer.sram)
+        for port, user in zip(sram.a, readers, strict=True):
             wiring.connect(m, port, user)
         wiring.connect(m, sram.b[0], vector.b)
-        writers = (matvec.sram_write, vector.write, dma.sram_write)
+        writers = (matvec.sram_write, vector.write, dma.sram_write, sequencer.sram_write)
         for port, user in zip(sram.write, writers, strict=True):
             self._delay(m, user, port)
-        for port, user in zip(param.read, (matvec.param, vector.param), strict=True):
-            wiring.connect(m, port, user)
+        wiring.connect(m, param.pair[0], matvec.param)
+        wiring.connect(m, param.read[0], vector.param)
         self._delay(m, dma.param, param.write)
         self._delay(m, dma.bank, matvec.bank)
         self._delay(m, dma.program_memory, program.write)

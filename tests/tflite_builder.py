@@ -279,7 +279,9 @@ def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
 
 def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zero: Any) -> None:
     units, time = int(rng.integers(1, 20)), int(rng.integers(1, 5))
-    x = m.tensor((1, time, n), scale=scale(0.01, 0.05), zero_point=zero())
+    batch, time_major = int(rng.choice([1, 1, 2, 3])), bool(rng.integers(2))
+    steps = (time, batch) if time_major else (batch, time)
+    x = m.tensor((*steps, n), scale=scale(0.01, 0.05), zero_point=zero())
 
     def weights(columns: int) -> int:
         data = rng.integers(-127, 128, (units, columns)).astype(np.int8)
@@ -292,14 +294,15 @@ def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zer
         for _ in range(4)
     ]
     hidden_scale, hidden_zero = np.float32(1 / 128), int(rng.integers(-20, 20))
-    h = m.tensor((1, units), scale=hidden_scale, zero_point=hidden_zero, is_variable=True)
+    h = m.tensor((batch, units), scale=hidden_scale, zero_point=hidden_zero, is_variable=True)
     cell_scale = 2.0 ** int(rng.integers(-16, -8))
-    c = m.tensor((1, units), "int16", cell_scale, is_variable=True)
-    o = m.tensor((1, time, units), scale=hidden_scale, zero_point=hidden_zero)
+    c = m.tensor((batch, units), "int16", cell_scale, is_variable=True)
+    o = m.tensor((*steps, units), scale=hidden_scale, zero_point=hidden_zero)
     options = {
         "FusedActivationFunction": 4,
         "CellClip": float(rng.choice([0.0, 0.0, 0.37])),
         "AsymmetricQuantizeInputs": False,
+        "TimeMajor": time_major,
     }
     inputs = [x, *w, *r, -1, -1, -1, *biases, -1, -1, h, c, -1, -1, -1, -1]
     m.operator(

@@ -129,6 +129,18 @@ def slice_(rng: np.random.Generator) -> ModelSpec:
     return m.operator("SLICE", inputs, [size], ("SliceOptions", {}))
 
 
+def slice_computed(rng: np.random.Generator) -> ModelSpec:
+    """From a begin that a call gives."""
+    m = Maker(rng, (*FLOAT_TO_INT32, "bool"))
+    shape = m.shape(m.number(1, 5))
+    size = [m.number(1, n) for n in shape]
+    room = min(n - s for n, s in zip(shape, size, strict=True))
+    begin = m.model.tensor((len(shape),), "int32", limit=room + 1)
+    inputs = [m.input(shape), begin, m.numbers(size)]
+    m.model.inputs.append(begin)
+    return m.operator("SLICE", inputs, [size], ("SliceOptions", {}))
+
+
 def strided_slice(rng: np.random.Generator) -> ModelSpec:
     m = Maker(rng, (*FLOAT_TO_INT32, "bool"))
     rank = m.number(1, 4)
@@ -502,6 +514,7 @@ MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
     "REVERSE_V2": reverse,
     "SLICE": slice_,
+    "SLICE computed": slice_computed,
     "SPACE_TO_BATCH_ND": space_to_batch,
     "SPACE_TO_DEPTH": space_to_depth,
     "SPLIT": split,

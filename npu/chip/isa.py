@@ -9,108 +9,80 @@ one; `bank` counts bus words in every lane's bank; `param`, `sram` are byte addr
 memory (multiple of 8; of a bus word where the DMA writes) and vector SRAM.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 
+from npu.chip.opcode import ElementType, Field, Opcode
 from npu.errors import ImageError
 
 COMMAND_BYTES = 32
 REGISTERS = 16
 TAGS = 8
 
-
-class ElementType(IntEnum):
-    """Element type of a vector in SRAM."""
-
-    INT8 = 0
-    INT16 = 1
-
-    @property
-    def n_bytes(self) -> int:
-        return self.value + 1
-
-
-@dataclass(frozen=True)
-class Field:
-    """A bit field of a command; `signed` fields hold two's complement numbers.
-
-    `element`: of the address of a vector in SRAM, its type, or the name of the field that says it.
-    """
-
-    name: str
-    lsb: int
-    width: int
-    signed: bool = False
-    element: ElementType | str | None = None
-
-    @property
-    def range(self) -> tuple[int, int]:
-        """Smallest and largest value that the field holds."""
-        if self.signed:
-            return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
-        return 0, (1 << self.width) - 1
-
-
-@dataclass(frozen=True)
-class Opcode:
-    """A row of the instruction table."""
-
-    name: str
-    code: int
-    unit: str
-    summary: str
-    fields: tuple[Field, ...]
-
-    def field(self, name: str) -> Field:
-        """The field called `name`, one that the opcode has."""
-        return next(f for f in self.fields if f.name == name)
-
-    def has(self, name: str) -> bool:
-        """Whether it has a field called `name`."""
-        return any(f.name == name for f in self.fields)
-
-    @cached_property
-    def tagged(self) -> bool:
-        """Whether it starts a transfer and does not wait for it."""
-        return self.has("tag")
-
-    @property
-    def writes_register(self) -> bool:
-        """Whether it has a result in a scalar register."""
-        return self.has("rd")
-
-
 # Field layouts: name, lsb and width of each field, `s` after the width for signed. Behind that of a
 # vector's address its type, or the field that says it.
 _RD, _RS1, _RS2 = "rd 8 4", "rs1 12 4", "rs2 16 4"
 _EXT = f"{_RS1}, ext 32 32"
 _IMM = "imm 32 32s"
+_TYPE = "type 20 2"
+_SCALAR = f"{_RD}, {_RS1}, {_RS2}, {_IMM}"
 _TRANSFER = f"{_EXT}, sram 64 24, beats 96 24"
-_VECTOR = "dst 8 24 dst_type, n 32 16, a 48 24 a_type, a_type 72 1, dst_type 73 1"
+_N = "n 32 16, looped 254 1"
+_VECTOR = f"dst 8 24 dst_type, {_N}, a 48 24 a_type, a_type 72 1, dst_type 73 1"
 _BINARY = f"{_VECTOR}, b 74 24 b_type, b_type 98 1"
 _CLAMP = "lo 100 16s, hi 116 16s"
 _A_ZERO, _B_ZERO, _DST_ZERO = "a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s"
 _SCALE = "multiplier 160 31, shift 191 6s"
 _BRANCH = f"{_RS1}, {_RS2}, target 20 12, {_IMM}"
-_SIGMOID = "dst 8 24 int16, n 32 16, a 48 24 int16, multiplier 160 16, shift 191 4"
+_SIGMOID = f"dst 8 24 int16, {_N}, a 48 24 int16, multiplier 160 16, shift 191 4"
 _PRODUCT = "dst 8 24 dst_type, columns 32 16, a 48 24 int8, dst_type 73 1, bank 74 24"
-_SUM = "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8"
+_BYTES = f"dst 8 24 int8, {_N}, a 48 24 int8"
+_SUM = f"{_BYTES}, b 74 24 int8"
+_WINDOW = (
+    "ny 8 8, nx 16 8, length 24 16, width 40 24, height 64 16, x 80 24s, y 104 16s, dx 120 16, "
+    "dy 136 8, pitch 144 24s"
+)
+_MATVEC = (
+    f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24, windowed 254 1, "
+    "held 255 1"
+)
+_POSITIONS = (
+    "count_x 8 16, count_y 24 16, a_x 40 24s, a_y 64 24s, y_step 88 8, dst_x 96 24s, dst_y 120 24s"
+)
 _SUM_CLAMP = "lo 100 8s, hi 108 8s, a_zero 116 8s, b_zero 124 8s, dst_zero 132 8s"
 _SUM_SCALES = (
     "a_multiplier 140 31, b_multiplier 171 31, multiplier 202 31, "
     "a_shift 233 6s, b_shift 239 6s, shift 245 6s"
 )
+_STRIDES = (
+    "a_0 40 16s, b_0 56 16s, dst_0 72 16s, "
+    "a_1 88 24s, a_2 112 24s, b_1 136 24s, b_2 160 24s, dst_1 184 24s, dst_2 208 24s"
+)
 
 _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
     ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ""),
-    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", f"{_RD}, {_RS1}, {_RS2}, {_IMM}"),
-    ("MUL", 0x02, "sequencer", "rd = rs1 * imm (low 32 bits)", f"{_RD}, {_RS1}, {_IMM}"),
+    ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", _SCALAR),
+    ("MUL", 0x02, "sequencer", "rd = rs1 * (rs2 + imm) (low 32 bits)", _SCALAR),
     ("BEQ", 0x03, "sequencer", "if rs1 == rs2 + imm go to target", _BRANCH),
     ("BNE", 0x04, "sequencer", "if rs1 != rs2 + imm go to target", _BRANCH),
     ("BLT", 0x05, "sequencer", "if rs1 < rs2 + imm (signed) go to target", _BRANCH),
     ("BGE", 0x06, "sequencer", "if rs1 >= rs2 + imm (signed) go to target", _BRANCH),
     ("WAIT", 0x07, "sequencer", "wait until no transfer of the masked tags is open", "tags 8 8"),
+    ("SUB", 0x08, "sequencer", "rd = rs1 - (rs2 + imm)", _SCALAR),
+    (
+        "MULH",
+        0x09,
+        "sequencer",
+        "rd = saturating_rounding_doubling_high_mul(rs1, rs2 + imm)",
+        _SCALAR,
+    ),
+    ("SLL", 0x0A, "sequencer", "rd = rs1 << (rs2 + imm) mod 32", _SCALAR),
+    ("SRA", 0x0B, "sequencer", "rd = rs1 >> (rs2 + imm) mod 32 (arithmetic)", _SCALAR),
+    ("RSRA", 0x0C, "sequencer", "rd = rounding_divide_by_pot(rs1, (rs2 + imm) mod 32)", _SCALAR),
+    ("CLZ", 0x0D, "sequencer", "rd = leading zeros of rs1", f"{_RD}, {_RS1}"),
+    ("MIN", 0x0E, "sequencer", "rd = the smaller of rs1 and rs2 + imm (signed)", _SCALAR),
+    ("MAX", 0x0F, "sequencer", "rd = the larger of rs1 and rs2 + imm (signed)", _SCALAR),
     (
         "LOAD_BANK",
         0x10,
@@ -130,12 +102,28 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
     ("STORE_REG", 0x14, "dma", "store rs2 (4 bytes) at ext and wait", f"{_EXT}, {_RS2}"),
     ("LOAD_REG", 0x15, "dma", "rd = 4 bytes at ext, and wait", f"{_RD}, {_EXT}"),
     (
+        "LOADS",
+        0x16,
+        "sequencer",
+        "rd = SRAM[rs1 + imm], a number of 2**type bytes (signed)",
+        f"{_RD}, {_RS1}, {_TYPE}, {_IMM}",
+    ),
+    (
+        "STORES",
+        0x17,
+        "sequencer",
+        "SRAM[rs1 + imm] = low 2**type bytes of rs2",
+        f"{_RS1}, {_RS2}, {_TYPE}, {_IMM}",
+    ),
+    (
         "MATVEC",
         0x20,
         "matvec",
         "dst[record.destination] = requantise(weights @ (a - a_zero) + record.bias)",
-        f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24",
+        _MATVEC,
     ),
+    ("WINDOW", 0x21, "matvec", "where the segments of a windowed vector lie", _WINDOW),
+    ("POSITIONS", 0x22, "matvec", "at which positions a windowed MATVEC runs", _POSITIONS),
     (
         "VADD",
         0x30,
@@ -162,7 +150,7 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x33,
         "vector",
         "dst = saturate_int16(a + b)",
-        "dst 8 24 int16, n 32 16, a 48 24 int16, b 74 24 int16",
+        f"dst 8 24 int16, {_N}, a 48 24 int16, b 74 24 int16",
     ),
     (
         "VSIGMOID",
@@ -183,34 +171,58 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x36,
         "vector",
         "dst = table[a + 128] (int8), table loaded by TABLE",
-        "dst 8 24 int8, n 32 16, a 48 24 int8",
+        _BYTES,
     ),
-    ("VCOPY", 0x37, "vector", "dst = a", "dst 8 24 a_type, n 32 16, a 48 24 a_type, a_type 72 1"),
+    ("VCOPY", 0x37, "vector", "dst = a", f"dst 8 24 a_type, {_N}, a 48 24 a_type, a_type 72 1"),
     (
         "VFILL",
         0x38,
         "vector",
         "dst = imm",
-        "dst 8 24 dst_type, n 32 16, dst_type 73 1, imm 100 16s",
+        f"dst 8 24 dst_type, {_N}, dst_type 73 1, imm 100 16s",
     ),
     (
         "VARGMAX",
         0x39,
         "vector",
         "rd = index of the first largest int8 of a",
-        "rd 8 4, n 32 16, a 48 24 int8",
+        f"rd 8 4, {_N}, a 48 24 int8",
     ),
     ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", "param 64 24"),
+    ("VMAX", 0x3B, "vector", "dst = the larger of a and b", _SUM),
     (
-        "VMAX",
-        0x3B,
+        "VSUB",
+        0x3C,
         "vector",
-        "dst = the larger of a and b",
-        "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8",
+        "dst = clamp(R(Ra((a - a_zero) << left) - Rb((b - b_zero) << left)) + dst_zero)",
+        f"{_SUM}, {_SUM_CLAMP}, {_SUM_SCALES}",
+    ),
+    ("VMIN", 0x3D, "vector", "dst = the smaller of a and b", _SUM),
+    (
+        "VLOOP",
+        0x3E,
+        "vector",
+        "set the counts and strides of the commands with the flag `looped`",
+        f"count_1 8 16, count_2 24 16, {_STRIDES}",
+    ),
+    (
+        "VDOT",
+        0x3F,
+        "vector",
+        "dst = clamp(R(sum of (a - a_zero) * (b - b_zero)) + dst_zero), looped: sums over n",
+        f"{_BINARY}, {_CLAMP}, {_A_ZERO}, {_B_ZERO}, {_DST_ZERO}, {_SCALE}",
     ),
 )
 
 _ELEMENTS = {element.name.lower(): element for element in ElementType}
+
+BASES = {"a": 11, "b": 12, "dst": 13}
+"""Addresses of vectors in SRAM that a flag of the command, `a_rel` say, makes relative, and the
+register that is then added to each, modulo 2**24."""
+OPERANDS = tuple(BASES)
+"""The fields that address vectors in SRAM."""
+_ADDRESS_BITS = 24
+_FLAGS = dict(zip(BASES, range(251, 254), strict=True))
 
 
 def _field(text: str) -> Field:
@@ -219,10 +231,14 @@ def _field(text: str) -> Field:
     return Field(name, int(lsb), int(width.rstrip("s")), width.endswith("s"), *kinds)
 
 
+def _fields(texts: str) -> tuple[Field, ...]:
+    fields = [_field(text) for text in texts.split(",") if text]
+    flags = [Field(f"{f.name}_rel", _FLAGS[f.name], 1) for f in fields if f.element is not None]
+    return (*fields, *flags)
+
+
 OPCODES: dict[str, Opcode] = {
-    name: Opcode(
-        name, code, unit, summary, tuple(_field(text) for text in fields.split(",") if text)
-    )
+    name: Opcode(name, code, unit, summary, _fields(fields))
     for name, code, unit, summary, fields in _TABLE
 }
 BY_CODE: dict[int, Opcode] = {op.code: op for op in OPCODES.values()}
@@ -232,8 +248,6 @@ TAGGED: tuple[str, ...] = tuple(name for name, op in OPCODES.items() if op.tagge
 """Commands that start a transfer and do not wait for it."""
 WRITES_REGISTER: tuple[str, ...] = tuple(n for n, op in OPCODES.items() if op.writes_register)
 """Commands that have a result in a scalar register."""
-OPERANDS = ("a", "b", "dst")
-"""The fields that address vectors in SRAM."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +268,26 @@ class Command:
         """Element types of the OPERANDS; None where the command has no such operand."""
         a, b, dst = (self._element(name) for name in OPERANDS)
         return a, b, dst
+
+    @cached_property
+    def relative(self) -> tuple[str, ...]:
+        """The OPERANDS whose addresses are relative to their BASES."""
+        return tuple(name for name in OPERANDS if self.values.get(f"{name}_rel"))
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Where its OPERANDS lie in SRAM."""
+        return tuple(self.values[name] for name in OPERANDS if self.opcode.has(name))
+
+    def resolved(self, registers: Sequence[int]) -> "Command":
+        """The same command with its relative addresses made absolute: itself if it has none."""
+        if not self.relative:
+            return self
+        places = {
+            name: (self.values[name] + registers[BASES[name]]) % (1 << _ADDRESS_BITS)
+            for name in self.relative
+        }
+        return Command(self.opcode, self.values | places)
 
     def _element(self, operand: str) -> ElementType | None:
         if not self.opcode.has(operand):

@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from compiler import check_model, examine_model, load_model
+from compiler import Model, check_model, examine_model, load_model
+from compiler import refused_operators as refused_by_the_chip
 from compiler.describe import ModelReport, QuantizationReport, TensorReport, model_report
 from compiler.frontends import supported_operators
 from compiler.frontends.formats import Verdict
@@ -75,7 +76,7 @@ def _inspect_model(
             check_model(model, params)
     except (ModelError, UnsupportedError, CapacityError) as error:
         refusal = error
-    shown = refusal is not None and _show_refused(file, refusal, json_path)
+    shown = refusal is not None and _show_refused(file, model, refusal, json_path)
     if model is not None and not shown:
         report = model_report(model)
         emit_json(report, json_path)
@@ -84,7 +85,7 @@ def _inspect_model(
         raise refusal
 
 
-def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
+def _show_refused(file: str, model: Model | None, error: NpuError, json_path: str | None) -> bool:
     """Show every operator of a refused model, with the reason of those that do not run here.
 
     Returns False where the operators do not tell more than the error.
@@ -93,8 +94,9 @@ def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
         graphs = examine_model(file)
     except NpuError:
         return False
+    chip = {} if model is None else refused_by_the_chip(model)
     graphs = {
-        name: [_with_reason(verdict, name, str(error)) for verdict in verdicts]
+        name: [_with_reason(verdict, name, chip.get(name, {}), str(error)) for verdict in verdicts]
         for name, verdicts in graphs.items()
     }
     refused = any(v.reason for verdicts in graphs.values() for v in verdicts)
@@ -114,8 +116,11 @@ def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
     return True
 
 
-def _with_reason(verdict: Verdict, file: str, error: str) -> Verdict:
-    """What only the whole graph and the chip show, the error tells, and names its operator."""
+def _with_reason(verdict: Verdict, file: str, chip: dict[str, str], error: str) -> Verdict:
+    """What the chip has no form of, `chip` says by name; what only the whole graph and the chip
+    show, the error tells, and names its operator."""
+    if not verdict.reason and verdict.name in chip:
+        return replace(verdict, reason=chip[verdict.name])
     place = f"{file}: {verdict.name}"
     if verdict.reason or not error.startswith(place):
         return verdict

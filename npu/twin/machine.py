@@ -171,7 +171,8 @@ class Machine:
             try:
                 if isinstance(cmd, ImageError):
                     raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
-                end, written, target = self._units[cmd.opcode.unit](pc, cmd, start)
+                placed = cmd.resolved(self.registers) if cmd.relative else cmd
+                end, written, target = self._units[cmd.opcode.unit](pc, placed, start)
             except MachineError as error:
                 if error.pc is not None:
                     raise

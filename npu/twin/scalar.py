@@ -1,10 +1,42 @@
-"""The sequencer's own commands: registers, branches, HALT, and the wait for transfers."""
+"""The sequencer's own commands: registers, branches, numbers in SRAM, HALT, and WAIT."""
+
+from collections.abc import Callable
+
+import numpy as np
 
 from npu.chip import cost
 from npu.chip.isa import Command
-from npu.twin.state import Done, State
+from npu.chip.status import Status
+from npu.errors import MachineError
+from npu.model.numerics import rounding_divide_by_pot, saturating_rounding_doubling_high_mul
+from npu.twin.state import Done, State, require_inside
 
 _HELD = cost.Held()
+
+_RESULTS: dict[str, Callable[[int, int], int]] = {
+    "ADD": lambda x, y: x + y,
+    "SUB": lambda x, y: x - y,
+    "MUL": lambda x, y: x * y,
+    "MULH": lambda x, y: int(saturating_rounding_doubling_high_mul(x, y)),
+    "SLL": lambda x, y: x << y % 32,
+    "SRA": lambda x, y: x >> y % 32,
+    "RSRA": lambda x, y: int(rounding_divide_by_pot(x, y % 32)),
+    "CLZ": lambda x, y: 0 if x < 0 else 32 - x.bit_length(),
+    "MIN": min,
+    "MAX": max,
+}
+"""What commands put into rd, of the numbers rs1 and rs2 + imm; the low 32 bits of it count."""
+
+_TAKEN: dict[str, Callable[[int, int], bool]] = {
+    "BEQ": lambda x, y: x == y,
+    "BNE": lambda x, y: x != y,
+    "BLT": lambda x, y: x < y,
+    "BGE": lambda x, y: x >= y,
+}
+"""Whether branches are taken, likewise."""
+
+_NUMBERS = ("<i1", "<i2", "<i4")
+"""What LOADS and STORES move, by `type`."""
 
 
 class ScalarUnit:
@@ -21,19 +53,28 @@ class ScalarUnit:
         end = start + cost.scalar(cmd, _HELD) - 1
         if name == "HALT":
             return end, b"", None
-        if name == "ADD":
-            return end, self._state.set(v["rd"], r[v["rs1"]] + r[v["rs2"]] + v["imm"]), None
-        if name == "MUL":
-            return end, self._state.set(v["rd"], r[v["rs1"]] * v["imm"]), None
+        if name in ("LOADS", "STORES"):
+            return end, self._number(cmd), None
         left = r[v["rs1"]]
-        right = (r[v["rs2"]] + v["imm"] + (1 << 31)) % (1 << 32) - (1 << 31)
-        taken = {
-            "BEQ": left == right,
-            "BNE": left != right,
-            "BLT": left < right,
-            "BGE": left >= right,
-        }[name]
-        return end, b"", v["target"] if taken else None
+        right = (r[v.get("rs2", 0)] + v.get("imm", 0) + (1 << 31)) % (1 << 32) - (1 << 31)
+        if name in _RESULTS:
+            return end, self._state.set(v["rd"], _RESULTS[name](left, right)), None
+        return end, b"", v["target"] if _TAKEN[name](left, right) else None
+
+    def _number(self, cmd: Command) -> bytes | np.ndarray:
+        """Load or store a number in SRAM; returns what was written."""
+        v, state = cmd.values, self._state
+        if v["type"] >= len(_NUMBERS):
+            raise MachineError(f"no type of a number is {v['type']}", Status.ADDRESS)
+        at, n_bytes = (state.registers[v["rs1"]] + v["imm"]) % (1 << 32), 1 << v["type"]
+        require_inside(at, n_bytes, n_bytes, state.sram, "SRAM")
+        place = state.sram[at : at + n_bytes]
+        state.events.sram_bytes += n_bytes
+        if cmd.opcode.name == "LOADS":
+            return state.set(v["rd"], int(place.view(_NUMBERS[v["type"]])[0]))
+        raw = state.registers[v["rs2"]].to_bytes(4, "little", signed=True)
+        place[:] = np.frombuffer(raw[:n_bytes], np.uint8)
+        return place
 
     def _wait(self, tags: int, start: int) -> int:
         dma = self._state.dma

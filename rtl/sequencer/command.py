@@ -2,13 +2,27 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Signal, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.utils import exact_log2
 
+from npu.chip import timing
 from npu.chip.isa import OPCODES, TAGGED, WRITES_REGISTER
 from npu.chip.params import ChipParams
 from rtl.shared.commands import COMMAND_BITS, fields, is_opcode, unit_opcodes
 from rtl.shared.interfaces import STATUS_BITS
+
+# Codes of the units that see addresses in SRAM, and only they, have this bit.
+UNIT_CODES = 0x20
+assert all(
+    bool(op.code & UNIT_CODES) == (op.unit in ("matvec", "vector")) for op in OPCODES.values()
+)
+# It has all flags and operands, where all have them.
+RELATIVE = OPCODES["VMUL"]
+
+
+def scalars_of(cycles: int) -> list[str]:
+    """Scalar commands that take so many cycles."""
+    return [name for name, takes in timing.SCALARS.items() if takes == cycles]
 
 
 class Command:
@@ -17,13 +31,16 @@ class Command:
     Attributes
     ----------
     cmd : the command.
+    checked : it is in the cycle before its first.
     first : it is in its first cycle.
-    left, right : its registers rs1 and rs2.
+    left, right : its registers rs1 and rs2, of a unit's command the bases of a and b.
     outside : it lies outside the program.
     refused, status : whether it is refused, and why.
+    nowhere : it is refused in its first cycle, its number lies nowhere in SRAM.
     taken : the branch is taken.
     is_ : whether it is the opcode, by name.
     writes_register, is_transfer, tagged, is_matvec, is_vector : whether it is one of those.
+    takes_two, takes_three : whether it is a scalar one of so many cycles.
     empty, odd, end : of a transfer, that it has no beats, that its local address is misaligned, and
         the address behind it.
     decode : statements of the cycle in which it is decoded.
@@ -31,11 +48,13 @@ class Command:
 
     def __init__(self, params: ChipParams) -> None:
         self.cmd = Signal(COMMAND_BITS)
+        self.checked = Signal()
         self.first = Signal()
         self.left = Signal(signed(32))
         self.right = Signal(signed(32))
         self.outside = Signal()
         self.status, self.refused = Signal(STATUS_BITS), Signal()
+        self.nowhere = Signal()
         self.taken = Signal()
         self.is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
         self.decode = [signal.eq(is_opcode(self.cmd, name)) for name, signal in self.is_.items()]
@@ -45,6 +64,30 @@ class Command:
         self.tagged = self.is_one_of("tagged", TAGGED)
         self.is_matvec = self.is_one_of("is_matvec", unit_opcodes("matvec"))
         self.is_vector = self.is_one_of("is_vector", unit_opcodes("vector"))
+
+        self.takes_two = self.is_one_of("takes_two", scalars_of(2))
+        self.takes_three = self.is_one_of("takes_three", scalars_of(3))
+
+    @property
+    def of_unit(self) -> Value:
+        """Whether it goes to the matrix-vector or the vector unit: a bit of their opcodes."""
+        return self.cmd[exact_log2(UNIT_CODES)]
+
+    def is_relative(self, operand: str) -> Value:
+        """Whether an operand's address is relative; of a unit's command that is legal."""
+        return self.cmd[RELATIVE.field(f"{operand}_rel").lsb]
+
+    def placed(self, m: Module, bases: dict[str, Value]) -> Value:
+        """The command from its first cycle on, with the bases of its operands added."""
+        whole, at = [], 0
+        for field in sorted((RELATIVE.field(name) for name in bases), key=lambda f: f.lsb):
+            end = field.lsb + field.width
+            place = Signal(field.width, name=f"{field.name}_place")
+            with m.If(self.checked):
+                m.d.sync += place.eq(self.cmd[field.lsb : end] + bases[field.name])
+            whole += [self.cmd[at : field.lsb], place]
+            at = end
+        return Cat(*whole, self.cmd[at:])
 
     def _look_at_transfer(self, bus_bits: int) -> None:
         load = fields(self.cmd, "LOAD")

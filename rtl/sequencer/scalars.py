@@ -19,7 +19,7 @@ class ScalarRegisters(wiring.Component):
 
     Members
     -------
-    index, value : In, Out, arrays of read ports.
+    index, en, value : In, In, Out, arrays of read ports; one that is not enabled reads zero.
     write, write_index, write_value : In.
     """
 
@@ -27,6 +27,7 @@ class ScalarRegisters(wiring.Component):
         super().__init__(
             {
                 "index": In(range(REGISTERS)).array(reads),
+                "en": In(1, init=1).array(reads),
                 "value": Out(32).array(reads),
                 "write": In(1),
                 "write_index": In(range(REGISTERS)),
@@ -46,9 +47,9 @@ class ScalarRegisters(wiring.Component):
         ]
         with m.If(port.en):
             m.d.sync += known.bit_select(self.write_index, 1).eq(1)
-        for index, value in zip(self.index, self.value, strict=True):
+        for index, en, value in zip(self.index, self.en, self.value, strict=True):
             read = words.read_port(domain="comb")
             m.d.comb += read.addr.eq(index)
-            with m.If(Array(known)[index]):
+            with m.If(en & Array(known)[index]):
                 m.d.comb += value.eq(read.data)
         return m

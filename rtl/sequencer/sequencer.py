@@ -5,33 +5,27 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import REGISTERS
+from npu.chip.isa import BASES, REGISTERS
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
+from rtl.sequencer.arithmetic import RESULTS, Arithmetic
 from rtl.sequencer.command import Command
+from rtl.sequencer.numbers import Numbers
 from rtl.sequencer.scalars import ScalarRegisters
 from rtl.shared.commands import CommandCheck, fields
-from rtl.shared.interfaces import KINDS, PC_BITS, STATUS_BITS, host, program_read, transfer, unit
+from rtl.shared.interfaces import (
+    KINDS,
+    PC_BITS,
+    STATUS_BITS,
+    host,
+    program_read,
+    sram_read,
+    sram_write,
+    transfer,
+    unit,
+)
 
 ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
-
-
-class _Multiplier(wiring.Component):
-    """Low 32 bits of a product, two cycles after its factors."""
-
-    def __init__(self) -> None:
-        super().__init__({"a": In(32), "b": In(32), "product": Out(32)})
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        low, cross_a, cross_b = Signal(32), Signal(16), Signal(16)
-        m.d.sync += [
-            low.eq(self.a[:16] * self.b[:16]),
-            cross_a.eq(self.a[16:] * self.b[:16]),
-            cross_b.eq(self.a[:16] * self.b[16:]),
-            self.product.eq(low + ((cross_a + cross_b) << 16)),
-        ]
-        return m
 
 
 def register_write() -> wiring.Signature:
@@ -43,15 +37,16 @@ class Sequencer(wiring.Component):
     """Executes programs in the cycles of `npu.twin.machine`.
 
     A command takes a cycle to fetch and DECODE to decode, and starts in the one behind, cycle S;
-    the next is fetched in the cycle after its last, E. Scalar commands and branches end in S (MUL
-    in S + MULTIPLY - 1), WAIT in the first cycle without an open transfer of its tags, tagged
-    transfers in the cycle in which the DMA takes them, the others with their unit's `done`.
+    the next is fetched in the cycle after its last, E. Scalar commands and branches end in S or as
+    `npu.chip.timing.SCALARS` says, WAIT in the first cycle without an open transfer of its tags,
+    tagged transfers in the cycle in which the DMA takes them, the others with their unit's `done`.
 
     The program stops, `running` falls and `error`, `error_pc` say why:
 
     - in S + REFUSED - 1, for a command that is illegal or lies outside the program
       (ILLEGAL_COMMAND), a transfer whose external address is misaligned (BUS), that has no beats,
-      or whose local address is misaligned or outside its memory (ADDRESS), in this order;
+      or whose local address is misaligned or outside its memory (ADDRESS), in this order; so is a
+      number in SRAM;
     - in E, when a unit reports an error;
     - in the next FETCH, or at once while a command waits for the DMA, when a transfer fails whose
       command has ended. Its `word` was the command's index; the DMA gives it back as `error_pc`.
@@ -66,7 +61,8 @@ class Sequencer(wiring.Component):
     commands : In, how many commands the program has; as many as fit where nothing drives it.
     program : read port of program memory.
     matvec, vector : Out, see `rtl.shared.interfaces.unit`; `vector_result` is VARGMAX's, with its
-        `done`.
+        `done`. Addresses are absolute in their commands.
+    sram, sram_write : ports of the vector SRAM, zero when idle.
     transfers : Out, see `rtl.shared.interfaces.transfer`.
     start, retire : Out, high in S and in E of every command; `retire` not after an error.
     pc : Out, the command's index from its FETCH to E.
@@ -87,6 +83,8 @@ class Sequencer(wiring.Component):
                 "matvec": Out(unit()),
                 "vector": Out(unit()),
                 "vector_result": In(32),
+                "sram": In(sram_read(self._params)),
+                "sram_write": In(sram_write(self._params)),
                 "transfers": Out(transfer()),
                 "start": Out(1),
                 "retire": Out(1),
@@ -100,6 +98,7 @@ class Sequencer(wiring.Component):
         m = Module()
         command = Command(self._params)
         registers = self._registers(m, command)
+        self._place(m, command, registers)
         external, address = self._arithmetic(m, command)
         m.submodules.check = check = CommandCheck()
         m.d.comb += check.cmd.eq(command.cmd)
@@ -113,8 +112,6 @@ class Sequencer(wiring.Component):
         cmd = command.cmd
         m.submodules.registers = registers = ScalarRegisters(3)
         m.d.comb += [
-            registers.index[0].eq(fields(cmd, "ADD").rs1),
-            registers.index[1].eq(fields(cmd, "ADD").rs2),
             registers.index[2].eq(self.host.index),
             self.host.read.eq(registers.value[2]),
         ]
@@ -143,36 +140,73 @@ class Sequencer(wiring.Component):
             ]
         return registers
 
+    def _place(self, m: Module, command: Command, registers: ScalarRegisters) -> None:
+        """Read a command's registers, of a unit's the bases, and give the units their commands.
+
+        There are two ports for three bases: the last one is read in the cycle behind, added at
+        once.
+        """
+        scalar = fields(command.cmd, "ADD")
+        operands = Mux(command.checked, BASES["dst"], BASES["a"]), BASES["b"]
+        flags = (
+            Mux(command.checked, command.is_relative("dst"), command.is_relative("a")),
+            command.is_relative("b"),
+        )
+        for port, index in enumerate((scalar.rs1, scalar.rs2)):
+            m.d.comb += [
+                registers.index[port].eq(Mux(command.of_unit, operands[port], index)),
+                registers.en[port].eq(~command.of_unit | flags[port]),
+            ]
+        bases = {"a": command.left, "b": command.right, "dst": registers.value[0]}
+        placed = command.placed(m, bases)
+        m.d.comb += [self.matvec.cmd.eq(placed), self.vector.cmd.eq(placed)]
+
     def _arithmetic(self, m: Module, command: Command) -> tuple[Value, Signal]:
         """What a command computes; returns its external address, now and a cycle later."""
         left, right, taken, is_ = command.left, command.right, command.taken, command.is_
-        value = self.register.value
         immediate = fields(command.cmd, "ADD").imm
         offset, address = Signal(signed(32)), Signal(32)
-        m.submodules.multiplier = multiplier = _Multiplier()
         external = (left + fields(command.cmd, "LOAD").ext)[: len(address)]
         m.d.sync += [offset.eq(right + immediate), address.eq(external)]
+        m.submodules.arithmetic = arithmetic = Arithmetic()
         m.d.comb += [
-            multiplier.a.eq(left),
-            multiplier.b.eq(immediate),
+            arithmetic.left.eq(left),
+            arithmetic.right.eq(offset),
+            arithmetic.first.eq(command.first),
+            *(getattr(arithmetic, f"is_{name.lower()}").eq(is_[name]) for name in RESULTS),
+            taken.eq(
+                (is_["BEQ"] & arithmetic.same)
+                | (is_["BNE"] & ~arithmetic.same)
+                | (is_["BLT"] & arithmetic.less)
+                | (is_["BGE"] & ~arithmetic.less)
+            ),
         ]
-        with m.If(is_["BEQ"]):
-            m.d.comb += taken.eq(left == offset)
-        with m.If(is_["BNE"]):
-            m.d.comb += taken.eq(left != offset)
-        with m.If(is_["BLT"]):
-            m.d.comb += taken.eq(left < offset)
-        with m.If(is_["BGE"]):
-            m.d.comb += taken.eq(left >= offset)
-        with m.If(is_["ADD"]):
-            m.d.comb += value.eq(left + offset)
-        with m.Elif(is_["MUL"]):
-            m.d.comb += value.eq(multiplier.product)
-        with m.Elif(is_["LOAD_REG"]):
-            m.d.comb += value.eq(self.transfers.result)
-        with m.Else():
-            m.d.comb += value.eq(self.vector_result)
+        numbers = self._numbers(m, command, address)
+        m.d.comb += self.register.value.eq(
+            arithmetic.value
+            | numbers.value
+            | Mux(is_["LOAD_REG"], self.transfers.result, 0)
+            | Mux(is_["VARGMAX"], self.vector_result, 0)
+        )
         return external, address
+
+    def _numbers(self, m: Module, command: Command, address: Signal) -> Numbers:
+        """The unit that moves a command's number in SRAM."""
+        load, store = command.is_["LOADS"], command.is_["STORES"]
+        m.submodules.numbers = numbers = Numbers(self._params)
+        wiring.connect(m, numbers.sram, wiring.flipped(self.sram))
+        wiring.connect(m, numbers.sram_write, wiring.flipped(self.sram_write))
+        moves = command.first & ~command.refused
+        m.d.comb += [
+            numbers.address.eq(address),
+            numbers.kind.eq(fields(command.cmd, "LOADS").type),
+            numbers.load.eq(load),
+            numbers.reads.eq(moves & load),
+            numbers.writes.eq(moves & store & ~numbers.bad),
+            numbers.word.eq(command.right),
+            command.nowhere.eq(command.first & (load | store) & numbers.bad),
+        ]
+        return numbers
 
     def _offer(self, m: Module, command: Command, address: Signal) -> None:
         """Drive the transfer's payload."""
@@ -199,6 +233,8 @@ class Sequencer(wiring.Component):
         m.d.sync += [command.status.eq(refusal), command.refused.eq(refusal != Status.OK)]
         with m.If(check.illegal | command.outside):
             m.d.comb += refusal.eq(Status.ILLEGAL_COMMAND)
+        with m.Elif(command.nowhere):
+            m.d.comb += refusal.eq(Status.ADDRESS)
         with m.Elif(command.is_transfer):
             m.d.comb += refusal.eq(transfer_status)
 
@@ -234,8 +270,6 @@ class Sequencer(wiring.Component):
             self.host.running.eq(1),
             self.program.addr.eq(self.pc),
             self.program.en.eq(0),
-            self.matvec.cmd.eq(command.cmd),
-            self.vector.cmd.eq(command.cmd),
         ]
         with m.FSM():
             with m.State("IDLE"):
@@ -262,12 +296,14 @@ class Sequencer(wiring.Component):
                 ]
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.comb += self.fetching.eq(1)
+                m.d.comb += [self.fetching.eq(1), command.checked.eq(1)]
                 m.d.sync += command.first.eq(1)
                 m.next = "EXECUTE"
             with m.State("EXECUTE"):
                 self._execute(m, command, late)
-            with m.State("MULTIPLIED"):
+            with m.State("SECOND"):
+                m.next = "LAST"
+            with m.State("LAST"):
                 self._finish(m, command)
             with m.State("TRANSFER"):
                 m.d.comb += self.transfer_busy.eq(1)
@@ -294,13 +330,15 @@ class Sequencer(wiring.Component):
         for port, mine, _ in units:
             m.d.comb += port.start.eq(first & mine & ~refused)
         m.d.comb += self.transfers.valid.eq(is_transfer & ~refused)
-        with m.If(refused):
+        with m.If(refused | command.nowhere):
             m.next = "REFUSED"
         with m.Elif(is_["HALT"]):
             self._finish(m, command)
             m.next = "IDLE"
-        with m.Elif(is_["MUL"]):
-            m.next = "MULTIPLIED"
+        with m.Elif(command.takes_two):
+            m.next = "LAST"
+        with m.Elif(command.takes_three):
+            m.next = "SECOND"
         with m.Elif(is_["WAIT"]):
             m.d.comb += self.waiting.eq(open_tags)
             with m.If(late):

@@ -61,24 +61,27 @@ class CommandCheck(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        masks = {name: covered_bits(name) for name in OPCODES}
-        classes: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        # Opcodes of the same fields are one kind.
+        kinds: dict[int, list[str]] = defaultdict(list)
+        for name in OPCODES:
+            kinds[covered_bits(name)].append(name)
+        classes: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for bit in range(OPCODE_BITS, COMMAND_BITS):
-            classes[tuple(name for name in OPCODES if not masks[name] >> bit & 1)].append(bit)
-        is_ = {name: Signal(name=f"was_{name.lower()}") for name in OPCODES}
+            classes[tuple(mask for mask in kinds if not mask >> bit & 1)].append(bit)
+        is_ = {mask: Signal(name=f"was_like_{names[0].lower()}") for mask, names in kinds.items()}
         with m.If(self.en):
-            m.d.sync += [is_[name].eq(is_opcode(self.cmd, name)) for name in OPCODES]
+            m.d.sync += [is_[mask].eq(is_opcode(self.cmd, *kinds[mask])) for mask in kinds]
         stray = Signal(len(classes))
-        for index, (names, bits) in enumerate(classes.items()):
+        for index, (masks, bits) in enumerate(classes.items()):
             used = Signal(name=f"used{index}")
             with m.If(self.en):
                 m.d.sync += used.eq(Cat(self.cmd[bit] for bit in bits).any())
             # An unknown opcode is illegal anyway: the shorter of both lists will do.
-            others = [name for name in OPCODES if name not in names]
-            if len(names) <= len(others):
-                forbidden = Cat(is_[name] for name in names).any()
+            others = [mask for mask in kinds if mask not in masks]
+            if len(masks) <= len(others):
+                forbidden = Cat(is_[mask] for mask in masks).any()
             else:
-                forbidden = ~Cat(is_[name] for name in others).any()
+                forbidden = ~Cat(is_[mask] for mask in others).any()
             m.d.comb += stray[index].eq(used & forbidden)
         m.d.comb += self.illegal.eq(~Cat(is_.values()).any() | stray.any())
         return m

@@ -57,3 +57,21 @@ def test_moves(tmp_path, kind):
     rng = np.random.default_rng(sum(kind.encode()))
     for _ in range(CASES):
         assert_equal_to_oracle(tmp_path / "m.tflite", (MOVES | PICKS)[kind](rng), rng)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_real_numbers_that_lie_between_two_integers(tmp_path, dtype):
+    spec = ModelSpec()
+    x = spec.tensor((2001,), "float32")
+    y = spec.tensor((2001,), dtype, np.float32(0.25), 3 if dtype == "int8" else 0)
+    spec.operator("QUANTIZE", [x], [y], ("QuantizeOptions", {}))
+    spec.inputs, spec.outputs = [x], [y]
+    path = tmp_path / "m.tflite"
+    path.write_bytes(write(spec))
+    halves = np.float32(0.125) * np.arange(-1000, 1001, dtype=np.float32)
+    oracle = runtime.Interpreter.from_bytes(path.read_bytes(), arena_size=ARENA)
+    for values in (halves, np.nextafter(halves, np.float32(0)), halves * np.float32(1e6)):
+        oracle.set_input(values, 0)
+        oracle.invoke()
+        (found,) = Interpreter(read_tflite(path)).invoke([values])
+        np.testing.assert_array_equal(found, oracle.get_output(0))

@@ -26,7 +26,9 @@ ELEMENTS = {
     "lstm_small": 1280,
     "lstm_stream": 696,
     "maxout": 320,
+    "moves": 558,
     "predictor": 1536,
+    "products": 360,
     "windows": 1620,
 }
 
@@ -148,3 +150,22 @@ def test_planted_arithmetic_is_noticed(plant, monkeypatch):
     plant(monkeypatch)
     graph = read_tflite(VECTORS / "arithmetic.tflite")
     assert differences(graph, VECTORS / "arithmetic.npz")[1] > 0
+
+
+def test_a_planted_padding_is_noticed():
+    """SAME with its odd column on the other side."""
+    graph = read_tflite(VECTORS / "windows.tflite")
+    top, left, bottom, right = graph.operators[1].padding
+    assert left != right
+    ops = list(graph.operators)
+    ops[1] = replace(ops[1], padding=(top, right, bottom, left))
+    assert differences(replace(graph, operators=tuple(ops)), VECTORS / "windows.npz")[1] > 0
+
+
+def test_a_planted_zero_point_of_weights_is_noticed():
+    graph = read_tflite(VECTORS / "products.tflite")
+    tensors = list(graph.tensors)
+    weights = tensors[graph.operators[0].weights]
+    shifted = replace(weights.quantization, zero_point=weights.quantization.zero_point + 1)
+    tensors[graph.operators[0].weights] = replace(weights, quantization=shifted)
+    assert differences(replace(graph, tensors=tuple(tensors)), VECTORS / "products.npz")[1] > 0

@@ -85,21 +85,6 @@ def constant_weights(site: Site) -> bool:
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
 
 
-def constant_bias(site: Site) -> bool:
-    """the bias is constant"""
-    return not site.given(2) or site.input(2).is_constant
-
-
-def one_scale_of_int4(site: Site) -> bool:
-    """int4 weights have one scale"""
-    return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
-
-
-def plain_weights_format(site: Site) -> bool:
-    """weights are stored in the default order"""
-    return site.options is None or site.options.WeightsFormat() == 0
-
-
 def clamping_activation(site: Site) -> bool:
     """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
     return site.activation() in ACTIVATIONS
@@ -110,31 +95,11 @@ def no_activation(site: Site) -> bool:
     return site.activation() == 0
 
 
-def same_shapes(site: Site) -> bool:
-    """both inputs have the same shape; nothing is broadcast"""
-    return site.input(0).shape == site.input(1).shape
-
-
-def only_in_kernels(site: Site) -> bool:
-    """none on the chip yet; the kernels run it"""
-    return False
-
-
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
 
 
-def no_constant_operand(site: Site) -> bool:
-    """no input is a constant"""
-    return not any(site.input(p).is_constant for p in (0, 1))
-
-
-def no_constant_input(site: Site) -> bool:
-    """the input is not a constant"""
-    return not site.input(0).is_constant
-
-
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    return not site.input(1).is_shifted
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False

@@ -39,8 +39,7 @@ def search(kind: Callable[[str, int, int, int], Operator]) -> Convert:
 
     def convert(name: str, site: Site, tensor: Number) -> Operator:
         axes = _axes(site)
-        if len(axes) != 1:
-            raise site.source.damaged(f"it must have one axis, not {len(axes)}")
+        site.require(len(axes) == 1, f"it must have one axis, not {len(axes)}")
         return kind(name, tensor(site.inputs[0]), tensor(site.outputs[0]), axes[0])
 
     return convert
@@ -65,9 +64,4 @@ def elu(name: str, site: Site, tensor: Number) -> Operator | None:
 def _axes(site: Site) -> list[int]:
     """The axes that the second input names, which may be counted from the end."""
     rank = len(site.input(0).shape)
-    values = site.constant(1)
-    axes = [] if values is None else [int(value) for value in values.reshape(-1)]
-    for axis in axes:
-        if not -rank <= axis < rank:
-            raise site.source.damaged(f"an axis must be {-rank} to {rank - 1}, not {axis}")
-    return [axis % rank for axis in axes]
+    return [site.axis(value, rank) for value in site.numbers(1)]

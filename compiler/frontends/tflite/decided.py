@@ -28,7 +28,7 @@ REFUSED: dict[Code, str] = {
     BuiltinOperator.L2_POOL_2D: _FLOAT,
     BuiltinOperator.LESS: _BOOL,
     BuiltinOperator.LESS_EQUAL: _BOOL,
-    BuiltinOperator.LOG: "the chip has no use for it yet; take LOG_SOFTMAX, or the host",
+    BuiltinOperator.LOG: _FLOAT,
     BuiltinOperator.LOGICAL_AND: _BOOL,
     BuiltinOperator.LOGICAL_NOT: _BOOL,
     BuiltinOperator.LOGICAL_OR: _BOOL,

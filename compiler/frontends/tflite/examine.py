@@ -21,8 +21,8 @@ _MOST_SHOWN = 8
 def examine_tflite(path: str | Path) -> list[Verdict]:
     """Every operator of a `.tflite` model, whether it runs here or not.
 
-    Those of several subgraphs are named with the number of theirs. Raises ModelError as
-    `read_tflite` does.
+    Those of other subgraphs than the first are named with the number of theirs. Raises
+    ModelError as `read_tflite` does.
     """
     source = Source(Path(path))
     return source.guarded(lambda: _verdicts(source))
@@ -36,7 +36,7 @@ def _verdicts(source: Source) -> list[Verdict]:
         source.turn_to(number)
         raw = raw_tensors(source)
         variables = Variables()
-        where = f"subgraph {number}, " if count > 1 else ""
+        where = f"subgraph {number}, " if number else ""
         inputs = source.indices(source.subgraph.InputsAsNumpy(), len(raw), optional=False)
         for i in source.operators():
             verdict = _verdict(source, i, raw, variables, frozenset(inputs))

@@ -12,6 +12,7 @@ from compiler.frontends.tflite.convert import Convert, Number
 from compiler.frontends.tflite.site import Site
 from npu.model.boxes import Box, Piece, Run, mapped, runs_of, simplified
 from npu.model.operators.move import Copy
+from npu.model.operators.update import ReadSlice
 from npu.model.references import Operator
 
 MAX_PIECES = 1 << 14
@@ -144,6 +145,15 @@ def slice_(site: Site) -> Iterator[Piece]:
         f"its output must be {list(read.sizes)}, not {list(output)}",
     )
     yield Piece(0, 0, read, written)
+
+
+def slicing(name: str, site: Site, tensor: Number) -> Operator | None:
+    """SLICE. One whose begin is only known when it runs has sizes that are known all the same."""
+    if site.constant(1) is not None:
+        return moving(slice_)(name, site, tensor)
+    # A size of -1 would depend on the begin.
+    _require_shape(site, site.numbers(2, len(site.input(0).shape)))
+    return ReadSlice(name, tensor(site.inputs[0]), tensor(site.inputs[1]), tensor(site.outputs[0]))
 
 
 def strided_slice(site: Site) -> Iterator[Piece]:

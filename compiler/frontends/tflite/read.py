@@ -50,10 +50,11 @@ def read_tflite(path: str | Path, signature: str | None = None) -> Graph:
 
 def _read(source: Source, signature: str | None) -> Graph:
     main = chosen(source, source.open(), signature)
+    prefix = f"subgraph {main}, " if main else ""
     source.turn_to(main)
     try:
         variables = _variables(source, main)
-        source.turn_to(main)
+        source.turn_to(main, prefix)
         variables.turn()
         return _graph(source, raw_tensors(source), variables)
     except UnsupportedError as error:

@@ -1,13 +1,5 @@
 """The one table of TFLite's operators: which run, in which form, and what they become."""
 
-from tflite.BatchMatMulOptions import BatchMatMulOptions
-from tflite.BuiltinOperator import BuiltinOperator
-from tflite.BuiltinOptions import BuiltinOptions
-from tflite.FullyConnectedOptions import FullyConnectedOptions
-from tflite.UnidirectionalSequenceLSTMOptions import UnidirectionalSequenceLSTMOptions
-
-from compiler.frontends.tflite import constraints as must
-from compiler.frontends.tflite import convert, lstm
 from compiler.frontends.tflite.decided import REFUSED
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.ring import RING
@@ -16,41 +8,15 @@ from compiler.frontends.tflite.source import Code, kind_name
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
 from compiler.frontends.tflite.table_picks import PICKS
+from compiler.frontends.tflite.table_products import PRODUCTS
 from compiler.frontends.tflite.table_variables import VARIABLES
 from compiler.frontends.tflite.table_windows import WINDOWS
 
 SUPPORTED: dict[Code, Entry] = {
-    BuiltinOperator.BATCH_MATMUL: Entry(
-        (must.two_inputs, must.int8_data),
-        convert.batch_matmul,
-        (BuiltinOptions.BatchMatMulOptions, BatchMatMulOptions),
-        (must.only_in_kernels,),
-    ),
-    BuiltinOperator.FULLY_CONNECTED: Entry(
-        (
-            must.input_weights_bias,
-            must.int8_data_and_weights,
-            must.constant_bias,
-            must.one_scale_of_int4,
-            must.plain_weights_format,
-            must.clamping_activation,
-        ),
-        convert.fully_connected,
-        (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (must.constant_weights, must.symmetric_weights, must.no_constant_input),
-    ),
-    BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
-        lstm.CONSTRAINTS,
-        lstm.convert,
-        (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights, must.no_constant_input),
-    ),
-}
-SUPPORTED.update(
-    (code, entry)
-    for room in (MATH, MOVES, PICKS, VARIABLES, WINDOWS)
+    code: entry
+    for room in (MATH, MOVES, PICKS, PRODUCTS, VARIABLES, WINDOWS)
     for code, entry in room.items()
-)
+}
 SUPPORTED.update(RING)
 
 

@@ -25,21 +25,20 @@ from npu.model.references import Operator
 
 _OPERANDS = (must.two_inputs, must.int8_data)
 _CLAMPED = (*_OPERANDS, must.clamping_activation)
-_ALIKE = (must.same_shapes, must.no_constant_operand)
 
 
-def _pair(kind: Callable[[str, int, int, int], Operator], *later: Constraint) -> Entry:
-    return Entry(_OPERANDS, convert.pair(kind), later=later)
+def _pair(kind: Callable[[str, int, int, int], Operator]) -> Entry:
+    return Entry(_OPERANDS, convert.pair(kind))
 
 
-def _unary(kind: Callable[[str, int, int], Operator], *later: Constraint) -> Entry:
+def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=later or (must.no_constant_input,))
+    return Entry(constraints, convert.unary(kind))
 
 
 def _along(convert_to: Convert, data: Constraint) -> Entry:
     constraints = (must.two_inputs, data, must.constant_int32_axes)
-    return Entry(constraints, convert_to, later=(must.only_in_kernels,))
+    return Entry(constraints, convert_to)
 
 
 def _real(function: str) -> Entry:
@@ -57,7 +56,7 @@ def _search(kind: Callable[[str, int, int, int], Operator]) -> Entry:
 MATH: dict[int, Entry] = {
     BuiltinOperator.ABS: _unary(Abs),
     BuiltinOperator.ADD: Entry(
-        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions), _ALIKE
+        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions)
     ),
     BuiltinOperator.ARG_MAX: _search(ArgMax),
     BuiltinOperator.ARG_MIN: _search(ArgMin),
@@ -65,7 +64,6 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.ELU: Entry(
         (must.one_input, must.int8_or_real_data),
         convert_math.elu,
-        later=(must.no_constant_input,),
     ),
     BuiltinOperator.EXP: _unary(Exp),
     BuiltinOperator.HARD_SWISH: _unary(HardSwish),
@@ -73,24 +71,22 @@ MATH: dict[int, Entry] = {
         (must.one_input, must.int8_data, must.no_activation),
         convert.unary(L2Normalization),
         (BuiltinOptions.L2NormOptions, L2NormOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.LEAKY_RELU: Entry(
         (must.one_input, must.int8_data),
         convert_math.leaky_relu,
         (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
-        (must.no_constant_input,),
     ),
-    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax, must.only_in_kernels),
+    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: _pair(Maximum, *_ALIKE),
+    BuiltinOperator.MAXIMUM: _pair(Maximum),
     BuiltinOperator.MEAN: _reduction(Mean),
-    BuiltinOperator.MINIMUM: _pair(Minimum, must.only_in_kernels),
+    BuiltinOperator.MINIMUM: _pair(Minimum),
     BuiltinOperator.MUL: Entry(
-        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions), _ALIKE
+        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions)
     ),
     BuiltinOperator.NEG: _real("NEG"),
-    BuiltinOperator.PRELU: _pair(Prelu, must.only_in_kernels),
+    BuiltinOperator.PRELU: _pair(Prelu),
     BuiltinOperator.REDUCE_MAX: _reduction(ReduceMax),
     BuiltinOperator.REDUCE_MIN: _reduction(ReduceMin),
     BuiltinOperator.RELU: _unary(Relu),
@@ -101,15 +97,13 @@ MATH: dict[int, Entry] = {
         (must.one_input, must.int8_data),
         convert_math.softmax,
         (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.SQUARE: _real("SQUARE"),
-    BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
+    BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference),
     BuiltinOperator.SUB: Entry(
         _CLAMPED,
         convert.binary(Sub),
         (BuiltinOptions.SubOptions, SubOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.SUM: _reduction(Sum),
     BuiltinOperator.TANH: _unary(Tanh),

@@ -16,6 +16,7 @@ from npu.chip.status import Status
 from npu.errors import ImageError, MachineError
 from npu.twin.machine import Machine
 from rtl.memory.memories import ProgramMemory
+from rtl.sequencer.arithmetic import RESULTS
 from rtl.sequencer.sequencer import Sequencer
 from rtl.shared.interfaces import KINDS
 
@@ -23,6 +24,7 @@ TIMEOUT_CYCLES = 20_000
 MEMORY_BYTES = 4096
 EXTREMES = (0, 1, -1, (1 << 31) - 1, -(1 << 31), 0x10000, 0xFFFF)
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
+SCALARS = RESULTS
 # The first command starts in this cycle.
 BEGIN = timing.FETCH + timing.DECODE
 
@@ -47,7 +49,7 @@ def random_program(rng: random.Random, n: int) -> list[Command]:
 
     program = []
     for at in range(n):
-        kind = rng.choice(("ADD", "ADD", "MUL", "branch", "branch", "vector", "store", "load"))
+        kind = rng.choice((*SCALARS, "branch", "branch", "branch", "vector", "store", "load"))
         if kind == "branch":
             near = rng.choice((0, 0, 1, -1)) if rng.random() < 0.7 else number()
             source = register()
@@ -60,12 +62,11 @@ def random_program(rng: random.Random, n: int) -> list[Command]:
                     target=rng.randint(at + 1, min(at + 5, n)),
                 )
             )
-        elif kind == "ADD":
-            program.append(
-                command("ADD", rd=register(), rs1=register(), rs2=register(), imm=number())
-            )
-        elif kind == "MUL":
-            program.append(command("MUL", rd=register(), rs1=register(), imm=number()))
+        elif kind == "CLZ":
+            program.append(command("CLZ", rd=register(), rs1=register()))
+        elif kind in SCALARS:
+            fields = {"rd": register(), "rs1": register(), "rs2": register()}
+            program.append(command(kind, **fields, imm=number()))
         elif kind == "vector":
             name = rng.choice(("VFILL", "VARGMAX"))
             fields = {"dst": 8} if name == "VFILL" else {"rd": register(), "a": 8}
