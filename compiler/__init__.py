@@ -7,7 +7,7 @@ that `compiler/compile.py` lists), `compiler.codec` is the weight format on its 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.compile import check_model, compile_model
+    from compiler.compile import check_model, compile_model, refused_operators
     from compiler.frontends.models import Model, examine_model, load_model, model_files
 
 __all__ = [
@@ -17,13 +17,14 @@ __all__ = [
     "examine_model",
     "load_model",
     "model_files",
+    "refused_operators",
 ]
 
 if not TYPE_CHECKING:  # to a type checker, a name that is not here is a mistake
 
     def __getattr__(name: str) -> Any:
         # Loaded when first used: `compiler.codec` needs none of the front ends.
-        if name in ("check_model", "compile_model"):
+        if name in ("check_model", "compile_model", "refused_operators"):
             from compiler import compile as passes
 
             return getattr(passes, name)

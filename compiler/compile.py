@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from compiler.frontends.models import Model
 from compiler.lowering.ir import LayerError
+from compiler.lowering.site import LOWER
 from compiler.passes import verify
 from compiler.passes.allocate import allocate
 from compiler.passes.emit import Emitter
@@ -17,7 +18,7 @@ from compiler.passes.weights import check_weights, plan_weights
 from compiler.programs import default_program
 from compiler.programs.program import Program
 from npu.chip.params import ChipParams
-from npu.errors import CapacityError, NpuError
+from npu.errors import CapacityError, NpuError, UnsupportedError
 from npu.model.verify import verify as verify_graph
 from npu.runtime.image import Image
 
@@ -64,6 +65,19 @@ def check_model(model: Model, params: ChipParams) -> None:
         linked = lower(model, params)
         check_weights(linked.module, params)
         allocate(linked.module, params)
+
+
+def refused_operators(model: Model) -> dict[str, dict[str, str]]:
+    """The operators of which the chip runs no form, with the reason, by file and name."""
+    found: dict[str, dict[str, str]] = {}
+    for graph in model.graphs.values():
+        reasons = found.setdefault(graph.name, {})
+        for op in graph.operators:
+            try:
+                LOWER.find(type(op), op.name)
+            except UnsupportedError as error:
+                reasons[op.name] = str(error).removeprefix(f"{op.name}: ")
+    return found
 
 
 def lower(model: Model, params: ChipParams, program: Program | None = None) -> Linked:

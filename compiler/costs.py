@@ -41,8 +41,7 @@ def matrix_cost(matrix: np.ndarray, chip: ChipParams, row_scales: bool = True) -
     """What a product with a matrix costs.
 
     matrix : (rows, columns) int8, of one or more each. row_scales : whether every row has a scale
-        of its own, as TensorFlow Lite quantises by channel, or all share one; the requantiser takes
-        another cycle for a row of a matrix with more scales than a block holds.
+        of its own, as TensorFlow Lite quantises by channel, or all share one.
 
     Raises ValueError for any other matrix, CapacityError for one that the chip does not hold.
     """

@@ -11,9 +11,10 @@ from npu.model.window import Window
 
 def prepare(values: Values, op: Conv2D | DepthwiseConv2D, params: MatVecParams) -> Step:
     """Every window of every image; a depthwise filter is one of a group of one channel."""
-    weights = values[op.weights]
-    if isinstance(op, DepthwiseConv2D):
-        weights = np.ascontiguousarray(weights.transpose(3, 1, 2, 0))
+    own = values[op.weights]
+    weights = np.array(
+        own.transpose(3, 1, 2, 0) if isinstance(op, DepthwiseConv2D) else own, order="C"
+    )
     bias = None if op.bias is None else values[op.bias]
     products = WindowProducts(params, bias, window(values.graph, op))
     inputs, outputs = values[op.input], values[op.output]
@@ -26,7 +27,7 @@ def prepare_transpose(values: Values, op: TransposeConv, params: MatVecParams) -
     Output y takes tap j of input i where y = i * stride - top + j; counted from the other end of
     the filter, that is a window's tap at y + top - (height - 1).
     """
-    flipped = np.ascontiguousarray(values[op.weights][:, ::-1, ::-1])
+    flipped = np.array(values[op.weights][:, ::-1, ::-1], order="C")
     bias = None if op.bias is None else values[op.bias]
     own = window(values.graph, op)
     (height, width), (top, left, _, _) = own.size, own.padding

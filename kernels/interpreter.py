@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kernels.values import Values
+from kernels.values import END, Values
 from npu.model.graph import Graph
 from npu.model.inputs import require_inputs
 from npu.model.quantisation import integer_parameters
@@ -66,7 +66,8 @@ class Interpreter:
         for own, array in zip(self._inputs, inputs, strict=True):
             np.copyto(own, array)
         for step in self._steps:
-            step()
+            if step() is END:
+                break
         return [output.copy() for output in self._outputs]
 
     def tensor(self, index: int) -> np.ndarray:

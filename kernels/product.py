@@ -1,18 +1,33 @@
-"""Products of a constant matrix with vectors."""
+"""Products of a matrix with vectors."""
 
 from kernels.engines.sparse import prepare_matrix
+from kernels.engines.window import WindowProducts
 from kernels.values import Step, Values
 from npu.model.operators.product import FullyConnected, MatVecParams
+from npu.model.window import point
 
 
 def prepare(values: Values, op: FullyConnected, params: MatVecParams) -> Step:
-    """The product with every vector of the input."""
+    """The product with every vector of the input.
+
+    Weights that are computed, or have a zero point, are filters of one element on an image of one
+    row.
+    """
     weights = values[op.weights]
+    rows, columns = weights.shape
     bias = None if op.bias is None else values[op.bias]
-    matrix = prepare_matrix(weights, bias, params)
-    inputs = values[op.input].reshape(-1, weights.shape[1])
-    outputs = values[op.output].reshape(-1, weights.shape[0])
-    return lambda: matrix.multiply(inputs, outputs)
+    if values.graph.tensors[op.weights].is_constant and not params.weights_zero_point:
+        matrix = prepare_matrix(weights, bias, params)
+        inputs = values[op.input].reshape(-1, columns)
+        outputs = values[op.output].reshape(-1, rows)
+        return lambda: matrix.multiply(inputs, outputs)
+    products = WindowProducts(params, bias, point())
+    image, answers = (
+        values[index].reshape(1, 1, -1, width)
+        for index, width in ((op.input, columns), (op.output, rows))
+    )
+    filters = weights.reshape(rows, 1, 1, columns)
+    return lambda: products.run(image, filters, answers)
 
 
 PREPARE = {FullyConnected: prepare}

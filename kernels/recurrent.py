@@ -135,11 +135,19 @@ class LstmLayer:
 
 
 def prepare(values: Values, op: Lstm, params: LstmParams) -> Step:
-    """A call's sequence through the layer; its states live on in `values`."""
+    """A call's sequences through the layer, one by one; their states live on in `values`."""
     layer = LstmLayer(values, op, params)
-    inputs, outputs = values[op.input][0], values[op.output][0]
+    inputs, outputs = values[op.input], values[op.output]
+    if op.time_major:
+        inputs, outputs = inputs.swapaxes(0, 1), outputs.swapaxes(0, 1)
     hidden, cell = values[op.hidden_state], values[op.cell_state]
-    return lambda: layer.run(inputs, hidden, cell, outputs)
+
+    def step() -> None:
+        for b in range(len(hidden)):
+            sequence = np.ascontiguousarray(inputs[b])
+            layer.run(sequence, hidden[b : b + 1], cell[b : b + 1], outputs[b])
+
+    return step
 
 
 PREPARE = {Lstm: prepare}

@@ -7,7 +7,10 @@ import numpy as np
 from npu.model.graph import Graph, Tensor
 from npu.model.references import operator_operands
 
-Step = Callable[[], None]
+END = object()
+"""What a step returns that ends its call: nothing behind it runs."""
+
+Step = Callable[[], object]
 """An operator that is ready to run, on the values it was prepared for."""
 
 
@@ -44,5 +47,6 @@ class Values:
 
 def _array(tensor: Tensor, operand: bool) -> np.ndarray:
     if tensor.data is None:
-        return np.empty(tensor.shape, tensor.dtype)
+        # Of a call that ends early, outputs are what they were: zero at first.
+        return np.zeros(tensor.shape, tensor.dtype)
     return tensor.data.copy() if operand else tensor.data

@@ -72,14 +72,15 @@ _HOMES = {
 """Module and name of what stands elsewhere."""
 
 
-def load(model: "str | Path") -> "Model":
+def load(model: "str | Path", signature: str | None = None) -> "Model":
     """Read a `.tflite` file, a transducer's folder, or a model of the zoo by its name.
 
-    Raises ModelError or UnsupportedError with the file and the reason.
+    Of a model with several signatures, the one that is named. Raises ModelError or
+    UnsupportedError with the file and the reason.
     """
     from compiler.frontends.models import load_model
 
-    return load_model(model)
+    return load_model(model, signature)
 
 
 def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> "Program":

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.frontends import supported_operators
+from compiler.frontends import refused_operators, supported_operators
 from npu import zoo
 
 ROOT = Path(__file__).parent.parent
@@ -26,12 +26,19 @@ _OPERATORS = re.compile(r"(<!-- operators -->\n)(.*?)(<!-- /operators -->)", re.
 def operators_table() -> str:
     """Markdown: what every operator must fulfil, then a line per operator."""
     table = supported_operators()
-    common = [text for text in table[0][1] if all(text in texts for _, texts in table)]
-    lines = [f"Everywhere: {'; '.join(common)}.", "", "| operator | what it must fulfil |"]
+    common = [text for text in table[0][1] if 2 * sum(text in t for _, t in table) > len(table)]
+    lines = [
+        f"Of most operators: {'; '.join(common)}. Beyond that:",
+        "",
+        "| operator | what it must fulfil |",
+    ]
     lines.append("|---|---|")
     for name, texts in table:
         own = [text for text in texts if text not in common]
         lines.append(f"| `{name}` | {'; '.join(own)} |")
+    lines += ["", "What TensorFlow Lite Micro has besides, and why it is refused:", ""]
+    lines += ["| operator | reason |", "|---|---|"]
+    lines += [f"| `{name}` | {reason} |" for name, reason in refused_operators()]
     return "\n".join(lines) + "\n"
 
 

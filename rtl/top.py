@@ -77,7 +77,7 @@ class Chip(wiring.Component):
         control = Control(p)
         sequencer, matvec, vector, dma = Sequencer(p), MatVec(p), VectorUnit(p), Dma(p)
         sram = VectorSram(p, a_users=4, b_users=1, writers=4)
-        param, program = ParamMemory(p, readers=2), ProgramMemory(p)
+        param, program = ParamMemory(p), ProgramMemory(p)
 
         m.submodules.control = control
         m.submodules.sram, m.submodules.param, m.submodules.program = sram, param, program
@@ -118,8 +118,8 @@ class Chip(wiring.Component):
         writers = (matvec.sram_write, vector.write, dma.sram_write, sequencer.sram_write)
         for port, user in zip(sram.write, writers, strict=True):
             self._delay(m, user, port)
-        for port, user in zip(param.read, (matvec.param, vector.param), strict=True):
-            wiring.connect(m, port, user)
+        wiring.connect(m, param.pair[0], matvec.param)
+        wiring.connect(m, param.read[0], vector.param)
         self._delay(m, dma.param, param.write)
         self._delay(m, dma.bank, matvec.bank)
         self._delay(m, dma.program_memory, program.write)

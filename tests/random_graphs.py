@@ -18,7 +18,7 @@ from npu.model.operators.move import Reshape
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
 from npu.model.operators.rescale import Quantize, Relu, Relu6
-from npu.model.operators.table import Logistic, Tanh
+from npu.model.operators.table import Abs, Elu, HardSwish, LeakyRelu, Logistic, Rsqrt, Tanh
 
 MAX_WIDTH, MAX_ROWS = 40, 130
 
@@ -26,9 +26,10 @@ MAX_WIDTH, MAX_ROWS = 40, 130
 def random_chip(rng: np.random.Generator, room: int = 0) -> ChipParams:
     """A chip with banks so small that most weights are streamed; `room` doubles its memories."""
     bus = int(rng.choice([8, 16, 32]))
+    lanes = int(rng.integers(1, 9))
     return ChipParams(
         name="random",
-        lanes=int(rng.integers(1, 9)),
+        lanes=lanes,
         threads=int(rng.integers(2, 5)),
         bank_bytes=int(rng.choice([256, 512, 1024])) << room,
         param_bytes=int(rng.choice([1024, 2048, 4096])) << room,
@@ -36,6 +37,7 @@ def random_chip(rng: np.random.Generator, room: int = 0) -> ChipParams:
         program_bytes=65536,
         activation_entries=1024,
         result_fifo=int(rng.integers(8, 20)),
+        vector_elements=max(1, bus // (2 << lanes % 4)),
         bus_bytes=bus,
         dma_burst_beats=int(rng.choice([1, 3, 16, 256])),
         dma_outstanding=int(rng.integers(1, 5)),
@@ -175,7 +177,8 @@ class GraphMaker:
         elif kind is Relu6:
             quantization = self.tensors[source].quantization
         output = self.activation(self.shape(source), quantization)
-        self.operators.append(kind(f"{kind.__name__}{len(self.operators)}", source, output))
+        more = (float(self.rng.uniform(-1, 2)),) if kind is LeakyRelu else ()
+        self.operators.append(kind(f"{kind.__name__}{len(self.operators)}", source, output, *more))
 
     def reshape(self, source: int, shape: tuple[int, ...]) -> int:
         output = self.activation(shape, self.tensors[source].quantization)
@@ -221,6 +224,7 @@ def random_graph(rng: np.random.Generator) -> Graph:
         Maximum,
         Tanh,
         Logistic,
+        (Abs, Elu, HardSwish, LeakyRelu, Rsqrt)[rng.integers(5)],
         Relu,
         Relu6,
         Quantize,

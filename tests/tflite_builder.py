@@ -38,21 +38,28 @@ class TensorSpec:
 
 @dataclass
 class OperatorSpec:
-    """`options` are (class name of the schema, {field: value})."""
+    """`options` are (class name of the schema, {field: value}), or the bytes of a custom operator.
+
+    A `kind` that the schema does not know is a custom operator's.
+    """
 
     kind: str
     inputs: list[int]
     outputs: list[int]
-    options: tuple[str, dict[str, Any]] | None = None
+    options: tuple[str, dict[str, Any]] | bytes | None = None
 
 
 @dataclass
 class ModelSpec:
+    """A subgraph, `subgraphs` times, and `others` behind it; `signatures` name subgraphs."""
+
     tensors: list[TensorSpec] = field(default_factory=list)
     operators: list[OperatorSpec] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     subgraphs: int = 1
+    others: list["ModelSpec"] = field(default_factory=list)
+    signatures: list[tuple[str, int]] = field(default_factory=list)
 
     def tensor(self, *args: Any, **kwargs: Any) -> int:
         self.tensors.append(TensorSpec(*args, **kwargs))
@@ -84,7 +91,7 @@ def _vector(b: flatbuffers.Builder, values: Any, dtype: str) -> int:
     return b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
 
 
-def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
+def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffers: int) -> int:
     name = b.CreateString(f"t{index}")
     shape = _vector(b, spec.shape, "<i4")
     quantization = 0
@@ -100,7 +107,7 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
     tflite.TensorAddShape(b, shape)
     tflite.TensorAddType(b, TYPES[spec.dtype])
     # Constants must not share a buffer; buffer 0 is the empty one.
-    tflite.TensorAddBuffer(b, 0 if spec.is_variable else index + 1)
+    tflite.TensorAddBuffer(b, 0 if spec.is_variable else buffers + index)
     tflite.TensorAddName(b, name)
     if quantization:
         tflite.TensorAddQuantization(b, quantization)
@@ -110,8 +117,10 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int) -> int:
 
 def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
-    options = 0
-    if spec.options is not None:
+    options = custom = 0
+    if isinstance(spec.options, bytes):
+        custom = b.CreateByteVector(spec.options)
+    elif spec.options is not None:
         kind, values = spec.options
         values = {name: _stored(b, value) for name, value in values.items()}
         _call(f"{kind}Start", b)
@@ -122,7 +131,9 @@ def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     tflite.OperatorAddOpcodeIndex(b, index)
     tflite.OperatorAddInputs(b, inputs)
     tflite.OperatorAddOutputs(b, outputs)
-    if spec.options is not None:
+    if custom:
+        tflite.OperatorAddCustomOptions(b, custom)
+    elif spec.options is not None:
         tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, spec.options[0]))
         tflite.OperatorAddBuiltinOptions(b, options)
     return tflite.OperatorEnd(b)
@@ -131,48 +142,74 @@ def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
 def write(spec: ModelSpec) -> bytes:
     """The flatbuffer of a model."""
     b = flatbuffers.Builder(1024)
-    buffers = []
-    for contents in [None, *(t.data for t in spec.tensors)]:
-        data = (
-            0
-            if contents is None
-            else _vector(b, np.ascontiguousarray(contents).view(np.uint8), "u1")
-        )
-        tflite.BufferStart(b)
-        if data:
-            tflite.BufferAddData(b, data)
-        buffers.append(tflite.BufferEnd(b))
-    codes = []
-    for op in spec.operators:
-        code = getattr(BuiltinOperator, op.kind)
-        tflite.OperatorCodeStart(b)
-        tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
-        tflite.OperatorCodeAddVersion(b, 1)
-        tflite.OperatorCodeAddBuiltinCode(b, code)
-        codes.append(tflite.OperatorCodeEnd(b))
-    graphs = []
-    for _ in range(spec.subgraphs):
-        tensors = [_tensor(b, t, i) for i, t in enumerate(spec.tensors)]
-        operators = [_operator(b, o, i) for i, o in enumerate(spec.operators)]
-        tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
-        operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
-        inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
-        tflite.SubGraphStart(b)
-        tflite.SubGraphAddTensors(b, tensor_vector)
-        tflite.SubGraphAddInputs(b, inputs)
-        tflite.SubGraphAddOutputs(b, outputs)
-        tflite.SubGraphAddOperators(b, operator_vector)
-        graphs.append(tflite.SubGraphEnd(b))
+    specs = [spec, *spec.others]
+    buffers, first = [_buffer(b, None)], []
+    for each in specs:
+        first.append(len(buffers))
+        buffers += [_buffer(b, tensor.data) for tensor in each.tensors]
+    codes, graphs = [], []
+    for each, at in zip(specs, first, strict=True):
+        for _ in range(each.subgraphs):
+            graphs.append(_subgraph(b, each, at, len(codes)))
+        codes += [_code(b, op.kind) for op in each.operators]
+    signatures = [_signature(b, *signature) for signature in spec.signatures]
     buffer_vector = _offsets(b, "ModelStartBuffersVector", buffers)
     code_vector = _offsets(b, "ModelStartOperatorCodesVector", codes)
     graph_vector = _offsets(b, "ModelStartSubgraphsVector", graphs)
+    signature_vector = _offsets(b, "ModelStartSignatureDefsVector", signatures)
     tflite.ModelStart(b)
     tflite.ModelAddVersion(b, 3)
     tflite.ModelAddOperatorCodes(b, code_vector)
     tflite.ModelAddSubgraphs(b, graph_vector)
     tflite.ModelAddBuffers(b, buffer_vector)
+    tflite.ModelAddSignatureDefs(b, signature_vector)
     b.Finish(tflite.ModelEnd(b), b"TFL3")
     return bytes(b.Output())
+
+
+def _buffer(b: flatbuffers.Builder, contents: np.ndarray | None) -> int:
+    data = 0
+    if contents is not None:
+        data = _vector(b, np.ascontiguousarray(contents).reshape(-1).view(np.uint8), "u1")
+    tflite.BufferStart(b)
+    if data:
+        tflite.BufferAddData(b, data)
+    return tflite.BufferEnd(b)
+
+
+def _code(b: flatbuffers.Builder, kind: str) -> int:
+    known = hasattr(BuiltinOperator, kind)
+    code = getattr(BuiltinOperator, kind if known else "CUSTOM")
+    name = 0 if known else b.CreateString(kind)
+    tflite.OperatorCodeStart(b)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
+    tflite.OperatorCodeAddVersion(b, 1)
+    tflite.OperatorCodeAddBuiltinCode(b, code)
+    if name:
+        tflite.OperatorCodeAddCustomCode(b, name)
+    return tflite.OperatorCodeEnd(b)
+
+
+def _subgraph(b: flatbuffers.Builder, spec: ModelSpec, buffers: int, codes: int) -> int:
+    tensors = [_tensor(b, t, i, buffers) for i, t in enumerate(spec.tensors)]
+    operators = [_operator(b, o, codes + i) for i, o in enumerate(spec.operators)]
+    tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
+    operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
+    inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    tflite.SubGraphStart(b)
+    tflite.SubGraphAddTensors(b, tensor_vector)
+    tflite.SubGraphAddInputs(b, inputs)
+    tflite.SubGraphAddOutputs(b, outputs)
+    tflite.SubGraphAddOperators(b, operator_vector)
+    return tflite.SubGraphEnd(b)
+
+
+def _signature(b: flatbuffers.Builder, key: str, subgraph: int) -> int:
+    name = b.CreateString(key)
+    tflite.SignatureDefStart(b)
+    tflite.SignatureDefAddSignatureKey(b, name)
+    tflite.SignatureDefAddSubgraphIndex(b, subgraph)
+    return tflite.SignatureDefEnd(b)
 
 
 def foreign_model() -> bytes:
@@ -242,7 +279,9 @@ def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
 
 def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zero: Any) -> None:
     units, time = int(rng.integers(1, 20)), int(rng.integers(1, 5))
-    x = m.tensor((1, time, n), scale=scale(0.01, 0.05), zero_point=zero())
+    batch, time_major = int(rng.choice([1, 1, 2, 3])), bool(rng.integers(2))
+    steps = (time, batch) if time_major else (batch, time)
+    x = m.tensor((*steps, n), scale=scale(0.01, 0.05), zero_point=zero())
 
     def weights(columns: int) -> int:
         data = rng.integers(-127, 128, (units, columns)).astype(np.int8)
@@ -255,14 +294,15 @@ def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zer
         for _ in range(4)
     ]
     hidden_scale, hidden_zero = np.float32(1 / 128), int(rng.integers(-20, 20))
-    h = m.tensor((1, units), scale=hidden_scale, zero_point=hidden_zero, is_variable=True)
+    h = m.tensor((batch, units), scale=hidden_scale, zero_point=hidden_zero, is_variable=True)
     cell_scale = 2.0 ** int(rng.integers(-16, -8))
-    c = m.tensor((1, units), "int16", cell_scale, is_variable=True)
-    o = m.tensor((1, time, units), scale=hidden_scale, zero_point=hidden_zero)
+    c = m.tensor((batch, units), "int16", cell_scale, is_variable=True)
+    o = m.tensor((*steps, units), scale=hidden_scale, zero_point=hidden_zero)
     options = {
         "FusedActivationFunction": 4,
         "CellClip": float(rng.choice([0.0, 0.0, 0.37])),
         "AsymmetricQuantizeInputs": False,
+        "TimeMajor": time_major,
     }
     inputs = [x, *w, *r, -1, -1, -1, *biases, -1, -1, h, c, -1, -1, -1, -1]
     m.operator(

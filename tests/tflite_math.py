@@ -173,7 +173,7 @@ def random_search(kind: str, rng: np.random.Generator) -> ModelSpec:
 REDUCTIONS = ["MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"]
 SEARCHES = ["ARG_MAX", "ARG_MIN"]
 ROWS = ["L2_NORMALIZATION", "LOG_SOFTMAX", "SOFTMAX"]
-FUNCTIONS = ["ABS", "ELU", "HARD_SWISH", "LEAKY_RELU", "RSQRT"]
+FUNCTIONS = ["ABS", "ELU", "HARD_SWISH", "LEAKY_RELU", "RELU6", "RSQRT"]
 GENERATORS: dict[str, Callable[[str, np.random.Generator], ModelSpec]] = {
     **dict.fromkeys(BINARY, random_binary),
     **dict.fromkeys(FUNCTIONS, random_function),

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from flatbuffers import flexbuffers
 
-from tests.tflite_builder import ModelSpec
+from tests.tflite_builder import TYPES, ModelSpec
 
 
 class Maker:
@@ -125,6 +126,18 @@ def slice_(rng: np.random.Generator) -> ModelSpec:
     ]
     kind = str(rng.choice(["int32", "int64"]))
     inputs = [m.input(shape), m.numbers(begin, kind), m.numbers(told, kind)]
+    return m.operator("SLICE", inputs, [size], ("SliceOptions", {}))
+
+
+def slice_computed(rng: np.random.Generator) -> ModelSpec:
+    """From a begin that a call gives."""
+    m = Maker(rng, (*FLOAT_TO_INT32, "bool"))
+    shape = m.shape(m.number(1, 5))
+    size = [m.number(1, n) for n in shape]
+    room = min(n - s for n, s in zip(shape, size, strict=True))
+    begin = m.model.tensor((len(shape),), "int32", limit=room + 1)
+    inputs = [m.input(shape), begin, m.numbers(size)]
+    m.model.inputs.append(begin)
     return m.operator("SLICE", inputs, [size], ("SliceOptions", {}))
 
 
@@ -392,13 +405,100 @@ QUANTIZED = [
 ]
 
 
+def variables(rng: np.random.Generator) -> ModelSpec:
+    """A ring of the last inputs: read, the newest appended, the oldest dropped, assigned again."""
+    m = Maker(rng)
+    length, width = m.number(1, 5), m.number(1, 6)
+    shape, named = (1, length, width), ("VarHandleOptions", {"SharedName": "ring"})
+    x = m.input((1, 1, width))
+    handle = m.model.tensor((1,), "resource")
+    old = m.tensor(shape)
+    both = m.tensor((1, length + 1, width))
+    new = m.tensor(shape)
+    begin, size = m.numbers([0, 1, 0]), m.numbers(shape)
+    if m.number(0, 1):
+        m.model.operator("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
+        m.model.others = [_initialisation(m, shape, named)]
+    m.model.operator("VAR_HANDLE", [], [handle], named)
+    m.model.operator("READ_VARIABLE", [handle], [old])
+    m.model.operator("CONCATENATION", [old, x], [both], ("ConcatenationOptions", {"Axis": 1}))
+    m.model.operator("SLICE", [both, begin, size], [new], ("SliceOptions", {}))
+    again = m.model.tensor((1,), "resource")
+    m.model.operator("VAR_HANDLE", [], [again], named)
+    m.model.operator("ASSIGN_VARIABLE", [again, new], [])
+    m.model.outputs = [both]
+    return m.model
+
+
+def _initialisation(m: Maker, shape: tuple[int, ...], named: Any) -> ModelSpec:
+    spec = ModelSpec()
+    handle = spec.tensor((1,), "resource")
+    data = m.rng.integers(-128, 128, shape).astype(np.int8)
+    value = spec.tensor(shape, "int8", m.scale, m.zero_point, data)
+    spec.operator("VAR_HANDLE", [], [handle], named)
+    spec.operator("ASSIGN_VARIABLE", [handle, value], [])
+    return spec
+
+
+def circular_buffer(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng)
+    width, depth, slots = m.shape(3)
+    x = m.input((1, 1, width, depth))
+    told = m.number(0, 2)
+    slots = slots if told else 5
+    y = m.model.tensor(
+        (1, slots, width, depth), "int8", m.scale, m.zero_point, None, is_variable=True
+    )
+    out = m.tensor((slots, width * depth))
+    options = bytes(flexbuffers.Dumps({"cycles_max": told})) if told else None
+    m.model.operator("CIRCULAR_BUFFER", [x], [y], options)
+    m.model.operator("RESHAPE", [y], [out])
+    m.model.outputs = [out]
+    return m.model
+
+
+def fill(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, ("float32", "int32"))
+    shape = m.shape(m.number(1, 4))
+    inputs = [m.numbers(shape), m.input([])]
+    return m.operator("FILL", inputs, [shape], ("FillOptions", {}))
+
+
+def zeros_like(rng: np.random.Generator) -> ModelSpec:
+    m = Maker(rng, ("float32", "int32"))
+    shape = m.shape(m.number(0, 4))
+    return m.operator("ZEROS_LIKE", [m.input(shape)], [shape], ("ZerosLikeOptions", {}))
+
+
+def dynamic_batch(rng: np.random.Generator) -> ModelSpec:
+    """As Keras writes it: a shape worked out of the input's, by which it is reshaped."""
+    m = Maker(rng)
+    shape = [1, *m.shape(2)]
+    x = m.input(shape)
+    dims, batch = m.model.tensor((3,), "int32"), m.model.tensor((), "int32")
+    wanted, output = m.model.tensor((2,), "int32"), [1, shape[1] * shape[2]]
+    m.model.operator("SHAPE", [x], [dims], ("ShapeOptions", {"OutType": TYPES["int32"]}))
+    at = [m.numbers([n]) for n in (0, 1, 1)]
+    options = ("StridedSliceOptions", {"ShrinkAxisMask": 1})
+    m.model.operator("STRIDED_SLICE", [dims, *at], [batch], options)
+    rest = m.numbers(output[1])
+    options = ("PackOptions", {"Axis": 0, "ValuesCount": 2})
+    m.model.operator("PACK", [batch, rest], [wanted], options)
+    return m.operator("RESHAPE", [x, wanted], [output])
+
+
 PICKS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
+    "CIRCULAR_BUFFER": circular_buffer,
     "DEQUANTIZE": dequantize,
     "DYNAMIC_UPDATE_SLICE": update_slice,
     "EMBEDDING_LOOKUP": embedding_lookup,
+    "FILL": fill,
     "GATHER": gather,
     "GATHER computed": gather_computed,
     "QUANTIZE": quantize,
+    "SHAPE": dynamic_batch,
+    "VARIABLES": variables,
+    "ZEROS_LIKE": zeros_like,
 }
 MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "BATCH_TO_SPACE_ND": batch_to_space,
@@ -414,6 +514,7 @@ MOVES: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
     "REVERSE_V2": reverse,
     "SLICE": slice_,
+    "SLICE computed": slice_computed,
     "SPACE_TO_BATCH_ND": space_to_batch,
     "SPACE_TO_DEPTH": space_to_depth,
     "SPLIT": split,

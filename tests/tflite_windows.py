@@ -9,6 +9,12 @@ from tests.tflite_builder import ModelSpec
 SAME, VALID = 0, 1
 
 
+def nibbles(values: np.ndarray) -> np.ndarray:
+    """Elements of -8 to 7 as TFLite stores int4: two a byte, the first in the lower half."""
+    flat = np.append(values.reshape(-1), np.zeros(values.size % 2, np.int8)).view(np.uint8) & 0xF
+    return flat[::2] | flat[1::2] << 4
+
+
 class WindowMaker:
     """Random numbers for windows: mostly small, every corner now and then."""
 
@@ -30,15 +36,19 @@ class WindowMaker:
         scale = self.scale() if scale is None else scale
         return self.model.tensor(shape, scale=scale, zero_point=self.zero_point())
 
-    def filters(self, shape: tuple[int, ...], axis: int) -> tuple[int, int]:
+    def filters(self, shape: tuple[int, ...], axis: int, int4: bool = False) -> tuple[int, int]:
         """Weights and bias, -1 for none; one scale or many, sometimes a zero point to ignore."""
         rng = self.rng
         rows = shape[axis]
         weights = rng.integers(-128, 128, shape).astype(np.int8)
         weights[rng.random(shape) < rng.choice([0.0, 0.5, 0.9])] = 0
+        if int4:
+            weights >>= 4
         scales = [self.scale() for _ in range(rows if rng.integers(2) else 1)]
         zero = self.zero_point() if rng.random() < 0.1 else 0
-        index = self.model.tensor(shape, scale=scales, zero_point=zero, data=weights, axis=axis)
+        dtype = "int4" if int4 else "int8"
+        data = nibbles(weights) if int4 else weights
+        index = self.model.tensor(shape, dtype, scales, zero, data, axis=axis)
         size = int(rng.choice([3000, 3000, 2**31 - 1]))
         bias = rng.integers(-size, size, rows).astype(np.int32)
         bias_index = self.model.tensor((rows,), "int32", scales, data=bias)
@@ -94,17 +104,18 @@ def _convolution(maker: WindowMaker, kind: str) -> None:
     m, rng = maker.model, maker.rng
     image, size, stride, dilation, padding, positions = _geometry(maker, kind)
     batch, depth, groups = maker.small(2), maker.small(12), 1
+    int4 = rng.random() < 0.2
     options = _options(padding, stride, int(rng.integers(4)))
     options |= {"DilationHFactor": dilation[0], "DilationWFactor": dilation[1]}
     if kind == "CONV_2D":
         groups = int(rng.choice([1, 1, 2, 3]))
         filters = groups * maker.small(12)
-        weights, bias = maker.filters((filters, *size, depth), 0)
+        weights, bias = maker.filters((filters, *size, depth), 0, int4)
     else:
         multiplier = int(rng.choice([1, 1, 2, 3]))
         filters = depth * multiplier
         options["DepthMultiplier"] = multiplier
-        weights, bias = maker.filters((1, *size, filters), 3)
+        weights, bias = maker.filters((1, *size, filters), 3, int4)
     x = maker.image((batch, *image, depth * groups))
     o = maker.image((batch, *positions, filters), maker.scale(0.02, 5.0))
     # TFLM crashes on a depthwise convolution whose bias is absent, but listed.

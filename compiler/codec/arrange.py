@@ -111,8 +111,8 @@ class Arrangement:
         """(bits, cycles of a product): streams in words, block without scales; no waits."""
         params = self.params
         entries = entry_counts(self.sets)
-        columns = self.tiles[0].shape[1]
-        load = timing.load(entries, 0, columns, params.bus_bytes, params.threads)
+        reads = -(-self.tiles[0].shape[1] // params.bus_bytes)
+        load = timing.load(entries, 0, reads, params.threads)
         bits, cycles = 8 * block_bytes(self.sets, 0), load * len(self.tiles)
         for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
             turns = 0

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compiler.frontends.tflite.examine import examine_tflite
     from compiler.frontends.tflite.read import read_tflite
-    from compiler.frontends.tflite.table import supported_operators
+    from compiler.frontends.tflite.table import refused_operators, supported_operators
 
-__all__ = ["examine_tflite", "read_tflite", "supported_operators"]
+__all__ = ["examine_tflite", "read_tflite", "refused_operators", "supported_operators"]
 
 _HOMES = {
     "examine_tflite": "tflite.examine",
     "read_tflite": "tflite.read",
+    "refused_operators": "tflite.table",
     "supported_operators": "tflite.table",
 }
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from npu.errors import ModelError
 from npu.model.graph import Graph
 
 MAX_FILE_BYTES = 1 << 31
@@ -33,15 +34,25 @@ class FrontEnd:
     ----------
     reader : gives the verified graph, of the file's name. Raises UnsupportedError for what does not
         run here.
+    has_signatures : whether a file may hold several models by name; the reader then takes the name
+        as its second argument, too.
     examiner : gives a `Verdict` for every operator, whether it runs here or not.
     """
 
     reader: str
     examiner: str
+    has_signatures: bool = False
 
-    def read(self, path: Path) -> Graph:
-        """The graph of a file."""
-        return _function(self.reader)(path)
+    def read(self, path: Path, signature: str | None = None) -> Graph:
+        """The graph of a file; of one of its signatures where it has several.
+
+        Raises ModelError for a signature of a format that has none.
+        """
+        if signature is None:
+            return _function(self.reader)(path)
+        if not self.has_signatures:
+            raise ModelError(f"{path.name}: its format has no signatures to choose from")
+        return _function(self.reader)(path, signature)
 
     def examine(self, path: Path) -> list[Verdict]:
         """The operators of a file."""
@@ -56,6 +67,7 @@ def _function(name: str) -> Callable[..., Any]:
 TFLITE = FrontEnd(
     reader="compiler.frontends.tflite.read:read_tflite",
     examiner="compiler.frontends.tflite.examine:examine_tflite",
+    has_signatures=True,
 )
 
 FORMATS = {".tflite": TFLITE}

@@ -63,37 +63,29 @@ def explanation(model: Any, subgraph: Any) -> str | None:
     inside = {t.Type() for t in tensors if t.Quantization() is not None and _scaled(t)}
     if TensorType.INT8 not in inside and any(kind in borders for kind in _FLOATS):
         return f"it is a float model; quantise it: {CONVERT}"
-    if TensorType.INT16 in borders:
+    if TensorType.INT16 in borders or _is_16x8(model, subgraph, tensors):
         return f"it is quantised 16x8, with int16 activations, and int8 ones are needed; {CONVERT}"
     if any(kind in borders for kind in _FLOATS) and not _converts_borders(model, subgraph):
         return f"only its weights are quantised, it computes in float; {CONVERT}"
-    for kind, name in ((TensorType.FLOAT32, "float32"), (TensorType.UINT8, "uint8")):
-        if kind in borders:
-            return (
-                f"it is int8 inside, but takes or gives {name}; convert it again with "
-                "inference_input_type = inference_output_type = tf.int8"
-            )
     if TensorType.UINT8 in constants:
         return f"it is quantised to uint8, the older scheme; {CONVERT}"
     return None
 
 
-def several(model: Any) -> str:
-    """Why a model of several subgraphs is refused, and the way out."""
-    names = [
-        (model.SignatureDefs(i).SignatureKey() or b"").decode("utf-8", "replace")[:40]
-        for i in range(min(model.SignatureDefsLength(), 8))
-    ]
-    if len(names) > 1:
-        return (
-            f"it has {model.SignatureDefsLength()} signatures ({', '.join(names)}), one is needed; "
-            "convert each by itself, with TFLiteConverter.from_concrete_functions([function])"
-        )
-    return "control flow is not supported; unroll loops and branches before the conversion"
-
-
 def _scaled(tensor: Any) -> bool:
     return tensor.Quantization().ScaleLength() > 0
+
+
+def _is_16x8(model: Any, subgraph: Any, tensors: list[Any]) -> bool:
+    """Whether an operator takes int16 activations and int8 weights."""
+    for i in range(subgraph.OperatorsLength()):
+        inputs = subgraph.Operators(i).InputsAsNumpy()
+        own = [] if isinstance(inputs, int) else [tensors[t] for t in inputs if t >= 0]
+        if own and own[0].Type() == TensorType.INT16:
+            others = [t for t in own[1:] if model.Buffers(t.Buffer()).DataLength() > 0]
+            if any(t.Type() == TensorType.INT8 for t in others):
+                return True
+    return False
 
 
 def _custom_code(model: Any) -> str | None:

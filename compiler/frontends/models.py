@@ -39,19 +39,23 @@ class Model:
         return self.config is not None
 
 
-def load_model(model: str | Path) -> Model:
-    """Read a model. Raises ModelError or UnsupportedError with the file and the reason."""
+def load_model(model: str | Path, signature: str | None = None) -> Model:
+    """Read a model, one of its signatures where it has several.
+
+    Raises ModelError or UnsupportedError with the file and the reason.
+    """
     path = _place(model)
     if path.is_dir():
+        if signature is not None:
+            raise ModelError(f"{model}: a transducer has no signatures to choose from")
         return _load_transducer(path)
     if not path.exists():
         raise ModelError(
             f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
             f"or a zoo model ({', '.join(zoo.names())})"
         )
-    return Model(
-        path.name, {"main": front_end(path).read(path)}, None, None, {path.name: _digest(path)}
-    )
+    graph = front_end(path).read(path, signature)
+    return Model(path.name, {"main": graph}, None, None, {path.name: _digest(path)})
 
 
 def examine_model(model: str | Path) -> dict[str, list[Verdict]]:

@@ -1,24 +1,42 @@
-"""Two activations become one, element by element: a vector command on equal layouts."""
+"""Two tensors become one, element by element: a vector command, a walk where one is broadcast."""
 
-from compiler.lowering.ir import Vector
-from compiler.lowering.site import NO_COMMAND, GraphLowering
+from compiler.lowering.ir import Vector, View
+from compiler.lowering.rescale import identity_fields
+from compiler.lowering.site import GraphLowering
+from compiler.lowering.walks import Operand, fill, walk
+from npu.chip.isa import ElementType
+from npu.model.broadcast import broadcast_strides
+from npu.model.numerics import (
+    INT8_MAX,
+    INT8_MIN,
+    INT16_MAX,
+    INT16_MIN,
+    SQUARED_DIFFERENCE_LEFT_SHIFT,
+    OperandScale,
+)
 from npu.model.operators.binary import (
     Add,
     AddParams,
+    Binary,
     Maximum,
     Minimum,
     Mul,
     MulParams,
     Prelu,
+    PreluParams,
     SquaredDifference,
     Sub,
 )
 
 
 def lower_add(site: GraphLowering, op: Add, params: AddParams) -> None:
-    """A VADD of whole tensors."""
+    """A VADD."""
+    _binary(site, "VADD", op, _sum_fields(params))
+
+
+def _sum_fields(params: AddParams) -> dict[str, int]:
     a, b, output = params
-    fields = {
+    return {
         "a_zero": a.zero_point,
         "a_multiplier": a.multiplier,
         "a_shift": a.shift,
@@ -31,17 +49,122 @@ def lower_add(site: GraphLowering, op: Add, params: AddParams) -> None:
         "lo": output.lo,
         "hi": output.hi,
     }
-    _binary(site, "VADD", op, fields)
 
 
 def lower_mul(site: GraphLowering, op: Mul, params: MulParams) -> None:
-    """A VMUL of whole tensors."""
+    """A VMUL."""
     _binary(site, "VMUL", op, mul_fields(params))
 
 
+def lower_sub(site: GraphLowering, op: Sub, params: AddParams) -> None:
+    """A VSUB."""
+    _binary(site, "VSUB", op, _sum_fields(params))
+
+
 def lower_maximum(site: GraphLowering, op: Maximum, params: None) -> None:
-    """A VMAX of whole tensors."""
+    """A VMAX."""
     _binary(site, "VMAX", op, {})
+
+
+def lower_minimum(site: GraphLowering, op: Minimum, params: None) -> None:
+    """A VMIN."""
+    _binary(site, "VMIN", op, {})
+
+
+def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
+    """What is not negative and what is, each rescaled as an int16 that is 0 for the other."""
+    a, dst = site.buffer(op.a), site.new(op.output)
+    zero = params.a_zero_point
+    # Limited before they are rescaled: at odd scales a product wraps, and has any sign.
+    below, above = (
+        site.new_buffer(f"{name} inputs", a.n, ElementType.INT8) for name in ("negative", "other")
+    )
+    for part, lo, hi in ((below, INT8_MIN, zero), (above, zero, INT8_MAX)):
+        limits = identity_fields(lo, hi) | {"a_zero": zero, "dst_zero": zero}
+        site.add(Vector("VRESCALE", a.n, part.whole(), a.whole(), fields=limits))
+    one, other = (
+        site.new_buffer(name, dst.n, ElementType.INT16) for name in ("positive", "negative")
+    )
+    wide = {"dst_type": 1, "lo": INT16_MIN, "hi": INT16_MAX}
+    slopes = wide | {
+        "a_zero": zero,
+        "b_zero": params.b_zero_point,
+        "multiplier": params.slope_multiplier,
+        "shift": params.slope_shift,
+    }
+    shape = site.graph.tensors[op.output].shape
+    operands = {
+        "dst": Operand(other.whole(), broadcast_strides(shape, shape)),
+        "a": _operand(site, op.a, shape, below.whole()),
+        "b": _operand(site, op.b, shape),
+    }
+    walk(site, "VMUL", shape, operands, slopes)
+    factor = wide | {
+        "a_zero": zero,
+        "multiplier": params.multiplier,
+        "shift": params.shift,
+    }
+    operands = {
+        "dst": Operand(one.whole(), broadcast_strides(shape, shape)),
+        "a": _operand(site, op.a, shape, above.whole()),
+    }
+    walk(site, "VRESCALE", shape, operands, factor)
+    site.add(Vector("VADDS", dst.n, one.whole(), one.whole(), other.whole()))
+    narrow = identity_fields(INT8_MIN, INT8_MAX) | {
+        "a_type": 1,
+        "dst_zero": params.output_zero_point,
+    }
+    site.add(Vector("VRESCALE", dst.n, dst.whole(), one.whole(), fields=narrow))
+
+
+def lower_squared_difference(site: GraphLowering, op: SquaredDifference, params: AddParams) -> None:
+    """Both operands scaled as int16, the second one negated; the square of their sum."""
+    scales_a, scales_b, output = params
+    one, other = _scaled(site, op.a, scales_a), _scaled(site, op.b, scales_b)
+    minus = site.new_buffer("minus one", 1, ElementType.INT8).whole()
+    fill(site, minus, -1)
+    negated = {"dst": Operand(other, (1,)), "a": Operand(other, (1,)), "b": Operand(minus, (0,))}
+    wide = identity_fields(INT16_MIN, INT16_MAX) | {"a_type": 1, "dst_type": 1}
+    walk(site, "VMUL", [other.n], negated, wide)
+    shape = site.graph.tensors[op.output].shape
+    dst = site.new(op.output).whole()
+    difference = site.new_buffer("difference", dst.n, ElementType.INT16).whole()
+    operands = {
+        "dst": Operand(difference, broadcast_strides(shape, shape)),
+        "a": _operand(site, op.a, shape, one),
+        "b": _operand(site, op.b, shape, other),
+    }
+    walk(site, "VADDS", shape, operands)
+    square = {
+        "a_type": 1,
+        "b_type": 1,
+        "multiplier": output.multiplier,
+        "shift": output.shift,
+        "dst_zero": output.zero_point,
+        "lo": output.lo,
+        "hi": output.hi,
+    }
+    if dst.n:
+        site.add(Vector("VMUL", dst.n, dst, difference, difference, fields=square))
+
+
+def _scaled(site: GraphLowering, index: int, scale: OperandScale) -> View:
+    """A tensor of int8 with head room, then scaled, as int16."""
+    source = site.buffer(index).whole()
+    wide = site.new_buffer("scaled", source.n, ElementType.INT16).whole()
+    fields = identity_fields(INT16_MIN, INT16_MAX) | {"dst_type": 1}
+    room = {"a_zero": scale.zero_point, "shift": fields["shift"] + SQUARED_DIFFERENCE_LEFT_SHIFT}
+    walk(
+        site,
+        "VRESCALE",
+        [source.n],
+        {"dst": Operand(wide, (1,)), "a": Operand(source, (1,))},
+        fields | room,
+    )
+    factor = {"a_type": 1, "multiplier": scale.multiplier, "shift": scale.shift}
+    whole = Operand(wide, (1,))
+    walk(site, "VRESCALE", [source.n], {"dst": whole, "a": whole}, fields | factor)
+    return wide
 
 
 def mul_fields(params: MulParams) -> dict[str, int]:
@@ -57,14 +180,31 @@ def mul_fields(params: MulParams) -> dict[str, int]:
     }
 
 
-def _binary(
-    site: GraphLowering, opcode: str, op: Add | Mul | Maximum, fields: dict[str, int]
-) -> None:
-    a, b = site.buffer(op.a), site.buffer(op.b)
-    site.require_same_layout(a, b)
-    dst = site.new(op.output, like=a)
-    site.add(Vector(opcode, a.whole().n, dst.whole(), a.whole(), b.whole(), fields))
+def _binary(site: GraphLowering, opcode: str, op: Binary, fields: dict[str, int]) -> None:
+    shape = site.graph.tensors[op.output].shape
+    a, b = _operand(site, op.a, shape), _operand(site, op.b, shape)
+    dst = Operand(site.new(op.output).whole(), broadcast_strides(shape, shape))
+    walk(site, opcode, shape, {"dst": dst, "a": a, "b": b}, fields)
 
 
-LOWER = {Add: lower_add, Mul: lower_mul, Maximum: lower_maximum}
-REFUSED = dict.fromkeys((Sub, SquaredDifference, Prelu, Minimum), NO_COMMAND)
+def _operand(
+    site: GraphLowering, index: int, shape: tuple[int, ...], view: View | None = None
+) -> Operand:
+    """A tensor, or what lies like it in `view`, broadcast to a shape."""
+    own = site.graph.tensors[index].shape
+    # Ones in front of the output's dimensions are none.
+    strides = broadcast_strides(
+        own[len(own) - len(shape) :] if len(own) > len(shape) else own, shape
+    )
+    return Operand(site.buffer(index).whole() if view is None else view, strides)
+
+
+LOWER = {
+    Add: lower_add,
+    Sub: lower_sub,
+    Mul: lower_mul,
+    Maximum: lower_maximum,
+    Minimum: lower_minimum,
+    Prelu: lower_prelu,
+    SquaredDifference: lower_squared_difference,
+}

@@ -20,7 +20,7 @@ def cross_border(lowering: GraphLowering, index: int, target: Tensor, where: str
     lowering.buffers.append(dst)
     fields = rescale_fields(rescale)
     lowering.segment.add(
-        Vector("VRESCALE", source.whole().n, dst.whole(), source.whole(), fields=fields),
+        Vector("VRESCALE", source.n, dst.whole(), source.whole(), fields=fields),
         Layer(lowering.segment.name, where),
     )
     return dst

@@ -1,11 +1,12 @@
 """Chip operators: what a graph becomes before memory is allocated.
 
 A program is a few *segments* (straight lines of chip operators) that `compiler.passes.emit` joins
-with control flow. Operators read and write *views* of SRAM buffers; a buffer is a logical tensor
-laid out in rows of `stride` bytes, so that every row starts on a bus word.
+with control flow. Operators read and write *views* of SRAM buffers; a buffer is a tensor, its
+elements one behind the other as TFLite has them. Buffers begin on bus words, views anywhere.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,55 +25,116 @@ class LayerError(CapacityError):
 
 @dataclass(eq=False)
 class Buffer:
-    """A vector or a stack of equal rows in SRAM.
+    """A vector in SRAM.
 
     Attributes
     ----------
     name : for reports and messages.
-    rows, width : row count and elements per row.
+    n : elements.
     element : type of an element.
-    stride : bytes from one row to the next, a whole number of bus words.
+    n_bytes : what it takes of SRAM, whole bus words.
     persistent : keeps its contents from one start of the chip to the next.
     address : SRAM byte address, set by `compiler.passes.allocate`.
     """
 
     name: str
-    rows: int
-    width: int
+    n: int
     element: ElementType
-    stride: int
+    n_bytes: int
     persistent: bool = False
     address: int = -1
 
-    @property
-    def n_bytes(self) -> int:
-        return self.rows * self.stride
-
-    def row(self, index: int) -> "View":
-        """One row."""
-        return View(self, index * self.stride, self.width)
-
     def whole(self) -> "View":
-        """All rows in one vector, with the padding between them."""
-        last = (self.rows - 1) * self.stride // self.element.n_bytes
-        return View(self, 0, last + self.width)
+        """All elements."""
+        return View(self, 0, self.n)
+
+    def part(self, first: int, n: int) -> "View":
+        """Elements first .. first + n."""
+        return self.whole().part(first, n)
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """`n` elements of a buffer from byte `offset`."""
+    """`n` elements of a buffer from byte `offset`; `as_element`: seen as those of another type."""
 
     buffer: Buffer
     offset: int
     n: int
+    as_element: ElementType | None = None
+
+    @property
+    def element(self) -> ElementType:
+        """Type of an element."""
+        return self.buffer.element if self.as_element is None else self.as_element
 
     def part(self, first: int, n: int) -> "View":
         """Elements first .. first + n of this view."""
-        return View(self.buffer, self.offset + first * self.buffer.element.n_bytes, n)
+        return replace(self, offset=self.offset + first * self.element.n_bytes, n=n)
+
+    def halves(self) -> "View":
+        """The same int32 as int16."""
+        return replace(self, n=2 * self.n, as_element=ElementType.INT16)
 
     @property
     def address(self) -> int:
         return self.buffer.address + self.offset
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a product gathers its vector: the fields of WINDOW (design record 0010), in bytes.
+
+    `ny` x `nx` segments of `length` bytes; those of a row are `dx` apart, rows `dy` rows and
+    `pitch` bytes. The first one begins at byte `x` of row `y` of a tensor of `height` rows of
+    `width` bytes; what lies outside reads as zero point.
+    """
+
+    length: int
+    width: int
+    height: int = 1
+    ny: int = 1
+    nx: int = 1
+    x: int = 0
+    y: int = 0
+    dx: int = 0
+    dy: int = 0
+    pitch: int = 0
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where a product is taken: the fields of POSITIONS (design record 0010), in bytes and rows."""
+
+    count_x: int = 1
+    count_y: int = 1
+    a_x: int = 0
+    a_y: int = 0
+    y_step: int = 0
+    dst_x: int = 0
+    dst_y: int = 0
+
+
+@dataclass(frozen=True)
+class Loops:
+    """The walk of a vector command: the fields of VLOOP (design record 0010).
+
+    Attributes
+    ----------
+    counts : turns of the middle and of the outer loop.
+    dst, a, b : strides in bytes of each operand, from the innermost loop on.
+    """
+
+    counts: tuple[int, int]
+    dst: tuple[int, int, int] = (0, 0, 0)
+    a: tuple[int, int, int] = (0, 0, 0)
+    b: tuple[int, int, int] = (0, 0, 0)
+
+    def fields(self) -> dict[str, int]:
+        """Of the command."""
+        fields = {f"count_{k + 1}": count for k, count in enumerate(self.counts)}
+        for name in ("a", "b", "dst"):
+            fields |= {f"{name}_{k}": stride for k, stride in enumerate(getattr(self, name))}
+        return fields
 
 
 @dataclass(eq=False)
@@ -86,7 +148,7 @@ class Matrix:
     bias : (rows,) int64, int32 range.
     destination : (rows,) int64, element of the output view that a row becomes.
     multipliers, shifts : (rows,) int64.
-    columns_used : columns that hold an input element (padding between rows of the input is not).
+    columns_used : columns that hold an input element (padding between segments is not).
     operands : the operator's own matrices, (rows, columns_used) int8 each, that `weights` stacks:
         the gates of an LSTM. By default `weights` is the only one.
     """
@@ -106,7 +168,11 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class MatVec:
-    """dst = requantise(matrix @ (src - src_zero))."""
+    """dst = requantise(matrix @ (src - src_zero)), at one position or many.
+
+    With a `window`, `src` begins with the first window's first byte, maybe before its buffer; the
+    matrix's columns are bus words of segments. `dst` is where the first position's rows go.
+    """
 
     matrix: Matrix
     src: View
@@ -115,13 +181,16 @@ class MatVec:
     dst_zero: int
     lo: int
     hi: int
+    window: Window | None = None
+    positions: Positions = Positions()
 
 
 @dataclass(frozen=True, eq=False)
 class Vector:
     """A vector command of `npu.chip.isa`: operand views and the other fields by name.
 
-    `n` elements; `table` is the look-up table of a VLUT; `rd` the register of a VARGMAX.
+    `n` elements, of the innermost of its `loops` if it has some; `table` is the look-up table of a
+    VLUT; `rd` the register of a VARGMAX.
     """
 
     opcode: str
@@ -131,6 +200,15 @@ class Vector:
     b: View | None = None
     fields: dict[str, int] = field(default_factory=dict)
     table: np.ndarray | None = None
+    loops: Loops | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadConstant:
+    """Bring a constant of the model from external memory into a buffer."""
+
+    data: np.ndarray
+    dst: Buffer
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +238,34 @@ class GatherRow:
     dst: View
 
 
-ChipOperator = MatVec | Vector | LoadInput | StoreOutput | GatherRow
+CALL_END = "end of the call"
+"""The label in front of what stores a segment's outputs: a routine may go there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A line of a routine: a command, or a label where `opcode` is "".
+
+    `to` is the label that it branches to, or that it is; the addresses of `views` are added to the
+    fields of their names.
+    """
+
+    opcode: str
+    fields: dict[str, int]
+    to: str | None = None
+    views: Mapping[str, View] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Routine:
+    """A scalar program with labels of its own, see `compiler.lowering.routine`."""
+
+    lines: tuple[Line, ...]
+    reads: tuple[Buffer, ...]
+    writes: tuple[Buffer, ...]
+
+
+ChipOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
 
 
 @dataclass(eq=False)
@@ -180,13 +285,13 @@ class Segment:
 class ChipModule:
     """What `compiler.lowering` produces: segments by name and all buffers.
 
-    `resets`: persistent buffers with the value that starts an utterance. `hot`: segments whose
-    matrices stay in the banks first, most important first.
+    `resets`: persistent buffers with the value, or all values, that start an utterance. `hot`:
+    segments whose matrices stay in the banks first, most important first.
     """
 
     segments: dict[str, Segment]
     buffers: list[Buffer]
-    resets: list[tuple[Buffer, int]]
+    resets: list[tuple[Buffer, int | np.ndarray]]
     hot: tuple[str, ...] = ()
 
 
@@ -200,7 +305,11 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return reads, [op.dst.buffer] if op.dst is not None else []
         case LoadInput():
             return [], [op.dst] if op.dst is not None else []
+        case LoadConstant():
+            return [], [op.dst]
         case StoreOutput():
             return [op.src], []
         case GatherRow():
             return [], [op.dst.buffer]
+        case Routine():
+            return list(op.reads), list(op.writes)

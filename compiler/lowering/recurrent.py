@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.lowering.binary import mul_fields
-from compiler.lowering.ir import Buffer, Matrix, Vector, View
+from compiler.lowering.ir import Buffer, Vector, View
 from compiler.lowering.product import Gate, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
@@ -22,64 +22,84 @@ from npu.model.operators.recurrent import Lstm, LstmParams
 
 GATE_ORDER = (0, 1, 3, 2)
 """Of the operator's gates i, f, g, o, as they lie in SRAM."""
+GATES = len(GATE_ORDER)
 
 
 @dataclass(frozen=True, eq=False)
 class _Buffers:
-    """Where a layer keeps its values: `out` a row per step, the gates a row each."""
+    """Where a layer keeps its values.
+
+    Attributes
+    ----------
+    out : `units` elements per step.
+    gates, recurrent : four vectors of `units`, `gate_step` elements apart.
+    """
 
     out: Buffer
     cell: Buffer
     gates: Buffer
     recurrent: Buffer
-
-    @property
-    def gate_step(self) -> int:
-        """Elements from one gate to the next."""
-        return self.gates.stride // ElementType.INT16.n_bytes
+    units: int
+    gate_step: int
 
     @property
     def destination(self) -> np.ndarray:
         """Where the rows of all four gates go."""
-        return np.concatenate([np.arange(self.out.width) + g * self.gate_step for g in range(4)])
+        return np.concatenate([np.arange(self.units) + g * self.gate_step for g in range(GATES)])
+
+    def gate(self, k: int) -> View:
+        """One gate."""
+        return self.gates.part(k * self.gate_step, self.units)
+
+    def step(self, t: int) -> View:
+        """The output of a step."""
+        return self.out.part(t * self.units, self.units)
 
 
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
-    """All steps of a call, one after the other."""
+    """All steps of a call, one after the other; time-major or not, its steps are rows."""
+    batch = site.graph.tensors[op.hidden_state].shape[0]
+    if batch > 1:
+        raise site.unsupported(f"a batch of {batch} sequences; the chip takes one")
     source = site.buffer(op.input)
+    features = site.graph.tensors[op.input_weights[0]].shape[1]
     buffers = _buffers(site, op)
-    n_input = site.graph.tensors[op.input_weights[0]].shape[1]
-    width = buffers.out.width
     gates = _gates(site, op.input_weights, op.biases, params.input)
-    from_input: dict[bytes, Matrix] = {}
-    layouts = [site.row(source, n_input, t) for t in range(buffers.out.rows)]
-    for view, places in layouts:
-        key = places.tobytes()
-        if key not in from_input:
-            layer = site.layer("input", len(from_input), (width,) * len(gates))
-            from_input[key] = stacked(layer, gates, buffers.destination, places, view.n)
-    gates = _gates(site, op.recurrent_weights, (None,) * len(gates), params.recurrent)
-    layer = site.layer("recurrent", rows=(width,) * len(gates))
-    from_hidden = stacked(layer, gates, buffers.destination, np.arange(width), width)
-    for t, (view, places) in enumerate(layouts):
-        previous = buffers.out.row(t - 1 if t else buffers.out.rows - 1)
+    steps = source.n // features
+    layer = site.layer("input", rows=(buffers.units,) * GATES)
+    from_input = stacked(layer, gates, buffers.destination, _columns(site, features, steps))
+    gates = _gates(site, op.recurrent_weights, (None,) * GATES, params.recurrent)
+    layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
+    columns = _columns(site, buffers.units, steps)
+    from_hidden = stacked(layer, gates, buffers.destination, columns)
+    for t in range(steps):
+        previous = buffers.step(t - 1 if t else steps - 1)
+        frame = source.part(t * features, features)
         both = buffers.gates.whole(), buffers.recurrent.whole()
-        site.add(matvec(from_input[places.tobytes()], view, both[0], params.input[0]))
-        site.add(matvec(from_hidden, previous, both[1], params.recurrent[0]))
-        _cell(site, params, buffers, buffers.out.row(t))
+        site.add(matvec(site, from_input, frame, both[0], params.input[0]))
+        site.add(matvec(site, from_hidden, previous, both[1], params.recurrent[0]))
+        _cell(site, params, buffers, buffers.step(t))
+
+
+def _columns(site: GraphLowering, n: int, steps: int) -> int:
+    """Columns of a matrix for `steps` vectors of n elements, one behind the other."""
+    return n if steps == 1 else site.params.align(n)
 
 
 def _buffers(site: GraphLowering, op: Lstm) -> _Buffers:
     out = site.new(op.output)
     out.persistent = True
     site.resets.append((out, quantization(site.graph.tensors[op.hidden_state]).zero_point))
-    width = out.width
-    cell = site.new_buffer("cell state", 1, width, ElementType.INT16)
+    units = site.graph.tensors[op.output].shape[-1]
+    wide = ElementType.INT16
+    cell = site.new_buffer("cell state", units, wide)
     cell.persistent = True
     site.resets.append((cell, 0))
-    gates = site.new_buffer("gates", 4, width, ElementType.INT16)
-    recurrent = site.new_buffer("recurrent gates", 4, width, ElementType.INT16)
-    return _Buffers(out, cell, gates, recurrent)
+    # Every gate on a bus word, so that its commands take whole words.
+    gate_step = site.params.align(units * wide.n_bytes) // wide.n_bytes
+    gates = site.new_buffer("gates", GATES * gate_step, wide)
+    recurrent = site.new_buffer("recurrent gates", GATES * gate_step, wide)
+    return _Buffers(out, cell, gates, recurrent, units, gate_step)
 
 
 def _gates(
@@ -101,22 +121,22 @@ def _gates(
 
 def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, out: View) -> None:
     """One step after its products, element by element."""
-    width = buffers.out.width
-    i, f, o, g = (buffers.gates.row(k) for k in range(4))
+    units = buffers.units
+    i, f, o, g = (buffers.gate(k) for k in range(GATES))
     whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
-    c, s = buffers.cell.row(0), buffers.recurrent.row(0)
+    c, s = buffers.cell.whole(), buffers.recurrent.part(0, units)
     site.add(Vector("VADDS", whole.n, whole, whole, recurrent))
-    three = whole.part(0, 2 * buffers.gate_step + width)
+    three = whole.part(0, 2 * buffers.gate_step + units)
     site.add(Vector("VSIGMOID", three.n, three, three, fields=_table_fields(params.sigmoid)))
-    site.add(Vector("VTANH", width, g, g, fields=_table_fields(params.gate_tanh)))
-    site.add(_gate_mul(width, c, f, c, params.forget_mul))
-    site.add(_gate_mul(width, s, i, g, params.input_mul))
-    site.add(Vector("VADDS", width, c, c, s))
+    site.add(Vector("VTANH", units, g, g, fields=_table_fields(params.gate_tanh)))
+    site.add(_gate_mul(units, c, f, c, params.forget_mul))
+    site.add(_gate_mul(units, s, i, g, params.input_mul))
+    site.add(Vector("VADDS", units, c, c, s))
     if params.cell_clip:
-        site.add(Vector("VRESCALE", width, c, c, fields=clip_fields(params.cell_clip)))
-    site.add(Vector("VTANH", width, s, c, fields=_table_fields(params.cell_tanh)))
-    site.add(_gate_mul(width, out, s, o, params.output_mul))
+        site.add(Vector("VRESCALE", units, c, c, fields=clip_fields(params.cell_clip)))
+    site.add(Vector("VTANH", units, s, c, fields=_table_fields(params.cell_tanh)))
+    site.add(_gate_mul(units, out, s, o, params.output_mul))
 
 
 def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:
@@ -126,7 +146,7 @@ def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:
 
 def _gate_mul(n: int, dst: View, a: View, b: View, params: MulParams) -> Vector:
     """The product of two int16 vectors."""
-    types = {"a_type": 1, "b_type": 1, "dst_type": int(dst.buffer.element)}
+    types = {"a_type": 1, "b_type": 1, "dst_type": int(dst.element)}
     return Vector("VMUL", n, dst, a, b, mul_fields(params) | types)
 
 

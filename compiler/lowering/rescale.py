@@ -22,17 +22,15 @@ def rescale_fields(params: RescaleParams) -> dict[str, int]:
     }
 
 
+def identity_fields(lo: int, hi: int) -> dict[str, int]:
+    """The fields of a VRESCALE that only limits int8 to lo..hi."""
+    multiplier, shift = quantize_multiplier(1.0)
+    return {"lo": lo, "hi": hi, "multiplier": multiplier, "shift": shift}
+
+
 def clip_fields(limit: int) -> dict[str, int]:
     """The fields of a VRESCALE that limits int16 to -limit..limit."""
-    multiplier, shift = quantize_multiplier(1.0)
-    return {
-        "a_type": 1,
-        "dst_type": 1,
-        "lo": -limit,
-        "hi": limit,
-        "multiplier": multiplier,
-        "shift": shift,
-    }
+    return identity_fields(-limit, limit) | {"a_type": 1, "dst_type": 1}
 
 
 LOWER = {Relu: lower, Relu6: lower, Quantize: lower}

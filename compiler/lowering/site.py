@@ -5,13 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.lowering.host import host_input
-from compiler.lowering.ir import Buffer, ChipOperator, LoadInput, Segment, Vector, View
+from compiler.lowering.ir import (
+    Buffer,
+    ChipOperator,
+    LoadConstant,
+    LoadInput,
+    Segment,
+    Vector,
+    View,
+)
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
-from npu.model.graph import Graph
+from npu.model.graph import Graph, Tensor
 from npu.model.layer import Layer
+from npu.model.operators.gather import Gather
+from npu.model.operators.retype import FromReal
 from npu.model.quantisation import integer_parameters
+from npu.model.references import operator_inputs
 from npu.model.registry import Registry
 
 LOWER = Registry("compiler.lowering", "LOWER")
@@ -20,11 +31,63 @@ LOWER = Registry("compiler.lowering", "LOWER")
 NO_COMMAND = "the chip has no command for it yet; the kernels run it"
 """Reason of a room that refuses what only the kernels run."""
 
-_ELEMENTS = {"int8": ElementType.INT8, "int16": ElementType.INT16}
+_ELEMENTS = {
+    "int8": ElementType.INT8,
+    "uint8": ElementType.INT8,
+    "bool": ElementType.INT8,
+    "int16": ElementType.INT16,
+    "int32": ElementType.INT32,
+    "int64": ElementType.INT32,
+    "float32": ElementType.INT32,
+}
+"""How the chip sees what a tensor holds: floats are only moved, an int64 is two words."""
+
+
+def _count(tensor: Tensor) -> int:
+    """Elements as the chip sees them."""
+    return tensor.size * (2 if tensor.dtype == "int64" else 1)
+
+
+def picks_rows(graph: Graph, op: Gather, params: ChipParams) -> bool:
+    """Whether a GATHER loads rows of a constant from external memory, index by index.
+
+    The table takes no SRAM then, but each index takes commands of its own.
+    """
+    table = graph.tensors[op.table]
+    return (
+        table.data is not None
+        and table.dtype == "int8"
+        and op.axis == op.batch_dims == 0
+        and graph.tensors[op.indices].data is None
+        and (graph.tensors[op.indices].size == 1 or table.size > params.sram_bytes // 4)
+    )
+
+
+def only_indices(graph: Graph, index: int, params: ChipParams) -> bool:
+    """Whether an input is read one number at a time, by what picks rows of constant tables."""
+    readers = [op for op in graph.operators if index in operator_inputs(op)]
+    return (
+        graph.tensors[index].dtype == "int32"
+        and index not in graph.outputs
+        and bool(readers)
+        and all(
+            isinstance(op, Gather) and op.indices == index and picks_rows(graph, op, params)
+            for op in readers
+        )
+    )
+
+
+def _quantised(graph: Graph, index: int) -> bool:
+    """Whether an input is read by what makes integers of real numbers."""
+    return any(isinstance(op, FromReal) and op.input == index for op in graph.operators)
 
 
 class GraphLowering:
     """Lowers one graph into one segment.
+
+    Attributes
+    ----------
+    reals : real inputs and outputs, with the tensor of integers that the host has for each.
 
     Parameters
     ----------
@@ -52,11 +115,15 @@ class GraphLowering:
         self.segment = segment
         self.index_register = index_register
         self.buffers: list[Buffer] = []
-        self.resets: list[tuple[Buffer, int]] = []
+        self.resets: list[tuple[Buffer, int | np.ndarray]] = []
+        self._kept: set[int] = set()
         self._placed: dict[int, Buffer] = dict(bound or {})
+        self.reals: dict[int, int] = {}
         self._layer = ""
         for index in graph.inputs:
-            if index not in self._placed and graph.tensors[index].dtype == "int8":
+            if index not in self._placed and not (
+                self.only_indices(index) or _quantised(graph, index)
+            ):
                 self._layer = "input"
                 buffer = self.new(index)
                 self.add(LoadInput(host_input(segment.name, index), buffer))
@@ -66,15 +133,22 @@ class GraphLowering:
             lower(self, op, integers)
 
     def buffer(self, index: int) -> Buffer:
-        """Where a tensor of the graph lies."""
+        """Where a tensor of the graph lies; a constant is loaded."""
         buffer = self._placed.get(index)
-        if buffer is None:
-            tensor = self.graph.tensors[index]
-            kind = "a constant" if tensor.is_constant else tensor.dtype
+        if buffer is not None:
+            return buffer
+        tensor = self.graph.tensors[index]
+        if tensor.data is None or tensor.dtype not in _ELEMENTS:
             raise self.unsupported(
-                f"operand {tensor.name!r} is {kind}; the chip takes int8 activations there"
+                f"operand {tensor.name!r} is {tensor.dtype}; the chip takes int8 there"
             )
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
+        self.add(LoadConstant(tensor.data, buffer))
         return buffer
+
+    def only_indices(self, index: int) -> bool:
+        """Whether a graph's input passes through a register, and has no buffer."""
+        return only_indices(self.graph, index, self.params)
 
     def add(self, operator: ChipOperator) -> None:
         """Append a chip operator that works for the operator being lowered."""
@@ -88,12 +162,10 @@ class GraphLowering:
         fields: dict[str, int] | None = None,
         table: np.ndarray | None = None,
     ) -> None:
-        """Append a vector command from one whole tensor to another, laid out alike."""
+        """Append a vector command from one whole tensor to another."""
         a = self.buffer(source)
-        dst = self.new(output, like=a)
-        self.add(
-            Vector(opcode, a.whole().n, dst.whole(), a.whole(), fields=fields or {}, table=table)
-        )
+        dst = self.new(output)
+        self.add(Vector(opcode, a.n, dst.whole(), a.whole(), fields=fields or {}, table=table))
 
     def layer(self, part: str = "", layout: int = 0, rows: Sequence[int] = ()) -> Layer:
         """What a matrix of the operator is; `layout` numbers those of other input vectors."""
@@ -110,52 +182,56 @@ class GraphLowering:
             raise self.unsupported(f"{tensor.name!r} must be a constant of the model")
         return tensor.data
 
-    def new_buffer(self, name: str, rows: int, width: int, element: ElementType) -> Buffer:
+    def new_buffer(self, name: str, n: int, element: ElementType) -> Buffer:
         """A buffer that is no tensor of the graph. Raises CapacityError for one too large."""
-        stride = self.params.align(width * element.n_bytes)
-        buffer = Buffer(f"{self.graph.name}: {name}", rows, width, element, stride)
-        # Before a command or more for every row.
-        if buffer.n_bytes > self.params.sram_bytes:
+        n_bytes = self.params.align(n * element.n_bytes)
+        # Before anything is done for its elements.
+        if n_bytes > self.params.sram_bytes:
             raise CapacityError(
-                f"{self.graph.name}: {self._layer}: {name!r} needs {buffer.n_bytes} bytes of "
+                f"{self.graph.name}: {self._layer}: {name!r} needs {n_bytes} bytes of "
                 f"vector SRAM, chip {self.params.name!r} has {self.params.sram_bytes}; "
                 "take a chip with a larger sram_bytes"
             )
+        buffer = Buffer(f"{self.graph.name}: {name}", n, element, n_bytes)
         self.buffers.append(buffer)
         return buffer
 
-    def new(self, index: int, like: Buffer | None = None) -> Buffer:
-        """A buffer for a tensor: rows along its last dimension, or laid out like another."""
+    def new(self, index: int) -> Buffer:
+        """A buffer for a tensor."""
         tensor = self.graph.tensors[index]
-        width = like.width if like is not None else (tensor.shape[-1] if tensor.shape else 1)
-        buffer = self.new_buffer(tensor.name, tensor.size // width, width, _ELEMENTS[tensor.dtype])
+        if tensor.dtype not in _ELEMENTS:
+            raise self.unsupported(f"{tensor.name!r} is {tensor.dtype}; the chip has no such type")
+        buffer = self.new_buffer(tensor.name, _count(tensor), _ELEMENTS[tensor.dtype])
         self.place(index, buffer)
         return buffer
+
+    def state(self, index: int) -> Buffer:
+        """Where a state lies from one call to the next."""
+        if index not in self._placed:
+            tensor, buffer = self.graph.tensors[index], self.new(index)
+            buffer.persistent = True
+            dtype = np.dtype(tensor.dtype)
+            zero = 0 if tensor.quantization is None else tensor.quantization.zero_point
+            if tensor.initial is not None:
+                self.resets.append((buffer, tensor.initial))
+            elif buffer.element is ElementType.INT32:
+                self.resets.append((buffer, np.full(tensor.shape, zero, dtype)))
+            else:
+                bits = np.array([zero]).astype(dtype).view(f"i{dtype.itemsize}")
+                self.resets.append((buffer, int(bits[0])))
+        return self._placed[index]
+
+    def keep(self, index: int) -> None:
+        """Let a tensor keep its place, and what it holds, from one call to the next."""
+        self._kept.add(index)
+        if index in self._placed:
+            self._placed[index].persistent = True
 
     def place(self, index: int, buffer: Buffer) -> None:
         """Say where a tensor lies."""
         self._placed[index] = buffer
+        buffer.persistent |= index in self._kept
 
-    def row(self, buffer: Buffer, n: int, index: int) -> tuple[View, np.ndarray]:
-        """Elements index*n .. of the logical tensor: a view, and each element's place in it."""
-        at, places = index * n, np.arange(n)
-        if n % buffer.width == 0:
-            first = at // buffer.width
-            places = places // buffer.width * buffer.stride + places % buffer.width
-            return View(buffer, first * buffer.stride, int(places[-1]) + 1), places
-        offset = at // buffer.width * buffer.stride + at % buffer.width
-        if buffer.width % n or offset % self.params.bus_bytes:
-            raise self.unsupported(
-                f"rows of {n} elements cut out of rows of "
-                f"{buffer.width} do not start on a bus word ({self.params.bus_bytes} bytes); "
-                "keep the last dimension, or make it a multiple of the bus width"
-            )
-        return View(buffer, offset, n), places
-
-    def require_same_layout(self, a: Buffer, b: Buffer) -> None:
-        """Raise UnsupportedError unless two buffers are laid out alike."""
-        if (a.rows, a.width) != (b.rows, b.width):
-            raise self.unsupported(
-                f"operands lie in rows of {a.width} and {b.width} elements; the chip adds and "
-                "multiplies equal layouts only"
-            )
+    def aligned(self, view: View) -> bool:
+        """Whether a view begins on a bus word."""
+        return view.offset % self.params.bus_bytes == 0

@@ -1,6 +1,7 @@
 """Emission: a linked program becomes commands and a memory image, and both become an image."""
 
 import zlib
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +14,17 @@ from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.model.layer import CONTROL
-from npu.runtime.header import BOOT, FORMAT, Entry, Header, LayerInfo, Probe, TensorInfo
+from npu.runtime.header import (
+    BOOT,
+    FORMAT,
+    DType,
+    Entry,
+    Header,
+    LayerInfo,
+    Probe,
+    Stored,
+    TensorInfo,
+)
 from npu.runtime.image import Image
 
 
@@ -31,7 +42,7 @@ class Emitter:
         self._scheduler = Scheduler(
             self._asm, params, plan, self._memory, tensors, frozenset(relative)
         )
-        self._scheduler.place_tables(linked.module)
+        self._scheduler.place_constants(linked.module)
         self.inputs: dict[str, tuple[TensorInfo, ...]] = {}
         self.outputs: dict[str, tuple[TensorInfo, ...]] = {}
         self._probes: list[Probe] = []
@@ -45,17 +56,16 @@ class Emitter:
 
     def _exchanged(self, hosted: Hosted, slots: int = 1) -> TensorInfo:
         """Reserve a tensor in external memory, `slots` of them one behind the other."""
-        tensor, buffer, quantization = hosted.tensor, hosted.buffer, hosted.tensor.quantization
-        rows, width = (1, tensor.size) if buffer is None else (buffer.rows, buffer.width)
-        stride = self._params.align(width * 4) if buffer is None else buffer.stride
+        tensor, buffer, stored = hosted.tensor, hosted.buffer, hosted.stored
+        quantization = (tensor if stored is None else stored).quantization
+        n_bytes = self._params.align(4 * tensor.size) if buffer is None else buffer.n_bytes
         return TensorInfo(
             name=tensor.name,
-            dtype="int8" if tensor.dtype == "int8" else "int32",
+            dtype=cast(DType, tensor.dtype),
+            stored=None if stored is None else cast(Stored, stored.dtype),
             shape=tensor.shape,
-            rows=rows,
-            width=width,
-            stride=stride,
-            address=self._memory.reserve(slots * rows * stride),
+            n_bytes=n_bytes,
+            address=self._memory.reserve(slots * n_bytes),
             scale=float(quantization.scale[0]) if quantization is not None else None,
             zero_point=quantization.zero_point if quantization is not None else 0,
             index_limit=hosted.index_limit,
@@ -89,7 +99,7 @@ class Emitter:
                     name=use.probe,
                     pc=self._asm.pc - 1,
                     sram=looked_at.address,
-                    n=looked_at.width,
+                    n=looked_at.n,
                 )
             )
 
@@ -100,7 +110,7 @@ class Emitter:
     def bytes_per_call(self, role: str) -> int:
         """From one slot of a graph's one input to the next."""
         (tensor,) = self.inputs[role]
-        return tensor.rows * tensor.stride
+        return tensor.n_bytes
 
     # --- the image ------------------------------------------------------------------------------
     def entries(self) -> tuple[Entry, ...]:

@@ -1,5 +1,6 @@
 """Linking: a program's graphs are lowered one by one, and joined with each other and the host."""
 
+import math
 from dataclasses import dataclass, field
 
 from compiler.lowering.border import cross_border
@@ -24,12 +25,14 @@ class Hosted:
     tensor : what the host sees.
     buffer : where it lies on the chip; None for indices, which pass through a register.
     index_limit : its values must be below that.
+    stored : the integers that stand for a real tensor in external memory.
     """
 
     key: str
     tensor: Tensor
     buffer: Buffer | None
     index_limit: int | None = None
+    stored: Tensor | None = None
 
 
 @dataclass(eq=False)
@@ -58,7 +61,7 @@ def link(program: Program, graphs: dict[str, Graph], params: ChipParams) -> Link
     for use in program.uses:
         graph = graphs[use.role]
         bound = {
-            graph.inputs[border.input]: _one_vector(crossed[border], graph, border)
+            graph.inputs[border.input]: _one_vector(crossed[border], graphs, border)
             for border in program.borders
             if border.target == use.role and border.on_chip
         }
@@ -77,16 +80,27 @@ def _host_inputs(use: Use, lowering: GraphLowering, bound: dict[int, Buffer]) ->
     for index in graph.inputs:
         tensor = graph.tensors[index]
         key = host_input(use.role, index)
-        if tensor.dtype == "int8" and index not in bound:
-            hosted.append(Hosted(key, tensor, lowering.buffer(index)))
-        elif tensor.dtype != "int8" and use.index is None:
-            hosted.append(Hosted(key, tensor, None, _index_limit(graph, index)))
+        limit = _index_limit(graph, index)
+        if lowering.only_indices(index):
+            if use.index is None:
+                hosted.append(Hosted(key, tensor, None, limit))
+        elif index not in bound:
+            place = lowering.reals.get(index, index)
+            hosted.append(
+                Hosted(key, tensor, lowering.buffer(place), limit, _stored(lowering, index))
+            )
     return tuple(hosted)
+
+
+def _stored(lowering: GraphLowering, index: int) -> Tensor | None:
+    """The integers that stand for a real tensor; None for any other."""
+    place = lowering.reals.get(index)
+    return None if place is None else lowering.graph.tensors[place]
 
 
 def _index_limit(graph: Graph, index: int) -> int | None:
     limits = [
-        graph.tensors[op.table].shape[0]
+        graph.tensors[op.table].shape[op.axis]
         for op in graph.operators
         if isinstance(op, Gather) and op.indices == index
     ]
@@ -105,10 +119,10 @@ def _leave(
     borders = [border for border in linked.program.borders if border.source == use.role]
     stored: list[Hosted] = []
 
-    def store(tensor: Tensor, buffer: Buffer) -> None:
+    def store(tensor: Tensor, buffer: Buffer, integers: Tensor | None = None) -> None:
         key = host_output(use.role, len(stored))
         segment.add(StoreOutput(key, buffer), Layer(use.role, "output"))
-        stored.append(Hosted(key, tensor, buffer))
+        stored.append(Hosted(key, tensor, buffer, stored=integers))
 
     for position, index in enumerate(graph.outputs):
         leaving = [border for border in borders if border.output == position]
@@ -122,7 +136,7 @@ def _leave(
             else:
                 store(wanted, crossed[border])
         if use.stores and all(border.on_chip for border in leaving):
-            store(graph.tensors[index], lowering.buffer(index))
+            store(graph.tensors[index], lowering.buffer(index), _stored(lowering, index))
         if position == 0 and use.probe is not None:
             linked.probed[use.role] = lowering.buffer(index)
             if leaving:
@@ -135,11 +149,15 @@ def _leave(
     return tuple(stored)
 
 
-def _one_vector(buffer: Buffer, graph: Graph, border: Border) -> Buffer:
-    if buffer.rows != 1:
+def _one_vector(buffer: Buffer, graphs: dict[str, Graph], border: Border) -> Buffer:
+    """The buffer of what crosses. Raises ModelError where it is more than one vector."""
+    source, target = graphs[border.source], graphs[border.target]
+    shape = source.tensors[source.outputs[border.output]].shape
+    rows = math.prod(shape[:-1])
+    if rows != 1:
         raise ModelError(
-            f"{graph.name}: input {graph.tensors[graph.inputs[border.input]].name!r} must be one "
-            f"vector, the border gives {buffer.rows} rows; the emit loop takes one encoder frame "
+            f"{target.name}: input {target.tensors[target.inputs[border.input]].name!r} must be "
+            f"one vector, the border gives {rows} rows; the emit loop takes one encoder frame "
             "per call"
         )
     return buffer

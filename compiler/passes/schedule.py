@@ -1,25 +1,36 @@
 """Scheduling: segments become commands, and weights are streamed behind the products."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from compiler.lowering.ir import (
+    CALL_END,
     Buffer,
     ChipModule,
+    ChipOperator,
     GatherRow,
     LayerError,
+    LoadConstant,
     LoadInput,
+    Loops,
     MatVec,
+    Routine,
     Segment,
     StoreOutput,
     Vector,
+    View,
 )
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
 from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
-from npu.chip.isa import OPCODES, TAGS
+from npu.chip.isa import OPCODES, OPERANDS, TAGS
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer
 from npu.runtime.header import TensorInfo
+
+ADDRESSES = 1 << 24
+"""Of SRAM, in a command: a window may begin before its tensor."""
 
 BOOT_TAG = TAGS - 1
 BOOT, RESET = Layer("", "boot"), Layer("", "reset")
@@ -49,7 +60,11 @@ class Scheduler:
         self.memory = memory
         self.tensors = tensors
         self.relative = relative
-        self._tables: dict[bytes, int] = {}
+        self._constants: dict[tuple[object, ...], int] = {}
+        # What the units hold from the commands before, as far as it is sure.
+        self._held: dict[str, object] = {}
+        self._routines = 0
+        self._may_end = False
 
     def boot(self, constants_address: int) -> None:
         """Load what stays on the chip."""
@@ -68,11 +83,16 @@ class Scheduler:
     def reset(self, module: ChipModule) -> None:
         """Fill the states."""
         for buffer, value in module.resets:
+            if isinstance(value, np.ndarray):
+                if buffer.n_bytes:
+                    self._move(LoadConstant(value, buffer), RESET)
+                continue
             fields = {"dst_type": int(buffer.element), "imm": value}
-            self._vector(Vector("VFILL", buffer.whole().n, buffer.whole(), fields=fields), RESET)
+            self._vector(Vector("VFILL", buffer.n, buffer.whole(), fields=fields), RESET)
 
     def segment(self, segment: Segment) -> None:
         """Emit a segment; streamed tiles load two ahead of their products."""
+        self._held.clear()
         streamed = [
             (op, tile)
             for op in segment.operators
@@ -84,6 +104,7 @@ class Scheduler:
             self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
         done = 0
+        self._may_end = False
         for op, layer in zip(segment.operators, segment.layers, strict=True):
             if isinstance(op, MatVec):
                 placed = self.plan.matrices[op.matrix]
@@ -100,8 +121,20 @@ class Scheduler:
                         self._load_tile(streamed[done + 1][1], half, streaming)
             elif isinstance(op, Vector):
                 loaded_table = self._vector(op, layer, loaded_table)
-            else:
+            elif isinstance(op, Routine):
+                self._routine(op, layer)
+            elif not _moves_nothing(op):
+                if isinstance(op, StoreOutput):
+                    self._end(bool(streamed))
                 self._move(op, layer)
+
+    def _end(self, streamed: bool) -> None:
+        """Place the label CALL_END, if somebody goes there; what still loads is waited for."""
+        if self._may_end:
+            self._may_end = False
+            self.assembler.label(CALL_END)
+            if streamed:
+                self.assembler.emit("WAIT", tags=3)
 
     def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
         beats = len(tile.tile.image) // self.params.bus_bytes
@@ -120,21 +153,38 @@ class Scheduler:
         )
 
     def _matvec(self, op: MatVec, bank: int, records: int) -> None:
+        layer, block = op.matrix.layer, self.plan.matrices[op.matrix].block
+        flags: dict[str, int] = {}
+        if op.window is not None:
+            self._hold("WINDOW", layer, asdict(op.window))
+            self._hold("POSITIONS", layer, asdict(op.positions))
+            flags["windowed"] = 1
+        if self._held.get("block") == block:
+            flags["held"] = 1
+        self._held["block"] = block
         self.assembler.emit(
             "MATVEC",
-            op.matrix.layer,
+            layer,
+            None,
             dst=op.dst.address,
             columns=op.matrix.weights.shape[1],
-            a=op.src.address,
-            dst_type=int(op.dst.buffer.element),
+            a=op.src.address % ADDRESSES,
+            dst_type=int(op.dst.element),
             bank=bank,
-            block=self.plan.matrices[op.matrix].block,
+            block=block,
             rows=records,
             lo=op.lo,
             hi=op.hi,
             a_zero=op.src_zero,
             dst_zero=op.dst_zero,
+            **flags,
         )
+
+    def _hold(self, opcode: str, layer: Layer, fields: dict[str, int]) -> None:
+        """Emit a command that sets what a unit holds, unless it holds just that."""
+        if self._held.get(opcode) != fields:
+            self.assembler.emit(opcode, layer, None, **fields)
+            self._held[opcode] = fields
 
     def _vector(self, op: Vector, layer: Layer, loaded_table: bytes | None = None) -> bytes | None:
         if op.table is not None:
@@ -147,14 +197,52 @@ class Scheduler:
         most -= most % self.params.vector_elements
         if op.n > most and op.opcode == "VARGMAX":
             raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
-        views = {"dst": op.dst, "a": op.a, "b": op.b}
+        views = {k: v for k in OPERANDS if (v := getattr(op, k)) is not None}
+        loops = op.loops or self._walk(views, op.fields)
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
-            places = {k: v.part(first, n).address for k, v in views.items() if v is not None}
-            self.assembler.emit(op.opcode, layer, None, n=n, **places, **op.fields)
+            places = {
+                k: v.address + first * _stride(loops, k, v.element.n_bytes)
+                for k, v in views.items()
+            }
+            fields = {"n": n, **places, **op.fields}
+            if loops is not None:
+                self._hold("VLOOP", layer, loops.fields())
+                fields["looped"] = 1
+            self.assembler.emit(op.opcode, layer, None, **fields)
         return loaded_table
 
-    def _move(self, op: LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
+    def _walk(self, views: dict[str, View], fields: dict[str, int]) -> Loops | None:
+        """A walk through vectors that do not all lie as the unit takes them; None if they do.
+
+        Where those with a base lie is not known here.
+        """
+        item = {k: v.element.n_bytes for k, v in views.items()}
+        based = any(fields.get(f"{k}_rel") for k in views)
+        if not based and all(
+            v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()
+        ):
+            return None
+        return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})
+
+    def _routine(self, op: Routine, layer: Layer) -> None:
+        """Its lines, with labels that no other routine has."""
+        self._routines += 1
+        for line in op.lines:
+            to = None if line.to is None else f"routine {self._routines}: {line.to}"
+            if line.to == CALL_END:
+                to, self._may_end = CALL_END, True
+            if not line.opcode:
+                assert to is not None, "a label has a name"
+                self.assembler.label(to)
+                continue
+            addresses = {k: line.fields.get(k, 0) + v.address for k, v in line.views.items()}
+            fields = {**line.fields, **addresses}
+            # What it sets is not what was held before.
+            self._held.pop(line.opcode, None)
+            self.assembler.emit(line.opcode, layer, to, **fields)
+
+    def _move(self, op: LoadConstant | LoadInput | StoreOutput | GatherRow, layer: Layer) -> None:
         asm, p = self.assembler, self.params
         match op:
             case LoadInput(dst=Buffer() as dst):
@@ -166,6 +254,14 @@ class Scheduler:
                     ext=self.tensors[op.tensor].address,
                     sram=dst.address,
                     beats=dst.n_bytes // p.bus_bytes,
+                )
+            case LoadConstant():
+                asm.emit(
+                    "LOAD",
+                    layer,
+                    ext=self._constants[_key(op.data)],
+                    sram=op.dst.address,
+                    beats=op.dst.n_bytes // p.bus_bytes,
                 )
             case LoadInput():
                 address = self.tensors[op.tensor].address + 4 * op.element
@@ -179,31 +275,53 @@ class Scheduler:
                     beats=op.src.n_bytes // p.bus_bytes,
                 )
             case GatherRow():
-                stride = p.align(op.dst.n)
+                stride = p.align(op.table.shape[1])
                 asm.emit("MUL", layer, rd=SCRATCH, rs1=op.register, imm=stride)
                 asm.emit(
                     "LOAD",
                     layer,
                     rs1=SCRATCH,
-                    ext=self._table_address(op.table),
+                    ext=self._constants[_key(op.table)],
                     sram=op.dst.address,
                     beats=stride // p.bus_bytes,
                 )
 
-    def _table_address(self, table: np.ndarray) -> int:
-        key = table.tobytes()
-        return self._tables[key]
-
-    def place_tables(self, module: ChipModule) -> None:
-        """Put the tables of all gathers into external memory, rows on bus words."""
+    def place_constants(self, module: ChipModule) -> None:
+        """Put constants, and the tables of gathers with rows on bus words, into external memory."""
         for segment in module.segments.values():
             for op in segment.operators:
-                if isinstance(op, GatherRow) and op.table.tobytes() not in self._tables:
-                    rows = op.table.reshape(len(op.table), -1)
-                    padded = np.zeros((len(rows), self.params.align(rows.shape[1])), np.int8)
-                    padded[:, : rows.shape[1]] = rows
-                    address = self.memory.place("table", padded.tobytes())
-                    self._tables[op.table.tobytes()] = address
+                if isinstance(op, LoadConstant):
+                    self._place("constant", op.data, op.data.reshape(1, -1))
+                if isinstance(op, GatherRow):
+                    self._place("table", op.table, op.table.reshape(len(op.table), -1))
+
+        for _, value in module.resets:
+            if isinstance(value, np.ndarray):
+                self._place("state", value, value.reshape(1, -1))
+
+    def _place(self, name: str, data: np.ndarray, rows: np.ndarray) -> None:
+        if (key := _key(data)) not in self._constants:
+            raw = np.ascontiguousarray(rows).view(np.uint8)
+            padded = np.zeros((len(raw), self.params.align(raw.shape[1])), np.uint8)
+            padded[:, : raw.shape[1]] = raw
+            self._constants[key] = self.memory.place(name, padded.tobytes())
+
+
+def _key(data: np.ndarray) -> tuple[object, ...]:
+    return data.shape, data.dtype.str, data.tobytes()
+
+
+def _moves_nothing(op: ChipOperator) -> bool:
+    """Whether a transfer is one of a tensor without elements."""
+    match op:
+        case LoadInput(dst=Buffer() as buffer) | LoadConstant(dst=buffer) | StoreOutput(src=buffer):
+            return buffer.n_bytes == 0
+    return False
+
+
+def _stride(loops: Loops | None, operand: str, n_bytes: int) -> int:
+    """From one element to the next."""
+    return n_bytes if loops is None else getattr(loops, operand)[0]
 
 
 def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> int:

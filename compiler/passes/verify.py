@@ -5,7 +5,8 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 
 import numpy as np
 
-from compiler.lowering.ir import ChipModule, ChipOperator, MatVec, Vector, View, operands
+from compiler.lowering.ir import ChipModule, MatVec, operands
+from compiler.passes.reach import reached
 from compiler.passes.weights import WeightPlan
 from npu.chip.isa import decode_program
 from npu.chip.params import ChipParams
@@ -28,22 +29,17 @@ def module(lowered: ChipModule) -> None:
             for buffer in (*reads, *writes):
                 _require(buffer in known, layer, f"{buffer.name} is no buffer of the module")
             for buffer in reads:
-                _require(buffer in written, layer, f"{buffer.name} is read before it is written")
+                _require(
+                    buffer in written or not buffer.n,
+                    layer,
+                    f"{buffer.name} is read before it is written",
+                )
             written.update(writes)
-            for view in _views(op):
-                end = view.offset + view.n * view.buffer.element.n_bytes
-                inside = view.offset >= 0 and end <= view.buffer.n_bytes
+            for view, first, end in reached(op):
+                inside = view.offset + first >= 0 and view.offset + end <= view.buffer.n_bytes
                 _require(inside, layer, f"a view leaves {view.buffer.name}")
             if isinstance(op, MatVec):
                 _matvec(op, layer)
-
-
-def _views(op: ChipOperator) -> list[View]:
-    if isinstance(op, MatVec):
-        return [op.src, op.dst]
-    if isinstance(op, Vector):
-        return [v for v in (op.dst, op.a, op.b) if v is not None]
-    return []
 
 
 def _matvec(op: MatVec, layer: Layer) -> None:
@@ -55,11 +51,10 @@ def _matvec(op: MatVec, layer: Layer) -> None:
     destination = matrix.destination
     unique = len(np.unique(destination)) == rows
     _require(unique, layer, "two rows have the same destination")
-    inside = rows == 0 or (destination.min() >= 0 and destination.max() < op.dst.n)
-    _require(bool(inside), layer, "a destination leaves the output")
-    _require(
-        op.src.buffer is not op.dst.buffer or op.src.offset != op.dst.offset, layer, "in place"
+    apart = op.src.buffer is not op.dst.buffer or (
+        op.window is None and op.src.offset != op.dst.offset
     )
+    _require(apart, layer, "in place")
 
 
 def weights(plan: WeightPlan, params: ChipParams) -> None:

@@ -97,7 +97,8 @@ class WindowProducts:
         check_array("outputs", outputs, (*outputs.shape[:3], filters), np.int8)
         if channels % depth or filters % (channels // depth):
             raise ValueError(f"{filters} filters of {depth} do not share {channels} channels")
-        bias = np.zeros(filters, np.int32) if self.bias is None else self.bias
+        # A copy is writable; the loop is compiled for nothing else.
+        bias = np.zeros(filters, np.int32) if self.bias is None else self.bias.copy()
         for name, array in (("bias", bias), ("multipliers", p.multipliers), ("shifts", p.shifts)):
             check_array(name, array, (filters,), np.int32)
         geometry = (*window.stride, *window.dilation, *window.padding[:2], *self.spread)

@@ -11,23 +11,28 @@ timing.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from npu.chip import timing
 from npu.chip.isa import Command
-from npu.chip.lanes import NEVER, Barrel, LaneRun, Turns, record_cycles, run_lanes
+from npu.chip.lanes import NEVER, Barrel, LaneRun, Repeats, Turns, run_lanes
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
+from npu.chip.windows import walk
 
 
 class Held(NamedTuple):
-    """What a unit holds from the command before, as far as a cost may depend on it.
+    """What a unit holds from the commands before, as far as a cost may depend on it.
 
     Attributes
     ----------
-    block : where in parameter memory the codes come from that the decoders hold; None after
-        power-on. No cost depends on it today: every product loads its block anew.
+    window, positions : the last WINDOW and POSITIONS.
+    repeats : of the n elements of a looped vector command, count_1 * count_2.
     """
 
-    block: int | None = None
+    window: Command | None = None
+    positions: Command | None = None
+    repeats: int = 1
 
 
 class Streams(NamedTuple):
@@ -52,10 +57,12 @@ class ProductCost(NamedTuple):
     ----------
     cycles : in all. They mean nothing where the lanes were stopped.
     run : of lanes and requantiser.
+    reads : (positions,) int64, words of SRAM that hold the activations of each.
     """
 
     cycles: int
     run: LaneRun
+    reads: np.ndarray
 
 
 def scalar(cmd: Command, held: Held) -> int:
@@ -67,7 +74,16 @@ def vector(cmd: Command, held: Held, params: ChipParams) -> int:
     """Cycles of a command of the vector unit."""
     if cmd.opcode.name == "TABLE":
         return timing.VECTOR_START + LUT_BYTES // PARAM_WORD
+    if cmd.opcode.name == "VLOOP":
+        return timing.VECTOR_LOOP
+    if cmd.looped:
+        return timing.vector(cmd.opcode.name, cmd.n * held.repeats)
     return timing.vector(cmd.opcode.name, -(-cmd.n // params.vector_elements))
+
+
+def set_up(cmd: Command, held: Held) -> int:
+    """Cycles of a WINDOW or POSITIONS."""
+    return timing.SET_UP
 
 
 def product(
@@ -75,10 +91,19 @@ def product(
 ) -> ProductCost:
     """Cycles of a matrix-vector command, until a stream is found corrupt.
 
-    most_cycles : of the lanes; more is too many.
+    held : with window and positions, if the command is windowed. most_cycles : of the lanes; more
+    is too many.
     """
     sets, scales, turns = streams
-    barrel = Barrel(params.lanes, params.threads, params.result_fifo, record_cycles(scales == 0))
-    run = run_lanes(barrel, turns, most_cycles)
-    load = timing.load(sets, scales, cmd.columns, params.bus_bytes, params.threads)
-    return ProductCost(timing.MATVEC_START + load + run.cycles + timing.MATVEC_END, run)
+    p, v = params, cmd.values
+    if v["held"]:
+        sets, scales = (), 0
+    reads = np.array([p.align(v["columns"]) // p.bus_bytes])
+    if v["windowed"]:
+        assert held.window is not None and held.positions is not None, "it is windowed"
+        reads = walk(cmd, held.window, held.positions, p).reads()
+    ahead = v["columns"] <= p.activation_entries - p.half_copy
+    repeats = Repeats(reads, ahead, timing.prime(p.threads))
+    run = run_lanes(Barrel(p.lanes, p.threads, p.result_fifo), turns, repeats, most_cycles)
+    load = timing.load(sets, scales, int(reads[0]), p.threads)
+    return ProductCost(timing.MATVEC_START + load + run.cycles + timing.MATVEC_END, run, reads)

@@ -28,19 +28,36 @@ _IMM = "imm 32 32s"
 _TYPE = "type 20 2"
 _SCALAR = f"{_RD}, {_RS1}, {_RS2}, {_IMM}"
 _TRANSFER = f"{_EXT}, sram 64 24, beats 96 24"
-_VECTOR = "dst 8 24 dst_type, n 32 16, a 48 24 a_type, a_type 72 1, dst_type 73 1"
+_N = "n 32 16, looped 254 1"
+_VECTOR = f"dst 8 24 dst_type, {_N}, a 48 24 a_type, a_type 72 1, dst_type 73 1"
 _BINARY = f"{_VECTOR}, b 74 24 b_type, b_type 98 1"
 _CLAMP = "lo 100 16s, hi 116 16s"
 _A_ZERO, _B_ZERO, _DST_ZERO = "a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s"
 _SCALE = "multiplier 160 31, shift 191 6s"
 _BRANCH = f"{_RS1}, {_RS2}, target 20 12, {_IMM}"
-_SIGMOID = "dst 8 24 int16, n 32 16, a 48 24 int16, multiplier 160 16, shift 191 4"
+_SIGMOID = f"dst 8 24 int16, {_N}, a 48 24 int16, multiplier 160 16, shift 191 4"
 _PRODUCT = "dst 8 24 dst_type, columns 32 16, a 48 24 int8, dst_type 73 1, bank 74 24"
-_SUM = "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8"
+_BYTES = f"dst 8 24 int8, {_N}, a 48 24 int8"
+_SUM = f"{_BYTES}, b 74 24 int8"
+_WINDOW = (
+    "ny 8 8, nx 16 8, length 24 16, width 40 24, height 64 16, x 80 24s, y 104 16s, dx 120 16, "
+    "dy 136 8, pitch 144 24s"
+)
+_MATVEC = (
+    f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24, windowed 254 1, "
+    "held 255 1"
+)
+_POSITIONS = (
+    "count_x 8 16, count_y 24 16, a_x 40 24s, a_y 64 24s, y_step 88 8, dst_x 96 24s, dst_y 120 24s"
+)
 _SUM_CLAMP = "lo 100 8s, hi 108 8s, a_zero 116 8s, b_zero 124 8s, dst_zero 132 8s"
 _SUM_SCALES = (
     "a_multiplier 140 31, b_multiplier 171 31, multiplier 202 31, "
     "a_shift 233 6s, b_shift 239 6s, shift 245 6s"
+)
+_STRIDES = (
+    "a_0 40 16s, b_0 56 16s, dst_0 72 16s, "
+    "a_1 88 24s, a_2 112 24s, b_1 136 24s, b_2 160 24s, dst_1 184 24s, dst_2 208 24s"
 )
 
 _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
@@ -103,8 +120,10 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x20,
         "matvec",
         "dst[record.destination] = requantise(weights @ (a - a_zero) + record.bias)",
-        f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24",
+        _MATVEC,
     ),
+    ("WINDOW", 0x21, "matvec", "where the segments of a windowed vector lie", _WINDOW),
+    ("POSITIONS", 0x22, "matvec", "at which positions a windowed MATVEC runs", _POSITIONS),
     (
         "VADD",
         0x30,
@@ -131,7 +150,7 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x33,
         "vector",
         "dst = saturate_int16(a + b)",
-        "dst 8 24 int16, n 32 16, a 48 24 int16, b 74 24 int16",
+        f"dst 8 24 int16, {_N}, a 48 24 int16, b 74 24 int16",
     ),
     (
         "VSIGMOID",
@@ -152,30 +171,46 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
         0x36,
         "vector",
         "dst = table[a + 128] (int8), table loaded by TABLE",
-        "dst 8 24 int8, n 32 16, a 48 24 int8",
+        _BYTES,
     ),
-    ("VCOPY", 0x37, "vector", "dst = a", "dst 8 24 a_type, n 32 16, a 48 24 a_type, a_type 72 1"),
+    ("VCOPY", 0x37, "vector", "dst = a", f"dst 8 24 a_type, {_N}, a 48 24 a_type, a_type 72 1"),
     (
         "VFILL",
         0x38,
         "vector",
         "dst = imm",
-        "dst 8 24 dst_type, n 32 16, dst_type 73 1, imm 100 16s",
+        f"dst 8 24 dst_type, {_N}, dst_type 73 1, imm 100 16s",
     ),
     (
         "VARGMAX",
         0x39,
         "vector",
         "rd = index of the first largest int8 of a",
-        "rd 8 4, n 32 16, a 48 24 int8",
+        f"rd 8 4, {_N}, a 48 24 int8",
     ),
     ("TABLE", 0x3A, "vector", "load the 256-entry look-up table", "param 64 24"),
+    ("VMAX", 0x3B, "vector", "dst = the larger of a and b", _SUM),
     (
-        "VMAX",
-        0x3B,
+        "VSUB",
+        0x3C,
         "vector",
-        "dst = the larger of a and b",
-        "dst 8 24 int8, n 32 16, a 48 24 int8, b 74 24 int8",
+        "dst = clamp(R(Ra((a - a_zero) << left) - Rb((b - b_zero) << left)) + dst_zero)",
+        f"{_SUM}, {_SUM_CLAMP}, {_SUM_SCALES}",
+    ),
+    ("VMIN", 0x3D, "vector", "dst = the smaller of a and b", _SUM),
+    (
+        "VLOOP",
+        0x3E,
+        "vector",
+        "set the counts and strides of the commands with the flag `looped`",
+        f"count_1 8 16, count_2 24 16, {_STRIDES}",
+    ),
+    (
+        "VDOT",
+        0x3F,
+        "vector",
+        "dst = clamp(R(sum of (a - a_zero) * (b - b_zero)) + dst_zero), looped: sums over n",
+        f"{_BINARY}, {_CLAMP}, {_A_ZERO}, {_B_ZERO}, {_DST_ZERO}, {_SCALE}",
     ),
 )
 

@@ -9,8 +9,12 @@ overflow from rows already in the pipeline. Refilling the bit windows never cost
 stream gets one 32-bit bank word per two turns, and two symbols take at most 32 bits (see
 npu.chip.weight_format.MAX_SYMBOL_BITS).
 
-The requantiser takes one finished row at a time from the lanes in round-robin order, reads its
-record (one cycle, two with a scale per row) and writes the element REQUANTISE cycles later.
+The requantiser takes one finished row per cycle from the lanes in round-robin order and writes its
+element REQUANTISE cycles later.
+
+The same streams may run at several positions, with another vector at each: lanes begin anew as soon
+as all of them have ended their last rows, while the requantiser still works on what they left in
+the FIFOs. It knows two positions: none begins while a row of the one before the last is left.
 
 So all that counts of a stream is in which of its turns its rows end: what the symbols are, and what
 the activations, changes no cycle.
@@ -24,6 +28,9 @@ from npu.chip import timing
 from npu.jit import kernel
 
 _LANE_PIPELINE = timing.LANE_PIPELINE
+_LANES_IDLE = timing.LANES_IDLE
+_POSITION_START = timing.POSITION_START
+_ROWS_GONE = timing.ROWS_GONE
 _REQUANTISE = timing.REQUANTISE
 
 NEVER = 1 << 62
@@ -53,13 +60,30 @@ class Barrel(NamedTuple):
     Attributes
     ----------
     lanes, threads, result_fifo : of the chip.
-    record_cycles : of a row in the requantiser, see `record_cycles`.
     """
 
     lanes: int
     threads: int
     result_fifo: int
-    record_cycles: int
+
+
+class Repeats(NamedTuple):
+    """How often the lanes run over the same streams.
+
+    Attributes
+    ----------
+    reads : (positions,) int64, cycles that the vector of each takes to load; the first one's has
+        loaded before the first turn.
+    ahead : a vector loads while the lanes work on the one before, in the copy's other half.
+    prime : cycles until the streams are ready again.
+    """
+
+    reads: np.ndarray
+    ahead: bool
+    prime: int
+
+
+ONCE = Repeats(np.zeros(1, np.int64), False, 0)
 
 
 class LaneRun(NamedTuple):
@@ -70,7 +94,8 @@ class LaneRun(NamedTuple):
     cycles : from the first turn to the last write; to the one that stopped them.
     stalled : turns that waited for the requantiser.
     stopped : ALL_DONE, ENDLESS, or the slot that was found corrupt first.
-    order : (rows,) int64, the rows by number, as the requantiser took them.
+    order : (positions * rows,) int64, the rows as the requantiser took them: position * rows + the
+        row's number.
     """
 
     cycles: int
@@ -79,21 +104,51 @@ class LaneRun(NamedTuple):
     order: np.ndarray
 
 
-def record_cycles(per_row: bool) -> int:
-    """Cycles of a row in the requantiser; `per_row`: every row has a scale of its own."""
-    return 2 if per_row else 1
+@kernel
+def _arrive(cycle, arrives, head, held, arrived):
+    """Count the rows that have come to their FIFOs by `cycle`."""
+    depth = arrives.shape[1]
+    for lane in range(len(held)):
+        while arrived[lane] < held[lane]:
+            if arrives[lane, (head[lane] + arrived[lane]) % depth] > cycle:
+                break
+            arrived[lane] += 1
 
 
 @kernel
-def run_lanes(barrel, turns, most_cycles):
+def _pick(arrived, first):
+    """The lane that the requantiser takes a row from, beginning at lane `first`; -1 for none."""
+    lanes = len(arrived)
+    for i in range(lanes):
+        lane = first + i
+        if lane >= lanes:
+            lane -= lanes
+        if arrived[lane] > 0:
+            return lane
+    return -1
+
+
+@kernel
+def _may_begin(repeats, position, first_turn, idle_at):
+    """The first cycle in which lanes and vector are ready for `position`.
+
+    first_turn : of the position before it; idle_at : when the lanes are through with that.
+    """
+    vector = first_turn - 1 if repeats.ahead else idle_at
+    ready = max(idle_at + repeats.prime, vector + repeats.reads[position])
+    return ready + _POSITION_START
+
+
+@kernel
+def run_lanes(barrel, turns, repeats, most_cycles):
     """A LaneRun: the lanes from their first turn to the last write, or until `most_cycles`.
 
     The first fault in time stops them; of several in a cycle, that of the lowest lane.
 
-    barrel : Barrel; turns : Turns.
+    barrel : Barrel; turns : Turns; repeats : Repeats.
     """
-    lanes, threads, depth, row_cycles = barrel
-    rows = len(turns.ends)
+    lanes, threads, depth = barrel
+    rows, positions = len(turns.ends), len(repeats.reads)
     row = turns.first[:-1].copy()  # that is open, by slot
     turn = np.zeros(lanes * threads, np.int64)
     waiting = np.zeros((lanes, depth), np.int64)
@@ -101,35 +156,41 @@ def run_lanes(barrel, turns, most_cycles):
     head = np.zeros(lanes, np.int64)
     held = np.zeros(lanes, np.int64)  # rows in the FIFO or on their way to it
     arrived = np.zeros(lanes, np.int64)  # rows in the FIFO
-    order = np.zeros(rows, np.int64)
+    order = np.zeros(positions * rows, np.int64)
+    # Of the positions with even and with odd numbers: rows that are not picked, and the last pick.
+    left = np.zeros(2, np.int64)
+    last_pick = np.full(2, -_ROWS_GONE)
 
     stalled = 0
-    decoding = rows
+    position = 0
+    decoding = left[0] = rows
     done = 0
     next_lane = 0
-    free_at = 0
     last_write = -1
     cycle = 0
     thread = 0
-    while done < rows:
+    first_turn = 0
+    idle_at = 0  # the cycle from which on the lanes may begin anew
+    while done < len(order) or position < positions - 1:
         if cycle >= most_cycles:
             return LaneRun(cycle, stalled, ENDLESS, order)
-        for lane in range(lanes):
-            while arrived[lane] < held[lane]:
-                if arrives[lane, (head[lane] + arrived[lane]) % depth] > cycle:
-                    break
-                arrived[lane] += 1
+        if decoding == 0 and position < positions - 1:
+            begin = _may_begin(repeats, position + 1, first_turn, idle_at)
+            before = (position + 1) & 1
+            gone = left[before] == 0 and cycle >= last_pick[before] + _ROWS_GONE
+            if cycle >= begin and gone:
+                position += 1
+                decoding = left[before] = rows
+                row[:] = turns.first[:-1]
+                turn[:] = 0
+                thread = 0
+                first_turn = idle_at = cycle
+                if rows == 0:
+                    continue
         # What the FIFOs hold at the start of the cycle decides about turns and about the
         # requantiser.
-        taken = -1
-        if cycle >= free_at:
-            for i in range(lanes):
-                lane = next_lane + i
-                if lane >= lanes:
-                    lane -= lanes
-                if arrived[lane] > 0:
-                    taken = lane
-                    break
+        _arrive(cycle, arrives, head, held, arrived)
+        taken = _pick(arrived, next_lane)
         if decoding > 0:
             for lane in range(lanes):
                 slot = lane * threads + thread
@@ -142,23 +203,27 @@ def run_lanes(barrel, turns, most_cycles):
                     return LaneRun(cycle, stalled, slot, order)
                 if turn[slot] == turns.ends[row[slot]]:
                     place = (head[lane] + held[lane]) % depth
-                    waiting[lane, place] = row[slot]
+                    waiting[lane, place] = position * rows + row[slot]
                     arrives[lane, place] = cycle + _LANE_PIPELINE
                     held[lane] += 1
                     row[slot] += 1
                     decoding -= 1
+                    idle_at = cycle + _LANES_IDLE
                 turn[slot] += 1
         if taken >= 0:
-            order[done] = waiting[taken, head[taken]]
+            picked = waiting[taken, head[taken]]
+            order[done] = picked
             done += 1
+            parity = (picked // rows) & 1
+            left[parity] -= 1
+            last_pick[parity] = cycle
             head[taken] = (head[taken] + 1) % depth
             held[taken] -= 1
             arrived[taken] -= 1
             next_lane = taken + 1 if taken + 1 < lanes else 0
-            free_at = cycle + row_cycles
             last_write = cycle + _REQUANTISE
         cycle += 1
         thread += 1
         if thread == threads:
             thread = 0
-    return LaneRun(last_write + 1, stalled, ALL_DONE, order)
+    return LaneRun(max(last_write + 1, first_turn), stalled, ALL_DONE, order)

@@ -6,14 +6,15 @@ from functools import cached_property
 
 
 class ElementType(IntEnum):
-    """Element type of a vector in SRAM."""
+    """Type of an element in SRAM. Vector commands take the first two, LOADS and STORES all."""
 
     INT8 = 0
     INT16 = 1
+    INT32 = 2
 
     @property
     def n_bytes(self) -> int:
-        return self.value + 1
+        return 1 << self.value
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class ChipParams(_Checked):
     program_bytes : program memory.
     activation_entries : columns that a lane's copy of the input vector holds.
     result_fifo : finished rows that a lane can hold before its decoder pauses.
+    vector_elements : elements that the vector unit handles per cycle, a power of two of at most
+        half as many as a bus word has bytes.
     bus_bytes : width of the external bus, of an SRAM word and of a bank's write port.
     dma_burst_beats, dma_outstanding : longest AXI burst, and bursts in flight.
     dma_queue : transfers that can be open at a time.
@@ -92,6 +94,7 @@ class ChipParams(_Checked):
     program_bytes: int = Field(ge=1024, le=1024 * KIB)
     activation_entries: int = Field(ge=16, le=65536)
     result_fifo: int = Field(ge=8, le=64)
+    vector_elements: int = Field(ge=1, le=32)
     bus_bytes: int = Field(ge=8, le=64)
     dma_burst_beats: int = Field(ge=1, le=256)
     dma_outstanding: int = Field(ge=1, le=16)
@@ -106,6 +109,12 @@ class ChipParams(_Checked):
     def _check_relations(self) -> Self:
         if self.bus_bytes & (self.bus_bytes - 1):
             raise ValueError(f"bus_bytes must be a power of two, not {self.bus_bytes}")
+        elements = self.vector_elements
+        if elements & (elements - 1) or elements > self.bus_bytes // 2:
+            raise ValueError(
+                f"vector_elements must be a power of two of at most half of bus_bytes "
+                f"({self.bus_bytes}), not {elements}"
+            )
         for key in ("bank_bytes", "param_bytes", "sram_bytes", "program_bytes", "memory_bytes"):
             value = getattr(self, key)
             if value % self.bus_bytes:
@@ -125,11 +134,6 @@ class ChipParams(_Checked):
         return self.lanes * self.threads
 
     @property
-    def vector_elements(self) -> int:
-        """Elements that the vector unit handles per cycle (one SRAM word of int16)."""
-        return self.bus_bytes // 2
-
-    @property
     def bank_words(self) -> int:
         """32-bit words of one lane's bank."""
         return self.bank_bytes // 4
@@ -143,6 +147,16 @@ class ChipParams(_Checked):
     def bank_bus_words(self) -> int:
         """Bus words of one lane's bank: what the `bank` of a command counts."""
         return self.bank_bytes // self.bus_bytes
+
+    @property
+    def address_bits(self) -> int:
+        """Bits of the addresses that a window walks through: SRAM, and as much on either side."""
+        return (self.sram_bytes - 1).bit_length() + 2
+
+    @property
+    def half_copy(self) -> int:
+        """First column of the upper half of a lane's activation copy: a power of two."""
+        return 1 << ((self.activation_entries - 1).bit_length() - 1)
 
     @property
     def program_commands(self) -> int:

@@ -48,6 +48,14 @@ MATVEC_START = 2
 # (six stages), clamp, write.
 REQUANTISE = 12
 MATVEC_END = 1
+# WINDOW and POSITIONS are held, or refused, in their second cycle.
+SET_UP = 2
+# From the turn that ends the lanes' last row until they may begin with the next position, and from
+# then, or from when a vector begins to load, to the first turn, what loads meanwhile apart.
+LANES_IDLE = 7
+POSITION_START = 2
+# From the pick of the last row of a position until the one after the next may have its first turn.
+ROWS_GONE = 4
 
 
 # From the last header word of a code set to the first one of the next: its codes are worked out,
@@ -73,11 +81,12 @@ def prime(threads: int) -> int:
     return directory_words(threads) + 1 + 2 * threads * PRIME_WORDS + BANK_LATENCY
 
 
-def load(
-    sets: Sequence[tuple[int, int]], scales: int, columns: int, bus_bytes: int, threads: int
-) -> int:
-    """Cycles until the lanes start: block, activations and stream windows load side by side."""
-    return max(load_block(sets, scales), -(-columns // bus_bytes), prime(threads))
+def load(sets: Sequence[tuple[int, int]], scales: int, reads: int, threads: int) -> int:
+    """Cycles until the lanes start: block, activations and stream windows load side by side.
+
+    sets, scales : none where the codes are held. reads : words of SRAM that hold the activations.
+    """
+    return max(load_block(sets, scales), reads, prime(threads))
 
 
 # --- tile -----------------------------------------------------------------------------------------
@@ -95,7 +104,8 @@ def deal(lanes: int, threads: int, loose_words: int) -> int:
 
 # --- vector unit ----------------------------------------------------------------------------------
 VECTOR_START = 2
-# A command with an address or a size out of range ends in its third cycle.
+# A command without elements, or with a table out of range, ends in its third cycle; one with an
+# element out of range when it comes to it.
 VECTOR_REFUSED = 3
 # From a group's address to its results in SRAM: SRAM read, operands, zero point, product, then the
 # requantiser (left shift, multiply (3), round and shift, zero point), clamp (2), write.
@@ -110,10 +120,19 @@ ADD_PASSES = 3
 ADD_LATENCY = VECTOR_LATENCY + 6
 
 
+SUMS = ("VADD", "VSUB")
+# A sum of products is one element behind its last product.
+DOT_LATENCY = VECTOR_LATENCY + 1
+# A VLOOP keeps its strides in the cycle in which others begin to read.
+VECTOR_LOOP = 3
+
+
 def vector(name: str, groups: int) -> int:
-    """Cycles of a vector command over `groups` groups of elements."""
-    if name == "VADD":
+    """Cycles of a vector command over `groups` groups of elements: a looped one has one in each."""
+    if name in SUMS:
         return VECTOR_START + ADD_PASSES * groups + ADD_LATENCY
+    if name == "VDOT":
+        return VECTOR_START + groups + DOT_LATENCY
     return VECTOR_START + groups + (LOOKUP_LATENCY if name in LOOKUPS else VECTOR_LATENCY)
 
 

@@ -46,14 +46,24 @@ def compile_for(model: Model, params: ChipParams) -> Image:
         return compile_model(model, params, lambda text: advance(1))
 
 
-def open_image(model: str, chip: str | None) -> Image:
+def refuse_signature(model: str, signature: str | None) -> None:
+    """Raise ImageError for a signature of an image, which was compiled from one."""
+    if signature is not None:
+        raise ImageError(
+            f"{model}: an image holds one signature; leave --signature out, or compile the model "
+            "again with it"
+        )
+
+
+def open_image(model: str, chip: str | None, signature: str | None = None) -> Image:
     """MODEL as an image: read, or compiled for `--chip`.
 
     Raises ImageError when an image was compiled for another chip than the one asked for.
     """
     if not is_image(model):
         params = load_chip(chip)
-        return compile_for(load_model(model), params)
+        return compile_for(load_model(model, signature), params)
+    refuse_signature(model, signature)
     image = Image.load(Path(model))
     if chip is not None and (wanted := load_params(chip)) != image.params:
         raise ImageError(

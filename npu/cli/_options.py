@@ -25,6 +25,10 @@ json_option = click.option(
     "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
 )
 
+signature_option = click.option(
+    "--signature", metavar="NAME", help="Which signature of a model that has several."
+)
+
 max_cycles_option = click.option(
     "--max-cycles",
     type=click.IntRange(1, NO_END),

@@ -11,7 +11,7 @@ from npu.analysis.results import SpeedupReport
 from npu.analysis.speed import run_timed, speedup_report
 from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
-from npu.cli._options import chip_default_option, json_option
+from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.runtime.calls import MOST_CALLS, calls_of
 
@@ -37,8 +37,9 @@ def command() -> None:
     metavar="N",
     help="Calls that are measured, after one that is not.",
 )
+@signature_option
 @json_option
-def twin(chip: str, model: str, calls: int, json_path: str | None) -> int:
+def twin(chip: str, model: str, calls: int, signature: str | None, json_path: str | None) -> int:
     """Cycles per second of the twin and of the RTL in Verilator, on the same program and inputs.
 
     Building, compiling, boot and the first call are not measured. Exit status 1 if the two differ
@@ -47,7 +48,7 @@ def twin(chip: str, model: str, calls: int, json_path: str | None) -> int:
     require_place(json_path, inputs=files_of(model, chip))
     machines = {name: Clocked(machine_of(name)) for name in ENGINES}
     with first_run_notice():
-        image = compile_for(load_model(model), load_chip(chip))
+        image = compile_for(load_model(model, signature), load_chip(chip))
         inputs = calls_of(image, limit=calls + 1)
         with progress("measuring", total=len(ENGINES)) as advance:
             results = {}
@@ -84,8 +85,9 @@ def _show(report: SpeedupReport, out: Console) -> None:
     is_flag=True,
     help="Also compress a model of 45 M parameters, on two threads.",
 )
+@signature_option
 @json_option
-def codec(model: str, large: bool, json_path: str | None) -> int:
+def codec(model: str, large: bool, signature: str | None, json_path: str | None) -> int:
     """Size and speed of the weight codec beside its peers, on the same matrices.
 
     The matrices of MODEL, and random ones of many distributions. Everything is counted: codes,
@@ -99,7 +101,7 @@ def codec(model: str, large: bool, json_path: str | None) -> int:
     require_place(json_path, inputs=files_of(model))
     params = load_chip(bench.CHIP)
     with first_run_notice():
-        matrices = cases.model_cases(load_model(model), params)
+        matrices = cases.model_cases(load_model(model, signature), params)
         chosen = [*matrices, *cases.synthetic_cases()]
         with progress("measuring", total=len(chosen)) as advance:
             report = measured.report(chosen, params, advance)

@@ -10,7 +10,7 @@ from npu.analysis.profile import measure
 from npu.analysis.results import CompileReport
 from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
-from npu.cli._options import chip_option, json_option
+from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, require_place
 from npu.cli._tables import layer_table, memory_table, segment_table
 from npu.errors import ModelError
@@ -21,14 +21,17 @@ from npu.files import write_atomic
 @click.argument("model")
 @click.option("-o", "--output", metavar="OUT.npu", required=True, help="The image to write.")
 @chip_option
+@signature_option
 @json_option
-def command(model: str, output: str, chip: str | None, json_path: str | None) -> None:
+def command(
+    model: str, output: str, chip: str | None, signature: str | None, json_path: str | None
+) -> None:
     """Compile MODEL for a chip. The same model and chip give the same bytes."""
     require_place(output, json_path, inputs=files_of(model, chip))
     if is_image(model):
         raise ModelError(f"{model}: is an image already; give the model that it was compiled from")
     params = load_chip(chip)
-    loaded = load_model(model)
+    loaded = load_model(model, signature)
     with first_run_notice():
         image = compile_for(loaded, params)
         measurement = measure(image)

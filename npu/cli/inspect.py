@@ -9,7 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from compiler import check_model, examine_model, load_model
+from compiler import Model, check_model, examine_model, load_model
+from compiler import refused_operators as refused_by_the_chip
 from compiler.describe import ModelReport, QuantizationReport, TensorReport, model_report
 from compiler.frontends import supported_operators
 from compiler.frontends.formats import Verdict
@@ -18,7 +19,7 @@ from npu.analysis.results import ImageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, load_chip, open_image
-from npu.cli._options import chip_option, json_option
+from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, require_place, table
 from npu.cli._tables import layer_label, layer_table, memory_table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
@@ -31,9 +32,15 @@ SHOWN_COMMANDS = 24
 @click.option("--program", is_flag=True, help="The whole disassembly of an image.")
 @click.option("--operators", is_flag=True, help="List the operators that models may use.")
 @chip_option
+@signature_option
 @json_option
 def command(
-    file: str | None, program: bool, operators: bool, chip: str | None, json_path: str | None
+    file: str | None,
+    program: bool,
+    operators: bool,
+    chip: str | None,
+    signature: str | None,
+    json_path: str | None,
 ) -> None:
     """Show what FILE holds: a .tflite file, a transducer folder, a zoo model or an .npu image.
 
@@ -49,25 +56,27 @@ def command(
         for name, constraints in supported:
             out.print(f"{name}: {'; '.join(constraints)}", markup=False)
     elif is_image(file):
-        shown = image_report(open_image(file, chip))
+        shown = image_report(open_image(file, chip, signature))
         emit_json(shown, json_path)
         _show_image(shown, out, program)
     else:
         if program:
             raise click.UsageError("--program disassembles an .npu image; compile the model first")
-        _inspect_model(file, load_chip(chip), json_path)
+        _inspect_model(file, load_chip(chip), signature, json_path)
 
 
-def _inspect_model(file: str, params: ChipParams, json_path: str | None) -> None:
+def _inspect_model(
+    file: str, params: ChipParams, signature: str | None, json_path: str | None
+) -> None:
     """Show a model; of one that is refused the operators, where it is refused for one of them."""
     model, refusal = None, None
     try:
-        model = load_model(file)
+        model = load_model(file, signature)
         with first_run_notice():
             check_model(model, params)
     except (ModelError, UnsupportedError, CapacityError) as error:
         refusal = error
-    shown = refusal is not None and _show_refused(file, refusal, json_path)
+    shown = refusal is not None and _show_refused(file, model, refusal, json_path)
     if model is not None and not shown:
         report = model_report(model)
         emit_json(report, json_path)
@@ -76,7 +85,7 @@ def _inspect_model(file: str, params: ChipParams, json_path: str | None) -> None
         raise refusal
 
 
-def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
+def _show_refused(file: str, model: Model | None, error: NpuError, json_path: str | None) -> bool:
     """Show every operator of a refused model, with the reason of those that do not run here.
 
     Returns False where the operators do not tell more than the error.
@@ -85,8 +94,9 @@ def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
         graphs = examine_model(file)
     except NpuError:
         return False
+    chip = {} if model is None else refused_by_the_chip(model)
     graphs = {
-        name: [_with_reason(verdict, name, str(error)) for verdict in verdicts]
+        name: [_with_reason(verdict, name, chip.get(name, {}), str(error)) for verdict in verdicts]
         for name, verdicts in graphs.items()
     }
     refused = any(v.reason for verdicts in graphs.values() for v in verdicts)
@@ -106,8 +116,11 @@ def _show_refused(file: str, error: NpuError, json_path: str | None) -> bool:
     return True
 
 
-def _with_reason(verdict: Verdict, file: str, error: str) -> Verdict:
-    """What only the whole graph and the chip show, the error tells, and names its operator."""
+def _with_reason(verdict: Verdict, file: str, chip: dict[str, str], error: str) -> Verdict:
+    """What the chip has no form of, `chip` says by name; what only the whole graph and the chip
+    show, the error tells, and names its operator."""
+    if not verdict.reason and verdict.name in chip:
+        return replace(verdict, reason=chip[verdict.name])
     place = f"{file}: {verdict.name}"
     if verdict.reason or not error.startswith(place):
         return verdict

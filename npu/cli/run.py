@@ -27,7 +27,13 @@ from npu.cli._models import (
     machine_of,
     open_image,
 )
-from npu.cli._options import chip_option, engine_option, json_option, max_cycles_option
+from npu.cli._options import (
+    chip_option,
+    engine_option,
+    json_option,
+    max_cycles_option,
+    signature_option,
+)
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import ModelError
 from npu.files import write_atomic
@@ -45,6 +51,7 @@ LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 @click.option("--output", "output_path", metavar="OUT.npz", required=True, help="To write.")
 @chip_option
 @engine_option
+@signature_option
 @max_cycles_option
 @json_option
 def command(
@@ -53,13 +60,14 @@ def command(
     output_path: str,
     chip: str | None,
     engine: str,
+    signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
 ) -> None:
     """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
     require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
     machine = machine_of(engine)
-    loaded, image = _open(model, engine, chip)
+    loaded, image = _open(model, engine, chip, signature)
     expected = image.header.invoke.inputs if image is not None else _inputs_of(loaded)
     inputs = read_inputs(Path(input_path), expected)
     calls = len(inputs[0])
@@ -86,7 +94,9 @@ def command(
     _show(report, output_path, json_path)
 
 
-def _open(model: str, engine: str, chip: str | None) -> tuple[Model | None, Image | None]:
+def _open(
+    model: str, engine: str, chip: str | None, signature: str | None
+) -> tuple[Model | None, Image | None]:
     """The model, or the image if MODEL is one; refused if it is a transducer."""
     if is_image(model):
         if engine == "kernels":
@@ -94,11 +104,11 @@ def _open(model: str, engine: str, chip: str | None) -> tuple[Model | None, Imag
                 f"{model}: --engine kernels needs the model, not its compiled image; give the "
                 ".tflite file, or take --engine twin"
             )
-        image = open_image(model, chip)
+        image = open_image(model, chip, signature)
         if image.header.kind == "transducer":
             raise ModelError(f"{model} is a transducer: give it sound with npu transcribe")
         return None, image
-    loaded = load_model(model)
+    loaded = load_model(model, signature)
     if loaded.is_transducer:
         raise ModelError(
             f"{model} is a transducer: give it sound with npu transcribe, or run one of its "

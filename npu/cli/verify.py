@@ -26,7 +26,7 @@ from npu.cli._models import (
     machine_of,
     open_image,
 )
-from npu.cli._options import chip_option, json_option, max_cycles_option
+from npu.cli._options import chip_option, json_option, max_cycles_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._tables import layer_label
 from npu.runtime.calls import MOST_CALLS, calls_of
@@ -43,6 +43,7 @@ DIFFERENT = 1
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")
 @click.option("--calls", type=click.IntRange(1, MOST_CALLS), metavar="N", help="Only the first N.")
 @click.option("--waves", metavar="FILE.vcd", help="Write the RTL's waveforms; slow, and large.")
+@signature_option
 @max_cycles_option
 @json_option
 def command(
@@ -52,6 +53,7 @@ def command(
     audio: str | None,
     calls: int | None,
     waves: str | None,
+    signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
 ) -> int:
@@ -64,7 +66,7 @@ def command(
         raise click.UsageError("--input and --audio cannot be given together")
     require_place(waves, json_path, inputs=files_of(model, input_path, audio, chip))
     rtl = machine_of("rtl", Path(waves) if waves is not None else None)
-    loaded, image = _open(model, chip)
+    loaded, image = _open(model, chip, signature)
     with first_run_notice():
         inputs = calls_of(image, input_path, audio, calls)
         reference = {} if loaded is None else {"kernels": Reference(loaded)}
@@ -77,12 +79,12 @@ def command(
     return 0 if report["equal"] else DIFFERENT
 
 
-def _open(model: str, chip: str | None) -> tuple[Model | None, Image]:
+def _open(model: str, chip: str | None, signature: str | None) -> tuple[Model | None, Image]:
     """The model, None of an image, and the image."""
     if is_image(model):
-        return None, open_image(model, chip)
+        return None, open_image(model, chip, signature)
     params = load_chip(DEFAULT_CHIP if chip is None else chip)
-    loaded = load_model(model)
+    loaded = load_model(model, signature)
     return loaded, compile_for(loaded, params)
 
 

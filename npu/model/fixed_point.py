@@ -95,11 +95,11 @@ def reciprocal(x: int, integer_bits: int) -> tuple[int, int]:
     return saturating_shift_left(reciprocal_of_half_sum(fraction), 1), integer_bits - headroom
 
 
-_HALF_SQRT_2 = 1518500250
-_QUARTIC_ROOT_OF_HALF = 1805811301
-_LOG_2 = 1488522236
+HALF_SQRT_2 = 1518500250
+QUARTIC_ROOT_OF_HALF = 1805811301
+LOG_2 = 1488522236
 # Of the rational function below, in Q0.31: see `log_of_at_least_one`.
-_ALPHA_N, _ALPHA_D, _ALPHA_I, _ALPHA_F = 117049297, 127690142, 1057819769, 638450708
+ALPHA_N, ALPHA_D, ALPHA_I, ALPHA_F = 117049297, 127690142, 1057819769, 638450708
 
 LOG_INPUT_BITS, LOG_OUTPUT_BITS = 12, 5
 
@@ -116,28 +116,28 @@ def log_of_at_least_one(x: int) -> int:
 
     headroom = leading_zeros(x)
     shifted = saturating_shift_left(x, headroom - 1)
-    near_a = saturating_shift_left(high_mul(shifted, _HALF_SQRT_2), 1)
+    near_a = saturating_shift_left(high_mul(shifted, HALF_SQRT_2), 1)
     power_a = saturating_shift_left(LOG_INPUT_BITS - headroom, fraction_bits) + quarter
 
-    headroom = leading_zeros(high_mul(x, _HALF_SQRT_2)) - 1
+    headroom = leading_zeros(high_mul(x, HALF_SQRT_2)) - 1
     near_b = saturating_shift_left(x, headroom)
     power_b = saturating_shift_left(LOG_INPUT_BITS - headroom, fraction_bits) - quarter
 
     near = min(near_a, near_b)
     power = max(power_a, power_b)
 
-    middle = (near + _QUARTIC_ROOT_OF_HALF + 1) // 2
-    q = 2 * (near - _QUARTIC_ROOT_OF_HALF)
+    middle = (near + QUARTIC_ROOT_OF_HALF + 1) // 2
+    q = 2 * (near - QUARTIC_ROOT_OF_HALF)
     square = high_mul(q, q)
-    numerator = high_mul(q, near) + high_mul(high_mul(q, square), _ALPHA_N)
-    denominator = high_mul(middle, _ALPHA_I + q + high_mul(_ALPHA_D, square))
-    denominator += high_mul(_ALPHA_F, q)
+    numerator = high_mul(q, near) + high_mul(high_mul(q, square), ALPHA_N)
+    denominator = high_mul(middle, ALPHA_I + q + high_mul(ALPHA_D, square))
+    denominator += high_mul(ALPHA_F, q)
     inverse = saturating_shift_left(reciprocal_of_half_sum(denominator), 1)
     rest = high_mul(divide_by_pot(numerator, accumulator_bits), inverse)
-    return saturating_shift_left(high_mul(power, _LOG_2) + rest, 1)
+    return saturating_shift_left(high_mul(power, LOG_2) + rest, 1)
 
 
-_INVERSE_ROOT_STEPS = 5
+INVERSE_ROOT_STEPS = 5
 
 
 def inverse_square_root(x: int) -> tuple[int, int]:
@@ -159,10 +159,10 @@ def inverse_square_root(x: int) -> tuple[int, int]:
     half = divide_by_pot(value, 1)
     three_halves = (1 << 28) + (1 << 27)
     root = 1 << 28
-    for _ in range(_INVERSE_ROOT_STEPS):
+    for _ in range(INVERSE_ROOT_STEPS):
         cube = saturating_shift_left(high_mul(high_mul(root, root), root), 6)
         root = saturating_shift_left(high_mul(three_halves, root) - high_mul(half, cube), 3)
-    root = high_mul(root, _HALF_SQRT_2)
+    root = high_mul(root, HALF_SQRT_2)
     if right < 0:
         root <<= -right
         right = 0

@@ -20,6 +20,7 @@ from npu.model.numerics import (
     INT16_MIN,
     INT32_MAX,
     INT32_MIN,
+    MIN_SHIFT,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     round_half_away,
@@ -83,10 +84,15 @@ def rsqrt_table(source: Quantization, output: Quantization) -> np.ndarray:
     kernels nor a chip in the middle of a model can fail on a value, and a negative one where only
     positive ones belong is the rounding of a small one: it is taken as 0.
 
-    Raises ValueError as `leaky_relu_table`.
+    Raises
+    ------
+    ValueError
+        If a factor between the scales cannot be expressed: TFLM shifts by more bits than there are.
     """
     real = 1.0 / (math.sqrt(float(source.scale[0])) * float(output.scale[0]))
     multiplier, shift = quantize_multiplier(real)
+    if shift - _ROOT_SHIFT < MIN_SHIFT:
+        raise ValueError(f"the output's scale {output.scale[0]} is too large for the input's")
 
     def value(q: int) -> int:
         x = q - source.zero_point
@@ -102,7 +108,7 @@ def rsqrt_table(source: Quantization, output: Quantization) -> np.ndarray:
 def float_table(
     source: Quantization, output: Quantization, function: Callable[[float], float]
 ) -> np.ndarray:
-    """A function worked out in float32; what int32 cannot hold stands at its ends."""
+    """A function worked out in float32, rounded to the output's steps and limited to int8."""
     scale, zero_point = np.float32(source.scale[0]), source.zero_point
     with np.errstate(over="ignore"):
         inverse = np.float32(1.0) / np.float32(output.scale[0])
@@ -119,8 +125,21 @@ def float_table(
     return _table(value)
 
 
-def elu(x: float) -> float:
-    """x, or exp(x) - 1 where that is negative."""
+def elu_table(source: Quantization, output: Quantization) -> np.ndarray:
+    """x where it is not negative, exp(x) - 1 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If a value leaves int32 in the output's steps, where C leaves open what it becomes.
+    """
+    largest = max((INT8_MAX - source.zero_point) * float(source.scale[0]), 1.0)
+    if largest / float(output.scale[0]) > INT32_MAX:
+        raise ValueError(f"the output's scale {output.scale[0]} is too small")
+    return float_table(source, output, _elu)
+
+
+def _elu(x: float) -> float:
     return float(np.float32(exp(x)) - np.float32(1.0)) if x < 0 else x
 
 

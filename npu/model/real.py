@@ -1,4 +1,6 @@
-"""Real numbers at the borders of a model, in TensorFlow Lite Micro's arithmetic."""
+"""Real numbers in a model, at its borders and amid it, in TensorFlow Lite Micro's arithmetic."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,3 +33,23 @@ def quantized(
 def dequantized(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Integers as float32: multiplied by `scale` in double, then rounded."""
     return (scale * (values.astype(np.int32) - np.int32(zero_point))).astype(np.float32)
+
+
+def _exactly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of float32, worked out in double and rounded once."""
+    return lambda x: function(x.astype(np.float64)).astype(np.float32)
+
+
+def _elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+
+
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "COS": _exactly(np.cos),
+    "ELU": _exactly(_elu),
+    "NEG": np.negative,
+    "SIN": _exactly(np.sin),
+    "SQUARE": np.square,
+}
+"""Functions of float32 that the converter leaves amid an integer graph, by their TFLite names. The
+result is float32, infinite where it is too large for one."""

@@ -21,26 +21,28 @@ def activation(graph: Graph, index: int, what: str, dtype: str = "int8") -> Tens
     return tensor
 
 
-def weights(graph: Graph, index: int, what: str) -> Tensor:
-    """A constant int8 matrix without zero point."""
+def matrix(graph: Graph, index: int, what: str) -> Tensor:
+    """A quantised int8 matrix with one scale, or one a row; constant or not."""
     tensor = graph.tensors[index]
     require(
-        tensor.is_constant
-        and tensor.dtype == "int8"
-        and len(tensor.shape) == 2
-        and tensor.size > 0,
-        f"its {what} must be a constant int8 matrix, not {tensor.dtype} {list(tensor.shape)}",
+        tensor.dtype == "int8" and len(tensor.shape) == 2 and tensor.size > 0,
+        f"its {what} must be an int8 matrix, not {tensor.dtype} {list(tensor.shape)}",
     )
     require(tensor.quantization is not None, f"its {what} must be quantised")
     scales = quantization(tensor)
     require(
-        scales.zero_point == 0,
-        f"the zero point of its {what} must be 0, not {scales.zero_point}",
-    )
-    require(
         scales.per_tensor or scales.axis == 0,
         f"the scales of its {what} must belong to rows, not to axis {scales.axis}",
     )
+    return tensor
+
+
+def weights(graph: Graph, index: int, what: str) -> Tensor:
+    """A constant int8 matrix without zero point."""
+    tensor = matrix(graph, index, what)
+    require(tensor.is_constant, f"its {what} must be constant")
+    zero_point = quantization(tensor).zero_point
+    require(zero_point == 0, f"the zero point of its {what} must be 0, not {zero_point}")
     return tensor
 
 

@@ -41,6 +41,11 @@ class Window:
         )
 
 
+def point() -> Window:
+    """The window of one tap that goes everywhere: a product of matrices."""
+    return Window((1, 1), (1, 1), (1, 1), (0, 0, 0, 0))
+
+
 def legal(window: Window) -> None:
     """Raise ModelError unless a window's numbers make sense by themselves."""
     for what, pair in (

@@ -1,11 +1,17 @@
 """How long a start of the chip may take: a bound that follows from the image alone.
 
-A program of ours runs every command at most once in a pass, and its only loops are those over a
-transducer's encoder calls and the symbols of each. So a start takes at most as many passes as the
-image says, and a pass at most what its commands take together. What needs more than that does not
-halt, or comes from somewhere else; the simulation of an image must not last for hours because its
-header asks for it.
+A program of ours has loops over a transducer's encoder calls and the symbols of each, and those of
+its routines: a start takes at most as many passes as the image says. In a pass every command runs
+once, or as often as the loops around it turn. The command before a loop of a routine sets a
+register that the branch at its end compares; one of the two says the number of turns, or an address
+or a number of bytes that is no less. What needs more
+than all this does not halt, or comes from somewhere else; the simulation of an image must not last
+for hours because its header asks for it.
 """
+
+from typing import NamedTuple
+
+import numpy as np
 
 from npu.chip import timing
 from npu.chip.isa import Command, decode_program
@@ -41,12 +47,17 @@ class Budgets:
         header = image.header
         layers = {info.layer: info for info in header.layers}
         working = [header.command_layers[index] for index in header.command_layer]
+        loops = [c.count_1 * c.count_2 for c in program if c.opcode.name == "VLOOP"]
+        repeats = max(loops, default=1)
         # As many rows as the image can hold records of.
         rows = len(image.memory) // ROW_DTYPE.itemsize
-        self._commands = len(program)
+        turns = _turns(program)
+        self._commands = sum(turns)
+        counts = [c.count_x * c.count_y for c in program if c.opcode.name == "POSITIONS"]
+        most = _Most(rows, max(counts, default=1), repeats)
         self._cycles = sum(
-            _most_cycles(command, image.params, layers.get(layer), rows)
-            for command, layer in zip(program, working, strict=True)
+            _most_cycles(command, image.params, layers.get(layer), most) * turn
+            for command, layer, turn in zip(program, working, turns, strict=True)
         )
         info = header.transducer
         self._passes = 1 if info is None else 1 + info.max_symbols_per_frame
@@ -54,26 +65,56 @@ class Budgets:
     def of_start(self, calls: int = 0) -> Budget:
         """The budget of a start that runs `calls` encoder calls; 0 for any other start."""
         passes = max(1, calls * self._passes)
-        return Budget(min(MOST_CYCLES, passes * self._cycles), passes * self._commands)
+        return Budget(
+            min(MOST_CYCLES, passes * self._cycles), min(MOST_CYCLES, passes * self._commands)
+        )
 
 
-def _most_cycles(
-    command: Command, params: ChipParams, layer: LayerInfo | None, most_rows: int
-) -> int:
+def _turns(program: list[Command]) -> list[int]:
+    """How often every command of a pass runs, at most."""
+    turns = np.ones(len(program))
+    for at, command in enumerate(program):
+        first = command.values.get("target", at + 1)
+        if not 0 < first <= at:
+            continue
+        before = program[first - 1]
+        if before.opcode.name == "ADD" and before.rd in (command.rs1, command.rs2):
+            loop = turns[first : at + 1]
+            np.minimum(loop * max(1, before.imm, command.imm), MOST_CYCLES, out=loop)
+    return [int(turn) for turn in turns]
+
+
+class _Most(NamedTuple):
+    """Of a command of an image: rows that have records, positions, and repeats of a walk."""
+
+    rows: int
+    positions: int
+    repeats: int
+
+
+def _most_cycles(command: Command, params: ChipParams, layer: LayerInfo | None, most: _Most) -> int:
     """The most cycles of one command, with the wait for its transfer if it starts one."""
     name, unit = command.opcode.name, command.opcode.unit
     cycles = timing.FETCH + timing.DECODE + max(timing.SCALARS.values())
     if unit == "dma":
         dealing = _deal(params) if name == "LOAD_BANK" else 0
         return cycles + _transfer(command.values.get("beats", 1), params) + dealing
+    if name in ("WINDOW", "POSITIONS"):
+        return cycles + timing.SET_UP
     if unit == "matvec":
-        rows = most_rows if layer is None else -(-layer.rows // layer.tiles) + 1
-        return cycles + _product(min(rows, most_rows, MAX_TILE_ROWS), command.columns, params)
+        rows = most.rows if layer is None else -(-layer.rows // layer.tiles) + 1
+        rows = min(rows, most.rows, MAX_TILE_ROWS)
+        positions = most.positions if command.values["windowed"] else 1
+        return cycles + positions * _product(rows, command.columns, params)
     if name == "TABLE":
         return cycles + timing.VECTOR_START + LUT_BYTES
+    if name == "VLOOP":
+        return cycles + timing.VECTOR_LOOP
     if unit == "vector":
-        groups = -(-command.n // params.vector_elements) + 1
-        return cycles + timing.vector(name, groups)
+        each = (
+            command.n * most.repeats if command.looped else -(-command.n // params.vector_elements)
+        )
+        return cycles + timing.vector(name, each + 1)
     return cycles
 
 
@@ -95,7 +136,9 @@ def _deal(params: ChipParams) -> int:
 
 def _product(rows: int, columns: int, params: ChipParams) -> int:
     """A turn for every weight, a row of a thread behind the other, then one row out at a time."""
-    load = timing.load(_EVERY_SET, MAX_SCALES, columns, params.bus_bytes, params.threads)
+    # Every word of the vector may come from two of SRAM.
+    reads = 2 * (columns // params.bus_bytes + 1)
+    load = timing.load(_EVERY_SET, MAX_SCALES, reads, params.threads)
     rows_of_a_thread = _UNEVEN * (rows // params.slots + 1)
     turns = params.threads * rows_of_a_thread * (columns + 1)
     ends = timing.LANE_PIPELINE + 2 * rows + timing.REQUANTISE

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npu.errors import InputError, ModelError
+from npu.model.graph import DTYPE_RANGES
 from npu.runtime.frontend import speech_of
 from npu.runtime.header import TensorInfo
 from npu.runtime.host_search import HostSearchSession
@@ -19,8 +20,6 @@ MOST_CALLS = 100_000
 """Their inputs are held, and the RTL takes hours for as many."""
 RANDOM_CALLS = 4
 SEED = 1
-# A random index where the model states no limit.
-_INDICES = 8
 
 Session = GraphSession | TransducerSession | HostSearchSession
 Inputs = list[np.ndarray]
@@ -78,6 +77,11 @@ def _random(image: Image, calls: int) -> Iterator[Inputs]:
 
 
 def _random_tensor(rng: np.random.Generator, tensor: TensorInfo) -> np.ndarray:
-    if tensor.dtype == "int32":
-        return rng.integers(0, tensor.index_limit or _INDICES, tensor.shape, np.int32)
-    return rng.integers(-128, 128, tensor.shape, np.int8)
+    if tensor.index_limit is not None:
+        return rng.integers(0, tensor.index_limit, tensor.shape, np.int32)
+    if tensor.dtype == "float32":
+        return rng.standard_normal(tensor.shape, np.float32)
+    if tensor.dtype == "bool":
+        return rng.integers(0, 2, tensor.shape).astype(bool)
+    lo, hi = DTYPE_RANGES[tensor.dtype]
+    return rng.integers(lo, hi, tensor.shape, tensor.dtype, endpoint=True)

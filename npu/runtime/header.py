@@ -15,7 +15,7 @@ from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""
@@ -25,7 +25,16 @@ INVOKE = "invoke"
 
 _Size = Annotated[int, Field(ge=0, le=2**31)]
 _Count = Annotated[int, Field(ge=1, le=2**26)]
-_Int8 = Annotated[int, Field(ge=-128, le=127)]
+_Length = Annotated[int, Field(ge=0, le=2**26)]
+_Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+DType = Literal["int8", "uint8", "bool", "int16", "int32", "int64", "float32"]
+"""Types of what host and chip exchange, as NumPy calls them."""
+
+
+Stored = Literal["int8", "uint8", "int16"]
+"""Types of the integers that stand for real numbers."""
 
 
 class _Checked(BaseModel):
@@ -52,21 +61,27 @@ class Section(_Checked):
 
 
 class TensorInfo(_Checked):
-    """A tensor that host and chip exchange in external memory, `stride` bytes from row to row.
+    """A tensor that host and chip exchange in external memory, in `n_bytes`: whole bus words.
 
-    `index_limit`: values must be 0 to index_limit - 1 (inputs that select rows of a table).
+    `stored`: the type of the integers, with `scale` and `zero_point`, that the chip has in place of
+    a tensor of real numbers. `index_limit`: values must be 0 to index_limit - 1 (inputs that select
+    rows of a table).
     """
 
     name: str
-    dtype: Literal["int8", "int32"]
-    shape: Annotated[tuple[_Count, ...], Field(max_length=MAX_RANK)]
-    rows: _Count
-    width: _Count
-    stride: _Size
+    dtype: DType
+    shape: Annotated[tuple[_Length, ...], Field(max_length=MAX_RANK)]
+    stored: Stored | None = None
+    n_bytes: _Size
     address: _Size
     scale: Annotated[float, Field(ge=1e-45, le=3.5e38)] | None = None  # of a float32
-    zero_point: _Int8 = 0
+    zero_point: _Int32 = 0
     index_limit: _Count | None = None
+
+    @property
+    def memory_dtype(self) -> str:
+        """Type of an element in external memory."""
+        return self.dtype if self.stored is None else self.stored
 
 
 class Loop(_Checked):
@@ -147,7 +162,7 @@ class TransducerInfo(_Checked):
 class Header(_Checked):
     """Everything about an image but its bytes."""
 
-    format: Literal[2]
+    format: Literal[3]
     model: str
     chip: dict
     sources: dict[str, str]

@@ -173,13 +173,13 @@ class Image:
     def _extents(self, entry: Entry) -> list[tuple[str, int, int]]:
         """What the host may write and read for an entry: name, address, bytes."""
         extents = [
-            (tensor.name, tensor.address, tensor.rows * tensor.stride)
+            (tensor.name, tensor.address, tensor.n_bytes)
             for tensor in (*entry.inputs, *entry.outputs)
         ]
         if (loop := entry.loop) is not None and (info := self.header.transducer) is not None:
             (ring,) = entry.inputs
             words = loop.calls * info.max_symbols_per_frame
-            extents.append((ring.name, ring.address, loop.calls * ring.rows * ring.stride))
+            extents.append((ring.name, ring.address, loop.calls * ring.n_bytes))
             extents.append(("tokens", loop.tokens_address, 4 * words))
         return extents
 
@@ -189,11 +189,11 @@ class Image:
 
 
 def _check_shape(tensor: TensorInfo) -> None:
-    """The rows of a tensor hold it. Raises ImageError."""
-    item = 1 if tensor.dtype == "int8" else 4
-    n = math.prod(tensor.shape)
-    if tensor.rows * tensor.width != n or tensor.stride < tensor.width * item:
-        raise ImageError(f"tensor {tensor.name!r}: its rows do not hold its shape")
+    """The bytes of a tensor hold it, and reals have integers. Raises ImageError."""
+    if tensor.stored is not None and (tensor.dtype != "float32" or tensor.scale is None):
+        raise ImageError(f"tensor {tensor.name!r}: only reals with a scale are stored as integers")
+    if tensor.n_bytes < math.prod(tensor.shape) * np.dtype(tensor.memory_dtype).itemsize:
+        raise ImageError(f"tensor {tensor.name!r}: its bytes do not hold its shape")
 
 
 def _no_header(head: bytes, size: int) -> str | None:

@@ -4,6 +4,7 @@ A session owns one `Machine`. It loads the memory image, boots the chip (weights
 then starts it at one of the image's entries after the other, as a driver would.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from npu.chip.memory import BusSchedule
 from npu.chip.trace import Retire
 from npu.errors import InputError, MachineError
 from npu.model.inputs import require_calls, require_indices, require_inputs
+from npu.model.real import dequantized, quantized
 from npu.model.recording import Recording
 from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, INVOKE, RESET, TensorInfo
@@ -102,17 +104,19 @@ class Session:
             observer(retire, machine)
 
     def _write(self, tensor: TensorInfo, values: np.ndarray, offset: int = 0) -> None:
-        """Put a tensor's rows where the chip expects them."""
-        rows = np.ascontiguousarray(values).reshape(tensor.rows, -1).view(np.uint8)
-        area = self.machine.memory.window(tensor.address + offset, tensor.rows * tensor.stride)
-        area.reshape(tensor.rows, tensor.stride)[:, : rows.shape[1]] = rows
+        """Put a tensor where the chip expects it. Raises InputError for reals without integers."""
+        if tensor.stored is not None:
+            values = quantized(tensor.name, values, *_real(tensor), tensor.stored)
+        raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        self.machine.memory.window(tensor.address + offset, tensor.n_bytes)[: len(raw)] = raw
 
     def _read(self, tensor: TensorInfo) -> np.ndarray:
-        area = self.machine.memory.window(tensor.address, tensor.rows * tensor.stride)
-        dtype = np.dtype(tensor.dtype)
-        rows = area.reshape(tensor.rows, tensor.stride)[:, : tensor.width * dtype.itemsize]
+        dtype = np.dtype(tensor.memory_dtype)
+        raw = self.machine.memory.window(tensor.address, tensor.n_bytes)
         # A copy: the next call writes to the same place.
-        return rows.copy().view(dtype).reshape(tensor.shape)
+        values = raw[: math.prod(tensor.shape) * dtype.itemsize].copy()
+        integers = values.view(dtype).reshape(tensor.shape)
+        return integers if tensor.stored is None else dequantized(integers, *_real(tensor))
 
 
 class GraphSession(Session):
@@ -196,7 +200,7 @@ class TransducerSession(Session):
         for first in range(0, len(features), calls_per_start):
             chunk = features[first : first + calls_per_start]
             for index, call in enumerate(chunk):
-                self._write(tensor, call, index * tensor.rows * tensor.stride)
+                self._write(tensor, call, index * tensor.n_bytes)
             cycles = self._run(self._info.hears, len(chunk))
             self.cycles.append(cycles + self._restart_cycles)
             self._restart_cycles = 0
@@ -219,6 +223,12 @@ class TransducerSession(Session):
                 )
             answers[calls - 1 - left].append(symbol)
         return answers
+
+
+def _real(tensor: TensorInfo) -> tuple[float, int]:
+    """What the integers mean that stand for real numbers."""
+    assert tensor.scale is not None, "an image says so"
+    return tensor.scale, tensor.zero_point
 
 
 def _prober(image: Image, recording: Recording) -> Observer:

@@ -46,7 +46,9 @@ class Loaded:
         """A name for what a MATVEC finds at its addresses, None if it is not known."""
         v = cmd.values
         bank, block, rows = v["bank"], v["block"], v["rows"]
-        found = (self._at("bank", bank), self._at("param", block), self._at("param", rows))
+        found = [self._at("bank", bank), self._at("param", rows)]
+        if not v["held"]:
+            found.append(self._at("param", block))
         if None in found:
             return None
         return (*found, bank, block, rows, v["columns"])

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npu.chip import cost
+from npu.chip import cost, windows
 from npu.chip.faults import RECORD_REASONS, STREAM_REASONS, StreamFault
-from npu.chip.isa import Command, ElementType
+from npu.chip.isa import Command, ElementType, command
 from npu.chip.lanes import ALL_DONE, ENDLESS, NEVER
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
@@ -38,6 +38,12 @@ from npu.twin.product import FIELDS, multiply
 from npu.twin.records import Records
 from npu.twin.streams import Codes, Decoded, Sections, decode, locate
 from npu.twin.vector import NUMPY
+from npu.twin.windows import multiply_at_positions, overlaps
+
+MOST_POSITIONS, MOST_ELEMENTS = 1 << 20, 1 << 24
+"""Of a command: more elements, over all positions, than any SRAM holds."""
+_COLD = cost.Held()
+_ONE_POSITION = command("POSITIONS", count_x=1, count_y=1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Work:
     """What a matrix-vector command did: cycles in all, and what its units counted.
 
     `run_cycles` are those from the lanes' first turn to the last write; `symbols` includes explicit
-    zero weights, `macs` does not; `stalled` turns waited for the requantiser.
+    zero weights, `macs` does not; `stalled` turns waited for the requantiser; `reads` are words of
+    SRAM. All are sums over the positions.
     """
 
     cycles: int
@@ -55,6 +62,15 @@ class Work:
     stalled: int
     param_bytes: int
     rows: int
+    reads: int
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A matrix block: code sets, and the scales that rows share, (n,) SCALE_DTYPE."""
+
+    sets: Sequence[CodeSet]
+    shared: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +83,7 @@ class Reads:
     records, rows : row records that the directories name (one more than the highest), rows of all
         slots.
     bank_ends : (lanes,) ends of the sections in bus words, as the directories say.
-    spans : of the sections, the block and the row records.
+    spans : of the sections, the row records and, unless its codes are held, the block.
     """
 
     base: int
@@ -83,16 +99,21 @@ class Plan:
 
     Attributes
     ----------
-    weights : (rows, columns) int8, in the order in which the rows leave the lanes.
+    block : that it decodes with.
+    weights : (rows, columns) int8, in the order in which the rows leave the lanes; of a windowed
+        command slot by slot.
     rows : (rows,) ROW, likewise.
+    order : of a windowed command, that of LaneRun.
     nonzeros : (columns,) nonzero weights of every column.
     elements : the destinations, in order.
     spans : what it all came from.
     work : of the command.
     """
 
+    block: Block
     weights: np.ndarray
     rows: np.ndarray
+    order: np.ndarray
     nonzeros: np.ndarray
     elements: np.ndarray
     spans: tuple[Place, ...]
@@ -106,16 +127,18 @@ class Product:
     Attributes
     ----------
     target : all of SRAM from the destination on.
+    elements : those of `target` that it writes, in order.
     run : does the work and returns the MACs that were gated.
     """
 
     plan: Plan
     target: np.ndarray
+    elements: np.ndarray
     run: Callable[[], int]
 
 
 class Room(NamedTuple):
-    """What a command may take: elements from its destination to the end of SRAM, and cycles.
+    """What a command may take: elements from its last destination to the end of SRAM, and cycles.
 
     More cycles of the lanes are a MachineError without a status.
     """
@@ -124,10 +147,17 @@ class Room(NamedTuple):
     cycles: int = NEVER
 
 
-def reads(cmd: Command, params: ChipParams, banks: np.ndarray, param: np.ndarray) -> Reads:
+def reads(
+    cmd: Command,
+    params: ChipParams,
+    banks: np.ndarray,
+    param: np.ndarray,
+    held: Block | None = None,
+) -> Reads:
     """What `cmd` will read. Raises MachineError when its directories lie outside the banks.
 
-    banks : (lanes, words) uint32; param : (bytes,) uint8, parameter memory.
+    banks : (lanes, words) uint32; param : (bytes,) uint8, parameter memory. held : the block that
+    is there, if the command says so.
     """
     base = cmd.bank * params.bus_words
     head = directory_words(params.threads)
@@ -141,33 +171,54 @@ def reads(cmd: Command, params: ChipParams, banks: np.ndarray, param: np.ndarray
     ends = head * WORD_BITS + bits.sum(axis=(1, 2))
     bank_ends = cmd.bank - (-ends // (params.bus_bytes * 8))
     scales_at = cmd.block + SCALES_AT
-    item = record_bytes(int(param[scales_at]) if scales_at < len(param) else 0)
+    scales = int(param[scales_at]) if scales_at < len(param) else 0
+    blocks = [Place("param", cmd.block, cmd.block + block_size(param, cmd.block))]
+    if cmd.values["held"]:
+        scales, blocks = len(held.shared) if held else 0, []
     spans = (
         Place("bank", cmd.bank, int(bank_ends.max())),
-        Place("param", cmd.block, cmd.block + block_size(param, cmd.block)),
-        Place("param", cmd.rows, cmd.rows + records * item),
+        Place("param", cmd.rows, cmd.rows + records * record_bytes(scales)),
+        *blocks,
     )
     return Reads(base, records, int(rows.sum()), bank_ends, spans)
+
+
+def windows_of(cmd: Command, held: cost.Held) -> int:
+    """At how many positions a command runs."""
+    if not cmd.values["windowed"] or held.positions is None:
+        return 1
+    return held.positions.count_x * held.positions.count_y
+
+
+def block_of(cmd: Command, param: np.ndarray, held: Block | None) -> Block:
+    """The block that a command decodes with. Raises MachineError where there is none."""
+    if cmd.values["held"]:
+        if held is None:
+            raise MachineError("matvec: no codes are held", Status.TABLE)
+        return held
+    block = unpack_block(param, cmd.block)
+    if isinstance(block, str):
+        raise MachineError(f"matvec: {block}", Status.TABLE)
+    return Block(*block)
 
 
 def plan(
     cmd: Command,
     params: ChipParams,
     found: Reads,
+    block: Block,
     banks: np.ndarray,
     param: np.ndarray,
     room: Room,
+    held: cost.Held = _COLD,
 ) -> Plan:
     """Decode the streams, run the lanes over them, and find every row's record.
 
-    found : of `reads`, which takes `banks` and `param`, too.
+    found : of `reads`, which takes `banks` and `param`, too. block : of `block_of`.
 
-    Raises MachineError with the unit, place and reason of a corrupt stream, table or record.
+    Raises MachineError with the unit, place and reason of a corrupt stream or record.
     """
-    block = unpack_block(param, cmd.block)
-    if isinstance(block, str):
-        raise MachineError(f"matvec: {block}", Status.TABLE)
-    sets, shared = block
+    sets, shared = block.sets, block.shared
     if found.rows > MAX_TILE_ROWS:
         raise MachineError(
             f"matvec: {found.rows} rows, a tile has at most {MAX_TILE_ROWS}", Status.RECORD
@@ -176,9 +227,16 @@ def plan(
     most_turns = room.cycles // params.threads + 1
     sections = Sections(banks, found.base, params.threads)
     decoded = _decode(sections, sets, cmd.columns, most_turns)
+    records = Records.read(param, cmd.rows, found.records, shared)
+    rows, wrong = records.of(decoded.records, room.elements)
+    if wrong is not None and cmd.values["windowed"]:
+        # The chip begins with no further position.
+        held = held._replace(positions=_ONE_POSITION)
+    elif found.rows * windows_of(cmd, held) > MOST_ELEMENTS:
+        raise MachineError(f"matvec: {found.rows} rows at more positions than SRAM has places")
     entries = [(len(run.entries), len(value.entries)) for run, value in sets]
     streams = cost.Streams(entries, len(shared), decoded.turns)
-    cycles, run = cost.product(cmd, cost.Held(), params, streams, room.cycles)
+    cycles, run, words = cost.product(cmd, held, params, streams, room.cycles)
     if run.stopped == ENDLESS:
         raise MachineError(
             "matvec: the limit of cycles is used up; if the image is right, raise it with "
@@ -187,44 +245,90 @@ def plan(
     if run.stopped != ALL_DONE:
         at = run.stopped
         raise _corrupt(decoded.faults[at], at, decoded.fault_bits[at], params.threads)
-    records = Records.read(param, cmd.rows, found.records, shared)
-    rows, wrong = records.of(decoded.records[run.order], room.elements)
     if wrong is not None:
+        _, wrong = records.of(decoded.records[run.order], room.elements)
+        assert wrong is not None, "in any order"
         slot = int(np.searchsorted(decoded.turns.first, run.order[wrong.row], "right")) - 1
         lane, reason = slot // params.threads, RECORD_REASONS[wrong.fault]
         raise MachineError(f"matvec: {reason} (lane {lane})", Status.RECORD)
     nonzeros = np.count_nonzero(decoded.weights, axis=0)
-    param_bytes = block_bytes(sets, len(shared)) + found.records * record_bytes(len(shared))
+    windowed, positions = cmd.values["windowed"], len(words)
+    leaving = slice(None) if windowed else run.order
+    record_reads = positions * found.records * record_bytes(len(shared))
+    block_reads = 0 if cmd.values["held"] else block_bytes(sets, len(shared))
     return Plan(
-        weights=decoded.weights[run.order],
-        rows=rows,
+        block=block,
+        weights=decoded.weights[leaving],
+        rows=rows[leaving],
+        order=run.order,
         nonzeros=nonzeros,
         elements=np.unique(rows["destination"]),
         spans=found.spans,
         work=Work(
             cycles=cycles,
             run_cycles=run.cycles,
-            symbols=decoded.symbols,
-            macs=int(nonzeros.sum()),
+            symbols=positions * decoded.symbols,
+            macs=positions * int(nonzeros.sum()),
             stalled=run.stalled,
-            param_bytes=param_bytes,
-            rows=found.rows,
+            param_bytes=block_reads + record_reads,
+            rows=positions * found.rows,
+            reads=int(words.sum()),
         ),
     )
 
 
-def bind(cmd: Command, plan: Plan, sram: np.ndarray) -> Product | None:
+def bind(
+    cmd: Command, plan: Plan, sram: np.ndarray, walk: windows.Walk | None = None
+) -> Product | None:
     """The command's arithmetic on its operands; None where not all of them lie in SRAM.
 
-    sram : (bytes,) uint8.
+    sram : (bytes,) uint8. walk : of a windowed command.
     """
+    if walk is not None:
+        return _bind_windows(cmd, plan, sram, walk)
     out = target(cmd, sram)
     if np.max(plan.elements, initial=-1) >= len(out):
         return None
     vector = sram[cmd.a : cmd.a + cmd.columns].view(np.int8)
     fields = np.array([tuple(cmd.values[name] for name in FIELDS.names or ())], FIELDS)
     run = partial(multiply, plan.weights, plan.nonzeros, vector, plan.rows, fields, out)
-    return Product(plan, out, run)
+    return Product(plan, out, plan.elements, run)
+
+
+def _bind_windows(cmd: Command, plan: Plan, sram: np.ndarray, walk: windows.Walk) -> Product | None:
+    """`bind` of a windowed command. Raises MachineError where windows and destinations race."""
+    element = ElementType(cmd.dst_type)
+    destinations = walk.destinations()
+    out = sram[: len(sram) // element.n_bytes * element.n_bytes].view(NUMPY[element])
+    bases = destinations // element.n_bytes
+    if np.max(plan.elements, initial=-1) + np.max(bases) >= len(out) and len(plan.elements):
+        return None
+    if overlaps(walk, destinations, plan.elements, element.n_bytes, len(sram)):
+        # The chip computes something then, but not what the command says.
+        raise MachineError("matvec: a position writes what one behind it reads")
+    fields = np.array([tuple(cmd.values[name] for name in FIELDS.names or ())], FIELDS)
+    run = partial(
+        multiply_at_positions,
+        plan.weights,
+        plan.nonzeros,
+        sram.view(np.int8),
+        plan.rows,
+        fields,
+        walk,
+        bases,
+        plan.order,
+        out,
+    )
+    written = np.unique(bases[:, None] + plan.elements)
+    return Product(plan, out, written, run)
+
+
+def room_of(cmd: Command, sram: np.ndarray, walk: windows.Walk | None) -> int:
+    """Elements from the command's destination, its last in memory, to the end of SRAM."""
+    if walk is None:
+        return len(target(cmd, sram))
+    last = int(walk.destinations().max())
+    return max(0, len(sram) - last) // ElementType(cmd.dst_type).n_bytes
 
 
 def target(cmd: Command, sram: np.ndarray) -> np.ndarray:

@@ -16,16 +16,24 @@ FIELDS = np.dtype([(name, np.int64) for name in ("a_zero", "dst_zero", "lo", "hi
 """Of the command."""
 
 
+_HALF = 1 << (ACTIVATION_BITS - 1)
+
+
+@kernel
+def wrap_activation(value, zero):
+    """`value` (int8) minus its zero point, ACTIVATION_BITS in two's complement.
+
+    Only a zero point that is no int8 makes it wrap.
+    """
+    return ((np.int64(value) - zero + _HALF) & (2 * _HALF - 1)) - _HALF
+
+
 @kernel
 def broadcast(vector, zero):
-    """(columns,) int32: `vector` (int8) minus its zero point, ACTIVATION_BITS in two's complement.
-
-    Only a zero point that is no int8 makes them wrap.
-    """
+    """(columns,) int32: `vector` minus its zero point, as `wrap_activation`."""
     activations = np.empty(len(vector), np.int32)
-    half = 1 << (ACTIVATION_BITS - 1)
     for c in range(len(vector)):
-        activations[c] = ((np.int64(vector[c]) - zero + half) & (2 * half - 1)) - half
+        activations[c] = wrap_activation(vector[c], zero)
     return activations
 
 

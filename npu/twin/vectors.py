@@ -12,7 +12,9 @@ from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from npu.errors import MachineError
 from npu.twin import vector
 from npu.twin.dma import Place
+from npu.twin.looped import LoopedCommand
 from npu.twin.state import Done, State, require_inside
+from npu.twin.walk import Loop
 
 _HELD = cost.Held()
 # Commands at all their places, about 1 KB each: further ones are bound anew.
@@ -22,13 +24,19 @@ _NONE = np.zeros(0, np.int8)
 
 @dataclass(frozen=True)
 class _Bound:
-    """A vector command with its operands found."""
+    """A vector command with its operands found.
+
+    Attributes
+    ----------
+    run : does the work and returns what VARGMAX finds.
+    written : shows what it has written.
+    """
 
     run: Callable[[], int | None]
     cycles: int
     elements: int
     sram_bytes: int
-    written: np.ndarray
+    written: Callable[[], np.ndarray]
 
 
 class VectorUnit:
@@ -39,6 +47,7 @@ class VectorUnit:
         self._counters, self._events = state.counters, state.events
         # By program counter and where the operands lie: relative addresses move.
         self._bound: dict[tuple[int, tuple[int, ...]], _Bound] = {}
+        self._loop: Loop | None = None
 
     def unbind(self) -> None:
         """There is another program."""
@@ -48,19 +57,35 @@ class VectorUnit:
         """Do command `pc`, whose first cycle is `start`. Raises MachineError."""
         if cmd.opcode.name == "TABLE":
             return self._load_table(cmd, start)
+        if cmd.opcode.name == "VLOOP":
+            return self._set_loop(cmd, start)
+        looped = cmd.values["looped"]
         key = pc, cmd.addresses
         bound = self._bound.get(key)
         if bound is None:
-            if len(self._bound) >= MAX_BOUND:
-                self._bound.clear()
-            bound = self._bound[key] = self._bind(cmd)
+            bound = self._bind_looped(cmd) if looped else self._bind(cmd)
+            if not looped:
+                if len(self._bound) >= MAX_BOUND:
+                    self._bound.clear()
+                self._bound[key] = bound
+        end = start + bound.cycles - 1
+        if end > self._state.last:
+            # Nobody sees what is written; it may be more than anybody waits for.
+            return end, b"", None
         scalar = bound.run()
         events = self._events
         self._counters.vector_cycles += bound.cycles
         events.vector_elements += bound.elements
         events.sram_bytes += bound.sram_bytes
-        written = bound.written if scalar is None else self._state.set(cmd.values["rd"], scalar)
-        return start + bound.cycles - 1, written, None
+        if scalar is not None:
+            return end, self._state.set(cmd.values["rd"], scalar), None
+        return end, bound.written() if self._state.observed else b"", None
+
+    def _set_loop(self, cmd: Command, start: int) -> Done:
+        self._loop = Loop.of(cmd)
+        cycles = cost.vector(cmd, _HELD, self._state.params)
+        self._counters.vector_cycles += cycles
+        return start + cycles - 1, b"", None
 
     def _load_table(self, cmd: Command, start: int) -> Done:
         state, end = self._state, cmd.param + LUT_BYTES
@@ -76,6 +101,8 @@ class VectorUnit:
         n = cmd.values["n"]
         if n == 0:
             raise MachineError("a vector of no elements", Status.ADDRESS)
+        if cmd.opcode.name == "VDOT":
+            raise MachineError("a sum over no loop: it has to be looped", Status.ADDRESS)
         a, b, dst = (
             self._operand(cmd.values[key], n, kind) if kind is not None else _NONE
             for key, kind in zip(("a", "b", "dst"), cmd.operand_types, strict=True)
@@ -90,7 +117,20 @@ class VectorUnit:
             cycles=cost.vector(cmd, _HELD, self._state.params),
             elements=n,
             sram_bytes=a.nbytes + b.nbytes + dst.nbytes,
-            written=dst,
+            written=lambda: dst,
+        )
+
+    def _bind_looped(self, cmd: Command) -> _Bound:
+        state, loop = self._state, self._loop
+        if loop is None:
+            raise MachineError("a looped command, and no VLOOP before", Status.ADDRESS)
+        looped = LoopedCommand(cmd, loop, state.sram, state.table)
+        return _Bound(
+            run=looped.run,
+            cycles=cost.vector(cmd, cost.Held(repeats=loop.repeats), state.params),
+            elements=looped.total,
+            sram_bytes=looped.sram_bytes,
+            written=looped.written,
         )
 
     def _operand(self, at: int, n: int, kind: ElementType) -> np.ndarray:

@@ -19,10 +19,11 @@ RESOLVE = 5
 def barrel(params: ChipParams) -> wiring.Signature:
     """Control of the lanes, seen from its source.
 
-    `clear` is high between commands. `base` is the bank word of the sections, `last_column` the
-    matrix's last column; both stay. `directory` reads the bank at `directory_address`; two cycles
-    later the word is there and `entry`, `entry_kind` and `entry_thread` say whose it is; `end`
-    follows the last one. `prime` fetches a word for
+    `clear` is high between commands, and between positions for a cycle. `upper` says that the
+    vector is in the upper half of the copies. `base` is the bank word of the sections,
+    `last_column` the matrix's last column; both stay. `directory` reads the bank at
+    `directory_address`; two cycles later the word is there and `entry`, `entry_kind` and
+    `entry_thread` say whose it is; `end` follows the last one. `prime` fetches a word for
     `slot_thread` and `slot_kind` in any case, `run` if there is room; it comes as `fill_thread` and
     `fill_kind`. `run` is high from the first turn on, turns are `slot_thread`'s. `align` turns the
     barrel of results once, so that RESOLVE cycles after a turn its thread is in front.
@@ -34,6 +35,7 @@ def barrel(params: ChipParams) -> wiring.Signature:
             "clear": Out(1),
             "base": Out(address),
             "last_column": Out(range(params.activation_entries)),
+            "upper": Out(1),
             "directory": Out(1),
             "directory_address": Out(address),
             "entry": Out(1),
@@ -64,9 +66,9 @@ class Barrel(wiring.Component):
     Members
     -------
     clear : In, idle: everything as before the first command.
-    start : In, high for one cycle.
+    start : In, high for one cycle, with or without `clear`.
     base : In, bank word of the sections, stable while not `clear`.
-    last_column : In, stable while not `clear`.
+    last_column, upper : In, stable while not `clear`.
     go : In, high for one cycle, once `ready`.
     ready : Out.
     control : Out, `barrel`.
@@ -80,6 +82,7 @@ class Barrel(wiring.Component):
                 "start": In(1),
                 "base": In(word_address_bits(params)),
                 "last_column": In(range(params.activation_entries)),
+                "upper": In(1),
                 "go": In(1),
                 "ready": Out(1),
                 "control": Out(barrel(params)),
@@ -117,6 +120,7 @@ class Barrel(wiring.Component):
             control.clear.eq(self.clear),
             control.base.eq(self.base),
             control.last_column.eq(self.last_column),
+            control.upper.eq(self.upper),
             control.directory.eq(loading & (cycle < head)),
             control.prime.eq(loading & (cycle >= prime_from) & (cycle < prime_to)),
             control.align.eq(

@@ -65,7 +65,8 @@ class Lane(wiring.Component):
     activations : In, `rtl.lane.activations.activation_write`.
     ready : In, the FIFO has room for all rows that may be on their way to it.
     row : Out, `row_sum`.
-    busy : Out, rows are unfinished.
+    working : Out, rows are unfinished.
+    busy : Out, or the last one is on `row`.
     error : Out.
     events : Out, EVENTS.
     """
@@ -89,6 +90,7 @@ class Lane(wiring.Component):
                 "activations": In(activation_write(params)),
                 "ready": In(1),
                 "row": Out(row_sum()),
+                "working": Out(1),
                 "busy": Out(1),
                 "error": Out(1),
                 "events": Out(EVENTS),
@@ -160,7 +162,10 @@ class Lane(wiring.Component):
                 decoder.fill.index.eq(fetch.fill_index),
                 decoder.fill.data.eq(bank.word),
             ]
-        m.d.comb += self.busy.eq(Cat(active).any() | self.row.valid)
+        m.d.comb += [
+            self.working.eq(Cat(active).any()),
+            self.busy.eq(self.working | self.row.valid),
+        ]
 
         go_at = self._delay(m, "go", go, RESOLVE)
         stalled_at = self._delay(m, "stalled", control.run & ~self.ready, RESOLVE)
@@ -240,7 +245,7 @@ class Lane(wiring.Component):
             wraps.eq(remaining < 0),
             # at - (last + 1)
             landed.eq(Mux(valid & wraps, ~remaining, at)),
-            copy.column.eq(landed),
+            copy.column.eq(landed | Mux(self.control.upper, self._params.half_copy, 0)),
         ]
         m.d.sync += ring[-2].eq(landed)
         for one, other in pairwise(ring[:-1]):

@@ -47,6 +47,9 @@ NOTHING, HEADER, RUN_TABLE, VALUE_TABLE, SCALE = range(5)
 class BlockLoader(wiring.Component):
     """Reads one 64-bit word per cycle, timing.load_block of them from the cycle after `start` on.
 
+    With `held` it reads nothing and is ready at once: codes and scales are those that it read last,
+    and stay over a reset.
+
     The lanes are in MAX_SETS groups; a code set goes to one of them, two or all. `ready` rises in
     the cycle behind the last read; the tables are complete two cycles later, before the lanes'
     first look-up. `error` rises at the end of the checks of the last set, before `ready`, or
@@ -59,7 +62,7 @@ class BlockLoader(wiring.Component):
     Members
     -------
     clear : In, idle: stop, forget an error.
-    start : In, high for one cycle.
+    start, held : In, high for one cycle; `held` with `start`.
     address : In, byte address of the block, stable while not `clear`.
     param : read port of parameter memory; all 0 while not used.
     run_table, value_table : Out, `rtl.lane.decoder.table_write` by group.
@@ -75,6 +78,7 @@ class BlockLoader(wiring.Component):
             {
                 "clear": In(1),
                 "start": In(1),
+                "held": In(1),
                 "address": In(24),
                 "param": In(interfaces.param_read(params)),
                 "run_table": Out(table_write()).array(MAX_SETS),
@@ -116,7 +120,7 @@ class BlockLoader(wiring.Component):
             next_place.eq(place + HEADER_WORDS + held_words + value_words),
         ]
         parsed = Signal()
-        n_scales, sets, version = Signal(8), Signal(4), Signal(4)
+        n_scales, sets, version = Signal(8, reset_less=True), Signal(4), Signal(4)
         reserved = Signal(8 * (BLOCK_HEADER_BYTES - RESERVED_AT))
         with m.If(parsed):
             # The last half word of a table goes out before that, the first of the next one after.
@@ -139,9 +143,9 @@ class BlockLoader(wiring.Component):
 
         with m.If(self.start):
             m.d.sync += [
-                kind.eq(HEADER),
+                kind.eq(Mux(self.held, NOTHING, HEADER)),
                 index.eq(0),
-                self.ready.eq(0),
+                self.ready.eq(self.held),
                 number.eq(0),
                 place.eq(0),
             ]
@@ -256,7 +260,7 @@ class BlockLoader(wiring.Component):
                 *(table.counts[n].eq(header[counts_at + n]) for n in range(COUNTED)),
             ]
             for group in GROUPS:
-                code = Signal.like(codes[group], name=f"{name}_{group}")
+                code = Signal.like(codes[group], name=f"{name}_{group}", reset_less=True)
                 with m.If(table.ready & ~was_ready & groups[group]):
                     m.d.sync += code.eq(table.code)
                 m.d.comb += [

@@ -15,9 +15,9 @@ PICK_LATENCY = 2
 class Collector(wiring.Component):
     """A FIFO of result_fifo rows per lane, and a round robin over those that hold a row.
 
-    A row that is pushed in one cycle counts from the next on. Every cycle, or every second one with
-    `per_row`, the first lane that holds a row is picked, counting from the one behind the last pick
-    (from lane 0 after `clear`); the row is on `row` PICK_LATENCY cycles later.
+    A row that is pushed in one cycle counts from the next on. Every cycle the first lane that holds
+    a row is picked, counting from the one behind the last pick (from lane 0 after `clear`); the row
+    is on `row` PICK_LATENCY cycles later. With it comes what `parity` was when it was pushed.
 
     Parameters
     ----------
@@ -26,11 +26,12 @@ class Collector(wiring.Component):
     Members
     -------
     clear : In, drop everything.
-    per_row : In.
+    parity : In, of the position whose rows are pushed.
     pushed : In, `row_sum` of every lane.
     ready : Out, one bit per lane: its FIFO takes what may be on its way and a row more.
-    row : Out, `row_sum`.
+    row, row_parity : Out, `row_sum` and its parity.
     busy : Out, a FIFO holds a row.
+    left : Out, two cycles later: the FIFOs held a row of this `parity`, or one was just picked.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -38,11 +39,13 @@ class Collector(wiring.Component):
         super().__init__(
             {
                 "clear": In(1),
-                "per_row": In(1),
+                "parity": In(1),
                 "pushed": In(row_sum()).array(params.lanes),
                 "ready": Out(params.lanes),
                 "row": Out(row_sum()),
+                "row_parity": Out(1),
                 "busy": Out(1),
+                "left": Out(1),
             }
         )
 
@@ -55,35 +58,37 @@ class Collector(wiring.Component):
 
         # Lanes behind the last pick come first, then all.
         behind = Signal(lanes)
-        resting = Signal()
         first = held & behind
         candidates = Signal(lanes)
         m.d.comb += [
             candidates.eq(Mux(first.any(), first, held)),
-            pick.eq(Mux(resting, 0, candidates & (~candidates + 1))),
+            pick.eq(candidates & (~candidates + 1)),
             self.busy.eq(held.any()),
         ]
-        m.d.sync += [picked.eq(pick), resting.eq(pick.any() & self.per_row)]
+        m.d.sync += picked.eq(pick)
         with m.If(pick.any()):
             m.d.sync += behind.eq(~(pick | (pick - 1)))
         with m.If(self.clear):
-            m.d.sync += [behind.eq(0), picked.eq(0), resting.eq(0)]
+            m.d.sync += [behind.eq(0), picked.eq(0)]
 
         rows = []
         for lane, row in enumerate(self.pushed):
             rows.append(self._fifo(m, lane, row, pick[lane], picked[lane], held[lane], depth))
+        # A row that is picked is at its FIFO's head for a cycle more.
+        same = Cat(~(data[-1] ^ self.parity) for data in rows)
+        m.d.sync += self.left.eq((same & (held | picked)).any())
         chosen = 0
         for lane, data in enumerate(rows):
             chosen = chosen | Mux(picked[lane], data, 0)
         m.d.sync += [
             self.row.valid.eq(picked.any() & ~self.clear),
-            Cat(self.row.sum, self.row.record).eq(chosen),
+            Cat(self.row.sum, self.row.record, self.row_parity).eq(chosen),
         ]
         return m
 
     def _fifo(self, m: Module, lane: int, row, pick, picked, held, depth: int):
         """One lane's FIFO: a row leaves the level when picked, its place a cycle later."""
-        memory = Memory(shape=SUM_BITS + RECORD_BITS, depth=depth, init=[])
+        memory = Memory(shape=SUM_BITS + RECORD_BITS + 1, depth=depth, init=[])
         m.submodules[f"fifo_{lane}"] = memory
         write, read = memory.write_port(), memory.read_port(domain="comb")
         level = Signal(range(depth + 1), name=f"level_{lane}")
@@ -96,7 +101,7 @@ class Collector(wiring.Component):
         m.d.comb += [
             write.en.eq(row.valid),
             write.addr.eq(tail),
-            write.data.eq(Cat(row.sum, row.record)),
+            write.data.eq(Cat(row.sum, row.record, self.parity)),
             read.addr.eq(head),
             self.ready[lane].eq(level <= depth - timing.LANE_PIPELINE),
             held.eq(level != 0),

@@ -30,16 +30,19 @@ def scale_write() -> wiring.Signature:
 
 
 class Requantiser(wiring.Component):
-    """`npu.model.numerics.requantize` of one row per cycle, or one per two cycles with `per_row`.
+    """`npu.model.numerics.requantize` of one row per cycle.
 
-    The row's record lies at word `rows` + its index (times two with `per_row`, its scale behind
-    it). The element is written timing.REQUANTISE - PICK_LATENCY cycles after the row came, so
-    timing.REQUANTISE after the collector picked it. Multipliers are 0..2^31 - 1, shifts MIN_SHIFT
-    to MAX_SHIFT.
+    The row's record lies at word `rows` + its index; with `n_scales` 0 at twice the index, and its
+    scale behind it. The element is written timing.REQUANTISE - PICK_LATENCY cycles after the row
+    came, so timing.REQUANTISE after the collector picked it. Multipliers are 0..2^31 - 1, shifts
+    MIN_SHIFT to MAX_SHIFT.
+
+    Rows belong to positions with even and odd numbers, two of them at a time; each kind has a
+    destination of its own.
 
     `error` rises for a record outside parameter memory, a scale that is not there or out of range,
     an element outside SRAM (such a row writes nothing), `too_many` for more than MAX_TILE_ROWS
-    rows.
+    rows of even positions since one began.
 
     Parameters
     ----------
@@ -51,9 +54,12 @@ class Requantiser(wiring.Component):
     scales : In, `scale_write`.
     n_scales : In, shared scales; 0 for one per row.
     rows : In, word address of the records.
-    dst, wide : In, byte address of the destination; elements are int16, not int8.
+    even_begins : In, a position with an even number begins: no row of the one before is left, but
+        for those of this cycle and the one before.
+    destinations : In, byte addresses of the destinations of even and odd positions.
+    wide : In, elements are int16, not int8.
     zero, lo, hi : In, zero point and limits of the result.
-    row : In, `row_sum`.
+    row, row_parity : In, `row_sum`, and whether its position's number is odd.
     param : read port of parameter memory; its address is 0 while not used.
     sram : write port of the vector SRAM; all 0 while not used.
     busy : Out, a row is on its way.
@@ -69,13 +75,15 @@ class Requantiser(wiring.Component):
                 "scales": In(scale_write()),
                 "n_scales": In(range(MAX_SCALES + 1)),
                 "rows": In(24),
-                "dst": In(24),
+                "even_begins": In(1),
+                "destinations": In(params.address_bits).array(2),
                 "wide": In(1),
                 "zero": In(signed(9)),
                 "lo": In(signed(16)),
                 "hi": In(signed(16)),
                 "row": In(row_sum()),
-                "param": In(interfaces.param_read(params)),
+                "row_parity": In(1),
+                "param": In(interfaces.param_pair(params)),
                 "sram": In(interfaces.sram_write(params)),
                 "busy": Out(1),
                 "error": Out(1),
@@ -97,32 +105,35 @@ class Requantiser(wiring.Component):
             stages.append(stage)
         m.d.comb += self.busy.eq(Cat(stages).any())
 
-        # The address of the record, then of its scale.
+        # The address of the record, and of its scale behind it.
         # Known long before the first row.
         per_row = Signal()
         m.d.sync += per_row.eq(self.n_scales == 0)
         address = Signal(range(max(1 << 24, 1 << 14) + (1 << 14)))
-        scale_address = Signal.like(address)
+        end = Signal.like(address)
         m.d.comb += address.eq(self.rows + Mux(per_row, self.row.record << 1, self.row.record))
-        m.d.sync += scale_address.eq(address + 1)
+        m.d.sync += end.eq(address + 1)
         m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(self.row.valid):
             m.d.comb += [self.param.en.eq(1), self.param.addr.eq(address)]
-        with m.Elif(stages[RECORD] & per_row):
-            m.d.comb += [self.param.en.eq(1), self.param.addr.eq(scale_address)]
-        record = data.View(layout(ROW_DTYPE), self.param.data)
+        record = data.View(layout(ROW_DTYPE), self.param.data[: 8 * PARAM_WORD])
         sum_1, sum_2 = Signal(signed(SUM_BITS)), Signal(signed(SUM_BITS))
         bias = Signal(signed(32))
-        destination = Signal(16)
+        destination, base = Signal(16), Signal(p.address_bits)
         index = Signal(8)
-        record_wrong = Signal()
+        own = Signal(MULTIPLIER_BITS + SHIFT_BITS)
+        record_wrong, parity = Signal(), Signal()
         m.d.sync += [
             sum_1.eq(self.row.sum),
             sum_2.eq(sum_1),
             bias.eq(record.bias),
             destination.eq(record.destination),
             index.eq(record.scale),
-            record_wrong.eq(scale_address + per_row > interfaces.param_words(p)),
+            own.eq(self.param.data[8 * PARAM_WORD :]),
+            record_wrong.eq(end + per_row > interfaces.param_words(p)),
+            # Early: the position after the next may begin soon behind the last row.
+            parity.eq(self.row_parity),
+            base.eq(Mux(parity, self.destinations[1], self.destinations[0])),
         ]
 
         # The sum with its bias, the scale, and where the element goes.
@@ -132,7 +143,7 @@ class Requantiser(wiring.Component):
         write, read = scales.write_port(), scales.read_port(domain="comb")
         x = Signal(signed(32))
         scale = Signal(MULTIPLIER_BITS + SHIFT_BITS)
-        target = Signal(range((1 << 24) + (1 << 17)))
+        target = Signal(range((1 << p.address_bits) + (1 << 17)))
         m.d.comb += [
             write.en.eq(self.scales.en),
             write.addr.eq(self.scales.index),
@@ -142,8 +153,8 @@ class Requantiser(wiring.Component):
         wrong = Signal()
         m.d.sync += [
             x.eq(sum_2 + bias),
-            scale.eq(Mux(per_row, self.param.data, read.data)),
-            target.eq(self.dst + Mux(self.wide, destination << 1, destination)),
+            scale.eq(Mux(per_row, own, read.data)),
+            target.eq(base + Mux(self.wide, destination << 1, destination)),
             wrong.eq(record_wrong | (~per_row & (index >= self.n_scales))),
         ]
         outside = Mux(self.wide, target > p.sram_bytes - 2, target > p.sram_bytes - 1)
@@ -151,14 +162,15 @@ class Requantiser(wiring.Component):
         scale_wrong = scale[MULTIPLIER_BITS - 1] | (shift < MIN_SHIFT) | (shift > MAX_SHIFT)
         good = Signal()
         rows = Signal(range(MAX_TILE_ROWS + 1))
-        with m.If(self.clear):
+        counted = self.row.valid & ~self.row_parity
+        with m.If(self.clear | self.even_begins):
             m.d.sync += rows.eq(0)
-        with m.Elif(self.row.valid):
+        with m.Elif(counted):
             m.d.sync += rows.eq(rows + 1)
         m.d.comb += [
             good.eq(stages[SCALE] & ~wrong & ~outside & ~scale_wrong),
             self.error.eq(stages[SCALE] & ~good),
-            self.too_many.eq(self.row.valid & (rows == MAX_TILE_ROWS)),
+            self.too_many.eq(counted & (rows == MAX_TILE_ROWS)),
         ]
 
         self._scale(m, rescale, x, scale)

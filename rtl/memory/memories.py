@@ -14,6 +14,7 @@ from npu.chip.weight_format import PARAM_WORD
 from rtl.memory.ram import block_ram
 from rtl.shared.interfaces import (
     bus_bits,
+    param_pair,
     param_read,
     param_words,
     param_write,
@@ -90,24 +91,26 @@ class ParamMemory(wiring.Component):
     """Code tables, scales, row records, look-up tables: read in 64-bit words, written in bus words.
 
     Data follows its address by one cycle and is held while no reader enables the port. Readers are
-    OR-ed: an idle one drives zeros.
+    OR-ed: an idle one drives zeros. Words lie in two columns at least, so that a reader of pairs
+    has a word and the next one at once.
 
     Parameters
     ----------
     params : ChipParams.
-    readers : how many units read.
+    readers, pairs : how many units read words, and pairs of them.
 
     Members
     -------
-    read : array of read ports; the address counts words of PARAM_WORD bytes.
+    read, pair : arrays of read ports; the address counts words of PARAM_WORD bytes.
     write : the DMA's port; the address counts bus words.
     """
 
-    def __init__(self, params: ChipParams, readers: int = 1) -> None:
+    def __init__(self, params: ChipParams, readers: int = 1, pairs: int = 1) -> None:
         self._params = params
         super().__init__(
             {
                 "read": Out(param_read(params)).array(_count("readers", readers)),
+                "pair": Out(param_pair(params)).array(_count("readers of pairs", pairs)),
                 "write": Out(param_write(params)),
             }
         )
@@ -115,27 +118,34 @@ class ParamMemory(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         p = self._params
-        columns = p.bus_bytes // PARAM_WORD
-        select_bits = exact_log2(columns)
+        written = p.bus_bytes // PARAM_WORD
+        columns = max(2, written)
+        select_bits, write_bits = exact_log2(columns), exact_log2(columns // written)
         port = param_read(p).flip().create()
-        _merge(m, port, self.read, "en", "addr")
+        _merge(m, port, [*self.read, *self.pair], "en", "addr")
+        row, place = port.addr[select_bits:], port.addr[:select_bits]
         outputs = []
         for column in range(columns):
-            bank = block_ram(8 * PARAM_WORD, param_words(p) // columns)
+            bank = block_ram(8 * PARAM_WORD, -(-param_words(p) // columns))
             m.submodules[f"column{column}"] = bank
             read, write = bank.read_port(), bank.write_port()
+            mine = self.write.addr[:write_bits] == column if write_bits else 1
+            data = self.write.data.word_select(column % written, 8 * PARAM_WORD)
             m.d.comb += [
-                read.en.eq(port.en & (port.addr[:select_bits] == column)),
-                read.addr.eq(port.addr[select_bits:]),
-                write.en.eq(self.write.en),
-                write.addr.eq(self.write.addr),
-                write.data.eq(self.write.data.word_select(column, 8 * PARAM_WORD)),
+                read.en.eq(port.en),
+                # The word behind the last column's is in the next row.
+                read.addr.eq(row + place.all() if column == 0 else row),
+                write.en.eq(self.write.en & mine),
+                write.addr.eq(self.write.addr[write_bits:]),
+                write.data.eq(data),
             ]
             outputs.append(read.data)
         selected = Signal(select_bits)
         with m.If(port.en):
             m.d.sync += selected.eq(port.addr)
-        _answer(m, self.read, Array(outputs)[selected])
+        word = Array(outputs)[selected]
+        _answer(m, self.read, word)
+        _answer(m, self.pair, Cat(word, Array([*outputs[1:], outputs[0]])[selected]))
         return m
 
 

@@ -70,6 +70,15 @@ def param_read(params: ChipParams) -> memory.ReadPort.Signature:
     )
 
 
+def param_pair(params: ChipParams) -> memory.ReadPort.Signature:
+    """The read port of parameter memory, a 64-bit word and the one behind it (anything behind the
+    last one), seen from the memory.
+    """
+    return memory.ReadPort.Signature(
+        addr_width=ceil_log2(param_words(params)), shape=16 * PARAM_WORD
+    )
+
+
 def param_write(params: ChipParams) -> memory.WritePort.Signature:
     """DMA's port into parameter memory: whole bus words, seen from the memory."""
     return memory.WritePort.Signature(

@@ -117,10 +117,7 @@ def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
     """The chip's Verilog; kept as long as neither the sources nor Amaranth change."""
     key = hashlib.sha256(params.model_dump_json().encode())
     for package in (rtl, npu):
-        sources = Path(package.__path__[0])
-        for path in sorted(
-            [*sources.glob("*.py"), *sources.glob("twin/*.py"), *sources.glob("verilog/*.py")]
-        ):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
             key.update(path.read_bytes() + b"\0")
     key.update(importlib.metadata.version("amaranth").encode())
     kept = cache_folder() / f"{key.hexdigest()[:24]}.v"

@@ -12,7 +12,8 @@ class ArgMax(wiring.Component):
     """A tree over the elements of a group, a register behind each level, then the running maximum.
 
     A group may come in every cycle. `result` covers a group log2(elements) + 1 cycles after it; it
-    stays until `clear`. Elements that are not `present` do not count; they may only follow others.
+    stays until `clear`. Indices are counted modulo 2^index_bits. Elements that are not `present` do
+    not count; they may only follow others.
 
     Parameters
     ----------
@@ -21,6 +22,7 @@ class ArgMax(wiring.Component):
 
     Members
     -------
+    single : In, only the first element of each group is there, and groups are counted; stable.
     clear : In, forget all groups; not together with `valid` or in the cycles of LATENCY behind it.
     valid, values, present : In, a group.
     result : Out, index counted from the first group after `clear`; 0 before it.
@@ -31,6 +33,7 @@ class ArgMax(wiring.Component):
         self._levels = exact_log2(elements)
         super().__init__(
             {
+                "single": In(1),
                 "clear": In(1),
                 "valid": In(1),
                 "values": In(signed(8)).array(elements),
@@ -69,12 +72,15 @@ class ArgMax(wiring.Component):
             m.d.sync += delayed.eq(valid)
             valid = delayed
         best = Signal(signed(8), init=INT8_MIN)
-        group = Signal(len(self.result) - self._levels)
+        group = Signal(len(self.result))
         value, index = nodes[0]
         with m.If(self.clear):
             m.d.sync += [best.eq(INT8_MIN), group.eq(0), self.result.eq(0)]
         with m.Elif(valid):
             m.d.sync += group.eq(group + 1)
             with m.If(value > best):
-                m.d.sync += [best.eq(value), self.result.eq(Cat(index, group))]
+                m.d.sync += [
+                    best.eq(value),
+                    self.result.eq(Mux(self.single, group, Cat(index, group))),
+                ]
         return m

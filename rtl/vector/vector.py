@@ -1,9 +1,9 @@
 """Vector unit: element-wise commands on vector SRAM, `vector_elements` elements per cycle."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2, exact_log2
+from amaranth.utils import exact_log2
 
 from npu.chip import timing
 from npu.chip.isa import OPCODES, OPERANDS, ElementType
@@ -11,17 +11,13 @@ from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from rtl.shared.commands import fields, is_opcode, unit_opcodes
-from rtl.shared.interfaces import param_read, sram_read, sram_words, sram_write, unit
+from rtl.shared.interfaces import param_read, sram_read, sram_write, unit
 from rtl.vector.alu import Alu
 from rtl.vector.argmax import ArgMax
+from rtl.vector.flight import Flight
 from rtl.vector.lookup import LUT_WORDS
 from rtl.vector.vector_control import VectorControl
-
-# Cycles from a group's address to its write: SRAM, operands, then the elements' pipeline.
-OPERANDS_AFTER = 2
-WRITE_AFTER = OPERANDS_AFTER + Alu.LATENCY
-LOOKUP_AFTER = OPERANDS_AFTER + Alu.LOOKUP_LATENCY
-SUM_AFTER = WRITE_AFTER + Alu.SUM_AFTER
+from rtl.vector.walker import Loop, Rounds, Strides, Walker
 
 
 def _is_wide(cmd, name: str, operand: str):
@@ -33,21 +29,14 @@ def _is_wide(cmd, name: str, operand: str):
 
 
 class _Operand:
-    """One operand of the command at hand: whether it is used, its type, place and legality.
+    """One operand of the command at hand: whether it is used, its type, and its walk.
 
-    `bad`, `used` and `wide` follow the command that is on `cmd` a cycle later.
+    `used` and `wide` follow the command that is on `cmd` a cycle later.
     """
 
-    def __init__(self, m: Module, cmd, operand: str, params: ChipParams) -> None:
-        elements_bits = exact_log2(params.vector_elements)
-        view = fields(cmd, "VMUL")
-        at = getattr(view, operand)
+    def __init__(self, m: Module, cmd, operand: str, params: ChipParams, loop: Strides) -> None:
         self.used = Signal(name=f"{operand}_used")
         self.wide = Signal(name=f"{operand}_wide")
-        self.bad = Signal(name=f"{operand}_bad")
-        # Where the next group lies, in halves of an SRAM word.
-        self.half = Signal(ceil_log2(sram_words(params)) + 1, name=f"{operand}_half")
-        self.first = at[elements_bits:]
         used, wide = Signal(name=f"{operand}_used_now"), Signal(name=f"{operand}_wide_now")
         with m.Switch(cmd[:8]):
             for name in unit_opcodes("vector"):
@@ -55,36 +44,38 @@ class _Operand:
                     with m.Case(OPCODES[name].code):
                         m.d.comb += [used.eq(1), wide.eq(_is_wide(cmd, name, operand))]
         m.d.sync += [self.used.eq(used), self.wide.eq(wide)]
-        # Both types side by side, since the opcode is decoded meanwhile.
-        wrong = []
-        for what, bits, n_bytes in (
-            ("bytes", elements_bits, view.n),
-            ("words", elements_bits + 1, view.n << 1),
-        ):
-            end = Signal(len(at) + 1, name=f"{operand}_end_{what}")
-            odd = Signal(name=f"{operand}_odd_{what}")
-            m.d.sync += [end.eq(at + n_bytes), odd.eq(at[:bits].any())]
-            wrong.append(odd | (end > params.sram_bytes))
-        m.d.comb += self.bad.eq(self.used & Mux(self.wide, wrong[1], wrong[0]))
+        view = fields(cmd, "VMUL")
+        looped, elements = view.looped, params.vector_elements
+        group = Mux(self.wide, 2 * elements, elements)
+        # An element has to be aligned, a group of them too.
+        element_low, group_low = Mux(self.wide, 1, 0), group - 1
+        self.walker = walker = Walker(params)
+        m.submodules[f"walk_{operand}"] = walker
+        m.d.comb += [
+            walker.start.eq(getattr(view, operand)),
+            walker.strides.inner.eq(Mux(looped, loop.inner, group)),
+            walker.strides.row.eq(loop.row),
+            walker.strides.plane.eq(loop.plane),
+            walker.unaligned.eq(Mux(looped, element_low, group_low)),
+        ]
 
     @property
-    def word(self):
-        return self.half[1:]
-
-    def step(self):
-        """Move on by one group."""
-        return self.half.eq(self.half + Mux(self.wide, 2, 1))
+    def bad(self):
+        """Whether the element at hand lies where none may."""
+        return self.used & self.walker.bad
 
 
 class VectorUnit(wiring.Component):
     """Executes the vector commands of `npu.chip.isa` in the cycles of `npu.chip.timing.vector`.
 
     A group of `vector_elements` elements is read, computed and written per cycle (per ADD_PASSES
-    cycles for VADD, whose elements pass the requantiser three times). An int8 group is half an SRAM
-    word, an int16 group a whole one. Nothing behind element n is written. A destination that
-    overlaps a source must be that source exactly. A misaligned address, a vector outside SRAM, a
-    table outside parameter memory, or n = 0 ends in cycle VECTOR_REFUSED with Status.ADDRESS,
-    nothing written.
+    cycles for the sums, whose elements pass the requantiser three times); of a looped command one
+    element, the first of a group. A group's address must be a multiple of its size. Nothing behind
+    element n is written. No element may write what a later one reads.
+
+    Status.ADDRESS ends a command: in cycle VECTOR_REFUSED where it has no elements, loops that
+    nobody has set, or its table lies outside parameter memory; an address that is misaligned or
+    outside SRAM when it is that element's turn, what is behind it not written.
 
     Parameters
     ----------
@@ -113,12 +104,16 @@ class VectorUnit(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        p = self._params
-        elements = p.vector_elements
+        elements = self._params.vector_elements
         cmd = self.unit.cmd
         # Known from the command's second cycle on.
-        add, table = Signal(), Signal()
-        m.d.sync += [add.eq(is_opcode(cmd, "VADD")), table.eq(is_opcode(cmd, "TABLE"))]
+        add, dot, table, loops = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            add.eq(is_opcode(cmd, *timing.SUMS)),
+            dot.eq(is_opcode(cmd, "VDOT")),
+            table.eq(is_opcode(cmd, "TABLE")),
+            loops.eq(is_opcode(cmd, "VLOOP")),
+        ]
         # Cycles of an add modulo ADD_PASSES, one-hot: bit 0 in the cycle of a group's address.
         phase = Signal(timing.ADD_PASSES, init=1)
         m.submodules.control = decode = VectorControl()
@@ -127,29 +122,43 @@ class VectorUnit(wiring.Component):
         m.d.comb += [decode.cmd.eq(cmd), decode.phase.eq(phase.rotate_right(1))]
 
         # --- places ------------------------------------------------------------------------------
-        a, b, dst = (_Operand(m, cmd, name, p) for name in OPERANDS)
-        n = fields(cmd, "VMUL").n
-        param = fields(cmd, "TABLE").param
-        # Known from the command's third cycle on.
-        refused, bad_table, empty = Signal(), Signal(), Signal()
-        m.d.sync += [
-            bad_table.eq(
-                param[: exact_log2(PARAM_WORD)].any() | (param > p.param_bytes - LUT_BYTES)
-            ),
-            empty.eq(n == 0),
-            refused.eq(Mux(table, bad_table, empty | a.bad | b.bad | dst.bad)),
-        ]
-
+        m.submodules.loop = loop = Loop()
+        a, b, dst = (_Operand(m, cmd, name, self._params, getattr(loop, name)) for name in OPERANDS)
+        view = fields(cmd, "VMUL")
+        looped = view.looped
+        m.submodules.rounds = rounds = Rounds(elements)
         m.submodules.argmax = argmax = ArgMax(elements)
+        param = fields(cmd, "TABLE").param
+        refused, bad_table = self._refused(m, table, loops, dot, loop.known)
 
         # --- groups ------------------------------------------------------------------------------
-        left = Signal(len(n))
-        issue, last = Signal(), Signal()
+        begin, issue = Signal(), Signal()
+        m.submodules.flight = flight = Flight()
+        strobe, written, last = flight.strobe, flight.written, rounds.ends.all
         word = Signal(range(LUT_WORDS))
         first_word = param[exact_log2(PARAM_WORD) :][: len(self.param.addr)]
         table_write = Signal()
-        written = Signal()
-        m.d.comb += [last.eq(left <= elements), self.param.en.eq(0)]
+        m.d.comb += [
+            flight.issue.eq(issue),
+            flight.ends.eq(rounds.ends),
+            flight.drop.eq(self.unit.done),
+            flight.add.eq(add),
+            flight.dot.eq(dot),
+            flight.lookup.eq(control.lookup),
+            self.param.en.eq(0),
+            loop.cmd.eq(cmd),
+            rounds.load.eq(begin),
+            rounds.step.eq(issue),
+            rounds.n.eq(view.n),
+            *(target.eq(count) for target, count in zip(rounds.counts, loop.counts, strict=True)),
+            rounds.looped.eq(looped),
+            *(operand.walker.load.eq(begin) for operand in (a, b, dst)),
+            *(operand.walker.step.eq(issue) for operand in (a, b)),
+            *(operand.walker.ends.eq(rounds.ends) for operand in (a, b)),
+            dst.walker.step.eq(strobe),
+            dst.walker.ends.eq(written),
+            argmax.clear.eq(begin),
+        ]
         m.d.sync += phase.eq(phase.rotate_left(1))
 
         def refuse() -> None:
@@ -160,18 +169,20 @@ class VectorUnit(wiring.Component):
             with m.State("IDLE"), m.If(self.unit.start):
                 m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.comb += argmax.clear.eq(1)
-                m.d.sync += [
-                    left.eq(n),
-                    phase.eq(1),
-                    word.eq(0),
-                    *(operand.half.eq(operand.first) for operand in (a, b, dst)),
-                ]
+                m.d.comb += begin.eq(1)
+                m.d.sync += [phase.eq(1), word.eq(0)]
                 with m.If(table):
                     m.d.comb += [self.param.en.eq(1), self.param.addr.eq(first_word)]
                     m.next = "TABLE"
+                with m.Elif(loops):
+                    m.next = "LOOP"
                 with m.Else():
                     m.next = "READ"
+            with m.State("LOOP"):
+                m.d.comb += [self.unit.done.eq(1), loop.keep.eq(~refused)]
+                m.next = "IDLE"
+                with m.If(refused):
+                    refuse()
             with m.State("TABLE"):
                 m.d.comb += table_write.eq(~bad_table)
                 m.d.sync += word.eq(word + 1)
@@ -184,98 +195,131 @@ class VectorUnit(wiring.Component):
                     refuse()
             with m.State("READ"):
                 m.d.comb += issue.eq(phase[0] | ~add)
-                with m.If(issue):
-                    m.d.sync += [left.eq(left - elements), a.step(), b.step()]
-                    with m.If(last):
-                        m.next = "DRAIN"
-                with m.If(refused):
+                with m.If(issue & last):
+                    m.next = "DRAIN"
+                with m.If(refused | a.bad | b.bad | (strobe & dst.bad)):
                     refuse()
-            with m.State("DRAIN"), m.If(written):
-                m.d.comb += self.unit.done.eq(1)
-                m.next = "IDLE"
+            with m.State("DRAIN"):
+                with m.If(strobe & written.all):
+                    m.d.comb += self.unit.done.eq(1)
+                    m.next = "IDLE"
+                with m.If(strobe & dst.bad):
+                    refuse()
 
-        # --- read, compute, write ----------------------------------------------------------------
-        # Bit k: a group was issued k cycles ago, and whether it was the last.
-        issued, ended = Signal(SUM_AFTER), Signal(SUM_AFTER)
-        m.d.comb += [issued[0].eq(issue), ended[0].eq(issue & last)]
-        m.d.sync += [issued[1:].eq(issued), ended[1:].eq(ended)]
-        with m.If(self.unit.done):
-            m.d.sync += [issued[1:].eq(0), ended[1:].eq(0)]
-        strobe, final = Signal(), Signal()
-        for now, chain in ((strobe, issued), (final, ended)):
-            after = Mux(add, chain[SUM_AFTER - 1], chain[WRITE_AFTER - 1])
-            m.d.sync += now.eq(Mux(control.lookup, chain[LOOKUP_AFTER - 1], after))
-        m.d.comb += written.eq(final)
-        tail = n[: exact_log2(elements)]
-        in_tail = Signal(elements)
-        whole = tail == 0
+        self._compute(m, (a, b, dst), decode, argmax, flight, word, table_write)
+        return m
+
+    def _refused(self, m: Module, table, loops, dot, known) -> tuple[Signal, Signal]:
+        """What needs no address to be refused, a table's apart, and the latter; from the third
+        cycle of a command on."""
+        cmd, p = self.unit.cmd, self._params
+        param, loop = fields(cmd, "TABLE").param, fields(cmd, "VLOOP")
+        n, looped = fields(cmd, "VMUL").n, fields(cmd, "VMUL").looped
+        refused, bad_table, no_rounds, bad = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            bad_table.eq(
+                param[: exact_log2(PARAM_WORD)].any() | (param > p.param_bytes - LUT_BYTES)
+            ),
+            no_rounds.eq((loop.count_1 == 0) | (loop.count_2 == 0)),
+            bad.eq((n == 0) | Mux(looped, ~known, dot)),
+        ]
+        m.d.comb += refused.eq(Mux(table, bad_table, Mux(loops, no_rounds, bad)))
+        return refused, bad_table
+
+    def _compute(self, m: Module, operands, decode, argmax, flight, word, table_write) -> None:
+        """Read groups, compute, write: each of `operands` is a, b, dst."""
+        a, b, dst = operands
+        looped = fields(self.unit.cmd, "VMUL").looped
+        elements = self._params.vector_elements
+        tail = fields(self.unit.cmd, "VMUL").n[: exact_log2(elements)]
+        in_tail, whole = Signal(elements), tail == 0
         m.d.sync += in_tail.eq(Cat(*(whole | (tail > i) for i in range(elements - 1)), whole))
-
-        upper = self._read(m, (a, b), issue)
+        every = Const(-1, elements)
         m.d.comb += [
-            argmax.valid.eq(issued[OPERANDS_AFTER + 1]),
-            argmax.present.eq(Mux(ended[OPERANDS_AFTER + 1], in_tail, -1)),
+            argmax.valid.eq(flight.operands),
+            argmax.single.eq(looped),
+            argmax.present.eq(Mux(looped, 1, Mux(flight.operands_end, in_tail, every))),
             self.result.eq(argmax.result),
         ]
-        alus = self._alus(m, (a, b), upper)
+        alus = self._alus(m, (a, b), flight.issue)
         for i, alu in enumerate(alus):
             m.d.comb += [
-                alu.control.eq(control),
+                alu.control.eq(decode.control),
+                alu.first.eq(flight.first),
                 alu.table.en.eq(table_write),
                 alu.table.addr.eq(word),
                 alu.table.data.eq(self.param.data),
                 argmax.values[i].eq(alu.operand[:8]),
             ]
-        enabled = Mux(final, in_tail, -1)[:elements]
-        self._write(m, dst, strobe, enabled, [alu.result for alu in alus])
-        return m
+        enabled = Mux(flight.written.all, in_tail, every)
+        with m.If(flight.strobe & dst.used & ~dst.walker.bad):
+            self._write(m, dst, looped, enabled, [alu.result for alu in alus])
 
-    def _read(self, m: Module, operands: tuple[_Operand, _Operand], issue: Signal) -> list[Signal]:
-        """Ask SRAM for a group; returns of each operand which half of its word is meant."""
-        halves = []
+    def _alus(self, m: Module, operands: tuple[_Operand, _Operand], issue) -> list[Alu]:
+        """Ask SRAM for groups; the arithmetic of each element, behind the element of its word.
+
+        Only the first element may lie anywhere in a word, the others follow it in its group.
+        """
+        elements, bus = self._params.vector_elements, self._params.bus_bytes
+        bits, group_bits = exact_log2(bus), exact_log2(elements)
+        alus = [Alu(sums=i == 0) for i in range(elements)]
+        for i, alu in enumerate(alus):
+            m.submodules[f"alu{i}"] = alu
         for operand, port, name in zip(operands, (self.a, self.b), "ab", strict=True):
-            upper = Signal(name=f"{name}_upper")
-            halves.append(upper)
+            low = Signal(bits, name=f"{name}_low")
+            at = operand.walker.at
             # A read port's `en` is 1 where nothing drives it.
             m.d.comb += port.en.eq(issue & operand.used)
             with m.If(port.en):
-                m.d.comb += port.addr.eq(operand.word)
-                m.d.sync += upper.eq(operand.half[0])
-        return halves
-
-    def _alus(
-        self, m: Module, operands: tuple[_Operand, _Operand], upper: list[Signal]
-    ) -> list[Alu]:
-        """The arithmetic of each element of a group, behind the element of SRAM's word."""
-        elements = self._params.vector_elements
-        alus = []
-        for i in range(elements):
-            m.submodules[f"alu{i}"] = alu = Alu()
-            alus.append(alu)
-            ports = ((self.a, alu.a), (self.b, alu.b))
-            for operand, is_upper, (port, target) in zip(operands, upper, ports, strict=True):
-                wide = port.data.word_select(i, 16).as_signed()
-                halves = (port.data.word_select(at, 8) for at in (i, i + elements))
-                lower_byte, upper_byte = (byte.as_signed() for byte in halves)
-                byte = Mux(is_upper, upper_byte, lower_byte)
+                m.d.comb += port.addr.eq(at[bits:])
+                m.d.sync += low.eq(at)
+            for i, alu in enumerate(alus):
+                if i == 0:
+                    lower = port.data.word_select(low, 8)
+                    upper = _bytes(port.data)[1::2]
+                    byte, wide = lower, Cat(lower, _choose(upper, low[1:]))
+                else:
+                    byte = _choose(_bytes(port.data)[i::elements], low[group_bits:])
+                    words = [port.data.word_select(at, 16) for at in range(bus // 2)]
+                    wide = _choose(words[i::elements], low[group_bits + 1 :])
                 # SRAM is slow itself: a register between it and the arithmetic.
-                m.d.sync += target.eq(Mux(operand.wide, wide, byte))
+                value = Mux(operand.wide, wide.as_signed(), byte.as_signed())
+                m.d.sync += getattr(alu, name).eq(value)
         return alus
 
-    def _write(self, m: Module, dst: _Operand, strobe: Signal, enabled, results: list) -> None:
-        """Write a group, those elements of it that are enabled."""
-        elements = self._params.vector_elements
-        bytes_only = Cat(result[:8] for result in results)
-        with m.If(strobe & dst.used):
-            m.d.sync += dst.step()
-            m.d.comb += self.write.addr.eq(dst.word)
-            with m.If(dst.wide):
-                m.d.comb += [
-                    self.write.en.eq(Cat(bit.replicate(2) for bit in enabled)),
-                    self.write.data.eq(Cat(results)),
-                ]
-            with m.Else():
-                m.d.comb += [
-                    self.write.en.eq(Mux(dst.half[0], enabled << elements, enabled)),
-                    self.write.data.eq(bytes_only.replicate(2)),
-                ]
+    def _write(self, m: Module, dst: _Operand, looped, enabled, results: list) -> None:
+        """Write a group, those elements of it that are enabled; or the first element alone."""
+        elements, bus = self._params.vector_elements, self._params.bus_bytes
+        bits, group_bits = exact_log2(bus), exact_log2(elements)
+        low, wide = dst.walker.at[:bits], dst.wide
+        first = results[0]
+        results = [first, *(Mux(looped, first, result) for result in results[1:])]
+        enables = []
+        for byte in range(bus):
+            enable = (low[1:] == byte // 2) & (wide | (low[0] == byte % 2))
+            if elements > 1:
+                in_group = Mux(
+                    wide,
+                    (low[group_bits + 1 :] == byte // (2 * elements))
+                    & enabled[byte // 2 % elements],
+                    (low[group_bits:] == byte // elements) & enabled[byte % elements],
+                )
+                enable = Mux(looped, enable, in_group)
+            enables.append(enable)
+        bytes_only = Cat(result[:8] for result in results).replicate(bus // elements)
+        m.d.comb += [
+            self.write.addr.eq(dst.walker.at[bits:]),
+            self.write.en.eq(Cat(enables)),
+            self.write.data.eq(
+                Mux(wide, Cat(results).replicate(bus // (2 * elements)), bytes_only)
+            ),
+        ]
+
+
+def _bytes(word) -> list:
+    return [word.word_select(at, 8) for at in range(len(word) // 8)]
+
+
+def _choose(values: list, index):
+    """One of a power of two of equally wide values."""
+    return Cat(values).word_select(index, len(values[0])) if len(values) > 1 else values[0]

@@ -14,6 +14,23 @@ from rtl.vector.alu import Control
 ONE = 1 << 31  # the multiplier that leaves a value as it is
 
 
+# What no pass of a command changes.
+UNCHANGED = (
+    "select",
+    "maximum",
+    "subtract",
+    "dot",
+    "pair",
+    "by_b",
+    "factor",
+    "head_room",
+    "half_up",
+    "lo",
+    "hi",
+    "lookup",
+)
+
+
 class VectorControl(wiring.Component):
     """Turns a vector command into the elements' `Control`.
 
@@ -38,22 +55,11 @@ class VectorControl(wiring.Component):
         m = Module()
         cmd, phase, held = self.cmd, self.phase, self.control
         add = Signal()
-        m.d.sync += add.eq(is_opcode(cmd, "VADD"))
+        m.d.sync += add.eq(is_opcode(cmd, *timing.SUMS))
         # What no pass changes. Signals of their own: bits of a struct that nothing drives become
         # processes without sensitivity in Verilog.
         now = {
-            name: Signal(Control.as_shape()[name].shape, name=f"now_{name}")
-            for name in (
-                "maximum",
-                "pair",
-                "by_b",
-                "factor",
-                "head_room",
-                "half_up",
-                "lo",
-                "hi",
-                "lookup",
-            )
+            name: Signal(Control.as_shape()[name].shape, name=f"now_{name}") for name in UNCHANGED
         }
         offset, tanh, int8 = Signal(signed(10)), Signal(), Signal()
         main_multiplier, main_zero = Signal(32, init=ONE), Signal(signed(16))
@@ -78,18 +84,29 @@ class VectorControl(wiring.Component):
 
         summand = fields(cmd, "VADD")
         with m.Switch(cmd[:8]):
-            with m.Case(OPCODES["VADD"].code):
-                requantise(summand)
-                m.d.comb += [now["head_room"].eq(1), b_zero.eq(summand.b_zero)]
-            with m.Case(OPCODES["VMUL"].code):
-                requantise(fields(cmd, "VMUL"))
-                m.d.comb += [now["by_b"].eq(1), b_zero.eq(fields(cmd, "VMUL").b_zero)]
+            for name in timing.SUMS:
+                with m.Case(OPCODES[name].code):
+                    requantise(summand)
+                    m.d.comb += [
+                        now["head_room"].eq(1),
+                        now["subtract"].eq(name == "VSUB"),
+                        b_zero.eq(summand.b_zero),
+                    ]
+            for name in ("VMUL", "VDOT"):
+                with m.Case(OPCODES[name].code):
+                    requantise(fields(cmd, name))
+                    m.d.comb += [
+                        now["by_b"].eq(1),
+                        now["dot"].eq(name == "VDOT"),
+                        b_zero.eq(fields(cmd, name).b_zero),
+                    ]
             with m.Case(OPCODES["VRESCALE"].code):
                 requantise(fields(cmd, "VRESCALE"))
             with m.Case(OPCODES["VADDS"].code):
                 m.d.comb += now["pair"].eq(1)
-            with m.Case(OPCODES["VMAX"].code):
-                m.d.comb += now["maximum"].eq(1)
+            for name in ("VMAX", "VMIN"):
+                with m.Case(OPCODES[name].code):
+                    m.d.comb += [now["select"].eq(1), now["maximum"].eq(name == "VMAX")]
             for name in ("VSIGMOID", "VTANH"):
                 with m.Case(OPCODES[name].code):
                     v = fields(cmd, name)
@@ -133,7 +150,7 @@ class VectorControl(wiring.Component):
             held.swap.eq(add & phase[1]),
             held.offset.eq(Mux(add & phase[1], -b_zero, offset)),
             held.b_offset.eq(-b_zero),
-            held.add_results.eq(add & phase[1]),
+            held.add_results.eq(now["dot"] | (add & phase[1])),
             held.left.eq(split_shift(input_shift)[0]),
             held.multiplier.eq(
                 by_pass(1, summand.a_multiplier, summand.b_multiplier, main_multiplier)

@@ -60,13 +60,14 @@ class FifoSpec(wiring.Component):
 class CollectorSpec(wiring.Component):
     """Rows of any sums from every lane: a row comes in a cycle whose turn began while `ready`."""
 
-    def __init__(self, unit, params, lane: int, per_row: int, lemmas: bool) -> None:
+    def __init__(self, unit, params, lane: int, lemmas: bool) -> None:
         self._unit, self._params, self._lemmas = unit, params, lemmas
-        self._lane, self._per_row = lane, per_row
+        self._lane = lane
         super().__init__(
             {
                 "push": In(LANES),
                 "sum": In(rtl.matvec.collector.SUM_BITS).array(LANES),
+                "parity": In(1),
                 "track": In(1),
             }
         )
@@ -76,8 +77,8 @@ class CollectorSpec(wiring.Component):
         unit = self._unit
         m.submodules.unit, inner = opened(unit)
         depth = self._params.result_fifo
-        lane, per_row = self._lane, self._per_row
-        m.d.comb += unit.per_row.eq(per_row)
+        lane = self._lane
+        m.d.comb += unit.parity.eq(self.parity)
         histories = []
         for i, row in enumerate(unit.pushed):
             # A turn that starts while ready is low is skipped; one that started before may end.
@@ -92,25 +93,26 @@ class CollectorSpec(wiring.Component):
         pushed = self.push[lane]
         picked, popped = inner["picked"][lane], Signal()
         m.d.sync += popped.eq(picked)
+        data = Signal(rtl.matvec.collector.SUM_BITS + 1)
+        m.d.comb += data.eq(Cat(self.sum[lane], self.parity))
         due, waits, word, inside, ahead = follow(
-            m, "row", pushed, popped, self.sum[lane], self.track, depth + PICK_LATENCY
+            m, "row", pushed, popped, data, self.track, depth + PICK_LATENCY
         )
-        check(m, "in_order", ~(due & popped) | (unit.row.sum == word.as_signed()))
+        check(m, "in_order", ~(due & popped) | (Cat(unit.row.sum, unit.row_parity) == word))
+        # While it is in front, somebody who asks for its parity hears of it.
+        asked = Signal()
+        m.d.sync += asked.eq(waits & (ahead == popped) & (word[-1] == self.parity))
+        check(m, "left", ~asked | unit.left)
         check(m, "nothing_made", ~popped | (inside != 0))
         check(m, "room", inside <= depth + PICK_LATENCY)
         check(m, "row", ~popped | unit.row.valid)
-        # With a scale per row the requantiser reads two words for each.
-        was_valid = Signal()
-        m.d.sync += was_valid.eq(unit.row.valid)
-        check(m, "pace", ~(unit.row.valid & was_valid & per_row))
         # The oldest row of a lane is picked after one of every other lane at most.
         waited = Signal(range(32))
-        turn = LANES << per_row
         with m.If(due & ~popped):
             m.d.sync += waited.eq(waited + (waited != 31))
         with m.Else():
             m.d.sync += waited.eq(0)
-        check(m, "fair", waited <= turn + PICK_LATENCY)
+        check(m, "fair", waited <= LANES + PICK_LATENCY)
         if not self._lemmas:
             return m
 
@@ -154,7 +156,7 @@ def test_faulty_fifo(old, new, failed):
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
-def collector(monkeypatch, module, lane=0, per_row=0, lemmas=False) -> CollectorSpec:
+def collector(monkeypatch, module, lane=0, lemmas=False) -> CollectorSpec:
     """The collector of two lanes with sums and records of a bit: it only moves them."""
     monkeypatch.setattr(module, "SUM_BITS", 1)
     monkeypatch.setattr(module, "RECORD_BITS", 1)
@@ -162,13 +164,12 @@ def collector(monkeypatch, module, lane=0, per_row=0, lemmas=False) -> Collector
     monkeypatch.setattr("rtl.lane.lane.SUM_BITS", 1)
     monkeypatch.setattr("rtl.lane.lane.RECORD_BITS", 1)
     params = load_params("tiny").model_copy(update={"lanes": LANES, "result_fifo": DEPTH})
-    return CollectorSpec(module.Collector(params), params, lane, per_row, lemmas)
+    return CollectorSpec(module.Collector(params), params, lane, lemmas)
 
 
-@pytest.mark.parametrize("per_row", [0, pytest.param(1, marks=pytest.mark.formal)])
 @pytest.mark.parametrize("lane", [pytest.param(0, marks=pytest.mark.formal), 1])
-def test_collector(monkeypatch, lane, per_row):
-    verdict = prove(collector(monkeypatch, rtl.matvec.collector, lane, per_row, lemmas=True))
+def test_collector(monkeypatch, lane):
+    verdict = prove(collector(monkeypatch, rtl.matvec.collector, lane, lemmas=True))
     assert verdict.proved, verdict
 
 
@@ -176,15 +177,16 @@ def test_collector(monkeypatch, lane, per_row):
     ("old", "new", "failed"),
     [
         ("level + row.valid - pick", "level + row.valid", {"nothing_made", "in_order"}),
-        ("depth - timing.LANE_PIPELINE", "depth - timing.LANE_PIPELINE + 2", {"in_order", "room"}),
+        ("depth - timing.LANE_PIPELINE", "depth - timing.LANE_PIPELINE + 4", {"in_order", "room"}),
         ("place == depth - 1, 0, place + 1", "place == depth - 1, 0, place + 2", {"in_order"}),
         ("candidates.eq(Mux(first.any(), first, held))", "candidates.eq(held)", {"fair"}),
         ("with m.If(picked):", "with m.If(pick):", {"in_order"}),
-        ("pick.any() & self.per_row", "0", {"pace"}),
+        ("same & (held | picked)", "same & held", {"left"}),
+        ("row.record, self.parity)", "row.record, 0)", {"in_order", "left"}),
     ],
 )
 def test_faulty_collector(monkeypatch, old, new, failed):
-    # Rows leave slowest for the lane that is not preferred, with a scale for each row.
-    spec = collector(monkeypatch, faulty("rtl.matvec.collector", old, new), lane=1, per_row=1)
+    # Rows leave slowest for the lane that is not preferred.
+    spec = collector(monkeypatch, faulty("rtl.matvec.collector", old, new), lane=1)
     verdict = prove(spec, depth=40)
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -32,7 +32,8 @@ DEPTH = WATCHED + LAST + 1
 
 # Memories that are smaller than their addresses.
 SMALL = smaller(PARAMS, {"param_bytes": 72, "sram_bytes": 40})
-CONFIGURATION = ("n_scales", "rows", "dst", "wide", "zero", "lo", "hi")
+CONFIGURATION = ("n_scales", "rows", "wide", "zero", "lo", "hi")
+POSITIONS = ("row_parity", "even_begins")
 
 
 class RequantiserSpec(wiring.Component):
@@ -40,19 +41,21 @@ class RequantiserSpec(wiring.Component):
 
     def __init__(self, unit, parts: list) -> None:
         self._unit, self._parts = unit, parts
-        names = (*CONFIGURATION, "clear", "scales", "row")
+        names = (*CONFIGURATION, *POSITIONS, "clear", "scales", "row", "destinations")
         own = {name: unit.signature.members[name] for name in names}
-        super().__init__({**own, "data": In(8 * PARAM_WORD), "y": In(32)})
+        super().__init__({**own, "data": In(16 * PARAM_WORD), "y": In(32)})
 
     def _driven(self) -> tuple:
         """(module, the arithmetic, the unit's count of rows, whether it writes nothing)."""
         m, unit = Module(), self._unit
         m.submodules.unit, inside = opened(unit)
         (rescale,) = self._parts
-        for name in (*CONFIGURATION, "clear"):
+        for name in (*CONFIGURATION, *POSITIONS, "clear"):
             m.d.comb += getattr(unit, name).eq(getattr(self, name))
         wiring.connect(m, wiring.flipped(self.scales), unit.scales)
         wiring.connect(m, wiring.flipped(self.row), unit.row)
+        for mine, its in zip(self.destinations, unit.destinations, strict=True):
+            m.d.comb += its.eq(mine)
         m.d.comb += [unit.param.data.eq(self.data), rescale.y.eq(self.y)]
         nothing = ~Cat(unit.sram.en, unit.sram.addr, unit.sram.data).any()
         return m, rescale, inside["rows"], nothing
@@ -67,9 +70,10 @@ class RowSpec(RequantiserSpec):
     writes the shared scale that the row names, if it names one; in a run where it was written
     earlier, the memory holds it already, and writing it again changes nothing.
 
-    The configuration does not change from cycle 0 on. With a scale per row no two rows follow one
-    another directly, as the collector sees to (test_proof_fifos); `dst` of int16 elements is even,
-    or the command is refused. `hi` may be below `lo`, which then is the limit for what is less.
+    The configuration does not change from cycle 0 on, but for the destination of another position's
+    rows, and that of this one's once the row is on its way (from cycle WATCHED + 2 on).
+    Destinations of int16 elements are even, or the command is refused. `hi` may be below `lo`,
+    which then is the limit for what is less.
     """
 
     def __init__(self, unit, parts: list, params: ChipParams) -> None:
@@ -85,12 +89,10 @@ class RowSpec(RequantiserSpec):
             before = Signal.like(getattr(self, name), name=f"before_{name}")
             m.d.sync += before.eq(getattr(self, name))
             m.d.comb += Assume((cycle == 0) | (before == getattr(self, name)))
-        per_row, was_valid = self.n_scales == 0, Signal()
-        m.d.sync += was_valid.eq(self.row.valid)
+        per_row = self.n_scales == 0
         m.d.comb += [
             Assume(self.n_scales <= MAX_SCALES),
-            Assume(~(per_row & was_valid & self.row.valid)),
-            Assume(~(self.wide & self.dst[0])),
+            *(Assume(~(self.wide & destination[0])) for destination in self.destinations),
         ]
 
         def at(cycles: int):
@@ -98,6 +100,11 @@ class RowSpec(RequantiserSpec):
 
         # The row, and whether nothing has dropped it so far.
         row, record, total = Signal(), Signal(RECORD_BITS), Signal(SUM_BITS)
+        parity, base = Signal(), Signal.like(self.destinations[0])
+        with m.If(at(0)):
+            m.d.sync += parity.eq(self.row_parity)
+        with m.If(at(1)):
+            m.d.sync += base.eq(Mux(parity, self.destinations[1], self.destinations[0]))
         with m.If(at(0)):
             m.d.sync += row.eq(self.row.valid & ~self.clear)
             m.d.sync += [record.eq(self.row.record), total.eq(self.row.sum)]
@@ -115,22 +122,18 @@ class RowSpec(RequantiserSpec):
         in_memory = end * PARAM_WORD <= self._params.param_bytes
         param = unit.param
         asks = param.en & ((param.addr == first) | ~in_memory)
-        asks_behind = param.en & ((param.addr == first + 1) | ~in_memory)
-        behind = row & per_row
         check(m, "record", ~at(0) | ~self.row.valid | asks)
-        check(m, "scale", ~at(1) | ~behind | asks_behind)
-        check(
-            m, "no_read", ~at(1) | behind | self.row.valid | ((param.en == 0) & (param.addr == 0))
-        )
+        check(m, "no_read", ~at(0) | self.row.valid | ((param.en == 0) & (param.addr == 0)))
 
         # What memory answers, a cycle later.
         word, scale = Signal(8 * PARAM_WORD), Signal(8 * PARAM_WORD)
         bias, destination, index = word[:32], word[32:48], word[48:56]
         shared, shared_index = Signal.like(scale), Signal.like(self.scales.index)
+        own = Signal.like(scale)
         with m.If(at(1)):
-            m.d.sync += word.eq(self.data)
+            m.d.sync += Cat(word, own).eq(self.data)
         with m.If(at(2)):
-            m.d.sync += scale.eq(Mux(per_row, self.data, shared))
+            m.d.sync += scale.eq(Mux(per_row, own, shared))
         with m.If(cycle == 0):
             m.d.sync += shared_index.eq(self.scales.index)
         with m.If(self.scales.en & ((cycle == 0) | (self.scales.index == shared_index))):
@@ -145,7 +148,7 @@ class RowSpec(RequantiserSpec):
         address, size, good = Signal(26), Signal(2), Signal()
         m.d.comb += [
             size.eq(Mux(self.wide, 2, 1)),
-            address.eq(self.dst + destination * size),
+            address.eq(base + destination * size),
             good.eq(
                 in_memory
                 & (per_row | (index < self.n_scales))
@@ -190,7 +193,8 @@ class RowSpec(RequantiserSpec):
 class FlightSpec(RequantiserSpec):
     """Any rows from the reset on, in any configuration: when the unit is busy, and when it is not.
 
-    `too_many` rises for the first row behind `most` since the last `clear`, and for none before;
+    `too_many` rises for the first row of even positions behind `most` since the last `clear`, or
+    since such a position began, and for none before;
     `error` only if a row came so long ago that its scale is known now. What rows behind the first
     of too many do until `clear` is free.
     """
@@ -202,16 +206,19 @@ class FlightSpec(RequantiserSpec):
     def elaborate(self, platform) -> Module:
         m, rescale, rows, nothing = self._driven()
         unit, most = self._unit, self._most
-        # Bit i: a row came i + 1 cycles ago; and how many since `clear`, up to one too many.
+        # Bit i: a row came i + 1 cycles ago; and how many to be counted, up to one too many.
         ago, count = Signal(LAST), Signal(range(most + 2))
+        counted = self.row.valid & ~self.row_parity
         with m.If(self.clear):
-            m.d.sync += [ago.eq(0), count.eq(0)]
+            m.d.sync += ago.eq(0)
         with m.Else():
             m.d.sync += ago.eq(Cat(self.row.valid, ago))
-            with m.If(self.row.valid & (count <= most)):
-                m.d.sync += count.eq(count + 1)
+        with m.If(self.clear | self.even_begins):
+            m.d.sync += count.eq(0)
+        with m.Elif(counted & (count <= most)):
+            m.d.sync += count.eq(count + 1)
         check(m, "busy", unit.busy == (self.row.valid | ago.any()))
-        one_too_many = self.row.valid & (count == most)
+        one_too_many = counted & (count == most)
         known = ago[LAST - 2 - rescale.latency]
         check(m, "too_many", ~one_too_many | unit.too_many)
         check(m, "not_too_many", one_too_many | (count > most) | ~unit.too_many)
@@ -252,9 +259,10 @@ BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bu
     ("old", "new", "failed"),
     [
         ("self.row.record << 1, self", "self.row.record, self", {"record"}),
-        ("scale_address.eq(address + 1)", "scale_address.eq(address)", {"scale"}),
-        ("stages[RECORD] & per_row", "stages[RECORD]", {"no_read"}),
-        ("scale_address + per_row >", "scale_address >", {"refused"}),
+        ("end.eq(address + 1)", "end.eq(address)", {"refused"}),
+        ("with m.If(self.row.valid):", "with m.If(stages[RECORD]):", {"record", "no_read"}),
+        ("end + per_row >", "end >", {"refused"}),
+        ("base.eq(Mux(parity,", "base.eq(Mux(self.row_parity,", {"refused", "not_refused"}),
         ("record_wrong | (~per_row", "(~per_row", {"refused"}),
         ("index >= self.n_scales", "index > self.n_scales", {"refused"}),
         ("& ~wrong & ~outside", "& ~outside", {"refused"}),
@@ -263,7 +271,7 @@ BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bu
         (" | (shift > MAX_SHIFT)", "", {"refused"}),
         ("(shift < MIN_SHIFT)", "(shift <= MIN_SHIFT)", {"not_refused"}),
         ("x.eq(sum_2 + bias)", "x.eq(sum_1 + bias)", {"x"}),
-        ("Mux(per_row, self.param.data, read", "Mux(0, 0, read", SCALES),
+        ("Mux(per_row, own, read", "Mux(0, 0, read", SCALES),
         ("read.addr.eq(index)", "read.addr.eq(index + 1)", SCALES),
         ('cycle_of("products")', 'cycle_of("middle")', {"multiplier"}),
         ("rights[-1]", "rights[-2]", {"right"}),

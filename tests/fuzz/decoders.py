@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import decode_sections
-from npu.chip.lanes import ALL_DONE, NEVER, Barrel, run_lanes
+from npu.chip.lanes import ALL_DONE, NEVER, ONCE, Barrel, run_lanes
 from npu.chip.weight_format import (
     PARAM_WORD,
     CodeSet,
@@ -110,6 +110,6 @@ def _twin(found: Input, sets: tuple[CodeSet, ...]) -> np.ndarray | None:
     decoded = decode(sections, slots, runs, values, found.columns, NEVER)
     # Whatever the words are, the lanes end, and by a slot's fault exactly if there is one.
     lanes = len(found.sections)
-    run = run_lanes(Barrel(lanes, found.threads, RESULT_FIFO, 1), decoded.turns, NEVER)
+    run = run_lanes(Barrel(lanes, found.threads, RESULT_FIFO), decoded.turns, ONCE, NEVER)
     assert (run.stopped == ALL_DONE) == (not decoded.faults.any()), "lanes that hold nothing stop"
     return None if decoded.faults.any() else decoded.weights

@@ -2,20 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from compiler.frontends import read_tflite
-from kernels import Interpreter
+from kernels import Interpreter, binary
 from kernels.engines.sparse import SparseMatrix
-from npu.model import quantisation
+from npu.model import int8_functions, quantisation, rows
 from npu.model.graph import Graph
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
 ELEMENTS = {
+    "arithmetic": 2112,
     "conv1d": 64,
     "fc_relu": 80,
     "fc_wide": 8192,
@@ -24,7 +26,9 @@ ELEMENTS = {
     "lstm_small": 1280,
     "lstm_stream": 696,
     "maxout": 320,
+    "moves": 558,
     "predictor": 1536,
+    "products": 360,
     "windows": 1620,
 }
 
@@ -34,9 +38,16 @@ def differences(graph: Graph, vectors: Path) -> tuple[int, int]:
     interpreter = Interpreter(graph)
     with np.load(vectors) as recorded:
         inputs = [recorded[k] for k in sorted(recorded) if k.startswith("input")]
-        found = np.stack([interpreter.invoke(list(call))[0] for call in zip(*inputs, strict=True)])
-        assert found.shape == recorded["output"].shape
-        return found.size, int(np.count_nonzero(found != recorded["output"]))
+        answers = [interpreter.invoke(list(call)) for call in zip(*inputs, strict=True)]
+        compared = wrong = 0
+        names = sorted(k for k in recorded if k.startswith("output"))
+        assert len(names) == len(graph.outputs)
+        for name, outputs in zip(names, zip(*answers, strict=True), strict=True):
+            found = np.stack(outputs)
+            assert (found.shape, found.dtype) == (recorded[name].shape, recorded[name].dtype)
+            compared += found.size
+            wrong += int(np.count_nonzero(found != recorded[name]))
+        return compared, wrong
 
 
 @pytest.mark.parametrize("name", ELEMENTS)
@@ -99,3 +110,62 @@ def test_a_planted_rounding_is_noticed(monkeypatch):
     monkeypatch.setattr(dense, "folded_bias", shifted)
     graph = read_tflite(VECTORS / "joint.tflite")
     assert differences(graph, VECTORS / "joint.npz")[1] > 0
+
+
+def _table_with_one_step_more(monkeypatch):
+    exact = int8_functions.leaky_relu_table
+
+    def wrong(*arguments):
+        return np.minimum(exact(*arguments), 126) + np.int8(1)
+
+    monkeypatch.setattr(int8_functions, "leaky_relu_table", wrong)
+
+
+def _reciprocal_with_a_lost_bit(monkeypatch):
+    exact = rows.reciprocal
+
+    def wrong(total, bits):
+        factor, shift = exact(total, bits)
+        return factor & ~(1 << 22), shift
+
+    monkeypatch.setattr(rows, "reciprocal", wrong)
+
+
+def _operand_repeated_along_another_axis(monkeypatch):
+    def wrong(array, shape):
+        return np.resize(array[..., ::-1], shape)
+
+    monkeypatch.setattr(binary, "np", SimpleNamespace(**{**vars(np), "broadcast_to": wrong}))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        _table_with_one_step_more,
+        _reciprocal_with_a_lost_bit,
+        _operand_repeated_along_another_axis,
+    ],
+)
+def test_planted_arithmetic_is_noticed(plant, monkeypatch):
+    plant(monkeypatch)
+    graph = read_tflite(VECTORS / "arithmetic.tflite")
+    assert differences(graph, VECTORS / "arithmetic.npz")[1] > 0
+
+
+def test_a_planted_padding_is_noticed():
+    """SAME with its odd column on the other side."""
+    graph = read_tflite(VECTORS / "windows.tflite")
+    top, left, bottom, right = graph.operators[1].padding
+    assert left != right
+    ops = list(graph.operators)
+    ops[1] = replace(ops[1], padding=(top, right, bottom, left))
+    assert differences(replace(graph, operators=tuple(ops)), VECTORS / "windows.npz")[1] > 0
+
+
+def test_a_planted_zero_point_of_weights_is_noticed():
+    graph = read_tflite(VECTORS / "products.tflite")
+    tensors = list(graph.tensors)
+    weights = tensors[graph.operators[0].weights]
+    shifted = replace(weights.quantization, zero_point=weights.quantization.zero_point + 1)
+    tensors[graph.operators[0].weights] = replace(weights, quantization=shifted)
+    assert differences(replace(graph, tensors=tuple(tensors)), VECTORS / "products.npz")[1] > 0

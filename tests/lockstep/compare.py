@@ -27,6 +27,7 @@ def _chip(**changes: Any) -> ChipParams:
 CHIPS: dict[str, ChipParams] = {
     "three lanes": _chip(
         lanes=3,
+        vector_elements=4,
         activation_entries=248,
         bank_bytes=4072,
         param_bytes=8152,
@@ -35,6 +36,7 @@ CHIPS: dict[str, ChipParams] = {
     "wide bus": _chip(
         lanes=2,
         threads=3,
+        vector_elements=4,
         bus_bytes=16,
         activation_entries=256,
         dma_burst_beats=5,
@@ -47,6 +49,7 @@ CHIPS: dict[str, ChipParams] = {
     "one lane": _chip(
         lanes=1,
         threads=8,
+        vector_elements=1,
         dma_burst_beats=1,
         dma_outstanding=1,
         dma_queue=1,
@@ -63,6 +66,7 @@ CHIPS: dict[str, ChipParams] = {
 MORE_CHIPS: dict[str, ChipParams] = {
     "widest bus": _chip(
         lanes=2,
+        vector_elements=32,
         bus_bytes=64,
         bank_bytes=4160,
         param_bytes=8256,
@@ -75,6 +79,7 @@ MORE_CHIPS: dict[str, ChipParams] = {
     "sixteen lanes": _chip(
         lanes=16,
         threads=4,
+        vector_elements=8,
         bus_bytes=16,
         bank_bytes=1040,
         activation_entries=256,

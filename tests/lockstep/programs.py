@@ -12,18 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS, Command, ElementType, command, decode
+from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS, Command, command, decode
 from npu.chip.isa import encode as encode_command
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams
+from npu.chip.timing import SUMS
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError
 from tests.lockstep import scalars
 from tests.lockstep.places import Places
+from tests.lockstep.products import Tile, matvec
 from tests.lockstep.scalars import COUNTERS, SCRATCH
 from tests.lockstep.tiles import TILES, Layout, tile_data
+from tests.lockstep.walks import MOST_ROUNDS, absurd_loop, random_walks
 
-VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.unit == "vector" and name != "TABLE")
+VECTOR_OPS = tuple(name for name, op in OPCODES.items() if op.has("looped"))
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 # How often each comes: a seed picks one.
 STEPS = (
@@ -95,18 +98,6 @@ def random_recipe(seed: int, damaged: bool | None = None, max_steps: int = 14) -
     return Recipe(data, steps, percents, wild, damage)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class _Tile:
-    """A tile in external memory."""
-
-    columns: int
-    tile_at: int
-    tile_beats: int
-    param_at: int
-    param_beats: int
-    block_bytes: int
-
-
 @dataclass
 class Program:
     """A program with everything that it needs to run.
@@ -150,11 +141,13 @@ class _Builder:
         bus = self.p.bus_bytes
         self.layout = Layout.of(self.p)
         self.places = Places(self.p, self.layout, self.recipe.wild)
-        self.loaded: list[_Tile | None] = [None, None]
+        self.loaded: list[Tile | None] = [None, None]
+        # Whose codes the lanes hold, None where that is not known.
+        self.codes: Tile | None = None
         # Tags of the transfers that may be open, by what they fill.
         self.open: dict[str, int] = {}
         self.entries = [0]
-        self.tiles: list[_Tile] = []
+        self.tiles: list[Tile] = []
         self.depth = 0
         self.table_at = self._place(self.rng.integers(0, 256, LUT_BYTES * 2, np.uint8).tobytes())
         for _ in range(int(self.rng.integers(1, 4))):
@@ -170,12 +163,13 @@ class _Builder:
         self.memory += data.ljust(-(-len(data) // bus) * bus, b"\0")
         return at
 
-    def _tile(self) -> _Tile:
+    def _tile(self) -> Tile:
         data = tile_data(self.p, int(self.rng.integers(TILES)))
         image_at, blob_at = self._place(data.image), self._place(data.blob)
         bus = self.p.bus_bytes
-        return _Tile(
+        return Tile(
             columns=data.columns,
+            places=data.places,
             tile_at=image_at,
             tile_beats=len(data.image) // bus,
             param_at=blob_at,
@@ -262,35 +256,7 @@ class _Builder:
         assert tile is not None
         if not self.rare(rng, 0.03):
             self.wait(f"bank{half}", f"param{half}", f"table{half}")
-        element = ElementType(int(rng.integers(2)))
-        src = self.places.sram(rng, tile.columns, self.p.bus_bytes)
-        dst = self.places.sram(rng, 2 * tile.columns, element.n_bytes)
-        while dst == src and not self.recipe.wild:
-            dst = self.places.sram(rng, 2 * tile.columns, element.n_bytes)
-        low, high = (-128, 127) if element is ElementType.INT8 else (-(2**15), 2**15 - 1)
-        limits = {"lo": low, "hi": high}
-        if rng.random() < 0.3:
-            limits = self.limits(rng, low, high)
-        values = {
-            "dst": dst,
-            "columns": tile.columns,
-            "a": src,
-            "dst_type": element,
-            "bank": half * self.layout.bank_half,
-            "block": half * self.layout.param_half,
-            "rows": half * self.layout.param_half + tile.block_bytes,
-            "a_zero": int(rng.integers(-128, 128)),
-            "dst_zero": int(rng.integers(-128, 128)),
-        }
-        values |= limits
-        for key in ("lo", "hi", "a_zero", "dst_zero"):
-            if self.rare(rng, 0.3):
-                values[key] = self.any_of(rng, "MATVEC", key)
-        for key in ("columns", "bank", "block", "rows"):
-            if self.rare(rng, 0.02):
-                nearby = values[key] + int(rng.choice([-8, -1, 1, 4, 8]))
-                values[key] = nearby if nearby >= 0 else self.any_of(rng, "MATVEC", key)
-        self.emit("MATVEC", **scalars.relative(self, rng, "MATVEC", values))
+        matvec(self, rng, tile, half)
 
     def _vector(self, rng: np.random.Generator) -> None:
         p = self.p
@@ -305,7 +271,7 @@ class _Builder:
         values: dict[str, int] = {"n": n, **types}
         if "rd" in known:
             values["rd"] = int(rng.choice(SCRATCH))
-        if name in ("VADD", "VMUL", "VRESCALE"):
+        if "multiplier" in known and "lo" in known:
             values |= self._constants(rng, name, values.get("dst_type", 0))
         elif name in ("VSIGMOID", "VTANH"):
             multiplier = int(rng.choice([3, 6, 12, 3 * 256, 16384, 24575]))
@@ -321,17 +287,33 @@ class _Builder:
             for key in known:
                 if key.endswith(("_zero", "_multiplier", "_shift")) and rng.random() < 0.5:
                     values[key] = self.any_of(rng, name, key)
-        values |= self.places.operands(rng, name, values)
+        if name == "VDOT" or rng.random() < 0.4:
+            values |= self._loops(rng, name, values)
+        else:
+            values |= self.places.operands(rng, name, values)
         self.emit(name, **scalars.relative(self, rng, name, values))
+
+    def _loops(self, rng: np.random.Generator, name: str, values: dict[str, int]) -> dict[str, int]:
+        """Sets the strides of a looped command; its places and lengths."""
+        fixed = {key: value for key, value in values.items() if key != "n"}
+        loop, places = random_walks(rng, self.p, name, fixed, most=int(rng.choice([9, 60, 300])))
+        if self.rare(rng, 0.05):
+            loop |= absurd_loop(rng)
+        if not self.rare(rng, 0.05):
+            self.emit("VLOOP", **loop)
+        if self.rare(rng, 0.05):
+            places |= self.places.operands(rng, name, values | places)
+        return {**places, "looped": 1}
 
     def _constants(self, rng: np.random.Generator, name: str, dst_type: int) -> dict[str, int]:
         """Zero points, scales and limits as a compiler makes them."""
         values = {"multiplier": int(rng.integers(2**30, 2**31))}
-        values["shift"] = int(rng.integers(-25, 1) if name == "VADD" else rng.integers(-20, 8))
+        sums = name in SUMS
+        values["shift"] = int(rng.integers(-25, 1) if sums else rng.integers(-20, 8))
         for key in ("a_zero", "b_zero", "dst_zero"):
             if name != "VRESCALE" or key != "b_zero":
                 values[key] = int(rng.integers(-128, 128))
-        if name == "VADD":
+        if sums:
             for side in ("a", "b"):
                 values[f"{side}_multiplier"] = int(rng.integers(2**30, 2**31))
                 values[f"{side}_shift"] = int(rng.integers(-10, 1))
@@ -364,7 +346,7 @@ class _Builder:
         self.emit("ADD", rd=counter, imm=int(rng.integers(1, 4)))
         top = len(self.commands)
         # What the body multiplies it loads itself: a later round must not meet another tile.
-        self.loaded = [None, None]
+        self.loaded, self.codes = [None, None], None
         for _ in range(int(rng.integers(1, 3))):
             kind = str(rng.choice([kind for kind in STEPS if kind != "halt"]))
             self.step(kind, int(rng.integers(2**20)))
@@ -373,6 +355,7 @@ class _Builder:
         if self.rare(rng, 0.05):
             self.emit("BEQ", target=top)  # without end
         self.emit("BNE", rs1=counter, target=top)
+        self.codes = None
         self.depth -= 1
 
     def _area(self, rng: np.random.Generator, beats: int) -> int:
@@ -432,6 +415,7 @@ class _Builder:
         """The end of a start, with transfers open; the next one begins behind it."""
         self.emit("HALT")
         self.open.clear()  # the next start waits for them
+        self.codes = None
         self.entries.append(len(self.commands))
 
 
@@ -449,11 +433,15 @@ def _damaged(program: Program, damage: tuple[tuple[int, int, int], ...]) -> None
 
 
 def _lasts(raw: bytes) -> bool:
-    """Whether a command moves so much that the bus is busy for minutes of simulation."""
+    """Whether a command moves so much that a unit is busy for minutes of simulation."""
     try:
         cmd = decode(raw)
     except ImageError:
         return False
+    if cmd.opcode.name == "VLOOP":
+        return cmd.count_1 * cmd.count_2 > MOST_ROUNDS
+    if cmd.values.get("looped"):
+        return cmd.n >= 1 << 12
     return cmd.opcode.name == "LOAD_BANK" and cmd.beats >= 1 << 12
 
 

@@ -35,7 +35,7 @@ def test_stepped_and_remembered_execution_agree(recipe):
 def test_wild_programs_leave_nothing_out():
     """Every kind of operand and constant that the commands can hold comes."""
     seen = Counter()
-    for seed in range(600):
+    for seed in range(800):
         program = build(replace(random_recipe(seed, damaged=False), wild=True), CHIP)
         seen["starts"] += len(program.starts) > 2
         seen["odd memory"] += len(program.memory) % CHIP.bus_bytes != 0
@@ -46,6 +46,9 @@ def test_wild_programs_leave_nothing_out():
             seen["off the grid"] += "dst" in v and v["dst"] % 256 != 0 and v["dst"] % unit == 0
             seen["misaligned"] += "a" in v and v["a"] % CHIP.vector_elements != 0
             seen["outside"] += "a" in v and v["a"] >= CHIP.sram_bytes
+            seen["looped"] += v.get("looped", 0)
+            seen["absurd strides"] += name == "VLOOP" and abs(v["a_2"]) > CHIP.sram_bytes
+            seen["repeated elements"] += name == "VLOOP" and v["count_1"] > 1 and v["b_1"] == 0
             seen["lo > hi"] += "lo" in v and v["lo"] > v["hi"]
             seen["late tags"] += name == "LOAD_BANK" and v["tag"] >= TAGS // 2
             seen["masks"] += name == "WAIT" and v["tags"].bit_count() > 1

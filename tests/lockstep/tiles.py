@@ -20,6 +20,7 @@ class TileData:
     """A random compressed matrix: its tile, and block and records in one blob."""
 
     columns: int
+    places: int
     image: bytes
     blob: bytes
     block_bytes: int
@@ -56,6 +57,8 @@ def tile_data(p: ChipParams, seed: int) -> TileData:
         rows = int(rng.integers(1, 40))
         widest = most if rng.random() < 0.3 else min(most, 48)
         columns = int(rng.integers(1, widest + 1))
+        if rng.random() < 0.6:
+            columns = max(1, columns // p.bus_bytes) * p.bus_bytes  # a window may have as many
         sparsity = rng.choice([0.0, 0.3, 0.75, 0.9, 0.98, 1.0])
         spread = int(rng.choice([1, 3, 30, 127]))
         weights = np.clip(np.rint(rng.laplace(0, spread, (rows, columns))), -128, 127)
@@ -84,7 +87,7 @@ def tile_data(p: ChipParams, seed: int) -> TileData:
         blob = block + raw.tobytes()
         fits = bank_words <= layout.bank_half and len(blob) + LUT_BYTES <= layout.param_half
         if fits and n_out * 2 <= layout.slot_bytes:
-            return TileData(columns, packed.tile(p.bus_bytes), blob, len(block))
+            return TileData(columns, n_out, packed.tile(p.bus_bytes), blob, len(block))
 
 
 def _dealt(rng: np.random.Generator, weights: np.ndarray, p: ChipParams) -> list[np.ndarray]:

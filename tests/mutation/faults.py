@@ -189,15 +189,15 @@ FAULTS = (
     Fault(
         "swapped operand of a subtraction's second pass",
         "Alu",
-        "control.swap | (control.maximum & (self.b > self.a))",
-        "control.maximum & (self.b > self.a)",
+        "control.swap | (control.select & ((self.b < self.a) ^ control.maximum))",
+        "control.select & ((self.b < self.a) ^ control.maximum)",
         ("vector",),
     ),
     Fault(
         "the larger of two is judged without signs",
         "Alu",
-        "self.b > self.a",
-        "self.b.as_unsigned() > self.a.as_unsigned()",
+        "self.b < self.a",
+        "self.b.as_unsigned() < self.a.as_unsigned()",
         ("alu",),
     ),
     # --- DMA ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What a `.tflite` file says of itself: read by the published schema alone, so that a model that is
 refused has operators and inputs, too."""
 
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ NAMES = {number: name for name, number in vars(BuiltinOperator).items() if isins
 TYPES = {number: name.lower() for name, number in vars(TensorType).items() if name.isupper()}
 # By operator: which of its inputs are indices, and of which input's axis 0 (GATHER: its axis).
 INDICES = {BuiltinOperator.GATHER: (1, 0), BuiltinOperator.EMBEDDING_LOOKUP: (0, 1)}
+DAMAGE = (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What the schema's classes raise on bytes that are no model."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,12 @@ class Facts:
     Attributes
     ----------
     operators : how many there are of each, by name, of all subgraphs.
-    inputs : of the first subgraph, which TensorFlow Lite Micro runs.
+    inputs : of the first subgraph, which TensorFlow Lite Micro runs; `outputs` are as many.
     """
 
     operators: dict[str, int]
     inputs: tuple[Input, ...]
+    outputs: int = 0
 
 
 def model_files(places: list[Path]) -> list[Path]:
@@ -60,7 +64,7 @@ def model_files(places: list[Path]) -> list[Path]:
 
 
 def facts(data: bytes) -> Facts:
-    """What the bytes of a file say. Raises whatever the schema's classes do on damage."""
+    """What the bytes of a file say. Raises one of DAMAGE where they are no model."""
     model = tflite.Model.GetRootAs(data, 0)
     count = Counter(
         name for s in range(model.SubgraphsLength()) for name, _ in _operators(model, s)
@@ -72,7 +76,7 @@ def facts(data: bytes) -> Facts:
         tensor = graph.Tensors(index)
         scale, zero_point = _quantization(tensor)
         inputs.append(Input(_shape(tensor), dtype(tensor), scale, zero_point, limits.get(index)))
-    return Facts(dict(sorted(count.items())), tuple(inputs))
+    return Facts(dict(sorted(count.items())), tuple(inputs), graph.OutputsLength())
 
 
 def dtype(tensor: Any) -> str:

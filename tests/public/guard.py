@@ -7,12 +7,15 @@ import resource
 import signal
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 
 from tests.public.compare import Outcome, Wanted, compare
 
 MEMORY = 12 << 30
 """Address space of a child, in bytes."""
+PATIENCE = 10
+"""A child may take so many times its seconds of a processor on the wall's clock."""
 _NOISE = 400
 """Characters of what a child said that are kept."""
 
@@ -21,7 +24,9 @@ def guarded(path: Path, name: str, wanted: Wanted, seconds: int) -> Outcome:
     """`compare` in a child; its outcome so far where it does not come to its end."""
     with tempfile.TemporaryDirectory() as folder:
         result, said = Path(folder) / "outcome", Path(folder) / "said"
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the child lacks
+            child = os.fork()
         if child == 0:
             _child(path, Outcome(name), wanted, (result, said), seconds)
         _, status = os.waitpid(child, 0)
@@ -29,8 +34,10 @@ def guarded(path: Path, name: str, wanted: Wanted, seconds: int) -> Outcome:
         noise = said.read_text("utf-8", "replace").strip() if said.exists() else ""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        late = number == signal.SIGALRM
-        outcome.broken = f"longer than {seconds} s" if late else signal.Signals(number).name
+        late = number in (signal.SIGALRM, signal.SIGXCPU)
+        outcome.broken = (
+            f"longer than {seconds} s of a processor" if late else signal.Signals(number).name
+        )
         outcome.broken += f": {noise[-_NOISE:]}" if noise and not late else ""
     if outcome.oracle is not None and noise:
         outcome.oracle = " ".join(noise[-_NOISE:].split())
@@ -50,7 +57,10 @@ def _child(
         faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(seconds)
+        signal.alarm(PATIENCE * seconds)
+        spent = sum(os.times()[:2])  # by the parent, before the fork
+        limit = int(spent) + seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         compare(path, wanted, outcome, lambda: _keep(outcome, result))
     except BaseException:
         outcome.broken = " ".join(traceback.format_exc(limit=-2).split())[-_NOISE:]

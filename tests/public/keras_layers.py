@@ -160,7 +160,6 @@ one("take", (9, 4), lambda x: ops.take(x, [7, 0, 0, 3], axis=1))
 one("reduce_sum", (5, 6, 7), lambda x: ops.sum(x, axis=(1, 3)))
 one("reduce_max_min", (5, 6, 7), lambda x: ops.max(x, axis=2) - ops.min(x, axis=2))
 one("reduce_mean_last", (5, 6, 7), lambda x: ops.mean(x, axis=-1, keepdims=True))
-one("argmax", (5, 6), L.Dense(7), lambda x: ops.argmax(x, axis=-1))
 one("expand_squeeze", (5, 6), lambda x: ops.squeeze(ops.expand_dims(x, 2) * 2.0, 2))
 one("cumsum", (5, 6), lambda x: ops.cumsum(x, axis=1))
 one("top_k", (9,), lambda x: ops.top_k(x, 3)[0])
@@ -179,6 +178,32 @@ def extremes(a: Any, b: Any) -> Any:
 @of((4, 5, 6), (1, 1, 6), (5, 1))
 def broadcast(a: Any, b: Any, c: Any) -> Any:
     return (a * b + c) - b
+
+
+@of((5, 6))
+def argmax(x: Any) -> Any:
+    from tensorflow import argmax as largest
+
+    y = L.Lambda(lambda y: largest(y, -1, "int32"), output_shape=(5,), dtype="int32")
+    return [y(L.Dense(7)(x)), L.Dense(2)(x)]
+
+
+@of((4, 5, 3))
+def resize_nearest(x: Any) -> Any:
+    from tensorflow import image
+
+    return L.Lambda(lambda y: image.resize(y, (8, 15), "nearest"), output_shape=(8, 15, 3))(x)
+
+
+@of((9,), indices=20)
+def gather(x: Any) -> Any:
+    import numpy as np
+    from tensorflow import constant
+    from tensorflow import gather as take
+
+    table = np.random.default_rng(3).standard_normal((20, 6)).astype("float32")
+    y = L.Lambda(lambda y: take(constant(table), y), output_shape=(9, 6))(x)
+    return L.Dense(4, "relu")(y)
 
 
 @of((7, 5), (7, 5))

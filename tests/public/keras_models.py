@@ -82,7 +82,8 @@ def convert(name: str, form: str) -> bytes:
     border = {"float_io": tf.float32, "uint8_io": tf.uint8}.get(form, tf.int8)
     if not MODELS[name].indices:
         converter.inference_input_type = border
-    converter.inference_output_type = border
+    if all("float" in output.dtype for output in model.outputs):
+        converter.inference_output_type = border
     converter._experimental_disable_per_channel = form == "per_tensor"
     return converter.convert()
 

@@ -45,10 +45,24 @@ def int8_data(site: Site) -> bool:
 
 
 def int8_data_and_weights(site: Site) -> bool:
-    """input, weights and output are int8, the bias int32"""
-    *data, output = (site.input(0), site.input(1), site.tensors[site.outputs[0]])
+    """input and output are int8, weights int8 or int4, the bias int32"""
+    data = (site.input(0), site.output())
     bias = site.input(2).type if site.given(2) else TensorType.INT32
-    return all(t.type == TensorType.INT8 for t in (*data, output)) and bias == TensorType.INT32
+    return (
+        all(t.type == TensorType.INT8 for t in data)
+        and site.input(1).type in (TensorType.INT8, TensorType.INT4)
+        and bias == TensorType.INT32
+    )
+
+
+def real_data(site: Site) -> bool:
+    """input and output are float32, and int8 before and behind it"""
+    return all(t.type == TensorType.FLOAT32 for t in site.present())
+
+
+def int8_or_real_data(site: Site) -> bool:
+    """input and output are int8, or float32 with int8 before and behind it"""
+    return int8_data(site) or real_data(site)
 
 
 def int8_input_and_output(site: Site) -> bool:
@@ -71,11 +85,6 @@ def constant_weights(site: Site) -> bool:
     return site.input(1).is_constant and (not site.given(2) or site.input(2).is_constant)
 
 
-def plain_weights_format(site: Site) -> bool:
-    """weights are stored in the default order"""
-    return site.options is None or site.options.WeightsFormat() == 0
-
-
 def clamping_activation(site: Site) -> bool:
     """a fused activation is RELU, RELU6 or RELU_N1_TO_1"""
     return site.activation() in ACTIVATIONS
@@ -86,31 +95,11 @@ def no_activation(site: Site) -> bool:
     return site.activation() == 0
 
 
-def same_shapes(site: Site) -> bool:
-    """both inputs have the same shape; nothing is broadcast"""
-    return site.input(0).shape == site.input(1).shape
-
-
-def only_in_kernels(site: Site) -> bool:
-    """none on the chip yet; the kernels run it"""
-    return False
-
-
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
 
 
-def no_constant_operand(site: Site) -> bool:
-    """no input is a constant"""
-    return not any(site.input(p).is_constant for p in (0, 1))
-
-
-def no_constant_input(site: Site) -> bool:
-    """the input is not a constant"""
-    return not site.input(0).is_constant
-
-
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    return not site.input(1).is_shifted
+def only_in_kernels(site: Site) -> bool:
+    """none on the chip yet; the kernels run it"""
+    return False

@@ -46,6 +46,14 @@ def constant(position: int, what: str, *kinds: str) -> Constraint:
     return _named(constraint, f"{what} is a constant of {' or '.join(kinds)}")
 
 
+def integers(position: int, what: str) -> Constraint:
+    """An input of int32 or int64, a constant or not."""
+    return _named(
+        lambda site: TYPE_NAMES.get(site.input(position).type, "").lower() in ("int32", "int64"),
+        f"{what} is int32 or int64",
+    )
+
+
 def rank(most: int) -> Constraint:
     """So many dimensions."""
     return _named(

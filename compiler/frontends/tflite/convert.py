@@ -9,7 +9,6 @@ from collections.abc import Callable
 from compiler.frontends.tflite.schema import ACTIVATIONS
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.binary import Add, Mul, Sub
-from npu.model.operators.product import FullyConnected
 from npu.model.references import Operator
 
 Number = Callable[[int], int]
@@ -18,19 +17,6 @@ Number = Callable[[int], int]
 Convert = Callable[[str, Site, Number], Operator | None]
 """Makes an operator of a name from a site that fulfils its constraints; None for one of which
 nothing is left to run."""
-
-
-def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:
-    """FULLY_CONNECTED, with its fused activation."""
-    bias = tensor(site.inputs[2]) if site.given(2) else None
-    return FullyConnected(
-        name,
-        tensor(site.inputs[0]),
-        tensor(site.inputs[1]),
-        bias,
-        tensor(site.outputs[0]),
-        ACTIVATIONS[site.activation()],
-    )
 
 
 def binary(kind: type[Add] | type[Sub] | type[Mul]) -> Convert:

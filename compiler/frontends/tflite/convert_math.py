@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from tflite.TensorType import TensorType
+
 from compiler.frontends.tflite.convert import Convert, Number
 from compiler.frontends.tflite.site import Site
 from npu.model.operators.normalise import Softmax
-from npu.model.operators.table import LeakyRelu
+from npu.model.operators.real_function import RealFunction
+from npu.model.operators.table import Elu, LeakyRelu
 from npu.model.references import Operator
 
 
@@ -36,19 +39,29 @@ def search(kind: Callable[[str, int, int, int], Operator]) -> Convert:
 
     def convert(name: str, site: Site, tensor: Number) -> Operator:
         axes = _axes(site)
-        if len(axes) != 1:
-            raise site.source.damaged(f"it must have one axis, not {len(axes)}")
+        site.require(len(axes) == 1, f"it must have one axis, not {len(axes)}")
         return kind(name, tensor(site.inputs[0]), tensor(site.outputs[0]), axes[0])
 
     return convert
 
 
+def real(function: str) -> Convert:
+    """A function of float32."""
+
+    def convert(name: str, site: Site, tensor: Number) -> Operator:
+        return RealFunction(name, tensor(site.inputs[0]), tensor(site.outputs[0]), function)
+
+    return convert
+
+
+def elu(name: str, site: Site, tensor: Number) -> Operator | None:
+    """ELU, of int8 or of float32."""
+    if site.input(0).type == TensorType.FLOAT32:
+        return real("ELU")(name, site, tensor)
+    return Elu(name, tensor(site.inputs[0]), tensor(site.outputs[0]))
+
+
 def _axes(site: Site) -> list[int]:
     """The axes that the second input names, which may be counted from the end."""
     rank = len(site.input(0).shape)
-    values = site.constant(1)
-    axes = [] if values is None else [int(value) for value in values.reshape(-1)]
-    for axis in axes:
-        if not -rank <= axis < rank:
-            raise site.source.damaged(f"an axis must be {-rank} to {rank - 1}, not {axis}")
-    return [axis % rank for axis in axes]
+    return [site.axis(value, rank) for value in site.numbers(1)]

@@ -3,11 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+from tflite.BuiltinOperator import BuiltinOperator
+
 from compiler.frontends.formats import Verdict
+from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.operators import refusal, site_of
+from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor, raw_tensors
+from compiler.frontends.tflite.variables import key_of
 
 _MOST_SHOWN = 8
 """Subgraphs of a model whose operators are listed."""
@@ -16,8 +21,8 @@ _MOST_SHOWN = 8
 def examine_tflite(path: str | Path) -> list[Verdict]:
     """Every operator of a `.tflite` model, whether it runs here or not.
 
-    Those of several subgraphs are named with the number of theirs. Raises ModelError as
-    `read_tflite` does.
+    Those of other subgraphs than the first are named with the number of theirs. Raises
+    ModelError as `read_tflite` does.
     """
     source = Source(Path(path))
     return source.guarded(lambda: _verdicts(source))
@@ -30,24 +35,32 @@ def _verdicts(source: Source) -> list[Verdict]:
     for number in range(min(count, _MOST_SHOWN)):
         source.turn_to(number)
         raw = raw_tensors(source)
-        where = f"subgraph {number}, " if count > 1 else ""
+        variables = Variables()
+        where = f"subgraph {number}, " if number else ""
         inputs = source.indices(source.subgraph.InputsAsNumpy(), len(raw), optional=False)
         for i in source.operators():
-            verdict = _verdict(source, i, raw, frozenset(inputs))
+            verdict = _verdict(source, i, raw, variables, frozenset(inputs))
             verdicts.append(replace(verdict, name=where + verdict.name))
     return verdicts
 
 
 def _verdict(
-    source: Source, index: int, tensors: list[RawTensor], model_inputs: frozenset[int]
+    source: Source,
+    index: int,
+    tensors: list[RawTensor],
+    variables: Variables,
+    model_inputs: frozenset[int],
 ) -> Verdict:
     code, name, table = source.operator(index)
     source.place = name
-    site = replace(site_of(source, table, code, tensors), model_inputs=model_inputs)
+    site = site_of(source, table, code, tensors, variables)
+    site = replace(site, model_inputs=model_inputs)
     operands = ", ".join(map(str, site.present()[:3]))
     if len(site.present()) > 3:
         operands += ", ..."
     if (entry := SUPPORTED.get(code)) is None:
-        return Verdict(name, operands, "not supported")
+        return Verdict(name, operands, f"not supported: {reason_of(code)}")
     reason = refusal(entry.to_run(), site)
+    if code == BuiltinOperator.VAR_HANDLE and reason is None:
+        variables.handles[site.outputs[0]] = key_of(site)
     return Verdict(name, operands, None if reason is None else f"what runs: {reason}")

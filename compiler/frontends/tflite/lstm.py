@@ -69,11 +69,10 @@ def variable_states(site: Site) -> bool:
     return site.input(_HIDDEN).is_variable and site.input(_CELL).is_variable
 
 
-def batch_first(site: Site) -> bool:
-    """the sequence is [1, time, features], not time-major"""
-    shape = site.input(0).shape
-    time_major = site.options is not None and site.options.TimeMajor()
-    return not time_major and len(shape) == 3 and shape[0] == 1
+def one_sequence(site: Site) -> bool:
+    """there is one sequence: a batch of 1"""
+    shape = site.input(_HIDDEN).shape
+    return len(shape) == 2 and shape[0] == 1
 
 
 def tanh_cell(site: Site) -> bool:
@@ -100,7 +99,6 @@ CONSTRAINTS = (
     types,
     constant_weights,
     variable_states,
-    batch_first,
     tanh_cell,
     no_diagonal,
 )
@@ -122,4 +120,5 @@ def convert(name: str, site: Site, tensor: Number) -> Lstm:
         tensor(site.inputs[_CELL]),
         tensor(site.outputs[0]),
         0.0 if site.options is None else float(site.options.CellClip()),
+        site.options is not None and bool(site.options.TimeMajor()),
     )

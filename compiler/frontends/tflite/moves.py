@@ -12,6 +12,7 @@ from compiler.frontends.tflite.convert import Convert, Number
 from compiler.frontends.tflite.site import Site
 from npu.model.boxes import Box, Piece, Run, mapped, runs_of, simplified
 from npu.model.operators.move import Copy
+from npu.model.operators.update import ReadSlice
 from npu.model.references import Operator
 
 MAX_PIECES = 1 << 14
@@ -146,6 +147,15 @@ def slice_(site: Site) -> Iterator[Piece]:
     yield Piece(0, 0, read, written)
 
 
+def slicing(name: str, site: Site, tensor: Number) -> Operator | None:
+    """SLICE. One whose begin is only known when it runs has sizes that are known all the same."""
+    if site.constant(1) is not None:
+        return moving(slice_)(name, site, tensor)
+    # A size of -1 would depend on the begin.
+    _require_shape(site, site.numbers(2, len(site.input(0).shape)))
+    return ReadSlice(name, tensor(site.inputs[0]), tensor(site.inputs[1]), tensor(site.outputs[0]))
+
+
 def strided_slice(site: Site) -> Iterator[Piece]:
     """Every n-th index of each axis; one that is shrunk is picked at one index, and left out."""
     shape = site.input(0).shape
@@ -226,6 +236,25 @@ def broadcast_to(site: Site) -> Iterator[Piece]:
         if read.sizes[axis] != count:
             read = read.cut(axis, 0, count, 0)
     yield Piece(0, 0, read, Box.whole(wanted))
+
+
+def filled(site: Site) -> Iterator[Piece]:
+    """One element everywhere."""
+    shape = site.output().shape
+    _require_shape(site, site.numbers(0))
+    site.require(site.input(1).shape == (), f"it must fill with one element, not {site.input(1)}")
+    yield Piece(0, 0, Box(0, shape, (0,) * len(shape)), Box.whole(shape))
+
+
+def nothing(site: Site) -> Iterator[Piece]:
+    """No element of the input: only its shape counts."""
+    _require_shape(site, site.input(0).shape)
+    yield from ()
+
+
+def zero(site: Site) -> float:
+    """The integer 0, whatever the zero point is; so does TFLM."""
+    return 0
 
 
 # --- borders --------------------------------------------------------------------------------------

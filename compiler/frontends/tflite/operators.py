@@ -2,24 +2,34 @@
 
 from typing import Any
 
+from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 
 from compiler.frontends.tflite.entry import Entry
+from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.site import Constraint, Site, text
-from compiler.frontends.tflite.source import Source
+from compiler.frontends.tflite.source import Code, Source
 from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor
+from compiler.frontends.tflite.variables import key_of
+
+_MAX_CUSTOM = 1 << 16
+"""Most bytes of a custom operator's options."""
 
 
-def site_of(source: Source, table: Any, code: int, tensors: list[RawTensor]) -> Site:
+def site_of(
+    source: Source, table: Any, code: Code, tensors: list[RawTensor], variables: Variables
+) -> Site:
     """An operator's site; the options of one that is not in the table are not read."""
-    entry = SUPPORTED.get(code)
+    entry, custom = SUPPORTED.get(code), table.CustomOptionsAsNumpy()
     return Site(
         source,
         source.indices(table.InputsAsNumpy(), len(tensors), optional=True),
         source.indices(table.OutputsAsNumpy(), len(tensors), optional=False),
         None if entry is None else _options(source, table, entry),
         tensors,
+        variables,
+        b"" if isinstance(custom, int) else custom[:_MAX_CUSTOM].tobytes(),
     )
 
 
@@ -43,3 +53,32 @@ def refusal(constraints: tuple[Constraint, ...], site: Site) -> str | None:
         if not constraint(site):
             return text(constraint)
     return None
+
+
+def initialisations(source: Source) -> list[int]:
+    """The subgraphs that the open one calls once, in order."""
+    found = []
+    for i in source.operators():
+        code, name, table = source.operator(i)
+        if code == BuiltinOperator.CALL_ONCE:
+            source.place = name
+            options = _options(source, table, SUPPORTED[code])
+            number = -1 if options is None else options.InitSubgraphIndex()
+            if not 0 <= number < source.model.SubgraphsLength():
+                raise source.damaged(f"there is no subgraph {number} to call")
+            found.append(number)
+    return list(dict.fromkeys(found))
+
+
+def find_variables(source: Source, tensors: list[RawTensor], variables: Variables) -> None:
+    """Note the first value that the open subgraph assigns to each variable not known yet."""
+    handles = {}
+    for i in source.operators():
+        code, _, table = source.operator(i)
+        if code not in (BuiltinOperator.VAR_HANDLE, BuiltinOperator.ASSIGN_VARIABLE):
+            continue
+        site = site_of(source, table, code, tensors, variables)
+        if code == BuiltinOperator.VAR_HANDLE and site.options is not None and site.outputs:
+            handles[site.outputs[0]] = key_of(site)
+        elif site.given(0, 1) and site.inputs[0] in handles:
+            variables.kinds.setdefault(handles[site.inputs[0]], site.input(1))

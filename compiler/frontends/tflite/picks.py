@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+from tflite.TensorType import TensorType
+
 from compiler.frontends.tflite.convert import Number
 from compiler.frontends.tflite.moves import moving
 from compiler.frontends.tflite.schema import DTYPES
@@ -59,6 +62,22 @@ def _picked(site: Site, axis: int, runs: list[Run]) -> Iterator[Piece]:
     axes = [[Run(0, 1, n, 0, 1)] for n in shape]
     axes[axis] = runs
     yield from mapped(piece, axes)
+
+
+def shape(name: str, site: Site, tensor: Number) -> None:
+    """SHAPE: known when the file is read, so that nothing is left to run."""
+    found = np.array(site.input(0).shape, np.int32)
+    site.require(
+        site.output().shape == found.shape,
+        f"its output must be {list(found.shape)}, not {list(site.output().shape)}",
+    )
+    found.flags.writeable = False
+    site.know(0, found)
+
+
+def int32_output(site: Site) -> bool:
+    """the output is int32"""
+    return site.output().type == TensorType.INT32
 
 
 def update_slice(name: str, site: Site, tensor: Number) -> Operator:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.tensors import RawTensor, contents
 
@@ -17,7 +18,8 @@ _MAX_NUMBERS = 1 << 16
 class Site:
     """An operator's tensors and options. Absent inputs are -1.
 
-    The model's own inputs are only known to the constraints of `Entry.later`.
+    `custom` are the options of a custom operator. The model's own inputs are only known to the
+    constraints of `Entry.later`.
     """
 
     source: Source
@@ -25,6 +27,8 @@ class Site:
     outputs: tuple[int, ...]
     options: Any
     tensors: list[RawTensor]
+    variables: Variables
+    custom: bytes = b""
     model_inputs: frozenset[int] = frozenset()
 
     def present(self) -> list[RawTensor]:
@@ -75,6 +79,11 @@ class Site:
         """Make an output a constant: whoever reads the tensor behind this operator finds it so."""
         index = self.outputs[position]
         self.tensors[index] = replace(self.tensors[index], is_constant=True, known=values)
+
+    def add(self, tensor: RawTensor) -> int:
+        """A tensor that the file does not have; its index."""
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
 
     def given(self, *positions: int) -> bool:
         """Whether all of these inputs are there."""

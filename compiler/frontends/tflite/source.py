@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tflite.BuiltinOperator import BuiltinOperator
 from tflite.Model import Model
 
 from compiler.frontends.formats import MAX_FILE_BYTES
@@ -29,6 +30,9 @@ _MAX_ITEMS = 1 << 14
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64
 
+Code = int | str
+"""An operator's number in the schema, or a custom operator's name."""
+
 _Read = TypeVar("_Read")
 
 
@@ -48,6 +52,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self.place = "header"
+        self._prefix = ""
         self._data = read_file(path, MAX_FILE_BYTES, ModelError, no_model, path.name)
 
     def guarded(self, read: Callable[[], _Read]) -> _Read:
@@ -74,8 +79,9 @@ class Source:
             raise self.damaged("it has no subgraph, so there is nothing to run")
         return subgraphs
 
-    def turn_to(self, number: int) -> None:
-        """Open a subgraph."""
+    def turn_to(self, number: int, prefix: str = "") -> None:
+        """Open a subgraph, the names of whose operators begin with `prefix`."""
+        self._prefix = prefix
         self.subgraph = self.model.Subgraphs(number)
         self.buffers = self.count("buffer", self.model.BuffersLength())
 
@@ -102,23 +108,30 @@ class Source:
                 raise self.damaged(f"a tensor index must be below {tensors}, not {index}")
         return tuple(int(i) for i in vector)
 
-    def operator(self, index: int) -> tuple[int, str, Any]:
-        """Code, name and table of an operator."""
+    def operator(self, index: int) -> tuple[Code, str, Any]:
+        """Code, name and table of an operator; the code of a custom one is its name."""
         self.place = f"operator {index}"
         table = self.subgraph.Operators(index)
         codes = self.model.OperatorCodesLength()
         if table.OpcodeIndex() >= codes:
             raise self.damaged(f"its code must be below {codes}, not {table.OpcodeIndex()}")
         code_table = self.model.OperatorCodes(table.OpcodeIndex())
-        code = max(code_table.BuiltinCode(), code_table.DeprecatedBuiltinCode())
+        code: Code = max(code_table.BuiltinCode(), code_table.DeprecatedBuiltinCode())
         custom = code_table.CustomCode()
         suffix = f" {printable_name(custom.decode('utf-8', 'replace')[:40])}" if custom else ""
-        return code, f"operator {index} ({kind_name(code)}{suffix})", table
+        name = f"{self._prefix}operator {index} ({kind_name(code)}{suffix})"
+        if code == BuiltinOperator.CUSTOM and custom:
+            code = custom.decode("utf-8", "replace")
+        return code, name, table
 
 
-def kind_name(code: int) -> str:
-    """What the schema calls an operator."""
-    return OPERATOR_NAMES.get(code, f"number {code}")
+def kind_name(code: Code) -> str:
+    """What the schema calls an operator; a custom one its own name."""
+    return (
+        printable_name(code[:40])
+        if isinstance(code, str)
+        else OPERATOR_NAMES.get(code, f"number {code}")
+    )
 
 
 def printable_name(name: str) -> str:

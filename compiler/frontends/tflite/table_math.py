@@ -20,26 +20,29 @@ from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, Square
 from npu.model.operators.normalise import L2Normalization, LogSoftmax
 from npu.model.operators.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
 from npu.model.operators.rescale import Relu, Relu6
-from npu.model.operators.table import Abs, Elu, Exp, HardSwish, Logistic, Rsqrt, Tanh
+from npu.model.operators.table import Abs, Exp, HardSwish, Logistic, Rsqrt, Tanh
 from npu.model.references import Operator
 
 _OPERANDS = (must.two_inputs, must.int8_data)
 _CLAMPED = (*_OPERANDS, must.clamping_activation)
-_ALIKE = (must.same_shapes, must.no_constant_operand)
 
 
-def _pair(kind: Callable[[str, int, int, int], Operator], *later: Constraint) -> Entry:
-    return Entry(_OPERANDS, convert.pair(kind), later=later)
+def _pair(kind: Callable[[str, int, int, int], Operator]) -> Entry:
+    return Entry(_OPERANDS, convert.pair(kind))
 
 
-def _unary(kind: Callable[[str, int, int], Operator], *later: Constraint) -> Entry:
+def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     constraints = (must.one_input, must.int8_data)
-    return Entry(constraints, convert.unary(kind), later=later or (must.no_constant_input,))
+    return Entry(constraints, convert.unary(kind))
 
 
 def _along(convert_to: Convert, data: Constraint) -> Entry:
     constraints = (must.two_inputs, data, must.constant_int32_axes)
-    return Entry(constraints, convert_to, later=(must.only_in_kernels,))
+    return Entry(constraints, convert_to)
+
+
+def _real(function: str) -> Entry:
+    return Entry((must.one_input, must.real_data), convert_math.real(function))
 
 
 def _reduction(kind: Callable[[str, int, int, tuple[int, ...]], Operator]) -> Entry:
@@ -53,51 +56,54 @@ def _search(kind: Callable[[str, int, int, int], Operator]) -> Entry:
 MATH: dict[int, Entry] = {
     BuiltinOperator.ABS: _unary(Abs),
     BuiltinOperator.ADD: Entry(
-        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions), _ALIKE
+        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions)
     ),
     BuiltinOperator.ARG_MAX: _search(ArgMax),
     BuiltinOperator.ARG_MIN: _search(ArgMin),
-    BuiltinOperator.ELU: _unary(Elu),
+    BuiltinOperator.COS: _real("COS"),
+    BuiltinOperator.ELU: Entry(
+        (must.one_input, must.int8_or_real_data),
+        convert_math.elu,
+    ),
     BuiltinOperator.EXP: _unary(Exp),
     BuiltinOperator.HARD_SWISH: _unary(HardSwish),
     BuiltinOperator.L2_NORMALIZATION: Entry(
         (must.one_input, must.int8_data, must.no_activation),
         convert.unary(L2Normalization),
         (BuiltinOptions.L2NormOptions, L2NormOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.LEAKY_RELU: Entry(
         (must.one_input, must.int8_data),
         convert_math.leaky_relu,
         (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
-        (must.no_constant_input,),
     ),
-    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax, must.only_in_kernels),
+    BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax),
     BuiltinOperator.LOGISTIC: _unary(Logistic),
-    BuiltinOperator.MAXIMUM: _pair(Maximum, *_ALIKE),
+    BuiltinOperator.MAXIMUM: _pair(Maximum),
     BuiltinOperator.MEAN: _reduction(Mean),
-    BuiltinOperator.MINIMUM: _pair(Minimum, must.only_in_kernels),
+    BuiltinOperator.MINIMUM: _pair(Minimum),
     BuiltinOperator.MUL: Entry(
-        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions), _ALIKE
+        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions)
     ),
-    BuiltinOperator.PRELU: _pair(Prelu, must.only_in_kernels),
+    BuiltinOperator.NEG: _real("NEG"),
+    BuiltinOperator.PRELU: _pair(Prelu),
     BuiltinOperator.REDUCE_MAX: _reduction(ReduceMax),
     BuiltinOperator.REDUCE_MIN: _reduction(ReduceMin),
     BuiltinOperator.RELU: _unary(Relu),
     BuiltinOperator.RELU6: _unary(Relu6),
     BuiltinOperator.RSQRT: _unary(Rsqrt),
+    BuiltinOperator.SIN: _real("SIN"),
     BuiltinOperator.SOFTMAX: Entry(
         (must.one_input, must.int8_data),
         convert_math.softmax,
         (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
-        (must.only_in_kernels,),
     ),
-    BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference, must.only_in_kernels),
+    BuiltinOperator.SQUARE: _real("SQUARE"),
+    BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference),
     BuiltinOperator.SUB: Entry(
         _CLAMPED,
         convert.binary(Sub),
         (BuiltinOptions.SubOptions, SubOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.SUM: _reduction(Sum),
     BuiltinOperator.TANH: _unary(Tanh),

@@ -87,12 +87,14 @@ MOVES: dict[int, Entry] = {
         _options(UnpackOptions),
         common=MANY_OUTPUTS,
     ),
-    BuiltinOperator.SLICE: _one(
-        _WITH_BOOL,
-        moves.slice_,
-        must.inputs(3),
-        must.constant(1, "the begin"),
-        must.constant(2, "the size"),
+    BuiltinOperator.SLICE: Entry(
+        (
+            must.inputs(3),
+            must.types(*_WITH_BOOL),
+            must.integers(1, "the begin"),
+            must.constant(2, "the size"),
+        ),
+        moves.slicing,
     ),
     BuiltinOperator.STRIDED_SLICE: _one(
         _WITH_BOOL,

@@ -3,10 +3,11 @@
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.GatherOptions import GatherOptions
+from tflite.ShapeOptions import ShapeOptions
 
 from compiler.frontends.tflite import constraints as common
 from compiler.frontends.tflite import constraints_moves as must
-from compiler.frontends.tflite import picks
+from compiler.frontends.tflite import moves, picks
 from compiler.frontends.tflite.entry import Entry
 
 PICKS: dict[int, Entry] = {
@@ -23,6 +24,23 @@ PICKS: dict[int, Entry] = {
         (must.inputs(2), must.types("float32", "int8"), common.int32_indices),
         picks.gather,
         (BuiltinOptions.GatherOptions, GatherOptions),
+    ),
+    BuiltinOperator.FILL: Entry(
+        (
+            must.inputs(2),
+            must.constant(0, "the shape"),
+            must.types("float32", "int8", "int32", at=(1,)),
+        ),
+        moves.moving(moves.filled, (1,)),
+    ),
+    BuiltinOperator.SHAPE: Entry(
+        (must.inputs(1), picks.int32_output),
+        picks.shape,
+        (BuiltinOptions.ShapeOptions, ShapeOptions),
+    ),
+    BuiltinOperator.ZEROS_LIKE: Entry(
+        (must.inputs(1), must.types("float32", "int8", "int32", "int64")),
+        moves.moving(moves.nothing, fill=moves.zero),
     ),
     BuiltinOperator.QUANTIZE: Entry((must.inputs(1), picks.quantizable), picks.quantize),
 }

@@ -26,7 +26,6 @@ def _pool(kind: type[AveragePool2D] | type[MaxPool2D]) -> Entry:
         ),
         windows.pool(kind),
         (BuiltinOptions.Pool2DOptions, Pool2DOptions),
-        (must.no_constant_input,),
     )
 
 
@@ -47,13 +46,11 @@ WINDOWS: dict[int, Entry] = {
         _CONVOLUTION,
         windows.conv(Conv2D),
         (BuiltinOptions.Conv2DOptions, Conv2DOptions),
-        (must.no_constant_input,),
     ),
     BuiltinOperator.DEPTHWISE_CONV_2D: Entry(
         (*_CONVOLUTION, windows.bias_or_two_inputs, windows.same_multiplier),
         windows.conv(DepthwiseConv2D),
         (BuiltinOptions.DepthwiseConv2DOptions, DepthwiseConv2DOptions),
-        (must.no_constant_input,),
     ),
     BuiltinOperator.MAX_POOL_2D: _pool(MaxPool2D),
     BuiltinOperator.TRANSPOSE_CONV: Entry(
@@ -67,6 +64,5 @@ WINDOWS: dict[int, Entry] = {
         ),
         windows.transpose_conv,
         (BuiltinOptions.TransposeConvOptions, TransposeConvOptions),
-        (windows.no_constant_image,),
     ),
 }

@@ -20,7 +20,8 @@ class RawTensor:
     Attributes
     ----------
     is_constant : whether its contents are known before the model runs.
-    known : contents that the file does not hold, but that follow from constants of it.
+    known : contents that the file does not hold, but that follow from constants of it; of a
+        variable those that it begins with.
     """
 
     name: str
@@ -120,7 +121,8 @@ def graph_tensor(source: Source, index: int, raw: RawTensor) -> Tensor:
     # Converters note the range of real numbers, too.
     quantized = dtype in DTYPE_RANGES
     quantization = _quantization(source, raw.table.Quantization()) if quantized else None
-    return Tensor(raw.name, raw.shape, dtype, quantization, data, raw.is_variable)
+    initial = raw.known if raw.is_variable else None
+    return Tensor(raw.name, raw.shape, dtype, quantization, data, raw.is_variable, initial)
 
 
 def contents(source: Source, raw: RawTensor) -> np.ndarray:

@@ -36,7 +36,7 @@ def pool_size(site: Site) -> bool:
 
 def images(site: Site) -> bool:
     """input and output are [batch, height, width, channels]"""
-    return len(site.input(0).shape) == 4 and len(_output(site)) == 4
+    return len(site.input(0).shape) == 4 and len(site.output().shape) == 4
 
 
 def filters(site: Site) -> bool:
@@ -62,7 +62,7 @@ def transpose_inputs(site: Site) -> bool:
 
 def transpose_types(site: Site) -> bool:
     """input, weights and output are int8, the bias int32"""
-    data = (site.input(1), site.input(2), site.tensors[site.outputs[0]])
+    data = (site.input(1), site.input(2), site.output())
     bias = site.input(3).type if site.given(3) else TensorType.INT32
     return all(t.type == TensorType.INT8 for t in data) and bias == TensorType.INT32
 
@@ -74,7 +74,7 @@ def transpose_constants(site: Site) -> bool:
 
 def transpose_images(site: Site) -> bool:
     """input, weights and output have four dimensions"""
-    return all(len(s) == 4 for s in (site.input(1).shape, site.input(2).shape, _output(site)))
+    return all(len(s) == 4 for s in (site.input(1).shape, site.input(2).shape, site.output().shape))
 
 
 def no_constant_image(site: Site) -> bool:
@@ -110,7 +110,7 @@ def transpose_conv(name: str, site: Site, tensor: Number) -> TransposeConv:
         tensor(site.inputs[3]) if site.given(3) else None,
         tensor(site.outputs[0]),
         _stride(site),
-        _padding(site, _output(site)[1:3], site.input(1).shape[1:3], (1, 1)),
+        _padding(site, site.output().shape[1:3], site.input(1).shape[1:3], (1, 1)),
         ACTIVATIONS[site.activation()],
     )
 
@@ -139,10 +139,6 @@ def _stride(site: Site) -> Sizes:
 
 def _dilation(site: Site) -> Sizes:
     return site.options.DilationHFactor(), site.options.DilationWFactor()
-
-
-def _output(site: Site) -> tuple[int, ...]:
-    return site.tensors[site.outputs[0]].shape
 
 
 def _padding(

@@ -83,6 +83,7 @@ def _images(graph: Graph, op: Conv2D | DepthwiseConv2D | TransposeConv) -> tuple
             len(tensor.shape) == 4,
             f"its {what} must be [batch, height, width, channels], not {list(tensor.shape)}",
         )
+    require(source.shape[3] > 0, "its input must have channels")
     require(
         source.shape[0] == output.shape[0],
         f"its output must have the batch of its input, {source.shape[0]}, not {output.shape[0]}",
@@ -97,7 +98,10 @@ def _filters(graph: Graph, index: int, axis: int) -> Tensor:
     """
     tensor = graph.tensors[index]
     require(
-        tensor.is_constant and tensor.dtype == "int8" and len(tensor.shape) == 4,
+        tensor.is_constant
+        and tensor.dtype == "int8"
+        and len(tensor.shape) == 4
+        and tensor.size > 0,
         f"its weights must be constant int8 of four dimensions, not {tensor.dtype} "
         f"{list(tensor.shape)}",
     )

@@ -1,6 +1,6 @@
-"""Products of a constant matrix with vectors."""
+"""Products of a matrix with vectors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,17 +10,20 @@ from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor, quantization
 from npu.model.quantisation import activation_range, place, scale
 from npu.model.references import Constant, Operand, Operator, Result
-from npu.model.rules import activation, bias, require, weights
+from npu.model.rules import activation, bias, matrix, require
 
 _BIAS_SCALE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
 class FullyConnected(Operator):
-    """`output[..., r] = activation(weights[r] . input[...] + bias[r])`, row by row of the input."""
+    """`output[..., r] = activation(weights[r] . input[...] + bias[r])`, row by row of the input.
+
+    The weights are a constant, or computed like the input.
+    """
 
     input: Operand
-    weights: Constant
+    weights: Operand
     bias: Constant | None
     output: Result
     activation: Activation = Activation.NONE
@@ -50,7 +53,7 @@ def verify(graph: Graph, op: FullyConnected) -> None:
     """Whole vectors in, one vector of rows out for each."""
     source = activation(graph, op.input, "input")
     output = activation(graph, op.output, "output")
-    rows, columns = weights(graph, op.weights, "weights").shape
+    rows, columns = matrix(graph, op.weights, "weights").shape
     bias(graph, op.bias, rows)
     require(
         source.size % columns == 0,
@@ -75,36 +78,39 @@ def fully_connected_params(graph: Graph, op: FullyConnected) -> MatVecParams:
         If the scales cannot be expressed, or a bias' scale is not that of the products.
     """
     where = place(graph, op)
-    source, matrix, output = (graph.tensors[i] for i in (op.input, op.weights, op.output))
-    if op.bias is not None and quantization(matrix).per_tensor:
+    source, weights, output = (graph.tensors[i] for i in (op.input, op.weights, op.output))
+    own = quantization(weights)
+    if op.bias is not None and own.per_tensor:
         _check_bias_scale(graph, op, where)
-    return matvec_params(
+    params = matvec_params(
         quantization(source),
-        matrix,
+        weights,
         quantization(output),
         activation_range(op.activation, output, where),
         where,
     )
+    # TFLM takes no zero point from weights with a scale for each row.
+    return replace(params, weights_zero_point=own.zero_point) if own.per_tensor else params
 
 
 def matvec_params(
     source: Quantization,
-    matrix: Tensor,
+    weights: Tensor,
     output: Quantization,
     clamp: tuple[int, int],
     where: str,
     axis: int = 0,
 ) -> MatVecParams:
-    """Those of a product of `matrix` with vectors of one quantisation, to another, within `clamp`.
+    """Those of a product of weights with vectors of one quantisation, to another, within `clamp`.
 
-    The rows of the matrix are along `axis`; its zero point is not taken.
+    There is a row of weights for each index of `axis`; their zero point is not taken.
 
     Raises
     ------
     ModelError
         If the scales cannot be expressed.
     """
-    scales = quantization(matrix)
+    scales = quantization(weights)
     # In double, per tensor too. The C++ source writes the per-tensor product in float32, but the
     # pinned oracle answers as if in double, and the last bit of a multiplier shows in outputs.
     pairs = [
@@ -114,7 +120,7 @@ def matvec_params(
         for each in scales.scale
     ]
     if scales.per_tensor:
-        pairs *= matrix.shape[axis]
+        pairs *= weights.shape[axis]
     multipliers, shifts = np.array(pairs, np.int32).T.copy()
     return MatVecParams(
         multipliers, shifts, source.zero_point, output.zero_point, clamp[0], clamp[1]

@@ -14,7 +14,7 @@ from npu.model.operators.binary import MulParams
 from npu.model.operators.product import MatVecParams, matvec_params
 from npu.model.quantisation import place, scale
 from npu.model.references import Constant, Operand, Operator, Result, State
-from npu.model.rules import activation, bias, require, same_quantization, weights
+from npu.model.rules import activation, bias, require, weights
 
 GATE_LOG2_SCALE = -12
 """Gate pre-activations are Q3.12."""
@@ -25,9 +25,11 @@ _NONLINEAR_SCALE = np.float32(2.0**-15)
 
 @dataclass(frozen=True)
 class Lstm(Operator):
-    """A layer of LSTM cells over a (1, time, features) sequence; gates in the order i, f, g, o.
+    """A layer of LSTM cells over (batch, time, features) sequences; gates in the order i, f, g, o.
 
-    `cell_clip` limits the real value of the cell state; 0 means no limit.
+    With `time_major` input and output are (time, batch, ...). Each sequence has its own states, a
+    row of (batch, units). The output takes the integers of the hidden state as they are, whatever
+    its own scale says. `cell_clip` limits the real value of the cell state; 0 means no limit.
     """
 
     input: Operand
@@ -38,6 +40,7 @@ class Lstm(Operator):
     cell_state: State
     output: Result
     cell_clip: float = 0.0
+    time_major: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,25 +75,26 @@ def verify(graph: Graph, op: Lstm) -> None:
     hidden = activation(graph, op.hidden_state, "hidden state")
     cell = activation(graph, op.cell_state, "cell state", "int16")
     require(
-        len(source.shape) == 3 and source.shape[0] == 1,
-        f"its input must be [1, time, features], not {list(source.shape)}",
+        len(source.shape) == 3 and source.size > 0,
+        f"its input must be sequences of features, not {list(source.shape)}",
     )
-    _, time, features = source.shape
+    features = source.shape[2]
+    batch = source.shape[1 if op.time_major else 0]
     units = output.shape[-1] if output.shape else 0
+    wanted = (*source.shape[:2], units)
     require(
-        output.shape == (1, time, units),
-        f"its output must be [1, {time}, units], not {list(output.shape)}",
+        output.shape == wanted,
+        f"its output must be [{wanted[0]}, {wanted[1]}, units], not {list(output.shape)}",
     )
     for what, state in (("hidden", hidden), ("cell", cell)):
         require(
-            state.shape == (1, units),
-            f"its {what} state must be [1, {units}], not {list(state.shape)}",
+            state.shape == (batch, units),
+            f"its {what} state must be [{batch}, {units}], not {list(state.shape)}",
         )
     require(
         quantization(cell).zero_point == 0,
         f"the zero point of its cell state must be 0, not {quantization(cell).zero_point}",
     )
-    same_quantization(output, hidden, "its output and its hidden state")
     for gate, w, r, b in zip(
         "ifgo", op.input_weights, op.recurrent_weights, op.biases, strict=True
     ):

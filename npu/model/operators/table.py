@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from npu.errors import ModelError
+from npu.errors import InputError, ModelError
 from npu.model import int8_functions as functions
 from npu.model.graph import Graph, Quantization, quantization
 from npu.model.int8_tables import logistic_table_int8, tanh_table_int8
 from npu.model.quantisation import place
+from npu.model.real import FUNCTIONS, dequantized, quantized
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import require, unary
 
@@ -80,7 +81,16 @@ class Rsqrt(Operator):
     output: Result
 
 
-Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt
+@dataclass(frozen=True)
+class ViaReal(Operator):
+    """As real numbers through `function`, one of `npu.model.real.FUNCTIONS`, and back."""
+
+    input: Operand
+    output: Result
+    function: str
+
+
+Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal
 """An operator that this room holds."""
 
 
@@ -102,6 +112,13 @@ def _fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Tanh | 
         )
 
     return rule
+
+
+def verify_via_real(graph: Graph, op: ViaReal) -> None:
+    """As `verify`, with a function that is known."""
+    unary(graph, op.input, op.output)
+    known = ", ".join(FUNCTIONS)
+    require(op.function in FUNCTIONS, f"its function must be one of {known}, not {op.function!r}")
 
 
 def verify_leaky_relu(graph: Graph, op: LeakyRelu) -> None:
@@ -127,6 +144,20 @@ def leaky_relu_params(graph: Graph, op: LeakyRelu) -> np.ndarray:
     return _made(graph, op, lambda a, b: functions.leaky_relu_table(a, b, op.alpha))
 
 
+def via_real_params(graph: Graph, op: ViaReal) -> np.ndarray:
+    """The table of a function of reals. Raises ModelError where a value has no integer."""
+    source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
+    every = np.arange(-128, 128, dtype=np.int8)
+    real = dequantized(every, float(source.scale[0]), source.zero_point)
+    with np.errstate(over="ignore"):
+        values = FUNCTIONS[op.function](real)
+    where = place(graph, op)
+    try:
+        return quantized(where, values, float(output.scale[0]), output.zero_point, "int8")
+    except InputError as error:
+        raise ModelError(str(error)) from None
+
+
 def _made(graph: Graph, op: Function, make: Make) -> np.ndarray:
     source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
     try:
@@ -139,23 +170,25 @@ def _of_input(make: Callable[[float, int], np.ndarray]) -> Make:
     return lambda source, output: make(float(source.scale[0]), source.zero_point)
 
 
-def _of_floats(function: Callable[[float], float]) -> Make:
-    return lambda source, output: functions.float_table(source, output, function)
+def _exp_table(source: Quantization, output: Quantization) -> np.ndarray:
+    return functions.float_table(source, output, functions.exp)
 
 
 RULES: dict[type[Operator], Any] = {
     Tanh: _fixed_output(128, 0),
     Logistic: _fixed_output(256, -128),
     LeakyRelu: verify_leaky_relu,
+    ViaReal: verify_via_real,
     **dict.fromkeys((HardSwish, Elu, Exp, Abs, Rsqrt), verify),
 }
 PARAMETERS: dict[type[Operator], Any] = {
     Tanh: _lookup_table(_of_input(tanh_table_int8)),
     Logistic: _lookup_table(_of_input(logistic_table_int8)),
     LeakyRelu: leaky_relu_params,
+    ViaReal: via_real_params,
     HardSwish: _lookup_table(functions.hard_swish_table),
-    Elu: _lookup_table(_of_floats(functions.elu)),
-    Exp: _lookup_table(_of_floats(functions.exp)),
+    Elu: _lookup_table(functions.elu_table),
+    Exp: _lookup_table(_exp_table),
     Abs: _lookup_table(functions.abs_table),
     Rsqrt: _lookup_table(functions.rsqrt_table),
 }

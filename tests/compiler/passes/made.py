@@ -37,10 +37,10 @@ def matrix(rows, columns, scales, seed=0, density=0.3):
 
 def module_of(*matrices):
     segment = Segment("main")
-    src = Buffer("src", 1, 1024, ElementType.INT8, 1024)
-    dst = Buffer("dst", 1, 256, ElementType.INT8, 256)
+    src = Buffer("src", 1024, ElementType.INT8, 1024)
+    dst = Buffer("dst", 256, ElementType.INT8, 256)
     for m in matrices:
-        views = src.row(0).part(0, m.weights.shape[1]), dst.row(0)
+        views = src.part(0, m.weights.shape[1]), dst.whole()
         segment.add(MatVec(m, *views, 0, 0, -128, 127), m.layer)
     src.persistent = True
     return ChipModule({"main": segment}, [src, dst], [])

@@ -24,7 +24,7 @@ def test_buffers_alive_together_never_overlap(drawn):
     """(size in words, first step, further steps, persistent) of every buffer."""
     segments = {"a": Segment("a"), "b": Segment("b")}
     buffers = [
-        Buffer(f"b{i}", 1, 8 * size, ElementType.INT8, 8 * size, persistent)
+        Buffer(f"b{i}", 8 * size, ElementType.INT8, 8 * size, persistent)
         for i, (size, _, _, persistent) in enumerate(drawn)
     ]
     touched = []
@@ -34,7 +34,7 @@ def test_buffers_alive_together_never_overlap(drawn):
         ]
         # An operator reads one buffer and writes the next.
         for source, target in zip(here, here[1:] or here, strict=False):
-            op = Vector("VCOPY", 8, dst=target.row(0), a=source.row(0))
+            op = Vector("VCOPY", 8, dst=target.whole(), a=source.whole())
             segments["a" if step < 9 else "b"].add(op, LAYER)
             touched.append({source, target})
     module = ChipModule(segments, buffers, [])
@@ -56,7 +56,7 @@ def test_buffers_alive_together_never_overlap(drawn):
 
 def test_buffers_that_never_meet_share():
     segment = Segment("s")
-    buffers = [Buffer(f"b{i}", 1, 64, ElementType.INT8, 64) for i in range(4)]
+    buffers = [Buffer(f"b{i}", 64, ElementType.INT8, 64) for i in range(4)]
     for buffer in buffers:
         segment.add(StoreOutput("out", buffer), LAYER)
     assert allocate(ChipModule({"s": segment}, buffers, []), chip()) == 64

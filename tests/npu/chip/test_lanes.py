@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from npu.chip import timing
-from npu.chip.lanes import ALL_DONE, ENDLESS, NEVER, Barrel, Turns, run_lanes
+from npu.chip.lanes import ALL_DONE, ENDLESS, NEVER, ONCE, Barrel, Turns, run_lanes
 from tests.npu.twin.lane_cases import cases, random_case
 from tests.npu.twin.naive_lane import simulate
 
@@ -13,7 +13,7 @@ from tests.npu.twin.naive_lane import simulate
 def check_against_naive(case):
     """The slow model's outcome, which is that of the lanes."""
     decoded = case.decode()
-    run = run_lanes(case.barrel, decoded.turns, NEVER)
+    run = run_lanes(case.barrel, decoded.turns, ONCE, NEVER)
     assert run.stopped == ALL_DONE
     model = simulate(
         case.packed.sections,
@@ -21,7 +21,6 @@ def check_against_naive(case):
         case.weights.shape[1],
         case.packed.sets,
         case.fifo_depth,
-        2 if case.per_row else 1,
     )
     assert (run.cycles, decoded.symbols, run.stalled) == (
         model.cycles,
@@ -37,16 +36,14 @@ def test_every_cycle(case):
     check_against_naive(case)
 
 
-@pytest.mark.parametrize("per_row", [False, True])
-def test_back_pressure(per_row):
+def test_back_pressure():
     """Rows of one nonzero finish faster than the requantiser takes them."""
-    case = random_case(1, "one nonzero", 5, 3, 9, per_row, rows=200, columns=20)
+    case = random_case(1, "one nonzero", 5, 3, 9, False, rows=200, columns=20)
     model = check_against_naive(case)
     assert model.stalled > 200
-    rate = 2 if per_row else 1
     # The requantiser never idles from the first row on, which ends on its thread's second turn.
     first = case.threads + timing.LANE_PIPELINE
-    assert model.cycles == first + rate * 199 + timing.REQUANTISE + 1
+    assert model.cycles == first + 199 + timing.REQUANTISE + 1
 
 
 def test_one_symbol_per_lane_and_cycle():
@@ -67,7 +64,7 @@ def test_the_cycles_need_no_weights():
     """A matrix that nobody has: rows of ten turns each in one slot, and one of two in another."""
     ends = np.array([9, 19, 29, 1])
     turns = Turns(np.array([0, 3, 4, 4, 4]), ends, np.full(4, NEVER))
-    run = run_lanes(Barrel(2, 2, 8, 1), turns, NEVER)
+    run = run_lanes(Barrel(2, 2, 8), turns, ONCE, NEVER)
     assert run.order.tolist() == [3, 0, 1, 2]
     # Slot 0 has every other cycle.
     last = 2 * 29 + timing.LANE_PIPELINE + timing.REQUANTISE
@@ -76,7 +73,7 @@ def test_the_cycles_need_no_weights():
 
 def test_no_rows_take_no_cycles():
     none = np.zeros(0, np.int64)
-    run = run_lanes(Barrel(1, 2, 8, 1), Turns(np.zeros(3, np.int64), none, np.full(2, NEVER)), 0)
+    run = run_lanes(Barrel(1, 2, 8), Turns(np.zeros(3, np.int64), none, np.full(2, NEVER)), ONCE, 0)
     assert (run.cycles, run.stopped) == (0, ALL_DONE)
 
 
@@ -86,13 +83,13 @@ def test_the_first_fault_in_time_stops_the_lanes(fault_first):
     first, ends = np.array([0, 1, 2, 3, 4]), np.full(4, 50)
     # Slots of two lanes and two threads: turn t of slot s is in cycle 2 * t + s % 2.
     faults = np.array([7, 6, 9, 6])
-    run = run_lanes(Barrel(2, 2, 8, 1), Turns(first, ends, faults), NEVER)
+    run = run_lanes(Barrel(2, 2, 8), Turns(first, ends, faults), ONCE, NEVER)
     assert (run.stopped, run.cycles) == (1, 13)
     faults[1] = 8
-    run = run_lanes(Barrel(2, 2, 8, 1), Turns(first, ends, faults), NEVER)
+    run = run_lanes(Barrel(2, 2, 8), Turns(first, ends, faults), ONCE, NEVER)
     assert (run.stopped, run.cycles) == (3, 13)
     limit = 14 if fault_first else 13
-    run = run_lanes(Barrel(2, 2, 8, 1), Turns(first, ends, faults), limit)
+    run = run_lanes(Barrel(2, 2, 8), Turns(first, ends, faults), ONCE, limit)
     assert run.stopped == (3 if fault_first else ENDLESS)
 
 

@@ -28,7 +28,6 @@ def test_presets_are_those_of_the_design():
 def test_derived_sizes():
     params = ChipParams(**(TINY | {"lanes": 5, "threads": 3, "bus_bytes": 16}))
     assert params.slots == 15
-    assert params.vector_elements == 8
     assert params.bank_words == params.bank_bytes // 4
     assert [params.align(n) for n in (0, 1, 16, 17)] == [0, 16, 16, 32]
     assert params.milliseconds(80_000) == 1.0
@@ -106,6 +105,8 @@ def test_every_wrong_key_and_value_in_one_message(tmp_path):
     ("change", "message"),
     [
         ({"bus_bytes": 12}, "bus_bytes must be a power of two, not 12"),
+        ({"vector_elements": 3}, "vector_elements must be a power of two of at most half of bus_"),
+        ({"vector_elements": 8}, "at most half of bus_bytes (8), not 8"),
         ({"bank_bytes": 1028}, "bank_bytes must be a multiple of bus_bytes (8), not 1028"),
         ({"param_bytes": 1028}, "param_bytes must be a multiple of bus_bytes (8), not 1028"),
         ({"sram_bytes": 1028}, "sram_bytes must be a multiple of bus_bytes (8), not 1028"),

@@ -47,6 +47,38 @@ def test_recorded_answers(npu, vectors, tmp_path, name, engine):
         assert f"of {len(expected['output'])} calls on the {engine}" in ran.out
 
 
+def test_a_signature_is_chosen(npu, refused, vectors, tmp_path):
+    model, given, out = (
+        vectors.parent / "refused" / "multisig.tflite",
+        tmp_path / "in.npz",
+        tmp_path / "out.npz",
+    )
+    np.savez(given, input0=np.arange(24, dtype=np.int8).reshape(2, 1, 12))
+    run = f"run {model} --input {given} --output {out} --engine kernels"
+    for name, shape in (("dec", (2, 1, 4)), ("enc", (2, 1, 8))):
+        assert npu(f"{run} --signature {name}").status == 0
+        with np.load(out) as found:
+            assert found["output"].shape == shape
+    refused(*run.split(), match='2 signatures, "dec", "enc"; choose one with --signature NAME')
+    refused(*run.split(), "--signature", "x", match='there is no signature "x"; its signatures')
+
+
+def test_real_numbers_go_in_and_out(npu, vectors, tmp_path):
+    model, given, out = (
+        vectors.parent / "refused" / "dense_float_io.tflite",
+        tmp_path / "in.npz",
+        tmp_path / "out.npz",
+    )
+    np.savez(given, input0=np.linspace(-2, 2, 24, dtype=np.float32).reshape(2, 1, 12))
+    answers = []
+    for engine in ("kernels", "twin"):
+        assert npu(f"run {model} --input {given} --output {out} --engine {engine}").status == 0
+        with np.load(out) as found:
+            answers.append(found["output"])
+    assert answers[0].dtype == np.float32 and len(np.unique(answers[0])) > 2
+    np.testing.assert_array_equal(*answers)
+
+
 def test_an_image_runs_as_its_model_does(npu, vectors, images, tmp_path):
     for model, out in ((vectors / "joint.tflite", "a.npz"), (images / "joint.npu", "b.npz")):
         args = ("run", model, "--input", vectors / "joint.npz", "--output", tmp_path / out)

@@ -8,7 +8,6 @@ import pytest
 from npu.errors import ModelError
 from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.operators.binary import Add
-from npu.model.operators.move import Reshape
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.table import Tanh
 from npu.model.references import operator_inputs, operator_outputs
@@ -99,7 +98,6 @@ def test_operands():
         (changed(2, shape=(4,), data=np.zeros(4, np.int32)), r"its bias must be a constant int32"),
         (changed(3, shape=(1, 4)), r"its output \[1, 4\] does not fit"),
         (changed(4, quantization=quantised(1 / 64)), "must have scale 1/128 and zero point 0"),
-        (operators(FC, Reshape("r", 3, 4)), "its input and its output must be quantised alike"),
     ],
 )
 def test_refused(graph, message):

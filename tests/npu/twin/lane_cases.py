@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from compiler.codec import choose_sets, encode
 from compiler.codec.deal import deal
-from npu.chip.lanes import NEVER, Barrel, record_cycles, run_lanes
+from npu.chip.lanes import NEVER, ONCE, Barrel, run_lanes
 from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE, SETS
 from npu.twin.product import FIELDS
 from npu.twin.records import Records
@@ -54,7 +54,7 @@ class Case:
     @property
     def barrel(self):
         """The lanes that run it."""
-        return Barrel(self.lanes, self.threads, self.fifo_depth, record_cycles(self.per_row))
+        return Barrel(self.lanes, self.threads, self.fifo_depth)
 
     @property
     def dealt(self):
@@ -72,9 +72,9 @@ class Case:
         sections = self._sections(banks)
         return decode(sections, locate(sections), runs, values, columns, most_turns)
 
-    def run(self, banks=None, most_cycles=NEVER):
+    def run(self, banks=None, most_cycles=NEVER, repeats=ONCE):
         """What becomes of the lanes."""
-        return run_lanes(self.barrel, self.decode(banks).turns, most_cycles)
+        return run_lanes(self.barrel, self.decode(banks).turns, repeats, most_cycles)
 
     def records(self):
         """Its records, as they would be read."""

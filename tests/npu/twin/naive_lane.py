@@ -93,7 +93,7 @@ class Outcome:
     """Records in the order in which the requantiser took them, with their symbols."""
 
 
-def simulate(sections, threads, columns, sets, fifo_depth, record_cycles):
+def simulate(sections, threads, columns, sets, fifo_depth):
     """Run the lanes of `sections` until the last row is written."""
     lanes = []
     for number, words in enumerate(sections):
@@ -102,7 +102,7 @@ def simulate(sections, threads, columns, sets, fifo_depth, record_cycles):
         lanes.append(Lane([Slot(base, deque(turns)) for base, turns in slots]))
     open_rows = sum(ends for lane in lanes for slot in lane.threads for ends, _ in slot.turns)
     outcome = Outcome()
-    cycle = requantiser_free = first_choice = 0
+    cycle = first_choice = 0
     while open_rows:
         for lane in lanes:
             if (row := lane.pipeline.popleft()) is not None:
@@ -123,13 +123,12 @@ def simulate(sections, threads, columns, sets, fifo_depth, record_cycles):
                         slot.row.append(symbol)
                         outcome.symbols += 1
             lane.pipeline.append(finished)
-        if cycle >= requantiser_free and any(occupied):
+        if any(occupied):
             rotation = [(first_choice + i) % len(lanes) for i in range(len(lanes))]
             chosen = next(i for i in rotation if occupied[i])
             outcome.taken.append(lanes[chosen].fifo.popleft())
             assert len(lanes[chosen].fifo) <= fifo_depth
             first_choice = chosen + 1
-            requantiser_free = cycle + record_cycles
             outcome.cycles = cycle + timing.REQUANTISE + 1
             open_rows -= 1
         cycle += 1

@@ -49,7 +49,7 @@ class Product:
         rng = np.random.default_rng(self.seed)
         rows, columns = self.weights.shape
         n = rows if self.per_row else 1
-        matrix = Matrix(
+        self.matrix = matrix = Matrix(
             Layer("main", "test", rows=(rows,)),
             self.weights,
             bias=rng.integers(-1000, 1000, rows),

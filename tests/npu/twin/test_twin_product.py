@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.chip.faults import RecordFault
-from npu.chip.lanes import NEVER, run_lanes
+from npu.chip.lanes import NEVER, ONCE, run_lanes
 from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE, record_bytes
 from npu.twin.product import broadcast, multiply
 from npu.twin.records import Records, Wrong
@@ -27,7 +27,7 @@ def test_every_element(case, wide, zero):
     """In the order in which the rows leave, with every MAC that a zero gates."""
     vector, fields = take(case, zero)
     decoded = case.decode()
-    order = run_lanes(case.barrel, decoded.turns, NEVER).order
+    order = run_lanes(case.barrel, decoded.turns, ONCE, NEVER).order
     rows, wrong = case.records().of(decoded.records[order], len(case.weights))
     assert wrong is None
     weights = decoded.weights[order]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.chip.faults import StreamFault
-from npu.chip.lanes import ALL_DONE, NEVER, run_lanes
+from npu.chip.lanes import ALL_DONE, NEVER, ONCE, run_lanes
 from npu.chip.weight_format import MAX_STREAM_BITS, STREAM_BITS, WORD_BITS, directory_words
 from tests.npu.twin.lane_cases import cases, random_case
 from tests.npu.twin.naive_lane import slot_turns
@@ -54,7 +54,7 @@ def refusal(change):
     if slots.fault:
         return StreamFault(slots.fault), *divmod(slots.faulty, 2), slots.fault_bit
     decoded = case.decode(banks)
-    slot = run_lanes(case.barrel, decoded.turns, NEVER).stopped
+    slot = run_lanes(case.barrel, decoded.turns, ONCE, NEVER).stopped
     if slot == ALL_DONE:
         return (StreamFault.NONE,)
     return StreamFault(decoded.faults[slot]), *divmod(slot, 2), decoded.fault_bits[slot]
@@ -124,7 +124,7 @@ def test_random_words_never_hang_or_leave_the_bank(words, lengths, rows, keep):
     if case.locate(banks).fault:
         return
     decoded = case.decode(banks)
-    run = run_lanes(case.barrel, decoded.turns, NEVER)
+    run = run_lanes(case.barrel, decoded.turns, ONCE, NEVER)
     assert decoded.symbols <= 20 * 20
     assert run.cycles <= 3000
     assert (run.stopped == ALL_DONE) == (not decoded.faults.any())

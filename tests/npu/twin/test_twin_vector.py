@@ -25,7 +25,7 @@ def elements(kind):
 
 def fields(name, **fixed):
     """A strategy for all fields of an opcode but the operands'; extremes are frequent."""
-    operands = {"dst", "n", "a", "b", "a_type", "b_type", "dst_type", "rd"}
+    operands = {"dst", "n", "a", "b", "a_type", "b_type", "dst_type", "rd", "looped"}
     drawn = {}
     for field in OPCODES[name].fields:
         low, high = field.range
@@ -247,7 +247,8 @@ BOUNDS = chip().sram_bytes
     ids=str,
 )
 def test_operands_outside_are_refused(cmd, message):
-    assert failure(machine(cmd)).startswith(f"command 0 ({cmd}): {message}")
+    made = machine(cmd, params=chip(vector_elements=4))
+    assert failure(made).startswith(f"command 0 ({cmd}): {message}")
 
 
 def test_in_place_is_allowed():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
@@ -13,6 +13,7 @@ from compiler.codec.arrange import Arrangement
 from compiler.codec.deal import deal
 from compiler.lowering.ir import Matrix
 from compiler.passes.tiles import pack_matrix
+from npu.chip import cost, windows
 from npu.chip.isa import command, encode
 from npu.chip.params import load_params
 from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
@@ -45,7 +46,11 @@ def sparse(rng, rows, columns, density):
 
 @dataclass
 class Case:
-    """Memories and a command, as the compiler lays them out; weights coded by slot."""
+    """Memories and a command, as the compiler lays them out; weights coded by slot.
+
+    set_up : WINDOW and POSITIONS that the bench runs before it, if any. held : the block that the
+    decoders hold, where the command says so.
+    """
 
     params: object
     banks: np.ndarray
@@ -53,6 +58,8 @@ class Case:
     sram: np.ndarray
     cmd: object
     symbols: np.ndarray
+    set_up: tuple = ()
+    held: object = None
 
 
 def make_case(
@@ -114,11 +121,14 @@ def make_case(
 
 def run_twin(case):
     """(Work, MACs gated, SRAM afterwards)."""
-    sram = case.sram.copy()
-    reads = matvec.reads(case.cmd, case.params, case.banks, case.param)
-    room = matvec.Room(len(matvec.target(case.cmd, sram)))
-    plan = matvec.plan(case.cmd, case.params, reads, case.banks, case.param, room)
-    product = matvec.bind(case.cmd, plan, sram)
+    sram, held, walk = case.sram.copy(), cost.Held(*case.set_up), None
+    if case.cmd.windowed:
+        walk = windows.walk(case.cmd, held.window, held.positions, case.params)
+    block = matvec.block_of(case.cmd, case.param, case.held)
+    reads = matvec.reads(case.cmd, case.params, case.banks, case.param, case.held)
+    room = matvec.Room(matvec.room_of(case.cmd, sram, walk))
+    plan = matvec.plan(case.cmd, case.params, reads, block, case.banks, case.param, room, held)
+    product = matvec.bind(case.cmd, plan, sram, walk)
     return plan.work, product.run(), sram
 
 
@@ -142,13 +152,24 @@ def section_words(case):
     return head + lengths.sum(axis=1, dtype=np.int64) // WORD_BITS
 
 
+def connect_pair(m, port, memory):
+    """Read two words of 64 bits at once from a memory that has one more than parameter memory."""
+    first, second = memory.read_port(), memory.read_port()
+    m.d.comb += [
+        port.data.eq(Cat(first.data, second.data)),
+        *(read.en.eq(port.en) for read in (first, second)),
+        first.addr.eq(port.addr),
+        second.addr.eq(port.addr + 1),
+    ]
+
+
 class Bench:
     """The unit with parameter memory and SRAM; runs cases of the same params one after another."""
 
     def __init__(self, params):
         self.params = params
         self.unit = MatVec(params)
-        self.param = Memory(shape=64, depth=interfaces.param_words(params), init=[])
+        self.param = Memory(shape=64, depth=interfaces.param_words(params) + 1, init=[])
         self.sram = Memory(
             shape=interfaces.bus_bits(params), depth=interfaces.sram_words(params), init=[]
         )
@@ -159,7 +180,7 @@ class Bench:
         m.submodules.unit = self.unit
         m.submodules.param = self.param
         m.submodules.sram = self.sram
-        wiring.connect(m, self.unit.param, self.param.read_port())
+        connect_pair(m, self.unit.param, self.param)
         wiring.connect(m, self.unit.sram_read, self.sram.read_port())
         wiring.connect(m, self.unit.sram_write, self.sram.write_port(granularity=8))
         simulator = Simulator(m)
@@ -204,6 +225,14 @@ class Bench:
 
     async def _execute(self, ctx, case, limit):
         unit, bus = self.unit, self.params.bus_bytes
+        for cmd in case.set_up:
+            ctx.set(unit.unit.cmd, int.from_bytes(encode(cmd), "little"))
+            ctx.set(unit.unit.start, 1)
+            await ctx.tick()
+            ctx.set(unit.unit.start, 0)
+            assert ctx.get(unit.unit.done)
+            assert ctx.get(unit.unit.error) == 0
+            await ctx.tick()
         ctx.set(unit.unit.cmd, int.from_bytes(encode(case.cmd), "little"))
         ctx.set(unit.unit.start, 1)
         names = ("symbols", "macs", "gated", "stalled")

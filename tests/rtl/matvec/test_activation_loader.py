@@ -7,11 +7,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
-from rtl.matvec.activation_loader import ActivationLoader
+from rtl.matvec.activation_loader import WRITE_LATENCY, ActivationLoader
 from rtl.shared import interfaces
 from tests.rtl.matvec.matvec_bench import small_params
 
-BEHIND = 2  # cycles from `ready` until the copies are complete
+BEHIND = WRITE_LATENCY  # cycles from `ready` until the copies are complete
 
 
 @pytest.mark.parametrize("bus_bytes", [8, 32])

@@ -59,7 +59,7 @@ def test_equals_the_twin(lanes, threads, bus_bytes, result_fifo):
         )
     outcomes = Bench(params).run(cases)
     counted = [check(case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
-    assert any(work.stalled for work in counted) or result_fifo == 16
+    assert any(work.stalled for work in counted) or lanes == 1 or result_fifo == 16
     assert any(outcome.counted["gated"] for outcome in outcomes)
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from amaranth.hdl import Module
-from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
@@ -12,7 +11,7 @@ from npu.model.numerics import MAX_SHIFT, MIN_SHIFT, requantize
 from rtl.matvec.collector import PICK_LATENCY, Collector
 from rtl.matvec.requantiser import Requantiser
 from rtl.shared import interfaces
-from tests.rtl.matvec.matvec_bench import small_params
+from tests.rtl.matvec.matvec_bench import connect_pair, small_params
 
 INT32 = (-(1 << 31), (1 << 31) - 1)
 EXTREMES = [*INT32, -1, 0, 1, 1 << 30, -(1 << 30), (1 << 30) - 1, -(1 << 16), 0x7FFF8000]
@@ -52,17 +51,21 @@ def test_every_row_is_requantised_as_the_numerics_say(wide, zero, lo, hi):
         words += [(bias & 0xFFFFFFFF) | int(destination) << 32, multiplier | (shift & 0xFF) << 32]
     m = Module()
     m.submodules.dut = dut
-    m.submodules.param = param = Memory(shape=64, depth=interfaces.param_words(params), init=words)
-    wiring.connect(m, dut.param, param.read_port())
+    depth = interfaces.param_words(params) + 1
+    m.submodules.param = param = Memory(shape=64, depth=depth, init=words)
+    connect_pair(m, dut.param, param)
     found = {}
 
     async def bench(ctx):
-        for name, value in (("wide", wide), ("zero", zero), ("lo", lo), ("hi", hi), ("dst", 64)):
+        for name, value in (("wide", wide), ("zero", zero), ("lo", lo), ("hi", hi)):
             ctx.set(getattr(dut, name), value)
+        for destination, parity in zip(dut.destinations, (64, 66), strict=True):
+            ctx.set(destination, parity)
         last = timing.REQUANTISE - PICK_LATENCY
-        for cycle in range(2 * len(rows) + last + 1):
-            row = cycle // 2
-            ctx.set(dut.row.valid, cycle % 2 == 0 and row < len(rows))
+        for cycle in range(len(rows) + last + 1):
+            row = cycle
+            ctx.set(dut.row.valid, row < len(rows))
+            ctx.set(dut.row_parity, row % 2)
             if row < len(rows):
                 ctx.set(dut.row.sum, rows[row][0])
                 ctx.set(dut.row.record, row)
@@ -71,8 +74,10 @@ def test_every_row_is_requantised_as_the_numerics_say(wide, zero, lo, hi):
                 place = (enable & -enable).bit_length() - 1
                 assert enable >> place == (0b11 if wide else 0b1)
                 data = ctx.get(dut.sram.data) >> (8 * place) & (0xFFFF if wide else 0xFF)
-                element = (ctx.get(dut.sram.addr) * params.bus_bytes + place - 64) >> wide
-                assert element == destinations[(cycle - last) // 2]
+                written = cycle - last
+                base = (64, 66)[written % 2]
+                element = (ctx.get(dut.sram.addr) * params.bus_bytes + place - base) >> wide
+                assert element == destinations[written]
                 found[element] = data
             await ctx.tick()
         assert not ctx.get(dut.busy)
@@ -88,18 +93,19 @@ def test_every_row_is_requantised_as_the_numerics_say(wide, zero, lo, hi):
         assert found[destination] == expected & mask, (total, bias, multiplier, shift)
 
 
-@pytest.mark.parametrize(("per_row", "result_fifo"), [(0, 9), (1, 8)])
-def test_collector_picks_in_turns(per_row, result_fifo):
+@pytest.mark.parametrize("result_fifo", [9, 8])
+def test_collector_picks_in_turns(result_fifo):
     params = small_params(lanes=3, result_fifo=result_fifo)
     dut = Collector(params)
-    rng = np.random.default_rng(per_row)
+    rng = np.random.default_rng(result_fifo)
 
     async def bench(ctx):
-        ctx.set(dut.per_row, per_row)
         queues, following, free_at, picked = [[], [], []], 0, 0, []
         number = 0
         for cycle in range(400):
             clear = rng.random() < 0.02
+            parity = cycle // 50 % 2
+            ctx.set(dut.parity, parity)
             ctx.set(dut.clear, clear)
             ready = ctx.get(dut.ready)
             for lane, queue in enumerate(queues):
@@ -111,7 +117,7 @@ def test_collector_picks_in_turns(per_row, result_fifo):
             lengths = [len(queue) for queue in queues]
             row = None
             if cycle >= free_at and taken:
-                following, free_at = (taken[0] + 1) % 3, cycle + 1 + per_row
+                following, free_at = (taken[0] + 1) % 3, cycle + 1
                 row = queues[taken[0]].pop(0)
             picked.append(row)
             for lane, queue in enumerate(queues):
@@ -121,12 +127,13 @@ def test_collector_picks_in_turns(per_row, result_fifo):
                     number += 1
                     ctx.set(dut.pushed[lane].sum, -number)
                     ctx.set(dut.pushed[lane].record, number)
-                    queue.append(number)
+                    queue.append((number, parity))
             expected = picked[cycle - PICK_LATENCY] if cycle >= PICK_LATENCY else None
             assert ctx.get(dut.row.valid) == (expected is not None)
             if expected is not None:
-                assert ctx.get(dut.row.record) == expected
-                assert ctx.get(dut.row.sum) == -expected
+                assert ctx.get(dut.row.record) == expected[0]
+                assert ctx.get(dut.row.sum) == -expected[0]
+                assert ctx.get(dut.row_parity) == expected[1]
             if clear:
                 queues, following, free_at = [[], [], []], 0, cycle + 1
                 picked = [None] * len(picked)  # on their way too

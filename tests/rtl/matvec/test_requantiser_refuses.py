@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 from amaranth.hdl import Module
-from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
@@ -14,7 +13,7 @@ from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.matvec.collector import PICK_LATENCY
 from rtl.matvec.requantiser import Requantiser
 from rtl.shared import interfaces
-from tests.rtl.matvec.matvec_bench import small_params
+from tests.rtl.matvec.matvec_bench import connect_pair, small_params
 
 PARAMS = small_params(param_bytes=1024, sram_bytes=512)
 WORDS = interfaces.param_words(PARAMS)
@@ -42,13 +41,13 @@ class Bench:
 
     def __init__(self) -> None:
         self.dut = Requantiser(PARAMS)
-        self.param = Memory(shape=64, depth=WORDS, init=[])
+        self.param = Memory(shape=64, depth=WORDS + 1, init=[])
 
     def run(self, testbench) -> None:
         m = Module()
         m.submodules.dut = self.dut
         m.submodules.param = self.param
-        wiring.connect(m, self.dut.param, self.param.read_port())
+        connect_pair(m, self.dut.param, self.param)
         simulator = Simulator(m)
         simulator.add_clock(1e-6)
         simulator.add_testbench(testbench)
@@ -73,7 +72,7 @@ class Bench:
         ctx.set(dut.scales.en, 0)
         ctx.set(dut.n_scales, 0 if row.own else N_SCALES)
         ctx.set(dut.rows, row.rows)
-        ctx.set(dut.dst, row.dst)
+        ctx.set(dut.destinations[0], row.dst)
         ctx.set(dut.wide, row.wide)
         ctx.set(dut.hi, 127)
         await self.clear(ctx)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
 
 from npu.chip import timing
-from npu.chip.isa import OPCODES, Command, ElementType, command, encode
+from npu.chip.isa import OPCODES, OPERANDS, Command, ElementType, command, encode
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
@@ -17,7 +17,9 @@ from npu.errors import MachineError
 from npu.twin.machine import Machine
 from rtl.memory.memories import ParamMemory, VectorSram
 from rtl.shared.commands import unit_opcodes
-from rtl.vector.vector import LOOKUP_AFTER, SUM_AFTER, WRITE_AFTER, VectorUnit
+from rtl.vector.flight import DOT_AFTER, LOOKUP_AFTER, SUM_AFTER, WRITE_AFTER
+from rtl.vector.vector import VectorUnit
+from tests.lockstep.walks import random_walks
 
 TIMEOUT_CYCLES = 2000
 EXTREMES = {
@@ -27,12 +29,13 @@ EXTREMES = {
 }
 
 
-def small_chip(bus_bytes: int, sram_bytes: int = 768) -> ChipParams:
+def small_chip(bus_bytes: int, sram_bytes: int, elements: int) -> ChipParams:
     values = load_params("tiny").model_dump()
     values |= {
         "name": f"bus{bus_bytes}",
         "bus_bytes": bus_bytes,
         "sram_bytes": sram_bytes,
+        "vector_elements": elements,
         "param_bytes": 512,
         "activation_entries": 64,
     }
@@ -43,7 +46,7 @@ def random_fields(rng: np.random.Generator, name: str) -> dict[str, int]:
     """Values for every field that is neither a place nor a size."""
     values = {}
     for field in OPCODES[name].fields:
-        if field.name in ("dst", "a", "b", "n", "param"):
+        if field.name in ("dst", "a", "b", "n", "looped", "param"):
             continue
         low, high = field.range
         extremes = [v for v in EXTREMES.get(field.name.split("_")[-1], ()) if low <= v <= high]
@@ -80,6 +83,13 @@ def random_command(rng: np.random.Generator, params: ChipParams, name: str) -> C
     return command(name, n=n, **places, **values)
 
 
+def random_loop(rng: np.random.Generator, params: ChipParams, name: str) -> tuple[Command, Command]:
+    """A VLOOP and a looped command."""
+    values = random_fields(rng, name)
+    loop, places = random_walks(rng, params, name, values, most=80)
+    return command("VLOOP", **loop), command(name, **values, **places, looped=1)
+
+
 def bad_commands(params: ChipParams):
     """Commands that the unit refuses, each beside a legal neighbour."""
     v, bus, size = params.vector_elements, params.bus_bytes, params.sram_bytes
@@ -99,6 +109,10 @@ def bad_commands(params: ChipParams):
     yield command("VMUL", a=0, b=(1 << 24) - bus, b_type=1, dst=0, n=1)
     yield command("VFILL", dst=size - v, n=v, dst_type=1)
     yield command("VARGMAX", a=size - v, n=v + 1, rd=1)
+    yield command("VDOT", a=0, b=0, dst=bus, n=1)
+    yield command("VCOPY", a=0, dst=bus, n=1, looped=1)
+    yield command("VLOOP", count_1=1)
+    yield command("VLOOP", count_2=1)
     yield command("TABLE", param=4)
     yield command("TABLE", param=params.param_bytes - LUT_BYTES + PARAM_WORD)
 
@@ -182,8 +196,9 @@ class Bench:
         sim.run()
 
 
-def twin_of(bench: Bench, cmd: Command) -> Machine:
-    machine = Machine(bench.params, 4096, encode(cmd) + encode(command("HALT")))
+def twin_of(bench: Bench, *commands: Command) -> Machine:
+    program = b"".join(encode(cmd) for cmd in (*commands, command("HALT")))
+    machine = Machine(bench.params, 4096, program)
     machine.sram[:] = bench.log
     machine.param[:] = bench.table_bytes
     return machine
@@ -192,43 +207,56 @@ def twin_of(bench: Bench, cmd: Command) -> Machine:
 def test_the_pipelines_are_those_of_the_timing():
     assert WRITE_AFTER == timing.VECTOR_LATENCY
     assert LOOKUP_AFTER == timing.LOOKUP_LATENCY
+    assert DOT_AFTER == timing.DOT_LATENCY
     assert timing.ADD_LATENCY + timing.ADD_PASSES - 1 == SUM_AFTER
 
 
 def test_places_lie_in_the_same_bits_of_all_commands():
     for name in unit_opcodes("vector"):
         for field in OPCODES[name].fields:
-            if field.name in ("dst", "n", "a", "b"):
+            if field.name in ("dst", "n", "a", "b", "looped"):
                 shared = OPCODES["VMUL"].field(field.name)
                 assert replace(field, element=None) == replace(shared, element=None)
 
 
-@pytest.mark.parametrize(("bus_bytes", "rounds"), [(8, 26), (16, 5), (32, 2)])
-def test_equals_the_twin(bus_bytes, rounds):
-    rng = np.random.default_rng(bus_bytes)
-    bench = Bench(small_chip(bus_bytes, 768 if bus_bytes == 8 else 96 * bus_bytes), rng)
-    names = ["TABLE", *(name for name in unit_opcodes("vector") for _ in range(rounds))]
-    rng.shuffle(names[1:])
+@pytest.mark.parametrize(
+    ("bus_bytes", "elements", "rounds"),
+    [(8, 4, 18), (8, 2, 12), (8, 1, 12), (16, 8, 5), (16, 2, 4), (32, 16, 2)],
+)
+def test_equals_the_twin(bus_bytes, elements, rounds):
+    rng = np.random.default_rng(bus_bytes + elements)
+    # Some sizes are no power of two.
+    bench = Bench(small_chip(bus_bytes, 96 * bus_bytes, elements), rng)
+    names = [name for name in unit_opcodes("vector") if name != "VLOOP" for _ in range(rounds)]
+    rng.shuffle(names)
+    names.insert(0, "TABLE")
 
     async def process(ctx) -> None:
         table = np.zeros(LUT_BYTES, np.int8)
         for name in names:
-            cmd = random_command(rng, bench.params, name)
+            loop = []
+            if name == "VDOT" or (name != "TABLE" and rng.random() < 0.5):
+                *loop, cmd = random_loop(rng, bench.params, name)
+            else:
+                cmd = random_command(rng, bench.params, name)
             if name != "VARGMAX" and rng.random() < 0.3:
                 # Anew, so that repeated clamping does not wear the data out.
                 fresh = rng.integers(0, 256, len(bench.log)).astype(np.uint8)
                 bench.log[:] = fresh
                 await bench.fill(ctx)
-            machine = twin_of(bench, cmd)
+            machine = twin_of(bench, *loop, cmd)
             machine.table[:] = table
             retired = []
+            for before in loop:
+                assert await bench.execute(ctx, before) == (timing.VECTOR_LOOP, Status.OK, 0)
             machine.observer = lambda retire, _, to=retired: to.append(retire)
             machine.run(0)
             table[:] = machine.table
             cycles, error, result = await bench.execute(ctx, cmd)
             assert error == Status.OK, cmd
-            assert cycles == retired[0].end - retired[0].start + 1, cmd
-            np.testing.assert_array_equal(bench.log, machine.sram, str(cmd))
+            retire = retired[len(loop)]
+            assert cycles == retire.end - retire.start + 1, f"{loop} {cmd}"
+            np.testing.assert_array_equal(bench.log, machine.sram, f"{loop} {cmd}")
             if name == "VARGMAX" and cmd.rd:
                 assert result == machine.registers[cmd.rd], cmd
 
@@ -237,7 +265,7 @@ def test_equals_the_twin(bus_bytes, rounds):
 
 def test_refuses_what_the_twin_refuses():
     rng = np.random.default_rng(3)
-    bench = Bench(small_chip(8), rng)
+    bench = Bench(small_chip(8, 768, 4), rng)
 
     async def process(ctx) -> None:
         await bench.execute(ctx, command("TABLE", param=PARAM_WORD))
@@ -245,11 +273,11 @@ def test_refuses_what_the_twin_refuses():
             with pytest.raises(MachineError):
                 twin_of(bench, cmd).run(0)
             before = bench.log.copy()
-            assert await bench.execute(ctx, cmd) == (
-                timing.VECTOR_REFUSED,
-                Status.ADDRESS,
-                0,
-            ), cmd
+            cycles, error, _ = await bench.execute(ctx, cmd)
+            assert error == Status.ADDRESS, cmd
+            # No address is looked at before its turn.
+            if cmd.opcode.name in ("TABLE", "VLOOP", "VDOT") or cmd.looped or cmd.n == 0:
+                assert cycles == timing.VECTOR_REFUSED, cmd
             np.testing.assert_array_equal(bench.log, before)
         # And works on.
         cycles, error, _ = await bench.execute(ctx, command("VFILL", dst=0, n=5, imm=7))
@@ -263,6 +291,65 @@ def test_refuses_what_the_twin_refuses():
         table = bench.table_bytes[PARAM_WORD:][:LUT_BYTES]
         assert np.array_equal(bench.log[LUT_BYTES:][:LUT_BYTES], np.roll(table, LUT_BYTES // 2))
 
+    bench.run(process)
+
+
+@pytest.mark.parametrize("elements", [1, 4])
+def test_refuses_walks_that_the_twin_refuses(elements):
+    """An element outside SRAM or misaligned, at any place of any operand's walk."""
+    rng = np.random.default_rng(elements)
+    bench = Bench(small_chip(8, 760, elements), rng)
+    names = [n for n in unit_opcodes("vector") if OPCODES[n].has("looped") and n != "VFILL"]
+
+    async def process(ctx) -> None:
+        refused = 0
+        while refused < 120:
+            loop, cmd = random_loop(rng, bench.params, str(rng.choice(names)))
+            loops, values = dict(loop.values), dict(cmd.values)
+            key = str(rng.choice([key for key in OPERANDS if cmd.opcode.has(key)]))
+            kind = int(rng.integers(4))
+            if kind == 0:
+                values[key] = int(rng.integers(1 << 24))
+            elif kind == 1:
+                values[key] = (values[key] + int(rng.choice([-1, 1]))) % (1 << 24)
+            else:
+                level = int(rng.integers(3))
+                low, high = OPCODES["VLOOP"].field(f"{key}_{level}").range
+                step = int(rng.integers(low, high + 1) if kind == 2 else rng.integers(-99, 99))
+                loops[f"{key}_{level}"] = step
+            loop, cmd = command("VLOOP", **loops), command(cmd.opcode.name, **values)
+            try:
+                twin_of(bench, loop, cmd).run(0)
+                continue
+            except MachineError as error:
+                if error.status is None:
+                    continue
+            refused += 1
+            await bench.execute(ctx, loop)
+            assert (await bench.execute(ctx, cmd))[1] == Status.ADDRESS, f"{loop} {cmd}"
+
+    bench.run(process)
+
+
+def test_a_loop_survives_a_reset():
+    """It is the only thing that does."""
+    bench = Bench(small_chip(8, 768, 4), np.random.default_rng(7))
+    reset = Signal()
+    bench.dut = dut = ResetInserter(reset)(bench.dut)
+
+    async def process(ctx) -> None:
+        loop = command("VLOOP", count_1=2, count_2=1, a_0=1, a_1=8, dst_0=2, dst_1=16)
+        cmd = command("VCOPY", a=3, dst=100, n=2, looped=1)
+        machine = twin_of(bench, loop, cmd)
+        await bench.execute(ctx, loop)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        machine.run(0)
+        assert (await bench.execute(ctx, cmd))[1] == Status.OK
+        np.testing.assert_array_equal(bench.log, machine.sram)
+
+    assert dut is bench.dut
     bench.run(process)
 
 

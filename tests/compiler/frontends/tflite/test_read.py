@@ -1,6 +1,5 @@
 """Reading TFLite models: what is refused, and damaged files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def test_predictor():
 
 
 def test_an_operator_of_others_is_refused(tmp_path):
-    message = r"^m.tflite: operator 0 SKIP_GRAM is not supported; supported: \w+, "
+    message = r"^m.tflite: operator 0 SKIP_GRAM is not supported: TensorFlow Lite Micro does"
     refused(tmp_path, foreign_model(), UnsupportedError, message)
 
 
@@ -86,7 +85,6 @@ def lstm_with_option(**options) -> bytes:
         (lstm_with_input(16, 1), "there is no projection"),
         (lstm_with_input(20, 1), "there is no layer normalisation"),
         (lstm_with_input(12, -1), "with weights and biases of all four gates"),
-        (lstm_with_option(TimeMajor=True), "not time-major"),
         (lstm_with_option(FusedActivationFunction=1), "the activation of the cell is TANH"),
     ],
 )
@@ -106,11 +104,6 @@ def test_forms_refused(tmp_path):
     refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
     spec.tensors[0].dtype = spec.tensors[1].dtype = "int16"
     refused(tmp_path, write(spec), UnsupportedError, "inputs and outputs are int8")
-
-
-def test_subgraphs_refused(tmp_path):
-    data = write(replace(model("TANH"), subgraphs=2))
-    refused(tmp_path, data, UnsupportedError, "a model must have one subgraph, not 2")
 
 
 def test_illegal_graphs(tmp_path):

@@ -1,5 +1,7 @@
 """Products: the float width of their multipliers, their clamps, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,18 @@ def test_bias_scale_must_be_that_of_the_products():
     fully_connected_params(*fully_connected([0.01], output, bias_scale=0.0005))
     with pytest.raises(ModelError, match="m: op: the scale of its bias must be"):
         fully_connected_params(*fully_connected([0.01], output, bias_scale=0.01))
+
+
+def test_a_zero_point_counts_where_one_scale_serves_all_rows():
+    for scales, taken in (([0.01], 5), ([0.01, 0.02, 0.03], 0)):
+        graph, op = fully_connected(scales, activation(0.3, 7, (1, 3)))
+        weights = graph.tensors[1]
+        shifted = replace(weights, quantization=replace(weights.quantization, zero_point=5))
+        for tensor in (shifted, replace(shifted, data=None)):
+            made = replace(graph, tensors=(graph.tensors[0], tensor, graph.tensors[2]))
+            made = replace(made, inputs=(0,) if tensor.is_constant else (0, 1))
+            verify(made)
+            assert fully_connected_params(made, op).weights_zero_point == taken
 
 
 def test_scales_too_far_apart():

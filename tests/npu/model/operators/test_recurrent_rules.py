@@ -69,13 +69,13 @@ def broken(**changes):
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        (broken(t0=activation(0.05, shape=(2, 4))), r"its input must be \[1, time, features\]"),
+        (broken(t0=activation(0.05, shape=(2, 4))), "its input must be sequences of features"),
         (broken(t6=activation(1 / 128, 2, (1, 3, 3))), r"its output must be \[1, 2, units\]"),
         (
             broken(t4=activation(1 / 128, 2, (1, 4), is_state=True)),
             r"hidden state must be \[1, 3\]",
         ),
-        (broken(t4=activation(1 / 64, 2, (1, 3), is_state=True)), "hidden state must be quantised"),
+        (broken(time_major=True), r"its hidden state must be \[2, 3\], not \[1, 3\]"),
         (broken(t4=activation(1 / 128, 2, (1, 3))), "is read before it is computed"),
         (broken(t5=activation(0.1, 1, (1, 3), "int16", True)), "point of its cell state must be 0"),
         (broken(t1=constant(np.ones((3, 5), np.int8), 0.01)), r"gate i must be \[3, 4\]"),

@@ -57,8 +57,9 @@ def test_rescale_tables(kind, params, output, function):
     assert np.max(np.abs(table - np.clip(real, -128, 127))) <= 0.51
 
 
-def test_relu6_keeps_its_quantisation():
-    with pytest.raises(ModelError, match="its input and its output must be quantised alike"):
-        unary(Relu6, activation(0.1), activation(0.2))
+def test_relu6_does_not_ask_for_the_scale_of_its_output():
+    graph, op = unary(Relu6, activation(0.1, -20), activation(0.7, 3))
+    table = rescale_table(relu6_params(graph, op))
+    np.testing.assert_array_equal(table, np.clip(np.arange(-128, 128), -20, 40))
     with pytest.raises(ModelError, match=r"its shapes must be equal, not \[1, 4\] and \[1, 5\]"):
         unary(Relu, activation(0.1), activation(0.1, shape=(1, 5)))

@@ -1,0 +1,78 @@
+"""What of SRAM an operator of the chip touches."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from compiler.lowering.ir import ChipOperator, MatVec, Positions, Vector, View, Window
+from npu.chip.isa import OPERANDS
+
+
+class Reach(NamedTuple):
+    """Bytes from `first` up to `end`, counted from where the view begins."""
+
+    view: View
+    first: int
+    end: int
+
+
+def reached(op: ChipOperator) -> Iterator[Reach]:
+    """What a product or a vector command reads and writes; that of others is whole buffers."""
+    match op:
+        case MatVec():
+            yield _read(op)
+            if len(op.matrix.destination):
+                yield _written(op)
+        case Vector():
+            for name in OPERANDS:
+                view = getattr(op, name)
+                if view is not None:
+                    yield _walked(op, name, view)
+
+
+def _read(op: MatVec) -> Reach:
+    if op.window is None:
+        return Reach(op.src, 0, op.src.n)
+    return _gathered(op.src, op.window, op.positions)
+
+
+def _gathered(src: View, window: Window, positions: Positions) -> Reach:
+    """What of the windows lies inside of the tensor; nothing, if none of them does."""
+    rows = [
+        y * positions.a_y + i * window.pitch
+        for y in range(positions.count_y)
+        for i in range(window.ny)
+        if 0 <= window.y + y * positions.y_step + i * window.dy < window.height
+    ]
+    low = [_span(positions.count_x, positions.a_x), _span(window.nx, window.dx)]
+    first = max(window.x + sum(span[0] for span in low), 0)
+    end = min(window.x + sum(span[1] for span in low) + window.length, window.width)
+    if not rows or first >= end:
+        return Reach(src, -src.offset, -src.offset)
+    # In a row, bytes and addresses move together.
+    return Reach(src, min(rows) + first - window.x, max(rows) + end - window.x)
+
+
+def _written(op: MatVec) -> Reach:
+    item, positions = op.dst.element.n_bytes, op.positions
+    spans = [
+        _span(positions.count_x, positions.dst_x),
+        _span(positions.count_y, positions.dst_y),
+    ]
+    places = op.matrix.destination * item
+    first = int(places.min()) + sum(span[0] for span in spans)
+    return Reach(op.dst, first, int(places.max()) + sum(span[1] for span in spans) + item)
+
+
+def _walked(op: Vector, name: str, view: View) -> Reach:
+    item = view.element.n_bytes
+    if op.loops is None:
+        return Reach(view, 0, op.n * item)
+    counts, strides = (op.n, *op.loops.counts), getattr(op.loops, name)
+    spans = [_span(count, stride) for count, stride in zip(counts, strides, strict=True)]
+    return Reach(view, sum(s[0] for s in spans), sum(s[1] for s in spans) + item)
+
+
+def _span(count: int, stride: int) -> tuple[int, int]:
+    """The lowest and the highest offset of a loop."""
+    last = (count - 1) * stride
+    return min(0, last), max(0, last)
