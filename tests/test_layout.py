@@ -45,8 +45,7 @@ ALLOWED = {
     "npu/analysis": {
         *COMMON,
         "npu.chip",
-        "npu.model.layer",
-        "npu.model.recording",
+        "npu.model",
         "npu.speech",
         "npu.twin",
         "npu.runtime",

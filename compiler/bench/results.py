@@ -125,3 +125,48 @@ class VelaReport(TypedDict):
     weight_bytes: int | None
     npu_operators: int | None
     cpu_operators: int | None
+
+
+class OursReport(TypedDict):
+    """A model on a chip of ours; None of what is not known where it is refused.
+
+    Attributes
+    ----------
+    cycles : of a call; bound_cycles : the sum of its operators' bounds and the bus.
+    over_bound : one over the other.
+    program_bytes, sram_bytes, image_bytes : what it takes.
+    """
+
+    refused: str | None
+    cycles: float | None
+    bound_cycles: float | None
+    over_bound: float | None
+    program_bytes: int | None
+    sram_bytes: int | None
+    image_bytes: int | None
+
+
+class OperatorBounds(TypedDict):
+    """An operator's bounds in cycles by chip: of lanes, requantiser and vector unit."""
+
+    name: str
+    macs: int
+    bounds: dict[str, dict[str, float]]
+
+
+class PeerReport(TypedDict):
+    """A model: `ours` by chip, `vela` by processor."""
+
+    model: str
+    sha256: str
+    operators: list[OperatorBounds]
+    ours: dict[str, OursReport]
+    vela: dict[str, VelaReport]
+
+
+class PeersReport(TypedDict):
+    """`npu bench peers`: chips and peers as they were asked for, and every model."""
+
+    chips: list[ChipSummary]
+    peers: dict[str, dict[str, str]]
+    models: list[PeerReport]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.console import Console
 
@@ -19,6 +21,7 @@ DEFAULT_CALLS = 32
 DIFFERENT = 1
 LARGE_WORKERS = 2
 ENGINES = ("twin", "rtl")
+PEER_CHIPS = ("edge", "max")
 
 
 @click.group()
@@ -109,4 +112,35 @@ def codec(model: str, large: bool, signature: str | None, json_path: str | None)
             report["large"] = measured.large(params, LARGE_WORKERS)
     emit_json(report, json_path)
     _codec_show.show(report, console(json_path))
+    return 0
+
+
+@command.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--chip",
+    "chips",
+    metavar="CHIP",
+    multiple=True,
+    default=PEER_CHIPS,
+    show_default=True,
+    help="Chips of ours; may be given several times.",
+)
+@json_option
+def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None) -> int:
+    """Cycles of whole models beside their bounds, and beside Vela's estimates.
+
+    The bounds come from a model's graph alone (`npu/analysis/bounds.py`). Vela, of the extra
+    `bench`, estimates an Ethos-U55 of 128 and an Ethos-U65 of 512 multipliers. A model that a chip
+    refuses is listed with the reason.
+    """
+    from npu.cli import _peers_show
+    from reports.peers import peers_report
+
+    require_place(json_path, inputs=files_of(None, *models, *chips))
+    params = [load_chip(chip) for chip in chips]
+    with first_run_notice(), progress("measuring", total=len(models)) as advance:
+        report = peers_report([Path(model) for model in models], params, advance)
+    emit_json(report, json_path)
+    _peers_show.show(report, console(json_path))
     return 0

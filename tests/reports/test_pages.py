@@ -1,7 +1,11 @@
 """What is generated is up to date."""
 
+import json
+
+from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
-from reports import isa_page, readme
+from reports import isa_page, peers_page, readme
+from tests.schemas import faults
 
 
 def test_the_readme_lists_the_operators_of_the_code():
@@ -33,3 +37,11 @@ def test_the_page_of_the_instruction_set():
     assert isa_page.PAGE.read_text(encoding="utf-8") == isa_page.page(), (
         "run: python -m reports.isa_page"
     )
+
+
+def test_the_page_of_the_peers():
+    run = json.loads(peers_page.RUN.read_text(encoding="utf-8"))
+    assert peers_page.PAGE.read_text(encoding="utf-8") == peers_page.page(run), (
+        "run: python -m reports.peers_page"
+    )
+    assert faults(run, PeersReport) == []

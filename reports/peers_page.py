@@ -1,0 +1,62 @@
+"""Regenerate `reports/peers.md`: `npu bench peers MODEL... --json reports/peers.json`, then
+
+python -m reports.peers_page
+"""
+
+import json
+from pathlib import Path
+
+from compiler.bench.results import OursReport, PeerReport, PeersReport, VelaReport
+from npu.chip.summary import summary_text
+
+PAGE = Path(__file__).with_name("peers.md")
+RUN = Path(__file__).with_name("peers.json")
+
+
+def page(run: PeersReport) -> str:
+    """The page as Markdown, from the JSON of `npu bench peers`."""
+    chips = [chip["name"] for chip in run["chips"]]
+    peers = list(run["peers"])
+    head = ["model", *(f"{chip} | bounds of {chip}" for chip in chips), *peers]
+    lines = [
+        "# Whole models beside Vela's estimates",
+        "",
+        (
+            "Written by `python -m reports.peers_page` from `peers.json`, which `npu bench peers"
+            " MODEL... --json reports/peers.json` wrote. Cycles of a call; `-` where a model does"
+            " not run yet. Bounds are defined in `npu/analysis/bounds.py`. Figures of Vela are"
+            " estimates of its compiler; operators that it leaves to a CPU, (+n), are not counted."
+        ),
+        "",
+        *(f"- {summary_text(chip)}" for chip in run["chips"]),
+        *(f"- {name}: {', '.join(peer.values())}" for name, peer in run["peers"].items()),
+        "",
+        f"| {' | '.join(head)} |",
+        f"|---|{'---:|' * (2 * len(chips) + len(peers))}",
+        *(_row(model) for model in run["models"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(model: PeerReport) -> str:
+    cells = [f"`{model['model']}`"]
+    for ours in model["ours"].values():
+        cells += _ours(ours)
+    cells += [_vela(found) for found in model["vela"].values()]
+    return f"| {' | '.join(cells)} |"
+
+
+def _ours(ours: OursReport) -> list[str]:
+    figures = (ours["cycles"], ours["bound_cycles"])
+    return ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
+
+
+def _vela(found: VelaReport) -> str:
+    if found["cycles"] is None:
+        return "-"
+    left = found["cpu_operators"]
+    return f"{found['cycles']:,}" + (f" (+{left})" if left else "")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")
