@@ -1,7 +1,7 @@
 """Records TensorFlow Lite Micro's answers: `python -m tests.public.record FOLDER MODEL...`.
 
-Copies each model to FOLDER, with `NAME.npz` beside it: `input0`, ..., `output0`, ... stacked by call,
-of the extreme, random and real calls of `tests/public/calls.py`.
+Copies each model to FOLDER, with `NAME.npz` beside it: `input0`, ... and `output0`, ..., stacked by
+call, of the extreme, random and real calls of `tests/public/calls.py`.
 """
 
 import sys
