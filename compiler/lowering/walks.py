@@ -8,10 +8,13 @@ import numpy as np
 
 from compiler.lowering.ir import Loops, Vector, View
 from compiler.lowering.site import GraphLowering
-from npu.chip.isa import ElementType
+from npu.chip.isa import OPCODES, ElementType
 
 INNER = 3
 """Loops of a command."""
+
+_LONGEST = OPCODES["VLOOP"].field("a_0").range[1]
+"""Step of an innermost loop in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,15 @@ def walk(
     split = len(sizes) - fixed
     loops = _merged(sizes[:split], [strides[:split] for strides in each])
     loops += [(n, tuple(s[k] for s in each)) for k, n in enumerate(sizes) if k >= split]
+    items = [operand.view.element.n_bytes for operand in operands.values()]
+    if not fixed and any(
+        abs(s * item) > _LONGEST for s, item in zip(loops[-1][1], items, strict=True)
+    ):
+        # Only the outer loops take such steps.
+        loops.append((1, (0,) * len(operands)))
     outer, inner = loops[:-INNER], loops[-INNER:]
     inner = [(1, (0,) * len(operands))] * (INNER - len(inner)) + inner
     (last, _), (count_1, _), (count_2, _) = reversed(inner)
-    items = [operand.view.element.n_bytes for operand in operands.values()]
     contiguous = (
         not fixed and count_1 == count_2 == 1 and all(s == 1 or last == 1 for s in inner[-1][1])
     )

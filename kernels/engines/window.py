@@ -35,17 +35,19 @@ def window_products(inputs, weights, bias, multipliers, shifts, geometry, zeros,
                     acc = np.int32(0)
                     for j in range(weights.shape[1]):
                         from_y = y * down + j * rows_apart - top
-                        if from_y < 0 or from_y % spread_y != 0:
-                            continue
-                        from_y //= spread_y
-                        if from_y >= inputs.shape[1]:
+                        if spread_y > 1:
+                            if from_y % spread_y != 0:
+                                continue
+                            from_y //= spread_y
+                        if from_y < 0 or from_y >= inputs.shape[1]:
                             continue
                         for i in range(weights.shape[2]):
                             from_x = x * across + i * columns_apart - left
-                            if from_x < 0 or from_x % spread_x != 0:
-                                continue
-                            from_x //= spread_x
-                            if from_x >= inputs.shape[2]:
+                            if spread_x > 1:
+                                if from_x % spread_x != 0:
+                                    continue
+                                from_x //= spread_x
+                            if from_x < 0 or from_x >= inputs.shape[2]:
                                 continue
                             values = inputs[n, from_y, from_x, first : first + depth]
                             taps = weights[r, j, i]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from npu.chip.isa import OPCODES
-from npu.chip.timing import DECODE, FETCH
 from npu.chip.trace import Retire
 from npu.chip.weight_format import WORD_BITS
 from npu.model.layer import CONTROL, Layer
@@ -26,6 +25,7 @@ class _Command:
     run_cycles: int = 0
     macs: int = 0
     wait: int = 0
+    overhead: int = 0
     n_bytes: int = 0
 
 
@@ -72,12 +72,12 @@ class Profile:
     """Give it to a session as `observer`; read it after any number of runs.
 
     Every cycle between a start of the chip and its halt belongs to exactly one command: to the unit
-    that does it, from its start to its end, and two to the sequencer that fetched and decoded it.
+    that does it, from its start to its end, or to the sequencer that fetched and decoded it.
     """
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self._seen = (0, 0, 0, 0)
+        self._seen = (0, 0, 0, 0, 0)
         self.clear()
 
     def clear(self) -> None:
@@ -88,8 +88,9 @@ class Profile:
     def __call__(self, retire: Retire, machine: Machine) -> None:
         c = machine.counters
         moved = c.bytes_read + c.bytes_written
-        seen = (machine.events.matvec_run_cycles, c.macs, c.wait_cycles, moved)
-        run_cycles, macs, wait, n_bytes = (
+        run = machine.events.matvec_run_cycles
+        seen = (run, c.macs, c.wait_cycles, moved, c.sequencer_cycles)
+        run_cycles, macs, wait, n_bytes, overhead = (
             now - old for now, old in zip(seen, self._seen, strict=True)
         )
         self._seen = seen
@@ -99,13 +100,14 @@ class Profile:
         command.run_cycles += run_cycles
         command.macs += macs
         command.wait += wait
+        command.overhead += overhead
         command.n_bytes += n_bytes
         self._names[retire.pc] = retire.name
 
     @property
     def cycles(self) -> int:
         """All cycles that were seen."""
-        return sum(c.cycles + c.runs * (FETCH + DECODE) for c in self._commands)
+        return sum(c.cycles + c.overhead for c in self._commands)
 
     def layers(self) -> dict[Layer, LayerCycles]:
         """By layer, of the image's matrices; those that did not run are left out."""
@@ -166,7 +168,7 @@ class Profile:
         for pc in pcs:
             command, name = self._commands[pc], self._names[pc]
             if command.runs:
-                units["sequencer"] += command.runs * (FETCH + DECODE)
+                units["sequencer"] += command.overhead
                 unit = OPCODES[name].unit
                 units[unit] += command.cycles - command.wait
                 units["wait"] += command.wait

@@ -23,7 +23,7 @@ class Budget:
     @staticmethod
     def of_cycles(cycles: int) -> "Budget":
         """A budget in cycles alone: no command takes less than a scalar one."""
-        shortest = timing.FETCH + timing.DECODE + timing.SCALAR
+        shortest = timing.DECODE + timing.SCALAR
         return Budget(cycles, cycles // shortest + 1, given=True)
 
     def used_up(self) -> MachineError:

@@ -11,7 +11,7 @@ class Status(IntEnum):
     TABLE, STREAM, RECORD. One exception: a MATVEC of more than MAX_TILE_ROWS rows stops with RECORD
     or, if a stream is corrupt too, with STREAM.
 
-    A tagged transfer fails behind its command. The chip stops with its fault when it next fetches a
+    A tagged transfer fails behind its command. The chip stops with its fault when it next decodes a
     command, or while a command waits for the DMA; a command that finds a fault of its own before is
     told instead. What failing commands write, and the memories that a failed transfer was to fill,
     are undefined.

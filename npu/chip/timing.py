@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from npu.chip.weight_format import BLOCK_HEADER_BYTES, PARAM_WORD, directory_words, padded_entries
 
 # --- sequencer ------------------------------------------------------------------------------------
-# A command is read from program memory in one cycle, which is slow itself; then it is kept,
-# decoded with its registers read, and checked, a cycle each.
-FETCH = 1
-DECODE = 3
+# A command is read from program memory in one cycle, which is slow itself, and kept in the next.
+# The command behind another is read while that one runs: only the first of a start and one that is
+# branched to pay for it.
+FETCH = 2
+# It is decoded with its registers read, and checked, a cycle each.
+DECODE = 2
 SCALAR = 1
 # The low half of a product takes a cycle of multiplication, the high half another one to round.
 # Shifts are products with a power of two: to the left its low half, to the right its high half.

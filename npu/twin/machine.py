@@ -160,14 +160,16 @@ class Machine:
         counters = self._state.counters
         began = self.cycle = self.dma.idle_at(self.cycle)
         last = self._state.last = began + budget.cycles
+        # Nobody has fetched what a start or a branch leads to.
+        overhead = timing.FETCH + timing.DECODE
         for _ in range(budget.commands):
-            self.dma.look(self.cycle)
+            start = self.cycle + overhead
+            self.dma.look(start - timing.DECODE)
             if not 0 <= pc < len(self.program):
                 raise MachineError(
                     f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
                 )
             cmd = self.program[pc]
-            start = self.cycle + timing.FETCH + timing.DECODE
             try:
                 if isinstance(cmd, ImageError):
                     raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
@@ -178,7 +180,7 @@ class Machine:
                     raise
                 raise told_of(pc, cmd, error) from error
             counters.commands += 1
-            counters.sequencer_cycles += timing.FETCH + timing.DECODE
+            counters.sequencer_cycles += overhead
             self.cycle = end + 1
             if self.observer is not None:
                 retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
@@ -189,7 +191,10 @@ class Machine:
                 self.dma.look(NEVER)
                 counters.cycles += self.cycle - began
                 return self.cycle - began
-            pc = pc + 1 if target is None else target
+            if target is None:
+                pc, overhead = pc + 1, timing.DECODE
+            else:
+                pc, overhead = target, timing.FETCH + timing.DECODE
             if self.cycle > last:
                 break
         raise budget.used_up()

@@ -63,8 +63,11 @@ class Arithmetic(wiring.Component):
         m = Module()
         left, right = self.left, self.right
         total = Signal(signed(BITS + 1))
+        # One adder does: its carry enters below the lowest bit.
+        subtract = ~self.is_add
+        addend = Cat(subtract, right.as_unsigned() ^ subtract.replicate(BITS)).as_signed()
         m.d.comb += [
-            total.eq(Mux(self.is_add, left + right, left - right)),
+            total.eq((Cat(subtract, left).as_signed() + addend)[1:]),
             self.less.eq(total[-1]),
             self.same.eq(~total[:BITS].any()),
         ]

@@ -9,7 +9,7 @@ from npu.chip import timing
 from npu.chip.isa import OPCODES, TAGGED, WRITES_REGISTER
 from npu.chip.params import ChipParams
 from rtl.shared.commands import COMMAND_BITS, fields, is_opcode, unit_opcodes
-from rtl.shared.interfaces import STATUS_BITS
+from rtl.shared.interfaces import PC_BITS, STATUS_BITS
 
 # Codes of the units that see addresses in SRAM, and only they, have this bit.
 UNIT_CODES = 0x20
@@ -35,6 +35,7 @@ class Command:
     first : it is in its first cycle.
     left, right : its registers rs1 and rs2, of a unit's command the bases of a and b.
     outside : it lies outside the program.
+    following, beyond : the index behind it; what was fetched last lies outside the program.
     refused, status : whether it is refused, and why.
     nowhere : it is refused in its first cycle, its number lies nowhere in SRAM.
     taken : the branch is taken.
@@ -47,12 +48,14 @@ class Command:
     """
 
     def __init__(self, params: ChipParams) -> None:
-        self.cmd = Signal(COMMAND_BITS)
+        self.cmd = Signal(COMMAND_BITS, name="at_hand")
         self.checked = Signal()
         self.first = Signal()
         self.left = Signal(signed(32))
         self.right = Signal(signed(32))
         self.outside = Signal()
+        self.beyond = Signal()
+        self.following = Signal(PC_BITS)
         self.status, self.refused = Signal(STATUS_BITS), Signal()
         self.nowhere = Signal()
         self.taken = Signal()

@@ -36,8 +36,9 @@ def register_write() -> wiring.Signature:
 class Sequencer(wiring.Component):
     """Executes programs in the cycles of `npu.twin.machine`.
 
-    A command takes a cycle to fetch and DECODE to decode, and starts in the one behind, cycle S;
-    the next is fetched in the cycle after its last, E. Scalar commands and branches end in S or as
+    A command takes FETCH cycles to fetch and DECODE to decode, and starts in the one behind, cycle
+    S. The next has been fetched before its last cycle, E, and is decoded behind it; one that it
+    branches to is fetched behind E. Scalar commands and branches end in S or as
     `npu.chip.timing.SCALARS` says, WAIT in the first cycle without an open transfer of its tags,
     tagged transfers in the cycle in which the DMA takes them, the others with their unit's `done`.
 
@@ -48,8 +49,9 @@ class Sequencer(wiring.Component):
       or whose local address is misaligned or outside its memory (ADDRESS), in this order; so is a
       number in SRAM;
     - in E, when a unit reports an error;
-    - in the next FETCH, or at once while a command waits for the DMA, when a transfer fails whose
-      command has ended. Its `word` was the command's index; the DMA gives it back as `error_pc`.
+    - when the next one's registers are read, or at once while a command waits for the DMA, when a
+      transfer fails whose command has ended. Its `word` was the command's index; the DMA gives it
+      back as `error_pc`.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ class Sequencer(wiring.Component):
     sram, sram_write : ports of the vector SRAM, zero when idle.
     transfers : Out, see `rtl.shared.interfaces.transfer`.
     start, retire : Out, high in S and in E of every command; `retire` not after an error.
-    pc : Out, the command's index from its FETCH to E.
+    pc : Out, the command's index, from the cycle behind the last one's E to its own.
     register : Out, the register that a command writes, in the cycle `retire`.
     fetching : Out, a command is fetched or decoded.
     matvec_busy, vector_busy : Out, a unit works.
@@ -119,18 +121,11 @@ class Sequencer(wiring.Component):
             self.register.en.eq(self.retire & command.writes_register),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
-        # A cycle later, still before the next command reads.
-        late_write, late_index, late_value = Signal(), Signal(range(REGISTERS)), Signal(32)
-        m.d.sync += [
-            late_write.eq(self.register.en),
-            late_index.eq(self.register.index),
-            late_value.eq(self.register.value),
-        ]
-        with m.If(late_write):
+        with m.If(self.register.en):
             m.d.comb += [
                 registers.write.eq(1),
-                registers.write_index.eq(late_index),
-                registers.write_value.eq(late_value),
+                registers.write_index.eq(self.register.index),
+                registers.write_value.eq(self.register.value),
             ]
         with m.Else():
             m.d.comb += [
@@ -266,11 +261,17 @@ class Sequencer(wiring.Component):
         """One command after the other, until the program ends."""
         late = self.transfers.error != Status.OK
         culprit = self.transfers.error_pc
+        fetch, wanted = Signal(), Signal(PC_BITS)
         m.d.comb += [
             self.host.running.eq(1),
-            self.program.addr.eq(self.pc),
-            self.program.en.eq(0),
+            command.following.eq(self.pc + 1),
+            # What follows is fetched before the command runs; a port keeps what it has read.
+            wanted.eq(Mux(fetch, self.pc, command.following)),
+            self.program.addr.eq(wanted),
+            self.program.en.eq(fetch | command.checked),
         ]
+        with m.If(self.program.en):
+            m.d.sync += command.beyond.eq(wanted >= self.commands)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.host.running.eq(0)
@@ -278,15 +279,11 @@ class Sequencer(wiring.Component):
                     m.d.sync += self.pc.eq(self.host.pc)
                     m.next = "FETCH"
             with m.State("FETCH"):
-                m.d.comb += [self.program.en.eq(1), self.fetching.eq(1)]
-                m.d.sync += command.outside.eq(self.pc >= self.commands)
-                m.next = "DECODE"
-                with m.If(late):
-                    self._stop(m, self.transfers.error, culprit)
-            with m.State("DECODE"):
+                m.d.comb += [fetch.eq(1), self.fetching.eq(1)]
+                m.next = "KEEP"
+            with m.State("KEEP"):
                 m.d.comb += self.fetching.eq(1)
-                m.d.sync += command.cmd.eq(self.program.data)
-                m.next = "READ"
+                self._keep(m, command)
             with m.State("READ"):
                 m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
                 m.d.sync += [
@@ -295,6 +292,8 @@ class Sequencer(wiring.Component):
                     command.right.eq(registers.value[1]),
                 ]
                 m.next = "CHECK"
+                with m.If(late):
+                    self._stop(m, self.transfers.error, culprit)
             with m.State("CHECK"):
                 m.d.comb += [self.fetching.eq(1), command.checked.eq(1)]
                 m.d.sync += command.first.eq(1)
@@ -371,8 +370,15 @@ class Sequencer(wiring.Component):
         """The command's last cycle, E."""
         m.d.comb += self.retire.eq(1)
         target = fields(command.cmd, "BEQ").target
-        m.d.sync += self.pc.eq(Mux(command.taken, target, self.pc + 1))
-        m.next = "FETCH"
+        m.d.sync += self.pc.eq(Mux(command.taken, target, command.following))
+        self._keep(m, command)
+        with m.If(command.taken):
+            m.next = "FETCH"
+
+    def _keep(self, m: Module, command: Command) -> None:
+        """Take the command that was fetched."""
+        m.d.sync += [command.cmd.eq(self.program.data), command.outside.eq(command.beyond)]
+        m.next = "READ"
 
     def _stop(self, m: Module, why, where) -> None:
         """The program's last cycle, in error."""

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In
 from npu.chip.params import load_params
 from npu.chip.status import Status
 from rtl.sequencer.scalars import ScalarRegisters
-from rtl.shared.commands import COMMAND_BITS, CommandCheck
+from rtl.shared.commands import COMMAND_BITS, CommandCheck, is_opcode
 from rtl.shared.interfaces import PC_BITS, STATUS_BITS
 from tests.formal.faults import stand_in
 from tests.formal.prove import before, check, opened
@@ -41,6 +41,7 @@ class SequencerBench(wiring.Component):
                 "illegal": In(1),
                 "rs1": In(32),
                 "rs2": In(32),
+                "sram_word": In(8 * PARAMS.bus_bytes),
                 "matvec_done": In(1),
                 "matvec_error": In(STATUS_BITS),
                 "vector_done": In(1),
@@ -69,6 +70,7 @@ class SequencerBench(wiring.Component):
             unit.commands.eq(self.commands),
             unit.program.data.eq(self.word),
             self.legality.illegal.eq(self.illegal),
+            unit.sram.data.eq(self.sram_word),
             self.registers.value[0].eq(self.rs1),
             self.registers.value[1].eq(self.rs2),
             unit.matvec.done.eq(self.matvec_done),
@@ -107,6 +109,8 @@ class SequencerBench(wiring.Component):
         Proven in test_proof_transfers, taken for granted where the sums behind it are cut.
         """
         executes = self.unit.host.running & ~self.unit.fetching
+        # Where a number lies is known in the command's first cycle only.
+        executes &= ~is_opcode(inside["at_hand"], "LOADS", "STORES")
         return ~executes | (inside["refusal"] == before(m, inside["refusal"]))
 
 

@@ -8,10 +8,15 @@ multiplier found nothing in 300 seconds.
 """
 
 import pytest
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Assume, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
+import rtl.sequencer.arithmetic
 import rtl.sequencer.sequencer
 from npu.chip import timing
+from npu.chip.isa import OPCODES
+from rtl.sequencer.arithmetic import HIGH, LOW
 from rtl.shared.commands import fields, is_opcode
 from rtl.shared.interfaces import PC_BITS
 from tests.formal.faults import faulty
@@ -21,7 +26,7 @@ from tests.formal.sequencer_bench import SequencerBench, sequencer
 DEPTH = timing.FETCH + timing.DECODE + 4
 """Cycles from a start in which every check can fail."""
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
-WRITERS = ("ADD", "MUL", "LOAD_REG", "VARGMAX")
+WRITERS = tuple(name for name, opcode in OPCODES.items() if opcode.writes_register)
 
 
 class ScalarSpec(SequencerBench):
@@ -30,7 +35,7 @@ class ScalarSpec(SequencerBench):
     def elaborate(self, platform) -> Module:
         m = Module()
         inside = self.wire(m)
-        unit, cmd = self.unit, self.unit.matvec.cmd
+        unit, cmd = self.unit, inside["at_hand"]
         left, right = self.operands(m, inside)
         add, branch = fields(cmd, "ADD"), fields(cmd, "BEQ")
         offset = Signal(signed(32))
@@ -47,23 +52,25 @@ class ScalarSpec(SequencerBench):
         write, writes = unit.register, is_opcode(cmd, *WRITERS)
         check(m, "writes", ~unit.retire | (write.en == writes))
         check(m, "index", ~write.en | (write.index == add.rd))
+        less = left.as_signed() < offset
         values = {
             "ADD": (left + offset)[:32],
+            "SUB": (left - offset)[:32],
+            "MIN": Mux(less, left, offset.as_unsigned()),
+            "MAX": Mux(less, offset.as_unsigned(), left),
             "LOAD_REG": self.result,
             "VARGMAX": self.vector_result,
         }
         for name, value in values.items():
             mine = write.en & is_opcode(cmd, name)
             check(m, f"value_of_{name.lower()}", ~mine | (write.value == value))
-        # Arrives in the register file in the cycle behind.
         arrives = [
             self.registers.write,
-            self.registers.write_index == before(m, write.index),
-            self.registers.write_value == before(m, write.value),
+            self.registers.write_index == write.index,
+            self.registers.write_value == write.value,
         ]
-        check(m, "arrives", ~before(m, write.en) | (sum(arrives) == len(arrives)))
+        check(m, "arrives", ~write.en | (sum(arrives) == len(arrives)))
 
-        less = left.as_signed() < offset
         same = left.as_signed() == offset
         taken = Signal()
         m.d.comb += taken.eq(
@@ -78,37 +85,65 @@ class ScalarSpec(SequencerBench):
         return m
 
 
-class ProductSpec(SequencerBench):
-    """MUL's product, of its factors' halves; the products of halves are cut.
+class ProductSpec(wiring.Component):
+    """Products, of their factors' halves; the products of halves are cut.
 
     Both sides take the same products, each free, as long as both multiply the same. That they make
-    the low half of the whole is arithmetic: ac + 2^16 (ad + bc), modulo 2^32.
+    the whole is arithmetic: the specification adds them up in another way.
     """
+
+    def __init__(self, unit) -> None:
+        self.unit = unit
+        super().__init__({"left": In(32), "right": In(32), "first": In(1), "chosen": In(3)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        inside = self.wire(m)
-        left, _ = self.operands(m, inside)
-        cmd, write = self.unit.matvec.cmd, self.unit.register
-        a, b = inside["a"], inside["b"]
-        cross = (a[16:] * b[:16])[:16] + (a[:16] * b[16:])[:16]
-        product = Signal(32)
-        m.d.comb += product.eq(a[:16] * b[:16] + (cross << 16))
+        m.submodules.unit = unit = self.unit
+        names = (*LOW, *HIGH)
+        is_ = {name: self.chosen == index for index, name in enumerate(names)}
+        m.d.comb += [
+            unit.left.eq(self.left),
+            unit.right.eq(self.right),
+            unit.first.eq(self.first),
+            *(getattr(unit, f"is_{name.lower()}").eq(is_[name]) for name in names),
+        ]
+        # A command stays as it is, and has one first cycle.
+        held = Signal()
+        begun = [self.first]
+        for _ in range(timing.MULTIPLY_HIGH):
+            begun.append(before(m, begun[-1]))
+        m.d.comb += held.eq(begun[1] | begun[2])
+        for signal in (self.left, self.right, self.chosen):
+            m.d.comb += Assume(~held | (signal == before(m, signal)))
+        m.d.comb += Assume(~held | ~self.first)
 
-        def at_start(value):
-            for _ in range(timing.MULTIPLY):
-                value = before(m, value)
-            return value
+        amount = self.right[:5]
+        power = Signal(32)
+        m.d.comb += power.eq(Mux(is_["SLL"], 1 << amount, 1 << (31 - amount)))
+        shift = is_["SLL"] | is_["SRA"] | is_["RSRA"]
+        factor = Signal(signed(33))
+        m.d.comb += factor.eq(Mux(shift, power, self.right.as_signed()))
+        x_low, x_high = self.left[:16], self.left[16:].as_signed()
+        y_low, y_high = factor[:16], factor[16:].as_signed()
+        whole = Signal(signed(66))
+        parts = [x_low * y_low, x_low * y_high, x_high * y_low, x_high * y_high]
+        low_low, low_high, high_low, high_high = (before(m, part) for part in parts)
+        cross = low_high.as_signed() + high_low.as_signed()
+        m.d.comb += whole.eq(low_low + (cross << 16) + (high_high.as_signed() << 32))
+        low = is_["MUL"] | is_["SLL"]
+        check(m, "low", ~begun[1] | ~low | (unit.value == whole[:32]))
 
-        mine = write.en & is_opcode(cmd, "MUL")
-        check(m, "value_of_mul", ~mine | (write.value == at_start(product)))
-        factor = fields(cmd, "MUL").imm.as_unsigned()
-        check(m, "factors", ~mine | ((at_start(a) == left) & (at_start(b) == factor)))
+        rounded = Signal(signed(66))
+        tie = whole[:31] == 1 << 30
+        up = Mux(is_["SRA"], 0, whole[30] & ~(is_["RSRA"] & tie & whole[63]))
+        m.d.comb += rounded.eq((whole[:64].as_signed() >> 31) + up)
+        high = Mux(rounded[:33] == 1 << 31, (1 << 31) - 1, rounded[:32])
+        check(m, "high", ~begun[2] | low | (self.chosen > 4) | (unit.value == before(m, high)))
         return m
 
 
 def prove_product(monkeypatch, module):
-    return prove(sequencer(monkeypatch, module, ProductSpec), same_products=True)
+    return prove(ProductSpec(module.Arithmetic()), same_products=True)
 
 
 def prove_scalars(monkeypatch, module):
@@ -123,33 +158,33 @@ def test_scalars(monkeypatch):
 
 @pytest.mark.formal
 def test_product(monkeypatch):
-    verdict = prove_product(monkeypatch, rtl.sequencer.sequencer)
+    verdict = prove_product(monkeypatch, rtl.sequencer.arithmetic)
     assert verdict.proved, verdict
 
 
 OFFSET = {"value_of_add", "next"}
+SUMS = {"value_of_sub", "value_of_min", "value_of_max"}
 
 
 @pytest.mark.formal
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
-        ("value.eq(left + offset)", "value.eq(left - offset)", {"value_of_add"}),
-        ("offset.eq(right + immediate)", "offset.eq(right + immediate[:31])", OFFSET),
-        ("value.eq(self.transfers.result)", "value.eq(self.transfers.word)", {"value_of_load_reg"}),
-        ("value.eq(self.vector_result)", "value.eq(left)", {"value_of_vargmax"}),
+        ("arithmetic.right.eq(offset)", "arithmetic.right.eq(right)", OFFSET | SUMS),
+        ("offset.eq(right + immediate)", "offset.eq(right + immediate[:31])", OFFSET | SUMS),
+        ('Mux(is_["LOAD_REG"], self.transfers.result, 0)', "0", {"value_of_load_reg"}),
+        ('Mux(is_["VARGMAX"], self.vector_result, 0)', "0", {"value_of_vargmax"}),
         (
             "self.retire & command.writes_register",
             "self.retire & command.is_vector",
             {"lemma_writes", "writes"},
         ),
         ('index.eq(fields(cmd, "ADD").rd)', 'index.eq(fields(cmd, "ADD").rs1)', {"index"}),
-        ("late_index.eq(self.register.index)", "late_index.eq(0)", {"arrives"}),
-        ("late_value.eq(self.register.value)", "late_value.eq(command.left)", {"arrives"}),
-        ("taken.eq(left < offset)", "taken.eq(left <= offset)", {"next"}),
-        ("taken.eq(left >= offset)", "taken.eq(left.as_unsigned() >= offset)", {"next"}),
-        ("taken.eq(left != offset)", "taken.eq(left[1:] != offset[1:])", {"next"}),
-        ("target, self.pc + 1", "target, self.pc + 2", {"next"}),
+        ("write_index.eq(self.register.index)", "write_index.eq(0)", {"arrives"}),
+        ("write_value.eq(self.register.value)", "write_value.eq(command.left)", {"arrives"}),
+        ('(is_["BLT"] & arithmetic.less)', '(is_["BLT"] & ~arithmetic.same)', {"next"}),
+        ('(is_["BGE"] & ~arithmetic.less)', '(is_["BGE"] & left[-1])', {"next"}),
+        ("following.eq(self.pc + 1)", "following.eq(self.pc + 2)", {"next"}),
     ],
 )
 def test_faulty_scalars(monkeypatch, old, new, failed):
@@ -157,24 +192,21 @@ def test_faulty_scalars(monkeypatch, old, new, failed):
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
-PRODUCT = {"value_of_mul"}
+PRODUCT = {"low", "high"}
 
 
 @pytest.mark.formal
 @pytest.mark.parametrize(
-    ("old", "new", "failed"),
+    ("old", "new"),
     [
-        ("((cross_a + cross_b) << 16)", "((cross_a + cross_a) << 16)", PRODUCT),
-        (
-            "low.eq(self.a[:16] * self.b[:16])",
-            "low.eq(self.a[:16] * self.b[:15])",
-            {"value_of_mul"},
-        ),
-        ("value.eq(multiplier.product)", "value.eq(multiplier.product << 1)", PRODUCT),
-        ("multiplier.b.eq(immediate)", "multiplier.b.eq(offset)", {"factors"}),
-        ("multiplier.a.eq(left)", "multiplier.a.eq(right)", {"factors"}),
+        ("(low_high + high_low)", "(low_high + low_high)"),
+        ("low_low.eq(x_low * y_low)", "low_low.eq(x_low * y_low[:15])"),
+        ("self.right[-1] & ~shift", "self.right[-1]"),
+        ("(~product[-1] | product[: POINT - 1].any())", "1"),
+        ("with m.If(product[-2] & ~product[-1]):", "with m.If(0):"),
+        ("^ to_right.replicate(5)", "^ 0"),
     ],
 )
-def test_faulty_product(monkeypatch, old, new, failed):
-    verdict = prove_product(monkeypatch, faulty("rtl.sequencer.sequencer", old, new))
-    assert verdict.refuted and verdict.failed in failed, verdict
+def test_faulty_product(monkeypatch, old, new):
+    verdict = prove_product(monkeypatch, faulty("rtl.sequencer.arithmetic", old, new))
+    assert verdict.refuted and verdict.failed in PRODUCT, verdict

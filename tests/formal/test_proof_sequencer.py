@@ -7,7 +7,7 @@ proven with the sums in test_proof_transfers, what scalar commands compute in te
 """
 
 import pytest
-from amaranth.hdl import Assume, Module, Signal
+from amaranth.hdl import Assume, Module, Mux, Signal
 
 import rtl.sequencer.sequencer
 from npu.chip import timing
@@ -25,7 +25,7 @@ TAGGED = ("LOAD_BANK", "LOAD_PARAM")
 BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 LATE = "with m.If(late):\n" + 16 * " " + "self._stop(m, self.transfers.error, culprit)\n"
 # Cycles from one retirement to the next while nobody else is waited for.
-PATIENCE = timing.FETCH + timing.DECODE + max(timing.MULTIPLY, timing.REFUSED)
+PATIENCE = timing.FETCH + timing.DECODE + max(*timing.SCALARS.values(), timing.REFUSED)
 
 
 class FlowSpec(SequencerBench):
@@ -39,7 +39,7 @@ class FlowSpec(SequencerBench):
         running, was_running = host.running, before(m, host.running)
         error, was_error = host.error, before(m, host.error)
         pc, was_pc = unit.pc, before(m, unit.pc)
-        cmd, was_cmd = unit.matvec.cmd, before(m, unit.matvec.cmd)
+        cmd, was_cmd = inside["at_hand"], before(m, inside["at_hand"])
         retired = before(m, unit.retire)
 
         # --- host -------------------------------------------------------------------------------
@@ -77,9 +77,17 @@ class FlowSpec(SequencerBench):
         m.d.sync += executing.eq(now & ~unit.retire)
         with m.If(~running):
             m.d.sync += executing.eq(0)
-        fetched = unit.program.en & running
-        for _ in range(timing.FETCH + timing.DECODE):
-            checked, fetched = fetched, before(m, fetched) & running
+        reads = self.legality.en & running
+        decoded = reads
+        for _ in range(timing.DECODE):
+            checked, decoded = decoded, before(m, decoded) & running
+        fetch = unit.program.en & running & ~checked
+        fetched = fetch
+        for _ in range(timing.FETCH):
+            fetched = before(m, fetched) & running
+        jumps = before(m, unit.retire & inside["taken"])
+        check(m, "fetches_in_time", fetch == (begins | (running & jumps)))
+        check(m, "reads_in_time", reads == (fetched | (running & retired & ~jumps)))
         for name in OPCODES:
             known = inside[f"is_{name.lower()}"] == is_opcode(cmd, name)
             check(m, f"lemma_{name.lower()}", ~(checked | now) | known)
@@ -91,21 +99,28 @@ class FlowSpec(SequencerBench):
             known = inside[name] == is_opcode(cmd, *names)
             check(m, f"lemma_{name}", ~(checked | now) | known)
         m.d.comb += Assume(self.refusal_stays(m, inside))
-        check(m, "starts_in_time", unit.start == fetched)
+        check(m, "starts_in_time", unit.start == decoded)
         check(m, "one_at_a_time", ~executing | ~(unit.start | unit.program.en | unit.fetching))
         check(m, "retires_once", ~unit.retire | now)
         check(m, "nothing_while_stopped", running | ~(unit.start | unit.retire))
-        branch = is_opcode(cmd, *BRANCHES) & (pc == before(m, fields(cmd, "BEQ").target))
+        branch = is_opcode(was_cmd, *BRANCHES) & (pc == fields(was_cmd, "BEQ").target)
         follows = (pc == (was_pc + 1)[:PC_BITS]) | branch
         check(m, "next", ~retired | follows)
         check(m, "pc_stays", ~running | retired | begins | (pc == was_pc))
         check(m, "command_stays", ~executing | (cmd == was_cmd))
-        check(m, "fetches", ~unit.program.en | (unit.program.addr == pc[: len(unit.program.addr)]))
+        wanted = Mux(checked, pc + 1, pc)[: len(unit.program.addr)]
+        check(m, "fetches", ~unit.program.en | (unit.program.addr == wanted))
+        placed = unit.matvec.cmd
+        check(m, "placed_command_stays", ~executing | (placed == before(m, placed)))
 
         # --- units ------------------------------------------------------------------------------
         outside = Signal()
-        with m.If(unit.program.en):
+        with m.If(reads):
             m.d.sync += outside.eq(pc >= self.commands)
+        executes = running & ~unit.fetching
+        for name, index in (("outside", pc), ("beyond", pc + 1)):
+            known = inside[name] == (index[:PC_BITS] >= self.commands)
+            check(m, f"lemma_{name}", ~executes | known)
         refused = unit.start & (outside | before(m, self.illegal))
         busy = {name: Signal(name=f"busy_{name}") for name in UNITS}
         waits = Signal()
@@ -203,9 +218,9 @@ def test_sequencer(monkeypatch):
             {"runs_from_a_start", "error_stops", "stops", "pc_stays"},
         ),
         (
-            "outside.eq(self.pc >= self.commands)",
-            "outside.eq(self.pc > self.commands)",
-            {"refused", "refused_starts_nothing"},
+            "beyond.eq(wanted >= self.commands)",
+            "beyond.eq(wanted > self.commands)",
+            {"refused", "refused_starts_nothing", "lemma_outside", "lemma_beyond"},
         ),
         ("m.d.comb += self.retire.eq(0)\n", "pass\n", {"error_when_it_stops"}),
         (

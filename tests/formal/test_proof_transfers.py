@@ -6,7 +6,7 @@ over so many proves it, where PDR would have to find out what a sum is.
 """
 
 import pytest
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Assume, Module, Mux, Signal
 from amaranth.utils import exact_log2
 
 import rtl.sequencer.sequencer
@@ -34,7 +34,7 @@ class TransferSpec(SequencerBench):
     def elaborate(self, platform) -> Module:
         m = Module()
         inside = self.wire(m)
-        t, cmd = self.unit.transfers, self.unit.matvec.cmd
+        t, cmd = self.unit.transfers, inside["at_hand"]
         load, bus = fields(cmd, "LOAD"), exact_log2(PARAMS.bus_bytes)
         left, right = self.operands(m, inside)
         offered, register = t.valid, is_opcode(cmd, "LOAD_REG", "STORE_REG")
@@ -51,9 +51,13 @@ class TransferSpec(SequencerBench):
 
         # A transfer starts if it is legal; why not, is told in the order of `npu.chip.status`.
         outside = Signal()
-        with m.If(self.unit.program.en):
+        with m.If(self.legality.en):
             m.d.sync += outside.eq(self.unit.pc >= self.commands)
-        check(m, "lemma_outside", inside["outside"] == outside)
+        beyond = inside["following"] >= self.commands
+        executes = self.unit.host.running & ~self.unit.fetching
+        check(m, "lemma_beyond", ~executes | (inside["beyond"] == beyond))
+        check(m, "lemma_outside", ~executes | (inside["outside"] == outside))
+        m.d.comb += Assume(self.commands == before(m, self.commands))
         misaligned = Mux(register, address[:2] != 0, address[:bus] != 0)
         bad_local = 0
         for name, size in LOCAL_BYTES.items():

@@ -89,3 +89,20 @@ def test_what_has_no_elements(op, shape):
     )
     x = np.ones(shape, np.int8)
     assert np.array_equal(session(graph).invoke([x])[0], Interpreter(graph).invoke([x])[0])
+
+
+def test_a_walk_in_long_steps():
+    q = quantization()
+    tensors = (Tensor("x", (2, 40000), "int8", q, None), Tensor("y", (40000,), "int8", q, None))
+    graph = Graph("g", tensors, (ReduceMax("m", 0, 1, (0,)),), (0,), (1,))
+    x = np.random.default_rng(0).integers(-128, 128, (2, 40000)).astype(np.int8)
+    model = session(graph, sram_bytes=1 << 18)
+    assert np.array_equal(model.invoke([x])[0], x.max(0))
+    column = Graph(
+        "g",
+        (tensors[0], Tensor("z", (2,), "int8", q, None)),
+        (ReduceMax("m", 0, 1, (1,)),),
+        (0,),
+        (1,),
+    )
+    assert np.array_equal(session(column, sram_bytes=1 << 18).invoke([x])[0], x.max(1))

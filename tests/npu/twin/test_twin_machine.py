@@ -34,7 +34,7 @@ def test_arithmetic_wraps(x, y, imm):
     cycles = made.run(0, {1: x, 2: y})
     assert made.registers[3] == wrap(x + y + imm)
     assert made.registers[4] == wrap(x * imm)
-    assert cycles == 3 * OVERHEAD + 2 * timing.SCALAR + timing.MULTIPLY
+    assert cycles == OVERHEAD + 2 * timing.DECODE + 2 * timing.SCALAR + timing.MULTIPLY
 
 
 @given(INT32, INT32, INT32)
@@ -63,7 +63,8 @@ def test_a_loop_counts():
     )
     cycles = made.run(0, {1: 10, 2: 0})
     assert made.registers[2] == 45
-    assert cycles == (3 * 10 + 1) * (OVERHEAD + timing.SCALAR)
+    # The first command is fetched, and where nine branches lead.
+    assert cycles == 10 * timing.FETCH + (3 * 10 + 1) * (timing.DECODE + timing.SCALAR)
     assert made.counters.commands == 31
     assert made.counters.cycles == cycles
 
@@ -81,7 +82,7 @@ def test_retire_records_follow_one_another():
     assert retired[2][0].written == 0
     for (one, after), (two, _) in itertools.pairwise(retired):
         assert after == one.end + 1
-        assert two.start == one.end + 1 + OVERHEAD
+        assert two.start == one.end + 1 + timing.DECODE
     assert retired[1][0].as_dict()["end"] - retired[1][0].start + 1 == timing.MULTIPLY
 
 
@@ -262,14 +263,15 @@ def test_a_full_queue_stalls_and_wait_waits():
     a, b, c, d, wait, halt = retired(made)
     one = 2 + 20 + 100 + 1  # start, latency, beats, done
     # A tagged transfer takes a cycle, fetch and decode come before it.
+    step = timing.DECODE + 1
     assert (a.start, a.end) == (OVERHEAD, OVERHEAD)
-    assert (b.start, b.end) == (2 * OVERHEAD + 1, 2 * OVERHEAD + 1)
+    assert (b.start, b.end) == (OVERHEAD + step, OVERHEAD + step)
     first_done = a.end + one - 1
-    assert (c.start, c.end) == (3 * OVERHEAD + 2, first_done + 1)
+    assert (c.start, c.end) == (OVERHEAD + 2 * step, first_done + 1)
     assert d.end == first_done + one + 1
     # Only tag 1 is waited for, and it is done by now.
     assert wait.end == wait.start
-    assert halt.start == wait.end + 1 + OVERHEAD
+    assert halt.start == wait.end + 1 + timing.DECODE
     assert made.counters.wait_cycles == (c.end - c.start) + (d.end - d.start)
     made = machine(*loads[:2], command("WAIT", tags=0b0010))
     records = retired(made)
@@ -317,7 +319,7 @@ def test_a_failed_transfer_stops_the_chip_in_the_next_fetch():
     assert (error.status, error.pc) == (Status.BUS, 0)
     taken = records[0].end
     # The last command that was fetched before the answer came.
-    assert records[-1].start - OVERHEAD < taken + ANSWERED <= records[-1].end + 1
+    assert records[-1].start - timing.DECODE < taken + ANSWERED <= records[-1].end + 1
     assert len(records) < 20
 
 

@@ -52,7 +52,7 @@ def run(name, a, b=None, types=("int8", "int8", "int8"), **values):
     made.observer = lambda retire, _: retired.append(retire)
     cycles = made.run(0)
     groups = -(-len(a) // made.params.vector_elements)
-    assert cycles == 2 * OVERHEAD + timing.vector(name, groups) + timing.SCALAR
+    assert cycles == OVERHEAD + timing.DECODE + timing.vector(name, groups) + timing.SCALAR
     assert retired[0].end - retired[0].start + 1 == timing.vector(name, groups)
     assert made.events.vector_elements == len(a)
     if name == "VARGMAX":
@@ -175,7 +175,12 @@ def test_look_up(a, seed):
     cycles = made.run(0)
     groups = -(-len(a) // made.params.vector_elements)
     assert cycles == (
-        3 * OVERHEAD + timing.VECTOR_START + 256 // 8 + timing.vector("VLUT", groups) + 1
+        OVERHEAD
+        + 2 * timing.DECODE
+        + timing.VECTOR_START
+        + 256 // 8
+        + timing.vector("VLUT", groups)
+        + 1
     )
     found = made.sram[DST : DST + len(a)].view(np.int8)
     assert found.tolist() == [table[x + 128] for x in a]

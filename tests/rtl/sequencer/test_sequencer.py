@@ -27,6 +27,8 @@ BRANCHES = ("BEQ", "BNE", "BLT", "BGE")
 SCALARS = RESULTS
 # The first command starts in this cycle.
 BEGIN = timing.FETCH + timing.DECODE
+# From the end of a command to the start of the one behind it.
+STEP = timing.DECODE + 1
 
 
 def chip() -> ChipParams:
@@ -304,7 +306,7 @@ def test_loops_and_a_second_start():
     assert [pc for pc, _, _ in first.retired] == [0, 1, 2] * 5 + [3]
     assert first.registers[2] == 5 + 4 + 3 + 2 + 1 - 15
     product = BEGIN + timing.MULTIPLY - 1
-    assert second.retired == [(4, BEGIN, product), (5, product + 1 + BEGIN, product + 1 + BEGIN)]
+    assert second.retired == [(4, BEGIN, product), (5, product + STEP, product + STEP)]
     assert second.registers[:4] == [0, 0, 0, 0]
 
 
@@ -344,17 +346,16 @@ def test_tagged_transfers_and_wait():
     bench.latency = lambda cmd: latency[cmd.opcode.name]
     outcome = bench.run({1: 0x40})
     # One is open for 40 cycles from its command's on, the other for 20.
-    step = BEGIN + 1
     waited = BEGIN + 40
     assert outcome.retired == [
         (0, BEGIN, BEGIN),
-        (1, BEGIN + step, BEGIN + step),
-        (2, BEGIN + 2 * step, BEGIN + 2 * step),
-        (3, BEGIN + 3 * step, waited),
-        (4, waited + step, waited + step + 4),
-        (5, waited + 2 * step + 4, waited + 2 * step + 4),
+        (1, BEGIN + STEP, BEGIN + STEP),
+        (2, BEGIN + 2 * STEP, BEGIN + 2 * STEP),
+        (3, BEGIN + 3 * STEP, waited),
+        (4, waited + STEP, waited + STEP + 4),
+        (5, waited + 2 * STEP + 4, waited + 2 * STEP + 4),
     ]
-    assert outcome.counts["waiting"] == waited - BEGIN - 3 * step
+    assert outcome.counts["waiting"] == waited - BEGIN - 3 * STEP
     kinds = [KINDS[payload.pop("kind")] for payload in bench.payloads]
     assert kinds == ["LOAD_BANK", "LOAD_PARAM", "LOAD"]
     assert bench.payloads == [
@@ -368,7 +369,7 @@ def test_a_full_queue_is_waited_for():
     bench = Bench(chip(), [command("LOAD_BANK", beats=1), command("HALT")])
     bench.queue_free_at = 17
     outcome = bench.run()
-    assert outcome.retired == [(0, BEGIN, 17), (1, 18 + BEGIN, 18 + BEGIN)]
+    assert outcome.retired == [(0, BEGIN, 17), (1, 17 + STEP, 17 + STEP)]
     assert outcome.counts["waiting"] == 17 - BEGIN
 
 
@@ -396,8 +397,8 @@ def test_bad_transfers_are_refused():
         outcome = bench.run()
         assert (outcome.error, outcome.error_pc) == (status, 1), cmd
         assert outcome.retired == [(0, BEGIN, BEGIN)]
-        # Fetched in the cycle behind the ADD.
-        assert outcome.cycles == 2 * BEGIN + 1 + timing.REFUSED, cmd
+        # Decoded behind the ADD.
+        assert outcome.cycles == BEGIN + STEP + timing.REFUSED, cmd
         assert not bench.payloads
         with pytest.raises(MachineError):
             Machine(params, 1 << 16, encode(cmd) + encode(command("HALT"))).run(0)
@@ -467,8 +468,8 @@ def test_errors_of_units_stop_the_program(name):
 @pytest.mark.parametrize(
     ("cycle", "cycles"),
     [
-        (BEGIN + 1, BEGIN + 2),  # in the FETCH behind LOAD_BANK
-        (BEGIN + 2, 2 * BEGIN + 18),  # in that behind VFILL
+        (BEGIN + 1, BEGIN + 2),  # in the cycle behind LOAD_BANK
+        (BEGIN + 2, BEGIN + STEP + 17),  # in that behind VFILL
         (50, 51),  # in WAIT itself
     ],
 )

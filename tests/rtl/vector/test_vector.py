@@ -178,8 +178,8 @@ class Bench:
             await ctx.tick()
             ctx.set(dut.unit.start, 0)
             if done:
-                # The sequencer fetches and decodes the next command.
-                for _ in range(timing.FETCH + timing.DECODE):
+                # The sequencer decodes the next command.
+                for _ in range(timing.DECODE):
                     assert not ctx.get(dut.write.en), f"{cmd}: a write behind its end"
                     await ctx.tick()
                 return outcome

@@ -2,6 +2,7 @@
 
 from compiler.frontends import refused_operators, supported_operators
 from compiler.frontends.tflite.decided import REFUSED, UNKNOWN, reason
+from compiler.frontends.tflite.table import SUPPORTED
 
 # What the Python package registers, by the names that the schema or the operator gives.
 _NAMES = """
@@ -31,6 +32,7 @@ def test_each_is_decided():
     assert refused.keys() <= set(REGISTERED)
 
 
-def test_reasons_are_lines():
+def test_none_is_decided_twice():
+    assert SUPPORTED.keys().isdisjoint(REFUSED)
     assert all(why and "\n" not in why and why != UNKNOWN for why in REFUSED.values())
     assert reason("no such operator") == reason(9999) == UNKNOWN
