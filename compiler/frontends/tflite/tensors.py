@@ -120,7 +120,8 @@ def graph_tensor(source: Source, index: int, raw: RawTensor) -> Tensor:
     data = contents(source, raw) if raw.is_constant else None
     # Converters note the range of real numbers, too.
     quantized = dtype in DTYPE_RANGES
-    quantization = _quantization(source, raw.table.Quantization()) if quantized else None
+    table, rank = raw.table.Quantization(), len(raw.shape)
+    quantization = _quantization(source, table, rank) if quantized else None
     initial = raw.known if raw.is_variable else None
     return Tensor(raw.name, raw.shape, dtype, quantization, data, raw.is_variable, initial)
 
@@ -159,7 +160,7 @@ def _nibbles(data: np.ndarray) -> np.ndarray:
     return both.reshape(-1) >> 4
 
 
-def _quantization(source: Source, table: Any) -> Quantization | None:
+def _quantization(source: Source, table: Any, rank: int) -> Quantization | None:
     if table is None or table.ScaleLength() == 0:
         return None
     scale = table.ScaleAsNumpy().astype(np.float32)
@@ -172,4 +173,6 @@ def _quantization(source: Source, table: Any) -> Quantization | None:
             )
         zero_point = int(zero_points[0])
     scale.flags.writeable = False
-    return Quantization(scale, zero_point, table.QuantizedDimension())
+    # A vector has one axis; older converters write that of the weights at a bias, and nobody cares.
+    axis = 0 if rank == 1 else table.QuantizedDimension()
+    return Quantization(scale, zero_point, axis)

@@ -191,3 +191,19 @@ def test_flipped_structure(tmp_path):
             damaged[rng.integers(0, min(len(data), 3000))] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
             noticed += not survives(tmp_path, bytes(damaged))
     assert noticed > 200
+
+
+def test_a_vector_has_one_axis_whatever_its_file_says(tmp_path, monkeypatch):
+    """A bias with the axis of the weights: as in TensorFlow Lite Micro's person detection."""
+    from tflite.QuantizationParameters import QuantizationParameters
+
+    monkeypatch.setattr(QuantizationParameters, "QuantizedDimension", lambda self: 3)
+    m = ModelSpec()
+    source, output = m.tensor((1, 4), "int8", 0.1, 3), m.tensor((1, 2), "int8", 0.2, 0)
+    weights = m.tensor((2, 4), "int8", 0.01, 0, np.ones((2, 4), np.int8))
+    bias = m.tensor((2,), "int32", [0.001, 0.001], 0, np.zeros(2, np.int32))
+    m.operator("FULLY_CONNECTED", [source, weights, bias], [output])
+    m.inputs, m.outputs = [source], [output]
+    path = tmp_path / "bias.tflite"
+    path.write_bytes(write(m))
+    assert read_tflite(path).tensors[2].quantization.axis == 0
