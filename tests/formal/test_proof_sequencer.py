@@ -72,11 +72,10 @@ class FlowSpec(SequencerBench):
         )
 
         # --- one command after the other --------------------------------------------------------
-        executing = Signal()  # from S on, to E
+        goes_on = Signal()
+        executing = goes_on & running  # behind S, to E
         now = executing | unit.start
-        m.d.sync += executing.eq(now & ~unit.retire)
-        with m.If(~running):
-            m.d.sync += executing.eq(0)
+        m.d.sync += goes_on.eq(now & ~unit.retire)
         reads = self.legality.en & running
         decoded = reads
         for _ in range(timing.DECODE):
