@@ -13,6 +13,7 @@ from npu.chip.isa import COMMAND_BYTES, command, encode
 from npu.chip.limit import Budget
 from npu.chip.params import load_params
 from npu.errors import MachineError
+from npu.runtime import budget
 from npu.runtime.budget import MOST_CYCLES, Budgets
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
@@ -149,3 +150,18 @@ def test_the_command_line_stops_and_can_be_told_to_go_on(refused, npu, tmp_path,
     refused(
         *args, match="no HALT within .* can need; if it is right, raise the limit with --max-cycles"
     )
+
+
+def test_loops_of_routines_count_their_turns():
+    program = [
+        command("ADD", rd=6, imm=5),
+        command("ADD", rd=9, rs1=10, imm=64),
+        command("LOADS", rd=10),
+        command("BLT", rs1=10, rs2=9, target=2),
+        command("SUB", rd=6, rs1=6, imm=1),
+        command("BNE", rs1=6, target=1),
+        command("BEQ", target=3),
+        command("HALT"),
+    ]
+    # A branch back that compares nothing that was set before it is no loop of a routine.
+    assert budget._turns(program) == [1, 5, 320, 320, 5, 5, 1, 1]
