@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.bench import cases, codec
-from compiler.bench.results import CodecReport
+from compiler.bench.results import CodecReport, PeersReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
@@ -62,3 +62,30 @@ def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
     assert report["zoo"]["coders"]["bitmask"]["n_bytes"] == 300 + np.count_nonzero(weights)
     assert "the model: 2,400 weights" in ran.err
     assert "| small (40 x 60) |" in codec_page.page(report)
+
+
+def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
+    from compiler.bench import vela
+    from reports import peers
+
+    monkeypatch.setattr(peers, "vela_report", lambda model, peer: vela._refused("not asked"))
+    refused = vectors.parent / "refused" / "fc_relu_vela.tflite"
+    ran = npu(
+        "bench", "peers", vectors / "fc_relu.tflite", refused, "--chip", "edge", "--json", "-"
+    )
+    assert ran.status == 0, ran
+    report = holds(ran.out, PeersReport)
+    ours = report["models"][0]["ours"]["edge"]
+    assert ours["cycles"] >= ours["bound_cycles"] > 0
+    assert ours["over_bound"] == ours["cycles"] / ours["bound_cycles"]
+    assert "by Vela" in report["models"][1]["ours"]["edge"]["refused"]
+    assert "not counted" in ran.err
+
+
+def test_what_vela_says_is_read(vectors, monkeypatch):
+    pytest.importorskip("ethosu", reason="the extra `bench` is not installed")
+    from compiler.bench.vela import PEERS, vela_report
+
+    found = vela_report(vectors / "fc_wide.tflite", PEERS["U55-128"])
+    assert found["refused"] is None and found["cycles"] > 640 * 2048 / 128
+    assert found["macs"] == 640 * 2048 and found["cpu_operators"] == 0
