@@ -45,9 +45,10 @@ class VectorUnit:
     def __init__(self, state: State) -> None:
         self._state = state
         self._counters, self._events = state.counters, state.events
-        # By program counter and where the operands lie: relative addresses move.
-        self._bound: dict[tuple[int, tuple[int, ...]], _Bound] = {}
+        # By program counter, where the operands lie (relative addresses move), and what is held.
+        self._bound: dict[tuple[int, tuple[int, ...], tuple[int, ...]], _Bound] = {}
         self._loop: Loop | None = None
+        self._loop_values: tuple[int, ...] = ()
 
     def unbind(self) -> None:
         """There is another program."""
@@ -60,14 +61,13 @@ class VectorUnit:
         if cmd.opcode.name == "VLOOP":
             return self._set_loop(cmd, start)
         looped = cmd.values["looped"]
-        key = pc, cmd.addresses
+        key = pc, cmd.addresses, self._loop_values if looped else ()
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bind_looped(cmd) if looped else self._bind(cmd)
-            if not looped:
-                if len(self._bound) >= MAX_BOUND:
-                    self._bound.clear()
-                self._bound[key] = bound
+            if len(self._bound) >= MAX_BOUND:
+                self._bound.clear()
+            self._bound[key] = bound
         end = start + bound.cycles - 1
         if end > self._state.last:
             # Nobody sees what is written; it may be more than anybody waits for.
@@ -82,7 +82,7 @@ class VectorUnit:
         return end, bound.written() if self._state.observed else b"", None
 
     def _set_loop(self, cmd: Command, start: int) -> Done:
-        self._loop = Loop.of(cmd)
+        self._loop, self._loop_values = Loop.of(cmd), tuple(cmd.values.values())
         cycles = cost.vector(cmd, _HELD, self._state.params)
         self._counters.vector_cycles += cycles
         return start + cycles - 1, b"", None
