@@ -14,7 +14,7 @@ BYTES = BITS // 8
 LARGEST_TYPE = exact_log2(BYTES)
 
 
-class Numbers(wiring.Component):
+class SramNumbers(wiring.Component):
     """Moves a number of 2**kind bytes between a register and vector SRAM.
 
     Parameters

@@ -10,7 +10,7 @@ from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl.sequencer.arithmetic import RESULTS, Arithmetic
 from rtl.sequencer.command import Command
-from rtl.sequencer.numbers import Numbers
+from rtl.sequencer.numbers import SramNumbers
 from rtl.sequencer.scalars import ScalarRegisters
 from rtl.shared.commands import CommandCheck, fields
 from rtl.shared.interfaces import (
@@ -185,10 +185,10 @@ class Sequencer(wiring.Component):
         )
         return external, address
 
-    def _numbers(self, m: Module, command: Command, address: Signal) -> Numbers:
+    def _numbers(self, m: Module, command: Command, address: Signal) -> SramNumbers:
         """The unit that moves a command's number in SRAM."""
         load, store = command.is_["LOADS"], command.is_["STORES"]
-        m.submodules.numbers = numbers = Numbers(self._params)
+        m.submodules.numbers = numbers = SramNumbers(self._params)
         wiring.connect(m, numbers.sram, wiring.flipped(self.sram))
         wiring.connect(m, numbers.sram_write, wiring.flipped(self.sram_write))
         moves = command.first & ~command.refused

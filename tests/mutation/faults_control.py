@@ -178,14 +178,14 @@ CONTROL = (
     ),
     Fault(
         "a half word is loaded without its sign",
-        "Numbers",
+        "SramNumbers",
         "Mux(is_byte, byte[-1], low[-1])",
         "is_byte & byte[-1]",
         ("numbers",),
     ),
     Fault(
         "a word may lie at any half",
-        "Numbers",
+        "SramNumbers",
         "address[1] & is_word",
         "0",
         ("numbers",),

@@ -7,7 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from npu.chip.params import ChipParams, load_params
-from rtl.sequencer.numbers import Numbers
+from rtl.sequencer.numbers import SramNumbers
 
 TYPES = ("<i1", "<i2", "<i4")
 
@@ -16,7 +16,7 @@ TYPES = ("<i1", "<i2", "<i4")
 def test_every_place(bus_bytes):
     values = load_params("tiny").model_dump() | {"bus_bytes": bus_bytes, "sram_bytes": 64 * 5}
     params = ChipParams.model_validate(values)
-    unit, rng = Numbers(params), random.Random(bus_bytes)
+    unit, rng = SramNumbers(params), random.Random(bus_bytes)
     sram = np.array([rng.randrange(256) for _ in range(params.sram_bytes)], np.uint8)
 
     async def load(ctx, at, kind):
