@@ -1,12 +1,15 @@
 """Verification: every check can fail."""
 
+from dataclasses import replace
+
 import pytest
 
 from compiler import compile_model, load_model
-from compiler.lowering.ir import MatVec, Vector
+from compiler.lowering.ir import Buffer, Loops, MatVec, Positions, Vector, View, Window
 from compiler.passes import verify
 from compiler.passes.allocate import allocate, lifetimes
 from compiler.passes.weights import plan_weights
+from npu.chip.isa import ElementType
 from tests.compiler.passes.made import VECTORS, chip, lowered, matrix, module_of
 
 
@@ -36,9 +39,35 @@ def test_module_faults_are_found():
     object.__setattr__(view, "offset", view.buffer.n_bytes)
     faulty(module, "a view leaves")
     module = lowered()
-    view = next(op for op in module.segments["main"].operators if isinstance(op, Vector)).a
-    object.__setattr__(view, "n", 10**6)
+    vector = next(op for op in module.segments["main"].operators if isinstance(op, Vector))
+    object.__setattr__(vector, "n", 10**6)
     faulty(module, "a view leaves")
+    module = lowered()
+    vector = next(op for op in module.segments["main"].operators if isinstance(op, Vector))
+    object.__setattr__(vector, "loops", Loops((1, 2), a=(1, 0, 0), dst=(1, 0, 1 << 16)))
+    faulty(module, "a view leaves")
+
+
+def windowed(window=None, positions=None):
+    """A module with a window that lies partly before, beside and below its tensor of 2 x 60."""
+    module = module_of(matrix(20, 64, 1))
+    (op,) = products(module)
+    rows = Buffer("rows", 120, ElementType.INT8, 120, persistent=True)
+    module.buffers.append(rows)
+    object.__setattr__(op, "src", View(rows, -3, 64))
+    right = Window(length=8, width=60, height=2, ny=8, x=-3, dy=1, pitch=60)
+    object.__setattr__(op, "window", replace(right, **(window or {})))
+    right = Positions(count_x=8, a_x=8, dst_x=20)
+    object.__setattr__(op, "positions", replace(right, **(positions or {})))
+    return module
+
+
+def test_windows_beyond_their_tensors_are_found():
+    verify.module(windowed())
+    for wrong in ({"height": 3}, {"width": 61}, {"x": -2}):
+        faulty(windowed(window=wrong), "a view leaves")
+    for wrong in ({"count_x": 14}, {"dst_x": -1}):
+        faulty(windowed(positions=wrong), "a view leaves")
 
 
 @pytest.mark.parametrize(
@@ -48,8 +77,8 @@ def test_module_faults_are_found():
         (lambda m: setattr(m, "bias", m.bias[:-1]), "bias is not one per row"),
         (lambda m: setattr(m, "shifts", m.shifts[:-1]), "shifts is not one per row"),
         (lambda m: m.destination.__setitem__(0, m.destination[1]), "two rows have the same"),
-        (lambda m: m.destination.__setitem__(0, 10**6), "a destination leaves the output"),
-        (lambda m: m.destination.__setitem__(0, -1), "a destination leaves the output"),
+        (lambda m: m.destination.__setitem__(0, 10**6), "a view leaves"),
+        (lambda m: m.destination.__setitem__(0, -1), "a view leaves"),
     ],
 )
 def test_matrix_faults_are_found(change, message):
