@@ -13,6 +13,7 @@ from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
 
+PRODUCTS = tuple(name for name, opcode in OPCODES.items() if opcode.unit == "matvec")
 UNITS = ("sequencer", "matvec", "vector", "dma", "wait")
 
 
@@ -113,8 +114,10 @@ class Profile:
         """By layer, of the image's matrices; those that did not run are left out."""
         found = {}
         for info in self.image.header.layers:
-            commands = [c for pc, c in self._of(info.layer) if self._names[pc] == "MATVEC"]
-            products = sum(c.runs for c in commands) // info.tiles
+            all_of = [(self._names[pc], c) for pc, c in self._of(info.layer)]
+            # With those that say where the windows are.
+            commands = [c for name, c in all_of if name in PRODUCTS]
+            products = sum(c.runs for name, c in all_of if name == "MATVEC") // info.tiles
             if products:
                 found[info.layer] = LayerCycles(
                     products,

@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from npu.chip.params import ChipParams
 from rtl.lane.activations import activation_write
 from rtl.matvec.held import held_layout
-from rtl.matvec.walker import COLUMN_BITS, Walker
+from rtl.matvec.walker import COLUMN_BITS, WindowWalker
 from rtl.shared import interfaces
 
 WRITE_LATENCY = 4
@@ -36,7 +36,7 @@ class ActivationLoader(wiring.Component):
     window, positions : In, of `rtl.matvec.held.Held`.
     sram : read port of the vector SRAM; all 0 while not used.
     write : Out, `rtl.lane.activations.activation_write`.
-    ready, mismatch, more, wraps : Out, see `rtl.matvec.walker.Walker`.
+    ready, mismatch, more, wraps : Out, see `rtl.matvec.walker.WindowWalker`.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -65,7 +65,7 @@ class ActivationLoader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         p = self._params
-        m.submodules.walker = walker = Walker(p)
+        m.submodules.walker = walker = WindowWalker(p)
         for name in ("clear", "start", "following", "address", "columns", "windowed"):
             m.d.comb += getattr(walker, name).eq(getattr(self, name))
         m.d.comb += [walker.window.eq(self.window), walker.positions.eq(self.positions)]

@@ -34,7 +34,7 @@ def step(params: ChipParams) -> data.StructLayout:
     )
 
 
-class Walker(wiring.Component):
+class WindowWalker(wiring.Component):
     """A word per cycle from the cycle behind `start`, or `following`, on.
 
     A window's last word must be the copy's (`mismatch` else, with `ready`).

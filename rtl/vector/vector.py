@@ -17,7 +17,7 @@ from rtl.vector.argmax import ArgMax
 from rtl.vector.flight import Flight
 from rtl.vector.lookup import LUT_WORDS
 from rtl.vector.vector_control import VectorControl
-from rtl.vector.walker import Loop, Rounds, Strides, Walker
+from rtl.vector.walker import Loop, LoopWalker, Rounds, Strides
 
 
 def _is_wide(cmd, name: str, operand: str):
@@ -49,7 +49,7 @@ class _Operand:
         group = Mux(self.wide, 2 * elements, elements)
         # An element has to be aligned, a group of them too.
         element_low, group_low = Mux(self.wide, 1, 0), group - 1
-        self.walker = walker = Walker(params)
+        self.walker = walker = LoopWalker(params)
         m.submodules[f"walk_{operand}"] = walker
         m.d.comb += [
             walker.start.eq(getattr(view, operand)),

@@ -80,7 +80,7 @@ class Loop(wiring.Component):
         return m
 
 
-class Walker(wiring.Component):
+class LoopWalker(wiring.Component):
     """Walks with one operand. `at` and `bad` are known a cycle after `load` or `step`.
 
     Parameters

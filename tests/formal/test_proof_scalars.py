@@ -119,7 +119,7 @@ class ProductSpec(wiring.Component):
 
         amount = self.right[:5]
         power = Signal(32)
-        m.d.comb += power.eq(Mux(is_["SLL"], 1 << amount, 1 << (31 - amount)))
+        m.d.comb += power.eq(Mux(is_["SLL"], 1 << amount, 1 << (31 - amount)[:5]))
         shift = is_["SLL"] | is_["SRA"] | is_["RSRA"]
         factor = Signal(signed(33))
         m.d.comb += factor.eq(Mux(shift, power, self.right.as_signed()))

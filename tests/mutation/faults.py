@@ -275,8 +275,8 @@ FAULTS = (
     Fault(
         "off-by-one compare: BLT takes equal",
         "Sequencer",
-        "left < offset",
-        "left <= offset",
+        'is_["BLT"] & arithmetic.less',
+        'is_["BLT"] & (arithmetic.less | arithmetic.same)',
         ("sequencer",),
     ),
     Fault(

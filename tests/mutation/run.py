@@ -1,8 +1,8 @@
 """Seeds the faults one by one, runs the unit tests and writes down which test noticed.
 
-    python -m tests.mutation.run [--json FILE] [--page FILE]
+    python -m tests.mutation.run [--new] [--json FILE] [--page FILE]
 
-Works on a copy of the tree in a temporary folder.
+Works on a copy of the tree in a temporary folder. `--new` runs those without a result.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tests.mutation.locate import unit_of, with_fault
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("npu", "rtl", "compiler", "kernels", "tests", "reports", "pyproject.toml")
+KEYS = ("unit", "what", "old", "new")
+"""What makes a fault the one that was run."""
 SECONDS = 600
 """A test file that takes longer has noticed too: the fault made it hang."""
 
@@ -108,8 +110,15 @@ def _first_to_notice(fault: Fault, root: Path, green: set[str]) -> str:
     return ""
 
 
-def page(outcomes: list[Outcome]) -> str:
-    """The list as Markdown."""
+def recorded(records: list[dict]) -> dict[Fault, str]:
+    """Which test noticed a fault, for those of FAULTS that were run."""
+    known = {tuple(r[key] for key in KEYS): r["caught_by"] for r in records}
+    names = {fault: tuple(getattr(fault, key) for key in KEYS) for fault in FAULTS}
+    return {fault: known[name] for fault, name in names.items() if name in known}
+
+
+def page(outcomes: list[Outcome], waiting: Sequence[Fault] = ()) -> str:
+    """The list as Markdown; faults that are `waiting` were not run yet."""
     caught = sum(bool(o.caught_by) for o in outcomes)
     count = f"{caught} of {len(outcomes)}"
     lines = [
@@ -126,7 +135,19 @@ def page(outcomes: list[Outcome]) -> str:
         lines.append(
             f"| `{o.fault.unit}` | {o.fault.what} | {f'`{test}`' if test else '**none**'} |"
         )
+    if waiting:
+        lines += ["", f"{len(waiting)} more wait for their first run (`--new`):", ""]
+        lines += [f"- `{fault.unit}`: {fault.what}" for fault in waiting]
     return "\n".join([*lines, ""])
+
+
+def write(json_path: Path, page_path: Path, known: dict[Fault, str]) -> None:
+    """Results and page, of what has been run so far."""
+    done = [Outcome(fault, known[fault], 0) for fault in FAULTS if fault in known]
+    waiting = [fault for fault in FAULTS if fault not in known]
+    page_path.write_text(page(done, waiting), encoding="utf-8")
+    records = [asdict(o.fault) | {"caught_by": o.caught_by} for o in done]
+    json_path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -134,18 +155,20 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "mutations.json")
     parser.add_argument("--page", type=Path, default=ROOT / "reports" / "mutations.md")
     parser.add_argument("--only", help="faults of units with this in their name; writes nothing")
+    parser.add_argument("--new", action="store_true", help="only faults without a result")
     options = parser.parse_args()
-    chosen = tuple(f for f in FAULTS if (options.only or "") in f.unit)
+    records = json.loads(options.json.read_text(encoding="utf-8")) if options.new else []
+    known = recorded(records)
+    chosen = tuple(f for f in FAULTS if (options.only or "") in f.unit and f not in known)
     outcomes = []
     for number, outcome in enumerate(run(chosen), 1):
         outcomes.append(outcome)
+        known[outcome.fault] = outcome.caught_by
         caught = outcome.caught_by or "NOT CAUGHT"
         print(f"{number}/{len(chosen)} {outcome.fault.unit}: {outcome.fault.what}: {caught}")
         sys.stdout.flush()
-    if not options.only:
-        options.page.write_text(page(outcomes), encoding="utf-8")
-        records = [asdict(o.fault) | {"caught_by": o.caught_by} for o in outcomes]
-        options.json.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        if not options.only:
+            write(options.json, options.page, known)
     missed = [o for o in outcomes if not o.caught_by]
     return 1 if missed else 0
 

@@ -158,7 +158,7 @@ def test_the_command_line_works_where_nothing_can_be_kept(tmp_path):
         check=False,
         env=env,
     )
-    assert done.returncode == 0 and done.stdout.startswith("ADD: ")
+    assert done.returncode == 0 and done.stdout.startswith("ABS: ")
     assert done.stderr.startswith("note: the cache of numba cannot be kept (Not a directory)")
     assert done.stderr.count("\n") == 1
 

@@ -163,4 +163,4 @@ def test_every_field_shows_in_the_disassembly():
 
 
 def test_element_types():
-    assert [kind.n_bytes for kind in ElementType] == [1, 2]
+    assert [kind.n_bytes for kind in ElementType] == [1, 2, 4]

@@ -105,8 +105,8 @@ LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address":
 MISSING = "each must be there once, and 'boot' and 'reset'"
 
 CHECKS = [
-    (("format",), 1, "an image of format 1, this version reads 2; compile the model again"),
-    (("format",), 3, "damaged header: format: Input should be 2"),
+    (("format",), 2, "an image of format 2, this version reads 3; compile the model again"),
+    (("format",), 4, "damaged header: format: Input should be 3"),
     (("kind",), "graph", "damaged header: kind: Extra inputs are not permitted"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
     (("memory_bytes",), 1, r"memory_bytes is 1, must be \d+ to 16777216"),
@@ -143,13 +143,14 @@ CHECKS = [
     (("entries", 2, "loop"), {"calls": 1, "tokens_address": 0}, "loops over one input, without"),
     (("entries", 2), lambda old: old | LOOP, "kind 'graph' with the loop of a transducer"),
     (("transducer",), {}, "damaged header: transducer"),
-    (("entries", 2, "inputs", 0, "shape"), [1, 1], "tensor .*: its rows do not hold its shape"),
-    (("entries", 2, "inputs", 0, "shape"), [2**26] * 7 + [1], "its rows do not hold its shape"),
+    (("entries", 2, "inputs", 0, "shape"), [1, 4096], "tensor .*: its bytes do not hold its shape"),
+    (("entries", 2, "inputs", 0, "shape"), [2**26] * 7 + [1], "its bytes do not hold its shape"),
     (("entries", 2, "inputs", 0, "shape"), [1] * 100, "damaged header: entries.2.inputs.0.shape"),
-    (("entries", 2, "inputs", 0, "stride"), 1, "its rows do not hold its shape"),
+    (("entries", 2, "inputs", 0, "n_bytes"), 1, "its bytes do not hold its shape"),
+    (("entries", 2, "inputs", 0, "stored"), "int8", "only reals with a scale are stored"),
     (("entries", 2, "inputs", 0, "address"), 0, "tensor .* lies outside the exchange area"),
     (("entries", 2, "outputs", 0, "address"), 2**31, "tensor .* lies outside the exchange area"),
-    (("entries", 2, "outputs", 0, "dtype"), "float32", "damaged header: entries.2.outputs.0.dtype"),
+    (("entries", 2, "outputs", 0, "dtype"), "float64", "damaged header: entries.2.outputs.0.dtype"),
     (
         ("entries", 2, "outputs", 0, "scale"),
         float("inf"),
