@@ -65,7 +65,7 @@ class Command:
         self._look_at_transfer(exact_log2(params.bus_bytes))
         self.is_transfer = self.is_one_of("is_transfer", unit_opcodes("dma"))
         self.tagged = self.is_one_of("tagged", TAGGED)
-        self.is_matvec = self.is_one_of("is_matvec", unit_opcodes("matvec"))
+        self.is_matvec = self.is_one_of("is_of_matvec", unit_opcodes("matvec"))
         self.is_vector = self.is_one_of("is_vector", unit_opcodes("vector"))
 
         self.takes_two = self.is_one_of("takes_two", scalars_of(2))

@@ -91,6 +91,7 @@ class FlowSpec(SequencerBench):
             known = inside[f"is_{name.lower()}"] == is_opcode(cmd, name)
             check(m, f"lemma_{name.lower()}", ~(checked | now) | known)
         for name, names in {
+            "is_of_matvec": unit_opcodes("matvec"),
             "is_vector": unit_opcodes("vector"),
             "is_transfer": unit_opcodes("dma"),
             "tagged": TAGGED,
@@ -117,8 +118,8 @@ class FlowSpec(SequencerBench):
         with m.If(reads):
             m.d.sync += outside.eq(pc >= self.commands)
         executes = running & ~unit.fetching
-        for name, index in (("outside", pc), ("beyond", pc + 1)):
-            known = inside[name] == (index[:PC_BITS] >= self.commands)
+        for name, place in (("outside", pc), ("beyond", pc + 1)):
+            known = inside[name] == (place[:PC_BITS] >= self.commands)
             check(m, f"lemma_{name}", ~executes | known)
         refused = unit.start & (outside | before(m, self.illegal))
         busy = {name: Signal(name=f"busy_{name}") for name in UNITS}
