@@ -189,12 +189,14 @@ class FlowSpec(SequencerBench):
         return m
 
 
-def prove_flow(monkeypatch, module):
-    return prove(sequencer(monkeypatch, module, FlowSpec), free_sums=WIDE)
+def prove_flow(monkeypatch, module, seconds=600):
+    return prove(sequencer(monkeypatch, module, FlowSpec), free_sums=WIDE, seconds=seconds)
 
 
+# With commands fetched ahead, ten minutes are not enough.
+@pytest.mark.formal
 def test_sequencer(monkeypatch):
-    verdict = prove_flow(monkeypatch, rtl.sequencer.sequencer)
+    verdict = prove_flow(monkeypatch, rtl.sequencer.sequencer, seconds=7200)
     assert verdict.proved, verdict
 
 
