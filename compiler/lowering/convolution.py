@@ -11,12 +11,10 @@ from compiler.lowering.windows import Filters, Image, channel_groups, products
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D, TransposeConv
 from npu.model.operators.product import MatVecParams
 
-Views = list[tuple[View, View]]
-
 
 def lower(site: GraphLowering, op: Conv2D, params: MatVecParams) -> None:
     """A matrix for each group of channels."""
-    weights, views, image = _prepared(site, op)
+    weights, src, dst, image = _prepared(site, op)
     filters, _, _, depth = weights.shape
     groups = image.channels // depth
     each = filters // groups
@@ -24,8 +22,9 @@ def lower(site: GraphLowering, op: Conv2D, params: MatVecParams) -> None:
         rows = np.arange(group * each, (group + 1) * each)
         products(
             site,
-            [(src, dst.part(group * each, dst.n - group * each)) for src, dst in views],
-            replace(image, first=group * depth),
+            src,
+            dst,
+            replace(image, first=group * depth, out_first=group * each),
             _filters(site, op, weights[rows], rows, params),
             f"group {group}" if groups > 1 else "",
         )
@@ -33,7 +32,7 @@ def lower(site: GraphLowering, op: Conv2D, params: MatVecParams) -> None:
 
 def lower_depthwise(site: GraphLowering, op: DepthwiseConv2D, params: MatVecParams) -> None:
     """A sparse matrix for as many channels at a time as the lanes' copies hold windows of."""
-    weights, views, image = _prepared(site, op)
+    weights, src, dst, image = _prepared(site, op)
     _, height, width, filters = weights.shape
     each = filters // image.channels
     parts = channel_groups(site.params, image.channels, height * width)
@@ -44,8 +43,9 @@ def lower_depthwise(site: GraphLowering, op: DepthwiseConv2D, params: MatVecPara
         sparse[row, :, :, row // each] = weights[0, :, :, rows].reshape(len(rows), height, width)
         products(
             site,
-            [(src, dst.part(int(rows[0]), dst.n - int(rows[0]))) for src, dst in views],
-            replace(image, first=int(channels[0])),
+            src,
+            dst,
+            replace(image, first=int(channels[0]), out_first=int(rows[0])),
             _filters(site, op, sparse, rows, params),
             f"channels {channels[0]}" if len(parts) > 1 else "",
         )
@@ -57,7 +57,7 @@ def lower_transpose(site: GraphLowering, op: TransposeConv, params: MatVecParams
     Output y of phase r is s * t + r; kernel row k reaches it from input row (y + top - k) / s.
     """
     weights = site.constant(op.weights)
-    src, dst = site.buffer(op.input), site.new(op.output)
+    src, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
     batch, height, width, channels = site.graph.tensors[op.input].shape
     _, out_height, out_width, filters = site.graph.tensors[op.output].shape
     rows = np.arange(filters)
@@ -80,12 +80,13 @@ def lower_transpose(site: GraphLowering, op: TransposeConv, params: MatVecParams
                 out_across=op.stride[1] * filters,
                 top=top,
                 left=left,
+                out_first=(r * out_width + c) * filters,
+                batch=batch,
             )
-            first = (r * out_width + c) * filters
-            views = _images(src.whole(), dst.whole(), batch)
             products(
                 site,
-                [(a, b.part(first, b.n - first)) for a, b in views],
+                src,
+                dst,
                 image,
                 _filters(site, op, taken, rows, params),
                 f"phase {r}, {c}" if max(op.stride) > 1 else "",
@@ -104,9 +105,11 @@ def _phases(
         yield max(len(taps), 1) - 1 - row, -(-(size - r) // stride), r, taps
 
 
-def _prepared(site: GraphLowering, op: Conv2D | DepthwiseConv2D) -> tuple[np.ndarray, Views, Image]:
+def _prepared(
+    site: GraphLowering, op: Conv2D | DepthwiseConv2D
+) -> tuple[np.ndarray, View, View, Image]:
     weights = site.constant(op.weights)
-    src, dst = site.buffer(op.input), site.new(op.output)
+    src, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
     batch, height, width, channels = site.graph.tensors[op.input].shape
     _, out_height, out_width, out_channels = site.graph.tensors[op.output].shape
     image = Image(
@@ -121,15 +124,9 @@ def _prepared(site: GraphLowering, op: Conv2D | DepthwiseConv2D) -> tuple[np.nda
         dilation=op.dilation,
         top=op.padding[0],
         left=op.padding[1],
+        batch=batch,
     )
-    return weights, _images(src.whole(), dst.whole(), batch), image
-
-
-def _images(src: View, dst: View, batch: int) -> Views:
-    sizes = src.n // batch, dst.n // batch
-    return [
-        (src.part(k * sizes[0], sizes[0]), dst.part(k * sizes[1], sizes[1])) for k in range(batch)
-    ]
+    return weights, src, dst, image
 
 
 def _filters(

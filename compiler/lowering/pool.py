@@ -10,6 +10,7 @@ from compiler.lowering.rescale import identity_fields
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, walk
 from compiler.lowering.windows import Filters, Image, channel_groups, products
+from npu.model.boxes import row_major
 from npu.model.graph import DTYPE_RANGES
 from npu.model.operators.pool import AveragePool2D, MaxPool2D, PoolParams
 from npu.model.operators.product import MatVecParams
@@ -22,7 +23,6 @@ def lower_mean(site: GraphLowering, op: AveragePool2D, params: PoolParams) -> No
     _, out_height, out_width, _ = site.graph.tensors[op.output].shape
     downs = list(_parts(op.size[0], op.stride[0], op.padding[0], height, out_height))
     acrosses = list(_parts(op.size[1], op.stride[1], op.padding[1], width, out_width))
-    each = src.n // batch, dst.n // batch
     for group in channel_groups(site.params, channels, op.size[0] * op.size[1]):
         n, first = len(group), int(group[0])
         ones = np.zeros((n, *op.size, n), np.int8)
@@ -40,14 +40,12 @@ def lower_mean(site: GraphLowering, op: AveragePool2D, params: PoolParams) -> No
                 top=op.padding[0] - y * op.stride[0],
                 left=op.padding[1] - x * op.stride[1],
                 first=first,
+                out_first=(y * out_width + x) * channels + first,
+                batch=batch,
             )
-            at = (y * out_width + x) * channels + first
-            views = [
-                (src.part(k * each[0], each[0]), dst.part(k * each[1] + at, each[1] - at))
-                for k in range(batch)
-            ]
             scales = _division(site, inside_y * inside_x, n, params)
-            products(site, views, image, Filters(ones, None, scales), f"at {y}, {x}, {first}")
+            filters = Filters(ones, None, scales)
+            products(site, src, dst, image, filters, f"at {y}, {x}, {first}")
 
 
 def _division(site: GraphLowering, divisor: int, channels: int, params: PoolParams) -> MatVecParams:
@@ -87,8 +85,8 @@ def lower_max(site: GraphLowering, op: MaxPool2D, params: PoolParams) -> None:
     _, out_height, out_width, _ = site.graph.tensors[op.output].shape
     lo, hi = DTYPE_RANGES["int8"]
     walk(site, "VFILL", [dst.n], {"dst": Operand(dst, (1,))}, {"imm": lo})
-    strides = tuple(np.cumprod([1, channels, width, height])[::-1].tolist())
-    out_strides = tuple(np.cumprod([1, channels, out_width, out_height])[::-1].tolist())
+    strides = row_major((batch, height, width, channels))
+    out_strides = row_major((batch, out_height, out_width, channels))
     step = (strides[0], op.stride[0] * strides[1], op.stride[1] * strides[2], strides[3])
     for i, j in product(range(op.size[0]), range(op.size[1])):
         y, rows = _reached(i - op.padding[0], op.stride[0], height, out_height)

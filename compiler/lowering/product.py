@@ -42,7 +42,7 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
         return
     image = Image(1, vectors, columns, 1, vectors, out_down=vectors * rows, out_across=rows)
     filters = Filters(weights.reshape(rows, 1, 1, columns), bias, params)
-    products(site, [(src, dst)], image, filters)
+    products(site, src, dst, image, filters)
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:

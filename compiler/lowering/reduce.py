@@ -13,6 +13,7 @@ from compiler.lowering.routine import RoutineWriter
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, copy, fill, walk
 from npu.chip.isa import BASES, ElementType
+from npu.model.boxes import row_major
 from npu.model.numerics import INT8_MAX, INT8_MIN, INT16_MAX, INT16_MIN
 from npu.model.operators.reduce import (
     ArgMax,
@@ -61,12 +62,11 @@ def box(site: GraphLowering, index: int, axes: Sequence[int]) -> Box:
     behind = [axis for axis in kept if axis not in before]
     if any(axis < taken[-1] for axis in behind):
         order = [*before, *taken, *behind]
-        strides = {axis: math.prod(shape[axis + 1 :]) for axis in long}
+        strides = row_major(shape)
         sizes = [shape[axis] for axis in order]
         moved = site.new_buffer("in order", view.n, view.element)
-        places = tuple(math.prod(sizes[k + 1 :]) for k in range(len(sizes)))
         a = Operand(view, tuple(strides[axis] for axis in order))
-        copy(site, sizes, Operand(moved.whole(), places), a)
+        copy(site, sizes, Operand(moved.whole(), row_major(sizes)), a)
         view = moved.whole()
     outer, inner = (math.prod(shape[axis] for axis in part) for part in (before, behind))
     return Box(view, outer, count, inner, count * inner)

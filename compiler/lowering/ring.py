@@ -3,7 +3,7 @@
 from compiler.lowering.ir import CALL_END
 from compiler.lowering.routine import ZERO, RoutineWriter
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.variable import copy_all
+from compiler.lowering.walks import copy_all
 from npu.chip.isa import ElementType
 from npu.model.operators.ring import CircularBuffer
 

@@ -28,9 +28,6 @@ from npu.model.registry import Registry
 LOWER = Registry("compiler.lowering", "LOWER")
 """By kind of operator: a function of a site, an operator and its integer parameters."""
 
-NO_COMMAND = "the chip has no command for it yet; the kernels run it"
-"""Reason of a room that refuses what only the kernels run."""
-
 _ELEMENTS = {
     "int8": ElementType.INT8,
     "uint8": ElementType.INT8,
@@ -167,9 +164,9 @@ class GraphLowering:
         dst = self.new(output)
         self.add(Vector(opcode, a.n, dst.whole(), a.whole(), fields=fields or {}, table=table))
 
-    def layer(self, part: str = "", layout: int = 0, rows: Sequence[int] = ()) -> Layer:
-        """What a matrix of the operator is; `layout` numbers those of other input vectors."""
-        return Layer(self.segment.name, self._layer, part, layout, tuple(rows))
+    def layer(self, part: str = "", rows: Sequence[int] = ()) -> Layer:
+        """What a matrix of the operator is."""
+        return Layer(self.segment.name, self._layer, part, rows=tuple(rows))
 
     def unsupported(self, what: str) -> UnsupportedError:
         """The error that the chip cannot do what the operator asks."""

@@ -1,14 +1,13 @@
 """A part of a tensor read or replaced, at a place that is only known when it runs."""
 
-from math import prod
-
 import numpy as np
 
 from compiler.lowering.ir import View
 from compiler.lowering.routine import ZERO, Register, RoutineWriter
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.walks import Operand, copy
+from compiler.lowering.walks import Operand, copy, copy_all
 from npu.chip.isa import BASES, ElementType
+from npu.model.boxes import row_major
 from npu.model.numerics import INT32_MAX, INT32_MIN
 from npu.model.operators.update import ReadSlice, UpdateSlice
 
@@ -18,12 +17,12 @@ def lower(site: GraphLowering, op: UpdateSlice, params: None) -> None:
     src, update = (site.buffer(index).whole() for index in (op.input, op.update))
     dst = site.new(op.output).whole()
     shape, sizes = (site.graph.tensors[index].shape for index in (op.input, op.update))
-    copy(site, [dst.n], Operand(dst, (1,)), Operand(src, (1,)))
+    copy_all(site, dst, src)
     if not update.n:
         return
-    strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    strides = row_major(shape)
     last = [whole - part for whole, part in zip(shape, sizes, strict=True)]
-    a = Operand(update, tuple(prod(sizes[axis + 1 :]) for axis in range(len(sizes))))
+    a = Operand(update, row_major(sizes))
     start = site.graph.tensors[op.start]
     if start.data is not None:
         first = np.clip(start.data, 0, last) @ np.array(strides, np.int64) if strides else 0
@@ -40,11 +39,11 @@ def lower_read(site: GraphLowering, op: ReadSlice, params: None) -> None:
     shape, sizes = (site.graph.tensors[index].shape for index in (op.input, op.output))
     if not dst.n:
         return
-    strides = tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    strides = row_major(shape)
     if shape:
         last = [whole - part for whole, part in zip(shape, sizes, strict=True)]
         _place(site, op.start, "a", last, [stride * src.element.n_bytes for stride in strides])
-    out = Operand(dst, tuple(prod(sizes[axis + 1 :]) for axis in range(len(sizes))))
+    out = Operand(dst, row_major(sizes))
     copy(site, sizes, out, Operand(src, strides), a_rel=1)
 
 

@@ -1,8 +1,7 @@
 """Variables: states that several operators of a graph read and write, in their order."""
 
-from compiler.lowering.ir import View
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.walks import Operand, copy
+from compiler.lowering.walks import copy_all
 from npu.model.operators.variable import AssignVariable, ReadVariable
 
 
@@ -14,11 +13,6 @@ def lower_read(site: GraphLowering, op: ReadVariable, params: None) -> None:
 def lower_assign(site: GraphLowering, op: AssignVariable, params: None) -> None:
     """A copy into the variable."""
     copy_all(site, site.state(op.variable).whole(), site.buffer(op.value).whole())
-
-
-def copy_all(site: GraphLowering, dst: View, src: View) -> None:
-    """A copy of all elements."""
-    copy(site, [dst.n], Operand(dst, (1,)), Operand(src, (1,)))
 
 
 LOWER = {ReadVariable: lower_read, AssignVariable: lower_assign}

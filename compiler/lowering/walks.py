@@ -93,6 +93,11 @@ def copy(site: GraphLowering, sizes: Sequence[int], dst: Operand, a: Operand, **
     walk(site, "VCOPY", sizes, {"dst": dst, "a": a}, fields)
 
 
+def copy_all(site: GraphLowering, dst: View, src: View) -> None:
+    """Add the commands that copy all elements."""
+    copy(site, [dst.n], Operand(dst, (1,)), Operand(src, (1,)))
+
+
 def fill(site: GraphLowering, dst: View, value: int) -> None:
     """Add the commands that fill a vector of elements of any type, with their bits as a number."""
     if dst.element is not ElementType.INT32:

@@ -5,7 +5,7 @@ than a restart takes (design record 0010). What of a stacked matrix lies outside
 window is zero, and costs nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -37,6 +37,8 @@ class Image:
     out_height, out_width : positions.
     out_down, out_across : from one position's rows to those of the one below, and beside it.
     first : channel of the image that is the filters' first one.
+    out_first : where in the result the first position's rows go.
+    batch : images, and results, one behind the other.
     """
 
     height: int
@@ -51,6 +53,8 @@ class Image:
     top: int = 0
     left: int = 0
     first: int = 0
+    out_first: int = 0
+    batch: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +100,7 @@ def channel_groups(params: ChipParams, channels: int, taps: int) -> list[np.ndar
     copy, if a bus word of channels does.
     """
     most = -(-channels // params.bus_bytes)
-    room = params.activation_entries
-    for limit in (room // 2, room):
+    for limit in (params.ahead_columns, params.activation_entries):
         for count in range(1, most + 1):
             if taps * params.align(-(-channels // count)) <= limit:
                 return np.array_split(np.arange(channels), count)
@@ -106,14 +109,15 @@ def channel_groups(params: ChipParams, channels: int, taps: int) -> list[np.ndar
 
 def products(
     site: GraphLowering,
-    views: Sequence[tuple[View, View]],
+    src: View,
+    dst: View,
     image: Image,
     filters: Filters,
     part: str = "",
 ) -> None:
-    """Add the products of filters at all positions of images of one kind.
+    """Add the products of filters at all positions of images.
 
-    views : of each image's first element, and of the result's.
+    src, dst : all images, all results.
     """
     image, filters = _flat(image, filters)
     stack = _best(site.params, image, filters.weights)
@@ -126,15 +130,16 @@ def products(
         # The last ones once more: what they write a second time is the same.
         spots.append((image.out_width - stack.positions, 1))
     params = filters.params
-    for (src, dst), (first, count) in product(views, spots):
+    each, out_each = src.n // image.batch, dst.n // image.batch
+    for number, (first, count) in product(range(image.batch), spots):
         x = stack.window.x + first * across
-        offset = x + image.first - image.top * row
-        skipped = first * image.out_across
+        offset = number * each + x + image.first - image.top * row
+        skipped = image.out_first + first * image.out_across
         site.add(
             MatVec(
                 matrix,
                 View(src.buffer, src.offset + offset, stack.columns),
-                dst.part(skipped, dst.n - skipped),
+                dst.part(number * out_each + skipped, out_each - skipped),
                 src_zero=params.input_zero_point,
                 dst_zero=params.output_zero_point,
                 lo=params.lo,
@@ -281,7 +286,7 @@ def _cycles(params: ChipParams, image: Image, stack: _Stack, rows: int, nonzeros
         for step in (window.x, window.dx, window.pitch, image.channels * image.stride[1] * n)
     )
     load = words if aligned else words + window.ny * window.nx
-    if 2 * stack.columns <= params.activation_entries:
+    if stack.columns <= params.ahead_columns:
         each = max(lanes, load, n * rows)
     else:
         each = max(lanes, n * rows) + load

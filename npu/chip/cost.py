@@ -102,7 +102,7 @@ def product(
     if v["windowed"]:
         assert held.window is not None and held.positions is not None, "it is windowed"
         reads = walk(cmd, held.window, held.positions, p).reads()
-    ahead = v["columns"] <= p.activation_entries - p.half_copy
+    ahead = v["columns"] <= p.ahead_columns
     repeats = Repeats(reads, ahead, timing.prime(p.threads))
     run = run_lanes(Barrel(p.lanes, p.threads, p.result_fifo), turns, repeats, most_cycles)
     load = timing.load(sets, scales, int(reads[0]), p.threads)

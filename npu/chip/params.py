@@ -159,6 +159,11 @@ class ChipParams(_Checked):
         return 1 << ((self.activation_entries - 1).bit_length() - 1)
 
     @property
+    def ahead_columns(self) -> int:
+        """Most columns of a window that loads while the lanes work on the one before."""
+        return self.activation_entries - self.half_copy
+
+    @property
     def program_commands(self) -> int:
         """Commands that program memory holds."""
         return self.program_bytes // COMMAND_BYTES

@@ -13,6 +13,11 @@ MAX_LOOPS = 5
 """Most dimensions of a box once neighbouring ones are merged."""
 
 
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Elements from one index to the next of each dimension, the last one's one apart."""
+    return tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+
+
 @dataclass(frozen=True)
 class Box:
     """The elements `offset + sum(i[k] * strides[k])` of a flat tensor, 0 <= i[k] < sizes[k]."""
@@ -24,8 +29,7 @@ class Box:
     @staticmethod
     def whole(shape: Sequence[int]) -> "Box":
         """All elements of a tensor."""
-        strides = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
-        return Box(0, tuple(shape), strides)
+        return Box(0, tuple(shape), row_major(shape))
 
     @property
     def n(self) -> int:

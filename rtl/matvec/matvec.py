@@ -126,7 +126,7 @@ class MatVec(wiring.Component):
         bus_words = p.bus_words
         # Columns that fit into either half of the copies, so that a vector loads ahead.
         ahead = Signal()
-        m.d.sync += ahead.eq(field["columns"] <= p.activation_entries - p.half_copy)
+        m.d.sync += ahead.eq(field["columns"] <= p.ahead_columns)
         m.d.comb += [
             start.eq(self.unit.start & ~sets_up),
             held.start.eq(self.unit.start & sets_up),
