@@ -91,14 +91,15 @@ def _svdf(maker: WindowMaker) -> None:
     x = maker.image((batch, features))
     feature = rng.integers(-128, 128, (filters, features)).astype(np.int8)
     w = m.tensor(feature.shape, scale=maker.scale(), data=feature)
-    # In int16 as the converter scales: states to some units, sums within the accumulator.
-    fine = 1.0 if kind == "int8" else 1 / 256
+    # In int16 mostly as the converter scales: states to some units, sums within the accumulator.
+    fine = 1.0 if kind == "int8" or rng.random() < 0.2 else 1 / 256
     time = rng.integers(-most, most + 1, (filters, memory)).astype(kind)
     t = m.tensor(time.shape, kind, np.float32(maker.scale() * fine), data=time)
     zero = maker.zero_point() if kind == "int8" else 0
     state_scale = np.float32(maker.scale(0.02, 0.5) * fine)
     s = m.tensor((batch, filters * memory), kind, state_scale, zero, is_variable=True)
     bias = rng.integers(-3000, 3000, units).astype(np.int32)
+    bias *= int(rng.choice([0, 1, 1, 100, 700000]))
     b = m.tensor((units,), "int32", np.float32(state_scale * m.tensors[t].scale), data=bias)
     o = maker.image((batch, units), maker.scale(0.02, 5.0))
     options = {"Rank": rank, "FusedActivationFunction": int(rng.integers(2))}

@@ -98,8 +98,3 @@ def no_activation(site: Site) -> bool:
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
-
-
-def only_in_kernels(site: Site) -> bool:
-    """none on the chip yet; the kernels run it"""
-    return False

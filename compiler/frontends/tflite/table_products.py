@@ -34,7 +34,6 @@ PRODUCTS: dict[int, Entry] = {
         svdf.CONSTRAINTS,
         svdf.convert,
         (BuiltinOptions.SVDFOptions, SVDFOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
