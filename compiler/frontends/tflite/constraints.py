@@ -70,6 +70,14 @@ def int8_input_and_output(site: Site) -> bool:
     return site.input(0).type == site.output().type == TensorType.INT8
 
 
+def int8_to_int8_or_int16(site: Site) -> bool:
+    """the input is int8, the output int8 or int16"""
+    return site.input(0).type == TensorType.INT8 and site.output().type in (
+        TensorType.INT8,
+        TensorType.INT16,
+    )
+
+
 def int8_to_int32(site: Site) -> bool:
     """the first input is int8, the output int32"""
     return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
