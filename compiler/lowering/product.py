@@ -127,13 +127,19 @@ def stacked(
 
 
 def matvec(
-    site: GraphLowering, matrix: Matrix, src: View, dst: View, params: MatVecParams
+    site: GraphLowering,
+    matrix: Matrix,
+    src: View,
+    dst: View,
+    params: MatVecParams,
+    step: int = 0,
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM.
+    """The product of a matrix with a vector in SRAM, which may move in steps of bytes.
 
     One that begins on no bus word is a window, and its matrix has columns for whole bus words.
     """
-    window = None if site.aligned(src) else Window(length=src.n, width=src.n)
+    aligned = site.aligned(src) and step % site.params.bus_bytes == 0
+    window = None if aligned else Window(length=src.n, width=src.n)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

@@ -1,20 +1,32 @@
 """An LSTM: two products per step, then its gates and states element by element.
 
+A few steps stand one behind the other; of more, the first stands alone and the others are a loop.
+
 The gates lie side by side in the order i, f, o, g: the three with a sigmoid together, so that one
 command does them. The last output row is the hidden state; it stays until the next call reads it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compiler.lowering.binary import mul_fields
-from compiler.lowering.ir import Buffer, Vector, View
+from compiler.lowering.ir import (
+    Buffer,
+    Line,
+    LoopEnd,
+    LoopStart,
+    Matrix,
+    Routine,
+    Travel,
+    Vector,
+    View,
+)
 from compiler.lowering.product import Gate, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
-from npu.chip.isa import ElementType
+from npu.chip.isa import BASES, ElementType
 from npu.model.graph import quantization
 from npu.model.operators.binary import MulParams
 from npu.model.operators.product import MatVecParams
@@ -23,6 +35,12 @@ from npu.model.operators.recurrent import Lstm, LstmParams
 GATE_ORDER = (0, 1, 3, 2)
 """Of the operator's gates i, f, g, o, as they lie in SRAM."""
 GATES = len(GATE_ORDER)
+
+UNROLLED_STEPS = 8
+"""Up to so many steps of a sequence no loop is worth its commands."""
+
+COUNT, FRAMES = 10, 9
+"""Registers of the loop over steps: the turns that are left, and how far the frame has moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +79,19 @@ class _Buffers:
         return self.cell.part(b * self.gate_step, self.units)
 
 
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What every step needs."""
+
+    site: GraphLowering
+    params: LstmParams
+    buffers: _Buffers
+    source: Buffer
+    features: int
+    from_input: Matrix
+    from_hidden: Matrix
+
+
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     """All steps of a call, one after the other, sequence by sequence."""
     source = site.buffer(op.input)
@@ -75,17 +106,53 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
     columns = _columns(site, buffers.units, vectors)
     from_hidden = stacked(layer, gates, buffers.destination, columns)
-    both = buffers.gates.whole(), buffers.recurrent.whole()
+    lstm = _Layer(site, params, buffers, source, features, from_input, from_hidden)
     steps = vectors // batch
+    apart = batch if op.time_major else 1
     for b in range(batch):
-        places = [t * batch + b if op.time_major else b * steps + t for t in range(steps)]
+        first = b if op.time_major else b * steps
+        last = first + (steps - 1) * apart
         # The last output of a sequence is its hidden state; it stays until the next call reads it.
-        for place, previous in zip(places, [places[-1], *places], strict=False):
-            frame = source.part(place * features, features)
-            site.add(matvec(site, from_input, frame, both[0], params.input[0]))
-            hidden = buffers.step(previous)
-            site.add(matvec(site, from_hidden, hidden, both[1], params.recurrent[0]))
-            _cell(site, params, buffers, buffers.state(b), buffers.step(place))
+        _step(lstm, b, first, last)
+        if steps <= UNROLLED_STEPS:
+            for place in range(first + apart, last + 1, apart):
+                _step(lstm, b, place, place - apart)
+        else:
+            _other_steps(lstm, b, first + apart, apart, steps - 1)
+
+
+def _other_steps(lstm: _Layer, b: int, place: int, apart: int, steps: int) -> None:
+    """All steps of a sequence from a place on, in a loop."""
+    site = lstm.site
+    frames, outputs = apart * lstm.features, apart * lstm.buffers.units
+    loop = LoopStart(steps, COUNT, {FRAMES: frames, BASES["dst"]: outputs})
+    site.add(loop)
+    _step(lstm, b, place, place - apart, (Travel(frames, steps), Travel(outputs, steps)))
+    buffers = lstm.buffers
+    touched = lstm.source, buffers.out, buffers.cell, buffers.gates, buffers.recurrent
+    site.add(LoopEnd(loop, touched))
+
+
+def _step(
+    lstm: _Layer, b: int, place: int, previous: int, travel: tuple[Travel, Travel] | None = None
+) -> None:
+    """One step, or those of a loop in which frames and outputs travel."""
+    site, buffers = lstm.site, lstm.buffers
+    frame = lstm.source.part(place * lstm.features, lstm.features)
+    hidden = buffers.step(previous)
+    products = (
+        (lstm.from_input, frame, buffers.gates, lstm.params.input[0], FRAMES),
+        (lstm.from_hidden, hidden, buffers.recurrent, lstm.params.recurrent[0], BASES["dst"]),
+    )
+    for k, (matrix, src, dst, params, base) in enumerate(products):
+        product = matvec(site, matrix, src, dst.whole(), params, travel[k].step if travel else 0)
+        if travel is not None:
+            line = Line("ADD", {"rd": BASES["a"], "rs1": base})
+            site.add(Routine((line,), (), ()))
+            product = replace(product, travel={"a": travel[k]})
+        site.add(product)
+    moving = {} if travel is None else {"dst": travel[1]}
+    _cell(site, lstm.params, buffers, b, buffers.step(place), moving)
 
 
 def _columns(site: GraphLowering, n: int, steps: int) -> int:
@@ -126,9 +193,16 @@ def _gates(
     ]
 
 
-def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, out: View) -> None:
-    """One step after its products, element by element."""
-    units = buffers.units
+def _cell(
+    site: GraphLowering,
+    params: LstmParams,
+    buffers: _Buffers,
+    b: int,
+    out: View,
+    travel: Mapping[str, Travel],
+) -> None:
+    """One step of a sequence after its products, element by element; the output may travel."""
+    units, c = buffers.units, buffers.state(b)
     i, f, o, g = (buffers.gate(k) for k in range(GATES))
     whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
@@ -143,7 +217,7 @@ def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, o
     if params.cell_clip:
         site.add(Vector("VRESCALE", units, c, c, fields=clip_fields(params.cell_clip)))
     site.add(Vector("VTANH", units, s, c, fields=_table_fields(params.cell_tanh)))
-    site.add(_gate_mul(units, out, s, o, params.output_mul))
+    site.add(replace(_gate_mul(units, out, s, o, params.output_mul), travel=travel))
 
 
 def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:
