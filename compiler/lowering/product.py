@@ -10,8 +10,7 @@ from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, walk
 from compiler.lowering.windows import Filters, Image, products
 from npu.model.layer import Layer
-from npu.model.numerics import INT8_MAX, INT8_MIN
-from npu.model.operators.product import FullyConnected, MatVecParams
+from npu.model.operators.product import FullyConnected, MatVecParams, as_two_int8
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +32,12 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
     src, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
     rows, columns = weights.shape
     vectors = src.n // columns
+    gate = Gate(weights, bias, params)
     if params.weights_zero_point:
-        site.add(_shifted(site, Gate(weights, bias, params), src, dst))
+        site.add(_shifted(site, gate, src, dst))
         return
     if vectors == 1:
-        matrix = stacked(site.layer(rows=(rows,)), [Gate(weights, bias, params)], np.arange(rows))
+        matrix = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows))
         site.add(matvec(site, matrix, src, dst, params))
         return
     image = Image(1, vectors, columns, 1, vectors, out_down=vectors * rows, out_across=rows)
@@ -46,26 +46,24 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:
-    """Weights minus their zero point take nine bits: as the sum of two int8.
-
-    The vector is gathered twice, a half of every weight for each.
-    """
+    """Weights less their zero point: the vector is gathered twice, a half of each for each."""
     rows, columns = gate.weights.shape
-    whole = gate.weights.astype(np.int16) - gate.params.weights_zero_point
-    first = np.clip(whole, INT8_MIN, INT8_MAX)
-    apart = site.params.align(columns)
-    both = np.zeros((rows, 2 * apart), np.int8)
-    both[:, :columns] = first
-    both[:, apart : apart + columns] = whole - first
-    matrix = stacked(
-        site.layer(rows=(rows,)), [replace(gate, weights=both)], np.arange(rows), used=columns
-    )
+    matrix = stacked(site.layer(rows=(rows,)), [halved(site, gate)], np.arange(rows), used=columns)
     vectors = src.n // columns
     return replace(
         matvec(site, matrix, src, dst, gate.params),
         window=Window(length=columns, width=src.n, nx=2),
         positions=Positions(count_x=vectors, a_x=columns, dst_x=rows),
     )
+
+
+def halved(site: GraphLowering, gate: Gate) -> Gate:
+    """Weights less their zero point as two int8, one matrix behind the other, on bus words."""
+    rows, columns = gate.weights.shape
+    apart = site.params.align(columns)
+    both = np.zeros((rows, 2, apart), np.int8)
+    both[..., :columns] = np.stack(as_two_int8(gate.weights, gate.params.weights_zero_point), 1)
+    return replace(gate, weights=both.reshape(rows, 2 * apart))
 
 
 def _computed(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
@@ -133,13 +131,16 @@ def matvec(
     dst: View,
     params: MatVecParams,
     step: int = 0,
+    halves: int = 1,
 ) -> MatVec:
     """The product of a matrix with a vector in SRAM, which may move in steps of bytes.
 
-    One that begins on no bus word is a window, and its matrix has columns for whole bus words.
+    One that begins on no bus word is a window, and its matrix has columns for whole bus words; so
+    is one that is gathered for both `halves` of weights.
     """
     aligned = site.aligned(src) and step % site.params.bus_bytes == 0
-    window = None if aligned else Window(length=src.n, width=src.n)
+    whole = aligned and halves == 1
+    window = None if whole else Window(length=src.n, width=src.n, nx=halves)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

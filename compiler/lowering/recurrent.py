@@ -23,7 +23,7 @@ from compiler.lowering.ir import (
     Vector,
     View,
 )
-from compiler.lowering.product import Gate, matvec, stacked
+from compiler.lowering.product import Gate, halved, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
 from npu.chip.isa import BASES, ElementType
@@ -80,6 +80,15 @@ class _Buffers:
 
 
 @dataclass(frozen=True, eq=False)
+class _Product:
+    """The matrices of a side; `halves` of weights that have a zero point."""
+
+    matrix: Matrix
+    params: MatVecParams
+    halves: int
+
+
+@dataclass(frozen=True, eq=False)
 class _Layer:
     """What every step needs."""
 
@@ -88,8 +97,8 @@ class _Layer:
     buffers: _Buffers
     source: Buffer
     features: int
-    from_input: Matrix
-    from_hidden: Matrix
+    from_input: _Product
+    from_hidden: _Product
 
 
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
@@ -100,12 +109,9 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     buffers = _buffers(site, op, batch)
     gates = _gates(site, op.input_weights, op.biases, params.input)
     vectors = source.n // features
-    layer = site.layer("input", rows=(buffers.units,) * GATES)
-    from_input = stacked(layer, gates, buffers.destination, _columns(site, features, vectors))
+    from_input = _product(site, "input", gates, buffers, vectors)
     gates = _gates(site, op.recurrent_weights, (None,) * GATES, params.recurrent)
-    layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
-    columns = _columns(site, buffers.units, vectors)
-    from_hidden = stacked(layer, gates, buffers.destination, columns)
+    from_hidden = _product(site, "recurrent", gates, buffers, vectors)
     lstm = _Layer(site, params, buffers, source, features, from_input, from_hidden)
     steps = vectors // batch
     apart = batch if op.time_major else 1
@@ -141,11 +147,12 @@ def _step(
     frame = lstm.source.part(place * lstm.features, lstm.features)
     hidden = buffers.step(previous)
     products = (
-        (lstm.from_input, frame, buffers.gates, lstm.params.input[0], FRAMES),
-        (lstm.from_hidden, hidden, buffers.recurrent, lstm.params.recurrent[0], BASES["dst"]),
+        (lstm.from_input, frame, buffers.gates, FRAMES),
+        (lstm.from_hidden, hidden, buffers.recurrent, BASES["dst"]),
     )
-    for k, (matrix, src, dst, params, base) in enumerate(products):
-        product = matvec(site, matrix, src, dst.whole(), params, travel[k].step if travel else 0)
+    for k, (side, src, dst, base) in enumerate(products):
+        step = travel[k].step if travel else 0
+        product = matvec(site, side.matrix, src, dst.whole(), side.params, step, side.halves)
         if travel is not None:
             line = Line("ADD", {"rd": BASES["a"], "rs1": base})
             site.add(Routine((line,), (), ()))
@@ -155,9 +162,17 @@ def _step(
     _cell(site, lstm.params, buffers, b, buffers.step(place), moving)
 
 
-def _columns(site: GraphLowering, n: int, steps: int) -> int:
-    """Columns of a matrix for `steps` vectors of n elements, one behind the other."""
-    return n if steps == 1 else site.params.align(n)
+def _product(
+    site: GraphLowering, side: str, gates: list[Gate], buffers: _Buffers, steps: int
+) -> _Product:
+    """The matrices of a side for `steps` vectors, one behind the other."""
+    layer = site.layer(side, rows=(buffers.units,) * GATES)
+    params, n = gates[0].params, gates[0].weights.shape[1]
+    if any(gate.params.weights_zero_point for gate in gates):
+        both = [halved(site, gate) for gate in gates]
+        return _Product(stacked(layer, both, buffers.destination, used=n), params, 2)
+    columns = n if steps == 1 else site.params.align(n)
+    return _Product(stacked(layer, gates, buffers.destination, columns), params, 1)
 
 
 def _buffers(site: GraphLowering, op: Lstm, batch: int) -> _Buffers:

@@ -39,6 +39,5 @@ PRODUCTS: dict[int, Entry] = {
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights,),
     ),
 }

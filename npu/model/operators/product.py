@@ -8,6 +8,7 @@ from npu.errors import ModelError
 from npu.model import quantisation
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor, quantization
+from npu.model.numerics import INT8_MAX, INT8_MIN
 from npu.model.quantisation import activation_range, place, scale
 from npu.model.references import Constant, Operand, Operator, Result
 from npu.model.rules import activation, bias, matrix, require
@@ -47,6 +48,13 @@ class MatVecParams:
     lo: int
     hi: int
     weights_zero_point: int = 0
+
+
+def as_two_int8(weights: np.ndarray, zero_point: int) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights less their zero point, nine bits, as the sum of two int8."""
+    whole = weights.astype(np.int16) - zero_point
+    first = np.clip(whole, INT8_MIN, INT8_MAX)
+    return first.astype(np.int8), (whole - first).astype(np.int8)
 
 
 def verify(graph: Graph, op: FullyConnected) -> None:

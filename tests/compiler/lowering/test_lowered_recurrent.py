@@ -9,7 +9,9 @@ from tests.on_the_twin import chip, differences
 from tests.tflite_builder import ModelSpec, write
 
 
-def lstm(steps: int, batch: int = 1, time_major: bool = False, units: int = 20) -> bytes:
+def lstm(
+    steps: int, batch: int = 1, time_major: bool = False, units: int = 20, zero: int = 0
+) -> bytes:
     """An LSTM over so many steps of 13 features."""
     rng, m, features = np.random.default_rng(steps), ModelSpec(), 13
     around = (steps, batch) if time_major else (batch, steps)
@@ -17,7 +19,7 @@ def lstm(steps: int, batch: int = 1, time_major: bool = False, units: int = 20) 
 
     def gates(columns: int) -> list[int]:
         data = rng.integers(-127, 128, (4, units, columns)).astype(np.int8)
-        return [m.tensor((units, columns), scale=np.float32(0.01), data=w) for w in data]
+        return [m.tensor((units, columns), "int8", np.float32(0.01), zero, w) for w in data]
 
     matrices = [*gates(features), *gates(units)]
     added = rng.integers(-900, 900, (4, units)).astype(np.int32)
@@ -37,7 +39,7 @@ def lstm(steps: int, batch: int = 1, time_major: bool = False, units: int = 20) 
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
-    "form", [{}, {"batch": 2}, {"batch": 3, "time_major": True}, {"units": 16}]
+    "form", [{}, {"batch": 2}, {"batch": 3, "time_major": True}, {"units": 16}, {"zero": -9}]
 )
 def test_long_sequences(tmp_path, form, streamed):
     """Weights that stay, and weights that stream within the loop; states live on over calls."""
