@@ -25,10 +25,9 @@ def prepare(values: Values, op: Svdf, params: SvdfParams) -> Step:
         # Wraps, as the C source does where the sum leaves the type.
         state[..., -1] = (products.astype(np.int64) + params.state_zero_point).astype(state.dtype)
         sums = ((state.astype(np.int64) - params.state_zero_point) * over_time).sum(axis=-1)
-        # In an int32, which wraps.
         totals = sums.reshape(len(inputs), -1, op.rank).sum(axis=-1) + bias
         requantise(
-            totals.astype(np.int32).astype(np.int64).reshape(-1),
+            totals.reshape(-1),
             params.multiplier,
             params.shift,
             params.output_zero_point,

@@ -23,7 +23,8 @@ def _fully_connected(maker: WindowMaker) -> None:
     """Constant int8 or int4 weights, or computed ones; ranks of 1 to 4, flattened or not."""
     m, rng = maker.model, maker.rng
     rows, columns = maker.small(20), int(rng.choice([1, 2, *rng.integers(1, 200, 4)]))
-    form = str(rng.choice(["rows", "tensor", "tensor", "int4", "computed", "computed rows"]))
+    forms = ["rows", "tensor", "tensor", "int4", "computed", "computed rows"]
+    form, computed_bias = str(rng.choice(forms)), bool(rng.random() < 0.2)
     per_row = "rows" in form
     scales = [maker.scale() for _ in range(rows if per_row else 1)]
     zero = maker.zero_point() if rng.random() < 0.6 else 0
@@ -42,11 +43,13 @@ def _fully_connected(maker: WindowMaker) -> None:
     o = maker.image((*before, rows) if rng.integers(2) else flat, maker.scale(0.02, 5.0))
     own = m.tensors[x].scale
     bias = rng.integers(-3000, 3000, rows).astype(np.int32)
-    b = m.tensor((rows,), "int32", [np.float32(own * s) for s in scales], data=bias)
-    inputs = ([x, w, b], [x, w, -1], [x, w])[int(rng.integers(3))]
+    bias_scales = [np.float32(own * s) for s in scales]
+    b = m.tensor((rows,), "int32", bias_scales, data=None if computed_bias else bias)
+    inputs = ([x, w, b], [x, w, -1], [x, w])[0 if computed_bias else int(rng.integers(3))]
     options = {"FusedActivationFunction": int(rng.integers(4)), "KeepNumDims": bool(len(before))}
     m.operator("FULLY_CONNECTED", inputs, [o], ("FullyConnectedOptions", options))
-    m.inputs, m.outputs = [x, w] if "computed" in form else [x], [o]
+    m.inputs = [x] + [w] * ("computed" in form) + [b] * computed_bias
+    m.outputs = [o]
 
 
 def _batch_matmul(maker: WindowMaker) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.lowering.dots import lower_computed
 from compiler.lowering.ir import Matrix, MatVec, Positions, View, Window
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.walks import Operand, walk
 from compiler.lowering.windows import Filters, Image, products
 from npu.model.layer import Layer
 from npu.model.operators.product import FullyConnected, MatVecParams, as_two_int8
@@ -24,8 +24,9 @@ class Gate:
 
 def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
     """A product with the one vector, or with all of them, which are an image of one row."""
-    if site.graph.tensors[op.weights].data is None:
-        _computed(site, op, params)
+    tensors = site.graph.tensors
+    if any(tensors[i].data is None for i in (op.weights, op.bias) if i is not None):
+        lower_computed(site, op, params)
         return
     weights = site.constant(op.weights)
     bias = None if op.bias is None else site.constant(op.bias)
@@ -64,37 +65,6 @@ def halved(site: GraphLowering, gate: Gate) -> Gate:
     both = np.zeros((rows, 2, apart), np.int8)
     both[..., :columns] = np.stack(as_two_int8(gate.weights, gate.params.weights_zero_point), 1)
     return replace(gate, weights=both.reshape(rows, 2 * apart))
-
-
-def _computed(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
-    """Dot products of vectors with weights that are an activation."""
-    if op.bias is not None:
-        raise site.unsupported("its weights are computed, and it has a bias; use an ADD instead")
-    src, weights, dst = site.buffer(op.input), site.buffer(op.weights), site.new(op.output)
-    rows, columns = site.graph.tensors[op.weights].shape
-    scales = np.stack([params.multipliers, params.shifts])
-    each = 1 if (scales != scales[:, :1]).any() else rows
-    for row in range(0, rows, each):
-        operands = {
-            "dst": Operand(dst.part(row, dst.n - row), (rows, 1, 0)),
-            "a": Operand(src.whole(), (columns, 0, 1)),
-            "b": Operand(weights.part(row * columns, each * columns), (0, columns, 1)),
-        }
-        sizes = [src.n // columns, each, columns]
-        walk(site, "VDOT", sizes, operands, dot_fields(params, row), fixed=1)
-
-
-def dot_fields(params: MatVecParams, row: int = 0) -> dict[str, int]:
-    """The fields of a VDOT whose operand b are weights with the scale of a row."""
-    return {
-        "a_zero": params.input_zero_point,
-        "b_zero": params.weights_zero_point,
-        "dst_zero": params.output_zero_point,
-        "multiplier": int(params.multipliers[row]),
-        "shift": int(params.shifts[row]),
-        "lo": params.lo,
-        "hi": params.hi,
-    }
 
 
 def stacked(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.lowering.dots import bias_terms
 from compiler.lowering.ir import LoadConstant, MatVec, Positions, Vector, View, Window
 from compiler.lowering.product import Gate, stacked
 from compiler.lowering.rescale import identity_fields
@@ -48,7 +49,7 @@ def lower(site: GraphLowering, op: Svdf, params: SvdfParams) -> None:
     time_weights = site.constant(op.time_weights)
     filters, memory = time_weights.shape
     units = filters // op.rank
-    factors, terms = _bias(site.constant(op.bias))
+    factors, terms = bias_terms(site.constant(op.bias))
     layout = _Layout(
         tensors[op.input].shape[0], units, op.rank, memory, op.rank * memory + len(factors)
     )
@@ -78,20 +79,7 @@ def lower(site: GraphLowering, op: Svdf, params: SvdfParams) -> None:
     walk(site, "VDOT", [layout.batch, units, layout.unit_step], operands, fields, fixed=1)
 
 
-def _bias(bias: np.ndarray) -> tuple[list[int], np.ndarray]:
-    """Factors, and (units, factors) int16: the sums of their products are the biases."""
-    rest, factors = bias.astype(np.int64), list[int]()
-    terms = [np.zeros((len(bias), 0), np.int64)]
-    while rest.any():
-        factor = 1 if np.abs(rest).max() <= INT16_MAX else INT16_MAX
-        term = np.clip(rest // factor, INT16_MIN, INT16_MAX)
-        rest = rest - term * factor
-        factors.append(factor)
-        terms.append(term[:, None])
-    return factors, np.concatenate(terms, axis=1)
-
-
-def _state(site: GraphLowering, layout: _Layout, factors: list[int]) -> View:
+def _state(site: GraphLowering, layout: _Layout, factors: tuple[int, ...]) -> View:
     """What lives on from call to call."""
     start = np.zeros((layout.batch, layout.units, layout.unit_step), np.int16)
     start[..., layout.unit_step - len(factors) :] = factors
