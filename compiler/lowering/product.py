@@ -100,17 +100,17 @@ def matvec(
     src: View,
     dst: View,
     params: MatVecParams,
-    step: int = 0,
+    moves: int = 0,
     halves: int = 1,
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM, which may move in steps of bytes.
+    """The product of a matrix with a vector in SRAM, which `moves` so many bytes in a Repeat.
 
     One that begins on no bus word is a window, and its matrix has columns for whole bus words; so
     is one that is gathered for both `halves` of weights.
     """
-    aligned = site.aligned(src) and step % site.params.bus_bytes == 0
-    whole = aligned and halves == 1
-    window = None if whole else Window(length=src.n, width=src.n, nx=halves)
+    aligned = site.aligned(src) and site.aligned(src.moved(moves))
+    plain = aligned and halves == 1
+    window = None if plain else Window(length=src.n, width=src.n, nx=halves)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

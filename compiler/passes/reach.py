@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from compiler.lowering.ir import ChipOperator, MatVec, Positions, Travel, Vector, View, Window
+from compiler.lowering.ir import ChipOperator, MatVec, Positions, Repeat, Vector, View, Window
 from npu.chip.isa import OPERANDS
 
 
@@ -19,20 +19,18 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
     """What a product or a vector command reads and writes; that of others is whole buffers."""
     match op:
         case MatVec():
-            yield _moved(_read(op), op.travel.get("a"))
+            yield _read(op)
             if len(op.matrix.destination):
-                yield _moved(_written(op), op.travel.get("dst"))
+                yield _written(op)
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
                 if view is not None:
-                    yield _moved(_walked(op, name, view), op.travel.get(name))
-
-
-def _moved(reach: Reach, travel: Travel | None) -> Reach:
-    """In all turns of a loop."""
-    low, high = (0, 0) if travel is None else _span(travel.turns, travel.step)
-    return Reach(reach.view, reach.first + low, reach.end + high)
+                    yield _walked(op, name, view)
+        case Repeat():
+            for step in op.steps:
+                for turn in (0, op.count - 1):
+                    yield from reached(step.moved(turn))
 
 
 def _read(op: MatVec) -> Reach:
