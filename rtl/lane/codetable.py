@@ -118,7 +118,9 @@ class CodeTable(wiring.Component):
                 m.d.sync += bad.eq(1)
             with m.If(length == MAX_CODE_BITS):
                 m.d.sync += [busy.eq(0), self.ready.eq(1)]
-                with m.If((end != 1 << MAX_CODE_BITS) | (index > self.entries)):
+                with m.If(end != 1 << MAX_CODE_BITS):
+                    m.d.sync += bad.eq(1)
+                with m.If(index > self.entries):
                     m.d.sync += bad.eq(1)
         m.d.comb += self.error.eq(bad | sizes_wrong | too_long)
         return m
