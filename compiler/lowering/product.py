@@ -127,19 +127,13 @@ def stacked(
 
 
 def matvec(
-    site: GraphLowering,
-    matrix: Matrix,
-    src: View,
-    dst: View,
-    params: MatVecParams,
-    moves: int = 0,
+    site: GraphLowering, matrix: Matrix, src: View, dst: View, params: MatVecParams
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM, which `moves` so many bytes in a Repeat.
+    """The product of a matrix with a vector in SRAM.
 
     One that begins on no bus word is a window, and its matrix has columns for whole bus words.
     """
-    aligned = site.aligned(src) and site.aligned(src.moved(moves))
-    window = None if aligned else Window(length=src.n, width=src.n)
+    window = None if site.aligned(src) else Window(length=src.n, width=src.n)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),
