@@ -8,9 +8,10 @@ from npu.errors import ModelError
 from npu.model import quantisation
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor, quantization
+from npu.model.numerics import INT8_MAX, INT8_MIN
 from npu.model.quantisation import activation_range, place, scale
-from npu.model.references import Constant, Operand, Operator, Result
-from npu.model.rules import activation, bias, matrix, require
+from npu.model.references import Operand, Operator, Result
+from npu.model.rules import activation, added_to_rows, matrix, require
 
 _BIAS_SCALE_TOLERANCE = 0.02
 
@@ -19,12 +20,12 @@ _BIAS_SCALE_TOLERANCE = 0.02
 class FullyConnected(Operator):
     """`output[..., r] = activation(weights[r] . input[...] + bias[r])`, row by row of the input.
 
-    The weights are a constant, or computed like the input.
+    Weights and bias are constants, or computed like the input.
     """
 
     input: Operand
     weights: Operand
-    bias: Constant | None
+    bias: Operand | None
     output: Result
     activation: Activation = Activation.NONE
 
@@ -49,12 +50,19 @@ class MatVecParams:
     weights_zero_point: int = 0
 
 
+def as_two_int8(weights: np.ndarray, zero_point: int) -> tuple[np.ndarray, np.ndarray]:
+    """int8 weights less their zero point, nine bits, as the sum of two int8."""
+    whole = weights.astype(np.int16) - zero_point
+    first = np.clip(whole, INT8_MIN, INT8_MAX)
+    return first.astype(np.int8), (whole - first).astype(np.int8)
+
+
 def verify(graph: Graph, op: FullyConnected) -> None:
     """Whole vectors in, one vector of rows out for each."""
     source = activation(graph, op.input, "input")
     output = activation(graph, op.output, "output")
     rows, columns = matrix(graph, op.weights, "weights").shape
-    bias(graph, op.bias, rows)
+    added_to_rows(graph, op.bias, rows)
     require(
         source.size % columns == 0,
         f"its input {list(source.shape)} must hold whole vectors of {columns}",
