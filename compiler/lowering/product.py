@@ -46,24 +46,26 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:
-    """Weights minus their zero point take nine bits: as the sum of two int8.
+    """Weights minus their zero point take nine bits: as the sum of two int8, of three for a 255.
 
-    The vector is gathered twice, a half of every weight for each.
+    The vector is gathered as often, a part of every weight for each.
     """
     rows, columns = gate.weights.shape
-    whole = gate.weights.astype(np.int16) - gate.params.weights_zero_point
-    first = np.clip(whole, INT8_MIN, INT8_MAX)
+    left = gate.weights.astype(np.int16) - gate.params.weights_zero_point
     apart = site.params.align(columns)
-    both = np.zeros((rows, 2 * apart), np.int8)
-    both[:, :columns] = first
-    both[:, apart : apart + columns] = whole - first
+    copies = 3 if left.max() > 2 * INT8_MAX else 2
+    parts = np.zeros((rows, copies, apart), np.int8)
+    for copy in range(copies):
+        parts[:, copy, :columns] = np.clip(left, INT8_MIN, INT8_MAX)
+        left -= parts[:, copy, :columns]
+    whole = parts.reshape(rows, copies * apart)
     matrix = stacked(
-        site.layer(rows=(rows,)), [replace(gate, weights=both)], np.arange(rows), used=columns
+        site.layer(rows=(rows,)), [replace(gate, weights=whole)], np.arange(rows), used=columns
     )
     vectors = src.n // columns
     return replace(
         matvec(site, matrix, src, dst, gate.params),
-        window=Window(length=columns, width=src.n, nx=2),
+        window=Window(length=columns, width=src.n, nx=copies),
         positions=Positions(count_x=vectors, a_x=columns, dst_x=rows),
     )
 
