@@ -45,7 +45,7 @@ class Verdict:
     ----------
     operators, elements : how many there are, and how many were compared on each engine.
     refused : why it did not run, by engine: "tflm", "kernels", "twin".
-    differ : elements that are not TFLM's, by engine.
+    differ : elements that are not TFLM's, by engine; not the kernels' where TFLM refuses.
     cycles : of a call on the twin, the mean.
     broken : what ended the process, or an error that is none of ours.
     """
@@ -114,9 +114,10 @@ def side_by_side(
             verdict.cycles = float(np.mean(session.cycles))
         except NpuError as error:
             verdict.refused["twin"] = str(error).removeprefix(f"{path}: ")
+    known = found.get("tflm", found.get("kernels", []))
     for name in ("kernels", "twin"):
-        if "tflm" in found and name in found:
-            counts = [_count(a, b) for a, b in zip(found[name], found["tflm"], strict=True)]
+        if name in found:
+            counts = [_count(a, b) for a, b in zip(found[name], known, strict=True)]
             verdict.differ[name] = sum(wrong for _, wrong in counts)
             verdict.elements = sum(size for size, _ in counts)
     return verdict

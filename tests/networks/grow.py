@@ -10,6 +10,8 @@ from tests.tflite_builder import ModelSpec, TensorSpec
 MOST_ELEMENTS = 1500
 SCALES = (0.004, 0.2)
 WIDE_SCALES = (1e-6, 1e4)
+FAR = 0.05
+"""How often a scale is far from any other."""
 
 Shape = tuple[int, ...]
 
@@ -43,7 +45,7 @@ class Grower:
     def scale(self, near: float | None = None) -> np.float32:
         """Of any size, or in the order of another; now and then far from any."""
         lo, hi = SCALES if near is None else (near / 3, near * 3)
-        if self.chance(0.03):
+        if self.chance(FAR):
             lo, hi = WIDE_SCALES
         return np.float32(np.exp(self.rng.uniform(np.log(lo), np.log(hi))))
 
@@ -90,8 +92,16 @@ class Grower:
         return self.model.tensor(tuple(shape), "int8", scale, zero_point, data)
 
     def numbers(self, values: Any, dtype: str = "int32") -> int:
-        """A constant that says how an operator works."""
+        """A constant that says how an operator works; operators share tensors, or their bytes."""
         data = np.asarray(values, dtype)
+        for index, spec in enumerate(self.model.tensors):
+            known = spec.data
+            if known is None or known.dtype != data.dtype or spec.scale is not None:
+                continue
+            if np.array_equal(known, data) and self.chance(0.7):
+                return (
+                    index if self.chance(0.5) else self.model.tensor(data.shape, dtype, data=known)
+                )
         return self.model.tensor(data.shape, dtype, data=data)
 
     def operator(
@@ -102,6 +112,9 @@ class Grower:
         self.model.operator(kind, inputs, outputs, options)
 
     def source(self) -> int:
-        """A tensor to read: mostly a new one, sometimes an old one."""
+        """A tensor to read: mostly a new one, sometimes an old one, rarely a constant."""
+        # A constant without elements has no bytes: TFLM takes it for a tensor of unknown size.
+        if self.chance(0.03) and self.size(self.live[-1]) > 0:
+            return self.constant(self.shape(self.live[-1]))
         recent = self.live[-4:] if self.chance(0.8) else self.live
         return int(self.pick(recent))

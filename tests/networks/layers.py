@@ -50,7 +50,7 @@ def binary(g: Grower, x: int) -> bool:
     fitting = [i for i in g.live if i != x and _fits(g.shape(i), shape)]
     if fitting and g.chance(0.8):
         other = int(g.pick(fitting))
-    elif g.chance(0.1):
+    elif g.chance(0.1) or 0 in shape:
         other = x
     else:
         part = tuple(int(g.pick([n, n, 1])) for n in shape)
@@ -79,7 +79,14 @@ def fully_connected(g: Grower, x: int) -> bool:
     if not shape or len(shape) > 4:
         return False
     rows, columns = g.number(1, 24), shape[-1]
-    weights, scales = _weights(g, (rows, columns), 0)
+    used = [op.inputs[1] for op in g.model.operators if op.kind == "FULLY_CONNECTED"]
+    used = [i for i in used if g.spec(i).dtype == "int8" and g.spec(i).data is not None]
+    fitting = [i for i in used if g.shape(i)[1] == columns]
+    if fitting and g.chance(0.2):
+        weights = int(g.pick(fitting))
+        rows, scales = g.shape(weights)[0], np.atleast_1d(g.spec(weights).scale)
+    else:
+        weights, scales = _weights(g, (rows, columns), 0)
     bias = g.pick([_bias(g, rows, g.spec(x).scale * scales), -1])
     y = g.new((*shape[:-1], rows), g.scale(0.5))
     options = {"FusedActivationFunction": g.number(0, 3), "KeepNumDims": len(shape) > 2}

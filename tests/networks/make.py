@@ -11,6 +11,7 @@ from tests.tflite_kinds import MAKERS
 
 FEWEST, MOST = 5, 30
 GRAFTS = 0.25
+EMPTY = 0.03
 UNREAD = 0.15
 """How often nobody reads what an operator gives, not even the host."""
 
@@ -38,6 +39,8 @@ def _shape(g: Grower) -> tuple[int, ...]:
     image = (g.number(1, 2), g.number(1, 10), g.number(1, 10), g.number(1, 8))
     sequence = (g.number(1, 2), g.number(1, 8), g.number(1, 20))
     anything = tuple(g.number(1, 6) for _ in range(g.number(0, 5)))
+    if g.chance(EMPTY):
+        return tuple(n * int(g.chance(0.6)) for n in anything)
     return g.pick([image, image, image, sequence, (1, g.number(1, 60)), anything])
 
 
