@@ -1,7 +1,7 @@
 """Random models on TensorFlow Lite Micro, on the kernels and on the twin of a chip, side by side.
 
-Models run in a child process, one behind the other: one that ends the child (TensorFlow Lite Micro
-ends it where a check of its own fails) is told so, and another child goes on behind it.
+Models run in a child process, one behind the other: one that ends the child is told so, and another
+child goes on behind it.
 """
 
 import os
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -124,7 +125,29 @@ def side_by_side(
 
 
 def _oracle(data: bytes, calls: Sequence[Call], outputs: int) -> list[list[np.ndarray] | None]:
-    """The answers of TFLM, None for a call that it ended. Raises RuntimeError where it refuses."""
+    """The answers of TFLM, None for a call that it ended. Raises RuntimeError where it refuses.
+
+    It has a process of its own: where a check of its own fails, it ends the process.
+    """
+    reader, writer = os.pipe()
+    if (child := _fork()) == 0:
+        os.close(reader)
+        with os.fdopen(writer, "wb") as stream:
+            try:
+                pickle.dump(_ask(data, calls, outputs), stream)
+            except RuntimeError as error:
+                pickle.dump(str(error), stream)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        found = _next(stream)
+    _, status = os.waitpid(child, 0)
+    if status or not isinstance(found, list):
+        raise RuntimeError(f"it ends the process ({_ending(status)})" if status else found)
+    return found
+
+
+def _ask(data: bytes, calls: Sequence[Call], outputs: int) -> list[list[np.ndarray] | None]:
     from tflite_micro.python.tflite_micro import runtime
 
     oracle = runtime.Interpreter.from_bytes(data, arena_size=ARENA)
@@ -136,6 +159,12 @@ def _oracle(data: bytes, calls: Sequence[Call], outputs: int) -> list[list[np.nd
         answers = [np.array(oracle.get_output(i)) for i in range(outputs)]
         found.append(None if aborted else answers)
     return found
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which are idle
+        return os.fork()
 
 
 def _count(ours: list[np.ndarray] | None, theirs: list[np.ndarray] | None) -> tuple[int, int]:
@@ -155,10 +184,7 @@ def run_all(tasks: Sequence[Task]) -> Iterator[Verdict]:
         folder, done = Path(name), 0
         while done < len(tasks):
             reader, writer = os.pipe()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which are idle
-                child = os.fork()
-            if child == 0:
+            if (child := _fork()) == 0:
                 os.close(reader)
                 _child(tasks[done:], folder, writer)
             os.close(writer)
@@ -173,9 +199,9 @@ def run_all(tasks: Sequence[Task]) -> Iterator[Verdict]:
                 done += 1
 
 
-def _next(stream: object) -> Verdict | None:
+def _next(stream: BinaryIO) -> Any:
     try:
-        return pickle.load(stream)  # type: ignore[arg-type]
+        return pickle.load(stream)
     except EOFError:
         return None
 

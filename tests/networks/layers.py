@@ -211,7 +211,9 @@ def reduction(g: Grower, x: int) -> bool:
 def matmul(g: Grower, x: int) -> bool:
     """A tensor with its own transpose, or with another of its shape: an attention map."""
     shape = g.shape(x)
-    if not 2 <= len(shape) <= 4 or g.size(x) // shape[-1] * shape[-2] > MOST_ELEMENTS:
+    if not 2 <= len(shape) <= 4 or 0 in shape:
+        return False
+    if g.size(x) // shape[-1] * shape[-2] > MOST_ELEMENTS:
         return False
     other = int(g.pick([i for i in g.live if g.shape(i) == shape]))
     y = g.new((*shape[:-1], shape[-2]), g.scale(0.5))
