@@ -5,7 +5,7 @@ with control flow. Operators read and write *views* of SRAM buffers; a buffer is
 elements one behind the other as TFLite has them. Buffers begin on bus words, views anywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -70,6 +70,10 @@ class View:
     def part(self, first: int, n: int) -> "View":
         """Elements first .. first + n of this view."""
         return replace(self, offset=self.offset + first * self.element.n_bytes, n=n)
+
+    def moved(self, n_bytes: int) -> "View":
+        """As many elements further on."""
+        return replace(self, offset=self.offset + n_bytes)
 
     def halves(self) -> "View":
         """The same int32 as int16."""
@@ -265,7 +269,48 @@ class Routine:
     writes: tuple[Buffer, ...]
 
 
-ChipOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A part of a Repeat: `src` of a product, `a` of a vector command, and `dst` move so many bytes
+    from one turn to the next."""
+
+    operator: MatVec | Vector
+    a: int = 0
+    dst: int = 0
+
+    def moved(self, turn: int) -> MatVec | Vector:
+        """The operator of a turn."""
+        op, a, dst = self.operator, self.a * turn, self.dst * turn
+        if isinstance(op, MatVec):
+            return replace(op, src=op.src.moved(a), dst=op.dst.moved(dst))
+        places = {k: v.moved(by) for k, by in (("a", a), ("dst", dst)) if (v := getattr(op, k))}
+        return replace(op, **places)
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """The same steps `count` times, one turn after the other: steps of an LSTM."""
+
+    count: int
+    steps: tuple[Step, ...]
+
+    def unrolled(self) -> Iterator[MatVec | Vector]:
+        """The operators that it stands for."""
+        return (step.moved(turn) for turn in range(self.count) for step in self.steps)
+
+
+ChipOperator = (
+    MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine | Repeat
+)
+
+
+def computing(segment: "Segment") -> Iterator[MatVec | Vector]:
+    """Products and vector commands of a segment; those of a Repeat as in its first turn."""
+    for op in segment.operators:
+        if isinstance(op, MatVec | Vector):
+            yield op
+        elif isinstance(op, Repeat):
+            yield from (step.operator for step in op.steps)
 
 
 @dataclass(eq=False)
@@ -313,3 +358,6 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return [], [op.dst.buffer]
         case Routine():
             return list(op.reads), list(op.writes)
+        case Repeat():
+            each = [operands(step.operator) for step in op.steps]
+            return [b for reads, _ in each for b in reads], [b for _, out in each for b in out]

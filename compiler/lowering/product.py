@@ -129,13 +129,19 @@ def stacked(
 
 
 def matvec(
-    site: GraphLowering, matrix: Matrix, src: View, dst: View, params: MatVecParams
+    site: GraphLowering,
+    matrix: Matrix,
+    src: View,
+    dst: View,
+    params: MatVecParams,
+    moves: int = 0,
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM.
+    """The product of a matrix with a vector in SRAM, which `moves` so many bytes in a Repeat.
 
     One that begins on no bus word is a window, and its matrix has columns for whole bus words.
     """
-    window = None if site.aligned(src) else Window(length=src.n, width=src.n)
+    aligned = site.aligned(src) and site.aligned(src.moved(moves))
+    window = None if aligned else Window(length=src.n, width=src.n)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

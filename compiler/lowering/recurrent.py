@@ -4,13 +4,13 @@ The gates lie side by side in the order i, f, o, g: the three with a sigmoid tog
 command does them. The last output row is the hidden state; it stays until the next call reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compiler.lowering.binary import mul_fields
-from compiler.lowering.ir import Buffer, Vector, View
+from compiler.lowering.ir import Buffer, Repeat, Step, Vector, View
 from compiler.lowering.product import Gate, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
@@ -23,6 +23,8 @@ from npu.model.operators.recurrent import Lstm, LstmParams
 GATE_ORDER = (0, 1, 3, 2)
 """Of the operator's gates i, f, g, o, as they lie in SRAM."""
 GATES = len(GATE_ORDER)
+MOST_UNROLLED = 8
+"""Steps that are written out; a loop is shorter, and takes a few cycles a step more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +77,29 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
     columns = _columns(site, buffers.units, vectors)
     from_hidden = stacked(layer, gates, buffers.destination, columns)
-    both = buffers.gates.whole(), buffers.recurrent.whole()
     steps = vectors // batch
+    apart = batch if op.time_major else 1
     for b in range(batch):
-        places = [t * batch + b if op.time_major else b * steps + t for t in range(steps)]
+        first = b if op.time_major else b * steps
+
+        def step(place: int, previous: int, sequence: int = b, moves: int = 0) -> Iterator[Step]:
+            frame, a = source.part(place * features, features), moves * features
+            own = matvec(site, from_input, frame, buffers.gates.whole(), params.input[0], a)
+            yield Step(own, a)
+            hidden, a = buffers.step(previous), moves * buffers.units
+            into = buffers.recurrent.whole()
+            yield Step(matvec(site, from_hidden, hidden, into, params.recurrent[0], a), a)
+            yield from _cell(params, buffers, buffers.state(sequence), buffers.step(place), a)
+
+        places = range(first, first + steps * apart, apart)
+        unrolled = places if steps <= MOST_UNROLLED else places[:1]
         # The last output of a sequence is its hidden state; it stays until the next call reads it.
-        for place, previous in zip(places, [places[-1], *places], strict=False):
-            frame = source.part(place * features, features)
-            site.add(matvec(site, from_input, frame, both[0], params.input[0]))
-            hidden = buffers.step(previous)
-            site.add(matvec(site, from_hidden, hidden, both[1], params.recurrent[0]))
-            _cell(site, params, buffers, buffers.state(b), buffers.step(place))
+        for place, previous in zip(unrolled, [places[-1], *places], strict=False):
+            for each in step(place, previous):
+                site.add(each.operator)
+        if len(unrolled) < steps:
+            turn = step(places[1], places[0], moves=apart)
+            site.add(Repeat(steps - 1, tuple(turn)))
 
 
 def _columns(site: GraphLowering, n: int, steps: int) -> int:
@@ -126,24 +140,24 @@ def _gates(
     ]
 
 
-def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, out: View) -> None:
-    """One step after its products, element by element."""
+def _cell(params: LstmParams, buffers: _Buffers, c: View, out: View, moves: int) -> Iterator[Step]:
+    """One step after its products, element by element; its output is `moves` from the next one."""
     units = buffers.units
     i, f, o, g = (buffers.gate(k) for k in range(GATES))
     whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
     s = buffers.recurrent.part(0, units)
-    site.add(Vector("VADDS", whole.n, whole, whole, recurrent))
+    yield Step(Vector("VADDS", whole.n, whole, whole, recurrent))
     three = whole.part(0, 2 * buffers.gate_step + units)
-    site.add(Vector("VSIGMOID", three.n, three, three, fields=_table_fields(params.sigmoid)))
-    site.add(Vector("VTANH", units, g, g, fields=_table_fields(params.gate_tanh)))
-    site.add(_gate_mul(units, c, f, c, params.forget_mul))
-    site.add(_gate_mul(units, s, i, g, params.input_mul))
-    site.add(Vector("VADDS", units, c, c, s))
+    yield Step(Vector("VSIGMOID", three.n, three, three, fields=_table_fields(params.sigmoid)))
+    yield Step(Vector("VTANH", units, g, g, fields=_table_fields(params.gate_tanh)))
+    yield Step(_gate_mul(units, c, f, c, params.forget_mul))
+    yield Step(_gate_mul(units, s, i, g, params.input_mul))
+    yield Step(Vector("VADDS", units, c, c, s))
     if params.cell_clip:
-        site.add(Vector("VRESCALE", units, c, c, fields=clip_fields(params.cell_clip)))
-    site.add(Vector("VTANH", units, s, c, fields=_table_fields(params.cell_tanh)))
-    site.add(_gate_mul(units, out, s, o, params.output_mul))
+        yield Step(Vector("VRESCALE", units, c, c, fields=clip_fields(params.cell_clip)))
+    yield Step(Vector("VTANH", units, s, c, fields=_table_fields(params.cell_tanh)))
+    yield Step(_gate_mul(units, out, s, o, params.output_mul), dst=moves)
 
 
 def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:

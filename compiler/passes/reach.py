@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from compiler.lowering.ir import ChipOperator, MatVec, Positions, Vector, View, Window
+from compiler.lowering.ir import ChipOperator, MatVec, Positions, Repeat, Vector, View, Window
 from npu.chip.isa import OPERANDS
 
 
@@ -27,6 +27,10 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
                 view = getattr(op, name)
                 if view is not None:
                     yield _walked(op, name, view)
+        case Repeat():
+            for step in op.steps:
+                for turn in (0, op.count - 1):
+                    yield from reached(step.moved(turn))
 
 
 def _read(op: MatVec) -> Reach:

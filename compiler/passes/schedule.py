@@ -1,5 +1,6 @@
 """Scheduling: segments become commands, and weights are streamed behind the products."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -15,6 +16,7 @@ from compiler.lowering.ir import (
     LoadInput,
     Loops,
     MatVec,
+    Repeat,
     Routine,
     Segment,
     StoreOutput,
@@ -23,6 +25,7 @@ from compiler.lowering.ir import (
 )
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.repeat import NOTHING_MOVES, RepeatLoop
 from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, OPERANDS, TAGS
 from npu.chip.params import ChipParams
@@ -93,9 +96,14 @@ class Scheduler:
     def segment(self, segment: Segment) -> None:
         """Emit a segment; streamed tiles load two ahead of their products."""
         self._held.clear()
+        work = [
+            (each, layer)
+            for op, layer in zip(segment.operators, segment.layers, strict=True)
+            for each in self._expanded(op)
+        ]
         streamed = [
             (op, tile)
-            for op in segment.operators
+            for op, _ in work
             if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
             for tile in self.plan.matrices[op.matrix].tiles
         ]
@@ -105,7 +113,7 @@ class Scheduler:
         loaded_table = None
         done = 0
         self._may_end = False
-        for op, layer in zip(segment.operators, segment.layers, strict=True):
+        for op, layer in work:
             if isinstance(op, MatVec):
                 placed = self.plan.matrices[op.matrix]
                 for tile in placed.tiles:
@@ -123,6 +131,9 @@ class Scheduler:
                 loaded_table = self._vector(op, layer, loaded_table)
             elif isinstance(op, Routine):
                 self._routine(op, layer)
+            elif isinstance(op, Repeat):
+                self._repeat(op, layer)
+                loaded_table = None
             elif not _moves_nothing(op):
                 if isinstance(op, StoreOutput):
                     self._end(bool(streamed))
@@ -152,9 +163,35 @@ class Scheduler:
             tag=half,
         )
 
-    def _matvec(self, op: MatVec, bank: int, records: int) -> None:
+    def _expanded(self, op: ChipOperator) -> Iterator[ChipOperator]:
+        """The turns of a Repeat one by one, if tiles are streamed in it; else the operator."""
+        if isinstance(op, Repeat) and any(
+            isinstance(step.operator, MatVec)
+            and not self.plan.matrices[step.operator.matrix].resident
+            for step in op.steps
+        ):
+            yield from op.unrolled()
+        else:
+            yield op
+
+    def _repeat(self, op: Repeat, layer: Layer) -> None:
+        """A loop: the bases of addresses move from one turn to the next."""
+        self._held.clear()
+        loop = RepeatLoop(self.assembler, op, layer)
+        for step in op.steps:
+            moves = loop.moves(step)
+            if isinstance(step.operator, MatVec):
+                for tile in self.plan.matrices[step.operator.matrix].tiles:
+                    self._matvec(step.operator, tile.bank, tile.records, moves)
+            else:
+                self._vector(step.operator, layer, moves=moves)
+        loop.close()
+
+    def _matvec(
+        self, op: MatVec, bank: int, records: int, moves: Mapping[str, int] = NOTHING_MOVES
+    ) -> None:
         layer, block = op.matrix.layer, self.plan.matrices[op.matrix].block
-        flags: dict[str, int] = {}
+        flags = {f"{operand}_rel": 1 for operand in moves}
         if op.window is not None:
             self._hold("WINDOW", layer, asdict(op.window))
             self._hold("POSITIONS", layer, asdict(op.positions))
@@ -186,7 +223,13 @@ class Scheduler:
             self.assembler.emit(opcode, layer, None, **fields)
             self._held[opcode] = fields
 
-    def _vector(self, op: Vector, layer: Layer, loaded_table: bytes | None = None) -> bytes | None:
+    def _vector(
+        self,
+        op: Vector,
+        layer: Layer,
+        loaded_table: bytes | None = None,
+        moves: Mapping[str, int] = NOTHING_MOVES,
+    ) -> bytes | None:
         if op.table is not None:
             table = table_bytes(op.table)
             # A single table was loaded at boot; of several, load the one that is wanted.
@@ -198,29 +241,34 @@ class Scheduler:
         if op.n > most and op.opcode == "VARGMAX":
             raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
         views = {k: v for k in OPERANDS if (v := getattr(op, k)) is not None}
-        loops = op.loops or self._walk(views, op.fields)
+        loops = op.loops or self._walk(views, op.fields, moves)
+        flags = {f"{operand}_rel": 1 for operand in moves}
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
             places = {
                 k: v.address + first * _stride(loops, k, v.element.n_bytes)
                 for k, v in views.items()
             }
-            fields = {"n": n, **places, **op.fields}
+            fields = {"n": n, **places, **flags, **op.fields}
             if loops is not None:
                 self._hold("VLOOP", layer, loops.fields())
                 fields["looped"] = 1
             self.assembler.emit(op.opcode, layer, None, **fields)
         return loaded_table
 
-    def _walk(self, views: dict[str, View], fields: dict[str, int]) -> Loops | None:
+    def _walk(
+        self, views: dict[str, View], fields: dict[str, int], moves: Mapping[str, int]
+    ) -> Loops | None:
         """A walk through vectors that do not all lie as the unit takes them; None if they do.
 
-        Where those with a base lie is not known here.
+        moves : bytes that an operand moves by between turns; where one lies that has another base
+            is not known here.
         """
         item = {k: v.element.n_bytes for k, v in views.items()}
         based = any(fields.get(f"{k}_rel") for k in views)
+        places = [(k, place) for k, v in views.items() for place in (v.address, moves.get(k, 0))]
         if not based and all(
-            v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()
+            place % (self.params.vector_elements * item[k]) == 0 for k, place in places
         ):
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})

@@ -5,7 +5,7 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 
 import numpy as np
 
-from compiler.lowering.ir import ChipModule, MatVec, operands
+from compiler.lowering.ir import ChipModule, MatVec, computing, operands
 from compiler.passes.reach import reached
 from compiler.passes.weights import WeightPlan
 from npu.chip.isa import decode_program
@@ -38,12 +38,13 @@ def module(lowered: ChipModule) -> None:
             for view, first, end in reached(op):
                 inside = view.offset + first >= 0 and view.offset + end <= view.buffer.n_bytes
                 _require(inside, layer, f"a view leaves {view.buffer.name}")
+        for op in computing(segment):
             if isinstance(op, MatVec):
-                _matvec(op, layer)
+                _matvec(op)
 
 
-def _matvec(op: MatVec, layer: Layer) -> None:
-    matrix = op.matrix
+def _matvec(op: MatVec) -> None:
+    matrix, layer = op.matrix, op.matrix.layer
     rows, columns = matrix.weights.shape
     _require(columns == op.src.n, layer, f"{columns} columns, {op.src.n} inputs")
     for name in ("bias", "destination", "multipliers", "shifts"):
