@@ -23,7 +23,7 @@ from compiler.lowering.ir import (
     Vector,
     View,
 )
-from compiler.lowering.product import Gate, halved, matvec, stacked
+from compiler.lowering.product import Gate, in_parts, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
 from npu.chip.isa import BASES, ElementType
@@ -81,11 +81,11 @@ class _Buffers:
 
 @dataclass(frozen=True, eq=False)
 class _Product:
-    """The matrices of a side; `halves` of weights that have a zero point."""
+    """The matrices of a side; `parts` of weights that have a zero point."""
 
     matrix: Matrix
     params: MatVecParams
-    halves: int
+    parts: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ def _step(
     )
     for k, (side, src, dst, base) in enumerate(products):
         step = travel[k].step if travel else 0
-        product = matvec(site, side.matrix, src, dst.whole(), side.params, step, side.halves)
+        product = matvec(site, side.matrix, src, dst.whole(), side.params, step, side.parts)
         if travel is not None:
             line = Line("ADD", {"rd": BASES["a"], "rs1": base})
             site.add(Routine((line,), (), ()))
@@ -169,8 +169,8 @@ def _product(
     layer = site.layer(side, rows=(buffers.units,) * GATES)
     params, n = gates[0].params, gates[0].weights.shape[1]
     if any(gate.params.weights_zero_point for gate in gates):
-        both = [halved(site, gate) for gate in gates]
-        return _Product(stacked(layer, both, buffers.destination, used=n), params, 2)
+        gates, parts = in_parts(site, gates)
+        return _Product(stacked(layer, gates, buffers.destination, used=n), params, parts)
     columns = n if steps == 1 else site.params.align(n)
     return _Product(stacked(layer, gates, buffers.destination, columns), params, 1)
 
