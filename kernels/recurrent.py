@@ -16,7 +16,7 @@ from npu.model.numerics import (
     tanh_int16,
 )
 from npu.model.operators.binary import MulParams
-from npu.model.operators.product import MatVecParams, as_two_int8
+from npu.model.operators.product import MatVecParams, in_int8_parts
 from npu.model.operators.recurrent import Lstm, LstmParams
 
 
@@ -85,7 +85,7 @@ def _mul(params: MulParams) -> tuple[int, int, int]:
 
 
 class _Product:
-    """The products of all gates with a vector; weights less their zero points are two int8."""
+    """The products of all gates with a vector; weights less their zero points are some int8."""
 
     def __init__(
         self,
@@ -94,16 +94,15 @@ class _Product:
         biases: np.ndarray | None,
         params: tuple[MatVecParams, ...],
     ) -> None:
-        pairs = zip(weights, params, strict=True)
-        halves = [as_two_int8(values[w], p.weights_zero_point) for w, p in pairs]
-        first, second = (np.concatenate(half) for half in zip(*halves, strict=True))
-        self._halves = 2 if second.any() else 1
-        matrix = np.concatenate([first, second][: self._halves], axis=1)
+        zeros = [p.weights_zero_point for p in params]
+        parts = in_int8_parts([values[w] for w in weights], zeros)
+        self._parts = len(parts[0])
+        matrix = np.concatenate([np.concatenate(gate, axis=1) for gate in parts])
         self._matrix = prepare_matrix(matrix, biases, _stacked(params))
 
     def multiply(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         """(vectors, columns) int8 to (vectors, rows of all gates) int16."""
-        self._matrix.multiply(np.tile(inputs, (1, self._halves)), outputs)
+        self._matrix.multiply(np.tile(inputs, (1, self._parts)), outputs)
 
 
 class LstmLayer:

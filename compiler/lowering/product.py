@@ -10,7 +10,7 @@ from compiler.lowering.ir import Matrix, MatVec, Positions, View, Window
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.windows import Filters, Image, products
 from npu.model.layer import Layer
-from npu.model.operators.product import FullyConnected, MatVecParams, as_two_int8
+from npu.model.operators.product import FullyConnected, MatVecParams, in_int8_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +47,30 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:
-    """Weights less their zero point: the vector is gathered twice, a half of each for each."""
+    """Weights less their zero point: the vector is gathered for each of their parts."""
     rows, columns = gate.weights.shape
-    matrix = stacked(site.layer(rows=(rows,)), [halved(site, gate)], np.arange(rows), used=columns)
+    (gate,), parts = in_parts(site, [gate])
+    matrix = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows), used=columns)
     vectors = src.n // columns
     return replace(
-        matvec(site, matrix, src, dst, gate.params),
-        window=Window(length=columns, width=src.n, nx=2),
+        matvec(site, matrix, src.part(0, columns), dst, gate.params, parts=parts),
+        window=Window(length=columns, width=src.n, nx=parts),
         positions=Positions(count_x=vectors, a_x=columns, dst_x=rows),
     )
 
 
-def halved(site: GraphLowering, gate: Gate) -> Gate:
-    """Weights less their zero point as two int8, one matrix behind the other, on bus words."""
-    rows, columns = gate.weights.shape
-    apart = site.params.align(columns)
-    both = np.zeros((rows, 2, apart), np.int8)
-    both[..., :columns] = np.stack(as_two_int8(gate.weights, gate.params.weights_zero_point), 1)
-    return replace(gate, weights=both.reshape(rows, 2 * apart))
+def in_parts(site: GraphLowering, gates: Sequence[Gate]) -> tuple[list[Gate], int]:
+    """Gates whose weights, less their zero points, are sums of int8 ones, and of how many.
+
+    The matrices of the parts lie one behind the other, on bus words.
+    """
+    zeros = [gate.params.weights_zero_point for gate in gates]
+    parts = in_int8_parts([gate.weights for gate in gates], zeros)
+    columns = gates[0].weights.shape[1]
+    padding = (0, 0), (0, site.params.align(columns) - columns)
+    whole = [np.concatenate([np.pad(part, padding) for part in of], axis=1) for of in parts]
+    found = [replace(g, weights=weights) for g, weights in zip(gates, whole, strict=True)]
+    return found, len(parts[0])
 
 
 def stacked(
@@ -100,17 +106,17 @@ def matvec(
     src: View,
     dst: View,
     params: MatVecParams,
-    moves: int = 0,
-    halves: int = 1,
+    step: int = 0,
+    parts: int = 1,
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM, which `moves` so many bytes in a Repeat.
+    """The product of a matrix with a vector in SRAM, which may move in steps of bytes.
 
     One that begins on no bus word is a window, and its matrix has columns for whole bus words; so
-    is one that is gathered for both `halves` of weights.
+    is one that is gathered for all `parts` of weights.
     """
-    aligned = site.aligned(src) and site.aligned(src.moved(moves))
-    plain = aligned and halves == 1
-    window = None if plain else Window(length=src.n, width=src.n, nx=halves)
+    aligned = site.aligned(src) and step % site.params.bus_bytes == 0
+    whole = aligned and parts == 1
+    window = None if whole else Window(length=src.n, width=src.n, nx=parts)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

@@ -19,6 +19,13 @@ def known_types(site: Site) -> bool:
     return all(t.type in DTYPES for t in site.present())
 
 
+def no_empty_output(site: Site) -> bool:
+    """outputs have elements"""
+    # TFLM takes another one for a tensor of unknown size; [0] once was the shape of a scalar.
+    shapes = [site.tensors[i].shape for i in site.outputs]
+    return all(shape == (0,) or 0 not in shape for shape in shapes)
+
+
 def one_output(site: Site) -> bool:
     """there is one output"""
     return len(site.outputs) == 1 and site.outputs[0] >= 0

@@ -1,5 +1,6 @@
 """Products of a matrix with vectors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,11 +51,20 @@ class MatVecParams:
     weights_zero_point: int = 0
 
 
-def as_two_int8(weights: np.ndarray, zero_point: int) -> tuple[np.ndarray, np.ndarray]:
-    """int8 weights less their zero point, nine bits, as the sum of two int8."""
-    whole = weights.astype(np.int16) - zero_point
-    first = np.clip(whole, INT8_MIN, INT8_MAX)
-    return first.astype(np.int8), (whole - first).astype(np.int8)
+def in_int8_parts(
+    matrices: Sequence[np.ndarray], zero_points: Sequence[int]
+) -> list[list[np.ndarray]]:
+    """int8 matrices less their zero points, each as the sum of as many int8 ones.
+
+    One where there are no zero points; else they take nine bits: two, three for a 255.
+    """
+    left = [m.astype(np.int16) - zero for m, zero in zip(matrices, zero_points, strict=True)]
+    parts: list[list[np.ndarray]] = [[] for _ in left]
+    while not parts[0] or any(rest.any() for rest in left):
+        for rest, found in zip(left, parts, strict=True):
+            found.append(np.clip(rest, INT8_MIN, INT8_MAX).astype(np.int8))
+            rest -= found[-1]
+    return parts
 
 
 def verify(graph: Graph, op: FullyConnected) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
-from compiler.lowering.recurrent import MOST_UNROLLED
+from compiler.lowering.recurrent import UNROLLED_STEPS
 from tests.on_the_twin import chip, differences
 from tests.tflite_builder import ModelSpec, write
 
@@ -44,7 +44,7 @@ def lstm(
 def test_long_sequences(tmp_path, form, streamed):
     """Weights that stay, and weights that stream within the loop; states live on over calls."""
     path = tmp_path / "lstm.tflite"
-    path.write_bytes(lstm(MOST_UNROLLED + 3, **form))
+    path.write_bytes(lstm(UNROLLED_STEPS + 3, **form))
     params = chip(**({"bank_bytes": 512} if streamed else {}))
     layers = compile_model(load_model(path), params).header.layers
     assert all(layer.resident != streamed for layer in layers)
