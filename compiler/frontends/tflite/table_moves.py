@@ -11,6 +11,7 @@ from tflite.MirrorPadOptions import MirrorPadOptions
 from tflite.PackOptions import PackOptions
 from tflite.ResizeNearestNeighborOptions import ResizeNearestNeighborOptions
 from tflite.SpaceToDepthOptions import SpaceToDepthOptions
+from tflite.SqueezeOptions import SqueezeOptions
 from tflite.StridedSliceOptions import StridedSliceOptions
 from tflite.UnpackOptions import UnpackOptions
 
@@ -46,8 +47,9 @@ def _one(
     )
 
 
-def _reshaping(*constraints: Constraint) -> Entry:
-    return Entry((*constraints, must.same_type), convert.unary(Reshape))
+def _reshaping(*constraints: Constraint, options: Any = None) -> Entry:
+    found = None if options is None else _options(options)
+    return Entry((*constraints, must.same_type), convert.unary(Reshape), found)
 
 
 _PAD = Entry(
@@ -139,7 +141,7 @@ MOVES: dict[int, Entry] = {
         must.rank(5),
     ),
     BuiltinOperator.RESHAPE: _reshaping(must.inputs(1, 2)),
-    BuiltinOperator.SQUEEZE: _reshaping(must.inputs(1)),
+    BuiltinOperator.SQUEEZE: _reshaping(must.inputs(1), must.squeezed, options=SqueezeOptions),
     BuiltinOperator.EXPAND_DIMS: _reshaping(must.inputs(2)),
     BuiltinOperator.SPACE_TO_BATCH_ND: _one(
         _BLOCKS,
