@@ -285,14 +285,16 @@ def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
 
 
 def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zero: Any) -> None:
-    units, time = int(rng.integers(1, 20)), int(rng.integers(1, 5))
+    units, time = int(rng.integers(1, 20)), int(rng.choice([1, 2, 3, 4, 9, rng.integers(10, 30)]))
     batch, time_major = int(rng.choice([1, 1, 2, 3])), bool(rng.integers(2))
     steps = (time, batch) if time_major else (batch, time)
     x = m.tensor((*steps, n), scale=scale(0.01, 0.05), zero_point=zero())
 
+    shifted = rng.random() < 0.3
+
     def weights(columns: int) -> int:
         data = rng.integers(-127, 128, (units, columns)).astype(np.int8)
-        return m.tensor((units, columns), scale=scale(0.005, 0.05), data=data)
+        return m.tensor((units, columns), "int8", scale(0.005, 0.05), zero() * shifted, data)
 
     w = [weights(n) for _ in range(4)]
     r = [weights(units) for _ in range(4)]

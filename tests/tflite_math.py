@@ -114,7 +114,14 @@ def random_rows(kind: str, rng: np.random.Generator) -> ModelSpec:
     scale, zero_point = {"SOFTMAX": (1 / 256, -128), "LOG_SOFTMAX": (1 / 16, 127)}.get(
         kind, (1 / 128, 0)
     )
-    output = maker.model.tensor(shape, scale=scale, zero_point=zero_point)
+    dtype = "int8"
+    if kind == "SOFTMAX" and rng.random() < 0.3:
+        dtype, scale, zero_point = (
+            "int16",
+            np.float32(1 / float(rng.choice([65535, 65536]))),
+            -32768,
+        )
+    output = maker.model.tensor(shape, dtype, scale=scale, zero_point=zero_point)
     options = []
     if kind == "SOFTMAX":
         options = [("SoftmaxOptions", {"Beta": float(rng.choice([1.0, 1.0, 0.3, 7.5]))})]

@@ -11,7 +11,7 @@ from compiler.bench.results import CaseSummary
 from compiler.codec import entropy_bits
 from compiler.compile import lower
 from compiler.frontends.models import Model
-from compiler.lowering.ir import Matrix, MatVec, computing
+from compiler.lowering.ir import Matrix, MatVec
 from npu.chip.params import ChipParams
 
 SHAPE = (512, 640)  # 320 Ki weights
@@ -66,7 +66,7 @@ def model_cases(model: Model, params: ChipParams) -> Iterator[Case]:
     """The matrices of a model, as the chip multiplies them."""
     seen: list[Matrix] = []
     for segment in lower(model, params).module.segments.values():
-        for op in computing(segment):
+        for op in segment.operators:
             if isinstance(op, MatVec) and op.matrix not in seen:
                 seen.append(op.matrix)
                 yield Case(str(op.matrix.layer), "zoo", op.matrix.weights, op.matrix.operands)

@@ -5,8 +5,9 @@ with control flow. Operators read and write *views* of SRAM buffers; a buffer is
 elements one behind the other as TFLite has them. Buffers begin on bus words, views anywhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,10 +71,6 @@ class View:
     def part(self, first: int, n: int) -> "View":
         """Elements first .. first + n of this view."""
         return replace(self, offset=self.offset + first * self.element.n_bytes, n=n)
-
-    def moved(self, n_bytes: int) -> "View":
-        """As many elements further on."""
-        return replace(self, offset=self.offset + n_bytes)
 
     def halves(self) -> "View":
         """The same int32 as int16."""
@@ -141,6 +138,13 @@ class Loops:
         return fields
 
 
+class Travel(NamedTuple):
+    """How an operand moves in the loop around its command: bytes a turn, and turns."""
+
+    step: int
+    turns: int
+
+
 @dataclass(eq=False)
 class Matrix:
     """A weight matrix with everything that its rows need, in logical row order.
@@ -176,6 +180,7 @@ class MatVec:
 
     With a `window`, `src` begins with the first window's first byte, maybe before its buffer; the
     matrix's columns are bus words of segments. `dst` is where the first position's rows go.
+    `travel`: operands, by the command's names, that move in a loop; their base says how far.
     """
 
     matrix: Matrix
@@ -187,6 +192,7 @@ class MatVec:
     hi: int
     window: Window | None = None
     positions: Positions = Positions()
+    travel: Mapping[str, Travel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +200,7 @@ class Vector:
     """A vector command of `npu.chip.isa`: operand views and the other fields by name.
 
     `n` elements, of the innermost of its `loops` if it has some; `table` is the look-up table of a
-    VLUT; `rd` the register of a VARGMAX.
+    VLUT; `rd` the register of a VARGMAX; `travel` as of a product.
     """
 
     opcode: str
@@ -205,6 +211,7 @@ class Vector:
     fields: dict[str, int] = field(default_factory=dict)
     table: np.ndarray | None = None
     loops: Loops | None = None
+    travel: Mapping[str, Travel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,47 +277,28 @@ class Routine:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """A part of a Repeat: `src` of a product, `a` of a vector command, and `dst` move so many bytes
-    from one turn to the next."""
+class LoopStart:
+    """What follows runs `turns` times, until its LoopEnd; no loop is inside of another.
 
-    operator: MatVec | Vector
-    a: int = 0
-    dst: int = 0
+    The register `count` counts down; `bases` are registers that begin at 0, with what is added to
+    each behind every turn.
+    """
 
-    def moved(self, turn: int) -> MatVec | Vector:
-        """The operator of a turn."""
-        op, a, dst = self.operator, self.a * turn, self.dst * turn
-        if isinstance(op, MatVec):
-            return replace(op, src=op.src.moved(a), dst=op.dst.moved(dst))
-        places = {k: v.moved(by) for k, by in (("a", a), ("dst", dst)) if (v := getattr(op, k))}
-        return replace(op, **places)
+    turns: int
+    count: int
+    bases: Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Repeat:
-    """The same steps `count` times, one turn after the other: steps of an LSTM."""
+class LoopEnd:
+    """The end of a loop. What it touches keeps its place until here, as a next turn may need it."""
 
-    count: int
-    steps: tuple[Step, ...]
-
-    def unrolled(self) -> Iterator[MatVec | Vector]:
-        """The operators that it stands for."""
-        return (step.moved(turn) for turn in range(self.count) for step in self.steps)
+    start: LoopStart
+    touched: tuple[Buffer, ...]
 
 
-ChipOperator = (
-    MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine | Repeat
-)
-
-
-def computing(segment: "Segment") -> Iterator[MatVec | Vector]:
-    """Products and vector commands of a segment; those of a Repeat as in its first turn."""
-    for op in segment.operators:
-        if isinstance(op, MatVec | Vector):
-            yield op
-        elif isinstance(op, Repeat):
-            yield from (step.operator for step in op.steps)
+StraightOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
+ChipOperator = StraightOperator | LoopStart | LoopEnd
 
 
 @dataclass(eq=False)
@@ -358,6 +346,7 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return [], [op.dst.buffer]
         case Routine():
             return list(op.reads), list(op.writes)
-        case Repeat():
-            each = [operands(step.operator) for step in op.steps]
-            return [b for reads, _ in each for b in reads], [b for _, out in each for b in out]
+        case LoopStart():
+            return [], []
+        case LoopEnd():
+            return list(op.touched), []

@@ -1,6 +1,6 @@
 """Scheduling: segments become commands, and weights are streamed behind the products."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -14,18 +14,19 @@ from compiler.lowering.ir import (
     LayerError,
     LoadConstant,
     LoadInput,
+    LoopEnd,
     Loops,
+    LoopStart,
     MatVec,
-    Repeat,
     Routine,
     Segment,
     StoreOutput,
+    StraightOperator,
     Vector,
     View,
 )
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
-from compiler.passes.repeat import NOTHING_MOVES, RepeatLoop
 from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, OPERANDS, TAGS
 from npu.chip.params import ChipParams
@@ -66,7 +67,7 @@ class Scheduler:
         self._constants: dict[tuple[object, ...], int] = {}
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
-        self._routines = 0
+        self._routines = self._loops = 0
         self._may_end = False
 
     def boot(self, constants_address: int) -> None:
@@ -94,26 +95,58 @@ class Scheduler:
             self._vector(Vector("VFILL", buffer.n, buffer.whole(), fields=fields), RESET)
 
     def segment(self, segment: Segment) -> None:
-        """Emit a segment; streamed tiles load two ahead of their products."""
+        """Emit a segment, stretch by stretch: loops are stretches of their own."""
         self._held.clear()
-        work = [
-            (each, layer)
-            for op, layer in zip(segment.operators, segment.layers, strict=True)
-            for each in self._expanded(op)
-        ]
+        self._may_end = False
+        products = [op for op in segment.operators if isinstance(op, MatVec)]
+        streams = not all(self.plan.matrices[op.matrix].resident for op in products)
+        stretch: list[tuple[StraightOperator, Layer]] = []
+        for op, layer in zip(segment.operators, segment.layers, strict=True):
+            if isinstance(op, LoopStart | LoopEnd):
+                self._stretch(segment.name, stretch, streams)
+                stretch = []
+                self._loop(op, layer)
+            else:
+                stretch.append((op, layer))
+        self._stretch(segment.name, stretch, streams)
+
+    def _loop(self, op: LoopStart | LoopEnd, layer: Layer) -> None:
+        """Begin or end a loop."""
+        asm = self.assembler
+        if isinstance(op, LoopStart):
+            for base in op.bases:
+                asm.emit("ADD", layer, rd=base)
+            # `npu.runtime.budget` finds the number of turns here.
+            asm.emit("ADD", layer, rd=op.count, imm=op.turns)
+            self._loops += 1
+            asm.label(f"loop {self._loops}")
+            # In a later turn units hold what the end of the turn before has left.
+            self._held.clear()
+            return
+        for base, step in op.start.bases.items():
+            asm.emit("ADD", layer, rd=base, rs1=base, imm=step)
+        asm.emit("SUB", layer, rd=op.start.count, rs1=op.start.count, imm=1)
+        asm.emit("BNE", layer, f"loop {self._loops}", rs1=op.start.count)
+
+    def _stretch(
+        self, segment: str, operators: Sequence[tuple[StraightOperator, Layer]], streams: bool
+    ) -> None:
+        """Emit operators one behind the other; streamed tiles load two ahead of their products.
+
+        streams : whether the segment streams at all.
+        """
         streamed = [
             (op, tile)
-            for op, _ in work
+            for op, _ in operators
             if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
             for tile in self.plan.matrices[op.matrix].tiles
         ]
-        streaming = Layer(segment.name, "streaming")
+        streaming = Layer(segment, "streaming")
         for ahead in range(min(2, len(streamed))):
             self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
         done = 0
-        self._may_end = False
-        for op, layer in work:
+        for op, layer in operators:
             if isinstance(op, MatVec):
                 placed = self.plan.matrices[op.matrix]
                 for tile in placed.tiles:
@@ -127,16 +160,15 @@ class Scheduler:
                     done += 1
                     if done + 1 < len(streamed):
                         self._load_tile(streamed[done + 1][1], half, streaming)
+            elif _moves_nothing(op):
+                continue
             elif isinstance(op, Vector):
                 loaded_table = self._vector(op, layer, loaded_table)
             elif isinstance(op, Routine):
                 self._routine(op, layer)
-            elif isinstance(op, Repeat):
-                self._repeat(op, layer)
-                loaded_table = None
-            elif not _moves_nothing(op):
+            else:
                 if isinstance(op, StoreOutput):
-                    self._end(bool(streamed))
+                    self._end(streams)
                 self._move(op, layer)
 
     def _end(self, streamed: bool) -> None:
@@ -163,39 +195,14 @@ class Scheduler:
             tag=half,
         )
 
-    def _expanded(self, op: ChipOperator) -> Iterator[ChipOperator]:
-        """The turns of a Repeat one by one, if tiles are streamed in it; else the operator."""
-        if isinstance(op, Repeat) and any(
-            isinstance(step.operator, MatVec)
-            and not self.plan.matrices[step.operator.matrix].resident
-            for step in op.steps
-        ):
-            yield from op.unrolled()
-        else:
-            yield op
-
-    def _repeat(self, op: Repeat, layer: Layer) -> None:
-        """A loop: the bases of addresses move from one turn to the next."""
-        self._held.clear()
-        loop = RepeatLoop(self.assembler, op, layer)
-        for step in op.steps:
-            moves = loop.moves(step)
-            if isinstance(step.operator, MatVec):
-                for tile in self.plan.matrices[step.operator.matrix].tiles:
-                    self._matvec(step.operator, tile.bank, tile.records, moves)
-            else:
-                self._vector(step.operator, layer, moves=moves)
-        loop.close()
-
-    def _matvec(
-        self, op: MatVec, bank: int, records: int, moves: Mapping[str, int] = NOTHING_MOVES
-    ) -> None:
+    def _matvec(self, op: MatVec, bank: int, records: int) -> None:
         layer, block = op.matrix.layer, self.plan.matrices[op.matrix].block
-        flags = {f"{operand}_rel": 1 for operand in moves}
+        flags: dict[str, int] = {}
         if op.window is not None:
             self._hold("WINDOW", layer, asdict(op.window))
             self._hold("POSITIONS", layer, asdict(op.positions))
             flags["windowed"] = 1
+        flags |= {f"{name}_rel": 1 for name in op.travel}
         if self._held.get("block") == block:
             flags["held"] = 1
         self._held["block"] = block
@@ -223,13 +230,7 @@ class Scheduler:
             self.assembler.emit(opcode, layer, None, **fields)
             self._held[opcode] = fields
 
-    def _vector(
-        self,
-        op: Vector,
-        layer: Layer,
-        loaded_table: bytes | None = None,
-        moves: Mapping[str, int] = NOTHING_MOVES,
-    ) -> bytes | None:
+    def _vector(self, op: Vector, layer: Layer, loaded_table: bytes | None = None) -> bytes | None:
         if op.table is not None:
             table = table_bytes(op.table)
             # A single table was loaded at boot; of several, load the one that is wanted.
@@ -241,34 +242,33 @@ class Scheduler:
         if op.n > most and op.opcode == "VARGMAX":
             raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
         views = {k: v for k in OPERANDS if (v := getattr(op, k)) is not None}
-        loops = op.loops or self._walk(views, op.fields, moves)
-        flags = {f"{operand}_rel": 1 for operand in moves}
+        loops = op.loops or self._walk(views, op)
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
             places = {
                 k: v.address + first * _stride(loops, k, v.element.n_bytes)
                 for k, v in views.items()
             }
-            fields = {"n": n, **places, **flags, **op.fields}
+            fields = {"n": n, **places, **op.fields}
+            fields |= {f"{name}_rel": 1 for name in op.travel}
             if loops is not None:
                 self._hold("VLOOP", layer, loops.fields())
                 fields["looped"] = 1
             self.assembler.emit(op.opcode, layer, None, **fields)
         return loaded_table
 
-    def _walk(
-        self, views: dict[str, View], fields: dict[str, int], moves: Mapping[str, int]
-    ) -> Loops | None:
+    def _walk(self, views: dict[str, View], op: Vector) -> Loops | None:
         """A walk through vectors that do not all lie as the unit takes them; None if they do.
 
-        moves : bytes that an operand moves by between turns; where one lies that has another base
-            is not known here.
+        Where those with a base lie is known only where that moves in steps.
         """
         item = {k: v.element.n_bytes for k, v in views.items()}
-        based = any(fields.get(f"{k}_rel") for k in views)
-        places = [(k, place) for k, v in views.items() for place in (v.address, moves.get(k, 0))]
+        based = any(op.fields.get(f"{k}_rel") for k in views)
+        steps = {k: op.travel[k].step if k in op.travel else 0 for k in views}
+        width = self.params.vector_elements
         if not based and all(
-            place % (self.params.vector_elements * item[k]) == 0 for k, place in places
+            v.address % (width * item[k]) == steps[k] % (width * item[k]) == 0
+            for k, v in views.items()
         ):
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})
@@ -360,10 +360,14 @@ def _key(data: np.ndarray) -> tuple[object, ...]:
 
 
 def _moves_nothing(op: ChipOperator) -> bool:
-    """Whether a transfer is one of a tensor without elements."""
+    """Whether a transfer is one of a tensor without elements, or a copy stays where it is."""
     match op:
         case LoadInput(dst=Buffer() as buffer) | LoadConstant(dst=buffer) | StoreOutput(src=buffer):
             return buffer.n_bytes == 0
+        case Vector(opcode="VCOPY", dst=View() as dst, a=View() as a, loops=loops, fields=fields):
+            based = fields.get("a_rel") or fields.get("dst_rel")
+            alike = loops is None or loops.a == loops.dst
+            return alike and not based and a.address == dst.address
     return False
 
 

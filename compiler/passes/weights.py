@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.lowering.ir import ChipModule, LayerError, Matrix, MatVec, Vector, computing
+from compiler.lowering.ir import ChipModule, LayerError, Matrix, MatVec, Vector
 from compiler.passes.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
@@ -97,7 +97,7 @@ def _weights_of(module: ChipModule) -> tuple[list[Matrix], list[bytes]]:
     tables: list[bytes] = []
     for name in segments:
         segment = module.segments.get(name)
-        for op in computing(segment) if segment else ():
+        for op in segment.operators if segment else ():
             if isinstance(op, MatVec) and op.matrix not in matrices:
                 matrices.append(op.matrix)
             if isinstance(op, Vector) and op.table is not None:

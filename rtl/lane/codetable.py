@@ -71,8 +71,7 @@ class CodeTable(wiring.Component):
         # A sum of codes that has not overflowed is at most 2^length; beyond that only `bad` counts.
         first = Signal(MAX_CODE_BITS + 2)
         index = Signal(12)
-        # Found on the way: `error` is on the path that lets the lanes run. The last codes that there
-        # are, are the longest.
+        # Found on the way, as `error` is on the path that lets the lanes run.
         bad, sizes_wrong, too_long = Signal(), Signal(), Signal()
 
         # What is left of the entries has the longest codes; more codes than entries come out as
@@ -118,7 +117,9 @@ class CodeTable(wiring.Component):
                 m.d.sync += bad.eq(1)
             with m.If(length == MAX_CODE_BITS):
                 m.d.sync += [busy.eq(0), self.ready.eq(1)]
-                with m.If((end != 1 << MAX_CODE_BITS) | (index > self.entries)):
+                with m.If(end != 1 << MAX_CODE_BITS):
+                    m.d.sync += bad.eq(1)
+                with m.If(index > self.entries):
                     m.d.sync += bad.eq(1)
         m.d.comb += self.error.eq(bad | sizes_wrong | too_long)
         return m
