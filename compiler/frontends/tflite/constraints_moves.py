@@ -79,6 +79,16 @@ def squeezed(site: Site) -> bool:
     return site.output().shape == tuple(n for axis, n in enumerate(shape) if axis not in left)
 
 
+def counted_inputs(site: Site) -> bool:
+    """options say how many inputs there are"""
+    return site.options is not None and site.options.ValuesCount() == len(site.inputs)
+
+
+def counted_outputs(site: Site) -> bool:
+    """options say how many outputs there are"""
+    return site.options is not None and site.options.Num() == len(site.outputs)
+
+
 def stored_options(site: Site) -> bool:
     """the operator's options are stored"""
     return site.options is not None

@@ -79,12 +79,12 @@ MOVES: dict[int, Entry] = {
         common=MANY_OUTPUTS,
     ),
     BuiltinOperator.PACK: Entry(
-        (must.inputs(*range(1, 65)), must.types(*_MOST, at=None)),
+        (must.inputs(*range(1, 65)), must.counted_inputs, must.types(*_MOST, at=None)),
         moves.moving(moves.pack, None),
         _options(PackOptions),
     ),
     BuiltinOperator.UNPACK: Entry(
-        (must.inputs(1), must.types(*_FLOAT_TO_INT32)),
+        (must.inputs(1), must.counted_outputs, must.types(*_FLOAT_TO_INT32)),
         moves.moving(moves.unpack),
         _options(UnpackOptions),
         common=MANY_OUTPUTS,
