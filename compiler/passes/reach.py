@@ -21,7 +21,7 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
         case MatVec():
             yield _read(op)
             if len(op.matrix.destination):
-                yield _written(op)
+                yield from _written(op)
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
@@ -52,7 +52,8 @@ def _gathered(src: View, window: Window, positions: Positions) -> Reach:
     return Reach(src, min(rows) + first - window.x, max(rows) + end - window.x)
 
 
-def _written(op: MatVec) -> Reach:
+def _written(op: MatVec) -> Iterator[Reach]:
+    """Its elements, and its sums; of one that stores these, what its elements would be."""
     item, positions = op.dst.element.n_bytes, op.positions
     spans = [
         _span(positions.count_x, positions.dst_x),
@@ -60,7 +61,11 @@ def _written(op: MatVec) -> Reach:
     ]
     places = op.matrix.destination * item
     first = int(places.min()) + sum(span[0] for span in spans)
-    return Reach(op.dst, first, int(places.max()) + sum(span[1] for span in spans) + item)
+    last = int(places.max()) + sum(span[1] for span in spans)
+    yield Reach(op.dst, first, last + item)
+    if op.sums is not None:
+        n_bytes = op.sums.element.n_bytes
+        yield Reach(op.sums, n_bytes * first, n_bytes * (last + 1))
 
 
 def _walked(op: Vector, name: str, view: View) -> Reach:
