@@ -246,14 +246,17 @@ class Requantiser(wiring.Component):
     def _write(self, m: Module, y, target, good) -> None:
         """Clamp, then one, two or four bytes of an SRAM word."""
         n_bytes = self._params.bus_bytes
-        element, raw = Signal(32), self.raw
+        clamped, upper, raw = Signal(16), Signal(16), self.raw
         low, high = (y < self.lo) & ~raw, (y > self.hi) & ~raw
-        m.d.sync += element.eq(Mux(low, self.lo, Mux(high, self.hi, y)))
+        m.d.sync += [
+            clamped.eq(Mux(low, self.lo, Mux(high, self.hi, y))),
+            upper.eq(y[16:]),
+        ]
         place = target[: ceil_log2(n_bytes)]
         enables = Mux(raw, 0b1111, Mux(self.wide, 0b11, 0b1)) << place
         # What a byte of an int32 is, of an int16, of an int8.
-        first, second = element[:8], Mux(raw | self.wide, element[8:16], element[:8])
-        third, fourth = Mux(raw, element[16:24], first), Mux(raw, element[24:], second)
+        first, second = clamped[:8], Mux(raw | self.wide, clamped[8:], clamped[:8])
+        third, fourth = Mux(raw, upper[:8], first), Mux(raw, upper[8:], second)
         with m.If(good):
             m.d.comb += [
                 self.sram.en.eq(enables),
