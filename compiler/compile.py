@@ -48,10 +48,10 @@ def compile_model(
         progress("compressing weights")
         plan = plan_weights(linked.module, params)
         verify.weights(plan, params)
-        sram_bytes = allocate(linked.module, params)
+        sram_bytes, live = allocate(linked.module, params)
         verify.allocation(linked.module, params)
         progress("emitting")
-        image = Emitter(linked, plan, params).image(model, sram_bytes)
+        image = Emitter(linked, plan, params).image(model, sram_bytes, live)
         verify.image(image)
         return image
 

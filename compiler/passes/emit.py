@@ -7,6 +7,7 @@ import numpy as np
 
 from compiler.frontends.models import Model
 from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.lifetimes import LiveSet
 from compiler.passes.link import Hosted, Linked
 from compiler.passes.schedule import Scheduler, place_weights
 from compiler.passes.weights import WeightPlan
@@ -125,7 +126,7 @@ class Emitter:
             found.append(Entry(name=point.name, pc=pc, **vars(exchange)))
         return tuple(found)
 
-    def image(self, model: Model, sram_bytes: int) -> Image:
+    def image(self, model: Model, sram_bytes: int, live: LiveSet) -> Image:
         """The image of a program that needs so many bytes of SRAM. Raises CapacityError."""
         entries = self.entries()
         try:
@@ -142,6 +143,8 @@ class Emitter:
             entries=entries,
             memory_bytes=self._memory.size,
             sram_bytes=sram_bytes,
+            live_bytes=live.n_bytes,
+            live_places=live.places,
             program_crc32=zlib.crc32(program),
             sections=tuple(self._memory.sections),
             transducer=self._linked.program.transducer,

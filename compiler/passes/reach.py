@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from compiler.lowering.ir import ChipOperator, MatVec, Positions, Vector, View, Window
 from npu.chip.isa import OPERANDS
 
@@ -81,3 +83,39 @@ def _span(count: int, stride: int) -> tuple[int, int]:
     """The lowest and the highest offset of a loop."""
     last = (count - 1) * stride
     return min(0, last), max(0, last)
+
+
+def writes_behind(op: ChipOperator) -> bool:
+    """Whether an operator, its buffers placed, writes no byte that it reads later.
+
+    A plain command, which goes through its elements by groups, may only write what it reads just
+    then. Only vector commands that make an element of one are known to.
+    """
+    if not isinstance(op, Vector) or op.dst is None or op.opcode in ("VDOT", "VARGMAX"):
+        return False
+    written = _addresses(op, "dst", op.dst)
+    for name in ("a", "b"):
+        view = getattr(op, name)
+        if view is None:
+            continue
+        read = _addresses(op, name, view)
+        size = max(int(written.max()), int(read.max())) + 1 if read.size else 0
+        last_read, first_written = np.full(size, -1), np.full(size, len(read))
+        order = np.arange(len(read))
+        np.maximum.at(last_read, read, order[:, np.newaxis])
+        np.minimum.at(first_written, written, order[:, np.newaxis])
+        touched = (last_read >= 0) & (first_written < len(read))
+        plain = op.loops is None
+        if ((first_written != last_read) if plain else (first_written < last_read))[touched].any():
+            return False
+    return True
+
+
+def _addresses(op: Vector, name: str, view: View) -> np.ndarray:
+    """(elements, bytes of one) int64: addresses in the order in which the command comes to them."""
+    item = view.element.n_bytes
+    counts = (op.n, *op.loops.counts) if op.loops is not None else (op.n, 1, 1)
+    strides = getattr(op.loops, name) if op.loops is not None else (item, 0, 0)
+    inner, middle, outer = (np.arange(n) * step for n, step in zip(counts, strides, strict=True))
+    starts = (outer[:, np.newaxis, np.newaxis] + middle[:, np.newaxis] + inner).reshape(-1, 1)
+    return view.address + starts + np.arange(item)

@@ -119,11 +119,13 @@ class Scheduler:
                     done += 1
                     if done + 1 < len(streamed):
                         self._load_tile(streamed[done + 1][1], half, streaming)
+            elif _moves_nothing(op):
+                continue
             elif isinstance(op, Vector):
                 loaded_table = self._vector(op, layer, loaded_table)
             elif isinstance(op, Routine):
                 self._routine(op, layer)
-            elif not _moves_nothing(op):
+            else:
                 if isinstance(op, StoreOutput):
                     self._end(bool(streamed))
                 self._move(op, layer)
@@ -316,10 +318,14 @@ def _key(data: np.ndarray) -> tuple[object, ...]:
 
 
 def _moves_nothing(op: ChipOperator) -> bool:
-    """Whether a transfer is one of a tensor without elements."""
+    """Whether a transfer is one of a tensor without elements, or a copy stays where it is."""
     match op:
         case LoadInput(dst=Buffer() as buffer) | LoadConstant(dst=buffer) | StoreOutput(src=buffer):
             return buffer.n_bytes == 0
+        case Vector(opcode="VCOPY", dst=View() as dst, a=View() as a, loops=loops, fields=fields):
+            based = fields.get("a_rel") or fields.get("dst_rel")
+            alike = loops is None or loops.a == loops.dst
+            return alike and not based and a.address == dst.address
     return False
 
 

@@ -6,7 +6,8 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 import numpy as np
 
 from compiler.lowering.ir import ChipModule, MatVec, operands
-from compiler.passes.reach import reached
+from compiler.passes.lifetimes import in_order, lifetimes
+from compiler.passes.reach import reached, writes_behind
 from compiler.passes.weights import WeightPlan
 from npu.chip.isa import decode_program
 from npu.chip.params import ChipParams
@@ -91,17 +92,24 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
 
 
 def allocation(lowered: ChipModule, params: ChipParams) -> None:
-    """Buffers lie on bus words, inside SRAM, and those alive together do not overlap."""
-    from compiler.passes.allocate import lifetimes
+    """Buffers lie on bus words, inside SRAM, and those alive together do not overlap.
 
-    spans = lifetimes(lowered)
+    One may begin where another ends with an operator that writes nothing that it reads later.
+    """
+    spans, ops = lifetimes(lowered), list(in_order(lowered))
     for a, (first, last) in spans.items():
         _require(a.address % params.bus_bytes == 0, a.name, f"address {a.address} is not aligned")
         _require(0 <= a.address <= params.sram_bytes - a.n_bytes, a.name, "lies outside SRAM")
         for b, (other_first, other_last) in spans.items():
-            if a is not b and first <= other_last and other_first <= last:
-                apart = a.address + a.n_bytes <= b.address or b.address + b.n_bytes <= a.address
-                _require(apart, a.name, f"overlaps {b.name}")
+            if a is b or first > other_last or other_first > last:
+                continue
+            if a.address + a.n_bytes <= b.address or b.address + b.n_bytes <= a.address:
+                continue
+            # The pair comes both ways round.
+            earlier, later = (last, other_first) if last <= other_last else (other_last, first)
+            handed_on = earlier == later and not (a.persistent or b.persistent)
+            _require(handed_on, a.name, f"overlaps {b.name}")
+            _require(writes_behind(ops[earlier]), a.name, f"is overwritten by {b.name} too early")
 
 
 def image(emitted: Image) -> None:

@@ -67,7 +67,7 @@ def totals(layers: tuple[LayerInfo, ...]) -> WeightsReport:
 
 
 def memory_report(image: Image) -> dict[str, MemoryUse]:
-    """Bytes used and there, by memory; `bank` is the fullest lane's."""
+    """Bytes used and there, by memory; `bank` is the fullest lane's, `sram` with its live set."""
     p = image.params
     bank = param = 0
     banks = np.zeros((p.lanes, p.bank_bus_words, p.bus_words), np.uint32)
@@ -88,7 +88,11 @@ def memory_report(image: Image) -> dict[str, MemoryUse]:
         "program": (len(image.program), p.program_bytes),
         "external": (image.header.memory_bytes, p.memory_bytes),
     }
-    return {name: {"used": use, "size": size} for name, (use, size) in used.items()}
+    report: dict[str, MemoryUse] = {
+        name: {"used": use, "size": size} for name, (use, size) in used.items()
+    }
+    report["sram"] |= {"live": image.header.live_bytes, "places": image.header.live_places}
+    return report
 
 
 def segment_report(image: Image, measurement: Measurement) -> dict[str, SegmentReport]:

@@ -66,10 +66,15 @@ class LayerReport(TypedDict):
 
 
 class MemoryUse(TypedDict):
-    """Bytes of a memory."""
+    """Bytes of a memory; of vector SRAM, those that live at the worst moment, in so many places.
+
+    An output that is written over its input is in one place with it.
+    """
 
     used: int
     size: int
+    live: NotRequired[int]
+    places: NotRequired[int]
 
 
 class SegmentReport(TypedDict):

@@ -160,7 +160,11 @@ class TransducerInfo(_Checked):
 
 
 class Header(_Checked):
-    """Everything about an image but its bytes."""
+    """Everything about an image but its bytes.
+
+    `live_bytes`: what lives at the worst moment of the `sram_bytes` that are used, in so many
+    `live_places`; an output written over its input is in one place with it.
+    """
 
     format: Literal[3]
     model: str
@@ -169,6 +173,8 @@ class Header(_Checked):
     entries: tuple[Entry, ...]
     memory_bytes: _Size
     sram_bytes: _Size
+    live_bytes: _Size
+    live_places: _Size
     program_crc32: Annotated[int, Field(ge=0, lt=2**32)]
     sections: tuple[Section, ...]
     transducer: TransducerInfo | None = None

@@ -117,6 +117,11 @@ class CodeTable(wiring.Component):
             with m.If(length == MAX_CODE_BITS):
                 m.d.sync += [busy.eq(0), self.ready.eq(1)]
                 with m.If(end != 1 << MAX_CODE_BITS):
+<<<<<<< HEAD
+                    m.d.sync += bad.eq(1)
+                with m.If(index > self.entries):
+=======
+>>>>>>> parent of 535a093 (compiler: many steps of an LSTM are a loop, whose program does not grow with them)
                     m.d.sync += bad.eq(1)
         m.d.comb += self.error.eq(
             bad

@@ -7,7 +7,8 @@ import pytest
 from compiler import compile_model, load_model
 from compiler.lowering.ir import Buffer, Loops, MatVec, Positions, Vector, View, Window
 from compiler.passes import verify
-from compiler.passes.allocate import allocate, lifetimes
+from compiler.passes.allocate import allocate
+from compiler.passes.lifetimes import lifetimes
 from compiler.passes.weights import plan_weights
 from npu.chip.isa import ElementType
 from tests.compiler.passes.made import VECTORS, chip, lowered, matrix, module_of
