@@ -42,13 +42,14 @@ def lower_softmax(site: GraphLowering, op: Softmax, params: SoftmaxParams) -> No
     if not rows:
         return
     exp = _table(site, "exponentials", params.exp)
+    half, item = 1 << (params.output_bits - 1), dst.element.n_bytes
     r = RoutineWriter()
     with r.registers(4) as (at, out, factor, shift), _each_row(r, at, below, out, dst):
         length = dst.n // rows
         _sum_of_exponentials(r, at, factor, length, exp)
         fixed.reciprocal(r, factor, shift)
-        # From the sum's leading zeros to steps of 1/256.
-        r.negate(shift, shift, 31 - 8 + LOG_INPUT_BITS)
+        # From the sum's leading zeros to steps of the output.
+        r.negate(shift, shift, 31 - params.output_bits + LOG_INPUT_BITS)
         with r.unless("BLT", shift, 32):
             r.set(factor)
         with r.registers(1) as (x,):
@@ -58,11 +59,11 @@ def lower_softmax(site: GraphLowering, op: Softmax, params: SoftmaxParams) -> No
                 r.load(x, x, ElementType.INT32, view=exp.whole())
                 r.do("MULH", x, x, factor)
                 r.do("RSRA", x, x, shift)
-                r.do("ADD", x, x, INT8_MIN)
-                r.do("MIN", x, x, INT8_MAX)
-                r.store(x, out, ElementType.INT8, k)
+                r.do("ADD", x, x, -half)
+                r.do("MIN", x, x, half - 1)
+                r.store(x, out, dst.element, k * item)
 
-            r.each(length, {at: _ITEM, out: 1}, element)
+            r.each(length, {at: _ITEM, out: item}, element)
     r.add_to(site, (below.buffer, exp), (dst.buffer,))
 
 
@@ -187,7 +188,7 @@ def _each_row(
     r.set(out, view=dst)
     r.label(again)
     yield
-    r.branch("BLT", out, dst.n, again, view=dst)
+    r.branch("BLT", out, dst.n * dst.element.n_bytes, again, view=dst)
 
 
 def _sum_of_exponentials(

@@ -194,6 +194,10 @@ def _targets(op: MatVec) -> tuple[int, int]:
     p, item = op.positions, op.dst.element.n_bytes
     places = op.matrix.destination * item
     low, high = int(places.min(initial=0)), int(places.max(initial=0))
-    for last in ((p.count_x - 1) * p.dst_x, (p.count_y - 1) * p.dst_y):
+    walks = [(p.count_x, p.dst_x), (p.count_y, p.dst_y)]
+    if "dst" in op.travel:
+        walks.append((op.travel["dst"].turns, op.travel["dst"].step))
+    for count, step in walks:
+        last = (count - 1) * step
         low, high = low + min(0, last), high + max(0, last)
     return low, high + item

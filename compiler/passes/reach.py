@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiler.lowering.ir import ChipOperator, MatVec, Positions, Vector, View, Window
+from compiler.lowering.ir import ChipOperator, MatVec, Positions, Travel, Vector, View, Window
 from npu.chip.isa import OPERANDS
 
 
@@ -21,14 +21,23 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
     """What a product or a vector command reads and writes; that of others is whole buffers."""
     match op:
         case MatVec():
-            yield _read(op)
+            yield _moved(_read(op), op.travel.get("a"))
             if len(op.matrix.destination):
-                yield from _written(op)
+                written = _moved(_written(op), op.travel.get("dst"))
+                yield written
+                if op.sums is not None:
+                    yield _summed(op.sums, written, op.dst.element.n_bytes)
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
                 if view is not None:
-                    yield _walked(op, name, view)
+                    yield _moved(_walked(op, name, view), op.travel.get(name))
+
+
+def _moved(reach: Reach, travel: Travel | None) -> Reach:
+    """In all turns of a loop."""
+    low, high = (0, 0) if travel is None else _span(travel.turns, travel.step)
+    return Reach(reach.view, reach.first + low, reach.end + high)
 
 
 def _read(op: MatVec) -> Reach:
@@ -54,8 +63,8 @@ def _gathered(src: View, window: Window, positions: Positions) -> Reach:
     return Reach(src, min(rows) + first - window.x, max(rows) + end - window.x)
 
 
-def _written(op: MatVec) -> Iterator[Reach]:
-    """Its elements, and its sums; of one that stores these, what its elements would be."""
+def _written(op: MatVec) -> Reach:
+    """Its elements; of one that stores sums, what its elements would be."""
     item, positions = op.dst.element.n_bytes, op.positions
     spans = [
         _span(positions.count_x, positions.dst_x),
@@ -63,11 +72,13 @@ def _written(op: MatVec) -> Iterator[Reach]:
     ]
     places = op.matrix.destination * item
     first = int(places.min()) + sum(span[0] for span in spans)
-    last = int(places.max()) + sum(span[1] for span in spans)
-    yield Reach(op.dst, first, last + item)
-    if op.sums is not None:
-        n_bytes = op.sums.element.n_bytes
-        yield Reach(op.sums, n_bytes * first, n_bytes * (last + 1))
+    return Reach(op.dst, first, int(places.max()) + sum(span[1] for span in spans) + item)
+
+
+def _summed(sums: View, written: Reach, item: int) -> Reach:
+    """The sums of elements of `item` bytes."""
+    n_bytes = sums.element.n_bytes
+    return Reach(sums, n_bytes * written.first, n_bytes * (written.end - item + 1))
 
 
 def _walked(op: Vector, name: str, view: View) -> Reach:
