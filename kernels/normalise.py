@@ -47,12 +47,13 @@ def _below_largest(row: np.ndarray) -> np.ndarray:
 
 def prepare_softmax(values: Values, op: Softmax, params: SoftmaxParams) -> Step:
     """Exponentials over their sum."""
-    exp = params.exp.astype(np.int64)
+    exp, bits = params.exp.astype(np.int64), params.output_bits
+    lo, hi = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
 
     def run(row: np.ndarray, output: np.ndarray) -> None:
         below = _below_largest(row)
-        factor = softmax_factor(int(params.summand[below].sum(dtype=np.int64)))
-        requantise(exp[below], *factor, INT8_MIN, INT8_MIN, INT8_MAX, output)
+        factor = softmax_factor(int(params.summand[below].sum(dtype=np.int64)), bits)
+        requantise(exp[below], *factor, lo, lo, hi, output)
 
     return _each_row(values, op, run)
 

@@ -10,13 +10,14 @@ from npu.model.window import point
 def prepare(values: Values, op: FullyConnected, params: MatVecParams) -> Step:
     """The product with every vector of the input.
 
-    Weights that are computed, or have a zero point, are filters of one element on an image of one
-    row.
+    Where weights or bias are computed, or there is a zero point of weights, they are filters of one
+    element on an image of one row.
     """
-    weights = values[op.weights]
+    weights, tensors = values[op.weights], values.graph.tensors
     rows, columns = weights.shape
     bias = None if op.bias is None else values[op.bias]
-    if values.graph.tensors[op.weights].is_constant and not params.weights_zero_point:
+    computed = not all(tensors[i].is_constant for i in (op.weights, op.bias) if i is not None)
+    if not computed and not params.weights_zero_point:
         matrix = prepare_matrix(weights, bias, params)
         inputs = values[op.input].reshape(-1, columns)
         outputs = values[op.output].reshape(-1, rows)

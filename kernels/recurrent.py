@@ -1,5 +1,7 @@
 """The LSTM layer, 8x8->16: int8 activations and weights, int16 gates and cell state."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kernels.engines.dense import check_array
@@ -14,7 +16,7 @@ from npu.model.numerics import (
     tanh_int16,
 )
 from npu.model.operators.binary import MulParams
-from npu.model.operators.product import MatVecParams
+from npu.model.operators.product import MatVecParams, in_int8_parts
 from npu.model.operators.recurrent import Lstm, LstmParams
 
 
@@ -82,6 +84,27 @@ def _mul(params: MulParams) -> tuple[int, int, int]:
     return params.multiplier, params.shift, params.output_zero_point
 
 
+class _Product:
+    """The products of all gates with a vector; weights less their zero points are some int8."""
+
+    def __init__(
+        self,
+        values: Values,
+        weights: Sequence[int],
+        biases: np.ndarray | None,
+        params: tuple[MatVecParams, ...],
+    ) -> None:
+        zeros = [p.weights_zero_point for p in params]
+        parts = in_int8_parts([values[w] for w in weights], zeros)
+        self._parts = len(parts[0])
+        matrix = np.concatenate([np.concatenate(gate, axis=1) for gate in parts])
+        self._matrix = prepare_matrix(matrix, biases, _stacked(params))
+
+    def multiply(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        """(vectors, columns) int8 to (vectors, rows of all gates) int16."""
+        self._matrix.multiply(np.tile(inputs, (1, self._parts)), outputs)
+
+
 class LstmLayer:
     """One LSTM with its weights prepared. States are the caller's.
 
@@ -96,14 +119,8 @@ class LstmLayer:
         biases = np.concatenate(
             [np.zeros(self.units, np.int32) if b is None else values[b] for b in op.biases]
         )
-        self._input = prepare_matrix(
-            np.concatenate([values[w] for w in op.input_weights]), biases, _stacked(params.input)
-        )
-        self._recurrent = prepare_matrix(
-            np.concatenate([values[w] for w in op.recurrent_weights]),
-            None,
-            _stacked(params.recurrent),
-        )
+        self._input = _Product(values, op.input_weights, biases, params.input)
+        self._recurrent = _Product(values, op.recurrent_weights, None, params.recurrent)
         self._constants = (
             params.sigmoid,
             params.cell_tanh,

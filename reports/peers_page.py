@@ -6,7 +6,7 @@ python -m reports.peers_page
 import json
 from pathlib import Path
 
-from compiler.bench.results import OursReport, PeerReport, PeersReport, VelaReport
+from compiler.bench.results import LargeOperator, OursReport, PeerReport, PeersReport, VelaReport
 from npu.chip.summary import summary_text
 
 PAGE = Path(__file__).with_name("peers.md")
@@ -17,7 +17,7 @@ def page(run: PeersReport) -> str:
     """The page as Markdown, from the JSON of `npu bench peers`."""
     chips = [chip["name"] for chip in run["chips"]]
     peers = list(run["peers"])
-    head = ["model", *(f"{chip} | bounds of {chip}" for chip in chips), *peers]
+    head = ["model", *(f"{chip} | bounds | / bounds" for chip in chips), *peers]
     lines = [
         "# Whole models beside Vela's estimates",
         "",
@@ -32,8 +32,19 @@ def page(run: PeersReport) -> str:
         *(f"- {name}: {', '.join(peer.values())}" for name, peer in run["peers"].items()),
         "",
         f"| {' | '.join(head)} |",
-        f"|---|{'---:|' * (2 * len(chips) + len(peers))}",
+        f"|---|{'---:|' * (3 * len(chips) + len(peers))}",
         *(_row(model) for model in run["models"]),
+        "",
+        "Operators with 5 % or more of a model's cycles, beside the largest of their bounds:",
+        "",
+        "| model | chip | operator | cycles | bound by | bound | cycles / bound |",
+        "|---|---|---|---:|---|---:|---:|",
+        *(
+            _large(model, chip, each)
+            for model in run["models"]
+            for chip in chips
+            for each in model["ours"][chip]["large"]
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -46,9 +57,19 @@ def _row(model: PeerReport) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _large(model: PeerReport, chip: str, each: LargeOperator) -> str:
+    figures = f"{each['cycles']:,.0f} | {each['bound_by']} | {each['bound_cycles']:,.0f}"
+    name = f"`{model['model']}` | {chip} | {each['name']}"
+    return f"| {name} | {figures} | {each['over_bound']:.2f} |"
+
+
 def _ours(ours: OursReport) -> list[str]:
     figures = (ours["cycles"], ours["bound_cycles"])
-    return ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
+    over = ours["over_bound"]
+    return [
+        *("-" if figure is None else f"{figure:,.0f}" for figure in figures),
+        "-" if over is None else f"{over:.2f}",
+    ]
 
 
 def _vela(found: VelaReport) -> str:

@@ -2,7 +2,8 @@
 
 A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
 `recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer); the commands
-run in the order of the text. The block `<!-- operators -->` gets the table of operators.
+run in the order of the text. The block `<!-- operators -->` gets the table of operators,
+`<!-- models -->` that of other people's models, from `reports/models.json`.
 """
 
 import re
@@ -15,12 +16,14 @@ from tempfile import TemporaryDirectory
 
 from compiler.frontends import refused_operators, supported_operators
 from npu import zoo
+from reports import models
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 
 _OUTPUT = re.compile(r"(<!-- output: (.*?) -->\n)(.*?)(<!-- /output -->)", re.DOTALL)
 _OPERATORS = re.compile(r"(<!-- operators -->\n)(.*?)(<!-- /operators -->)", re.DOTALL)
+_MODELS = re.compile(r"(<!-- models -->\n)(.*?)(<!-- /models -->)", re.DOTALL)
 
 
 def operators_table() -> str:
@@ -42,9 +45,13 @@ def operators_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_operators(text: str) -> str:
-    """The README with the table of today."""
-    return _OPERATORS.sub(lambda found: found[1] + "\n" + operators_table() + found[3], text)
+def with_tables(text: str) -> str:
+    """The README with the tables of today."""
+    return _with(_MODELS, models.table(models.read()), _with(_OPERATORS, operators_table(), text))
+
+
+def _with(block: re.Pattern[str], table: str, text: str) -> str:
+    return block.sub(lambda found: f"{found[1]}\n{table}{found[3]}", text)
 
 
 def with_outputs(text: str, run: Callable[[str], str]) -> str:
@@ -88,7 +95,7 @@ def main() -> None:
     """Rewrite the README."""
     text = README.read_text(encoding="utf-8")
     with TemporaryDirectory() as folder:
-        text = with_outputs(with_operators(text), _runner(Path(folder)))
+        text = with_outputs(with_tables(text), _runner(Path(folder)))
     README.write_text(text, encoding="utf-8")
 
 

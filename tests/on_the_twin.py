@@ -1,26 +1,34 @@
-"""Random models of an operator, on the kernels and on the twin of a chip.
+"""Random models of an operator, on TensorFlow Lite Micro, the kernels and the twin of a chip.
 
-`python -m tests.on_the_twin [KIND ...] [--models N] [--seed S]` runs them and reports.
+`python -m tests.on_the_twin [KIND ...] [--models N] [--seed S] [--json FILE]` runs them, and ends
+with status 1 where an element differs.
 """
 
 import argparse
-import tempfile
+import json
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from compiler import compile_model, load_model
 from kernels import Interpreter
 from npu.chip.params import ChipParams, load_params
-from npu.errors import CapacityError, NpuError, UnsupportedError
 from npu.model.graph import DTYPE_RANGES, Graph
 from npu.runtime.header import INVOKE
 from npu.runtime.sessions import GraphSession
+from tests.live import CALLS, Verdict, run_all, side_by_side
 from tests.tflite_builder import write
 from tests.tflite_kinds import MAKERS
 
+OURS = ("kernels", "twin")
+PLACE = r"model\.tflite: |operator \d+ |\(number \d+\) "
+"""What one refusal has otherwise than another of the same reason."""
 ROOMY = {"sram_bytes": 1 << 17, "bank_bytes": 1 << 15, "param_bytes": 1 << 16}
 
 
@@ -77,39 +85,51 @@ def differences(path: Path, rng: np.random.Generator, params: ChipParams, calls:
     return found
 
 
-def main() -> None:
+def verdict_of(kind: str, seed: int, number: int, path: Path) -> Verdict:
+    """A model of a kind, on TensorFlow Lite Micro, kernels and twin."""
+    rng = np.random.default_rng([seed, number, *kind.encode()])
+    return side_by_side(MAKERS[kind](rng), chip(), rng, path)
+
+
+def row(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What became of the models of a kind, as the report has it."""
+    refused = Counter(
+        f"{name}: {re.sub(PLACE, '', why)}" for v in verdicts for name, why in v.refused.items()
+    )
+    return {
+        "models": len(verdicts),
+        "equal": sum(v.equal for v in verdicts),
+        "elements": sum(v.elements for v in verdicts),
+        "differ": {name: sum(v.differ.get(name, 0) for v in verdicts) for name in OURS},
+        "refused": dict(refused),
+        "broken": [v.broken for v in verdicts if v.broken],
+    }
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", default=sorted(MAKERS))
-    parser.add_argument("--models", type=int, default=10)
+    parser.add_argument("--models", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="folder for models that fail")
-    arguments = parser.parse_args()
-    for kind in arguments.kinds:
-        rng = np.random.default_rng([arguments.seed, sum(kind.encode())])
-        verdicts: Counter[str] = Counter()
-        with tempfile.TemporaryDirectory() as folder:
-            for number in range(arguments.models):
-                path = Path(folder) / f"{kind}_{number}.tflite"
-                path.write_bytes(write(MAKERS[kind](rng)))
-                verdict = _verdict(path, rng)
-                verdicts[verdict] += 1
-                if arguments.keep and verdict != "equal":
-                    arguments.keep.mkdir(exist_ok=True)
-                    (arguments.keep / path.name).write_bytes(path.read_bytes())
-        print(kind, dict(verdicts), flush=True)
-
-
-def _verdict(path: Path, rng: np.random.Generator) -> str:
-    try:
-        found = differences(path, rng, chip())
-    except (UnsupportedError, CapacityError) as error:
-        return f"refused: {str(error).split(': ', 2)[-1][:90]}"
-    except NpuError as error:
-        return f"{type(error).__name__}: {str(error)[-150:]}"
-    except Exception as error:
-        return f"FAILED {type(error).__name__}: {str(error)[:150]}"
-    return "equal" if not found else "DIFFERS"
+    parser.add_argument("--keep", type=Path, help="folder for models that are not equal")
+    parser.add_argument("--json", type=Path, help="the results; `reports.operators_page` reads it")
+    asked = parser.parse_args()
+    rows = {}
+    for kind in asked.kinds:
+        tasks = [partial(verdict_of, kind, asked.seed, number) for number in range(asked.models)]
+        verdicts = list(run_all(tasks))
+        rows[kind] = row(verdicts)
+        print(kind, *(f"{key} {value}" for key, value in rows[kind].items() if value), flush=True)
+        for number, verdict in enumerate(verdicts):
+            if asked.keep is not None and not verdict.equal:
+                asked.keep.mkdir(parents=True, exist_ok=True)
+                rng = np.random.default_rng([asked.seed, number, *kind.encode()])
+                (asked.keep / f"{kind}_{number}.tflite").write_bytes(write(MAKERS[kind](rng)))
+    if asked.json is not None:
+        report = {"seed": asked.seed, "calls": len(CALLS), "kinds": rows}
+        asked.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return int(any(r["broken"] or any(r["differ"].values()) for r in rows.values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

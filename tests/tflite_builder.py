@@ -24,7 +24,10 @@ TYPES = {
 
 @dataclass
 class TensorSpec:
-    """`limit`: of indices that a call gives, how many there are to pick from."""
+    """`limit`: of indices that a call gives, how many there are to pick from.
+
+    Tensors whose `data` are one array share a buffer.
+    """
 
     shape: tuple[int, ...]
     dtype: str = "int8"
@@ -91,7 +94,7 @@ def _vector(b: flatbuffers.Builder, values: Any, dtype: str) -> int:
     return b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
 
 
-def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffers: int) -> int:
+def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffer: int) -> int:
     name = b.CreateString(f"t{index}")
     shape = _vector(b, spec.shape, "<i4")
     quantization = 0
@@ -106,8 +109,8 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffers: int) 
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
     tflite.TensorAddType(b, TYPES[spec.dtype])
-    # Constants must not share a buffer; buffer 0 is the empty one.
-    tflite.TensorAddBuffer(b, 0 if spec.is_variable else buffers + index)
+    # Buffer 0 is the empty one.
+    tflite.TensorAddBuffer(b, 0 if spec.is_variable else buffer)
     tflite.TensorAddName(b, name)
     if quantization:
         tflite.TensorAddQuantization(b, quantization)
@@ -191,7 +194,11 @@ def _code(b: flatbuffers.Builder, kind: str) -> int:
 
 
 def _subgraph(b: flatbuffers.Builder, spec: ModelSpec, buffers: int, codes: int) -> int:
-    tensors = [_tensor(b, t, i, buffers) for i, t in enumerate(spec.tensors)]
+    first = {id(t.data): i for i, t in reversed(list(enumerate(spec.tensors)))}
+    tensors = [
+        _tensor(b, t, i, buffers + (i if t.data is None else first[id(t.data)]))
+        for i, t in enumerate(spec.tensors)
+    ]
     operators = [_operator(b, o, codes + i) for i, o in enumerate(spec.operators)]
     tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
     operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
@@ -278,14 +285,16 @@ def random_model(kind: str, rng: np.random.Generator) -> ModelSpec:
 
 
 def _random_lstm(m: ModelSpec, rng: np.random.Generator, n: int, scale: Any, zero: Any) -> None:
-    units, time = int(rng.integers(1, 20)), int(rng.integers(1, 5))
+    units, time = int(rng.integers(1, 20)), int(rng.choice([1, 2, 3, 4, 9, rng.integers(10, 30)]))
     batch, time_major = int(rng.choice([1, 1, 2, 3])), bool(rng.integers(2))
     steps = (time, batch) if time_major else (batch, time)
     x = m.tensor((*steps, n), scale=scale(0.01, 0.05), zero_point=zero())
 
+    shifted = rng.random() < 0.3
+
     def weights(columns: int) -> int:
         data = rng.integers(-127, 128, (units, columns)).astype(np.int8)
-        return m.tensor((units, columns), scale=scale(0.005, 0.05), data=data)
+        return m.tensor((units, columns), "int8", scale(0.005, 0.05), zero() * shifted, data)
 
     w = [weights(n) for _ in range(4)]
     r = [weights(units) for _ in range(4)]

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from tests.tflite_builder import ModelSpec, random_model
-from tests.tflite_math import GENERATORS
+from tests.tflite_math import GENERATORS, ISLANDS, random_island
 from tests.tflite_moves import MOVES, PICKS
 from tests.tflite_products import random_product_model
 from tests.tflite_windows import random_window_model
@@ -26,6 +26,7 @@ WINDOWS = ("AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "TR
 MAKERS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     **{kind: partial(random_model, kind) for kind in _OTHERS},
     **{kind: partial(make, kind) for kind, make in GENERATORS.items()},
+    **{kind: partial(random_island, kind) for kind in ISLANDS},
     **{kind: partial(random_product_model, kind) for kind in PRODUCTS},
     **{kind: partial(random_window_model, kind) for kind in WINDOWS},
     **MOVES,

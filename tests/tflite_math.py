@@ -114,7 +114,14 @@ def random_rows(kind: str, rng: np.random.Generator) -> ModelSpec:
     scale, zero_point = {"SOFTMAX": (1 / 256, -128), "LOG_SOFTMAX": (1 / 16, 127)}.get(
         kind, (1 / 128, 0)
     )
-    output = maker.model.tensor(shape, scale=scale, zero_point=zero_point)
+    dtype = "int8"
+    if kind == "SOFTMAX" and rng.random() < 0.3:
+        dtype, scale, zero_point = (
+            "int16",
+            np.float32(1 / float(rng.choice([65535, 65536]))),
+            -32768,
+        )
+    output = maker.model.tensor(shape, dtype, scale=scale, zero_point=zero_point)
     options = []
     if kind == "SOFTMAX":
         options = [("SoftmaxOptions", {"Beta": float(rng.choice([1.0, 1.0, 0.3, 7.5]))})]
@@ -170,9 +177,32 @@ def random_search(kind: str, rng: np.random.Generator) -> ModelSpec:
     return maker.model
 
 
+def random_island(kind: str, rng: np.random.Generator) -> ModelSpec:
+    """All 256 values through a function of real numbers amid int8."""
+    maker = Maker(rng)
+    lo, hi = (1e-3, 0.3)
+    return island(
+        kind, (maker.scale(lo, hi), maker.scale(lo, hi)), (maker.zero_point(), maker.zero_point())
+    )
+
+
+def island(function: str, scales: tuple[float, float], zero_points: tuple[int, int]) -> ModelSpec:
+    """int8 -> DEQUANTIZE -> a function -> QUANTIZE -> int8, of all values."""
+    m = ModelSpec()
+    source = m.tensor((1, 256), "int8", scales[0], zero_points[0])
+    real, result = m.tensor((1, 256), "float32"), m.tensor((1, 256), "float32")
+    output = m.tensor((1, 256), "int8", scales[1], zero_points[1])
+    m.operator("DEQUANTIZE", [source], [real])
+    m.operator(function, [real], [result])
+    m.operator("QUANTIZE", [result], [output])
+    m.inputs, m.outputs = [source], [output]
+    return m
+
+
 REDUCTIONS = ["MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"]
 SEARCHES = ["ARG_MAX", "ARG_MIN"]
 ROWS = ["L2_NORMALIZATION", "LOG_SOFTMAX", "SOFTMAX"]
+ISLANDS = ["COS", "NEG", "SIN", "SQUARE"]
 FUNCTIONS = ["ABS", "ELU", "HARD_SWISH", "LEAKY_RELU", "RELU6", "RSQRT"]
 GENERATORS: dict[str, Callable[[str, np.random.Generator], ModelSpec]] = {
     **dict.fromkeys(BINARY, random_binary),

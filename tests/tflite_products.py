@@ -23,7 +23,8 @@ def _fully_connected(maker: WindowMaker) -> None:
     """Constant int8 or int4 weights, or computed ones; ranks of 1 to 4, flattened or not."""
     m, rng = maker.model, maker.rng
     rows, columns = maker.small(20), int(rng.choice([1, 2, *rng.integers(1, 200, 4)]))
-    form = str(rng.choice(["rows", "tensor", "tensor", "int4", "computed", "computed rows"]))
+    forms = ["rows", "tensor", "tensor", "int4", "computed", "computed rows"]
+    form, computed_bias = str(rng.choice(forms)), bool(rng.random() < 0.2)
     per_row = "rows" in form
     scales = [maker.scale() for _ in range(rows if per_row else 1)]
     zero = maker.zero_point() if rng.random() < 0.6 else 0
@@ -42,11 +43,13 @@ def _fully_connected(maker: WindowMaker) -> None:
     o = maker.image((*before, rows) if rng.integers(2) else flat, maker.scale(0.02, 5.0))
     own = m.tensors[x].scale
     bias = rng.integers(-3000, 3000, rows).astype(np.int32)
-    b = m.tensor((rows,), "int32", [np.float32(own * s) for s in scales], data=bias)
-    inputs = ([x, w, b], [x, w, -1], [x, w])[int(rng.integers(3))]
+    bias_scales = [np.float32(own * s) for s in scales]
+    b = m.tensor((rows,), "int32", bias_scales, data=None if computed_bias else bias)
+    inputs = ([x, w, b], [x, w, -1], [x, w])[0 if computed_bias else int(rng.integers(3))]
     options = {"FusedActivationFunction": int(rng.integers(4)), "KeepNumDims": bool(len(before))}
     m.operator("FULLY_CONNECTED", inputs, [o], ("FullyConnectedOptions", options))
-    m.inputs, m.outputs = [x, w] if "computed" in form else [x], [o]
+    m.inputs = [x] + [w] * ("computed" in form) + [b] * computed_bias
+    m.outputs = [o]
 
 
 def _batch_matmul(maker: WindowMaker) -> None:
@@ -91,14 +94,15 @@ def _svdf(maker: WindowMaker) -> None:
     x = maker.image((batch, features))
     feature = rng.integers(-128, 128, (filters, features)).astype(np.int8)
     w = m.tensor(feature.shape, scale=maker.scale(), data=feature)
-    # In int16 as the converter scales: states to some units, sums within the accumulator.
-    fine = 1.0 if kind == "int8" else 1 / 256
+    # In int16 mostly as the converter scales: states to some units, sums within the accumulator.
+    fine = 1.0 if kind == "int8" or rng.random() < 0.2 else 1 / 256
     time = rng.integers(-most, most + 1, (filters, memory)).astype(kind)
     t = m.tensor(time.shape, kind, np.float32(maker.scale() * fine), data=time)
     zero = maker.zero_point() if kind == "int8" else 0
     state_scale = np.float32(maker.scale(0.02, 0.5) * fine)
     s = m.tensor((batch, filters * memory), kind, state_scale, zero, is_variable=True)
     bias = rng.integers(-3000, 3000, units).astype(np.int32)
+    bias *= int(rng.choice([0, 1, 1, 100, 700000]))
     b = m.tensor((units,), "int32", np.float32(state_scale * m.tensors[t].scale), data=bias)
     o = maker.image((batch, units), maker.scale(0.02, 5.0))
     options = {"Rank": rank, "FusedActivationFunction": int(rng.integers(2))}

@@ -127,6 +127,16 @@ class VelaReport(TypedDict):
     cpu_operators: int | None
 
 
+class LargeOperator(TypedDict):
+    """An operator beside the largest of its bounds: which it is, and cycles over bound."""
+
+    name: str
+    cycles: float
+    bound_cycles: float
+    bound_by: str
+    over_bound: float
+
+
 class OursReport(TypedDict):
     """A model on a chip of ours; None of what is not known where it is refused.
 
@@ -135,6 +145,8 @@ class OursReport(TypedDict):
     cycles : of a call; bound_cycles : the sum of its operators' bounds and the bus.
     over_bound : one over the other.
     program_bytes, sram_bytes, image_bytes : what it takes.
+    operators : cycles of a call by operator; empty where it is refused.
+    large : those with `npu.analysis.bounds.LARGE_SHARE` of the cycles or more.
     """
 
     refused: str | None
@@ -144,10 +156,12 @@ class OursReport(TypedDict):
     program_bytes: int | None
     sram_bytes: int | None
     image_bytes: int | None
+    operators: dict[str, float]
+    large: list[LargeOperator]
 
 
 class OperatorBounds(TypedDict):
-    """An operator's bounds in cycles by chip: of lanes, requantiser and vector unit."""
+    """An operator's bounds in cycles by chip and kind, of `npu.analysis.bounds`."""
 
     name: str
     macs: int

@@ -63,7 +63,9 @@ def explanation(model: Any, subgraph: Any) -> str | None:
     inside = {t.Type() for t in tensors if t.Quantization() is not None and _scaled(t)}
     if TensorType.INT8 not in inside and any(kind in borders for kind in _FLOATS):
         return f"it is a float model; quantise it: {CONVERT}"
-    if TensorType.INT16 in borders or _is_16x8(model, subgraph, tensors):
+    computed = {t.Type() for t in tensors if model.Buffers(t.Buffer()).DataLength() == 0}
+    only_int16 = TensorType.INT16 in borders and TensorType.INT8 not in computed
+    if only_int16 or _is_16x8(model, subgraph, tensors):
         return f"it is quantised 16x8, with int16 activations, and int8 ones are needed; {CONVERT}"
     if any(kind in borders for kind in _FLOATS) and not _converts_borders(model, subgraph):
         return f"only its weights are quantised, it computes in float; {CONVERT}"

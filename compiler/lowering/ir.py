@@ -7,6 +7,7 @@ elements one behind the other as TFLite has them. Buffers begin on bus words, vi
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -137,6 +138,13 @@ class Loops:
         return fields
 
 
+class Travel(NamedTuple):
+    """How an operand moves in the loop around its command: bytes a turn, and turns."""
+
+    step: int
+    turns: int
+
+
 @dataclass(eq=False)
 class Matrix:
     """A weight matrix with everything that its rows need, in logical row order.
@@ -172,6 +180,7 @@ class MatVec:
 
     With a `window`, `src` begins with the first window's first byte, maybe before its buffer; the
     matrix's columns are bus words of segments. `dst` is where the first position's rows go.
+    `travel`: operands, by the command's names, that move in a loop; their base says how far.
     """
 
     matrix: Matrix
@@ -183,6 +192,7 @@ class MatVec:
     hi: int
     window: Window | None = None
     positions: Positions = Positions()
+    travel: Mapping[str, Travel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +200,7 @@ class Vector:
     """A vector command of `npu.chip.isa`: operand views and the other fields by name.
 
     `n` elements, of the innermost of its `loops` if it has some; `table` is the look-up table of a
-    VLUT; `rd` the register of a VARGMAX.
+    VLUT; `rd` the register of a VARGMAX; `travel` as of a product.
     """
 
     opcode: str
@@ -201,6 +211,7 @@ class Vector:
     fields: dict[str, int] = field(default_factory=dict)
     table: np.ndarray | None = None
     loops: Loops | None = None
+    travel: Mapping[str, Travel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +276,29 @@ class Routine:
     writes: tuple[Buffer, ...]
 
 
-ChipOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
+@dataclass(frozen=True, eq=False)
+class LoopStart:
+    """What follows runs `turns` times, until its LoopEnd; no loop is inside of another.
+
+    The register `count` counts down; `bases` are registers that begin at 0, with what is added to
+    each behind every turn.
+    """
+
+    turns: int
+    count: int
+    bases: Mapping[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class LoopEnd:
+    """The end of a loop. What it touches keeps its place until here, as a next turn may need it."""
+
+    start: LoopStart
+    touched: tuple[Buffer, ...]
+
+
+StraightOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
+ChipOperator = StraightOperator | LoopStart | LoopEnd
 
 
 @dataclass(eq=False)
@@ -313,3 +346,7 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return [], [op.dst.buffer]
         case Routine():
             return list(op.reads), list(op.writes)
+        case LoopStart():
+            return [], []
+        case LoopEnd():
+            return list(op.touched), []

@@ -1,6 +1,6 @@
 """Products of two activations: dot products of the vector unit."""
 
-from compiler.lowering.product import dot_fields
+from compiler.lowering.dots import dot_fields
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, walk
 from npu.model.broadcast import broadcast_strides

@@ -62,6 +62,10 @@ def lower_softmax(site: GraphLowering, op: Softmax, params: SoftmaxParams) -> No
     source, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
     if not dst.n:
         return
+    if dst.element is not ElementType.INT8:
+        # A command has no room for its zero point.
+        _softmax_by_elements(site, op, dst, params)
+        return
     length = site.graph.tensors[op.input].shape[-1]
     rows = dst.n // length
     weights = site.new_buffer("weights of digits", DIGITS, ElementType.INT16)
@@ -113,16 +117,49 @@ def _softmax(
     r.add_to(site, (exp, weights, totals), (dst.buffer,))
 
 
+def _softmax_by_elements(
+    site: GraphLowering, op: Softmax, dst: View, params: SoftmaxParams
+) -> None:
+    """The exponential of every element in a table, and their sum's reciprocal as their factor."""
+    source = site.buffer(op.input).whole()
+    length = site.graph.tensors[op.input].shape[-1]
+    below = _below(site, source, length)
+    exp = _table(site, "exponentials", params.exp)
+    half, item = 1 << (params.output_bits - 1), dst.element.n_bytes
+    r = RoutineWriter()
+    with r.registers(4) as (at, out, factor, shift), _each_row(r, at, below, out, dst):
+        _sum_of_exponentials(r, at, factor, length, exp)
+        fixed.reciprocal(r, factor, shift)
+        # From the sum's leading zeros to steps of the output.
+        r.negate(shift, shift, 31 - params.output_bits + LOG_INPUT_BITS)
+        with r.unless("BLT", shift, 32):
+            r.set(factor)
+        with r.registers(1) as (x,):
+
+            def element(k: int) -> None:
+                r.load(x, at, ElementType.INT16, k * ITEM)
+                r.load(x, x, ElementType.INT32, view=exp.whole())
+                r.do("MULH", x, x, factor)
+                r.do("RSRA", x, x, shift)
+                r.do("ADD", x, x, -half)
+                r.do("MIN", x, x, half - 1)
+                r.store(x, out, dst.element, k * item)
+
+            r.each(length, {at: ITEM, out: item}, element)
+    r.add_to(site, (below.buffer, exp), (dst.buffer,))
+
+
 def lower_log_softmax(site: GraphLowering, op: LogSoftmax, params: LogSoftmaxParams) -> None:
     """Every element's difference less the logarithm of the sum of exponentials."""
-    below, dst, rows = _below(site, op)
-    if not rows:
+    source, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
+    if not dst.n:
         return
+    length = site.graph.tensors[op.input].shape[-1]
+    below = _below(site, source, length)
     exp = _table(site, "exponentials", params.softmax.exp)
     scaled = _table(site, "differences", params.scaled)
     r = RoutineWriter()
     with r.registers(3) as (at, out, log), _each_row(r, at, below, out, dst):
-        length = dst.n // rows
         _sum_of_exponentials(r, at, log, length, exp)
         fixed.log_of_at_least_one(r, log)
         with r.registers(2) as (most, x):
@@ -204,24 +241,17 @@ def _from_largest(site: GraphLowering, source: Box) -> View:
     return found
 
 
-def _below(site: GraphLowering, op: Softmax | LogSoftmax) -> tuple[View, View, int]:
-    """How far each element lies below the largest of its row: as int16, in bytes of a table.
-
-    Returns that, the output, and how many rows there are that have elements.
-    """
-    source, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
-    if not dst.n:
-        return source, dst, 0
-    length = site.graph.tensors[op.input].shape[-1]
-    rows = dst.n // length
+def _below(site: GraphLowering, source: View, length: int) -> View:
+    """How far each element lies below the largest of its row: as int16, in bytes of a table."""
+    rows = source.n // length
     largest = site.new_buffer("largest", rows, ElementType.INT8).whole()
     extremes(site, "VMAX", Box(source, rows, length, 1, length), largest)
     high = site.new_buffer("largest, wide", rows, ElementType.INT16).whole()
-    below = site.new_buffer("below the largest", dst.n, ElementType.INT16).whole()
+    below = site.new_buffer("below the largest", source.n, ElementType.INT16).whole()
     times = site.new_buffer("minus a word", 1, ElementType.INT8).whole()
     fill(site, times, -_WORD)
     flat = {"dst": Operand(below, (1,)), "a": Operand(source, (1,)), "b": Operand(times, (0,))}
-    walk(site, "VMUL", [dst.n], flat, _WIDE)
+    walk(site, "VMUL", [source.n], flat, _WIDE)
     shift = _WIDE["shift"] + _WORD.bit_length() - 1
     site.add(Vector("VRESCALE", rows, high, largest, fields=_WIDE | {"shift": shift}))
     each = {
@@ -230,7 +260,7 @@ def _below(site: GraphLowering, op: Softmax | LogSoftmax) -> tuple[View, View, i
         "b": Operand(high, (1, 0)),
     }
     walk(site, "VADDS", [rows, length], each)
-    return below, dst, rows
+    return below
 
 
 def _table(site: GraphLowering, name: str, values: np.ndarray) -> Buffer:
@@ -250,7 +280,7 @@ def _each_row(
     r.set(out, view=dst)
     r.label(again)
     yield
-    r.branch("BLT", out, dst.n, again, view=dst)
+    r.branch("BLT", out, dst.n * dst.element.n_bytes, again, view=dst)
 
 
 def _sum_of_exponentials(

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.lowering.dots import lower_computed
 from compiler.lowering.ir import Matrix, MatVec, Positions, View, Window
 from compiler.lowering.site import GraphLowering
-from compiler.lowering.walks import Operand, walk
 from compiler.lowering.windows import Filters, Image, products
 from npu.model.layer import Layer
-from npu.model.numerics import INT8_MAX, INT8_MIN
-from npu.model.operators.product import FullyConnected, MatVecParams
+from npu.model.operators.product import FullyConnected, MatVecParams, in_int8_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,19 +24,21 @@ class Gate:
 
 def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
     """A product with the one vector, or with all of them, which are an image of one row."""
-    if site.graph.tensors[op.weights].data is None:
-        _computed(site, op, params)
+    tensors = site.graph.tensors
+    if any(tensors[i].data is None for i in (op.weights, op.bias) if i is not None):
+        lower_computed(site, op, params)
         return
     weights = site.constant(op.weights)
     bias = None if op.bias is None else site.constant(op.bias)
     src, dst = site.buffer(op.input).whole(), site.new(op.output).whole()
     rows, columns = weights.shape
     vectors = src.n // columns
+    gate = Gate(weights, bias, params)
     if params.weights_zero_point:
-        site.add(_shifted(site, Gate(weights, bias, params), src, dst))
+        site.add(_shifted(site, gate, src, dst))
         return
     if vectors == 1:
-        matrix = stacked(site.layer(rows=(rows,)), [Gate(weights, bias, params)], np.arange(rows))
+        matrix = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows))
         site.add(matvec(site, matrix, src, dst, params))
         return
     image = Image(1, vectors, columns, 1, vectors, out_down=vectors * rows, out_across=rows)
@@ -46,57 +47,30 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:
-    """Weights minus their zero point take nine bits: as the sum of two int8.
-
-    The vector is gathered twice, a half of every weight for each.
-    """
+    """Weights less their zero point: the vector is gathered for each of their parts."""
     rows, columns = gate.weights.shape
-    whole = gate.weights.astype(np.int16) - gate.params.weights_zero_point
-    first = np.clip(whole, INT8_MIN, INT8_MAX)
-    apart = site.params.align(columns)
-    both = np.zeros((rows, 2 * apart), np.int8)
-    both[:, :columns] = first
-    both[:, apart : apart + columns] = whole - first
-    matrix = stacked(
-        site.layer(rows=(rows,)), [replace(gate, weights=both)], np.arange(rows), used=columns
-    )
+    (gate,), parts = in_parts(site, [gate])
+    matrix = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows), used=columns)
     vectors = src.n // columns
     return replace(
-        matvec(site, matrix, src, dst, gate.params),
-        window=Window(length=columns, width=src.n, nx=2),
+        matvec(site, matrix, src.part(0, columns), dst, gate.params, parts=parts),
+        window=Window(length=columns, width=src.n, nx=parts),
         positions=Positions(count_x=vectors, a_x=columns, dst_x=rows),
     )
 
 
-def _computed(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
-    """Dot products of vectors with weights that are an activation."""
-    if op.bias is not None:
-        raise site.unsupported("its weights are computed, and it has a bias; use an ADD instead")
-    src, weights, dst = site.buffer(op.input), site.buffer(op.weights), site.new(op.output)
-    rows, columns = site.graph.tensors[op.weights].shape
-    scales = np.stack([params.multipliers, params.shifts])
-    each = 1 if (scales != scales[:, :1]).any() else rows
-    for row in range(0, rows, each):
-        operands = {
-            "dst": Operand(dst.part(row, dst.n - row), (rows, 1, 0)),
-            "a": Operand(src.whole(), (columns, 0, 1)),
-            "b": Operand(weights.part(row * columns, each * columns), (0, columns, 1)),
-        }
-        sizes = [src.n // columns, each, columns]
-        walk(site, "VDOT", sizes, operands, dot_fields(params, row), fixed=1)
+def in_parts(site: GraphLowering, gates: Sequence[Gate]) -> tuple[list[Gate], int]:
+    """Gates whose weights, less their zero points, are sums of int8 ones, and of how many.
 
-
-def dot_fields(params: MatVecParams, row: int = 0) -> dict[str, int]:
-    """The fields of a VDOT whose operand b are weights with the scale of a row."""
-    return {
-        "a_zero": params.input_zero_point,
-        "b_zero": params.weights_zero_point,
-        "dst_zero": params.output_zero_point,
-        "multiplier": int(params.multipliers[row]),
-        "shift": int(params.shifts[row]),
-        "lo": params.lo,
-        "hi": params.hi,
-    }
+    The matrices of the parts lie one behind the other, on bus words.
+    """
+    zeros = [gate.params.weights_zero_point for gate in gates]
+    parts = in_int8_parts([gate.weights for gate in gates], zeros)
+    columns = gates[0].weights.shape[1]
+    padding = (0, 0), (0, site.params.align(columns) - columns)
+    whole = [np.concatenate([np.pad(part, padding) for part in of], axis=1) for of in parts]
+    found = [replace(g, weights=weights) for g, weights in zip(gates, whole, strict=True)]
+    return found, len(parts[0])
 
 
 def stacked(
@@ -127,13 +101,22 @@ def stacked(
 
 
 def matvec(
-    site: GraphLowering, matrix: Matrix, src: View, dst: View, params: MatVecParams
+    site: GraphLowering,
+    matrix: Matrix,
+    src: View,
+    dst: View,
+    params: MatVecParams,
+    step: int = 0,
+    parts: int = 1,
 ) -> MatVec:
-    """The product of a matrix with a vector in SRAM.
+    """The product of a matrix with a vector in SRAM, which may move in steps of bytes.
 
-    One that begins on no bus word is a window, and its matrix has columns for whole bus words.
+    One that begins on no bus word is a window, and its matrix has columns for whole bus words; so
+    is one that is gathered for all `parts` of weights.
     """
-    window = None if site.aligned(src) else Window(length=src.n, width=src.n)
+    aligned = site.aligned(src) and step % site.params.bus_bytes == 0
+    whole = aligned and parts == 1
+    window = None if whole else Window(length=src.n, width=src.n, nx=parts)
     return MatVec(
         matrix,
         View(src.buffer, src.offset, matrix.weights.shape[1]),

@@ -1,20 +1,32 @@
 """An LSTM: two products per step, then its gates and states element by element.
 
+A few steps stand one behind the other; of more, the first stands alone and the others are a loop.
+
 The gates lie side by side in the order i, f, o, g: the three with a sigmoid together, so that one
 command does them. The last output row is the hidden state; it stays until the next call reads it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compiler.lowering.binary import mul_fields
-from compiler.lowering.ir import Buffer, Vector, View
-from compiler.lowering.product import Gate, matvec, stacked
+from compiler.lowering.ir import (
+    Buffer,
+    Line,
+    LoopEnd,
+    LoopStart,
+    Matrix,
+    Routine,
+    Travel,
+    Vector,
+    View,
+)
+from compiler.lowering.product import Gate, in_parts, matvec, stacked
 from compiler.lowering.rescale import clip_fields
 from compiler.lowering.site import GraphLowering
-from npu.chip.isa import ElementType
+from npu.chip.isa import BASES, ElementType
 from npu.model.graph import quantization
 from npu.model.operators.binary import MulParams
 from npu.model.operators.product import MatVecParams
@@ -23,6 +35,12 @@ from npu.model.operators.recurrent import Lstm, LstmParams
 GATE_ORDER = (0, 1, 3, 2)
 """Of the operator's gates i, f, g, o, as they lie in SRAM."""
 GATES = len(GATE_ORDER)
+
+UNROLLED_STEPS = 8
+"""Up to so many steps of a sequence no loop is worth its commands."""
+
+COUNT, FRAMES = 10, 9
+"""Registers of the loop over steps: the turns that are left, and how far the frame has moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +79,28 @@ class _Buffers:
         return self.cell.part(b * self.gate_step, self.units)
 
 
+@dataclass(frozen=True, eq=False)
+class _Product:
+    """The matrices of a side; `parts` of weights that have a zero point."""
+
+    matrix: Matrix
+    params: MatVecParams
+    parts: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """What every step needs."""
+
+    site: GraphLowering
+    params: LstmParams
+    buffers: _Buffers
+    source: Buffer
+    features: int
+    from_input: _Product
+    from_hidden: _Product
+
+
 def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     """All steps of a call, one after the other, sequence by sequence."""
     source = site.buffer(op.input)
@@ -69,28 +109,70 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     buffers = _buffers(site, op, batch)
     gates = _gates(site, op.input_weights, op.biases, params.input)
     vectors = source.n // features
-    layer = site.layer("input", rows=(buffers.units,) * GATES)
-    from_input = stacked(layer, gates, buffers.destination, _columns(site, features, vectors))
+    from_input = _product(site, "input", gates, buffers, vectors)
     gates = _gates(site, op.recurrent_weights, (None,) * GATES, params.recurrent)
-    layer = site.layer("recurrent", rows=(buffers.units,) * GATES)
-    columns = _columns(site, buffers.units, vectors)
-    from_hidden = stacked(layer, gates, buffers.destination, columns)
-    both = buffers.gates.whole(), buffers.recurrent.whole()
+    from_hidden = _product(site, "recurrent", gates, buffers, vectors)
+    lstm = _Layer(site, params, buffers, source, features, from_input, from_hidden)
     steps = vectors // batch
+    apart = batch if op.time_major else 1
     for b in range(batch):
-        places = [t * batch + b if op.time_major else b * steps + t for t in range(steps)]
+        first = b if op.time_major else b * steps
+        last = first + (steps - 1) * apart
         # The last output of a sequence is its hidden state; it stays until the next call reads it.
-        for place, previous in zip(places, [places[-1], *places], strict=False):
-            frame = source.part(place * features, features)
-            site.add(matvec(site, from_input, frame, both[0], params.input[0]))
-            hidden = buffers.step(previous)
-            site.add(matvec(site, from_hidden, hidden, both[1], params.recurrent[0]))
-            _cell(site, params, buffers, buffers.state(b), buffers.step(place))
+        _step(lstm, b, first, last)
+        if steps <= UNROLLED_STEPS:
+            for place in range(first + apart, last + 1, apart):
+                _step(lstm, b, place, place - apart)
+        else:
+            _other_steps(lstm, b, first + apart, apart, steps - 1)
 
 
-def _columns(site: GraphLowering, n: int, steps: int) -> int:
-    """Columns of a matrix for `steps` vectors of n elements, one behind the other."""
-    return n if steps == 1 else site.params.align(n)
+def _other_steps(lstm: _Layer, b: int, place: int, apart: int, steps: int) -> None:
+    """All steps of a sequence from a place on, in a loop."""
+    site = lstm.site
+    frames, outputs = apart * lstm.features, apart * lstm.buffers.units
+    loop = LoopStart(steps, COUNT, {FRAMES: frames, BASES["dst"]: outputs})
+    site.add(loop)
+    _step(lstm, b, place, place - apart, (Travel(frames, steps), Travel(outputs, steps)))
+    buffers = lstm.buffers
+    touched = lstm.source, buffers.out, buffers.cell, buffers.gates, buffers.recurrent
+    site.add(LoopEnd(loop, touched))
+
+
+def _step(
+    lstm: _Layer, b: int, place: int, previous: int, travel: tuple[Travel, Travel] | None = None
+) -> None:
+    """One step, or those of a loop in which frames and outputs travel."""
+    site, buffers = lstm.site, lstm.buffers
+    frame = lstm.source.part(place * lstm.features, lstm.features)
+    hidden = buffers.step(previous)
+    products = (
+        (lstm.from_input, frame, buffers.gates, FRAMES),
+        (lstm.from_hidden, hidden, buffers.recurrent, BASES["dst"]),
+    )
+    for k, (side, src, dst, base) in enumerate(products):
+        step = travel[k].step if travel else 0
+        product = matvec(site, side.matrix, src, dst.whole(), side.params, step, side.parts)
+        if travel is not None:
+            line = Line("ADD", {"rd": BASES["a"], "rs1": base})
+            site.add(Routine((line,), (), ()))
+            product = replace(product, travel={"a": travel[k]})
+        site.add(product)
+    moving = {} if travel is None else {"dst": travel[1]}
+    _cell(site, lstm.params, buffers, b, buffers.step(place), moving)
+
+
+def _product(
+    site: GraphLowering, side: str, gates: list[Gate], buffers: _Buffers, steps: int
+) -> _Product:
+    """The matrices of a side for `steps` vectors, one behind the other."""
+    layer = site.layer(side, rows=(buffers.units,) * GATES)
+    params, n = gates[0].params, gates[0].weights.shape[1]
+    if any(gate.params.weights_zero_point for gate in gates):
+        gates, parts = in_parts(site, gates)
+        return _Product(stacked(layer, gates, buffers.destination, used=n), params, parts)
+    columns = n if steps == 1 else site.params.align(n)
+    return _Product(stacked(layer, gates, buffers.destination, columns), params, 1)
 
 
 def _buffers(site: GraphLowering, op: Lstm, batch: int) -> _Buffers:
@@ -126,9 +208,16 @@ def _gates(
     ]
 
 
-def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, out: View) -> None:
-    """One step after its products, element by element."""
-    units = buffers.units
+def _cell(
+    site: GraphLowering,
+    params: LstmParams,
+    buffers: _Buffers,
+    b: int,
+    out: View,
+    travel: Mapping[str, Travel],
+) -> None:
+    """One step of a sequence after its products, element by element; the output may travel."""
+    units, c = buffers.units, buffers.state(b)
     i, f, o, g = (buffers.gate(k) for k in range(GATES))
     whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
@@ -143,7 +232,7 @@ def _cell(site: GraphLowering, params: LstmParams, buffers: _Buffers, c: View, o
     if params.cell_clip:
         site.add(Vector("VRESCALE", units, c, c, fields=clip_fields(params.cell_clip)))
     site.add(Vector("VTANH", units, s, c, fields=_table_fields(params.cell_tanh)))
-    site.add(_gate_mul(units, out, s, o, params.output_mul))
+    site.add(replace(_gate_mul(units, out, s, o, params.output_mul), travel=travel))
 
 
 def _table_fields(scaling: tuple[int, int]) -> dict[str, int]:

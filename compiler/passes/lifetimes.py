@@ -104,7 +104,7 @@ def _in_place(op: ChipOperator) -> Iterator[tuple[Buffer, Buffer]]:
     if not isinstance(op, Vector) or op.opcode in _READS_AHEAD or op.dst is None:
         return
     based = any(name.endswith("_rel") and value for name, value in op.fields.items())
-    if based or (op.loops is not None and _meets_itself(op, op.loops)):
+    if based or op.travel or (op.loops is not None and _meets_itself(op, op.loops)):
         return
     sources = {name: view for name in ("a", "b") if (view := getattr(op, name)) is not None}
     for view in sources.values():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiler.lowering.ir import ChipOperator, MatVec, Positions, Vector, View, Window
+from compiler.lowering.ir import ChipOperator, MatVec, Positions, Travel, Vector, View, Window
 from npu.chip.isa import OPERANDS
 
 
@@ -21,14 +21,20 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
     """What a product or a vector command reads and writes; that of others is whole buffers."""
     match op:
         case MatVec():
-            yield _read(op)
+            yield _moved(_read(op), op.travel.get("a"))
             if len(op.matrix.destination):
-                yield _written(op)
+                yield _moved(_written(op), op.travel.get("dst"))
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
                 if view is not None:
-                    yield _walked(op, name, view)
+                    yield _moved(_walked(op, name, view), op.travel.get(name))
+
+
+def _moved(reach: Reach, travel: Travel | None) -> Reach:
+    """In all turns of a loop."""
+    low, high = (0, 0) if travel is None else _span(travel.turns, travel.step)
+    return Reach(reach.view, reach.first + low, reach.end + high)
 
 
 def _read(op: MatVec) -> Reach:

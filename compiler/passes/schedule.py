@@ -1,5 +1,6 @@
 """Scheduling: segments become commands, and weights are streamed behind the products."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -13,11 +14,14 @@ from compiler.lowering.ir import (
     LayerError,
     LoadConstant,
     LoadInput,
+    LoopEnd,
     Loops,
+    LoopStart,
     MatVec,
     Routine,
     Segment,
     StoreOutput,
+    StraightOperator,
     Vector,
     View,
 )
@@ -63,7 +67,7 @@ class Scheduler:
         self._constants: dict[tuple[object, ...], int] = {}
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
-        self._routines = 0
+        self._routines = self._loops = 0
         self._may_end = False
 
     def boot(self, constants_address: int) -> None:
@@ -91,21 +95,58 @@ class Scheduler:
             self._vector(Vector("VFILL", buffer.n, buffer.whole(), fields=fields), RESET)
 
     def segment(self, segment: Segment) -> None:
-        """Emit a segment; streamed tiles load two ahead of their products."""
+        """Emit a segment, stretch by stretch: loops are stretches of their own."""
         self._held.clear()
+        self._may_end = False
+        products = [op for op in segment.operators if isinstance(op, MatVec)]
+        streams = not all(self.plan.matrices[op.matrix].resident for op in products)
+        stretch: list[tuple[StraightOperator, Layer]] = []
+        for op, layer in zip(segment.operators, segment.layers, strict=True):
+            if isinstance(op, LoopStart | LoopEnd):
+                self._stretch(segment.name, stretch, streams)
+                stretch = []
+                self._loop(op, layer)
+            else:
+                stretch.append((op, layer))
+        self._stretch(segment.name, stretch, streams)
+
+    def _loop(self, op: LoopStart | LoopEnd, layer: Layer) -> None:
+        """Begin or end a loop."""
+        asm = self.assembler
+        if isinstance(op, LoopStart):
+            for base in op.bases:
+                asm.emit("ADD", layer, rd=base)
+            # `npu.runtime.budget` finds the number of turns here.
+            asm.emit("ADD", layer, rd=op.count, imm=op.turns)
+            self._loops += 1
+            asm.label(f"loop {self._loops}")
+            # In a later turn units hold what the end of the turn before has left.
+            self._held.clear()
+            return
+        for base, step in op.start.bases.items():
+            asm.emit("ADD", layer, rd=base, rs1=base, imm=step)
+        asm.emit("SUB", layer, rd=op.start.count, rs1=op.start.count, imm=1)
+        asm.emit("BNE", layer, f"loop {self._loops}", rs1=op.start.count)
+
+    def _stretch(
+        self, segment: str, operators: Sequence[tuple[StraightOperator, Layer]], streams: bool
+    ) -> None:
+        """Emit operators one behind the other; streamed tiles load two ahead of their products.
+
+        streams : whether the segment streams at all.
+        """
         streamed = [
             (op, tile)
-            for op in segment.operators
+            for op, _ in operators
             if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
             for tile in self.plan.matrices[op.matrix].tiles
         ]
-        streaming = Layer(segment.name, "streaming")
+        streaming = Layer(segment, "streaming")
         for ahead in range(min(2, len(streamed))):
             self._load_tile(streamed[ahead][1], ahead, streaming)
         loaded_table = None
         done = 0
-        self._may_end = False
-        for op, layer in zip(segment.operators, segment.layers, strict=True):
+        for op, layer in operators:
             if isinstance(op, MatVec):
                 placed = self.plan.matrices[op.matrix]
                 for tile in placed.tiles:
@@ -127,7 +168,7 @@ class Scheduler:
                 self._routine(op, layer)
             else:
                 if isinstance(op, StoreOutput):
-                    self._end(bool(streamed))
+                    self._end(streams)
                 self._move(op, layer)
 
     def _end(self, streamed: bool) -> None:
@@ -161,6 +202,7 @@ class Scheduler:
             self._hold("WINDOW", layer, asdict(op.window))
             self._hold("POSITIONS", layer, asdict(op.positions))
             flags["windowed"] = 1
+        flags |= {f"{name}_rel": 1 for name in op.travel}
         if self._held.get("block") == block:
             flags["held"] = 1
         self._held["block"] = block
@@ -200,7 +242,7 @@ class Scheduler:
         if op.n > most and op.opcode == "VARGMAX":
             raise LayerError(layer, f"the largest of {op.n} values, the chip takes {most}")
         views = {k: v for k in OPERANDS if (v := getattr(op, k)) is not None}
-        loops = op.loops or self._walk(views, op.fields)
+        loops = op.loops or self._walk(views, op)
         for first in range(0, op.n, most):
             n = min(most, op.n - first)
             places = {
@@ -208,21 +250,25 @@ class Scheduler:
                 for k, v in views.items()
             }
             fields = {"n": n, **places, **op.fields}
+            fields |= {f"{name}_rel": 1 for name in op.travel}
             if loops is not None:
                 self._hold("VLOOP", layer, loops.fields())
                 fields["looped"] = 1
             self.assembler.emit(op.opcode, layer, None, **fields)
         return loaded_table
 
-    def _walk(self, views: dict[str, View], fields: dict[str, int]) -> Loops | None:
+    def _walk(self, views: dict[str, View], op: Vector) -> Loops | None:
         """A walk through vectors that do not all lie as the unit takes them; None if they do.
 
-        Where those with a base lie is not known here.
+        Where those with a base lie is known only where that moves in steps.
         """
         item = {k: v.element.n_bytes for k, v in views.items()}
-        based = any(fields.get(f"{k}_rel") for k in views)
+        based = any(op.fields.get(f"{k}_rel") for k in views)
+        steps = {k: op.travel[k].step if k in op.travel else 0 for k in views}
+        width = self.params.vector_elements
         if not based and all(
-            v.address % (self.params.vector_elements * item[k]) == 0 for k, v in views.items()
+            v.address % (width * item[k]) == steps[k] % (width * item[k]) == 0
+            for k, v in views.items()
         ):
             return None
         return Loops((1, 1), **{k: (n_bytes, 0, 0) for k, n_bytes in item.items()})

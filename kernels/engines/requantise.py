@@ -1,4 +1,4 @@
-"""Integers wider than an int8 become int8: one factor, one offset and one clamp for all."""
+"""Integers become narrower ones: one factor, one offset and one clamp for all."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from npu.model.numerics import requantize, rounding_divide_by_pot, saturate
 
 @kernel
 def requantise(source, multiplier, shift, zero_point, lo, hi, output):
-    """output[k] = `numerics.requantize` of source[k]; flat int64 to flat int8."""
+    """output[k] = `numerics.requantize` of source[k]; flat int64 to int8 or int16."""
     for k in range(source.shape[0]):
         output[k] = requantize(source[k], 0, multiplier, shift, zero_point, lo, hi)
 

@@ -8,11 +8,12 @@ Four bounds, none of which knows how the compiler works:
 - *requantiser*: results of products, one a cycle (`REQUANTISED_PER_CYCLE`).
 - *vector*: elements that operators without weights read or write, whatever is more, over the
   vector unit's width. A reshape, a variable and what the host does take none.
-- *bus*: bytes of the model's inputs and outputs over the bus; and of the weights, a byte a nonzero,
-  each call again, where they are more than the banks hold.
+- *bus*: bytes of the weights over the bus, a byte a nonzero, each call again, where the model's are
+  more than the banks hold. Beside the operators stand the model's inputs and outputs.
 
-The bound of an operator is the largest of its own; the sum over operators, with the bus, is what a
-chip that overlaps everything inside an operator, and nothing between operators, could reach.
+The bound of an operator is the largest of its own; the sum over operators, with inputs and outputs,
+is what a chip that overlaps everything inside an operator, and nothing between operators, could
+reach.
 """
 
 import math
@@ -34,6 +35,8 @@ from npu.model.operators.variable import AssignVariable, ReadVariable
 from npu.model.references import Operator, operator_inputs, operator_outputs
 
 REQUANTISED_PER_CYCLE = 1
+LARGE_SHARE = 0.05
+"""Of a model's cycles: operators with less say little about a chip."""
 
 _LSTM_PASSES = 9
 """Elements of a step by unit: five functions, three products, a sum."""
@@ -59,17 +62,14 @@ class Work:
     elements: int = 0
     weights: int = 0
 
-    def cycles(self, params: ChipParams) -> dict[str, float]:
-        """The bounds but the bus, by name."""
+    def cycles(self, params: ChipParams, *, streamed: bool) -> dict[str, float]:
+        """The bounds by name; `streamed`: the model's weights do not stay in the banks."""
         return {
             "lanes": self.macs / params.lanes,
             "requantiser": self.rows / REQUANTISED_PER_CYCLE,
             "vector": self.elements / params.vector_elements,
+            "bus": self.weights / params.bus_bytes if streamed else 0.0,
         }
-
-    def bound(self, params: ChipParams) -> float:
-        """The largest of them."""
-        return max(self.cycles(params).values())
 
 
 def works(graph: Graph) -> list[Work]:
@@ -77,18 +77,23 @@ def works(graph: Graph) -> list[Work]:
     return [_work(graph, op) for op in graph.operators]
 
 
-def bus_cycles(graph: Graph, params: ChipParams) -> float:
-    """The bound of the bus for the whole model."""
+def operator_bounds(graph: Graph, params: ChipParams) -> list[dict[str, float]]:
+    """The bounds of every operator by name, in the graph's order."""
+    found = works(graph)
+    streamed = sum(work.weights for work in found) > params.lanes * params.bank_bytes
+    return [work.cycles(params, streamed=streamed) for work in found]
+
+
+def border_cycles(graph: Graph, params: ChipParams) -> float:
+    """The bound of the bus for the model's inputs and outputs."""
     moved = sum(_n_bytes(graph.tensors[i]) for i in (*graph.inputs, *graph.outputs))
-    weights = sum(work.weights for work in works(graph))
-    if weights > params.lanes * params.bank_bytes:
-        moved += weights
     return moved / params.bus_bytes
 
 
 def total_cycles(graph: Graph, params: ChipParams) -> float:
-    """The sum of every operator's largest bound, and the bus."""
-    return sum(work.bound(params) for work in works(graph)) + bus_cycles(graph, params)
+    """The sum of every operator's largest bound, and of inputs and outputs."""
+    bounds = operator_bounds(graph, params)
+    return sum(max(each.values()) for each in bounds) + border_cycles(graph, params)
 
 
 def _work(graph: Graph, op: Operator) -> Work:

@@ -150,6 +150,20 @@ class Profile:
                 )
         return found
 
+    def operators(self) -> dict[tuple[str, str], float]:
+        """By graph and operator, in the order of the program: cycles per run of the graph."""
+        header = self.image.header
+        segments = self.segments()
+        cycles: dict[tuple[str, str], float] = {}
+        for pc, layer in enumerate(header.command_layer):
+            of, command = header.command_layers[layer], self._commands[pc]
+            segment = segments.get(of.graph or CONTROL.operator)
+            if segment is not None:
+                key = (of.graph, of.operator)
+                spent = (command.cycles + command.overhead) / segment.runs
+                cycles[key] = cycles.get(key, 0.0) + spent
+        return cycles
+
     def bank_words(self) -> int:
         """32-bit words that the lanes read from their banks: each matrix once per product."""
         layers = self.layers()
@@ -187,12 +201,14 @@ class Measurement:
     boot, reset : cycles of loading what stays on the chip, and of beginning an utterance.
     layers, segments : as `Profile` gives them. A transducer's decoder is measured in the reset,
         its encoder and joiner in one encoder call.
+    operators : as `Profile` gives them; of a transducer, in one encoder call.
     """
 
     boot: int
     reset: int
     layers: dict[Layer, LayerCycles]
     segments: dict[str, SegmentCycles]
+    operators: dict[tuple[str, str], float]
 
 
 def measure(image: Image) -> Measurement:
@@ -214,6 +230,7 @@ def measure(image: Image) -> Measurement:
         session.reset_cycles,
         {**layers, **profile.layers()},
         {**segments, **profile.segments()},
+        profile.operators(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from compiler.bench.results import OursReport, PeersReport, VelaReport
+from compiler.bench.results import LargeOperator, OursReport, PeersReport, VelaReport
 from npu.cli._output import table
 
 
@@ -22,6 +22,14 @@ def show(report: PeersReport, out: Console) -> None:
             row += _ours(model["ours"][chip])
         rows.append((*row, *(_vela(model["vela"][peer]) for peer in report["peers"])))
     out.print(table(tuple(columns), rows))
+    large = [
+        (model["model"], chip, *_large(each))
+        for model in report["models"]
+        for chip in chips
+        for each in model["ours"][chip]["large"]
+    ]
+    heads = ("operators with 5 % or more", "chip", "operator", "cycles", "bound by", "bound")
+    out.print(table((*heads, "/ bound"), large))
     out.print(
         "Vela's figures are estimates of its compiler; (+n) operators are left to a CPU and not "
         "counted",
@@ -39,6 +47,16 @@ def _ours(ours: OursReport) -> list[str]:
         "-" if bound is None else f"{bound:,.0f}",
         "-" if over is None else f"{over:.2f}",
     ]
+
+
+def _large(operator: LargeOperator) -> tuple[str, ...]:
+    return (
+        operator["name"],
+        f"{operator['cycles']:,.0f}",
+        operator["bound_by"],
+        f"{operator['bound_cycles']:,.0f}",
+        f"{operator['over_bound']:.2f}",
+    )
 
 
 def _vela(found: VelaReport) -> str:

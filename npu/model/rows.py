@@ -12,18 +12,17 @@ from npu.model.fixed_point import (
 )
 from npu.model.numerics import INT32_MIN, MIN_SHIFT, multiply_by_quantized_multiplier
 
-_OUTPUT_BITS = 8
 
-
-def softmax_factor(total: int) -> tuple[int, int]:
-    """What exponentials in Q0.31 are multiplied by, to be in steps of 1/256 of their sum.
+def softmax_factor(total: int, output_bits: int) -> tuple[int, int]:
+    """What exponentials in Q0.31 are multiplied by, to be in steps of their sum.
 
     Parameters
     ----------
     total : the sum in Q12.19, at least 1 (`SoftmaxParams.summand`)
+    output_bits : the steps are 2^-`output_bits` of the sum
     """
     multiplier, bits = reciprocal(total, LOG_INPUT_BITS)
-    shift = _OUTPUT_BITS - 31 - bits
+    shift = output_bits - 31 - bits
     # From a sum of 512 on TFLM aborts, as it cannot shift that far. The quotients are below half a
     # step there: all are rounded to 0.
     return (multiplier, shift) if shift >= MIN_SHIFT else (0, 0)

@@ -71,8 +71,8 @@ class CodeTable(wiring.Component):
         # A sum of codes that has not overflowed is at most 2^length; beyond that only `bad` counts.
         first = Signal(MAX_CODE_BITS + 2)
         index = Signal(12)
-        longest = Signal(range(LENGTHS))
-        bad = Signal()
+        # Found on the way, as `error` is on the path that lets the lanes run.
+        bad, sizes_wrong, too_long = Signal(), Signal(), Signal()
 
         # What is left of the entries has the longest codes; more codes than entries come out as
         # another sum.
@@ -98,7 +98,8 @@ class CodeTable(wiring.Component):
                 length.eq(0),
                 first.eq(0),
                 index.eq(0),
-                longest.eq(0),
+                sizes_wrong.eq((self.entries > MAX_SYMBOLS) | (self.raw_bits > MAX_RAW_BITS)),
+                too_long.eq(0),
                 self.code.raw_bits.eq(self.raw_bits),
                 self.code.raw_mask.eq((1 << self.raw_bits[:RAW_BITS]) - 1),
                 self.code.not_raw.eq(MAX_SYMBOL_BITS - self.raw_bits),
@@ -111,18 +112,14 @@ class CodeTable(wiring.Component):
                     if 0 < n < MAX_CODE_BITS:
                         m.d.sync += self.code.limits[str(n)].eq(end)
             with m.If(count != 0):
-                m.d.sync += longest.eq(length)
+                m.d.sync += too_long.eq(length + self.raw_bits > MAX_SYMBOL_BITS)
             with m.If(end > room[length]):
                 m.d.sync += bad.eq(1)
             with m.If(length == MAX_CODE_BITS):
                 m.d.sync += [busy.eq(0), self.ready.eq(1)]
                 with m.If(end != 1 << MAX_CODE_BITS):
                     m.d.sync += bad.eq(1)
-        m.d.comb += self.error.eq(
-            bad
-            | (index != self.entries)
-            | (self.entries > MAX_SYMBOLS)
-            | (self.raw_bits > MAX_RAW_BITS)
-            | (longest + self.raw_bits > MAX_SYMBOL_BITS)
-        )
+                with m.If(index > self.entries):
+                    m.d.sync += bad.eq(1)
+        m.d.comb += self.error.eq(bad | sizes_wrong | too_long)
         return m

@@ -14,6 +14,7 @@ from npu.model.operators.retype import FromReal, ToReal
 from npu.model.operators.table import ViaReal
 from npu.model.real import FUNCTIONS
 from tests.tflite_builder import ModelSpec, write
+from tests.tflite_math import island
 
 runtime = pytest.importorskip(
     "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
@@ -21,19 +22,6 @@ runtime = pytest.importorskip(
 
 CASES = int(os.environ.get("ISLAND_CASES", "5"))
 EVERY = np.arange(-128, 128, dtype=np.int8).reshape(1, 256)
-
-
-def island(function: str, scales: tuple[float, float], zero_points: tuple[int, int]) -> ModelSpec:
-    """int8 -> DEQUANTIZE -> a function -> QUANTIZE -> int8, of all values."""
-    m = ModelSpec()
-    source = m.tensor((1, 256), "int8", scales[0], zero_points[0])
-    real, result = m.tensor((1, 256), "float32"), m.tensor((1, 256), "float32")
-    output = m.tensor((1, 256), "int8", scales[1], zero_points[1])
-    m.operator("DEQUANTIZE", [source], [real])
-    m.operator(function, [real], [result])
-    m.operator("QUANTIZE", [result], [output])
-    m.inputs, m.outputs = [source], [output]
-    return m
 
 
 def read(tmp_path, model: ModelSpec) -> tuple[Graph, bytes]:

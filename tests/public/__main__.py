@@ -26,7 +26,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=900, help="most that a model may take")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--json", type=Path, help="all results")
-    parser.add_argument("--markdown", type=Path, help="the table of those that run")
     return parser.parse_args()
 
 
@@ -47,8 +46,6 @@ def main() -> int:
     print("\ntotals", *table.totals(outcomes, chips), sep="\n")
     if asked.json is not None:
         table.write_json(asked.json, outcomes)
-    if asked.markdown is not None:
-        table.write_markdown(asked.markdown, outcomes, chips)
     differ = sum(engine.differ for each in outcomes for engine in each.engines.values())
     return int(differ > 0 or any(each.broken is not None for each in outcomes))
 

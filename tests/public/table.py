@@ -96,23 +96,3 @@ def write_json(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Everything, for other programs."""
     report: list[dict[str, Any]] = [asdict(outcome) for outcome in outcomes]
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def write_markdown(path: Path, outcomes: Sequence[Outcome], chips: Sequence[str]) -> None:
-    """The table of those that run."""
-    head = ["model", "operators", "elements", "differ"]
-    for chip in chips:
-        head += [f"cycles, {chip}", f"SRAM, {chip}", f"image, {chip}"]
-    rows = [head, ["---"] * len(head)]
-    for outcome in outcomes:
-        if outcome.oracle is not None or not runs(outcome, KERNELS):
-            continue
-        compared = [outcome.engines[e] for e in (KERNELS, *chips) if runs(outcome, e)]
-        row = [outcome.model, ", ".join(outcome.operators)]
-        row += [f"{sum(e.elements for e in compared):,}", f"{sum(e.differ for e in compared):,}"]
-        for chip in chips:
-            engine = outcome.engines.get(chip) if runs(outcome, chip) else None
-            figures = (None,) * 3 if engine is None else (engine.cycles, engine.sram, engine.image)
-            row += ["-" if figure is None else f"{figure:,.0f}" for figure in figures]
-        rows.append(row)
-    path.write_text("".join(f"| {' | '.join(row)} |\n" for row in rows), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The comparison with TensorFlow Lite Micro: it finds what differs, and survives every model."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 
 from kernels import Interpreter
+from reports import models
 from tests.conftest import ROOT
 from tests.public import compare as compared
 from tests.public.calls import made_calls, real_calls
 from tests.public.compare import Outcome, Wanted, compare, differences
 from tests.public.files import Input, facts, model_files
 from tests.public.guard import guarded
+from tests.schemas import faults
 
 pytest.importorskip("tflite_micro", reason="the extra `oracle` is not installed")
 
@@ -85,7 +88,7 @@ def test_the_command_lists_and_sums_up(tmp_path):
     places = [str(VECTORS / "tflite" / "fc_relu.tflite"), str(VECTORS / "refused")]
     command = [sys.executable, "-m", "tests.public", *places, "--chips", "", "--only", "fc_relu"]
     ran = subprocess.run(
-        [*command, "--json", str(tmp_path / "all.json"), "--markdown", str(tmp_path / "all.md")],
+        [*command, "--json", str(tmp_path / "all.json")],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -95,8 +98,9 @@ def test_the_command_lists_and_sums_up(tmp_path):
     assert "2 models, 1 of them run in TensorFlow Lite Micro" in ran.stdout
     assert "kernels: 1 of 1 run" in ran.stdout and "broken: none" in ran.stdout
     assert "TensorFlow Lite Micro refuses it" in ran.stdout and "by Vela" in ran.stdout
-    assert (tmp_path / "all.json").exists()
-    assert "FULLY_CONNECTED" in (tmp_path / "all.md").read_text(encoding="utf-8")
+    run = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert faults(run, list[models.ModelReport]) == []
+    assert "| `tflite/fc_relu.tflite` | 3 FULLY_CONNECTED |" in models.table(run)
 
 
 def test_calls_are_extreme_random_and_real():

@@ -4,15 +4,22 @@ import json
 
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
-from reports import isa_page, peers_page, readme
+from reports import isa_page, models, peers_page, readme
 from tests.schemas import faults
 
 
 def test_the_readme_lists_the_operators_of_the_code():
     text = readme.README.read_text(encoding="utf-8")
-    assert readme.with_operators(text) == text, "run: python -m reports.readme"
+    assert readme.with_tables(text) == text, "run: python -m reports.readme"
     for name, _ in supported_operators():
         assert f"| `{name}` |" in text
+
+
+def test_the_readme_lists_models_of_others():
+    run = models.read()
+    assert faults(run, list[models.ModelReport]) == []
+    assert sum(engine["differ"] for model in run for engine in model["engines"].values()) == 0
+    assert all(model["broken"] is None for model in run)
 
 
 def test_the_readme_shows_an_output_of_every_command():

@@ -19,6 +19,13 @@ def known_types(site: Site) -> bool:
     return all(t.type in DTYPES for t in site.present())
 
 
+def no_empty_output(site: Site) -> bool:
+    """outputs have elements"""
+    # TFLM takes another one for a tensor of unknown size; [0] once was the shape of a scalar.
+    shapes = [site.tensors[i].shape for i in site.outputs]
+    return all(shape == (0,) or 0 not in shape for shape in shapes)
+
+
 def one_output(site: Site) -> bool:
     """there is one output"""
     return len(site.outputs) == 1 and site.outputs[0] >= 0
@@ -70,6 +77,14 @@ def int8_input_and_output(site: Site) -> bool:
     return site.input(0).type == site.output().type == TensorType.INT8
 
 
+def int8_to_int8_or_int16(site: Site) -> bool:
+    """the input is int8, the output int8 or int16"""
+    return site.input(0).type == TensorType.INT8 and site.output().type in (
+        TensorType.INT8,
+        TensorType.INT16,
+    )
+
+
 def int8_to_int32(site: Site) -> bool:
     """the first input is int8, the output int32"""
     return (site.input(0).type, site.output().type) == (TensorType.INT8, TensorType.INT32)
@@ -98,8 +113,3 @@ def no_activation(site: Site) -> bool:
 def int32_indices(site: Site) -> bool:
     """the indices are int32"""
     return site.input(1).type == TensorType.INT32
-
-
-def only_in_kernels(site: Site) -> bool:
-    """none on the chip yet; the kernels run it"""
-    return False

@@ -7,7 +7,11 @@ from compiler.frontends.tflite import constraints as must
 from compiler.frontends.tflite.convert import Convert
 from compiler.frontends.tflite.site import Constraint
 
-MANY_OUTPUTS: tuple[Constraint, ...] = (must.known_types, must.not_compressed)
+MANY_OUTPUTS: tuple[Constraint, ...] = (
+    must.known_types,
+    must.not_compressed,
+    must.no_empty_output,
+)
 """What every operator must fulfil, those with several outputs too."""
 
 COMMON: tuple[Constraint, ...] = (*MANY_OUTPUTS, must.one_output)

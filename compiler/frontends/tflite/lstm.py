@@ -79,12 +79,6 @@ def no_diagonal(site: Site) -> bool:
     return site.options is None or not site.options.DiagonalRecurrentTensors()
 
 
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the weights is 0"""
-    weights = (*_INPUT_WEIGHTS, *_RECURRENT_WEIGHTS)
-    return not any(site.input(p).is_shifted for p in weights)
-
-
 CONSTRAINTS = (
     inputs,
     no_peephole,

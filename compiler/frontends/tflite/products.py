@@ -9,11 +9,6 @@ from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.product import FullyConnected
 
 
-def constant_bias(site: Site) -> bool:
-    """the bias is constant"""
-    return not site.given(2) or site.input(2).is_constant
-
-
 def one_scale_of_int4(site: Site) -> bool:
     """int4 weights have one scale"""
     return site.input(1).type != TensorType.INT4 or site.input(1).scales == 1
@@ -22,11 +17,6 @@ def one_scale_of_int4(site: Site) -> bool:
 def plain_weights_format(site: Site) -> bool:
     """weights are stored in the default order"""
     return site.options is None or site.options.WeightsFormat() == 0
-
-
-def bias_of_constant_weights(site: Site) -> bool:
-    """there is no bias where weights are computed"""
-    return site.input(1).is_constant or not site.given(2)
 
 
 def fully_connected(name: str, site: Site, tensor: Number) -> FullyConnected:

@@ -94,7 +94,7 @@ MATH: dict[int, Entry] = {
     BuiltinOperator.RSQRT: _unary(Rsqrt),
     BuiltinOperator.SIN: _real("SIN"),
     BuiltinOperator.SOFTMAX: Entry(
-        (must.one_input, must.int8_data),
+        (must.one_input, must.int8_to_int8_or_int16),
         convert_math.softmax,
         (BuiltinOptions.SoftmaxOptions, SoftmaxOptions),
     ),

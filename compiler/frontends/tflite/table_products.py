@@ -21,25 +21,21 @@ PRODUCTS: dict[int, Entry] = {
         (
             must.input_weights_bias,
             must.int8_data_and_weights,
-            products.constant_bias,
             products.one_scale_of_int4,
             products.plain_weights_format,
             must.clamping_activation,
         ),
         products.fully_connected,
         (BuiltinOptions.FullyConnectedOptions, FullyConnectedOptions),
-        (products.bias_of_constant_weights,),
     ),
     BuiltinOperator.SVDF: Entry(
         svdf.CONSTRAINTS,
         svdf.convert,
         (BuiltinOptions.SVDFOptions, SVDFOptions),
-        (must.only_in_kernels,),
     ),
     BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: Entry(
         lstm.CONSTRAINTS,
         lstm.convert,
         (BuiltinOptions.UnidirectionalSequenceLSTMOptions, UnidirectionalSequenceLSTMOptions),
-        (lstm.symmetric_weights,),
     ),
 }

@@ -16,7 +16,7 @@ from npu.model.int8_tables import input_radius
 from npu.model.numerics import INT32_MAX, round_half_away
 from npu.model.quantisation import multiplier_below_one, place
 from npu.model.references import Operand, Operator, Result
-from npu.model.rules import require, unary
+from npu.model.rules import activation, require, same_shapes
 
 SCALED_BITS = 5
 """Differences within a row are Q5.26 once they are scaled."""
@@ -31,11 +31,17 @@ MAX_SQUARED = INT32_MAX // 255**2
 """Longest row whose squares surely add up in an int32; TFLM overflows beyond."""
 
 _DIFFERENCES = 256
+_INT16_TOLERANCE = 0.001
+"""Of the scale of a softmax's int16 output."""
 
 
 @dataclass(frozen=True)
 class Softmax(Operator):
-    """exp(beta x) over its sum along a row; the output has scale 1/256 and zero point -128."""
+    """exp(beta x) over its sum along a row.
+
+    The output has scale 1/256 and zero point -128, or is int16 with scale 1/65536 and zero point
+    -32768.
+    """
 
     input: Operand
     output: Result
@@ -68,6 +74,7 @@ class SoftmaxParams:
     diff_min : the least (negative) difference that counts
     exp : (256,) int32 in Q0.31; 0 for what does not count
     summand : (256,) int32 in Q12.19: what is summed of it
+    output_bits : the output's steps are 2^-`output_bits`, and that is how wide it is
     """
 
     multiplier: int
@@ -75,6 +82,7 @@ class SoftmaxParams:
     diff_min: int
     exp: np.ndarray
     summand: np.ndarray
+    output_bits: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +109,14 @@ class L2Params:
 
 
 def verify_softmax(graph: Graph, op: Softmax) -> None:
-    """int8 in, int8 in steps of 1/256 out, for rows that can be summed."""
-    _verify(graph, op, MAX_SUMMED)
-    _fixed_output(graph.tensors[op.output], 256, -128)
+    """int8 in, int8 or int16 in steps that divide 1 out, for rows that can be summed."""
+    wide = graph.tensors[op.output].dtype == "int16"
+    _verify(graph, op, MAX_SUMMED, "int16" if wide else "int8")
+    if wide:
+        # TFLM lets its scale be that of 1/65535, and takes no notice.
+        _fixed_output(graph.tensors[op.output], 1 << 16, -(1 << 15), _INT16_TOLERANCE)
+    else:
+        _fixed_output(graph.tensors[op.output], 256, -128)
     require(math.isfinite(op.beta), f"its beta must be finite, not {op.beta}")
 
 
@@ -120,17 +133,27 @@ def verify_l2(graph: Graph, op: L2Normalization) -> None:
     require(rank <= 4, f"its input must have at most 4 dimensions, not {rank}")
 
 
-def _verify(graph: Graph, op: Softmax | LogSoftmax | L2Normalization, longest: int) -> None:
-    unary(graph, op.input, op.output)
+def _verify(
+    graph: Graph,
+    op: Softmax | LogSoftmax | L2Normalization,
+    longest: int,
+    output: str = "int8",
+) -> None:
+    same_shapes(
+        activation(graph, op.input, "input"), activation(graph, op.output, "output", output)
+    )
     shape = graph.tensors[op.input].shape
     require(len(shape) > 0, "its input must have a dimension")
     require(shape[-1] <= longest, f"its rows must have at most {longest} elements, not {shape[-1]}")
 
 
-def _fixed_output(output: Tensor, denominator: int, zero_point: int) -> None:
+def _fixed_output(
+    output: Tensor, denominator: int, zero_point: int, tolerance: float = 0.0
+) -> None:
     found = quantization(output)
+    off = abs(float(found.scale[0]) * denominator - 1)
     require(
-        float(found.scale[0]) == 1 / denominator and found.zero_point == zero_point,
+        off <= tolerance and found.zero_point == zero_point,
         f"its output must have scale 1/{denominator} and zero point {zero_point}, "
         f"not {found.scale[0]} and {found.zero_point}",
     )
@@ -145,7 +168,8 @@ def softmax_params(graph: Graph, op: Softmax) -> SoftmaxParams:
         If a difference of one step is less than the smallest that can be expressed.
     """
     scale = float(quantization(graph.tensors[op.input]).scale[0])
-    return _exponentials(op.beta * scale, place(graph, op))[0]
+    output_bits = 16 if graph.tensors[op.output].dtype == "int16" else 8
+    return _exponentials(op.beta * scale, place(graph, op), output_bits)[0]
 
 
 def log_softmax_params(graph: Graph, op: LogSoftmax) -> LogSoftmaxParams:
@@ -157,7 +181,9 @@ def log_softmax_params(graph: Graph, op: LogSoftmax) -> LogSoftmaxParams:
     return LogSoftmaxParams(params, scaled, *multiplier_below_one(real, where))
 
 
-def _exponentials(step: float, where: str) -> tuple[SoftmaxParams, np.ndarray]:
+def _exponentials(
+    step: float, where: str, output_bits: int = 8
+) -> tuple[SoftmaxParams, np.ndarray]:
     """Parameters for differences of `step` each, and the differences in Q5.26."""
     real = min(step * (1 << (31 - SCALED_BITS)), float(INT32_MAX))
     if not real > 1:
@@ -176,7 +202,7 @@ def _exponentials(step: float, where: str) -> tuple[SoftmaxParams, np.ndarray]:
         scaled[difference] = high_mul(-difference << left_shift, multiplier)
         exp[difference] = exp_of_difference(int(scaled[difference]), SCALED_BITS)
     summand = np.array([divide_by_pot(int(e), SUM_BITS) for e in exp], np.int32)
-    return SoftmaxParams(multiplier, left_shift, -radius, exp, summand), scaled
+    return SoftmaxParams(multiplier, left_shift, -radius, exp, summand, output_bits), scaled
 
 
 def l2_params(graph: Graph, op: L2Normalization) -> L2Params:

@@ -1,5 +1,6 @@
 """Products of a matrix with vectors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,9 +9,10 @@ from npu.errors import ModelError
 from npu.model import quantisation
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Quantization, Tensor, quantization
+from npu.model.numerics import INT8_MAX, INT8_MIN
 from npu.model.quantisation import activation_range, place, scale
-from npu.model.references import Constant, Operand, Operator, Result
-from npu.model.rules import activation, bias, matrix, require
+from npu.model.references import Operand, Operator, Result
+from npu.model.rules import activation, added_to_rows, matrix, require
 
 _BIAS_SCALE_TOLERANCE = 0.02
 
@@ -19,12 +21,12 @@ _BIAS_SCALE_TOLERANCE = 0.02
 class FullyConnected(Operator):
     """`output[..., r] = activation(weights[r] . input[...] + bias[r])`, row by row of the input.
 
-    The weights are a constant, or computed like the input.
+    Weights and bias are constants, or computed like the input.
     """
 
     input: Operand
     weights: Operand
-    bias: Constant | None
+    bias: Operand | None
     output: Result
     activation: Activation = Activation.NONE
 
@@ -49,12 +51,28 @@ class MatVecParams:
     weights_zero_point: int = 0
 
 
+def in_int8_parts(
+    matrices: Sequence[np.ndarray], zero_points: Sequence[int]
+) -> list[list[np.ndarray]]:
+    """int8 matrices less their zero points, each as the sum of as many int8 ones.
+
+    One where there are no zero points; else they take nine bits: two, three for a 255.
+    """
+    left = [m.astype(np.int16) - zero for m, zero in zip(matrices, zero_points, strict=True)]
+    parts: list[list[np.ndarray]] = [[] for _ in left]
+    while not parts[0] or any(rest.any() for rest in left):
+        for rest, found in zip(left, parts, strict=True):
+            found.append(np.clip(rest, INT8_MIN, INT8_MAX).astype(np.int8))
+            rest -= found[-1]
+    return parts
+
+
 def verify(graph: Graph, op: FullyConnected) -> None:
     """Whole vectors in, one vector of rows out for each."""
     source = activation(graph, op.input, "input")
     output = activation(graph, op.output, "output")
     rows, columns = matrix(graph, op.weights, "weights").shape
-    bias(graph, op.bias, rows)
+    added_to_rows(graph, op.bias, rows)
     require(
         source.size % columns == 0,
         f"its input {list(source.shape)} must hold whole vectors of {columns}",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from npu.model.operators.binary import MulParams
 from npu.model.operators.product import MatVecParams, matvec_params
 from npu.model.quantisation import place, scale
 from npu.model.references import Constant, Operand, Operator, Result, State
-from npu.model.rules import activation, bias, require, weights
+from npu.model.rules import activation, bias, matrix, require
 
 GATE_LOG2_SCALE = -12
 """Gate pre-activations are Q3.12."""
@@ -108,12 +108,13 @@ def verify(graph: Graph, op: Lstm) -> None:
 
 
 def _verify_matrix(graph: Graph, index: int, what: str, shape: tuple[int, int]) -> None:
-    matrix = weights(graph, index, what)
+    found = matrix(graph, index, what)
+    require(found.is_constant, f"its {what} must be constant")
     require(
-        matrix.shape == shape,
-        f"its {what} must be {list(shape)}, not {list(matrix.shape)}",
+        found.shape == shape,
+        f"its {what} must be {list(shape)}, not {list(found.shape)}",
     )
-    require(quantization(matrix).per_tensor, f"its {what} must have one scale in all")
+    require(quantization(found).per_tensor, f"its {what} must have one scale in all")
 
 
 def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
@@ -132,7 +133,10 @@ def lstm_params(graph: Graph, op: Lstm) -> LstmParams:
 
     def products(source: Quantization, matrices: Sequence[int]) -> Any:
         return tuple(
-            matvec_params(source, graph.tensors[i], _GATES, DTYPE_RANGES["int16"], where)
+            replace(
+                matvec_params(source, graph.tensors[i], _GATES, DTYPE_RANGES["int16"], where),
+                weights_zero_point=quantization(graph.tensors[i]).zero_point,
+            )
             for i in matrices
         )
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.on_the_twin import chip, differences
+from tests.tflite_builder import ModelSpec, write
 
 REFUSED = ROOT / "tests" / "vectors" / "refused"
 FORMS = (
@@ -28,3 +29,18 @@ def test_the_twin_answers_as_the_kernels(name):
         )
         == 0
     )
+
+
+@pytest.mark.parametrize("zero_point", [-128, -127, 127])
+def test_weights_far_from_their_zero_point(tmp_path, zero_point):
+    """127 - (-128) is no sum of two int8."""
+    m, rng = ModelSpec(), np.random.default_rng(9)
+    x = m.tensor((2, 9), scale=0.1, zero_point=3)
+    weights = rng.choice(np.array([-128, 127], np.int8), (5, 9))
+    w = m.tensor((5, 9), scale=0.01, zero_point=zero_point, data=weights)
+    y = m.tensor((2, 5), scale=0.5, zero_point=0)
+    m.operator("FULLY_CONNECTED", [x, w, -1], [y], ("FullyConnectedOptions", {}))
+    m.inputs, m.outputs = [x], [y]
+    path = tmp_path / "far.tflite"
+    path.write_bytes(write(m))
+    assert differences(path, rng, chip()) == 0

@@ -30,6 +30,7 @@ KINDS = [
     "SOFTMAX",
     "SQUARED_DIFFERENCE",
     "SUM",
+    "SVDF",
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "VARIABLES",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.frontends import read_tflite
-from npu.analysis.bounds import bus_cycles, total_cycles, works
+from npu.analysis.bounds import border_cycles, operator_bounds, total_cycles, works
 from npu.chip.params import load_params
 
 EDGE = load_params("edge")
@@ -16,16 +16,23 @@ def test_a_product_is_bound_by_its_nonzeros(vectors):
     (op,) = graph.operators
     nonzeros = np.count_nonzero(graph.tensors[op.weights].data)
     assert (work.macs, work.rows, work.elements) == (nonzeros, 2048, 0)
-    assert work.bound(EDGE) == nonzeros / EDGE.lanes
-    assert bus_cycles(graph, EDGE) == (640 + 2048) / EDGE.bus_bytes
-    assert total_cycles(graph, EDGE) == work.bound(EDGE) + bus_cycles(graph, EDGE)
+    (bounds,) = operator_bounds(graph, EDGE)
+    assert bounds == {
+        "lanes": nonzeros / EDGE.lanes,
+        "requantiser": 2048,
+        "vector": 0,
+        "bus": 0,
+    }
+    assert border_cycles(graph, EDGE) == (640 + 2048) / EDGE.bus_bytes
+    assert total_cycles(graph, EDGE) == nonzeros / EDGE.lanes + border_cycles(graph, EDGE)
 
 
 def test_elements_are_those_of_the_larger_side(vectors):
     graph = read_tflite(vectors / "joint.tflite")
     found = {work.name.partition("(")[2]: work for work in works(graph)}
     assert found["TANH)"].elements == found["ADD)"].elements > 0
-    assert found["ADD)"].cycles(EDGE)["vector"] == found["ADD)"].elements / EDGE.vector_elements
+    bounds = found["ADD)"].cycles(EDGE, streamed=False)
+    assert bounds["vector"] == found["ADD)"].elements / EDGE.vector_elements
 
 
 def test_an_lstm_counts_its_steps(vectors):
@@ -39,4 +46,5 @@ def test_weights_that_do_not_stay_are_moved(vectors):
     graph = read_tflite(vectors / "fc_wide.tflite")
     small = load_params("tiny")
     (work,) = works(graph)
-    assert bus_cycles(graph, small) == pytest.approx((640 + 2048 + work.weights) / small.bus_bytes)
+    (bounds,) = operator_bounds(graph, small)
+    assert bounds["bus"] == pytest.approx(work.weights / small.bus_bytes)

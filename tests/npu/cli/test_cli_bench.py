@@ -78,6 +78,11 @@ def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
     ours = report["models"][0]["ours"]["edge"]
     assert ours["cycles"] >= ours["bound_cycles"] > 0
     assert ours["over_bound"] == ours["cycles"] / ours["bound_cycles"]
+    assert sum(ours["operators"].values()) == ours["cycles"]
+    assert len(ours["large"]) == 3
+    for large in ours["large"]:
+        assert large["cycles"] == ours["operators"][large["name"]] >= 0.05 * ours["cycles"]
+        assert large["over_bound"] == large["cycles"] / large["bound_cycles"] > 1
     assert "by Vela" in report["models"][1]["ours"]["edge"]["refused"]
     assert "not counted" in ran.err
 

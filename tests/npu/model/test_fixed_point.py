@@ -49,16 +49,17 @@ def test_ends():
     assert [fixed_point.leading_zeros(x) for x in (0, 1, INT32_MAX)] == [32, 31, 1]
 
 
-@given(SUM)
-def test_softmax_factor(total):
-    """Times the sum's own exponentials, 256; from a sum of 512 on nothing reaches half a step."""
-    multiplier, shift = softmax_factor(total)
-    if total >= 512 << 19:
+@pytest.mark.parametrize("bits", [8, 16])
+@given(total=SUM)
+def test_softmax_factor(bits, total):
+    """Times the sum's own exponentials, all steps; of 8 bits none from a sum of 512 on."""
+    multiplier, shift = softmax_factor(total, bits)
+    if bits == 8 and total >= 512 << 19:
         assert (multiplier, shift) == (0, 0)
     else:
         assert -31 <= shift <= 0
         one = multiplier * 2.0 ** (shift - 31) * 2**31
-        assert abs(one * total / 2**19 / 256 - 1) < 1e-8
+        assert abs(one * total / 2**19 / 2**bits - 1) < 1e-8
 
 
 @pytest.mark.parametrize("total", [1 << 19, 1000 << 19])

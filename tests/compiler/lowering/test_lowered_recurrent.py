@@ -1,0 +1,57 @@
+"""Layers with states on the chip: long sequences are loops, whatever their weights do."""
+
+import numpy as np
+import pytest
+
+from compiler import compile_model, load_model
+from compiler.lowering.recurrent import UNROLLED_STEPS
+from tests.on_the_twin import chip, differences
+from tests.tflite_builder import ModelSpec, write
+
+
+def lstm(
+    steps: int, batch: int = 1, time_major: bool = False, units: int = 20, zero: int = 0
+) -> bytes:
+    """An LSTM over so many steps of 13 features."""
+    rng, m, features = np.random.default_rng(steps), ModelSpec(), 13
+    around = (steps, batch) if time_major else (batch, steps)
+    x = m.tensor((*around, features), scale=np.float32(0.02), zero_point=-7)
+
+    def gates(columns: int) -> list[int]:
+        data = rng.integers(-127, 128, (4, units, columns)).astype(np.int8)
+        return [m.tensor((units, columns), "int8", np.float32(0.01), zero, w) for w in data]
+
+    matrices = [*gates(features), *gates(units)]
+    added = rng.integers(-900, 900, (4, units)).astype(np.int32)
+    biases = [m.tensor((units,), "int32", np.float32(2e-4), data=b) for b in added]
+    hidden = np.float32(1 / 128)
+    h = m.tensor((batch, units), scale=hidden, zero_point=5, is_variable=True)
+    c = m.tensor((batch, units), "int16", np.float32(2**-11), is_variable=True)
+    y = m.tensor((*around, units), scale=hidden, zero_point=5)
+    inputs = [x, *matrices, -1, -1, -1, *biases, -1, -1, h, c, -1, -1, -1, -1]
+    options = {"FusedActivationFunction": 4, "TimeMajor": time_major}
+    m.operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], ("UnidirectionalSequenceLSTMOptions", options)
+    )
+    m.inputs, m.outputs = [x], [y]
+    return write(m)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "form", [{}, {"batch": 2}, {"batch": 3, "time_major": True}, {"units": 16}, {"zero": -9}]
+)
+def test_long_sequences(tmp_path, form, streamed):
+    """Weights that stay, and weights that stream within the loop; states live on over calls."""
+    path = tmp_path / "lstm.tflite"
+    path.write_bytes(lstm(UNROLLED_STEPS + 3, **form))
+    params = chip(**({"bank_bytes": 512} if streamed else {}))
+    layers = compile_model(load_model(path), params).header.layers
+    assert all(layer.resident != streamed for layer in layers)
+    assert differences(path, np.random.default_rng(1), params) == 0
+
+
+def test_the_program_does_not_grow_with_the_steps(tmp_path):
+    path = tmp_path / "lstm.tflite"
+    path.write_bytes(lstm(1000))
+    assert len(compile_model(load_model(path), chip()).program) < 2048
