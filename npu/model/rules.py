@@ -38,11 +38,9 @@ def matrix(graph: Graph, index: int, what: str) -> Tensor:
 
 
 def weights(graph: Graph, index: int, what: str) -> Tensor:
-    """A constant int8 matrix without zero point."""
+    """A matrix that is constant."""
     tensor = matrix(graph, index, what)
     require(tensor.is_constant, f"its {what} must be constant")
-    zero_point = quantization(tensor).zero_point
-    require(zero_point == 0, f"the zero point of its {what} must be 0, not {zero_point}")
     return tensor
 
 
