@@ -33,7 +33,7 @@ _VECTOR = f"dst 8 24 dst_type, {_N}, a 48 24 a_type, a_type 72 1, dst_type 73 1"
 _BINARY = f"{_VECTOR}, b 74 24 b_type, b_type 98 1"
 _CLAMP = "lo 100 16s, hi 116 16s"
 _A_ZERO, _B_ZERO, _DST_ZERO = "a_zero 132 9s", "b_zero 141 9s", "dst_zero 150 9s"
-_SCALE = "multiplier 160 31, shift 191 6s"
+_SCALE = "multiplier 160 31, shift 191 6s, scaled 255 1"
 _BRANCH = f"{_RS1}, {_RS2}, target 20 12, {_IMM}"
 _SIGMOID = f"dst 8 24 int16, {_N}, a 48 24 int16, multiplier 160 16, shift 191 4"
 _PRODUCT = "dst 8 24 dst_type, columns 32 16, a 48 24 int8, dst_type 73 1, bank 74 24"
@@ -222,6 +222,8 @@ BASES = {"a": 11, "b": 12, "dst": 13}
 register that is then added to each, modulo 2**24."""
 OPERANDS = tuple(BASES)
 """The fields that address vectors in SRAM."""
+SCALES = {"multiplier": 15, "shift": 14}
+"""What the flag `scaled` of a vector command takes from registers instead: their low bits."""
 _ADDRESS_BITS = 24
 _FLAGS = dict(zip(BASES, range(251, 254), strict=True))
 
@@ -280,15 +282,26 @@ class Command:
         """Where its OPERANDS lie in SRAM."""
         return tuple(self.values[name] for name in OPERANDS if self.opcode.has(name))
 
+    @cached_property
+    def scale(self) -> tuple[int, ...]:
+        """Its multiplier and its shift, if they come from SCALES."""
+        return tuple(self.values[name] for name in SCALES) if self.values.get("scaled") else ()
+
     def resolved(self, registers: Sequence[int]) -> "Command":
-        """The same command with its relative addresses made absolute: itself if it has none."""
-        if not self.relative:
+        """The same command with relative addresses made absolute, and with its scale: itself if it
+        takes nothing from registers."""
+        if not (self.relative or self.scale):
             return self
-        places = {
+        found = {
             name: (self.values[name] + registers[BASES[name]]) % (1 << _ADDRESS_BITS)
             for name in self.relative
         }
-        return Command(self.opcode, self.values | places)
+        if self.scale:
+            found |= {
+                name: self.opcode.field(name).wrap(registers[index])
+                for name, index in SCALES.items()
+            }
+        return Command(self.opcode, self.values | found)
 
     def _element(self, operand: str) -> ElementType | None:
         if not self.opcode.has(operand):

@@ -37,6 +37,11 @@ class Field:
             return -(1 << (self.width - 1)), (1 << (self.width - 1)) - 1
         return 0, (1 << self.width) - 1
 
+    def wrap(self, value: int) -> int:
+        """What the field holds of a number: its low bits."""
+        low, high = self.range
+        return (value - low) % (high - low + 1) + low
+
 
 @dataclass(frozen=True)
 class Opcode:

@@ -173,7 +173,8 @@ class Machine:
             try:
                 if isinstance(cmd, ImageError):
                     raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
-                placed = cmd.resolved(self.registers) if cmd.relative else cmd
+                changes = cmd.relative or cmd.scale
+                placed = cmd.resolved(self.registers) if changes else cmd
                 end, written, target = self._units[cmd.opcode.unit](pc, placed, start)
             except MachineError as error:
                 if error.pc is not None:

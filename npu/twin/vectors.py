@@ -45,7 +45,7 @@ class VectorUnit:
     def __init__(self, state: State) -> None:
         self._state = state
         self._counters, self._events = state.counters, state.events
-        # By program counter, where the operands lie (relative addresses move), and what is held.
+        # By program counter, what comes from registers (places, scale), and what is held.
         self._bound: dict[tuple[int, tuple[int, ...], tuple[int, ...]], _Bound] = {}
         self._loop: Loop | None = None
         self._loop_values: tuple[int, ...] = ()
@@ -61,7 +61,7 @@ class VectorUnit:
         if cmd.opcode.name == "VLOOP":
             return self._set_loop(cmd, start)
         looped = cmd.values["looped"]
-        key = pc, cmd.addresses, self._loop_values if looped else ()
+        key = pc, cmd.addresses + cmd.scale, self._loop_values if looped else ()
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bind_looped(cmd) if looped else self._bind(cmd)

@@ -226,7 +226,7 @@ class MatVec(wiring.Component):
         follows = Signal()
         ready = parts.barrel.ready & block.ready & vector.ready & ~collector.left
         m.d.comb += [
-            go.eq(loading & ready & ~(wrong | block.error | missing | corrupt)),
+            go.eq(loading & ready & ~(wrong | block.failed | missing | corrupt)),
             # Sums are read while rows are on their way, and vectors then are not.
             written.eq(drained & ~requantiser.busy),
             control.restart.eq(running & idle & follows & (written | ~add) & ~(wrong | bad_record)),

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.utils import exact_log2
 
 from npu.chip import timing
-from npu.chip.isa import OPCODES, TAGGED, WRITES_REGISTER
+from npu.chip.isa import OPCODES, SCALES, TAGGED, WRITES_REGISTER
 from npu.chip.params import ChipParams
 from rtl.shared.commands import COMMAND_BITS, fields, is_opcode, unit_opcodes
 from rtl.shared.interfaces import PC_BITS, STATUS_BITS
@@ -18,6 +18,12 @@ assert all(
 )
 # It has all flags and operands, where all have them.
 RELATIVE = OPCODES["VMUL"]
+assert all(
+    RELATIVE.field(name) in op.fields
+    for op in OPCODES.values()
+    if op.has("scaled")
+    for name in SCALES
+)
 
 
 def scalars_of(cycles: int) -> list[str]:
@@ -80,14 +86,25 @@ class Command:
         """Whether an operand's address is relative; of a unit's command that is legal."""
         return self.cmd[RELATIVE.field(f"{operand}_rel").lsb]
 
-    def placed(self, m: Module, bases: dict[str, Value]) -> Value:
-        """The command from its first cycle on, with the bases of its operands added."""
+    @property
+    def is_scaled(self) -> Value:
+        """Whether a command takes its scale from registers, in the cycle `checked`."""
+        return self.is_vector & self.cmd[RELATIVE.field("scaled").lsb]
+
+    def placed(self, m: Module, bases: dict[str, Value], scale: dict[str, Value]) -> Value:
+        """The command from its first cycle on: bases of operands added, `scale` in its place."""
         whole, at = [], 0
-        for field in sorted((RELATIVE.field(name) for name in bases), key=lambda f: f.lsb):
+        names = (*bases, *scale)
+        for field in sorted((RELATIVE.field(name) for name in names), key=lambda f: f.lsb):
             end = field.lsb + field.width
             place = Signal(field.width, name=f"{field.name}_place")
+            own = self.cmd[field.lsb : end]
+            if field.name in bases:
+                value = own + bases[field.name]
+            else:
+                value = Mux(self.is_scaled, scale[field.name][: field.width], own)
             with m.If(self.checked):
-                m.d.sync += place.eq(self.cmd[field.lsb : end] + bases[field.name])
+                m.d.sync += place.eq(value)
             whole += [self.cmd[at : field.lsb], place]
             at = end
         return Cat(*whole, self.cmd[at:])

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import BASES, REGISTERS
+from npu.chip.isa import BASES, REGISTERS, SCALES
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl.sequencer.arithmetic import RESULTS, Arithmetic
@@ -112,7 +112,7 @@ class Sequencer(wiring.Component):
     def _registers(self, m: Module, command: Command) -> ScalarRegisters:
         """The scalar registers, written by the command or, while none runs, by the host."""
         cmd = command.cmd
-        m.submodules.registers = registers = ScalarRegisters(3)
+        m.submodules.registers = registers = ScalarRegisters(4)
         m.d.comb += [
             registers.index[2].eq(self.host.index),
             self.host.read.eq(registers.value[2]),
@@ -138,14 +138,17 @@ class Sequencer(wiring.Component):
     def _place(self, m: Module, command: Command, registers: ScalarRegisters) -> None:
         """Read a command's registers, of a unit's the bases, and give the units their commands.
 
-        There are two ports for three bases: the last one is read in the cycle behind, added at
-        once.
+        There are two ports for three bases and a multiplier: the latter half is read in the cycle
+        behind, and goes to its place at once. A shift has a port of its own.
         """
         scalar = fields(command.cmd, "ADD")
-        operands = Mux(command.checked, BASES["dst"], BASES["a"]), BASES["b"]
+        operands = (
+            Mux(command.checked, BASES["dst"], BASES["a"]),
+            Mux(command.checked, SCALES["multiplier"], BASES["b"]),
+        )
         flags = (
             Mux(command.checked, command.is_relative("dst"), command.is_relative("a")),
-            command.is_relative("b"),
+            command.checked | command.is_relative("b"),
         )
         for port, index in enumerate((scalar.rs1, scalar.rs2)):
             m.d.comb += [
@@ -153,7 +156,9 @@ class Sequencer(wiring.Component):
                 registers.en[port].eq(~command.of_unit | flags[port]),
             ]
         bases = {"a": command.left, "b": command.right, "dst": registers.value[0]}
-        placed = command.placed(m, bases)
+        m.d.comb += registers.index[3].eq(SCALES["shift"])
+        scale = {"multiplier": registers.value[1], "shift": registers.value[3]}
+        placed = command.placed(m, bases, scale)
         m.d.comb += [self.matvec.cmd.eq(placed), self.vector.cmd.eq(placed)]
 
     def _arithmetic(self, m: Module, command: Command) -> tuple[Value, Signal]:

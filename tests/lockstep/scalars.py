@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from npu.chip.isa import BASES, OPCODES, REGISTERS
+from npu.chip.isa import BASES, OPCODES, REGISTERS, SCALES
 from tests.naive import wrap
 
-# Registers: the host's arguments and scratch in 1..7, loop counters above.
-SCRATCH = range(1, 8)
-COUNTERS = (8, 9, 10, 14)
+# Registers: the host's arguments and scratch in 1..6, loop counters above.
+SCRATCH = range(1, 7)
+COUNTERS = (8, 9, 10, 7)
 # Every command of the sequencer that only writes a register.
 RESULTS = tuple(
     name
@@ -24,7 +24,7 @@ def results(builder: Any, rng: np.random.Generator) -> None:
     """One to three results, of registers that were written just before, too."""
     for _ in range(int(rng.integers(1, 4))):
         name = str(rng.choice(RESULTS))
-        writable = (*SCRATCH, *BASES.values(), 0)
+        writable = (*SCRATCH, *BASES.values(), *SCALES.values(), 0)
         values = {"rd": int(rng.choice(writable)), "rs1": int(rng.integers(REGISTERS))}
         if OPCODES[name].has("rs2"):
             imm = int(rng.choice(EXTREMES)) if rng.random() < 0.6 else _any(rng)
@@ -70,6 +70,13 @@ def relative(
             builder.emit("ADD", rd=register, imm=base)
         high = OPCODES[name].field(operand).range[1]
         found |= {operand: (values[operand] - base) & high, f"{operand}_rel": 1}
+    if OPCODES[name].has("scaled") and rng.random() < 0.25:
+        # Bits beyond the fields are nobody's.
+        for field, register in SCALES.items():
+            bits = OPCODES[name].field(field).width
+            builder.emit("ADD", rd=register, imm=wrap((_any(rng) << bits) + found[field]))
+            found[field] = int(rng.integers(2)) * found[field]
+        found["scaled"] = 1
     return found
 
 

@@ -253,4 +253,18 @@ CONTROL = (
         "self.host.write",
         ("sequencer",),
     ),
+    Fault(
+        "a multiplier from a register is that of an address",
+        "Sequencer",
+        'Mux(command.checked, SCALES["multiplier"], BASES["b"])',
+        'BASES["b"]',
+        ("sequencer",),
+    ),
+    Fault(
+        "a shift from a register is that of the multiplier",
+        "Sequencer",
+        'registers.index[3].eq(SCALES["shift"])',
+        'registers.index[3].eq(SCALES["multiplier"])',
+        ("sequencer",),
+    ),
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from npu.chip import timing
-from npu.chip.isa import BASES, command
+from npu.chip.isa import BASES, SCALES, command
 from npu.chip.status import Status
 from npu.errors import MachineError
 from tests.naive import wrap
@@ -64,3 +64,21 @@ def test_a_flag_belongs_to_an_operand():
     }.items():
         found = {key.removesuffix("_rel") for key in command(name).values if key.endswith("_rel")}
         assert found == flags, name
+
+
+def test_a_scale_comes_from_registers():
+    """Their low bits; of a scale that is remembered nothing is left for another."""
+    made = machine(
+        command("VRESCALE", a=0, dst=64, n=8, lo=-128, hi=127, multiplier=1, shift=1, scaled=1),
+        command("MUL", rd=SCALES["shift"], rs1=SCALES["shift"], imm=1),
+        command("ADD", rd=SCALES["multiplier"], rs1=SCALES["multiplier"], imm=1 << 29),
+        command("VRESCALE", a=0, dst=72, n=8, lo=-128, hi=127, multiplier=1 << 30, shift=1),
+        command("ADD", rd=1, rs1=1, imm=-1),
+        command("BNE", rs1=1, target=0),
+    )
+    made.sram[:8] = range(0, 80, 10)
+    registers = {1: 2, SCALES["multiplier"]: wrap(5 << 29), SCALES["shift"]: wrap((7 << 6) - 2)}
+    made.run(0, {**registers})
+    # 5/4 wraps to 1/4, which becomes 1/2 in the second round; a quarter of it by the shift.
+    assert made.sram[64:72].tolist() == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert made.sram[72:80].tolist() == list(range(0, 80, 10))

@@ -196,7 +196,9 @@ class Bench:
             for name, unit in (("matvec", dut.matvec), ("vector", dut.vector)):
                 if ctx.get(unit.start):
                     assert ctx.get(dut.start)
-                    assert ctx.get(unit.cmd) == int.from_bytes(self.words[at], "little")
+                    registers = await self._registers(ctx)
+                    given = decode(self.words[at]).resolved(registers)
+                    assert ctx.get(unit.cmd) == int.from_bytes(encode(given), "little")
                     ends[name] = cycle + self.latency(decode(self.words[at])) - 1
                 ctx.set(unit.done, ends.get(name) == cycle)
                 ctx.set(unit.error, self.fail.get(at, 0) if ends.get(name) == cycle else 0)
@@ -321,6 +323,21 @@ def test_a_running_program_keeps_its_registers_from_the_host():
     bench.meddles = True
     outcome = bench.run({1: 5, 3: 7})
     assert outcome.registers == [0, 5, 5, 7] + [0] * 12
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_units_see_what_comes_from_registers(seed):
+    """Bases of addresses and scales, of registers with any contents; the bench compares."""
+    rng = random.Random(seed)
+    program = []
+    for name in rng.choices(("VRESCALE", "VMUL", "VDOT", "VADD", "VTANH", "VFILL", "MATVEC"), k=40):
+        values = {f.name: rng.randint(*f.range) for f in OPCODES[name].fields}
+        program.append(command(name, **values | ({"n": 1} if "n" in values else {})))
+    arguments = {index: wrap(rng.getrandbits(32)) for index in range(1, REGISTERS)}
+    scaled = [cmd for cmd in program if cmd.scale and cmd.resolved([0, *arguments.values()]) != cmd]
+    assert len(scaled) > 2
+    outcome = Bench(chip(), [*program, command("HALT")]).run(arguments)
+    assert len(outcome.retired) == len(program) + 1
 
 
 def test_results_of_units_reach_registers():
