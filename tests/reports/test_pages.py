@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
+
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
-from reports import isa_page, models, peers_page, readme
+from reports import isa_page, models, operators_page, peers_page, readme
 from tests.schemas import faults
 
 
@@ -44,6 +46,18 @@ def test_the_page_of_the_instruction_set():
     assert isa_page.PAGE.read_text(encoding="utf-8") == isa_page.page(), (
         "run: python -m reports.isa_page"
     )
+
+
+@pytest.mark.skipif(not operators_page.RUN.exists(), reason="not run yet: see reports/README.md")
+def test_the_page_of_the_operators():
+    run = json.loads(operators_page.RUN.read_text(encoding="utf-8"))
+    assert operators_page.PAGE.read_text(encoding="utf-8") == operators_page.page(run), (
+        "run: python -m reports.operators_page"
+    )
+    assert faults(run, operators_page.OperatorsReport) == []
+    for name, kind in run["kinds"].items():
+        assert kind["models"] >= 60 and not kind["broken"], name
+        assert not any(kind["differ"].values()), name
 
 
 def test_the_page_of_the_peers():
