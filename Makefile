@@ -80,8 +80,10 @@ $(VENV)/.installed-oracle: $(VENV)/.installed-test
 verify-long: $(VENV)/.installed-test
 	$(BIN)/python -m tests.lockstep.long
 
-# Coverage-guided fuzzing of the decoders for ten minutes; SECONDS=60 for another time.
+# Coverage-guided fuzzing of the decoders for ten minutes, SECONDS=60 for another time, and the
+# command line with models that are wrong somewhere for as long.
 SECONDS ?= 600
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet -e ".[fuzz]"
 	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz.models --seconds $(SECONDS)

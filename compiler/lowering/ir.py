@@ -181,6 +181,9 @@ class MatVec:
     With a `window`, `src` begins with the first window's first byte, maybe before its buffer; the
     matrix's columns are bus words of segments. `dst` is where the first position's rows go.
     `travel`: operands, by the command's names, that move in a loop; their base says how far.
+
+    With `raw` int32 sums are stored instead, with `add` those that are there are added; the sum of
+    an element at byte n of `dst` lies at byte 4 n of `sums`, which may begin before its buffer.
     """
 
     matrix: Matrix
@@ -193,6 +196,9 @@ class MatVec:
     window: Window | None = None
     positions: Positions = Positions()
     travel: Mapping[str, Travel] = field(default_factory=dict)
+    sums: View | None = None
+    raw: bool = False
+    add: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +337,9 @@ class ChipModule:
 def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
     """Buffers that an operator reads, and those that it writes."""
     match op:
+        case MatVec(sums=View() as sums):
+            reads = [op.src.buffer, sums.buffer] if op.add else [op.src.buffer]
+            return reads, [sums.buffer if op.raw else op.dst.buffer]
         case MatVec():
             return [op.src.buffer], [op.dst.buffer]
         case Vector():

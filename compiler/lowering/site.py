@@ -10,10 +10,12 @@ from compiler.lowering.ir import (
     ChipOperator,
     LoadConstant,
     LoadInput,
+    MatVec,
     Segment,
     Vector,
     View,
 )
+from compiler.lowering.sums import Splitter
 from npu.chip.isa import ElementType
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError, UnsupportedError
@@ -117,6 +119,7 @@ class GraphLowering:
         self._placed: dict[int, Buffer] = dict(bound or {})
         self.reals: dict[int, int] = {}
         self._layer = ""
+        self._splitter = Splitter(params, self.new_buffer)
         for index in graph.inputs:
             if index not in self._placed and not (
                 self.only_indices(index) or _quantised(graph, index)
@@ -149,7 +152,9 @@ class GraphLowering:
 
     def add(self, operator: ChipOperator) -> None:
         """Append a chip operator that works for the operator being lowered."""
-        self.segment.add(operator, Layer(self.segment.name, self._layer))
+        layer = Layer(self.segment.name, self._layer)
+        for part in self._splitter.split(operator) if isinstance(operator, MatVec) else (operator,):
+            self.segment.add(part, layer)
 
     def unary(
         self,

@@ -119,11 +119,11 @@ def products(
 
     src, dst : all images, all results.
     """
-    image, filters = _flat(image, filters)
+    image, filters = _flat(*_reaching(image, filters))
     stack = _best(site.params, image, filters.weights)
     whole, rest = divmod(image.out_width, stack.positions)
     matrix = _matrix(site, stack, image, filters, part)
-    down, across = image.stride[0], image.stride[1] * image.channels
+    across = image.stride[1] * image.channels
     row = image.width * image.channels
     spots = [(0, whole)]
     if rest:
@@ -145,17 +145,38 @@ def products(
                 lo=params.lo,
                 hi=params.hi,
                 window=replace(stack.window, x=x),
-                positions=Positions(
-                    count_x=count,
-                    count_y=image.out_height,
-                    a_x=stack.positions * across,
-                    a_y=down * row,
-                    y_step=down,
-                    dst_x=stack.positions * image.out_across,
-                    dst_y=image.out_down,
-                ),
+                positions=_positions(image, stack.positions, count),
             )
         )
+
+
+def _positions(image: Image, stacked: int, count: int) -> Positions:
+    """So many stacks side by side, and the rows below; no steps where there is one alone."""
+    down, across = image.stride[0], image.stride[1] * image.channels
+    found = Positions(count_x=count, count_y=image.out_height)
+    if count > 1:
+        found = replace(found, a_x=stacked * across, dst_x=stacked * image.out_across)
+    if image.out_height > 1:
+        row = image.width * image.channels
+        found = replace(found, a_y=down * row, y_step=down, dst_y=image.out_down)
+    return found
+
+
+def _reaching(image: Image, filters: Filters) -> tuple[Image, Filters]:
+    """Without the outer taps that lie outside of the image at every position."""
+    sizes = (image.height, image.width)
+    counts = (image.out_height, image.out_width)
+    before, dilation, weights = [image.top, image.left], list(image.dilation), filters.weights
+    for axis in range(2):
+        first = np.arange(weights.shape[1 + axis]) * dilation[axis] - before[axis]
+        at = np.arange(counts[axis])[:, np.newaxis] * image.stride[axis] + first
+        (kept,) = np.nonzero(((at >= 0) & (at < sizes[axis])).any(axis=0))
+        taps = slice(kept[0], kept[-1] + 1) if len(kept) else slice(1)
+        weights = weights[:, taps] if axis == 0 else weights[:, :, taps]
+        before[axis] = -int(first[taps][0])
+        dilation[axis] = dilation[axis] if weights.shape[1 + axis] > 1 else 1
+    image = replace(image, top=before[0], left=before[1], dilation=(dilation[0], dilation[1]))
+    return image, replace(filters, weights=weights)
 
 
 def _flat(image: Image, filters: Filters) -> tuple[Image, Filters]:

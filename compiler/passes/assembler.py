@@ -55,13 +55,16 @@ class Assembler:
     def commands(self) -> list[Command]:
         """The program with its labels resolved."""
         resolved = []
-        for opcode, values, to in self._commands:
+        for (opcode, values, to), layer in zip(self._commands, self.layers, strict=True):
             target = {} if to is None else {"target": self.labels[to]}
             if to is not None and self.labels[to] > _MAX_TARGET:
                 raise CapacityError(
                     f"label {to!r} is at command {self.labels[to]}, a branch reaches {_MAX_TARGET}"
                 )
-            resolved.append(command(opcode, **values, **target))
+            try:
+                resolved.append(command(opcode, **values, **target))
+            except ValueError as error:
+                raise CapacityError(f"{layer}: no command says it: {error}") from None
         return resolved
 
     def program(self, params: ChipParams) -> bytes:

@@ -23,7 +23,10 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
         case MatVec():
             yield _moved(_read(op), op.travel.get("a"))
             if len(op.matrix.destination):
-                yield _moved(_written(op), op.travel.get("dst"))
+                written = _moved(_written(op), op.travel.get("dst"))
+                yield written
+                if op.sums is not None:
+                    yield _summed(op.sums, written, op.dst.element.n_bytes)
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
@@ -61,6 +64,7 @@ def _gathered(src: View, window: Window, positions: Positions) -> Reach:
 
 
 def _written(op: MatVec) -> Reach:
+    """Its elements; of one that stores sums, what its elements would be."""
     item, positions = op.dst.element.n_bytes, op.positions
     spans = [
         _span(positions.count_x, positions.dst_x),
@@ -69,6 +73,12 @@ def _written(op: MatVec) -> Reach:
     places = op.matrix.destination * item
     first = int(places.min()) + sum(span[0] for span in spans)
     return Reach(op.dst, first, int(places.max()) + sum(span[1] for span in spans) + item)
+
+
+def _summed(sums: View, written: Reach, item: int) -> Reach:
+    """The sums of elements of `item` bytes."""
+    n_bytes = sums.element.n_bytes
+    return Reach(sums, n_bytes * written.first, n_bytes * (written.end - item + 1))
 
 
 def _walked(op: Vector, name: str, view: View) -> Reach:

@@ -206,6 +206,10 @@ class Scheduler:
         if self._held.get("block") == block:
             flags["held"] = 1
         self._held["block"] = block
+        if op.sums is not None:
+            n_bytes = op.sums.element.n_bytes
+            flags["sums"] = (op.sums.address - n_bytes * op.dst.address) % ADDRESSES
+            flags |= {"raw": int(op.raw), "add": int(op.add)}
         self.assembler.emit(
             "MATVEC",
             layer,

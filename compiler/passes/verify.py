@@ -56,6 +56,12 @@ def _matvec(op: MatVec, layer: Layer) -> None:
         op.window is None and op.src.offset != op.dst.offset
     )
     _require(apart, layer, "in place")
+    _require((op.sums is not None) == (op.raw or op.add), layer, "sums of no use, or none")
+    if op.sums is not None:
+        own = op.sums.buffer is not op.src.buffer and op.sums.buffer is not op.dst.buffer
+        _require(own, layer, "sums where a vector lies")
+        whole = op.sums.offset % op.sums.element.n_bytes == 0
+        _require(whole, layer, f"sums at byte {op.sums.offset}")
 
 
 def weights(plan: WeightPlan, params: ChipParams) -> None:

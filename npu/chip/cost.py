@@ -102,8 +102,8 @@ def product(
     if v["windowed"]:
         assert held.window is not None and held.positions is not None, "it is windowed"
         reads = walk(cmd, held.window, held.positions, p).reads()
-    ahead = v["columns"] <= p.ahead_columns
-    repeats = Repeats(reads, ahead, timing.prime(p.threads))
+    ahead = v["columns"] <= p.ahead_columns and not v["add"]
+    repeats = Repeats(reads, ahead, timing.prime(p.threads), bool(v["add"]))
     run = run_lanes(Barrel(p.lanes, p.threads, p.result_fifo), turns, repeats, most_cycles)
     load = timing.load(sets, scales, int(reads[0]), p.threads)
     return ProductCost(timing.MATVEC_START + load + run.cycles + timing.MATVEC_END, run, reads)

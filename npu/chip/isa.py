@@ -44,8 +44,8 @@ _WINDOW = (
     "dy 136 8, pitch 144 24s"
 )
 _MATVEC = (
-    f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24, windowed 254 1, "
-    "held 255 1"
+    f"{_PRODUCT}, {_CLAMP}, {_A_ZERO}, {_DST_ZERO}, block 160 24, rows 184 24, sums 208 24, "
+    "raw 249 1, add 250 1, windowed 254 1, held 255 1"
 )
 _POSITIONS = (
     "count_x 8 16, count_y 24 16, a_x 40 24s, a_y 64 24s, y_step 88 8, dst_x 96 24s, dst_y 120 24s"
@@ -214,6 +214,7 @@ _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
     ),
 )
 
+_SHOWN_IN_HEX = ("ext", "sram", "param", "a", "b", "dst", "block", "rows", "sums")
 _ELEMENTS = {element.name.lower(): element for element in ElementType}
 
 BASES = {"a": 11, "b": 12, "dst": 13}
@@ -320,7 +321,7 @@ class Command:
             elif field.name.endswith("_type"):
                 shown.append(f"{field.name}={ElementType(value).name.lower()}")
             elif value:
-                wide = field.name in ("ext", "sram", "param", "a", "b", "dst", "block", "rows")
+                wide = field.name in _SHOWN_IN_HEX
                 shown.append(f"{field.name}={value:#x}" if wide else f"{field.name}={value}")
         return " ".join([f"{self.opcode.name:<10}", *shown]).rstrip()
 

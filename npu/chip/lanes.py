@@ -15,6 +15,7 @@ element REQUANTISE cycles later.
 The same streams may run at several positions, with another vector at each: lanes begin anew as soon
 as all of them have ended their last rows, while the requantiser still works on what they left in
 the FIFOs. It knows two positions: none begins while a row of the one before the last is left.
+Where rows take sums out of SRAM, none begins before all is written.
 
 So all that counts of a stream is in which of its turns its rows end: what the symbols are, and what
 the activations, changes no cycle.
@@ -76,14 +77,16 @@ class Repeats(NamedTuple):
         loaded before the first turn.
     ahead : a vector loads while the lanes work on the one before, in the copy's other half.
     prime : cycles until the streams are ready again.
+    apart : a position begins when the last row of the one before is written: both read SRAM.
     """
 
     reads: np.ndarray
     ahead: bool
     prime: int
+    apart: bool
 
 
-ONCE = Repeats(np.zeros(1, np.int64), False, 0)
+ONCE = Repeats(np.zeros(1, np.int64), False, 0, False)
 
 
 class LaneRun(NamedTuple):
@@ -175,9 +178,11 @@ def run_lanes(barrel, turns, repeats, most_cycles):
         if cycle >= most_cycles:
             return LaneRun(cycle, stalled, ENDLESS, order)
         if decoding == 0 and position < positions - 1:
-            begin = _may_begin(repeats, position + 1, first_turn, idle_at)
             before = (position + 1) & 1
-            gone = left[before] == 0 and cycle >= last_pick[before] + _ROWS_GONE
+            idle_at = max(idle_at, last_write + 1) if repeats.apart else idle_at
+            begin = _may_begin(repeats, position + 1, first_turn, idle_at)
+            waits = left[0] + left[1] if repeats.apart else left[before]
+            gone = waits == 0 and cycle >= last_pick[before] + _ROWS_GONE
             if cycle >= begin and gone:
                 position += 1
                 decoding = left[before] = rows

@@ -44,9 +44,9 @@ BANK_LATENCY = 2
 
 # --- matrix-vector command -----------------------------------------------------------------------
 MATVEC_START = 2
-# From taking a row out of a FIFO to its element in SRAM: lane, record address, record, bias, scale
-# (six stages), clamp, write.
-REQUANTISE = 12
+# From taking a row out of a FIFO to its element in SRAM: lane, record address, record, bias, sum of
+# earlier commands, scale (six stages), clamp, write.
+REQUANTISE = 13
 MATVEC_END = 1
 # WINDOW and POSITIONS are held, or refused, in their second cycle.
 SET_UP = 2

@@ -37,8 +37,10 @@ from npu.twin.dma import Place
 from npu.twin.product import FIELDS, multiply
 from npu.twin.records import Records
 from npu.twin.streams import Codes, Decoded, Sections, decode, locate
+from npu.twin.summed import bind_sums
+from npu.twin.sums import Sums
 from npu.twin.vector import NUMPY
-from npu.twin.windows import multiply_at_positions, overlaps
+from npu.twin.windows import multiply_at_positions, require_apart
 
 MOST_POSITIONS, MOST_ELEMENTS = 1 << 20, 1 << 24
 """Of a command: more elements, over all positions, than any SRAM holds."""
@@ -140,11 +142,17 @@ class Product:
 class Room(NamedTuple):
     """What a command may take: elements from its last destination to the end of SRAM, and cycles.
 
-    More cycles of the lanes are a MachineError without a status.
+    More cycles of the lanes are a MachineError without a status. sums : lie in SRAM, too.
     """
 
     elements: int
     cycles: int = NEVER
+    sums: Sums | None = None
+
+    def outside(self, destinations: np.ndarray) -> np.ndarray:
+        """(n,) bool, for which destinations there is no room."""
+        outside = destinations >= self.elements
+        return outside if self.sums is None else outside | self.sums.outside(destinations)
 
 
 def reads(
@@ -228,7 +236,7 @@ def plan(
     sections = Sections(banks, found.base, params.threads)
     decoded = _decode(sections, sets, cmd.columns, most_turns)
     records = Records.read(param, cmd.rows, found.records, shared)
-    rows, wrong = records.of(decoded.records, room.elements)
+    rows, wrong = records.of(decoded.records, room.outside)
     if wrong is not None and cmd.values["windowed"]:
         # The chip begins with no further position.
         held = held._replace(positions=_ONE_POSITION)
@@ -246,7 +254,7 @@ def plan(
         at = run.stopped
         raise _corrupt(decoded.faults[at], at, decoded.fault_bits[at], params.threads)
     if wrong is not None:
-        _, wrong = records.of(decoded.records[run.order], room.elements)
+        _, wrong = records.of(decoded.records[run.order], room.outside)
         assert wrong is not None, "in any order"
         slot = int(np.searchsorted(decoded.turns.first, run.order[wrong.row], "right")) - 1
         lane, reason = slot // params.threads, RECORD_REASONS[wrong.fault]
@@ -278,12 +286,21 @@ def plan(
 
 
 def bind(
-    cmd: Command, plan: Plan, sram: np.ndarray, walk: windows.Walk | None = None
+    cmd: Command,
+    plan: Plan,
+    sram: np.ndarray,
+    walk: windows.Walk | None = None,
+    sums: Sums | None = None,
 ) -> Product | None:
     """The command's arithmetic on its operands; None where not all of them lie in SRAM.
 
-    sram : (bytes,) uint8. walk : of a windowed command.
+    sram : (bytes,) uint8. walk : of a windowed command. sums : of one with `raw` or `add`.
     """
+    if sums is not None:
+        room = Room(room_of(cmd, sram, walk), sums=sums)
+        if np.any(room.outside(plan.elements)):
+            return None
+        return Product(plan, *bind_sums(cmd, plan, sram, walk, sums))
     if walk is not None:
         return _bind_windows(cmd, plan, sram, walk)
     out = target(cmd, sram)
@@ -303,9 +320,8 @@ def _bind_windows(cmd: Command, plan: Plan, sram: np.ndarray, walk: windows.Walk
     bases = destinations // element.n_bytes
     if np.max(plan.elements, initial=-1) + np.max(bases) >= len(out) and len(plan.elements):
         return None
-    if overlaps(walk, destinations, plan.elements, element.n_bytes, len(sram)):
-        # The chip computes something then, but not what the command says.
-        raise MachineError("matvec: a position writes what one behind it reads")
+    places = destinations[:, None] + plan.elements * element.n_bytes
+    require_apart(walk, places, element.n_bytes, len(sram))
     fields = np.array([tuple(cmd.values[name] for name in FIELDS.names or ())], FIELDS)
     run = partial(
         multiply_at_positions,

@@ -9,6 +9,7 @@ from npu.twin import matvec
 from npu.twin.loaded import Key, Loaded
 from npu.twin.matvec import Block, Plan, Product
 from npu.twin.state import Done, State, require_inside
+from npu.twin.sums import SUM_BYTES, Sums, sums_of
 
 # Weights of all plans together, a byte each: what is larger is decoded every time.
 MAX_PLANNED_WEIGHTS = 1 << 27
@@ -52,10 +53,11 @@ class MatVecUnit:
         # What is remembered says nothing about this command's operands.
         self._check(cmd)
         walk = self._walk(cmd)
+        sums = sums_of(cmd, walk, self._state.params)
         key = None if self._forgets else self._key(cmd, block)
-        product = self._known(pc, cmd, key, walk)
+        product = self._known(pc, cmd, key, walk, sums)
         if product is None:
-            product = self._made(cmd, key, start, block, walk)
+            product = self._made(cmd, key, start, block, walk, sums)
         else:
             state.dma.require_loaded(start, product.plan.spans)
         gated = product.run()
@@ -70,7 +72,8 @@ class MatVecUnit:
         c.stalled_turns += work.stalled
         events.matvec_run_cycles += work.run_cycles
         events.sram_bytes += work.reads * state.params.bus_bytes
-        events.sram_bytes += work.rows * ElementType(cmd.dst_type).n_bytes
+        item = ElementType(cmd.dst_type).n_bytes if sums is None else sums.row_bytes
+        events.sram_bytes += work.rows * item
         events.param_bytes += work.param_bytes
         written = product.target[product.elements] if state.observed else b""
         return start + work.cycles - 1, written, None
@@ -93,11 +96,12 @@ class MatVecUnit:
         if key is None:
             return None
         key = (*key, cmd.a, cmd.dst, block if cmd.values["held"] else None)
+        key = (*key, *(cmd.values[name] for name in ("raw", "add", "sums", "dst_type")))
         if not cmd.values["windowed"]:
             return key
         window, positions = self._held.window, self._held.positions
         assert window is not None and positions is not None, "checked"
-        return (*key, cmd.dst_type, *window.values.values(), *positions.values.values())
+        return (*key, *window.values.values(), *positions.values.values())
 
     def _walk(self, cmd: Command) -> windows.Walk | None:
         """The walk of a windowed command. Raises MachineError where there is no room for it."""
@@ -121,7 +125,12 @@ class MatVecUnit:
         return walk
 
     def _known(
-        self, pc: int, cmd: Command, key: Key | None, walk: windows.Walk | None
+        self,
+        pc: int,
+        cmd: Command,
+        key: Key | None,
+        walk: windows.Walk | None,
+        sums: Sums | None,
     ) -> Product | None:
         """What is remembered of a command that finds `key` at its addresses."""
         if key is None:
@@ -129,7 +138,7 @@ class MatVecUnit:
         place = pc, cmd.addresses, key
         product = self._products.get(place)
         if product is None and key in self._plans:
-            product = matvec.bind(cmd, self._plans[key], self._state.sram, walk)
+            product = matvec.bind(cmd, self._plans[key], self._state.sram, walk, sums)
             if product is not None:
                 if len(self._products) >= MAX_BOUND:
                     self._products.clear()
@@ -143,19 +152,20 @@ class MatVecUnit:
         start: int,
         held: Block | None,
         walk: windows.Walk | None,
+        sums: Sums | None,
     ) -> Product:
         """A product from what the memories hold, its plan kept if there is a name for it."""
         state, p = self._state, self._state.params
         reads = matvec.reads(cmd, p, state.banks, state.param, held)
         state.dma.require_loaded(start, reads.spans)
-        room = matvec.Room(matvec.room_of(cmd, state.sram, walk), state.last - start)
+        room = matvec.Room(matvec.room_of(cmd, state.sram, walk), state.last - start, sums)
         self._block = block = matvec.block_of(cmd, state.param, held)
         plan = matvec.plan(cmd, p, reads, block, state.banks, state.param, room, self._held)
         if key is not None and self._loaded.holds(key, reads):
             weights = self._planned_weights + plan.weights.size
             if weights <= MAX_PLANNED_WEIGHTS:
                 self._plans[key], self._planned_weights = plan, weights
-        product = matvec.bind(cmd, plan, state.sram, walk)
+        product = matvec.bind(cmd, plan, state.sram, walk, sums)
         assert product is not None, "the plan's elements have room"
         return product
 
@@ -170,4 +180,6 @@ class MatVecUnit:
         if not cmd.values["windowed"]:
             require_inside(cmd.a, cmd.columns, p.bus_bytes, state.sram, "SRAM")
         require_inside(cmd.dst, 0, ElementType(cmd.dst_type).n_bytes, state.sram, "SRAM")
+        if (cmd.values["raw"] or cmd.values["add"]) and cmd.sums % SUM_BYTES:
+            raise MachineError(f"matvec: sums at {cmd.sums:#x}, no multiple of 4", Status.ADDRESS)
         require_inside(cmd.rows, 0, PARAM_WORD, state.param, "parameter memory")

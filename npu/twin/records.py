@@ -1,5 +1,6 @@
 """Row records and scales: what the requantiser does with every row that leaves the lanes."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +47,13 @@ class Records(NamedTuple):
         own = raw[:, ROW_DTYPE.itemsize :].copy().view(SCALE_DTYPE)[:, 0]
         return cls(rows, own, per_row=True)
 
-    def of(self, wanted: np.ndarray, elements: int) -> tuple[np.ndarray, Wrong | None]:
+    def of(
+        self, wanted: np.ndarray, outside: Callable[[np.ndarray], np.ndarray]
+    ) -> tuple[np.ndarray, Wrong | None]:
         """Bias, destination and scale of the rows with the records `wanted`, in that order.
 
-        wanted : (rows,) int64 numbers of records. elements : places for destinations.
+        wanted : (rows,) int64 numbers of records. outside : for which of some destinations there
+        is no place.
 
         Returns (rows,) ROW, and the first row for which something is not there or out of range,
         None if there is none.
@@ -60,7 +64,7 @@ class Records(NamedTuple):
         right = (scales["multiplier"] >= 0) & (scales["shift"] >= MIN_SHIFT)
         right &= scales["shift"] <= MAX_SHIFT
         faults = np.select(
-            [~there, ~scaled | (rows["destination"] >= elements), ~right],
+            [~there, ~scaled | outside(rows["destination"].astype(np.int64)), ~right],
             [RecordFault.OUTSIDE, RecordFault.INDEX, RecordFault.SCALE],
             RecordFault.NONE,
         )

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from npu.chip.windows import ROW_BITS
+from npu.chip.windows import ROW_BITS, Walk
+from npu.errors import MachineError
 from npu.jit import kernel
 from npu.model.numerics import requantize
 from npu.twin.product import wrap_activation
@@ -77,22 +78,27 @@ def byte_at(walk, position, segment, k, size):
 
 
 @kernel
-def overlaps(walk, destinations, elements, n_bytes, size):
+def overlaps(walk, places, n_bytes, size):
     """Whether a position reads a byte that one before it writes.
 
-    destinations : (positions,) int64 bytes; elements : (n,) int64, what each writes behind its own,
-    of `n_bytes`. size : bytes of SRAM.
+    places : (positions, n) int64, addresses of what each writes, of `n_bytes`. size : bytes of
+    SRAM.
     """
-    never = len(destinations)
+    never = len(places)
     written = np.full(size, never, np.int64)
-    for position in range(len(destinations)):
+    for position in range(len(places)):
         for segment in range(walk.ny * walk.nx):
             for k in range(walk.length):
                 at = byte_at(walk, position, segment, k, size)
                 if at >= 0 and written[at] < position:
                     return True
-        for element in elements:
-            at = destinations[position] + element * n_bytes
+        for at in places[position]:
             for byte in range(at, at + n_bytes):
                 written[byte] = min(written[byte], position)
     return False
+
+
+def require_apart(walk: Walk, places: np.ndarray, n_bytes: int, size: int) -> None:
+    """Raise MachineError where `overlaps`: the chip computes something, but not what is asked."""
+    if overlaps(walk, places, n_bytes, size):
+        raise MachineError("matvec: a position writes what one behind it reads")

@@ -70,6 +70,7 @@ class BlockLoader(wiring.Component):
     scales : Out, `rtl.matvec.requantiser.scale_write`.
     n_scales : Out, shared scales.
     ready, error : Out.
+    failed : Out, `error` from its second cycle on, which is no later than `ready`.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -89,6 +90,7 @@ class BlockLoader(wiring.Component):
                 "n_scales": Out(range(MAX_SCALES + 1)),
                 "ready": Out(1),
                 "error": Out(1),
+                "failed": Out(1),
             }
         )
 
@@ -269,9 +271,9 @@ class BlockLoader(wiring.Component):
                     codes[group].offset.en.eq(table.code.offset.en & groups[group]),
                 ]
         ready = tables[0].ready & tables[1].ready
-        failed, bad = Signal(), Signal()
-        m.d.sync += [was_ready.eq(ready), failed.eq(~self.clear & self.error)]
+        bad = Signal()
+        m.d.sync += [was_ready.eq(ready), self.failed.eq(~self.clear & self.error)]
         m.d.comb += [
             bad.eq(tables[0].error | tables[1].error | (last & wrong)),
-            self.error.eq(failed | (seen & ready & ~was_ready & bad)),
+            self.error.eq(self.failed | (seen & ready & ~was_ready & bad)),
         ]

@@ -117,7 +117,6 @@ class MatVec(wiring.Component):
         wiring.connect(m, block.scales, requantiser.scales)
         wiring.connect(m, collector.row, requantiser.row)
         wiring.connect(m, wiring.flipped(self.sram_write), requantiser.sram)
-        wiring.connect(m, wiring.flipped(self.sram_read), vector.sram)
 
         clear, start, restart, go = Signal(), Signal(), Signal(), Signal()
         # Numbers of positions are even or odd; of the one whose lanes run, or load.
@@ -125,8 +124,11 @@ class MatVec(wiring.Component):
         sets_up = ~is_opcode(self.unit.cmd, "MATVEC")
         bus_words = p.bus_words
         # Columns that fit into either half of the copies, so that a vector loads ahead.
-        ahead = Signal()
-        m.d.sync += ahead.eq(field["columns"] <= p.ahead_columns)
+        ahead, last_column = Signal(), Signal.like(barrel.last_column)
+        m.d.sync += [
+            ahead.eq((field["columns"] <= p.ahead_columns) & ~field["add"]),
+            last_column.eq(field["columns"] - 1),
+        ]
         m.d.comb += [
             start.eq(self.unit.start & ~sets_up),
             held.start.eq(self.unit.start & sets_up),
@@ -139,7 +141,7 @@ class MatVec(wiring.Component):
             *(part.clear.eq(clear) for part in (block, vector, collector, requantiser)),
             barrel.go.eq(go),
             barrel.base.eq(field["bank"] << ceil_log2(bus_words)),
-            barrel.last_column.eq(field["columns"] - 1),
+            barrel.last_column.eq(last_column),
             barrel.upper.eq(ahead & parity),
             block.address.eq(field["block"]),
             vector.address.eq(field["a"]),
@@ -160,6 +162,9 @@ class MatVec(wiring.Component):
             requantiser.n_scales.eq(block.n_scales),
             requantiser.rows.eq(field["rows"] >> ceil_log2(PARAM_WORD)),
             requantiser.wide.eq(field["dst_type"]),
+            requantiser.raw.eq(field["raw"]),
+            requantiser.add.eq(field["add"]),
+            requantiser.sums.eq(field["sums"]),
             requantiser.zero.eq(field["dst_zero"]),
             requantiser.lo.eq(field["lo"]),
             requantiser.hi.eq(field["hi"]),
@@ -176,6 +181,10 @@ class MatVec(wiring.Component):
             self.param.addr.eq(block.param.addr | requantiser.param.addr),
             block.param.data.eq(self.param.data),
             requantiser.param.data.eq(self.param.data),
+            self.sram_read.en.eq(vector.sram.en | requantiser.sram_read.en),
+            self.sram_read.addr.eq(vector.sram.addr | requantiser.sram_read.addr),
+            vector.sram.data.eq(self.sram_read.data),
+            requantiser.sram_read.data.eq(self.sram_read.data),
         ]
 
         lanes = self._lanes(m, barrel, block, vector, collector)
@@ -186,16 +195,17 @@ class MatVec(wiring.Component):
             Control(clear, start, restart, go, parity, ahead),
             refused,
             field["held"],
+            field["add"],
         )
         return m
 
-    def _run(self, m: Module, parts: Parts, control: Control, refused, held) -> None:
+    def _run(self, m: Module, parts: Parts, control: Control, refused, held, add) -> None:
         """Load, run the lanes, and again for every position, until the last row is written."""
         block, vector, collector = parts.block, parts.vector, parts.collector
         requantiser, clear, go = parts.requantiser, control.clear, control.go
         running, loading, failed = Signal(), Signal(), Signal()
         # The lanes are through with their rows; the FIFOs are empty, too.
-        idle, drained = Signal(), Signal()
+        idle, drained, written = Signal(), Signal(), Signal()
         m.d.comb += clear.eq(~(running | loading | failed))
         m.d.sync += [
             idle.eq(~Cat(lane.working for lane in parts.lanes).any()),
@@ -219,8 +229,10 @@ class MatVec(wiring.Component):
         follows = Signal()
         ready = parts.barrel.ready & block.ready & vector.ready & ~collector.left
         m.d.comb += [
-            go.eq(loading & ready & ~(wrong | block.error | missing | corrupt)),
-            control.restart.eq(running & idle & follows & ~wrong & ~bad_record),
+            go.eq(loading & ready & ~(wrong | block.failed | missing | corrupt)),
+            # Sums are read while rows are on their way, and vectors then are not.
+            written.eq(drained & ~requantiser.busy),
+            control.restart.eq(running & idle & follows & (written | ~add) & ~(wrong | bad_record)),
             vector.following.eq(Mux(control.ahead, go & vector.more, control.restart)),
         ]
         with m.If(control.start):
@@ -243,7 +255,7 @@ class MatVec(wiring.Component):
         m.d.comb += vector.upper.eq(upper)
 
         last = ~follows | bad_record
-        finished = running & ~wrong & drained & ~requantiser.busy & last
+        finished = running & ~wrong & written & last
         with m.If(finished):
             m.d.sync += known.eq(1)
         m.d.comb += [
@@ -331,7 +343,7 @@ class MatVec(wiring.Component):
         windowed, odd = field["windowed"], held.positions.dst_x[0] | held.positions.dst_y[0]
         # Sums in a cycle of their own; by the third cycle of a command they are its own.
         end, bank_end = Signal(len(a) + 1), Signal(len(field["bank"]) + bus_words.bit_length())
-        wrong, refused = Signal(9), Signal()
+        wrong, refused = Signal(10), Signal()
         known = [Signal(name=f"known_{i}") for i in range(2)]
         m.d.sync += [
             end.eq(a + columns),
@@ -347,6 +359,7 @@ class MatVec(wiring.Component):
                     field["rows"] > p.param_bytes,
                     windowed & ~held.complete,
                     windowed & field["dst_type"] & odd,
+                    (field["raw"] | field["add"]) & (field["sums"][:2] != 0),
                 )
             ),
             refused.eq(

@@ -18,8 +18,12 @@ from rtl.shared.rescale import Rescale, split_shift
 
 MULTIPLIER_BITS = 8 * SCALE_DTYPE["multiplier"].itemsize
 SHIFT_BITS = 8 * SCALE_DTYPE["shift"].itemsize
-# Address, record, bias, then the arithmetic, clamp and write.
-RECORD, BIAS, SCALE = 1, 2, 3
+# Address, record, bias, the sum of earlier commands, then the arithmetic, clamp and write.
+RECORD, BIAS, SUM, SCALE = 1, 2, 3, 4
+SUM_BYTES = 4
+SUM_PLACE = ceil_log2(SUM_BYTES)
+ONE = 1 << (MULTIPLIER_BITS - 1)
+"""The multiplier that leaves a sum as it is."""
 
 
 def scale_write() -> wiring.Signature:
@@ -37,12 +41,16 @@ class Requantiser(wiring.Component):
     came, so timing.REQUANTISE after the collector picked it. Multipliers are 0..2^31 - 1, shifts
     MIN_SHIFT to MAX_SHIFT.
 
+    The int32 sum of a row belongs at `sums` + 4 * (its element's address), modulo
+    2^ChipParams.address_bits: with `add` it is read from there and added, with `raw` the sum is
+    written there instead of an element.
+
     Rows belong to positions with even and odd numbers, two of them at a time; each kind has a
     destination of its own.
 
     `error` rises for a record outside parameter memory, a scale that is not there or out of range,
-    an element outside SRAM (such a row writes nothing), `too_many` for more than MAX_TILE_ROWS
-    rows of even positions since one began.
+    an element or a sum outside SRAM (such a row writes nothing), `too_many` for more than
+    MAX_TILE_ROWS rows of even positions since one began.
 
     Parameters
     ----------
@@ -59,8 +67,10 @@ class Requantiser(wiring.Component):
     destinations : In, byte addresses of the destinations of even and odd positions.
     wide : In, elements are int16, not int8.
     zero, lo, hi : In, zero point and limits of the result.
+    raw, add, sums : In, see above; `sums` is a multiple of 4.
     row, row_parity : In, `row_sum`, and whether its position's number is odd.
     param : read port of parameter memory; its address is 0 while not used.
+    sram_read : read port of the vector SRAM; all 0 while not used.
     sram : write port of the vector SRAM; all 0 while not used.
     busy : Out, a row is on its way.
     error, too_many : Out.
@@ -81,9 +91,13 @@ class Requantiser(wiring.Component):
                 "zero": In(signed(9)),
                 "lo": In(signed(16)),
                 "hi": In(signed(16)),
+                "raw": In(1),
+                "add": In(1),
+                "sums": In(params.address_bits),
                 "row": In(row_sum()),
                 "row_parity": In(1),
                 "param": In(interfaces.param_pair(params)),
+                "sram_read": In(interfaces.sram_read(params)),
                 "sram": In(interfaces.sram_write(params)),
                 "busy": Out(1),
                 "error": Out(1),
@@ -120,9 +134,11 @@ class Requantiser(wiring.Component):
         sum_1, sum_2 = Signal(signed(SUM_BITS)), Signal(signed(SUM_BITS))
         bias = Signal(signed(32))
         destination, base = Signal(16), Signal(p.address_bits)
+        sums_base = Signal(p.address_bits - SUM_PLACE)
         index = Signal(8)
         own = Signal(MULTIPLIER_BITS + SHIFT_BITS)
         record_wrong, parity = Signal(), Signal()
+        position = Mux(parity, self.destinations[1], self.destinations[0])
         m.d.sync += [
             sum_1.eq(self.row.sum),
             sum_2.eq(sum_1),
@@ -133,7 +149,8 @@ class Requantiser(wiring.Component):
             record_wrong.eq(end + per_row > interfaces.param_words(p)),
             # Early: the position after the next may begin soon behind the last row.
             parity.eq(self.row_parity),
-            base.eq(Mux(parity, self.destinations[1], self.destinations[0])),
+            base.eq(position),
+            sums_base.eq(self.sums[SUM_PLACE:] + position),
         ]
 
         # The sum with its bias, the scale, and where the element goes.
@@ -151,15 +168,18 @@ class Requantiser(wiring.Component):
             read.addr.eq(index),
         ]
         wrong = Signal()
+        behind = Mux(self.wide, destination << 1, destination)
+        sum_at = self._sum_at(m, sums_base + behind, stages[BIAS])
         m.d.sync += [
             x.eq(sum_2 + bias),
             scale.eq(Mux(per_row, own, read.data)),
-            target.eq(base + Mux(self.wide, destination << 1, destination)),
+            target.eq(base + behind),
             wrong.eq(record_wrong | (~per_row & (index >= self.n_scales))),
         ]
         outside = Mux(self.wide, target > p.sram_bytes - 2, target > p.sram_bytes - 1)
         shift = scale[MULTIPLIER_BITS:].as_signed()
         scale_wrong = scale[MULTIPLIER_BITS - 1] | (shift < MIN_SHIFT) | (shift > MAX_SHIFT)
+        lost = (self.raw | self.add) & (sum_at >= p.sram_bytes // SUM_BYTES)
         good = Signal()
         rows = Signal(range(MAX_TILE_ROWS + 1))
         counted = self.row.valid & ~self.row_parity
@@ -168,14 +188,15 @@ class Requantiser(wiring.Component):
         with m.Elif(counted):
             m.d.sync += rows.eq(rows + 1)
         m.d.comb += [
-            good.eq(stages[SCALE] & ~wrong & ~outside & ~scale_wrong),
-            self.error.eq(stages[SCALE] & ~good),
+            good.eq(stages[SUM] & ~wrong & ~outside & ~lost & ~scale_wrong),
+            self.error.eq(stages[SUM] & ~good),
             self.too_many.eq(counted & (rows == MAX_TILE_ROWS)),
         ]
 
-        self._scale(m, rescale, x, scale)
-        targets = self._delay(m, "target", target, last - SCALE)
-        writes = self._delay(m, "good", good, last - SCALE)
+        self._scale(m, rescale, self._added(m, x, sum_at), scale)
+        place = Mux(self.raw, sum_at << SUM_PLACE, target)
+        targets = self._delay(m, "target", place, last - SUM)
+        writes = self._delay(m, "good", good, last - SUM)
         self._write(m, rescale.y, targets[-1], writes[-1] & stages[last] & ~self.clear)
         return m
 
@@ -188,10 +209,12 @@ class Requantiser(wiring.Component):
         return stages
 
     def _scale(self, m: Module, rescale: Rescale, x, scale) -> None:
-        """The multiplier and the shift, each to the stage that takes it."""
-        left, right = split_shift(scale[MULTIPLIER_BITS:].as_signed())
+        """The multiplier and the shift, each to the stage that takes it, from SUM on."""
+        own = Signal.like(scale)
+        m.d.sync += own.eq(Mux(self.raw, ONE, scale))
+        left, right = split_shift(own[MULTIPLIER_BITS:].as_signed())
         multipliers = self._delay(
-            m, "multiplier", scale[:MULTIPLIER_BITS], rescale.cycle_of("products")
+            m, "multiplier", own[:MULTIPLIER_BITS], rescale.cycle_of("products")
         )
         rights = self._delay(m, "right", right, rescale.cycle_of("right"))
         m.d.comb += [
@@ -199,20 +222,44 @@ class Requantiser(wiring.Component):
             rescale.left.eq(left),
             rescale.multiplier.eq(multipliers[-1]),
             rescale.right.eq(rights[-1]),
-            rescale.zero.eq(self.zero),
+            rescale.zero.eq(Mux(self.raw, 0, self.zero)),
         ]
 
+    def _sum_at(self, m: Module, at, valid) -> Signal:
+        """Reads the sum of the row whose record is known; its number in SRAM a cycle later."""
+        number = Signal(self._params.address_bits - SUM_PLACE)
+        word = at[: len(number)][ceil_log2(self._params.bus_words) :]
+        m.d.comb += self.sram_read.en.eq(0)  # a read port's enable is 1 where nothing drives it
+        with m.If(valid & self.add & ~self.clear):
+            m.d.comb += [self.sram_read.en.eq(1), self.sram_read.addr.eq(word)]
+        m.d.sync += number.eq(at)
+        return number
+
+    def _added(self, m: Module, x, sum_at: Signal) -> Signal:
+        """`x` with the sum that memory answers, a cycle later."""
+        place = sum_at[: ceil_log2(self._params.bus_words)]
+        earlier = self.sram_read.data.word_select(place, 8 * SUM_BYTES)
+        total = Signal(signed(32))
+        m.d.sync += total.eq(x + Mux(self.add, earlier, 0).as_signed())
+        return total
+
     def _write(self, m: Module, y, target, good) -> None:
-        """Clamp, then one or two bytes of an SRAM word."""
+        """Clamp, then one, two or four bytes of an SRAM word."""
         n_bytes = self._params.bus_bytes
-        clamped = Signal(signed(16))
-        m.d.sync += clamped.eq(Mux(y < self.lo, self.lo, Mux(y > self.hi, self.hi, y)))
+        clamped, upper, raw = Signal(16), Signal(16), self.raw
+        low, high = (y < self.lo) & ~raw, (y > self.hi) & ~raw
+        m.d.sync += [
+            clamped.eq(Mux(low, self.lo, Mux(high, self.hi, y))),
+            upper.eq(y[16:]),
+        ]
         place = target[: ceil_log2(n_bytes)]
-        enables = Mux(self.wide, 0b11, 0b1) << place
-        low, high = clamped[:8], Mux(self.wide, clamped[8:], clamped[:8])
+        enables = Mux(raw, 0b1111, Mux(self.wide, 0b11, 0b1)) << place
+        # What a byte of an int32 is, of an int16, of an int8.
+        first, second = clamped[:8], Mux(raw | self.wide, clamped[8:], clamped[:8])
+        third, fourth = Mux(raw, upper[:8], first), Mux(raw, upper[8:], second)
         with m.If(good):
             m.d.comb += [
                 self.sram.en.eq(enables),
                 self.sram.addr.eq(target[len(place) :]),
-                self.sram.data.eq(Cat([low, high] * (n_bytes // 2))),
+                self.sram.data.eq(Cat([first, second, third, fourth] * (n_bytes // SUM_BYTES))),
             ]

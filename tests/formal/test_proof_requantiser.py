@@ -1,6 +1,6 @@
 """A row's record, scale, clamp and write, whatever parameter memory and the arithmetic say.
 
-The arithmetic stands aside: what it gives, and what parameter memory says, is free in every cycle.
+The arithmetic stands aside: what it gives, and what the memories say, is free in every cycle.
 So the proof holds for any records, scales and results. That the arithmetic gives what TFLM says is
 a proof of its own (test_proof_rescale); this one says what reaches it, and when.
 
@@ -13,6 +13,7 @@ import pytest
 from amaranth.hdl import Assume, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
+from amaranth.utils import exact_log2
 
 import rtl.matvec.requantiser
 from npu.chip import timing
@@ -21,10 +22,13 @@ from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.lane.lane import RECORD_BITS, SUM_BITS
 from rtl.matvec.collector import PICK_LATENCY
+from rtl.matvec.requantiser import SUM_BYTES
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, smaller
 
+PARTS = ("low", "high", "third", "fourth")
+"""The bytes of what a row writes."""
 LAST = timing.REQUANTISE - PICK_LATENCY
 """The cycle of a row's write, counted from that of the row."""
 WATCHED = 1
@@ -32,18 +36,20 @@ DEPTH = WATCHED + LAST + 1
 
 # Memories that are smaller than their addresses.
 SMALL = smaller(PARAMS, {"param_bytes": 72, "sram_bytes": 40})
-CONFIGURATION = ("n_scales", "rows", "wide", "zero", "lo", "hi")
+CONFIGURATION = ("n_scales", "rows", "wide", "zero", "lo", "hi", "raw", "add", "sums")
 POSITIONS = ("row_parity", "even_begins")
 
 
 class RequantiserSpec(wiring.Component):
-    """The unit's own inputs, parameter memory's `data`, and the arithmetic's `y`."""
+    """The unit's own inputs, parameter memory's `data`, SRAM's word, and the arithmetic's `y`."""
 
     def __init__(self, unit, parts: list) -> None:
         self._unit, self._parts = unit, parts
         names = (*CONFIGURATION, *POSITIONS, "clear", "scales", "row", "destinations")
         own = {name: unit.signature.members[name] for name in names}
-        super().__init__({**own, "data": In(16 * PARAM_WORD), "y": In(32)})
+        self._word_bits = unit.sram_read.data.shape().width
+        free = {"data": In(16 * PARAM_WORD), "earlier": In(self._word_bits), "y": In(32)}
+        super().__init__({**own, **free})
 
     def _driven(self) -> tuple:
         """(module, the arithmetic, the unit's count of rows, whether it writes nothing)."""
@@ -57,6 +63,7 @@ class RequantiserSpec(wiring.Component):
         for mine, its in zip(self.destinations, unit.destinations, strict=True):
             m.d.comb += its.eq(mine)
         m.d.comb += [unit.param.data.eq(self.data), rescale.y.eq(self.y)]
+        m.d.comb += unit.sram_read.data.eq(self.earlier)
         nothing = ~Cat(unit.sram.en, unit.sram.addr, unit.sram.data).any()
         return m, rescale, inside["rows"], nothing
 
@@ -92,6 +99,7 @@ class RowSpec(RequantiserSpec):
         per_row = self.n_scales == 0
         m.d.comb += [
             Assume(self.n_scales <= MAX_SCALES),
+            Assume(self.sums % SUM_BYTES == 0),
             *(Assume(~(self.wide & destination[0])) for destination in self.destinations),
         ]
 
@@ -146,46 +154,72 @@ class RowSpec(RequantiserSpec):
         # Whether the row is as it must be, and where its element lies.
         multiplier, shift = scale[:32], scale[32:40].as_signed()
         address, size, good = Signal(26), Signal(2), Signal()
+        sum_at = Signal(self._params.address_bits)
+        sums_in_memory = sum_at + SUM_BYTES <= self._params.sram_bytes
         m.d.comb += [
             size.eq(Mux(self.wide, 2, 1)),
             address.eq(base + destination * size),
+            sum_at.eq(self.sums + SUM_BYTES * address),
             good.eq(
                 in_memory
+                & (sums_in_memory | ~(self.raw | self.add))
                 & (per_row | (index < self.n_scales))
                 & (multiplier < 1 << 31)
                 & ((shift >= MIN_SHIFT) & (shift <= MAX_SHIFT))
                 & (address + size <= self._params.sram_bytes)
             ),
         ]
+        # The sum of earlier commands, asked for when the record is known.
+        reads, bus_bytes = row & self.add & ~self.clear, self._params.bus_bytes
+        sum_read = unit.sram_read
+        here = Mux(reads, sum_at // bus_bytes, 0)[: len(sum_read.addr)]
+        check(m, "sum", ~at(2) | ((sum_read.en == reads) & (sum_read.addr == here)))
+        earlier = Signal(32)
+        with m.If(at(3)):
+            place = sum_at[: exact_log2(bus_bytes)] // SUM_BYTES
+            m.d.sync += earlier.eq(Mux(self.add, self.earlier.word_select(place, 32), 0))
+
         # The arithmetic's first cycle: behind its last one come the clamp and the write.
         takes = LAST - 1 - rescale.latency
-        check(m, "refused", ~at(takes) | ~row | good | unit.error)
-        check(m, "not_refused", ~at(takes) | (row & ~good) | ~unit.error)
+        judged = takes - 1
+        check(m, "refused", ~at(judged) | ~row | good | unit.error)
+        check(m, "not_refused", ~at(judged) | (row & ~good) | ~unit.error)
 
         def taken(name: str, cycles: int, holds) -> None:
             check(m, name, ~at(takes + cycles) | ~(row & good) | holds)
 
-        taken("x", 0, rescale.x == (total + bias)[:32].as_signed())
-        taken("left", 0, rescale.left == Mux(shift > 0, shift, 0))
-        taken("multiplier", rescale.cycle_of("products"), rescale.multiplier == multiplier)
-        taken("right", rescale.cycle_of("right"), rescale.right == Mux(shift < 0, -shift, 0))
+        scaled, one = ~self.raw, 1 << 31
+        left, right = Mux(scaled & (shift > 0), shift, 0), Mux(scaled & (shift < 0), -shift, 0)
+        factor = Mux(scaled, multiplier, one)
+        taken("x", 0, rescale.x == (total + bias + earlier)[:32].as_signed())
+        taken("left", 0, rescale.left == left)
+        taken("multiplier", rescale.cycle_of("products"), rescale.multiplier == factor)
+        taken("right", rescale.cycle_of("right"), rescale.right == right)
         taken("ties", rescale.cycle_of("right"), ~rescale.half_up)
-        taken("zero", rescale.cycle_of("zero"), rescale.zero == self.zero)
+        zero = Mux(scaled, self.zero, 0)
+        taken("zero", rescale.cycle_of("zero"), rescale.zero == zero.as_signed())
 
         # What the arithmetic gives, within its limits, byte by byte.
-        y, element = Signal(signed(32)), Signal(16)
+        y, element = Signal(signed(32)), Signal(32)
         m.d.sync += y.eq(self.y)
-        m.d.comb += element.eq(Mux(y < self.lo, self.lo, Mux(y > self.hi, self.hi, y)))
-        sram, bus_bytes = unit.sram, self._params.bus_bytes
+        clamped = Mux(y < self.lo, self.lo, Mux(y > self.hi, self.hi, y))
+        goes, n_bytes = Signal(26), Signal(3)
+        m.d.comb += [
+            element.eq(Mux(self.raw, y, clamped)),
+            goes.eq(Mux(self.raw, sum_at, address)),
+            n_bytes.eq(Mux(self.raw, SUM_BYTES, size)),
+        ]
+        sram = unit.sram
         writes = at(LAST) & row & good & ~self.clear
         for byte in range(bus_bytes):
             here = sram.addr * bus_bytes + byte
-            low, high = here == address, (here == address + 1) & self.wide
+            of = [(here == goes + k) & (n_bytes > k) for k in range(SUM_BYTES)]
             enable, data = sram.en[byte], sram.data.word_select(byte, 8)
-            check(m, f"enable_{byte}", ~writes | (enable == (low | high)))
-            check(m, f"low_{byte}", ~(writes & low) | (data == element[:8]))
-            check(m, f"high_{byte}", ~(writes & high) | (data == element[8:]))
-        check(m, "word", ~writes | (sram.addr == address // bus_bytes))
+            check(m, f"enable_{byte}", ~writes | (enable == Cat(of).any()))
+            for k, name in enumerate(PARTS):
+                right = data == element.word_select(k, 8)
+                check(m, f"{name}_{byte}", ~(writes & of[k]) | right)
+        check(m, "word", ~writes | (sram.addr == goes // bus_bytes))
         check(m, "no_write", ~at(LAST) | writes | nothing)
         return m
 
@@ -219,7 +253,7 @@ class FlightSpec(RequantiserSpec):
             m.d.sync += count.eq(count + 1)
         check(m, "busy", unit.busy == (self.row.valid | ago.any()))
         one_too_many = counted & (count == most)
-        known = ago[LAST - 2 - rescale.latency]
+        known = ago[LAST - 3 - rescale.latency]
         check(m, "too_many", ~one_too_many | unit.too_many)
         check(m, "not_too_many", one_too_many | (count > most) | ~unit.too_many)
         check(m, "no_error", known | ~unit.error)
@@ -252,7 +286,7 @@ def test_flight(monkeypatch):
 # A wrong scale shows first as a left shift, or as one that is out of range or is not.
 SCALES = {"left", "refused", "not_refused"}
 ENABLES = {f"enable_{byte}" for byte in range(SMALL.bus_bytes)}
-BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bus_bytes)}
+BYTES = {f"{part}_{byte}" for part in PARTS for byte in range(SMALL.bus_bytes)}
 
 
 @pytest.mark.parametrize(
@@ -260,12 +294,27 @@ BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bu
     [
         ("self.row.record << 1, self", "self.row.record, self", {"record"}),
         ("end.eq(address + 1)", "end.eq(address)", {"refused"}),
+        ("+ position)", "+ base)", {"sum", "refused", "not_refused"}),
+        ("self.add & ~self.clear", "~self.clear", {"sum"}),
+        ("Mux(self.add, earlier, 0)", "earlier", {"x"}),
+        ("(self.raw | self.add) & (sum_at", "self.add & (sum_at", {"refused"}),
+        ("sum_at >= p.", "sum_at > p.", {"refused"}),
+        ("Mux(self.raw, ONE, scale)", "scale", {"multiplier", *SCALES}),
+        ("Mux(self.raw, 0, self.zero)", "self.zero", {"zero"}),
+        ("(y < self.lo) & ~raw", "(y < self.lo)", BYTES),
+        ("Mux(raw, 0b1111,", "Mux(raw, 0b111,", ENABLES),
+        ("Mux(self.raw, sum_at << SUM_PLACE, target)", "target", {*ENABLES, "word"}),
         ("with m.If(self.row.valid):", "with m.If(stages[RECORD]):", {"record", "no_read"}),
         ("end + per_row >", "end >", {"refused"}),
-        ("base.eq(Mux(parity,", "base.eq(Mux(self.row_parity,", {"refused", "not_refused"}),
+        (
+            "position = Mux(parity,",
+            "position = Mux(self.row_parity,",
+            {"refused", "not_refused", "sum"},
+        ),
         ("record_wrong | (~per_row", "(~per_row", {"refused"}),
         ("index >= self.n_scales", "index > self.n_scales", {"refused"}),
         ("& ~wrong & ~outside", "& ~outside", {"refused"}),
+        ("& ~outside & ~lost", "& ~lost", {"refused"}),
         ("target > p.sram_bytes - 2", "target > p.sram_bytes", {"refused"}),
         ("target > p.sram_bytes - 1", "target >= p.sram_bytes - 1", {"not_refused"}),
         (" | (shift > MAX_SHIFT)", "", {"refused"}),
@@ -275,13 +324,13 @@ BYTES = {f"{half}_{byte}" for half in ("low", "high") for byte in range(SMALL.bu
         ("read.addr.eq(index)", "read.addr.eq(index + 1)", SCALES),
         ('cycle_of("products")', 'cycle_of("middle")', {"multiplier"}),
         ("rights[-1]", "rights[-2]", {"right"}),
-        ("zero.eq(self.zero)", "zero.eq(self.zero[:9])", {"zero"}),
-        ("y < self.lo, self.lo", "y < self.lo, self.hi", BYTES),
+        ("0, self.zero)", "0, self.zero[:9])", {"zero"}),
+        ("Mux(low, self.lo", "Mux(low, self.hi", BYTES),
         ("y > self.hi", "y >= self.hi - 1", BYTES),
-        ("self.wide, destination << 1, destination", "0, 0, destination", {"refused"}),
-        ("0b11, 0b1) << place", "0b11, 0b1)", ENABLES),
+        ("self.wide, destination << 1, destination", "0, 0, destination", {"refused", "sum"}),
+        ("0b11, 0b1)) << place", "0b11, 0b1))", ENABLES),
         ("clamped[8:], clamped[:8])", "clamped[:8], clamped[:8])", BYTES),
-        ("target, last - SCALE", "target, last - SCALE - 1", {*ENABLES, "word"}),
+        ("place, last - SUM", "place, last - SUM - 1", {*ENABLES, "word"}),
         ("stages[last] & ~self.clear", "stages[last]", {"no_write"}),
     ],
 )

@@ -62,10 +62,14 @@ def matvec(builder: Any, rng: np.random.Generator, tile: Tile, half: int) -> Non
         if builder.rare(rng, 0.02):
             nearby = values[key] + int(rng.choice([-8, -1, 1, 4, 8]))
             values[key] = nearby if nearby >= 0 else builder.any_of(rng, "MATVEC", key)
+    found = None
     if tile.columns % bus == 0 and rng.random() < 0.7:
-        values |= _windowed(builder, rng, tile, element)
+        more, found = _windowed(builder, rng, tile, element)
+        values |= more
     elif builder.rare(rng, 0.03):
         values["windowed"] = 1
+    if rng.random() < 0.4:
+        values |= _summed(builder, rng, tile, values, found)
     # The codes of the command before, if it is known and the same tile's.
     if (builder.codes is tile and rng.random() < 0.5) or builder.rare(rng, 0.02):
         values["held"] = 1
@@ -75,7 +79,7 @@ def matvec(builder: Any, rng: np.random.Generator, tile: Tile, half: int) -> Non
 
 def _windowed(
     builder: Any, rng: np.random.Generator, tile: Tile, element: ElementType
-) -> dict[str, int]:
+) -> tuple[dict[str, int], Walk | None]:
     """Emit WINDOW and POSITIONS; the fields that MATVEC then has, none where nothing is found."""
     p: ChipParams = builder.p
     for _ in range(20):
@@ -97,7 +101,37 @@ def _windowed(
             for cmd in commands:
                 if not builder.rare(rng, 0.02):
                     builder.emit(cmd.opcode.name, **cmd.values)
-            return {"a": a, "dst": dst, "windowed": 1}
+            return {"a": a, "dst": dst, "windowed": 1}, found
+    return {}, None
+
+
+def _summed(
+    builder: Any, rng: np.random.Generator, tile: Tile, values: dict[str, int], found: Walk | None
+) -> dict[str, int]:
+    """Fields that store int32 sums, or add them; none where no place is found.
+
+    found : of a windowed command.
+    """
+    p: ChipParams = builder.p
+    raw, add = ((1, 0), (0, 1), (1, 1))[int(rng.integers(3))]
+    flags = {"raw": raw, "add": add}
+    size = ElementType(values["dst_type"]).n_bytes
+    if found is None:
+        bases, read = np.array([values["dst"]]), np.zeros(0, np.int64)
+    else:
+        bases, read = found.destinations(), _read(found, p)
+    targets = bases[:, None] + size * np.arange(tile.places)
+    first, span = int(targets.min()), 4 * int(np.ptp(targets) + 1)
+    if builder.rare(rng, 0.1):
+        return flags | {"sums": builder.any_of(rng, "MATVEC", "sums") & ~(rng.random() < 0.8) * 3}
+    for _ in range(10 if span <= p.sram_bytes else 0):
+        at = 4 * int(rng.integers((p.sram_bytes - span) // 4 + 1))
+        sums = at + 4 * (targets - first)
+        sums = (sums[..., None] + np.arange(4)).reshape(-1)
+        elements = (targets[..., None] + np.arange(size)).reshape(-1)
+        wrong = np.intersect1d(read, sums).size if raw else np.intersect1d(sums, elements).size
+        if not wrong or builder.rare(rng, 0.01):
+            return flags | {"sums": (at - 4 * first) % (1 << 24)}
     return {}
 
 
@@ -145,11 +179,15 @@ def _apart(found: Walk, n_bytes: int, p: ChipParams) -> bool:
     first = found.destinations()
     if first.max() + n_bytes > p.sram_bytes:
         return False
+    written = (first[:, None] + np.arange(n_bytes)).reshape(-1)
+    return not np.intersect1d(_read(found, p), written).size
+
+
+def _read(found: Walk, p: ChipParams) -> np.ndarray:
+    """All bytes that windows may read, by ranges."""
     mask = (1 << p.address_bits) - 1
     px, py = np.arange(found.count_x), np.arange(found.count_y)[:, None]
     i, j = np.arange(found.ny)[:, None], np.arange(found.nx)
     begins = (found.a + py * found.a_y + px * found.a_x).reshape(-1, 1)
     segments = (i * found.pitch + j * found.dx).reshape(-1)
-    at = ((begins + segments)[:, :, None] + np.arange(found.length)).reshape(-1) & mask
-    written = (first[:, None] + np.arange(n_bytes)).reshape(-1)
-    return not np.intersect1d(at, written).size
+    return ((begins + segments)[:, :, None] + np.arange(found.length)).reshape(-1) & mask

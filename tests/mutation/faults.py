@@ -174,8 +174,8 @@ FAULTS = (
     Fault(
         "limits of the result swapped",
         "Requantiser",
-        "Mux(y < self.lo, self.lo, Mux(y > self.hi, self.hi, y))",
-        "Mux(y < self.lo, self.hi, Mux(y > self.hi, self.lo, y))",
+        "Mux(low, self.lo, Mux(high, self.hi, y))",
+        "Mux(low, self.hi, Mux(high, self.lo, y))",
         ("requantiser", "matvec"),
     ),
     # --- vector unit ----------------------------------------------------------------------------

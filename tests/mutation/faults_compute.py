@@ -88,6 +88,34 @@ COMPUTE = (
         ("windows",),
     ),
     Fault(
+        "sums of earlier commands are added to any row",
+        "Requantiser",
+        "Mux(self.add, earlier, 0)",
+        "earlier",
+        ("sums", "matvec"),
+    ),
+    Fault(
+        "a sum behind the end of SRAM is taken",
+        "Requantiser",
+        "sum_at >= p.sram_bytes // SUM_BYTES",
+        "sum_at > p.sram_bytes // SUM_BYTES",
+        ("sums",),
+    ),
+    Fault(
+        "a sum that is stored has its element's limits",
+        "Requantiser",
+        "(y < self.lo) & ~raw",
+        "y < self.lo",
+        ("sums",),
+    ),
+    Fault(
+        "a position that adds begins before the one before is written",
+        "MatVec",
+        "written | ~add",
+        "1",
+        ("sums",),
+    ),
+    Fault(
         "an add's first summand is taken off the second",
         "Alu",
         "Mux(control.subtract, ~rescale.y, rescale.y)",
@@ -230,7 +258,7 @@ COMPUTE = (
     Fault(
         "int8 results at odd places are the upper byte",
         "Requantiser",
-        "Mux(self.wide, clamped[8:], clamped[:8])",
+        "Mux(raw | self.wide, clamped[8:], clamped[:8])",
         "clamped[8:]",
         ("requantiser",),
     ),

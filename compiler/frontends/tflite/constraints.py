@@ -15,8 +15,9 @@ def not_compressed(site: Site) -> bool:
 
 
 def known_types(site: Site) -> bool:
-    """tensors are integers, float32 or bool"""
-    return all(t.type in DTYPES for t in site.present())
+    """tensors are integers, float32 or bool, and int4 ones constant"""
+    found = site.present()
+    return all(t.type in DTYPES and (t.type != TensorType.INT4 or t.is_constant) for t in found)
 
 
 def no_empty_output(site: Site) -> bool:

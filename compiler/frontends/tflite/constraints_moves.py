@@ -67,6 +67,28 @@ def same_type(site: Site) -> bool:
     return site.input(0).type == site.output().type
 
 
+def squeezed(site: Site) -> bool:
+    """the output is the input without its dimensions of 1, or without those that options name"""
+    shape = site.input(0).shape
+    told = site.options is not None and site.options.SqueezeDimsLength() > 0
+    named = site.options.SqueezeDimsAsNumpy().tolist() if told else []
+    left = {axis + len(shape) * (axis < 0) for axis in named}
+    if any(not 0 <= axis < len(shape) or shape[axis] != 1 for axis in left):
+        return False
+    left = left or {axis for axis, size in enumerate(shape) if size == 1}
+    return site.output().shape == tuple(n for axis, n in enumerate(shape) if axis not in left)
+
+
+def counted_inputs(site: Site) -> bool:
+    """options say how many inputs there are"""
+    return site.options is not None and site.options.ValuesCount() == len(site.inputs)
+
+
+def counted_outputs(site: Site) -> bool:
+    """options say how many outputs there are"""
+    return site.options is not None and site.options.Num() == len(site.outputs)
+
+
 def stored_options(site: Site) -> bool:
     """the operator's options are stored"""
     return site.options is not None

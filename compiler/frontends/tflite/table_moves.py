@@ -11,6 +11,7 @@ from tflite.MirrorPadOptions import MirrorPadOptions
 from tflite.PackOptions import PackOptions
 from tflite.ResizeNearestNeighborOptions import ResizeNearestNeighborOptions
 from tflite.SpaceToDepthOptions import SpaceToDepthOptions
+from tflite.SqueezeOptions import SqueezeOptions
 from tflite.StridedSliceOptions import StridedSliceOptions
 from tflite.UnpackOptions import UnpackOptions
 
@@ -46,8 +47,9 @@ def _one(
     )
 
 
-def _reshaping(*constraints: Constraint) -> Entry:
-    return Entry((*constraints, must.same_type), convert.unary(Reshape))
+def _reshaping(*constraints: Constraint, options: Any = None) -> Entry:
+    found = None if options is None else _options(options)
+    return Entry((*constraints, must.same_type), convert.unary(Reshape), found)
 
 
 _PAD = Entry(
@@ -77,12 +79,12 @@ MOVES: dict[int, Entry] = {
         common=MANY_OUTPUTS,
     ),
     BuiltinOperator.PACK: Entry(
-        (must.inputs(*range(1, 65)), must.types(*_MOST, at=None)),
+        (must.inputs(*range(1, 65)), must.counted_inputs, must.types(*_MOST, at=None)),
         moves.moving(moves.pack, None),
         _options(PackOptions),
     ),
     BuiltinOperator.UNPACK: Entry(
-        (must.inputs(1), must.types(*_FLOAT_TO_INT32)),
+        (must.inputs(1), must.counted_outputs, must.types(*_FLOAT_TO_INT32)),
         moves.moving(moves.unpack),
         _options(UnpackOptions),
         common=MANY_OUTPUTS,
@@ -139,7 +141,7 @@ MOVES: dict[int, Entry] = {
         must.rank(5),
     ),
     BuiltinOperator.RESHAPE: _reshaping(must.inputs(1, 2)),
-    BuiltinOperator.SQUEEZE: _reshaping(must.inputs(1)),
+    BuiltinOperator.SQUEEZE: _reshaping(must.inputs(1), must.squeezed, options=SqueezeOptions),
     BuiltinOperator.EXPAND_DIMS: _reshaping(must.inputs(2)),
     BuiltinOperator.SPACE_TO_BATCH_ND: _one(
         _BLOCKS,

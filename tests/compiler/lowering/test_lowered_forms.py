@@ -44,3 +44,22 @@ def test_weights_far_from_their_zero_point(tmp_path, zero_point):
     path = tmp_path / "far.tflite"
     path.write_bytes(write(m))
     assert differences(path, rng, chip()) == 0
+
+
+@pytest.mark.parametrize(("stride", "dilation", "taps"), [(1, 1 << 20, 3), (1 << 20, 1, 2)])
+def test_windows_that_step_far_outside_of_their_image(tmp_path, stride, dilation, taps):
+    """What no position reaches is left out, or a command would have to say how far it is."""
+    m, rng = ModelSpec(), np.random.default_rng(9)
+    x = m.tensor((1, 5, 4, 3), scale=0.1, zero_point=3)
+    data = rng.integers(-128, 128, (2, taps, taps, 3)).astype(np.int8)
+    w = m.tensor(data.shape, scale=0.01, data=data)
+    out = -(-5 // stride), -(-4 // stride)
+    y = m.tensor((1, *out, 2), scale=0.5, zero_point=0)
+    options = {"Padding": 0 if stride == 1 else 1}
+    for axis in "HW":
+        options[f"Stride{axis}"], options[f"Dilation{axis}Factor"] = stride, dilation
+    m.operator("CONV_2D", [x, w, -1], [y], ("Conv2DOptions", options))
+    m.inputs, m.outputs = [x], [y]
+    path = tmp_path / "far.tflite"
+    path.write_bytes(write(m))
+    assert differences(path, rng, chip()) == 0

@@ -4,6 +4,7 @@ import pytest
 
 from compiler.passes.assembler import Assembler, MemoryMap
 from npu.errors import CapacityError
+from npu.model.layer import Layer
 from tests.compiler.passes.made import chip
 
 
@@ -21,6 +22,13 @@ def test_programs_that_do_not_fit():
         asm.program(chip(program_bytes=1 << 20))
     with pytest.raises(ValueError, match="label 'far' is placed twice"):
         asm.label("far")
+
+
+def test_a_number_that_no_field_holds_is_refused_with_its_operator():
+    asm = Assembler()
+    asm.emit("WINDOW", Layer("main", "operator 3 (CONV_2D)"), dy=300)
+    with pytest.raises(CapacityError, match=r"main: operator 3 \(CONV_2D\): no command .*dy must"):
+        asm.program(chip())
 
 
 def test_external_memory_that_is_too_small():

@@ -96,6 +96,41 @@ def test_products_in_place_are_found():
     faulty(module, "in place")
 
 
+def summed(offset=0, **changes):
+    """A module with a product that leaves its sums, and one that takes them."""
+    module = module_of(matrix(20, 60, 1), matrix(20, 60, 1, seed=1))
+    sums = Buffer("sums", 20, ElementType.INT32, 80)
+    module.buffers.append(sums)
+    for op, flag in zip(products(module), ("raw", "add"), strict=True):
+        object.__setattr__(op, "sums", View(sums, offset, 20))
+        object.__setattr__(op, flag, True)
+    for name, value in changes.items():
+        object.__setattr__(products(module)[1], name, value)
+    return module
+
+
+def test_sums_out_of_place_are_found():
+    verify.module(summed())
+    source = products(summed())[1].src.buffer
+    for change, message in (
+        ({"offset": 4}, "a view leaves sums"),
+        ({"offset": -4}, "a view leaves sums"),
+        ({"offset": -2}, "a view leaves sums|sums at byte"),
+        ({"sums": None}, "sums of no use, or none"),
+        ({"add": False}, "sums of no use, or none"),
+    ):
+        faulty(summed(**change), message)
+    module = summed()
+    for op in products(module):
+        object.__setattr__(op, "sums", View(op.src.buffer, 0, 20))
+    faulty(module, "sums where a vector lies")
+    module = summed()
+    object.__setattr__(products(module)[0], "raw", False)
+    object.__setattr__(products(module)[0], "sums", None)
+    faulty(module, "sums is read before it is written")
+    assert source.persistent
+
+
 def planned(**changes):
     params = chip(bank_bytes=1024, **changes)
     module = module_of(matrix(200, 60, 1, seed=1), matrix(10, 20, 1), matrix(10, 20, 1, seed=3))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from npu.chip.faults import RecordFault
 from npu.chip.lanes import NEVER, ONCE, run_lanes
 from npu.chip.weight_format import ROW_DTYPE, SCALE_DTYPE, record_bytes
+from npu.twin.matvec import Room
 from npu.twin.product import broadcast, multiply
 from npu.twin.records import Records, Wrong
 from tests.npu.twin.lane_cases import cases, random_case
@@ -28,7 +29,7 @@ def test_every_element(case, wide, zero):
     vector, fields = take(case, zero)
     decoded = case.decode()
     order = run_lanes(case.barrel, decoded.turns, ONCE, NEVER).order
-    rows, wrong = case.records().of(decoded.records[order], len(case.weights))
+    rows, wrong = case.records().of(decoded.records[order], Room(len(case.weights)).outside)
     assert wrong is None
     weights = decoded.weights[order]
     nonzeros = np.count_nonzero(weights, axis=0)
@@ -42,7 +43,7 @@ def test_the_result_may_overlap_the_vector():
     case = random_case(8, "sparse", 2, 2, 8, False, rows=20, columns=20)
     vector, fields = take(case, 0)
     decoded = case.decode()
-    rows, _ = case.records().of(decoded.records, 20)
+    rows, _ = case.records().of(decoded.records, Room(20).outside)
     nonzeros = np.count_nonzero(decoded.weights, axis=0)
     multiply(decoded.weights, nonzeros, vector, rows, fields, vector)
     np.testing.assert_array_equal(vector, case.expected())
@@ -86,7 +87,7 @@ def test_records_are_read_from_parameter_memory(per_row):
 
 @pytest.mark.parametrize("per_row", [False, True])
 def test_rows_are_found_in_the_order_asked_for(per_row):
-    rows, wrong = some_records(per_row).of(np.array([2, 0]), 4)
+    rows, wrong = some_records(per_row).of(np.array([2, 0]), Room(4).outside)
     assert wrong is None
     index = 2 if per_row else 1
     assert rows.tolist() == [(12, 1, 100 + index, -index), (10, 3, 100, 0)]
@@ -98,7 +99,7 @@ def test_the_first_row_that_is_wrong_is_told(per_row):
         records = some_records(per_row)
         for name, value in scale.items():
             records.scales[name][0] = value
-        return records.of(np.array(wanted), elements)[1]
+        return records.of(np.array(wanted), Room(elements).outside)[1]
 
     assert wrong([3, 4, 0], 3) == Wrong(1, RecordFault.OUTSIDE)
     assert wrong([3, 0, 4], 3) == Wrong(1, RecordFault.INDEX)
@@ -111,10 +112,10 @@ def test_the_first_row_that_is_wrong_is_told(per_row):
 def test_a_shared_scale_that_is_not_there():
     records = some_records(per_row=False)
     records.rows["scale"][1] = 2
-    assert records.of(np.array([0, 1]), 4)[1] == Wrong(1, RecordFault.INDEX)
+    assert records.of(np.array([0, 1]), Room(4).outside)[1] == Wrong(1, RecordFault.INDEX)
 
 
 def test_no_records_at_all():
     none = Records(np.zeros(0, ROW_DTYPE), np.zeros(0, SCALE_DTYPE), per_row=True)
-    assert none.of(np.array([0]), 4)[1] == Wrong(0, RecordFault.OUTSIDE)
-    assert none.of(np.zeros(0, np.int64), 4)[1] is None
+    assert none.of(np.array([0]), Room(4).outside)[1] == Wrong(0, RecordFault.OUTSIDE)
+    assert none.of(np.zeros(0, np.int64), Room(4).outside)[1] is None

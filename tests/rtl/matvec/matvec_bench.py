@@ -20,6 +20,7 @@ from npu.chip.weight_format import MAX_STREAM_BITS, WORD_BITS, directory_words
 from npu.model.layer import Layer
 from npu.twin import matvec
 from npu.twin import tile as twin_tile
+from npu.twin.sums import sums_of
 from rtl.matvec.matvec import MatVec
 from rtl.shared import interfaces
 
@@ -126,9 +127,10 @@ def run_twin(case):
         walk = windows.walk(case.cmd, held.window, held.positions, case.params)
     block = matvec.block_of(case.cmd, case.param, case.held)
     reads = matvec.reads(case.cmd, case.params, case.banks, case.param, case.held)
-    room = matvec.Room(matvec.room_of(case.cmd, sram, walk))
+    sums = sums_of(case.cmd, walk, case.params)
+    room = matvec.Room(matvec.room_of(case.cmd, sram, walk), sums=sums)
     plan = matvec.plan(case.cmd, case.params, reads, block, case.banks, case.param, room, held)
-    product = matvec.bind(case.cmd, plan, sram, walk)
+    product = matvec.bind(case.cmd, plan, sram, walk, sums)
     return plan.work, product.run(), sram
 
 
