@@ -55,11 +55,7 @@ def small_models(kind: str, folder):
     assert found, f"no model of {kind} runs on the chip"
 
 
-WAITING = pytest.mark.xfail(reason="the chip has no commands for it yet", strict=False)
-KINDS = [pytest.param(kind, marks=WAITING) if kind == "SVDF" else kind for kind in sorted(MAKERS)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(MAKERS))
 def test_an_operator_runs_as_on_the_twin(tmp_path, kind):
     for model, image, calls in small_models(kind, tmp_path):
         twin, rtl = (run_graph(image, calls, machine) for machine in (Machine, RtlMachine))
