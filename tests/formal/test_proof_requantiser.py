@@ -296,9 +296,7 @@ BYTES = {f"{part}_{byte}" for part in PARTS for byte in range(SMALL.bus_bytes)}
         ("end.eq(address + 1)", "end.eq(address)", {"refused"}),
         ("+ position)", "+ base)", {"sum", "refused", "not_refused"}),
         ("self.add & ~self.clear", "~self.clear", {"sum"}),
-        ("valid & self.add &", "valid & self.raw &", {"sum"}),
         ("Mux(self.add, earlier, 0)", "earlier", {"x"}),
-        ("place = sum_at[:", "place = ~sum_at[:", {"x"}),
         ("(self.raw | self.add) & (sum_at", "self.add & (sum_at", {"refused"}),
         ("sum_at >= p.", "sum_at > p.", {"refused"}),
         ("Mux(self.raw, ONE, scale)", "scale", {"multiplier", *SCALES}),
@@ -306,7 +304,6 @@ BYTES = {f"{part}_{byte}" for part in PARTS for byte in range(SMALL.bus_bytes)}
         ("(y < self.lo) & ~raw", "(y < self.lo)", BYTES),
         ("Mux(raw, 0b1111,", "Mux(raw, 0b111,", ENABLES),
         ("Mux(self.raw, sum_at << SUM_PLACE, target)", "target", {*ENABLES, "word"}),
-        ("Mux(raw, upper[:8], first)", "first", BYTES),
         ("with m.If(self.row.valid):", "with m.If(stages[RECORD]):", {"record", "no_read"}),
         ("end + per_row >", "end >", {"refused"}),
         (
