@@ -105,9 +105,10 @@ def allocation(lowered: ChipModule, params: ChipParams) -> None:
                 continue
             if a.address + a.n_bytes <= b.address or b.address + b.n_bytes <= a.address:
                 continue
-            # The pair comes both ways round.
-            earlier, later = (last, other_first) if last <= other_last else (other_last, first)
-            handed_on = earlier == later and not (a.persistent or b.persistent)
+            # The pair comes both ways round; who begins later may end at once, if nobody reads it.
+            earlier, later = (last, other_first) if first < other_first else (other_last, first)
+            handed_on = earlier == later and first != other_first
+            handed_on &= not (a.persistent or b.persistent)
             _require(handed_on, a.name, f"overlaps {b.name}")
             _require(writes_behind(ops[earlier]), a.name, f"is overwritten by {b.name} too early")
 

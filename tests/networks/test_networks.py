@@ -20,10 +20,7 @@ EDGE = params_of("edge")
 def test_random_models_are_equal_on_kernels_and_twin():
     tasks = [partial(verdict_of, SEED, number, EDGE) for number in range(GRAPHS)]
     verdicts = list(run_all(tasks))
-    told = [(number, v.text()) for number, v in enumerate(verdicts) if not v.equal]
-    # What the chip does not run yet is refused by the twin alone, in words.
-    assert all("not supported" in text or "computed" in text for _, text in told), told
-    assert sum(v.equal for v in verdicts) >= GRAPHS - 2
+    assert [(number, v.text()) for number, v in enumerate(verdicts) if not v.equal] == []
     assert sum(v.elements for v in verdicts) > 10_000
 
 
