@@ -131,20 +131,27 @@ def _oracle(data: bytes, calls: Sequence[Call], outputs: int) -> list[list[np.nd
     """
     reader, writer = os.pipe()
     if (child := _fork()) == 0:
-        os.close(reader)
-        with os.fdopen(writer, "wb") as stream:
-            try:
-                pickle.dump(_ask(data, calls, outputs), stream)
-            except RuntimeError as error:
-                pickle.dump(str(error), stream)
-        os._exit(0)
+        try:
+            os.close(reader)
+            with os.fdopen(writer, "wb") as stream:
+                pickle.dump(_answers(data, calls, outputs), stream)
+        finally:
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         found = _next(stream)
     _, status = os.waitpid(child, 0)
     if status or not isinstance(found, list):
-        raise RuntimeError(f"it ends the process ({_ending(status)})" if status else found)
+        raise RuntimeError(f"it ends the process ({_ending(status)})" if status else str(found))
     return found
+
+
+def _answers(data: bytes, calls: Sequence[Call], outputs: int) -> Any:
+    """The answers, or the words of a refusal."""
+    try:
+        return _ask(data, calls, outputs)
+    except Exception as error:
+        return str(error)
 
 
 def _ask(data: bytes, calls: Sequence[Call], outputs: int) -> list[list[np.ndarray] | None]:

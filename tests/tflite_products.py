@@ -93,11 +93,12 @@ def _svdf(maker: WindowMaker) -> None:
     kind, most = [("int8", 127), ("int16", 32767)][int(rng.integers(2))]
     x = maker.image((batch, features))
     feature = rng.integers(-128, 128, (filters, features)).astype(np.int8)
-    w = m.tensor(feature.shape, scale=maker.scale(), data=feature)
+    zeros = [maker.zero_point() if rng.random() < 0.2 else 0 for _ in range(2)]
+    w = m.tensor(feature.shape, "int8", maker.scale(), zeros[0], feature)
     # In int16 mostly as the converter scales: states to some units, sums within the accumulator.
     fine = 1.0 if kind == "int8" or rng.random() < 0.2 else 1 / 256
     time = rng.integers(-most, most + 1, (filters, memory)).astype(kind)
-    t = m.tensor(time.shape, kind, np.float32(maker.scale() * fine), data=time)
+    t = m.tensor(time.shape, kind, np.float32(maker.scale() * fine), zeros[1], time)
     zero = maker.zero_point() if kind == "int8" else 0
     state_scale = np.float32(maker.scale(0.02, 0.5) * fine)
     s = m.tensor((batch, filters * memory), kind, state_scale, zero, is_variable=True)

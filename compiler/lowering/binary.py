@@ -1,7 +1,7 @@
 """Two tensors become one, element by element: a vector command, a walk where one is broadcast."""
 
 from compiler.lowering.ir import Vector, View
-from compiler.lowering.rescale import identity_fields
+from compiler.lowering.rescale import exact_sum_fields, identity_fields
 from compiler.lowering.site import GraphLowering
 from compiler.lowering.walks import Operand, fill, walk
 from npu.chip.isa import ElementType
@@ -72,49 +72,33 @@ def lower_minimum(site: GraphLowering, op: Minimum, params: None) -> None:
 
 
 def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
-    """What is not negative and what is, each rescaled as an int16 that is 0 for the other."""
+    """What is negative and what is not, each rescaled, with zero for the other; and their sum."""
     a, dst = site.buffer(op.a), site.new(op.output)
     zero = params.a_zero_point
-    # Limited before they are rescaled: at odd scales a product wraps, and has any sign.
-    below, above = (
-        site.new_buffer(f"{name} inputs", a.n, ElementType.INT8) for name in ("negative", "other")
-    )
-    for part, lo, hi in ((below, INT8_MIN, zero), (above, zero, INT8_MAX)):
-        limits = identity_fields(lo, hi) | {"a_zero": zero, "dst_zero": zero}
-        site.add(Vector("VRESCALE", a.n, part.whole(), a.whole(), fields=limits))
-    one, other = (
-        site.new_buffer(name, dst.n, ElementType.INT16) for name in ("positive", "negative")
-    )
-    wide = {"dst_type": 1, "lo": INT16_MIN, "hi": INT16_MAX}
-    slopes = wide | {
-        "a_zero": zero,
-        "b_zero": params.b_zero_point,
-        "multiplier": params.slope_multiplier,
-        "shift": params.slope_shift,
-    }
     shape = site.graph.tensors[op.output].shape
-    operands = {
-        "dst": Operand(other.whole(), broadcast_strides(shape, shape)),
-        "a": _operand(site, op.a, shape, below.whole()),
-        "b": _operand(site, op.b, shape),
-    }
-    walk(site, "VMUL", shape, operands, slopes)
-    factor = wide | {
-        "a_zero": zero,
-        "multiplier": params.multiplier,
-        "shift": params.shift,
-    }
-    operands = {
-        "dst": Operand(one.whole(), broadcast_strides(shape, shape)),
-        "a": _operand(site, op.a, shape, above.whole()),
-    }
-    walk(site, "VRESCALE", shape, operands, factor)
-    site.add(Vector("VADDS", dst.n, one.whole(), one.whole(), other.whole()))
-    narrow = identity_fields(INT8_MIN, INT8_MAX) | {
-        "a_type": 1,
-        "dst_zero": params.output_zero_point,
-    }
-    site.add(Vector("VRESCALE", dst.n, dst.whole(), one.whole(), fields=narrow))
+
+    def limited(name: str, lo: int, hi: int) -> Operand:
+        # Before it is rescaled: at odd scales a product wraps, and has any sign.
+        part = site.new_buffer(name, a.n, ElementType.INT8).whole()
+        fields = identity_fields(lo, hi) | {"a_zero": zero, "dst_zero": zero}
+        site.add(Vector("VRESCALE", a.n, part, a.whole(), fields=fields))
+        return _operand(site, op.a, shape, part)
+
+    strides = broadcast_strides(shape, shape)
+    one = Operand(dst.whole(), strides)
+    other = Operand(site.new_buffer("negative", dst.n, ElementType.INT8).whole(), strides)
+    output_zero = params.output_zero_point
+    limits = {"a_zero": zero, "dst_zero": output_zero, "lo": INT8_MIN, "hi": INT8_MAX}
+    slopes = {"multiplier": params.slope_multiplier, "shift": params.slope_shift}
+    slopes |= {"b_zero": params.b_zero_point}
+    factor = {"multiplier": params.multiplier, "shift": params.shift}
+    below = limited("negative inputs", INT8_MIN, zero)
+    operands = {"dst": other, "a": below, "b": _operand(site, op.b, shape)}
+    walk(site, "VMUL", shape, operands, limits | slopes)
+    above = limited("other inputs", zero, INT8_MAX)
+    walk(site, "VRESCALE", shape, {"dst": one, "a": above}, limits | factor)
+    added = exact_sum_fields(INT8_MIN, INT8_MAX) | {"b_zero": output_zero}
+    walk(site, "VADD", shape, {"dst": one, "a": one, "b": other}, added)
 
 
 def lower_squared_difference(site: GraphLowering, op: SquaredDifference, params: AddParams) -> None:

@@ -19,7 +19,7 @@ from compiler.lowering.exponential import (
 )
 from compiler.lowering.ir import Buffer, LoadConstant, Vector, View
 from compiler.lowering.reduce import Box, extremes
-from compiler.lowering.rescale import identity_fields
+from compiler.lowering.rescale import exact_sum_fields, identity_fields
 from compiler.lowering.routine import Register, RoutineWriter
 from compiler.lowering.rows import ITEM, each_sum, load_sum, sums
 from compiler.lowering.site import GraphLowering
@@ -27,14 +27,12 @@ from compiler.lowering.walks import Operand, fill, walk
 from npu.chip.isa import BASES, SCALES, ElementType
 from npu.model.fixed_point import LOG_INPUT_BITS
 from npu.model.numerics import (
-    ADD_LEFT_SHIFT,
     INT8_MAX,
     INT8_MIN,
     INT16_MAX,
     INT16_MIN,
     INT32_MIN,
     MIN_SHIFT,
-    quantize_multiplier,
 )
 from npu.model.operators.normalise import (
     SUM_BITS,
@@ -228,16 +226,13 @@ def _from_largest(site: GraphLowering, source: Box) -> View:
     largest = site.new_buffer("largest", rows, ElementType.INT8).whole()
     extremes(site, "VMAX", source, largest)
     found = site.new_buffer("from the largest", rows * length, ElementType.INT8).whole()
-    one, shift = quantize_multiplier(1.0)
-    scales = {f"{operand}_multiplier": one for operand in "ab"}
-    scales |= {f"{operand}_shift": shift for operand in "ab"}
-    fields = scales | {"multiplier": one, "shift": shift - ADD_LEFT_SHIFT, "dst_zero": INT8_MAX}
+    fields = exact_sum_fields(INT8_MIN, INT8_MAX) | {"dst_zero": INT8_MAX}
     operands = {
         "dst": Operand(found, (length, 1)),
         "a": Operand(source.view, (length, 1)),
         "b": Operand(largest, (1, 0)),
     }
-    walk(site, "VSUB", [rows, length], operands, fields | {"lo": INT8_MIN, "hi": INT8_MAX})
+    walk(site, "VSUB", [rows, length], operands, fields)
     return found
 
 

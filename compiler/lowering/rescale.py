@@ -1,7 +1,7 @@
 """The same real values in other steps: a VRESCALE."""
 
 from compiler.lowering.site import GraphLowering
-from npu.model.numerics import quantize_multiplier
+from npu.model.numerics import ADD_LEFT_SHIFT, quantize_multiplier
 from npu.model.operators.rescale import Quantize, Relu, Relu6, RescaleParams
 
 
@@ -26,6 +26,15 @@ def identity_fields(lo: int, hi: int) -> dict[str, int]:
     """The fields of a VRESCALE that only limits int8 to lo..hi."""
     multiplier, shift = quantize_multiplier(1.0)
     return {"lo": lo, "hi": hi, "multiplier": multiplier, "shift": shift}
+
+
+def exact_sum_fields(lo: int, hi: int) -> dict[str, int]:
+    """The fields of a VADD or VSUB of int8 that only limits to lo..hi."""
+    multiplier, shift = quantize_multiplier(1.0)
+    fields = {"lo": lo, "hi": hi, "multiplier": multiplier, "shift": shift - ADD_LEFT_SHIFT}
+    for operand in "ab":
+        fields |= {f"{operand}_multiplier": multiplier, f"{operand}_shift": shift}
+    return fields
 
 
 def clip_fields(limit: int) -> dict[str, int]:

@@ -38,27 +38,22 @@ def matrix(graph: Graph, index: int, what: str) -> Tensor:
 
 
 def weights(graph: Graph, index: int, what: str) -> Tensor:
-    """A constant int8 matrix without zero point."""
+    """A matrix that is constant."""
     tensor = matrix(graph, index, what)
     require(tensor.is_constant, f"its {what} must be constant")
-    zero_point = quantization(tensor).zero_point
-    require(zero_point == 0, f"the zero point of its {what} must be 0, not {zero_point}")
     return tensor
 
 
-def bias(graph: Graph, index: int | None, rows: int) -> None:
-    """A constant int32 for each row, or none at all."""
-    added_to_rows(graph, index, rows)
-    require(index is None or graph.tensors[index].is_constant, "its bias must be constant")
-
-
-def added_to_rows(graph: Graph, index: int | None, rows: int) -> None:
-    """An int32 for each row, constant or not, or none at all."""
+def bias(graph: Graph, index: int | None, rows: int, computed: bool = False) -> None:
+    """An int32 for each row, a constant unless it may be `computed`, or none at all."""
     if index is not None:
         tensor = graph.tensors[index]
+        what = "int32" if computed else "a constant int32"
         require(
-            tensor.dtype == "int32" and tensor.shape == (rows,),
-            f"its bias must be int32 [{rows}], not {tensor.dtype} {list(tensor.shape)}",
+            (computed or tensor.is_constant)
+            and tensor.dtype == "int32"
+            and tensor.shape == (rows,),
+            f"its bias must be {what} [{rows}], not {tensor.dtype} {list(tensor.shape)}",
         )
 
 

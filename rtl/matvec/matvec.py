@@ -124,8 +124,11 @@ class MatVec(wiring.Component):
         sets_up = ~is_opcode(self.unit.cmd, "MATVEC")
         bus_words = p.bus_words
         # Columns that fit into either half of the copies, so that a vector loads ahead.
-        ahead = Signal()
-        m.d.sync += ahead.eq((field["columns"] <= p.ahead_columns) & ~field["add"])
+        ahead, last_column = Signal(), Signal.like(barrel.last_column)
+        m.d.sync += [
+            ahead.eq((field["columns"] <= p.ahead_columns) & ~field["add"]),
+            last_column.eq(field["columns"] - 1),
+        ]
         m.d.comb += [
             start.eq(self.unit.start & ~sets_up),
             held.start.eq(self.unit.start & sets_up),
@@ -138,7 +141,7 @@ class MatVec(wiring.Component):
             *(part.clear.eq(clear) for part in (block, vector, collector, requantiser)),
             barrel.go.eq(go),
             barrel.base.eq(field["bank"] << ceil_log2(bus_words)),
-            barrel.last_column.eq(field["columns"] - 1),
+            barrel.last_column.eq(last_column),
             barrel.upper.eq(ahead & parity),
             block.address.eq(field["block"]),
             vector.address.eq(field["a"]),

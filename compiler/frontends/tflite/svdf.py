@@ -32,11 +32,6 @@ def constant_weights(site: Site) -> bool:
     return site.input(_BIAS).is_constant and all(t.is_constant and t.scales == 1 for t in weights)
 
 
-def symmetric_weights(site: Site) -> bool:
-    """the zero point of the feature weights is 0"""
-    return not site.input(_FEATURE).is_shifted
-
-
 def variable_state(site: Site) -> bool:
     """the state is a variable tensor"""
     return site.input(_STATE).is_variable
@@ -47,7 +42,7 @@ def with_options(site: Site) -> bool:
     return site.options is not None and site.options.Rank() >= 1
 
 
-CONSTRAINTS = (inputs, types, constant_weights, symmetric_weights, variable_state, with_options)
+CONSTRAINTS = (inputs, types, constant_weights, variable_state, with_options)
 
 
 def convert(name: str, site: Site, tensor: Number) -> Svdf:

@@ -12,7 +12,7 @@ from npu.model.graph import Graph, Quantization, Tensor, quantization
 from npu.model.numerics import INT8_MAX, INT8_MIN
 from npu.model.quantisation import activation_range, place, scale
 from npu.model.references import Operand, Operator, Result
-from npu.model.rules import activation, added_to_rows, matrix, require
+from npu.model.rules import activation, bias, matrix, require
 
 _BIAS_SCALE_TOLERANCE = 0.02
 
@@ -72,7 +72,7 @@ def verify(graph: Graph, op: FullyConnected) -> None:
     source = activation(graph, op.input, "input")
     output = activation(graph, op.output, "output")
     rows, columns = matrix(graph, op.weights, "weights").shape
-    added_to_rows(graph, op.bias, rows)
+    bias(graph, op.bias, rows, computed=True)
     require(
         source.size % columns == 0,
         f"its input {list(source.shape)} must hold whole vectors of {columns}",

@@ -57,6 +57,7 @@ def verify(graph: Graph, op: Svdf) -> None:
     source = activation(graph, op.input, "input")
     output = activation(graph, op.output, "output")
     require(len(source.shape) == 2, f"its input must be a matrix, not {list(source.shape)}")
+    # TFLM takes no notice of a zero point of weights.
     filters, features = weights(graph, op.feature_weights, "feature weights").shape
     require(
         source.shape[1] == features,
