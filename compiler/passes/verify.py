@@ -106,11 +106,11 @@ def allocation(lowered: ChipModule, params: ChipParams) -> None:
             if a.address + a.n_bytes <= b.address or b.address + b.n_bytes <= a.address:
                 continue
             # The pair comes both ways round; who begins later may end at once, if nobody reads it.
-            earlier, later = (last, other_first) if first < other_first else (other_last, first)
-            handed_on = earlier == later and first != other_first
-            handed_on &= not (a.persistent or b.persistent)
+            handed_on = not (a.persistent or b.persistent) and first != other_first
+            handed_on &= last == other_first or other_last == first
             _require(handed_on, a.name, f"overlaps {b.name}")
-            _require(writes_behind(ops[earlier]), a.name, f"is overwritten by {b.name} too early")
+            op = ops[max(first, other_first)]
+            _require(writes_behind(op), a.name, f"is overwritten by {b.name} too early")
 
 
 def image(emitted: Image) -> None:

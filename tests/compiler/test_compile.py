@@ -23,10 +23,10 @@ from tests.tflite_builder import ModelSpec, write
 def test_errors_begin_with_the_file():
     """Of a transducer with that of the graph, where they name its segment."""
     model = load_model("commands_rnnt")
-    place = r"^encoder\.tflite: operator 0 \(UNI.*LSTM\) recurrent: 192 columns, a lane of"
+    place = r"^encoder\.tflite: operator 1 \(UNI.*LSTM\) input: a single row does not fit 128"
     for run in (check_model, compile_model):
         with pytest.raises(CapacityError, match=place):
-            run(model, chip(activation_entries=128))
+            run(model, chip(bank_bytes=256))
     small = chip(bank_bytes=262144, sram_bytes=4096)
     with pytest.raises(CapacityError, match=r"^commands_rnnt: the model needs \d+ bytes of vector"):
         check_model(model, small)

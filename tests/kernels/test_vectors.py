@@ -29,6 +29,7 @@ ELEMENTS = {
     "moves": 558,
     "predictor": 1536,
     "products": 360,
+    "states": 840,
     "windows": 1620,
 }
 

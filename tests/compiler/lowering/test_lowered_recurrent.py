@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
+from compiler.lowering import dots
 from compiler.lowering.recurrent import UNROLLED_STEPS
+from npu.runtime.sessions import GraphSession
+from tests.conftest import ROOT
 from tests.on_the_twin import chip, differences
 from tests.tflite_builder import ModelSpec, write
 
@@ -49,6 +52,27 @@ def test_long_sequences(tmp_path, form, streamed):
     layers = compile_model(load_model(path), params).header.layers
     assert all(layer.resident != streamed for layer in layers)
     assert differences(path, np.random.default_rng(1), params) == 0
+
+
+def differs_from_the_recorded_chain():
+    """Elements that the twin answers otherwise than TFLM did."""
+    path = ROOT / "tests" / "vectors" / "tflite" / "states.tflite"
+    session = GraphSession(compile_model(load_model(path), chip()))
+    with np.load(path.with_suffix(".npz")) as recorded:
+        calls = zip(recorded["input0"], recorded["input1"], recorded["output"], strict=True)
+        return sum(
+            int(np.count_nonzero(session.invoke([x, weights])[0] != wanted))
+            for x, weights, wanted in calls
+        )
+
+
+def test_the_recorded_chain():
+    assert differs_from_the_recorded_chain() == 0
+
+
+def test_a_wrong_half_of_a_bias_is_found(monkeypatch):
+    monkeypatch.setattr(dots, "FACTORS", (1, 1, dots.FACTORS[2]))
+    assert differs_from_the_recorded_chain() > 0
 
 
 def test_the_program_does_not_grow_with_the_steps(tmp_path):

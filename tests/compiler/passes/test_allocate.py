@@ -143,6 +143,14 @@ def test_an_operand_that_is_needed_keeps_its_place():
     assert allocate(sum_of(*three(ElementType.INT16, 128)), chip())[0] == 256
 
 
+def test_an_output_that_nobody_reads_takes_a_place_as_well():
+    dst, a, b = three()
+    module = sum_of(dst, a, b)
+    del module.segments["s"].operators[-1], module.segments["s"].layers[-1]
+    assert allocate(module, chip())[0] == 128
+    verify.allocation(module, chip())
+
+
 def test_a_wrong_place_is_found():
     dst, a, b = three()
     module = sum_of(dst, a, b, n=8, loops=TURNED)

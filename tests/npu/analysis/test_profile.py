@@ -119,22 +119,22 @@ def test_operators_may_be_named_like_layers():
     """Names of other front ends hold what separates a layer's text: ": ", even "control"."""
     scale = Quantization(np.array([0.1], np.float32), 0)
     names = ("control", "main: /a: b/MatMul", "joiner: argmax")
-    tensors = [Tensor(name, (1, 32), "int8", scale, None) for name in "xabc"]
-    tensors += [
-        Tensor("w", (32, 32), "int8", scale, np.full((32, 32), n, np.int8)) for n in range(1, 4)
-    ]
+    n = 200
+    tensors = [Tensor(name, (1, n), "int8", scale, None) for name in "xabc"]
+    weights = np.random.default_rng(1).integers(1, 128, (3, n, n)).astype(np.int8)
+    tensors += [Tensor("w", (n, n), "int8", scale, each) for each in weights]
     operators = tuple(FullyConnected(name, n, 4 + n, None, n + 1) for n, name in enumerate(names))
     graph = Graph("m: n", tuple(tensors), operators, (0,), (3,))
     model = Model("m", {"main": graph}, None, None, {})
     image = Image.from_bytes(compile_model(model, load_params("tiny")).to_bytes())
     profile = Profile(image)
     session = GraphSession(image, observer=profile)
-    session.invoke([np.zeros((1, 32), np.int8)])
+    session.invoke([np.zeros((1, n), np.int8)])
     layers = profile.layers()
     assert [layer.operator for layer in layers] == list(names)
-    assert all(layer.graph == "main" and layer.rows == (32,) for layer in layers)
-    assert sum(n.macs for n in layers.values()) == 3 * 32 * 32
+    assert all(layer.graph == "main" and layer.rows == (n,) for layer in layers)
+    assert sum(work.macs for work in layers.values()) == 3 * n * n
     segments = profile.segments()
     assert segments.keys() == {"main", "control"} and segments["control"].macs == 0
-    with pytest.raises(CapacityError, match=r"^m: n: control: 32 columns, a lane of chip"):
-        compile_model(model, load_params("tiny").model_copy(update={"activation_entries": 16}))
+    with pytest.raises(CapacityError, match=r"^m: n: control: a single row does not fit 128 bytes"):
+        compile_model(model, load_params("tiny").model_copy(update={"bank_bytes": 256}))

@@ -96,7 +96,6 @@ def test_streamed_weights_are_measured(npu, vectors, out):
         ),
         ({"memory_cycles_per_beat": 257}, "chip.toml: memory_cycles_per_beat = 257: input"),
         ({"memory_bytes": 65536}, "external memory.* memory_bytes 65536"),
-        ({"activation_entries": 128}, "160 columns, a lane .* takes 128 .activation_entries 128."),
     ],
 )
 def test_chips_that_do_not_do(refused, vectors, chip, out, changes, match):

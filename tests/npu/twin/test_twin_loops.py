@@ -26,7 +26,7 @@ def random_fields(rng: np.random.Generator, name: str) -> dict[str, int]:
     """Values for what is no place, no size and no flag."""
     values = {}
     for field in OPCODES[name].fields:
-        if field.name not in (*OPERANDS, "n", "looped"):
+        if field.name not in (*OPERANDS, "n", "looped", "scaled"):
             low, high = field.range
             values[field.name] = int(rng.integers(low, high + 1))
         if field.name in ("shift", "a_shift", "b_shift"):

@@ -25,7 +25,7 @@ def elements(kind):
 
 def fields(name, **fixed):
     """A strategy for all fields of an opcode but the operands'; extremes are frequent."""
-    operands = {"dst", "n", "a", "b", "a_type", "b_type", "dst_type", "rd", "looped"}
+    operands = {"dst", "n", "a", "b", "a_type", "b_type", "dst_type", "rd", "looped", "scaled"}
     drawn = {}
     for field in OPCODES[name].fields:
         low, high = field.range
