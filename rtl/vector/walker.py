@@ -118,7 +118,6 @@ class LoopWalker(wiring.Component):
             Signal(self.at.shape(), name=name)
             for name in ("place", "first_of_row", "first_of_plane")
         )
-        outside = Signal()
         ends = self.ends
         base, stride = Signal.like(at), Signal(signed(ADDRESS_BITS))
         m.d.comb += [
@@ -135,15 +134,18 @@ class LoopWalker(wiring.Component):
         following = Signal(ADDRESS_BITS)
         m.d.comb += following.eq(Mux(self.load, 0, base) + Mux(self.load, self.start, stride))
         with m.If(self.load | self.step):
-            m.d.sync += [at.eq(following), outside.eq(following >= self._params.sram_bytes)]
+            m.d.sync += [
+                at.eq(following),
+                # A register of its own: whether the unit goes on is a long way.
+                self.bad.eq(
+                    (following >= self._params.sram_bytes) | (following & self.unaligned).any()
+                ),
+            ]
             with m.If(self.load | ends.row):
                 m.d.sync += row.eq(following)
             with m.If(self.load | ends.plane):
                 m.d.sync += plane.eq(following)
-        m.d.comb += [
-            self.at.eq(at),
-            self.bad.eq(outside | (at & self.unaligned).any()),
-        ]
+        m.d.comb += self.at.eq(at)
         return m
 
 
