@@ -118,7 +118,7 @@ class Sequencer(wiring.Component):
             self.host.read.eq(registers.value[2]),
         ]
         m.d.comb += [
-            self.register.en.eq(self.retire & command.writes_register),
+            self.register.en.eq(command.ends & command.writes_register),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         with m.If(self.register.en):
@@ -334,7 +334,7 @@ class Sequencer(wiring.Component):
         for port, mine, _ in units:
             m.d.comb += port.start.eq(first & mine & ~refused)
         m.d.comb += self.transfers.valid.eq(is_transfer & ~refused)
-        with m.If(refused | command.nowhere):
+        with m.If(refused):
             m.next = "REFUSED"
         with m.Elif(is_["HALT"]):
             self._finish(m, command)
@@ -343,6 +343,16 @@ class Sequencer(wiring.Component):
             m.next = "LAST"
         with m.Elif(command.takes_three):
             m.next = "SECOND"
+            with m.If(command.nowhere):
+                m.next = "REFUSED"
+        with m.Elif(is_["STORES"]):
+            # Its place is known late: what of its end does not depend on it does not wait for it.
+            self._keep(m, command)
+            with m.If(command.nowhere):
+                m.next = "REFUSED"
+            with m.Else():
+                m.d.comb += self.retire.eq(1)
+                m.d.sync += self.pc.eq(command.following)
         with m.Elif(is_["WAIT"]):
             m.d.comb += self.waiting.eq(open_tags)
             with m.If(late):
@@ -367,13 +377,14 @@ class Sequencer(wiring.Component):
                     self._finish(m, command)
                     with m.If(port.error != Status.OK):
                         m.d.comb += self.retire.eq(0)
+                        m.d.comb += command.ends.eq(0)
                         self._stop(m, port.error, self.pc)
         with m.Else():
             self._finish(m, command)
 
     def _finish(self, m: Module, command: Command) -> None:
         """The command's last cycle, E."""
-        m.d.comb += self.retire.eq(1)
+        m.d.comb += [self.retire.eq(1), command.ends.eq(1)]
         target = fields(command.cmd, "BEQ").target
         m.d.sync += self.pc.eq(Mux(command.taken, target, command.following))
         self._keep(m, command)
