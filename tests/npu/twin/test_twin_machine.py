@@ -344,9 +344,9 @@ def test_a_failed_transfer_stops_what_waits(wait):
 
 
 def test_a_fault_before_the_answer_is_told_instead():
-    records, error = stopped(OUTSIDE, command("VCOPY", n=8, a=1))
+    records, error = stopped(OUTSIDE, command("VCOPY", n=8, a=1, a_type=1))
     assert (error.status, error.pc, len(records)) == (Status.ADDRESS, 1, 1)
-    records, error = stopped(OUTSIDE, *[ADD] * 20, command("VCOPY", n=8, a=1))
+    records, error = stopped(OUTSIDE, *[ADD] * 20, command("VCOPY", n=8, a=1, a_type=1))
     assert (error.status, error.pc) == (Status.BUS, 0)
 
 
