@@ -346,13 +346,13 @@ class Sequencer(wiring.Component):
             with m.If(command.nowhere):
                 m.next = "REFUSED"
         with m.Elif(is_["STORES"]):
-            # Its place is known late: what of its end does not depend on it does not wait for it.
-            self._keep(m, command)
+            # Its place is known late: registers do not wait for it.
             with m.If(command.nowhere):
                 m.next = "REFUSED"
             with m.Else():
                 m.d.comb += self.retire.eq(1)
                 m.d.sync += self.pc.eq(command.following)
+                self._keep(m, command)
         with m.Elif(is_["WAIT"]):
             m.d.comb += self.waiting.eq(open_tags)
             with m.If(late):

@@ -43,7 +43,7 @@ class ScalarSpec(SequencerBench):
 
         # A command may wait for long, but what was decoded stays.
         executes = unit.host.running & ~unit.fetching
-        for name in (*BRANCHES, *WRITERS, "HALT"):
+        for name in (*BRANCHES, *WRITERS, "HALT", "STORES"):
             known = inside[f"is_{name.lower()}"] == is_opcode(cmd, name)
             check(m, f"lemma_{name.lower()}", ~executes | known)
         known = inside["writes_register"] == is_opcode(cmd, *WRITERS)
