@@ -43,7 +43,7 @@ class Arithmetic(wiring.Component):
     first : In, the command is in its first cycle.
     is_add, ... : In, whether it is that, for each of RESULTS.
     value : Out, its result.
-    less, same : Out, how `left` compares with `right`, signed; of any command but ADD.
+    less, same : Out, how `left` compares with `right`, signed; `less` of any command but ADD.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,8 @@ class Arithmetic(wiring.Component):
         m.d.comb += [
             total.eq((Cat(subtract, left).as_signed() + addend)[1:]),
             self.less.eq(total[-1]),
-            self.same.eq(~total[:BITS].any()),
+            # Not by the sum, whose carries would take their time first.
+            self.same.eq(left == right),
         ]
         takes_left = (self.is_min & self.less) | (self.is_max & ~self.less)
         takes_right = (self.is_min & ~self.less) | (self.is_max & self.less)
