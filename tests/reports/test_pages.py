@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
 from reports import isa_page, models, operators_page, peers_page, readme
@@ -48,7 +46,6 @@ def test_the_page_of_the_instruction_set():
     )
 
 
-@pytest.mark.skipif(not operators_page.RUN.exists(), reason="not run yet: see reports/README.md")
 def test_the_page_of_the_operators():
     run = json.loads(operators_page.RUN.read_text(encoding="utf-8"))
     assert operators_page.PAGE.read_text(encoding="utf-8") == operators_page.page(run), (
