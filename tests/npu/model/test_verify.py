@@ -94,7 +94,10 @@ def test_operands():
         (changed(1, data=np.ones((3, 5), np.int8)), "its contents must be int8"),
         (changed(1, data=None, is_state=True), "is a state; only its own operator may read it"),
         (changed(1, is_state=True), "a state must not be a constant"),
-        (changed(2, shape=(4,), data=np.zeros(4, np.int32)), r"its bias must be a constant int32"),
+        (
+            changed(2, shape=(4,), data=np.zeros(4, np.int32)),
+            r"its bias must be int32 \[3\], not int32 \[4\]",
+        ),
         (changed(3, shape=(1, 4)), r"its output \[1, 4\] does not fit"),
         (changed(4, quantization=quantised(1 / 64)), "must have scale 1/128 and zero point 0"),
     ],
