@@ -257,11 +257,7 @@ class Sequencer(wiring.Component):
         return status
 
     def _run(
-        self,
-        m: Module,
-        command: Command,
-        registers: ScalarRegisters,
-        check: CommandCheck,
+        self, m: Module, command: Command, registers: ScalarRegisters, check: CommandCheck
     ) -> None:
         """One command after the other, until the program ends."""
         late = self.transfers.error != Status.OK
