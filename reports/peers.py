@@ -21,7 +21,6 @@ from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.errors import ModelError, NpuError
 from npu.files import read_file
-from npu.model.graph import Graph
 
 
 def peers_report(
@@ -49,12 +48,12 @@ def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
     except NpuError as error:
         ours = {params.name: _refused(str(error)) for params in chips}
     else:
-        ours = {params.name: _ours(model, params) for params in chips}
         graph = model.graphs["main"]
         bounds = {params.name: operator_bounds(graph, params) for params in chips}
         for i, work in enumerate(works(graph)):
             own = {chip: of[i] for chip, of in bounds.items()}
             operators.append({"name": work.name, "macs": work.macs, "bounds": own})
+        ours = {params.name: _ours(model, operators, params) for params in chips}
     return {
         "model": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -64,9 +63,8 @@ def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
     }
 
 
-def _ours(model: Model, params: ChipParams) -> OursReport:
-    graph = model.graphs["main"]
-    bound = total_cycles(graph, params)
+def _ours(model: Model, bounds: Sequence[OperatorBounds], params: ChipParams) -> OursReport:
+    bound = total_cycles(model.graphs["main"], params)
     try:
         image = compile_model(model, params)
         measured = measure(image)
@@ -84,22 +82,22 @@ def _ours(model: Model, params: ChipParams) -> OursReport:
         "sram_bytes": memory["sram"]["used"],
         "image_bytes": len(image.to_bytes()),
         "operators": operators,
-        "large": _large(graph, params, operators, LARGE_SHARE * cycles),
+        "large": _large(bounds, params.name, operators, LARGE_SHARE * cycles),
     }
 
 
 def _large(
-    graph: Graph, params: ChipParams, spent: dict[str, float], least: float
+    operators: Sequence[OperatorBounds], chip: str, spent: dict[str, float], least: float
 ) -> list[LargeOperator]:
     """The operators that take `least` cycles or more, and have a bound."""
     found: list[LargeOperator] = []
-    for work, bounds in zip(works(graph), operator_bounds(graph, params), strict=True):
-        cycles = spent.get(work.name, 0.0)
+    for operator in operators:
+        bounds, cycles = operator["bounds"][chip], spent.get(operator["name"], 0.0)
         by = max(bounds, key=bounds.__getitem__)
         if cycles >= least and bounds[by]:
             found.append(
                 {
-                    "name": work.name,
+                    "name": operator["name"],
                     "cycles": cycles,
                     "bound_cycles": bounds[by],
                     "bound_by": by,

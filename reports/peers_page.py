@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from compiler.bench.results import LargeOperator, OursReport, PeerReport, PeersReport, VelaReport
+from npu.analysis.bounds import LARGE_SHARE
 from npu.chip.summary import summary_text
 
 PAGE = Path(__file__).with_name("peers.md")
@@ -35,7 +36,10 @@ def page(run: PeersReport) -> str:
         f"|---|{'---:|' * (3 * len(chips) + len(peers))}",
         *(_row(model) for model in run["models"]),
         "",
-        "Operators with 5 % or more of a model's cycles, beside the largest of their bounds:",
+        (
+            f"Operators with {100 * LARGE_SHARE:.0f} % or more of a model's cycles, beside the"
+            " largest of their bounds:"
+        ),
         "",
         "| model | chip | operator | cycles | bound by | bound | cycles / bound |",
         "|---|---|---|---:|---|---:|---:|",

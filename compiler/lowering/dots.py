@@ -5,6 +5,7 @@ A bias is the sum of a few more products, modulo 2^32, in which the chip adds.
 
 import numpy as np
 
+from compiler.lowering.digits import FACTORS, digits
 from compiler.lowering.ir import LoadConstant, View
 from compiler.lowering.rescale import identity_fields
 from compiler.lowering.routine import RoutineWriter
@@ -14,9 +15,6 @@ from npu.chip.isa import ElementType
 from npu.model.numerics import INT16_MAX, INT16_MIN
 from npu.model.operators.product import FullyConnected, MatVecParams
 
-FACTORS = (1, INT16_MIN, INT16_MIN)
-"""What a bias is made of: its low half, and twice what its high half is the negative of."""
-
 _WIDE = int(ElementType.INT16)
 _HALF = 16
 
@@ -24,16 +22,10 @@ _HALF = 16
 def bias_terms(bias: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     """As many of the FACTORS as it takes, and (rows, factors) int16: the biases are the sums of
     their products."""
-    terms = _terms(bias)
+    terms = digits(bias)
     used = np.flatnonzero(terms.any(axis=0))
     count = int(used[-1]) + 1 if len(used) else 0
     return FACTORS[:count], terms[:, :count]
-
-
-def _terms(bias: np.ndarray) -> np.ndarray:
-    low = bias.astype(np.int16)
-    high = ((low - bias.astype(np.int64)) >> _HALF).astype(np.int16)
-    return np.stack([low, high, high], axis=1)
 
 
 def lower_computed(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None:
@@ -88,7 +80,7 @@ def _with_bias(
         _halves(site, site.buffer(op.bias).whole(), behind, length)
         return data, terms
     known = site.new_buffer("bias", rows * len(FACTORS), ElementType.INT16)
-    site.add(LoadConstant(_terms(bias), known))
+    site.add(LoadConstant(digits(bias), known))
     from_known = Operand(known.whole(), (len(FACTORS), 1))
     copy(site, [rows, len(FACTORS)], Operand(behind, (length, 1)), from_known)
     return data, terms

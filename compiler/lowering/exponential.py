@@ -1,11 +1,12 @@
 """Exponentials in Q0.31 of how far elements lie below the largest, without an int32 in SRAM.
 
-One is the sum of three int16, its digits, times WEIGHTS: a dot product whose scale may be another
-for every row. The bytes of digits come from the look-up table.
+One is the sum of its digits times their factors: a dot product whose scale may be another for every
+row. The bytes of digits come from the look-up table.
 """
 
 import numpy as np
 
+from compiler.lowering.digits import FACTORS, digits
 from compiler.lowering.ir import Buffer, View
 from compiler.lowering.rescale import identity_fields
 from compiler.lowering.rows import WIDE, sums
@@ -15,10 +16,7 @@ from npu.chip.isa import ElementType
 from npu.model.numerics import INT8_MAX, INT8_MIN, INT16_MAX, INT16_MIN
 from npu.model.operators.normalise import SUM_BITS, SoftmaxParams
 
-DIGITS = 3
-WEIGHTS = (1, INT16_MIN, INT16_MIN)
-"""Of the low half, signed, and of minus the rest, which is there twice."""
-
+DIGITS = len(FACTORS)
 REST_BITS = 16 - SUM_BITS
 """A summand is the rest times a power of two, less the negative rest, and the low half rounded."""
 
@@ -26,8 +24,7 @@ REST_BITS = 16 - SUM_BITS
 def exponentials(site: GraphLowering, below: View, params: SoftmaxParams) -> Buffer:
     """(n, DIGITS) int16 of n int8 `INT8_MAX - below`."""
     found = site.new_buffer("exponentials", DIGITS * below.n, ElementType.INT16)
-    rest = -((params.exp.astype(np.int64) + (1 << 15)) >> 16)
-    low = params.exp + (rest << 16)
+    low, rest, _ = digits(params.exp).T
     each = Operand(below, (1,))
     step = DIGITS * ElementType.INT16.n_bytes
     for digit, numbers in enumerate((low, rest)):

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from compiler.lowering import fixed
+from compiler.lowering.digits import FACTORS
 from compiler.lowering.exponential import (
     DIGITS,
     REST_BITS,
-    WEIGHTS,
     exponentials,
     sums_of_exponentials,
 )
@@ -67,8 +67,8 @@ def lower_softmax(site: GraphLowering, op: Softmax, params: SoftmaxParams) -> No
     length = site.graph.tensors[op.input].shape[-1]
     rows = dst.n // length
     weights = site.new_buffer("weights of digits", DIGITS, ElementType.INT16)
-    fill(site, weights.whole(), WEIGHTS[-1])
-    fill(site, weights.part(0, 1), WEIGHTS[0])
+    fill(site, weights.whole(), FACTORS[-1])
+    fill(site, weights.part(0, 1), FACTORS[0])
     most = max(-(-rows // _MOST_PARTS), _SCRATCH // (_SCRATCH_AN_ELEMENT * length), 1)
     for first in range(0, rows, most):
         part = min(most, rows - first)

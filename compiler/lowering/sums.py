@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from compiler.lowering.ir import Buffer, Matrix, MatVec, View
+from compiler.lowering.reach import written
 from npu.chip.isa import OPCODES, ElementType
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.params import ChipParams
 
-SUM_BYTES = ElementType.INT32.n_bytes
 _SHARE = 4
 """Of SRAM that sums take at most, where fewer positions at a time make them fewer."""
 
@@ -68,11 +69,11 @@ class Splitter:
             self._parts[op.matrix] = made
         parts = self._parts[op.matrix]
         groups = list(_groups(op, self._params.sram_bytes // _SHARE))
-        size = max(end - first for first, end in map(_targets, groups))
+        size = max(goes.end - goes.first for goes in map(written, groups))
         buffer = self._new_buffer("sums", size, ElementType.INT32)
         for group in groups:
             # Where the sum of an element at the destination would lie.
-            sums = View(buffer, -SUM_BYTES * _targets(group)[0], size)
+            sums = View(buffer, -SUM_BYTES * written(group).first, size)
             for number, (cut, matrix) in enumerate(parts):
                 yield replace(
                     _narrowed(group, cut),
@@ -159,8 +160,8 @@ def _narrowed(op: MatVec, cut: _Cut) -> MatVec:
 def _groups(op: MatVec, most: int) -> Iterator[MatVec]:
     """The same at fewer positions at a time, so that sums take `most` bytes, or a position's."""
     p = op.positions
-    first, end = _targets(op)
-    if SUM_BYTES * (end - first) <= most or (p.count_x, p.count_y) == (1, 1):
+    goes = written(op)
+    if SUM_BYTES * (goes.end - goes.first) <= most or (p.count_x, p.count_y) == (1, 1):
         yield op
         return
     if p.count_y > 1:
@@ -187,17 +188,3 @@ def _from(op: MatVec, y: int, x: int) -> MatVec:
 
 def _moved(view: View, n_bytes: int, n: int) -> View:
     return View(view.buffer, view.offset + n_bytes, n)
-
-
-def _targets(op: MatVec) -> tuple[int, int]:
-    """From the first byte that is written up to the end, counted from the destination."""
-    p, item = op.positions, op.dst.element.n_bytes
-    places = op.matrix.destination * item
-    low, high = int(places.min(initial=0)), int(places.max(initial=0))
-    walks = [(p.count_x, p.dst_x), (p.count_y, p.dst_y)]
-    if "dst" in op.travel:
-        walks.append((op.travel["dst"].turns, op.travel["dst"].step))
-    for count, step in walks:
-        last = (count - 1) * step
-        low, high = low + min(0, last), high + max(0, last)
-    return low, high + item

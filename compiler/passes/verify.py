@@ -6,8 +6,8 @@ A failure here is a fault of the compiler, not of the user: it raises AssertionE
 import numpy as np
 
 from compiler.lowering.ir import ChipModule, MatVec, operands
+from compiler.lowering.reach import reached, writes_behind
 from compiler.passes.lifetimes import in_order, lifetimes
-from compiler.passes.reach import reached, writes_behind
 from compiler.passes.weights import WeightPlan
 from npu.chip.isa import decode_program
 from npu.chip.params import ChipParams

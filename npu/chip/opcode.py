@@ -17,6 +17,10 @@ class ElementType(IntEnum):
         return 1 << self.value
 
 
+SUM_BYTES = ElementType.INT32.n_bytes
+"""Of a row's sum in SRAM, which a MATVEC stores or adds."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A bit field of a command; `signed` fields hold two's complement numbers.

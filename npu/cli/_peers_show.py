@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from compiler.bench.results import LargeOperator, OursReport, PeersReport, VelaReport
+from npu.analysis.bounds import LARGE_SHARE
 from npu.cli._output import table
 
 
@@ -28,7 +29,14 @@ def show(report: PeersReport, out: Console) -> None:
         for chip in chips
         for each in model["ours"][chip]["large"]
     ]
-    heads = ("operators with 5 % or more", "chip", "operator", "cycles", "bound by", "bound")
+    heads = (
+        f"operators with {100 * LARGE_SHARE:.0f} % or more",
+        "chip",
+        "operator",
+        "cycles",
+        "bound by",
+        "bound",
+    )
     out.print(table((*heads, "/ bound"), large))
     out.print(
         "Vela's figures are estimates of its compiler; (+n) operators are left to a CPU and not "

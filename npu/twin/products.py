@@ -2,6 +2,7 @@
 
 from npu.chip import cost, windows
 from npu.chip.isa import Command, ElementType
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.status import Status
 from npu.chip.weight_format import PARAM_WORD
 from npu.errors import MachineError
@@ -9,7 +10,7 @@ from npu.twin import matvec
 from npu.twin.loaded import Key, Loaded
 from npu.twin.matvec import Block, Plan, Product
 from npu.twin.state import Done, State, require_inside
-from npu.twin.sums import SUM_BYTES, Sums, sums_of
+from npu.twin.sums import Sums, sums_of
 
 # Weights of all plans together, a byte each: what is larger is decoded every time.
 MAX_PLANNED_WEIGHTS = 1 << 27

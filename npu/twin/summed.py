@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npu.chip.isa import Command, ElementType
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.windows import Walk
 from npu.errors import MachineError
 from npu.jit import kernel
 from npu.model.numerics import requantize, wrap_int32
 from npu.twin.product import FIELDS, broadcast
-from npu.twin.sums import SUM_BYTES, Sums
+from npu.twin.sums import Sums
 from npu.twin.vector import NUMPY
 from npu.twin.windows import gather, require_apart
 

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from npu.chip.isa import Command, ElementType
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.params import ChipParams
 from npu.chip.windows import Walk
-
-SUM_BYTES = 4
 
 
 class Sums(NamedTuple):

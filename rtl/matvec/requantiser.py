@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from npu.chip import timing
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD, ROW_DTYPE, SCALE_DTYPE
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
@@ -20,7 +21,6 @@ MULTIPLIER_BITS = 8 * SCALE_DTYPE["multiplier"].itemsize
 SHIFT_BITS = 8 * SCALE_DTYPE["shift"].itemsize
 # Address, record, bias, the sum of earlier commands, then the arithmetic, clamp and write.
 RECORD, BIAS, SUM, SCALE = 1, 2, 3, 4
-SUM_BYTES = 4
 SUM_PLACE = ceil_log2(SUM_BYTES)
 ONE = 1 << (MULTIPLIER_BITS - 1)
 """The multiplier that leaves a sum as it is."""

@@ -17,12 +17,12 @@ from amaranth.utils import exact_log2
 
 import rtl.matvec.requantiser
 from npu.chip import timing
+from npu.chip.opcode import SUM_BYTES
 from npu.chip.params import ChipParams, load_params
 from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.lane.lane import RECORD_BITS, SUM_BITS
 from rtl.matvec.collector import PICK_LATENCY
-from rtl.matvec.requantiser import SUM_BYTES
 from tests.formal.faults import faulty, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, smaller

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler.lowering import normalise
-from compiler.lowering.exponential import WEIGHTS
+from compiler.lowering.digits import FACTORS
 from kernels import Interpreter
 from npu.model.graph import Graph, Tensor
 from npu.model.numerics import INT8_MAX, INT8_MIN, INT32_MAX
@@ -58,4 +58,4 @@ def test_a_softmax_in_parts(tmp_path, monkeypatch):
 
 def test_the_largest_exponential_has_digits():
     low, rest = -1, -(1 << 15)
-    assert low * WEIGHTS[0] + rest * WEIGHTS[1] + rest * WEIGHTS[2] == INT32_MAX
+    assert low * FACTORS[0] + rest * FACTORS[1] + rest * FACTORS[2] == INT32_MAX

@@ -23,10 +23,10 @@ def reached(op: ChipOperator) -> Iterator[Reach]:
         case MatVec():
             yield _moved(_read(op), op.travel.get("a"))
             if len(op.matrix.destination):
-                written = _moved(_written(op), op.travel.get("dst"))
-                yield written
+                goes = written(op)
+                yield goes
                 if op.sums is not None:
-                    yield _summed(op.sums, written, op.dst.element.n_bytes)
+                    yield _summed(op.sums, goes, op.dst.element.n_bytes)
         case Vector():
             for name in OPERANDS:
                 view = getattr(op, name)
@@ -63,8 +63,8 @@ def _gathered(src: View, window: Window, positions: Positions) -> Reach:
     return Reach(src, min(rows) + first - window.x, max(rows) + end - window.x)
 
 
-def _written(op: MatVec) -> Reach:
-    """Its elements; of one that stores sums, what its elements would be."""
+def written(op: MatVec) -> Reach:
+    """A product's elements; of one that stores sums, what its elements would be."""
     item, positions = op.dst.element.n_bytes, op.positions
     spans = [
         _span(positions.count_x, positions.dst_x),
@@ -72,13 +72,14 @@ def _written(op: MatVec) -> Reach:
     ]
     places = op.matrix.destination * item
     first = int(places.min()) + sum(span[0] for span in spans)
-    return Reach(op.dst, first, int(places.max()) + sum(span[1] for span in spans) + item)
+    end = int(places.max()) + sum(span[1] for span in spans) + item
+    return _moved(Reach(op.dst, first, end), op.travel.get("dst"))
 
 
-def _summed(sums: View, written: Reach, item: int) -> Reach:
+def _summed(sums: View, goes: Reach, item: int) -> Reach:
     """The sums of elements of `item` bytes."""
     n_bytes = sums.element.n_bytes
-    return Reach(sums, n_bytes * written.first, n_bytes * (written.end - item + 1))
+    return Reach(sums, n_bytes * goes.first, n_bytes * (goes.end - item + 1))
 
 
 def _walked(op: Vector, name: str, view: View) -> Reach:
