@@ -4,6 +4,7 @@ Run as `python -m reports.synth_page`.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,25 +37,27 @@ def page(run: "SynthReport") -> str:
         "",
         (
             "Written by `python -m reports.synth_page` from `synth.json`, which"
-            f" `npu synth --chip {name} --device {device['size']} --seed {run['seed']}"
-            " --json reports/synth.json` wrote."
+            f" `npu synth --chip {name} --device {device['size']} --seed {run['seeds'][0]}"
+            f" --places {len(run['seeds'])} --json reports/synth.json` wrote."
         ),
         "",
         (
             f"Chip {summary_text(run['chip'])}. Device"
             f" {device['name']}, {device['package']}, speed grade {device['speed_grade']},"
-            f" placed and routed ({tools}). A unit alone stands between registers,"
+            f" placed and routed from {seeds_text(run['seeds'])} ({tools}); MHz is the median, and"
+            " everything else that of its place. A unit alone stands between registers,"
             " which are not counted; the chip contains all units, and is optimised as a whole."
             " LUT4 counts logic, carry chains and distributed RAM."
         ),
         "",
-        "| unit | " + " | ".join(COLUMNS) + " | MHz |",
-        "|---|" + "---:|" * (len(COLUMNS) + 1),
+        "| unit | " + " | ".join(COLUMNS) + " | MHz | of the places |",
+        "|---|" + "---:|" * (len(COLUMNS) + 2),
     ]
     for result in run["units"]:
         used = result["utilisation"]
         cells = [f"{used[key]:,}" for key in COLUMNS.values()]
-        lines.append(f"| {result['unit']} | {' | '.join(cells)} | {result['fmax_mhz']:.1f} |")
+        cells += [f"{result['fmax_mhz']:.1f}", clocks_text(result["clocks_mhz"])]
+        lines.append(f"| {result['unit']} | {' | '.join(cells)} |")
     capacity = run["units"][0]["capacity"]
     lines += [
         "",
@@ -81,6 +84,16 @@ def page(run: "SynthReport") -> str:
             f" {path['routing_ns']:.2f} | `{path['source']}` | `{path['sink']}` |"
         )
     return "\n".join(lines) + "\n"
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """`seed 1`, or `5 seeds from 1 on`."""
+    return f"{len(seeds)} seeds from {seeds[0]} on" if len(seeds) > 1 else f"seed {seeds[0]}"
+
+
+def clocks_text(clocks_mhz: Mapping[str, float]) -> str:
+    """The clocks of all places, from the slowest on."""
+    return ", ".join(f"{clock:.1f}" for clock in sorted(clocks_mhz.values()))
 
 
 def _per_lane(lut4: "PerLane") -> list[str]:

@@ -11,11 +11,12 @@ from npu.chip.params import load_params
 from npu.chip.summary import summary_text
 from npu.cli._options import chip_default_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from reports.synth_page import COLUMNS
+from reports.synth_page import COLUMNS, clocks_text, seeds_text
 from rtl.synth import DEVICES, UNITS, require_tools, synthesise, tool_versions
 from rtl.synth.report import SynthReport, synth_report
 
 DEFAULT_CHIP = "tiny"
+MAX_PLACES = 100
 
 
 @click.command()
@@ -30,32 +31,40 @@ DEFAULT_CHIP = "tiny"
 @click.option("--device", type=click.Choice(list(DEVICES)), default="45k", show_default=True)
 @click.option(
     "--seed",
-    # What nextpnr takes.
-    type=click.IntRange(0, (1 << 31) - 1),
+    # nextpnr takes 31 bits; the seeds of all places are among them.
+    type=click.IntRange(0, (1 << 31) - 1 - MAX_PLACES),
     default=1,
     show_default=True,
     help="Of placement: clocks of different seeds differ by some percent.",
 )
+@click.option(
+    "--places",
+    type=click.IntRange(1, MAX_PLACES),
+    default=1,
+    show_default=True,
+    help="Place and route from that many seeds, from --seed on: the clock is their median.",
+)
 @json_option
 def command(
-    chip: str, names: tuple[str, ...], device: str, seed: int, json_path: str | None
+    chip: str, names: tuple[str, ...], device: str, seed: int, places: int, json_path: str | None
 ) -> None:
     """Synthesise, place and route the chip for an ECP5: what it takes, and its clock.
 
-    A few minutes for the whole chip. A unit alone stands between registers, so that no pin limits
-    its clock; these registers are not counted.
+    Minutes of a processor for the whole chip and for every further place of it. A unit alone
+    stands between registers, so that no pin limits its clock; these registers are not counted.
     """
     require_place(json_path, inputs=[chip])
     require_tools()
     params = load_params(chip)
     units = [name for name in UNITS if name in names] or list(UNITS)
+    seeds = range(seed, seed + places)
     results = []
     with progress(f"placing and routing {params.name}", total=len(units)) as advance:
         for unit in units:
             say(f"{unit} on an ECP5-{device} ...")
-            results.append(synthesise(params, unit, device=device, seed=seed))
+            results.append(synthesise(params, unit, device=device, seeds=seeds))
             advance(1)
-    report = synth_report(params, device, seed, results, tool_versions())
+    report = synth_report(params, device, seeds, results, tool_versions())
     emit_json(report, json_path)
     _show(report, console(json_path))
 
@@ -64,7 +73,8 @@ def _show(report: SynthReport, out: Console) -> None:
     device = report["device"]
     out.print(
         f"{summary_text(report['chip'])} on {device['name']} "
-        f"({device['package']}, speed grade {device['speed_grade']}), seed {report['seed']}",
+        f"({device['package']}, speed grade {device['speed_grade']}),"
+        f" {seeds_text(report['seeds'])}",
         markup=False,
     )
     out.print(table(("unit", *COLUMNS, "MHz"), [_row(result) for result in report["units"]]))
@@ -80,6 +90,9 @@ def _show(report: SynthReport, out: Console) -> None:
             f"{path['routing_ns']:.2f} routing) from {path['source']} to {path['sink']}",
             markup=False,
         )
+        if len(result["clocks_mhz"]) > 1:
+            clocks = clocks_text(result["clocks_mhz"])
+            out.print(f"{result['unit']}: the places' clocks are {clocks} MHz", markup=False)
 
 
 def _row(result: dict[str, Any]) -> tuple[str, ...]:

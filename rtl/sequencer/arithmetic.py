@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 BITS = 32
 HALF = 16
@@ -17,16 +18,20 @@ RESULTS = ("ADD", "SUB", "CLZ", "MIN", "MAX", *LOW, *HIGH)
 """Opcodes whose result is `value`."""
 
 
-def leading_zeros(bits: Value) -> Value:
+def leading_zeros(m: Module, bits: Value) -> Signal:
     """How many of `bits`, a power of two of them, are zero above the highest one."""
+    # A signal of its own for every part: as one expression it would double with every level.
+    count = Signal(exact_log2(len(bits)) + 1, name=f"zeros_of_{len(bits)}")
     if len(bits) == 1:
-        return ~bits
+        m.d.comb += count.eq(~bits)
+        return count
     half = len(bits) // 2
-    lower, upper = leading_zeros(bits[:half]), leading_zeros(bits[half:])
+    lower, upper = leading_zeros(m, bits[:half]), leading_zeros(m, bits[half:])
     # All zero: the highest bit of a count says so.
     none = upper[-1]
     inner = Mux(none, lower[:-1], upper[:-1])
-    return Cat(inner, none & ~lower[-1], none & lower[-1])
+    m.d.comb += count.eq(Cat(inner, none & ~lower[-1], none & lower[-1]))
+    return count
 
 
 class Arithmetic(wiring.Component):
@@ -79,7 +84,7 @@ class Arithmetic(wiring.Component):
             Mux(self.is_add | self.is_sub, total[:BITS], 0)
             | Mux(takes_left, left.as_unsigned(), 0)
             | Mux(takes_right, right.as_unsigned(), 0)
-            | Mux(self.is_clz, leading_zeros(left), 0)
+            | Mux(self.is_clz, leading_zeros(m, left), 0)
             | low
             | high
         )

@@ -44,7 +44,7 @@ class Command:
     following, beyond : the index behind it; what was fetched last lies outside the program.
     refused, status : whether it is refused, and why.
     nowhere : it is refused in its first cycle, its number lies nowhere in SRAM.
-    ends : it is in its last cycle, and it is no STORES, which may be refused just then.
+    ends : it is in its last cycle: never of a STORES, of a MATVEC also where that fails just then.
     taken : the branch is taken.
     is_ : whether it is the opcode, by name.
     writes_register, is_transfer, tagged, is_matvec, is_vector : whether it is one of those.

@@ -121,15 +121,15 @@ class Sequencer(wiring.Component):
             self.register.en.eq(command.ends & command.writes_register),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
-        with m.If(self.register.en):
+        with m.If(self.host.running):
             m.d.comb += [
-                registers.write.eq(1),
+                registers.write.eq(self.register.en),
                 registers.write_index.eq(self.register.index),
                 registers.write_value.eq(self.register.value),
             ]
         with m.Else():
             m.d.comb += [
-                registers.write.eq(self.host.write & ~self.host.running),
+                registers.write.eq(self.host.write),
                 registers.write_index.eq(self.host.index),
                 registers.write_value.eq(self.host.value),
             ]
@@ -373,7 +373,9 @@ class Sequencer(wiring.Component):
                     self._finish(m, command)
                     with m.If(port.error != Status.OK):
                         m.d.comb += self.retire.eq(0)
-                        m.d.comb += command.ends.eq(0)
+                        # No product writes a register, and its errors come late.
+                        if port is self.vector:
+                            m.d.comb += command.ends.eq(0)
                         self._stop(m, port.error, self.pc)
         with m.Else():
             self._finish(m, command)

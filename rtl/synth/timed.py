@@ -1,5 +1,7 @@
 """A component between registers: what place and route times is only its inside."""
 
+import re
+
 from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -7,6 +9,10 @@ from amaranth.lib.wiring import In
 
 TOP = "timed"
 INSTANCE = "dut"
+# Amaranth's names of what a layout has at an index, `x[1]`, are what tools that name bits call bit
+# 1 of the wire `x` beside it: Yosys' ABC9 joins the two, and stops or drives one twice.
+_INDEXED = re.compile(r"\\\S*\[\S*")
+_BRACKETS = str.maketrans("[]", "()")
 
 
 class Timed(wiring.Component):
@@ -49,5 +55,6 @@ class Timed(wiring.Component):
 
 
 def to_verilog(timed: Timed) -> str:
-    """Verilog of a wrapped component; module TOP."""
-    return verilog.convert(timed, name=TOP, strip_internal_attrs=True, emit_src=False)
+    """Verilog of a wrapped component; module TOP. No name of a wire ends like one of a bit."""
+    text = verilog.convert(timed, name=TOP, strip_internal_attrs=True, emit_src=False)
+    return _INDEXED.sub(lambda name: name.group().translate(_BRACKETS), text)

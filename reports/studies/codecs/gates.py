@@ -65,7 +65,7 @@ def measured(params: ChipParams, tell: Callable[[str], None]) -> dict[str, dict[
         tell(name)
         for seed in SEEDS:
             timed = Timed(create(params.threads))
-            results.append(synthesise_timed(params, name, timed, device=DEVICE, seed=seed))
+            results.append(synthesise_timed(params, name, timed, device=DEVICE, seeds=(seed,)))
         clocks = [result.fmax_mhz for result in results]
         found[name] = {
             "utilisation": asdict(results[0].utilisation),

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import statistics
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from npu.chip.params import load_params
 from reports import synth_page
 from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
 from rtl.synth.report import SynthReport
-from rtl.synth.results import parse
+from rtl.synth.results import median, parse
 from tests.schemas import holds
 
 VECTORS = Path(__file__).parent.parent.parent / "vectors" / "synth"
@@ -65,6 +66,41 @@ def test_a_report_without_what_is_needed_is_refused(recorded, spoil, message):
         parse("decoder", "25k", 1, *spoil(*recorded), 0, "dut")
 
 
+@pytest.mark.parametrize(
+    ("clocks", "seed"), [([80.0], 7), ([80.0, 90.0, 70.0], 7), ([82.0, 90.0, 70.0, 81.0], 10)]
+)
+def test_of_several_places_the_median_counts(result, clocks, seed):
+    places = [replace(result, seed=7 + i, fmax_mhz=clock) for i, clock in enumerate(clocks)]
+    middle = median(places)
+    assert (middle.seed, middle.clocks_mhz) == (
+        seed,
+        {str(7 + i): clock for i, clock in enumerate(clocks)},
+    )
+    assert middle.fmax_mhz == statistics.median_low(clocks)
+
+
+def test_no_wire_has_the_name_of_a_bit():
+    pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
+    from amaranth.hdl import Module, Signal
+    from amaranth.lib import data, wiring
+
+    from rtl.synth.timed import Timed, to_verilog
+
+    class Shift(wiring.Component):
+        def __init__(self):
+            super().__init__({"i": wiring.In(8), "o": wiring.Out(8)})
+
+        def elaborate(self, platform):
+            m = Module()
+            held = Signal(data.ArrayLayout(8, 2))
+            m.d.sync += [held[0].eq(self.i), held[1].eq(held[0])]
+            m.d.comb += self.o.eq(held[1])
+            return m
+
+    text = to_verilog(Timed(Shift()))
+    assert "\\held(1) " in text and "\\held[" not in text
+
+
 def test_missing_tools_are_named_with_their_installation(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(
@@ -80,16 +116,19 @@ def test_missing_tools_are_named_with_their_installation(monkeypatch, capsys):
 def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys, result):
     asked = []
 
-    def instead(params, unit, *, device, seed):
-        asked.append((params.name, unit, device, seed))
+    def instead(params, unit, *, device, seeds):
+        asked.append((params.name, unit, device, list(seeds)))
         return replace(result, unit=unit)
 
     monkeypatch.setattr("npu.cli.synth.require_tools", lambda: None)
     monkeypatch.setattr("npu.cli.synth.tool_versions", lambda: {"tool": "1"})
     monkeypatch.setattr("npu.cli.synth.synthesise", instead)
     out = tmp_path / "run.json"
-    assert cli.main(["synth", "--device", "25k", "--seed", "3", "--json", str(out)]) == 0
-    assert asked == [("tiny", unit, "25k", 3) for unit in UNITS]
+    assert (
+        cli.main(["synth", "--device", "25k", "--seed", "3", "--places", "2", "--json", str(out)])
+        == 0
+    )
+    assert asked == [("tiny", unit, "25k", [3, 4]) for unit in UNITS]
     run = holds(out.read_text(encoding="utf-8"), SynthReport)
     assert [unit["unit"] for unit in run["units"]] == list(UNITS)
     assert run["units"][0]["utilisation"] == asdict(result.utilisation)
@@ -98,7 +137,7 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
     assert "LFE5U-25F" in shown and "from table.0.0 to entry" in shown
     page = synth_page.page(run)
     for unit in UNITS:
-        assert f"| {unit} | 688 | 564 | 76 | 48 | 100 | 1 | 0 | 115.9 |" in page
+        assert f"| {unit} | 688 | 564 | 76 | 48 | 100 | 1 | 0 | 115.9 | 115.9 |" in page
     assert "| chip | 8.63 | 6.10 | 2.53 | `table.0.0` | `entry` |" in page
 
 
