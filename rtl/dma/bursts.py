@@ -62,9 +62,10 @@ class Bursts(wiring.Component):
         burst = Signal.like(self.burst_beats)
         # Behind the last burst nothing follows: what is left needs not wait for `burst`.
         fits = ~from_beats[len(limit) :].any() & (from_beats[: len(limit)] < limit)
+        in_page = from_address & (page - 1)
         m.d.comb += [
-            to_boundary.eq(page - (from_address & (page - 1))),
-            limit.eq(Mux(to_boundary < self._longest, to_boundary, self._longest)),
+            to_boundary.eq(page - in_page),
+            limit.eq(Mux(in_page > page - self._longest, to_boundary, self._longest)),
             burst.eq(Mux(fits, from_beats, limit)),
         ]
         with m.If(self.start | self.next):

@@ -91,7 +91,10 @@ class WindowWalker(wiring.Component):
         first = Signal(self._params.address_bits)
         tail = Signal(bus_bits + 1)
         last, segment_ends, window_ends, ends = Signal(), Signal(), Signal(), Signal()
-        at_last = index == (self.columns - 1) >> bus_bits
+        # `columns` stands since `start` at least, the cycle before the first read.
+        last_index = Signal.like(index)
+        m.d.sync += last_index.eq((self.columns - 1) >> bus_bits)
+        at_last = index == last_index
         m.d.comb += [
             first.eq(base + segment),
             tail.eq(first[:bus_bits] + window.length[:bus_bits]),

@@ -44,7 +44,8 @@ class Command:
     following, beyond : the index behind it; what was fetched last lies outside the program.
     refused, status : whether it is refused, and why.
     nowhere : it is refused in its first cycle, its number lies nowhere in SRAM.
-    ends : it is in its last cycle: never of a STORES, of a MATVEC also where that fails just then.
+    writes : it is in its last cycle, and is neither STORES nor MATVEC: these know late that they
+        are, and no register waits for them.
     taken : the branch is taken.
     is_ : whether it is the opcode, by name.
     writes_register, is_transfer, tagged, is_matvec, is_vector : whether it is one of those.
@@ -65,7 +66,7 @@ class Command:
         self.following = Signal(PC_BITS)
         self.status, self.refused = Signal(STATUS_BITS), Signal()
         self.nowhere = Signal()
-        self.ends = Signal()
+        self.writes = Signal()
         self.taken = Signal()
         self.is_ = {name: Signal(name=f"is_{name.lower()}") for name in OPCODES}
         self.decode = [signal.eq(is_opcode(self.cmd, name)) for name, signal in self.is_.items()]

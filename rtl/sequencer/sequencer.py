@@ -118,7 +118,7 @@ class Sequencer(wiring.Component):
             self.host.read.eq(registers.value[2]),
         ]
         m.d.comb += [
-            self.register.en.eq(command.ends & command.writes_register),
+            self.register.en.eq(command.writes & command.writes_register),
             self.register.index.eq(fields(cmd, "ADD").rd),
         ]
         with m.If(self.host.running):
@@ -342,7 +342,6 @@ class Sequencer(wiring.Component):
             with m.If(command.nowhere):
                 m.next = "REFUSED"
         with m.Elif(is_["STORES"]):
-            # Its place is known late: registers do not wait for it.
             with m.If(command.nowhere):
                 m.next = "REFUSED"
             with m.Else():
@@ -370,19 +369,16 @@ class Sequencer(wiring.Component):
             with m.Elif(mine):
                 m.d.comb += busy.eq(1)
                 with m.If(port.done):
-                    self._finish(m, command)
+                    self._finish(m, command, writes=port is self.vector)
                     with m.If(port.error != Status.OK):
-                        m.d.comb += self.retire.eq(0)
-                        # No product writes a register, and its errors come late.
-                        if port is self.vector:
-                            m.d.comb += command.ends.eq(0)
+                        m.d.comb += [self.retire.eq(0), command.writes.eq(0)]
                         self._stop(m, port.error, self.pc)
         with m.Else():
             self._finish(m, command)
 
-    def _finish(self, m: Module, command: Command) -> None:
+    def _finish(self, m: Module, command: Command, writes: bool = True) -> None:
         """The command's last cycle, E."""
-        m.d.comb += [self.retire.eq(1), command.ends.eq(1)]
+        m.d.comb += [self.retire.eq(1), command.writes.eq(writes)]
         target = fields(command.cmd, "BEQ").target
         m.d.sync += self.pc.eq(Mux(command.taken, target, command.following))
         self._keep(m, command)

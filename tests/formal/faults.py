@@ -1,8 +1,10 @@
 """Units with a fault in them, to show that a proof can fail, and units that do nothing."""
 
 import importlib.util
+from collections.abc import Sequence
 from types import ModuleType
 
+import pytest
 from amaranth.hdl import Module
 
 
@@ -18,6 +20,14 @@ def faulty(name: str, old: str, new: str) -> ModuleType:
     module.__file__, module.__package__ = spec.origin, name.rpartition(".")[0]
     exec(compile(source.replace(old, new), str(spec.origin), "exec"), module.__dict__)
     return module
+
+
+def one_in(n: int, faults: Sequence[tuple]) -> list:
+    """Every n-th fault for `make test`, all of them for `make formal`."""
+    return [
+        pytest.param(*fault, marks=pytest.mark.formal if index % n else ())
+        for index, fault in enumerate(faults)
+    ]
 
 
 def stand_in(kind: type, made: list):

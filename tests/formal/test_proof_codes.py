@@ -242,6 +242,7 @@ def delayed(m: Module, value: Signal, cycles: int) -> Signal:
     return value
 
 
+@pytest.mark.formal
 def test_table():
     verdict = prove(TableSpec(CodeTable()), "run", depth=READY + 2)
     assert verdict.proved, verdict

@@ -241,7 +241,8 @@ def test_load(monkeypatch):
     assert verdict.proved, verdict
 
 
-@pytest.mark.parametrize("thread", [pytest.param(0, marks=pytest.mark.formal), 1])
+@pytest.mark.formal
+@pytest.mark.parametrize("thread", [0, 1])
 def test_turns(monkeypatch, thread):
     spec = TurnSpec(*lane(monkeypatch, rtl.lane.lane), thread, lemmas=True)
     verdict = prove(spec, any_state=True, seconds=1800)

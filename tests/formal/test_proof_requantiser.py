@@ -23,7 +23,7 @@ from npu.chip.weight_format import MAX_SCALES, MAX_TILE_ROWS, PARAM_WORD
 from npu.model.numerics import MAX_SHIFT, MIN_SHIFT
 from rtl.lane.lane import RECORD_BITS, SUM_BITS
 from rtl.matvec.collector import PICK_LATENCY
-from tests.formal.faults import faulty, stand_in
+from tests.formal.faults import faulty, one_in, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, smaller
 
@@ -289,51 +289,51 @@ ENABLES = {f"enable_{byte}" for byte in range(SMALL.bus_bytes)}
 BYTES = {f"{part}_{byte}" for part in PARTS for byte in range(SMALL.bus_bytes)}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "failed"),
-    [
-        ("self.row.record << 1, self", "self.row.record, self", {"record"}),
-        ("end.eq(address + 1)", "end.eq(address)", {"refused"}),
-        ("+ position)", "+ base)", {"sum", "refused", "not_refused"}),
-        ("self.add & ~self.clear", "~self.clear", {"sum"}),
-        ("Mux(self.add, earlier, 0)", "earlier", {"x"}),
-        ("(self.raw | self.add) & (sum_at", "self.add & (sum_at", {"refused"}),
-        ("sum_at >= p.", "sum_at > p.", {"refused"}),
-        ("Mux(self.raw, ONE, scale)", "scale", {"multiplier", *SCALES}),
-        ("Mux(self.raw, 0, self.zero)", "self.zero", {"zero"}),
-        ("(y < self.lo) & ~raw", "(y < self.lo)", BYTES),
-        ("Mux(raw, 0b1111,", "Mux(raw, 0b111,", ENABLES),
-        ("Mux(self.raw, sum_at << SUM_PLACE, target)", "target", {*ENABLES, "word"}),
-        ("with m.If(self.row.valid):", "with m.If(stages[RECORD]):", {"record", "no_read"}),
-        ("end + per_row >", "end >", {"refused"}),
-        (
-            "position = Mux(parity,",
-            "position = Mux(self.row_parity,",
-            {"refused", "not_refused", "sum"},
-        ),
-        ("record_wrong | (~per_row", "(~per_row", {"refused"}),
-        ("index >= self.n_scales", "index > self.n_scales", {"refused"}),
-        ("& ~wrong & ~outside", "& ~outside", {"refused"}),
-        ("& ~outside & ~lost", "& ~lost", {"refused"}),
-        ("target > p.sram_bytes - 2", "target > p.sram_bytes", {"refused"}),
-        ("target > p.sram_bytes - 1", "target >= p.sram_bytes - 1", {"not_refused"}),
-        (" | (shift > MAX_SHIFT)", "", {"refused"}),
-        ("(shift < MIN_SHIFT)", "(shift <= MIN_SHIFT)", {"not_refused"}),
-        ("x.eq(sum_2 + bias)", "x.eq(sum_1 + bias)", {"x"}),
-        ("Mux(per_row, own, read", "Mux(0, 0, read", SCALES),
-        ("read.addr.eq(index)", "read.addr.eq(index + 1)", SCALES),
-        ('cycle_of("products")', 'cycle_of("middle")', {"multiplier"}),
-        ("rights[-1]", "rights[-2]", {"right"}),
-        ("0, self.zero)", "0, self.zero[:9])", {"zero"}),
-        ("Mux(low, self.lo", "Mux(low, self.hi", BYTES),
-        ("y > self.hi", "y >= self.hi - 1", BYTES),
-        ("self.wide, destination << 1, destination", "0, 0, destination", {"refused", "sum"}),
-        ("0b11, 0b1)) << place", "0b11, 0b1))", ENABLES),
-        ("clamped[8:], clamped[:8])", "clamped[:8], clamped[:8])", BYTES),
-        ("place, last - SUM", "place, last - SUM - 1", {*ENABLES, "word"}),
-        ("stages[last] & ~self.clear", "stages[last]", {"no_write"}),
-    ],
-)
+ROW_FAULTS = [
+    ("self.row.record << 1, self", "self.row.record, self", {"record"}),
+    ("end.eq(address + 1)", "end.eq(address)", {"refused"}),
+    ("+ position)", "+ base)", {"sum", "refused", "not_refused"}),
+    ("self.add & ~self.clear", "~self.clear", {"sum"}),
+    ("Mux(self.add, earlier, 0)", "earlier", {"x"}),
+    ("(self.raw | self.add) & (sum_at", "self.add & (sum_at", {"refused"}),
+    ("sum_at >= p.", "sum_at > p.", {"refused"}),
+    ("Mux(self.raw, ONE, scale)", "scale", {"multiplier", *SCALES}),
+    ("Mux(self.raw, 0, self.zero)", "self.zero", {"zero"}),
+    ("(y < self.lo) & ~raw", "(y < self.lo)", BYTES),
+    ("Mux(raw, 0b1111,", "Mux(raw, 0b111,", ENABLES),
+    ("Mux(self.raw, sum_at << SUM_PLACE, target)", "target", {*ENABLES, "word"}),
+    ("with m.If(self.row.valid):", "with m.If(stages[RECORD]):", {"record", "no_read"}),
+    ("end + per_row >", "end >", {"refused"}),
+    (
+        "position = Mux(parity,",
+        "position = Mux(self.row_parity,",
+        {"refused", "not_refused", "sum"},
+    ),
+    ("record_wrong | (~per_row", "(~per_row", {"refused"}),
+    ("index >= self.n_scales", "index > self.n_scales", {"refused"}),
+    ("& ~wrong & ~outside", "& ~outside", {"refused"}),
+    ("& ~outside & ~lost", "& ~lost", {"refused"}),
+    ("target > p.sram_bytes - 2", "target > p.sram_bytes", {"refused"}),
+    ("target > p.sram_bytes - 1", "target >= p.sram_bytes - 1", {"not_refused"}),
+    (" | (shift > MAX_SHIFT)", "", {"refused"}),
+    ("(shift < MIN_SHIFT)", "(shift <= MIN_SHIFT)", {"not_refused"}),
+    ("x.eq(sum_2 + bias)", "x.eq(sum_1 + bias)", {"x"}),
+    ("Mux(per_row, own, read", "Mux(0, 0, read", SCALES),
+    ("read.addr.eq(index)", "read.addr.eq(index + 1)", SCALES),
+    ('cycle_of("products")', 'cycle_of("middle")', {"multiplier"}),
+    ("rights[-1]", "rights[-2]", {"right"}),
+    ("0, self.zero)", "0, self.zero[:9])", {"zero"}),
+    ("Mux(low, self.lo", "Mux(low, self.hi", BYTES),
+    ("y > self.hi", "y >= self.hi - 1", BYTES),
+    ("self.wide, destination << 1, destination", "0, 0, destination", {"refused", "sum"}),
+    ("0b11, 0b1)) << place", "0b11, 0b1))", ENABLES),
+    ("clamped[8:], clamped[:8])", "clamped[:8], clamped[:8])", BYTES),
+    ("place, last - SUM", "place, last - SUM - 1", {*ENABLES, "word"}),
+    ("stages[last] & ~self.clear", "stages[last]", {"no_write"}),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "failed"), one_in(6, ROW_FAULTS))
 def test_faulty_row(monkeypatch, old, new, failed):
     module = faulty("rtl.matvec.requantiser", old, new)
     verdict = prove(RowSpec(*requantiser(monkeypatch, module), SMALL), "run", depth=DEPTH)

@@ -71,6 +71,7 @@ class RescaleSpec(wiring.Component):
         return m
 
 
+@pytest.mark.formal
 def test_rescale():
     verdict = prove(RescaleSpec(Rescale(STAGES)), same_products=True)
     assert verdict.proved, verdict

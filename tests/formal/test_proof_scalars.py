@@ -175,8 +175,8 @@ SUMS = {"value_of_sub", "value_of_min", "value_of_max"}
         ('Mux(is_["LOAD_REG"], self.transfers.result, 0)', "0", {"value_of_load_reg"}),
         ('Mux(is_["VARGMAX"], self.vector_result, 0)', "0", {"value_of_vargmax"}),
         (
-            "command.ends & command.writes_register",
-            "command.ends & command.is_vector",
+            "command.writes & command.writes_register",
+            "command.writes & command.is_vector",
             {"lemma_writes", "writes"},
         ),
         ('index.eq(fields(cmd, "ADD").rd)', 'index.eq(fields(cmd, "ADD").rs1)', {"index"}),
