@@ -44,8 +44,7 @@ class Command:
     following, beyond : the index behind it; what was fetched last lies outside the program.
     refused, status : whether it is refused, and why.
     nowhere : it is refused in its first cycle, its number lies nowhere in SRAM.
-    writes : it is in its last cycle, and is neither STORES nor MATVEC: these know late that they
-        are, and no register waits for them.
+    writes : it is in its last cycle, if it writes a register.
     taken : the branch is taken.
     is_ : whether it is the opcode, by name.
     writes_register, is_transfer, tagged, is_matvec, is_vector : whether it is one of those.

@@ -1,6 +1,6 @@
 """The sequencer's scalar registers."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Const, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,18 +38,20 @@ class ScalarRegisters(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.words = words = memory.Memory(shape=32, depth=REGISTERS, init=[])
-        known = Signal(REGISTERS)
+        # r0 is never known, whatever its word.
+        known = Array([Const(0), *(Signal(name=f"known_{n}") for n in range(1, REGISTERS))])
         port = words.write_port()
         m.d.comb += [
-            port.en.eq(self.write & (self.write_index != 0)),
+            port.en.eq(self.write),
             port.addr.eq(self.write_index),
             port.data.eq(self.write_value),
         ]
-        with m.If(port.en):
-            m.d.sync += known.bit_select(self.write_index, 1).eq(1)
+        for index in range(1, REGISTERS):
+            with m.If(self.write & (self.write_index == index)):
+                m.d.sync += known[index].eq(1)
         for index, en, value in zip(self.index, self.en, self.value, strict=True):
             read = words.read_port(domain="comb")
             m.d.comb += read.addr.eq(index)
-            with m.If(en & Array(known)[index]):
+            with m.If(en & known[index]):
                 m.d.comb += value.eq(read.data)
         return m

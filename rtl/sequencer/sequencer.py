@@ -304,13 +304,13 @@ class Sequencer(wiring.Component):
             with m.State("SECOND"):
                 m.next = "LAST"
             with m.State("LAST"):
-                self._finish(m, command)
+                self._finish(m, command, writes=True)
             with m.State("TRANSFER"):
                 m.d.comb += self.transfer_busy.eq(1)
                 with m.If(late):
                     self._stop(m, self.transfers.error, Mux(self.transfers.done, self.pc, culprit))
                 with m.Elif(self.transfers.done):
-                    self._finish(m, command)
+                    self._finish(m, command, writes=True)
             with m.State("REFUSED"):
                 self._stop(m, command.status, self.pc)
 
@@ -374,10 +374,10 @@ class Sequencer(wiring.Component):
                         m.d.comb += [self.retire.eq(0), command.writes.eq(0)]
                         self._stop(m, port.error, self.pc)
         with m.Else():
-            self._finish(m, command)
+            self._finish(m, command, writes=True)
 
-    def _finish(self, m: Module, command: Command, writes: bool = True) -> None:
-        """The command's last cycle, E."""
+    def _finish(self, m: Module, command: Command, writes: bool = False) -> None:
+        """The command's last cycle, E; `writes` where it may be of one that writes a register."""
         m.d.comb += [self.retire.eq(1), command.writes.eq(writes)]
         target = fields(command.cmd, "BEQ").target
         m.d.sync += self.pc.eq(Mux(command.taken, target, command.following))

@@ -204,7 +204,7 @@ FAULTS = (
     Fault(
         "4 KiB rule forgotten",
         "Bursts",
-        "Mux(to_boundary < self._longest, to_boundary, self._longest)",
+        "Mux(in_page > page - self._longest, to_boundary, self._longest)",
         "self._longest",
         ("dma",),
     ),
