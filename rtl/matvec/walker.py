@@ -84,13 +84,16 @@ class WindowWalker(wiring.Component):
         index = Signal(COLUMN_BITS - bus_bits + 1)
         word = Signal(COLUMN_BITS - bus_bits + 1)  # of the segment
         beyond = Signal()  # its last bytes are in a word of their own
-        i, j = Signal(len(window.ny)), Signal(len(window.nx))
-        row = self._row(m, i, j)
+        row = self._row(m)
         base, segment = row["base"], row["segment"]
 
         first = Signal(self._params.address_bits)
         tail = Signal(bus_bits + 1)
-        last, segment_ends, window_ends, ends = Signal(), Signal(), Signal(), Signal()
+        segment_ends, ends = Signal(), Signal()
+        # Words of the segment behind this one, and whether there are none, without a comparison
+        # on the way from one word to the next.
+        rest, last = Signal.like(word), Signal()
+        words = window.length >> bus_bits
         # `columns` stands since `start` at least, the cycle before the first read.
         last_index = Signal.like(index)
         m.d.sync += last_index.eq((self.columns - 1) >> bus_bits)
@@ -98,9 +101,7 @@ class WindowWalker(wiring.Component):
         m.d.comb += [
             first.eq(base + segment),
             tail.eq(first[:bus_bits] + window.length[:bus_bits]),
-            last.eq(word == window.length >> bus_bits),
             segment_ends.eq(self.windowed & (beyond | (last & ~tail[-1]))),
-            window_ends.eq((i == 1) & (j == 1)),
             self.step.word.eq(first[bus_bits:] + word),
             self.step.index.eq(index),
             self.step.begins.eq(~beyond),
@@ -109,6 +110,7 @@ class WindowWalker(wiring.Component):
             self.step.last.eq(last),
             self.step.inside.eq(row["number"] < window.height),
         ]
+        window_ends = row["last_segment"]
         wrong = self.windowed & ~beyond & (at_last ^ (last & window_ends))
         m.d.comb += ends.eq(Mux(self.windowed, wrong | (segment_ends & window_ends), at_last))
 
@@ -123,9 +125,13 @@ class WindowWalker(wiring.Component):
             m.d.sync += [
                 index.eq(index + ~beyond),
                 word.eq(Mux(segment_ends, 0, word + 1)),
+                rest.eq(rest - 1),
+                last.eq(rest == 1),
                 beyond.eq(self.windowed & last & tail[-1]),
                 self.mismatch.eq(wrong),
             ]
+        with m.If(begin | (self.reading & segment_ends)):
+            m.d.sync += [rest.eq(words), last.eq(words == 0)]
         with m.If(begin):
             m.d.sync += [self.reading.eq(1), self.ready.eq(0)]
         with m.Elif(self.clear):
@@ -134,14 +140,18 @@ class WindowWalker(wiring.Component):
             m.d.sync += [self.reading.eq(0), self.ready.eq(1)]
         return m
 
-    def _row(self, m: Module, i: Signal, j: Signal) -> dict[str, Signal]:
+    def _row(self, m: Module) -> dict[str, Signal]:
         """Segments, rows of a window, and positions.
 
         Returns `base`, the address of byte 0 of the row of the tensor, its `number`, `segment`, the
-        place of the segment in it, and two signals that the caller drives: `end` of a segment, and
-        `done` with a position.
+        place of the segment in it, `last_segment` of the window, and two signals that the caller
+        drives: `end` of a segment, and `done` with a position.
         """
         window, positions, bits = self.window, self.positions, self._params.address_bits
+        # Rows and segments that are left, and whether it is the last one.
+        i, j = Signal(len(window.ny)), Signal(len(window.nx))
+        last_i, last_j, last_segment = Signal(), Signal(), Signal()
+        m.d.comb += last_segment.eq(last_i & last_j)
         base, segment = Signal(bits), Signal(bits)
         number = Signal(ROW_BITS)
         end, done = Signal(), Signal()
@@ -176,7 +186,7 @@ class WindowWalker(wiring.Component):
             m.d.sync += [base.eq(first), segment.eq(plain_x), number.eq(window.y)]
         with m.Elif(self.following):
             m.d.sync += [base.eq(at), segment.eq(x), number.eq(y)]
-        with m.Elif(end & (j == 1)):
+        with m.Elif(end & last_j):
             m.d.sync += [
                 base.eq(base + window.pitch),
                 segment.eq(x),
@@ -185,9 +195,18 @@ class WindowWalker(wiring.Component):
         with m.Elif(end):
             m.d.sync += segment.eq(segment + window.dx)
         with m.If(self.start | self.following):
-            m.d.sync += [i.eq(window.ny), j.eq(window.nx)]
+            m.d.sync += [i.eq(window.ny), last_i.eq(window.ny == 1)]
+        with m.Elif(end & last_j):
+            m.d.sync += [i.eq(i - 1), last_i.eq(i == 2)]
+        with m.If(self.start | self.following | (end & last_j)):
+            m.d.sync += [j.eq(window.nx), last_j.eq(window.nx == 1)]
         with m.Elif(end):
-            m.d.sync += j.eq(j - 1)
-            with m.If(j == 1):
-                m.d.sync += [i.eq(i - 1), j.eq(window.nx)]
-        return {"base": base, "segment": segment, "number": number, "end": end, "done": done}
+            m.d.sync += [j.eq(j - 1), last_j.eq(j == 2)]
+        return {
+            "base": base,
+            "segment": segment,
+            "number": number,
+            "last_segment": last_segment,
+            "end": end,
+            "done": done,
+        }
