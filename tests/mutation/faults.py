@@ -289,8 +289,8 @@ FAULTS = (
     Fault(
         "r0 can be written",
         "ScalarRegisters",
-        "self.write & (self.write_index != 0)",
-        "self.write",
+        "Const(0), *(",
+        "Const(1), *(",
         ("sequencer",),
     ),
     *COMPUTE,

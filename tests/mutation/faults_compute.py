@@ -4,6 +4,20 @@ from tests.mutation.fault import Fault
 
 COMPUTE = (
     Fault(
+        "off-by-one: a segment ends a word early",
+        "WindowWalker",
+        "last.eq(rest == 1)",
+        "last.eq(rest == 2)",
+        ("windows",),
+    ),
+    Fault(
+        "the second row of a window has the first one's segments only",
+        "WindowWalker",
+        "[j.eq(window.nx), last_j.eq(window.nx == 1)]",
+        "[j.eq(window.nx), last_j.eq(1)]",
+        ("windows",),
+    ),
+    Fault(
         "off-by-one: a word too many of activations where they fill their words",
         "WindowWalker",
         "self.columns - 1",

@@ -144,8 +144,8 @@ CONTROL = (
     Fault(
         "registers keep their values over a reset",
         "ScalarRegisters",
-        "Array(known)[index]",
-        "1",
+        "en & known[index]",
+        "en",
         ("scalars",),
     ),
     Fault(
@@ -249,8 +249,8 @@ CONTROL = (
     Fault(
         "the host writes registers while the program runs",
         "Sequencer",
-        "self.host.write & ~self.host.running",
-        "self.host.write",
+        "registers.write.eq(self.register.en)",
+        "registers.write.eq(self.register.en | self.host.write)",
         ("sequencer",),
     ),
     Fault(
