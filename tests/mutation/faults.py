@@ -289,8 +289,8 @@ FAULTS = (
     Fault(
         "r0 can be written",
         "ScalarRegisters",
-        "Const(0), *(",
-        "Const(1), *(",
+        "Const(0)",
+        "Const(1)",
         ("sequencer",),
     ),
     *COMPUTE,
