@@ -86,7 +86,7 @@ def test_windows_at_positions(lanes, threads, bus_bytes, result_fifo, entries):
     )
     rng = np.random.default_rng(lanes)
     cases = []
-    for seed in range(8):
+    for seed in range(14):
         # Few weights and many rows keep the requantiser busy over the positions.
         density, rows = [(0.3, 20), (0.02, 60), (1.0, 5), (0.1, 0)][seed % 4]
         cases.append(windowed_case(rng, params, seed, density, rows or 1))
