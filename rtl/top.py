@@ -103,6 +103,7 @@ class Chip(wiring.Component):
         m.d.comb += [
             self.irq.eq(control.irq),
             sequencer.vector_result.eq(vector.result),
+            sequencer.vector_found.eq(vector.found),
             dma.hold.eq(control.hold),
             control.active.eq(dma.active),
             control.moving.eq(dma.busy),

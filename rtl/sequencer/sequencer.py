@@ -62,8 +62,8 @@ class Sequencer(wiring.Component):
     host : In, see `rtl.shared.interfaces.host`.
     commands : In, how many commands the program has; as many as fit where nothing drives it.
     program : read port of program memory.
-    matvec, vector : Out, see `rtl.shared.interfaces.unit`; `vector_result` is VARGMAX's, with its
-        `done`. Addresses are absolute in their commands.
+    matvec, vector : Out, see `rtl.shared.interfaces.unit`; `vector_result` is VARGMAX's, with
+        `vector_found`. Addresses are absolute in their commands.
     sram, sram_write : ports of the vector SRAM, zero when idle.
     transfers : Out, see `rtl.shared.interfaces.transfer`.
     start, retire : Out, high in S and in E of every command; `retire` not after an error.
@@ -85,6 +85,7 @@ class Sequencer(wiring.Component):
                 "matvec": Out(unit()),
                 "vector": Out(unit()),
                 "vector_result": In(32),
+                "vector_found": In(1),
                 "sram": In(sram_read(self._params)),
                 "sram_write": In(sram_write(self._params)),
                 "transfers": Out(transfer()),
@@ -369,10 +370,12 @@ class Sequencer(wiring.Component):
             with m.Elif(mine):
                 m.d.comb += busy.eq(1)
                 with m.If(port.done):
-                    self._finish(m, command, writes=port is self.vector)
+                    self._finish(m, command)
                     with m.If(port.error != Status.OK):
-                        m.d.comb += [self.retire.eq(0), command.writes.eq(0)]
+                        m.d.comb += self.retire.eq(0)
                         self._stop(m, port.error, self.pc)
+                if port is self.vector:
+                    m.d.comb += command.writes.eq(self.vector_found)
         with m.Else():
             self._finish(m, command, writes=True)
 

@@ -86,7 +86,8 @@ class VectorUnit(wiring.Component):
     unit : In, see `rtl.shared.interfaces.unit`.
     a, b, write : ports of the vector SRAM, zero when idle.
     param : port of parameter memory, zero when idle.
-    result : Out, VARGMAX: the index, valid with `unit.done`.
+    result, found : Out, VARGMAX: the index, and when it is valid: with a `unit.done` without an
+        error, but known earlier in the cycle.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -99,6 +100,7 @@ class VectorUnit(wiring.Component):
                 "write": In(sram_write(params)),
                 "param": In(param_read(params)),
                 "result": Out(32),
+                "found": Out(1),
             }
         )
 
@@ -200,7 +202,8 @@ class VectorUnit(wiring.Component):
                 with m.If(refused | a.bad | b.bad | (strobe & dst.bad)):
                     refuse()
             with m.State("DRAIN"):
-                with m.If(strobe & written.all):
+                m.d.comb += self.found.eq(strobe & written.all)
+                with m.If(self.found):
                     m.d.comb += self.unit.done.eq(1)
                     m.next = "IDLE"
                 with m.If(strobe & dst.bad):

@@ -80,6 +80,7 @@ class SequencerBench(wiring.Component):
             unit.vector.done.eq(self.vector_done),
             unit.vector.error.eq(self.vector_error),
             unit.vector_result.eq(self.vector_result),
+            unit.vector_found.eq(unit.vector.done & (unit.vector.error == Status.OK)),
             t.result.eq(self.result),
             t.ready.eq(self.ready),
             t.open_tags.eq(self.open_tags),

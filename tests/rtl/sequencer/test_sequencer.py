@@ -202,6 +202,9 @@ class Bench:
                     ends[name] = cycle + self.latency(decode(self.words[at])) - 1
                 ctx.set(unit.done, ends.get(name) == cycle)
                 ctx.set(unit.error, self.fail.get(at, 0) if ends.get(name) == cycle else 0)
+                if name == "vector":
+                    found = ends.get(name) == cycle and not self.fail.get(at)
+                    ctx.set(dut.vector_found, found)
                 if name == "vector" and ends.get(name) == cycle:
                     ctx.set(dut.vector_result, self.vector_result(decode(self.words[at])))
             self._transfer(ctx, cycle, at, tags, ends)
