@@ -279,6 +279,9 @@ def test_refuses_what_the_twin_refuses():
             if cmd.opcode.name in ("TABLE", "VLOOP", "VDOT") or cmd.looped or cmd.n == 0:
                 assert cycles == timing.VECTOR_REFUSED, cmd
             np.testing.assert_array_equal(bench.log, before)
+        # No loop is kept that was refused: there is still none.
+        cycles, error, _ = await bench.execute(ctx, command("VFILL", n=1, looped=1))
+        assert (cycles, error) == (timing.VECTOR_REFUSED, Status.ADDRESS)
         # And works on.
         cycles, error, _ = await bench.execute(ctx, command("VFILL", dst=0, n=5, imm=7))
         assert (cycles, error) == (timing.vector("VFILL", 2), Status.OK)
