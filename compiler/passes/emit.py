@@ -161,9 +161,10 @@ class Emitter:
         tiles = 0
         for matrix, placed in self._plan.matrices.items():
             # A streamed tile is also waited for and loaded, with its records.
-            commands = 1 if placed.resident else 4
-            more = products[matrix.layer] * commands * (len(placed.tiles) - 1)
-            tiles += more // len(placed.tiles)
+            loads = 3 if self._plan.streams_records else 2
+            streamed = sum(not tile.stays for tile in placed.tiles)
+            commands = len(placed.tiles) - 1 + loads * streamed
+            tiles += products[matrix.layer] // len(placed.tiles) * commands
         if (self._asm.pc - tiles) * COMMAND_BYTES <= self._params.program_bytes:
             return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
         return "take a chip with a larger program_bytes, or a model of fewer steps and layers"

@@ -1,7 +1,9 @@
 """Scheduling: segments become commands, and weights are streamed behind the products."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import cycle
 
 import numpy as np
 
@@ -77,8 +79,9 @@ class Scheduler:
             beats = len(self.plan.constants) // p.bus_bytes
             asm.emit("LOAD_PARAM", BOOT, ext=constants_address, beats=beats, tag=BOOT_TAG)
         for placed in self.plan.matrices.values():
-            for tile in placed.tiles if placed.resident else ():
-                self._load_bank(tile, tile.bank, BOOT_TAG, BOOT)
+            for tile in placed.tiles:
+                if tile.stays:
+                    self._load_bank(tile, tile.bank, BOOT_TAG, BOOT)
         asm.emit("WAIT", BOOT, tags=1 << BOOT_TAG)
         if len(self.plan.tables) == 1:
             asm.emit("TABLE", BOOT, param=next(iter(self.plan.tables.values())))
@@ -135,31 +138,40 @@ class Scheduler:
 
         streams : whether the segment streams at all.
         """
-        streamed = [
-            (op, tile)
-            for op, _ in operators
-            if isinstance(op, MatVec) and not self.plan.matrices[op.matrix].resident
-            for tile in self.plan.matrices[op.matrix].tiles
-        ]
         streaming = Layer(segment, "streaming")
-        for ahead in range(min(2, len(streamed))):
-            self._load_tile(streamed[ahead][1], ahead, streaming)
+        streamed = deque(
+            tile
+            for op, _ in operators
+            if isinstance(op, MatVec)
+            for tile in self.plan.matrices[op.matrix].tiles
+            if not tile.stays
+        )
+        # The window that is filled next, and the one that is multiplied next.
+        fill, use = cycle((0, 1)), cycle((0, 1))
+
+        def load(tiles: int) -> None:
+            for _ in range(min(tiles, len(streamed))):
+                self._load_tile(streamed.popleft(), next(fill), streaming)
+
         loaded_table = None
-        done = 0
+        begun = False
         for op, layer in operators:
+            if not begun and not isinstance(op, LoadInput):
+                # Behind the inputs, which are waited for at once: transfers end in order.
+                begun = True
+                load(2)
             if isinstance(op, MatVec):
-                placed = self.plan.matrices[op.matrix]
-                for tile in placed.tiles:
-                    if placed.resident:
+                plan = self.plan
+                for tile in plan.matrices[op.matrix].tiles:
+                    if tile.stays:
                         self._matvec(op, tile.bank, tile.records)
                         continue
-                    half = done % 2
-                    self.assembler.emit("WAIT", streaming, tags=1 << half)
-                    plan = self.plan
-                    self._matvec(op, plan.stream_banks[half], plan.stream_records[half])
-                    done += 1
-                    if done + 1 < len(streamed):
-                        self._load_tile(streamed[done + 1][1], half, streaming)
+                    window = next(use)
+                    self.assembler.emit("WAIT", streaming, tags=1 << window)
+                    own = plan.streams_records
+                    records = plan.stream_records[window] if own else tile.records
+                    self._matvec(op, plan.stream_banks[window], records)
+                    load(1)
             elif _moves_nothing(op):
                 continue
             elif isinstance(op, Vector):
@@ -185,6 +197,8 @@ class Scheduler:
 
     def _load_tile(self, tile: PlacedTile, half: int, layer: Layer) -> None:
         self._load_bank(tile, self.plan.stream_banks[half], half, layer)
+        if not self.plan.streams_records:
+            return
         beats = self.params.align(len(tile.tile.records)) // self.params.bus_bytes
         self.assembler.emit(
             "LOAD_PARAM",
@@ -387,6 +401,6 @@ def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> in
         for index, tile in enumerate(placed.tiles):
             name = f"{matrix.layer}, tile {index}"
             tile.external = memory.place(name, tile.tile.image)
-            if not placed.resident:
+            if not tile.stays and plan.streams_records:
                 tile.external_records = memory.place(f"{name}, rows", tile.tile.records)
     return constants

@@ -83,6 +83,20 @@ class PackedMatrix:
         return entropy_bits(*self.matrix.operands)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """The tiles of a matrix, in the order in which they run.
+
+    Attributes
+    ----------
+    rows : of each tile.
+    stays : whether it stays in the banks.
+    """
+
+    rows: tuple[int, ...]
+    stays: tuple[bool, ...]
+
+
 def pack_matrix(
     matrix: Matrix,
     params: ChipParams,
@@ -126,6 +140,17 @@ def pack_matrix(
         # At least as many as all sections together need.
         bits = arranged.sizes[0] - 8 * block_bytes(arranged.sets, 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
+    return PackedMatrix(matrix, scales, pack_block(arranged.sets, scales.shared), tuple(tiles))
+
+
+def pack_cut(matrix: Matrix, params: ChipParams, cut: Cut, max_words: int) -> PackedMatrix:
+    """Compress a matrix into given tiles. Raises CapacityError where one is longer than a bank."""
+    scales = RowScales.of(matrix)
+    groups = np.split(np.arange(len(matrix.weights)), np.cumsum(cut.rows)[:-1])
+    arranged = arrange(matrix.weights, groups, params)
+    tiles = _try_tiles(matrix, params, groups, arranged, scales, max_words)
+    if tiles is None:
+        raise _too_long(matrix, params, max_words)
     return PackedMatrix(matrix, scales, pack_block(arranged.sets, scales.shared), tuple(tiles))
 
 

@@ -78,16 +78,17 @@ def weights(plan: WeightPlan, params: ChipParams) -> None:
     spans = [
         (tile.bank, tile.bank + tile.tile.bank_words, str(matrix.layer))
         for matrix, placed in plan.matrices.items()
-        if placed.resident
         for tile in placed.tiles
+        if tile.stays
     ]
     low, high = plan.stream_banks
     if high:
         size = high - low
         spans += [(low, high, "stream"), (high, high + size, "stream")]
         for matrix, placed in plan.matrices.items():
-            for tile in placed.tiles if not placed.resident else ():
-                _require(tile.tile.bank_words <= size, matrix.layer, "a tile leaves its half")
+            for tile in placed.tiles:
+                fits = tile.stays or tile.tile.bank_words <= size
+                _require(fits, matrix.layer, "a tile leaves its window")
     _disjoint(spans, params.bank_bus_words, "weight bank")
 
 

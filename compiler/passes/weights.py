@@ -1,27 +1,48 @@
-"""Where the weights go: matrices that stay in the banks, and matrices streamed tile by tile.
+"""Where the weights go: tiles that stay in the banks, and tiles that are streamed.
 
-If everything fits, everything is resident. If not, a quarter of every bank keeps the matrices that
-run most often, the rest is split into two halves: one tile is multiplied while the next one loads.
+If everything fits, everything is resident. If not, `compiler.passes.residency` says what stays, and
+two windows are left: one tile is multiplied while the next one loads. Row records stay where
+parameter memory holds all of them.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from compiler.lowering.ir import ChipModule, LayerError, Matrix, MatVec, Vector
-from compiler.passes.tiles import PackedMatrix, Tile, least_words, pack_matrix, require_longest_row
+from compiler.lowering.ir import (
+    ChipModule,
+    LayerError,
+    LoopEnd,
+    LoopStart,
+    Matrix,
+    MatVec,
+    Vector,
+)
+from compiler.passes.residency import Runs, choose
+from compiler.passes.tiles import (
+    PackedMatrix,
+    Tile,
+    least_words,
+    pack_cut,
+    pack_matrix,
+    require_longest_row,
+)
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import CapacityError
 
+_Packed = dict[Matrix, PackedMatrix]
+_Stays = dict[Matrix, tuple[bool, ...]]
+
 
 @dataclass(eq=False)
 class PlacedTile:
-    """A tile with its addresses. `bank` in bus words, `records` in parameter memory; external
-    addresses are set when the memory image is laid out."""
+    """A tile with its addresses. `bank` in bus words, `records` in parameter memory, -1 for what is
+    streamed; external addresses are set when the memory image is laid out."""
 
     tile: Tile
+    stays: bool
     bank: int = -1
     records: int = -1
     external: int = -1
@@ -33,9 +54,13 @@ class PlacedMatrix:
     """A packed matrix, its code tables' address in parameter memory, and its tiles."""
 
     packed: PackedMatrix
-    resident: bool
     tiles: list[PlacedTile]
     block: int = -1
+
+    @property
+    def resident(self) -> bool:
+        """Whether all of it stays."""
+        return all(tile.stays for tile in self.tiles)
 
 
 @dataclass(eq=False)
@@ -47,7 +72,8 @@ class WeightPlan:
     matrices : by lowered matrix.
     tables : look-up tables and their addresses in parameter memory.
     constants : contents of parameter memory that is loaded once, from address 0.
-    stream_banks, stream_records : addresses of the two halves that tiles are streamed through.
+    stream_banks, stream_records : addresses of the two windows that tiles are streamed through,
+        and their records, where these do not stay (`streams_records`).
     """
 
     matrices: dict[Matrix, PlacedMatrix]
@@ -55,14 +81,15 @@ class WeightPlan:
     constants: bytes = b""
     stream_banks: tuple[int, int] = (0, 0)
     stream_records: tuple[int, int] = (0, 0)
+    streams_records: bool = False
 
 
 def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     """Compress every matrix and place it. Raises CapacityError if that cannot be done."""
-    matrices, tables = _weights_of(module)
-    _require_possible(matrices, params)
+    runs, tables = _weights_of(module)
+    _require_possible(list(runs), params)
     bank_words = params.bank_bus_words
-    packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in matrices}
+    packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in runs}
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
     if free < 4 * params.bus_bytes:
@@ -72,37 +99,89 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
         )
     words = sum(p.bank_words for p in packed.values())
     records = sum(p.record_bytes for p in packed.values())
-    if words <= bank_words and records <= free:
-        resident, stream_words, stream_bytes = set(matrices), 0, 0
-    else:
-        resident = _choose_resident(packed, bank_words // 4, free // 4)
-        stream_words = (bank_words - sum(packed[m].bank_words for m in resident)) // 2
-        stream_bytes = (free - sum(packed[m].record_bytes for m in resident)) // 2
-        stream_bytes -= stream_bytes % params.bus_bytes + params.bus_bytes
-        for m in matrices:
-            if m not in resident:
-                packed[m] = pack_matrix(m, params, stream_words, stream_bytes)
-    return _place(packed, resident, tables, params, stream_words, stream_bytes)
+    stays = {m: (True,) * len(p.tiles) for m, p in packed.items()}
+    if words > bank_words or records > free:
+        packed, stays = _shared(packed, runs, params, free) or _streamed(packed, params, free)
+    return _place(packed, stays, tables, params)
+
+
+def _shared(
+    packed: _Packed, runs: dict[Matrix, Runs], params: ChipParams, record_bytes: int
+) -> tuple[_Packed, _Stays] | None:
+    """Compressed again, as `compiler.passes.residency` cuts them, or None if that does not fit."""
+    bank_words = spare = params.bank_bus_words
+    while spare > 0:
+        cuts = choose(packed, runs, params, spare, record_bytes)
+        if cuts is None:
+            return None
+        again, stays = {}, {}
+        for m, whole in packed.items():
+            kept = all(cuts[m].stays)
+            try:
+                again[m] = whole if kept else pack_cut(m, params, cuts[m], bank_words)
+            except CapacityError:
+                return None
+            stays[m] = (True,) * len(whole.tiles) if kept else cuts[m].stays
+        missing = _words(again, stays) - bank_words
+        if missing <= 0 and sum(p.record_bytes for p in again.values()) <= record_bytes:
+            return again, stays
+        # Some tile is longer than it was thought to be.
+        spare -= max(1, missing)
+    return None
+
+
+def _words(packed: _Packed, stays: _Stays) -> int:
+    """Bus words of a bank for what stays and two windows."""
+    kept = _tiles(packed, stays, True)
+    return sum(t.bank_words for t in kept) + 2 * _longest(_tiles(packed, stays, False))
+
+
+def _longest(tiles: list[Tile]) -> int:
+    return max((tile.bank_words for tile in tiles), default=0)
+
+
+def _tiles(packed: _Packed, stays: _Stays, kept: bool) -> list[Tile]:
+    """Those that stay, or the others."""
+    return [
+        tile
+        for m, p in packed.items()
+        for tile, stay in zip(p.tiles, stays[m], strict=True)
+        if stay == kept
+    ]
+
+
+def _streamed(packed: _Packed, params: ChipParams, record_bytes: int) -> tuple[_Packed, _Stays]:
+    """What is left where rows are long or parameter memory is small: as few tiles as fit halves."""
+    window = record_bytes // 2
+    window -= window % params.bus_bytes + params.bus_bytes
+    halves = {m: pack_matrix(m, params, params.bank_bus_words // 2, window) for m in packed}
+    return halves, {m: (False,) * len(p.tiles) for m, p in halves.items()}
 
 
 def check_weights(module: ChipModule, params: ChipParams) -> None:
     """Raise CapacityError for a matrix that no compression makes fit, as `plan_weights` does."""
-    _require_possible(_weights_of(module)[0], params)
+    _require_possible(list(_weights_of(module)[0]), params)
 
 
-def _weights_of(module: ChipModule) -> tuple[list[Matrix], list[bytes]]:
-    """The matrices in order of priority, and the look-up tables."""
+def _weights_of(module: ChipModule) -> tuple[dict[Matrix, Runs], list[bytes]]:
+    """The matrices with how often they run, in order of priority, and the look-up tables."""
     segments = [*module.hot, *(s for s in module.segments if s not in module.hot)]
-    matrices: list[Matrix] = []
+    runs: dict[Matrix, Runs] = {}
     tables: list[bytes] = []
-    for name in segments:
-        segment = module.segments.get(name)
+    for place, name in enumerate(segments):
+        segment, turns = module.segments.get(name), 1
         for op in segment.operators if segment else ():
-            if isinstance(op, MatVec) and op.matrix not in matrices:
-                matrices.append(op.matrix)
-            if isinstance(op, Vector) and op.table is not None:
-                tables.append(table_bytes(op.table))
-    return matrices, list(dict.fromkeys(tables))
+            match op:
+                case LoopStart():
+                    turns = op.turns
+                case LoopEnd():
+                    turns = 1
+                case MatVec():
+                    seen = runs.get(op.matrix, Runs(place, 0, 0))
+                    runs[op.matrix] = Runs(seen.segment, seen.turns + turns, seen.uses + 1)
+                case Vector() if op.table is not None:
+                    tables.append(table_bytes(op.table))
+    return runs, list(dict.fromkeys(tables))
 
 
 def _require_possible(matrices: list[Matrix], params: ChipParams) -> None:
@@ -123,54 +202,41 @@ def _require_longest_rows(matrices: list[Matrix], params: ChipParams, bank_words
     least = {matrix: least_words(matrix, params) for matrix in matrices}
     if sum(least.values()) > bank_words:
         for matrix, words in least.items():
-            # What takes more than a quarter is streamed, see `_choose_resident`.
+            # What takes more than a quarter may be streamed.
             if words > bank_words // 4:
                 require_longest_row(matrix, params, bank_words // 2)
 
 
-def _choose_resident(
-    packed: dict[Matrix, PackedMatrix], bank_words: int, record_bytes: int
-) -> set[Matrix]:
-    """Matrices in order of priority, as far as they fit."""
-    chosen: set[Matrix] = set()
-    for matrix, candidate in packed.items():
-        if candidate.bank_words <= bank_words and candidate.record_bytes <= record_bytes:
-            chosen.add(matrix)
-            bank_words -= candidate.bank_words
-            record_bytes -= candidate.record_bytes
-    return chosen
-
-
-def _place(
-    packed: dict[Matrix, PackedMatrix],
-    resident: set[Matrix],
-    tables: list[bytes],
-    params: ChipParams,
-    stream_words: int,
-    stream_bytes: int,
-) -> WeightPlan:
+def _place(packed: _Packed, stays: _Stays, tables: list[bytes], params: ChipParams) -> WeightPlan:
+    """Addresses of everything. Records stay where all of them fit parameter memory."""
     constants = bytearray()
     plan = WeightPlan({})
     for table in tables:
         plan.tables[table] = len(constants)
         constants += table
-    bank = 0
     for matrix, p in packed.items():
-        placed = PlacedMatrix(p, matrix in resident, [PlacedTile(t) for t in p.tiles])
-        placed.block = len(constants)
+        tiles = [PlacedTile(t, stay) for t, stay in zip(p.tiles, stays[matrix], strict=True)]
+        plan.matrices[matrix] = PlacedMatrix(p, tiles, len(constants))
         constants += p.block
-        plan.matrices[matrix] = placed
-        if placed.resident:
-            for tile in placed.tiles:
-                tile.bank, tile.records = bank, len(constants)
+    streamed = _tiles(packed, stays, False)
+    records = sum(p.record_bytes for p in packed.values())
+    plan.streams_records = len(constants) + records > params.param_bytes
+    bank = 0
+    for placed in plan.matrices.values():
+        for tile in placed.tiles:
+            if tile.stays:
+                tile.bank = bank
                 bank += tile.tile.bank_words
+            if tile.stays or not plan.streams_records:
+                tile.records = len(constants)
                 constants += tile.tile.records
     plan.constants = bytes(constants).ljust(params.align(len(constants)), b"\0")
-    if stream_words:
+    plan.stream_banks = (bank, bank + _longest(streamed)) if streamed else (0, 0)
+    if plan.streams_records:
         first = len(plan.constants)
-        plan.stream_banks = (bank, bank + stream_words)
-        plan.stream_records = (first, first + stream_bytes)
-        if first + 2 * stream_bytes > params.param_bytes:
+        size = params.align(max(len(tile.records) for tile in streamed))
+        plan.stream_records = (first, first + size)
+        if first + 2 * size > params.param_bytes:
             raise CapacityError(
                 f"parameter memory of {params.param_bytes} bytes is too small for the row "
                 "records; take a chip with a larger param_bytes"

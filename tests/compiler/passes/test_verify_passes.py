@@ -151,8 +151,8 @@ def test_weight_faults_are_found():
     plan.matrices[next(iter(plan.matrices))].tiles.pop()
     found(plan, params, "tiles hold")
     plan, params = planned()
-    resident = [placed for placed in plan.matrices.values() if placed.resident]
-    resident[1].tiles[0].bank = resident[0].tiles[0].bank
+    stays = [tile for placed in plan.matrices.values() for tile in placed.tiles if tile.stays]
+    stays[1].bank = stays[0].bank
     found(plan, params, "overlaps its neighbour")
     plan, params = planned()
     low, high = plan.stream_banks
@@ -160,7 +160,7 @@ def test_weight_faults_are_found():
     found(plan, params, "bus words, .* exist")
     plan, params = planned()
     plan.stream_banks = (low, low + 2)
-    found(plan, params, "a tile leaves its half")
+    found(plan, params, "a tile leaves its window")
 
 
 def test_allocation_faults_are_found():

@@ -1,4 +1,6 @@
-"""Placement of the weights: all resident, or two halves that are streamed through."""
+"""Placement of the weights: all stay, or a part of them and two windows for the rest."""
+
+from itertools import pairwise
 
 import pytest
 
@@ -18,21 +20,40 @@ def test_all_resident_where_everything_fits():
     assert banks == sorted(set(banks))
 
 
-def test_two_halves_where_not():
+def tiles_of(plan, stays):
+    return [
+        tile for placed in plan.matrices.values() for tile in placed.tiles if tile.stays == stays
+    ]
+
+
+def test_a_part_stays_where_not():
     params = chip(bank_bytes=1024)
-    small, large = matrix(10, 20, 1), matrix(200, 60, 1, seed=1)
-    plan = plan_weights(module_of(large, small), params)
+    plan = plan_weights(module_of(matrix(200, 60, 1, seed=1), matrix(96, 40, 1)), params)
     verify.weights(plan, params)
-    assert plan.matrices[small].resident
-    assert not plan.matrices[large].resident
+    stays, streamed = tiles_of(plan, True), tiles_of(plan, False)
     low, high = plan.stream_banks
-    size = high - low
-    assert 0 < high + size <= params.bank_bytes // params.bus_bytes
+    assert sum(tile.tile.bank_words for tile in stays) == low
+    assert max(tile.tile.bank_words for tile in streamed) == high - low
+    assert 2 * high - low <= params.bank_bus_words
+    # All records lie beside one another.
+    assert not plan.streams_records
+    tiles = [tile for placed in plan.matrices.values() for tile in placed.tiles]
+    for tile, following in pairwise(tiles):
+        assert tile.records + len(tile.tile.records) == following.records
+    assert tiles[-1].records + len(tiles[-1].tile.records) <= len(plan.constants)
+
+
+def test_windows_of_records_where_not_all_of_them_fit():
+    params = chip(bank_bytes=1024, param_bytes=2048)
+    module = module_of(matrix(200, 60, 200, seed=1))
+    plan = plan_weights(module, params)
+    verify.weights(plan, params)
+    assert plan.streams_records and not tiles_of(plan, True)
     first, second = plan.stream_records
     assert len(plan.constants) <= first < second
-    assert all(len(tile.tile.records) <= second - first for tile in plan.matrices[large].tiles)
-    assert all(tile.tile.bank_words <= size for tile in plan.matrices[large].tiles)
-    assert second + (second - first) <= params.param_bytes
+    records = [len(tile.tile.records) for tile in tiles_of(plan, False)]
+    assert max(records) <= second - first
+    assert 2 * second - first <= params.param_bytes
 
 
 def test_too_many_columns():
