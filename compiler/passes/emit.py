@@ -9,8 +9,8 @@ from compiler.frontends.models import Model
 from compiler.passes.assembler import Assembler, MemoryMap
 from compiler.passes.lifetimes import LiveSet
 from compiler.passes.link import Hosted, Linked
-from compiler.passes.schedule import Scheduler, place_weights
-from compiler.passes.weights import WeightPlan
+from compiler.passes.schedule import Scheduler
+from compiler.passes.weights import WeightPlan, place_weights
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError

@@ -392,15 +392,3 @@ def _moves_nothing(op: ChipOperator) -> bool:
 def _stride(loops: Loops | None, operand: str, n_bytes: int) -> int:
     """From one element to the next."""
     return n_bytes if loops is None else getattr(loops, operand)[0]
-
-
-def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> int:
-    """Lay weights and tables out in external memory; returns the address of the constants."""
-    constants = memory.place("parameter memory", plan.constants) if plan.constants else 0
-    for matrix, placed in plan.matrices.items():
-        for index, tile in enumerate(placed.tiles):
-            name = f"{matrix.layer}, tile {index}"
-            tile.external = memory.place(name, tile.tile.image)
-            if not tile.stays and plan.streams_records:
-                tile.external_records = memory.place(f"{name}, rows", tile.tile.records)
-    return constants

@@ -18,6 +18,7 @@ from compiler.lowering.ir import (
     MatVec,
     Vector,
 )
+from compiler.passes.assembler import MemoryMap
 from compiler.passes.residency import Runs, choose
 from compiler.passes.tiles import (
     PackedMatrix,
@@ -242,6 +243,18 @@ def _place(packed: _Packed, stays: _Stays, tables: list[bytes], params: ChipPara
                 "records; take a chip with a larger param_bytes"
             )
     return plan
+
+
+def place_weights(plan: WeightPlan, memory: MemoryMap, params: ChipParams) -> int:
+    """Lay weights and tables out in external memory; returns the address of the constants."""
+    constants = memory.place("parameter memory", plan.constants) if plan.constants else 0
+    for matrix, placed in plan.matrices.items():
+        for index, tile in enumerate(placed.tiles):
+            name = f"{matrix.layer}, tile {index}"
+            tile.external = memory.place(name, tile.tile.image)
+            if not tile.stays and plan.streams_records:
+                tile.external_records = memory.place(f"{name}, rows", tile.tile.records)
+    return constants
 
 
 def table_bytes(table: np.ndarray) -> bytes:
