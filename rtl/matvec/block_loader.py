@@ -105,9 +105,10 @@ class BlockLoader(wiring.Component):
         index = Signal(8)
         number, parsed_number = Signal(range(MAX_SETS)), Signal(range(MAX_SETS))
         groups = Signal(MAX_SETS)
-        place = Signal(range(1 << 7))
+        # Words of parameter memory, whole: only an index is added to them on the way there.
+        place = Signal(len(self.address) - exact_log2(PARAM_WORD) + 1)
         run_words, value_words, pairs = Signal(6), Signal(6), Signal(6)
-        value_place, next_place = Signal.like(place), Signal.like(place)
+        run_place, value_place, next_place = (Signal.like(place) for _ in range(3))
         least = timing.CODE_CYCLES // 2
         more = Mux(run_words > value_words, run_words, value_words)
         # Run entries in order are not in the block: their words come from their index.
@@ -118,6 +119,7 @@ class BlockLoader(wiring.Component):
             value_words.eq((header[VALUE_ENTRIES_AT] + PARAM_WORD - 1) >> 3),
             in_order.eq(header[RUN_ENTRIES_AT][ORDER_BIT]),
             pairs.eq(Mux(more > least, more, least)),
+            run_place.eq(place + HEADER_WORDS),
             value_place.eq(place + HEADER_WORDS + held_words),
             next_place.eq(place + HEADER_WORDS + held_words + value_words),
         ]
@@ -149,7 +151,7 @@ class BlockLoader(wiring.Component):
                 index.eq(0),
                 self.ready.eq(self.held),
                 number.eq(0),
-                place.eq(0),
+                place.eq(self.address[exact_log2(PARAM_WORD) :]),
             ]
         with m.Elif(self.clear):
             m.d.sync += [kind.eq(NOTHING), self.ready.eq(0)]
@@ -178,14 +180,14 @@ class BlockLoader(wiring.Component):
             with m.Case(HEADER, SCALE):
                 m.d.comb += [wanted.eq(1), begin.eq(place)]
             with m.Case(RUN_TABLE):
-                m.d.comb += [wanted.eq(index < run_words), begin.eq(place + HEADER_WORDS)]
+                m.d.comb += [wanted.eq(index < run_words), begin.eq(run_place)]
             with m.Case(VALUE_TABLE):
                 m.d.comb += [wanted.eq(index < value_words), begin.eq(value_place)]
         m.d.comb += self.param.en.eq(0)  # a read port's enable is 1 where nothing drives it
         with m.If(wanted & ~((kind == RUN_TABLE) & in_order)):
             m.d.comb += [
                 self.param.en.eq(1),
-                self.param.addr.eq(self.address[3:] + begin + index),
+                self.param.addr.eq(begin + index),
             ]
 
         kind_1, index_1 = Signal.like(kind), Signal.like(index)
@@ -197,7 +199,7 @@ class BlockLoader(wiring.Component):
         m.d.sync += parsed.eq((kind_1 == HEADER) & (index_1 == HEADER_WORDS - 1))
         self._tables(m, kind_1, index_1, groups, in_order)
         wrong = Signal()
-        end = self.address[3:] + next_place + n_scales
+        end = next_place + n_scales
         m.d.sync += wrong.eq(
             (version != VERSION)
             | (reserved != 0)
