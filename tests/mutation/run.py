@@ -2,7 +2,7 @@
 
     python -m tests.mutation.run [--new] [--json FILE] [--page FILE]
 
-Works on a copy of the tree in a temporary folder. `--new` runs those without a result.
+Works on a copy of the tree in a temporary folder. `--new` runs those that no test has noticed yet.
 """
 
 import argparse
@@ -155,10 +155,10 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "mutations.json")
     parser.add_argument("--page", type=Path, default=ROOT / "reports" / "mutations.md")
     parser.add_argument("--only", help="faults of units with this in their name; writes nothing")
-    parser.add_argument("--new", action="store_true", help="only faults without a result")
+    parser.add_argument("--new", action="store_true", help="only faults that no test has noticed yet")
     options = parser.parse_args()
     records = json.loads(options.json.read_text(encoding="utf-8")) if options.new else []
-    known = recorded(records)
+    known = {fault: test for fault, test in recorded(records).items() if test}
     chosen = tuple(f for f in FAULTS if (options.only or "") in f.unit and f not in known)
     outcomes = []
     for number, outcome in enumerate(run(chosen), 1):
