@@ -64,7 +64,7 @@ COMPUTE = (
         "ActivationLoader",
         "Mux(in_first, was_there, there) | ~self.windowed",
         "1",
-        ("windows",),
+        ("activation_loader",),
     ),
     Fault(
         "the next vector overwrites the one that the lanes read",
