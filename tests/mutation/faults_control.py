@@ -249,8 +249,8 @@ CONTROL = (
     Fault(
         "the host writes registers while the program runs",
         "Sequencer",
-        "registers.write.eq(self.register.en)",
-        "registers.write.eq(self.register.en | self.host.write)",
+        "m.If(self.host.running)",
+        "m.If(self.register.en)",
         ("sequencer",),
     ),
     Fault(

@@ -155,7 +155,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "mutations.json")
     parser.add_argument("--page", type=Path, default=ROOT / "reports" / "mutations.md")
     parser.add_argument("--only", help="faults of units with this in their name; writes nothing")
-    parser.add_argument("--new", action="store_true", help="only faults that no test has noticed yet")
+    parser.add_argument(
+        "--new", action="store_true", help="only faults that no test has noticed yet"
+    )
     options = parser.parse_args()
     records = json.loads(options.json.read_text(encoding="utf-8")) if options.new else []
     known = {fault: test for fault, test in recorded(records).items() if test}
