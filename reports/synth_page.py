@@ -37,17 +37,17 @@ def page(run: "SynthReport") -> str:
         "",
         (
             "Written by `python -m reports.synth_page` from `synth.json`, which"
-            f" `npu synth --chip {name} --device {device['size']} --seed {run['seeds'][0]}"
-            f" --places {len(run['seeds'])} --json reports/synth.json` wrote."
+            f" `npu synth --chip {name} --device {device['size']} --json reports/synth.json` wrote,"
+            " with as many `--places` as a unit has clocks."
         ),
         "",
         (
             f"Chip {summary_text(run['chip'])}. Device"
             f" {device['name']}, {device['package']}, speed grade {device['speed_grade']},"
-            f" placed and routed from {seeds_text(run['seeds'])} ({tools}); MHz is the median, and"
-            " everything else that of its place. A unit alone stands between registers,"
-            " which are not counted; the chip contains all units, and is optimised as a whole."
-            " LUT4 counts logic, carry chains and distributed RAM."
+            f" placed and routed from the seeds {run['seeds'][0]} and following ({tools}); MHz is"
+            " the median of the places, and everything else that of its place. A unit alone stands"
+            " between registers, which are not counted; the chip contains all units, and is"
+            " optimised as a whole. LUT4 counts logic, carry chains and distributed RAM."
         ),
         "",
         "| unit | " + " | ".join(COLUMNS) + " | MHz | of the places |",

@@ -111,6 +111,7 @@ def _shared(
 ) -> tuple[_Packed, _Stays] | None:
     """Compressed again, as `compiler.passes.residency` cuts them, or None if that does not fit."""
     bank_words = spare = params.bank_bus_words
+    most = record_bytes + sum(len(p.block) for p in packed.values())
     while spare > 0:
         cuts = choose(packed, runs, params, spare, record_bytes)
         if cuts is None:
@@ -124,10 +125,12 @@ def _shared(
                 return None
             stays[m] = (True,) * len(whole.tiles) if kept else cuts[m].stays
         missing = _words(again, stays) - bank_words
-        if missing <= 0 and sum(p.record_bytes for p in again.values()) <= record_bytes:
+        if sum(len(p.block) + p.record_bytes for p in again.values()) > most:
+            return None
+        if missing <= 0:
             return again, stays
-        # Some tile is longer than it was thought to be.
-        spare -= max(1, missing)
+        # Some tile is longer than it was thought to be; the next try is to do.
+        spare -= 2 * missing
     return None
 
 

@@ -65,9 +65,13 @@ class Bursts(wiring.Component):
         in_page = from_address & (page - 1)
         m.d.comb += [
             to_boundary.eq(page - in_page),
-            limit.eq(Mux(in_page > page - self._longest, to_boundary, self._longest)),
+            limit.eq(self._longest),
             burst.eq(Mux(fits, from_beats, limit)),
         ]
+        # One beat never crosses; tools complain about a comparison that is always false.
+        if self._longest > 1:
+            with m.If(in_page > page - self._longest):
+                m.d.comb += limit.eq(to_boundary)
         with m.If(self.start | self.next):
             m.d.sync += [
                 self.valid.eq(from_beats != 0),

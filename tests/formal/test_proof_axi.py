@@ -233,7 +233,7 @@ def test_bursts():
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
-        ("page - in_page", "page", {"within_4_kib"}),
+        ("limit.eq(to_boundary)", "limit.eq(self._longest)", {"within_4_kib"}),
         ("Mux(fits, from_beats, limit)", "limit", {"not_empty"}),
         ("from_beats - limit)", "from_beats - limit - 1)", {"valid_to_the_end", "not_empty"}),
         ("rest_address.eq(from_address + limit)", "rest_address.eq(from_address)", {"in_order"}),

@@ -204,8 +204,8 @@ FAULTS = (
     Fault(
         "4 KiB rule forgotten",
         "Bursts",
-        "Mux(in_page > page - self._longest, to_boundary, self._longest)",
-        "self._longest",
+        "limit.eq(to_boundary)",
+        "limit.eq(self._longest)",
         ("dma",),
     ),
     Fault(

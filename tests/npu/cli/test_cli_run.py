@@ -110,8 +110,8 @@ def test_a_run_that_waits_does_not_look_busy(npu, vectors, chip, tmp_path):
     assert found["product_utilisation"] > 0.7
     assert found["run_utilisation"] == found["macs"] / (16 * cycles) < 0.01
     assert 0.98 * cycles < found["wait_cycles"] + found["matvec_cycles"] < cycles
-    # Four calls stream all weights; nothing of the boot is counted.
-    assert 4 * 400_000 < found["bytes_read"] < 4 * 480_000
+    # Four calls stream what does not stay, of about 430,000 bytes; nothing of the boot is counted.
+    assert 4 * 290_000 < found["bytes_read"] < 4 * 340_000
     assert 200 * found["bytes_read"] / 16 < cycles
     assert f"{found['run_utilisation']:.2%}".replace("%", " %") in ran.err
 
