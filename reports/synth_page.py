@@ -4,7 +4,7 @@ Run as `python -m reports.synth_page`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,11 +84,6 @@ def page(run: "SynthReport") -> str:
             f" {path['routing_ns']:.2f} | `{path['source']}` | `{path['sink']}` |"
         )
     return "\n".join(lines) + "\n"
-
-
-def seeds_text(seeds: Sequence[int]) -> str:
-    """`seed 1`, or `5 seeds from 1 on`."""
-    return f"{len(seeds)} seeds from {seeds[0]} on" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 def clocks_text(clocks_mhz: Mapping[str, float]) -> str:

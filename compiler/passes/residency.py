@@ -33,7 +33,7 @@ COMMANDS = 4
 
 @dataclass(frozen=True)
 class Runs:
-    """How often a matrix runs, to be compared in this order.
+    """How often a matrix runs; `order` sorts those first that stay first.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from npu.chip.params import load_params
 from npu.chip.summary import summary_text
 from npu.cli._options import chip_default_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from reports.synth_page import COLUMNS, clocks_text, seeds_text
+from reports.synth_page import COLUMNS, clocks_text
 from rtl.synth import DEVICES, UNITS, require_tools, synthesise, tool_versions
 from rtl.synth.report import SynthReport, synth_report
 
@@ -74,7 +74,7 @@ def _show(report: SynthReport, out: Console) -> None:
     out.print(
         f"{summary_text(report['chip'])} on {device['name']} "
         f"({device['package']}, speed grade {device['speed_grade']}),"
-        f" {seeds_text(report['seeds'])}",
+        f" {_seeds_text(report['seeds'])}",
         markup=False,
     )
     out.print(table(("unit", *COLUMNS, "MHz"), [_row(result) for result in report["units"]]))
@@ -98,3 +98,8 @@ def _show(report: SynthReport, out: Console) -> None:
 def _row(result: dict[str, Any]) -> tuple[str, ...]:
     used = [f"{result['utilisation'][name]:,}" for name in COLUMNS.values()]
     return (result["unit"], *used, f"{result['fmax_mhz']:.1f}")
+
+
+def _seeds_text(seeds: list[int]) -> str:
+    """`seed 1`, or `5 seeds from 1 on`."""
+    return f"{len(seeds)} seeds from {seeds[0]} on" if len(seeds) > 1 else f"seed {seeds[0]}"
