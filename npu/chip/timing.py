@@ -90,16 +90,17 @@ def load(sets: Sequence[tuple[int, int]], scales: int, reads: int, threads: int)
 
 
 # --- tile -----------------------------------------------------------------------------------------
-# Behind a tile's last beat a number of the fields or a loose word is dealt in every cycle
-# (`npu.chip.tile`), and then so many pass until DMA_DONE counts.
-DEAL_END = 3
-# The same for a tile whose beats already show that it does not fit.
-DEAL_REFUSED = 2
+# A number of the fields or a loose word is dealt in every cycle (`npu.chip.tile`) from so many
+# behind the cycle in which the dealer has the front's last beat and that of the last length.
+DEAL_START = 2
+# From the cycle in which the dealer has the tile's last beat, or from the one behind its last word,
+# until DMA_DONE counts.
+DEAL_END = 1
 
 
 def deal(lanes: int, threads: int, loose_words: int) -> int:
-    """Cycles behind the last beat of a tile that fits."""
-    return lanes * (1 + 3 * threads) + loose_words + DEAL_END
+    """Cycles that a tile's numbers and loose words take."""
+    return lanes * (1 + 3 * threads) + loose_words
 
 
 # --- vector unit ----------------------------------------------------------------------------------
@@ -143,5 +144,9 @@ BURST_BOUNDARY = 4096
 # in the same cycle), and from its last beat or response to `done`.
 DMA_START = 2
 DMA_DONE = 1
+# From a read beat on the bus until the chip has it, and from `done` to the first beat that is taken
+# of a transfer behind it.
+DMA_BEAT = 1
+DMA_NEXT = 2
 # From `done` of a tile that does not fit to the sequencer's knowing it.
 TILE_JUDGED = 2

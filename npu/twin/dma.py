@@ -1,7 +1,9 @@
-"""DMA engine: transfers one after the other over AXI, each split into bursts.
+"""DMA engine: transfers over AXI in their order, each split into bursts.
 
-Nothing else uses the bus, so a transfer's cycles follow from its start, its addresses and the
-memory's timing alone, and are computed when it is queued. Compute never waits for the DMA unless a
+A read's addresses follow those of the read before while beats of that are still to come; a write
+waits until everything before it is done, and what follows a write for the write. Nothing else uses
+the bus, so a transfer's cycles follow from those before it, its addresses and the memory's timing,
+and are computed when it is queued. Compute never waits for the DMA unless a
 command says so: banks and parameter memory have a write port of their own, SRAM transfers are
 waited for.
 """
@@ -10,145 +12,24 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from npu.chip import timing
 from npu.chip.counters import Counters
-from npu.chip.memory import ExternalMemory, WriteOrder
+from npu.chip.memory import ExternalMemory
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from npu.chip.timing import BURST_BOUNDARY
 from npu.errors import MachineError
-from npu.jit import kernel
-
-# When a transfer that never has its turn is done.
-NEVER = 1 << 60
-
-
-@kernel
-def _burst_beats(address, left, bus_bytes, longest):
-    """Beats of the next burst: at most `longest`, never across a 4 KiB boundary (AXI4, A3.4.1)."""
-    to_boundary = (BURST_BOUNDARY - address % BURST_BOUNDARY) // bus_bytes
-    return min(left, longest, to_boundary)
-
-
-class BusTiming(NamedTuple):
-    """What of chip and memory decides how long a transfer takes.
-
-    Attributes
-    ----------
-    bus_bytes, longest, outstanding : of the chip: bytes of a beat, beats of a burst at most, bursts
-        that are read at once at most.
-    latency, gap : of the memory: cycles to a burst's first beat, cycles from beat to beat.
-    """
-
-    bus_bytes: int
-    longest: int
-    outstanding: int
-    latency: int
-    gap: int
-
-    @classmethod
-    def of(cls, params: ChipParams) -> "BusTiming":
-        return cls(
-            bus_bytes=params.bus_bytes,
-            longest=params.dma_burst_beats,
-            outstanding=params.dma_outstanding,
-            latency=params.memory_latency_cycles,
-            gap=params.memory_cycles_per_beat,
-        )
-
-
-@kernel
-def read_cycles(start, address, beats, bus, ar, r):
-    """Cycle of the last beat of a read that starts at `start`.
-
-    One address per cycle while fewer than `outstanding` bursts are open; the memory presents the
-    first beat of a burst `latency` cycles after its address was taken, beats at least `gap` cycles
-    apart while bursts are open, in order. `ar`, `r`: bool patterns by cycle modulo length.
-    """
-    bus_bytes, longest, outstanding, latency, gap = bus
-    ready_at = np.zeros(outstanding, np.int64)
-    length = np.zeros(outstanding, np.int64)
-    head = 0
-    open_bursts = 0
-    asked = 0
-    got = 0
-    in_burst = 0
-    last = start - gap
-    cycle = start
-    while True:
-        delivered = False
-        if (
-            open_bursts > 0
-            and cycle >= ready_at[head]
-            and cycle - last >= gap
-            and r[cycle % len(r)]
-        ):
-            last = cycle
-            got += 1
-            in_burst += 1
-            delivered = in_burst == length[head]
-            if got == beats:
-                return cycle
-        if asked < beats and open_bursts < outstanding and ar[cycle % len(ar)]:
-            tail = (head + open_bursts) % outstanding
-            length[tail] = _burst_beats(address, beats - asked, bus_bytes, longest)
-            ready_at[tail] = cycle + latency
-            address += length[tail] * bus_bytes
-            asked += length[tail]
-            open_bursts += 1
-        if delivered:
-            # Seen by the address channel one cycle later.
-            in_burst = 0
-            head = (head + 1) % outstanding
-            open_bursts -= 1
-            if open_bursts == 0:
-                last = cycle + 1 - gap
-        cycle += 1
-
-
-@kernel
-def _next_ready(pattern, cycle):
-    """First cycle, not before `cycle`, that the pattern allows."""
-    while not pattern[cycle % len(pattern)]:
-        cycle += 1
-    return cycle
-
-
-@kernel
-def write_cycles(start, address, beats, bus, aw, w, b, order):
-    """Cycle of the last write response of a write that starts at `start`.
-
-    Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
-    for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
-    least `gap` cycles apart, in the `order` of `npu.chip.memory.WriteOrder`; it responds `latency`
-    cycles after it has taken the later of address and last beat, when `b` allows it. The next
-    burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
-    modulo length.
-    """
-    bus_bytes, longest, _, latency, gap = bus
-    cycle = start
-    left = beats
-    while left > 0:
-        burst = _burst_beats(address, left, bus_bytes, longest)
-        addressed = cycle
-        if order != WriteOrder.DATA_FIRST:
-            addressed = _next_ready(aw, cycle + (order == WriteOrder.TOGETHER))
-        if order == WriteOrder.TOGETHER:
-            filled = addressed
-        elif order == WriteOrder.ADDRESS_FIRST:
-            filled = _next_ready(w, addressed + 1)
-        else:
-            filled = _next_ready(w, cycle)
-        for _ in range(burst - 1):
-            filled = _next_ready(w, filled + gap)
-        if order == WriteOrder.DATA_FIRST:
-            addressed = _next_ready(aw, filled + 1)
-        cycle = _next_ready(b, max(addressed, filled) + latency) + 1
-        left -= burst
-        address += burst * bus_bytes
-    return cycle - 1
+from npu.twin.bus import (
+    LONG_AGO,
+    NEVER,
+    NO_TILE,
+    BusTiming,
+    Dealing,
+    last_address,
+    last_beat,
+    no_reads,
+    read_cycles,
+    write_cycles,
+)
 
 
 class Place(NamedTuple):
@@ -160,7 +41,7 @@ class Place(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """A queued transfer: first and last cycle, tag (None: waited for), and what it fills."""
+    """A queued transfer: its turn to ask for beats, its end, tag (None: waited for), and place."""
 
     start: int
     done: int
@@ -196,11 +77,15 @@ class Dma:
         self._counters = counters
         self._queue_places = params.dma_queue
         self._bus = BusTiming.of(params)
+        self.clear()
 
     def clear(self) -> None:
         """Forget all transfers, and the one that failed."""
         self.transfers.clear()
         self.failure = None
+        self._reads = no_reads(self._bus.outstanding)
+        # When addresses may follow, and when the last transfer was done.
+        self._next, self._done = LONG_AGO, LONG_AGO
 
     def look(self, cycle: int) -> None:
         """Raise the error of the transfer that has failed if the sequencer knows it by `cycle`."""
@@ -253,25 +138,36 @@ class Dma:
         cycle: int,
         address: int,
         beats: int,
-        after: int = 0,
+        dealing: Dealing = NO_TILE,
         tag: int | None = None,
         place: Place | None = None,
     ) -> Transfer:
-        """Queue a read of `beats` bus words at `cycle`, with work for `after` cycles behind it."""
-        start, schedule = self._start(cycle), self.memory.schedule
+        """Queue a read of `beats` bus words at `cycle`; `dealing` : of a tile."""
         if self.failure is not None:
-            return self._never(start, tag)
-        first = start + timing.DMA_START
-        last = read_cycles(first, address, beats, self._bus, schedule.ar, schedule.r)
+            return self._never(cycle, tag)
+        start, schedule = max(cycle, self._next), self.memory.schedule
+        last, dealt = read_cycles(
+            self._reads,
+            start + timing.DMA_START,
+            self._done + timing.DMA_NEXT,
+            address,
+            beats,
+            self._bus,
+            schedule.ar,
+            schedule.r,
+            dealing,
+        )
+        self._next = last_address(self._reads)
         self._counters.bytes_read += beats * self._bus.bus_bytes
-        return self._queue(start, int(last) + after, tag, place)
+        done = int(last if dealing is NO_TILE else dealt) + timing.DMA_DONE
+        return self._queue(cycle, Transfer(start, done, tag, place))
 
     def fail(
         self,
         cycle: int,
         address: int,
         beats: int,
-        after: int,
+        dealing: Dealing,
         *,
         tag: int,
         error: MachineError,
@@ -280,23 +176,24 @@ class Dma:
         """Queue a tagged read that fails with `error`.
 
         BUS: its first beat outside memory is answered with an error, which the sequencer sees in
-        the next cycle. TILE: it comes whole, and `after` cycles of work behind it the tile is
-        judged. `place`: where it may write, to the end.
+        the next cycle. TILE: it comes whole, and is judged once it is dealt. `place`: where it may
+        write, to the end.
         """
         bus = error.status is Status.BUS
         if bus:
-            beats = max(0, len(self.memory.data) - address) // self._bus.bus_bytes + 1
-        transfer = self.read(cycle, address, beats, after, tag=tag)
+            beats = self.beats_inside(address) + 1
+        transfer = self.read(cycle, address, beats, dealing, tag=tag)
+        seen = transfer.done + timing.TILE_JUDGED
         if bus:
             self.transfers[-1] = transfer._replace(done=NEVER)
-        seen = transfer.done + (1 - timing.DMA_DONE if bus else timing.TILE_JUDGED)
+            seen = last_beat(self._reads) + 1
         self.failure = Failure(seen, error, place)
 
     def write(self, cycle: int, address: int, beats: int) -> Transfer:
         """Queue a write of `beats` bus words at `cycle`."""
-        start, schedule = self._start(cycle), self.memory.schedule
         if self.failure is not None:
-            return self._never(start)
+            return self._never(cycle)
+        start, schedule = max(cycle, self._next, self._done + 1), self.memory.schedule
         last = write_cycles(
             start + timing.DMA_START,
             address,
@@ -308,22 +205,23 @@ class Dma:
             int(schedule.order),
         )
         self._counters.bytes_written += beats * self._bus.bus_bytes
-        return self._queue(start, int(last))
+        self._next = int(last) + timing.DMA_DONE
+        return self._queue(cycle, Transfer(start, self._next))
 
-    def _never(self, start: int, tag: int | None = None) -> Transfer:
+    def beats_inside(self, address: int) -> int:
+        """Bus words of memory from an address on."""
+        return max(0, len(self.memory.data) - address) // self._bus.bus_bytes
+
+    def _never(self, cycle: int, tag: int | None = None) -> Transfer:
         """Queue what waits behind a transfer that fails: it fills nothing, for it never comes."""
-        transfer = Transfer(start, NEVER, tag)
+        transfer = Transfer(cycle, NEVER, tag)
         self.transfers.append(transfer)
         return transfer
 
-    def _start(self, cycle: int) -> int:
-        return max(cycle, self.transfers[-1].done + 1) if self.transfers else cycle
-
-    def _queue(
-        self, start: int, last: int, tag: int | None = None, place: Place | None = None
-    ) -> Transfer:
-        transfer = Transfer(start, last + timing.DMA_DONE, tag, place)
-        self._counters.transfer_cycles += transfer.done - start + 1
+    def _queue(self, cycle: int, transfer: Transfer) -> Transfer:
+        """Queue a transfer that is there from `cycle` on."""
+        self._counters.transfer_cycles += transfer.done - max(cycle, self._done + 1) + 1
+        self._done = transfer.done
         self.transfers.append(transfer)
         return transfer
 

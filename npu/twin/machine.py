@@ -17,7 +17,7 @@ from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from npu.chip.trace import Retire
 from npu.errors import ImageError, MachineError
-from npu.twin.dma import NEVER
+from npu.twin.bus import NEVER
 from npu.twin.loaded import Loaded
 from npu.twin.products import MatVecUnit
 from npu.twin.scalar import ScalarUnit

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npu.chip import timing
 from npu.chip.compiled import directory_words
 from npu.chip.tile import (
     HEADER,
     HEADER_WORDS,
+    LOOK_UP_BEATS,
     MAX_WIDTHS,
     head_words,
     least_front,
@@ -23,6 +23,7 @@ from npu.chip.weight_format import (
     WORD_BITS,
 )
 from npu.jit import kernel
+from npu.twin.bus import NEVER, Dealing
 
 # What `deal` finds wrong with a tile.
 TILE_FAULTS = {
@@ -40,7 +41,14 @@ _LENGTH, _ROWS, _RUN, _VALUE = MAX_WIDTHS.values()
 _FIRST_BITS = tuple(HEADER[name][0] for name in HEADER)
 _FIELD_BITS = tuple(HEADER[name][1] for name in HEADER)
 _LOW_ROWS = MAX_TILE_ROWS - 1
-_END, _REFUSED = timing.DEAL_END, timing.DEAL_REFUSED
+
+# Arrays of the kernels. What the dealer has done: bits of the fields, loose words that are left,
+# rows of the lanes before, lane, cycle, and bus words.
+_BITS, _LOOSE, _BASE, _AT, _NOW, _WRITES, _NUMBERS = range(7)
+# What is wrong with its numbers: the fault, where, what was found, and the cycle that knows it.
+_FAULT, _LANE, _SEEN, _MOST, _CYCLE, _WRONGS = range(6)
+# `npu.twin.bus.Dealing`.
+_BEHIND, _CYCLES, _WRITTEN, _WRONG, _CROSSED, _WRONG_CYCLE, _COURSE = range(7)
 
 
 class Header(NamedTuple):
@@ -83,14 +91,13 @@ class Site(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A fault in words of TILE_FAULTS with its numbers, or 0; and the cycle that it shows in."""
+    """A fault in words of TILE_FAULTS with its numbers, or 0."""
 
     fault: int
     lane: int
     found: int
     least: int
     most: int
-    cycles: int
 
 
 @kernel
@@ -101,11 +108,6 @@ def read_bits(words, bit, width):
     high = np.uint64(words[index + 1]) if index + 1 < len(words) else np.uint64(0)
     pair = (high << np.uint64(WORD_BITS)) | low
     return np.int64((pair >> np.uint64(offset)) & np.uint64((1 << width) - 1))
-
-
-@kernel
-def _refused(fault, lane, found, least, most):
-    return Verdict(fault, lane, found, least, most, _REFUSED)
 
 
 @kernel
@@ -124,16 +126,10 @@ def _read_header(tile):
 
 
 @kernel
-def _judge_beats(tile, header, site, bodies):
-    """What is wrong with a tile by the time of its last beat.
-
-    bodies : (lanes,) int64, set to the bus words of every lane's body.
-    """
-    beats = len(tile) // site.bus_words
+def _judge_header(header, site):
+    """What is wrong with the header, by the time of the shortest front's last beat."""
     if not site.fewest <= header.front <= site.most:
-        return _refused(2, 0, header.front, site.fewest, site.most)
-    if header.front > beats:
-        return _refused(1, 0, 0, 0, 0)
+        return Verdict(2, 0, header.front, site.fewest, site.most)
     for width, limit in (
         (header.length_width, _LENGTH),
         (header.rows_width, _ROWS),
@@ -141,23 +137,45 @@ def _judge_beats(tile, header, site, bodies):
         (header.value_width, _VALUE),
     ):
         if width > limit:
-            return _refused(3, 0, width, 0, limit)
+            return Verdict(3, 0, width, 0, limit)
     if header.shortest == 0 and header.length_width > 0:
-        return _refused(4, 0, 0, 0, 0)
+        return Verdict(4, 0, 0, 0, 0)
+    return Verdict(0, 0, 0, 0, 0)
+
+
+@kernel
+def _judge_beats(tile, header, site, bodies, course):
+    """What else is wrong with a tile by the time of its last beat.
+
+    bodies : (lanes,) int64, set to the bus words of every lane's body. course : the beats of
+    `Dealing` are set.
+    """
     bits = HEADER_WORDS * WORD_BITS
+    # The beat with which the first length is looked up.
+    look = site.fewest - LOOK_UP_BEATS + 2
     for lane in range(site.lanes):
         bodies[lane] = header.shortest + read_bits(tile, bits, header.length_width)
         bits += header.length_width
-    taken = header.front + bodies.sum()
-    if taken != beats:
-        return _refused(5, 0, taken, 0, beats)
-    if -(-bits // WORD_BITS) > header.front * site.bus_words:
-        return _refused(6, 0, 0, 0, 0)
-    behind = _behind(site)
+        if -(-bits // WORD_BITS) > header.front * site.bus_words:
+            course[_CROSSED] = min(course[_CROSSED], look + lane)
+    last_look = look + site.lanes - 1 if header.shortest > 0 else 0
+    course[_BEHIND] = max(header.front - 1, last_look)
+    room = max(0, site.words - _behind(site))
+    beat = header.front
     for lane in range(site.lanes):
-        if bodies[lane] > 0 and behind + bodies[lane] > site.words:
-            return _refused(7, lane, behind + bodies[lane], 0, 0)
-    return _refused(0, 0, 0, 0, 0)
+        if bodies[lane] > room:
+            course[_WRONG] = min(course[_WRONG], beat + room)
+        beat += bodies[lane]
+    course[_WRONG] = min(course[_WRONG], beat)
+    beats = len(tile) // site.bus_words
+    if beat != beats:
+        return Verdict(5, 0, beat, 0, beats)
+    if course[_CROSSED] < NEVER:
+        return Verdict(6, 0, 0, 0, 0)
+    for lane in range(site.lanes):
+        if bodies[lane] > room:
+            return Verdict(7, lane, _behind(site) + bodies[lane], 0, 0)
+    return Verdict(0, 0, 0, 0, 0)
 
 
 @kernel
@@ -167,75 +185,94 @@ def _behind(site):
 
 
 @kernel
-def _read_lane(tile, header, site, state, section):
-    """Read a lane's numbers, to its directory: a number in every cycle.
-
-    state : (4,) int64, moved on: bits read, loose words of the front that are left, rows of the
-        lanes before, cycle. What is wrong with a number shows a cycle later than what is wrong with
-        an address.
-
-    Returns the fault, what was found, the most, the cycle, and the words of the lane's tail.
-    """
-    bits, loose, base, cycle = state
-    tail = read_bits(tile, bits, site.tail_width)
-    bits += site.tail_width
-    if -(-bits // WORD_BITS) > loose:
-        return 6, 0, 0, cycle + 1, tail
-    cycle += 1
-    rows = 0
-    for number in range(3 * site.threads):
-        thread, kind = number // 3, number % 3
-        if kind == 0:
-            width, least = header.rows_width, header.least_rows
-        elif kind == 1:
-            width, least = header.run_width, header.least_run
-        else:
-            width, least = header.value_width, header.least_value
-        length = least + read_bits(tile, bits, width)
-        bits += width
-        if -(-bits // WORD_BITS) > loose:
-            return 6, 0, 0, cycle + 1, tail
-        if kind == 0:
-            rows = length
-            if rows > MAX_SLOT_ROWS:
-                return 8, rows, MAX_SLOT_ROWS, cycle + 1, tail
-        else:
-            if rows == 0:
-                length = 0
-            if length > MAX_STREAM_BITS:
-                return 8, length, MAX_STREAM_BITS, cycle + 1, tail
-            word = 2 * thread + kind - 1
-            section[word] = (rows if kind == 1 else base & _LOW_ROWS) << STREAM_BITS | length
-            at = site.first + word // site.bus_words
-            if (word + 1) % site.bus_words == 0 and at >= site.words:
-                return 7, at + 1, 0, cycle, tail
-            base += rows if kind == 2 else 0
-        cycle += 1
-    state[0], state[2], state[3] = bits, base, cycle
-    return 0, 0, 0, cycle, tail
+def _found(numbers, wrong, fault, found, most, cycle):
+    """Note what is wrong: what is found first is told, what shows first stops the dealer."""
+    if wrong[_FAULT] == 0:
+        wrong[_FAULT], wrong[_LANE], wrong[_SEEN] = fault, numbers[_AT], found
+        wrong[_MOST] = most
+    wrong[_CYCLE] = min(wrong[_CYCLE], cycle)
 
 
 @kernel
-def _read_loose(tile, site, body, state, section, tail):
-    """Read a lane's loose words to its section, one in every cycle; (fault, found, cycle)."""
-    bits, loose, cycle = state[0], state[1], state[3]
+def _goes(numbers, writes):
+    """A bus word of what is dealt goes in this cycle."""
+    writes[numbers[_WRITES]] = numbers[_NOW]
+    numbers[_WRITES] += 1
+
+
+@kernel
+def _take(tile, numbers, wrong, width):
+    """A field; what is wrong with it, or its number, shows two cycles later."""
+    number = read_bits(tile, numbers[_BITS], width)
+    numbers[_BITS] += width
+    if -(-numbers[_BITS] // WORD_BITS) > numbers[_LOOSE]:
+        _found(numbers, wrong, 6, 0, 0, numbers[_NOW] + 2)
+    return number
+
+
+@kernel
+def _read_lane(tile, header, site, numbers, wrong, section, writes):
+    """Read a lane's numbers, to its directory: a number in every cycle.
+
+    Returns the words of the lane's tail.
+    """
+    tail = _take(tile, numbers, wrong, site.tail_width)
+    numbers[_NOW] += 1
+    rows = 0
+    for number in range(3 * site.threads):
+        thread, kind = number // 3, number % 3
+        if numbers[_NOW] >= wrong[_CYCLE]:
+            return tail
+        if kind == 0:
+            rows = header.least_rows + _take(tile, numbers, wrong, header.rows_width)
+            if rows > MAX_SLOT_ROWS:
+                _found(numbers, wrong, 8, rows, MAX_SLOT_ROWS, numbers[_NOW] + 2)
+        else:
+            if kind == 1:
+                length = header.least_run + _take(tile, numbers, wrong, header.run_width)
+            else:
+                length = header.least_value + _take(tile, numbers, wrong, header.value_width)
+            if rows == 0:
+                length = 0
+            if length > MAX_STREAM_BITS:
+                _found(numbers, wrong, 8, length, MAX_STREAM_BITS, numbers[_NOW] + 2)
+            word = 2 * thread + kind - 1
+            first = rows if kind == 1 else numbers[_BASE] & _LOW_ROWS
+            section[word] = first << STREAM_BITS | (length & MAX_STREAM_BITS)
+            if (word + 1) % site.bus_words == 0:
+                _goes(numbers, writes)
+                at = site.first + word // site.bus_words
+                if at >= site.words:
+                    _found(numbers, wrong, 7, at + 1, 0, numbers[_NOW] + 1)
+            numbers[_BASE] += rows if kind == 2 else 0
+        numbers[_NOW] += 1
+    return tail
+
+
+@kernel
+def _read_loose(tile, site, body, numbers, wrong, section, writes, tail):
+    """Read a lane's loose words to its section, one in every cycle."""
     opening = directory_words(site.threads) + site.heads
     behind = _behind(site)
     for word in range(site.heads + tail):
-        if -(-bits // WORD_BITS) >= loose:
-            return 6, 0, cycle + 1
-        loose -= 1
+        if numbers[_NOW] >= wrong[_CYCLE]:
+            return
+        if -(-numbers[_BITS] // WORD_BITS) >= numbers[_LOOSE]:
+            _found(numbers, wrong, 6, 0, 0, numbers[_NOW] + 2)
+        numbers[_LOOSE] -= 1
         at = opening - site.heads + word
-        section[at] = tile[loose]
-        bank = site.first + at // site.bus_words
-        if at < opening and (at + 1) % site.bus_words == 0 and bank >= site.words:
-            return 7, bank + 1, cycle
-        last = tail > 0 and word == site.heads + tail - 1
-        if last and behind + body >= site.words:
-            return 7, behind + body + 1, cycle
-        cycle += 1
-    state[1], state[3] = loose, cycle
-    return 0, 0, cycle
+        section[at] = tile[max(0, numbers[_LOOSE])]
+        if at < opening:
+            if (at + 1) % site.bus_words == 0:
+                _goes(numbers, writes)
+                bank = site.first + at // site.bus_words
+                if bank >= site.words:
+                    _found(numbers, wrong, 7, bank + 1, 0, numbers[_NOW] + 1)
+        elif word == site.heads + tail - 1:
+            _goes(numbers, writes)
+            if behind + body >= site.words:
+                _found(numbers, wrong, 7, behind + body + 1, 0, numbers[_NOW] + 1)
+        numbers[_NOW] += 1
 
 
 @kernel
@@ -260,36 +297,47 @@ def _write_banks(tile, front, site, banks, bodies, sections, tails):
 
 
 @kernel
-def _deal(tile, banks, site, ends):
-    """Verdict of `deal`. ends : (lanes,) int64, set to the ends of the sections."""
-    if len(tile) // site.bus_words < site.fewest:
-        return _refused(1, 0, 0, 0, 0)
+def _deal(tile, banks, site, ends, writes, course):
+    """Verdict of `deal`.
+
+    ends : (lanes,) int64, set to the ends of the sections. writes, course : set to what
+    `npu.twin.bus.Dealing` says of the tile.
+    """
+    beats = len(tile) // site.bus_words
+    if beats < site.fewest:
+        return Verdict(1, 0, 0, 0, 0)
     header = _read_header(tile)
+    verdict = _judge_header(header, site)
+    if verdict.fault:
+        course[_WRONG] = site.fewest - 1
+        return verdict
+    if header.front > beats:
+        return Verdict(1, 0, 0, 0, 0)
     lanes = site.lanes
     bodies, tails = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-    verdict = _judge_beats(tile, header, site, bodies)
-    if verdict.fault:
-        return verdict
-    # Behind the last beat: a number or a word in every cycle.
+    verdict = _judge_beats(tile, header, site, bodies, course)
+    # Behind the front and the lengths: a number or a word in every cycle.
     opening = directory_words(site.threads) + site.heads
     sections = np.zeros((lanes, opening + site.bus_words - 1), np.uint32)
-    state = np.zeros(4, np.int64)
-    state[0] = HEADER_WORDS * WORD_BITS + lanes * header.length_width
-    state[1], state[3] = header.front * site.bus_words, _END
+    numbers, wrong = np.zeros(_NUMBERS, np.int64), np.zeros(_WRONGS, np.int64)
+    numbers[_BITS] = HEADER_WORDS * WORD_BITS + lanes * header.length_width
+    numbers[_LOOSE] = header.front * site.bus_words
+    wrong[_CYCLE] = NEVER
     for lane in range(lanes):
-        fault, found, most, cycle, tails[lane] = _read_lane(
-            tile, header, site, state, sections[lane]
-        )
-        if fault:
-            return Verdict(fault, lane, found, 0, most, cycle)
-        fault, found, cycle = _read_loose(
-            tile, site, bodies[lane], state, sections[lane], tails[lane]
-        )
-        if fault:
-            return Verdict(fault, lane, found, 0, 0, cycle)
+        numbers[_AT] = lane
+        tails[lane] = _read_lane(tile, header, site, numbers, wrong, sections[lane], writes)
+        _read_loose(tile, site, bodies[lane], numbers, wrong, sections[lane], writes, tails[lane])
         ends[lane] = _behind(site) + bodies[lane] + (tails[lane] > 0)
+        if numbers[_NOW] >= wrong[_CYCLE]:
+            break
+    course[_CYCLES], course[_WRITTEN] = numbers[_NOW], numbers[_WRITES]
+    course[_WRONG_CYCLE] = wrong[_CYCLE]
+    if verdict.fault:
+        return verdict
+    if wrong[_FAULT]:
+        return Verdict(wrong[_FAULT], wrong[_LANE], wrong[_SEEN], 0, wrong[_MOST])
     _write_banks(tile, header.front, site, banks, bodies, sections, tails)
-    return Verdict(0, 0, 0, 0, 0, state[3])
+    return Verdict(0, 0, 0, 0, 0)
 
 
 class Dealt(NamedTuple):
@@ -299,13 +347,13 @@ class Dealt(NamedTuple):
     ----------
     fault : the first one in words of TILE_FAULTS, 0 if there is none; `problem` says it.
     ends : (lanes,) int64, the ends of the sections in bus words.
-    cycles : that the dealer took behind the tile's last beat, also for a fault.
+    dealing : how the dealer works on it, also on one with a fault.
     """
 
     fault: int
     problem: str
     ends: np.ndarray
-    cycles: int
+    dealing: Dealing
 
 
 def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt:
@@ -327,6 +375,18 @@ def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt
         tail_width=tail_bits(bus_words),
     )
     ends = np.zeros(lanes, np.int64)
-    verdict = _deal(tile, banks, site, ends)
+    opening = (directory_words(threads) + site.heads) // bus_words
+    writes, course = np.zeros(lanes * (opening + 1), np.int64), np.zeros(_COURSE, np.int64)
+    for place in (_BEHIND, _WRONG, _CROSSED, _WRONG_CYCLE):
+        course[place] = NEVER
+    verdict = _deal(tile, banks, site, ends, writes, course)
     problem = TILE_FAULTS[verdict.fault].format(**verdict._asdict()) if verdict.fault else ""
-    return Dealt(verdict.fault, problem, ends, int(verdict.cycles))
+    dealing = Dealing(
+        behind=int(course[_BEHIND]),
+        cycles=int(course[_CYCLES]),
+        writes=writes[: course[_WRITTEN]],
+        wrong_beat=int(course[_WRONG]),
+        crossed_beat=int(course[_CROSSED]),
+        wrong_cycle=int(course[_WRONG_CYCLE]),
+    )
+    return Dealt(verdict.fault, problem, ends, dealing)

@@ -5,7 +5,8 @@ import numpy as np
 from npu.chip.isa import Command
 from npu.chip.status import Status
 from npu.errors import MachineError
-from npu.twin.dma import NEVER, Place
+from npu.twin.bus import NEVER, NO_TILE
+from npu.twin.dma import Place
 from npu.twin.loaded import Loaded
 from npu.twin.state import Done, State, require_inside, told_of
 from npu.twin.tile import Dealt, deal
@@ -58,23 +59,27 @@ class TransferUnit:
             # Nothing begins behind a transfer that fails: what the memories hold stays.
             state.dma.read(begin, address, v["beats"], tag=v["tag"])
             return begin, b"", None
-        ends, after = np.array(first + n_bytes), 0
+        ends, dealing = np.array(first + n_bytes), NO_TILE
+        if space == "bank":
+            # What of a tile is in memory comes, and is dealt.
+            there = min(v["beats"], state.dma.beats_inside(address)) * state.params.bus_bytes
+            dealt = self._deal(state.memory.data[address : address + there], first)
+            ends, dealing = dealt.ends, dealt.dealing
         try:
             data = state.memory.window(address, n_bytes)
-            if space == "bank":
-                dealt = self._deal(data, first)
-                ends, after = dealt.ends, dealt.cycles
-                if dealt.fault:
-                    raise MachineError(dealt.problem, Status.TILE)
+            if space == "bank" and dealt.fault:
+                raise MachineError(dealt.problem, Status.TILE)
         except MachineError as error:
             told, place = told_of(pc, cmd, error), Place(space, first)
-            state.dma.fail(begin, address, v["beats"], after, tag=v["tag"], error=told, place=place)
+            state.dma.fail(
+                begin, address, v["beats"], dealing, tag=v["tag"], error=told, place=place
+            )
             return begin, b"", None
         if space == "param":
             state.param[first : first + n_bytes] = data
         self._loaded.note(space, first, ends, address, data)
         place = Place(space, first, int(ends.max()))
-        state.dma.read(begin, address, v["beats"], after, tag=v["tag"], place=place)
+        state.dma.read(begin, address, v["beats"], dealing, v["tag"], place)
         return begin, b"", None
 
     def _register(self, cmd: Command, address: int, start: int) -> Done:

@@ -26,6 +26,7 @@ class Bursts(wiring.Component):
     -------
     start, address, beats : In, the transfer; `address` is a multiple of the bus width.
     valid, burst_address, burst_beats : Out, the burst (1 to 256 beats).
+    last : Out, no burst follows this one.
     next : In.
     """
 
@@ -40,6 +41,7 @@ class Bursts(wiring.Component):
                 "valid": Out(1),
                 "burst_address": Out(ADDRESS_BITS),
                 "burst_beats": Out(bits_for(self._longest)),
+                "last": Out(1),
                 "next": In(1),
             }
         )
@@ -53,6 +55,7 @@ class Bursts(wiring.Component):
         rest_beats = Signal.like(self.beats)
         from_address = Signal.like(rest_address)
         from_beats = Signal.like(self.beats)
+        m.d.comb += self.last.eq(rest_beats == 0)
         m.d.comb += [
             from_address.eq(Mux(self.valid, rest_address, self.address[shift:])),
             from_beats.eq(Mux(self.valid, rest_beats, self.beats)),

@@ -1,6 +1,6 @@
-"""DMA engine: a queue of transfers, executed one after the other over AXI4."""
+"""DMA engine: a queue of transfers over AXI4, in their order."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -8,6 +8,7 @@ from amaranth.utils import exact_log2
 from npu.chip.isa import TAGGED, TAGS
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
+from rtl.dma.asks import BEATS_BITS, Asks
 from rtl.dma.bursts import Bursts
 from rtl.dma.tile import TileDealer
 from rtl.shared import axi
@@ -26,7 +27,7 @@ from rtl.shared.interfaces import (
 
 # The control block's own kind of transfer, behind those of the sequencer.
 LOAD_PROGRAM = len(KINDS)
-BEATS_BITS = 24
+WRITES = ("STORE", "STORE_REG")
 
 
 def program_load() -> wiring.Signature:
@@ -44,41 +45,42 @@ def program_load() -> wiring.Signature:
     )
 
 
-def _entry() -> data.StructLayout:
-    """What the queue holds of a transfer."""
+def _entry(params: ChipParams) -> data.StructLayout:
+    """What the queue holds of a transfer until it is done."""
+    which = exact_log2(params.bus_words)
     return data.StructLayout(
-        {"kind": 3, "address": 32, "local": 24, "beats": BEATS_BITS, "tag": 3, "word": 32}
+        {"kind": 3, "which": which, "local": 24, "beats": BEATS_BITS, "tag": 3, "word": 32}
     )
 
 
 class _Turn:
-    """The transfer that has its turn: the queue's head, in registers a cycle before.
+    """The transfer whose beats come, or that writes: the queue's head, in registers.
 
     Attributes
     ----------
     coming, head : the entry that follows, and its own.
+    there : it is a transfer.
     loads : the registers take what is coming, at the end of this cycle.
+    fresh : it is in its first cycle as a transfer.
     is_kind : whether it is of the kind, by name.
     tagged, writes : whether it has a tag; whether it writes to external memory.
     local : next bus word in the chip's memory.
-    left : beats still to come; all of them until the start.
-    start, finish, gap : its first cycle, its last, and the one behind.
+    left : beats still to come.
+    takes : beats are taken, or a write may start; finish, gap : its last cycle, and the one behind.
     received, sent : a beat, in this cycle.
     bad : an error response, in this cycle.
-    beat, word : what was received a cycle ago.
-    which : the 32-bit word of a bus word that a register is.
+    beat, word : what was received, until it is stored.
     """
 
     def __init__(self, layout: data.StructLayout, params: ChipParams) -> None:
-        self.loads = Signal()
+        self.loads, self.there, self.fresh = Signal(), Signal(), Signal()
         self.coming, self.head = Signal(layout), Signal(layout)
         self.is_kind = {
             name: Signal(name=f"is_{name.lower()}") for name in (*KINDS, "LOAD_PROGRAM")
         }
         self.tagged = self.is_kind["LOAD_BANK"] | self.is_kind["LOAD_PARAM"]
-        self.writes = self.is_kind["STORE"] | self.is_kind["STORE_REG"]
-        self.start = Signal()
-        self.gap = Signal()
+        self.writes = Cat(self.is_kind[name] for name in WRITES).any()
+        self.takes, self.gap = Signal(), Signal()
         self.local = Signal(BEATS_BITS)
         self.left = Signal(BEATS_BITS)
         self.finish, self.received = Signal(), Signal()
@@ -86,17 +88,19 @@ class _Turn:
         self.bad = Signal()
         self.beat = Signal()
         self.word = Signal(bus_bits(params))
-        self.which = self.head.address[2 : exact_log2(params.bus_bytes)]
 
 
 class Dma(wiring.Component):
     """Moves bus words between external memory and the chip's memories.
 
-    A transfer is taken while fewer than `dma_queue` are open; one that is taken in cycle S, or
-    waits and has its turn in cycle S, shows its first address in S + DMA_START. Up to
-    `dma_outstanding` read bursts are open at a time, an address may follow in every cycle; read
-    beats are taken in every cycle. The last cycle is DMA_DONE after the last beat or response,
-    for a tile what `npu.twin.tile` counts more (`npu.chip.timing`, `npu.twin.dma`).
+    A transfer is taken while fewer than `dma_queue` are open. A read asks as soon as the addresses
+    of the one before are taken (`rtl.dma.asks`), up to `dma_outstanding` bursts at a time, while
+    beats of those before it still come: they come in the order in which they were asked for. A
+    write waits until everything before it is done, what is behind it until it is. One that is taken
+    in cycle S, or may start then, shows its first address in S + DMA_START. Beats are taken in
+    every cycle, but for DMA_NEXT between two transfers, while a tile is dealt behind its last beat,
+    and where one waits for the banks (`rtl.dma.tile`). The last cycle is DMA_DONE after the last
+    beat or response, for a tile after it is dealt (`npu.chip.timing`, `npu.twin.dma`).
 
     Writes go burst by burst. AWVALID and WVALID rise in the same cycle; each stays until its own
     handshakes are done and waits for nothing on the other channel (AXI4, A3.3.1), so that the
@@ -105,8 +109,8 @@ class Dma(wiring.Component):
     beat are on offer in the cycle behind the response: data is in the order of the addresses, and
     no beat comes before the address that it belongs to is on offer.
 
-    After an error (an error response: BUS; a tile that does not fit: TILE) the transfer in progress
-    is brought to its end on the bus, and nothing is taken or starts any more until reset. A beat
+    After an error (an error response: BUS; a tile that does not fit: TILE) what is on the bus is
+    brought to its end there, and nothing is taken, stored or starts any more until reset. A beat
     that comes with an error is not stored.
 
     Parameters
@@ -152,22 +156,28 @@ class Dma(wiring.Component):
         m = Module()
         p = self._params
         status = Signal(STATUS_BITS)
-        layout = _entry()
+        layout = _entry(p)
         m.submodules.queue = queue = fifo.SyncFIFO(width=layout.size, depth=p.dma_queue)
         entry = data.View(layout, queue.w_data)
-        asked = self._enqueue(m, queue, entry, status)
+        m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
+        asks = Asks(m, p, self.axi, bursts)
+        asked = self._enqueue(m, queue, entry, asks, status)
         accepted = self.transfers.valid & self.transfers.ready
         turn = _Turn(layout, p)
         self._take(m, queue, turn)
-        m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
-        self._address(m, queue, bursts, turn)
+        self._address(m, bursts, turn)
         m.submodules.tile = tile = TileDealer(p)
-        self._move(m, queue, status, turn, bursts, tile)
-        self._store(m, turn, tile)
-        self._send(m, turn)
+        m.d.comb += [
+            asks.may_start.eq(~self.hold & (status == Status.OK)),
+            asks.may_write.eq(turn.takes & turn.there & turn.writes),
+            asks.over.eq(turn.finish),
+        ]
+        self._move(m, status, turn, asks, bursts, tile)
+        self._store(m, status, turn, tile)
+        self._send(m, turn, asks)
         self._end(m, turn, tile, status)
         # In error what waits in the queue never has its turn.
-        moving = queue.r_rdy & ((status == Status.OK) | self.active)
+        moving = turn.there & ((status == Status.OK) | self.active)
         m.d.comb += self.busy.eq((moving & ~self.program.valid) | accepted)
         with m.If(~self.program.valid | self.program.done):
             m.d.sync += asked.eq(0)
@@ -176,45 +186,54 @@ class Dma(wiring.Component):
         self._count_tags(m, entry, accepted, turn)
         return m
 
-    def _enqueue(self, m: Module, queue: fifo.SyncFIFO, entry: data.View, status: Signal) -> Signal:
-        """Transfers go into the queue; returns whether the program's has gone."""
+    def _enqueue(
+        self, m: Module, queue: fifo.SyncFIFO, entry: data.View, asks: Asks, status: Signal
+    ) -> Signal:
+        """Transfers go into the queues; returns whether the program's has gone."""
+        t = self.transfers
+        address = Mux(self.program.valid, self.program.address, t.address)
         with m.If(self.program.valid):
-            m.d.comb += [
-                entry.kind.eq(LOAD_PROGRAM),
-                entry.address.eq(self.program.address),
-                entry.beats.eq(self.program.beats),
-            ]
+            m.d.comb += [entry.kind.eq(LOAD_PROGRAM), entry.beats.eq(self.program.beats)]
         with m.Else():
-            names = (name for name, _ in entry.shape())
-            m.d.comb += [entry[name].eq(getattr(self.transfers, name)) for name in names]
-            m.d.comb += self.transfers.ready.eq(queue.w_rdy & (status == Status.OK))
+            names = (name for name, _ in entry.shape() if name != "which")
+            m.d.comb += [entry[name].eq(getattr(t, name)) for name in names]
+            m.d.comb += t.ready.eq(queue.w_rdy & (status == Status.OK))
+        bus_words = self._params.bus_words
+        m.d.comb += [
+            entry.which.eq(address[2 : 2 + exact_log2(bus_words)]),
+            asks.address.eq(address),
+            asks.beats.eq(entry.beats),
+            asks.writes.eq(Cat(entry.kind == KINDS.index(name) for name in WRITES).any()),
+        ]
         asked = Signal()  # the program's transfer is in the queue
-        m.d.comb += queue.w_en.eq(Mux(self.program.valid, ~asked, self.transfers.valid))
+        m.d.comb += [
+            queue.w_en.eq(Mux(self.program.valid, ~asked, t.valid)),
+            asks.enters.eq(queue.w_en & queue.w_rdy),
+        ]
         return asked
 
     def _take(self, m: Module, queue: fifo.SyncFIFO, turn: _Turn) -> None:
         """The queue's head into registers: the entry that comes where none waits."""
         coming = turn.coming
-        m.d.comb += coming.eq(Mux(queue.r_rdy, queue.r_data, queue.w_data))
-        with m.If(turn.loads):
-            m.d.sync += turn.head.eq(coming)
-            for index, signal in enumerate(turn.is_kind.values()):
-                m.d.sync += signal.eq(coming.kind == index)
-
-    def _address(self, m: Module, queue: fifo.SyncFIFO, bursts: Bursts, turn: _Turn) -> None:
-        """Its bursts: what both address channels say, and the beats that are on the bus."""
         m.d.comb += [
-            bursts.start.eq(turn.start),
-            bursts.address.eq(turn.head.address),
-            bursts.beats.eq(turn.left),
+            turn.there.eq(queue.r_rdy),
+            coming.eq(Mux(queue.r_rdy, queue.r_data, queue.w_data)),
             queue.r_en.eq(turn.finish),
         ]
-        coming = turn.coming
+        with m.If(turn.takes & turn.there):
+            m.d.sync += turn.fresh.eq(0)
         with m.If(turn.loads):
             m.d.sync += [
+                turn.fresh.eq(1),
+                turn.head.eq(coming),
                 turn.left.eq(coming.beats),
                 turn.local.eq(coming.local >> exact_log2(self._params.bus_bytes)),
             ]
+            for index, signal in enumerate(turn.is_kind.values()):
+                m.d.sync += signal.eq(coming.kind == index)
+
+    def _address(self, m: Module, bursts: Bursts, turn: _Turn) -> None:
+        """What both address channels say, and the beats that are on the bus."""
         for channel in (self.axi.ar, self.axi.aw):
             m.d.comb += [
                 channel.payload.addr.eq(bursts.burst_address),
@@ -225,7 +244,6 @@ class Dma(wiring.Component):
                 channel.payload.prot.eq(axi.PROT),
             ]
         m.d.comb += [
-            self.axi.r.ready.eq(1),
             self.axi.b.ready.eq(1),
             self.read_beat.eq(turn.received & ~turn.is_kind["LOAD_PROGRAM"]),
             self.write_beat.eq(turn.sent),
@@ -234,67 +252,52 @@ class Dma(wiring.Component):
     def _move(
         self,
         m: Module,
-        queue: fifo.SyncFIFO,
         status: Signal,
         turn: _Turn,
+        asks: Asks,
         bursts: Bursts,
         tile: TileDealer,
     ) -> None:
-        """A transfer from its start to its end."""
-        b = self.axi.b
-        with m.FSM():
-            with m.State("IDLE"):
+        """A transfer from its first beat to its end."""
+        r, b = self.axi.r, self.axi.b
+        ends = Signal()
+        m.d.comb += self.active.eq(ends | asks.active)
+        with m.FSM(name="taking"):
+            with m.State("TAKE"):
                 m.d.comb += [
-                    turn.start.eq(queue.r_rdy & ~self.hold & (status == Status.OK)),
-                    turn.loads.eq(~queue.r_rdy),
+                    turn.takes.eq(1),
+                    turn.loads.eq(~turn.there),
+                    r.ready.eq(~tile.waits),
+                    turn.received.eq(r.valid & r.ready),
+                    turn.bad.eq(turn.received & r.payload.resp[1]),
                 ]
-                with m.If(turn.start):
-                    m.next = "READ"
-                    with m.If(turn.writes):
-                        m.next = "WRITE"
-            with m.State("READ"):
-                self._read(m, turn, bursts)
+                with m.If(turn.received):
+                    m.d.sync += turn.left.eq(turn.left - 1)
+                    with m.If(turn.left == 1):
+                        m.next = "FINISH"
+                        with m.If(turn.is_kind["LOAD_BANK"]):
+                            m.next = "DEAL"
+                with m.If(asks.starts_write):
+                    m.next = "WRITE"
             with m.State("DEAL"):
                 # Its last beat comes to the dealer in the first cycle.
-                m.d.comb += self.active.eq(1)
-                with m.If(~turn.beat & (~tile.busy | tile.error)):
+                m.d.comb += ends.eq(1)
+                with m.If(~turn.beat & (~tile.busy | tile.error | (status != Status.OK))):
                     m.next = "FINISH"
             with m.State("WRITE"):
                 self._write(m, turn, bursts)
             with m.State("WRITE_RESPONSE"):
-                m.d.comb += [self.active.eq(1), turn.bad.eq(b.valid & b.payload.resp[1])]
+                m.d.comb += turn.bad.eq(b.valid & b.payload.resp[1])
                 with m.If(b.valid):
                     m.next = "FINISH"
                     with m.If(bursts.valid):
                         m.next = "WRITE"
             with m.State("FINISH"):
-                m.d.comb += [self.active.eq(1), turn.finish.eq(1)]
+                m.d.comb += [ends.eq(1), turn.finish.eq(1)]
                 m.next = "GAP"
             with m.State("GAP"):
-                # The cycle in which the next transfer starts: DMA_START counts from here.
                 m.d.comb += [turn.gap.eq(1), turn.loads.eq(1)]
-                m.next = "IDLE"
-
-    def _read(self, m: Module, turn: _Turn, bursts: Bursts) -> None:
-        """The state in which beats come."""
-        p, ar, r = self._params, self.axi.ar, self.axi.r
-        left = turn.left
-        opened = Signal(range(p.dma_outstanding + 1))
-        m.d.comb += [
-            self.active.eq(1),
-            ar.valid.eq(bursts.valid & (opened != p.dma_outstanding)),
-            bursts.next.eq(ar.valid & ar.ready),
-            turn.received.eq(r.valid),
-            turn.bad.eq(r.valid & r.payload.resp[1]),
-        ]
-        closed = r.valid & r.payload.last
-        m.d.sync += opened.eq(opened + bursts.next - closed)
-        with m.If(r.valid):
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 1):
-                m.next = "FINISH"
-                with m.If(turn.is_kind["LOAD_BANK"]):
-                    m.next = "DEAL"
+                m.next = "TAKE"
 
     def _write(self, m: Module, turn: _Turn, bursts: Bursts) -> None:
         """The state in which a burst is on offer, and the first beat of the next is prepared."""
@@ -306,7 +309,6 @@ class Dma(wiring.Component):
         now_addressed = addressed | (aw.valid & aw.ready)
         now_filled = filled | (turn.sent & w.payload.last)
         m.d.comb += [
-            self.active.eq(1),
             aw.valid.eq(~addressed),
             w.valid.eq(~filled),
             w.payload.last.eq(burst_beat == bursts.burst_beats),
@@ -320,15 +322,17 @@ class Dma(wiring.Component):
             m.d.sync += [addressed.eq(0), filled.eq(0), burst_beat.eq(1)]
             m.next = "WRITE_RESPONSE"
 
-    def _store(self, m: Module, turn: _Turn, tile: TileDealer) -> None:
+    def _store(self, m: Module, status: Signal, turn: _Turn, tile: TileDealer) -> None:
         """What was read, a cycle later, goes into the chip's memories."""
         is_kind, beat, word, local = turn.is_kind, turn.beat, turn.word, turn.local
-        m.d.sync += beat.eq(turn.received & ~turn.bad)
+        with m.If(~tile.waits):
+            m.d.sync += beat.eq(turn.received & ~turn.bad & (status == Status.OK))
         with m.If(turn.received):
             m.d.sync += word.eq(self.axi.r.payload.data)
         wiring.connect(m, tile.port, wiring.flipped(self.bank))
+        begins = turn.takes & turn.there & turn.fresh & (status == Status.OK)
         m.d.comb += [
-            tile.start.eq(turn.start & is_kind["LOAD_BANK"]),
+            tile.start.eq(begins & is_kind["LOAD_BANK"]),
             tile.bank.eq(turn.head.local),
             tile.en.eq(beat & is_kind["LOAD_BANK"]),
             tile.data.eq(word),
@@ -341,10 +345,10 @@ class Dma(wiring.Component):
             with m.If(beat & is_kind[name]):
                 m.d.comb += [port.addr.eq(local), port.data.eq(word), port.en.eq(~0)]
 
-    def _send(self, m: Module, turn: _Turn) -> None:
+    def _send(self, m: Module, turn: _Turn, asks: Asks) -> None:
         """What is written: words of SRAM, or a register."""
-        is_kind, local, start, sent = turn.is_kind, turn.local, turn.start, turn.sent
-        payload, which = self.axi.w.payload, turn.which
+        is_kind, local, sent = turn.is_kind, turn.local, turn.sent
+        payload, start = self.axi.w.payload, asks.starts_write
         m.d.comb += [
             payload.data.eq(
                 Mux(
@@ -353,7 +357,7 @@ class Dma(wiring.Component):
                     turn.head.word.replicate(self._params.bus_words),
                 )
             ),
-            payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (which << 2))),
+            payload.strb.eq(Mux(is_kind["STORE"], ~0, 0xF << (turn.head.which << 2))),
         ]
         m.d.comb += self.sram_read.en.eq(0)
         with m.If(is_kind["STORE"] & (start | sent)):
@@ -379,7 +383,7 @@ class Dma(wiring.Component):
             self.error_pc.eq(culprit),
             self.transfers.error.eq(status),
             self.transfers.error_pc.eq(culprit),
-            self.transfers.result.eq(turn.word.word_select(turn.which, 32)),
+            self.transfers.result.eq(turn.word.word_select(turn.head.which, 32)),
             self.transfers.done.eq(finish & ~turn.tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
         ]

@@ -10,11 +10,9 @@ from amaranth.utils import exact_log2
 from npu.chip.params import ChipParams
 from npu.chip.tile import HEADER_WORDS, LOOK_UP_BEATS
 from npu.chip.weight_format import ROWS_BITS, STREAM_BITS
-from rtl.dma.bank_words import BankWords
+from rtl.dma.bank_words import LENGTH_BITS, BankWords
 from rtl.dma.front import Front, Numbers
 from rtl.shared.interfaces import bank_write, bus_bits
-
-LENGTH_BITS = 17
 
 
 class _Faults:
@@ -56,37 +54,46 @@ class _Faults:
 
 
 class _Bodies:
-    """Where the bodies end: their lengths are looked up while the beats come.
+    """Where the bodies end: a length is looked up with every beat, from that of the first fields.
 
     Attributes
     ----------
-    left : beats of this body that are still to come; `coming` : the length of the next one.
-    look_up : how far the look-up of the first two has come.
-    looks : the next length becomes `coming`, at the end of this cycle.
+    left : beats of this body that are still to come.
+    known : all lengths are looked up.
+    ends : the last beat of a body comes, in this cycle.
     """
 
-    def __init__(self, m: Module, params: ChipParams, front: Front, numbers: Numbers) -> None:
+    def __init__(
+        self, m: Module, params: ChipParams, front: Front, numbers: Numbers, words: BankWords
+    ) -> None:
         # The beat with the first words of the fields.
         fields_in = (HEADER_WORDS + 1) // front.words
-        # No length is needed before it has been looked up, however fast the beats come.
+        # No length is needed before it has been looked up: its beat is two behind the fields' words
+        # and one for each length, and the first body's is behind the front.
         assert fields_in + LOOK_UP_BEATS < front.fewest
-        left, coming = Signal(LENGTH_BITS), Signal(LENGTH_BITS)
-        self.left, self.coming = left, coming
-        look_up = Signal(range(LOOK_UP_BEATS + 1))
-        looks = Signal()
-        self.look_up, self.looks = look_up, looks
-        m.d.comb += looks.eq(0)
-        with m.If(looks):
-            m.d.comb += numbers.takes.eq(1)
-            m.d.sync += coming.eq(numbers.number)
-        fields_came = (front.received > fields_in) | (look_up != 0)
-        with m.If(front.reading & (look_up != LOOK_UP_BEATS) & fields_came):
-            m.d.sync += look_up.eq(look_up + 1)
-            with m.If(look_up < 2):
+        self.left, self.ends = left, ends = Signal(LENGTH_BITS), Signal()
+        self.known = Signal()
+        looked = Signal(range(params.lanes + 2 + 1))
+        m.d.comb += self.known.eq(looked == params.lanes + 2)
+        write, following = words.lengths.write_port(), words.lengths.read_port(domain="comb")
+        m.d.comb += [
+            write.addr.eq(looked - 2),
+            write.data.eq(numbers.number),
+            following.addr.eq(Mux(front.reading, 0, words.body_lane + 1)),
+        ]
+        self.comes = Signal()
+        with m.If(self.comes & (front.received > fields_in) & ~self.known):
+            m.d.sync += looked.eq(looked + 1)
+            # The first two words of the fields, then a length each.
+            with m.If(looked < 2):
                 m.d.comb += numbers.fetches.eq(1)
             with m.Else():
-                m.d.comb += looks.eq((look_up == 2) | (params.lanes > 1))
-            m.d.sync += left.eq(coming)
+                m.d.comb += [numbers.takes.eq(1), write.en.eq(1)]
+        with m.If(front.reading | ends):
+            m.d.sync += left.eq(following.data)
+        with m.Elif(words.body):
+            m.d.sync += left.eq(left - 1)
+        self.looked = looked
 
 
 class _Parts(NamedTuple):
@@ -99,14 +106,29 @@ class _Parts(NamedTuple):
     faults: _Faults
 
 
-class TileDealer(wiring.Component):
-    """Writes a tile into the banks (`npu.chip.tile`): bodies as their beats come, then the rest.
+def dealer_ports(params: ChipParams) -> dict[str, wiring.Member]:
+    """The members of `TileDealer`."""
+    return {
+        "start": In(1),
+        "bank": In(24),
+        "en": In(1),
+        "data": In(bus_bits(params)),
+        "waits": Out(1),
+        "port": Out(bank_write(params).flip()),
+        "busy": Out(1),
+        "error": Out(1),
+        "complete": Out(1),
+    }
 
-    Takes a beat in every cycle. The front is kept in a memory. While it comes the first bodies'
-    lengths are looked up, each other one when the body two before it ends. Behind the last beat the
-    directories are worked out, a field per cycle, and written together with heads and tails, a word
-    per cycle. A tile fits when its numbers are in range, no section leaves the bank, fields and
-    loose words do not meet, and the last body ends with the transfer.
+
+class TileDealer(wiring.Component):
+    """Writes a tile into the banks (`npu.chip.tile`): bodies as their beats come, others beside.
+
+    The front is kept in a memory; a length of a body is looked up with every beat. Once the front
+    and all lengths are there the directories are worked out, a field per cycle, and written
+    together with heads and tails, a word per cycle, while bodies still come: a beat waits in the
+    cycle in which a bus word of them goes. A tile fits when its numbers are in range, no section
+    leaves the bank, fields and loose words do not meet, and the last body ends with the transfer.
 
     Parameters
     ----------
@@ -115,27 +137,17 @@ class TileDealer(wiring.Component):
     Members
     -------
     start, bank : In, a tile follows, at bus word `bank` of every bank.
-    en, data : In, a beat.
+    en, data : In, a beat; it stays while `waits`.
+    waits : Out, the beat is not taken in this cycle.
     port : Out, the banks' write port.
-    busy : Out, from the cycle behind the last beat on: there is more to write.
+    busy : Out, there is more to write, beats to come apart.
     error : Out, the tile does not fit, until the next `start`.
-    complete : Out, from the cycle behind the last with `busy` until the next `start`.
+    complete : Out, everything is written, until the next `start`.
     """
 
     def __init__(self, params: ChipParams) -> None:
         self._params = params
-        super().__init__(
-            {
-                "start": In(1),
-                "bank": In(24),
-                "en": In(1),
-                "data": In(bus_bits(params)),
-                "port": Out(bank_write(params).flip()),
-                "busy": Out(1),
-                "error": Out(1),
-                "complete": Out(1),
-            }
-        )
+        super().__init__(dealer_ports(params))
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -144,92 +156,90 @@ class TileDealer(wiring.Component):
         front = Front(m, p, self.en, self.data, reading)
         numbers = Numbers(m, front)
         faults = _Faults(m, numbers, failed)
-        words = BankWords(m, p, front.empty)
-        faults.judge(m, self.start, self.en, words.outside)
+        words = BankWords(m, p)
+        bodies = _Bodies(m, p, front, numbers, words)
         m.d.comb += [
+            self.waits.eq(self.en & words.deals & ~failed),
+            bodies.comes.eq(self.en & ~self.waits),
             self.port.en.eq(words.out_en),
             self.port.addr.eq(words.out_address),
             self.port.data.eq(words.out),
             self.port.lane.eq(words.out_lane),
             self.error.eq(failed),
         ]
+        faults.judge(m, self.start, bodies.comes, words.outside)
         words.collect(m, self.data)
-        parts = _Parts(front, numbers, words, _Bodies(m, p, front, numbers), faults)
+        parts = _Parts(front, numbers, words, bodies, faults)
         with m.If(numbers.puts_loose):
             m.d.comb += [words.put.eq(1), words.put_word.eq(numbers.word)]
             m.d.sync += numbers.loose.eq(numbers.loose - 1)
+        came, dealt = Signal(init=1), Signal(init=1)
+        self._beats(m, parts, came)
+        deals = Signal()
+        m.d.comb += deals.eq(~dealt & ~reading & ~failed & (bodies.known | front.empty))
         with m.FSM() as fsm:
-            with m.State("REST"), m.If(self.start):
-                self._begin(m, parts)
-            with m.State("BEATS"):
-                self._beats(m, parts)
+            with m.State("REST"):
+                # Lengths are the fields until the front is there.
+                numbers.follows("length")
+                m.d.sync += numbers.loose.eq(front.header["front"] << exact_log2(front.words))
+                with m.If(deals):
+                    numbers.follows("tail")
+                    m.next = "TAIL"
             self._directories(m, parts)
             self._ends(m, parts)
             with m.State("CHECK"):
-                m.d.sync += self.complete.eq(1)
+                m.d.sync += dealt.eq(1)
                 m.next = "REST"
+        with m.If(self.start):
+            m.d.sync += [came.eq(0), dealt.eq(0)]
+            self._begin(m, parts)
         m.d.comb += [
-            self.busy.eq(~fsm.ongoing("REST") & ~fsm.ongoing("BEATS")),
+            self.busy.eq(~fsm.ongoing("REST") | deals),
+            self.complete.eq(came & dealt),
             # A beat behind the last body, however long it takes to come.
-            faults.late.eq(~fsm.ongoing("BEATS")),
+            faults.late.eq(came),
         ]
         return m
 
     def _begin(self, m: Module, parts: _Parts) -> None:
         """The first cycle of a tile."""
         front, numbers, words, bodies, _ = parts
-        m.next = "BEATS"
         banks_end = self._params.bank_bus_words
         begin = Signal.like(words.base)
         m.d.comb += begin.eq(Mux(self.bank < banks_end, self.bank, banks_end))
         m.d.sync += [
             front.reading.eq(1),
-            self.complete.eq(0),
             front.received.eq(0),
             numbers.following.eq(HEADER_WORDS),
             numbers.offset.eq(0),
-            bodies.look_up.eq(0),
+            bodies.looked.eq(0),
+            words.body_lane.eq(0),
             words.lane.eq(0),
             words.record.eq(0),
             words.place.eq(0),
             words.base.eq(begin),
+            words.address.eq(begin),
             words.first.eq(begin + words.opening),
-            words.address.eq(begin + words.opening),
+            words.body_address.eq(begin + words.opening),
         ]
 
-    def _beats(self, m: Module, parts: _Parts) -> None:
-        """The state in which the tile comes: the front is kept, bodies go to the banks."""
-        front, numbers, words, bodies, faults = parts
+    def _beats(self, m: Module, parts: _Parts, came: Signal) -> None:
+        """The tile comes: the front is kept, bodies go to the banks; `came` : all of them."""
+        front, _, words, bodies, faults = parts
         kept, received, length = front.kept, front.received, front.header["front"]
-        lane, left, last_lane = words.lane, bodies.left, self._params.lanes - 1
-        numbers.follows("length")
-        m.d.sync += numbers.loose.eq(length << exact_log2(front.words))
-        last_of_front = received + 1 == length
+        lane = words.body_lane
         with m.If(kept & (received == front.fewest - 1)):
             m.d.comb += faults.wrong.eq(front.is_wrong())
-        with m.If(kept & (received >= front.fewest - 1) & last_of_front):
-            m.d.sync += front.reading.eq(0)
-            with m.If(front.empty):
-                numbers.follows("tail")
-                m.d.sync += [lane.eq(0), words.address.eq(words.base)]
-                m.next = "TAIL"
-        with m.If(self.en & ~front.reading & ~faults.failed):
-            m.d.comb += words.body.eq(1)
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 1):
-                m.d.comb += [
-                    words.ends_write.en.eq(1),
-                    bodies.looks.eq(lane + 2 <= last_lane),
-                ]
-                m.d.sync += [
-                    lane.eq(lane + 1),
-                    left.eq(bodies.coming),
-                    words.address.eq(words.first),
-                ]
-                with m.If(lane == last_lane):
-                    numbers.follows("tail")
-                    m.d.sync += [lane.eq(0), words.address.eq(words.base)]
-                    m.next = "TAIL"
+        with m.If(kept & (received >= front.fewest - 1) & (received + 1 == length)):
+            m.d.sync += [front.reading.eq(0), came.eq(front.empty)]
+        m.d.comb += [
+            words.body.eq(bodies.comes & ~front.reading & ~came & ~faults.failed),
+            bodies.ends.eq(words.body & (bodies.left == 1)),
+        ]
+        with m.If(bodies.ends):
+            m.d.sync += [lane.eq(lane + 1), words.body_address.eq(words.first)]
+            with m.If(lane == self._params.lanes - 1):
+                m.d.sync += came.eq(1)
 
     def _directories(self, m: Module, parts: _Parts) -> None:
         """The states that work out a lane's directory, a field per cycle."""
@@ -241,7 +251,11 @@ class TileDealer(wiring.Component):
         with m.State("TAIL"):
             m.d.comb += takes.eq(1)
             numbers.follows("rows")
-            m.d.sync += [tail.eq(number), thread.eq(0)]
+            m.d.sync += [
+                tail.eq(number),
+                thread.eq(0),
+                words.behind.eq(words.first + Mux(parts.front.empty, 0, words.length.data)),
+            ]
             m.next = "ROWS"
         with m.State("ROWS"):
             m.d.comb += [takes.eq(1), faults.has_rows.eq(1)]

@@ -59,6 +59,7 @@ class BusMemory:
         self.schedule = schedule or BusSchedule()
         self._reads: deque[list[int]] = deque()  # address, beats left, first cycle
         self._next_read = 0
+        self._offered = False  # a read beat stays on offer until it is taken
         # Of the write burst that is coming: address and beats, data and strobes of each beat.
         self._address: tuple[int, int] | None = None
         self._beats: list[tuple[int, int]] = []
@@ -76,7 +77,8 @@ class BusMemory:
             aw_ready=_at(s.aw, cycle) and self._takes_address(),
             w_ready=self._takes_beat(cycle),
         )
-        if self._reads and cycle >= max(self._reads[0][2], self._next_read) and _at(s.r, cycle):
+        due = bool(self._reads) and cycle >= max(self._reads[0][2], self._next_read)
+        if self._offered or (due and _at(s.r, cycle)):
             address, left, _ = self._reads[0]
             inputs.r_valid, inputs.r_last = True, left == 1
             if address + self.params.bus_bytes <= len(self.data):
@@ -112,6 +114,7 @@ class BusMemory:
     def clock(self, cycle: int, outputs: Outputs) -> None:
         """The end of `cycle`: take the handshakes."""
         p, inputs = self.params, self._inputs
+        self._offered = inputs.r_valid and not outputs.r_ready
         if inputs.r_valid and outputs.r_ready:
             self._next_read = cycle + p.memory_cycles_per_beat
             self._reads[0][0] += p.bus_bytes
@@ -167,8 +170,9 @@ class BusRules:
     address and data comes first, bursts of data in the order of their addresses; neither AWVALID
     nor WVALID waits for the other channel's ready (A3.3.1): where one is on offer and not taken,
     the other is on offer within PATIENCE cycles, unless it has been taken.
-    Of the subordinate: a response only behind the burst's address and its last beat (A3.3.1), read
-    beats only for an address that was taken, as many as it asks for.
+    Of the subordinate: what it offers stays until it is taken (A3.2.1); a response only behind the
+    burst's address and its last beat (A3.3.1), read beats only for an address that was taken, as
+    many as it asks for.
 
     Call `check` once per cycle with the memory's inputs.
     """
@@ -183,6 +187,8 @@ class BusRules:
         self._unanswered = 0
         self._reads: deque[int] = deque()
         self._silent = {"aw": 0, "w": 0}
+        # Of the subordinate's offers, those that the manager has not taken.
+        self._r: tuple[int, int, bool] | None = None
 
     def check(self, inputs: Inputs, outputs: Outputs) -> None:
         """Raises AssertionError that names the channel and the rule."""
@@ -237,6 +243,9 @@ class BusRules:
         if inputs.b_valid:
             assert self._unanswered, "b: a response before address and last beat"
             self._unanswered -= outputs.b_ready
+        beat = (inputs.r_data, inputs.r_resp, inputs.r_last) if inputs.r_valid else None
+        assert self._r in (None, beat), f"r: {self._r} became {beat} before it was taken"
+        self._r = None if outputs.r_ready else beat
         if inputs.r_valid:
             assert self._reads, "r: a beat that nobody asked for"
             assert inputs.r_last == (self._reads[0] == 1), "r: `last` does not fit the burst"

@@ -241,8 +241,8 @@ class Harness {
         chip_->m_axi_arready = open(0, free);
         chip_->m_axi_awready = open(2, free) && takes_address();
         chip_->m_axi_wready = takes_beat(free);
-        const bool has_read = !reads_.empty() && now_ >= reads_.front().ready_at &&
-                              now_ >= next_read_ && open(1, free);
+        const bool due = !reads_.empty() && now_ >= reads_.front().ready_at && now_ >= next_read_;
+        const bool has_read = offered_ || (due && open(1, free));
         chip_->m_axi_rvalid = has_read;
         if (has_read) {
             const Burst& burst = reads_.front();
@@ -270,6 +270,7 @@ class Harness {
     }
 
     void memory() {
+        offered_ = chip_->m_axi_rvalid && !chip_->m_axi_rready;
         if (chip_->m_axi_rvalid && chip_->m_axi_rready) {
             next_read_ = now_ + config_.gap;
             Burst& burst = reads_.front();
@@ -370,6 +371,7 @@ class Harness {
     uint64_t staged_bytes_ = 0, staged_base_ = 0;
     std::deque<Burst> reads_;
     uint64_t next_read_ = 0;
+    bool offered_ = false;  // a read beat stays on offer until it is taken
     // Of the write burst that is coming: its address, its beats, the last of them.
     bool addressed_ = false, filled_ = false, both_offered_ = false;
     std::vector<Beat> beats_;

@@ -1,15 +1,19 @@
 """The AXI4 manager keeps the rules of its bus, whatever its subordinate does."""
 
+from contextlib import suppress
+
 import pytest
-from amaranth.hdl import Assume, Cat, Module, Mux, Signal
+from amaranth.hdl import Assume, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+import rtl.dma.asks
 import rtl.dma.dma
-from npu.chip.params import load_params
+from npu.chip.params import ChipParams, load_params
 from npu.chip.tile import head_words
 from rtl.dma.bursts import Bursts
 from rtl.dma.dma import Dma
+from rtl.dma.tile import TileDealer, dealer_ports
 from rtl.shared import axi
 from tests.formal.faults import faulty
 from tests.formal.prove import before, check, opened, prove, stable
@@ -34,13 +38,19 @@ PARAMS = smaller(
 
 
 BUS_WORDS = PARAMS.bus_bytes // 4
-ENDING = (
-    6
+WAITS = 2
+"""Cycles in a row in which the dealer lets a beat wait: two bus words of a lane may go at once."""
+
+BUSY = (
+    3
     + PARAMS.lanes * (1 + 3 * PARAMS.threads)
     + PARAMS.lanes * (head_words(PARAMS.threads, BUS_WORDS) + BUS_WORDS - 1)
 )
-"""Cycles at the end of a transfer in which nothing is on the bus: those of dealing a tile, one for
-each number and each loose word (`npu.chip.tile`), and a few around them."""
+"""Cycles in which the dealer deals a tile, one for each number and each loose word
+(`npu.chip.tile`), and a few around them."""
+
+ENDING = BUSY + WAITS + 4
+"""Cycles at the end of a transfer in which nothing is on the bus: the dealer's, and a few more."""
 
 
 FOUR_KIB = 4096
@@ -53,6 +63,15 @@ class OpenBursts(Bursts):
     def elaborate(self, platform):
         fragment, self.inside = opened(super().elaborate(platform))
         return fragment
+
+
+def states(state: Signal) -> dict[str, Value]:
+    """Whether a machine is in each of its states, by name."""
+    found = {}
+    for number in range(1 << len(state)):
+        with suppress(KeyError):  # not all numbers are states
+            found[state.decoder(number).split("/")[0]] = state == number
+    return found
 
 
 class BurstsSpec(wiring.Component):
@@ -113,17 +132,64 @@ class BurstsSpec(wiring.Component):
 BEATS = 6
 
 
+class AnyDealer(wiring.Component):
+    """A tile dealer that is busy, waits and refuses as it likes; see `TileDealer`."""
+
+    def __init__(self, params: ChipParams) -> None:
+        likes = {"any_busy": In(1), "any_waits": In(1), "any_error": In(1), "any_complete": In(1)}
+        super().__init__({**dealer_ports(params), **likes})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        for name in ("busy", "error", "complete"):
+            m.d.comb += getattr(self, name).eq(getattr(self, f"any_{name}"))
+        m.d.comb += self.waits.eq(self.any_waits & self.en)
+        return m
+
+
+class DealerSpec(wiring.Component):
+    """The dealer is busy for BUSY cycles at most and lets a beat wait for WAITS, whatever comes.
+
+    It starts while it is not busy.
+    """
+
+    def __init__(self, unit: TileDealer) -> None:
+        self._unit = unit
+        super().__init__(
+            {"start": In(1), "bank": In(24), "en": In(1), "data": In(8 * PARAMS.bus_bytes)}
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        m.d.comb += [
+            unit.start.eq(self.start),
+            unit.bank.eq(self.bank),
+            unit.en.eq(self.en),
+            unit.data.eq(self.data),
+            Assume(~self.start | ~unit.busy),
+        ]
+        for name, signal, most in (("busy", unit.busy, BUSY), ("waits", unit.waits, WAITS)):
+            cycles = Signal(range(most + 2), name=f"{name}_cycles")
+            m.d.sync += cycles.eq(0)
+            with m.If(signal & (cycles <= most)):
+                m.d.sync += cycles.eq(cycles + 1)
+            check(m, f"{name}_not_for_long", cycles <= most)
+        return m
+
+
 class ManagerSpec(wiring.Component):
-    """The DMA's AXI4 manager against any `Subordinate`.
+    """The DMA's AXI4 manager against any `Subordinate`, with any dealer.
 
     Transfers are of any legal kind, address and size; a transfer waits with a stable payload. The
     subordinate may take nothing for ever: what the manager offers then is all that it can ever wait
     for (A3.3.1), and no cycle passes in which neither side has something to do, but for ENDING of
-    them where a transfer ends.
+    them where a transfer ends. The dealer is busy for BUSY cycles at most and lets a beat wait for
+    WAITS of them, as `DealerSpec` proves of the real one.
     """
 
-    def __init__(self, unit: Dma, bursts: OpenBursts, lemmas: bool) -> None:
-        self._unit, self._bursts, self._lemmas = unit, bursts, lemmas
+    def __init__(self, unit: Dma, bursts: OpenBursts, dealer: AnyDealer, lemmas: bool) -> None:
+        self._unit, self._bursts, self._dealer, self._lemmas = unit, bursts, dealer, lemmas
         super().__init__(
             {
                 "ask": In(1),
@@ -133,6 +199,10 @@ class ManagerSpec(wiring.Component):
                 "local": In(24),
                 "load_program": In(1),
                 "hold": In(1),
+                "any_busy": In(1),
+                "any_waits": In(1),
+                "any_error": In(1),
+                "any_complete": In(1),
                 **free_inputs(PARAMS),
             }
         )
@@ -142,6 +212,7 @@ class ManagerSpec(wiring.Component):
         unit = self._unit
         m.submodules.unit, inside = opened(unit)
         self._ask(m, unit)
+        self._deal(m)
         ar, aw, w = unit.axi.ar, unit.axi.aw, unit.axi.w
         subordinate = Subordinate(m, self, unit.axi, PARAMS.dma_outstanding)
         open_, beat, filled = subordinate.open, subordinate.beat, subordinate.filled
@@ -176,20 +247,23 @@ class ManagerSpec(wiring.Component):
         with m.If(unit.active & ~offers & ~subordinate.owes & (idle <= ENDING)):
             m.d.sync += idle.eq(idle + 1)
         check(m, "never_idle_for_long", idle <= ENDING)
+        # A beat waits while the transfer before it ends, or for a bus word that was dealt.
+        kept = Signal(range(ENDING + 2))
+        r, writes = unit.axi.r, aw.valid | w.valid | subordinate.owes_response
+        m.d.sync += kept.eq(0)
+        with m.If(r.valid & ~r.ready & ~writes & (kept <= ENDING)):
+            m.d.sync += kept.eq(kept + 1)
+        check(m, "beats_wait_not_for_long", kept <= ENDING)
 
         if self._lemmas:
-            self._state(m, inside, ar, subordinate)
+            self._state(m, inside, subordinate)
             check(m, "beats", ~w.valid | (inside["burst_beat"] == beat + 1))
         return m
 
-    def _state(self, m: Module, inside, ar, subordinate: Subordinate) -> None:
-        """What the proof needs to know: beats to come are those of open bursts and the unasked."""
-        lengths, open_, came = subordinate.lengths, subordinate.open, subordinate.came
-        bursts = self._bursts
-        unasked, due = Signal(BEATS), Signal(BEATS)
-        m.d.comb += due.eq(
-            sum(Mux(open_ > i, lengths[i] + 1, 0) for i in range(PARAMS.dma_outstanding)) - came
-        )
+    def _state(self, m: Module, inside, subordinate: Subordinate) -> None:
+        """What the proof needs to know of the two sides, and of the bursts."""
+        open_, bursts = subordinate.open, self._bursts
+        unasked = Signal(BEATS)
         with m.If(bursts.start):
             m.d.sync += unasked.eq(bursts.beats)
         with m.Elif(bursts.next):
@@ -199,10 +273,31 @@ class ManagerSpec(wiring.Component):
         check(m, "cover", bursts.valid == (unasked != 0))
         check(m, "part", ~bursts.valid | ((size != 0) & (size <= unasked) & (size <= longest)))
         check(m, "rest", bursts.inside["rest_beats"] == Mux(bursts.valid, unasked - size, 0))
-        check(m, "sum", ~(ar.valid | (open_ != 0)) | (inside["left"] == due + unasked))
-        check(m, "came", came <= Mux(open_ == 0, 0, lengths[0]))
-        check(m, "lengths", Cat(n < longest for n in lengths).all())
         check(m, "open", inside["opened"] == open_)
+        asks, takes = (states(inside[f"{side}_state"]) for side in ("asking", "taking"))
+        check(m, "next_has_none", ~asks["NEXT"] | ~bursts.valid)
+        check(m, "read_has_some", ~asks["READ"] | bursts.valid)
+        is_write, is_response = takes["WRITE"], takes["WRITE_RESPONSE"]
+        check(m, "write_is_taken", ~asks["WRITE"] | is_write | is_response | takes["FINISH"])
+        check(m, "taken_writes", ~(is_write | is_response) | asks["WRITE"])
+        check(m, "write_has_some", ~is_write | bursts.valid)
+        both = subordinate.addressed & subordinate.filled
+        check(m, "response", is_response == both)
+        untouched = ~subordinate.addressed & ~subordinate.filled & (subordinate.beat == 0)
+        check(m, "untouched", is_write | is_response | untouched)
+
+    def _deal(self, m: Module) -> None:
+        """The dealer likes what it likes, for so long."""
+        dealer = self._dealer
+        for name in ("any_busy", "any_waits", "any_error", "any_complete"):
+            m.d.comb += getattr(dealer, name).eq(getattr(self, name))
+        for signal, most in ((dealer.busy, BUSY), (dealer.waits, WAITS)):
+            cycles = Signal(range(most + 2), name="liked")
+            with m.If(signal & (cycles <= most)):
+                m.d.sync += cycles.eq(cycles + 1)
+            with m.Else():
+                m.d.sync += cycles.eq(0)
+            m.d.comb += Assume(~signal | (cycles < most))
 
     def _ask(self, m: Module, unit: Dma) -> None:
         t, program = unit.transfers, unit.program
@@ -248,8 +343,29 @@ def manager(monkeypatch, module, lemmas: bool = False) -> ManagerSpec:
     """A specification of the module's Dma and its Bursts."""
     bursts = OpenBursts(PARAMS, BEATS)
     monkeypatch.setattr(module, "BEATS_BITS", BEATS)
+    monkeypatch.setattr(rtl.dma.asks, "BEATS_BITS", BEATS)
     monkeypatch.setattr(module, "Bursts", lambda *_: bursts)
-    return ManagerSpec(module.Dma(PARAMS), bursts, lemmas)
+    dealer = AnyDealer(PARAMS)
+    monkeypatch.setattr(module, "TileDealer", lambda _: dealer)
+    return ManagerSpec(module.Dma(PARAMS), bursts, dealer, lemmas)
+
+
+def test_dealer():
+    verdict = prove(DealerSpec(TileDealer(PARAMS)))
+    assert verdict.proved, verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        ("words.lane == self._params.lanes - 1", "words.lane == 7", {"busy_not_for_long"}),
+        ("thread == self._params.threads - 1", "thread == 7", {"busy_not_for_long"}),
+        ("self.en & words.deals & ~failed", "self.en & ~failed", {"waits_not_for_long"}),
+    ],
+)
+def test_faulty_dealer(old, new, failed):
+    verdict = prove(DealerSpec(faulty("rtl.dma.tile", old, new).TileDealer(PARAMS)))
+    assert verdict.refuted and verdict.failed in failed, verdict
 
 
 def test_manager(monkeypatch):
@@ -266,10 +382,7 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
     [
-        (" & (opened != p.dma_outstanding)", "", {"outstanding"}),
         ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
-        ("bursts.next.eq(ar.valid & ar.ready)", "bursts.next.eq(1)", {"ar_payload_stable"}),
-        ("self.active.eq(1),\n            aw.valid", "aw.valid", {"reset_is_safe"}),
         # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
         ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", {"data_waits_for_no_address"}),
         ("aw.valid.eq(~addressed)", "aw.valid.eq(~addressed & filled)", ADDRESS_BEHIND_DATA),
@@ -285,4 +398,22 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
 )
 def test_faulty_manager(monkeypatch, old, new, failed):
     verdict = prove(manager(monkeypatch, faulty("rtl.dma.dma", old, new)))
+    assert verdict.refuted and verdict.failed in failed, verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failed"),
+    [
+        ("ar.valid.eq(opened != params.dma_outstanding)", "ar.valid.eq(1)", {"outstanding"}),
+        ("bursts.next.eq(asked)", "bursts.next.eq(1)", {"ar_payload_stable", "ar_length"}),
+        ("open_ | (opened != 0)", "open_", {"reset_is_safe"}),
+        ("[open_.eq(1), loads.eq(1)]", "loads.eq(1)", {"reset_is_safe"}),
+        ("with m.If(asked & bursts.last)", "with m.If(bursts.last)", {"ar_stays_valid"}),
+    ],
+)
+def test_faulty_asks(monkeypatch, old, new, failed):
+    fault = faulty("rtl.dma.asks", old, new)
+    monkeypatch.setattr(fault, "BEATS_BITS", BEATS)
+    monkeypatch.setattr(rtl.dma.dma, "Asks", fault.Asks)
+    verdict = prove(manager(monkeypatch, rtl.dma.dma))
     assert verdict.refuted and verdict.failed in failed, verdict

@@ -210,9 +210,9 @@ FAULTS = (
     ),
     Fault(
         "one read burst too many in flight",
-        "Dma",
-        "opened != p.dma_outstanding",
-        "opened != p.dma_outstanding + 1",
+        "Asks",
+        "opened != params.dma_outstanding",
+        "opened != params.dma_outstanding + 1",
         ("dma",),
     ),
     Fault(
@@ -232,22 +232,22 @@ FAULTS = (
     Fault(
         "byte strobes of a one-word store in the wrong place",
         "Dma",
-        "which << 2",
-        "which",
+        "turn.head.which << 2",
+        "turn.head.which",
         ("dma",),
     ),
     Fault(
         "a tile's bodies are one bus word longer",
         "TileDealer",
-        "left == 1",
-        "left == 0",
+        "bodies.left == 1",
+        "bodies.left == 0",
         ("dma",),
     ),
     Fault(
-        "a length is looked up a body too late",
-        "TileDealer",
-        "lane + 2 <= last_lane",
-        "lane + 2 < last_lane",
+        "the last length is not looked up",
+        "_Bodies",
+        "looked == params.lanes + 2",
+        "looked == params.lanes + 1",
         ("dma",),
     ),
     Fault(

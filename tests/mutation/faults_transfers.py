@@ -41,8 +41,8 @@ TRANSFERS = (
     Fault(
         "a transfer starts while it is held",
         "Dma",
-        "queue.r_rdy & ~self.hold",
-        "queue.r_rdy",
+        "~self.hold & (status == Status.OK)",
+        "status == Status.OK",
         ("dma", "control", "top"),
     ),
     Fault(
@@ -55,8 +55,8 @@ TRANSFERS = (
     Fault(
         "busy for ever after an error",
         "Dma",
-        "queue.r_rdy & ((status == Status.OK) | self.active)",
-        "queue.r_rdy",
+        "turn.there & ((status == Status.OK) | self.active)",
+        "turn.there",
         ("dma", "top"),
     ),
     Fault(
@@ -76,15 +76,50 @@ TRANSFERS = (
     Fault(
         "a beat with an error is stored",
         "Dma",
-        "turn.received & ~turn.bad",
-        "turn.received",
+        "turn.received & ~turn.bad & (status == Status.OK)",
+        "turn.received & (status == Status.OK)",
         ("dma",),
+    ),
+    Fault(
+        "what was asked for before an error is stored behind it",
+        "Dma",
+        "turn.received & ~turn.bad & (status == Status.OK)",
+        "turn.received & ~turn.bad",
+        ("dma",),
+    ),
+    Fault(
+        "a write waits for no read before it",
+        "Dma",
+        "turn.takes & turn.there & turn.writes",
+        "1",
+        ("dma",),
+    ),
+    Fault(
+        "what is behind a write does not wait for it",
+        "Asks",
+        "with m.If(self.over):\n    m.next = 'NEXT'",
+        "m.next = 'NEXT'",
+        ("dma",),
+    ),
+    Fault(
+        "a beat is lost where a bus word goes that was dealt",
+        "TileDealer",
+        "self.en & words.deals & ~failed",
+        "0",
+        ("dma", "tile_dealer"),
+    ),
+    Fault(
+        "numbers are dealt before the last length is known",
+        "TileDealer",
+        "~dealt & ~reading & ~failed & (bodies.known | front.empty)",
+        "~dealt & ~reading & ~failed",
+        ("dma", "tile_dealer"),
     ),
     Fault(
         "a transfer starts after an error",
         "Dma",
-        "queue.r_rdy & ~self.hold & (status == Status.OK)",
-        "queue.r_rdy & ~self.hold",
+        "~self.hold & (status == Status.OK)",
+        "~self.hold",
         ("dma",),
     ),
     Fault(
@@ -111,20 +146,15 @@ TRANSFERS = (
     Fault(
         "a beat too many is seen only while the tile is dealt",
         "TileDealer",
-        'faults.late.eq(~fsm.ongoing("BEATS"))',
+        "faults.late.eq(came)",
         "faults.late.eq(self.busy)",
         ("tile_dealer",),
     ),
     Fault(
         "the first field behind the lengths has their width",
         "TileDealer",
-        "with m.If(lane == last_lane):\n"
-        '    numbers.follows("tail")\n'
-        "    m.d.sync += [lane.eq(0), words.address.eq(words.base)]\n"
-        '    m.next = "TAIL"',
-        "with m.If(lane == last_lane):\n"
-        "    m.d.sync += [lane.eq(0), words.address.eq(words.base)]\n"
-        '    m.next = "TAIL"',
+        "numbers.follows('tail')\nm.next = 'TAIL'",
+        "m.next = 'TAIL'",
         ("tile_dealer",),
     ),
     Fault(

@@ -12,31 +12,52 @@ def bursts(address, beats, bus_bytes, longest):
     return found
 
 
-def read(start, address, beats, bus_bytes, longest, outstanding, latency, gap, ar, r):
-    """(cycle of the last beat, most bursts that were open at once)."""
-    to_ask = [n for _, n in bursts(address, beats, bus_bytes, longest)]
-    open_bursts = []  # [cycle from which it may answer, beats left]
-    last_beat, wait_until, most, cycle = None, start, 0, start
+def reads(queued, bus_bytes, longest, outstanding, latency, gap, ar, r):
+    """(cycle of the last beat of each read, most bursts that were open at once).
+
+    queued : (cycle, address, beats) of each, in their order. Of each the first address shows two
+    cycles behind the later of its queueing and the last address before it; its beats are taken from
+    the third cycle on behind the last beat before it.
+    """
+    to_ask = [
+        (k, n)
+        for k, (_, at, beats) in enumerate(queued)
+        for _, n in bursts(at, beats, bus_bytes, longest)
+    ]
+    left = [beats for _, _, beats in queued]
+    last_beats, open_bursts, most = [], [], 0  # open: [cycle from which it may answer, beats left]
+    first_address, takes_from, wait_until, offered, asks_for, cycle = 0, 0, 0, False, -1, 0
     while to_ask or open_bursts:
-        ask = bool(to_ask) and len(open_bursts) < outstanding and ar[cycle % len(ar)]
-        answer = (
-            bool(open_bursts)
-            and open_bursts[0][0] <= cycle
-            and cycle >= wait_until
-            and r[cycle % len(r)]
+        if to_ask and to_ask[0][0] != asks_for:
+            asks_for = to_ask[0][0]
+            first_address = max(queued[asks_for][0], first_address) + 2
+        ask = (
+            bool(to_ask)
+            and cycle >= first_address
+            and len(open_bursts) < outstanding
+            and ar[cycle % len(ar)]
         )
-        if answer:
-            last_beat, wait_until = cycle, cycle + gap
+        due = bool(open_bursts) and open_bursts[0][0] <= cycle and cycle >= wait_until
+        offered = offered or (due and r[cycle % len(r)])
+        if offered and cycle >= takes_from:
+            offered, wait_until = False, cycle + gap
             open_bursts[0][1] -= 1
             if open_bursts[0][1] == 0:
                 open_bursts.pop(0)
+            left[len(last_beats)] -= 1
+            if left[len(last_beats)] == 0:
+                last_beats.append(cycle)
+                takes_from = cycle + 3
         if ask:
-            open_bursts.append([cycle + latency, to_ask.pop(0)])
+            k, n = to_ask.pop(0)
+            open_bursts.append([cycle + max(1, latency), n])
             most = max(most, len(open_bursts))
+            if not to_ask or to_ask[0][0] != k:
+                first_address = cycle
         if not open_bursts:
             wait_until = cycle + 1
         cycle += 1
-    return last_beat, most
+    return last_beats, most
 
 
 def write(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):

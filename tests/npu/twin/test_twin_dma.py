@@ -10,8 +10,16 @@ from npu.chip.counters import Counters
 from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
 from npu.chip.params import load_params
 from npu.errors import MachineError
-from npu.twin import dma
-from npu.twin.dma import BusTiming, Dma, Place, read_cycles, write_cycles
+from npu.twin.bus import (
+    NO_TILE,
+    BusTiming,
+    burst_beats,
+    last_address,
+    no_reads,
+    read_cycles,
+    write_cycles,
+)
+from npu.twin.dma import Dma, Place
 from tests.npu.twin import naive_axi
 
 ALWAYS = np.ones(1, np.bool_)
@@ -30,13 +38,39 @@ transfers = st.tuples(
 )
 
 
-@given(transfers, st.integers(1, 5), st.integers(1, 30), st.integers(1, 4), patterns, patterns)
-def test_reads(transfer, outstanding, latency, gap, ar, r):
-    start, word, beats, width, longest = transfer
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 600), st.integers(1, 150)), min_size=1),
+    bus,
+    st.sampled_from([1, 3, 16, 64, 256]),
+    st.integers(1, 5),
+    st.integers(1, 30),
+    st.integers(1, 4),
+    patterns,
+    patterns,
+)
+def test_reads(reads, width, longest, outstanding, latency, gap, ar, r):
     timings = (width, longest, outstanding, latency, gap)
-    expected, most = naive_axi.read(start, word * width, beats, *timings, ar, r)
-    assert read_cycles(start, word * width, beats, BusTiming(*timings), ar, r) == expected
+    cycle, queued = 0, []
+    for pause, word, beats in reads[:6]:
+        cycle += pause
+        queued.append((cycle, word * width, beats))
+    expected, most = naive_axi.reads(queued, *timings, ar, r)
+    state, ready, first, found = no_reads(outstanding), 0, 0, []
+    for cycle, address, beats in queued:
+        first = max(cycle, first) + timing.DMA_START
+        last, _ = read_cycles(
+            state, first, ready, address, beats, BusTiming(*timings), ar, r, NO_TILE
+        )
+        first, ready = last_address(state), last + timing.DMA_DONE + timing.DMA_NEXT
+        found.append(last)
+    assert found == expected
     assert most <= outstanding
+
+
+def one_read(start, beats, bus):
+    """The last beat of a read with nothing around it."""
+    state = no_reads(bus.outstanding)
+    return read_cycles(state, start, 0, 0, beats, bus, ALWAYS, ALWAYS, NO_TILE)[0]
 
 
 @pytest.mark.parametrize("order", WriteOrder)
@@ -65,7 +99,7 @@ def test_bursts_never_cross_4_kib(transfer):
     _, word, beats, width, longest = transfer
     address, found = word * width, []
     while sum(n for _, n in found) < beats:
-        n = dma._burst_beats(address, beats - sum(n for _, n in found), width, longest)
+        n = burst_beats(address, beats - sum(n for _, n in found), width, longest)
         assert 1 <= n <= longest
         assert address // 4096 == (address + n * width - 1) // 4096
         found.append((address, n))
@@ -77,13 +111,13 @@ def test_a_long_read_moves_a_beat_per_cycle():
     beats, latency = 4000, 60
     for width, longest in ((8, 64), (16, 64), (32, 256)):
         bus = BusTiming(width, longest, 4, latency, 1)
-        end = read_cycles(0, 0, beats, bus, ALWAYS, ALWAYS)
+        end = one_read(0, beats, bus)
         assert end == latency + beats - 1
     slow = BusTiming(16, 64, 4, 5, 3)
-    assert read_cycles(0, 0, beats, slow, ALWAYS, ALWAYS) == 5 + 3 * (beats - 1)
+    assert one_read(0, beats, slow) == 5 + 3 * (beats - 1)
     # One burst at a time pays the latency for each.
     bursts = -(-beats // 64)
-    single = read_cycles(0, 0, beats, BusTiming(16, 64, 1, latency, 1), ALWAYS, ALWAYS)
+    single = one_read(0, beats, BusTiming(16, 64, 1, latency, 1))
     assert single == beats - 1 + latency * bursts
 
 
@@ -97,7 +131,7 @@ def test_transfers_follow_each_other_in_order():
     counters = Counters()
     queue = engine(counters)
     first = queue.read(100, 0, 10, tag=1, place=Place("bank", 0, 5))
-    last_beat = naive_axi.read(102, 0, 10, 8, 64, 4, 20, 1, ALWAYS, ALWAYS)[0]
+    last_beat = naive_axi.reads([(100, 0, 10)], 8, 64, 4, 20, 1, ALWAYS, ALWAYS)[0][0]
     assert timing.DMA_START == 2
     assert (first.start, first.done) == (100, last_beat + timing.DMA_DONE)
     second = queue.write(101, 64, 3)
@@ -105,6 +139,19 @@ def test_transfers_follow_each_other_in_order():
     assert second.tag is None
     assert (counters.bytes_read, counters.bytes_written) == (80, 24)
     assert counters.transfer_cycles == second.done - first.start + 1
+
+
+def test_what_is_read_behind_a_read_pays_no_latency():
+    queue = engine(counters := Counters(), memory_latency_cycles=200)
+    first = queue.read(0, 0, 100, tag=1)
+    second = queue.read(5, 8192, 100, tag=1)
+    assert second.done - first.done == 100 + timing.DMA_NEXT
+    assert second.start < first.done - 250
+    assert counters.transfer_cycles == second.done + 1
+    # A write waits for all of it, and what follows for the write.
+    third = queue.write(6, 0, 3)
+    assert third.start == second.done + 1
+    assert queue.read(7, 0, 3).start == third.done
 
 
 def test_the_queue_is_full():

@@ -268,14 +268,15 @@ def test_a_full_queue_stalls_and_wait_waits():
     assert (b.start, b.end) == (OVERHEAD + step, OVERHEAD + step)
     first_done = a.end + one - 1
     assert (c.start, c.end) == (OVERHEAD + 2 * step, first_done + 1)
-    assert d.end == first_done + one + 1
+    # The second's beats follow those of the first, its latency behind them.
+    assert d.end == first_done + timing.DMA_NEXT + 100 + 1
     # Only tag 1 is waited for, and it is done by now.
     assert wait.end == wait.start
     assert halt.start == wait.end + 1 + timing.DECODE
     assert made.counters.wait_cycles == (c.end - c.start) + (d.end - d.start)
     made = machine(*loads[:2], command("WAIT", tags=0b0010))
     records = retired(made)
-    assert records[2].end == records[0].end + 2 * one
+    assert records[2].end == records[0].end + one + timing.DMA_NEXT + 100
 
 
 def test_a_tile_is_dealt_to_the_banks():

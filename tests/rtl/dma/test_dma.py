@@ -123,6 +123,7 @@ class Bench:
         if ctx.get(axi.w.valid):
             payload = axi.w.payload
             outputs.w = (ctx.get(payload.data), ctx.get(payload.strb), ctx.get(payload.last))
+        outputs.r_ready = bool(ctx.get(axi.r.ready))
         self.rules.check(inputs, outputs)
         self.memory.clock(self.cycle, outputs)
         self._write(ctx, self.dut.param, self.param)
@@ -254,7 +255,7 @@ class Model:
                 banks = self.banks.view(np.uint32).reshape(p.lanes, -1, bus // 4)
                 dealt = deal(window.view(np.uint32), banks, job.local, p.threads)
                 assert not dealt.fault, dealt.problem
-                return self.dma.read(cycle, beat, job.beats, dealt.cycles, tag=job.tag)
+                return self.dma.read(cycle, beat, job.beats, dealt.dealing, tag=job.tag)
             case "LOAD_PARAM":
                 self.param[job.local : job.local + n] = window
             case "LOAD":
@@ -432,6 +433,33 @@ def test_a_beat_that_comes_with_an_error_is_not_stored(kind, memory):
     # The first beat is the last in memory.
     assert np.array_equal(stored == 1, np.arange(len(stored)) < p.bus_bytes)
     assert np.isin(stored, (1, 2)).all()
+
+
+@pytest.mark.parametrize("tile_fails", [False, True])
+def test_what_was_asked_for_behind_an_error_is_not_stored(tile_fails):
+    """Its addresses are taken before the error is known; its beats come, and go nowhere."""
+    p = small(random.Random(3)).model_copy(update={"dma_queue": 4, "memory_latency_cycles": 20})
+    data = np.ones(MEMORY_BYTES, np.uint8)
+    data[:64] = 0
+    bench = Bench(p, data, BusSchedule())
+    bench.param[:] = 2
+    asked = set()
+
+    async def testbench(ctx):
+        first = Job("LOAD_BANK", 0, beats=8) if tile_fails else Job("LOAD", MEMORY_BYTES)
+        await bench.ask(ctx, first)
+        await bench.ask(ctx, Job("LOAD_PARAM", 4096, beats=3, tag=1))
+        await bench.ask(ctx, Job("LOAD_BANK", 8192, beats=20, tag=1))
+        while not bench.error or ctx.get(bench.dut.active):
+            if ctx.get(bench.dut.axi.ar.valid):
+                asked.add(ctx.get(bench.dut.axi.ar.payload.addr))
+            assert not (bench.error and ctx.get(bench.dut.bank.en))
+            await bench.step(ctx)
+
+    bench.run(testbench)
+    assert bench.error == (Status.TILE if tile_fails else Status.BUS)
+    assert 4096 in asked
+    assert (bench.param == 2).all()
 
 
 @pytest.mark.parametrize("more", [-1, 1, -5, -8])

@@ -11,6 +11,7 @@ from npu.chip import timing
 from npu.chip.params import load_params
 from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front, tail_bits
 from npu.chip.weight_format import MAX_SLOT_ROWS, STREAM_BITS
+from npu.twin.bus import BusTiming, no_reads, read_cycles
 from npu.twin.tile import deal
 from rtl.dma.tile import TileDealer
 
@@ -18,6 +19,7 @@ from rtl.dma.tile import TileDealer
 SHAPES = ((4, 2, 8), (3, 2, 32), (5, 3, 16), (1, 2, 8))
 DAMAGED = 60
 BANK = 2
+LIMIT = 5000
 
 
 def chip(lanes, threads, bus_bytes):
@@ -57,14 +59,14 @@ def damage(rng, tile):
     tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
 
 
-def none():
-    return 0
+ALWAYS = np.ones(1, np.bool_)
 
 
-def dealt(params, tiles, silence=none):
-    """(refused, cycles behind the last beat, banks) of each tile, on the unit with a reset each.
+def dealt(params, tiles, offers=ALWAYS):
+    """(refused, cycle in which it is dealt, banks) of each tile, on the unit with a reset each.
 
-    silence : gives the cycles before a beat.
+    The tile starts in cycle 0, its beats are on offer from cycle 1 on; offers : bool by cycle
+    modulo length, when a further beat is.
     """
     unit, bus, outcomes = TileDealer(params), params.bus_bytes, []
     for tile in tiles:
@@ -73,36 +75,52 @@ def dealt(params, tiles, silence=none):
         banks = np.zeros((params.lanes, params.bank_bytes // bus, bus // 4), np.uint32)
 
         async def bench(ctx, tile=tile, banks=banks):
-            async def step():
+            ctx.set(unit.bank, BANK)
+            ctx.set(unit.start, 1)
+            beats, has_beat, offered = list(tile.reshape(-1, bus // 4)), False, False
+            for cycle in range(LIMIT):
+                offered = bool(beats) and (offered or (cycle > 0 and offers[cycle % len(offers)]))
+                waits = ctx.get(unit.waits)
+                if not beats and not has_beat and (not ctx.get(unit.busy) or ctx.get(unit.error)):
+                    break
                 if ctx.get(unit.port.en):
                     word = ctx.get(unit.port.data).to_bytes(bus, "little")
                     place = ctx.get(unit.port.lane), ctx.get(unit.port.addr)
                     banks[place] = np.frombuffer(word, np.uint32)
                 await ctx.tick()
-
-            ctx.set(unit.bank, BANK)
-            ctx.set(unit.start, 1)
-            await step()
-            ctx.set(unit.start, 0)
-            for beat in tile.reshape(-1, bus // 4):
-                for _ in range(silence()):
-                    await step()
-                ctx.set(unit.en, 1)
-                ctx.set(unit.data, int.from_bytes(beat.tobytes(), "little"))
-                await step()
-                ctx.set(unit.en, 0)
-            cycles = 0
-            while ctx.get(unit.busy) and not ctx.get(unit.error):
-                await step()
-                cycles += 1
-                assert cycles < 5000
-            await step()
+                ctx.set(unit.start, 0)
+                if waits:
+                    continue
+                has_beat = offered
+                ctx.set(unit.en, bool(has_beat))
+                if offered:
+                    ctx.set(unit.data, int.from_bytes(beats.pop(0).tobytes(), "little"))
+                    offered = False
+            assert cycle < LIMIT - 1
+            if ctx.get(unit.port.en):
+                word = ctx.get(unit.port.data).to_bytes(bus, "little")
+                banks[ctx.get(unit.port.lane), ctx.get(unit.port.addr)] = np.frombuffer(
+                    word, np.uint32
+                )
+            await ctx.tick()
             refused = ctx.get(unit.error) or not ctx.get(unit.complete)
-            outcomes.append((bool(refused), cycles, banks))
+            outcomes.append((bool(refused), cycle, banks))
 
         simulator.add_testbench(bench)
         simulator.run()
     return outcomes
+
+
+def expected(params, tile, offers=ALWAYS):
+    """What the twin says: (what it found, cycle in which it is dealt, banks)."""
+    bus = params.bus_bytes
+    banks = np.zeros((params.lanes, params.bank_bytes // bus, bus // 4), np.uint32)
+    found = deal(tile, banks, BANK, params.threads)
+    quick = BusTiming(bus, 256, 64, latency=1, gap=1)
+    beats = len(tile) * 4 // bus
+    reads = no_reads(quick.outstanding)
+    _, cycle = read_cycles(reads, 0, 0, 0, beats, quick, ALWAYS, offers, found.dealing)
+    return found, cycle, banks
 
 
 def test_fields_may_reach_up_to_the_loose_words():
@@ -110,9 +128,8 @@ def test_fields_may_reach_up_to_the_loose_words():
     params = chip(5, 3, 16)
     for seed in range(20_000):
         tile = tile_of(np.random.default_rng(seed), params)
-        banks = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, 4), np.uint32)
-        cycles = deal(tile, banks, BANK, params.threads).cycles
-        loose = cycles - timing.deal(params.lanes, params.threads, 0)
+        found, _, banks = expected(params, tile)
+        loose = found.dealing.cycles - timing.deal(params.lanes, params.threads, 0)
         header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
         widths = [header_field(header, f"{kind}_width") for kind in ("rows", "run", "value")]
         lane = header_field(header, "length_width") + tail_bits(4) + params.threads * sum(widths)
@@ -120,22 +137,23 @@ def test_fields_may_reach_up_to_the_loose_words():
         full = -(-bits // 32) + loose == 4 * header_field(header, "front")
         if full and -(-(bits + tail_bits(4)) // 32) > -(-bits // 32):
             break
-    ((refused, _, found),) = dealt(params, [tile])
+    ((refused, _, written),) = dealt(params, [tile])
     assert full
     assert not refused
-    np.testing.assert_array_equal(found, banks)
+    np.testing.assert_array_equal(written, banks)
 
 
 def test_a_beat_too_many_is_seen_however_late_it_comes():
     params = chip(*SHAPES[0])
     tile = tile_of(np.random.default_rng(2), params)
     longer = np.concatenate([tile, np.zeros(params.bus_bytes // 4, np.uint32)])
-    waits = iter([0] * (len(tile) * 4 // params.bus_bytes) + [500])
-    ((refused, cycles, _),) = dealt(params, [longer], lambda: next(waits))
+    late = np.arange(LIMIT) <= len(tile) * 4 // params.bus_bytes + 200
+    late[-500:] = True
+    ((refused, cycle, _),) = dealt(params, [longer], late)
+    found, expected_cycle, _ = expected(params, longer, late)
     assert refused
-    assert cycles == 0
-    banks = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, 2), np.uint32)
-    assert deal(longer, banks, BANK, params.threads)[:1] == (5,)
+    assert found.fault == 5
+    assert cycle == expected_cycle
 
 
 @pytest.mark.parametrize("slow", [False, True], ids=["fast bus", "slow bus"])
@@ -147,21 +165,21 @@ def test_damaged_tiles_are_refused_alike(shape, slow):
     for tile in tiles[3:]:
         damage(rng, tile)
     # On a slow bus a tile may be dealt before a beat too many comes.
-    pauses = np.random.default_rng(1)
-    silence = (lambda: int(pauses.random() < 0.2) * int(pauses.integers(80))) if slow else none
+    offers = ALWAYS
+    if slow:
+        offers = np.zeros(997, np.bool_)
+        offers[np.cumsum(np.random.default_rng(1).choice([1, 1, 1, 1, 40], 90))] = True
     faults = set()
-    for tile, (refused, cycles, banks) in zip(tiles, dealt(params, tiles, silence), strict=True):
-        expected = np.zeros_like(banks)
-        fault, problem, _, expected_cycles = deal(tile, expected, BANK, params.threads)
-        faults.add(fault)
-        assert refused == (fault != 0), problem
-        # From the cycle behind the last beat to the DMA's last but one.
-        assert cycles == expected_cycles - timing.DEAL_REFUSED, problem
-        if not fault:
-            np.testing.assert_array_equal(banks, expected)
+    for tile, (refused, cycle, banks) in zip(tiles, dealt(params, tiles, offers), strict=True):
+        found, expected_cycle, expected_banks = expected(params, tile, offers)
+        faults.add(found.fault)
+        assert refused == (found.fault != 0), found.problem
+        assert cycle == expected_cycle, found.problem
+        if not found.fault:
+            np.testing.assert_array_equal(banks, expected_banks)
             bus_words = params.bus_bytes // 4
             heads = params.lanes * head_words(params.threads, bus_words)
-            tails = expected_cycles - timing.deal(params.lanes, params.threads, heads)
+            tails = found.dealing.cycles - timing.deal(params.lanes, params.threads, heads)
             assert 0 <= tails <= params.lanes * (bus_words - 1)
     assert {0, 2, 3} <= faults
 
@@ -181,14 +199,12 @@ def edited(params, name, value, seed=1):
 
 def judged(params, tile):
     """The twin's fault, after the unit has dealt the tile as the twin does, in as many cycles."""
-    bus_words = params.bus_bytes // 4
-    expected = np.zeros((params.lanes, params.bank_bytes // params.bus_bytes, bus_words), np.uint32)
-    found = deal(tile, expected, BANK, params.threads)
-    ((refused, cycles, banks),) = dealt(params, [tile])
+    found, expected_cycle, expected_banks = expected(params, tile)
+    ((refused, cycle, banks),) = dealt(params, [tile])
     assert refused == (found.fault != 0), found.problem
-    assert cycles == found.cycles - timing.DEAL_REFUSED, found.problem
+    assert cycle == expected_cycle, found.problem
     if not found.fault:
-        np.testing.assert_array_equal(banks, expected)
+        np.testing.assert_array_equal(banks, expected_banks)
     return found.fault
 
 
@@ -211,23 +227,14 @@ def judged(params, tile):
 def test_each_fault(name, value, fault):
     params = chip(12, 2, 8)
     tile = edited(params, name, value)
-    banks = np.zeros((12, 128, 2), np.uint32)
-    found = deal(tile, banks, BANK, 2)
-    assert found.fault in (fault, 4 if name == "shortest" else fault)
-    assert not banks.any()
-    ((refused, cycles, _),) = dealt(params, [tile])
-    assert refused
-    assert cycles == found.cycles - timing.DEAL_REFUSED
+    assert judged(params, tile) in (fault, 4 if name == "shortest" else fault)
+    assert not expected(params, tile)[2].any()
 
 
 def test_a_section_outside_the_bank():
     params = chip(4, 2, 8)
     tile = tile_of(np.random.default_rng(1), params)
-    short = params.model_copy(update={"bank_bytes": 256})
-    banks = np.zeros((4, 32, 2), np.uint32)
-    found = deal(tile, banks, BANK, 2)
-    assert found.fault == 7
-    assert dealt(short, [tile])[0][:2] == (True, found.cycles - timing.DEAL_REFUSED)
+    assert judged(params.model_copy(update={"bank_bytes": 256}), tile) == 7
 
 
 def section(rows, bits, words, params):
