@@ -43,7 +43,8 @@ class Emitter:
         self._scheduler = Scheduler(
             self._asm, params, plan, self._memory, tensors, frozenset(relative)
         )
-        self._scheduler.place_constants(linked.module)
+        self._scheduler.constants.place(linked.module)
+        self._scheduler.plan_ahead(linked.module)
         self.inputs: dict[str, tuple[TensorInfo, ...]] = {}
         self.outputs: dict[str, tuple[TensorInfo, ...]] = {}
         self._probes: list[Probe] = []

@@ -20,12 +20,17 @@ from npu.chip import timing
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import MAX_TILE_ROWS
 
-# What a further tile of a product costs, from its start to the last row.
-TILE_CYCLES = 60
+# What a further tile of a product costs beside its activations and a last row of every slot: the
+# commands around it, the first words of its streams, rows on the way to SRAM, and that the lanes
+# have less of it to share evenly.
+TILE_CYCLES = 50
 # How much longer a tile's fullest section may be than those of its matrix say.
 UNEVEN = 1.06
 # From one size of windows to the next that is tried.
 STEP = 1.12
+# How large a tile that stays is at least that runs where the bus would be waited for, in units of
+# what it costs to be one of its own: small ones hide every wait, large ones are few.
+FILLS = (0.0, 1.0, 2.0, 4.0, 8.0)
 # Of the program, for products and what they load; a tile that is streamed takes so many commands.
 PROGRAM_SHARE = 0.5
 COMMANDS = 4
@@ -53,13 +58,20 @@ class Runs:
 
 @dataclass(frozen=True)
 class _Layers:
-    """A matrix as `n` layers of a row for every slot, all alike."""
+    """A matrix as `n` layers of a row for every slot, all alike.
+
+    Attributes
+    ----------
+    words, beats, cycles, record_bytes : of a layer.
+    again : cycles that a further tile costs.
+    """
 
     n: int
     rows: int
     words: float
     beats: float
     cycles: float
+    again: float
     record_bytes: float
 
     @classmethod
@@ -67,12 +79,17 @@ class _Layers:
         rows = len(packed.matrix.weights)
         n = max(1, -(-rows // params.slots))
         image = sum(len(tile.image) for tile in packed.tiles)
+        turns = sum(
+            tile.packed.symbols_per_slot.reshape(params.lanes, -1).sum(axis=1).max()
+            for tile in packed.tiles
+        )
         return cls(
             n=n,
             rows=rows,
             words=packed.bank_words / n,
             beats=image / params.bus_bytes / n,
-            cycles=np.count_nonzero(packed.matrix.weights) / params.lanes / n,
+            cycles=float(turns) / n,
+            again=TILE_CYCLES + params.slots + packed.matrix.columns_used / params.bus_bytes,
             record_bytes=packed.record_bytes / n,
         )
 
@@ -106,8 +123,10 @@ def choose(
     options = []
     window = 1.0
     while 2 * window < bank_words:
-        if (option := _option(layers, runs, params, window, bank_words)) is not None:
-            options.append(option)
+        for fill in FILLS:
+            option = _option(layers, runs, params, window, bank_words, fill)
+            if option is not None:
+                options.append(option)
         window *= STEP
     if not options:
         return None
@@ -122,6 +141,7 @@ def _option(
     params: ChipParams,
     window: float,
     bank_words: int,
+    fill: float,
 ) -> _Option | None:
     """Cuts where a window takes so many words, or None where no tile fits one."""
     room = bank_words - 2 * (UNEVEN * window + 1)
@@ -144,7 +164,7 @@ def _option(
             room -= stays * one.words
             most = max(1, MAX_TILE_ROWS // params.slots)
             per_tile = min(most, int(window / one.words)) if one.words else most
-            cuts[matrix] = cut = stretch.run(one, stays, per_tile, most)
+            cuts[matrix] = cut = stretch.run(one, stays, per_tile, most, fill)
             streamed = cut.stays.count(False)
             commands += runs[matrix].uses * (len(cut.stays) + (COMMANDS - 1) * streamed)
         cycles += stretch.now * runs[members[0]].turns
@@ -161,12 +181,14 @@ class _Stretch:
 
     def __init__(self, params: ChipParams) -> None:
         self._params = params
-        self._bus_free = 0.0
+        self._bus_free, self._asked = 0.0, 0.0
         # When the two windows may be filled again.
         self._free = deque((0.0, 0.0))
+        # Tiles that are in their windows before the run begins.
+        self._there = len(self._free)
         self.now = 0.0
 
-    def run(self, one: _Layers, stays: int, per_tile: int, most: int) -> Cut:
+    def run(self, one: _Layers, stays: int, per_tile: int, most: int, fill: float) -> Cut:
         """Cut a matrix: so many layers stay, the others are tiles of `per_tile` at most.
 
         What stays runs where the bus would be waited for. No tile has more than `most` layers.
@@ -176,34 +198,46 @@ class _Stretch:
         while streamed:
             ready = self._loaded(streamed[0] * one.beats)
             wait = max(0.0, ready - self.now)
-            fill = min(stays, most, math.ceil(wait / one.cycles)) if one.cycles else 0
-            if fill:
-                stays -= fill
-                order.append((fill, True))
-                self._product(fill, one)
+            if wait > one.again * min(fill, 1) and one.cycles:
+                part = math.ceil(max(wait, fill * one.again) / one.cycles)
+                if part := min(stays, most, part):
+                    stays -= part
+                    order.append((part, True))
+                    self._product(part, one)
             self.now = max(self.now, ready)
             order.append((streamed[0], False))
             self._product(streamed.popleft(), one)
             self._free.append(self.now)
-        for fill in _parts(stays, -(-stays // most)):
-            order.append((fill, True))
-            self._product(fill, one)
+        for part in _parts(stays, -(-stays // most)):
+            order.append((part, True))
+            self._product(part, one)
         ends = np.cumsum([n * self._params.slots for n, _ in order]).clip(max=one.rows)
         rows = np.diff(ends, prepend=0).tolist()
         return Cut(tuple(rows), tuple(kept for _, kept in order))
 
     def _product(self, n: int, one: _Layers) -> None:
-        self.now += n * one.cycles + TILE_CYCLES
+        self.now += n * one.cycles + one.again
 
     def _loaded(self, beats: float) -> float:
         """The cycle in which a tile is there that is loaded next."""
         params = self._params
-        start = max(self._bus_free, self._free.popleft())
-        # A loose word a slot is about what the sections' ends leave.
+        if self._there:
+            self._there -= 1
+            self._free.popleft()
+            return 0.0
+        gap = params.memory_cycles_per_beat
+        asked = max(self._asked, self._free.popleft()) + timing.DMA_START
+        begin = max(asked + params.memory_latency_cycles, self._bus_free)
+        # What is dealt takes the banks' port from the beats: a lane's directory and its tail.
+        came = begin + beats * gap + 2 * params.lanes * (gap == 1)
+        # A loose word a slot is about what the sections' ends leave, a tenth of a tile its front.
         dealt = timing.deal(params.lanes, params.threads, params.slots)
-        around = timing.DMA_START + params.memory_latency_cycles + timing.DMA_DONE + dealt
-        self._bus_free = start + around + beats * params.memory_cycles_per_beat
-        return self._bus_free
+        end = max(came, begin + beats * gap / 10 + dealt) + timing.DEAL_END + timing.DMA_DONE
+        # Addresses run ahead of the beats.
+        ahead = params.dma_outstanding * params.dma_burst_beats
+        self._asked = max(asked, came - ahead * gap)
+        self._bus_free = end + timing.DMA_NEXT
+        return end
 
 
 def _parts(n: int, parts: int) -> Sequence[int]:

@@ -29,6 +29,7 @@ from compiler.lowering.ir import (
 )
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.constants import Constants
 from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, OPERANDS, TAGS
 from npu.chip.params import ChipParams
@@ -39,6 +40,7 @@ ADDRESSES = 1 << 24
 """Of SRAM, in a command: a window may begin before its tensor."""
 
 BOOT_TAG = TAGS - 1
+WINDOWS = 2
 BOOT, RESET = Layer("", "boot"), Layer("", "reset")
 
 
@@ -63,12 +65,13 @@ class Scheduler:
         self.assembler = assembler
         self.params = params
         self.plan = plan
-        self.memory = memory
         self.tensors = tensors
         self.relative = relative
-        self._constants: dict[tuple[object, ...], int] = {}
+        self.constants = Constants(params, memory)
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
+        # The first tiles of the one segment that streams, in the windows when it begins.
+        self._ahead: tuple[PlacedTile, ...] = ()
         self._routines = self._loops = 0
         self._may_end = False
 
@@ -88,7 +91,8 @@ class Scheduler:
         asm.emit("HALT", BOOT)
 
     def reset(self, module: ChipModule) -> None:
-        """Fill the states."""
+        """Fill the states, and the windows of what is streamed."""
+        self._load_ahead(RESET)
         for buffer, value in module.resets:
             if isinstance(value, np.ndarray):
                 if buffer.n_bytes:
@@ -101,8 +105,8 @@ class Scheduler:
         """Emit a segment, stretch by stretch: loops are stretches of their own."""
         self._held.clear()
         self._may_end = False
-        products = [op for op in segment.operators if isinstance(op, MatVec)]
-        streams = not all(self.plan.matrices[op.matrix].resident for op in products)
+        tiles = self.plan.streamed(segment)
+        streams = bool(tiles)
         stretch: list[tuple[StraightOperator, Layer]] = []
         for op, layer in zip(segment.operators, segment.layers, strict=True):
             if isinstance(op, LoopStart | LoopEnd):
@@ -112,6 +116,9 @@ class Scheduler:
             else:
                 stretch.append((op, layer))
         self._stretch(segment.name, stretch, streams)
+        # Behind what is stored, which would wait for it; two tiles have never left the windows.
+        if len(tiles) > len(self._ahead):
+            self._load_ahead(Layer(segment.name, "streaming"))
 
     def _loop(self, op: LoopStart | LoopEnd, layer: Layer) -> None:
         """Begin or end a loop."""
@@ -148,6 +155,10 @@ class Scheduler:
         )
         # The window that is filled next, and the one that is multiplied next.
         fill, use = cycle((0, 1)), cycle((0, 1))
+        ahead = bool(streamed) and streamed[0] in self._ahead
+        for _ in self._ahead if ahead else ():
+            streamed.popleft()
+            next(fill)
 
         def load(tiles: int) -> None:
             for _ in range(min(tiles, len(streamed))):
@@ -159,7 +170,7 @@ class Scheduler:
             if not begun and not isinstance(op, LoadInput):
                 # Behind the inputs, which are waited for at once: transfers end in order.
                 begun = True
-                load(2)
+                load(0 if ahead else WINDOWS)
             if isinstance(op, MatVec):
                 plan = self.plan
                 for tile in plan.matrices[op.matrix].tiles:
@@ -190,6 +201,11 @@ class Scheduler:
             self.assembler.label(CALL_END)
             if streamed:
                 self.assembler.emit("WAIT", tags=3)
+
+    def _load_ahead(self, layer: Layer) -> None:
+        """Load the first tiles of the segment that streams: those of its next run."""
+        for window, tile in enumerate(self._ahead):
+            self._load_tile(tile, window, layer)
 
     def _load_bank(self, tile: PlacedTile, bank: int, tag: int, layer: Layer) -> None:
         beats = len(tile.tile.image) // self.params.bus_bytes
@@ -325,7 +341,7 @@ class Scheduler:
                 asm.emit(
                     "LOAD",
                     layer,
-                    ext=self._constants[_key(op.data)],
+                    ext=self.constants.address(op.data),
                     sram=op.dst.address,
                     beats=op.dst.n_bytes // p.bus_bytes,
                 )
@@ -347,34 +363,19 @@ class Scheduler:
                     "LOAD",
                     layer,
                     rs1=SCRATCH,
-                    ext=self._constants[_key(op.table)],
+                    ext=self.constants.address(op.table),
                     sram=op.dst.address,
                     beats=stride // p.bus_bytes,
                 )
 
-    def place_constants(self, module: ChipModule) -> None:
-        """Put constants, and the tables of gathers with rows on bus words, into external memory."""
-        for segment in module.segments.values():
-            for op in segment.operators:
-                if isinstance(op, LoadConstant):
-                    self._place("constant", op.data, op.data.reshape(1, -1))
-                if isinstance(op, GatherRow):
-                    self._place("table", op.table, op.table.reshape(len(op.table), -1))
+    def plan_ahead(self, module: ChipModule) -> None:
+        """See whose tiles may load before their segment begins: no other may use the windows.
 
-        for _, value in module.resets:
-            if isinstance(value, np.ndarray):
-                self._place("state", value, value.reshape(1, -1))
-
-    def _place(self, name: str, data: np.ndarray, rows: np.ndarray) -> None:
-        if (key := _key(data)) not in self._constants:
-            raw = np.ascontiguousarray(rows).view(np.uint8)
-            padded = np.zeros((len(raw), self.params.align(raw.shape[1])), np.uint8)
-            padded[:, : raw.shape[1]] = raw
-            self._constants[key] = self.memory.place(name, padded.tobytes())
-
-
-def _key(data: np.ndarray) -> tuple[object, ...]:
-    return data.shape, data.dtype.str, data.tobytes()
+        In a loop a tile of the last turn would load for nothing.
+        """
+        streams = [s for s in module.segments.values() if self.plan.streamed(s)]
+        if len(streams) == 1 and not any(isinstance(op, LoopStart) for op in streams[0].operators):
+            self._ahead = tuple(self.plan.streamed(streams[0])[:WINDOWS])
 
 
 def _moves_nothing(op: ChipOperator) -> bool:

@@ -16,6 +16,7 @@ from compiler.lowering.ir import (
     LoopStart,
     Matrix,
     MatVec,
+    Segment,
     Vector,
 )
 from compiler.passes.assembler import MemoryMap
@@ -83,6 +84,11 @@ class WeightPlan:
     stream_banks: tuple[int, int] = (0, 0)
     stream_records: tuple[int, int] = (0, 0)
     streams_records: bool = False
+
+    def streamed(self, segment: Segment) -> list[PlacedTile]:
+        """The tiles that a segment streams, in the order in which they run."""
+        products = (op for op in segment.operators if isinstance(op, MatVec))
+        return [t for op in products for t in self.matrices[op.matrix].tiles if not t.stays]
 
 
 def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:

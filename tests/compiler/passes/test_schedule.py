@@ -14,9 +14,11 @@ from tests.compiler.passes.made import VECTORS, quantization, session
 def test_tiles_load_two_ahead_of_their_products():
     image = compile_model(load_model(VECTORS / "lstm_320.tflite"), load_params("tiny"))
     assert sum(layer.tiles for layer in image.header.layers if not layer.resident) > 10
-    program = decode_program(image.program)[image.header.invoke.pc :]
+    program = decode_program(image.program)
+    before, program = program[: image.header.invoke.pc], program[image.header.invoke.pc :]
     halves = {cmd.bank: cmd.tag for cmd in program if cmd.opcode.name == "LOAD_BANK"}
     assert sorted(halves.values()) == [0, 1]
+    tiles = [cmd.ext for cmd in program if cmd.opcode.name == "LOAD_BANK"]
     events = []
     for cmd in program:
         if cmd.opcode.name == "LOAD_BANK":
@@ -25,17 +27,23 @@ def test_tiles_load_two_ahead_of_their_products():
             events.append(("product", halves[cmd.bank]))
         elif cmd.opcode.name == "WAIT":
             events.append(("wait", cmd.tags.bit_length() - 1))
+        elif cmd.opcode.name == "STORE":
+            events.append(("store", 0))
     products = [i for i, (kind, _) in enumerate(events) if kind == "product"]
     loads = [i for i, (kind, _) in enumerate(events) if kind == "load"]
     assert len(products) == len(loads)
-    assert loads[:2] == [0, 1]
     for k, at in enumerate(products):
         assert events[at] == ("product", k % 2)
         assert events[at - 1] == ("wait", k % 2)
-        assert events[loads[k]] == ("load", k % 2)
         if k + 2 < len(loads):
             # Not before its half is free, not later than necessary.
-            assert loads[k + 2] == at + 1
+            assert loads[k] == at + 1
+            assert events[loads[k]] == ("load", k % 2)
+    # Those of the next call load behind what is stored, those of the first call with the reset.
+    assert events[-3:] == [("store", 0), ("load", 0), ("load", 1)]
+    first = [(c.ext, c.tag) for c in before if c.opcode.name == "LOAD_BANK" and c.tag in (0, 1)]
+    assert first == [(tiles[-2], 0), (tiles[-1], 1)]
+    assert len(set(tiles)) == len(tiles)
 
 
 def test_vectors_longer_than_a_command():
