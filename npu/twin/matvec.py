@@ -63,6 +63,7 @@ class Work:
     run_cycles: int
     turns: int
     decode_cycles: int
+    positions: int
     symbols: int
     macs: int
     stalled: int
@@ -283,6 +284,7 @@ def plan(
             run_cycles=run.cycles,
             turns=positions * int(turns.sum()),
             decode_cycles=positions * int(np.max(last, initial=0)),
+            positions=positions,
             symbols=positions * decoded.symbols,
             macs=positions * int(nonzeros.sum()),
             stalled=run.stalled,

@@ -82,6 +82,8 @@ class MatVecUnit:
         events.matvec_run_cycles += work.run_cycles
         events.matvec_turns += work.turns
         events.matvec_decode_cycles += work.decode_cycles
+        events.matvec_positions += work.positions
+        events.activation_words += work.reads
         events.sram_bytes += work.reads * state.params.bus_bytes
         item = ElementType(cmd.dst_type).n_bytes if sums is None else sums.row_bytes
         events.sram_bytes += work.rows * item

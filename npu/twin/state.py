@@ -21,7 +21,9 @@ class Events:
 
     Attributes
     ----------
-    matvec_run_cycles, matvec_turns, matvec_decode_cycles : as `npu.twin.matvec.Work` has them.
+    matvec_run_cycles, matvec_turns, matvec_decode_cycles, matvec_positions : as
+        `npu.twin.matvec.Work` has them.
+    activation_words : bus words that were broadcast to the lanes.
     vector_elements : that vector commands handled.
     sram_bytes, param_bytes : read and written.
     """
@@ -29,6 +31,8 @@ class Events:
     matvec_run_cycles: int = 0
     matvec_turns: int = 0
     matvec_decode_cycles: int = 0
+    matvec_positions: int = 0
+    activation_words: int = 0
     vector_elements: int = 0
     sram_bytes: int = 0
     param_bytes: int = 0
