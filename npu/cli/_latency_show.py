@@ -14,7 +14,10 @@ from npu.cli._tables import layer_label
 if TYPE_CHECKING:
     from rich.console import Console
 
+SHOWN_SHARE = 0.01
+"""Of the cycles: causes with less of them share a column."""
 _SHORT = {"explicit zeros": "zeros", "lane imbalance": "imbalance"}
+_OTHERS = "others"
 
 
 def show(report: LatencyReport, out: Console) -> None:
@@ -24,11 +27,11 @@ def show(report: LatencyReport, out: Console) -> None:
         f"{report['model']} on {summary_text(report['chip'])}, a frame; {count} "
         f"frame{'s' * (count != 1)}, {report['decided']}"
     )
-    causes = [cause for cause in CAUSES if total["causes"][cause] >= 0.5]
+    causes = [c for c in CAUSES if total["causes"][c] >= SHOWN_SHARE * total["cycles"]]
     rows = [[layer_label(layer["name"]), *_row(layer, total, causes)] for layer in report["layers"]]
     rows.append(["total", *_row(total, total, causes)])
     columns = ["layer", "cycles", "ms", "share", "bound by", *(_SHORT.get(c, c) for c in causes)]
-    columns += ["ideal", "/ ideal", "bytes moved", "uJ"]
+    columns += [_OTHERS, "ideal", "/ ideal", "bytes moved", "uJ"]
     out.print(table(columns, rows, title=title, left=["bound by"]))
     if "commands" in report:
         commands = [
@@ -36,11 +39,11 @@ def show(report: LatencyReport, out: Console) -> None:
                 str(each["pc"]),
                 each["text"],
                 layer_label(each["layer"]),
-                *_row(each, total, causes)[: 4 + len(causes)],
+                *_row(each, total, causes)[: 5 + len(causes)],
             ]
             for each in report["commands"]
         ]
-        heads = ["pc", "command", "layer", *columns[1 : 5 + len(causes)]]
+        heads = ["pc", "command", "layer", *columns[1 : 6 + len(causes)]]
         out.print(table(heads, commands, left=["command", "layer", "bound by"]))
     frame = report["frame"]
     rows = [
@@ -56,12 +59,14 @@ def show(report: LatencyReport, out: Console) -> None:
 def _row(of: FiguresReport, total: FiguresReport, causes: Sequence[str]) -> list[str]:
     moved = of["memory_bytes"]["external read"] + of["memory_bytes"]["external written"]
     ideal, over = of["ideal_cycles"], of["over_ideal"]
+    others = sum(cycles for cause, cycles in of["causes"].items() if cause not in causes)
     return [
         f"{of['cycles']:,.0f}",
         f"{of['ms']:.4f}",
         f"{of['cycles'] / total['cycles']:.1%}",
         of["bound_by"],
         *(f"{of['causes'][cause]:,.0f}" for cause in causes),
+        f"{others:,.0f}",
         "" if ideal is None else f"{ideal:,.0f}",
         "" if over is None else f"{over:.2f}",
         f"{moved:,.0f}",
