@@ -21,6 +21,9 @@ from npu.runtime.image import Image
 from npu.twin.machine import MAX_COMMANDS
 from npu.twin.state import Events
 
+MOST_STRETCHES = 1 << 14
+"""That are remembered at a time: where data take many values, hardly one of them comes again."""
+
 
 class CommandRecord(NamedTuple):
     """A command that ran: cycles as in `npu.chip.trace.Retire`.
@@ -69,6 +72,23 @@ class Tally(NamedTuple):
     spent: np.ndarray
     counts: np.ndarray
 
+    @classmethod
+    def of(cls, commands: int) -> "Tally":
+        """Of a program of so many commands, none of which has run."""
+        return cls(
+            np.zeros(commands, np.int64),
+            np.zeros(commands, np.int64),
+            np.zeros((commands, len(COUNTS)), np.int64),
+        )
+
+    def add(self, stretches: Iterable[Stretch]) -> None:
+        """Add what stretches did, as often as they were run through."""
+        for stretch in stretches:
+            if stretch.times:
+                self.runs[stretch.pcs] += stretch.times * stretch.runs
+                self.spent[stretch.pcs] += stretch.times * stretch.spent
+                self.counts[stretch.pcs] += stretch.times * stretch.counts
+
 
 class EventMachine:
     """A chip that runs a trace's starts.
@@ -107,6 +127,8 @@ class EventMachine:
         # Cycles are the same at any time only where the bus is.
         self._remembers = all(pattern.all() for pattern in (bus.ar, bus.r, bus.aw, bus.w, bus.b))
         self._stretches: list[Stretch] = []
+        # What stretches did that are not remembered any more.
+        self._forgotten = Tally.of(len(twin.program))
         self._path: list[tuple[int, Stretch]] | None = [] if keep else None
         self._place = self._source.place(self._relevance, halted=True)
         self._idle, self._cycles = 0, 0
@@ -187,6 +209,7 @@ class EventMachine:
     def clear(self) -> None:
         """Forget what ran; what it costs stays known."""
         self._cycles = 0
+        self._forgotten = Tally.of(len(self.program))
         for stretch in self._stretches:
             stretch.times = 0
         if self._path is not None:
@@ -196,15 +219,8 @@ class EventMachine:
 
     def tally(self) -> Tally:
         """What ran since it was made, or cleared."""
-        n = len(self.program)
-        tally = Tally(
-            np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((n, len(COUNTS)), np.int64)
-        )
-        for stretch in self._stretches:
-            if stretch.times:
-                tally.runs[stretch.pcs] += stretch.times * stretch.runs
-                tally.counts[stretch.pcs] += stretch.times * stretch.counts
-                tally.spent[stretch.pcs] += stretch.times * stretch.spent
+        tally = Tally(*(total.copy() for total in self._forgotten))
+        tally.add(self._stretches)
         return tally
 
     def commands(self) -> Iterator[CommandRecord]:
@@ -244,6 +260,10 @@ class EventMachine:
         except MachineError as error:
             self._broke(source.broken(), cycle, error)
             raise
+        if len(self._stretches) >= MOST_STRETCHES:
+            self._forgotten.add(self._stretches)
+            self._stretches.clear()
+            source.forget()
         self._stretches.append(stretch)
         if self._remembers:
             place.behind[label] = stretch

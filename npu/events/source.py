@@ -12,6 +12,7 @@ from npu.errors import MachineError
 from npu.events.relevance import Relevance
 from npu.events.stretch import Notes, Place, Standing, Stretch
 from npu.twin.dma import NEVER
+from npu.twin.loaded import Kept
 from npu.twin.machine import Machine
 
 Label = Any
@@ -40,8 +41,8 @@ class Source:
         self.machine = Machine(params, memory_bytes, program, schedule, computes=False)
         self._watch()
         self._places: dict[tuple, Place] = {}
-        # Banks and parameter memory by the names of their contents.
-        self._memories: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+        # Banks and parameter memory, and what is known of them, by the names of their contents.
+        self._memories: dict[tuple, tuple[np.ndarray, np.ndarray, Kept]] = {}
         words = -(-memory_bytes // params.bus_bytes)
         self._loaded, self._written = np.zeros(words, np.bool_), np.zeros(words, np.bool_)
         # Where the twin stands: the next command, and the register that a value goes to.
@@ -119,14 +120,20 @@ class Source:
                 registers,
                 machine.matvec.held,
                 machine.vector.held,
-                machine.loaded.keep(),
                 contents,
                 source,
             )
             place = self._places[key] = Place(standing)
             if contents not in self._memories:
-                self._memories[contents] = machine.banks.copy(), machine.param.copy()
+                banks, param = machine.banks.copy(), machine.param.copy()
+                self._memories[contents] = banks, param, machine.loaded.keep()
         return place
+
+    def forget(self) -> None:
+        """Forget all places, and what begins at those that somebody still holds."""
+        for place in self._places.values():
+            place.behind.clear()
+        self._places.clear()
 
     def stand(self, state: Standing, cycle: int, relevance: Relevance) -> None:
         """Put the twin where `place` found it, at another time."""
@@ -137,9 +144,8 @@ class Source:
         machine.dma.clear()
         machine.cycle = cycle
         if machine.loaded.contents != state.contents:
-            banks, param = self._memories[state.contents]
-            machine.banks[:], machine.param[:] = banks, param
-        machine.loaded.restore(state.loaded)
+            machine.banks[:], machine.param[:], kept = self._memories[state.contents]
+            machine.loaded.restore(kept)
         if state.source is not None:
             self._pc, self._overhead = state.source, timing.DECODE
             self._register = relevance.sources[state.source - 1]

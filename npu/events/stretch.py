@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npu.chip.counters import Counters
-from npu.twin.loaded import Kept
 from npu.twin.machine import Machine
 from npu.twin.state import Events
 
@@ -64,7 +63,6 @@ class Standing(NamedTuple):
     ----------
     registers : as far as they matter.
     matvec, vector : what the units hold.
-    loaded : what `npu.twin.loaded` knows.
     contents : names what lies in banks and parameter memory.
     source : the command whose result is to come, None behind a HALT.
     """
@@ -72,7 +70,6 @@ class Standing(NamedTuple):
     registers: tuple[int, ...]
     matvec: tuple
     vector: tuple
-    loaded: Kept
     contents: tuple
     source: int | None
 

@@ -145,6 +145,15 @@ def test_an_error_is_the_twins():
     assert said[0] == said[1] and said[0][1] == Status.BUS
 
 
+def test_what_is_forgotten_still_counts(vectors, monkeypatch):
+    """With room for a few stretches all is run again and again, and counted once each."""
+    image = compile_model(load_model(vectors / "joint.tflite"), load_params("edge"))
+    monkeypatch.setattr("npu.events.machine.MOST_STRETCHES", 2)
+    assert of_image(image, calls_of(image, limit=6)) is None
+    image = compile_model(load_model("commands_rnnt"), load_params("edge"))
+    assert of_image(image, calls_of(image, limit=6)) is None
+
+
 def test_a_wrong_cost_is_found(monkeypatch):
     """A transfer that takes a cycle more on the twin is seen by the comparison."""
     told = beside.on_the_twin
