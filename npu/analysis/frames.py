@@ -5,19 +5,37 @@ symbols, which kernels tell, or an assumption; whatever else data decide, the tw
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from npu.chip.isa import Command, decode_program
 from npu.errors import InputError
 from npu.events.relevance import relevance
 from npu.events.trace import Recorder, Start
-from npu.runtime.calls import Inputs, call, open_session
+from npu.runtime.calls import Inputs, call, calls_of, open_session
 from npu.runtime.header import INVOKE, RESET
 from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
 
+DEFAULT_FRAMES = 4
+DEFAULT_SYMBOLS = 1
+
 Frame = list[Start]
 """The starts of a frame."""
+
+
+class Decided(NamedTuple):
+    """Frames to run.
+
+    Attributes
+    ----------
+    reset : the starts that begin them.
+    by : what decided where data would, in words.
+    """
+
+    reset: Frame
+    frames: list[Frame]
+    by: str
 
 
 def entries_of(image: Image) -> list[int]:
@@ -84,6 +102,27 @@ def recorded_frames(image: Image, inputs: Sequence[Inputs]) -> tuple[Frame, list
         frames.append(starts[done:])
         done = len(starts)
     return reset, frames
+
+
+def decided_frames(image: Image, count: int, symbols: int | None = None) -> Decided:
+    """So many frames of an image, without a sound.
+
+    symbols : that each emits where the chip searches, DEFAULT_SYMBOLS unless given.
+
+    Raises InputError for symbols where it does not search, and for more than it may emit.
+    """
+    if searches_on_chip(image):
+        emitted = DEFAULT_SYMBOLS if symbols is None else symbols
+        by = f"every frame emits {emitted} symbol{'s' * (emitted != 1)}"
+        return Decided(reset_frame(image), assumed_frames(image, count, emitted), by)
+    if symbols is not None:
+        raise InputError(
+            f"{image.header.model} does not search on the chip: leave out how many symbols it emits"
+        )
+    if image.header.transducer is None and not decided_by(image):
+        return Decided(reset_frame(image), graph_frames(image, count), "no data decide")
+    reset, frames = recorded_frames(image, calls_of(image, limit=count))
+    return Decided(reset, frames, "random inputs on the twin")
 
 
 def reset_frame(image: Image) -> Frame:

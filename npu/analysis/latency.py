@@ -4,7 +4,7 @@ A frame is a call of a graph, or an encoder call of a transducer with the symbol
 Figures of layers and commands are means over the frames; boot and reset stand apart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,11 +12,12 @@ import numpy as np
 
 from npu.analysis.bounds import border_cycles, operator_bounds
 from npu.analysis.causes import CAUSES, bound_by, causes_of, counts_by_name
+from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
 from npu.analysis.spent import Counted
 from npu.chip.isa import Command
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import WORD_BITS
-from npu.events.machine import EventMachine
+from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.model.graph import Graph
 from npu.model.layer import Layer
@@ -109,6 +110,7 @@ class Latency:
 
     Attributes
     ----------
+    decided : what decided where data would, in words.
     boot_cycles, reset_cycles : of loading what stays, and of beginning an utterance.
     frame_cycles : (frames,) int64; the reset before one amid a stream counts to it.
     total, layers, commands : of the frames, resets before them included.
@@ -116,6 +118,7 @@ class Latency:
 
     model: str
     params: ChipParams
+    decided: str
     boot_cycles: int
     reset_cycles: int
     frame_cycles: np.ndarray
@@ -163,8 +166,11 @@ class Frames:
         self.cycles.append(sum(self.machine.run(start) for start in starts))
         return self.cycles[-1]
 
-    def latency(self, powered_seconds: float | None = None) -> Latency:
-        """Of the frames since the reset. `powered_seconds`: as long as they ran unless given."""
+    def latency(self, decided: str, powered_seconds: float | None = None) -> Latency:
+        """Of the frames since the reset.
+
+        decided : as `Latency` has it. powered_seconds : as long as they ran unless given.
+        """
         image = self.image
         parts = _Parts(image, self.machine, len(self.cycles))
         pcs = parts.ran
@@ -179,6 +185,7 @@ class Frames:
         return Latency(
             model=image.header.model,
             params=image.params,
+            decided=decided,
             boot_cycles=self._boot,
             reset_cycles=self._reset,
             frame_cycles=np.array(self.cycles, np.int64),
@@ -186,6 +193,28 @@ class Frames:
             layers=layers,
             commands=[parts.command(pc) for pc in pcs],
         )
+
+
+def latency_of(
+    image: Image,
+    ideals: Mapping[str, Ideal] | None = None,
+    *,
+    frames: int = DEFAULT_FRAMES,
+    symbols: int | None = None,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Latency:
+    """Of so many frames without a sound.
+
+    ideals : of the graphs that the image was compiled from. symbols : as
+    `npu.analysis.frames.decided_frames` takes them. advance : called behind every frame.
+    """
+    decided = decided_frames(image, frames, symbols)
+    runner = Frames(image, events_of(image), ideals)
+    runner.reset(decided.reset)
+    for starts in decided.frames:
+        runner.run(starts)
+        advance(1)
+    return runner.latency(decided.by)
 
 
 class _Parts:

@@ -37,7 +37,7 @@ class LayerFigures(FiguresReport):
 
 
 class CommandFigures(FiguresReport):
-    """A command of the program; `part` says which of its operator's matrices it works for."""
+    """A command of the program: its disassembly, and what it works for."""
 
     pc: int
     text: str
@@ -81,8 +81,9 @@ class LatencyReport(TypedDict):
 
     Attributes
     ----------
-    frames : how many; what of them is measured, and how it was decided what they do.
-    energy_uj : of `total`, while the chip works; of an utterance, while it is powered.
+    frames, decided : how many, and what decided where data would, in words.
+    total : its energy is that while the chip works; of an utterance, while it is powered.
+    layers, commands : of a frame in the mean, in the order of the program.
     """
 
     model: str
@@ -98,8 +99,8 @@ class LatencyReport(TypedDict):
     utterance: NotRequired[UtteranceFigures]
 
 
-def latency_report(latency: Latency, decided: str, *, commands: bool) -> LatencyReport:
-    """The report of some frames; `decided` : what decided where data would."""
+def latency_report(latency: Latency, *, commands: bool = False) -> LatencyReport:
+    """The report of some frames; `commands` : with every command of the program."""
     params = latency.params
 
     def figures(of: Figures) -> FiguresReport:
@@ -123,7 +124,7 @@ def latency_report(latency: Latency, decided: str, *, commands: bool) -> Latency
         "model": latency.model,
         "chip": summary(params),
         "frames": len(latency.frame_cycles),
-        "decided": decided,
+        "decided": latency.decided,
         "boot_cycles": latency.boot_cycles,
         "reset_cycles": latency.reset_cycles,
         "frame": {

@@ -99,9 +99,10 @@ def utterance_latency(
     speech: Speech,
     engine: Engine,
     path: str | Path,
+    decided: str,
     end_seconds: float | None = END_SECONDS,
 ) -> UtteranceLatency:
-    """A file of sound; `engine` says which symbols come, and `frames` when.
+    """A file of sound; `engine` says which symbols come (`decided`: in words), and `frames` when.
 
     Raises what `npu.speech.transcribe.transcribe` raises.
     """
@@ -127,7 +128,7 @@ def utterance_latency(
         speaking = [i for i in range(first, behind) if told.calls[i]]
         ends += [finished[i] for i in speaking[-1:]]
     return UtteranceLatency(
-        latency=frames.latency(powered_seconds(audio_ms / 1e3, busy_ms / 1e3)),
+        latency=frames.latency(decided, powered_seconds(audio_ms / 1e3, busy_ms / 1e3)),
         deadline_ms=1e3 * speech.seconds_per_call,
         audio_ms=audio_ms,
         busy_ms=busy_ms,

@@ -12,15 +12,8 @@ from collections.abc import Sequence
 import click
 
 from compiler import Model, load_model, reference
-from npu.analysis.frames import (
-    Frame,
-    assumed_frames,
-    decided_by,
-    graph_frames,
-    recorded_frames,
-    searches_on_chip,
-)
-from npu.analysis.latency import Frames, ideals_of
+from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
+from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
 from npu.analysis.streaming import OnTwin
 from npu.analysis.utterance import utterance_latency
@@ -37,11 +30,10 @@ from npu.cli._output import console, emit_json, progress, require_place
 from npu.errors import InputError, ParamsError
 from npu.events.machine import events_of
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.runtime.calls import MOST_CALLS, calls_of
+from npu.runtime.calls import MOST_CALLS
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 
-DEFAULT_FRAMES = 4
 TOO_LATE = 1
 
 
@@ -60,7 +52,8 @@ TOO_LATE = 1
     "--symbols",
     type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
     metavar="N",
-    help="Symbols that a frame without a sound emits; 1 unless said otherwise.",
+    help="Symbols that a frame without a sound emits, where a transducer searches on the chip; "
+    f"{DEFAULT_SYMBOLS} unless said otherwise.",
 )
 @click.option("--commands", is_flag=True, help="Also show every command of the program.")
 @signature_option
@@ -86,11 +79,14 @@ def command(
         raise InputError("--audio brings its own frames: leave --frames and --symbols out")
     with first_run_notice():
         loaded, image = _opened(model, chip, changes, signature)
-        report = (
-            _of_frames(loaded, image, frames, symbols, commands)
-            if audio is None
-            else _of_sound(loaded, image, audio, commands)
-        )
+        if audio is not None:
+            report = _of_sound(loaded, image, audio, commands)
+        else:
+            count = DEFAULT_FRAMES if frames is None else frames
+            ideals = _ideals_of(loaded, image)
+            with progress("running", total=count) as advance:
+                found = latency_of(image, ideals, frames=count, symbols=symbols, advance=advance)
+            report = latency_report(found, commands=commands)
     emit_json(report, json_path)
     show(report, console(json_path))
     return 0 if report.get("utterance", {}).get("in_time", True) else TOO_LATE
@@ -111,40 +107,8 @@ def _opened(
     return loaded, compile_for(loaded, params)
 
 
-def _frames_of(loaded: Model | None, image: Image) -> Frames:
-    ideals = None if loaded is None else ideals_of(loaded.graphs, image.params)
-    return Frames(image, events_of(image), ideals)
-
-
-def _of_frames(
-    loaded: Model | None,
-    image: Image,
-    frames: int | None,
-    symbols: int | None,
-    commands: bool,
-) -> LatencyReport:
-    count, searches = frames or DEFAULT_FRAMES, searches_on_chip(image)
-    if symbols is not None and not searches:
-        raise InputError(f"{image.header.model} does not search on the chip: leave --symbols out")
-    reset: Frame = []
-    if searches:
-        emitted = 1 if symbols is None else symbols
-        todo = assumed_frames(image, count, emitted)
-        decided = f"every frame emits {emitted} symbol{'s' * (emitted != 1)}"
-    elif decided_by(image) or image.header.transducer is not None:
-        with progress("recording on the twin"):
-            reset, todo = recorded_frames(image, calls_of(image, limit=count))
-        decided = "random inputs on the twin"
-    else:
-        todo = graph_frames(image, count)
-        decided = "no data decide"
-    runner = _frames_of(loaded, image)
-    runner.reset(reset)
-    with progress("running", total=count) as advance:
-        for starts in todo:
-            runner.run(starts)
-            advance(1)
-    return latency_report(runner.latency(), decided, commands=commands)
+def _ideals_of(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:
+    return None if loaded is None else ideals_of(loaded.graphs, image.params)
 
 
 def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) -> LatencyReport:
@@ -152,9 +116,10 @@ def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) ->
     if not searches_on_chip(image):
         raise InputError(f"{image.header.model} searches on the host: leave --audio out")
     engine = OnTwin(image) if loaded is None else reference.search_of(loaded)
-    with progress("listening"):
-        of = utterance_latency(_frames_of(loaded, image), speech, engine, audio)
+    runner = Frames(image, events_of(image), _ideals_of(loaded, image))
     who = "twin" if loaded is None else "kernels"
-    report = latency_report(of.latency, f"the {who} heard the sound", commands=commands)
+    with progress("listening"):
+        of = utterance_latency(runner, speech, engine, audio, f"the {who} heard the sound")
+    report = latency_report(of.latency, commands=commands)
     report["utterance"] = utterance_figures(audio, of)
     return report

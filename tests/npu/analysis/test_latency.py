@@ -9,12 +9,11 @@ from npu.analysis.energy import energy_uj, powered_seconds
 from npu.analysis.frames import (
     assumed_frames,
     decided_by,
-    graph_frames,
     recorded_frames,
     searches_on_chip,
     symbol_frame,
 )
-from npu.analysis.latency import Frames, ideals_of
+from npu.analysis.latency import Frames, ideals_of, latency_of
 from npu.analysis.profile import Profile
 from npu.analysis.streaming import OnTwin
 from npu.analysis.utterance import utterance_latency
@@ -35,11 +34,7 @@ def frames_of(model, image):
 def of_layer(path, **changes):
     model = load_model(path)
     image = compile_model(model, EDGE.model_copy(update=changes))
-    frames = frames_of(model, image)
-    frames.reset()
-    for starts in graph_frames(image, 4):
-        frames.run(starts)
-    return frames.latency()
+    return latency_of(image, ideals_of(model.graphs, image.params))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +72,7 @@ def test_recorded_layers(vectors):
         frames.reset(reset)
         for starts in todo:
             frames.run(starts)
-        latency = frames.latency()
+        latency = frames.latency("told")
         session = open_session(image)
         for each in inputs:
             call(session, each)
@@ -108,11 +103,11 @@ def test_of_a_transducer(transducer):
     frames.reset()
     for starts in assumed_frames(image, 3, 1):
         frames.run(starts)
-    one = frames.latency()
+    one = frames.latency("told")
     same_as_parts(one)
     frames.reset()
     frames.run(symbol_frame(image, []))
-    none = frames.latency()
+    none = frames.latency("told")
     assert none.total.cycles < one.total.cycles
     # The decoder runs behind a symbol only, the joiner once more.
     assert {layer.graph for layer in none.layers} == {"", "encoder", "joiner"}
@@ -140,6 +135,7 @@ def test_an_utterance_is_that_of_the_twin(transducer, sound, end_seconds):
         speech_of(image),
         reference.search_of(model),
         sound,
+        "told",
         end_seconds,
     )
     twin = OnTwin(image)
@@ -161,7 +157,7 @@ def test_a_chip_that_is_too_slow_is_late(transducer, sound):
     late = compile_model(model, slow)
     fast, slowed = (
         utterance_latency(
-            frames_of(model, each), speech_of(each), reference.search_of(model), sound
+            frames_of(model, each), speech_of(each), reference.search_of(model), sound, "told"
         )
         for each in (image, late)
     )
@@ -174,7 +170,7 @@ def test_a_chip_that_is_too_slow_is_late(transducer, sound):
 def test_energy_is_that_of_the_twin(transducer, sound):
     model, image = transducer
     found = utterance_latency(
-        frames_of(model, image), speech_of(image), reference.search_of(model), sound
+        frames_of(model, image), speech_of(image), reference.search_of(model), sound, "told"
     )
     twin = OnTwin(image)
     transcribe(speech_of(image), twin, sound)
