@@ -13,6 +13,7 @@ Nothing is imported before it is used. The rooms:
     speech    audio, features, phrases, transcription
     twin      the cycle-accurate chip
     runtime   images, their sessions, inputs from files
+    events    the twin's cycles without the data, from what commands cost
     analysis  cycles by layer and unit, energy, engines side by side, the schemas of all reports
     zoo       trained models
     cli       the command line

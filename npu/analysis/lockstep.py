@@ -21,6 +21,7 @@ class Clocked:
     ----------
     machine : the newest machine, None before the first.
     cycles, seconds : of its runs; making a machine (and building it) does not count.
+    each : the cycles of every run.
     """
 
     def __init__(self, factory: MachineFactory) -> None:
@@ -31,6 +32,7 @@ class Clocked:
     def clear(self) -> None:
         """Begin to count anew."""
         self.cycles, self.seconds = 0, 0.0
+        self.each: list[int] = []
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         machine: Any = self._factory(*args, **options)
@@ -41,6 +43,7 @@ class Clocked:
             cycles = run(pc, *rest)
             self.seconds += time.perf_counter() - began
             self.cycles += cycles
+            self.each.append(cycles)
             return cycles
 
         machine.run = timed

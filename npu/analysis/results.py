@@ -313,3 +313,25 @@ class SpeedupReport(TypedDict):
     twin: SpeedReport
     rtl: SpeedReport
     speedup: float
+
+
+class EventsReport(TypedDict):
+    """`npu bench events`.
+
+    Attributes
+    ----------
+    starts : of the chip: boot, reset, and calls.
+    equal : the cycles of all of them.
+    first : the trace's starts for the first time; events : over and over, boot left out.
+    first_speedup, speedup : the speeds of both over the RTL's.
+    """
+
+    model: str
+    chip: ChipSummary
+    starts: int
+    equal: bool
+    first: SpeedReport
+    events: SpeedReport
+    rtl: SpeedReport
+    first_speedup: float
+    speedup: float

@@ -1,12 +1,15 @@
-"""Twin and RTL on the same program and inputs: how fast, and whether they say the same."""
+"""Engines on the same program and inputs: how fast they are, and whether they say the same."""
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from npu.analysis.lockstep import Clocked
-from npu.analysis.results import SpeedupReport
+from npu.analysis.results import EventsReport, SpeedReport, SpeedupReport
 from npu.chip.summary import summary
+from npu.events.machine import EventMachine
+from npu.events.trace import Start
 from npu.runtime.calls import Inputs, call, open_session
 from npu.runtime.image import Image
 
@@ -45,4 +48,47 @@ def speedup_report(
         "twin": speeds["twin"],
         "rtl": speeds["rtl"],
         "speedup": speeds["twin"]["cycles_per_second"] / speeds["rtl"]["cycles_per_second"],
+    }
+
+
+def run_events(
+    machine: EventMachine, starts: Sequence[Start], seconds: float
+) -> tuple[list[int], SpeedReport, SpeedReport]:
+    """Starts as events: the cycles of each, the speed of the first time, and of all others.
+
+    starts : the first one boots. seconds : how long at least the others run, from the second start
+        on, over and over.
+    """
+    began = time.perf_counter()
+    cycles = [machine.run(start) for start in starts]
+    first = _speed(sum(cycles), time.perf_counter() - began)
+    again, began = 0, time.perf_counter()
+    while (passed := time.perf_counter() - began) < seconds or not again:
+        again += sum(machine.run(start) for start in starts[1:])
+    return cycles, first, _speed(again, passed)
+
+
+def _speed(cycles: int, seconds: float) -> SpeedReport:
+    rate = cycles / seconds if seconds else 0.0
+    return {"cycles": cycles, "seconds": seconds, "cycles_per_second": rate}
+
+
+def events_report(
+    image: Image,
+    rtl: SpeedReport,
+    rtl_cycles: Sequence[int],
+    events: tuple[list[int], SpeedReport, SpeedReport],
+) -> EventsReport:
+    """Both speeds, from what `run_events` found, and the cycles of each of the RTL's starts."""
+    cycles, first, again = events
+    return {
+        "model": image.header.model,
+        "chip": summary(image.params),
+        "starts": len(cycles),
+        "equal": list(rtl_cycles) == cycles,
+        "first": first,
+        "events": again,
+        "rtl": rtl,
+        "first_speedup": first["cycles_per_second"] / rtl["cycles_per_second"],
+        "speedup": again["cycles_per_second"] / rtl["cycles_per_second"],
     }

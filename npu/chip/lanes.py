@@ -54,6 +54,13 @@ class Turns(NamedTuple):
     ends: np.ndarray
     faults: np.ndarray
 
+    def of_slots(self) -> np.ndarray:
+        """(slots,) int64, the turns that every slot has."""
+        turns = np.zeros(len(self.first) - 1, np.int64)
+        filled = np.diff(self.first) > 0
+        turns[filled] = self.ends[self.first[1:][filled] - 1] + 1
+        return turns
+
 
 class Barrel(NamedTuple):
     """What the lanes are, and the requantiser behind them.

@@ -32,6 +32,7 @@ COMMANDS = (
     "transcribe",
     "compile",
     "run",
+    "latency",
     "inspect",
     "verify",
     "bench",

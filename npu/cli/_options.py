@@ -1,11 +1,17 @@
 """The options that commands share."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from npu.chip.limit import NO_END
+from npu.errors import ParamsError
+
+if TYPE_CHECKING:
+    from npu.chip.params import ChipParams
 
 Command = Callable[..., Any]
 
@@ -46,3 +52,51 @@ def chip_default_option(default: str) -> Callable[[Command], Command]:
         show_default=True,
         help="tiny, edge, max or a TOML file with the same keys.",
     )
+
+
+set_option = click.option(
+    "--set",
+    "changes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change a parameter of the chip, as lanes=32; may be given several times.",
+)
+
+
+def changed_chip(params: ChipParams, changes: Sequence[str]) -> ChipParams:
+    """The chip with the changes of `--set`, each "key=value" as in a chip's TOML file.
+
+    Raises ParamsError naming what is wrong.
+    """
+    import tomllib
+
+    from npu.chip.params import params_from_dict
+
+    if not changes:
+        return params
+    values = params.model_dump()
+    for change in changes:
+        key, separator, value = (part.strip() for part in change.partition("="))
+        try:
+            # One key, with its room before it: what stands in brackets would be a table.
+            found = tomllib.loads(f"{key} = {value}") if separator and key[:1] != "[" else {}
+        except tomllib.TOMLDecodeError:
+            found = {}
+        if not found or "\n" in change:
+            raise ParamsError(
+                f"--set {change}: give a parameter and its value as in a chip's TOML file, for "
+                "example lanes=32 or energy_pj.mac=0.3"
+            )
+        _merge(values, found)
+    where = " ".join(f"--set {change}" for change in changes)
+    if "name" not in {change.partition("=")[0].strip() for change in changes}:
+        values["name"] = f"{params.name} with {', '.join(changes)}"
+    return params_from_dict(values, where)
+
+
+def _merge(values: dict[str, Any], found: dict[str, Any]) -> None:
+    for key, value in found.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value

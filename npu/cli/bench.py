@@ -8,17 +8,22 @@ import click
 from rich.console import Console
 
 from compiler import bench, load_model
+from npu.analysis.frames import entries_of
 from npu.analysis.lockstep import Clocked
-from npu.analysis.results import SpeedupReport
-from npu.analysis.speed import run_timed, speedup_report
+from npu.analysis.results import EventsReport, SpeedupReport
+from npu.analysis.speed import events_report, run_events, run_timed, speedup_report
 from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
-from npu.runtime.calls import MOST_CALLS, calls_of
+from npu.events.machine import events_of
+from npu.events.trace import Recorder
+from npu.runtime.calls import MOST_CALLS, call, calls_of, open_session
+from npu.twin.machine import Machine
 
 DEFAULT_CALLS = 32
 DIFFERENT = 1
+EVENTS_SECONDS = 1.0
 LARGE_WORKERS = 2
 ENGINES = ("twin", "rtl")
 PEER_CHIPS = ("edge", "max")
@@ -63,6 +68,68 @@ def twin(chip: str, model: str, calls: int, signature: str | None, json_path: st
     emit_json(report, json_path)
     _show(report, console(json_path))
     return 0 if report["equal"] else DIFFERENT
+
+
+@command.command()
+@chip_default_option(bench.CHIP)
+@click.option("--model", metavar="MODEL", default=bench.MODEL, show_default=True)
+@click.option(
+    "--calls",
+    type=click.IntRange(1, MOST_CALLS),
+    default=DEFAULT_CALLS,
+    show_default=True,
+    metavar="N",
+    help="Calls on random inputs.",
+)
+@signature_option
+@json_option
+def events(chip: str, model: str, calls: int, signature: str | None, json_path: str | None) -> int:
+    """Cycles per second of commands as events and of the RTL in Verilator, on the same calls.
+
+    The twin records what data decide; events run that trace, once with all that is new in it, then
+    over and over for a second. Building, compiling and recording are not measured. Exit status 1 if
+    the two differ in the cycles of any start.
+    """
+    require_place(json_path, inputs=files_of(model, chip))
+    machine = Clocked(machine_of("rtl"))
+    with first_run_notice():
+        image = compile_for(load_model(model, signature), load_chip(chip))
+        inputs = calls_of(image, limit=calls)
+        with progress("measuring", total=3) as advance:
+            recorder = Recorder(Machine, entries_of(image))
+            for factory in (recorder, machine):
+                session = open_session(image, machine=factory)
+                for each in inputs:
+                    call(session, each)
+                advance(1)
+            found = run_events(events_of(image), recorder.trace.starts, EVENTS_SECONDS)
+            advance(1)
+    machine.machine.close()
+    report = events_report(image, machine.report(), machine.each, found)
+    emit_json(report, json_path)
+    _show_events(report, console(json_path))
+    return 0 if report["equal"] else DIFFERENT
+
+
+def _show_events(report: EventsReport, out: Console) -> None:
+    rows = [
+        (label, f"{s['cycles']:,}", f"{s['seconds']:.3f}", f"{s['cycles_per_second']:,.0f}")
+        for label, s in (
+            ("events", report["events"]),
+            ("events, first time", report["first"]),
+            ("Verilator", report["rtl"]),
+        )
+    ]
+    starts = report["starts"]
+    chip = summary_text(report["chip"])
+    title = f"{report['model']} on {chip}, {starts} starts"
+    out.print(table(("", "cycles", "seconds", "cycles/second"), rows, title=title))
+    verdict = "the cycles of all starts are equal" if report["equal"] else "THEY DIFFER in cycles"
+    out.print(
+        f"events are {report['speedup']:,.0f} times as fast, {report['first_speedup']:,.0f} times "
+        f"the first time; {verdict}",
+        markup=False,
+    )
 
 
 def _show(report: SpeedupReport, out: Console) -> None:

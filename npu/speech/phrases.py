@@ -17,7 +17,7 @@ Every decision depends on the calls before it alone, never on how they were cut 
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -263,6 +263,8 @@ class PhraseSearch:
         None takes the whole stream for one phrase and runs every call.
     scale, zero_point : float, int
         Quantisation of the features.
+    told : callable or None
+        Called with the number of every call in the stream that the engine has run.
 
     Attributes
     ----------
@@ -272,8 +274,15 @@ class PhraseSearch:
         Calls that the engine ran.
     """
 
-    def __init__(self, engine: Engine, rule: EndRule | None, scale: float, zero_point: int) -> None:
-        self._engine, self._rule = engine, rule
+    def __init__(
+        self,
+        engine: Engine,
+        rule: EndRule | None,
+        scale: float,
+        zero_point: int,
+        told: Callable[[int], None] | None = None,
+    ) -> None:
+        self._engine, self._rule, self._told = engine, rule, told
         self._gate = Gate(rule, scale, zero_point) if rule is not None else None
         self.phrases: list[Phrase] = []
         self.calls = 0
@@ -322,6 +331,8 @@ class PhraseSearch:
             at = end
 
     def _note(self, call: int, is_loud: bool, symbols: list[int]) -> None:
+        if self._told is not None:
+            self._told(call)
         self._blanks = 0 if symbols else self._blanks + 1
         self._tokens += symbols
         if symbols:

@@ -1,6 +1,7 @@
 """A file of sound to its phrases, on any engine, in memory that does not grow with the file."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def transcribe(
     path: str | Path,
     end_seconds: float | None = END_SECONDS,
     channel: int | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> Heard:
     """A file from beginning to end; the engine is reset first.
 
@@ -66,6 +68,7 @@ def transcribe(
     end_seconds : silence that ends a phrase. The file's own end is followed by silence, so that
         the last word is heard to its end. None: the file is one phrase, every call is run, and
         nothing is added.
+    told : as `npu.speech.phrases.PhraseSearch` takes it.
 
     Raises AudioError for what is no sound, or too little of it.
     """
@@ -74,7 +77,7 @@ def transcribe(
     per_call = extractor.samples_per_call
     default = EndRule.of(speech.seconds_per_call)
     rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
-    search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
+    search = PhraseSearch(engine, rule, speech.scale, speech.zero_point, told)
     notes: list[str] = []
     for block in stream_audio(path, speech.rate, channel=channel, note=notes.append):
         samples += len(block)

@@ -5,6 +5,8 @@ same. To know that without looking at every bit, each transfer gets a number, th
 bytes from the same place, and a command is known by the numbers of what it reads.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from npu.chip.isa import Command
@@ -17,6 +19,27 @@ Key = tuple
 MAX_SEEN_BYTES = 1 << 27
 
 
+class Brought(NamedTuple):
+    """What a transfer has brought: its number, from where to where, and its ends (in each bank)."""
+
+    number: int
+    first: int
+    end: int
+    ends: np.ndarray
+
+    def covers(self, other: "Brought") -> bool:
+        """Whether nothing of another one is left."""
+        inside = self.first <= other.first and other.end <= self.end
+        return inside and bool(np.all(self.ends >= other.ends))
+
+
+class Kept(NamedTuple):
+    """What `Loaded` knows at a moment."""
+
+    areas: dict[str, dict[tuple[int, int], tuple[int, np.ndarray]]]
+    history: dict[str, tuple[Brought, ...]]
+
+
 class Loaded:
     """The transfers whose bytes are still there."""
 
@@ -26,6 +49,8 @@ class Loaded:
             "bank": {},
             "param": {},
         }
+        # Of what is not whole any more, too: what lies behind a short section, say.
+        self._history: dict[str, tuple[Brought, ...]] = {"bank": (), "param": ()}
         self._seen: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._seen_bytes = 0
         self._numbers = 0
@@ -40,7 +65,31 @@ class Loaded:
         areas, end = self._areas[space], int(ends.max())
         for other in [area for area in areas if area[0] < end and first < area[1]]:
             del areas[other]
-        areas[first, end] = self._number(address, data), ends
+        number = self._number(address, data)
+        areas[first, end] = number, ends
+        new = Brought(number, first, end, ends)
+        kept = (old for old in self._history[space] if not new.covers(old))
+        self._history[space] = (*kept, new)
+
+    @property
+    def contents(self) -> tuple:
+        """A name for all that lies in banks and parameter memory.
+
+        The same name, the same bits; but the same bits may have several.
+        """
+        return tuple(
+            tuple((each.number, each.first) for each in all_of) for all_of in self._history.values()
+        )
+
+    def keep(self) -> "Kept":
+        """What `restore` takes."""
+        areas = {space: dict(areas) for space, areas in self._areas.items()}
+        return Kept(areas, dict(self._history))
+
+    def restore(self, kept: "Kept") -> None:
+        """Go back to when `keep` was called; the memories are the caller's."""
+        self._areas = {space: dict(areas) for space, areas in kept.areas.items()}
+        self._history = dict(kept.history)
 
     def key(self, cmd: Command) -> Key | None:
         """A name for what a MATVEC finds at its addresses, None if it is not known."""

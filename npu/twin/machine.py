@@ -6,6 +6,9 @@ SRAM, banks and parameter memory stays from one start to the next.
 """
 
 import zlib
+from typing import NamedTuple
+
+import numpy as np
 
 from npu.chip import isa, timing
 from npu.chip.counters import Counters
@@ -40,6 +43,7 @@ class Machine:
     schedule : when the bus is ready; default always.
     step : decode and count every command anew instead of remembering what it did.
     observer : called after every command with (Retire, Machine), for lockstep and probes.
+    computes : compute the elements; see `npu.twin.state.State`.
 
     Raises ImageError for a program that ends within a command, MachineError for one that is too
     long.
@@ -53,6 +57,7 @@ class Machine:
         schedule: BusSchedule | None = None,
         step: bool = False,
         observer: Observer | None = None,
+        computes: bool = True,
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
@@ -65,29 +70,31 @@ class Machine:
         self.program = [_decoded(command) for command in isa.split_program(program)]
         self.status = Status.OK
         self.cycle = 0
-        state = self._state = State(params, self.memory, observed=observer is not None)
+        state = self.state = State(
+            params, self.memory, observed=observer is not None, computes=computes
+        )
         self.dma, self.events = state.dma, state.events
         self.banks, self.param, self.sram = state.banks, state.param, state.sram
         self.table = state.table
-        loaded = Loaded()
-        self._matvec = MatVecUnit(state, loaded, forgets=step)
-        self._vector = VectorUnit(state)
+        self.loaded = Loaded()
+        self.matvec = MatVecUnit(state, self.loaded, forgets=step)
+        self.vector = VectorUnit(state)
         self._units = {
             "sequencer": ScalarUnit(state).run,
-            "dma": TransferUnit(state, loaded).run,
-            "matvec": self._matvec.run,
-            "vector": self._vector.run,
+            "dma": TransferUnit(state, self.loaded).run,
+            "matvec": self.matvec.run,
+            "vector": self.vector.run,
         }
 
     @property
     def registers(self) -> list[int]:
         """The scalar registers, as signed numbers."""
-        return self._state.registers
+        return self.state.registers
 
     @property
     def counters(self) -> Counters:
         """What the chip counts."""
-        return self._state.counters
+        return self.state.counters
 
     # --- host -----------------------------------------------------------------------------------
     def load(self, address: int, n_commands: int) -> None:
@@ -118,8 +125,8 @@ class Machine:
             self.status = Status.BUS
             raise MachineError(f"the program load failed: {error}", Status.BUS) from error
         self.program = [_decoded(command) for command in isa.split_program(raw)]
-        self._vector.unbind()
-        self._matvec.unbind()
+        self.vector.unbind()
+        self.matvec.unbind()
 
     def reset(self) -> None:
         """Clear an error and the scalar registers; program, memories and counters stay.
@@ -147,7 +154,7 @@ class Machine:
         for register, value in (arguments or {}).items():
             if not 0 < register < isa.REGISTERS:
                 raise ValueError(f"an argument goes to register 1 to 15, not {register}")
-            self._state.set(register, value)
+            self.state.set(register, value)
         self._refuse_in_error("start")
         try:
             return self._run(pc, budget or Budget(NO_END, MAX_COMMANDS))
@@ -156,49 +163,79 @@ class Machine:
             raise
 
     def _run(self, pc: int, budget: Budget) -> int:
-        # A transfer that is still open when the chip halts goes on; the next start waits for it.
-        counters = self._state.counters
-        began = self.cycle = self.dma.idle_at(self.cycle)
-        last = self._state.last = began + budget.cycles
+        counters = self.state.counters
+        began = self.begin(budget)
+        last = self.state.last
         # Nobody has fetched what a start or a branch leads to.
         overhead = timing.FETCH + timing.DECODE
         for _ in range(budget.commands):
-            start = self.cycle + overhead
-            self.dma.look(start - timing.DECODE)
-            if not 0 <= pc < len(self.program):
-                raise MachineError(
-                    f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
-                )
-            cmd = self.program[pc]
-            try:
-                if isinstance(cmd, ImageError):
-                    raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
-                changes = cmd.relative or cmd.scale
-                placed = cmd.resolved(self.registers) if changes else cmd
-                end, written, target = self._units[cmd.opcode.unit](pc, placed, start)
-            except MachineError as error:
-                if error.pc is not None:
-                    raise
-                raise told_of(pc, cmd, error) from error
-            counters.commands += 1
-            counters.sequencer_cycles += overhead
-            self.cycle = end + 1
+            ran = self.execute(pc, overhead)
             if self.observer is not None:
-                retire = Retire(pc, cmd.opcode.name, start, end, zlib.crc32(written))  # type: ignore[arg-type]
-                self.observer(retire, self)
-            if cmd.opcode.name == "HALT":
+                crc = zlib.crc32(ran.written)  # type: ignore[arg-type]
+                self.observer(Retire(pc, ran.name, ran.start, ran.end, crc), self)
+            if ran.name == "HALT":
                 if self.cycle > last:
                     break
                 self.dma.look(NEVER)
                 counters.cycles += self.cycle - began
                 return self.cycle - began
-            if target is None:
-                pc, overhead = pc + 1, timing.DECODE
-            else:
-                pc, overhead = target, timing.FETCH + timing.DECODE
+            pc, overhead = ran.following(pc)
             if self.cycle > last:
                 break
         raise budget.used_up()
+
+    def begin(self, budget: Budget) -> int:
+        """Begin a start; returns its first cycle.
+
+        A transfer that is still open when the chip halts goes on; the next start waits for it.
+        """
+        self.cycle = self.dma.idle_at(self.cycle)
+        self.state.last = self.cycle + budget.cycles
+        return self.cycle
+
+    def execute(self, pc: int, overhead: int) -> "Ran":
+        """Run one command, `overhead` cycles of fetch and decode behind the one before.
+
+        Raises MachineError, told of the command.
+        """
+        counters = self.state.counters
+        start = self.cycle + overhead
+        self.dma.look(start - timing.DECODE)
+        if not 0 <= pc < len(self.program):
+            raise MachineError(
+                f"program counter {pc} is outside the program", Status.ILLEGAL_COMMAND, pc
+            )
+        cmd = self.program[pc]
+        try:
+            if isinstance(cmd, ImageError):
+                raise MachineError(str(cmd), Status.ILLEGAL_COMMAND)
+            changes = cmd.relative or cmd.scale
+            placed = cmd.resolved(self.registers) if changes else cmd
+            end, written, target = self._units[cmd.opcode.unit](pc, placed, start)
+        except MachineError as error:
+            if error.pc is not None:
+                raise
+            raise told_of(pc, cmd, error) from error
+        counters.commands += 1
+        counters.sequencer_cycles += overhead
+        self.cycle = end + 1
+        return Ran(cmd.opcode.name, start, end, written, target)
+
+
+class Ran(NamedTuple):
+    """A command that has run: its first and last cycle, what it wrote, where its branch leads."""
+
+    name: str
+    start: int
+    end: int
+    written: bytes | np.ndarray
+    target: int | None
+
+    def following(self, pc: int) -> tuple[int, int]:
+        """The command behind that at `pc`, and the cycles until it starts."""
+        if self.target is None:
+            return pc + 1, timing.DECODE
+        return self.target, timing.FETCH + timing.DECODE
 
 
 def _decoded(raw: bytes) -> Command | ImageError:

@@ -53,12 +53,17 @@ class Work:
     """What a matrix-vector command did: cycles in all, and what its units counted.
 
     `run_cycles` are those from the lanes' first turn to the last write; `symbols` includes explicit
-    zero weights, `macs` does not; `stalled` turns waited for the requantiser; `reads` are words of
-    SRAM. All are sums over the positions.
+    zero weights, `macs` does not; `turns` are those in which the lanes decode, ends of rows
+    included; `decode_cycles` those from the lanes' first turn to their last, were none to wait;
+    `stalled` turns waited for the requantiser; `reads` are words of SRAM. All are sums over the
+    positions.
     """
 
     cycles: int
     run_cycles: int
+    turns: int
+    decode_cycles: int
+    positions: int
     symbols: int
     macs: int
     stalled: int
@@ -260,6 +265,8 @@ def plan(
         lane, reason = slot // params.threads, RECORD_REASONS[wrong.fault]
         raise MachineError(f"matvec: {reason} (lane {lane})", Status.RECORD)
     nonzeros = np.count_nonzero(decoded.weights, axis=0)
+    turns = decoded.turns.of_slots()
+    last = np.where(turns > 0, (turns - 1) * params.threads + _threads(params) + 1, 0)
     windowed, positions = cmd.values["windowed"], len(words)
     leaving = slice(None) if windowed else run.order
     record_reads = positions * found.records * record_bytes(len(shared))
@@ -275,6 +282,9 @@ def plan(
         work=Work(
             cycles=cycles,
             run_cycles=run.cycles,
+            turns=positions * int(turns.sum()),
+            decode_cycles=positions * int(np.max(last, initial=0)),
+            positions=positions,
             symbols=positions * decoded.symbols,
             macs=positions * int(nonzeros.sum()),
             stalled=run.stalled,
@@ -361,6 +371,11 @@ def _decode(sections: Sections, sets: Sequence[CodeSet], columns: int, most_turn
         raise _corrupt(slots.fault, slots.faulty, slots.fault_bit, sections.threads)
     runs, values = (Codes.of(tables) for tables in zip(*sets, strict=True))
     return decode(sections, slots, runs, values, columns, most_turns)
+
+
+def _threads(params: ChipParams) -> np.ndarray:
+    """(slots,) int64, the thread of every slot."""
+    return np.arange(params.slots) % params.threads
 
 
 def _corrupt(fault: int, slot: int, bit: int, threads: int) -> MachineError:

@@ -35,9 +35,17 @@ class MatVecUnit:
         self._plans: dict[Key, Plan] = {}
         self._products: dict[tuple[int, tuple[int, ...], Key], Product] = {}
         self._planned_weights = 0
-        # What the commands behind find: window and positions, and the codes of the decoders.
         self._held = cost.Held()
         self._block: Block | None = None
+
+    @property
+    def held(self) -> tuple[cost.Held, Block | None]:
+        """What the commands behind find: window and positions, and the codes of the decoders."""
+        return self._held, self._block
+
+    def hold(self, held: cost.Held, block: Block | None) -> None:
+        """Put back what `held` gave."""
+        self._held, self._block = held, block
 
     def unbind(self) -> None:
         """There is another program."""
@@ -61,7 +69,7 @@ class MatVecUnit:
             product = self._made(cmd, key, start, block, walk, sums)
         else:
             state.dma.require_loaded(start, product.plan.spans)
-        gated = product.run()
+        gated = product.run() if state.computes else 0
         plan = product.plan
         self._block = plan.block
         work = plan.work
@@ -72,6 +80,10 @@ class MatVecUnit:
         c.macs_gated += gated
         c.stalled_turns += work.stalled
         events.matvec_run_cycles += work.run_cycles
+        events.matvec_turns += work.turns
+        events.matvec_decode_cycles += work.decode_cycles
+        events.matvec_positions += work.positions
+        events.activation_words += work.reads
         events.sram_bytes += work.reads * state.params.bus_bytes
         item = ElementType(cmd.dst_type).n_bytes if sums is None else sums.row_bytes
         events.sram_bytes += work.rows * item

@@ -17,9 +17,22 @@ from npu.twin.dma import Dma
 
 @dataclass
 class Events:
-    """What the twin counts and the chip does not, since the machine was made."""
+    """What the twin counts and the chip does not, since the machine was made.
+
+    Attributes
+    ----------
+    matvec_run_cycles, matvec_turns, matvec_decode_cycles, matvec_positions : as
+        `npu.twin.matvec.Work` has them.
+    activation_words : bus words that were broadcast to the lanes.
+    vector_elements : that vector commands handled.
+    sram_bytes, param_bytes : read and written.
+    """
 
     matvec_run_cycles: int = 0
+    matvec_turns: int = 0
+    matvec_decode_cycles: int = 0
+    matvec_positions: int = 0
+    activation_words: int = 0
     vector_elements: int = 0
     sram_bytes: int = 0
     param_bytes: int = 0
@@ -40,12 +53,15 @@ class State:
     Attributes
     ----------
     observed : somebody wants to know what commands write.
+    computes : elements are computed; without, only cycles and counts are true, and registers as far
+        as no element decides them.
     last : cycle behind which nothing may happen in this start.
     """
 
     params: ChipParams
     memory: ExternalMemory
     observed: bool = False
+    computes: bool = True
     last: int = NO_END
     counters: Counters = field(default_factory=Counters)
     events: Events = field(default_factory=Events)

@@ -50,6 +50,15 @@ class VectorUnit:
         self._loop: Loop | None = None
         self._loop_values: tuple[int, ...] = ()
 
+    @property
+    def held(self) -> tuple[Loop | None, tuple[int, ...]]:
+        """What looped commands find: the last VLOOP, and its numbers."""
+        return self._loop, self._loop_values
+
+    def hold(self, loop: Loop | None, values: tuple[int, ...]) -> None:
+        """Put back what `held` gave."""
+        self._loop, self._loop_values = loop, values
+
     def unbind(self) -> None:
         """There is another program."""
         self._bound.clear()
@@ -72,7 +81,7 @@ class VectorUnit:
         if end > self._state.last:
             # Nobody sees what is written; it may be more than anybody waits for.
             return end, b"", None
-        scalar = bound.run()
+        scalar = bound.run() if self._state.computes else None
         events = self._events
         self._counters.vector_cycles += bound.cycles
         events.vector_elements += bound.elements

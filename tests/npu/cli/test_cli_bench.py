@@ -7,6 +7,7 @@ import pytest
 
 from compiler.bench import cases, codec
 from compiler.bench.results import CodecReport, PeersReport
+from npu.analysis.results import EventsReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
@@ -38,6 +39,33 @@ def test_engines_that_differ(npu, vectors, monkeypatch):
     ran = npu("bench", "twin", "--chip", "edge", "--model", vectors / "fc_relu.tflite")
     assert ran.status == 1
     assert "THEY DIFFER in cycles" in ran.out
+
+
+def test_events_against_verilator(npu, small_chip, vectors, monkeypatch):
+    monkeypatch.setattr(bench, "EVENTS_SECONDS", 0.01)
+    args = ("--chip", small_chip, "--model", vectors / "fc_relu.tflite", "--calls", 2)
+    ran = npu("bench", "events", *args, "--json", "-")
+    assert ran.status == 0, ran
+    report = holds(ran.out, EventsReport)
+    assert report["equal"] and report["starts"] == 4
+    assert report["first"]["cycles"] == report["rtl"]["cycles"]
+    rate = report["events"]["cycles_per_second"]
+    assert report["speedup"] == pytest.approx(rate / report["rtl"]["cycles_per_second"])
+    assert "the cycles of all starts are equal" in ran.err
+
+
+def test_events_that_differ(npu, vectors, monkeypatch):
+    class Slow(Machine):
+        def run(self, *arguments):
+            return super().run(*arguments) + 1
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(bench, "EVENTS_SECONDS", 0.01)
+    monkeypatch.setattr(bench, "machine_of", lambda engine: Slow)
+    ran = npu("bench", "events", "--model", vectors / "fc_relu.tflite", "--calls", 1)
+    assert ran.status == 1 and "THEY DIFFER in cycles" in ran.out
 
 
 def test_its_arguments(refused):

@@ -1,0 +1,130 @@
+"""Frames for an event machine: the starts of a model's calls, with what data decide in them.
+
+Where a program asks for no data, its starts are enough. A search on the chip is decided by its
+symbols, which kernels tell, or an assumption; whatever else data decide, the twin records.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from npu.chip.isa import Command, decode_program
+from npu.errors import InputError
+from npu.events.relevance import relevance
+from npu.events.trace import Recorder, Start
+from npu.runtime.calls import Inputs, call, calls_of, open_session
+from npu.runtime.header import INVOKE, RESET
+from npu.runtime.host_interface import CALLS
+from npu.runtime.image import Image
+from npu.twin.machine import Machine
+
+DEFAULT_FRAMES = 4
+DEFAULT_SYMBOLS = 1
+
+Frame = list[Start]
+"""The starts of a frame."""
+
+
+class Decided(NamedTuple):
+    """Frames to run.
+
+    Attributes
+    ----------
+    reset : the starts that begin them.
+    by : what decided where data would, in words.
+    """
+
+    reset: Frame
+    frames: list[Frame]
+    by: str
+
+
+def entries_of(image: Image) -> list[int]:
+    """Where a host may start the program."""
+    return [entry.pc for entry in image.header.entries]
+
+
+def decided_by(image: Image) -> list[Command]:
+    """The commands whose data decide how the program goes on."""
+    program = decode_program(image.program)
+    return [program[pc] for pc in relevance(program, entries_of(image)).sources]
+
+
+def searches_on_chip(image: Image) -> bool:
+    """Whether it is a transducer whose cycles follow from the symbols of its frames."""
+    info = image.header.transducer
+    if info is None or image.header.entry(info.hears).loop is None:
+        return False
+    return all(cmd.opcode.name == "VARGMAX" for cmd in decided_by(image))
+
+
+def symbol_frame(image: Image, symbols: Sequence[int]) -> Frame:
+    """An encoder call that emits `symbols`, on a chip that searches by itself.
+
+    Raises InputError for more symbols than a call may emit, or one that there is not.
+    """
+    info = image.header.transducer
+    assert info is not None, "it searches"
+    if len(symbols) > info.max_symbols_per_frame:
+        raise InputError(
+            f"{image.header.model} emits at most {info.max_symbols_per_frame} symbols in a call, "
+            f"not {len(symbols)}"
+        )
+    for symbol in symbols:
+        if not 0 <= symbol < len(info.tokens) or symbol == info.blank:
+            raise InputError(f"{image.header.model} emits no symbol {symbol}")
+    values = tuple(symbols)
+    if len(values) < info.max_symbols_per_frame:
+        values += (info.blank,)
+    return [Start(image.header.entry(info.hears).pc, ((CALLS, 1),), values)]
+
+
+def assumed_frames(image: Image, frames: int, symbols: int) -> list[Frame]:
+    """Frames that each emit so many symbols, always the same one. Raises InputError."""
+    info = image.header.transducer
+    assert info is not None, "it searches"
+    symbol = next(i for i in range(len(info.tokens) + 1) if i != info.blank)
+    return [symbol_frame(image, [symbol] * symbols)] * frames
+
+
+def graph_frames(image: Image, frames: int) -> list[Frame]:
+    """Calls of a single graph in which data decide nothing."""
+    return [[Start(image.header.entry(INVOKE).pc)]] * frames
+
+
+def recorded_frames(image: Image, inputs: Sequence[Inputs]) -> tuple[Frame, list[Frame]]:
+    """The starts of a reset and of some calls, from the twin, which computes all of it."""
+    recorder = Recorder(Machine, entries_of(image))
+    session = open_session(image, machine=recorder)
+    starts, frames = recorder.trace.starts, []
+    reset, done = starts[1:], len(starts)
+    for each in inputs:
+        call(session, each)
+        frames.append(starts[done:])
+        done = len(starts)
+    return reset, frames
+
+
+def decided_frames(image: Image, count: int, symbols: int | None = None) -> Decided:
+    """So many frames of an image, without a sound.
+
+    symbols : that each emits where the chip searches, DEFAULT_SYMBOLS unless given.
+
+    Raises InputError for symbols where it does not search, and for more than it may emit.
+    """
+    if searches_on_chip(image):
+        emitted = DEFAULT_SYMBOLS if symbols is None else symbols
+        by = f"every frame emits {emitted} symbol{'s' * (emitted != 1)}"
+        return Decided(reset_frame(image), assumed_frames(image, count, emitted), by)
+    if symbols is not None:
+        raise InputError(
+            f"{image.header.model} does not search on the chip: leave out how many symbols it emits"
+        )
+    if image.header.transducer is None and not decided_by(image):
+        return Decided(reset_frame(image), graph_frames(image, count), "no data decide")
+    reset, frames = recorded_frames(image, calls_of(image, limit=count))
+    return Decided(reset, frames, "random inputs on the twin")
+
+
+def reset_frame(image: Image) -> Frame:
+    """The start that begins an utterance."""
+    return [Start(image.header.entry(RESET).pc)]

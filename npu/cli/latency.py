@@ -1,0 +1,125 @@
+"""Where a model's time goes on a chip: layer by layer, what limits it, and how far from ideal.
+
+Cycles are those of the chip, from commands and transfers as events: no element is computed. Where
+data decide how a program goes on, they are told: by the kernels for --audio, by the twin on random
+inputs, or by the assumption that every frame emits --symbols symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from compiler import Model, load_model, reference
+from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
+from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
+from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
+from npu.analysis.streaming import OnTwin
+from npu.analysis.utterance import utterance_latency
+from npu.cli._latency_show import show
+from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip, open_image
+from npu.cli._options import (
+    changed_chip,
+    chip_option,
+    json_option,
+    set_option,
+    signature_option,
+)
+from npu.cli._output import console, emit_json, progress, require_place
+from npu.errors import InputError, ParamsError
+from npu.events.machine import events_of
+from npu.model.config import MAX_SYMBOLS_PER_FRAME
+from npu.runtime.calls import MOST_CALLS
+from npu.runtime.frontend import speech_of
+from npu.runtime.image import Image
+
+TOO_LATE = 1
+
+
+@click.command()
+@click.argument("model")
+@chip_option
+@set_option
+@click.option("--audio", metavar="FILE", help="The frames of a sound, for a transducer.")
+@click.option(
+    "--frames",
+    type=click.IntRange(1, MOST_CALLS),
+    metavar="N",
+    help=f"Frames (calls) without a sound; {DEFAULT_FRAMES} unless said otherwise.",
+)
+@click.option(
+    "--symbols",
+    type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
+    metavar="N",
+    help="Symbols that a frame without a sound emits, where a transducer searches on the chip; "
+    f"{DEFAULT_SYMBOLS} unless said otherwise.",
+)
+@click.option("--commands", is_flag=True, help="Also show every command of the program.")
+@signature_option
+@json_option
+def command(
+    model: str,
+    chip: str | None,
+    changes: tuple[str, ...],
+    audio: str | None,
+    frames: int | None,
+    symbols: int | None,
+    commands: bool,
+    signature: str | None,
+    json_path: str | None,
+) -> int:
+    """Say where the time of MODEL goes on a chip, and what limits it.
+
+    A frame is a call of a graph, or an encoder call of a transducer with its symbols. With --audio
+    the exit status is 1 where the chip is too late.
+    """
+    require_place(json_path, inputs=files_of(model, chip, audio))
+    if audio is not None and (frames is not None or symbols is not None):
+        raise InputError("--audio brings its own frames: leave --frames and --symbols out")
+    with first_run_notice():
+        loaded, image = _opened(model, chip, changes, signature)
+        if audio is not None:
+            report = _of_sound(loaded, image, audio, commands)
+        else:
+            count = DEFAULT_FRAMES if frames is None else frames
+            ideals = _ideals_of(loaded, image)
+            with progress("running", total=count) as advance:
+                found = latency_of(image, ideals, frames=count, symbols=symbols, advance=advance)
+            report = latency_report(found, commands=commands)
+    emit_json(report, json_path)
+    show(report, console(json_path))
+    return 0 if report.get("utterance", {}).get("in_time", True) else TOO_LATE
+
+
+def _opened(
+    model: str, chip: str | None, changes: Sequence[str], signature: str | None
+) -> tuple[Model | None, Image]:
+    if is_image(model):
+        if changes:
+            raise ParamsError(
+                f"{model}: an image is compiled for one chip; leave --set out, or give the model "
+                "that it was compiled from"
+            )
+        return None, open_image(model, chip, signature)
+    params = changed_chip(load_chip(chip), changes)
+    loaded = load_model(model, signature)
+    return loaded, compile_for(loaded, params)
+
+
+def _ideals_of(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:
+    return None if loaded is None else ideals_of(loaded.graphs, image.params)
+
+
+def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) -> LatencyReport:
+    speech = speech_of(image)
+    if not searches_on_chip(image):
+        raise InputError(f"{image.header.model} searches on the host: leave --audio out")
+    engine = OnTwin(image) if loaded is None else reference.search_of(loaded)
+    runner = Frames(image, events_of(image), _ideals_of(loaded, image))
+    who = "twin" if loaded is None else "kernels"
+    with progress("listening"):
+        of = utterance_latency(runner, speech, engine, audio, f"the {who} heard the sound")
+    report = latency_report(of.latency, commands=commands)
+    report["utterance"] = utterance_figures(audio, of)
+    return report
