@@ -21,7 +21,9 @@ from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.model.graph import Graph
 from npu.model.layer import Layer
+from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, RESET
+from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 
 PERCENTILES = (50, 90, 99)
@@ -150,21 +152,26 @@ class Frames:
     ) -> None:
         self.image, self.machine = image, machine
         self._ideals = ideals
-        self._boot = machine.run(Start(image.header.entry(BOOT).pc))
+        self._budgets = Budgets(image)
+        self._boot = self._start(Start(image.header.entry(BOOT).pc))
         self._reset = 0
         self.cycles: list[int] = []
 
     def reset(self, starts: Sequence[Start] = ()) -> None:
         """Begin an utterance; what was before is not counted. `starts`: RESET unless given."""
         starts = starts or [Start(self.image.header.entry(RESET).pc)]
-        self._reset = sum(self.machine.run(start) for start in starts)
+        self._reset = sum(map(self._start, starts))
         self.machine.clear()
         self.cycles = []
 
     def run(self, starts: Sequence[Start]) -> int:
         """A frame: one start, or several; returns its cycles."""
-        self.cycles.append(sum(self.machine.run(start) for start in starts))
+        self.cycles.append(sum(map(self._start, starts)))
         return self.cycles[-1]
+
+    def _start(self, start: Start) -> int:
+        """The cycles of a start, which no image may draw out."""
+        return self.machine.run(start, self._budgets.of_start(dict(start.arguments).get(CALLS, 0)))
 
     def latency(self, decided: str, powered_seconds: float | None = None) -> Latency:
         """Of the frames since the reset.

@@ -161,15 +161,16 @@ class EventMachine:
         label: Label = (start.pc, start.arguments)
         # From the last place whose state is known: the labels that led on.
         known, known_at, labels = place, cycle, []
-        path = self._path
+        path, commands = self._path, 0
         while True:
             labels.append(label)
             stretch = place.behind.get(label)
             if stretch is None:
                 if self._stands != (place, cycle):
                     self._go(known, known_at, labels[:-1])
-                stretch = self._simulate(place, label, budget, cycle)
+                stretch = self._simulate(place, label, budget, (cycle, cycle - began, commands))
             stretch.times += 1
+            commands += len(stretch.commands)
             if path is not None:
                 path.append((cycle, stretch))
             cycle += stretch.cycles
@@ -252,11 +253,17 @@ class EventMachine:
         return self._path
 
     # --- what is not known yet ------------------------------------------------------------------
-    def _simulate(self, place: Place, label: Label, budget: Budget, cycle: int) -> Stretch:
-        """Run a stretch on the twin, and remember it."""
+    def _simulate(
+        self, place: Place, label: Label, budget: Budget, at: tuple[int, int, int]
+    ) -> Stretch:
+        """Run a stretch on the twin, and remember it.
+
+        at : its first cycle, and how many cycles and commands of its start are behind it.
+        """
+        cycle, *spent = at
         source, self._stands = self._source, None
         try:
-            stretch = source.run(label, self._relevance, budget)
+            stretch = source.run(label, self._relevance, budget, (spent[0], spent[1]))
         except MachineError as error:
             self._broke(source.broken(), cycle, error)
             raise

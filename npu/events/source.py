@@ -48,21 +48,23 @@ class Source:
         # Where the twin stands: the next command, and the register that a value goes to.
         self._pc, self._overhead, self._register = 0, 0, 0
         self._notes = Notes(self.machine, 0)
-        self._commands = 0
 
-    def run(self, label: Label, relevance: Relevance, limit: Budget) -> Stretch:
+    def run(
+        self, label: Label, relevance: Relevance, limit: Budget, spent: tuple[int, int] = (0, 0)
+    ) -> Stretch:
         """The stretch that `label` begins where the twin stands.
+
+        limit : of its start, of which cycles and commands are `spent`.
 
         Raises MachineError as the twin does; `broken` is what ran of the stretch, then.
         """
         machine = self.machine
-        halted = False
+        cycles, commands = spent
         if isinstance(label, tuple):
             pc, arguments = label
             for register, value in arguments:
                 machine.state.set(register, value)
             machine.begin(Budget(NO_END, 0))
-            self._commands = 0
             self._pc, self._overhead = pc, timing.FETCH + timing.DECODE
         else:
             machine.state.set(self._register, label)
@@ -71,13 +73,14 @@ class Source:
             pc = self._pc
             ran = machine.execute(pc, self._overhead)
             notes.command(pc, ran.start, ran.end)
-            self._commands += 1
+            commands += 1
             halted = ran.name == "HALT"
             self._pc, self._overhead = ran.following(pc)
             self._register = relevance.sources.get(pc, 0)
             if halted or self._register:
                 break
-            if self._commands >= limit.commands:
+            used = cycles + machine.cycle - notes.begin
+            if commands >= limit.commands or used > limit.cycles:
                 raise limit.used_up()
         if halted:
             machine.dma.look(NEVER)
@@ -87,8 +90,6 @@ class Source:
     def broken(self) -> Stretch:
         """What ran of the stretch that ended in error."""
         machine, notes = self.machine, self._notes
-        while len(notes.seen) > len(notes.commands) + 1:
-            notes.seen.pop()
         return Stretch(notes, machine.cycle - notes.begin, 0, False)
 
     def place(self, relevance: Relevance, halted: bool) -> Place:

@@ -1,6 +1,6 @@
 """A stretch of a program that takes the same cycles whenever it begins in the same state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -18,6 +18,8 @@ _EVENTS = tuple(field.name for field in fields(Events))
 COUNTS = (*_COUNTERS, *_EVENTS)
 """What is counted of every command, by the names of `Counters` and of the twin's `Events`."""
 _WAIT = COUNTS.index("wait_cycles")
+_PART = 1 << 12
+"""Commands that are noted one by one before they are added up."""
 _of_counters, _of_events = attrgetter(*_COUNTERS), attrgetter(*_EVENTS)
 
 
@@ -108,16 +110,9 @@ class Stretch:
         self.cycles, self.idle, self.halts = cycles, idle, halts
         self.to: Place | None = None
         self.times = 0
-        self.commands = np.array(notes.commands, np.int64).reshape(-1, 3)
         self.moved = notes.moved
-        each = np.diff(np.array(notes.seen, np.int64).reshape(-1, len(COUNTS)), axis=0)
-        self.waits = each[:, _WAIT]
-        self.pcs, index = np.unique(self.commands[:, 0], return_inverse=True)
-        self.runs = np.bincount(index, minlength=len(self.pcs))
-        self.spent = np.zeros(len(self.pcs), np.int64)
-        np.add.at(self.spent, index, self.commands[:, 2] - self.commands[:, 1] + 1)
-        self.counts = np.zeros((len(self.pcs), len(COUNTS)), np.int64)
-        np.add.at(self.counts, index, each)
+        done, self.commands, self.waits = notes.finish()
+        self.pcs, self.runs, self.spent, self.counts = done
 
     def times_of(self) -> Iterator[tuple[int, int, int, int]]:
         """(pc, start, end, wait) of every command."""
@@ -125,24 +120,75 @@ class Stretch:
             yield pc, start, end, wait
 
 
+class Sums(NamedTuple):
+    """What commands did, by command.
+
+    Attributes
+    ----------
+    pcs : (n,) int64, ascending.
+    runs, spent : (n,) int64. counts : (n, len(COUNTS)) int64.
+    """
+
+    pcs: np.ndarray
+    runs: np.ndarray
+    spent: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence["Sums"]) -> "Sums":
+        """All of them together."""
+        pcs, runs, spent, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        found, index = np.unique(pcs, return_inverse=True)
+        sums = cls(
+            found,
+            np.zeros(len(found), np.int64),
+            np.zeros(len(found), np.int64),
+            np.zeros((len(found), len(COUNTS)), np.int64),
+        )
+        for total, values in ((sums.runs, runs), (sums.spent, spent), (sums.counts, counts)):
+            np.add.at(total, index, values)
+        return sums
+
+
 class Notes:
-    """What is noted of a stretch while it runs on a twin."""
+    """What is noted of a stretch while it runs on a twin, in memory that grows little with it."""
 
     def __init__(self, machine: Machine, begin: int) -> None:
         self._machine = machine
         self.begin = begin
-        self.commands: list[Times] = []
         self.moved: list[Moved] = []
-        self.seen = [self._counts()]
+        self._commands: list[Times] = []
+        self._seen = [self._counts()]
+        self._parts: list[tuple[Sums, np.ndarray, np.ndarray]] = []
 
     def command(self, pc: int, start: int, end: int) -> None:
         """A command has run."""
-        self.commands.append(Times(pc, start - self.begin, end - self.begin))
-        self.seen.append(self._counts())
+        self._commands.append(Times(pc, start - self.begin, end - self.begin))
+        self._seen.append(self._counts())
+        if len(self._commands) >= _PART:
+            self._fold()
 
     def transfer(self, pc: int, start: int, done: int, n_bytes: int, tag: int | None) -> None:
         """A transfer was queued."""
         self.moved.append(Moved(pc, start - self.begin, done - self.begin, n_bytes, tag))
+
+    def finish(self) -> tuple[Sums, np.ndarray, np.ndarray]:
+        """The sums by command, the commands as rows of `Times`, and the cycles that each waited."""
+        if self._commands or not self._parts:
+            self._fold()
+        sums, commands, waits = zip(*self._parts, strict=True)
+        if len(sums) == 1:
+            return sums[0], commands[0], waits[0]
+        return Sums.joined(sums), np.concatenate(commands), np.concatenate(waits)
+
+    def _fold(self) -> None:
+        commands = np.array(self._commands, np.int64).reshape(-1, len(Times._fields))
+        each = np.diff(np.array(self._seen, np.int64), axis=0)
+        pcs, start, end = commands.T
+        sums = Sums.joined([Sums(pcs, np.ones(len(pcs), np.int64), end - start + 1, each)])
+        self._parts.append((sums, commands, each[:, _WAIT].copy()))
+        self._commands.clear()
+        del self._seen[:-1]
 
     def _counts(self) -> tuple[int, ...]:
         machine = self._machine

@@ -7,6 +7,7 @@ import pytest
 
 from compiler import compile_model, load_model
 from npu.chip.isa import command, encode
+from npu.chip.limit import NO_END, Budget
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.chip.status import Status
@@ -152,6 +153,19 @@ def test_what_is_forgotten_still_counts(vectors, monkeypatch):
     assert of_image(image, calls_of(image, limit=6)) is None
     image = compile_model(load_model("commands_rnnt"), load_params("edge"))
     assert of_image(image, calls_of(image, limit=6)) is None
+
+
+def test_a_long_stretch_is_noted_in_parts(vectors, monkeypatch):
+    monkeypatch.setattr("npu.events.stretch._PART", 5)
+    image = compile_model(load_model(vectors / "joint.tflite"), load_params("edge"))
+    assert of_image(image, calls_of(image, limit=3)) is None
+
+
+@pytest.mark.parametrize("budget", [Budget(1000, 10**9), Budget(NO_END, 100)])
+def test_what_does_not_halt_is_stopped(budget):
+    machine = EventMachine(CHIP, 4096, raw(command("BEQ")))
+    with pytest.raises(MachineError, match="no HALT within"):
+        machine.run(Start(0), budget)
 
 
 def test_a_wrong_cost_is_found(monkeypatch):
