@@ -313,29 +313,3 @@ class SpeedupReport(TypedDict):
     twin: SpeedReport
     rtl: SpeedReport
     speedup: float
-
-
-# --- what the first command takes -----------------------------------------------------------------
-class ProcessReport(TypedDict):
-    """A process: seconds on the clock, and seconds of processors."""
-
-    seconds: float
-    cpu_seconds: float
-
-
-class StartupReport(TypedDict):
-    """`npu bench startup`: `npu compile` of a model by a process, with nothing kept and after it.
-
-    Attributes
-    ----------
-    help_seconds : of `npu --help`, the median.
-    functions, cache_bytes : machine code that the first process has kept.
-    """
-
-    model: str
-    chip: str
-    help_seconds: float
-    first: ProcessReport
-    next: ProcessReport
-    functions: int
-    cache_bytes: int

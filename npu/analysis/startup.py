@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from npu.analysis.results import ProcessReport, StartupReport
+from npu.analysis.results_beside import ProcessReport, StartupReport
 from npu.errors import NpuError
 
 HELP_RUNS = 5

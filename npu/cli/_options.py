@@ -4,16 +4,53 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from npu.chip.limit import NO_END
+from npu.cli._chips import keep_overrides
 
 Command = Callable[..., Any]
 
-chip_option = click.option(
+PRESETS = ("tiny", "edge", "max")
+CHIP_HELP = "tiny, edge, max or a TOML file with the same keys"
+
+
+def complete_chip(context: click.Context, param: click.Parameter, text: str) -> list[Any]:
+    """What a shell offers for a chip: presets, and files."""
+    found = [CompletionItem(name) for name in PRESETS if name.startswith(text)]
+    return [*found, CompletionItem(text, type="file")]
+
+
+def complete_model(context: click.Context, param: click.Parameter, text: str) -> list[Any]:
+    """What a shell offers for a MODEL: those of the zoo, and files."""
+    from npu import zoo
+
+    found = [CompletionItem(name) for name in zoo.names() if name.startswith(text)]
+    return [*found, CompletionItem(text, type="file")]
+
+
+set_option = click.option(
+    "--set",
+    metavar="NAME=VALUE",
+    multiple=True,
+    expose_value=False,
+    callback=keep_overrides,
+    help="Another value of a chip's parameter, such as lanes=32; may be given several times.",
+)
+_one_chip_option = click.option(
     "--chip",
     metavar="CHIP",
-    help="tiny, edge, max or a TOML file with the same keys; edge unless said otherwise.",
+    shell_complete=complete_chip,
+    help=f"{CHIP_HELP}; edge unless said otherwise.",
 )
+
+
+def chip_option(command: Command) -> Command:
+    """`--chip`, and `--set` on top of it: take both with `npu.cli._chips.load_chip`."""
+    return _one_chip_option(set_option(command))
+
+
+model_argument = click.argument("model", shell_complete=complete_model)
 engine_option = click.option(
     "--engine",
     type=click.Choice(["twin", "rtl", "kernels"]),
@@ -38,11 +75,13 @@ max_cycles_option = click.option(
 
 
 def chip_default_option(default: str) -> Callable[[Command], Command]:
-    """`--chip` of a command that shows its default."""
-    return click.option(
+    """`--chip` of a command that shows its default, and `--set`."""
+    option = click.option(
         "--chip",
         metavar="CHIP",
         default=default,
         show_default=True,
-        help="tiny, edge, max or a TOML file with the same keys.",
+        shell_complete=complete_chip,
+        help=f"{CHIP_HELP}.",
     )
+    return lambda command: option(set_option(command))

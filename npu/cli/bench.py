@@ -9,10 +9,12 @@ from rich.console import Console
 
 from compiler import bench, load_model
 from npu.analysis.lockstep import Clocked
-from npu.analysis.results import SpeedupReport, StartupReport
+from npu.analysis.results import SpeedupReport
+from npu.analysis.results_beside import StartupReport
 from npu.analysis.speed import run_timed, speedup_report
 from npu.analysis.startup import startup_report
 from npu.chip.summary import summary_text
+from npu.cli._chips import overrides
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -159,7 +161,7 @@ def startup(chip: str, model: str, json_path: str | None) -> int:
     """
     require_place(json_path, inputs=files_of(model, chip))
     with progress("measuring"):
-        report = startup_report(model, chip)
+        report = startup_report(model, ",".join([chip, *overrides()]))
     emit_json(report, json_path)
     _show_startup(report, console(json_path))
     return 0

@@ -7,7 +7,7 @@ import pytest
 
 from compiler.bench import cases, codec
 from compiler.bench.results import CodecReport, PeersReport
-from npu.analysis.results import StartupReport
+from npu.analysis.results_beside import StartupReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
