@@ -165,7 +165,9 @@ def table_of(entries: np.ndarray, lengths: np.ndarray, raw_bits: int) -> CodeTab
 
 @kernel
 def _codes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n = counts.sum()
+    n = 0
+    for length in range(len(counts)):
+        n += counts[length]
     values = np.zeros(n, np.int64)
     lengths = np.zeros(n, np.int64)
     code = 0

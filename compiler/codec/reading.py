@@ -192,7 +192,9 @@ def _open(
     table = 2 * code_set
     last_row = row_starts[slot + 1]
     coded = np.uint64(table), masks[table], masks[table + 1], last_row, ends[slot, 1], ends[slot, 2]
-    return coded, (_RUNNING, RUN, ends[slot, 0], ends[slot, 1], row_starts[slot], _ZERO)
+    # Typed, not literal: `_step` would be compiled for literals as well.
+    running, stream = int(np.int64(_RUNNING)), int(np.int64(RUN))
+    return coded, (running, stream, ends[slot, 0], ends[slot, 1], row_starts[slot], _ZERO)
 
 
 @kernel

@@ -48,7 +48,7 @@ PROGRAMS = {
     "iverilog": "the test bench of the exported Verilog on Icarus: make test",
 }
 CACHES = {
-    "numba": "machine code of the simulator: a first command makes it, in some ten seconds",
+    "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
     "verilator": "the RTL's simulations, one for each chip",
 }
 MIB = 1 << 20

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from rich.console import Console
 
-from compiler import Model, load_model
+from compiler import Model, compile_model, load_model
 from npu.analysis.comparison import compare_report, on_chip
 from npu.analysis.results_beside import ComparedModel, CompareReport, OnChipReport
 from npu.chip.params import ChipParams
-from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
+from npu.cli._models import files_of, first_run_notice, is_image, load_chip
 from npu.cli._options import complete_chip, complete_model, json_option, set_option
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
@@ -79,7 +79,7 @@ def command(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | No
 
 def _compiled(model: Model, chip: ChipParams) -> Image | NpuError:
     try:
-        return compile_for(model, chip)
+        return compile_model(model, chip)
     except (UnsupportedError, CapacityError) as error:
         return error
 
