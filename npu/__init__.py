@@ -2,9 +2,9 @@
 
     import npu
 
-    program = npu.compile(npu.load("model.tflite"), "edge")
-    session = npu.simulate(program)
-    outputs = session.invoke([inputs])
+    program = npu.compile(npu.load("model.tflite"), npu.Chip("edge", lanes=32))
+    result = program.run(inputs)         # a call for each entry: outputs, cycles, milliseconds
+    rows = program.latency().to_rows()   # a weight matrix each, for pandas.DataFrame(rows)
 
 Nothing is imported before it is used. The rooms:
 
@@ -17,10 +17,11 @@ Nothing is imported before it is used. The rooms:
     analysis  cycles by layer and unit, energy, engines side by side, the schemas of all reports
     zoo       trained models
     cli       the command line
+    api       what a notebook works with, under the names of this module
 
-Two roofs see everything: this module, and `cli`, which nothing imports. Which room may import which
-stands in `tests/test_layout.py`. Beside them lie the few modules that every room needs: errors,
-files, text, caches and compiled loops.
+Two roofs see everything: this module with `api`, and `cli`, which nothing imports. Which room may
+import which stands in `tests/test_layout.py`. Beside them lie the few modules that every room
+needs: errors, files, text, caches and compiled loops.
 """
 
 # As in `typing`, whose import would double the time of this one. Type checkers take it for true.
@@ -34,21 +35,26 @@ if TYPE_CHECKING:
     from compiler.frontends.models import Model
     from compiler.reference import Reference
     from npu.analysis.profile import Measurement, measure
-    from npu.chip.params import ChipParams as Chip
+    from npu.api.chip import Chip
+    from npu.api.program import Program
+    from npu.api.results import Latency, RunResult
+    from npu.chip.params import ChipParams
     from npu.chip.params import load_params as load_chip
     from npu.errors import NpuError
     from npu.runtime.calls import Session
-    from npu.runtime.image import Image as Program
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Chip",
+    "ChipParams",
+    "Latency",
     "Measurement",
     "Model",
     "NpuError",
     "Program",
     "Reference",
+    "RunResult",
     "bits",
     "compile",
     "cycles",
@@ -59,12 +65,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Chip": ("npu.chip.params", "ChipParams"),
+    "Chip": ("npu.api.chip", "Chip"),
+    "ChipParams": ("npu.chip.params", "ChipParams"),
+    "Latency": ("npu.api.results", "Latency"),
     "Measurement": ("npu.analysis.profile", "Measurement"),
     "Model": ("compiler.frontends.models", "Model"),
     "NpuError": ("npu.errors", "NpuError"),
-    "Program": ("npu.runtime.image", "Image"),
+    "Program": ("npu.api.program", "Program"),
     "Reference": ("compiler.reference", "Reference"),
+    "RunResult": ("npu.api.results", "RunResult"),
     "bits": ("compiler.costs", "bits"),
     "cycles": ("compiler.costs", "cycles"),
     "load_chip": ("npu.chip.params", "load_params"),
@@ -84,8 +93,8 @@ def load(model: "str | Path", signature: str | None = None) -> "Model":
     return load_model(model, signature)
 
 
-def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> "Program":
-    """Compile a model for a chip: a preset's name, a TOML file, or what `load_chip` gives.
+def compile(model: "Model | str | Path", chip: "ChipParams | str | Path" = "edge") -> "Program":
+    """Compile a model for a chip: a preset's name, a TOML file, or what `Chip` gives.
 
     The same model and chip give the same program. `Program.to_bytes` and `Program.load` write and
     read it. Raises UnsupportedError for what the chip cannot run, CapacityError where it does not
@@ -93,10 +102,11 @@ def compile(model: "Model | str | Path", chip: "Chip | str | Path" = "edge") -> 
     """
     from compiler.compile import compile_model
     from compiler.frontends.models import Model, load_model
-    from npu.chip.params import ChipParams, load_params
+    from npu.api.chip import Chip
+    from npu.api.program import Program
 
-    params = chip if isinstance(chip, ChipParams) else load_params(chip)
-    return compile_model(model if isinstance(model, Model) else load_model(model), params)
+    loaded = model if isinstance(model, Model) else load_model(model)
+    return Program.of(compile_model(loaded, Chip(chip)))
 
 
 def simulate(program: "Program", **options: "Any") -> "Session":

@@ -39,6 +39,14 @@ def folder(kind: str) -> Path | None:
     return _folder(kind, os.environ.get("XDG_CACHE_HOME") or None)
 
 
+def place(kind: str) -> Path | None:
+    """Where the folder of one kind of cache is, or would be; nothing is made."""
+    try:
+        return _users(os.environ.get("XDG_CACHE_HOME") or None) / "zeroskip" / kind
+    except RuntimeError:
+        return None
+
+
 def _users(base: str | None) -> Path:
     """The user's folder of caches; RuntimeError where nobody knows it."""
     return Path(base) if base else Path.home() / ".cache"

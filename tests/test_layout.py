@@ -55,6 +55,7 @@ ALLOWED = {
     },
     "npu/zoo": {*COMMON, "npu.zoo"},
     "npu/__init__": {"npu", "kernels", "compiler", "rtl"},
+    "npu/api": {"npu", "kernels", "compiler", "rtl"},
     "npu/cli": {"npu", "kernels", "compiler", "rtl", "reports"},
     "kernels": {*COMMON, "npu.model", "kernels"},
     "compiler": {

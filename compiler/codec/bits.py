@@ -120,7 +120,7 @@ def measure_rows(weights: np.ndarray, rows: np.ndarray, plan: Plan, sizes: np.nd
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
     for row in rows:
-        n, left = row_steps(weights[row], 0, gaps, values)
+        n, left = row_steps(weights[row], int(np.int64(0)), gaps, values)
         explicit = 0
         total = value_lengths[values[0] & 0xFF]
         for i in range(1, n):

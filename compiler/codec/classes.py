@@ -82,7 +82,10 @@ def _code(profiles: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
     prices = np.zeros(len(counts), np.int32)
     bits = 0.0
     for first, end in ((0, RUN_BINS), (RUN_BINS, len(counts))):
-        total = max(1, counts[first:end].sum())
+        total = 0
+        for i in range(first, end):
+            total += counts[i]
+        total = max(1, total)
         for i in range(first, end):
             share = np.log2(total / max(np.float64(counts[i]), UNSEEN))
             bits += counts[i] * share
@@ -90,18 +93,15 @@ def _code(profiles: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
     return bits, prices
 
 
-@kernel
 def halves(order: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`order` cut in two of about equal mass; mass : by row."""
-    total = mass[order].sum()
-    cut = before = 0
-    while cut < len(order) and 2 * before + mass[order[cut]] < total:
-        before += mass[order[cut]]
-        cut += 1
+    masses = mass[order]
+    behind = np.cumsum(masses)
+    # Rows whose middle lies in the first half of the mass; behind them none does.
+    cut = int(np.count_nonzero(2 * behind - masses < masses.sum()))
     return order[:cut], order[cut:]
 
 
-@kernel
 def _search(
     profiles: np.ndarray, mass: np.ndarray, sample: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
@@ -113,7 +113,7 @@ def _search(
     weights = mass[sample]
     least, best = np.inf, np.zeros(profiles.shape[1], np.int32)
     for i in range(len(starts)):
-        order = np.argsort(starts[i], kind="mergesort")
+        order = np.argsort(starts[i], kind="stable")
         last = np.inf
         for _ in range(ROUNDS):
             first, second = halves(order, weights)
@@ -125,7 +125,7 @@ def _search(
             if bits >= last:
                 break
             last = bits
-            order = np.argsort(_prices(sampled, price) * PRICE_UNITS // weights, kind="mergesort")
+            order = np.argsort(_prices(sampled, price) * PRICE_UNITS // weights, kind="stable")
     return best
 
 

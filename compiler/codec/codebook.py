@@ -68,15 +68,51 @@ def longest_code(raw_bits: int) -> int:
 
 
 @kernel
+def most_frequent(counts: np.ndarray) -> np.ndarray:
+    """(n,) int64: symbols by descending counts, of equal counts the first one first.
+
+    counts : (n,) int64. They are few, so they are inserted one by one.
+    """
+    order = np.zeros(len(counts), np.int64)
+    for symbol in range(len(counts)):
+        place = symbol
+        while place > 0 and counts[order[place - 1]] < counts[symbol]:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = symbol
+    return order
+
+
+@kernel
 def optimal_lengths(counts: np.ndarray, max_bits: int) -> np.ndarray:
     """`code_lengths` for compiled callers: counts are int64, and nothing is checked."""
     n = len(counts)
     lengths = np.zeros(n, np.int64)
     if n > 1:
-        # Ascending; of equal counts the later one first.
-        order = n - 1 - np.argsort(counts[::-1], kind="mergesort")
-        lengths[order] = _package_merge(counts[order], max_bits)
+        order = most_frequent(counts)
+        ascending = np.zeros(n, np.int64)
+        for i in range(n):
+            ascending[n - 1 - i] = counts[order[i]]
+        found = _package_merge(ascending, max_bits)
+        for i in range(n):
+            lengths[order[i]] = found[n - 1 - i]
     return lengths
+
+
+@kernel
+def by_length(lengths: np.ndarray) -> np.ndarray:
+    """(n,) int64: entries by ascending code length, those of a length in their order.
+
+    lengths : (n,) int64, 0 to MAX_SYMBOL_BITS.
+    """
+    order = np.zeros(len(lengths), np.int64)
+    placed = 0
+    for length in range(MAX_SYMBOL_BITS + 1):
+        for i in range(len(lengths)):
+            if lengths[i] == length:
+                order[placed] = i
+                placed += 1
+    return order
 
 
 def code_lengths(counts: np.ndarray, max_bits: int = MAX_CODE_BITS) -> np.ndarray:
@@ -129,7 +165,9 @@ def table_of(entries: np.ndarray, lengths: np.ndarray, raw_bits: int) -> CodeTab
 
 @kernel
 def _codes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n = counts.sum()
+    n = 0
+    for length in range(len(counts)):
+        n += counts[length]
     values = np.zeros(n, np.int64)
     lengths = np.zeros(n, np.int64)
     code = 0

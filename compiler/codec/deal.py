@@ -31,8 +31,10 @@ def deal(row_symbols: np.ndarray, slots: int, most: int = MAX_SLOT_ROWS) -> list
         raise CapacityError(
             f"{len(lengths)} rows for {slots} slots of at most {most}: split the matrix into tiles"
         )
-    dealt = _longest_first(lengths, slots, most)
-    _exchange(lengths, dealt, slots, most)
+    dealt = _longest_first(lengths, np.argsort(-lengths, kind="stable"), slots, most)
+    # No slot ends before the mean of all, or before the longest row.
+    floor = max(-(-int(lengths.sum()) // slots), int(lengths.max(initial=0)))
+    _exchange(lengths, dealt, slots, most, floor)
     return np.split(
         np.argsort(dealt, kind="stable"), np.cumsum(np.bincount(dealt, minlength=slots))[:-1]
     )
@@ -45,18 +47,19 @@ def imbalance(row_symbols: np.ndarray, slot_rows: list[np.ndarray]) -> float:
 
 
 @kernel
-def _longest_first(lengths: np.ndarray, slots: int, most: int) -> np.ndarray:
-    """(rows,) slot of each row: longest row first, to the emptiest slot that has room."""
+def _longest_first(lengths: np.ndarray, order: np.ndarray, slots: int, most: int) -> np.ndarray:
+    """(rows,) slot of each row: in this order, to the emptiest slot that has room."""
     dealt = np.empty(len(lengths), np.int64)
     sums = np.zeros(slots, np.int64)
     counts = np.zeros(slots, np.int64)
-    for row in np.argsort(-lengths, kind="mergesort"):
+    for row in order:
         # Ties: the slot with fewer rows, then the lower one, so rows without symbols spread too.
         best = -1
         for slot in range(slots):
             if counts[slot] == most:
                 continue
-            if best < 0 or (sums[slot], counts[slot]) < (sums[best], counts[best]):
+            emptier = best < 0 or sums[slot] < sums[best]
+            if emptier or (sums[slot] == sums[best] and counts[slot] < counts[best]):
                 best = slot
         dealt[row] = best
         sums[best] += lengths[row]
@@ -65,18 +68,21 @@ def _longest_first(lengths: np.ndarray, slots: int, most: int) -> np.ndarray:
 
 
 @kernel
-def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int, most: int) -> None:
-    """Improve `dealt` in place: move or swap rows out of the fullest slot while that helps."""
-    if len(lengths) == 0:
-        return
+def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int, most: int, floor: int) -> None:
+    """Improve `dealt` in place: move or swap rows out of the fullest slot while that helps.
+
+    floor : the sum of the fullest slot that nothing improves.
+    """
     sums = np.zeros(slots, np.int64)
     counts = np.zeros(slots, np.int64)
     for row in range(len(lengths)):
         sums[dealt[row]] += lengths[row]
         counts[dealt[row]] += 1
-    floor = max(-(-lengths.sum() // slots), lengths.max())
     for _ in range(MAX_EXCHANGES):
-        fullest = np.argmax(sums)
+        fullest = 0
+        for slot in range(slots):
+            if sums[slot] > sums[fullest]:
+                fullest = slot
         best = sums[fullest]
         if best <= floor:
             return

@@ -192,7 +192,9 @@ def _open(
     table = 2 * code_set
     last_row = row_starts[slot + 1]
     coded = np.uint64(table), masks[table], masks[table + 1], last_row, ends[slot, 1], ends[slot, 2]
-    return coded, (_RUNNING, RUN, ends[slot, 0], ends[slot, 1], row_starts[slot], _ZERO)
+    # Typed, not literal: `_step` would be compiled for literals as well.
+    running, stream = int(np.int64(_RUNNING)), int(np.int64(RUN))
+    return coded, (running, stream, ends[slot, 0], ends[slot, 1], row_starts[slot], _ZERO)
 
 
 @kernel
@@ -220,9 +222,14 @@ def read_sections(
         pairs[i] = np.uint64(words[i]) << np.uint64(WORD_BITS) | np.uint64(words[i + 1])
     ends = np.zeros((lanes * threads, 3), np.uint64)
     located = _locate(words, starts, threads, row_starts, ends)
-    slots = np.flatnonzero(np.diff(row_starts)[: located[1]])
-    for i in range(0, len(slots), 2):
-        slot, slot2 = slots[i], slots[min(i + 1, len(slots) - 1)]
+    slots = np.empty(located[1], np.int64)
+    filled = 0
+    for slot in range(located[1]):
+        if row_starts[slot + 1] > row_starts[slot]:
+            slots[filled] = slot
+            filled += 1
+    for i in range(0, filled, 2):
+        slot, slot2 = slots[i], slots[min(i + 1, filled - 1)]
         coded, state = _open(slot, code_sets[slot // threads], masks, row_starts, ends)
         coded2, state2 = _open(slot2, code_sets[slot2 // threads], masks, row_starts, ends)
         while state[0] == _RUNNING and state2[0] == _RUNNING and slot != slot2:

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.codebook import longest_code, optimal_lengths, table_of
+from compiler.codec.codebook import (
+    by_length,
+    longest_code,
+    most_frequent,
+    optimal_lengths,
+    table_of,
+)
 from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
@@ -48,16 +54,24 @@ def _lengths(
     no bytes in the matrix block (`npu.chip.weight_format`).
     """
     lengths = optimal_lengths(counts, max_bits)
-    bits = (counts * lengths).sum() + table_bits(len(entries))
+    bits = table_bits(len(entries))
+    for i in range(len(entries)):
+        bits += counts[i] * lengths[i]
     if entries[-1] >= MAX_SYMBOLS:
         return entries, lengths, bits
     every = np.zeros(entries[-1] + 1, np.int64)
-    every[entries] = counts
-    rising = np.sort(optimal_lengths(every, max_bits))
-    ordered = (every * rising).sum()
+    for i in range(len(entries)):
+        every[entries[i]] = counts[i]
+    found = optimal_lengths(every, max_bits)
+    runs = np.zeros(len(every), np.int64)
+    rising = np.zeros(len(every), np.int64)
+    ordered = 0
+    for run, entry in enumerate(by_length(found)):
+        runs[run], rising[run] = run, found[entry]
+        ordered += every[run] * rising[run]
     if ordered > bits:
         return entries, lengths, bits
-    return np.arange(len(every)), rising, ordered
+    return runs, rising, ordered
 
 
 @kernel
@@ -79,30 +93,41 @@ def _fit(
     max_bits = longest_code(raw_bits)
     counts = np.zeros(len(entries), np.int64)
     for i in range(len(entries)):
-        counts[i] = gaps[entries[i] * span : (entries[i] + 1) * span].sum()
+        for gap in range(entries[i] * span, min((entries[i] + 1) * span, n)):
+            counts[i] += gaps[gap]
     lengths = optimal_lengths(counts, max_bits)
     best, best_entries, best_lengths, best_explicit = -1, entries, lengths, 0
     for _ in range(REPLANS):
-        canonical = np.argsort(lengths, kind="mergesort")
-        bases = entries[canonical] * span
-        between_runs, behind_runs = split_gaps(
-            bases, lengths[canonical] + raw_bits, raw_bits, zero_bits, columns, n
-        )
+        canonical = by_length(lengths)
+        bases = np.zeros(len(entries), np.int64)
+        sizes = np.zeros(len(entries), np.int64)
         entry_of = np.zeros(n, np.int64)
-        for i in canonical[::-1]:
-            entry_of[entries[i] * span : (entries[i] + 1) * span] = i
+        for place in range(len(entries) - 1, -1, -1):
+            i = canonical[place]
+            bases[place], sizes[place] = entries[i] * span, lengths[i] + raw_bits
+            for run in range(bases[place], min(bases[place] + span, n)):
+                entry_of[run] = i
+        between_runs, behind_runs = split_gaps(bases, sizes, raw_bits, zero_bits, columns, n)
         used = np.zeros(len(entries), np.int64)
         between = count_entries(gaps, between_runs, entry_of, used)
         behind = count_entries(ends, behind_runs, entry_of, used)
         if between < 0 or behind < 0:
             break
         explicit = between + behind
-        kept = np.flatnonzero(used)
-        if len(kept) == 0:
-            kept = np.arange(1)
-        counts = used[kept]
-        entries, lengths, coded = _lengths(entries[kept], counts, max_bits)
-        total = coded + counts.sum() * raw_bits + explicit * zero_bits
+        coding = 0
+        for i in range(len(used)):
+            coding += used[i] > 0
+        kept = np.zeros(max(1, coding), np.int64)
+        counts = np.zeros(len(kept), np.int64)
+        kept[0] = entries[0]  # where none codes anything
+        coding = symbols = 0
+        for i in range(len(used)):
+            if used[i] > 0:
+                kept[coding], counts[coding] = entries[i], used[i]
+                symbols += used[i]
+                coding += 1
+        entries, lengths, coded = _lengths(kept, counts, max_bits)
+        total = coded + symbols * raw_bits + explicit * zero_bits
         if best >= 0 and total >= best:
             break
         best, best_entries, best_lengths, best_explicit = total, entries, lengths, explicit
@@ -110,12 +135,22 @@ def _fit(
 
 
 @kernel
-def _with_zero(entries: np.ndarray) -> np.ndarray:
-    """Entries in ascending order, and the run of 0, which makes every split possible."""
+def _alphabet(frequent: np.ndarray, n: int, zero: bool) -> np.ndarray:
+    """The first `n` entries in ascending order; with the run of 0, which lets all runs be split."""
     found = np.zeros(1 << ENTRY_BITS, np.bool_)
-    found[0] = True
-    found[entries] = True
-    return np.flatnonzero(found)
+    found[0] = zero
+    for i in range(n):
+        found[frequent[i]] = True
+    size = 0
+    for entry in range(len(found)):
+        size += found[entry]
+    entries = np.zeros(size, np.int64)
+    size = 0
+    for entry in range(len(found)):
+        if found[entry]:
+            entries[size] = entry
+            size += 1
+    return entries
 
 
 @kernel
@@ -126,7 +161,11 @@ def _search(
 
     gaps, ends : a `Steps`', as far as they occur.
     """
-    symbols = gaps.sum() + ends.sum()
+    symbols = 0
+    for i in range(len(gaps)):
+        symbols += gaps[i]
+    for i in range(len(ends)):
+        symbols += ends[i]
     best, best_raw, best_explicit = -1, 0, 0
     best_entries = best_lengths = np.zeros(0, np.int64)
     for raw_bits in range(MAX_RAW_BITS + 1):
@@ -139,17 +178,19 @@ def _search(
         counts = np.zeros(1 << ENTRY_BITS, np.int64)
         for gap in range(min(len(gaps), span << ENTRY_BITS)):
             counts[gap >> raw_bits] += gaps[gap]
-        frequent = np.argsort(-counts, kind="mergesort")
-        occurring = max(1, int((counts > 0).sum()))
+        frequent = most_frequent(counts)
+        occurring = 1
+        while occurring < len(counts) and counts[frequent[occurring]] > 0:
+            occurring += 1
         worse, last = 0, -1
         for i in range(len(ALPHABET_SIZES), -1, -1):
             if i == len(ALPHABET_SIZES):
                 # All at once: nothing needs a split, so nothing needs the run of 0 for it.
                 if occurring > MAX_SYMBOLS:
                     continue
-                alphabet = np.sort(frequent[:occurring])
+                alphabet = _alphabet(frequent, occurring, False)
             elif ALPHABET_SIZES[i] <= occurring:
-                alphabet = _with_zero(frequent[: ALPHABET_SIZES[i] - 1])
+                alphabet = _alphabet(frequent, ALPHABET_SIZES[i] - 1, True)
             else:
                 continue
             bits, entries, lengths, explicit = _fit(

@@ -59,7 +59,8 @@ def _groups(
         if size:
             left -= 1
             starts[left] = end - size
-            sums[left] = counts[end - size : end].sum()
+            for value in range(end - size, end):
+                sums[left] += counts[value]
         end -= max(1, size)
     return starts, sums, entropy
 
@@ -71,7 +72,9 @@ def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndar
     counts : (n,) int64, the last one not zero. Bits are -1 when there would be too many entries.
     """
     n, span = len(counts), 1 << raw_bits
-    total = counts.sum()
+    total = 0
+    for value in range(n):
+        total += counts[value]
     best, least = -1, np.inf
     best_starts = best_sums = np.zeros(0, np.int64)
     # As few groups as can be.
@@ -109,7 +112,10 @@ def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndar
         last = entries
         extra = total * raw_bits + table_bits(entries)
         least = min(least, entropy + extra)
-        coded = (sums * optimal_lengths(sums, max_bits)).sum() + extra
+        lengths = optimal_lengths(sums, max_bits)
+        coded = extra
+        for entry in range(entries):
+            coded += sums[entry] * lengths[entry]
         if best < 0 or coded < best:
             best, best_starts, best_sums = coded, starts, sums
     return best, least, best_starts, best_sums

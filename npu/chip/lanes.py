@@ -175,11 +175,12 @@ def run_lanes(barrel, turns, repeats, most_cycles):
     position = 0
     decoding = left[0] = rows
     done = 0
-    next_lane = 0
+    # Typed, not literal: what takes them would be compiled for literals as well.
+    next_lane = int(np.int64(0))
+    cycle = int(np.int64(0))
+    first_turn = int(np.int64(0))
     last_write = -1
-    cycle = 0
     thread = 0
-    first_turn = 0
     idle_at = 0  # the cycle from which on the lanes may begin anew
     while done < len(order) or position < positions - 1:
         if cycle >= most_cycles:
@@ -193,8 +194,9 @@ def run_lanes(barrel, turns, repeats, most_cycles):
             if cycle >= begin and gone:
                 position += 1
                 decoding = left[before] = rows
-                row[:] = turns.first[:-1]
-                turn[:] = 0
+                # Not as slices: numba would compile what tells shapes that do not fit.
+                for slot in range(len(row)):
+                    row[slot], turn[slot] = turns.first[slot], 0
                 thread = 0
                 first_turn = idle_at = cycle
                 if rows == 0:

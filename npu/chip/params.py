@@ -1,26 +1,24 @@
 """The chip's parameters: one frozen object that twin, compiler, RTL and reports all read.
 
-A chip is described by a TOML file with exactly the keys of `ChipParams`; the presets `tiny`, `edge`
-and `max` lie in `npu/chip/presets/`. Widths that follow from a parameter are properties here, so
-that nobody derives them a second time.
+A chip is described by a TOML file with the keys of `ChipParams` (`npu/chip/descriptions.py`); the
+presets `tiny`, `edge` and `max` lie in `npu/chip/presets/`. Widths that follow from a parameter are
+properties here, so that nobody derives them a second time.
 """
 
-import tomllib
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from npu.chip.descriptions import KIB, PRESETS, merged, read_description
 from npu.chip.isa import COMMAND_BYTES
 from npu.errors import ParamsError
-from npu.files import read_text
 
-PRESETS = ("tiny", "edge", "max")
-KIB = 1024
+__all__ = ["PRESETS", "ChipParams", "Energy", "load_params", "params_from_dict"]
 
-MAX_TOML_BYTES = 64 * KIB
-"""A description takes one."""
+MAX_NAME = 200
 
 # What a counter of the memory's timing holds.
 MAX_LATENCY_CYCLES = 1 << 16
@@ -85,7 +83,7 @@ class ChipParams(_Checked):
     clock_mhz : for milliseconds only; no behaviour depends on it.
     """
 
-    name: str = Field(max_length=200)
+    name: str = Field(max_length=MAX_NAME)
     lanes: int = Field(ge=1, le=128)
     threads: int = Field(ge=2, le=8)
     bank_bytes: int = Field(ge=256, le=1024 * KIB)
@@ -168,6 +166,25 @@ class ChipParams(_Checked):
         """Commands that program memory holds."""
         return self.program_bytes // COMMAND_BYTES
 
+    def with_overrides(self, overrides: Mapping[str, Any]) -> "ChipParams":
+        """A chip with some other parameters: {"lanes": 32, "energy_pj.mac": 0.3}.
+
+        A value of a table, as `energy_pj`, goes by its name and the key. The name says what differs
+        unless it is overridden, too. Raises ParamsError naming every parameter that there is not,
+        every value of a wrong type or out of range, and values that do not go together.
+        """
+        values = self.model_dump()
+        changes: dict[str, Any] = {}
+        for key, value in overrides.items():
+            _require_parameter(key, values, self.name)
+            table, _, inner = key.partition(".")
+            changes = merged(changes, {table: {inner: value}} if inner else {key: value})
+        found = params_from_dict(merged(values, changes), f"chip {self.name}")
+        if "name" in overrides or found == self:
+            return found
+        told = ", ".join(f"{key}={value}" for key, value in overrides.items())
+        return found.model_copy(update={"name": f"{self.name}, {told}"[:MAX_NAME]})
+
     def align(self, n_bytes: int) -> int:
         """Round a size up to whole bus words."""
         return -(-n_bytes // self.bus_bytes) * self.bus_bytes
@@ -180,22 +197,23 @@ class ChipParams(_Checked):
 def load_params(chip: str | Path) -> ChipParams:
     """Read a preset by name, or any TOML file with the same keys.
 
-    Raises ParamsError naming every wrong key and value.
+    A file with a `base` takes from it what it does not say itself. Raises ParamsError naming every
+    wrong key and value.
     """
-    path = Path(chip)
-    if str(chip) in PRESETS:
-        path = Path(__file__).parent / "presets" / f"{chip}.toml"
-    elif not path.exists():
-        raise ParamsError(
-            f"chip {str(chip)!r} is neither a preset ({', '.join(PRESETS)}) nor a TOML file"
-        )
-    try:
-        values = tomllib.loads(read_text(path, MAX_TOML_BYTES, ParamsError))
-    except (ValueError, RecursionError) as error:
-        # A number of more digits than Python converts is a ValueError of its own.
-        reason = str(error) or type(error).__name__
-        raise ParamsError(f"{path}: not a readable TOML file: {reason}") from error
+    values, path = read_description(chip)
     return params_from_dict(values, str(path))
+
+
+def _require_parameter(key: str, values: Mapping[str, Any], name: str) -> None:
+    """Raise ParamsError unless a chip has the parameter `key`, and it is no table of several."""
+    known = [k for k, v in values.items() if not isinstance(v, dict)]
+    for table, inner in values.items():
+        known += [f"{table}.{k}" for k in inner] if isinstance(inner, dict) else []
+    if key in known or isinstance(values.get(key), dict):
+        return
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    raise ParamsError(f"chip {name}: no parameter {_shown(key)}; {hint}")
 
 
 def params_from_dict(values: dict, where: str) -> ChipParams:

@@ -6,7 +6,8 @@ numba, the compiler) stand at its top; what commands share lies in the modules w
 
 Exit status: 0 done, 1 the answer is "no" (a command returns it), 2 a problem that the user can
 mend, 3 a fault of ours, 130 interrupted, 141 the reader of our output left. Both kinds of error are
-told in one line on stderr; `--debug`, anywhere, shows the traceback before it.
+told in one line on stderr; `--debug`, anywhere, shows the traceback before it, and `--quiet` leaves
+progress and notes out.
 """
 
 import os
@@ -19,7 +20,7 @@ try:
     import click
 
     from npu import __version__
-    from npu.cli import _streams
+    from npu.cli import _output, _streams
     from npu.cli._lazy import INTERRUPTED, LazyGroup
     from npu.errors import NpuError
     from npu.text import printable
@@ -38,6 +39,9 @@ COMMANDS = (
     "bench",
     "rtl",
     "synth",
+    "compare",
+    "doctor",
+    "completion",
 )
 """Every subcommand, in the order of the listing; those not built are left out of it."""
 
@@ -45,6 +49,9 @@ USER_ERROR = 2
 OUR_ERROR = 3
 READER_LEFT = 141  # as a shell reports a program that SIGPIPE ended
 DEBUG = "--debug"
+QUIET = "--quiet"
+COMPLETE = "_NPU_COMPLETE"
+"""The variable by which a shell asks what may come next, see `npu completion`."""
 
 __all__ = ["COMMANDS", "group", "main"]
 
@@ -58,6 +65,9 @@ __all__ = ["COMMANDS", "group", "main"]
 @click.version_option(__version__, prog_name="zeroskip")
 # Taken out by `main`, so that it may stand behind a subcommand too.
 @click.option(DEBUG, is_flag=True, expose_value=False, help="Show where an error comes from.")
+@click.option(
+    QUIET, is_flag=True, expose_value=False, help="No progress and no notes, only errors."
+)
 def group() -> None:
     """Simulate a sparse int8 neural edge processor: compile a model, run it, count every cycle.
 
@@ -69,11 +79,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; `args` defaults to `sys.argv[1:]`."""
     given = list(sys.argv[1:] if args is None else args)
     options = given[: given.index("--")] if "--" in given else given
-    debug = DEBUG in options
-    if debug:
-        given.remove(DEBUG)
+    debug, quiet = DEBUG in options, QUIET in options
+    for flag in (DEBUG, QUIET):
+        if flag in options:
+            given.remove(flag)
+    _output.be_quiet(quiet)
     try:
         _streams.prepare()
+        if args is None and COMPLETE in os.environ:
+            return _complete(os.environ[COMPLETE])
         with group.make_context("npu", given) as context:
             result = group.invoke(context)
         sys.stdout.flush()
@@ -82,6 +96,13 @@ def main(args: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _answer(error)
     return result if isinstance(result, int) else 0
+
+
+def _complete(instruction: str) -> int:
+    """Answer a shell that asks what may come next."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(group, {}, "npu", COMPLETE, instruction)
 
 
 def _answer(error: BaseException) -> int:

@@ -86,4 +86,6 @@ class LazyGroup(click.Group):
 
 
 def _note(text: str) -> None:
-    click.echo(f"note: {text}", err=True)
+    from npu.cli._output import say
+
+    say(f"note: {text}")

@@ -14,25 +14,35 @@ from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
 from npu.chip.machine import MachineFactory
-from npu.chip.params import ChipParams, load_params
+from npu.chip.params import ChipParams
+from npu.cli._chips import file_of, load_chip, overrides
 from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
 
-DEFAULT_CHIP = "edge"
 IMAGE_SUFFIX = ".npu"
+
+__all__ = [
+    "compile_for",
+    "files_of",
+    "first_run_notice",
+    "is_image",
+    "load_chip",
+    "machine_of",
+    "open_image",
+    "refuse_signature",
+    "rtl_module",
+]
 
 
 def files_of(model: str | None = None, *others: str | None) -> list[Path]:
-    """Every file that a command reads, for `require_place`: those of MODEL, and `others`."""
+    """Every file that a command reads, for `require_place`: those of MODEL, and `others`.
+
+    `others` may be chips with overrides, too.
+    """
     files = [] if model is None else model_files(model)
-    return [*files, *(Path(other) for other in others if other is not None)]
-
-
-def load_chip(chip: str | None) -> ChipParams:
-    """The chip of `--chip`."""
-    return load_params(DEFAULT_CHIP if chip is None else chip)
+    return [*files, *(Path(file) for other in others if (file := file_of(other)) is not None)]
 
 
 def is_image(model: str) -> bool:
@@ -65,7 +75,12 @@ def open_image(model: str, chip: str | None, signature: str | None = None) -> Im
         return compile_for(load_model(model, signature), params)
     refuse_signature(model, signature)
     image = Image.load(Path(model))
-    if chip is not None and (wanted := load_params(chip)) != image.params:
+    if chip is None and overrides():
+        raise ImageError(
+            f"{model}: was compiled for one chip, {image.params.name!r}; leave --set out, or "
+            "compile the model with it"
+        )
+    if chip is not None and (wanted := load_chip(chip)) != image.params:
         raise ImageError(
             f"{model}: compiled for a chip {image.params.name!r} that differs from --chip {chip} "
             f"({wanted.name!r}); leave --chip out, or compile the model again"

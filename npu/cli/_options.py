@@ -1,25 +1,56 @@
 """The options that commands share."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from npu.chip.limit import NO_END
-from npu.errors import ParamsError
-
-if TYPE_CHECKING:
-    from npu.chip.params import ChipParams
+from npu.cli._chips import keep_overrides
 
 Command = Callable[..., Any]
 
-chip_option = click.option(
+PRESETS = ("tiny", "edge", "max")
+CHIP_HELP = "tiny, edge, max or a TOML file with the same keys"
+
+
+def complete_chip(context: click.Context, param: click.Parameter, text: str) -> list[Any]:
+    """What a shell offers for a chip: presets, and files."""
+    found = [CompletionItem(name) for name in PRESETS if name.startswith(text)]
+    return [*found, CompletionItem(text, type="file")]
+
+
+def complete_model(context: click.Context, param: click.Parameter, text: str) -> list[Any]:
+    """What a shell offers for a MODEL: those of the zoo, and files."""
+    from npu import zoo
+
+    found = [CompletionItem(name) for name in zoo.names() if name.startswith(text)]
+    return [*found, CompletionItem(text, type="file")]
+
+
+set_option = click.option(
+    "--set",
+    metavar="NAME=VALUE",
+    multiple=True,
+    expose_value=False,
+    callback=keep_overrides,
+    help="Another value of a chip's parameter, such as lanes=32; may be given several times.",
+)
+_one_chip_option = click.option(
     "--chip",
     metavar="CHIP",
-    help="tiny, edge, max or a TOML file with the same keys; edge unless said otherwise.",
+    shell_complete=complete_chip,
+    help=f"{CHIP_HELP}; edge unless said otherwise.",
 )
+
+
+def chip_option(command: Command) -> Command:
+    """`--chip`, and `--set` on top of it: take both with `npu.cli._chips.load_chip`."""
+    return _one_chip_option(set_option(command))
+
+
+model_argument = click.argument("model", shell_complete=complete_model)
 engine_option = click.option(
     "--engine",
     type=click.Choice(["twin", "rtl", "kernels"]),
@@ -44,59 +75,13 @@ max_cycles_option = click.option(
 
 
 def chip_default_option(default: str) -> Callable[[Command], Command]:
-    """`--chip` of a command that shows its default."""
-    return click.option(
+    """`--chip` of a command that shows its default, and `--set`."""
+    option = click.option(
         "--chip",
         metavar="CHIP",
         default=default,
         show_default=True,
-        help="tiny, edge, max or a TOML file with the same keys.",
+        shell_complete=complete_chip,
+        help=f"{CHIP_HELP}.",
     )
-
-
-set_option = click.option(
-    "--set",
-    "changes",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a parameter of the chip, as lanes=32; may be given several times.",
-)
-
-
-def changed_chip(params: ChipParams, changes: Sequence[str]) -> ChipParams:
-    """The chip with the changes of `--set`, each "key=value" as in a chip's TOML file.
-
-    Raises ParamsError naming what is wrong.
-    """
-    import tomllib
-
-    from npu.chip.params import params_from_dict
-
-    if not changes:
-        return params
-    values = params.model_dump()
-    for change in changes:
-        key, separator, value = (part.strip() for part in change.partition("="))
-        try:
-            # One key, with its room before it: what stands in brackets would be a table.
-            found = tomllib.loads(f"{key} = {value}") if separator and key[:1] != "[" else {}
-        except tomllib.TOMLDecodeError:
-            found = {}
-        if not found or "\n" in change:
-            raise ParamsError(
-                f"--set {change}: give a parameter and its value as in a chip's TOML file, for "
-                "example lanes=32 or energy_pj.mac=0.3"
-            )
-        _merge(values, found)
-    where = " ".join(f"--set {change}" for change in changes)
-    if "name" not in {change.partition("=")[0].strip() for change in changes}:
-        values["name"] = f"{params.name} with {', '.join(changes)}"
-    return params_from_dict(values, where)
-
-
-def _merge(values: dict[str, Any], found: dict[str, Any]) -> None:
-    for key, value in found.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _merge(values[key], value)
-        else:
-            values[key] = value
+    return lambda command: option(set_option(command))

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 STDOUT = "-"
+
+_quiet = False
 TABLE_WIDTH = 240
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether progress and what is `said` on the way are left out; errors never are."""
+    global _quiet
+    _quiet = quiet
 
 
 def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
@@ -142,14 +150,16 @@ def table(
 
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr; yields `advance(steps)`. Silent where stderr is no terminal.
+    """A progress bar on stderr, with the time that is left; yields `advance(steps)`.
+
+    Silent with `--quiet`, and where stderr is no terminal.
 
     Parameters
     ----------
     description : what is going on, for example "transcribing".
     total : the number of steps; None shows a moving bar without an end.
     """
-    if not sys.stderr.isatty():
+    if _quiet or not sys.stderr.isatty():
         yield lambda steps: None
         return
     from rich.console import Console
@@ -162,6 +172,11 @@ def progress(description: str, total: int | None = None) -> Iterator[Callable[[i
 
 
 def say(message: str) -> None:
-    """One line on stderr before a step that may take long, on a terminal or not."""
+    """One line on stderr before a step that may take long, on a terminal or not.
+
+    Not with `--quiet`.
+    """
+    if _quiet:
+        return
     with suppress(OSError):
         print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - the one place

@@ -11,8 +11,11 @@ from compiler import bench, load_model
 from npu.analysis.frames import entries_of
 from npu.analysis.lockstep import Clocked
 from npu.analysis.results import EventsReport, SpeedupReport
+from npu.analysis.results_beside import StartupReport
 from npu.analysis.speed import events_report, run_events, run_timed, speedup_report
+from npu.analysis.startup import startup_report
 from npu.chip.summary import summary_text
+from npu.cli._chips import overrides
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -211,3 +214,35 @@ def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None
     emit_json(report, json_path)
     _peers_show.show(report, console(json_path))
     return 0
+
+
+@command.command()
+@chip_default_option(bench.CHIP)
+@click.option("--model", metavar="MODEL", default="commands_rnnt", show_default=True)
+@json_option
+def startup(chip: str, model: str, json_path: str | None) -> int:
+    """Processor seconds of the very first command on a machine, and of the next one.
+
+    Each is `npu compile MODEL`, which runs the model once on the twin, in a process of its own. The
+    first compiles the simulator to machine code as well; here it finds an empty cache for it.
+    """
+    require_place(json_path, inputs=files_of(model, chip))
+    with progress("measuring"):
+        report = startup_report(model, ",".join([chip, *overrides()]))
+    emit_json(report, json_path)
+    _show_startup(report, console(json_path))
+    return 0
+
+
+def _show_startup(report: StartupReport, out: Console) -> None:
+    rows = [("npu --help", f"{report['help_seconds']:.2f}", "")]
+    rows += [
+        (f"npu compile, {name}", f"{process['seconds']:.2f}", f"{process['cpu_seconds']:.2f}")
+        for name, process in (("first", report["first"]), ("next", report["next"]))
+    ]
+    title = f"{report['model']} on {report['chip']}"
+    out.print(table(("process", "seconds", "of processors"), rows, title=title))
+    out.print(
+        f"the first one made {report['cache_bytes'] / 1e6:.1f} MB of machine code, "
+        f"{report['functions']} functions"
+    )

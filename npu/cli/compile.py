@@ -10,15 +10,15 @@ from npu.analysis.profile import measure
 from npu.analysis.results import CompileReport
 from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
-from npu.cli._options import chip_option, json_option, signature_option
-from npu.cli._output import console, emit_json, require_place
+from npu.cli._options import chip_option, json_option, model_argument, signature_option
+from npu.cli._output import console, emit_json, progress, require_place
 from npu.cli._tables import layer_table, memory_table, segment_table
 from npu.errors import ModelError
 from npu.files import write_atomic
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @click.option("-o", "--output", metavar="OUT.npu", required=True, help="The image to write.")
 @chip_option
 @signature_option
@@ -34,7 +34,8 @@ def command(
     loaded = load_model(model, signature)
     with first_run_notice():
         image = compile_for(loaded, params)
-        measurement = measure(image)
+        with progress("measuring"):
+            measurement = measure(image)
     content = image.to_bytes()
     report = compile_report(image, measurement, len(content))
     write_atomic(output, content)

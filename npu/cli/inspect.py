@@ -20,7 +20,7 @@ from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, load_chip, open_image
 from npu.cli._options import chip_option, json_option, signature_option
-from npu.cli._output import console, emit_json, require_place, table
+from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._tables import layer_label, layer_table, memory_table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 
@@ -72,7 +72,7 @@ def _inspect_model(
     model, refusal = None, None
     try:
         model = load_model(file, signature)
-        with first_run_notice():
+        with first_run_notice(), progress("checking"):
             check_model(model, params)
     except (ModelError, UnsupportedError, CapacityError) as error:
         refusal = error

@@ -7,8 +7,6 @@ inputs, or by the assumption that every frame emits --symbols symbols.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from compiler import Model, load_model, reference
@@ -19,15 +17,9 @@ from npu.analysis.streaming import OnTwin
 from npu.analysis.utterance import utterance_latency
 from npu.cli._latency_show import show
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip, open_image
-from npu.cli._options import (
-    changed_chip,
-    chip_option,
-    json_option,
-    set_option,
-    signature_option,
-)
+from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
-from npu.errors import InputError, ParamsError
+from npu.errors import InputError
 from npu.events.machine import events_of
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.runtime.calls import MOST_CALLS
@@ -40,7 +32,6 @@ TOO_LATE = 1
 @click.command()
 @click.argument("model")
 @chip_option
-@set_option
 @click.option("--audio", metavar="FILE", help="The frames of a sound, for a transducer.")
 @click.option(
     "--frames",
@@ -61,7 +52,6 @@ TOO_LATE = 1
 def command(
     model: str,
     chip: str | None,
-    changes: tuple[str, ...],
     audio: str | None,
     frames: int | None,
     symbols: int | None,
@@ -78,7 +68,7 @@ def command(
     if audio is not None and (frames is not None or symbols is not None):
         raise InputError("--audio brings its own frames: leave --frames and --symbols out")
     with first_run_notice():
-        loaded, image = _opened(model, chip, changes, signature)
+        loaded, image = _opened(model, chip, signature)
         if audio is not None:
             report = _of_sound(loaded, image, audio, commands)
         else:
@@ -92,19 +82,11 @@ def command(
     return 0 if report.get("utterance", {}).get("in_time", True) else TOO_LATE
 
 
-def _opened(
-    model: str, chip: str | None, changes: Sequence[str], signature: str | None
-) -> tuple[Model | None, Image]:
+def _opened(model: str, chip: str | None, signature: str | None) -> tuple[Model | None, Image]:
     if is_image(model):
-        if changes:
-            raise ParamsError(
-                f"{model}: an image is compiled for one chip; leave --set out, or give the model "
-                "that it was compiled from"
-            )
         return None, open_image(model, chip, signature)
-    params = changed_chip(load_chip(chip), changes)
     loaded = load_model(model, signature)
-    return loaded, compile_for(loaded, params)
+    return loaded, compile_for(loaded, load_chip(chip))
 
 
 def _ideals_of(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from npu.chip.params import load_params
+from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
 from npu.cli._options import chip_default_option
 from npu.cli._output import console, require_place, say
@@ -31,14 +31,16 @@ def export(output: str, chip: str) -> None:
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
     alone; nothing is changed before all of them are complete.
     """
-    params = load_params(chip)
+    params = load_chip(chip)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     say(f"generating Verilog of {params.name} ...")
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as staged:
             made = write(params, Path(staged) / target.name)
-            require_place(*(target / path.name for path in made if target.is_dir()), inputs=[chip])
+            require_place(
+                *(target / path.name for path in made if target.is_dir()), inputs=[file_of(chip)]
+            )
             if target.is_dir():
                 for path in made:
                     os.replace(path, target / path.name)

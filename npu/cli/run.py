@@ -32,6 +32,7 @@ from npu.cli._options import (
     engine_option,
     json_option,
     max_cycles_option,
+    model_argument,
     signature_option,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -46,7 +47,7 @@ LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @click.option("--input", "input_path", metavar="IN.npz", required=True, help="The inputs.")
 @click.option("--output", "output_path", metavar="OUT.npz", required=True, help="To write.")
 @chip_option

@@ -7,8 +7,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from npu.chip.params import load_params
 from npu.chip.summary import summary_text
+from npu.cli._chips import file_of, load_chip
 from npu.cli._options import chip_default_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
 from reports.synth_page import COLUMNS, clocks_text
@@ -53,9 +53,9 @@ def command(
     Minutes of a processor for the whole chip and for every further place of it. A unit alone
     stands between registers, so that no pin limits its clock; these registers are not counted.
     """
-    require_place(json_path, inputs=[chip])
+    require_place(json_path, inputs=[file_of(chip)])
     require_tools()
-    params = load_params(chip)
+    params = load_chip(chip)
     units = [name for name in UNITS if name in names] or list(UNITS)
     seeds = range(seed, seed + places)
     results = []

@@ -19,7 +19,13 @@ from npu.analysis.streaming import Answer, OnChip, OnTwin, transcribe_report
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, machine_of, open_image
-from npu.cli._options import chip_option, engine_option, json_option, max_cycles_option
+from npu.cli._options import (
+    chip_option,
+    engine_option,
+    json_option,
+    max_cycles_option,
+    model_argument,
+)
 from npu.cli._output import console, emit_json, progress, require_place, say, table
 from npu.errors import ModelError
 from npu.runtime.frontend import speech_of
@@ -44,7 +50,7 @@ class Seconds(click.FloatRange):
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @click.argument("audio", nargs=-1, required=True)
 @chip_option
 @engine_option

@@ -26,7 +26,13 @@ from npu.cli._models import (
     machine_of,
     open_image,
 )
-from npu.cli._options import chip_option, json_option, max_cycles_option, signature_option
+from npu.cli._options import (
+    chip_option,
+    json_option,
+    max_cycles_option,
+    model_argument,
+    signature_option,
+)
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._tables import layer_label
 from npu.runtime.calls import MOST_CALLS, calls_of
@@ -37,7 +43,7 @@ DIFFERENT = 1
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @chip_option
 @click.option("--input", "input_path", metavar="IN.npz", help="Inputs, as npu run takes them.")
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")

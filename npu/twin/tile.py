@@ -112,16 +112,20 @@ def read_bits(words, bit, width):
 
 @kernel
 def _read_header(tile):
+    # In a loop: `read_bits` would be compiled for each pair of literals.
+    found = np.zeros(len(_FIRST_BITS), np.int64)
+    for i in range(len(_FIRST_BITS)):
+        found[i] = read_bits(tile, _FIRST_BITS[i], _FIELD_BITS[i])
     return Header(
-        read_bits(tile, _FIRST_BITS[0], _FIELD_BITS[0]),
-        read_bits(tile, _FIRST_BITS[1], _FIELD_BITS[1]),
-        read_bits(tile, _FIRST_BITS[2], _FIELD_BITS[2]),
-        read_bits(tile, _FIRST_BITS[3], _FIELD_BITS[3]),
-        read_bits(tile, _FIRST_BITS[4], _FIELD_BITS[4]),
-        read_bits(tile, _FIRST_BITS[5], _FIELD_BITS[5]),
-        read_bits(tile, _FIRST_BITS[6], _FIELD_BITS[6]),
-        read_bits(tile, _FIRST_BITS[7], _FIELD_BITS[7]),
-        read_bits(tile, _FIRST_BITS[8], _FIELD_BITS[8]),
+        found[0],
+        found[1],
+        found[2],
+        found[3],
+        found[4],
+        found[5],
+        found[6],
+        found[7],
+        found[8],
     )
 
 

@@ -44,7 +44,7 @@ def test_every_name_is_there_and_says_what_it_is(name):
 
 def test_a_name_that_is_not_there():
     assert not hasattr(npu, "train")
-    assert npu.Chip is ChipParams
+    assert npu.ChipParams is ChipParams
 
 
 def test_the_snippet_of_the_readme(vectors, tmp_path):

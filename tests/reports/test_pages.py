@@ -27,7 +27,7 @@ def test_the_readme_shows_an_output_of_every_command():
     commands = [found[2] for found in readme._OUTPUT.finditer(text)]
     shown = {command.split()[1] for command in commands}
     twin_only = {"demo", "transcribe", "compile", "run", "latency", "inspect"}
-    assert shown == twin_only | {"verify", "bench", "rtl"}
+    assert shown == twin_only | {"verify", "bench", "rtl", "compare", "doctor"}
     assert "$ npu demo\n" in text
 
 

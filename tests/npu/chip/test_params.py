@@ -152,3 +152,41 @@ def test_files_that_are_none(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(ParamsError, match="key 'name' is missing; key 'lanes' is missing"):
         load_params(path)
+
+
+def test_overrides():
+    edge = load_params("edge")
+    found = edge.with_overrides({"lanes": 32, "energy_pj.mac": 0.5, "clock_mhz": 200})
+    assert found.name == "edge, lanes=32, energy_pj.mac=0.5, clock_mhz=200"
+    assert found == edge.model_copy(
+        update={
+            "name": found.name,
+            "lanes": 32,
+            "clock_mhz": 200.0,
+            "energy_pj": edge.energy_pj.model_copy(update={"mac": 0.5}),
+        }
+    )
+    assert edge.with_overrides({"energy_pj": {"mac": 0.5}}).energy_pj == found.energy_pj
+    assert edge.with_overrides({"lanes": 3, "name": "few"}).name == "few"
+    # What changes nothing leaves the chip what it is.
+    assert edge.with_overrides({"lanes": 16}) == edge == edge.with_overrides({})
+    assert len(edge.with_overrides({"name": "x" * 199}).with_overrides({"lanes": 3}).name) == 200
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"lane": 3}, "chip edge: no parameter 'lane'; did you mean 'lanes'?"),
+        ({"wings": 3}, "no parameter 'wings'; there are name, lanes, threads"),
+        ({"energy_pj.mak": 3}, "no parameter 'energy_pj.mak'; did you mean 'energy_pj.mac'?"),
+        ({"lanes.more": 3}, "no parameter 'lanes.more'"),
+        ({"lanes": 3.5}, "chip edge: lanes = 3.5: input should be a valid integer"),
+        ({"lanes": "3"}, "lanes = '3': input should be a valid integer"),
+        ({"lanes": 0, "threads": 9}, "lanes = 0: .* to 1; threads = 9: .* to 8"),
+        ({"bus_bytes": 64, "bank_bytes": 264}, "bank_bytes must be a multiple of bus_bytes"),
+        ({"energy_pj.mac": -1}, "energy_pj.mac = -1: input should be"),
+    ],
+)
+def test_overrides_that_are_none(overrides, message):
+    with pytest.raises(ParamsError, match=message):
+        load_params("edge").with_overrides(overrides)

@@ -8,6 +8,7 @@ import pytest
 from compiler.bench import cases, codec
 from compiler.bench.results import CodecReport, PeersReport
 from npu.analysis.results import EventsReport
+from npu.analysis.results_beside import StartupReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
@@ -122,3 +123,13 @@ def test_what_vela_says_is_read(vectors, monkeypatch):
     found = vela_report(vectors / "fc_wide.tflite", PEERS["U55-128"])
     assert found["refused"] is None and found["cycles"] > 640 * 2048 / 128
     assert found["macs"] == 640 * 2048 and found["cpu_operators"] == 0
+
+
+def test_what_the_first_command_takes(npu, refused, vectors):
+    ran = npu("bench", "startup", "--model", vectors / "fc_relu.tflite", "--json", "-")
+    assert ran.status == 0, ran
+    report = holds(ran.out, StartupReport)
+    # It compiles, the next one does not.
+    assert report["functions"] > 50 and report["cache_bytes"] > 1e6
+    assert report["first"]["cpu_seconds"] > 2 * report["next"]["cpu_seconds"]
+    refused("bench", "startup", "--model", "nothing.tflite", match="nothing.tflite")

@@ -1,0 +1,103 @@
+"""The schemas of reports that are not of one run: first commands, installations, chips compared.
+
+As `npu.analysis.results`, which holds those of runs.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+
+# --- what the first command takes -----------------------------------------------------------------
+class ProcessReport(TypedDict):
+    """A process: seconds on the clock, and seconds of processors."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class StartupReport(TypedDict):
+    """`npu bench startup`: `npu compile` of a model by a process, with nothing kept and after it.
+
+    Attributes
+    ----------
+    help_seconds : of `npu --help`, the median.
+    functions, cache_bytes : machine code that the first process has kept.
+    """
+
+    model: str
+    chip: str
+    help_seconds: float
+    first: ProcessReport
+    next: ProcessReport
+    functions: int
+    cache_bytes: int
+
+
+# --- what is installed ----------------------------------------------------------------------------
+class PieceReport(TypedDict):
+    """An extra, a program or a cache.
+
+    Attributes
+    ----------
+    kind : "extra", "program" or "cache".
+    found : whether all of it is there; `what` says which versions, or what of it is missing.
+    enables, get : what it is for, and how to get it.
+    """
+
+    name: str
+    kind: str
+    found: bool
+    what: str
+    enables: str
+    get: str
+
+
+class DoctorReport(TypedDict):
+    """`npu doctor`: versions, and everything that can be there."""
+
+    zeroskip: str
+    python: str
+    pieces: list[PieceReport]
+
+
+# --- models on chips, side by side ----------------------------------------------------------------
+class OnChipReport(TypedDict):
+    """A model on a chip, a call of it; of a transducer, an encoder call.
+
+    Attributes
+    ----------
+    chip : what the user called it.
+    refused : why the model does not run there, and then nothing else is there.
+    cycles, ms, boot_ms : of a call, and of loading what stays on the chip.
+    bytes_moved : over the bus, in a call.
+    image_bytes : of the compiled image.
+    resident_tiles, tiles : of the weight matrices, those that stay on the chip and all.
+    bank_full : share of the weight bank of the fullest lane that is used.
+    run_utilisation : see `npu.chip.work`.
+    """
+
+    chip: str
+    refused: NotRequired[str]
+    cycles: NotRequired[float]
+    ms: NotRequired[float]
+    boot_ms: NotRequired[float]
+    bytes_moved: NotRequired[float]
+    image_bytes: NotRequired[int]
+    resident_tiles: NotRequired[int]
+    tiles: NotRequired[int]
+    bank_full: NotRequired[float]
+    run_utilisation: NotRequired[float]
+
+
+class ComparedModel(TypedDict):
+    """A model on every chip, in the order of the chips."""
+
+    model: str
+    chips: list[OnChipReport]
+
+
+class CompareReport(TypedDict):
+    """`npu compare`. `parameters` are those in which the chips differ, a value for each chip."""
+
+    chips: list[str]
+    parameters: dict[str, list[Any]]
+    models: list[ComparedModel]

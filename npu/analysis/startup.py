@@ -1,0 +1,65 @@
+"""How long the first command takes on a machine, and the next one: in processes of their own.
+
+The first one compiles the simulator to machine code, into a cache that is empty here; the next one
+finds it there. Both compile a model and run it once on the twin.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from npu.analysis.results_beside import ProcessReport, StartupReport
+from npu.errors import NpuError
+
+HELP_RUNS = 5
+COMPILED = "*.nbc"
+"""Of numba's files: one for each compiled function and the types that it was compiled for."""
+
+
+def startup_report(model: str, chip: str) -> StartupReport:
+    """Measure `npu --help`, and `npu compile` of a model with an empty and with a full cache.
+
+    model, chip : as the command line takes them. Raises NpuError with what the command said where
+    it fails.
+    """
+    with TemporaryDirectory(prefix="zeroskip-") as folder:
+        place = Path(folder)
+        helps = [_run(place, "--help")["seconds"] for _ in range(HELP_RUNS)]
+        image = str(place / "model.npu")
+        first = _run(place, "compile", model, "-o", image, "--chip", chip)
+        compiled = list(place.rglob(COMPILED))
+        return {
+            "model": model,
+            "chip": chip,
+            "help_seconds": statistics.median(helps),
+            "first": first,
+            "next": _run(place, "compile", model, "-o", image, "--chip", chip),
+            "functions": len(compiled),
+            "cache_bytes": sum(path.stat().st_size for path in compiled),
+        }
+
+
+def _run(cache: Path, *arguments: str) -> ProcessReport:
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    environment["XDG_CACHE_HOME"] = str(cache)
+    told = cache / "told.txt"
+    began = time.perf_counter()
+    with told.open("wb") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "npu.cli", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+        _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    if child.returncode:
+        lines = told.read_text(encoding="utf-8", errors="replace").splitlines()
+        raise NpuError(lines[-1].removeprefix("error: ") if lines else f"npu {arguments[0]} failed")
+    return {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime}
