@@ -1,8 +1,8 @@
 """Energy of a run, estimated from what the twin counted and what a chip's events cost.
 
 Everything that moves is an event of `Activity`, with a cost of the same name in
-`npu.chip.technology.EventCosts`, which says what it stands for. Time costs too: what leaks while the
-chip runs, what it draws in the state in which it waits, and waking it up. The constants have
+`npu.chip.technology.EventCosts`, which says what it stands for. Time costs too: what leaks while
+the chip runs, what it draws in the state in which it waits, and waking it up. The constants have
 published sources or are said to be assumptions; sums are estimates.
 """
 

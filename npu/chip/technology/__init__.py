@@ -3,8 +3,8 @@
 The constants lie in data files here, each with node, voltage, kind, source and conditions
 (`constants`). Memories are a model fitted to CACTI's (`sram`), logic is counted in gates that Yosys
 found (`logic`); both are brought to a chip's node and voltage (`scaling`). Out of these come the
-energy of every event (`costs`), the power of every state (`power`) and the area (`area`): estimates,
-all of them.
+energy of every event (`costs`), the power of every state (`power`) and the area (`area`): all of
+them estimates.
 """
 
 from npu.chip.technology.area import Area, asic_area

@@ -1,4 +1,4 @@
-"""Silicon of a chip: memory macros and placed gates, at its node. An estimate; pads are left out."""
+"""Silicon of a chip: memory macros and placed gates, at its node. An estimate, without pads."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ def asic_area(params: ChipParams) -> Area:
     gates = logic(params).total
     each = area_scale(nand2.node_nm, technology.node_nm) * nand2.value / placed
     memories = {
-        name: macro.count
+        name: macro.copies
         * memory.area_um2(macro.capacity, macro.read)
         / CONSTANTS["macro_placement"].value
         / _UM2

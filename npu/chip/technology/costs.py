@@ -76,7 +76,7 @@ def event_costs(params: ChipParams) -> EventCosts:
         bank_read=_read(memory, of["banks"]),
         bank_write=_write(memory, of["banks"]),
         sram_read=_read(memory, of["sram"]),
-        sram_write=of["sram"].count * _write(memory, of["sram"]),
+        sram_write=of["sram"].copies * _write(memory, of["sram"]),
         param_read=_read(memory, of["param"]),
         param_write=_write(memory, of["param"]),
         vector_element=gates.vector * working / p.vector_elements,
@@ -97,9 +97,7 @@ def gate_cycle_pj(params: ChipParams) -> float:
 def scaled(constant: Constant, params: ChipParams) -> float:
     """A constant of logic at a chip's node and voltage."""
     technology = params.technology
-    scale = energy_scale(
-        constant.node_nm, constant.voltage, technology.node_nm, technology.voltage
-    )
+    scale = energy_scale(constant.node_nm, constant.voltage, technology.node_nm, technology.voltage)
     return constant.value * scale
 
 

@@ -10,14 +10,14 @@ from npu.chip.weight_format import ACTIVATION_BITS, PARAM_WORD, WORD_BITS
 class Macro(NamedTuple):
     """Equal memories of a chip; capacity and accesses in bytes, each memory for itself."""
 
-    count: int
+    copies: int
     capacity: float
     read: float
     write: float
 
 
 def macros(params: ChipParams) -> dict[str, Macro]:
-    """By name. A lane has a bank and a copy of the activations; SRAM is there for each read port."""
+    """By name. A lane has a bank and a copy of the activations; SRAM is there by read port."""
     p, entry = params, ACTIVATION_BITS / 8
     return {
         "banks": Macro(p.lanes, p.bank_bytes, WORD_BITS // 8, p.bus_bytes),

@@ -1,10 +1,10 @@
 """What a chip draws while nothing moves, by state, and what it takes to wake up.
 
-    active         the clock runs: its energy is counted by cycle, and everything leaks
-    clock_gated    no clock: everything leaks
-    retention      memories at the voltage at which they just keep what they hold, logic without a
-                   supply; waking charges them again
-    off            no supply: what the memories held has to be loaded again
+active         the clock runs: its energy is counted by cycle, and everything leaks
+clock_gated    no clock: everything leaks
+retention      memories at the voltage at which they just keep what they hold, logic without a
+               supply; waking charges them again
+off            no supply: what the memories held has to be loaded again
 """
 
 from dataclasses import dataclass
@@ -44,9 +44,9 @@ def power_states(params: ChipParams) -> PowerStates:
     technology = params.technology
     memory = Sram(technology.node_nm, technology.voltage)
     each = macros(params).values()
-    bits = sum(8 * macro.count * macro.capacity for macro in each)
+    bits = sum(8 * macro.copies * macro.capacity for macro in each)
     gates = logic(params).total
-    in_memory = sum(macro.count * memory.leakage_uw(macro.capacity) for macro in each)
+    in_memory = sum(macro.copies * memory.leakage_uw(macro.capacity) for macro in each)
     in_logic = gates * memory.leakage_uw(_GATE_MEMORY) / (8 * _GATE_MEMORY)
     given, share = params.energy_pj.leakage_mw, 1.0
     if given is not None:

@@ -7,8 +7,8 @@
 
 C is the capacity in bytes and W what an access moves, in bytes. Bitlines and word lines grow with
 the square root of the capacity, the cells with the capacity. Each node's points are fitted by least
-squares of relative errors; `Fit.residuals` says how far the model is from them. Energy goes with the
-square of the voltage, leakage with the voltage at an equal current.
+squares of relative errors; `Fit.residuals` says how far the model is from them. Energy goes with
+the square of the voltage, leakage with the voltage at an equal current.
 """
 
 import csv
