@@ -76,9 +76,9 @@ def _comparisons(run: EnergyReport) -> list[str]:
     lines += [
         "",
         (
-            "A ratio below 1 says that ours takes less. Ours is brought to the node and the voltage of"
-            " the line, at its own clock. What stands in the way, and under which conditions theirs"
-            " was measured:"
+            "A ratio below 1 says that ours takes less. Ours is brought to the node and the voltage"
+            " of the line, at its own clock. What stands in the way, and under which conditions"
+            " theirs was measured:"
         ),
         "",
     ]
@@ -186,8 +186,8 @@ def _area(run: EnergyReport, synth: "SynthReport") -> list[str]:
         ),
         "",
         (
-            "A memory slower than the clock period would have to be cut into smaller ones or made of"
-            " faster cells, which leak more."
+            "A memory slower than the clock period would have to be cut into smaller ones or made"
+            " of faster cells, which leak more."
         ),
     ]
 
@@ -225,8 +225,8 @@ def _memories() -> list[str]:
             rows.append([*row, f"{100 * found.rms:.0f} %", f"{least:.2f} to {most:.2f}"])
     lines = [
         (
-            "C is the capacity and W the width of an access, both in bytes; the coefficients of a node"
-            " are those that suit its points best (`npu/chip/technology/sram.py`)."
+            "C is the capacity and W the width of an access, both in bytes; the coefficients of a"
+            " node are those that suit its points best (`npu/chip/technology/sram.py`)."
         ),
         "",
         *_table(heads, rows, left=3),
@@ -252,8 +252,8 @@ def _gates() -> list[str]:
     return [
         (
             f"Gate equivalents, found by {tools}: {MEASURED['conditions']}. `collector` is `matvec`"
-            " without lanes and requantiser. A lane contains its decoder. Other chips lie on the line"
-            " through these."
+            " without lanes and requantiser. A lane contains its decoder. Other chips lie on the"
+            " line through these."
         ),
         "",
         *_table(["unit", *chips], rows),
