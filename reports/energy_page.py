@@ -251,9 +251,9 @@ def _gates() -> list[str]:
     rows = [[unit, *(f"{chip['units'][unit]:,}" for chip in chips.values())] for unit in units]
     return [
         (
-            f"Gate equivalents, found by {tools}: {MEASURED['conditions']}. `collector` is `matvec`"
-            " without lanes and requantiser. A lane contains its decoder. Other chips lie on the"
-            " line through these."
+            f"Gate equivalents, found by {tools}: {MEASURED['conditions']}. `matvec` contains"
+            " the lanes, with their decoders, and the requantiser. Other chips lie on the line"
+            " through these."
         ),
         "",
         *_table(["unit", *chips], rows),

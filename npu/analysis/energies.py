@@ -148,5 +148,5 @@ def _compared(other: Published, calls: Sequence[Called]) -> ComparisonReport:
             found[params.name] = always_on_uw(each, params, other.period_ms / 1e3)
     missing = None
     if other.model and not found:
-        missing = f"not run: give {other.model}"
+        missing = f"not run: give {other.model} as MODEL"
     return other.compared(found, missing)

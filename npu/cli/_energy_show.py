@@ -58,9 +58,13 @@ def show(report: EnergyReport, out: Console) -> None:
 
 
 def notes(comparisons: Sequence[ComparisonReport]) -> list[str]:
-    """What stands in the way of a comparison, each once."""
-    found = (f"{each['name']}: {each['why']}" for each in comparisons if each["why"])
-    return list(dict.fromkeys(found))
+    """What stands in the way of a comparison, each once, and what was not run."""
+    ran = [each for each in comparisons if each["ours"] or not each["model"]]
+    said = [f"{each['name']}: {each['why']}" for each in ran if each["why"]]
+    missing = dict.fromkeys(each["model"] for each in comparisons if each not in ran)
+    if missing:
+        said.append(f"others were measured with: {', '.join(missing)}; give them as MODEL")
+    return list(dict.fromkeys(said))
 
 
 def _chip(chip: ChipEnergy) -> tuple[str, ...]:

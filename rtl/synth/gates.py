@@ -86,13 +86,11 @@ def gates_report(chips: Sequence[ChipParams]) -> GatesReport:
 
 def _gates_of(params: ChipParams) -> UnitGates:
     small = params.model_copy(update=SMALL)
-    units = {unit: gate_equivalents(small, unit) for unit in UNITS}
-    lanes = params.lanes * units["lane"] + units["requantiser"]
     return {
         "lanes": params.lanes,
         "bus_bytes": params.bus_bytes,
         "vector_elements": params.vector_elements,
-        "units": {**units, "collector": units["matvec"] - lanes},
+        "units": {unit: gate_equivalents(small, unit) for unit in UNITS},
     }
 
 

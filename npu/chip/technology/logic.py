@@ -5,12 +5,25 @@ the two: a unit's gates grow with the one parameter that makes it larger.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
 from npu.chip.params import ChipParams
 from npu.chip.technology.constants import FOLDER
+
+GROWS_WITH = {
+    "lane": "bus_bytes",
+    "requantiser": "bus_bytes",
+    "matvec": "lanes",
+    "vector": "vector_elements",
+    "sequencer": "bus_bytes",
+    "dma": "bus_bytes",
+    "control": "bus_bytes",
+}
+"""By unit, the parameter that makes it larger."""
+
+PARTS = ("matvec", "vector", "sequencer", "dma", "control")
+"""The units that a chip is made of; lanes and requantiser are in `matvec`."""
 
 
 class UnitGates(TypedDict):
@@ -40,50 +53,41 @@ class Logic:
     Attributes
     ----------
     lane : of one lane.
-    vector : of the vector unit.
-    requantiser, sequencer, dma, control : of these units.
-    collector : of the matrix-vector unit, its lanes and the requantiser left out.
-    total : of the chip.
+    requantiser, matvec, vector, sequencer, dma, control : of these units; `matvec` holds all lanes
+        and the requantiser.
     """
 
     lane: float
-    vector: float
     requantiser: float
+    matvec: float
+    vector: float
     sequencer: float
     dma: float
     control: float
-    collector: float
-    total: float
+
+    @property
+    def total(self) -> float:
+        """Of the chip."""
+        return sum(getattr(self, unit) for unit in PARTS)
 
 
 def logic(params: ChipParams) -> Logic:
     """The gates of a chip: an estimate for one that was not synthesised."""
-    lane = _on_line(params, "bus_bytes", lambda units: units["lane"])
-    requantiser = _on_line(params, "bus_bytes", lambda units: units["requantiser"])
-    parts = {
-        "vector": _on_line(params, "vector_elements", lambda units: units["vector"]),
-        "requantiser": requantiser,
-        "sequencer": _on_line(params, "bus_bytes", lambda units: units["sequencer"]),
-        "dma": _on_line(params, "bus_bytes", lambda units: units["dma"]),
-        "control": _on_line(params, "bus_bytes", lambda units: units["control"]),
-        "collector": _on_line(params, "lanes", _collector),
-    }
-    return Logic(lane=lane, total=params.lanes * lane + sum(parts.values()), **parts)
+    return Logic(**{unit: _on_line(params, unit) for unit in GROWS_WITH})
 
 
-def _on_line(params: ChipParams, key: str, gates: Callable[[dict[str, int]], float]) -> float:
-    """A unit's gates at a parameter of the chip, on the line through those that were measured."""
-    (x0, y0), (x1, y1) = ((_parameter(of, key), gates(of["units"])) for of in _measured())
+def _on_line(params: ChipParams, unit: str) -> float:
+    """A unit's gates on the line through those that were measured; never below half of them."""
+    key = GROWS_WITH[unit]
+    (x0, y0), (x1, y1) = (
+        (_parameters(of)[key], of["units"][unit]) for of in MEASURED["chips"].values()
+    )
     return max(y0 + (y1 - y0) * (getattr(params, key) - x0) / (x1 - x0), min(y0, y1) / 2)
 
 
-def _measured() -> list[UnitGates]:
-    return list(MEASURED["chips"].values())
-
-
-def _parameter(of: UnitGates, key: str) -> int:
-    return {name: of[name] for name in ("lanes", "bus_bytes", "vector_elements")}[key]
-
-
-def _collector(units: dict[str, int]) -> float:
-    return units["collector"]
+def _parameters(of: UnitGates) -> dict[str, int]:
+    return {
+        "lanes": of["lanes"],
+        "bus_bytes": of["bus_bytes"],
+        "vector_elements": of["vector_elements"],
+    }
