@@ -123,13 +123,12 @@ def test_energy_stands_beside_what_others_published(npu, vectors):
     )
 
 
-def test_a_model_that_a_chip_refuses_is_told(npu, vectors):
-    wide = vectors.parent / "public" / "super_resolution.tflite"
-    ran = npu(f"bench energy {wide} --chip tiny --json -")
+def test_a_model_that_a_chip_refuses_is_told(npu, vectors, chip):
+    ran = npu(f"bench energy {vectors / 'fc_wide.tflite'} --chip {chip(sram_bytes=256)} --json -")
     assert ran.status == 0, ran
     report = holds(ran.out, EnergyReport)
     assert report["models"] == [] and len(report["chips"]) == 1
-    assert report["refused"][0].startswith("super_resolution.tflite on tiny: ")
+    assert report["refused"][0].startswith("fc_wide.tflite on edge: ")
 
 
 def test_a_figure_without_conditions_is_refused():
