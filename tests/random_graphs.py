@@ -46,7 +46,7 @@ def random_chip(rng: np.random.Generator, room: int = 0) -> ChipParams:
         memory_latency_cycles=int(rng.integers(1, 50)),
         memory_cycles_per_beat=int(rng.integers(1, 4)),
         clock_mhz=100.0,
-        energy_pj=load_params("tiny").energy_pj,
+        technology=load_params("tiny").technology,
     )
 
 

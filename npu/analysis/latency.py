@@ -12,11 +12,11 @@ import numpy as np
 
 from npu.analysis.bounds import border_cycles, operator_bounds
 from npu.analysis.causes import CAUSES, bound_by, causes_of, counts_by_name
+from npu.analysis.energy import Powered
 from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
 from npu.analysis.spent import Counted
 from npu.chip.isa import Command
 from npu.chip.params import ChipParams
-from npu.chip.weight_format import WORD_BITS
 from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.model.graph import Graph
@@ -173,10 +173,10 @@ class Frames:
         """The cycles of a start, which no image may draw out."""
         return self.machine.run(start, self._budgets.of_start(dict(start.arguments).get(CALLS, 0)))
 
-    def latency(self, decided: str, powered_seconds: float | None = None) -> Latency:
+    def latency(self, decided: str, powered: Powered | None = None) -> Latency:
         """Of the frames since the reset.
 
-        decided : as `Latency` has it. powered_seconds : as long as they ran unless given.
+        decided : as `Latency` has it. powered : as long as they ran unless given.
         """
         image = self.image
         parts = _Parts(image, self.machine, len(self.cycles))
@@ -196,7 +196,7 @@ class Frames:
             boot_cycles=self._boot,
             reset_cycles=self._reset,
             frame_cycles=np.array(self.cycles, np.int64),
-            total=parts.figures(pcs, total, powered_seconds),
+            total=parts.figures(pcs, total, powered),
             layers=layers,
             commands=[parts.command(pc) for pc in pcs],
         )
@@ -242,10 +242,6 @@ class _Parts:
         self._causes = {
             pc: causes_of(cmd, self._tally, pc, image.params) for pc, cmd in self._commands.items()
         }
-        # 32-bit words that a product takes from the banks, over all of the layer's tiles.
-        self._bank_words = {
-            info.layer: -(-info.bank_bits // WORD_BITS) / info.tiles for info in image.header.layers
-        }
 
     def layer(self, pc: int) -> Layer:
         """What a command works for."""
@@ -275,28 +271,20 @@ class _Parts:
         return CommandLatency(pc, str(cmd), cmd.opcode.unit, self.layer(pc), figures)
 
     def figures(
-        self, pcs: Sequence[int], ideal: float | None, powered_seconds: float | None = None
+        self, pcs: Sequence[int], ideal: float | None, powered: Powered | None = None
     ) -> Figures:
-        """Of some commands, a frame. `powered_seconds`: of all frames."""
+        """Of some commands, a frame. `powered`: of all frames."""
         frames, params, tally = self._frames, self._image.params, self._tally
         causes = {cause: sum(self._causes[pc][cause] for pc in pcs) / frames for cause in CAUSES}
         cycles = sum(causes.values()) * frames
         counted = Counted.of(counts_by_name(tally.counts[pcs].sum(axis=0)), round(cycles))
-        seconds = params.milliseconds(cycles) / 1e3 if powered_seconds is None else powered_seconds
-        energy = counted.energy_uj(params, self._words(pcs), seconds)
+        powered = powered or Powered(params.milliseconds(cycles) / 1e3)
+        energy = counted.energy_uj(params, powered)
         return Figures(
             runs=int(tally.runs[pcs].sum()) / frames,
             causes=causes,
             ideal_cycles=ideal,
             macs=counted.counters.macs / frames,
-            memory_bytes={k: n / frames for k, n in counted.memory_bytes().items()},
+            memory_bytes={k: n / frames for k, n in counted.memory_bytes(params).items()},
             energy_uj={cause: each / frames for cause, each in energy.items()},
         )
-
-    def _words(self, pcs: Sequence[int]) -> int:
-        """32-bit words that products have read from the banks."""
-        words = 0.0
-        for pc in pcs:
-            if self._commands[pc].opcode.name == "MATVEC":
-                words += int(self._tally.runs[pc]) * self._bank_words.get(self.layer(pc), 0)
-        return round(words)

@@ -6,7 +6,6 @@ import numpy as np
 
 from npu.chip.isa import OPCODES
 from npu.chip.trace import Retire
-from npu.chip.weight_format import WORD_BITS
 from npu.model.layer import CONTROL, Layer
 from npu.runtime.header import TensorInfo
 from npu.runtime.image import Image
@@ -163,15 +162,6 @@ class Profile:
                 spent = (command.cycles + command.overhead) / segment.runs
                 cycles[key] = cycles.get(key, 0.0) + spent
         return cycles
-
-    def bank_words(self) -> int:
-        """32-bit words that the lanes read from their banks: each matrix once per product."""
-        layers = self.layers()
-        return sum(
-            layers[info.layer].products * -(-info.bank_bits // WORD_BITS)
-            for info in self.image.header.layers
-            if info.layer in layers
-        )
 
     def _of(self, layer: Layer) -> list[tuple[int, _Command]]:
         header = self.image.header

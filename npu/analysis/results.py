@@ -142,13 +142,21 @@ class ArrayReport(TypedDict):
 
 
 class RunChip(ChipSummary, WorkReport):
-    """The chip over the calls of a graph, boot and reset left out. `cycles` are by call."""
+    """The chip over the calls of a graph, boot and reset left out.
+
+    Attributes
+    ----------
+    cycles : by call.
+    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", of all calls; the
+        chip does not wait between them. An estimate, of the twin only.
+    """
 
     mean_cycles: float
     max_cycles: int
     mean_ms: float
     max_ms: float
     cycles: list[int]
+    energy_uj: NotRequired[dict[str, float]]
 
 
 class RunReport(TypedDict):
@@ -171,6 +179,7 @@ class StreamReport(WorkReport):
     cycles, busy_ms : of all calls.
     real_time_factor : busy time over the sound's.
     powered_seconds : the longer of the two.
+    idle_state : in which the chip waits for sound.
     energy_uj : by cause, and its "total"; an estimate, of the twin only.
     energy_uj_per_second : of the total, per second of sound.
     """
@@ -185,6 +194,7 @@ class StreamReport(WorkReport):
     busy_ms: float
     real_time_factor: float
     powered_seconds: NotRequired[float]
+    idle_state: NotRequired[str]
     energy_uj: NotRequired[dict[str, float]]
     energy_uj_per_second: NotRequired[float]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from npu.analysis.energy import Activity, Costs, Powered, energy_uj
 from npu.analysis.results import RunChip, RunReport
 from npu.chip.summary import summary
 from npu.chip.work import Work
@@ -20,10 +21,10 @@ def run_report(model: str, engine: str, calls: int, outputs: Mapping[str, np.nda
     }
 
 
-def run_chip(session: GraphSession, work: Work) -> RunChip:
-    """The chip's figures; `work` is what the calls did, without boot and reset."""
+def run_chip(session: GraphSession, work: Work, activity: Activity | None = None) -> RunChip:
+    """The chip's figures; `work` and `activity` are what the calls did, without boot and reset."""
     params, cycles = session.image.params, np.array(session.cycles)
-    return {
+    report: RunChip = {
         **summary(params),
         "mean_cycles": float(cycles.mean()),
         "max_cycles": int(cycles.max()),
@@ -32,3 +33,7 @@ def run_chip(session: GraphSession, work: Work) -> RunChip:
         **work.report(params.lanes),
         "cycles": session.cycles,
     }
+    if activity is not None:
+        powered = Powered(params.milliseconds(float(cycles.sum())) / 1e3)
+        report["energy_uj"] = energy_uj(Costs.of(params), activity, powered)
+    return report

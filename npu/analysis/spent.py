@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from npu.analysis.energy import Activity, energy_uj
+from npu.analysis.energy import Activity, Costs, Powered, energy_uj
 from npu.chip.counters import Counters
 from npu.chip.params import ChipParams
+from npu.chip.weight_format import PARAM_WORD, WORD_BITS
 from npu.twin.state import Events
 
-MEMORIES = ("external read", "external written", "sram", "param")
-"""Memories and directions of `memory_bytes`; banks are read once for every product."""
+MEMORIES = ("external read", "external written", "banks", "sram", "param")
+"""Memories and directions of `memory_bytes`: what lanes and units read, and write on the chip."""
 
 
 @dataclass(frozen=True)
@@ -27,26 +28,22 @@ class Counted:
             Counters(**{"cycles": cycles} | _of(Counters, counts)), Events(**_of(Events, counts))
         )
 
-    def memory_bytes(self) -> dict[str, int]:
-        """Bytes that were moved, by MEMORIES."""
-        counters, events = self.counters, self.events
+    def memory_bytes(self, params: ChipParams) -> dict[str, int]:
+        """Bytes that were moved, by MEMORIES; an access of SRAM counts as a bus word."""
+        counters, events, bus = self.counters, self.events, params.bus_bytes
         moved = (
             counters.bytes_read,
             counters.bytes_written,
-            events.sram_bytes,
-            events.param_bytes,
+            events.bank_reads * WORD_BITS // 8 + events.bank_writes * bus,
+            (events.sram_reads + events.sram_writes) * bus,
+            events.param_reads * PARAM_WORD + events.param_writes * bus,
         )
         return dict(zip(MEMORIES, moved, strict=True))
 
-    def energy_uj(
-        self, params: ChipParams, bank_words: int, powered_seconds: float
-    ) -> dict[str, float]:
-        """Microjoules by component and their "total", as `npu.analysis.energy` reckons them.
-
-        bank_words : 32-bit words that the lanes read from their banks.
-        """
+    def energy_uj(self, params: ChipParams, powered: Powered) -> dict[str, float]:
+        """Microjoules by component and their "total", as `npu.analysis.energy` reckons them."""
         machine: Any = self
-        return energy_uj(params.energy_pj, Activity.of(machine, bank_words), powered_seconds)
+        return energy_uj(Costs.of(params), Activity.of(machine), powered)
 
 
 def _of(kind: Any, counts: Mapping[str, int]) -> dict[str, int]:

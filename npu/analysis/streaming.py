@@ -8,8 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from npu.analysis.energy import Activity, energy_uj, powered_seconds
-from npu.analysis.profile import Profile
+from npu.analysis.energy import Activity, Costs, energy_uj, listening
 from npu.analysis.results import FileReport, StreamReport, TranscribeReport
 from npu.chip.machine import MachineFactory, Observer
 from npu.chip.params import ChipParams
@@ -104,13 +103,12 @@ class OnTwin(OnChip):
     def __init__(
         self, image: Image, recording: Recording | None = None, max_cycles: int | None = None
     ) -> None:
-        self._profile = Profile(image)
-        super().__init__(image, observer=self._profile, recording=recording, max_cycles=max_cycles)
+        super().__init__(image, recording=recording, max_cycles=max_cycles)
 
     def _activity(self) -> Activity:
         machine = self._session.machine
         assert isinstance(machine, Machine), "it made none of another kind"
-        return Activity.of(machine, self._profile.bank_words())
+        return Activity.of(machine)
 
 
 class Latency(TypedDict):
@@ -154,12 +152,16 @@ def stream_report(
     activities = [use.activity for use in uses if use.activity is not None]
     if activities:
         # File by file: one that keeps the chip for longer than it sounds borrows of no other.
-        powered = sum(
-            powered_seconds(each, params.milliseconds(float(use.cycles.sum())) / 1e3)
-            for each, use in zip(seconds, uses, strict=True)
+        powered = reduce(
+            add,
+            (
+                listening(each, params.milliseconds(float(use.cycles.sum())) / 1e3, len(use.cycles))
+                for each, use in zip(seconds, uses, strict=True)
+            ),
         )
-        energy = energy_uj(params.energy_pj, reduce(add, activities), powered)
-        report["powered_seconds"] = powered
+        energy = energy_uj(Costs.of(params), reduce(add, activities), powered)
+        report["powered_seconds"] = powered.seconds
+        report["idle_state"] = params.technology.idle
         report["energy_uj"] = energy
         report["energy_uj_per_second"] = energy["total"] / audio_seconds
     return report

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from npu.analysis.energy import powered_seconds
+from npu.analysis.energy import listening
 from npu.analysis.frames import reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
 from npu.speech.host import Speech
@@ -128,7 +128,9 @@ def utterance_latency(
         speaking = [i for i in range(first, behind) if told.calls[i]]
         ends += [finished[i] for i in speaking[-1:]]
     return UtteranceLatency(
-        latency=frames.latency(decided, powered_seconds(audio_ms / 1e3, busy_ms / 1e3)),
+        latency=frames.latency(
+            decided, listening(audio_ms / 1e3, busy_ms / 1e3, len(frames.cycles))
+        ),
         deadline_ms=1e3 * speech.seconds_per_call,
         audio_ms=audio_ms,
         busy_ms=busy_ms,

@@ -8,7 +8,7 @@ properties here, so that nobody derives them a second time.
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,7 +24,7 @@ MAX_NAME = 200
 MAX_LATENCY_CYCLES = 1 << 16
 MAX_CYCLES_PER_BEAT = 1 << 8
 
-_Picojoules = Annotated[float, Field(ge=0, le=1e9)]
+_Picojoules = Annotated[float | None, Field(ge=0, le=1e9)]
 _SHOWN = 60
 
 
@@ -42,21 +42,46 @@ class _Checked(BaseModel):
         return _checked(type(self), values | dict(update or {}), type(self).__name__)
 
 
-class Energy(_Checked):
-    """Energy per event in picojoules (leakage in milliwatts), for estimates.
+class Technology(_Checked):
+    """What a chip is made in, for estimates of energy, power and area.
 
-    The defaults scale the 45 nm figures of M. Horowitz, "Computing's energy problem", ISSCC 2014,
-    to int8 data, small SRAMs and low-power DRAM.
+    Attributes
+    ----------
+    node_nm : of the process, one for which there are memories (`npu/chip/technology/memory.toml`).
+    voltage : supply of logic and memories.
+    external : kind of the external memory.
+    idle : state in which the chip waits for sound; see `npu.chip.technology.power`.
     """
 
-    mac: _Picojoules
-    decode: _Picojoules
-    activation_read: _Picojoules
-    bank_read_word: _Picojoules
-    sram_byte: _Picojoules
-    vector_element: _Picojoules
-    external_byte: _Picojoules
-    leakage_mw: float = Field(ge=0, le=1e9)
+    node_nm: Literal[45, 40, 32, 28, 22]
+    voltage: float = Field(ge=0.5, le=1.3)
+    external: Literal["lpddr4", "lpddr3", "ddr3"] = "lpddr4"
+    idle: Literal["clock_gated", "retention", "off"] = "retention"
+
+
+class Energy(_Checked):
+    """Energies of one's own, in picojoules per event (leakage in milliwatts).
+
+    What is None is derived from the chip's sizes and technology; `npu.chip.technology.EventCosts`
+    says what the events are.
+    """
+
+    mac: _Picojoules = None
+    decode: _Picojoules = None
+    result: _Picojoules = None
+    activation_read: _Picojoules = None
+    activation_write: _Picojoules = None
+    bank_read: _Picojoules = None
+    bank_write: _Picojoules = None
+    sram_read: _Picojoules = None
+    sram_write: _Picojoules = None
+    param_read: _Picojoules = None
+    param_write: _Picojoules = None
+    vector_element: _Picojoules = None
+    command: _Picojoules = None
+    external_byte: _Picojoules = None
+    clock: _Picojoules = None
+    leakage_mw: _Picojoules = None
 
 
 class ChipParams(_Checked):
@@ -81,6 +106,7 @@ class ChipParams(_Checked):
     memory_latency_cycles : from an accepted read address to its first beat.
     memory_cycles_per_beat : external bandwidth is bus_bytes / memory_cycles_per_beat per cycle.
     clock_mhz : for milliseconds only; no behaviour depends on it.
+    technology, energy_pj : for estimates only.
     """
 
     name: str = Field(max_length=MAX_NAME)
@@ -101,7 +127,8 @@ class ChipParams(_Checked):
     memory_latency_cycles: int = Field(ge=1, le=MAX_LATENCY_CYCLES)
     memory_cycles_per_beat: int = Field(ge=1, le=MAX_CYCLES_PER_BEAT)
     clock_mhz: float = Field(ge=1e-3, le=1e6)
-    energy_pj: Energy
+    technology: Technology
+    energy_pj: Energy = Energy()
 
     @model_validator(mode="after")
     def _check_relations(self) -> Self:

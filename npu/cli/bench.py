@@ -19,6 +19,7 @@ from npu.cli._chips import overrides
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.errors import CapacityError
 from npu.events.machine import events_of
 from npu.events.trace import Recorder
 from npu.runtime.calls import MOST_CALLS, call, calls_of, open_session
@@ -246,3 +247,44 @@ def _show_startup(report: StartupReport, out: Console) -> None:
         f"the first one made {report['cache_bytes'] / 1e6:.1f} MB of machine code, "
         f"{report['functions']} functions"
     )
+
+
+@command.command()
+@click.argument("models", nargs=-1, metavar="[MODEL...]")
+@click.option(
+    "--chip",
+    "chips",
+    metavar="CHIP",
+    multiple=True,
+    default=("edge",),
+    show_default=True,
+    help="Chips of ours; may be given several times.",
+)
+@json_option
+def energy(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None) -> int:
+    """Energy, power and area of chips and models, beside what others published.
+
+    Estimates, from constants with published sources (`npu/chip/technology/`). A published figure
+    stands beside ours where MODEL is what it was measured with: ours is brought to its node and
+    voltage. Without MODEL, the zoo's.
+    """
+    from npu.analysis.energies import called, energy_report
+    from npu.cli import _energy_show
+
+    models = models or (bench.MODEL,)
+    require_place(json_path, inputs=files_of(None, *models, *chips))
+    params = [load_chip(chip) for chip in chips]
+    calls, refused = [], []
+    with first_run_notice(), progress("measuring", total=len(models) * len(params)) as advance:
+        for model in models:
+            loaded = load_model(model)
+            for each in params:
+                try:
+                    calls.append(called(compile_for(loaded, each)))
+                except CapacityError as error:
+                    refused.append(f"{loaded.name} on {each.name}: {error}")
+                advance(1)
+    report = energy_report(params, calls, refused)
+    emit_json(report, json_path)
+    _energy_show.show(report, console(json_path))
+    return 0

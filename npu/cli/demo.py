@@ -12,6 +12,7 @@ import numpy as np
 from compiler import Model, load_model
 from compiler.reference import search_of
 from npu import zoo
+from npu.analysis.energy import largest
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.proof import COMPARED, Proof, Utterance, Watched, demo_report, differences
 from npu.analysis.results import DemoReport, Features
@@ -130,7 +131,10 @@ def _proof_lines(report: DemoReport) -> dict[str, str]:
 
 def _figure_lines(report: DemoReport) -> dict[str, str]:
     chip, weights, features = report["chip"], report["weights"], report["features"]
-    leakage = chip["energy_uj"]["leakage"] / report["audio_seconds"]
+    energy = chip["energy_uj"]
+    most = ", ".join(
+        f"{cause} {value / energy['total']:.0%}" for cause, value in largest(energy, 4)
+    )
     return {
         "text = TFLM": f"{report['texts_equal']} of {len(report['utterances'])} utterances, from "
         f"the WAV files; {features['differ']:,} of {features['elements']:,} features differ by a "
@@ -143,8 +147,8 @@ def _figure_lines(report: DemoReport) -> dict[str, str]:
         "weights": f"{weights['weights']:,}, {weights['sparsity']:.1%} zeros, "
         f"{weights['bits_per_weight']:.3f} bits each with everything counted "
         f"(entropy {weights['entropy_bits_per_weight']:.3f})",
-        "energy": f"{chip['energy_uj_per_second']:,.0f} uJ per second of sound (an estimate), "
-        f"{leakage:,.0f} of it leakage",
+        "energy": f"{chip['energy_uj_per_second']:,.0f} uJ per second of sound (an estimate): "
+        f"{most}; {chip['idle_state'].replace('_', ' ')} between calls",
         "simulation": f"{report['audio_seconds']:.1f} s of sound in "
         f"{report['simulation_seconds']:.1f} s (real-time factor "
         f"{report['simulation_real_time_factor']:.3f}), with proof and compilation "

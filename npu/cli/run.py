@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler import Model, load_model
 from kernels import Interpreter
+from npu.analysis.energy import activity_of
 from npu.analysis.results import RunReport
 from npu.analysis.runs import run_chip, run_report
 from npu.chip.summary import summary_text
@@ -81,7 +82,7 @@ def command(
                 assert loaded is not None
                 image = compile_for(loaded, load_chip(chip))
             session = GraphSession(image, machine=machine, max_cycles=max_cycles)
-            before = Work.of(session.machine.counters)
+            before, spent = Work.of(session.machine.counters), activity_of(session.machine)
         answers = []
         for call in range(calls):
             answers.append(session.invoke([array[call] for array in inputs]))
@@ -90,7 +91,12 @@ def command(
     write_atomic(output_path, npz_writer(outputs))
     report = run_report(model, engine, calls, outputs)
     if isinstance(session, GraphSession):
-        report["chip"] = run_chip(session, Work.of(session.machine.counters) - before)
+        done = activity_of(session.machine)
+        report["chip"] = run_chip(
+            session,
+            Work.of(session.machine.counters) - before,
+            done - spent if done is not None and spent is not None else None,
+        )
     emit_json(report, json_path)
     _show(report, output_path, json_path)
 
@@ -137,7 +143,7 @@ def _show(report: RunReport, output_path: str, json_path: str | None) -> None:
     out.print(f"{output_path}: {shapes} of {calls} on the {where}", markup=False)
     if "chip" in report:
         c = report["chip"]
-        row = (
+        row = [
             summary_text(c),
             f"{c['mean_cycles']:,.1f}",
             f"{c['max_cycles']:,}",
@@ -146,8 +152,8 @@ def _show(report: RunReport, output_path: str, json_path: str | None) -> None:
             f"{(c['bytes_read'] + c['bytes_written']) / report['calls']:,.0f}",
             f"{100 * c['product_utilisation']:.2f} %",
             f"{100 * c['run_utilisation']:.2f} %",
-        )
-        columns = (
+        ]
+        columns = [
             "chip",
             "cycles a call",
             "max",
@@ -156,5 +162,8 @@ def _show(report: RunReport, output_path: str, json_path: str | None) -> None:
             "bytes moved",
             "product util.",
             "run util.",
-        )
+        ]
+        if "energy_uj" in c:
+            row.append(f"{c['energy_uj']['total'] / report['calls']:,.2f}")
+            columns.append("uJ a call")
         out.print(table(columns, [row]))

@@ -15,7 +15,7 @@ from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""
@@ -166,7 +166,7 @@ class Header(_Checked):
     `live_places`; an output written over its input is in one place with it.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     model: str
     chip: dict
     sources: dict[str, str]

@@ -47,6 +47,8 @@ class ChipNetworks:
             raise ImageError(f"{header.model}: its entries are not those of a transducer")
         (self._symbol,), (logits,) = decoder.inputs, joiner.outputs
         self.symbols = int(np.prod(logits.shape))
+        if not self.symbols:
+            raise ImageError(f"{header.model}: the joiner gives no symbols")
 
     def reset(self) -> None:
         """States to their start values."""

@@ -1,6 +1,7 @@
 """A looped vector command: gathers its operands, computes as any vector command, scatters."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,13 @@ from npu.chip.status import Status
 from npu.errors import MachineError
 from npu.twin import vector
 from npu.twin.walk import Loop, Walk, check_order, pieces
+
+
+class Accesses(NamedTuple):
+    """Reads and writes of vector SRAM by a vector command."""
+
+    reads: int
+    writes: int
 
 
 class LoopedCommand:
@@ -26,7 +34,7 @@ class LoopedCommand:
     Attributes
     ----------
     total : its elements.
-    sram_bytes : that it reads and writes.
+    accesses : of SRAM; every element of an operand is one.
     """
 
     def __init__(self, cmd: Command, loop: Loop, sram: np.ndarray, table: np.ndarray) -> None:
@@ -52,7 +60,9 @@ class LoopedCommand:
         if self._dst is not None:
             sources = [walk for key, walk in self._walks.items() if key != "dst"]
             check_order(sources, self._dst, len(sram))
-        self.sram_bytes = sum(walk.total * walk.kind.n_bytes for walk in self._walks.values())
+        writes = 0 if self._dst is None else self._dst.total
+        reads = sum(walk.total for walk in self._walks.values()) - writes
+        self.accesses = Accesses(reads, writes)
 
     def run(self) -> int | None:
         """Do the work; returns the scalar result of VARGMAX, None of the others."""

@@ -22,6 +22,7 @@ from npu.chip.status import Status
 from npu.chip.weight_format import (
     MAX_STREAM_BITS,
     MAX_TILE_ROWS,
+    PARAM_WORD,
     SCALES_AT,
     STREAM_BITS,
     WORD_BITS,
@@ -55,8 +56,8 @@ class Work:
     `run_cycles` are those from the lanes' first turn to the last write; `symbols` includes explicit
     zero weights, `macs` does not; `turns` are those in which the lanes decode, ends of rows
     included; `decode_cycles` those from the lanes' first turn to their last, were none to wait;
-    `stalled` turns waited for the requantiser; `reads` are words of SRAM. All are sums over the
-    positions.
+    `stalled` turns waited for the requantiser; `reads` are words of SRAM, `bank_words` those of all
+    banks, `param_words` those of parameter memory. All are sums over the positions.
     """
 
     cycles: int
@@ -67,7 +68,8 @@ class Work:
     symbols: int
     macs: int
     stalled: int
-    param_bytes: int
+    bank_words: int
+    param_words: int
     rows: int
     reads: int
 
@@ -288,7 +290,8 @@ def plan(
             symbols=positions * decoded.symbols,
             macs=positions * int(nonzeros.sum()),
             stalled=run.stalled,
-            param_bytes=block_reads + record_reads,
+            bank_words=positions * int((found.bank_ends - cmd.bank).sum()) * params.bus_words,
+            param_words=(block_reads + record_reads) // PARAM_WORD,
             rows=positions * found.rows,
             reads=int(words.sum()),
         ),

@@ -83,11 +83,12 @@ class MatVecUnit:
         events.matvec_turns += work.turns
         events.matvec_decode_cycles += work.decode_cycles
         events.matvec_positions += work.positions
+        events.rows += work.rows
+        events.bank_reads += work.bank_words
         events.activation_words += work.reads
-        events.sram_bytes += work.reads * state.params.bus_bytes
-        item = ElementType(cmd.dst_type).n_bytes if sums is None else sums.row_bytes
-        events.sram_bytes += work.rows * item
-        events.param_bytes += work.param_bytes
+        events.sram_reads += work.reads + (work.rows if sums is not None and sums.add else 0)
+        events.sram_writes += work.rows
+        events.param_reads += work.param_words
         written = product.target[product.elements] if state.observed else b""
         return start + work.cycles - 1, written, None
 

@@ -69,9 +69,10 @@ class ScalarUnit:
         at, n_bytes = (state.registers[v["rs1"]] + v["imm"]) % (1 << 32), 1 << v["type"]
         require_inside(at, n_bytes, n_bytes, state.sram, "SRAM")
         place = state.sram[at : at + n_bytes]
-        state.events.sram_bytes += n_bytes
         if cmd.opcode.name == "LOADS":
+            state.events.sram_reads += 1
             return state.set(v["rd"], int(place.view(_NUMBERS[v["type"]])[0]))
+        state.events.sram_writes += 1
         raw = state.registers[v["rs2"]].to_bytes(4, "little", signed=True)
         place[:] = np.frombuffer(raw[:n_bytes], np.uint8)
         return place

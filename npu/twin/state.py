@@ -23,22 +23,39 @@ class Events:
     ----------
     matvec_run_cycles, matvec_turns, matvec_decode_cycles, matvec_positions : as
         `npu.twin.matvec.Work` has them.
-    activation_words : bus words that were broadcast to the lanes.
+    rows : results that left the lanes.
     vector_elements : that vector commands handled.
-    sram_bytes, param_bytes : read and written.
+    bank_reads : 32-bit words that lanes read from their banks.
+    bank_writes : bus words that were dealt to the banks, those of all lanes.
+    activation_words : bus words that were broadcast: each is written in every lane.
+    sram_reads, sram_writes : accesses of vector SRAM, each of a bus word or a part of it.
+    param_reads : words of PARAM_WORD bytes.
+    param_writes : bus words.
     """
 
     matvec_run_cycles: int = 0
     matvec_turns: int = 0
     matvec_decode_cycles: int = 0
     matvec_positions: int = 0
-    activation_words: int = 0
+    rows: int = 0
     vector_elements: int = 0
-    sram_bytes: int = 0
-    param_bytes: int = 0
+    bank_reads: int = 0
+    bank_writes: int = 0
+    activation_words: int = 0
+    sram_reads: int = 0
+    sram_writes: int = 0
+    param_reads: int = 0
+    param_writes: int = 0
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
+
+    def loaded(self, space: str, first: int, ends: np.ndarray, beats: int) -> None:
+        """A transfer has filled a memory from `first` on: a bank of every lane to its end."""
+        if space == "bank":
+            self.bank_writes += int((ends - first).sum())
+        else:
+            self.param_writes += beats
 
 
 # A plain tuple: there is one for every command.

@@ -44,11 +44,12 @@ class TransferUnit:
         if name == "LOAD":
             local[:] = data
             done = state.dma.read(begin, address, v["beats"]).done
+            state.events.sram_writes += v["beats"]
         else:
             data[:] = local
             done = state.dma.write(begin, address, v["beats"]).done
+            state.events.sram_reads += v["beats"]
         state.counters.dma_cycles += done - begin + 1
-        state.events.sram_bytes += n_bytes
         return done, local, None
 
     def _tagged(self, pc: int, cmd: Command, address: int, begin: int) -> Done:
@@ -78,6 +79,7 @@ class TransferUnit:
         if space == "param":
             state.param[first : first + n_bytes] = data
         self._loaded.note(space, first, ends, address, data)
+        state.events.loaded(space, first, ends, v["beats"])
         place = Place(space, first, int(ends.max()))
         state.dma.read(begin, address, v["beats"], dealing, v["tag"], place)
         return begin, b"", None

@@ -12,7 +12,7 @@ from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from npu.errors import MachineError
 from npu.twin import vector
 from npu.twin.dma import Place
-from npu.twin.looped import LoopedCommand
+from npu.twin.looped import Accesses, LoopedCommand
 from npu.twin.state import Done, State, require_inside
 from npu.twin.walk import Loop
 
@@ -35,7 +35,7 @@ class _Bound:
     run: Callable[[], int | None]
     cycles: int
     elements: int
-    sram_bytes: int
+    accesses: Accesses
     written: Callable[[], np.ndarray]
 
 
@@ -85,7 +85,8 @@ class VectorUnit:
         events = self._events
         self._counters.vector_cycles += bound.cycles
         events.vector_elements += bound.elements
-        events.sram_bytes += bound.sram_bytes
+        events.sram_reads += bound.accesses.reads
+        events.sram_writes += bound.accesses.writes
         if scalar is not None:
             return end, self._state.set(cmd.values["rd"], scalar), None
         return end, bound.written() if self._state.observed else b"", None
@@ -103,7 +104,7 @@ class VectorUnit:
         state.table[:] = state.param[cmd.param : end].view(np.int8)
         cycles = cost.vector(cmd, _HELD, state.params)
         state.counters.vector_cycles += cycles
-        state.events.param_bytes += LUT_BYTES
+        state.events.param_reads += LUT_BYTES // PARAM_WORD
         return start + cycles - 1, b"", None
 
     def _bind(self, cmd: Command) -> _Bound:
@@ -116,6 +117,7 @@ class VectorUnit:
             self._operand(cmd.values[key], n, kind) if kind is not None else _NONE
             for key, kind in zip(("a", "b", "dst"), cmd.operand_types, strict=True)
         )
+        groups = -(-n // self._state.params.vector_elements)
         for source in (a, b):
             same = source.ctypes.data == dst.ctypes.data and source.nbytes == dst.nbytes
             if not same and np.may_share_memory(source, dst):
@@ -125,7 +127,7 @@ class VectorUnit:
             run=vector.bind(cmd, a, b, dst, self._state.table),
             cycles=cost.vector(cmd, _HELD, self._state.params),
             elements=n,
-            sram_bytes=a.nbytes + b.nbytes + dst.nbytes,
+            accesses=Accesses(groups * (bool(a.size) + bool(b.size)), groups * bool(dst.size)),
             written=lambda: dst,
         )
 
@@ -138,7 +140,7 @@ class VectorUnit:
             run=looped.run,
             cycles=cost.vector(cmd, cost.Held(repeats=loop.repeats), state.params),
             elements=looped.total,
-            sram_bytes=looped.sram_bytes,
+            accesses=looped.accesses,
             written=looped.written,
         )
 

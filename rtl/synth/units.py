@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from npu.chip.params import ChipParams
 
 if TYPE_CHECKING:
+    from amaranth.lib.wiring import Component
+
     from rtl.synth.timed import Timed
 
 CHIP = "chip"
@@ -32,7 +34,11 @@ def build(params: ChipParams, name: str) -> Timed:
     """
     from rtl.synth.timed import Timed
 
-    module, _, component = UNITS[name].rpartition(".")
-    create = getattr(import_module(module), component)
-    unit = create(params.threads if name == "decoder" else params)
-    return Timed(unit, open_ports=("debug",) if name == CHIP else ())
+    return Timed(component(params, name), open_ports=("debug",) if name == CHIP else ())
+
+
+def component(params: ChipParams, name: str) -> Component:
+    """The unit `name` of a chip by itself. Raises KeyError for a name outside UNITS."""
+    module, _, kind = UNITS[name].rpartition(".")
+    create = getattr(import_module(module), kind)
+    return create(params.threads if name == "decoder" else params)

@@ -5,7 +5,7 @@ import pytest
 
 from compiler import compile_model, load_model, reference
 from npu.analysis.causes import CAUSES
-from npu.analysis.energy import energy_uj, powered_seconds
+from npu.analysis.energy import Costs, energy_uj, listening
 from npu.analysis.frames import (
     assumed_frames,
     decided_by,
@@ -175,9 +175,9 @@ def test_energy_is_that_of_the_twin(transducer, sound):
     twin = OnTwin(image)
     transcribe(speech_of(image), twin, sound)
     activity = twin.use().activity
-    seconds = powered_seconds(found.audio_ms / 1e3, found.busy_ms / 1e3)
-    wanted = energy_uj(EDGE.energy_pj, activity, seconds)
     frames = len(found.latency.frame_cycles)
+    powered = listening(found.audio_ms / 1e3, found.busy_ms / 1e3, frames)
+    wanted = energy_uj(Costs.of(EDGE), activity, powered)
     for cause, microjoules in found.latency.total.energy_uj.items():
         assert microjoules * frames == pytest.approx(wanted[cause]), cause
 

@@ -83,7 +83,8 @@ def test_a_description_cannot_be_changed():
 def test_every_wrong_key_and_value_in_one_message(tmp_path):
     text = (ROOT / "npu" / "chip" / "presets" / "tiny.toml").read_text(encoding="utf-8")
     text = text.replace("lanes = 4", "lanes = 0").replace("threads = 2", 'threads = "two"')
-    text = text.replace("bus_bytes", "bus_width").replace("mac = 0.25", "mac = -1.0")
+    text = text.replace("bus_bytes", "bus_width").replace("node_nm = 40", "node_nm = 41")
+    text += "[energy_pj]\nmac = -1.0\n"
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ParamsError) as caught:
@@ -95,6 +96,7 @@ def test_every_wrong_key_and_value_in_one_message(tmp_path):
         "threads = 'two': input should be a valid integer",
         "key 'bus_bytes' is missing",
         "key 'bus_width' is unknown",
+        "technology.node_nm = 41: input should be 45, 40, 32, 28 or 22",
         "energy_pj.mac = -1.0: input should be greater than or equal to 0",
     ):
         assert part in message
@@ -126,7 +128,7 @@ RANGES = {
         next((m.le for m in field.metadata if hasattr(m, "le")), None),
     )
     for key, field in ChipParams.model_fields.items()
-    if key not in ("name", "energy_pj", "clock_mhz")
+    if key not in ("name", "technology", "energy_pj", "clock_mhz")
 }
 
 

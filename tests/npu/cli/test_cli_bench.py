@@ -7,6 +7,8 @@ import pytest
 
 from compiler.bench import cases, codec
 from compiler.bench.results import CodecReport, PeersReport
+from npu.analysis.energy_results import EnergyReport
+from npu.analysis.published import published
 from npu.analysis.results import EventsReport
 from npu.analysis.results_beside import StartupReport
 from npu.cli import bench
@@ -133,3 +135,51 @@ def test_what_the_first_command_takes(npu, refused, vectors):
     assert report["functions"] > 50 and report["cache_bytes"] > 1e6
     assert report["first"]["cpu_seconds"] > 2 * report["next"]["cpu_seconds"]
     refused("bench", "startup", "--model", "nothing.tflite", match="nothing.tflite")
+
+
+def test_energy_stands_beside_what_others_published(npu, vectors):
+    alexa = vectors.parent / "public" / "alexa.tflite"
+    chips = "--chip tiny --chip edge --json -"
+    ran = npu(f"bench energy {alexa} {chips}")
+    assert ran.status == 0, ran
+    report = holds(ran.out, EnergyReport)
+    assert [chip["name"] for chip in report["chips"]] == ["tiny", "edge"]
+    assert [model["chip"] for model in report["models"]] == ["tiny", "edge"]
+    for model in report["models"]:
+        energy = model["energy_uj"]
+        assert energy["total"] == pytest.approx(sum(energy.values()) - energy["total"])
+        assert energy["idle"] == energy["wake"] == 0 < energy["leakage"]
+    first, *others = report["comparisons"]
+    assert first["model"] == "alexa.tflite" and first["published"] == 140.0
+    assert first["ratio"] == {c: uw / 140.0 for c, uw in first["ours"].items()}
+    assert not first["same"] and "another Alexa network" in first["why"]
+    for each in others:
+        assert not each["ours"] and not each["ratio"]
+        assert each["why"].startswith(("not run: give ", "not comparable"))
+    assert (
+        "Syntiant NDP101, Alexa" in ran.err
+        and "measured with: commands_rnnt, kws_ref_model.tflite" in ran.err
+    )
+
+
+def test_a_model_that_a_chip_refuses_is_told(npu, vectors, chip):
+    ran = npu(f"bench energy {vectors / 'fc_wide.tflite'} --chip {chip(sram_bytes=256)} --json -")
+    assert ran.status == 0, ran
+    report = holds(ran.out, EnergyReport)
+    assert report["models"] == [] and len(report["chips"]) == 1
+    assert report["refused"][0].startswith("fc_wide.tflite on edge: ")
+
+
+def test_a_figure_without_conditions_is_refused():
+    text = 'name = "NDP"\nunit = "uJ"\n'
+    with pytest.raises(ValueError, match=r"conditions\n  Field required"):
+        published(f"[[result]]\n{text}")
+    assert all(each.sha256 or not each.same for each in published())
+
+
+def test_a_model_is_known_by_what_is_in_it(npu, vectors, tmp_path):
+    """Another file of that name is not what was published."""
+    other = tmp_path / "alexa.tflite"
+    other.write_bytes((vectors / "fc_relu.tflite").read_bytes())
+    report = holds(npu(f"bench energy {other} --json -").out, EnergyReport)
+    assert not any(each["ours"] for each in report["comparisons"])

@@ -44,6 +44,10 @@ def test_of_a_run(npu, vectors, tmp_path, engine):
     files = f"{vectors}/joint.tflite --input {vectors}/joint.npz --output {tmp_path}/out.npz"
     report = holds(npu(f"run {files} --engine {engine} --json -").out, RunReport)
     assert ("chip" in report) == (engine == "twin")
+    if engine == "twin":
+        energy = report["chip"]["energy_uj"]
+        assert energy["total"] == pytest.approx(sum(energy.values()) - energy["total"])
+        assert min(energy["decode"], energy["clock"], energy["leakage"]) > 0
 
 
 @pytest.mark.parametrize("engine", ["kernels", "twin"])

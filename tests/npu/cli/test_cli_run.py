@@ -112,7 +112,8 @@ def test_a_run_that_waits_does_not_look_busy(npu, vectors, chip, tmp_path):
     assert 0.98 * cycles < found["wait_cycles"] + found["matvec_cycles"] < cycles
     # Four calls stream what does not stay, of about 430,000 bytes; nothing of the boot is counted.
     assert 4 * 290_000 < found["bytes_read"] < 4 * 340_000
-    assert 200 * found["bytes_read"] / 16 < cycles
+    # What loads ahead of the next call is behind this one's cycles.
+    assert 0.75 * cycles < 0.75 * 200 * found["bytes_read"] / 16 < cycles
     assert f"{found['run_utilisation']:.2%}".replace("%", " %") in ran.err
 
 

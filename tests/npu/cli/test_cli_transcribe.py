@@ -13,6 +13,7 @@ import soundfile
 from compiler import load_model
 from compiler.reference import search_of, speech_of
 from npu.chip.params import load_params
+from npu.chip.technology import power_states
 from npu.speech.transcribe import transcribe
 from tests.sounds import RATE, joined, word_errors
 
@@ -180,8 +181,9 @@ def test_too_late_is_no(npu, utterances, chip):
     found = report["files"][0]
     powered = found["chip"]["powered_seconds"]
     assert powered == found["chip"]["busy_ms"] / 1e3 > 1.1 * found["audio_ms"] / 1e3
-    leakage = load_params("edge").energy_pj.leakage_mw * powered * 1e3
-    assert found["chip"]["energy_uj"]["leakage"] == pytest.approx(leakage)
+    energy, leaks = found["chip"]["energy_uj"], power_states(load_params("edge")).active_uw
+    assert energy["leakage"] == pytest.approx(leaks * powered)
+    assert energy["idle"] == energy["wake"] == 0
 
 
 def test_channels_that_cancel_each_other(npu, refused, utterances, texts, wav):

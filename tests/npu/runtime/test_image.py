@@ -105,8 +105,8 @@ LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address":
 MISSING = "each must be there once, and 'boot' and 'reset'"
 
 CHECKS = [
-    (("format",), 2, "an image of format 2, this version reads 3; compile the model again"),
-    (("format",), 4, "damaged header: format: Input should be 3"),
+    (("format",), 2, "an image of format 2, this version reads 4; compile the model again"),
+    (("format",), 5, "damaged header: format: Input should be 4"),
     (("kind",), "graph", "damaged header: kind: Extra inputs are not permitted"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
     (("memory_bytes",), 1, r"memory_bytes is 1, must be \d+ to 16777216"),

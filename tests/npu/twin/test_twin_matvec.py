@@ -16,6 +16,7 @@ from npu.chip.status import Status
 from npu.chip.weight_format import (
     IN_ORDER,
     LUT_BYTES,
+    PARAM_WORD,
     ROW_DTYPE,
     RUN_ENTRIES_AT,
     SCALES_AT,
@@ -473,8 +474,13 @@ def test_cycles_are_the_sum_of_the_parts(rows, columns, per_row):
     )
     assert counters.symbols >= counters.macs == np.count_nonzero(product.weights)
     record_bytes = rows * (16 if per_row else 8)
-    assert made.events.param_bytes == len(product.packed.block) + record_bytes
-    assert made.events.sram_bytes == p.align(columns) + rows
+    assert made.events.param_reads == (len(product.packed.block) + record_bytes) // PARAM_WORD
+    words = p.align(columns) // p.bus_bytes
+    assert made.events.sram_reads == made.events.activation_words == words
+    assert made.events.sram_writes == made.events.rows == rows
+    sections = sum(p.align(section.nbytes) for section in product.tile.packed.sections)
+    assert made.events.bank_reads * 4 == made.events.bank_writes * p.bus_bytes == sections
+    assert made.events.param_writes == len(product.constants) // p.bus_bytes
 
 
 def test_a_look_up_table_does_not_disturb():

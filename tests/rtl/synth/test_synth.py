@@ -192,6 +192,6 @@ def test_what_does_not_fit_is_told(monkeypatch, tmp_path):
         return subprocess.CompletedProcess([], int("nextpnr" in function), stdout=says)
 
     monkeypatch.setattr(flow, "require_tools", lambda: None)
-    monkeypatch.setattr(flow, "_tool", instead)
+    monkeypatch.setattr(flow, "run_tool", instead)
     with pytest.raises(SynthError, match=r"decoder of chip tiny .* ECP5-25k .*45k.*: ERROR: Unab"):
         flow.synthesise(load_params("tiny"), "decoder", keep=tmp_path)
