@@ -23,7 +23,8 @@ PAGE = FOLDER / "README.md"
 
 SECONDS = {
     "test_proof_axi::test_bursts": 4,
-    "test_proof_axi::test_manager": 30,
+    "test_proof_axi::test_dealer": 15,
+    "test_proof_axi::test_manager": 11,
     "test_proof_axilite::test_subordinate": 3,
     "test_proof_codes::test_table": 62,
     "test_proof_codes::test_entries": 170,

@@ -123,7 +123,9 @@ def _summed(
     targets = bases[:, None] + size * np.arange(tile.places)
     first, span = int(targets.min()), 4 * int(np.ptp(targets) + 1)
     if builder.rare(rng, 0.1):
-        return flags | {"sums": builder.any_of(rng, "MATVEC", "sums") & ~(rng.random() < 0.8) * 3}
+        return flags | {
+            "sums": builder.any_of(rng, "MATVEC", "sums") & ~(3 * int(rng.random() < 0.8))
+        }
     for _ in range(10 if span <= p.sram_bytes else 0):
         at = 4 * int(rng.integers((p.sram_bytes - span) // 4 + 1))
         sums = at + 4 * (targets - first)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from npu.analysis.energies import chip_energy
 from npu.analysis.energy_results import EnergyReport
 from npu.analysis.published import published
@@ -23,10 +25,22 @@ def test_the_page_shows_the_last_run():
         assert constant.source in text and constant.conditions in text
 
 
+def _alike(found, wanted):
+    if isinstance(wanted, dict):
+        assert found.keys() == wanted.keys()
+        for key in wanted:
+            _alike(found[key], wanted[key])
+    elif isinstance(wanted, float):
+        assert found == pytest.approx(wanted, rel=1e-9), "run npu bench energy again"
+    else:
+        assert found == wanted, "run npu bench energy again"
+
+
 def test_the_run_is_of_the_chips_of_today():
     for chip in RUN["chips"]:
         again = json.loads(json.dumps(chip_energy(load_params(chip["name"]))))
-        assert chip == again, "run npu bench energy again"
+        # The last digits are those of the machine.
+        _alike(chip, again)
 
 
 def test_every_published_figure_has_its_ratio_or_a_reason():
