@@ -122,18 +122,28 @@ class Timeline:
     def windows(self) -> list[Windows]:
         """Of every part, windows of one length; transfers that go on behind it are in them."""
         length = max(LEAST_WINDOW_CYCLES, -(-self.cycles // MOST_WINDOWS))
-        moved = self._moved()
-        worked = self._multiplied()
-        found = []
-        ends = [part.cycle + part.cycles for part in self.parts]
-        last = max([ends[-1], *moved[:, 1].astype(np.int64).tolist()])
-        for part, end in zip(self.parts, [*(p.cycle for p in self.parts[1:]), last], strict=True):
-            count = max(1, -(-(end - part.cycle) // length))
-            edges = np.minimum(part.cycle + np.arange(count + 1) * length, end)
-            macs = spread(worked, edges)
-            room = self.params.lanes * np.maximum(np.diff(edges), 1)
-            found.append(Windows(edges, spread(moved, edges), macs / room))
-        return found
+        moved, worked = self._moved(), self._multiplied()
+        last = max([p.cycle + p.cycles for p in self.parts] + moved[:, 1].astype(int).tolist())
+        ends = [*(part.cycle for part in self.parts[1:]), last]
+        return [
+            self._windows(part.cycle, end, length, moved, worked)
+            for part, end in zip(self.parts, ends, strict=True)
+        ]
+
+    def windows_of(self, index: int, count: int) -> Windows:
+        """Of one part, at most so many windows."""
+        part = self.parts[index]
+        length = max(1, -(-part.cycles // count))
+        end = part.cycle + part.cycles
+        return self._windows(part.cycle, end, length, self._moved(), self._multiplied())
+
+    def _windows(
+        self, begin: int, end: int, length: int, moved: np.ndarray, worked: np.ndarray
+    ) -> Windows:
+        count = max(1, -(-(end - begin) // length))
+        edges = np.minimum(begin + np.arange(count + 1) * length, end)
+        room = self.params.lanes * np.maximum(np.diff(edges), 1)
+        return Windows(edges, spread(moved, edges), spread(worked, edges) / room)
 
     def _moved(self) -> np.ndarray:
         """(n, 3): begin, end and bytes of every transfer's beats, as far as those are known.

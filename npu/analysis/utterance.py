@@ -59,6 +59,7 @@ class SoundFrames:
     symbols : that each emits. begins : the numbers of the frames before which a phrase began.
     """
 
+    speech: Speech
     heard: Heard
     reset: Frame
     frames: Sequence[Frame]
@@ -87,7 +88,7 @@ class SoundFrames:
             1e3 * (extractor.first_call_samples + n * extractor.samples_per_call) / speech.rate
             for n in told.numbers
         ]
-        return cls(heard, reset, frames, comes, told.calls, told.begins)
+        return cls(speech, heard, reset, frames, comes, told.calls, told.begins)
 
 
 @dataclass(frozen=True)
@@ -141,21 +142,10 @@ class UtteranceLatency:
         return self.busy_ms / self.span_ms
 
 
-def utterance_latency(
-    frames: Frames,
-    speech: Speech,
-    engine: Engine,
-    path: str | Path,
-    decided: str,
-    end_seconds: float | None = END_SECONDS,
-) -> UtteranceLatency:
-    """A file of sound; `engine` says which symbols come (`decided`: in words), and `frames` when.
-
-    Raises what `npu.speech.transcribe.transcribe` raises.
-    """
+def utterance_latency(frames: Frames, sound: SoundFrames, decided: str) -> UtteranceLatency:
+    """A sound on the chip of `frames`; `decided`: who heard it, in words."""
     image = frames.image
-    sound = SoundFrames.hear(image, speech, engine, path, end_seconds)
-    heard = sound.heard
+    speech, heard = sound.speech, sound.heard
     frames.reset(sound.reset)
     finished: list[float] = []
     for starts, comes in zip(sound.frames, sound.comes_ms, strict=True):

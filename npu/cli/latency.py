@@ -13,7 +13,7 @@ from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
-from npu.analysis.utterance import utterance_latency
+from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.cli._frames import ear_of, opened
 from npu.cli._latency_show import show
 from npu.cli._models import files_of, first_run_notice
@@ -89,7 +89,8 @@ def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) ->
     ear = ear_of(loaded, image)
     runner = Frames(image, events_of(image), _ideals_of(loaded, image))
     with progress("listening"):
-        of = utterance_latency(runner, ear.speech, ear.engine, audio, ear.decided)
+        sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
+        of = utterance_latency(runner, sound, ear.decided)
     report = latency_report(of.latency, commands=commands)
     report["utterance"] = utterance_figures(audio, of)
     return report
