@@ -89,7 +89,9 @@ def _for_page(text: str, name: str) -> str:
     text = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
-    text = re.sub(r"<svg [^>]*?viewBox", r'<svg aria-hidden="true" viewBox', text, count=1)
+    # Its size follows from its place.
+    text = re.sub(r' (?:width|height)="[^"]*pt"', "", text, count=2)
+    text = text.replace("<svg ", '<svg aria-hidden="true" ', 1)
     return text.strip()
 
 

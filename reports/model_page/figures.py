@@ -1,9 +1,11 @@
 """The figures of a model's page. Each takes what it shows, and draws on a figure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from npu.analysis.causes import CAUSES
@@ -11,8 +13,9 @@ from npu.analysis.latency_report import FiguresReport, LayerFigures
 from npu.analysis.layers import layer_label
 from npu.analysis.results import LayerReport
 from npu.chip.params import ChipParams
+from npu.chip.weight_format import WORD_BITS
 from npu.text import printable
-from reports.model_page.canvas import FAINT, INK, SERIES, drawings, short
+from reports.model_page.canvas import FAINT, INK, PAPER, SERIES, drawings, short
 from reports.model_page.content import Content, Moment, Sound
 
 MOST_LAYERS = 24
@@ -21,15 +24,16 @@ MOST_LAYERS = 24
 _NAMED = 6
 _ROW, _FRAME = 24, 120
 _THOUSANDS = EngFormatter(sep="")
+_LABEL = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
 
 
 def layers_figure(layers: Sequence[LayerFigures]) -> dict[str, str]:
     """Stacked bars: cycles of each layer by what they are spent on."""
-    shown = sorted(layers, key=lambda each: -each["cycles"])[:MOST_LAYERS]
-    shown = [layer for layer in layers if layer in shown]
-    bars = [(layer_label(layer["name"]), layer["causes"]) for layer in shown]
-    if rest := [layer for layer in layers if layer not in shown]:
-        bars.append((f"{len(rest)} others", _summed(rest)))
+    by_cycles = sorted(range(len(layers)), key=lambda i: -layers[i]["cycles"])
+    shown, rest = sorted(by_cycles[:MOST_LAYERS]), by_cycles[MOST_LAYERS:]
+    bars = [(layer_label(layers[i]["name"]), layers[i]["causes"]) for i in shown]
+    if rest:
+        bars.append((f"{len(rest)} others", _summed([layers[i] for i in rest])))
     causes = [cause for cause in CAUSES if any(of[cause] for _, of in bars)]
 
     def draw(figure: Figure, narrow: bool) -> None:
@@ -58,38 +62,42 @@ def _summed(layers: Sequence[FiguresReport]) -> dict[str, float]:
 
 def roofline_figure(layers: Sequence[LayerFigures], params: ChipParams) -> dict[str, str]:
     """Products a cycle over products a byte, beside what bus, banks and lanes allow."""
-    working = [layer for layer in layers if layer["macs"] and layer["cycles"]]
+    working = sorted(
+        (layer for layer in layers if layer["macs"] and layer["cycles"]),
+        key=lambda layer: -layer["cycles"],
+    )
     sides = (
         ("external memory", params.bus_bytes, moved_bytes),
-        ("banks", params.lanes * 4, lambda layer: layer["memory_bytes"]["banks"]),
+        ("banks", params.lanes * WORD_BITS // 8, lambda layer: layer["memory_bytes"]["banks"]),
     )
 
     def draw(figure: Figure, narrow: bool) -> None:
         axes = figure.subplots(2, 1) if narrow else figure.subplots(1, 2)
         for ax, (name, bandwidth, n_bytes) in zip(axes, sides, strict=True):
-            points = [layer for layer in working if n_bytes(layer)]
-            x = np.array([layer["macs"] / n_bytes(layer) for layer in points])
-            y = np.array([layer["macs"] / layer["cycles"] for layer in points])
+            found = [(i, layer) for i, layer in enumerate(working) if n_bytes(layer)]
+            x = np.array([layer["macs"] / n_bytes(layer) for _, layer in found])
+            y = np.array([layer["macs"] / layer["cycles"] for _, layer in found])
+            area = [30 + 170 * each["cycles"] / working[0]["cycles"] for _, each in found]
+            colours = [SERIES[i] if i < _NAMED else FAINT for i, _ in found]
             _roof(ax, x, y, params.lanes, bandwidth)
-            size = np.array([layer["cycles"] for layer in points])
-            area = 20 + 180 * size / max(size.max(initial=0), 1)
-            ax.scatter(x, y, area, color=SERIES[0], alpha=0.75, linewidths=0)
-            for i in np.argsort(-size)[: 3 if narrow else _NAMED]:
-                ax.annotate(
-                    short(layer_label(points[i]["name"]), 24),
-                    (x[i], y[i]),
-                    xytext=(0, -16),
-                    textcoords="offset points",
-                    ha="right" if x[i] > np.median(ax.get_xlim()) else "left",
-                    fontsize=10,
-                )
-            if not points:
-                ax.text(0.5, 0.4, "no layer moves a byte", transform=ax.transAxes, ha="center")
+            ax.scatter(x, y, area, color=colours, alpha=0.8, linewidths=0)
+            if not found:
+                ax.text(0.6, 0.4, "no layer moves a byte", transform=ax.transAxes, ha="center")
             ax.set_title(name, loc="left", fontsize=12)
             ax.set_xlabel("products a byte")
-        axes[0].set_ylabel("products a cycle")
+            ax.set_ylabel("products a cycle")
+        keys = [
+            Line2D([], [], marker="o", linestyle="", color=SERIES[i] if i < _NAMED else FAINT)
+            for i in range(min(len(working), _NAMED + 1))
+        ]
+        names = [short(layer_label(layer["name"]), 34) for layer in working[:_NAMED]]
+        figure.legend(keys, [*names, "others"][: len(keys)], **_below(narrow, 3))
 
-    return drawings("roofline", draw, lambda narrow: 640 if narrow else 380)
+    return drawings("roofline", draw, lambda narrow: 760 if narrow else 420)
+
+
+def _below(narrow: bool, columns: int) -> dict[str, Any]:
+    return {"loc": "outside lower left", "ncols": 1 if narrow else columns}
 
 
 def moved_bytes(layer: FiguresReport) -> float:
@@ -167,7 +175,8 @@ def _named_spans(ax, moment: Moment, narrow: bool) -> None:  # type: ignore[no-u
                 ha="center",
                 va="center",
                 fontsize=10,
-                bbox={"facecolor": "#030303", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+                bbox=_LABEL,
+                in_layout=False,
             )
 
 
@@ -188,7 +197,7 @@ def sram_figure(content: Content) -> dict[str, str]:
                 [(begin, end - begin)],
                 (each.address, each.n_bytes),
                 facecolor=colour,
-                edgecolor="#030303",
+                edgecolor=PAPER,
                 linewidth=0.6,
                 alpha=0.55 if each.persistent else 0.85,
             )
@@ -204,6 +213,8 @@ def sram_figure(content: Content) -> dict[str, str]:
                 ha="center",
                 va="center",
                 fontsize=10,
+                bbox=_LABEL,
+                in_layout=False,
             )
         for graph in graphs[1:]:
             first = next(i for i, layer in enumerate(sram.steps) if layer.graph == graph)
@@ -271,7 +282,11 @@ def sound_figure(sound: Sound, deadline_ms: float) -> dict[str, str]:
         )
         heard.set_ylabel("mel bin")
         for at, text in _apart(sound.symbols, seconds * (0.032 if narrow else 0.0095)):
-            heard.text(at, bins * 1.03, text, fontsize=11, ha="left", va="bottom")
+            text = short(text, 20 if narrow else 60)
+            written = heard.text(at, bins * 1.03, text, fontsize=11, ha="left", va="bottom")
+            written.set_in_layout(False)
+        # Room for them.
+        heard.set_title(" ", fontsize=11)
         width = np.min(np.diff(sound.at_seconds), initial=seconds / max(len(sound.ms), 1))
         took.bar(sound.at_seconds, sound.ms, width=0.85 * width, color=SERIES[0], linewidth=0)
         took.set_ylabel("ms of a frame")
