@@ -12,13 +12,13 @@ import math
 from typing import Any, BinaryIO
 
 import numpy as np
-from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (  # type: ignore[import-untyped]
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
     CounterDescriptor,
     TracePacket,
     TrackDescriptor,
     TrackEvent,
 )
-from perfetto.trace_builder.proto_builder import (  # type: ignore[import-untyped]
+from perfetto.trace_builder.proto_builder import (
     StreamingTraceProtoBuilder,
 )
 

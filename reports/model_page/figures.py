@@ -82,7 +82,13 @@ def roofline_figure(layers: Sequence[LayerFigures], params: ChipParams) -> dict[
             _roof(ax, x, y, params.lanes, bandwidth)
             ax.scatter(x, y, area, color=colours, alpha=0.8, linewidths=0)
             if not found:
-                ax.text(0.6, 0.4, "no layer moves a byte", transform=ax.transAxes, ha="center")
+                ax.text(
+                    0.55,
+                    0.25,
+                    "no layer with products moves a byte",
+                    transform=ax.transAxes,
+                    ha="center",
+                )
             ax.set_title(name, loc="left", fontsize=12)
             ax.set_xlabel("products a byte")
             ax.set_ylabel("products a cycle")
@@ -105,9 +111,7 @@ def moved_bytes(layer: FiguresReport) -> float:
     return layer["memory_bytes"]["external read"] + layer["memory_bytes"]["external written"]
 
 
-def _roof(  # type: ignore[no-untyped-def]
-    ax, x: np.ndarray, y: np.ndarray, lanes: int, bandwidth: float
-) -> None:
+def _roof(ax: Any, x: np.ndarray, y: np.ndarray, lanes: int, bandwidth: float) -> None:
     knee = lanes / bandwidth
     low, high = min([knee, *x]) / 3, max([knee, *x]) * 3
     ax.set_xscale("log", base=2)
@@ -162,7 +166,7 @@ def moment_figure(moment: Moment, params: ChipParams) -> dict[str, str]:
     return drawings("moment", draw, lambda narrow: 400)
 
 
-def _named_spans(ax, moment: Moment, narrow: bool) -> None:  # type: ignore[no-untyped-def]
+def _named_spans(ax: Any, moment: Moment, narrow: bool) -> None:
     room = 0.16 if narrow else 0.09
     for begin, end, name in moment.work:
         if end - begin > room * moment.cycles:
@@ -221,7 +225,7 @@ def sram_figure(content: Content) -> dict[str, str]:
             axes.axvline(at[first], color=INK, linewidth=0.8, linestyle=":")
         axes.set_xlim(0, at[-1])
         axes.set_ylim(0, sram.used_bytes)
-        axes.set_xlabel("cycles of a mean frame, in the order of the program")
+        axes.set_xlabel("cycles of a mean frame")
         axes.set_ylabel("address, bytes")
         _numbers(axes.xaxis, narrow)
         _numbers(axes.yaxis, narrow)
@@ -315,6 +319,6 @@ def _apart(symbols: Sequence[tuple[float, str]], width: float) -> list[tuple[flo
     return [(at, printable(text)) for at, text in found]
 
 
-def _numbers(axis, narrow: bool) -> None:  # type: ignore[no-untyped-def]
+def _numbers(axis: Any, narrow: bool) -> None:
     axis.set_major_formatter(_THOUSANDS)
     axis.set_major_locator(MaxNLocator(4 if narrow else 8))

@@ -39,8 +39,9 @@ def page(content: Content, advance: Callable[[int], None] = lambda steps: None) 
     Names of the model, its tensors and files come from strangers: the template escapes them, and
     the figures hold them as text.
     """
+    loader = PackageLoader("reports.model_page", ".")
     environment = Environment(
-        loader=PackageLoader("reports.model_page", "."),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -50,7 +51,7 @@ def page(content: Content, advance: Callable[[int], None] = lambda steps: None) 
     for section in _sections(content):
         sections.append(section)
         advance(1)
-    style, _, _ = environment.loader.get_source(environment, "page.css")  # type: ignore[union-attr]
+    style, _, _ = loader.get_source(environment, "page.css")
     return environment.get_template("page.html.j2").render(
         model=printable(content.latency["model"]),
         chip=summary_text(content.latency["chip"]),
@@ -156,7 +157,7 @@ def _sections(content: Content) -> Iterator[Section]:
         yield _section(
             "sram",
             "What lives in vector SRAM",
-            "Buffers by address, from their first use to their last; pale is what keeps its "
+            "Buffers by address, from their first use to their last, in the order of the program; pale is what keeps its "
             "contents from call to call. Dotted lines stand between the graphs.",
             figures.sram_figure(content),
             {"buffers": tables.sram_table(content)},
