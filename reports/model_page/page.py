@@ -157,8 +157,9 @@ def _sections(content: Content) -> Iterator[Section]:
         yield _section(
             "sram",
             "What lives in vector SRAM",
-            "Buffers by address, from their first use to their last, in the order of the program; pale is what keeps its "
-            "contents from call to call. Dotted lines stand between the graphs.",
+            "Buffers by address, from their first use to their last, in the order of the program; "
+            "pale is what keeps its contents from call to call. Dotted lines stand between the "
+            "graphs.",
             figures.sram_figure(content),
             {"buffers": tables.sram_table(content)},
         )
