@@ -1,5 +1,6 @@
 """What the page of a model shows, gathered from a compiled model and its frames."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,15 @@ import numpy as np
 
 from compiler import Model
 from compiler.sram_map import SramMap, sram_map
-from npu.analysis.energy import UJ_PER_MJ
 from npu.analysis.frames import decided_frames
 from npu.analysis.latency import Frames, Ideal, Latency, ideals_of, latency_of
-from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
+from npu.analysis.latency_report import (
+    FiguresReport,
+    LatencyReport,
+    LayerFigures,
+    latency_report,
+    utterance_figures,
+)
 from npu.analysis.layers import layer_label, layer_report, memory_report, totals
 from npu.analysis.results import LayerReport, MemoryUse, WeightsReport
 from npu.analysis.timeline import Timeline, Windows
@@ -20,6 +26,7 @@ from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.chip.params import ChipParams
 from npu.events.machine import events_of
 from npu.events.trace import Start
+from npu.runtime.header import Header
 from npu.runtime.image import Image
 from npu.speech.audio import stream_audio
 from npu.speech.host import Speech
@@ -30,6 +37,9 @@ WINDOWS = 240
 _SOUND_COLUMNS = 1200
 _FRAMES_SHOWN = 600
 _CONTEXT = 16
+
+STREAMING = "streaming"
+"""What commands that load tiles behind the products work for, in a graph."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,13 @@ class Content:
 
     Attributes
     ----------
+    bus_bytes : of every layer of `latency`, those of its streamed weights among them.
     sram : None where only an image is there. sound : of a report with sound.
     """
 
     params: ChipParams
     latency: LatencyReport
+    bus_bytes: Sequence[float]
     matrices: Sequence[LayerReport]
     weights: WeightsReport
     memory: Mapping[str, MemoryUse]
@@ -94,7 +106,8 @@ class Content:
             return None
         uj = self.latency["total"]["energy_uj"]["total"] * self.latency["frames"]
         utterance = self.latency["utterance"]
-        return uj / UJ_PER_MJ / (max(utterance["audio_ms"], utterance["busy_ms"]) / 1e3)
+        # A microjoule a millisecond is a milliwatt.
+        return uj / max(utterance["audio_ms"], utterance["busy_ms"])
 
 
 def content_of_frames(
@@ -132,6 +145,7 @@ def _content(
     return Content(
         params=params,
         latency=report,
+        bus_bytes=_bus_bytes(report["layers"], header),
         matrices=[layer_report(layer, None, params.lanes) for layer in header.layers],
         weights=totals(header.layers),
         memory=memory_report(image),
@@ -139,6 +153,36 @@ def _content(
         sram=None if loaded is None else sram_map(loaded, params),
         sound=sound,
     )
+
+
+def _bus_bytes(layers: Sequence[LayerFigures], header: Header) -> list[float]:
+    """Of every layer. What a graph streams counts to the matrices that do not stay, by their bits.
+
+    The commands that stream belong to no layer; of a matrix, some tiles may stay.
+    """
+    streamed: Counter[tuple[str, str]] = Counter()
+    for info in header.layers:
+        if not info.resident:
+            streamed[info.layer.graph, info.layer.operator] += info.compressed_bits
+    found = []
+    for layer in layers:
+        graph, key = layer["graph"], (layer["graph"], layer["operator"])
+        n_bytes = 0.0 if layer["operator"] == STREAMING else moved_bytes(layer)
+        if streamed[key]:
+            whole = sum(bits for (of, _), bits in streamed.items() if of == graph)
+            moved = sum(
+                moved_bytes(other)
+                for other in layers
+                if (other["graph"], other["operator"]) == (graph, STREAMING)
+            )
+            n_bytes += moved * streamed[key] / whole
+        found.append(n_bytes)
+    return found
+
+
+def moved_bytes(layer: FiguresReport) -> float:
+    """Bytes over the bus, of a layer's own commands."""
+    return layer["memory_bytes"]["external read"] + layer["memory_bytes"]["external written"]
 
 
 def _ideals(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:

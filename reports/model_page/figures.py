@@ -60,28 +60,33 @@ def _summed(layers: Sequence[FiguresReport]) -> dict[str, float]:
     return {cause: sum(layer["causes"][cause] for layer in layers) for cause in CAUSES}
 
 
-def roofline_figure(layers: Sequence[LayerFigures], params: ChipParams) -> dict[str, str]:
+def roofline_figure(content: Content) -> dict[str, str]:
     """Products a cycle over products a byte, beside what bus, banks and lanes allow."""
-    working = sorted(
-        (layer for layer in layers if layer["macs"] and layer["cycles"]),
-        key=lambda layer: -layer["cycles"],
-    )
+    params = content.params
+    layers = zip(content.latency["layers"], content.bus_bytes, strict=True)
+    found = [(layer, moved) for layer, moved in layers if layer["macs"] and layer["cycles"]]
+    found.sort(key=lambda each: -each[0]["cycles"])
+    working = [layer for layer, _ in found]
     sides = (
-        ("external memory", params.bus_bytes, moved_bytes),
-        ("banks", params.lanes * WORD_BITS // 8, lambda layer: layer["memory_bytes"]["banks"]),
+        ("external memory", params.bus_bytes, [moved for _, moved in found]),
+        (
+            "banks",
+            params.lanes * WORD_BITS // 8,
+            [layer["memory_bytes"]["banks"] for layer in working],
+        ),
     )
 
     def draw(figure: Figure, narrow: bool) -> None:
         axes = figure.subplots(2, 1) if narrow else figure.subplots(1, 2)
         for ax, (name, bandwidth, n_bytes) in zip(axes, sides, strict=True):
-            found = [(i, layer) for i, layer in enumerate(working) if n_bytes(layer)]
-            x = np.array([layer["macs"] / n_bytes(layer) for _, layer in found])
-            y = np.array([layer["macs"] / layer["cycles"] for _, layer in found])
-            area = [30 + 170 * each["cycles"] / working[0]["cycles"] for _, each in found]
-            colours = [SERIES[i] if i < _NAMED else FAINT for i, _ in found]
+            moving = [i for i, moved in enumerate(n_bytes) if moved]
+            x = np.array([working[i]["macs"] / n_bytes[i] for i in moving])
+            y = np.array([working[i]["macs"] / working[i]["cycles"] for i in moving])
+            area = [30 + 170 * working[i]["cycles"] / working[0]["cycles"] for i in moving]
+            colours = [SERIES[i] if i < _NAMED else FAINT for i in moving]
             _roof(ax, x, y, params.lanes, bandwidth)
             ax.scatter(x, y, area, color=colours, alpha=0.8, linewidths=0)
-            if not found:
+            if not moving:
                 ax.text(
                     0.55,
                     0.25,
@@ -104,11 +109,6 @@ def roofline_figure(layers: Sequence[LayerFigures], params: ChipParams) -> dict[
 
 def _below(narrow: bool, columns: int) -> dict[str, Any]:
     return {"loc": "outside lower left", "ncols": 1 if narrow else columns}
-
-
-def moved_bytes(layer: FiguresReport) -> float:
-    """Bytes over the bus."""
-    return layer["memory_bytes"]["external read"] + layer["memory_bytes"]["external written"]
 
 
 def _roof(ax: Any, x: np.ndarray, y: np.ndarray, lanes: int, bandwidth: float) -> None:

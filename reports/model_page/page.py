@@ -135,8 +135,9 @@ def _sections(content: Content) -> Iterator[Section]:
         "What limits the layers",
         "Products of nonzero weights a cycle, over those a byte that is moved; the line is what "
         "lanes and memory allow. The larger the dot, the more cycles. A bank gives its lane 32 "
-        "bits a cycle. Layers whose weights stay on the chip move few bytes over the bus, or none.",
-        figures.roofline_figure(latency["layers"], content.params),
+        "bits a cycle. Layers whose weights stay on the chip move few bytes over the bus, or none; "
+        "weights that are streamed count to their layers by their size.",
+        figures.roofline_figure(content),
         {"layers with products": tables.roofline_table(content)},
     )
     yield _section(

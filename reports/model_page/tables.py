@@ -7,7 +7,7 @@ from npu.analysis.causes import CAUSES
 from npu.analysis.layers import layer_label
 from npu.text import printable
 from reports.model_page.content import Content
-from reports.model_page.figures import moved_bytes, step_cycles
+from reports.model_page.figures import step_cycles
 
 MOST_ROWS = 2000
 
@@ -50,10 +50,10 @@ def layers_table(content: Content) -> Table:
 def roofline_table(content: Content) -> Table:
     """Products, bytes and what they make together."""
     rows = []
-    for layer in content.latency["layers"]:
+    for layer, moved in zip(content.latency["layers"], content.bus_bytes, strict=True):
         if not layer["macs"]:
             continue
-        macs, moved, bank = layer["macs"], moved_bytes(layer), layer["memory_bytes"]["banks"]
+        macs, bank = layer["macs"], layer["memory_bytes"]["banks"]
         rows.append(
             [
                 layer_label(layer["name"]),

@@ -122,6 +122,17 @@ def test_buffers_that_live_together_do_not_overlap(content):
     assert total - 200 < ends[-1] < total + len(sram.steps)
 
 
+def test_streamed_weights_count_to_their_layer(layer, content):
+    """All that goes over the bus in a frame goes to a layer."""
+    for each in (layer, content):
+        moved = each.latency["total"]["memory_bytes"]
+        assert sum(each.bus_bytes) == pytest.approx(
+            moved["external read"] + moved["external written"]
+        )
+    row = next(row for row in tables.roofline_table(layer).rows if "FULLY" in row[0])
+    assert int(row[3].replace(",", "")) > 100_000
+
+
 def test_many_layers_share_a_bar(content):
     layers = content.latency["layers"] * 5
     drawn = figures.layers_figure(layers)["wide"]
