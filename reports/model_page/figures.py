@@ -252,16 +252,16 @@ def bits_figure(matrices: Sequence[LayerReport]) -> dict[str, str]:
     x = np.array([each["entropy_bits_per_weight"] for each in matrices])
     y = np.array([each["bits_per_weight"] for each in matrices])
     weights = np.array([each["rows"] * each["columns"] for each in matrices], np.float64)
-    most = max(8.0, *x.tolist(), *y.tolist()) * 1.05
+    most, high = (1.05 * max(8.0, *values.tolist()) for values in (x, y))
 
     def draw(figure: Figure, narrow: bool) -> None:
         axes = figure.subplots()
-        axes.plot((0, most), (0, most), color=INK, linewidth=1, linestyle="--")
-        axes.text(most * 0.97, most * 0.9, "entropy", ha="right", va="top", fontsize=10)
+        axes.plot((0, most), (0, most), color=INK, linewidth=1, linestyle="--", label="entropy")
+        axes.legend(loc="upper left")
         area = 20 + 200 * np.sqrt(weights / max(weights.max(initial=0), 1))
         axes.scatter(x, y, area, color=SERIES[0], alpha=0.7, linewidths=0)
         axes.set_xlim(0, most)
-        axes.set_ylim(0, most)
+        axes.set_ylim(0, high)
         axes.grid()
         axes.set_xlabel("entropy, bits per weight")
         axes.set_ylabel("bits per weight, all counted")

@@ -69,9 +69,9 @@ def cards(content: Content) -> list[Card]:
     """The summary."""
     latency, weights = content.latency, content.weights
     ms, total = latency["frame"]["ms"], latency["total"]
-    worst = f"p99 {ms['p99']:.4g}, worst {ms['max']:.4g} ms"
+    worst = f"p99 {_duration(ms['p99'])}, worst {_duration(ms['max'])}"
     found = [
-        Card("latency of a frame", f"{ms['p50']:.4g} ms", worst),
+        Card("latency of a frame", _duration(ms["p50"]), worst),
         Card("cycles of a frame", f"{total['cycles']:,.0f}", f"bound by {total['bound_by']}"),
     ]
     if total["over_ideal"] is not None:
@@ -88,6 +88,10 @@ def cards(content: Content) -> list[Card]:
     found.append(Card("vector SRAM", f"{sram['used']:,} B", alive))
     found.append(Card("boot", f"{latency['boot_cycles']:,}", "cycles, once"))
     return found
+
+
+def _duration(milliseconds: float) -> str:
+    return f"{milliseconds:,.4g} ms" if milliseconds >= 1 else f"{1e3 * milliseconds:.4g} µs"
 
 
 def _of_utterance(of: UtteranceFigures) -> list[Card]:
@@ -136,7 +140,8 @@ def _sections(content: Content) -> Iterator[Section]:
         "Products of nonzero weights a cycle, over those a byte that is moved; the line is what "
         "lanes and memory allow. The larger the dot, the more cycles. A bank gives its lane 32 "
         "bits a cycle. Layers whose weights stay on the chip move few bytes over the bus, or none; "
-        "weights that are streamed count to their layers by their size.",
+        "weights that are streamed count to their layers by their size. They may come while "
+        "another layer works: a dot can lie above the line of the bus.",
         figures.roofline_figure(content),
         {"layers with products": tables.roofline_table(content)},
     )
