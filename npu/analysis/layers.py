@@ -23,6 +23,16 @@ from npu.runtime.image import Image
 from npu.twin.tile import deal
 
 
+def layer_label(name: str) -> str:
+    """A layer's name for a table: "encoder: operator 0 (UNIDIRECTIONAL_SEQUENCE_LSTM) input" is
+    "encoder 0 LSTM input"."""
+    graph, separator, place = name.partition(": ")
+    short = place if graph == "main" else f"{graph} {place}" if separator else name
+    short = short.replace("operator ", "", 1)
+    short = short.replace("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM")
+    return short.replace("(", "", 1).replace(")", "", 1)
+
+
 def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> LayerReport:
     """One weight matrix. `bits_per_weight` counts code tables, padding and headers, zeros too."""
     weights = layer.rows * layer.columns

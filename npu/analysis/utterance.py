@@ -6,11 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from npu.analysis.energy import listening
-from npu.analysis.frames import reset_frame, symbol_frame
+from npu.analysis.frames import Frame, reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
+from npu.runtime.image import Image
 from npu.speech.host import Speech
 from npu.speech.phrases import END_SECONDS, Engine, Features
-from npu.speech.transcribe import transcribe
+from npu.speech.transcribe import Heard, transcribe
 
 
 @dataclass
@@ -47,6 +48,50 @@ class Told:
 
 
 @dataclass(frozen=True)
+class SoundFrames:
+    """A file of sound as frames of a chip.
+
+    Attributes
+    ----------
+    reset : the starts that begin the file.
+    frames : the starts of each encoder call, those that begin a phrase in it among them.
+    comes_ms : when the last sample of each has come, from the sound's begin.
+    symbols : that each emits. begins : the numbers of the frames before which a phrase began.
+    """
+
+    speech: Speech
+    heard: Heard
+    reset: Frame
+    frames: Sequence[Frame]
+    comes_ms: Sequence[float]
+    symbols: Sequence[Sequence[int]]
+    begins: Sequence[int]
+
+    @classmethod
+    def hear(
+        cls,
+        image: Image,
+        speech: Speech,
+        engine: Engine,
+        path: str | Path,
+        end_seconds: float | None = END_SECONDS,
+    ) -> "SoundFrames":
+        """`engine` says which symbols come. Raises what `npu.speech.transcribe` raises."""
+        told = Told(engine)
+        heard = transcribe(speech, told, path, end_seconds, told=told.note)
+        reset, begins, frames = reset_frame(image), set(told.begins), []
+        for index, symbols in enumerate(told.calls):
+            starts = symbol_frame(image, symbols)
+            frames.append([*reset, *starts] if index in begins else starts)
+        extractor = speech.extractor()
+        comes = [
+            1e3 * (extractor.first_call_samples + n * extractor.samples_per_call) / speech.rate
+            for n in told.numbers
+        ]
+        return cls(speech, heard, reset, frames, comes, told.calls, told.begins)
+
+
+@dataclass(frozen=True)
 class PhraseLatency:
     """A phrase.
 
@@ -76,9 +121,12 @@ class UtteranceLatency:
     latency : of its frames.
     deadline_ms : from one frame to the next. audio_ms : of the sound.
     busy_ms : that the chip works. span_ms : from the sound's begin until chip and sound have ended.
+    comes_ms, finished_ms : of each frame, when it could begin and when it has ended.
     """
 
     latency: Latency
+    comes_ms: Sequence[float]
+    finished_ms: Sequence[float]
     deadline_ms: float
     audio_ms: float
     busy_ms: float
@@ -94,38 +142,21 @@ class UtteranceLatency:
         return self.busy_ms / self.span_ms
 
 
-def utterance_latency(
-    frames: Frames,
-    speech: Speech,
-    engine: Engine,
-    path: str | Path,
-    decided: str,
-    end_seconds: float | None = END_SECONDS,
-) -> UtteranceLatency:
-    """A file of sound; `engine` says which symbols come (`decided`: in words), and `frames` when.
-
-    Raises what `npu.speech.transcribe.transcribe` raises.
-    """
-    told = Told(engine)
-    heard = transcribe(speech, told, path, end_seconds, told=told.note)
+def utterance_latency(frames: Frames, sound: SoundFrames, decided: str) -> UtteranceLatency:
+    """A sound on the chip of `frames`; `decided`: who heard it, in words."""
     image = frames.image
-    reset = reset_frame(image)
-    frames.reset(reset)
-    extractor = speech.extractor()
-    begins = set(told.begins)
+    speech, heard = sound.speech, sound.heard
+    frames.reset(sound.reset)
     finished: list[float] = []
-    for index, (number, symbols) in enumerate(zip(told.numbers, told.calls, strict=True)):
-        starts = symbol_frame(image, symbols)
-        cycles = frames.run([*reset, *starts] if index in begins else starts)
-        samples = extractor.first_call_samples + number * extractor.samples_per_call
-        comes = 1e3 * samples / speech.rate
+    for starts, comes in zip(sound.frames, sound.comes_ms, strict=True):
+        cycles = frames.run(starts)
         begin = max([comes, *finished[-1:]])
         finished.append(begin + image.params.milliseconds(cycles))
     audio_ms = 1e3 * heard.samples / speech.rate
     busy_ms = image.params.milliseconds(sum(frames.cycles))
     ends = []
-    for first, behind in pairwise([0, *told.begins, len(told.calls)]):
-        speaking = [i for i in range(first, behind) if told.calls[i]]
+    for first, behind in pairwise([0, *sound.begins, len(sound.frames)]):
+        speaking = [i for i in range(first, behind) if sound.symbols[i]]
         ends += [finished[i] for i in speaking[-1:]]
     return UtteranceLatency(
         latency=frames.latency(
@@ -135,6 +166,8 @@ def utterance_latency(
         audio_ms=audio_ms,
         busy_ms=busy_ms,
         span_ms=max([audio_ms, *finished[-1:]]),
+        comes_ms=sound.comes_ms,
+        finished_ms=finished,
         phrases=[
             PhraseLatency(phrase.text, 1e3 * phrase.end, end)
             for phrase, end in zip(heard.phrases, ends, strict=True)

@@ -34,6 +34,8 @@ COMMANDS = (
     "compile",
     "run",
     "latency",
+    "trace",
+    "report",
     "inspect",
     "verify",
     "bench",

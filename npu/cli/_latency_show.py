@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from npu.analysis.causes import CAUSES
 from npu.analysis.latency_report import FiguresReport, LatencyReport, UtteranceFigures
+from npu.analysis.layers import layer_label
 from npu.chip.summary import summary_text
 from npu.cli._output import table
-from npu.cli._tables import layer_label
 
 if TYPE_CHECKING:
     from rich.console import Console

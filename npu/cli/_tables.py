@@ -6,19 +6,10 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from npu.analysis.layers import layer_label
 from npu.analysis.profile import UNITS
 from npu.analysis.results import LayerReport, MemoryUse, SegmentReport, WeightsReport
 from npu.cli._output import table
-
-
-def layer_label(name: str) -> str:
-    """A layer's name for a table: "encoder: operator 0 (UNIDIRECTIONAL_SEQUENCE_LSTM) input" is
-    "encoder 0 LSTM input"."""
-    graph, separator, place = name.partition(": ")
-    short = place if graph == "main" else f"{graph} {place}" if separator else name
-    short = short.replace("operator ", "", 1)
-    short = short.replace("UNIDIRECTIONAL_SEQUENCE_LSTM", "LSTM")
-    return short.replace("(", "", 1).replace(")", "", 1)
 
 
 def layer_table(layers: list[LayerReport], total: WeightsReport) -> Table:

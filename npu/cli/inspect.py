@@ -14,14 +14,14 @@ from compiler import refused_operators as refused_by_the_chip
 from compiler.describe import ModelReport, QuantizationReport, TensorReport, model_report
 from compiler.frontends import supported_operators
 from compiler.frontends.formats import Verdict
-from npu.analysis.layers import image_report
+from npu.analysis.layers import image_report, layer_label
 from npu.analysis.results import ImageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, load_chip, open_image
 from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
-from npu.cli._tables import layer_label, layer_table, memory_table
+from npu.cli._tables import layer_table, memory_table
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 
 SHOWN_COMMANDS = 24

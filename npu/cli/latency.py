@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import click
 
-from compiler import Model, load_model, reference
-from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
+from compiler import Model
+from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
-from npu.analysis.streaming import OnTwin
-from npu.analysis.utterance import utterance_latency
+from npu.analysis.utterance import SoundFrames, utterance_latency
+from npu.cli._frames import ear_of, opened
 from npu.cli._latency_show import show
-from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip, open_image
+from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
 from npu.errors import InputError
 from npu.events.machine import events_of
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.runtime.calls import MOST_CALLS
-from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 
 TOO_LATE = 1
@@ -68,7 +67,7 @@ def command(
     if audio is not None and (frames is not None or symbols is not None):
         raise InputError("--audio brings its own frames: leave --frames and --symbols out")
     with first_run_notice():
-        loaded, image = _opened(model, chip, signature)
+        loaded, image = opened(model, chip, signature)
         if audio is not None:
             report = _of_sound(loaded, image, audio, commands)
         else:
@@ -82,26 +81,16 @@ def command(
     return 0 if report.get("utterance", {}).get("in_time", True) else TOO_LATE
 
 
-def _opened(model: str, chip: str | None, signature: str | None) -> tuple[Model | None, Image]:
-    if is_image(model):
-        return None, open_image(model, chip, signature)
-    loaded = load_model(model, signature)
-    return loaded, compile_for(loaded, load_chip(chip))
-
-
 def _ideals_of(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:
     return None if loaded is None else ideals_of(loaded.graphs, image.params)
 
 
 def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) -> LatencyReport:
-    speech = speech_of(image)
-    if not searches_on_chip(image):
-        raise InputError(f"{image.header.model} searches on the host: leave --audio out")
-    engine = OnTwin(image) if loaded is None else reference.search_of(loaded)
+    ear = ear_of(loaded, image)
     runner = Frames(image, events_of(image), _ideals_of(loaded, image))
-    who = "twin" if loaded is None else "kernels"
     with progress("listening"):
-        of = utterance_latency(runner, speech, engine, audio, f"the {who} heard the sound")
+        sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
+        of = utterance_latency(runner, sound, ear.decided)
     report = latency_report(of.latency, commands=commands)
     report["utterance"] = utterance_figures(audio, of)
     return report

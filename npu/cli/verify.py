@@ -14,6 +14,7 @@ from rich.console import Console
 
 from compiler import Model, load_model
 from compiler.reference import Reference
+from npu.analysis.layers import layer_label
 from npu.analysis.results import VerifyReport
 from npu.analysis.sides import Machines, Sides
 from npu.chip.summary import summary_text
@@ -34,7 +35,6 @@ from npu.cli._options import (
     signature_option,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
-from npu.cli._tables import layer_label
 from npu.runtime.calls import MOST_CALLS, calls_of
 from npu.runtime.image import Image
 

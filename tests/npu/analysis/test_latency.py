@@ -16,7 +16,7 @@ from npu.analysis.frames import (
 from npu.analysis.latency import Frames, ideals_of, latency_of
 from npu.analysis.profile import Profile
 from npu.analysis.streaming import OnTwin
-from npu.analysis.utterance import utterance_latency
+from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.chip.params import load_params
 from npu.errors import InputError
 from npu.events.machine import events_of
@@ -132,11 +132,8 @@ def test_an_utterance_is_that_of_the_twin(transducer, sound, end_seconds):
     model, image = transducer
     found = utterance_latency(
         frames_of(model, image),
-        speech_of(image),
-        reference.search_of(model),
-        sound,
+        SoundFrames.hear(image, speech_of(image), reference.search_of(model), sound, end_seconds),
         "told",
-        end_seconds,
     )
     twin = OnTwin(image)
     heard = transcribe(speech_of(image), twin, sound, end_seconds)
@@ -157,7 +154,9 @@ def test_a_chip_that_is_too_slow_is_late(transducer, sound):
     late = compile_model(model, slow)
     fast, slowed = (
         utterance_latency(
-            frames_of(model, each), speech_of(each), reference.search_of(model), sound, "told"
+            frames_of(model, each),
+            SoundFrames.hear(each, speech_of(each), reference.search_of(model), sound),
+            "told",
         )
         for each in (image, late)
     )
@@ -170,7 +169,9 @@ def test_a_chip_that_is_too_slow_is_late(transducer, sound):
 def test_energy_is_that_of_the_twin(transducer, sound):
     model, image = transducer
     found = utterance_latency(
-        frames_of(model, image), speech_of(image), reference.search_of(model), sound, "told"
+        frames_of(model, image),
+        SoundFrames.hear(image, speech_of(image), reference.search_of(model), sound),
+        "told",
     )
     twin = OnTwin(image)
     transcribe(speech_of(image), twin, sound)
