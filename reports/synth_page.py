@@ -44,7 +44,7 @@ def page(run: "SynthReport") -> str:
         (
             f"Chip {summary_text(run['chip'])}. Device"
             f" {device['name']}, {device['package']}, speed grade {device['speed_grade']},"
-            f" placed and routed from the seeds {run['seeds'][0]} and following ({tools}); MHz is"
+            f" placed and routed from up to five seeds from {run['seeds'][0]} on ({tools}); MHz is"
             " the median of the places, and everything else that of its place. A unit alone stands"
             " between registers, which are not counted; the chip contains all units, and is"
             " optimised as a whole. LUT4 counts logic, carry chains and distributed RAM."
