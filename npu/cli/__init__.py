@@ -34,6 +34,8 @@ COMMANDS = (
     "compile",
     "run",
     "latency",
+    "sweep",
+    "fit",
     "inspect",
     "verify",
     "bench",
