@@ -14,7 +14,8 @@ import click
 
 from npu.cli._extras import require_extra
 from npu.cli._options import json_option
-from npu.cli._output import console, emit_json, progress, require_place
+from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.files import write_atomic
 from npu.sweep.kept import users_folder
 
 if TYPE_CHECKING:
@@ -105,6 +106,42 @@ def _summary(done: Done, folder: Path, workers: int | None) -> str:
     by = "the scheduler's workers" if workers is None else f"{workers} workers"
     return (
         f"{folder}: {done.points:,} points, {done.known:,} of them known before; "
-        f"{done.computed:,} worked out in {done.seconds:.1f} s by {by}, {done.compiled:,} compiled; "
-        f"{done.failed:,} failed"
+        f"{done.computed:,} worked out in {done.seconds:.1f} s by {by}, "
+        f"{done.compiled:,} compiled; {done.failed:,} failed"
     )
+
+
+@command.command()
+@click.argument("folder")
+@click.option("--plot", metavar="FILE.svg", help="Draw latency against memory.")
+@click.option("--html", metavar="FILE.html", help="Picture and table as one page.")
+@json_option
+def show(folder: str, plot: str | None, html: str | None, json_path: str | None) -> None:
+    """Show the points of FOLDER that no other one beats in latency, energy, area and memory.
+
+    FOLDER is what `npu sweep` has written, or is writing.
+    """
+    require_extra("sweep", "npu sweep", "pyarrow")
+    if plot is not None or html is not None:
+        require_extra("sweep", "a picture", "matplotlib", "jinja2")
+    require_place(plot, html, json_path)
+    from npu.sweep.folder import read_rows
+    from npu.sweep.front import front
+    from npu.sweep.page import failures, front_table, note, page, summary
+    from npu.sweep.pictures import svg
+
+    rows = read_rows(folder)
+    if plot is not None:
+        write_atomic(plot, svg(rows).encode())
+    if html is not None:
+        write_atomic(html, page(rows, Path(folder).resolve().name).encode())
+    emit_json({"points": rows, "front": [row["key"] for row in front(rows)]}, json_path)
+    out = console(json_path)
+    heads, cells = front_table(rows)
+    if cells:
+        out.print(table(heads, cells))
+    out.print(summary(rows))
+    if (said := note(rows)) is not None:
+        out.print(said)
+    for count, reason in failures(rows):
+        out.print(f"failed: {count} x {reason}")

@@ -17,7 +17,7 @@ from npu.runtime.image import Image
 from npu.sweep.images import image_of
 from npu.sweep.kept import Kept
 from npu.sweep.point import Point
-from npu.sweep.size import area_mm2, memory_bytes
+from npu.sweep.size import area_mm2, on_chip_bytes
 
 MODELS_AT_HAND = 4
 
@@ -32,14 +32,16 @@ class Results(TypedDict):
     decided : what decided where data would, in words.
     latency_cycles, latency_ms : of the slowest frame: a call of a graph, or an encoder call of a
         transducer with its symbols. mean_cycles : of all frames.
-    deadline_ms : until the next frame comes, of a model that hears; real_time_factor : mean over it.
+    deadline_ms : until the next frame comes, of a model that hears.
+    real_time_factor : what a frame takes in the mean, over the deadline.
     energy_uj : of a frame, while the chip works; an estimate.
     area_mm2 : of the chip, where it is known; an estimate.
-    memory_bytes : of all memories on the chip.
+    on_chip_bytes : of all memories on the chip.
     weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
-    weight_bytes : of tiles in external memory. resident_bytes : of these, in the banks all the time.
+    weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
     resident_share : the latter over the former.
-    bank_bytes_used, param_bytes_used, sram_bytes_used, program_bytes_used : of the chip's memories.
+    bank_bytes_used, param_bytes_used, sram_bytes_used, program_bytes_used : of these memories; of
+        the banks, of the fullest one.
     """
 
     error: str | None
@@ -54,7 +56,7 @@ class Results(TypedDict):
     bound_by: str | None
     energy_uj: float | None
     area_mm2: float | None
-    memory_bytes: int | None
+    on_chip_bytes: int | None
     weights: int | None
     zeros: float | None
     bits_per_weight: float | None
@@ -124,7 +126,7 @@ def _worked_out(point: Point, kept: Kept) -> Results:
         if memory in USED:
             results[f"{memory}_bytes_used"] = use["used"]  # type: ignore[literal-required]
     results["area_mm2"] = area_mm2(params)
-    results["memory_bytes"] = memory_bytes(params)
+    results["on_chip_bytes"] = on_chip_bytes(params)
     return results
 
 

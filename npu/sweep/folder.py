@@ -88,8 +88,8 @@ class Folder:
         others = [p.name for p in self.path.iterdir() if p.suffix not in (".parquet", ".tmp")]
         if others:
             raise NpuError(
-                f"cannot write {folder}: it holds {sorted(others)[0]!r}, which no sweep wrote; name "
-                "another folder"
+                f"cannot write {folder}: it holds {sorted(others)[0]!r}, which no sweep wrote; "
+                "name another folder"
             )
 
     def begin(self, rows: Iterable[Row]) -> None:
@@ -122,8 +122,10 @@ class Folder:
                 path.unlink()
 
     def _flush(self, path: Path) -> None:
-        rows = [{name: _as(row.get(name), kind) for name, kind in _fields(self._schema)}
-                for row in self._rows[self._written :]]
+        rows = [
+            {name: _as(row.get(name), kind) for name, kind in _fields(self._schema)}
+            for row in self._rows[self._written :]
+        ]
         written = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema=self._schema), written)
         write_atomic(path, written.getvalue())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-SMALL = ("latency_ms", "energy_uj", "area_mm2", "memory_bytes")
+SMALL = ("latency_ms", "energy_uj", "area_mm2", "on_chip_bytes")
 """What is better where it is less."""
 LARGE = ("accuracy",)
 

@@ -11,12 +11,10 @@ BUS_BYTE_BITS = 2_000
 ELEMENT_BITS = 12_000
 
 
-def memory_bytes(params: ChipParams) -> int:
+def on_chip_bytes(params: ChipParams) -> int:
     """Of all memories on the chip: banks, copies of activations, and the four of the whole chip."""
     lane = params.bank_bytes + params.activation_entries
-    return (
-        params.lanes * lane + params.param_bytes + params.sram_bytes + params.program_bytes
-    )
+    return params.lanes * lane + params.param_bytes + params.sram_bytes + params.program_bytes
 
 
 def area_mm2(params: ChipParams) -> float | None:
@@ -35,4 +33,4 @@ def size(params: ChipParams) -> float:
         + params.bus_bytes * BUS_BYTE_BITS
         + params.vector_elements * ELEMENT_BITS
     )
-    return float(8 * memory_bytes(params) + logic)
+    return float(8 * on_chip_bytes(params) + logic)
