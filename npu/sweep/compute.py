@@ -40,8 +40,7 @@ class Results(TypedDict):
     weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
     weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
     resident_share : the latter over the former.
-    bank_bytes_used, param_bytes_used, sram_bytes_used, program_bytes_used : of these memories; of
-        the banks, of the fullest one.
+    bank_bytes_used, ... : of the chip's memories; of the banks, of the fullest one.
     """
 
     error: str | None
@@ -68,9 +67,7 @@ class Results(TypedDict):
     param_bytes_used: int | None
     sram_bytes_used: int | None
     program_bytes_used: int | None
-
-
-USED = ("bank", "param", "sram", "program")
+    external_bytes_used: int | None
 
 
 def compute(point: Point, folder: str | Path | None) -> Results:
@@ -123,8 +120,7 @@ def _worked_out(point: Point, kept: Kept) -> Results:
     _add_latency(results, image, latency)
     _add_weights(results, image)
     for memory, use in memory_report(image).items():
-        if memory in USED:
-            results[f"{memory}_bytes_used"] = use["used"]  # type: ignore[literal-required]
+        results[f"{memory}_bytes_used"] = use["used"]  # type: ignore[literal-required]
     results["area_mm2"] = area_mm2(params)
     results["on_chip_bytes"] = on_chip_bytes(params)
     return results
@@ -142,9 +138,10 @@ def _add_latency(results: Results, image: Image, latency: Latency) -> None:
     params = image.params
     mean = float(latency.frame_cycles.mean())
     results["decided"] = latency.decided
-    results["latency_cycles"] = int(latency.frame_cycles.max())
+    slowest = int(latency.frame_cycles.max())
+    results["latency_cycles"] = slowest
     results["mean_cycles"] = mean
-    results["latency_ms"] = params.milliseconds(results["latency_cycles"])
+    results["latency_ms"] = params.milliseconds(slowest)
     results["boot_cycles"] = latency.boot_cycles
     results["bound_by"] = latency.total.bound_by
     results["energy_uj"] = float(latency.total.energy_uj["total"])
@@ -169,7 +166,8 @@ def tile_bytes(image: Image) -> tuple[int, int]:
 
     What is loaded at boot and again is the first of what is streamed, loaded ahead.
     """
-    booting, running = {}, {}
+    booting: dict[int, int] = {}
+    running: dict[int, int] = {}
     at_boot = False
     for pc, command in enumerate(decode_program(image.program)):
         at_boot |= pc == image.header.entry(BOOT).pc

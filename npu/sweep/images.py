@@ -6,10 +6,9 @@ parameter that is not read while one chip is compiled for is not read for anothe
 in it alone, and the image is the same byte by byte.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
 from compiler import Model, compile_model
 from npu.chip.params import ChipParams
@@ -28,7 +27,17 @@ TIMING = (
 )
 """Parameters that an image depends on only where weights are streamed, or not at all."""
 
-CLOCK = "clock_mhz"
+PRICE = (
+    "clock_mhz",
+    *(
+        name
+        for name, field in ChipParams.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    ),
+)
+"""The clock, and the tables of what events cost."""
+
+LATE = (*TIMING, *PRICE)
 
 _REFUSALS: dict[str, type[NpuError]] = {
     kind.__name__: kind for kind in (CapacityError, UnsupportedError)
@@ -36,14 +45,9 @@ _REFUSALS: dict[str, type[NpuError]] = {
 
 
 class NotingChip(ChipParams):
-    """A chip that notes which of its parameters are read one by one; whole copies are not noted."""
+    """A chip that notes which of `LATE` are read one by one; whole copies are not noted."""
 
     _read: set[str] = PrivateAttr(default_factory=set)
-
-    def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("_") and name in type(self).model_fields:
-            self._read.add(name)
-        return super().__getattribute__(name)
 
     @property
     def noted(self) -> set[str]:
@@ -51,26 +55,31 @@ class NotingChip(ChipParams):
         return set(self._read)
 
 
-def late(chip: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    """The parameters that few images depend on: of the memory's timing; clock and tables."""
-    tables = {key for key, value in chip.items() if isinstance(value, Mapping)}
-    return set(TIMING), {CLOCK, *tables}
+def _noting(name: str) -> property:
+    def read(self: NotingChip) -> Any:
+        self._read.add(name)
+        return self.__dict__[name]
+
+    return property(read)
+
+
+for _name in LATE:
+    # Before a field of the object stands what its class has of that name.
+    setattr(NotingChip, _name, _noting(_name))
 
 
 def names(point: Point) -> list[str]:
-    """Names of an image that depends on neither of `late`, on the first, and on both."""
-    timing, price = late(point.chip)
+    """Names of an image that depends on nothing of `LATE`, on `TIMING` alone, and on all."""
     found = []
-    for left_out in (timing | price, price, set()):
+    for left_out in (LATE, PRICE, ()):
         chip = {key: value for key, value in point.chip.items() if key not in left_out}
         found.append(digest(sources_digest(DECIDE_IMAGE), point.weights_key, chip))
     return found
 
 
-def depth(chip: Mapping[str, Any], read: set[str]) -> int:
+def depth(read: set[str]) -> int:
     """Which of `names` names an image, from what was read while it was compiled."""
-    timing, price = late(chip)
-    return 2 if read & price else 1 if read & timing else 0
+    return 2 if read.intersection(PRICE) else 1 if read else 0
 
 
 def image_name(point: Point, kept: Kept) -> str | None:
@@ -105,7 +114,7 @@ def image_of(point: Point, model: Model, params: ChipParams, kept: Kept) -> tupl
     except (CapacityError, UnsupportedError) as error:
         refusal = error
     shared = names(point)
-    level = depth(point.chip, chip.noted)
+    level = depth(chip.noted)
     if image is not None:
         kept.write(f"{shared[level]}.npu", image.to_bytes())
     else:

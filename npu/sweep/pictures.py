@@ -61,7 +61,7 @@ def picture(rows: Sequence[Row], inches: tuple[float, float]) -> str:
 
     good = worked(rows)
     best = {id(row) for row in front(good)}
-    options = {
+    options: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": f"sweep {inches}",
         "font.size": 10.0,

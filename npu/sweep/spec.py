@@ -240,7 +240,8 @@ def _point(known: _Known, base: ChipParams, values: dict[str, _Value], spec: Spe
             _put(chip, key, value)
     entry = known.entry
     try:
-        thinning = Thinning(**{key: values[key] for key in WEIGHTS if key in values})
+        chosen: dict[str, Any] = {key: values[key] for key in WEIGHTS if key in values}
+        thinning = Thinning(**chosen)
     except (TypeError, ValueError) as error:
         raise ParamsError(f"{entry.model}: {error}") from error
     return Point(

@@ -18,7 +18,7 @@ from npu.model.references import Operator
 
 MIN_BITS, MAX_BITS = 2, 8
 
-UNTRAINED = "weights pruned or rounded without training: accuracy is not that of the trained model"
+UNTRAINED = "Weights pruned or rounded without training: accuracy is not that of the trained model"
 
 
 @dataclass(frozen=True)
