@@ -108,12 +108,12 @@ def _said(model: str, deadline: float, fit: Fit, tried: int) -> str:
     took = found["latency_ms"] or 0.0
     share = found["resident_share"]
     weights = "no weights" if share is None else f"{share:.0%} of the weights' bytes stay in banks"
+    cycles, memory = found["latency_cycles"], (found["on_chip_bytes"] or 0) / KIB
+    spare = f"{1 - took / deadline:.1%} less than that"
     lines = (
         f"The smallest of {tried} chips that were tried and run {model} in {deadline:g} ms.",
-        f"A frame takes {took:.4f} ms, {1 - took / deadline:.1%} less than that: "
-        f"{found['latency_cycles']:,} cycles at {params.clock_mhz:g} MHz;",
+        f"A frame takes {took:.4f} ms, {spare}: {cycles:,} cycles at {params.clock_mhz:g} MHz;",
         f"it is bound by {found['bound_by']}; {weights}; {found['decided']}.",
-        f"Memory on the chip: {(found['on_chip_bytes'] or 0) / KIB:,.1f} KiB; "
-        f"energy of a frame: {found['energy_uj']:.2f} uJ (an estimate).",
+        f"Memory on the chip: {memory:,.1f} KiB; energy of a frame: {found['energy_uj']:.2f} uJ.",
     )
     return "\n".join(lines)
