@@ -12,7 +12,7 @@ from compiler import load_model
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.params import ChipParams
 from npu.cli._models import first_run_notice, is_image, load_chip
-from npu.cli._options import changed_chip, chip_option, set_option
+from npu.cli._options import chip_option, model_argument
 from npu.cli._output import progress
 from npu.errors import ImageError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
@@ -44,7 +44,7 @@ class Duration(click.ParamType):
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @click.option(
     "--deadline",
     type=Duration(),
@@ -53,7 +53,6 @@ class Duration(click.ParamType):
     help="Of the slowest frame, as 1ms or 500us.",
 )
 @chip_option
-@set_option
 @click.option(
     "--symbols",
     type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
@@ -65,7 +64,6 @@ def command(
     model: str,
     deadline: float,
     chip: str | None,
-    changes: tuple[str, ...],
     symbols: int | None,
     cache: str | None,
 ) -> None:
@@ -77,7 +75,7 @@ def command(
     """
     if is_image(model):
         raise ImageError(f"{model}: is compiled for one chip; give the model it was compiled from")
-    base = changed_chip(load_chip(chip), changes)
+    base = load_chip(chip)
     loaded = load_model(model)
     folder = Path(cache).absolute() if cache is not None else users_folder()
     place = str(Path(model).resolve()) if Path(model).exists() else model
@@ -110,10 +108,11 @@ def _said(model: str, deadline: float, fit: Fit, tried: int) -> str:
     weights = "no weights" if share is None else f"{share:.0%} of the weights' bytes stay in banks"
     cycles, memory = found["latency_cycles"], (found["on_chip_bytes"] or 0) / KIB
     spare = f"{1 - took / deadline:.1%} less than that"
+    estimates = f"area {fit.area_mm2:.3f} mm2, energy of a frame {found['energy_uj']:.2f} uJ"
     lines = (
         f"The smallest of {tried} chips that were tried and run {model} in {deadline:g} ms.",
         f"A frame takes {took:.4f} ms, {spare}: {cycles:,} cycles at {params.clock_mhz:g} MHz;",
         f"it is bound by {found['bound_by']}; {weights}; {found['decided']}.",
-        f"Memory on the chip: {memory:,.1f} KiB; energy of a frame: {found['energy_uj']:.2f} uJ.",
+        f"Memory on the chip {memory:,.1f} KiB; estimates: {estimates}.",
     )
     return "\n".join(lines)

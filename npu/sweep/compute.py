@@ -1,11 +1,13 @@
 """What a point costs: a row of figures, or of words where it failed."""
 
 import time
+from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
 from compiler import Model, load_model
+from npu.analysis.energy import Activity, Costs, energy_uj, listening
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import memory_report, totals
 from npu.chip.isa import decode_program
@@ -35,7 +37,8 @@ class Results(TypedDict):
     deadline_ms : until the next frame comes, of a model that hears.
     real_time_factor : what a frame takes in the mean, over the deadline.
     energy_uj : of a frame, while the chip works; an estimate.
-    area_mm2 : of the chip, where it is known; an estimate.
+    listening_uw : mean power of a chip that hears all the time and waits between frames, estimated.
+    area_mm2 : of the chip; an estimate.
     on_chip_bytes : of all memories on the chip.
     weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
     weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
@@ -54,6 +57,7 @@ class Results(TypedDict):
     real_time_factor: float | None
     bound_by: str | None
     energy_uj: float | None
+    listening_uw: float | None
     area_mm2: float | None
     on_chip_bytes: int | None
     weights: int | None
@@ -144,11 +148,17 @@ def _add_latency(results: Results, image: Image, latency: Latency) -> None:
     results["latency_ms"] = params.milliseconds(slowest)
     results["boot_cycles"] = latency.boot_cycles
     results["bound_by"] = latency.total.bound_by
-    results["energy_uj"] = float(latency.total.energy_uj["total"])
+    working = float(latency.total.energy_uj["total"])
+    results["energy_uj"] = working
     if image.header.transducer is not None:
         deadline = 1e3 * speech_of(image).seconds_per_call
         results["deadline_ms"] = deadline
-        results["real_time_factor"] = params.milliseconds(mean) / deadline
+        busy = params.milliseconds(mean)
+        results["real_time_factor"] = busy / deadline
+        waits = replace(listening(deadline / 1e3, busy / 1e3, wakes=1), active_seconds=0.0)
+        nothing = Activity(**{field.name: 0 for field in fields(Activity)})
+        waiting = energy_uj(Costs.of(params), nothing, waits)["total"]
+        results["listening_uw"] = (working + waiting) / (max(deadline, busy) / 1e3)
 
 
 def _add_weights(results: Results, image: Image) -> None:

@@ -1,11 +1,11 @@
 """The smallest chip that runs a model in time.
 
 What is searched: lanes and banks, the widths of bus and vector unit, and the other memories. A chip
-is smaller whose `npu.sweep.size.size` is. For every number of lanes, a power of two, the banks that
-make it smallest are looked for, halved from those that hold all weights on; then vector unit, bus
-and copies of the activations shrink as far as the deadline lets them, and every memory to what it
-holds. The answer is the smallest chip that was found on this way; it is not proven that there is
-no other one.
+is smaller whose area is, as `npu.chip.technology` estimates it. For every number of lanes, a power
+of two, the banks that make it smallest are looked for, halved from those that hold all weights on;
+then vector unit, bus and copies of the activations shrink as far as the deadline lets them, and
+every memory to what it holds. The answer is the smallest chip that was found on this way; it is not
+proven that there is no other one.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from typing import Any
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.sweep.compute import Results
-from npu.sweep.size import size
+from npu.sweep.size import area_mm2
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128)
 BUSES = (8, 16, 32, 64)
@@ -63,8 +63,8 @@ class Fit:
     results: Results
 
     @property
-    def size(self) -> float:
-        return size(self.params)
+    def area_mm2(self) -> float:
+        return area_mm2(self.params)
 
 
 class Search:
@@ -95,15 +95,15 @@ class Search:
         best: Fit | None = None
         for lanes in LANES:
             roomy = self._chip(self._base, ROOMY | {"lanes": lanes})
-            if best is not None and size(self._chip(roomy, BARE)) >= best.size:
+            if best is not None and area_mm2(self._chip(roomy, BARE)) >= best.area_mm2:
                 break
             if not self._in_time(roomy):
                 continue
             params = self._with_banks(roomy)
-            if best is not None and size(self._chip(params, NARROW)) >= best.size:
+            if best is not None and area_mm2(self._chip(params, NARROW)) >= best.area_mm2:
                 continue
             found = self._trimmed(params)
-            if best is None or found.size < best.size:
+            if best is None or found.area_mm2 < best.area_mm2:
                 best = found
         assert best is not None, "the most lanes are in time"
         return best
@@ -141,7 +141,7 @@ class Search:
             if worse >= PATIENCE or not self._in_time(params):
                 break
             holding = self._holding(params)
-            if size(holding) < size(best):
+            if area_mm2(holding) < area_mm2(best):
                 best, worse = holding, 0
             else:
                 worse += 1

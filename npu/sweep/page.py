@@ -18,6 +18,7 @@ _FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "latency_cycles": ("cycles", "{:,}".format),
     "real_time_factor": ("real-time factor", "{:.5f}".format),
     "energy_uj": ("uJ", "{:.2f}".format),
+    "listening_uw": ("uW listening", "{:.1f}".format),
     "area_mm2": ("mm2", "{:.3f}".format),
     "on_chip_bytes": ("memory KiB", lambda value: f"{value / KIB:,.0f}"),
     "weight_bytes": ("weights KiB", lambda value: f"{value / KIB:,.0f}"),

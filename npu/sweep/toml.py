@@ -16,7 +16,7 @@ def chip_toml(params: ChipParams, comment: str) -> str:
 def _lines(values: Mapping[str, Any], table: str) -> list[str]:
     plain = [f"{key} = {_value(v)}" for key, v in values.items() if _is_plain(v)]
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and any(v is not None for v in value.values()):
             plain += ["", f"[{table}{key}]", *_lines(value, f"{table}{key}.")]
     return plain
 

@@ -51,12 +51,13 @@ def test_a_row_is_worked_out_once(point, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "match"),
-    [({"lanes": 0}, "lanes = 0"), ({"param_bytes": 256}, "larger one")],
+    [({"lanes": 0}, "lanes = 0"), ({"memory_bytes": 1 << 16}, "memory_bytes 65536")],
 )
 def test_a_failure_is_a_row_with_its_reason(point, tmp_path, changes, match):
-    row = compute(point(**changes), tmp_path)
+    at = point("fc_wide", **changes)
+    row = compute(at, tmp_path)
     assert match in row["error"] and row["latency_ms"] is None
-    assert Kept(tmp_path).has(f"{point(**changes).key}.row")
+    assert Kept(tmp_path).has(f"{at.key}.row")
 
 
 def test_a_model_that_has_changed_is_not_the_point(point, tmp_path):

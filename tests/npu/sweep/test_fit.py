@@ -8,7 +8,7 @@ from npu.chip.params import load_params, params_from_dict
 from npu.errors import CapacityError
 from npu.sweep.compute import failed
 from npu.sweep.fit import Search
-from npu.sweep.size import size
+from npu.sweep.size import area_mm2
 from npu.sweep.toml import chip_toml
 
 EDGE = load_params("edge")
@@ -46,13 +46,13 @@ def test_it_is_in_time_and_nothing_can_be_a_step_smaller(cycles):
         value = getattr(fit.params, name)
         if value > 1:
             smaller = fit.params.model_copy(update={name: value // 2})
-            assert not search.in_time(smaller) or size(smaller) >= fit.size
+            assert not search.in_time(smaller) or area_mm2(smaller) >= fit.area_mm2
     assert fit.params.clock_mhz == EDGE.clock_mhz and search.tried < 120
 
 
 def test_a_later_deadline_needs_no_larger_chip():
     sizes = [
-        Search(EDGE, EDGE.milliseconds(cycles), work).run().size
+        Search(EDGE, EDGE.milliseconds(cycles), work).run().area_mm2
         for cycles in (700, 1_000, 3_000, 9_000, 90_000)
     ]
     assert sizes == sorted(sizes, reverse=True) and sizes[0] > sizes[-1]

@@ -73,11 +73,11 @@ def test_a_chip_notes_what_is_read_of_it(point):
 
 def test_a_refusal_is_kept_as_well(point, tmp_path, monkeypatch):
     kept = Kept(tmp_path)
-    with pytest.raises(CapacityError, match="param_bytes") as first:
-        compiled(point(param_bytes=256), kept)
+    with pytest.raises(CapacityError, match="memory_bytes") as first:
+        compiled(point("fc_wide", memory_bytes=1 << 16), kept)
     monkeypatch.setattr(images, "compile_model", None)
     with pytest.raises(CapacityError) as second:
-        compiled(point(param_bytes=256, clock_mhz=3.0), kept)
+        compiled(point("fc_wide", memory_bytes=1 << 16, clock_mhz=3.0), kept)
     assert str(first.value) == str(second.value)
 
 
