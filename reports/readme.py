@@ -2,8 +2,9 @@
 
 A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
 `recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer), and
-`sweep.toml` as the README has it; the commands run in the order of the text. The block `<!-- operators -->` gets the table of operators,
-`<!-- models -->` that of other people's models, from `reports/models.json`.
+`sweep.toml` as the README has it; the commands run in the order of the text. The block
+`<!-- operators -->` gets the table of operators, `<!-- models -->` that of other people's models,
+from `reports/models.json`.
 """
 
 import re
