@@ -1,9 +1,10 @@
 """Regenerate what the README shows: `python -m reports.readme`.
 
 A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
-`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer); the commands
-run in the order of the text. The block `<!-- operators -->` gets the table of operators,
-`<!-- models -->` that of other people's models, from `reports/models.json`.
+`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer), and
+`sweep.toml` as the README has it; the commands run in the order of the text. The block
+`<!-- operators -->` gets the table of operators, `<!-- models -->` that of other people's models,
+from `reports/models.json`.
 """
 
 import re
@@ -23,6 +24,7 @@ README = ROOT / "README.md"
 
 _OUTPUT = re.compile(r"(<!-- output: (.*?) -->\n)(.*?)(<!-- /output -->)", re.DOTALL)
 _OPERATORS = re.compile(r"(<!-- operators -->\n)(.*?)(<!-- /operators -->)", re.DOTALL)
+_SPEC = re.compile(r"```toml\n(models = .*?)```", re.DOTALL)
 _MODELS = re.compile(r"(<!-- models -->\n)(.*?)(<!-- /models -->)", re.DOTALL)
 
 
@@ -69,12 +71,18 @@ def tidy(output: str) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+def shown_spec() -> str:
+    """The spec of a sweep that the README shows."""
+    return _SPEC.findall(README.read_text(encoding="utf-8"))[0]
+
+
 def _runner(folder: Path) -> Callable[[str], str]:
     utterance = zoo.path("commands_rnnt") / "utterances" / "test_sent_284.wav"
     layer = ROOT / "tests" / "vectors" / "tflite" / "fc_wide"
     shutil.copy(utterance, folder / "recording.wav")
     shutil.copy(layer.with_suffix(".tflite"), folder / "model.tflite")
     shutil.copy(layer.with_suffix(".npz"), folder / "in.npz")
+    (folder / "sweep.toml").write_text(shown_spec(), encoding="utf-8")
 
     def run(command: str) -> str:
         script = f'npu() {{ "{sys.executable}" -m npu.cli "$@"; }}; {command}'

@@ -36,6 +36,8 @@ COMMANDS = (
     "latency",
     "trace",
     "report",
+    "sweep",
+    "fit",
     "inspect",
     "verify",
     "bench",

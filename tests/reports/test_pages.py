@@ -4,6 +4,7 @@ import json
 
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
+from npu.sweep.spec import read_spec
 from reports import isa_page, models, operators_page, peers_page, readme
 from tests.schemas import faults
 
@@ -27,8 +28,14 @@ def test_the_readme_shows_an_output_of_every_command():
     commands = [found[2] for found in readme._OUTPUT.finditer(text)]
     shown = {command.split()[1] for command in commands}
     twin_only = {"demo", "transcribe", "compile", "run", "latency", "trace", "report", "inspect"}
-    assert shown == twin_only | {"verify", "bench", "rtl", "compare", "doctor"}
+    assert shown == twin_only | {"verify", "bench", "rtl", "compare", "doctor", "sweep", "fit"}
     assert "$ npu demo\n" in text
+
+
+def test_the_readme_shows_a_spec_that_can_be_swept(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text(readme.shown_spec(), encoding="utf-8")
+    assert len(read_spec(path)) == 12
 
 
 def test_outputs_take_the_place_of_old_ones():

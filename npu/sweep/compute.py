@@ -1,0 +1,189 @@
+"""What a point costs: a row of figures, or of words where it failed."""
+
+import time
+from dataclasses import fields, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypedDict
+
+from compiler import Model, load_model
+from npu.analysis.energy import Activity, Costs, energy_uj, listening
+from npu.analysis.latency import Latency, latency_of
+from npu.analysis.layers import memory_report, totals
+from npu.chip.isa import decode_program
+from npu.chip.params import params_from_dict
+from npu.errors import ModelError, NpuError
+from npu.runtime.frontend import speech_of
+from npu.runtime.header import BOOT
+from npu.runtime.image import Image
+from npu.sweep.images import image_of
+from npu.sweep.kept import Kept
+from npu.sweep.point import Point
+from npu.sweep.size import area_mm2, on_chip_bytes
+
+MODELS_AT_HAND = 4
+
+
+class Results(TypedDict):
+    """What is known of a point; None for what is not.
+
+    Attributes
+    ----------
+    error : why there is nothing else, in words; None where all is well.
+    compiled : whether the image was compiled for this very point; seconds : that the point took.
+    decided : what decided where data would, in words.
+    latency_cycles, latency_ms : of the slowest frame: a call of a graph, or an encoder call of a
+        transducer with its symbols. mean_cycles : of all frames.
+    deadline_ms : until the next frame comes, of a model that hears.
+    real_time_factor : what a frame takes in the mean, over the deadline.
+    energy_uj : of a frame, while the chip works; an estimate.
+    listening_uw : mean power of a chip that hears all the time and waits between frames, estimated.
+    area_mm2 : of the chip; an estimate.
+    on_chip_bytes : of all memories on the chip.
+    weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
+    weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
+    resident_share : the latter over the former.
+    bank_bytes_used, ... : of the chip's memories; of the banks, of the fullest one.
+    """
+
+    error: str | None
+    compiled: bool
+    seconds: float
+    decided: str | None
+    latency_cycles: int | None
+    mean_cycles: float | None
+    latency_ms: float | None
+    deadline_ms: float | None
+    real_time_factor: float | None
+    bound_by: str | None
+    energy_uj: float | None
+    listening_uw: float | None
+    area_mm2: float | None
+    on_chip_bytes: int | None
+    weights: int | None
+    zeros: float | None
+    bits_per_weight: float | None
+    weight_bytes: int | None
+    resident_bytes: int | None
+    resident_share: float | None
+    boot_cycles: int | None
+    bank_bytes_used: int | None
+    param_bytes_used: int | None
+    sram_bytes_used: int | None
+    program_bytes_used: int | None
+    external_bytes_used: int | None
+
+
+def compute(point: Point, folder: str | Path | None) -> Results:
+    """The results of a point, worked out unless they are kept in `folder`.
+
+    A failure that the user can mend is a result like another one. What may go well the next time
+    (no memory left, a fault of ours) is told, and not kept.
+    """
+    kept = Kept(folder)
+    found = kept_results(point, kept)
+    if found is not None:
+        return found
+    began = time.perf_counter()
+    try:
+        results = _worked_out(point, kept)
+    except NpuError as error:
+        results = failed(str(error))
+    except MemoryError:
+        return failed("not enough memory; take fewer workers")
+    except Exception as error:
+        return failed(f"a fault in this program ({type(error).__name__}: {error}); please report")
+    results["seconds"] = time.perf_counter() - began
+    kept.write_values(f"{point.key}.row", dict(results))
+    return results
+
+
+def kept_results(point: Point, kept: Kept) -> Results | None:
+    """The results of a point, if they were worked out before."""
+    values = kept.read_values(f"{point.key}.row")
+    if values is None or set(values) != set(Results.__annotations__):
+        return None
+    found: Any = values
+    return found
+
+
+def failed(reason: str) -> Results:
+    """The results of a point that has none."""
+    found: Any = dict.fromkeys(Results.__annotations__)
+    found |= {"error": reason, "compiled": False, "seconds": 0.0}
+    return found
+
+
+def _worked_out(point: Point, kept: Kept) -> Results:
+    params = params_from_dict(dict(point.chip), "the point's chip")
+    model = _model(point.model, tuple(sorted(point.sources.items())))
+    image, compiled = image_of(point, point.thinning.of(model), params, kept)
+    latency = latency_of(image, frames=point.frames, symbols=point.symbols)
+    results = failed("")
+    results["error"], results["compiled"] = None, compiled
+    _add_latency(results, image, latency)
+    _add_weights(results, image)
+    for memory, use in memory_report(image).items():
+        results[f"{memory}_bytes_used"] = use["used"]  # type: ignore[literal-required]
+    results["area_mm2"] = area_mm2(params)
+    results["on_chip_bytes"] = on_chip_bytes(params)
+    return results
+
+
+@lru_cache(MODELS_AT_HAND)
+def _model(place: str, sources: tuple[tuple[str, str], ...]) -> Model:
+    model = load_model(place)
+    if model.sources != dict(sources):
+        raise ModelError(f"{place}: was changed while the sweep ran, or is another file here")
+    return model
+
+
+def _add_latency(results: Results, image: Image, latency: Latency) -> None:
+    params = image.params
+    mean = float(latency.frame_cycles.mean())
+    results["decided"] = latency.decided
+    slowest = int(latency.frame_cycles.max())
+    results["latency_cycles"] = slowest
+    results["mean_cycles"] = mean
+    results["latency_ms"] = params.milliseconds(slowest)
+    results["boot_cycles"] = latency.boot_cycles
+    results["bound_by"] = latency.total.bound_by
+    working = float(latency.total.energy_uj["total"])
+    results["energy_uj"] = working
+    if image.header.transducer is not None:
+        deadline = 1e3 * speech_of(image).seconds_per_call
+        results["deadline_ms"] = deadline
+        busy = params.milliseconds(mean)
+        results["real_time_factor"] = busy / deadline
+        waits = replace(listening(deadline / 1e3, busy / 1e3, wakes=1), active_seconds=0.0)
+        nothing = Activity(**{field.name: 0 for field in fields(Activity)})
+        waiting = energy_uj(Costs.of(params), nothing, waits)["total"]
+        results["listening_uw"] = (working + waiting) / (max(deadline, busy) / 1e3)
+
+
+def _add_weights(results: Results, image: Image) -> None:
+    total = totals(image.header.layers)
+    results["weights"] = total["weights"]
+    results["zeros"] = total["sparsity"]
+    results["bits_per_weight"] = total["bits_per_weight"]
+    stays, streamed = tile_bytes(image)
+    results["weight_bytes"], results["resident_bytes"] = stays + streamed, stays
+    results["resident_share"] = stays / (stays + streamed) if stays + streamed else None
+
+
+def tile_bytes(image: Image) -> tuple[int, int]:
+    """Bytes of the weight tiles that are loaded at boot alone, and of those that are loaded again.
+
+    What is loaded at boot and again is the first of what is streamed, loaded ahead.
+    """
+    booting: dict[int, int] = {}
+    running: dict[int, int] = {}
+    at_boot = False
+    for pc, command in enumerate(decode_program(image.program)):
+        at_boot |= pc == image.header.entry(BOOT).pc
+        if command.opcode.name == "LOAD_BANK":
+            tiles = booting if at_boot else running
+            tiles[command.ext] = command.beats * image.params.bus_bytes
+        at_boot &= command.opcode.name != "HALT"
+    stays = sum(n for place, n in booting.items() if place not in running)
+    return stays, sum(running.values())
