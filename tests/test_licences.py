@@ -42,7 +42,9 @@ def installed(requirements: list[str]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("extra", ["", "rtl", "formal", "synth", "bench", "reports", "test"])
+@pytest.mark.parametrize(
+    "extra", ["", "rtl", "formal", "synth", "bench", "reports", "sweep", "test"]
+)
 def test_the_readme_names_what_is_copyleft(extra):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## Licences")[2].partition("\n## ")[0]

