@@ -42,7 +42,7 @@ def installed(requirements: list[str]) -> set[str]:
     return names
 
 
-EXTRA = ["", "rtl", "formal", "synth", "bench", "reports", "trace", "browser", "test"]
+EXTRA = ["", "rtl", "formal", "synth", "bench", "reports", "trace", "sweep", "browser", "test"]
 
 
 @pytest.mark.parametrize("extra", EXTRA)

@@ -56,6 +56,7 @@ PROGRAMS = {
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
     "verilator": "the RTL's simulations, one for each chip",
+    "sweeps": "points of npu sweep and npu fit, and their images",
 }
 MIB = 1 << 20
 

@@ -131,7 +131,8 @@ def _client(where: Where) -> Iterator[Any]:
     cluster = LocalCluster(
         n_workers=where.workers,
         threads_per_worker=1,
-        dashboard_address=None,
+        # Without a dashboard, and at any port: another sweep may run beside this one.
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         silence_logs=logging.CRITICAL,
     )
     with cluster, Client(cluster, set_as_default=False) as client:
