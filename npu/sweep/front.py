@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from npu.sweep.weights import MAX_BITS, Thinning
+
 SMALL = ("latency_ms", "energy_uj", "area_mm2", "on_chip_bytes")
 """What is better where it is less."""
 LARGE = ("accuracy",)
@@ -22,13 +24,19 @@ def worked(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.get("error") is None]
 
 
+def thinning_of(row: Row) -> Thinning:
+    """What was done to a row's weights."""
+    return Thinning(row.get("sparsity"), row.get("bits"))
+
+
 def weights_name(row: Row) -> str:
     """What was done to a row's weights, in words."""
+    thinning = thinning_of(row)
     parts = []
-    if row.get("sparsity") is not None:
-        parts.append(f"{row['sparsity']:.0%} zeros")
-    if row.get("bits") is not None:
-        parts.append(f"{row['bits']} bits")
+    if thinning.sparsity:
+        parts.append(f"{100 * thinning.sparsity:g}% zeros")
+    if thinning.bits not in (None, MAX_BITS):
+        parts.append(f"{thinning.bits} bits")
     return ", ".join(parts) or "as trained"
 
 
@@ -59,7 +67,7 @@ def _kind(row: Row) -> Any:
     """What rows have alike that can be compared."""
     if row.get("accuracy") is not None:
         return "known"
-    return row["model"], row.get("sparsity"), row.get("bits")
+    return row["model"], weights_name(row)
 
 
 def _costs(row: Row) -> list[float]:

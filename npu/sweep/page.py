@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from npu.sweep.folder import columns
-from npu.sweep.front import Row, front, worked
+from npu.sweep.front import Row, front, thinning_of, worked
 from npu.sweep.pictures import NARROW_INCHES, WIDE_INCHES, picture, style
 from npu.sweep.weights import UNTRAINED
 
@@ -62,8 +62,7 @@ def summary(rows: Sequence[Row]) -> str:
 
 def note(rows: Sequence[Row]) -> str | None:
     """What must be said of the weights."""
-    thinned = any(row.get("sparsity") is not None or row.get("bits") is not None for row in rows)
-    if not thinned:
+    if not any(thinning_of(row).changes for row in rows):
         return None
     return f"{UNTRAINED}; points of other weights are not held against each other."
 

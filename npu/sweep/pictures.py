@@ -29,8 +29,8 @@ SERIES = (
 MARKERS = "osD^vP*X"
 WIDE_INCHES, NARROW_INCHES = (9.0, 5.0), (4.6, 4.4)
 KIB = 1024
-LABELS = 10
-"""Most labelled points of a series; others are in the table."""
+LABELLED = 4
+"""Most series whose points say how many lanes they have; beyond, the table does."""
 
 _LIGHT = {INK: "#1c1f23", FAINT: "#c9ced4"} | {stand_in: light for stand_in, light, _ in SERIES}
 _DARK = {INK: "#e6e8ea", FAINT: "#4a5058"} | {stand_in: dark for stand_in, _, dark in SERIES}
@@ -73,8 +73,11 @@ def picture(rows: Sequence[Row], inches: tuple[float, float]) -> str:
     with matplotlib.rc_context(options):
         figure = Figure(figsize=inches, layout="constrained")
         axes = figure.add_subplot()
-        for number, (name, series) in enumerate(_series(good).items()):
-            _draw(axes, number, name, series, best)
+        series = _series(good)
+        for number, (name, those) in enumerate(series.items()):
+            line = _draw(axes, number, name, those, best)
+            if len(series) <= LABELLED:
+                _label(axes, number, line)
         axes.set_xlabel("memory on the chip, KiB")
         axes.set_ylabel("latency of a frame, ms")
         for axis, name in ((axes.xaxis, "on_chip_bytes"), (axes.yaxis, "latency_ms")):
@@ -108,7 +111,8 @@ def _series(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _draw(axes: Any, number: int, name: str, rows: Sequence[Row], best: set[int]) -> None:
+def _draw(axes: Any, number: int, name: str, rows: Sequence[Row], best: set[int]) -> list[Row]:
+    """One series; returns the points on its line."""
     colour = SERIES[number % len(SERIES)][0]
     marker = MARKERS[number // len(SERIES) % len(MARKERS)]
     others = [row for row in rows if id(row) not in best]
@@ -119,16 +123,26 @@ def _draw(axes: Any, number: int, name: str, rows: Sequence[Row], best: set[int]
     for row in chosen:
         if not line or row["latency_ms"] < line[-1]["latency_ms"]:
             line.append(row)
-    axes.plot(*_places(line), color=colour, linewidth=1.4, label=name)
-    axes.scatter(*_places(chosen), s=26, marker=marker, color=colour, linewidths=0, zorder=3)
-    for row in line[:: max(1, -(-len(line) // LABELS))]:
+    options = {"color": colour, "marker": marker, "markersize": 5, "markeredgewidth": 0}
+    axes.plot(*_places(line), linewidth=1.4, label=name, **options)
+    axes.plot(*_places(chosen), linestyle="", zorder=3, **options)
+    return line
+
+
+def _label(axes: Any, number: int, line: Sequence[Row]) -> None:
+    """How many lanes there are, where their number changes; one series above, the next below."""
+    lanes = None
+    for row in line:
+        if row["lanes"] == lanes:
+            continue
+        lanes = row["lanes"]
         axes.annotate(
-            f"{row['lanes']}",
+            f"{lanes}",
             (row["on_chip_bytes"] / KIB, row["latency_ms"]),
             textcoords="offset points",
-            xytext=(4, 4),
+            xytext=(4, 4) if number % 2 == 0 else (-4, -10),
             fontsize=8,
-            color=colour,
+            color=SERIES[number % len(SERIES)][0],
         )
 
 

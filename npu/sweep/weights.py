@@ -43,7 +43,7 @@ class Thinning:
     @property
     def changes(self) -> bool:
         """Whether weights may be others."""
-        return self.sparsity is not None or self.bits not in (None, MAX_BITS)
+        return bool(self.sparsity) or self.bits not in (None, MAX_BITS)
 
     def of(self, model: Model) -> Model:
         """The model with thinner weights."""

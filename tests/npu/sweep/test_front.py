@@ -39,4 +39,5 @@ def test_other_weights_are_held_against_each_other_where_accuracy_is_known():
 
 def test_weights_in_words():
     assert weights_name(row(1, 1)) == "as trained"
+    assert weights_name(row(1, 1, sparsity=0.0, bits=8)) == "as trained"
     assert weights_name(row(1, 1, sparsity=0.9, bits=4)) == "90% zeros, 4 bits"

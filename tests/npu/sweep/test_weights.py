@@ -53,7 +53,7 @@ def test_a_model_keeps_everything_but_its_weights():
                 continue
             assert np.mean(b.data == 0) >= 0.9 and not np.array_equal(a.data, b.data)
             assert not b.data.flags.writeable
-    assert Thinning(bits=8).of(model) is model
+    assert Thinning(0.0, 8).of(model) is model
 
 
 @pytest.mark.parametrize("wrong", [{"sparsity": 1.1}, {"sparsity": -0.1}, {"bits": 1}, {"bits": 9}])
