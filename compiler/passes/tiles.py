@@ -11,10 +11,12 @@ from compiler.lowering.ir import LayerError, Matrix
 from compiler.passes.scales import RowScales
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import (
+    MAX_SYMBOL_BITS,
     MAX_TILE_ROWS,
     ROW_DTYPE,
     WORD_BITS,
     block_bytes,
+    directory_words,
     pack_block,
 )
 from npu.errors import CapacityError
@@ -26,6 +28,8 @@ Arrange = Callable[[np.ndarray, Sequence[np.ndarray], ChipParams], Arrangement]
 LEAST_OF_ENTROPY = 0.9
 # Of a bank: a row that takes more than this when coded alone does not fit in company either.
 NEAR = 1.125
+# More than a weight takes in any code, its run and its value; a row has one more of them at most.
+MOST_BITS = 4 * MAX_SYMBOL_BITS
 _MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
 
 
@@ -166,7 +170,9 @@ def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> N
     Its own codes are the best for it but for what the choice of codes leaves; a row that is near
     the limit is left to the search for tiles.
     """
-    if not matrix.weights.size:
+    columns = matrix.weights.shape[1]
+    most_bits = (columns + 1) * MOST_BITS + WORD_BITS * directory_words(params.threads)
+    if not matrix.weights.size or most_bits <= 8 * params.bus_bytes * (max_words - 2):
         return
     row = matrix.weights[[np.count_nonzero(matrix.weights, axis=1).argmax()]]
     arranged = arrange(row, [np.arange(1)], params)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from compiler.codec import entropy_bits
-from compiler.passes.tiles import pack_matrix
-from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, unpack_block
+from compiler.codec import encode, entropy_bits
+from compiler.codec.arrange import arrange
+from compiler.passes.tiles import MOST_BITS, pack_matrix
+from npu.chip.params import load_params
+from npu.chip.weight_format import MAX_SCALES, ROW_DTYPE, SCALE_DTYPE, directory_words, unpack_block
 from npu.errors import CapacityError
 from tests.compiler.passes.made import chip, matrix
 
@@ -61,3 +63,17 @@ def test_matrices_that_do_not_fit():
     m.destination = np.array([0, 1, 65536])
     with pytest.raises(CapacityError, match="m: its rows go to 65537 places, a row record names"):
         pack_matrix(m, chip(), 8, 8192)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 64, 640])
+def test_no_row_takes_more_than_its_bound(columns):
+    """What is not looked at before any work is short in any case."""
+    rng = np.random.default_rng(columns)
+    params = load_params("edge")
+    for zeros in (0.0, 0.5, 0.95):
+        row = rng.integers(-128, 128, (1, columns)).astype(np.int8)
+        row[rng.random(row.shape) < zeros] = 0
+        arranged = arrange(row, [np.arange(1)], params)
+        packed = encode(row, arranged.deals[0], params.lanes, params.threads, arranged.sets)
+        bits = max(map(len, packed.sections)) * 32
+        assert bits <= (columns + 1) * MOST_BITS + 32 * directory_words(params.threads)
