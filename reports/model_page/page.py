@@ -71,8 +71,8 @@ def cards(content: Content) -> list[Card]:
     ms, total = latency["frame"]["ms"], latency["total"]
     worst = f"p99 {_duration(ms['p99'])}, worst {_duration(ms['max'])}"
     found = [
-        Card("latency of a frame", _duration(ms["p50"]), worst),
-        Card("cycles of a frame", f"{total['cycles']:,.0f}", f"bound by {total['bound_by']}"),
+        Card("median latency of a frame", _duration(ms["p50"]), worst),
+        Card("mean cycles of a frame", f"{total['cycles']:,.0f}", f"bound by {total['bound_by']}"),
     ]
     if total["over_ideal"] is not None:
         ideal = f"ideal {total['ideal_cycles']:,.0f} cycles"

@@ -74,7 +74,7 @@ def test_names_of_strangers_are_escaped(content):
 def test_cards_say_what_the_latency_says(content):
     shown = {card.name: card.value for card in cards(content)}
     total = content.latency["total"]
-    assert shown["cycles of a frame"] == f"{total['cycles']:,.0f}"
+    assert shown["mean cycles of a frame"] == f"{total['cycles']:,.0f}"
     assert shown["deadline"] == "in time"
     assert shown["weights"] == f"{content.weights['weights']:,}"
     # A millijoule a second.
