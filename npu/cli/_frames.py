@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import click
+
 from compiler import Model, load_model, reference
-from npu.analysis.frames import searches_on_chip
+from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
 from npu.analysis.streaming import OnTwin
 from npu.cli._models import compile_for, is_image, load_chip, open_image
+from npu.cli._options import Command
 from npu.errors import InputError
+from npu.model.config import MAX_SYMBOLS_PER_FRAME
+from npu.runtime.calls import MOST_CALLS
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.speech.host import Speech
 from npu.speech.phrases import Engine
+
+
+def frame_options(one: str, many: str) -> Callable[[Command], Command]:
+    """`--audio`, and without one how many frames and of how many symbols: see `require_one_source`.
+
+    one : what a frame is called, and gives the second option its name. many : in words.
+    """
+    options = (
+        click.option("--audio", metavar="FILE", help=f"The {one}s of a sound, for a transducer."),
+        click.option(
+            f"--{one}s",
+            type=click.IntRange(1, MOST_CALLS),
+            metavar="N",
+            help=f"{many} without a sound; {DEFAULT_FRAMES} unless said otherwise.",
+        ),
+        click.option(
+            "--symbols",
+            type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
+            metavar="N",
+            help=f"Symbols that a {one} without a sound emits, where a transducer searches on the "
+            f"chip; {DEFAULT_SYMBOLS} unless said otherwise.",
+        ),
+    )
+
+    def added(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return added
+
+
+def require_one_source(one: str, audio: str | None, count: int | None, symbols: int | None) -> None:
+    """Raises InputError where a sound is given, and frames (called `one`s) or symbols."""
+    if audio is not None and (count is not None or symbols is not None):
+        raise InputError(f"--audio brings its own {one}s: leave --{one}s and --symbols out")
 
 
 class Ear(NamedTuple):

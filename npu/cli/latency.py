@@ -10,41 +10,25 @@ from __future__ import annotations
 import click
 
 from compiler import Model
-from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS
+from npu.analysis.frames import DEFAULT_FRAMES
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
 from npu.analysis.utterance import SoundFrames, utterance_latency
-from npu.cli._frames import ear_of, opened
+from npu.cli._frames import ear_of, frame_options, opened, require_one_source
 from npu.cli._latency_show import show
 from npu.cli._models import files_of, first_run_notice
-from npu.cli._options import chip_option, json_option, signature_option
+from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
-from npu.errors import InputError
 from npu.events.machine import events_of
-from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.runtime.calls import MOST_CALLS
 from npu.runtime.image import Image
 
 TOO_LATE = 1
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @chip_option
-@click.option("--audio", metavar="FILE", help="The frames of a sound, for a transducer.")
-@click.option(
-    "--frames",
-    type=click.IntRange(1, MOST_CALLS),
-    metavar="N",
-    help=f"Frames (calls) without a sound; {DEFAULT_FRAMES} unless said otherwise.",
-)
-@click.option(
-    "--symbols",
-    type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
-    metavar="N",
-    help="Symbols that a frame without a sound emits, where a transducer searches on the chip; "
-    f"{DEFAULT_SYMBOLS} unless said otherwise.",
-)
+@frame_options("frame", "Frames (calls)")
 @click.option("--commands", is_flag=True, help="Also show every command of the program.")
 @signature_option
 @json_option
@@ -64,8 +48,7 @@ def command(
     the exit status is 1 where the chip is too late.
     """
     require_place(json_path, inputs=files_of(model, chip, audio))
-    if audio is not None and (frames is not None or symbols is not None):
-        raise InputError("--audio brings its own frames: leave --frames and --symbols out")
+    require_one_source("frame", audio, frames, symbols)
     with first_run_notice():
         loaded, image = opened(model, chip, signature)
         if audio is not None:

@@ -10,17 +10,15 @@ from importlib.util import find_spec
 
 import click
 
-from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS
+from npu.analysis.frames import DEFAULT_FRAMES
 from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary_text
-from npu.cli._frames import ear_of, opened
+from npu.cli._frames import ear_of, frame_options, opened, require_one_source
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
-from npu.errors import InputError, NpuError
+from npu.errors import NpuError
 from npu.files import write_atomic
-from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.runtime.calls import MOST_CALLS
 
 _SECTIONS = 6
 
@@ -28,20 +26,7 @@ _SECTIONS = 6
 @click.command()
 @model_argument
 @chip_option
-@click.option("--audio", metavar="FILE", help="The frames of a sound, for a transducer.")
-@click.option(
-    "--frames",
-    type=click.IntRange(1, MOST_CALLS),
-    metavar="N",
-    help=f"Frames (calls) without a sound; {DEFAULT_FRAMES} unless said otherwise.",
-)
-@click.option(
-    "--symbols",
-    type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
-    metavar="N",
-    help="Symbols that a frame without a sound emits, where a transducer searches on the chip; "
-    f"{DEFAULT_SYMBOLS} unless said otherwise.",
-)
+@frame_options("frame", "Frames (calls)")
 @signature_option
 @click.option("-o", "--output", metavar="OUT.html", required=True, help="The page to write.")
 def command(
@@ -55,8 +40,7 @@ def command(
 ) -> None:
     """Write what MODEL takes on a chip, and what limits it, as one HTML file."""
     require_place(output, inputs=files_of(model, chip, audio))
-    if audio is not None and (frames is not None or symbols is not None):
-        raise InputError("--audio brings its own frames: leave --frames and --symbols out")
+    require_one_source("frame", audio, frames, symbols)
     for tool in ("jinja2", "matplotlib"):
         if find_spec(tool) is None:
             raise NpuError(

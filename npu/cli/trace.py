@@ -13,18 +13,16 @@ from typing import BinaryIO, cast
 
 import click
 
-from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, decided_frames
+from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
 from npu.analysis.timeline import Timeline, timeline_of, timeline_of_sound
 from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary, summary_text
-from npu.cli._frames import ear_of, opened
+from npu.cli._frames import ear_of, frame_options, opened, require_one_source
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
-from npu.errors import InputError, NpuError
+from npu.errors import NpuError
 from npu.files import write_atomic
-from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.runtime.calls import MOST_CALLS
 
 PACKED = ".gz"
 
@@ -32,20 +30,7 @@ PACKED = ".gz"
 @click.command()
 @model_argument
 @chip_option
-@click.option("--audio", metavar="FILE", help="The calls of a sound, for a transducer.")
-@click.option(
-    "--calls",
-    type=click.IntRange(1, MOST_CALLS),
-    metavar="N",
-    help=f"Calls without a sound; {DEFAULT_FRAMES} unless said otherwise.",
-)
-@click.option(
-    "--symbols",
-    type=click.IntRange(0, MAX_SYMBOLS_PER_FRAME),
-    metavar="N",
-    help="Symbols that a call without a sound emits, where a transducer searches on the chip; "
-    f"{DEFAULT_SYMBOLS} unless said otherwise.",
-)
+@frame_options("call", "Calls")
 @signature_option
 @click.option(
     "-o",
@@ -68,8 +53,7 @@ def command(
     With --audio, calls stand where their sound has come.
     """
     require_place(output, inputs=files_of(model, chip, audio))
-    if audio is not None and (calls is not None or symbols is not None):
-        raise InputError("--audio brings its own calls: leave --calls and --symbols out")
+    require_one_source("call", audio, calls, symbols)
     try:
         from npu.analysis.perfetto import write_trace
     except ImportError as error:
