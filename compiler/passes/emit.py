@@ -41,10 +41,15 @@ class Emitter:
         uses = linked.program.uses
         relative = {t.key for use in uses if use.slots > 1 for t in linked.inputs[use.role]}
         self._scheduler = Scheduler(
-            self._asm, params, plan, self._memory, tensors, frozenset(relative)
+            self._asm,
+            params,
+            plan,
+            self._memory,
+            tensors,
+            frozenset(relative),
+            plan.ahead(linked.module),
         )
         self._scheduler.constants.place(linked.module)
-        self._scheduler.plan_ahead(linked.module)
         self.inputs: dict[str, tuple[TensorInfo, ...]] = {}
         self.outputs: dict[str, tuple[TensorInfo, ...]] = {}
         self._probes: list[Probe] = []

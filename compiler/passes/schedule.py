@@ -30,7 +30,7 @@ from compiler.lowering.ir import (
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
 from compiler.passes.constants import Constants
-from compiler.passes.weights import PlacedTile, WeightPlan, table_bytes
+from compiler.passes.weights import WINDOWS, PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, OPERANDS, TAGS
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer
@@ -40,7 +40,6 @@ ADDRESSES = 1 << 24
 """Of SRAM, in a command: a window may begin before its tensor."""
 
 BOOT_TAG = TAGS - 1
-WINDOWS = 2
 BOOT, RESET = Layer("", "boot"), Layer("", "reset")
 
 
@@ -51,6 +50,7 @@ class Scheduler:
     ----------
     tensors : tensors in external memory, by name.
     relative : tensors whose address is added to register FEATURES.
+    ahead : tiles that are in the windows when their segment begins, see `WeightPlan.ahead`.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Scheduler:
         memory: MemoryMap,
         tensors: dict[str, TensorInfo],
         relative: frozenset[str] = frozenset(),
+        ahead: Sequence[PlacedTile] = (),
     ) -> None:
         self.assembler = assembler
         self.params = params
@@ -70,8 +71,7 @@ class Scheduler:
         self.constants = Constants(params, memory)
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
-        # The first tiles of the one segment that streams, in the windows when it begins.
-        self._ahead: tuple[PlacedTile, ...] = ()
+        self._ahead = ahead
         self._routines = self._loops = 0
         self._may_end = False
 
@@ -367,15 +367,6 @@ class Scheduler:
                     sram=op.dst.address,
                     beats=stride // p.bus_bytes,
                 )
-
-    def plan_ahead(self, module: ChipModule) -> None:
-        """See whose tiles may load before their segment begins: no other may use the windows.
-
-        In a loop a tile of the last turn would load for nothing.
-        """
-        streams = [s for s in module.segments.values() if self.plan.streamed(s)]
-        if len(streams) == 1 and not any(isinstance(op, LoopStart) for op in streams[0].operators):
-            self._ahead = tuple(self.plan.streamed(streams[0])[:WINDOWS])
 
 
 def _moves_nothing(op: ChipOperator) -> bool:

@@ -34,6 +34,9 @@ from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import CapacityError
 
+WINDOWS = 2
+"""Places of the banks that streamed tiles take turns in."""
+
 _Packed = dict[Matrix, PackedMatrix]
 _Stays = dict[Matrix, tuple[bool, ...]]
 
@@ -89,6 +92,16 @@ class WeightPlan:
         """The tiles that a segment streams, in the order in which they run."""
         products = (op for op in segment.operators if isinstance(op, MatVec))
         return [t for op in products for t in self.matrices[op.matrix].tiles if not t.stays]
+
+    def ahead(self, module: ChipModule) -> list[PlacedTile]:
+        """Tiles that may load before their segment begins: the first of the only one that streams.
+
+        In a loop a tile of the last turn would load for nothing.
+        """
+        streams = [s for s in module.segments.values() if self.streamed(s)]
+        if len(streams) != 1 or any(isinstance(op, LoopStart) for op in streams[0].operators):
+            return []
+        return self.streamed(streams[0])[:WINDOWS]
 
 
 def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
