@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npu.analysis.energy import Activity, Costs, Powered, energy_uj, listening
+from npu.analysis.energy import Activity, Costs, Powered, always_on_uw, energy_uj
 from npu.analysis.energy_results import ChipEnergy, ComparisonReport, EnergyReport, ModelEnergy
 from npu.analysis.published import Published, published
 from npu.chip.params import ChipParams
@@ -63,10 +63,10 @@ def call_uj(of: Called, params: ChipParams) -> dict[str, float]:
     return energy_uj(Costs.of(params), of.activity, Powered(of.seconds))
 
 
-def always_on_uw(of: Called, params: ChipParams, period_seconds: float) -> float:
-    """Mean power of a chip that is called again and again, and waits between."""
-    powered = listening(period_seconds, of.seconds, 1)
-    return energy_uj(Costs.of(params), of.activity, powered)["total"] / powered.seconds
+def listening_uw(of: Called, params: ChipParams, period_seconds: float) -> float:
+    """Mean power where such a call comes every so often, see `npu.analysis.energy.always_on_uw`."""
+    working = call_uj(of, params)["total"]
+    return always_on_uw(Costs.of(params), working, period_seconds, of.seconds)
 
 
 def energy_report(
@@ -118,7 +118,7 @@ def _zeros(image: Image) -> list[np.ndarray]:
 
 def _model(of: Called) -> ModelEnergy:
     params = of.params
-    powers = None if of.period_seconds is None else always_on_uw(of, params, of.period_seconds)
+    powers = None if of.period_seconds is None else listening_uw(of, params, of.period_seconds)
     return {
         "model": of.model,
         "sources": dict(of.sources),
@@ -145,7 +145,7 @@ def _compared(other: Published, calls: Sequence[Called]) -> ComparisonReport:
             found[params.name] = call_uj(each, params)["total"]
         else:
             assert other.period_ms is not None, "the table says it for every chip that listens"
-            found[params.name] = always_on_uw(each, params, other.period_ms / 1e3)
+            found[params.name] = listening_uw(each, params, other.period_ms / 1e3)
     missing = None
     if other.model and not found:
         missing = f"not run: give {other.model} as MODEL"

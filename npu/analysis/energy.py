@@ -152,9 +152,26 @@ def energy_uj(costs: Costs, activity: Activity, powered: Powered) -> dict[str, f
         for cause, of in CAUSES.items()
     }
     found["leakage"] = costs.power.active_uw * powered.active_seconds
-    found["idle"] = costs.power.idle_uw[costs.idle] * powered.idle_seconds
-    found["wake"] = costs.power.wake_uj[costs.idle] * powered.wakes
+    found |= _waiting_uj(costs, powered)
     return {**found, "total": sum(found.values())}
+
+
+def _waiting_uj(costs: Costs, powered: Powered) -> dict[str, float]:
+    return {
+        "idle": costs.power.idle_uw[costs.idle] * powered.idle_seconds,
+        "wake": costs.power.wake_uj[costs.idle] * powered.wakes,
+    }
+
+
+def always_on_uw(
+    costs: Costs, working_uj: float, period_seconds: float, busy_seconds: float
+) -> float:
+    """Mean power of a chip that is called again and again, and waits between.
+
+    working_uj : of a call, which takes `busy_seconds`, leakage with it.
+    """
+    powered = listening(period_seconds, busy_seconds, 1)
+    return (working_uj + sum(_waiting_uj(costs, powered).values())) / powered.seconds
 
 
 def largest(energy: dict[str, float], count: int = 3) -> Sequence[tuple[str, float]]:

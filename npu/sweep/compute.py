@@ -1,13 +1,12 @@
 """What a point costs: a row of figures, or of words where it failed."""
 
 import time
-from dataclasses import fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
 from compiler import Model, load_model
-from npu.analysis.energy import Activity, Costs, energy_uj, listening
+from npu.analysis.energy import Costs, always_on_uw
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import memory_report, totals
 from npu.chip.isa import decode_program
@@ -109,8 +108,15 @@ def kept_results(point: Point, kept: Kept) -> Results | None:
 
 def failed(reason: str) -> Results:
     """The results of a point that has none."""
+    results = _nothing()
+    results["error"] = reason
+    return results
+
+
+def _nothing() -> Results:
+    """The results of a point of which nothing is known yet."""
     found: Any = dict.fromkeys(Results.__annotations__)
-    found |= {"error": reason, "compiled": False, "seconds": 0.0}
+    found |= {"compiled": False, "seconds": 0.0}
     return found
 
 
@@ -119,8 +125,8 @@ def _worked_out(point: Point, kept: Kept) -> Results:
     model = _model(point.model, tuple(sorted(point.sources.items())))
     image, compiled = image_of(point, point.thinning.of(model), params, kept)
     latency = latency_of(image, frames=point.frames, symbols=point.symbols)
-    results = failed("")
-    results["error"], results["compiled"] = None, compiled
+    results = _nothing()
+    results["compiled"] = compiled
     _add_latency(results, image, latency)
     _add_weights(results, image)
     for memory, use in memory_report(image).items():
@@ -155,10 +161,9 @@ def _add_latency(results: Results, image: Image, latency: Latency) -> None:
         results["deadline_ms"] = deadline
         busy = params.milliseconds(mean)
         results["real_time_factor"] = busy / deadline
-        waits = replace(listening(deadline / 1e3, busy / 1e3, wakes=1), active_seconds=0.0)
-        nothing = Activity(**{field.name: 0 for field in fields(Activity)})
-        waiting = energy_uj(Costs.of(params), nothing, waits)["total"]
-        results["listening_uw"] = (working + waiting) / (max(deadline, busy) / 1e3)
+        results["listening_uw"] = always_on_uw(
+            Costs.of(params), working, deadline / 1e3, busy / 1e3
+        )
 
 
 def _add_weights(results: Results, image: Image) -> None:

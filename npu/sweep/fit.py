@@ -97,7 +97,7 @@ class Search:
             roomy = self._chip(self._base, ROOMY | {"lanes": lanes})
             if best is not None and area_mm2(self._chip(roomy, BARE)) >= best.area_mm2:
                 break
-            if not self._in_time(roomy):
+            if not self.in_time(roomy):
                 continue
             params = self._with_banks(roomy)
             if best is not None and area_mm2(self._chip(params, NARROW)) >= best.area_mm2:
@@ -107,10 +107,6 @@ class Search:
                 best = found
         assert best is not None, "the most lanes are in time"
         return best
-
-    def in_time(self, params: ChipParams) -> bool:
-        """Whether the model runs in time."""
-        return self._in_time(params)
 
     def _require_possible(self) -> None:
         most = self._chip(self._base, ROOMY | {"lanes": LANES[-1]})
@@ -138,7 +134,7 @@ class Search:
         best, worse = self._holding(roomy), 0
         for value in (used, *(bank for bank in reversed(BANKS) if bank < used)):
             params = self._chip(roomy, {"bank_bytes": value})
-            if worse >= PATIENCE or not self._in_time(params):
+            if worse >= PATIENCE or not self.in_time(params):
                 break
             holding = self._holding(params)
             if area_mm2(holding) < area_mm2(best):
@@ -155,7 +151,7 @@ class Search:
             for name, least in LEAST.items()
         }
         found = self._chip(params, used)
-        return found if self._in_time(found) else params
+        return found if self.in_time(found) else params
 
     def _trimmed(self, params: ChipParams) -> Fit:
         """With everything else as small as it can be."""
@@ -171,13 +167,13 @@ class Search:
         smaller = [value for value in values if value < now and self._allowed(params, name, value)]
         low, high = 0, len(smaller)
         # The smallest one is often the answer, of a memory that is trimmed to what is used.
-        if smaller and self._in_time(self._chip(params, {name: smaller[0]})):
+        if smaller and self.in_time(self._chip(params, {name: smaller[0]})):
             high = 0
         else:
             low = min(1, high)
         while low < high:
             middle = (low + high) // 2
-            if self._in_time(self._chip(params, {name: smaller[middle]})):
+            if self.in_time(self._chip(params, {name: smaller[middle]})):
                 high = middle
             else:
                 low = middle + 1
@@ -188,7 +184,8 @@ class Search:
         return name != "bus_bytes" or value // 2 >= params.vector_elements
 
     # --- what is known ---------------------------------------------------------------------------
-    def _in_time(self, params: ChipParams) -> bool:
+    def in_time(self, params: ChipParams) -> bool:
+        """Whether the model runs in time."""
         took = self._results(params)["latency_ms"]
         return took is not None and took <= self._deadline
 
