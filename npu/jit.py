@@ -26,7 +26,7 @@ _CONFIG: Any = numba.config
 _DIGEST_BYTES = 32
 _UNUSED_SECONDS = 30 * 86_400
 
-PLAIN_ROOMS = ("analysis", "api", "cli", "events", "runtime", "speech", "sweep", "zoo")
+PLAIN_ROOMS = ("analysis", "api", "cli", "events", "runtime", "speech", "sweep", "waves", "zoo")
 """Of npu: what holds no compiled loop and is inlined into none. A change there compiles nothing."""
 
 

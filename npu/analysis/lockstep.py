@@ -9,9 +9,7 @@ from npu.analysis.results import SpeedReport
 from npu.chip.machine import MachineFactory
 from npu.chip.trace import Retire, first_cycle
 from npu.errors import MachineError
-
-PS_PER_CYCLE = 10
-"""Of the waveforms that `rtl/sim/harness.cpp` writes."""
+from npu.waves.signals import PS_PER_CYCLE
 
 
 class Clocked:

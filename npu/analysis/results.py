@@ -296,8 +296,20 @@ class SpeedReport(TypedDict):
     cycles_per_second: float
 
 
+class WavesReport(TypedDict):
+    """The twin's waveforms and how they compare with the RTL's; see `npu.waves.compare`."""
+
+    file: str
+    signals: int
+    cycles: int
+    difference: dict[str, Any] | None
+
+
 class VerifyReport(TypedDict):
-    """`npu verify`. `outputs` counts elements; `difference` is None, or has a "kind"."""
+    """`npu verify`. `outputs` counts elements; `difference` is None, or has a "kind".
+
+    `waves` is the file of the RTL's waveforms, `twin_waves` says how the twin's compare with them.
+    """
 
     model: str
     chip: ChipSummary
@@ -309,6 +321,7 @@ class VerifyReport(TypedDict):
     twin: SpeedReport
     rtl: SpeedReport
     waves: str | None
+    twin_waves: WavesReport | None
     difference: dict[str, Any] | None
 
 

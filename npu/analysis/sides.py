@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from npu.analysis.lockstep import Clocked, Lockstep, RecordDifference
-from npu.analysis.results import VerifyReport
+from npu.analysis.results import VerifyReport, WavesReport
 from npu.chip.isa import decode_program
 from npu.chip.machine import MachineFactory
 from npu.chip.summary import summary
@@ -83,12 +83,13 @@ class Sides:
             if (machine := self.clocks[RTL].machine) is not None:
                 machine.close()
 
-    def report(self, waves: str | None) -> VerifyReport:
+    def report(self, waves: str | None, twin_waves: WavesReport | None = None) -> VerifyReport:
         """What was compared, and the first difference."""
+        equal = twin_waves is None or twin_waves["difference"] is None
         return {
             "model": self.image.header.model,
             "chip": summary(self.image.params),
-            "equal": self.difference is None,
+            "equal": equal and self.difference is None,
             "engines": [*self.reference, *self.clocks],
             "calls": self.calls,
             "commands": self.lockstep.compared,
@@ -96,6 +97,7 @@ class Sides:
             "twin": self.clocks[TWIN].report(),
             "rtl": self.clocks[RTL].report(),
             "waves": waves,
+            "twin_waves": twin_waves,
             "difference": self.difference,
         }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from npu.chip import timing
 from npu.chip.isa import Command
-from npu.chip.lanes import NEVER, Barrel, LaneRun, Repeats, Turns, run_lanes
+from npu.chip.lanes import NEVER, Barrel, LaneLog, LaneRun, Repeats, Turns, run_lanes
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
 from npu.chip.windows import walk
@@ -87,12 +87,17 @@ def set_up(cmd: Command, held: Held) -> int:
 
 
 def product(
-    cmd: Command, held: Held, params: ChipParams, streams: Streams, most_cycles: int = NEVER
+    cmd: Command,
+    held: Held,
+    params: ChipParams,
+    streams: Streams,
+    most_cycles: int = NEVER,
+    log: LaneLog | None = None,
 ) -> ProductCost:
     """Cycles of a matrix-vector command, until a stream is found corrupt.
 
     held : with window and positions, if the command is windowed. most_cycles : of the lanes; more
-    is too many.
+    is too many. log : to be filled, of as many cycles as the lanes run.
     """
     sets, scales, turns = streams
     p, v = params, cmd.values
@@ -104,6 +109,9 @@ def product(
         reads = walk(cmd, held.window, held.positions, p).reads()
     ahead = v["columns"] <= p.ahead_columns and not v["add"]
     repeats = Repeats(reads, ahead, timing.prime(p.threads), bool(v["add"]))
-    run = run_lanes(Barrel(p.lanes, p.threads, p.result_fifo), turns, repeats, most_cycles)
+    barrel = Barrel(p.lanes, p.threads, p.result_fifo)
+    # Left out where nobody looks: what fills the log is compiled for itself.
+    logs = () if log is None else (log,)
+    run = run_lanes(barrel, turns, repeats, most_cycles, *logs)
     load = timing.load(sets, scales, int(reads[0]), p.threads)
     return ProductCost(timing.MATVEC_START + load + run.cycles + timing.MATVEC_END, run, reads)

@@ -19,6 +19,8 @@ from npu.errors import ImageError
 COMMAND_BYTES = 32
 REGISTERS = 16
 TAGS = 8
+PC_BITS = 16
+"""Of a command's index, where the chip counts and shows it."""
 
 # Field layouts: name, lsb and width of each field, `s` after the width for signed. Behind that of a
 # vector's address its type, or the field that says it.

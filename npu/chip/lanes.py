@@ -95,6 +95,28 @@ class Repeats(NamedTuple):
 
 ONCE = Repeats(np.zeros(1, np.int64), False, 0, False)
 
+TURN, ROW_END, SLOT_END, STALLED = 1, 2, 3, 4
+"""What a lane does in a cycle: a product, one that a row ends with, a terminator, or it waits."""
+
+
+class LaneLog(NamedTuple):
+    """What every lane does in every cycle, for whoever wants to look at it.
+
+    Attributes
+    ----------
+    turns : (lanes, cycles) uint8, by cycle from the first turn on: 0, TURN, ROW_END, SLOT_END or
+        STALLED.
+    begins : (positions,) int64, the cycle in which the lanes begin to get ready for each position;
+        that of the first one is not set.
+    """
+
+    turns: np.ndarray
+    begins: np.ndarray
+
+    @classmethod
+    def of(cls, lanes: int, cycles: int, positions: int) -> "LaneLog":
+        return cls(np.zeros((lanes, cycles), np.uint8), np.zeros(positions, np.int64))
+
 
 class LaneRun(NamedTuple):
     """What became of the lanes.
@@ -150,12 +172,12 @@ def _may_begin(repeats, position, first_turn, idle_at):
 
 
 @kernel
-def run_lanes(barrel, turns, repeats, most_cycles):
+def run_lanes(barrel, turns, repeats, most_cycles, log=None):
     """A LaneRun: the lanes from their first turn to the last write, or until `most_cycles`.
 
     The first fault in time stops them; of several in a cycle, that of the lowest lane.
 
-    barrel : Barrel; turns : Turns; repeats : Repeats.
+    barrel : Barrel; turns : Turns; repeats : Repeats; log : a LaneLog to fill, of as many cycles.
     """
     lanes, threads, depth = barrel
     rows, positions = len(turns.ends), len(repeats.reads)
@@ -193,6 +215,8 @@ def run_lanes(barrel, turns, repeats, most_cycles):
             gone = waits == 0 and cycle >= last_pick[before] + _ROWS_GONE
             if cycle >= begin and gone:
                 position += 1
+                if log is not None:
+                    log.begins[position] = idle_at
                 decoding = left[before] = rows
                 # Not as slices: numba would compile what tells shapes that do not fit.
                 for slot in range(len(row)):
@@ -212,15 +236,22 @@ def run_lanes(barrel, turns, repeats, most_cycles):
                     continue
                 if arrived[lane] + _LANE_PIPELINE > depth:
                     stalled += 1
+                    if log is not None:
+                        log.turns[lane, cycle] = STALLED
                     continue
                 if turn[slot] == turns.faults[slot]:
                     return LaneRun(cycle, stalled, slot, order)
+                if log is not None:
+                    log.turns[lane, cycle] = TURN
                 if turn[slot] == turns.ends[row[slot]]:
                     place = (head[lane] + held[lane]) % depth
                     waiting[lane, place] = position * rows + row[slot]
                     arrives[lane, place] = cycle + _LANE_PIPELINE
                     held[lane] += 1
                     row[slot] += 1
+                    if log is not None:
+                        last = row[slot] == turns.first[slot + 1]
+                        log.turns[lane, cycle] = SLOT_END if last else ROW_END
                     decoding -= 1
                     idle_at = cycle + _LANES_IDLE
                 turn[slot] += 1

@@ -6,7 +6,6 @@ digest of what it wrote.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +34,7 @@ from npu.cli._options import (
     signature_option,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.cli._waves import wave_files, waves_text
 from npu.runtime.calls import MOST_CALLS, calls_of
 from npu.runtime.image import Image
 
@@ -49,6 +49,12 @@ DIFFERENT = 1
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")
 @click.option("--calls", type=click.IntRange(1, MOST_CALLS), metavar="N", help="Only the first N.")
 @click.option("--waves", metavar="FILE.vcd", help="Write the RTL's waveforms; slow, and large.")
+@click.option(
+    "--twin-waves",
+    metavar="FILE.vcd",
+    help="Write the twin's waveforms, and compare them with the RTL's, of which only the same "
+    "signals are written then.",
+)
 @signature_option
 @max_cycles_option
 @json_option
@@ -59,6 +65,7 @@ def command(
     audio: str | None,
     calls: int | None,
     waves: str | None,
+    twin_waves: str | None,
     signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
@@ -70,16 +77,19 @@ def command(
     """
     if input_path is not None and audio is not None:
         raise click.UsageError("--input and --audio cannot be given together")
-    require_place(waves, json_path, inputs=files_of(model, input_path, audio, chip))
-    rtl = machine_of("rtl", Path(waves) if waves is not None else None)
-    loaded, image = _open(model, chip, signature)
-    with first_run_notice():
-        inputs = calls_of(image, input_path, audio, calls)
-        reference = {} if loaded is None else {"kernels": Reference(loaded)}
-        sides = Sides(image, Machines(machine_of("twin"), rtl), reference, max_cycles)
-        with progress("verifying", total=len(inputs)) as advance:
-            sides.run(inputs, advance)
-    report = sides.report(waves)
+    require_place(waves, twin_waves, json_path, inputs=files_of(model, input_path, audio, chip))
+    with wave_files(waves, twin_waves) as files:
+        rtl = machine_of("rtl", files.rtl)
+        loaded, image = _open(model, chip, signature)
+        machines = files.watched(Machines(machine_of("twin"), rtl), image.params)
+        with first_run_notice():
+            inputs = calls_of(image, input_path, audio, calls)
+            reference = {} if loaded is None else {"kernels": Reference(loaded)}
+            sides = Sides(image, machines, reference, max_cycles)
+            with progress("verifying", total=len(inputs)) as advance:
+                sides.run(inputs, advance)
+        with progress("comparing waveforms"):
+            report = sides.report(waves, files.compared())
     emit_json(report, json_path)
     _show(report, console(json_path))
     return 0 if report["equal"] else DIFFERENT
@@ -113,7 +123,9 @@ def _show(report: VerifyReport, out: Console) -> None:
         "speed": f"twin {report['twin']['cycles_per_second']:,.0f}, "
         f"RTL {report['rtl']['cycles_per_second']:,.0f} cycles a second, records compared",
     }
-    if report["waves"]:
+    if report["twin_waves"] is not None:
+        lines["waves"] = waves_text(report["twin_waves"])
+    elif report["waves"]:
         lines["waves"] = report["waves"]
     for name, text in lines.items():
         out.print(f"{name:<10} {text}", markup=False)
@@ -148,8 +160,10 @@ def _show_record(difference: dict[str, Any], report: VerifyReport, out: Console)
     if report["waves"]:
         text = f"{report['waves']}: cycle {difference['cycle']:,} is at "
         out.print(f"{text}{difference['waves_ps']:,} ps", markup=False)
+    if report["twin_waves"] is not None:
+        out.print(waves_text(report["twin_waves"]), markup=False)
     else:
-        out.print("to look at it: the same command with --waves FILE.vcd")
+        out.print("to look at it: the same command with --waves FILE.vcd --twin-waves FILE.vcd")
 
 
 def _show_output(difference: dict[str, Any], report: VerifyReport, out: Console) -> None:

@@ -75,6 +75,19 @@ class Dealing(NamedTuple):
 
 NO_TILE = Dealing(NEVER, 0, np.zeros(0, np.int64), NEVER, NEVER, NEVER)
 
+# Columns of a log of reads, a row a beat: when the burst's address is shown and taken (of its first
+# beat only, NEVER of others), when the beat is shown and taken, and when the chip has put it away.
+SHOWN, ASKED, OFFERED, TAKEN, PUT, READ_LOG = range(6)
+# Columns of a log of writes, a row a beat: when the burst is shown, its address taken, this beat
+# taken, and the response taken.
+BEGUN, ADDRESSED, FILLED, ANSWERED, WRITE_LOG = range(5)
+
+
+def no_log(beats: int, columns: int) -> np.ndarray:
+    """A log of so many beats, for `read_cycles` or `write_cycles` to fill."""
+    return np.full((beats, columns), NEVER, np.int64)
+
+
 # Of the state of reads: the cycles of the last address and of the last beat, the place of the
 # oldest of the bursts, and from there on the cycle in which each of the last `outstanding` ended.
 _ASKED, _BEAT, _OLDEST, _ENDED = range(4)
@@ -106,7 +119,7 @@ def next_ready(pattern, cycle):
 
 
 @kernel
-def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing):
+def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing, log=None):
     """(cycle of the last beat, cycle in which a tile is dealt, see `timing.DMA_DONE`).
 
     Addresses follow from cycle `first` on, one per cycle while fewer than `outstanding` bursts are
@@ -116,7 +129,8 @@ def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing):
     one in every cycle, but for a tile's that wait for the banks.
 
     state : of `no_reads`, moved on. ar, r : bool patterns by cycle modulo length, of when the
-    memory takes an address and begins to present a beat. dealing : a tile's.
+    memory takes an address and begins to present a beat. dealing : a tile's. log : `no_log` of
+    READ_LOG columns, to fill.
     """
     bus_bytes, longest, outstanding, latency, gap = bus
     ended = state[_ENDED:]
@@ -129,13 +143,19 @@ def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing):
     while beat < beats:
         burst = burst_beats(address, beats - beat, bus_bytes, longest)
         # The end of a burst is seen by the address channel one cycle later.
-        asked = next_ready(ar, max(asks, ended[state[_OLDEST]] + 1))
+        shown = max(asks, ended[state[_OLDEST]] + 1)
+        asked = next_ready(ar, shown)
+        if log is not None:
+            log[beat, SHOWN], log[beat, ASKED] = shown, asked
         asks = asked + 1
         offered = asked + max(latency, 1)
         if asked <= taken:
             offered = max(offered, taken + gap)
         for _ in range(burst):
-            taken = max(next_ready(r, offered), put)
+            shown = next_ready(r, offered)
+            taken = max(shown, put)
+            if log is not None:
+                log[beat, OFFERED], log[beat, TAKEN] = shown, taken
             offered = taken + gap
             put = taken + timing.DMA_BEAT
             # It waits where a bus word goes that was dealt.
@@ -144,6 +164,8 @@ def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing):
                 if at == put and at < failed:
                     put += 1
                 write += 1
+            if log is not None:
+                log[beat, PUT] = put
             if beat == dealing.behind:
                 dealt_from = put + timing.DEAL_START
                 failed = min(failed, dealt_from + dealing.wrong_cycle)
@@ -161,7 +183,7 @@ def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing):
 
 
 @kernel
-def write_cycles(start, address, beats, bus, aw, w, b, order):
+def write_cycles(start, address, beats, bus, aw, w, b, order, log=None):
     """Cycle of the last write response of a write that starts at `start`.
 
     Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
@@ -169,7 +191,7 @@ def write_cycles(start, address, beats, bus, aw, w, b, order):
     least `gap` cycles apart, in the `order` of `npu.chip.memory.WriteOrder`; it responds `latency`
     cycles after it has taken the later of address and last beat, when `b` allows it. The next
     burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
-    modulo length.
+    modulo length. log : `no_log` of WRITE_LOG columns, to fill.
     """
     bus_bytes, longest, _, latency, gap = bus
     cycle = start
@@ -185,11 +207,21 @@ def write_cycles(start, address, beats, bus, aw, w, b, order):
             filled = next_ready(w, addressed + 1)
         else:
             filled = next_ready(w, cycle)
-        for _ in range(burst - 1):
+        first = beats - left
+        if log is not None:
+            log[first, FILLED] = filled
+        for beat in range(first + 1, first + burst):
             filled = next_ready(w, filled + gap)
+            if log is not None:
+                log[beat, FILLED] = filled
         if order == WriteOrder.DATA_FIRST:
             addressed = next_ready(aw, filled + 1)
-        cycle = next_ready(b, max(addressed, filled) + latency) + 1
+        answered = next_ready(b, max(addressed, filled) + latency)
+        if log is not None:
+            for beat in range(first, first + burst):
+                log[beat, BEGUN], log[beat, ADDRESSED] = cycle, addressed
+                log[beat, ANSWERED] = answered
+        cycle = answered + 1
         left -= burst
         address += burst * bus_bytes
     return cycle - 1

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from npu.chip import timing
 from npu.chip.counters import Counters
 from npu.chip.memory import ExternalMemory
@@ -22,14 +24,18 @@ from npu.twin.bus import (
     LONG_AGO,
     NEVER,
     NO_TILE,
+    READ_LOG,
+    WRITE_LOG,
     BusTiming,
     Dealing,
     last_address,
     last_beat,
+    no_log,
     no_reads,
     read_cycles,
     write_cycles,
 )
+from npu.twin.probe import Probe, TransferNote
 
 
 class Place(NamedTuple):
@@ -70,11 +76,18 @@ class Dma:
     failure : the transfer that failed; nothing starts behind it.
     """
 
-    def __init__(self, params: ChipParams, memory: ExternalMemory, counters: Counters) -> None:
+    def __init__(
+        self,
+        params: ChipParams,
+        memory: ExternalMemory,
+        counters: Counters,
+        probe: Probe | None = None,
+    ) -> None:
         self.memory = memory
         self.transfers: deque[Transfer] = deque()
         self.failure: Failure | None = None
         self._counters = counters
+        self._probe = probe
         self._queue_places = params.dma_queue
         self._bus = BusTiming.of(params)
         self.clear()
@@ -146,6 +159,7 @@ class Dma:
         if self.failure is not None:
             return self._never(cycle, tag)
         start, schedule = max(cycle, self._next), self.memory.schedule
+        logs = self._logs(beats, READ_LOG)
         last, dealt = read_cycles(
             self._reads,
             start + timing.DMA_START,
@@ -156,11 +170,12 @@ class Dma:
             schedule.ar,
             schedule.r,
             dealing,
+            *logs,
         )
         self._next = last_address(self._reads)
         self._counters.bytes_read += beats * self._bus.bus_bytes
         done = int(last if dealing is NO_TILE else dealt) + timing.DMA_DONE
-        return self._queue(cycle, Transfer(start, done, tag, place))
+        return self._queue(cycle, Transfer(start, done, tag, place), logs)
 
     def fail(
         self,
@@ -194,6 +209,7 @@ class Dma:
         if self.failure is not None:
             return self._never(cycle)
         start, schedule = max(cycle, self._next, self._done + 1), self.memory.schedule
+        logs = self._logs(beats, WRITE_LOG)
         last = write_cycles(
             start + timing.DMA_START,
             address,
@@ -203,10 +219,11 @@ class Dma:
             schedule.w,
             schedule.b,
             int(schedule.order),
+            *logs,
         )
         self._counters.bytes_written += beats * self._bus.bus_bytes
         self._next = int(last) + timing.DMA_DONE
-        return self._queue(cycle, Transfer(start, self._next))
+        return self._queue(cycle, Transfer(start, self._next), logs, writes=True)
 
     def beats_inside(self, address: int) -> int:
         """Bus words of memory from an address on."""
@@ -218,8 +235,23 @@ class Dma:
         self.transfers.append(transfer)
         return transfer
 
-    def _queue(self, cycle: int, transfer: Transfer) -> Transfer:
-        """Queue a transfer that is there from `cycle` on."""
+    def _logs(self, beats: int, columns: int) -> tuple[np.ndarray, ...]:
+        """A log of beats, nothing where nobody looks: what fills it is compiled for itself."""
+        return () if self._probe is None else (no_log(beats, columns),)
+
+    def _queue(
+        self,
+        cycle: int,
+        transfer: Transfer,
+        logs: tuple[np.ndarray, ...],
+        writes: bool = False,
+    ) -> Transfer:
+        """Queue a transfer that is there from `cycle` on; logs : of `_logs`, filled."""
+        if self._probe is not None:
+            note = TransferNote(
+                cycle, transfer.start, transfer.done, transfer.tag is None, writes, *logs
+            )
+            self._probe.transfers.append(note)
         self._counters.transfer_cycles += transfer.done - max(cycle, self._done + 1) + 1
         self._done = transfer.done
         self.transfers.append(transfer)

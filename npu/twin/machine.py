@@ -22,6 +22,7 @@ from npu.chip.trace import Retire
 from npu.errors import ImageError, MachineError
 from npu.twin.bus import NEVER
 from npu.twin.loaded import Loaded
+from npu.twin.probe import CommandNote, Probe
 from npu.twin.products import MatVecUnit
 from npu.twin.scalar import ScalarUnit
 from npu.twin.state import State, told_of
@@ -44,6 +45,7 @@ class Machine:
     step : decode and count every command anew instead of remembering what it did.
     observer : called after every command with (Retire, Machine), for lockstep and probes.
     computes : compute the elements; see `npu.twin.state.State`.
+    probe : notes what is done in every cycle; slow, and large.
 
     Raises ImageError for a program that ends within a command, MachineError for one that is too
     long.
@@ -58,6 +60,7 @@ class Machine:
         step: bool = False,
         observer: Observer | None = None,
         computes: bool = True,
+        probe: Probe | None = None,
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
@@ -71,7 +74,7 @@ class Machine:
         self.status = Status.OK
         self.cycle = 0
         state = self.state = State(
-            params, self.memory, observed=observer is not None, computes=computes
+            params, self.memory, observed=observer is not None, computes=computes, probe=probe
         )
         self.dma, self.events = state.dma, state.events
         self.banks, self.param, self.sram = state.banks, state.param, state.sram
@@ -191,6 +194,8 @@ class Machine:
         """
         self.cycle = self.dma.idle_at(self.cycle)
         self.state.last = self.cycle + budget.cycles
+        if self.state.probe is not None:
+            self.state.probe.starts.append(self.cycle)
         return self.cycle
 
     def execute(self, pc: int, overhead: int) -> "Ran":
@@ -216,6 +221,9 @@ class Machine:
             if error.pc is not None:
                 raise
             raise told_of(pc, cmd, error) from error
+        if self.state.probe is not None:
+            note = CommandNote(pc, cmd.opcode.name, cmd.opcode.unit, start, end)
+            self.state.probe.commands.append(note)
         counters.commands += 1
         counters.sequencer_cycles += overhead
         self.cycle = end + 1

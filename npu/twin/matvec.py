@@ -35,6 +35,7 @@ from npu.chip.weight_format import (
 )
 from npu.errors import MachineError
 from npu.twin.dma import Place
+from npu.twin.probe import LaneCourse
 from npu.twin.product import FIELDS, multiply
 from npu.twin.records import Records
 from npu.twin.streams import Codes, Decoded, Sections, decode, locate
@@ -117,6 +118,7 @@ class Plan:
     elements : the destinations, in order.
     spans : what it all came from.
     work : of the command.
+    course : of the lanes, where somebody looks at it.
     """
 
     block: Block
@@ -127,6 +129,7 @@ class Plan:
     elements: np.ndarray
     spans: tuple[Place, ...]
     work: Work
+    course: LaneCourse | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,10 +229,12 @@ def plan(
     param: np.ndarray,
     room: Room,
     held: cost.Held = _COLD,
+    looked_at: bool = False,
 ) -> Plan:
     """Decode the streams, run the lanes over them, and find every row's record.
 
-    found : of `reads`, which takes `banks` and `param`, too. block : of `block_of`.
+    found : of `reads`, which takes `banks` and `param`, too. block : of `block_of`. looked_at :
+    note what the lanes do in every cycle.
 
     Raises MachineError with the unit, place and reason of a corrupt stream or record.
     """
@@ -295,6 +300,7 @@ def plan(
             rows=positions * found.rows,
             reads=int(words.sum()),
         ),
+        course=LaneCourse.of(cmd, held, params, streams, run, positions) if looked_at else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Matrix-vector commands on a chip's state, with the plans of those that have been seen before."""
 
-from npu.chip import cost, windows
+from npu.chip import cost, timing, windows
 from npu.chip.isa import Command, ElementType
 from npu.chip.opcode import SUM_BYTES
 from npu.chip.status import Status
@@ -9,6 +9,7 @@ from npu.errors import MachineError
 from npu.twin import matvec
 from npu.twin.loaded import Key, Loaded
 from npu.twin.matvec import Block, Plan, Product
+from npu.twin.probe import ProductNote
 from npu.twin.state import Done, State, require_inside
 from npu.twin.sums import Sums, sums_of
 
@@ -71,6 +72,9 @@ class MatVecUnit:
             state.dma.require_loaded(start, product.plan.spans)
         gated = product.run() if state.computes else 0
         plan = product.plan
+        if state.probe is not None and plan.course is not None:
+            turns_from = start + plan.work.cycles - plan.work.run_cycles - timing.MATVEC_END
+            state.probe.products.append(ProductNote(start, turns_from, plan.course))
         self._block = plan.block
         work = plan.work
         c, events = state.counters, state.events
@@ -174,7 +178,10 @@ class MatVecUnit:
         state.dma.require_loaded(start, reads.spans)
         room = matvec.Room(matvec.room_of(cmd, state.sram, walk), state.last - start, sums)
         self._block = block = matvec.block_of(cmd, state.param, held)
-        plan = matvec.plan(cmd, p, reads, block, state.banks, state.param, room, self._held)
+        looked_at = state.probe is not None
+        plan = matvec.plan(
+            cmd, p, reads, block, state.banks, state.param, room, self._held, looked_at
+        )
         if key is not None and self._loaded.holds(key, reads):
             weights = self._planned_weights + plan.weights.size
             if weights <= MAX_PLANNED_WEIGHTS:

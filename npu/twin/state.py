@@ -13,6 +13,7 @@ from npu.chip.status import Status
 from npu.chip.weight_format import LUT_BYTES
 from npu.errors import ImageError, MachineError
 from npu.twin.dma import Dma
+from npu.twin.probe import Probe
 
 
 @dataclass
@@ -72,6 +73,7 @@ class State:
     observed : somebody wants to know what commands write.
     computes : elements are computed; without, only cycles and counts are true, and registers as far
         as no element decides them.
+    probe : notes what is done in every cycle, if there is one.
     last : cycle behind which nothing may happen in this start.
     """
 
@@ -79,6 +81,7 @@ class State:
     memory: ExternalMemory
     observed: bool = False
     computes: bool = True
+    probe: Probe | None = None
     last: int = NO_END
     counters: Counters = field(default_factory=Counters)
     events: Events = field(default_factory=Events)
@@ -86,7 +89,7 @@ class State:
 
     def __post_init__(self) -> None:
         p = self.params
-        self.dma = Dma(p, self.memory, self.counters)
+        self.dma = Dma(p, self.memory, self.counters, self.probe)
         self.banks = np.zeros((p.lanes, p.bank_words), np.uint32)
         self.param = np.zeros(p.param_bytes, np.uint8)
         self.sram = np.zeros(p.sram_bytes, np.uint8)

@@ -194,7 +194,10 @@ class Lane(wiring.Component):
         m.d.sync += [was_finished.eq(finished), value_left_over.eq(value_left[0] != 0)]
         wrong.append(was_finished & ((run_left[-1] != 0) | value_left_over))
         m.d.sync += self.error.eq(~control.clear & Cat(wrong).any())
-        m.d.sync += self.events.stalled.eq(stalled_at[RESOLVE] & active[0])
+        # For waveforms, which show it by this name.
+        stalled = Signal()
+        m.d.comb += stalled.eq(stalled_at[RESOLVE] & active[0])
+        m.d.sync += self.events.stalled.eq(stalled)
 
         self._accumulate(m, valid & ~finished, row_end, record[0], weight, copy.activation)
         return m

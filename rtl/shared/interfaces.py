@@ -16,12 +16,11 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from npu.chip.isa import COMMAND_BYTES, OPCODES, TAGS
+from npu.chip.isa import COMMAND_BYTES, OPCODES, PC_BITS, TAGS
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import PARAM_WORD
 
 STATUS_BITS = 4
-PC_BITS = 16
 
 
 def unit() -> wiring.Signature:

@@ -14,6 +14,9 @@
 #include "Vzeroskip.h"
 #include "verilated.h"
 #ifdef ZS_TRACE
+#include <sstream>
+#include <string>
+
 #include "verilated_vcd_c.h"
 #endif
 
@@ -85,6 +88,7 @@ struct zs_config {
     uint64_t pattern_length[5];
     uint32_t order;  // WriteOrder
     const char* waves;  // file, or null
+    const char* signals;  // full names of those in the file, a line each; null for all
 };
 
 struct zs_retire {
@@ -109,6 +113,10 @@ class Harness {
             context_->traceEverOn(true);
             waves_.reset(new VerilatedVcdC);
             chip_->trace(waves_.get(), 99);
+            if (config.signals) {
+                std::istringstream names(config.signals);
+                for (std::string name; std::getline(names, name);) waves_->dumpvars(1, name);
+            }
             waves_->open(config.waves);
         }
 #endif

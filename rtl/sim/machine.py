@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,6 +53,7 @@ class RtlMachine:
     step : ignored; the twin's.
     observer : called after every command with (Retire, RtlMachine).
     waves : write a VCD file there (another build, and much slower).
+    signals : full names of the signals in it, as Verilator has them; all of them if there are none.
     progress : called with a line before a build.
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
@@ -68,6 +70,7 @@ class RtlMachine:
         step: bool = False,
         observer: Observer | None = None,
         waves: Path | None = None,
+        signals: Iterable[str] = (),
         progress: verilate.Progress = lambda _: None,
     ) -> None:
         if len(program) > params.program_bytes:
@@ -99,6 +102,7 @@ class RtlMachine:
             pattern_length=(ctypes.c_uint64 * 5)(*(len(p) for p in self._patterns)),
             order=int(schedule.order),
             waves=os.fsencode(waves) if waves else None,
+            signals="\n".join(signals).encode() or None,
         )
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))

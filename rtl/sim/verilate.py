@@ -56,6 +56,7 @@ class Config(ctypes.Structure):
         ("pattern_length", ctypes.c_uint64 * 5),
         ("order", ctypes.c_uint32),
         ("waves", ctypes.c_char_p),
+        ("signals", ctypes.c_char_p),
     )
 
 

@@ -1,13 +1,14 @@
 """`npu trace`: its file, its options, and what it refuses."""
 
 import gzip
-import sys
 
 import pytest
 
 pytest.importorskip("perfetto", reason="the extra `trace` is not installed")
 
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+
+from npu.cli import _extras
 
 
 def test_of_calls(npu, vectors, tmp_path):
@@ -30,6 +31,22 @@ def test_of_a_sound_stands_where_it_comes(npu, utterances, tmp_path):
     assert 1 < seconds < 10
 
 
+def test_waveforms(npu, vectors, tmp_path):
+    path, packed = tmp_path / "t.vcd", tmp_path / "t.vcd.gz"
+    ran = npu("trace", vectors / "fc_wide.tflite", "--calls", 1, "-o", path)
+    assert ran.status == 0 and "85 signals" in ran.out
+    assert path.read_text().startswith("$timescale 1 ps $end")
+    assert npu("trace", vectors / "fc_wide.tflite", "--calls", 1, "-o", packed).status == 0
+    assert gzip.decompress(packed.read_bytes()) == path.read_bytes()
+
+
+def test_waveforms_of_a_sound(npu, utterances, tmp_path):
+    path = tmp_path / "t.vcd"
+    sound = utterances / "test_fl_093.wav"
+    ran = npu("trace", "commands_rnnt", "--audio", sound, "-o", path)
+    assert ran.status == 0 and path.stat().st_size > 1_000_000
+
+
 def test_what_is_refused(refused, vectors, utterances, tmp_path):
     path, model = tmp_path / "t.pftrace", vectors / "fc_wide.tflite"
     sound = utterances / "test_fl_093.wav"
@@ -37,10 +54,12 @@ def test_what_is_refused(refused, vectors, utterances, tmp_path):
     refused("trace", model, "--audio", sound, "-o", path, match="not a transducer")
     refused("trace", model, "-o", model, match="is the input")
     refused("trace", model, match="Missing option")
+    refused("trace", "commands_rnnt", "--symbols", 2, "-o", "t.vcd", match="leave --symbols out")
+    refused("trace", model, "--audio", sound, "-o", "t.vcd", match="not a transducer")
     assert not path.exists()
 
 
 def test_without_its_extra(refused, vectors, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "npu.analysis.perfetto", None)
+    monkeypatch.setattr(_extras, "find_spec", lambda module: None)
     path = tmp_path / "t.pftrace"
     refused("trace", vectors / "fc_wide.tflite", "-o", path, match=r"zeroskip\[trace\]")

@@ -10,6 +10,8 @@ from npu.chip import timing
 from npu.cli import verify
 from npu.errors import MachineError
 from npu.twin.machine import Machine
+from npu.waves.signals import PS_PER_CYCLE
+from npu.waves.watch import Watch
 
 
 class Stand(Machine):
@@ -94,6 +96,68 @@ def test_a_planted_latency_in_the_waves(npu, layer, monkeypatch, tmp_path):
     text = waves.read_text()
     assert "$timescale 1ps" in text
     assert f"#{time - 5}\n" in text and f"#{time + 10}\n" not in text
+
+
+class Shown:
+    """The twin in the place of the RTL, with its waveforms; every cycle of it is active."""
+
+    def __init__(self, late=0):
+        self._late = late
+
+    def instead(self, engine, waves=None):
+        """In the place of `machine_of`."""
+        if engine != "rtl":
+            return Machine
+        self._waves = waves
+        return self
+
+    def __call__(self, *arguments, signals, **options):
+        watch = Watch(arguments[0])
+        assert list(signals) == list(watch.widths)
+        machine = watch.machine(*arguments, **options)
+        machine.simulated_cycles = 0
+
+        def close():
+            with self._waves.open("wb") as file:
+                watch.write(file)
+            lines = self._waves.read_text().splitlines()
+            first = [number for number, line in enumerate(lines) if line[0] == "#"][1]
+            self.cycle = int(lines[first][1:]) // PS_PER_CYCLE
+            lines[first] = f"#{int(lines[first][1:]) + self._late}"
+            self._waves.write_text("\n".join([*lines, ""]))
+
+        machine.close = close
+        return machine
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_waves_of_both(npu, vectors, monkeypatch, tmp_path, late):
+    shown = Shown(late)
+    monkeypatch.setattr(verify, "machine_of", shown.instead)
+    twin = tmp_path / "twin.vcd"
+    layer = ("verify", vectors / "fc_relu.tflite", "--calls", 1)
+    ran = npu(*layer, "--twin-waves", twin, "--json", "-")
+    report = json.loads(ran.out)
+    assert (ran.status, report["equal"]) == (int(late > 0), late == 0)
+    waves = report["twin_waves"]
+    assert (waves["file"], waves["signals"]) == (str(twin), 37)
+    assert waves["cycles"] > 1000 and report["waves"] is None
+    assert twin.read_text().startswith("$timescale 1 ps $end")
+    if late:
+        found = waves["difference"]
+        assert (found["cycle"], found["rtl_ps"]) == (shown.cycle, PS_PER_CYCLE * shown.cycle)
+        assert f"differ at cycle {shown.cycle} in {found['signal']}" in ran.err
+    else:
+        assert waves["difference"] is None
+        assert f"37 signals equal in {waves['cycles']:,} cycles" in ran.err
+
+
+def test_waves_are_kept_where_wanted(npu, vectors, monkeypatch, tmp_path):
+    monkeypatch.setattr(verify, "machine_of", Shown().instead)
+    files = tmp_path / "rtl.vcd", tmp_path / "twin.vcd"
+    options = ("--calls", 1, "--waves", files[0], "--twin-waves", files[1])
+    assert npu("verify", vectors / "fc_relu.tflite", *options).status == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_a_planted_output(npu, layer, monkeypatch):
