@@ -338,6 +338,25 @@ class SpeedupReport(TypedDict):
     speedup: float
 
 
+class HeardEventsReport(TypedDict):
+    """Sounds as events: what they are, and how fast with all that is new in them.
+
+    Attributes
+    ----------
+    files, starts : how many sounds, and starts of the chip.
+    kernels_seconds : what the kernels took to hear them, and to say what data decide.
+    events : all starts, from the boot on, on a machine that knows nothing yet.
+    speedup : of that over the RTL's speed; with_kernels : of it with the kernels' seconds.
+    """
+
+    files: int
+    starts: int
+    kernels_seconds: float
+    events: SpeedReport
+    speedup: float
+    with_kernels: float
+
+
 class EventsReport(TypedDict):
     """`npu bench events`.
 
@@ -347,6 +366,7 @@ class EventsReport(TypedDict):
     equal : the cycles of all of them.
     first : the trace's starts for the first time; events : over and over, boot left out.
     first_speedup, speedup : the speeds of both over the RTL's.
+    heard : of sounds, if there are any.
     """
 
     model: str
@@ -358,3 +378,4 @@ class EventsReport(TypedDict):
     rtl: SpeedReport
     first_speedup: float
     speedup: float
+    heard: HeardEventsReport | None

@@ -3,15 +3,20 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from npu.analysis.lockstep import Clocked
-from npu.analysis.results import EventsReport, SpeedReport, SpeedupReport
+from npu.analysis.results import EventsReport, HeardEventsReport, SpeedReport, SpeedupReport
+from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary
-from npu.events.machine import EventMachine
+from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.runtime.calls import Inputs, call, open_session
+from npu.runtime.header import BOOT
 from npu.runtime.image import Image
+from npu.speech.host import Speech
+from npu.speech.phrases import Engine
 
 
 def run_timed(image: Image, inputs: list[Inputs], machine: Clocked) -> dict[str, Any]:
@@ -68,6 +73,36 @@ def run_events(
     return cycles, first, _speed(again, passed)
 
 
+def hear_events(
+    image: Image, speech: Speech, engine: Engine, paths: Sequence[Path], rtl: SpeedReport
+) -> HeardEventsReport:
+    """Sounds, one behind the other, as events on a machine that knows nothing yet.
+
+    engine : says which symbols come; its first sound is heard before, unmeasured, for machine code
+    may be made then. rtl : the speed to compare with.
+    """
+    SoundFrames.hear(image, speech, engine, paths[0])
+    began = time.perf_counter()
+    sounds = [SoundFrames.hear(image, speech, engine, path) for path in paths]
+    kernels_seconds = time.perf_counter() - began
+    starts = [Start(image.header.entry(BOOT).pc)]
+    for sound in sounds:
+        starts += [*sound.reset, *(start for frame in sound.frames for start in frame)]
+    machine = events_of(image)
+    began = time.perf_counter()
+    cycles = sum(machine.run(start) for start in starts)
+    speed = _speed(cycles, time.perf_counter() - began)
+    both = _speed(cycles, speed["seconds"] + kernels_seconds)
+    return {
+        "files": len(paths),
+        "starts": len(starts),
+        "kernels_seconds": kernels_seconds,
+        "events": speed,
+        "speedup": speed["cycles_per_second"] / rtl["cycles_per_second"],
+        "with_kernels": both["cycles_per_second"] / rtl["cycles_per_second"],
+    }
+
+
 def _speed(cycles: int, seconds: float) -> SpeedReport:
     rate = cycles / seconds if seconds else 0.0
     return {"cycles": cycles, "seconds": seconds, "cycles_per_second": rate}
@@ -78,6 +113,7 @@ def events_report(
     rtl: SpeedReport,
     rtl_cycles: Sequence[int],
     events: tuple[list[int], SpeedReport, SpeedReport],
+    heard: HeardEventsReport | None = None,
 ) -> EventsReport:
     """Both speeds, from what `run_events` found, and the cycles of each of the RTL's starts."""
     cycles, first, again = events
@@ -91,4 +127,5 @@ def events_report(
         "rtl": rtl,
         "first_speedup": first["cycles_per_second"] / rtl["cycles_per_second"],
         "speedup": again["cycles_per_second"] / rtl["cycles_per_second"],
+        "heard": heard,
     }

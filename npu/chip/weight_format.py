@@ -156,8 +156,8 @@ class CodeTable:
         """
         limits = np.zeros(LENGTHS, np.int64)
         code = 0
-        for length, count in enumerate(self.counts):
-            code += int(count) << (MAX_CODE_BITS - length)
+        for length, count in enumerate(np.asarray(self.counts).tolist()):
+            code += count << (MAX_CODE_BITS - length)
             limits[length] = code
         return limits
 
@@ -166,10 +166,10 @@ class CodeTable:
         offsets = np.zeros(LENGTHS, np.int64)
         first_index = 0
         first_code = 0
-        for length, count in enumerate(self.counts):
+        for length, count in enumerate(np.asarray(self.counts).tolist()):
             offsets[length] = first_index - (first_code >> (MAX_CODE_BITS - length))
-            first_index += int(count)
-            first_code += int(count) << (MAX_CODE_BITS - length)
+            first_index += count
+            first_code += count << (MAX_CODE_BITS - length)
         return offsets
 
 

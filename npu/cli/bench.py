@@ -8,14 +8,22 @@ import click
 from rich.console import Console
 
 from compiler import bench, load_model
+from npu import zoo
 from npu.analysis.frames import entries_of
 from npu.analysis.lockstep import Clocked
 from npu.analysis.results import EventsReport, SpeedupReport
 from npu.analysis.results_beside import StartupReport
-from npu.analysis.speed import events_report, run_events, run_timed, speedup_report
+from npu.analysis.speed import (
+    events_report,
+    hear_events,
+    run_events,
+    run_timed,
+    speedup_report,
+)
 from npu.analysis.startup import startup_report
 from npu.chip.summary import summary_text
 from npu.cli._chips import overrides
+from npu.cli._frames import ear_of
 from npu.cli._models import compile_for, files_of, first_run_notice, load_chip, machine_of
 from npu.cli._options import chip_default_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -85,21 +93,39 @@ def twin(chip: str, model: str, calls: int, signature: str | None, json_path: st
     metavar="N",
     help="Calls on random inputs.",
 )
+@click.option(
+    "--audio",
+    metavar="FILE",
+    multiple=True,
+    help="A sound for a transducer, may be given several times; of a zoo model the utterances that "
+    "it ships with unless said otherwise.",
+)
 @signature_option
 @json_option
-def events(chip: str, model: str, calls: int, signature: str | None, json_path: str | None) -> int:
+def events(
+    chip: str,
+    model: str,
+    calls: int,
+    audio: tuple[str, ...],
+    signature: str | None,
+    json_path: str | None,
+) -> int:
     """Cycles per second of commands as events and of the RTL in Verilator, on the same calls.
 
     The twin records what data decide; events run that trace, once with all that is new in it, then
-    over and over for a second. Building, compiling and recording are not measured. Exit status 1 if
-    the two differ in the cycles of any start.
+    over and over for a second. Sounds are heard by the kernels, and run as events on a machine that
+    knows nothing yet. Building, compiling and recording are not measured. Exit status 1 if the two
+    differ in the cycles of any start.
     """
-    require_place(json_path, inputs=files_of(model, chip))
+    require_place(json_path, inputs=files_of(model, chip, *audio))
     machine = Clocked(machine_of("rtl"))
     with first_run_notice():
-        image = compile_for(load_model(model, signature), load_chip(chip))
+        loaded = load_model(model, signature)
+        image = compile_for(loaded, load_chip(chip))
+        sounds = [Path(path) for path in audio] or zoo.utterances(model)
+        ear = ear_of(loaded, image) if sounds else None
         inputs = calls_of(image, limit=calls)
-        with progress("measuring", total=3) as advance:
+        with progress("measuring", total=4) as advance:
             recorder = Recorder(Machine, entries_of(image))
             for factory in (recorder, machine):
                 session = open_session(image, machine=factory)
@@ -108,8 +134,13 @@ def events(chip: str, model: str, calls: int, signature: str | None, json_path: 
                 advance(1)
             found = run_events(events_of(image), recorder.trace.starts, EVENTS_SECONDS)
             advance(1)
+            heard = None
+            if ear is not None:
+                rtl = machine.report()
+                heard = hear_events(image, ear.speech, ear.engine, sounds, rtl)
+            advance(1)
     machine.machine.close()
-    report = events_report(image, machine.report(), machine.each, found)
+    report = events_report(image, machine.report(), machine.each, found, heard)
     emit_json(report, json_path)
     _show_events(report, console(json_path))
     return 0 if report["equal"] else DIFFERENT
@@ -124,6 +155,10 @@ def _show_events(report: EventsReport, out: Console) -> None:
             ("Verilator", report["rtl"]),
         )
     ]
+    if (heard := report["heard"]) is not None:
+        of = heard["events"]
+        row = f"{of['cycles']:,}", f"{of['seconds']:.3f}", f"{of['cycles_per_second']:,.0f}"
+        rows.insert(2, (f"events, {heard['files']} sounds", *row))
     starts = report["starts"]
     chip = summary_text(report["chip"])
     title = f"{report['model']} on {chip}, {starts} starts"
@@ -134,6 +169,13 @@ def _show_events(report: EventsReport, out: Console) -> None:
         f"the first time; {verdict}",
         markup=False,
     )
+    if heard is not None:
+        out.print(
+            f"{heard['starts']} starts of sounds, all that is new in them included, are "
+            f"{heard['speedup']:,.0f} times as fast, {heard['with_kernels']:,.0f} times with the "
+            f"{heard['kernels_seconds']:.2f} s of the kernels that hear them",
+            markup=False,
+        )
 
 
 def _show(report: SpeedupReport, out: Console) -> None:

@@ -22,6 +22,10 @@ MAX_BOUND = 1 << 16
 _NONE = np.zeros(0, np.int8)
 
 
+def _nothing() -> None:
+    """In the place of work that nobody wants done."""
+
+
 @dataclass(frozen=True)
 class _Bound:
     """A vector command with its operands found.
@@ -118,13 +122,14 @@ class VectorUnit:
             for key, kind in zip(("a", "b", "dst"), cmd.operand_types, strict=True)
         )
         groups = -(-n // self._state.params.vector_elements)
+        computes = self._state.computes
         for source in (a, b):
             same = source.ctypes.data == dst.ctypes.data and source.nbytes == dst.nbytes
             if not same and np.may_share_memory(source, dst):
                 # The chip computes something then, but not what the command says.
                 raise MachineError("the destination overlaps a source without being it")
         return _Bound(
-            run=vector.bind(cmd, a, b, dst, self._state.table),
+            run=vector.bind(cmd, a, b, dst, self._state.table) if computes else _nothing,
             cycles=cost.vector(cmd, _HELD, self._state.params),
             elements=n,
             accesses=Accesses(groups * (bool(a.size) + bool(b.size)), groups * bool(dst.size)),

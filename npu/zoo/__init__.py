@@ -27,3 +27,8 @@ def path(name: str) -> Path:
     if name not in names():
         raise ModelError(f"the zoo has no model {name!r}; it has: {', '.join(names())}")
     return _FOLDER / name
+
+
+def utterances(name: str) -> list[Path]:
+    """The sounds that a model ships with, sorted; none for what is no model of the zoo."""
+    return sorted((_FOLDER / name / "utterances").glob("*.wav")) if name in names() else []

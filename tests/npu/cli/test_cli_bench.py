@@ -71,6 +71,40 @@ def test_events_that_differ(npu, vectors, monkeypatch):
     assert ran.status == 1 and "THEY DIFFER in cycles" in ran.out
 
 
+def test_events_of_sounds(npu, utterances, monkeypatch):
+    class Fast(Machine):
+        def close(self):
+            pass
+
+    monkeypatch.setattr(bench, "EVENTS_SECONDS", 0.01)
+    monkeypatch.setattr(bench, "machine_of", lambda engine: Fast)
+    sound = "--audio", utterances / "test_fl_093.wav"
+    found = []
+    for sounds in ((sound,), (sound, sound)):
+        options = [part for each in sounds for part in each]
+        ran = npu("bench", "events", *options, "--calls", 1, "--json", "-")
+        assert ran.status == 0
+        report = holds(ran.out, EventsReport)
+        found.append(report["heard"])
+    one, two = found
+    boot = json.loads(npu("latency", "commands_rnnt", "--frames", 1, "--json", "-").out)[
+        "boot_cycles"
+    ]
+    # Of either file a reset and its frames.
+    assert (one["files"], two["files"]) == (1, 2)
+    assert two["starts"] - 1 == 2 * (one["starts"] - 1)
+    assert two["events"]["cycles"] - boot == 2 * (one["events"]["cycles"] - boot)
+    assert two["speedup"] > two["with_kernels"] > 0
+    assert f"{two['starts']} starts of sounds" in ran.err
+
+
+def test_events_of_what_is_no_transducer(refused, vectors, utterances, monkeypatch):
+    monkeypatch.setattr(bench, "machine_of", lambda engine: Machine)
+    sound = utterances / "test_fl_093.wav"
+    args = ("bench", "events", "--model", vectors / "fc_relu.tflite", "--audio", sound)
+    refused(*args, match="not a transducer")
+
+
 def test_its_arguments(refused):
     refused("bench", "twin", "--calls", 0, match="--calls")
     refused("bench", "twin", "--chip", "vast", match="chip 'vast' is neither")
