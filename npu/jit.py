@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import njit
 from numba.core.caching import IndexDataCacheFile, dumps
 
 from npu import cache
+from npu.inner import InnerKernel
 
 # Its values are set when it is imported.
 _CONFIG: Any = numba.config
 _DIGEST_BYTES = 32
 _UNUSED_SECONDS = 30 * 86_400
+# Free of the global lock, and not to be called from C, which numba's types do not know.
+_OPTIONS = {"nogil": True, "no_cfunc_wrapper": True}
+_njit: Any = numba.njit
 
 PLAIN_ROOMS = ("analysis", "api", "cli", "events", "runtime", "speech", "sweep", "waves", "zoo")
 """Of npu: what holds no compiled loop and is inlined into none. A change there compiles nothing."""
@@ -54,7 +57,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba, free of the global lock, cached on disk where possible."""
     package = function.__module__.partition(".")[0]
     function.__qualname__ = f"{function.__qualname__}_{_fingerprint(package)}"
-    compiled: Any = njit(nogil=True)(function)
+    compiled: Any = _njit(**_OPTIONS)(function)
     place = _place()
     if place is not None and hasattr(compiled, "enable_caching"):
         before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(place)
@@ -70,6 +73,14 @@ def kernel(function: Callable[..., Any]) -> Any:
             kept.cache_path, kept._impl.filename_base, kept._impl.locator.get_source_stamp()
         )
     return compiled
+
+
+def inner_kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` as a part of kernels and cache it with them: that costs less.
+
+    Called from Python it is interpreted.
+    """
+    return function if _CONFIG.DISABLE_JIT else InnerKernel(function, _OPTIONS)
 
 
 def interpreted(compiled: Any) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ COMMON = {"npu.__version__", "npu.cache", "npu.errors", "npu.files", "npu.jit", 
 ROOF = "npu.cli"
 # Which packages and modules of ours a folder may import; the longest prefix of a path decides.
 ALLOWED = {
-    "npu": {*COMMON, "npu.chip.status"},
+    "npu": {*COMMON, "npu.chip.status", "npu.inner"},
     "npu/chip": {*COMMON, "npu.chip"},
     "npu/model": {*COMMON, "npu.model"},
     "npu/speech": {

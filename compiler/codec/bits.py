@@ -4,10 +4,10 @@ import numpy as np
 
 from compiler.codec.symbols import Plan, Slots
 from npu.chip.weight_format import WORD_BITS
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 
-@kernel
+@inner_kernel
 def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
     """OR the `length` <= WORD_BITS low bits of `code` in at `bit`; returns the position behind."""
     if length == 0:
@@ -22,7 +22,7 @@ def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
     return bit + length
 
 
-@kernel
+@inner_kernel
 def row_steps(
     row: np.ndarray, carried: int, gaps: np.ndarray, weights: np.ndarray
 ) -> tuple[int, int]:

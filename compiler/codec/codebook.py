@@ -15,12 +15,12 @@ from npu.chip.weight_format import (
     MAX_SYMBOLS,
     CodeTable,
 )
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 MAX_ENTRY = int(np.iinfo(np.uint8).max)
 
 
-@kernel
+@inner_kernel
 def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
     """Lengths for `counts` in ascending order, at least two of them, at most 2**max_bits."""
     n = len(counts)
@@ -61,13 +61,13 @@ def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
     return lengths
 
 
-@kernel
+@inner_kernel
 def longest_code(raw_bits: int) -> int:
     """The most bits that a code may take in front of so many raw bits."""
     return min(MAX_CODE_BITS, MAX_SYMBOL_BITS - raw_bits)
 
 
-@kernel
+@inner_kernel
 def most_frequent(counts: np.ndarray) -> np.ndarray:
     """(n,) int64: symbols by descending counts, of equal counts the first one first.
 
@@ -99,7 +99,7 @@ def optimal_lengths(counts: np.ndarray, max_bits: int) -> np.ndarray:
     return lengths
 
 
-@kernel
+@inner_kernel
 def by_length(lengths: np.ndarray) -> np.ndarray:
     """(n,) int64: entries by ascending code length, those of a length in their order.
 

@@ -20,7 +20,7 @@ from npu.chip.compiled import directory_words, read_directory
 from npu.chip.faults import StreamFault
 from npu.chip.weight_format import MAX_CODE_BITS, MAX_SYMBOL_BITS, WORD_BITS, CodeSet, set_of_lane
 from npu.errors import ImageError
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 RUN, VALUE = 0, 1
 
@@ -91,7 +91,7 @@ def window_tables(sets: Sequence[CodeSet]) -> Windows:
     return Windows(windows, ((1 << raw_bits) - 1).astype(np.uint64))
 
 
-@kernel
+@inner_kernel
 def _symbol(
     pairs: np.ndarray, bit: np.uint64, windows: np.ndarray, table: np.uint64, raw_mask: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -110,7 +110,7 @@ Coded = tuple[np.uint64, np.uint64, np.uint64, int, np.uint64, np.uint64]
 State = tuple[int, int, np.uint64, np.uint64, int, np.uint64]
 
 
-@kernel
+@inner_kernel
 def _step(
     pairs: np.ndarray,
     windows: np.ndarray,
@@ -144,7 +144,7 @@ def _step(
     return _RUNNING, VALUE, run_behind, value_behind, row, column + _ONE
 
 
-@kernel
+@inner_kernel
 def _locate(
     words: np.ndarray,
     starts: np.ndarray,
@@ -184,7 +184,7 @@ def _locate(
     return _OK, (len(starts) - 1) * threads, RUN, 0
 
 
-@kernel
+@inner_kernel
 def _open(
     slot: int, code_set: int, masks: np.ndarray, row_starts: np.ndarray, ends: np.ndarray
 ) -> tuple[Coded, State]:

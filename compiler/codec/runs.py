@@ -14,7 +14,7 @@ from compiler.codec.codebook import (
 from compiler.codec.steps import Steps, table_bits
 from compiler.codec.symbols import count_entries, split_gaps
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 REPLANS = 4
 ALPHABET_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
@@ -43,7 +43,7 @@ class RunChoice:
         return table_of(self.entries, self.lengths, self.raw_bits)
 
 
-@kernel
+@inner_kernel
 def _lengths(
     entries: np.ndarray, counts: np.ndarray, max_bits: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -74,7 +74,7 @@ def _lengths(
     return runs, rising, ordered
 
 
-@kernel
+@inner_kernel
 def _fit(
     entries: np.ndarray,
     raw_bits: int,
@@ -134,7 +134,7 @@ def _fit(
     return best, best_entries, best_lengths, best_explicit
 
 
-@kernel
+@inner_kernel
 def _alphabet(frequent: np.ndarray, n: int, zero: bool) -> np.ndarray:
     """The first `n` entries in ascending order; with the run of 0, which lets all runs be split."""
     found = np.zeros(1 << ENTRY_BITS, np.bool_)

@@ -8,7 +8,7 @@ import numpy as np
 from compiler.codec.bits import count_slots
 from compiler.codec.symbols import as_coded, joined
 from npu.chip.compiled import padded_entries
-from npu.jit import kernel
+from npu.jit import inner_kernel
 
 Part = tuple[np.ndarray, Sequence[np.ndarray]]
 """A matrix (rows, columns) int8 and its rows by slot."""
@@ -55,7 +55,7 @@ def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
     return steps
 
 
-@kernel
+@inner_kernel
 def table_bits(entries: int) -> int:
     """What a table of so many entries takes in a matrix block."""
     return 8 * padded_entries(entries)

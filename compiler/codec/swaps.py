@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.codec.symbols import Slots
 from npu.chip.weight_format import WORD_BITS
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 # About how many pairs of rows a kernel looks at in a sweep: all that 1,000 rows are, and every so
 # many of a taller matrix.
@@ -43,7 +43,7 @@ def exchange_rows(
             break
 
 
-@kernel
+@inner_kernel
 def _between(left: int, right: int, sizes: np.ndarray, costs: np.ndarray) -> int:
     """What the zeros between two rows of a slot cost; -1 for no row before or behind.
 
@@ -53,7 +53,7 @@ def _between(left: int, right: int, sizes: np.ndarray, costs: np.ndarray) -> int
     return costs[1, before] if right < 0 else costs[0, before + sizes[right, 0]]
 
 
-@kernel
+@inner_kernel
 def _neighbours(order: np.ndarray, first: int, behind: int, at: int) -> tuple[int, int]:
     """The rows before and behind place `at` of a slot, -1 for none."""
     left = order[at - 1] if at > first else -1
@@ -61,7 +61,7 @@ def _neighbours(order: np.ndarray, first: int, behind: int, at: int) -> tuple[in
     return left, right
 
 
-@kernel
+@inner_kernel
 def _around(
     order: np.ndarray, first: int, behind: int, i: int, j: int, sizes: np.ndarray, costs: np.ndarray
 ) -> int:
@@ -106,7 +106,7 @@ def order_rows(dealt: Slots, sizes: np.ndarray, prices: np.ndarray, zeros: np.nd
                 break
 
 
-@kernel
+@inner_kernel
 def _change(left: int, right: int, old: int, new: int, sizes: np.ndarray, costs: np.ndarray) -> int:
     """By how much the zeros around a row cost more with another in its place."""
     now = _between(left, new, sizes, costs) + _between(new, right, sizes, costs)

@@ -15,7 +15,7 @@ import numpy as np
 
 from compiler.codec.codebook import codes
 from npu.chip.weight_format import CodeSet
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 # What a lane's cycle is worth in bits: an explicit zero takes one besides its bits. At BYTES_FIRST
 # cycles cost nothing, at CYCLES_FIRST no zero is coded that a run can skip. In between stands the
@@ -68,7 +68,7 @@ class Codewords(NamedTuple):
     lengths: np.ndarray
 
 
-@kernel
+@inner_kernel
 def _split(found: Split, bases: np.ndarray, lengths: np.ndarray, span: int, zero_bits: int) -> None:
     """Split where that is cheaper than the one piece that `found` holds, in place."""
     first, bits, zeros = found
@@ -133,7 +133,7 @@ def split_gaps(
     return gaps, ends
 
 
-@kernel
+@inner_kernel
 def count_entries(steps: np.ndarray, split: Split, entry_of: np.ndarray, counts: np.ndarray) -> int:
     """Add up how often each entry is used; returns the explicit zeros, or -1 if one has no code.
 

@@ -12,7 +12,7 @@ import numpy as np
 from compiler.codec.codebook import code_table, longest_code, optimal_lengths
 from compiler.codec.steps import table_bits
 from npu.chip.weight_format import MAX_CODE_BITS, MAX_RAW_BITS, MAX_SYMBOLS, CodeTable
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 VALUES = 256
 # Prices of an entry in bits that are tried, and how often the least that leaves few enough entries
@@ -23,12 +23,12 @@ NARROWINGS = 8
 HOPELESS = 1.02
 
 
-@kernel
+@inner_kernel
 def _entropy(count: int, total: int) -> float:
     return count * np.log2(total / count) if count > 0 else 0.0
 
 
-@kernel
+@inner_kernel
 def _groups(
     counts: np.ndarray, bits: np.ndarray, price: float
 ) -> tuple[np.ndarray, np.ndarray, float]:

@@ -1,13 +1,27 @@
 """Where the cycles go: an observer of the twin that adds them up by command, layer and segment."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from npu.chip.isa import OPCODES
+from npu.analysis.frames import (
+    Frame,
+    decided_by,
+    graph_frames,
+    reset_frame,
+    searches_on_chip,
+    symbol_frame,
+)
+from npu.chip.isa import OPCODES, Command
 from npu.chip.trace import Retire
+from npu.events.machine import EventMachine, events_of
+from npu.events.stretch import COUNTS
+from npu.events.trace import Start
 from npu.model.layer import CONTROL, Layer
-from npu.runtime.header import TensorInfo
+from npu.runtime.budget import Budgets
+from npu.runtime.header import BOOT, TensorInfo
+from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
@@ -68,6 +82,13 @@ class SegmentCycles:
     n_bytes: float = 0
 
 
+class Taken(NamedTuple):
+    """What a profile saw: as its `layers` and `segments` give it."""
+
+    layers: dict[Layer, LayerCycles]
+    segments: dict[str, SegmentCycles]
+
+
 class Profile:
     """Give it to a session as `observer`; read it after any number of runs.
 
@@ -103,6 +124,29 @@ class Profile:
         command.overhead += overhead
         command.n_bytes += n_bytes
         self._names[retire.pc] = retire.name
+
+    def add(self, machine: EventMachine) -> None:
+        """What ran on an event machine since that was made or cleared."""
+        tally = machine.tally()
+        counts = dict(zip(COUNTS, tally.counts.T, strict=True))
+        moved = counts["bytes_read"] + counts["bytes_written"]
+        for pc in np.flatnonzero(tally.runs).tolist():
+            command, ran = self._commands[pc], machine.program[pc]
+            assert isinstance(ran, Command), "it has run"
+            self._names[pc] = ran.opcode.name
+            command.runs += int(tally.runs[pc])
+            command.cycles += int(tally.spent[pc])
+            command.run_cycles += int(counts["matvec_run_cycles"][pc])
+            command.macs += int(counts["macs"][pc])
+            command.wait += int(counts["wait_cycles"][pc])
+            command.overhead += int(counts["sequencer_cycles"][pc])
+            command.n_bytes += int(moved[pc])
+
+    def taken(self) -> "Taken":
+        """What was seen, which is forgotten."""
+        found = Taken(self.layers(), self.segments())
+        self.clear()
+        return found
 
     @property
     def cycles(self) -> int:
@@ -202,26 +246,55 @@ class Measurement:
 
 
 def measure(image: Image) -> Measurement:
-    """Run an image once on the twin, on inputs of zeros; cycles do not depend on the values."""
+    """Run an image once: as events where no value decides, or else on the twin with zeros.
+
+    The encoder call of a transducer that searches on the chip emits no symbol.
+    """
+    if searches_on_chip(image):
+        return measure_events(image, symbol_frame(image, ()))
+    if image.header.transducer is None and not decided_by(image):
+        return measure_events(image, graph_frames(image, 1)[0])
+    return measure_twin(image)
+
+
+def measure_events(image: Image, frame: Frame) -> Measurement:
+    """Run an image up to the end of a frame, as events."""
+    budgets, machine, profile = Budgets(image), events_of(image), Profile(image)
+
+    def run(starts: Frame) -> int:
+        calls = [dict(start.arguments).get(CALLS, 0) for start in starts]
+        return sum(map(machine.run, starts, map(budgets.of_start, calls)))
+
+    boot, reset = run([Start(image.header.entry(BOOT).pc)]), run(reset_frame(image))
+    profile.add(machine)
+    before = profile.taken()
+    machine.clear()
+    run(frame)
+    profile.add(machine)
+    return _measurement(boot, reset, before, profile)
+
+
+def measure_twin(image: Image) -> Measurement:
+    """Run an image once on the twin, on inputs of zeros."""
     profile = Profile(image)
     session: GraphSession | TransducerSession
     if image.header.transducer is not None:
         session = TransducerSession(image, observer=profile)
-        layers, segments = profile.layers(), profile.segments()
-        profile.clear()
+        before = profile.taken()
         session.accept(_zeros(image.header.features))
     else:
         session = GraphSession(image, observer=profile)
-        layers, segments = {}, {}
-        profile.clear()
+        before = profile.taken()
         session.invoke([_zeros(tensor) for tensor in image.header.invoke.inputs])
-    return Measurement(
-        session.boot_cycles,
-        session.reset_cycles,
-        {**layers, **profile.layers()},
-        {**segments, **profile.segments()},
-        profile.operators(),
-    )
+    return _measurement(session.boot_cycles, session.reset_cycles, before, profile)
+
+
+def _measurement(boot: int, reset: int, before: Taken, call: Profile) -> Measurement:
+    """before : of boot and reset, in which a transducer's decoder runs; call : of a call."""
+    layers, segments = call.layers(), call.segments()
+    if call.image.header.transducer is not None:
+        layers, segments = {**before.layers, **layers}, {**before.segments, **segments}
+    return Measurement(boot, reset, layers, segments, call.operators())
 
 
 def _zeros(tensor: TensorInfo) -> np.ndarray:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npu.chip import timing
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 _LANE_PIPELINE = timing.LANE_PIPELINE
 _LANES_IDLE = timing.LANES_IDLE
@@ -136,7 +136,7 @@ class LaneRun(NamedTuple):
     order: np.ndarray
 
 
-@kernel
+@inner_kernel
 def _arrive(cycle, arrives, head, held, arrived):
     """Count the rows that have come to their FIFOs by `cycle`."""
     depth = arrives.shape[1]
@@ -147,7 +147,7 @@ def _arrive(cycle, arrives, head, held, arrived):
             arrived[lane] += 1
 
 
-@kernel
+@inner_kernel
 def _pick(arrived, first):
     """The lane that the requantiser takes a row from, beginning at lane `first`; -1 for none."""
     lanes = len(arrived)
@@ -160,7 +160,7 @@ def _pick(arrived, first):
     return -1
 
 
-@kernel
+@inner_kernel
 def _may_begin(repeats, position, first_turn, idle_at):
     """The first cycle in which lanes and vector are ready for `position`.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npu.jit import kernel
+from npu.jit import inner_kernel
 
 INT8_MIN, INT8_MAX = -(1 << 7), (1 << 7) - 1
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
@@ -59,13 +59,13 @@ SIGMOID_TABLE = np.array(
 SIGMOID_TABLE.flags.writeable = False
 
 
-@kernel
+@inner_kernel
 def wrap_int32(x):
     """Two's complement of the low 32 bits of `x` (any int64)."""
     return ((x + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
-@kernel
+@inner_kernel
 def saturate(x, lo, hi):
     """`x` limited to lo..hi, with lo <= hi."""
     if x < lo:
@@ -75,7 +75,7 @@ def saturate(x, lo, hi):
     return x
 
 
-@kernel
+@inner_kernel
 def saturating_rounding_doubling_high_mul(a, b):
     """High 32 bits of 2ab for int32 `a`, `b`: to nearest, ties upward.
 
@@ -90,7 +90,7 @@ def saturating_rounding_doubling_high_mul(a, b):
     return -((0x3FFFFFFF - product) >> 31)
 
 
-@kernel
+@inner_kernel
 def rounding_divide_by_pot(x, exponent):
     """`x` / 2^`exponent` for int32 `x`, exponent 0..31: to nearest, ties away from zero."""
     mask = (1 << exponent) - 1
@@ -103,7 +103,7 @@ def rounding_divide_by_pot(x, exponent):
     return quotient
 
 
-@kernel
+@inner_kernel
 def multiply_by_quantized_multiplier(x, multiplier, shift):
     """`x` * `multiplier` * 2^(`shift` - 31) with two roundings, as int32.
 
@@ -117,7 +117,7 @@ def multiply_by_quantized_multiplier(x, multiplier, shift):
     )
 
 
-@kernel
+@inner_kernel
 def requantize(acc, bias, multiplier, shift, zero_point, lo, hi):
     """Accumulator to activation: scale `acc` + `bias`, add `zero_point`, limit to lo..hi.
 
@@ -127,13 +127,13 @@ def requantize(acc, bias, multiplier, shift, zero_point, lo, hi):
     return saturate(wrap_int32(scaled + zero_point), lo, hi)
 
 
-@kernel
+@inner_kernel
 def saturating_add_int16(a, b):
     """`a` + `b` for int16 operands, limited to int16."""
     return saturate(a + b, -0x8000, 0x7FFF)
 
 
-@kernel
+@inner_kernel
 def scale_table_input(x, multiplier, shift):
     """int16 `x` brought to the scale of the sigmoid table: rounded `x` * `multiplier` / 2^`shift`.
 
@@ -143,7 +143,7 @@ def scale_table_input(x, multiplier, shift):
     return wrap_int32(x * multiplier + rounding) >> shift
 
 
-@kernel
+@inner_kernel
 def sigmoid_int16(x, multiplier, shift):
     """Sigmoid of int16 `x` as Q0.15, from `SIGMOID_TABLE` with linear interpolation.
 
@@ -163,7 +163,7 @@ def sigmoid_int16(x, multiplier, shift):
     return ((1 << 25) - value + 0x1FF) >> 10
 
 
-@kernel
+@inner_kernel
 def tanh_int16(x, multiplier, shift):
     """Tanh of int16 `x` as Q0.15, as 2 sigmoid(2x) - 1 from the same table.
 
@@ -208,14 +208,14 @@ class OutputScale(NamedTuple):
     hi: int
 
 
-@kernel
+@inner_kernel
 def scale_operand(x, left_shift, scale):
     """An int8 with `left_shift` bits of head room, in another scale; `scale`: `OperandScale`."""
     zero_point, multiplier, shift = scale
     return multiply_by_quantized_multiplier((x - zero_point) << left_shift, multiplier, shift)
 
 
-@kernel
+@inner_kernel
 def add_affine(a, b, scale_a, scale_b, output):
     """Sum of two int8 activations of different scales.
 
@@ -228,7 +228,7 @@ def add_affine(a, b, scale_a, scale_b, output):
     return requantize(scaled_a, scaled_b, multiplier, shift, zero_point, lo, hi)
 
 
-@kernel
+@inner_kernel
 def sub_affine(a, b, scale_a, scale_b, output):
     """Difference of two int8 activations of different scales; parameters as `add_affine`."""
     multiplier, shift, zero_point, lo, hi = output
@@ -237,7 +237,7 @@ def sub_affine(a, b, scale_a, scale_b, output):
     return requantize(scaled_a, -scaled_b, multiplier, shift, zero_point, lo, hi)
 
 
-@kernel
+@inner_kernel
 def squared_difference_affine(a, b, scale_a, scale_b, output):
     """Square of the difference of two int8 activations; parameters as `add_affine`."""
     multiplier, shift, zero_point, lo, hi = output
@@ -248,14 +248,14 @@ def squared_difference_affine(a, b, scale_a, scale_b, output):
     return requantize(difference * difference, 0, multiplier, shift, zero_point, lo, hi)
 
 
-@kernel
+@inner_kernel
 def mul_affine(a, b, a_zero_point, b_zero_point, multiplier, shift, zero_point, lo, hi):
     """Product of two int8 or int16 activations, requantised."""
     product = (a - a_zero_point) * (b - b_zero_point)
     return requantize(product, 0, multiplier, shift, zero_point, lo, hi)
 
 
-@kernel
+@inner_kernel
 def prelu_affine(a, b, a_zero, b_zero, multiplier, shift, slope_multiplier, slope_shift, zero):
     """int8 `a` where it is not negative, its product with slope `b` elsewhere, requantised."""
     value = a - a_zero

@@ -8,14 +8,14 @@ from npu.chip import timing
 from npu.chip.memory import WriteOrder
 from npu.chip.params import ChipParams
 from npu.chip.timing import BURST_BOUNDARY
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 
 # When what never happens does; earlier than any cycle.
 NEVER = 1 << 60
 LONG_AGO = -NEVER
 
 
-@kernel
+@inner_kernel
 def burst_beats(address, left, bus_bytes, longest):
     """Beats of the next burst: at most `longest`, never across a 4 KiB boundary (AXI4, A3.4.1)."""
     to_boundary = (BURST_BOUNDARY - address % BURST_BOUNDARY) // bus_bytes
@@ -110,7 +110,7 @@ def last_beat(state: np.ndarray) -> int:
     return int(state[_BEAT])
 
 
-@kernel
+@inner_kernel
 def next_ready(pattern, cycle):
     """First cycle, not before `cycle`, that the pattern allows."""
     while not pattern[cycle % len(pattern)]:

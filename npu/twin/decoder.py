@@ -18,13 +18,13 @@ from npu.chip.weight_format import (
     MAX_SYMBOL_BITS,
     WORD_BITS,
 )
-from npu.jit import kernel
+from npu.jit import inner_kernel
 
 _BELOW_CODE = MAX_SYMBOL_BITS - MAX_CODE_BITS
 _WINDOW_MASK = (1 << MAX_SYMBOL_BITS) - 1
 
 
-@kernel
+@inner_kernel
 def peek16(words: np.ndarray, bit: int) -> int:
     """MAX_SYMBOL_BITS bits from position `bit` >= 0; zeros past the end of the array.
 
@@ -39,7 +39,7 @@ def peek16(words: np.ndarray, bit: int) -> int:
     return int((pair >> shift) & _WINDOW_MASK)
 
 
-@kernel
+@inner_kernel
 def symbol_length(window10: int, limits: np.ndarray) -> int:
     """Code length, 0 to MAX_CODE_BITS, of the code at the top of a window of MAX_CODE_BITS bits."""
     length = 0
@@ -48,7 +48,7 @@ def symbol_length(window10: int, limits: np.ndarray) -> int:
     return length
 
 
-@kernel
+@inner_kernel
 def _decode(
     words: np.ndarray,
     bit: int,
@@ -67,7 +67,7 @@ def _decode(
     return entry, raw, total
 
 
-@kernel
+@inner_kernel
 def decode_run(
     words: np.ndarray,
     bit: int,
@@ -81,7 +81,7 @@ def decode_run(
     return (entry << raw_bits) + raw, total
 
 
-@kernel
+@inner_kernel
 def decode_value(
     words: np.ndarray,
     bit: int,

@@ -7,7 +7,7 @@ lanes: rows that go to the same place overwrite one another in that order.
 import numpy as np
 
 from npu.chip.weight_format import ACTIVATION_BITS
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 from npu.model.numerics import requantize
 
 ROW = np.dtype([(name, np.int64) for name in ("bias", "destination", "multiplier", "shift")])
@@ -19,7 +19,7 @@ FIELDS = np.dtype([(name, np.int64) for name in ("a_zero", "dst_zero", "lo", "hi
 _HALF = 1 << (ACTIVATION_BITS - 1)
 
 
-@kernel
+@inner_kernel
 def wrap_activation(value, zero):
     """`value` (int8) minus its zero point, ACTIVATION_BITS in two's complement.
 

@@ -13,7 +13,7 @@ from npu.chip.compiled import directory_words, read_directory, set_of_lane
 from npu.chip.faults import StreamFault
 from npu.chip.lanes import NEVER, Turns
 from npu.chip.weight_format import MAX_SYMBOLS, WORD_BITS, CodeTable
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 from npu.twin.decoder import decode_run, decode_value
 
 # Compiled code sees plain numbers.
@@ -140,7 +140,7 @@ def locate(sections):
     return Slots(starts, run_ends, value_ends, rows, records, fault, faulty, fault_bit)
 
 
-@kernel
+@inner_kernel
 def _decode_slot(section, streams, run_code, value_code, most_turns, weights, ends):
     """Decode one slot; returns (symbols, fault, its turn, its bit).
 

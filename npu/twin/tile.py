@@ -22,7 +22,7 @@ from npu.chip.weight_format import (
     STREAM_BITS,
     WORD_BITS,
 )
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 from npu.twin.bus import NEVER, Dealing
 
 # What `deal` finds wrong with a tile.
@@ -100,7 +100,7 @@ class Verdict(NamedTuple):
     most: int
 
 
-@kernel
+@inner_kernel
 def read_bits(words, bit, width):
     """`width` <= WORD_BITS bits from bit `bit` on, the lowest first; zeros behind the end."""
     index, offset = bit // WORD_BITS, bit % WORD_BITS
@@ -110,7 +110,7 @@ def read_bits(words, bit, width):
     return np.int64((pair >> np.uint64(offset)) & np.uint64((1 << width) - 1))
 
 
-@kernel
+@inner_kernel
 def _read_header(tile):
     # In a loop: `read_bits` would be compiled for each pair of literals.
     found = np.zeros(len(_FIRST_BITS), np.int64)
@@ -129,7 +129,7 @@ def _read_header(tile):
     )
 
 
-@kernel
+@inner_kernel
 def _judge_header(header, site):
     """What is wrong with the header, by the time of the shortest front's last beat."""
     if not site.fewest <= header.front <= site.most:
@@ -147,7 +147,7 @@ def _judge_header(header, site):
     return Verdict(0, 0, 0, 0, 0)
 
 
-@kernel
+@inner_kernel
 def _judge_beats(tile, header, site, bodies, course):
     """What else is wrong with a tile by the time of its last beat.
 
@@ -182,13 +182,13 @@ def _judge_beats(tile, header, site, bodies, course):
     return Verdict(0, 0, 0, 0, 0)
 
 
-@kernel
+@inner_kernel
 def _behind(site):
     """The bus word of the banks where bodies start."""
     return site.first + (directory_words(site.threads) + site.heads) // site.bus_words
 
 
-@kernel
+@inner_kernel
 def _found(numbers, wrong, fault, found, most, cycle):
     """Note what is wrong: what is found first is told, what shows first stops the dealer."""
     if wrong[_FAULT] == 0:
@@ -197,14 +197,14 @@ def _found(numbers, wrong, fault, found, most, cycle):
     wrong[_CYCLE] = min(wrong[_CYCLE], cycle)
 
 
-@kernel
+@inner_kernel
 def _goes(numbers, writes):
     """A bus word of what is dealt goes in this cycle."""
     writes[numbers[_WRITES]] = numbers[_NOW]
     numbers[_WRITES] += 1
 
 
-@kernel
+@inner_kernel
 def _take(tile, numbers, wrong, width):
     """A field; what is wrong with it, or its number, shows two cycles later."""
     number = read_bits(tile, numbers[_BITS], width)
@@ -214,7 +214,7 @@ def _take(tile, numbers, wrong, width):
     return number
 
 
-@kernel
+@inner_kernel
 def _read_lane(tile, header, site, numbers, wrong, section, writes):
     """Read a lane's numbers, to its directory: a number in every cycle.
 
@@ -253,7 +253,7 @@ def _read_lane(tile, header, site, numbers, wrong, section, writes):
     return tail
 
 
-@kernel
+@inner_kernel
 def _read_loose(tile, site, body, numbers, wrong, section, writes, tail):
     """Read a lane's loose words to its section, one in every cycle."""
     opening = directory_words(site.threads) + site.heads
@@ -279,7 +279,7 @@ def _read_loose(tile, site, body, numbers, wrong, section, writes, tail):
         numbers[_NOW] += 1
 
 
-@kernel
+@inner_kernel
 def _write_banks(tile, front, site, banks, bodies, sections, tails):
     """Put the sections into the banks: openings, bodies, and tails with zeros behind them."""
     opening = directory_words(site.threads) + site.heads
@@ -383,6 +383,9 @@ def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt
     writes, course = np.zeros(lanes * (opening + 1), np.int64), np.zeros(_COURSE, np.int64)
     for place in (_BEHIND, _WRONG, _CROSSED, _WRONG_CYCLE):
         course[place] = NEVER
+    # Compiled once, for tiles of writable memory too.
+    tile = tile.view()
+    tile.flags.writeable = False
     verdict = _deal(tile, banks, site, ends, writes, course)
     problem = TILE_FAULTS[verdict.fault].format(**verdict._asdict()) if verdict.fault else ""
     dealing = Dealing(

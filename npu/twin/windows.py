@@ -4,7 +4,7 @@ import numpy as np
 
 from npu.chip.windows import ROW_BITS, Walk
 from npu.errors import MachineError
-from npu.jit import kernel
+from npu.jit import inner_kernel, kernel
 from npu.model.numerics import requantize
 from npu.twin.product import wrap_activation
 
@@ -64,7 +64,7 @@ def gather(sram, zero, walk, position, vector):
         column += step
 
 
-@kernel
+@inner_kernel
 def byte_at(walk, position, segment, k, size):
     """Where byte `k` of a segment lies in SRAM of `size` bytes; -1 outside of it or the tensor."""
     py, px = position // walk.count_x, position % walk.count_x

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compiler import Model, compile_model
-from npu.analysis.profile import Profile, measure
+from compiler import Model, compile_model, load_model
+from npu.analysis.profile import Profile, measure, measure_twin
 from npu.chip.params import load_params
 from npu.chip.weight_format import BLOCK_HEADER_BYTES
 from npu.errors import CapacityError
@@ -14,6 +14,7 @@ from npu.model.graph import Graph, Quantization, Tensor
 from npu.model.operators.product import FullyConnected
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,19 @@ def test_one_measurement_holds_for_every_call(image):
     assert profile.segments()["encoder"] == replace(measured.segments["encoder"], runs=3)
     for name, layer in profile.layers().items():
         assert layer.cycles == measured.layers[name].cycles
+
+
+@pytest.mark.parametrize("name", ["zoo.npu", "lstm_320.tflite", "windows.tflite"])
+def test_a_measurement_as_events_is_that_of_the_twin(name, images):
+    """Silence makes the zoo emit no symbol."""
+    if name.endswith(".npu"):
+        image = Image.load(images / name)
+    else:
+        model = load_model(str(ROOT / "tests" / "vectors" / "tflite" / name))
+        image = compile_model(model, load_params("edge"))
+    measured = measure(image)
+    assert measured == measure_twin(image)
+    assert sum(segment.macs for segment in measured.segments.values()) > 0
 
 
 def test_operators_may_be_named_like_layers():
