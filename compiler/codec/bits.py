@@ -24,28 +24,29 @@ def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
 
 @inner_kernel
 def row_steps(
-    row: np.ndarray, carried: int, gaps: np.ndarray, weights: np.ndarray
+    matrix: np.ndarray, row: int, carried: int, gaps: np.ndarray, weights: np.ndarray
 ) -> tuple[int, int]:
-    """Write the steps of one row to `gaps` and `weights`; returns their number and the zeros left.
+    """Write the steps of a row to `gaps` and `weights`; returns their number and the zeros left.
 
     A row without nonzeros is one explicit zero, in its last column. The first gap counts the
     `carried` zeros left by the row before, too.
 
-    row : (columns,) int8, columns >= 1; gaps, weights : (columns,) int64, overwritten.
+    matrix : (rows, columns) int8, columns >= 1; gaps, weights : (columns,) int64, overwritten.
     """
+    columns = matrix.shape[1]
     n = 0
     column = -1 - carried
-    for i in range(len(row)):
-        if row[i] != 0:
+    for i in range(columns):
+        if matrix[row, i] != 0:
             gaps[n] = i - column - 1
-            weights[n] = row[i]
+            weights[n] = matrix[row, i]
             column = i
             n += 1
     if n == 0:
-        gaps[0] = len(row) - 1 + carried
+        gaps[0] = columns - 1 + carried
         weights[0] = 0
         return 1, 0
-    return n, len(row) - 1 - column
+    return n, columns - 1 - column
 
 
 @kernel
@@ -67,8 +68,8 @@ def count_slots(
     values = np.empty(columns, np.int64)
     for slot in range(len(starts) - 1):
         carried = 0
-        for row in rows[starts[slot] : starts[slot + 1]]:
-            n, carried = row_steps(weights[row], carried, gaps, values)
+        for place in range(starts[slot], starts[slot + 1]):
+            n, carried = row_steps(weights, rows[place], carried, gaps, values)
             for i in range(n):
                 gap_counts[gaps[i]] += 1
                 value_counts[values[i] & 0xFF] += 1
@@ -91,8 +92,8 @@ def measure_slots(weights: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
     sizes = np.zeros((len(starts) - 1, 3), np.int64)
     for slot in range(len(sizes)):
         symbols = run_bits = value_bits = explicit = carried = 0
-        for row in rows[starts[slot] : starts[slot + 1]]:
-            n, carried = row_steps(weights[row], carried, gaps, values)
+        for place in range(starts[slot], starts[slot + 1]):
+            n, carried = row_steps(weights, rows[place], carried, gaps, values)
             symbols += n
             for i in range(n):
                 explicit += zeros[gaps[i]]
@@ -119,8 +120,9 @@ def measure_rows(weights: np.ndarray, rows: np.ndarray, plan: Plan, sizes: np.nd
     columns = weights.shape[1]
     gaps = np.empty(columns, np.int64)
     values = np.empty(columns, np.int64)
-    for row in rows:
-        n, left = row_steps(weights[row], int(np.int64(0)), gaps, values)
+    for place in range(len(rows)):
+        row = rows[place]
+        n, left = row_steps(weights, row, 0, gaps, values)
         explicit = 0
         total = value_lengths[values[0] & 0xFF]
         for i in range(1, n):
@@ -143,7 +145,8 @@ def join_rows(sizes: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
     found = np.zeros((len(starts) - 1, 2), np.int64)
     for slot in range(len(found)):
         symbols = total = explicit = carried = 0
-        for row in rows[starts[slot] : starts[slot + 1]]:
+        for place in range(starts[slot], starts[slot + 1]):
+            row = rows[place]
             gap = carried + sizes[row, 0]
             carried = sizes[row, 1]
             symbols += sizes[row, 2]
@@ -182,8 +185,8 @@ def write_slots(
     for slot in range(len(starts) - 1):
         run_bit, value_bit = run_starts[slot], value_starts[slot]
         carried = 0
-        for row in rows[starts[slot] : starts[slot + 1]]:
-            n, carried = row_steps(weights[row], carried, gaps, values)
+        for place in range(starts[slot], starts[slot + 1]):
+            n, carried = row_steps(weights, rows[place], carried, gaps, values)
             for i in range(n):
                 gap = gaps[i]
                 while first[gap] != gap:

@@ -29,10 +29,9 @@ UNSEEN = 1 / 64
 
 
 @kernel
-def _profiles(weights: np.ndarray) -> np.ndarray:
-    """(rows, BINS) int32 counts: a row's runs, those at its ends as one, then its values."""
+def _count(weights: np.ndarray, counts: np.ndarray) -> None:
+    """Count, to (rows, BINS): a row's runs, those at its ends as one, then its values."""
     rows, columns = weights.shape
-    counts = np.zeros((rows, BINS), np.int32)
     for row in range(rows):
         column = -1
         lead = -1
@@ -55,7 +54,6 @@ def _profiles(weights: np.ndarray) -> np.ndarray:
             if i < columns:
                 counts[row, RUN_BINS + (np.int64(weights[row, i]) & 0xFF)] += 1
             column = i
-    return counts
 
 
 @kernel
@@ -63,10 +61,9 @@ def _prices(profiles: np.ndarray, price: np.ndarray) -> np.ndarray:
     """(rows,) int64: the profiles' symbols at `price` (BINS,) each."""
     total = np.zeros(len(profiles), np.int64)
     for row in range(len(profiles)):
-        mine = profiles[row]
         units = 0
-        for i in range(len(mine)):
-            units += mine[i] * price[i]
+        for i in range(len(price)):
+            units += profiles[row, i] * price[i]
         total[row] = units
     return total
 
@@ -74,14 +71,16 @@ def _prices(profiles: np.ndarray, price: np.ndarray) -> np.ndarray:
 @kernel
 def _code(profiles: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
     """(bits, price of each symbol in PRICE_UNITS) of an ideal code for the rows of a class."""
-    counts = np.zeros(profiles.shape[1], np.int32)
-    for row in rows:
-        mine = profiles[row]
-        for i in range(len(mine)):
-            counts[i] += mine[i]
-    prices = np.zeros(len(counts), np.int32)
+    counts = np.zeros(BINS, np.int64)
+    prices = np.zeros(BINS, np.int64)
+    for place in range(len(rows)):
+        row = rows[place]
+        for i in range(BINS):
+            counts[i] += profiles[row, i]
     bits = 0.0
-    for first, end in ((0, RUN_BINS), (RUN_BINS, len(counts))):
+    end = 0
+    while end < BINS:
+        first, end = end, RUN_BINS if end == 0 else BINS
         total = 0
         for i in range(first, end):
             total += counts[i]
@@ -89,7 +88,7 @@ def _code(profiles: np.ndarray, rows: np.ndarray) -> tuple[float, np.ndarray]:
         for i in range(first, end):
             share = np.log2(total / max(np.float64(counts[i]), UNSEEN))
             bits += counts[i] * share
-            prices[i] = np.int32(np.rint(share * PRICE_UNITS))
+            prices[i] = np.int64(np.rint(share * PRICE_UNITS))
     return bits, prices
 
 
@@ -111,7 +110,7 @@ def _search(
     """
     sampled = profiles[sample]
     weights = mass[sample]
-    least, best = np.inf, np.zeros(profiles.shape[1], np.int32)
+    least, best = np.inf, np.zeros(profiles.shape[1], np.int64)
     for i in range(len(starts)):
         order = np.argsort(starts[i], kind="stable")
         last = np.inf
@@ -163,7 +162,8 @@ def splits(weights: np.ndarray, mass: np.ndarray, sets: int) -> list[Split]:
 
     weights : (rows, columns) int8; mass : (rows,) at least 1.
     """
-    profiles = _profiles(weights)
+    profiles = np.zeros((len(weights), BINS), np.int32)
+    _count(weights, profiles)
     found: list[Split] = []
     parts = [np.arange(len(weights))]
     for _ in range(sets.bit_length() - 1):

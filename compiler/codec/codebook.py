@@ -26,7 +26,7 @@ def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
     n = len(counts)
     # A list of one level is packages of two items of the level below, merged with the symbols;
     # is_symbol[level, i] is all that is needed to unfold the chosen ones again.
-    is_symbol = np.zeros((max_bits, 2 * n), np.bool_)
+    is_symbol = np.zeros((max_bits, 2 * n), np.int64)
     below = np.empty(2 * n, np.int64)
     here = np.empty(2 * n, np.int64)
     n_below = 0
@@ -41,7 +41,7 @@ def _package_merge(counts: np.ndarray, max_bits: int) -> np.ndarray:
                 symbol < n and counts[symbol] <= below[2 * package] + below[2 * package + 1]
             ):
                 here[n_here] = counts[symbol]
-                is_symbol[level, n_here] = True
+                is_symbol[level, n_here] = 1
                 symbol += 1
             else:
                 here[n_here] = below[2 * package] + below[2 * package + 1]
@@ -163,27 +163,11 @@ def table_of(entries: np.ndarray, lengths: np.ndarray, raw_bits: int) -> CodeTab
     return CodeTable(raw_bits, counts, entries[canonical].astype(np.uint8))
 
 
-@kernel
-def _codes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    n = 0
-    for length in range(len(counts)):
-        n += counts[length]
-    values = np.zeros(n, np.int64)
-    lengths = np.zeros(n, np.int64)
-    code = 0
-    i = 0
-    for length in range(len(counts)):
-        code <<= 1
-        for _ in range(counts[length]):
-            values[i] = code
-            lengths[i] = length
-            code += 1
-            i += 1
-    return values, lengths
-
-
 def codes(table: CodeTable) -> tuple[np.ndarray, np.ndarray]:
     """(codes, lengths), each (n,) int64, of the entries in canonical order."""
     if problem := table_problem(table):
         raise ValueError(problem)
-    return _codes(table.counts)
+    lengths = np.repeat(np.arange(len(table.counts)), table.counts)
+    # A code begins where those before it end, in units of the longest code there may be.
+    spans = 1 << (len(table.counts) - lengths)
+    return (np.cumsum(spans) - spans) // spans, lengths

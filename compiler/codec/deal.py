@@ -52,7 +52,8 @@ def _longest_first(lengths: np.ndarray, order: np.ndarray, slots: int, most: int
     dealt = np.empty(len(lengths), np.int64)
     sums = np.zeros(slots, np.int64)
     counts = np.zeros(slots, np.int64)
-    for row in order:
+    for place in range(len(order)):
+        row = order[place]
         # Ties: the slot with fewer rows, then the lower one, so rows without symbols spread too.
         best = -1
         for slot in range(slots):

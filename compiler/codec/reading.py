@@ -42,28 +42,6 @@ _SYMBOL_BITS = np.uint64(MAX_SYMBOL_BITS)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
-@kernel
-def _fill_windows(
-    shifts: np.ndarray,
-    raw_bits: np.ndarray,
-    counts: np.ndarray,
-    entries: np.ndarray,
-    windows: np.ndarray,
-) -> None:
-    """Fill windows, see `window_tables`, from tables whose entries are in one row."""
-    entry = 0
-    for table in range(len(counts)):
-        at = 0
-        for length in range(counts.shape[1]):
-            span = 1 << (MAX_CODE_BITS - length)
-            for _ in range(counts[table, length]):
-                symbol = np.int64(entries[entry]) << shifts[table]
-                packed = symbol << np.int64(_LENGTH_BITS) | (length + raw_bits[table])
-                windows[table, at : at + span] = np.uint32(packed)
-                at += span
-                entry += 1
-
-
 class Windows(NamedTuple):
     """Tables that decode a symbol at a look, of run and value codes in turn.
 
@@ -82,12 +60,14 @@ def window_tables(sets: Sequence[CodeSet]) -> Windows:
     """The tables of sets whose tables' `problem()` is None."""
     tables = [table for code_set in sets for table in code_set]
     raw_bits = np.array([table.raw_bits for table in tables])
-    # A run's raw bits follow those of its entry, a value's are added to it.
-    shifts = np.where(np.arange(len(tables)) % 2 == RUN, raw_bits, 0)
-    counts = np.stack([table.counts for table in tables])
-    entries = np.concatenate([table.entries for table in tables])
     windows = np.empty((len(tables), 1 << MAX_CODE_BITS), np.uint32)
-    _fill_windows(shifts, raw_bits, counts, entries, windows)
+    for number, table in enumerate(tables):
+        # A run's raw bits follow those of its entry, a value's are added to it.
+        shift = table.raw_bits if number % 2 == RUN else 0
+        lengths = np.repeat(np.arange(len(table.counts)), table.counts)
+        symbols = table.entries.astype(np.int64) << shift
+        packed = symbols << int(_LENGTH_BITS) | (lengths + table.raw_bits)
+        windows[number] = np.repeat(packed, 1 << (MAX_CODE_BITS - lengths))
     return Windows(windows, ((1 << raw_bits) - 1).astype(np.uint64))
 
 
@@ -205,22 +185,21 @@ def read_sections(
     threads: int,
     dealt: Slots,
     tables: Windows,
+    pairs: np.ndarray,
+    ends: np.ndarray,
     weights: np.ndarray,
 ) -> tuple[int, int, int, int]:
     """Decode lanes; returns (StreamFault, slot, stream, bit in the section) of the first fault.
 
     words : (n,) uint32, the lanes' sections one after the other, and at least PADDING_WORDS more;
     starts : (lanes + 1,) where they start; code_sets : (lanes,) int64. dealt : the slots,
-    whose starts are their row bases, too. tables : of all sets. weights : (rows, columns) int8,
-    zeroed; columns >= 1.
+    whose starts are their row bases, too. tables : of all sets. pairs, ends : (starts[-1] + 1,) and
+    (slots, 3) uint64, overwritten. weights : (rows, columns) int8, zeroed; columns >= 1.
     """
     rows, row_starts = dealt
     windows, masks = tables
-    lanes = len(starts) - 1
-    pairs = np.empty(starts[-1] + 1, np.uint64)
     for i in range(starts[0], len(pairs)):
         pairs[i] = np.uint64(words[i]) << np.uint64(WORD_BITS) | np.uint64(words[i + 1])
-    ends = np.zeros((lanes * threads, 3), np.uint64)
     located = _locate(words, starts, threads, row_starts, ends)
     slots = np.empty(located[1], np.int64)
     filled = 0
@@ -305,6 +284,8 @@ def decode_sections(
             threads,
             dealt.part(first * threads, end * threads),
             tables,
+            np.empty(starts[end] + 1, np.uint64),
+            np.empty(((end - first) * threads, 3), np.uint64),
             weights,
         )
         return status, first * threads + slot, stream, bit

@@ -66,8 +66,9 @@ def _lengths(
     runs = np.zeros(len(every), np.int64)
     rising = np.zeros(len(every), np.int64)
     ordered = 0
-    for run, entry in enumerate(by_length(found)):
-        runs[run], rising[run] = run, found[entry]
+    order = by_length(found)
+    for run in range(len(order)):
+        runs[run], rising[run] = run, found[order[run]]
         ordered += every[run] * rising[run]
     if ordered > bits:
         return entries, lengths, bits
@@ -137,10 +138,10 @@ def _fit(
 @inner_kernel
 def _alphabet(frequent: np.ndarray, n: int, zero: bool) -> np.ndarray:
     """The first `n` entries in ascending order; with the run of 0, which lets all runs be split."""
-    found = np.zeros(1 << ENTRY_BITS, np.bool_)
+    found = np.zeros(1 << ENTRY_BITS, np.int64)
     found[0] = zero
     for i in range(n):
-        found[frequent[i]] = True
+        found[frequent[i]] = 1
     size = 0
     for entry in range(len(found)):
         size += found[entry]

@@ -132,7 +132,8 @@ def swap_lanes(
     lanes = (len(starts) - 1) // threads
     slot_of = np.zeros(len(order), np.int64)
     for slot in range(len(starts) - 1):
-        slot_of[starts[slot] : starts[slot + 1]] = slot
+        for place in range(starts[slot], starts[slot + 1]):
+            slot_of[place] = slot
     step = 1 + len(order) ** 2 // (2 * PAIRS)
     for lane in range(lanes - 1):
         first, behind = starts[lane * threads], starts[(lane + 1) * threads]

@@ -102,12 +102,16 @@ def split_gaps(
     the first piece is the terminator when it is not shorter than the zeros left.
     """
     span = 1 << raw_bits
-    direct = np.full(n, NO_CODE, np.int64)
+    gaps = Split(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
+    direct = np.zeros(n, np.int64)
+    for gap in range(n):
+        direct[gap] = NO_CODE
     for i in range(len(bases)):
         for run in range(bases[i], min(bases[i] + span, n)):
             direct[run] = min(direct[run], lengths[i])
 
-    gaps = Split(np.arange(n), direct.copy(), np.zeros(n, np.int64))
+    for gap in range(n):
+        gaps.first[gap], gaps.bits[gap] = gap, direct[gap]
     _split(gaps, bases, lengths, span, zero_bits)
 
     n_ends = min(columns, n)

@@ -29,8 +29,8 @@ def end_turns(weights: np.ndarray, slots: Slots, plan: Plan, ends: np.ndarray) -
         turn = carried = 0
         ended, last = starts[slot], starts[slot + 1]
         column = -1
-        for row in rows[ended:last]:
-            n, carried = row_steps(weights[row], carried, gaps, values)
+        for place in range(starts[slot], last):
+            n, carried = row_steps(weights, rows[place], carried, gaps, values)
             for i in range(n):
                 gap = gaps[i]
                 while True:

@@ -30,19 +30,20 @@ def _entropy(count: int, total: int) -> float:
 
 @inner_kernel
 def _groups(
-    counts: np.ndarray, bits: np.ndarray, price: float
+    counts: np.ndarray, bits: np.ndarray, cost: np.ndarray, price: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """(first value, count) of the groups of neighbours that cost the least, and their entropy.
 
     counts : (n,) int64; bits : (n + 1, span + 1), entropy of a group by its end and its size;
-    price : of a group, in bits. Values that never occur lie between groups where that is cheaper.
+    cost : (n + 1,), overwritten; price : of a group, in bits. Values that never occur lie between
+    groups where that is cheaper.
     """
     n = len(counts)
-    cost = np.full(n + 1, np.inf)
     step = np.zeros(n + 1, np.int64)
     groups = np.zeros(n + 1, np.int64)
     cost[0] = 0.0
     for end in range(1, n + 1):
+        cost[end] = np.inf
         if counts[end - 1] == 0:
             cost[end], groups[end] = cost[end - 1], groups[end - 1]
         for size in range(1, min(bits.shape[1] - 1, end) + 1):
@@ -66,10 +67,13 @@ def _groups(
 
 
 @kernel
-def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndarray, np.ndarray]:
+def _best_groups(
+    counts: np.ndarray, raw_bits: int, bits: np.ndarray, cost: np.ndarray
+) -> tuple[int, float, np.ndarray, np.ndarray]:
     """(bits with table, entropy with table, first values, counts) of the best groups found.
 
-    counts : (n,) int64, the last one not zero. Bits are -1 when there would be too many entries.
+    counts : (n,) int64, the last one not zero; bits, cost : as `_groups` takes them, overwritten.
+    Bits are -1 when there would be too many entries.
     """
     n, span = len(counts), 1 << raw_bits
     total = 0
@@ -84,7 +88,6 @@ def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndar
         at += span if counts[at] > 0 else 1
     if fewest > MAX_SYMBOLS:
         return best, least, best_starts, best_sums
-    bits = np.zeros((n + 1, span + 1))
     for end in range(1, n + 1):
         weight = 0
         for size in range(1, min(span, end) + 1):
@@ -101,7 +104,7 @@ def _best_groups(counts: np.ndarray, raw_bits: int) -> tuple[int, float, np.ndar
             break
         else:
             price = high if best < 0 else np.sqrt(low * high)
-        starts, sums, entropy = _groups(counts, bits, price)
+        starts, sums, entropy = _groups(counts, bits, cost, price)
         entries = len(sums)
         if entries > MAX_SYMBOLS:
             low = max(low, price)
@@ -148,7 +151,8 @@ def choose_values(counts: np.ndarray) -> ValueChoice:
     for raw_bits in range(MAX_RAW_BITS + 1):
         if best and total * raw_bits >= best[0]:
             break
-        bits, entropy, starts, groups = _best_groups(used, raw_bits)
+        of_groups, cost = np.zeros((len(used) + 1, (1 << raw_bits) + 1)), np.empty(len(used) + 1)
+        bits, entropy, starts, groups = _best_groups(used, raw_bits, of_groups, cost)
         if bits >= 0 and (best is None or bits < best[0]):
             best = bits, raw_bits, (starts + first) % VALUES, groups
         if best and np.isfinite(entropy) and entropy > HOPELESS * best[0]:

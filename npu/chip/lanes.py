@@ -191,7 +191,8 @@ def run_lanes(barrel, turns, repeats, most_cycles, log=None):
     order = np.zeros(positions * rows, np.int64)
     # Of the positions with even and with odd numbers: rows that are not picked, and the last pick.
     left = np.zeros(2, np.int64)
-    last_pick = np.full(2, -_ROWS_GONE)
+    last_pick = np.zeros(2, np.int64)
+    last_pick[0] = last_pick[1] = -_ROWS_GONE
 
     stalled = 0
     position = 0

@@ -117,10 +117,10 @@ def locate(sections):
     banks, base, threads = sections
     lanes, words = banks.shape
     starts = np.zeros(lanes * threads, np.int64)
-    run_ends = np.zeros_like(starts)
-    value_ends = np.zeros_like(starts)
-    rows = np.zeros_like(starts)
-    records = np.zeros_like(starts)
+    run_ends = np.zeros(lanes * threads, np.int64)
+    value_ends = np.zeros(lanes * threads, np.int64)
+    rows = np.zeros(lanes * threads, np.int64)
+    records = np.zeros(lanes * threads, np.int64)
     fault = faulty = fault_bit = 0
     for lane in range(lanes):
         bit = directory_words(threads) * WORD_BITS
@@ -195,8 +195,12 @@ def decode(sections, slots, runs, values, columns, most_turns):
         first[slot + 1] = first[slot] + slots.rows[slot]
     weights = np.zeros((first[count], columns), np.int8)
     records = np.zeros(first[count], np.int64)
-    ends = np.full(first[count], _NEVER, np.int64)
-    turns = np.full(count, _NEVER, np.int64)
+    ends = np.zeros(first[count], np.int64)
+    for row in range(first[count]):
+        ends[row] = _NEVER
+    turns = np.zeros(count, np.int64)
+    for slot in range(count):
+        turns[slot] = _NEVER
     faults = np.zeros(count, np.int64)
     bits = np.zeros(count, np.int64)
     symbols = 0

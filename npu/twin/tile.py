@@ -301,9 +301,10 @@ def _write_banks(tile, front, site, banks, bodies, sections, tails):
 
 
 @kernel
-def _deal(tile, banks, site, ends, writes, course):
+def _deal(tile, banks, site, sections, ends, writes, course):
     """Verdict of `deal`.
 
+    sections : (lanes, words of opening and tail) uint32, zeroed: the words that are put together.
     ends : (lanes,) int64, set to the ends of the sections. writes, course : set to what
     `npu.twin.bus.Dealing` says of the tile.
     """
@@ -321,8 +322,6 @@ def _deal(tile, banks, site, ends, writes, course):
     bodies, tails = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
     verdict = _judge_beats(tile, header, site, bodies, course)
     # Behind the front and the lengths: a number or a word in every cycle.
-    opening = directory_words(site.threads) + site.heads
-    sections = np.zeros((lanes, opening + site.bus_words - 1), np.uint32)
     numbers, wrong = np.zeros(_NUMBERS, np.int64), np.zeros(_WRONGS, np.int64)
     numbers[_BITS] = HEADER_WORDS * WORD_BITS + lanes * header.length_width
     numbers[_LOOSE] = header.front * site.bus_words
@@ -379,14 +378,16 @@ def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt
         tail_width=tail_bits(bus_words),
     )
     ends = np.zeros(lanes, np.int64)
-    opening = (directory_words(threads) + site.heads) // bus_words
-    writes, course = np.zeros(lanes * (opening + 1), np.int64), np.zeros(_COURSE, np.int64)
+    opening = directory_words(threads) + site.heads
+    writes = np.zeros(lanes * (opening // bus_words + 1), np.int64)
+    sections = np.zeros((lanes, opening + bus_words - 1), np.uint32)
+    course = np.zeros(_COURSE, np.int64)
     for place in (_BEHIND, _WRONG, _CROSSED, _WRONG_CYCLE):
         course[place] = NEVER
     # Compiled once, for tiles of writable memory too.
     tile = tile.view()
     tile.flags.writeable = False
-    verdict = _deal(tile, banks, site, ends, writes, course)
+    verdict = _deal(tile, banks, site, sections, ends, writes, course)
     problem = TILE_FAULTS[verdict.fault].format(**verdict._asdict()) if verdict.fault else ""
     dealing = Dealing(
         behind=int(course[_BEHIND]),

@@ -78,27 +78,25 @@ def byte_at(walk, position, segment, k, size):
 
 
 @kernel
-def overlaps(walk, places, n_bytes, size):
+def overlaps(walk, places, n_bytes, written):
     """Whether a position reads a byte that one before it writes.
 
-    places : (positions, n) int64, addresses of what each writes, of `n_bytes`. size : bytes of
-    SRAM.
+    places : (positions, n) int64, addresses of what each writes, of `n_bytes`.
+    written : (bytes of SRAM,) int64, `positions` each; overwritten.
     """
-    never = len(places)
-    written = np.full(size, never, np.int64)
     for position in range(len(places)):
         for segment in range(walk.ny * walk.nx):
             for k in range(walk.length):
-                at = byte_at(walk, position, segment, k, size)
+                at = byte_at(walk, position, segment, k, len(written))
                 if at >= 0 and written[at] < position:
                     return True
-        for at in places[position]:
-            for byte in range(at, at + n_bytes):
+        for i in range(places.shape[1]):
+            for byte in range(places[position, i], places[position, i] + n_bytes):
                 written[byte] = min(written[byte], position)
     return False
 
 
 def require_apart(walk: Walk, places: np.ndarray, n_bytes: int, size: int) -> None:
     """Raise MachineError where `overlaps`: the chip computes something, but not what is asked."""
-    if overlaps(walk, places, n_bytes, size):
+    if overlaps(walk, places, n_bytes, np.full(size, len(places))):
         raise MachineError("matvec: a position writes what one behind it reads")
