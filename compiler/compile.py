@@ -13,6 +13,7 @@ from compiler.lowering.site import LOWER
 from compiler.passes import verify
 from compiler.passes.allocate import allocate
 from compiler.passes.emit import Emitter
+from compiler.passes.lifetimes import LiveSet
 from compiler.passes.link import Linked, link
 from compiler.passes.weights import check_weights, plan_weights
 from compiler.programs import default_program
@@ -44,12 +45,10 @@ def compile_model(
     """
     with _errors_named(model):
         progress("lowering")
-        linked = lower(model, params, program)
+        linked, sram_bytes, live = _placed(model, params, program)
         progress("compressing weights")
         plan = plan_weights(linked.module, params)
         verify.weights(plan, params)
-        sram_bytes, live = allocate(linked.module, params)
-        verify.allocation(linked.module, params)
         progress("emitting")
         image = Emitter(linked, plan, params).image(model, sram_bytes, live)
         verify.image(image)
@@ -62,9 +61,28 @@ def check_model(model: Model, params: ChipParams) -> None:
     What is left is whether the tiles, their records and the program fit the chip.
     """
     with _errors_named(model):
-        linked = lower(model, params)
+        linked, _, _ = _placed(model, params)
         check_weights(linked.module, params)
-        allocate(linked.module, params)
+
+
+def _placed(
+    model: Model, params: ChipParams, program: Program | None = None
+) -> tuple[Linked, int, LiveSet]:
+    """A model as chip operators whose buffers have their places, and the bytes of SRAM in use.
+
+    Where that does not fit as it is fastest, it is lowered again with as little as there is a way.
+    """
+    for short_of_sram in (False, True):
+        linked = lower(model, params, program, short_of_sram)
+        try:
+            found = allocate(linked.module, params)
+        except CapacityError:
+            if short_of_sram:
+                raise
+            continue
+        verify.allocation(linked.module, params)
+        return linked, *found
+    raise AssertionError("the second one has returned, or raised")
 
 
 def refused_operators(model: Model) -> dict[str, dict[str, str]]:
@@ -80,14 +98,21 @@ def refused_operators(model: Model) -> dict[str, dict[str, str]]:
     return found
 
 
-def lower(model: Model, params: ChipParams, program: Program | None = None) -> Linked:
+def lower(
+    model: Model,
+    params: ChipParams,
+    program: Program | None = None,
+    short_of_sram: bool = False,
+) -> Linked:
     """A model as chip operators, not placed yet.
+
+    short_of_sram : as `compiler.lowering.site.GraphLowering` takes it.
 
     Raises ModelError, UnsupportedError, CapacityError.
     """
     for graph in model.graphs.values():
         verify_graph(graph)
-    linked = link(program or default_program(model), model.graphs, params)
+    linked = link(program or default_program(model), model.graphs, params, short_of_sram)
     verify.module(linked.module)
     return linked
 

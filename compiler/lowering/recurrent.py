@@ -1,6 +1,9 @@
-"""An LSTM: two products per step, then its gates and states element by element.
+"""An LSTM: products with its inputs and its states, then its gates element by element.
 
-A few steps stand one behind the other; of more, the first stands alone and the others are a loop.
+The product with the inputs knows no state: it is taken for a block of steps at once, so that its
+weights are loaded and its codes read once for all of them; the products with the states are one a
+step. A few steps stand one behind the other; of more, the first stands alone and the others are a
+loop. Where SRAM is short, both products are taken step by step.
 
 The gates lie side by side in the order i, f, o, g: the three with a sigmoid together, so that one
 command does them. The last output row is the hidden state; it stays until the next call reads it.
@@ -18,10 +21,12 @@ from compiler.lowering.ir import (
     LoopEnd,
     LoopStart,
     Matrix,
+    Positions,
     Routine,
     Travel,
     Vector,
     View,
+    Window,
 )
 from compiler.lowering.product import Gate, in_parts, matvec, stacked
 from compiler.lowering.rescale import clip_fields
@@ -39,8 +44,13 @@ GATES = len(GATE_ORDER)
 UNROLLED_STEPS = 8
 """Up to so many steps of a sequence no loop is worth its commands."""
 
+BLOCK_SHARE, MOST_BLOCKS = 4, 4
+"""Of SRAM, one part of so many may hold what the inputs add to the gates of a block's steps; each
+block has commands of its own, and of more than a few the program would become long."""
+
 COUNT, FRAMES = 10, 9
-"""Registers of the loop over steps: the turns that are left, and how far the frame has moved."""
+"""Registers of the loop over steps: the turns that are left, and how far the frame has moved, or
+the gates of a block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +62,7 @@ class _Buffers:
     out : `units` elements per step.
     cell : `units` elements a sequence, `gate_step` apart.
     gates, recurrent : four vectors of `units`, `gate_step` elements apart.
+    block : of several steps, what the inputs add to their gates; None where that is in `gates`.
     """
 
     out: Buffer
@@ -60,6 +71,7 @@ class _Buffers:
     recurrent: Buffer
     units: int
     gate_step: int
+    block: Buffer | None
 
     @property
     def destination(self) -> np.ndarray:
@@ -69,6 +81,12 @@ class _Buffers:
     def gate(self, k: int) -> View:
         """One gate."""
         return self.gates.part(k * self.gate_step, self.units)
+
+    def added(self, k: int) -> View:
+        """What the input adds to the gates of a step of a block."""
+        if self.block is None:
+            return self.gates.whole()
+        return self.block.part(k * self.gates.n, self.gates.n)
 
     def step(self, place: int) -> View:
         """The output of a step, by its place in the tensor."""
@@ -106,60 +124,115 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     source = site.buffer(op.input)
     features = site.graph.tensors[op.input_weights[0]].shape[1]
     batch = site.graph.tensors[op.hidden_state].shape[0]
-    buffers = _buffers(site, op, batch)
-    gates = _gates(site, op.input_weights, op.biases, params.input)
     vectors = source.n // features
+    steps = vectors // batch
+    at_once = _steps_at_once(site, op, steps)
+    buffers = _buffers(site, op, batch, at_once)
+    gates = _gates(site, op.input_weights, op.biases, params.input)
     from_input = _product(site, "input", gates, buffers, vectors)
     gates = _gates(site, op.recurrent_weights, (None,) * GATES, params.recurrent)
     from_hidden = _product(site, "recurrent", gates, buffers, vectors)
     lstm = _Layer(site, params, buffers, source, features, from_input, from_hidden)
-    steps = vectors // batch
     apart = batch if op.time_major else 1
     for b in range(batch):
         first = b if op.time_major else b * steps
         last = first + (steps - 1) * apart
-        # The last output of a sequence is its hidden state; it stays until the next call reads it.
-        _step(lstm, b, first, last)
-        if steps <= UNROLLED_STEPS:
-            for place in range(first + apart, last + 1, apart):
-                _step(lstm, b, place, place - apart)
-        else:
-            _other_steps(lstm, b, first + apart, apart, steps - 1)
+        places = range(first, last + 1, apart)
+        for begin in range(0, steps, at_once if buffers.block else steps):
+            block = places[begin : begin + at_once] if buffers.block else places
+            if buffers.block:
+                _inputs_of(lstm, block)
+            if begin == 0:
+                # The last output of a sequence is its hidden state; it stays until the next call
+                # reads it.
+                _step(lstm, b, first, last, 0)
+            others = range(begin == 0, len(block))
+            if steps <= UNROLLED_STEPS:
+                for k in others:
+                    _step(lstm, b, block[k], block[k] - apart, k)
+            elif others:
+                _other_steps(lstm, b, block[others[0]], apart, others)
 
 
-def _other_steps(lstm: _Layer, b: int, place: int, apart: int, steps: int) -> None:
-    """All steps of a sequence from a place on, in a loop."""
-    site = lstm.site
-    frames, outputs = apart * lstm.features, apart * lstm.buffers.units
-    loop = LoopStart(steps, COUNT, {FRAMES: frames, BASES["dst"]: outputs})
+def _steps_at_once(site: GraphLowering, op: Lstm, steps: int) -> int:
+    """Of how many steps the inputs are multiplied at once."""
+    if steps == 1 or site.short_of_sram:
+        return 1
+    block = GATES * _gate_step(site, op) * ElementType.INT16.n_bytes
+    at_once = min(steps, site.params.sram_bytes // BLOCK_SHARE // block)
+    return max(1, at_once) if steps <= MOST_BLOCKS * at_once else 1
+
+
+def _inputs_of(lstm: _Layer, places: range) -> None:
+    """The product with the inputs of a block's steps."""
+    site, side, buffers = lstm.site, lstm.from_input, lstm.buffers
+    frame = lstm.source.part(places[0] * lstm.features, lstm.features)
+    product = matvec(
+        site, side.matrix, frame, buffers.added(0), side.params, lstm.features, side.parts
+    )
+    apart = places.step * lstm.features
+    row = (len(places) - 1) * apart + frame.n
+    window = Window(length=frame.n, width=row, nx=side.parts)
+    positions = Positions(count_x=len(places), a_x=apart, dst_x=buffers.gates.n_bytes)
+    site.add(replace(product, window=window, positions=positions))
+
+
+def _other_steps(lstm: _Layer, b: int, place: int, apart: int, steps: range) -> None:
+    """Steps of a block, the first of them at a place, in a loop."""
+    site, buffers, turns = lstm.site, lstm.buffers, len(steps)
+    outputs = apart * buffers.units
+    moves = apart * lstm.features if buffers.block is None else buffers.gates.n_bytes
+    loop = LoopStart(turns, COUNT, {FRAMES: moves, BASES["dst"]: outputs})
     site.add(loop)
-    _step(lstm, b, place, place - apart, (Travel(frames, steps), Travel(outputs, steps)))
-    buffers = lstm.buffers
-    touched = lstm.source, buffers.out, buffers.cell, buffers.gates, buffers.recurrent
+    travel = Travel(moves, turns), Travel(outputs, turns)
+    _step(lstm, b, place, place - apart, steps[0], travel)
+    read = lstm.source if buffers.block is None else buffers.block
+    touched = read, buffers.out, buffers.cell, buffers.gates, buffers.recurrent
     site.add(LoopEnd(loop, touched))
 
 
 def _step(
-    lstm: _Layer, b: int, place: int, previous: int, travel: tuple[Travel, Travel] | None = None
+    lstm: _Layer,
+    b: int,
+    place: int,
+    previous: int,
+    k: int,
+    travel: tuple[Travel, Travel] | None = None,
 ) -> None:
-    """One step, or those of a loop in which frames and outputs travel."""
-    site, buffers = lstm.site, lstm.buffers
-    frame = lstm.source.part(place * lstm.features, lstm.features)
+    """Step `k` of a block, or those of a loop in which frames (or gates) and outputs travel."""
+    buffers = lstm.buffers
+    moved, outputs = travel or (None, None)
+    if buffers.block is None:
+        frame = lstm.source.part(place * lstm.features, lstm.features)
+        _product_of_step(lstm, lstm.from_input, frame, buffers.gates, FRAMES, moved)
     hidden = buffers.step(previous)
-    products = (
-        (lstm.from_input, frame, buffers.gates, FRAMES),
-        (lstm.from_hidden, hidden, buffers.recurrent, BASES["dst"]),
-    )
-    for k, (side, src, dst, base) in enumerate(products):
-        step = travel[k].step if travel else 0
-        product = matvec(site, side.matrix, src, dst.whole(), side.params, step, side.parts)
-        if travel is not None:
-            line = Line("ADD", {"rd": BASES["a"], "rs1": base})
-            site.add(Routine((line,), (), ()))
-            product = replace(product, travel={"a": travel[k]})
-        site.add(product)
-    moving = {} if travel is None else {"dst": travel[1]}
-    _cell(site, lstm.params, buffers, b, buffers.step(place), moving)
+    base = BASES["dst"]
+    _product_of_step(lstm, lstm.from_hidden, hidden, buffers.recurrent, base, outputs)
+    gates = Vector("VADDS", buffers.gates.n, buffers.gates.whole(), buffers.added(k))
+    gates = replace(gates, b=buffers.recurrent.whole())
+    if buffers.block is not None and moved is not None:
+        _move_source(lstm.site, FRAMES)
+        gates = replace(gates, travel={"a": moved})
+    lstm.site.add(gates)
+    moving = {} if outputs is None else {"dst": outputs}
+    _cell(lstm.site, lstm.params, buffers, b, buffers.step(place), moving)
+
+
+def _product_of_step(
+    lstm: _Layer, side: "_Product", src: View, dst: Buffer, base: int, travel: Travel | None
+) -> None:
+    """A side's product for a step; in a loop its source has moved as a register says."""
+    step = travel.step if travel else 0
+    product = matvec(lstm.site, side.matrix, src, dst.whole(), side.params, step, side.parts)
+    if travel is not None:
+        _move_source(lstm.site, base)
+        product = replace(product, travel={"a": travel})
+    lstm.site.add(product)
+
+
+def _move_source(site: GraphLowering, register: int) -> None:
+    """Have the next command read as far behind its place as a register says."""
+    site.add(Routine((Line("ADD", {"rd": BASES["a"], "rs1": register}),), (), ()))
 
 
 def _product(
@@ -175,20 +248,28 @@ def _product(
     return _Product(stacked(layer, gates, buffers.destination, columns), params, 1)
 
 
-def _buffers(site: GraphLowering, op: Lstm, batch: int) -> _Buffers:
+def _gate_step(site: GraphLowering, op: Lstm) -> int:
+    """Elements from gate to gate: each begins on a bus word, so that commands take whole words."""
+    units, n_bytes = site.graph.tensors[op.output].shape[-1], ElementType.INT16.n_bytes
+    return site.params.align(units * n_bytes) // n_bytes
+
+
+def _buffers(site: GraphLowering, op: Lstm, batch: int, at_once: int) -> _Buffers:
     out = site.new(op.output)
     out.persistent = True
     site.resets.append((out, quantization(site.graph.tensors[op.hidden_state]).zero_point))
     units = site.graph.tensors[op.output].shape[-1]
     wide = ElementType.INT16
-    # Every gate on a bus word, so that its commands take whole words.
-    gate_step = site.params.align(units * wide.n_bytes) // wide.n_bytes
+    gate_step = _gate_step(site, op)
     cell = site.new_buffer("cell state", (batch - 1) * gate_step + units, wide)
     cell.persistent = True
     site.resets.append((cell, 0))
     gates = site.new_buffer("gates", GATES * gate_step, wide)
     recurrent = site.new_buffer("recurrent gates", GATES * gate_step, wide)
-    return _Buffers(out, cell, gates, recurrent, units, gate_step)
+    block = None
+    if at_once > 1:
+        block = site.new_buffer("gates of all steps", at_once * gates.n, wide)
+    return _Buffers(out, cell, gates, recurrent, units, gate_step, block)
 
 
 def _gates(
@@ -216,13 +297,12 @@ def _cell(
     out: View,
     travel: Mapping[str, Travel],
 ) -> None:
-    """One step of a sequence after its products, element by element; the output may travel."""
+    """One step of a sequence after its gates are summed; the output may travel."""
     units, c = buffers.units, buffers.state(b)
     i, f, o, g = (buffers.gate(k) for k in range(GATES))
-    whole, recurrent = buffers.gates.whole(), buffers.recurrent.whole()
+    whole = buffers.gates.whole()
     # Once summed, the recurrent products are used up: their first row becomes scratch space.
     s = buffers.recurrent.part(0, units)
-    site.add(Vector("VADDS", whole.n, whole, whole, recurrent))
     three = whole.part(0, 2 * buffers.gate_step + units)
     site.add(Vector("VSIGMOID", three.n, three, three, fields=_table_fields(params.sigmoid)))
     site.add(Vector("VTANH", units, g, g, fields=_table_fields(params.gate_tanh)))

@@ -96,6 +96,7 @@ class GraphLowering:
     bound : buffers that stand for graph inputs; the others are loaded from the host.
     index_register : register that holds the index of the graph's Gather, if the host does not
         write it.
+    short_of_sram : take as little SRAM as there is a way, at the price of cycles.
 
     Raises UnsupportedError where the chip cannot do what the graph asks, CapacityError for a tensor
     that alone is too large for it.
@@ -108,11 +109,13 @@ class GraphLowering:
         segment: Segment,
         bound: dict[int, Buffer] | None = None,
         index_register: int | None = None,
+        short_of_sram: bool = False,
     ) -> None:
         self.graph = graph
         self.params = params
         self.segment = segment
         self.index_register = index_register
+        self.short_of_sram = short_of_sram
         self.buffers: list[Buffer] = []
         self.resets: list[tuple[Buffer, int | np.ndarray]] = []
         self._kept: set[int] = set()

@@ -53,9 +53,14 @@ class Linked:
     probed: dict[str, Buffer] = field(default_factory=dict)
 
 
-def link(program: Program, graphs: dict[str, Graph], params: ChipParams) -> Linked:
+def link(
+    program: Program, graphs: dict[str, Graph], params: ChipParams, short_of_sram: bool = False
+) -> Linked:
     """Lower every graph of a program and join them. Raises UnsupportedError, CapacityError, and
-    ModelError where the graphs do not fit together."""
+    ModelError where the graphs do not fit together.
+
+    short_of_sram : as `compiler.lowering.site.GraphLowering` takes it.
+    """
     linked = Linked(program, ChipModule({}, [], [], program.hot))
     crossed: dict[Border, Buffer] = {}
     for use in program.uses:
@@ -67,7 +72,7 @@ def link(program: Program, graphs: dict[str, Graph], params: ChipParams) -> Link
         }
         segment = Segment(use.role)
         linked.module.segments[use.role] = segment
-        lowering = GraphLowering(graph, params, segment, bound, use.index)
+        lowering = GraphLowering(graph, params, segment, bound, use.index, short_of_sram)
         linked.inputs[use.role] = _host_inputs(use, lowering, bound)
         linked.outputs[use.role] = _leave(linked, use, lowering, graphs, crossed)
         linked.module.buffers += lowering.buffers

@@ -1,9 +1,9 @@
 """Which tiles stay in the banks where not all do, and how large those are that are streamed.
 
-What stays saves its bytes in every run: matrices that run more often come first, and of those that
-run equally often the same part stays of each. What is streamed comes through two windows, one of
-which fills while the other one is multiplied: smaller windows leave more room for what stays,
-larger ones need fewer tiles. Tiles that stay run where the bus would be waited for.
+What stays saves its bytes in every run: matrices of loops come first, and of those that run equally
+often the same part stays of each. What is streamed comes through two windows, one of which fills
+while the other one is multiplied: smaller windows leave more room for what stays, larger ones need
+fewer tiles. Tiles that stay run where the bus would be waited for.
 """
 
 import math
@@ -45,15 +45,18 @@ class Runs:
     segment : place of the first segment that runs it, the most important one first.
     turns : in a run of the segment.
     uses : places in the program, each of which has its own commands.
+    positions : at which it is multiplied each time.
     """
 
     segment: int
     turns: int
     uses: int
+    positions: int = 1
 
     @property
     def order(self) -> tuple[int, int]:
-        return self.segment, -self.turns
+        """What runs in a loop comes first: there, no other product hides what is streamed."""
+        return self.segment, -(self.turns // self.uses)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class _Layers:
     record_bytes: float
 
     @classmethod
-    def of(cls, packed: PackedMatrix, params: ChipParams) -> "_Layers":
+    def of(cls, packed: PackedMatrix, params: ChipParams, positions: int) -> "_Layers":
         rows = len(packed.matrix.weights)
         n = max(1, -(-rows // params.slots))
         image = sum(len(tile.image) for tile in packed.tiles)
@@ -83,13 +86,14 @@ class _Layers:
             tile.packed.symbols_per_slot.reshape(params.lanes, -1).sum(axis=1).max()
             for tile in packed.tiles
         )
+        further = params.slots + packed.matrix.columns_used / params.bus_bytes
         return cls(
             n=n,
             rows=rows,
             words=packed.bank_words / n,
             beats=image / params.bus_bytes / n,
-            cycles=float(turns) / n,
-            again=TILE_CYCLES + params.slots + packed.matrix.columns_used / params.bus_bytes,
+            cycles=positions * float(turns) / n,
+            again=TILE_CYCLES + positions * further,
             record_bytes=packed.record_bytes / n,
         )
 
@@ -117,7 +121,7 @@ def choose(
     packed : the matrices, compressed as a whole.
     bank_words, record_bytes : of every bank, of parameter memory, for tiles and their records.
     """
-    layers = {matrix: _Layers.of(one, params) for matrix, one in packed.items()}
+    layers = {m: _Layers.of(one, params, runs[m].positions) for m, one in packed.items()}
     if sum(one.n * one.record_bytes for one in layers.values()) > record_bytes:
         return None
     options = []
@@ -164,10 +168,11 @@ def _option(
             room -= stays * one.words
             most = max(1, MAX_TILE_ROWS // params.slots)
             per_tile = min(most, int(window / one.words)) if one.words else most
+            before = stretch.now
             cuts[matrix] = cut = stretch.run(one, stays, per_tile, most, fill)
+            cycles += (stretch.now - before) * runs[matrix].turns
             streamed = cut.stays.count(False)
             commands += runs[matrix].uses * (len(cut.stays) + (COMMANDS - 1) * streamed)
-        cycles += stretch.now * runs[members[0]].turns
     return _Option(cuts, cycles, commands)
 
 

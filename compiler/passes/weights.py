@@ -201,7 +201,13 @@ def _weights_of(module: ChipModule) -> tuple[dict[Matrix, Runs], list[bytes]]:
                     turns = 1
                 case MatVec():
                     seen = runs.get(op.matrix, Runs(place, 0, 0))
-                    runs[op.matrix] = Runs(seen.segment, seen.turns + turns, seen.uses + 1)
+                    positions = op.positions.count_x * op.positions.count_y
+                    runs[op.matrix] = Runs(
+                        seen.segment,
+                        seen.turns + turns,
+                        seen.uses + 1,
+                        max(seen.positions, positions),
+                    )
                 case Vector() if op.table is not None:
                     tables.append(table_bytes(op.table))
     return runs, list(dict.fromkeys(tables))
