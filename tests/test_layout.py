@@ -43,6 +43,7 @@ ALLOWED = {
         "npu.runtime",
     },
     "npu/events": {*COMMON, "npu.chip", "npu.twin", "npu.runtime", "npu.events"},
+    "npu/waves": {*COMMON, "npu.chip", "npu.twin", "npu.waves"},
     "npu/analysis": {
         *COMMON,
         "npu.chip",
@@ -51,6 +52,7 @@ ALLOWED = {
         "npu.speech",
         "npu.twin",
         "npu.runtime",
+        "npu.waves",
         "npu.analysis",
     },
     "npu/zoo": {*COMMON, "npu.zoo"},

@@ -43,36 +43,12 @@ from npu.twin.summed import bind_sums
 from npu.twin.sums import Sums
 from npu.twin.vector import NUMPY
 from npu.twin.windows import multiply_at_positions, require_apart
+from npu.twin.work import Work
 
 MOST_POSITIONS, MOST_ELEMENTS = 1 << 20, 1 << 24
 """Of a command: more elements, over all positions, than any SRAM holds."""
 _COLD = cost.Held()
 _ONE_POSITION = command("POSITIONS", count_x=1, count_y=1)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a matrix-vector command did: cycles in all, and what its units counted.
-
-    `run_cycles` are those from the lanes' first turn to the last write; `symbols` includes explicit
-    zero weights, `macs` does not; `turns` are those in which the lanes decode, ends of rows
-    included; `decode_cycles` those from the lanes' first turn to their last, were none to wait;
-    `stalled` turns waited for the requantiser; `reads` are words of SRAM, `bank_words` those of all
-    banks, `param_words` those of parameter memory. All are sums over the positions.
-    """
-
-    cycles: int
-    run_cycles: int
-    turns: int
-    decode_cycles: int
-    positions: int
-    symbols: int
-    macs: int
-    stalled: int
-    bank_words: int
-    param_words: int
-    rows: int
-    reads: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,14 +233,8 @@ def plan(
     entries = [(len(run.entries), len(value.entries)) for run, value in sets]
     streams = cost.Streams(entries, len(shared), decoded.turns)
     cycles, run, words = cost.product(cmd, held, params, streams, room.cycles)
-    if run.stopped == ENDLESS:
-        raise MachineError(
-            "matvec: the limit of cycles is used up; if the image is right, raise it with "
-            "--max-cycles"
-        )
     if run.stopped != ALL_DONE:
-        at = run.stopped
-        raise _corrupt(decoded.faults[at], at, decoded.fault_bits[at], params.threads)
+        raise _stopped(run.stopped, decoded, params.threads)
     if wrong is not None:
         _, wrong = records.of(decoded.records[run.order], room.outside)
         assert wrong is not None, "in any order"
@@ -385,6 +355,16 @@ def _decode(sections: Sections, sets: Sequence[CodeSet], columns: int, most_turn
 def _threads(params: ChipParams) -> np.ndarray:
     """(slots,) int64, the thread of every slot."""
     return np.arange(params.slots) % params.threads
+
+
+def _stopped(at: int, decoded: Decoded, threads: int) -> MachineError:
+    """The error of lanes that were stopped: of a slot, or ENDLESS."""
+    if at == ENDLESS:
+        return MachineError(
+            "matvec: the limit of cycles is used up; if the image is right, raise it with "
+            "--max-cycles"
+        )
+    return _corrupt(decoded.faults[at], at, decoded.fault_bits[at], threads)
 
 
 def _corrupt(fault: int, slot: int, bit: int, threads: int) -> MachineError:

@@ -23,7 +23,7 @@ class Events:
     Attributes
     ----------
     matvec_run_cycles, matvec_turns, matvec_decode_cycles, matvec_positions : as
-        `npu.twin.matvec.Work` has them.
+        `npu.twin.work.Work` has them.
     rows : results that left the lanes.
     vector_elements : that vector commands handled.
     bank_reads : 32-bit words that lanes read from their banks.
