@@ -25,7 +25,7 @@ def on_chip(chip: str, image: Image | NpuError) -> OnChipReport:
     for inputs in calls_of(image, limit=1):
         call(session, inputs)
     work = Work.of(session.machine.counters) - before
-    cycles, layers, bank = session.cycles[-1], image.header.layers, memory_report(image)["bank"]
+    cycles, bank = session.cycles[-1], memory_report(image)["bank"]
     return {
         "chip": chip,
         "cycles": float(cycles),
@@ -33,8 +33,15 @@ def on_chip(chip: str, image: Image | NpuError) -> OnChipReport:
         "boot_ms": image.params.milliseconds(session.boot_cycles),
         "bytes_moved": float(work.bytes_read + work.bytes_written),
         "image_bytes": len(image.to_bytes()),
-        "resident_tiles": sum(layer.tiles for layer in layers if layer.resident),
-        "tiles": sum(layer.tiles for layer in layers),
+        "layers": [
+            {
+                "name": str(layer.layer),
+                "tiles": layer.tiles,
+                "resident_tiles": layer.resident_tiles,
+                "streamed_bytes": layer.streamed_bytes,
+            }
+            for layer in image.header.layers
+        ],
         "bank_full": bank["used"] / bank["size"],
         "run_utilisation": work.report(image.params.lanes)["run_utilisation"],
     }

@@ -4,6 +4,7 @@ A frame is a call of a graph, or an encoder call of a transducer with the symbol
 Figures of layers and commands are means over the frames; boot and reset stand apart.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -87,12 +88,28 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """The weight tiles of an operator.
+
+    Attributes
+    ----------
+    streamed_bytes : that come over the bus in a frame, by commands of the graph's "streaming".
+    """
+
+    tiles: int
+    resident_tiles: int
+    resident_bytes: int
+    streamed_bytes: float
+
+
+@dataclass(frozen=True)
 class LayerLatency:
-    """An operator of a graph, or work around the operators."""
+    """An operator of a graph, or work around the operators; `tiles` of what has weights."""
 
     graph: str
     operator: str
     figures: Figures
+    tiles: Tiles | None
 
 
 @dataclass(frozen=True)
@@ -187,7 +204,8 @@ class Frames:
         layers = []
         for (graph, operator), of in parts.operators().items():
             ideal = None if ideals is None else ideals.get(graph, {}).get(operator)
-            layers.append(LayerLatency(graph, operator, parts.figures(of, ideal)))
+            tiles = parts.tiles(graph, operator)
+            layers.append(LayerLatency(graph, operator, parts.figures(of, ideal), tiles))
         total = None if ideals is None else sum(sum(each.values()) for each in ideals.values())
         return Latency(
             model=image.header.model,
@@ -242,6 +260,11 @@ class _Parts:
         self._causes = {
             pc: causes_of(cmd, self._tally, pc, image.params) for pc, cmd in self._commands.items()
         }
+        # Of tiles, by matrix, in a frame.
+        self._products: Counter[Layer] = Counter()
+        for pc, cmd in self._commands.items():
+            if cmd.opcode.name == "MATVEC":
+                self._products[self.layer(pc)] += self._tally.runs[pc] / self._frames
 
     def layer(self, pc: int) -> Layer:
         """What a command works for."""
@@ -263,6 +286,24 @@ class _Parts:
         runs = 0.0 if first is None else int(self._tally.runs[first]) / self._frames
         found = {name: runs * cycles for name, cycles in ideal.operators.items()}
         return {**found, BORDER: runs * ideal.border}
+
+    def tiles(self, graph: str, operator: str) -> Tiles | None:
+        """Of an operator; None for what has no weights."""
+        infos = [
+            info
+            for info in self._image.header.layers
+            if (info.layer.graph, info.layer.operator) == (graph, operator)
+        ]
+        if not infos:
+            return None
+        return Tiles(
+            tiles=sum(info.tiles for info in infos),
+            resident_tiles=sum(info.resident_tiles for info in infos),
+            resident_bytes=sum(info.resident_bytes for info in infos),
+            streamed_bytes=sum(
+                self._products[info.layer] / info.tiles * info.streamed_bytes for info in infos
+            ),
+        )
 
     def command(self, pc: int) -> CommandLatency:
         """A command that ran."""

@@ -60,6 +60,15 @@ class DoctorReport(TypedDict):
 
 
 # --- models on chips, side by side ----------------------------------------------------------------
+class LayerTiles(TypedDict):
+    """A weight matrix on a chip: its tiles, as `npu.analysis.results.LayerReport` has them."""
+
+    name: str
+    tiles: int
+    resident_tiles: int
+    streamed_bytes: int
+
+
 class OnChipReport(TypedDict):
     """A model on a chip, a call of it; of a transducer, an encoder call.
 
@@ -70,7 +79,7 @@ class OnChipReport(TypedDict):
     cycles, ms, boot_ms : of a call, and of loading what stays on the chip.
     bytes_moved : over the bus, in a call.
     image_bytes : of the compiled image.
-    resident_tiles, tiles : of the weight matrices, those that stay on the chip and all.
+    layers : of each weight matrix, which of its tiles stay.
     bank_full : share of the weight bank of the fullest lane that is used.
     run_utilisation : see `npu.chip.work`.
     """
@@ -82,8 +91,7 @@ class OnChipReport(TypedDict):
     boot_ms: NotRequired[float]
     bytes_moved: NotRequired[float]
     image_bytes: NotRequired[int]
-    resident_tiles: NotRequired[int]
-    tiles: NotRequired[int]
+    layers: NotRequired[list[LayerTiles]]
     bank_full: NotRequired[float]
     run_utilisation: NotRequired[float]
 

@@ -9,11 +9,9 @@ from compiler import Model, load_model
 from npu.analysis.energy import Costs, always_on_uw
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import memory_report, totals
-from npu.chip.isa import decode_program
 from npu.chip.params import params_from_dict
 from npu.errors import ModelError, NpuError
 from npu.runtime.frontend import speech_of
-from npu.runtime.header import BOOT
 from npu.runtime.image import Image
 from npu.sweep.images import image_of
 from npu.sweep.kept import Kept
@@ -40,7 +38,8 @@ class Results(TypedDict):
     area_mm2 : of the chip; an estimate.
     on_chip_bytes : of all memories on the chip.
     weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
-    weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
+    weight_bytes : of tiles in external memory, with row records that are streamed with theirs.
+    resident_bytes : of these, what stays in the banks.
     resident_share : the latter over the former.
     bank_bytes_used, ... : of the chip's memories; of the banks, of the fullest one.
     """
@@ -171,24 +170,7 @@ def _add_weights(results: Results, image: Image) -> None:
     results["weights"] = total["weights"]
     results["zeros"] = total["sparsity"]
     results["bits_per_weight"] = total["bits_per_weight"]
-    stays, streamed = tile_bytes(image)
-    results["weight_bytes"], results["resident_bytes"] = stays + streamed, stays
-    results["resident_share"] = stays / (stays + streamed) if stays + streamed else None
-
-
-def tile_bytes(image: Image) -> tuple[int, int]:
-    """Bytes of the weight tiles that are loaded at boot alone, and of those that are loaded again.
-
-    What is loaded at boot and again is the first of what is streamed, loaded ahead.
-    """
-    booting: dict[int, int] = {}
-    running: dict[int, int] = {}
-    at_boot = False
-    for pc, command in enumerate(decode_program(image.program)):
-        at_boot |= pc == image.header.entry(BOOT).pc
-        if command.opcode.name == "LOAD_BANK":
-            tiles = booting if at_boot else running
-            tiles[command.ext] = command.beats * image.params.bus_bytes
-        at_boot &= command.opcode.name != "HALT"
-    stays = sum(n for place, n in booting.items() if place not in running)
-    return stays, sum(running.values())
+    stays = total["resident_bytes"]
+    results["resident_bytes"] = stays
+    results["weight_bytes"] = n_bytes = stays + total["streamed_bytes"]
+    results["resident_share"] = stays / n_bytes if n_bytes else None

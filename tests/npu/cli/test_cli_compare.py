@@ -25,11 +25,25 @@ def test_two_chips_side_by_side(npu, vectors, tmp_path):
     assert edge["bytes_moved"] == alone["bytes_read"] + alone["bytes_written"]
     assert 1.8 < half["cycles"] / edge["cycles"] < 2.1
     assert set(small) == {"chip", "refused"}
+    assert [layer["resident_tiles"] for layer in edge["layers"]] == [edge["layers"][0]["tiles"]]
     out = npu(line).out
     ratio = f"({half['cycles'] / edge['cycles']:.2f}x)"
     row = next(line for line in out.splitlines() if line.strip().startswith("cycles"))
     assert ratio in row and row.split()[-1] == "refused"
     assert "edge,lanes=1,bank_bytes=256 refuses fc_wide.tflite: " in out
+
+
+def test_tiles_are_shown_by_layer_where_some_do_not_stay(npu, vectors):
+    line = f"compare {vectors / 'fc_wide.tflite'} --chip edge --chip edge,bank_bytes=8192"
+    report = holds(npu(f"{line} --json -").out, CompareReport)
+    (layer,) = report["models"][0]["chips"][1]["layers"]
+    assert 0 < layer["resident_tiles"] < layer["tiles"]
+    rows = [row.split() for row in npu(line).out.splitlines()]
+    shown = ["all", str(layer["resident_tiles"]), "of", str(layer["tiles"])]
+    assert ["tiles", "that", "stay", *shown] in rows
+    assert ["0", "FULLY_CONNECTED", *shown] in rows
+    resident = npu(line.replace(",bank_bytes=8192", "")).out
+    assert resident.count("tiles that stay") == 1
 
 
 def test_what_cannot_be_compared(refused, npu, vectors, tmp_path):

@@ -48,7 +48,7 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     layers = {layer["name"]: layer for layer in report["layers"]}
     assert len(layers) == len(report["layers"]) == 11
     lstm = layers["encoder: operator 3 (UNIDIRECTIONAL_SEQUENCE_LSTM) input"]
-    assert (lstm["rows"], lstm["columns"], lstm["resident"]) == (768, 384, True)
+    assert (lstm["rows"], lstm["columns"], lstm["resident_tiles"]) == (768, 384, 1)
     assert all(layer["cycles"] >= layer["run_cycles"] > 0 for layer in layers.values())
     # Rows of a kind with codes of their own may take less than the entropy of all rows together.
     assert all(0.95 < layer["over_entropy"] < 1.2 for layer in layers.values())
@@ -65,11 +65,15 @@ def test_the_transducer_layer_by_layer(npu, images, out):
 def test_streamed_weights_are_measured(npu, vectors, out):
     ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", "--json", "-")
     report = json.loads(ran.out)
-    assert {layer["resident"] for layer in report["layers"]} == {False}
-    assert all(layer["tiles"] > 1 and layer["products"] == 4 for layer in report["layers"])
+    layers, total = report["layers"], report["total"]
+    assert all(0 <= layer["resident_tiles"] < layer["tiles"] for layer in layers)
+    assert all(layer["streamed_bytes"] > 0 and layer["products"] == 4 for layer in layers)
+    assert total["streamed_bytes"] == sum(layer["streamed_bytes"] for layer in layers)
+    # All of them come for each of the four steps.
+    assert report["segments"]["main"]["bytes"] > 4 * total["streamed_bytes"]
     # All that is streamed comes behind the products, but from a memory that takes its time.
     assert report["segments"]["main"]["units"]["wait"] == 0
-    assert "streamed, " in ran.err
+    assert "tiles that stay" in ran.err and f" of {layers[0]['tiles']} " in ran.err
     assert Image.load(out).params.name == "tiny"
     slow = ("--set", "memory_cycles_per_beat=20", "--json", "-")
     ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", *slow)

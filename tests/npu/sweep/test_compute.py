@@ -6,7 +6,7 @@ from compiler import compile_model, load_model
 from npu.analysis.latency import latency_of
 from npu.chip.params import ChipParams
 from npu.sweep import compute as computing
-from npu.sweep.compute import Results, compute, tile_bytes
+from npu.sweep.compute import Results, compute
 from npu.sweep.kept import Kept
 from tests.schemas import faults
 
@@ -24,8 +24,10 @@ def test_figures_are_those_of_the_analyses(point, tmp_path):
     assert row["on_chip_bytes"] == 16 * (8192 + 2048) + 65536 + 65536 + 32768
     assert 0 < row["resident_share"] < 1
     # What is streamed comes over the bus in every frame.
-    stays, streamed = tile_bytes(image)
-    assert (row["resident_bytes"], row["weight_bytes"]) == (stays, stays + streamed)
+    (layer,) = image.header.layers
+    streamed = layer.streamed_bytes
+    assert row["resident_bytes"] == layer.resident_bytes
+    assert row["weight_bytes"] == layer.resident_bytes + streamed
     moved = latency.total.memory_bytes["external read"]
     assert streamed <= moved <= 1.2 * streamed
 
