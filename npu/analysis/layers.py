@@ -7,6 +7,7 @@ import numpy as np
 from npu.analysis.profile import LayerCycles, Measurement
 from npu.analysis.results import (
     CompileReport,
+    FrameEnergy,
     ImageReport,
     LayerReport,
     Line,
@@ -133,8 +134,10 @@ def segment_report(image: Image, measurement: Measurement) -> dict[str, SegmentR
     }
 
 
-def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> CompileReport:
-    """What an image takes, with the cycles that were measured."""
+def compile_report(
+    image: Image, measurement: Measurement, frame: FrameEnergy, image_bytes: int
+) -> CompileReport:
+    """What an image takes, with the cycles that were measured and the energy of a frame."""
     header, params = image.header, image.params
     return {
         "model": header.model,
@@ -151,6 +154,7 @@ def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> 
         "boot_cycles": measurement.boot,
         "reset_cycles": measurement.reset,
         "segments": segment_report(image, measurement),
+        "frame": frame,
     }
 
 

@@ -96,8 +96,25 @@ class SegmentReport(TypedDict):
     run_utilisation: float
 
 
+class FrameEnergy(TypedDict):
+    """The energy of a frame, a call of a graph or an encoder call with its symbols; an estimate.
+
+    Attributes
+    ----------
+    decided : what decided where data would, in words.
+    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", while the chip works.
+    period_ms : from one frame to the next, of a model that hears; else None.
+    listening_uw : mean power of a chip that hears all the time and waits between frames; else None.
+    """
+
+    decided: str
+    energy_uj: dict[str, float]
+    period_ms: float | None
+    listening_uw: float | None
+
+
 class CompileReport(TypedDict):
-    """`npu compile`. `memory` is by memory, `segments` by graph."""
+    """`npu compile`. `memory` is by memory, `segments` by graph; `frame` is of `npu latency`."""
 
     model: str
     kind: str
@@ -110,6 +127,7 @@ class CompileReport(TypedDict):
     boot_cycles: int
     reset_cycles: int
     segments: dict[str, SegmentReport]
+    frame: FrameEnergy
 
 
 class Line(TypedDict):

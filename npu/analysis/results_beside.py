@@ -77,6 +77,9 @@ class OnChipReport(TypedDict):
     chip : what the user called it.
     refused : why the model does not run there, and then nothing else is there.
     cycles, ms, boot_ms : of a call, and of loading what stays on the chip.
+    energy_uj : of a call, in which the chip works; an estimate.
+    listening_uw : mean power of a chip that hears all the time and waits between calls, estimated;
+        of a model that hears.
     bytes_moved : over the bus, in a call.
     image_bytes : of the compiled image.
     layers : of each weight matrix, which of its tiles stay.
@@ -89,6 +92,8 @@ class OnChipReport(TypedDict):
     cycles: NotRequired[float]
     ms: NotRequired[float]
     boot_ms: NotRequired[float]
+    energy_uj: NotRequired[float]
+    listening_uw: NotRequired[float]
     bytes_moved: NotRequired[float]
     image_bytes: NotRequired[int]
     layers: NotRequired[list[LayerTiles]]

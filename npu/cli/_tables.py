@@ -6,9 +6,16 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from npu.analysis.energy import largest
 from npu.analysis.layers import layer_label, tiles_text
 from npu.analysis.profile import UNITS
-from npu.analysis.results import LayerReport, MemoryUse, SegmentReport, WeightsReport
+from npu.analysis.results import (
+    FrameEnergy,
+    LayerReport,
+    MemoryUse,
+    SegmentReport,
+    WeightsReport,
+)
 from npu.cli._output import table
 
 STAY = "tiles that stay"
@@ -104,3 +111,16 @@ def segment_table(report: Mapping[str, SegmentReport]) -> Table:
             for name, segment in report.items()
         ],
     )
+
+
+def energy_text(frame: FrameEnergy) -> str:
+    """What a call takes of energy, what for, and what the chip takes that waits between calls."""
+    energy = frame["energy_uj"]
+    shares = (f"{cause} {each / energy['total']:.0%}" for cause, each in largest(energy))
+    text = f"energy {energy['total']:,.2f} uJ a call (an estimate; {frame['decided']})"
+    if frame["listening_uw"] is not None:
+        text += (
+            f", {frame['listening_uw']:,.0f} uW with a call every {frame['period_ms']:g} ms "
+            "and waiting between"
+        )
+    return f"{text}: {', '.join(shares)}"

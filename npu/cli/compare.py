@@ -27,6 +27,8 @@ ROWS: dict[str, Callable[[Any], str]] = {
     "cycles": "{:,.0f}".format,
     "ms": "{:.4f}".format,
     "boot_ms": "{:.4f}".format,
+    "energy_uj": "{:,.2f}".format,
+    "listening_uw": "{:,.1f}".format,
     "bytes_moved": "{:,.0f}".format,
     "image_bytes": "{:,}".format,
     "bank_full": "{:.1%}".format,
@@ -89,7 +91,7 @@ def _show(report: CompareReport, out: Console) -> None:
     columns = ("", *report["chips"])
     if report["parameters"]:
         rows = [
-            (name, *(f"{value:,}" for value in values))
+            (name, *(f"{v:,}" if isinstance(v, (int, float)) else str(v) for v in values))
             for name, values in report["parameters"].items()
         ]
         out.print(table(columns, rows, title="the chips differ in"))
@@ -98,7 +100,11 @@ def _show(report: CompareReport, out: Console) -> None:
     for model in report["models"]:
         chips = model["chips"]
         tiles = [{layer["name"]: layer for layer in chip.get("layers", ())} for chip in chips]
-        rows = [(name, *_cells(name, show, chips)) for name, show in ROWS.items()]
+        rows = [
+            (name, *_cells(name, show, chips))
+            for name, show in ROWS.items()
+            if any(name in chip for chip in chips)
+        ]
         rows.append((STAY, *(_stay(of, of) or REFUSED for of in tiles)))
         out.print(table(columns, rows, title=model["model"]))
         if any(layer["streamed_bytes"] for of in tiles for layer in of.values()):

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from compiler import Model, load_model
-from npu.analysis.energy import Costs, always_on_uw
+from npu.analysis.frame_energy import frame_energy
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import memory_report, totals
 from npu.chip.params import params_from_dict
 from npu.errors import ModelError, NpuError
-from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.sweep.images import image_of
 from npu.sweep.kept import Kept
@@ -153,16 +152,12 @@ def _add_latency(results: Results, image: Image, latency: Latency) -> None:
     results["latency_ms"] = params.milliseconds(slowest)
     results["boot_cycles"] = latency.boot_cycles
     results["bound_by"] = latency.total.bound_by
-    working = float(latency.total.energy_uj["total"])
-    results["energy_uj"] = working
-    if image.header.transducer is not None:
-        deadline = 1e3 * speech_of(image).seconds_per_call
-        results["deadline_ms"] = deadline
-        busy = params.milliseconds(mean)
-        results["real_time_factor"] = busy / deadline
-        results["listening_uw"] = always_on_uw(
-            Costs.of(params), working, deadline / 1e3, busy / 1e3
-        )
+    energy = frame_energy(image, latency)
+    results["energy_uj"] = energy["energy_uj"]["total"]
+    results["listening_uw"] = energy["listening_uw"]
+    results["deadline_ms"] = deadline = energy["period_ms"]
+    if deadline is not None:
+        results["real_time_factor"] = params.milliseconds(mean) / deadline
 
 
 def _add_weights(results: Results, image: Image) -> None:

@@ -83,14 +83,3 @@ def sources_digest(rooms: Iterable[str]) -> str:
         name, data = path.relative_to(root).as_posix(), path.read_bytes()
         found.update(f"{name} {len(data)} ".encode() + data)
     return found.hexdigest()
-
-
-def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A chip's values with those of its tables as "energy_pj.mac"."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found

@@ -27,11 +27,12 @@ from compiler import load_model, model_files
 from npu import zoo
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.params import ChipParams, load_params
+from npu.chip.summary import flat
 from npu.errors import NpuError, ParamsError
 from npu.files import read_text
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.runtime.calls import MOST_CALLS
-from npu.sweep.point import Point, flat
+from npu.sweep.point import Point
 from npu.sweep.weights import Thinning
 
 MAX_TOML_BYTES = 1 << 20

@@ -62,6 +62,24 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     assert out.read_bytes() == (images / "zoo.npu").read_bytes()
 
 
+@pytest.mark.parametrize("model", ["fc_wide.tflite", "commands_rnnt"])
+def test_the_energy_of_a_call_is_that_of_npu_latency(npu, vectors, out, model):
+    place = vectors / model if model.endswith(".tflite") else model
+    ran = npu("compile", place, "-o", out, "--json", "-")
+    frame = json.loads(ran.out)["frame"]
+    latency = json.loads(npu("latency", place, "--json", "-").out)
+    assert frame["energy_uj"] == latency["total"]["energy_uj"]
+    assert frame["decided"] == latency["decided"]
+    assert f"energy {frame['energy_uj']['total']:,.2f} uJ a call" in ran.err
+    hears = model == "commands_rnnt"
+    assert (frame["period_ms"], "waiting between" in ran.err) == (60 if hears else None, hears)
+    if hears:
+        # A microjoule a millisecond is a milliwatt; waiting takes some too.
+        assert frame["listening_uw"] > 1e3 * frame["energy_uj"]["total"] / 60
+    else:
+        assert frame["listening_uw"] is None
+
+
 def test_streamed_weights_are_measured(npu, vectors, out):
     ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", "--json", "-")
     report = json.loads(ran.out)
