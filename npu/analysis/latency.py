@@ -14,7 +14,7 @@ import numpy as np
 from npu.analysis.bounds import border_cycles, operator_bounds
 from npu.analysis.causes import CAUSES, bound_by, causes_of, counts_by_name
 from npu.analysis.energy import Powered
-from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
+from npu.analysis.frames import DEFAULT_FRAMES, Bounded, decided_frames
 from npu.analysis.spent import Counted
 from npu.chip.isa import Command
 from npu.chip.params import ChipParams
@@ -22,9 +22,7 @@ from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.model.graph import Graph
 from npu.model.layer import Layer
-from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, RESET
-from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 
 PERCENTILES = (50, 90, 99)
@@ -169,7 +167,7 @@ class Frames:
     ) -> None:
         self.image, self.machine = image, machine
         self._ideals = ideals
-        self._budgets = Budgets(image)
+        self._start = Bounded(image, machine).run
         self._boot = self._start(Start(image.header.entry(BOOT).pc))
         self._reset = 0
         self.cycles: list[int] = []
@@ -185,10 +183,6 @@ class Frames:
         """A frame: one start, or several; returns its cycles."""
         self.cycles.append(sum(map(self._start, starts)))
         return self.cycles[-1]
-
-    def _start(self, start: Start) -> int:
-        """The cycles of a start, which no image may draw out."""
-        return self.machine.run(start, self._budgets.of_start(dict(start.arguments).get(CALLS, 0)))
 
     def latency(self, decided: str, powered: Powered | None = None) -> Latency:
         """Of the frames since the reset.
