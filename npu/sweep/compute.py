@@ -120,7 +120,7 @@ def _nothing() -> Results:
 
 def _worked_out(point: Point, kept: Kept) -> Results:
     params = params_from_dict(dict(point.chip), "the point's chip")
-    model = _model(point.model, tuple(sorted(point.sources.items())))
+    model = _model(point.model, point.signature, tuple(sorted(point.sources.items())))
     image, compiled = image_of(point, point.thinning.of(model), params, kept)
     latency = latency_of(image, frames=point.frames, symbols=point.symbols)
     results = _nothing()
@@ -135,8 +135,8 @@ def _worked_out(point: Point, kept: Kept) -> Results:
 
 
 @lru_cache(MODELS_AT_HAND)
-def _model(place: str, sources: tuple[tuple[str, str], ...]) -> Model:
-    model = load_model(place)
+def _model(place: str, signature: str | None, sources: tuple[tuple[str, str], ...]) -> Model:
+    model = load_model(place, signature)
     if model.sources != dict(sources):
         raise ModelError(f"{place}: was changed while the sweep ran, or is another file here")
     return model
