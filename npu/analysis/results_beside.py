@@ -1,17 +1,48 @@
-"""The schemas of reports that are not of one run: first commands, installations, chips compared.
+"""The schemas of reports that are not of one run: commands, installations, chips compared.
 
 As `npu.analysis.results`, which holds those of runs.
 """
 
 from typing import Any, NotRequired, TypedDict
 
+from npu.chip.summary import ChipSummary
 
-# --- what the first command takes -----------------------------------------------------------------
+
+# --- what commands take ---------------------------------------------------------------------------
 class ProcessReport(TypedDict):
-    """A process: seconds on the clock, and seconds of processors."""
+    """A process: seconds on the clock, seconds of processors, and the most memory at a time."""
 
     seconds: float
     cpu_seconds: float
+    peak_memory_mib: float
+
+
+class PageBars(TypedDict):
+    """The most that `npu bench report` may find."""
+
+    seconds: float
+    peak_memory_mib: float
+
+
+class PageReport(TypedDict):
+    """`npu bench report`: the page of a large transducer and a sound, by a process.
+
+    Attributes
+    ----------
+    parameters, zeros : of its weights, how many and the share of zeros.
+    audio_seconds : of the sound. cores : of processors, that the process may use.
+    page_bytes : of the page. met : whether both bars hold.
+    """
+
+    chip: ChipSummary
+    parameters: int
+    zeros: float
+    audio_seconds: float
+    cores: int
+    process: ProcessReport
+    page_bytes: int
+    bars: PageBars
+    met: bool
 
 
 class StartupReport(TypedDict):
