@@ -1,8 +1,8 @@
 """The energy of a frame without a sound, and the power of a chip that waits between frames."""
 
 from npu.analysis.energy import Costs, always_on_uw
+from npu.analysis.energy_results import FrameEnergy
 from npu.analysis.latency import Latency
-from npu.analysis.results import FrameEnergy
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from npu.analysis.energy_results import FrameEnergy
 from npu.analysis.profile import LayerCycles, Measurement
 from npu.analysis.results import (
     CompileReport,
-    FrameEnergy,
     ImageReport,
     LayerReport,
     Line,

@@ -7,6 +7,7 @@ speak of a room above this one stand there: the codec's in `compiler.bench`, a m
 
 from typing import Any, NotRequired, TypedDict
 
+from npu.analysis.energy_results import FrameEnergy
 from npu.chip.summary import ChipSummary
 from npu.chip.work import WorkReport
 
@@ -94,23 +95,6 @@ class SegmentReport(TypedDict):
     macs: float
     bytes: float
     run_utilisation: float
-
-
-class FrameEnergy(TypedDict):
-    """The energy of a frame, a call of a graph or an encoder call with its symbols; an estimate.
-
-    Attributes
-    ----------
-    decided : what decided where data would, in words.
-    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", while the chip works.
-    period_ms : from one frame to the next, of a model that hears; else None.
-    listening_uw : mean power of a chip that hears all the time and waits between frames; else None.
-    """
-
-    decided: str
-    energy_uj: dict[str, float]
-    period_ms: float | None
-    listening_uw: float | None
 
 
 class CompileReport(TypedDict):

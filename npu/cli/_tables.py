@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from npu.analysis.energy import largest
+from npu.analysis.energy_results import FrameEnergy
 from npu.analysis.layers import layer_label, tiles_text
 from npu.analysis.profile import UNITS
 from npu.analysis.results import (
-    FrameEnergy,
     LayerReport,
     MemoryUse,
     SegmentReport,

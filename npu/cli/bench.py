@@ -15,7 +15,7 @@ from npu.analysis.frames import entries_of
 from npu.analysis.lockstep import Clocked
 from npu.analysis.page_speed import page_report
 from npu.analysis.results import EventsReport, SpeedupReport
-from npu.analysis.results_beside import PageReport, StartupReport
+from npu.analysis.results_beside import StartupReport
 from npu.analysis.speed import (
     events_report,
     hear_events,
@@ -306,6 +306,8 @@ def report(chip: str, json_path: str | None) -> int:
     measured, nor is compiling the simulator. Exit status 1 where it takes more than 30 s or
     1.5 GiB, which is promised for two cores.
     """
+    from npu.cli import _page_show
+
     require_extra("reports", "the page", "jinja2", "matplotlib")
     require_place(json_path, inputs=files_of(None, chip))
     params = load_chip(chip)
@@ -315,30 +317,13 @@ def report(chip: str, json_path: str | None) -> int:
             (folder / name).mkdir()
             size = large.write_transducer(folder / name, like, units)
         asked = ",".join([chip, *overrides()])
-        sounds = sorted((like / "utterances").glob("*.wav"))
+        sounds = zoo.utterances(bench.MODEL)
         measured = page_report(
             folder, "large", "small", asked, params, size.parameters, size.zeros, sounds
         )
     emit_json(measured, json_path)
-    _show_page(measured, console(json_path))
+    _page_show.show(measured, console(json_path))
     return 0 if measured["met"] else MISSED
-
-
-def _show_page(of: PageReport, out: Console) -> None:
-    title = (
-        f"npu report of {of['parameters'] / 1e6:.2f} M parameters, {of['zeros']:.0%} zeros, "
-        f"{of['audio_seconds']:g} s of sound on {summary_text(of['chip'])}"
-    )
-    process, bars = of["process"], of["bars"]
-    rows = [
-        ("seconds", f"{process['seconds']:.1f}", f"{bars['seconds']:g}"),
-        ("seconds of processors", f"{process['cpu_seconds']:.1f}", ""),
-        ("peak memory, MiB", f"{process['peak_memory_mib']:,.0f}", f"{bars['peak_memory_mib']:,g}"),
-        ("page, bytes", f"{of['page_bytes']:,}", ""),
-    ]
-    out.print(table(("", "measured", "at most"), rows, title=title))
-    verdict = "both bars hold" if of["met"] else "MORE THAN THE BARS"
-    out.print(f"{of['cores']} cores, compiled code cached: {verdict}")
 
 
 @command.command()
