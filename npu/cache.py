@@ -20,6 +20,7 @@ from pathlib import Path
 PRIVATE = 0o700
 DIGEST_SUFFIX = ".sha256"
 STALE_SECONDS = 3600
+UNUSED_SECONDS = 30 * 86_400
 
 
 def _warn(text: str) -> None:
@@ -133,8 +134,15 @@ def intact(kept: Path) -> bool:
 
 
 def remove_stale(place: Path, pattern: str, seconds: float = STALE_SECONDS) -> None:
-    """Delete the folders `pattern` in which nothing has happened for so long: their makers died."""
+    """Delete files and folders `pattern` with which nothing has happened for so long.
+
+    Their makers died, or, where they are touched when they are used (UNUSED_SECONDS), nobody needs
+    them any more.
+    """
     for path in place.glob(pattern):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > seconds:
-                shutil.rmtree(path)
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()

@@ -24,7 +24,6 @@ from npu.inner import InnerKernel
 # Its values are set when it is imported.
 _CONFIG: Any = numba.config
 _DIGEST_BYTES = 32
-_UNUSED_SECONDS = 30 * 86_400
 # Free of the global lock, and not to be called from C, which numba's types do not know.
 _OPTIONS = {"nogil": True, "no_cfunc_wrapper": True}
 _njit: Any = numba.njit
@@ -105,7 +104,7 @@ def _place() -> Path | None:
     with suppress(OSError):
         place.mkdir(mode=cache.PRIVATE, exist_ok=True)
         os.utime(place)
-        cache.remove_stale(base, "*", _UNUSED_SECONDS)
+        cache.remove_stale(base, "*", cache.UNUSED_SECONDS)
     return place
 
 

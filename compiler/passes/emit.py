@@ -9,6 +9,7 @@ from compiler.frontends.models import Model
 from compiler.passes.assembler import Assembler, MemoryMap
 from compiler.passes.lifetimes import LiveSet
 from compiler.passes.link import Hosted, Linked
+from compiler.passes.residency import tile_commands
 from compiler.passes.schedule import Scheduler
 from compiler.passes.weights import WeightPlan, place_weights
 from npu.chip.isa import COMMAND_BYTES
@@ -155,7 +156,7 @@ class Emitter:
             sections=tuple(self._memory.sections),
             transducer=self._linked.program.transducer,
             probes=tuple(self._probes),
-            layers=_layers(self._plan),
+            layers=_layers(self._plan, self._params),
             command_layers=tuple(places),
             command_layer=tuple(places[layer] for layer in layers),
         )
@@ -166,17 +167,15 @@ class Emitter:
         products = self._asm.count("MATVEC")
         tiles = 0
         for matrix, placed in self._plan.matrices.items():
-            # A streamed tile is also waited for and loaded, with its records.
-            loads = 3 if self._plan.streams_records else 2
-            streamed = sum(not tile.stays for tile in placed.tiles)
-            commands = len(placed.tiles) - 1 + loads * streamed
-            tiles += products[matrix.layer] // len(placed.tiles) * commands
+            own = self._plan.streams_records
+            commands = sum(tile_commands(tile.stays, own) for tile in placed.tiles)
+            tiles += products[matrix.layer] // len(placed.tiles) * (commands - 1)
         if (self._asm.pc - tiles) * COMMAND_BYTES <= self._params.program_bytes:
             return "take a chip with a larger program_bytes, or larger banks (fewer tiles)"
         return "take a chip with a larger program_bytes, or a model of fewer steps and layers"
 
 
-def _layers(plan: WeightPlan) -> tuple[LayerInfo, ...]:
+def _layers(plan: WeightPlan, params: ChipParams) -> tuple[LayerInfo, ...]:
     return tuple(
         LayerInfo(
             layer=matrix.layer,
@@ -187,7 +186,9 @@ def _layers(plan: WeightPlan) -> tuple[LayerInfo, ...]:
             entropy_bits=placed.packed.entropy_bits,
             record_bytes=placed.packed.record_bytes,
             tiles=len(placed.tiles),
-            resident=placed.resident,
+            resident_tiles=sum(tile.stays for tile in placed.tiles),
+            resident_bytes=placed.resident_bytes,
+            streamed_bytes=plan.streamed_bytes(placed, params),
         )
         for matrix, placed in plan.matrices.items()
     )

@@ -31,9 +31,16 @@ STEP = 1.12
 # How large a tile that stays is at least that runs where the bus would be waited for, in units of
 # what it costs to be one of its own: small ones hide every wait, large ones are few.
 FILLS = (0.0, 1.0, 2.0, 4.0, 8.0)
-# Of the program, for products and what they load; a tile that is streamed takes so many commands.
+# Of the program, for products and what they load.
 PROGRAM_SHARE = 0.5
-COMMANDS = 4
+
+
+def tile_commands(stays: bool, streams_records: bool = False) -> int:
+    """Commands of a tile in a product: one, and of a tile that is streamed a wait and its loads.
+
+    streams_records : whether its row records are loaded with it.
+    """
+    return 1 if stays else 3 + streams_records
 
 
 @dataclass(frozen=True)
@@ -171,8 +178,7 @@ def _option(
             before = stretch.now
             cuts[matrix] = cut = stretch.run(one, stays, per_tile, most, fill)
             cycles += (stretch.now - before) * runs[matrix].turns
-            streamed = cut.stays.count(False)
-            commands += runs[matrix].uses * (len(cut.stays) + (COMMANDS - 1) * streamed)
+            commands += runs[matrix].uses * sum(map(tile_commands, cut.stays))
     return _Option(cuts, cycles, commands)
 
 

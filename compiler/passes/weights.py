@@ -67,6 +67,11 @@ class PlacedMatrix:
         """Whether all of it stays."""
         return all(tile.stays for tile in self.tiles)
 
+    @property
+    def resident_bytes(self) -> int:
+        """Of the tiles that stay, as they lie in external memory."""
+        return sum(len(tile.tile.image) for tile in self.tiles if tile.stays)
+
 
 @dataclass(eq=False)
 class WeightPlan:
@@ -92,6 +97,14 @@ class WeightPlan:
         """The tiles that a segment streams, in the order in which they run."""
         products = (op for op in segment.operators if isinstance(op, MatVec))
         return [t for op in products for t in self.matrices[op.matrix].tiles if not t.stays]
+
+    def streamed_bytes(self, placed: PlacedMatrix, params: ChipParams) -> int:
+        """What comes for every product of a matrix: tiles, and records where these are streamed."""
+        streamed = [tile.tile for tile in placed.tiles if not tile.stays]
+        n_bytes = sum(len(tile.image) for tile in streamed)
+        if self.streams_records:
+            n_bytes += sum(params.align(len(tile.records)) for tile in streamed)
+        return n_bytes
 
     def ahead(self, module: ChipModule) -> list[PlacedTile]:
         """Tiles that may load before their segment begins: the first of the only one that streams.

@@ -11,10 +11,9 @@ from npu.analysis.published import Published, published
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.chip.technology import asic_area, event_costs, power_states
-from npu.runtime.calls import call, open_session
+from npu.runtime.calls import Inputs, Session, call, open_session
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
-from npu.runtime.sessions import GraphSession
 from npu.twin.machine import Machine
 
 
@@ -42,12 +41,17 @@ def called(image: Image) -> Called:
     session = open_session(image)
     zeros = _zeros(image)
     call(session, zeros)
+    return called_with(session, image, zeros)
+
+
+def called_with(session: Session, image: Image, inputs: Inputs) -> Called:
+    """A call on the twin."""
     machine = session.machine
     assert isinstance(machine, Machine), "it made none of another kind"
     before = Activity.of(machine)
-    call(session, zeros)
+    call(session, inputs)
     done = Activity.of(machine) - before
-    sound = not isinstance(session, GraphSession)
+    sound = image.header.transducer is not None
     return Called(
         model=image.header.model,
         sources=image.header.sources,

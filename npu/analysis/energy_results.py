@@ -1,4 +1,4 @@
-"""The schemas of `npu bench energy`: what its JSON holds, key by key."""
+"""The schemas of `npu bench energy` and of the energy of a frame, key by key."""
 
 from typing import TypedDict
 
@@ -91,3 +91,20 @@ class EnergyReport(TypedDict):
     models: list[ModelEnergy]
     refused: list[str]
     comparisons: list[ComparisonReport]
+
+
+class FrameEnergy(TypedDict):
+    """The energy of a frame, a call of a graph or an encoder call with its symbols; an estimate.
+
+    Attributes
+    ----------
+    decided : what decided where data would, in words.
+    energy_uj : by cause (`npu.analysis.energy.CAUSES`), and its "total", while the chip works.
+    period_ms : from one frame to the next, of a model that hears; else None.
+    listening_uw : mean power of a chip that hears all the time and waits between frames; else None.
+    """
+
+    decided: str
+    energy_uj: dict[str, float]
+    period_ms: float | None
+    listening_uw: float | None

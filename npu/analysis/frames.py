@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from npu.chip.isa import Command, decode_program
 from npu.errors import InputError
+from npu.events.machine import EventMachine
 from npu.events.relevance import relevance
 from npu.events.trace import Recorder, Start
+from npu.runtime.budget import Budgets
 from npu.runtime.calls import Inputs, call, calls_of, open_session
 from npu.runtime.header import INVOKE, RESET
 from npu.runtime.host_interface import CALLS
@@ -36,6 +38,24 @@ class Decided(NamedTuple):
     reset: Frame
     frames: list[Frame]
     by: str
+
+
+class Bounded:
+    """Starts of an image on an event machine, none of which lasts longer than the image can take.
+
+    Parameters
+    ----------
+    image : what runs.
+    machine : what it runs on.
+    """
+
+    def __init__(self, image: Image, machine: EventMachine) -> None:
+        self._machine, self._budgets = machine, Budgets(image)
+
+    def run(self, start: Start) -> int:
+        """The cycles of a start. Raises MachineError for one that does not halt in its budget."""
+        calls = dict(start.arguments).get(CALLS, 0)
+        return self._machine.run(start, self._budgets.of_start(calls))
 
 
 def entries_of(image: Image) -> list[int]:

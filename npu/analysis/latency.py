@@ -4,6 +4,7 @@ A frame is a call of a graph, or an encoder call of a transducer with the symbol
 Figures of layers and commands are means over the frames; boot and reset stand apart.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from npu.analysis.bounds import border_cycles, operator_bounds
 from npu.analysis.causes import CAUSES, bound_by, causes_of, counts_by_name
 from npu.analysis.energy import Powered
-from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
+from npu.analysis.frames import DEFAULT_FRAMES, Bounded, decided_frames
 from npu.analysis.spent import Counted
 from npu.chip.isa import Command
 from npu.chip.params import ChipParams
@@ -21,9 +22,7 @@ from npu.events.machine import EventMachine, events_of
 from npu.events.trace import Start
 from npu.model.graph import Graph
 from npu.model.layer import Layer
-from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, RESET
-from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 
 PERCENTILES = (50, 90, 99)
@@ -87,12 +86,28 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """The weight tiles of an operator.
+
+    Attributes
+    ----------
+    streamed_bytes : that come over the bus in a frame, by commands of the graph's "streaming".
+    """
+
+    tiles: int
+    resident_tiles: int
+    resident_bytes: int
+    streamed_bytes: float
+
+
+@dataclass(frozen=True)
 class LayerLatency:
-    """An operator of a graph, or work around the operators."""
+    """An operator of a graph, or work around the operators; `tiles` of what has weights."""
 
     graph: str
     operator: str
     figures: Figures
+    tiles: Tiles | None
 
 
 @dataclass(frozen=True)
@@ -152,7 +167,7 @@ class Frames:
     ) -> None:
         self.image, self.machine = image, machine
         self._ideals = ideals
-        self._budgets = Budgets(image)
+        self._start = Bounded(image, machine).run
         self._boot = self._start(Start(image.header.entry(BOOT).pc))
         self._reset = 0
         self.cycles: list[int] = []
@@ -169,10 +184,6 @@ class Frames:
         self.cycles.append(sum(map(self._start, starts)))
         return self.cycles[-1]
 
-    def _start(self, start: Start) -> int:
-        """The cycles of a start, which no image may draw out."""
-        return self.machine.run(start, self._budgets.of_start(dict(start.arguments).get(CALLS, 0)))
-
     def latency(self, decided: str, powered: Powered | None = None) -> Latency:
         """Of the frames since the reset.
 
@@ -187,7 +198,8 @@ class Frames:
         layers = []
         for (graph, operator), of in parts.operators().items():
             ideal = None if ideals is None else ideals.get(graph, {}).get(operator)
-            layers.append(LayerLatency(graph, operator, parts.figures(of, ideal)))
+            tiles = parts.tiles(graph, operator)
+            layers.append(LayerLatency(graph, operator, parts.figures(of, ideal), tiles))
         total = None if ideals is None else sum(sum(each.values()) for each in ideals.values())
         return Latency(
             model=image.header.model,
@@ -242,6 +254,11 @@ class _Parts:
         self._causes = {
             pc: causes_of(cmd, self._tally, pc, image.params) for pc, cmd in self._commands.items()
         }
+        # Of tiles, by matrix, in a frame.
+        self._products: Counter[Layer] = Counter()
+        for pc, cmd in self._commands.items():
+            if cmd.opcode.name == "MATVEC":
+                self._products[self.layer(pc)] += self._tally.runs[pc] / self._frames
 
     def layer(self, pc: int) -> Layer:
         """What a command works for."""
@@ -263,6 +280,24 @@ class _Parts:
         runs = 0.0 if first is None else int(self._tally.runs[first]) / self._frames
         found = {name: runs * cycles for name, cycles in ideal.operators.items()}
         return {**found, BORDER: runs * ideal.border}
+
+    def tiles(self, graph: str, operator: str) -> Tiles | None:
+        """Of an operator; None for what has no weights."""
+        infos = [
+            info
+            for info in self._image.header.layers
+            if (info.layer.graph, info.layer.operator) == (graph, operator)
+        ]
+        if not infos:
+            return None
+        return Tiles(
+            tiles=sum(info.tiles for info in infos),
+            resident_tiles=sum(info.resident_tiles for info in infos),
+            resident_bytes=sum(info.resident_bytes for info in infos),
+            streamed_bytes=sum(
+                self._products[info.layer] / info.tiles * info.streamed_bytes for info in infos
+            ),
+        )
 
     def command(self, pc: int) -> CommandLatency:
         """A command that ran."""

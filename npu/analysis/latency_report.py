@@ -2,7 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
-from npu.analysis.latency import PERCENTILES, Figures, Latency
+from npu.analysis.latency import PERCENTILES, Figures, Latency, Tiles
 from npu.analysis.utterance import UtteranceLatency
 from npu.chip.summary import ChipSummary, summary
 
@@ -28,12 +28,22 @@ class FiguresReport(TypedDict):
     energy_uj: dict[str, float]
 
 
+class TilesReport(TypedDict):
+    """As `npu.analysis.latency.Tiles`."""
+
+    tiles: int
+    resident_tiles: int
+    resident_bytes: int
+    streamed_bytes: float
+
+
 class LayerFigures(FiguresReport):
-    """An operator of a graph, or work around them."""
+    """An operator of a graph, or work around them; `tiles` is None for what has no weights."""
 
     name: str
     graph: str
     operator: str
+    tiles: TilesReport | None
 
 
 class CommandFigures(FiguresReport):
@@ -138,6 +148,7 @@ def latency_report(latency: Latency, *, commands: bool = False) -> LatencyReport
                 "name": f"{layer.graph}: {layer.operator}" if layer.graph else layer.operator,
                 "graph": layer.graph,
                 "operator": layer.operator,
+                "tiles": None if layer.tiles is None else _tiles(layer.tiles),
                 **figures(layer.figures),
             }
             for layer in latency.layers
@@ -155,6 +166,15 @@ def latency_report(latency: Latency, *, commands: bool = False) -> LatencyReport
             for command in latency.commands
         ]
     return report
+
+
+def _tiles(of: Tiles) -> TilesReport:
+    return {
+        "tiles": of.tiles,
+        "resident_tiles": of.resident_tiles,
+        "resident_bytes": of.resident_bytes,
+        "streamed_bytes": of.streamed_bytes,
+    }
 
 
 def utterance_figures(file: str, of: UtteranceLatency) -> UtteranceFigures:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from npu.analysis.energy_results import FrameEnergy
 from npu.analysis.profile import LayerCycles, Measurement
 from npu.analysis.results import (
     CompileReport,
@@ -33,6 +34,13 @@ def layer_label(name: str) -> str:
     return short.replace("(", "", 1).replace(")", "", 1)
 
 
+def tiles_text(resident_tiles: int, tiles: int) -> str:
+    """How many of some tiles stay on the chip, in words: "all", "9 of 20", "none of 20"."""
+    if resident_tiles == tiles:
+        return "all"
+    return f"{resident_tiles or 'none'} of {tiles:,}"
+
+
 def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> LayerReport:
     """One weight matrix. `bits_per_weight` counts code tables, padding and headers, zeros too."""
     weights = layer.rows * layer.columns
@@ -47,8 +55,10 @@ def layer_report(layer: LayerInfo, cycles: LayerCycles | None, lanes: int) -> La
         "entropy_bits_per_weight": layer.entropy_bits / weights,
         "over_entropy": layer.compressed_bits / layer.entropy_bits if layer.entropy_bits else None,
         "row_record_bytes": layer.record_bytes,
-        "resident": layer.resident,
         "tiles": layer.tiles,
+        "resident_tiles": layer.resident_tiles,
+        "resident_bytes": layer.resident_bytes,
+        "streamed_bytes": layer.streamed_bytes,
     }
     if cycles is not None:
         report["products"] = cycles.products
@@ -73,6 +83,10 @@ def totals(layers: tuple[LayerInfo, ...]) -> WeightsReport:
         "bits_per_weight": bits / weights if weights else None,
         "entropy_bits_per_weight": entropy / weights if weights else None,
         "over_entropy": bits / entropy if entropy else None,
+        "tiles": sum(layer.tiles for layer in layers),
+        "resident_tiles": sum(layer.resident_tiles for layer in layers),
+        "resident_bytes": sum(layer.resident_bytes for layer in layers),
+        "streamed_bytes": sum(layer.streamed_bytes for layer in layers),
     }
 
 
@@ -120,8 +134,10 @@ def segment_report(image: Image, measurement: Measurement) -> dict[str, SegmentR
     }
 
 
-def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> CompileReport:
-    """What an image takes, with the cycles that were measured."""
+def compile_report(
+    image: Image, measurement: Measurement, frame: FrameEnergy, image_bytes: int
+) -> CompileReport:
+    """What an image takes, with the cycles that were measured and the energy of a frame."""
     header, params = image.header, image.params
     return {
         "model": header.model,
@@ -138,6 +154,7 @@ def compile_report(image: Image, measurement: Measurement, image_bytes: int) -> 
         "boot_cycles": measurement.boot,
         "reset_cycles": measurement.reset,
         "segments": segment_report(image, measurement),
+        "frame": frame,
     }
 
 

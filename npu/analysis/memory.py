@@ -1,4 +1,4 @@
-"""What this process has taken of the machine that it runs on."""
+"""What a process has taken of the machine that it runs on."""
 
 import resource
 import sys
@@ -6,5 +6,9 @@ import sys
 
 def peak_memory_mib() -> float:
     """The most memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return mebibytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def mebibytes(maxrss: int) -> float:
+    """What the system says of a process's memory, in the units that it has."""
+    return maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)

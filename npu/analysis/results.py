@@ -7,6 +7,7 @@ speak of a room above this one stand there: the codec's in `compiler.bench`, a m
 
 from typing import Any, NotRequired, TypedDict
 
+from npu.analysis.energy_results import FrameEnergy
 from npu.chip.summary import ChipSummary
 from npu.chip.work import WorkReport
 
@@ -22,6 +23,7 @@ class WeightsReport(TypedDict):
     bits_per_weight : of these over all weights, zeros too.
     entropy_bits_per_weight : zeroth-order entropy, the gates of an LSTM each for itself.
     over_entropy : bits over entropy; None where that is 0.
+    tiles, ... : sums of the matrices'; bytes come once for every product of each.
     """
 
     weights: int
@@ -31,6 +33,10 @@ class WeightsReport(TypedDict):
     bits_per_weight: float | None
     entropy_bits_per_weight: float | None
     over_entropy: float | None
+    tiles: int
+    resident_tiles: int
+    resident_bytes: int
+    streamed_bytes: int
 
 
 class LayerReport(TypedDict):
@@ -39,8 +45,9 @@ class LayerReport(TypedDict):
     Attributes
     ----------
     row_record_bytes : bias, scale and destination of the rows.
-    resident : whether it stays in the banks; else it is streamed.
-    tiles : in which it is loaded.
+    tiles, resident_tiles : in which it is loaded, and how many of them stay in the banks.
+    resident_bytes : of external memory, that are loaded at boot and stay.
+    streamed_bytes : that come over the bus for every product.
     products, cycles, run_cycles, product_utilisation : as `npu.analysis.profile.LayerCycles`,
         where they were measured.
     ideal_cycles : nonzeros over lanes, rounded up.
@@ -56,8 +63,10 @@ class LayerReport(TypedDict):
     entropy_bits_per_weight: float
     over_entropy: float | None
     row_record_bytes: int
-    resident: bool
     tiles: int
+    resident_tiles: int
+    resident_bytes: int
+    streamed_bytes: int
     products: NotRequired[int]
     cycles: NotRequired[float]
     run_cycles: NotRequired[float]
@@ -89,7 +98,7 @@ class SegmentReport(TypedDict):
 
 
 class CompileReport(TypedDict):
-    """`npu compile`. `memory` is by memory, `segments` by graph."""
+    """`npu compile`. `memory` is by memory, `segments` by graph; `frame` is of `npu latency`."""
 
     model: str
     kind: str
@@ -102,6 +111,7 @@ class CompileReport(TypedDict):
     boot_cycles: int
     reset_cycles: int
     segments: dict[str, SegmentReport]
+    frame: FrameEnergy
 
 
 class Line(TypedDict):

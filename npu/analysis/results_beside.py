@@ -1,17 +1,48 @@
-"""The schemas of reports that are not of one run: first commands, installations, chips compared.
+"""The schemas of reports that are not of one run: commands, installations, chips compared.
 
 As `npu.analysis.results`, which holds those of runs.
 """
 
 from typing import Any, NotRequired, TypedDict
 
+from npu.chip.summary import ChipSummary
 
-# --- what the first command takes -----------------------------------------------------------------
+
+# --- what commands take ---------------------------------------------------------------------------
 class ProcessReport(TypedDict):
-    """A process: seconds on the clock, and seconds of processors."""
+    """A process: seconds on the clock, seconds of processors, and the most memory at a time."""
 
     seconds: float
     cpu_seconds: float
+    peak_memory_mib: float
+
+
+class PageBars(TypedDict):
+    """The most that `npu bench report` may find."""
+
+    seconds: float
+    peak_memory_mib: float
+
+
+class PageReport(TypedDict):
+    """`npu bench report`: the page of a large transducer and a sound, by a process.
+
+    Attributes
+    ----------
+    parameters, zeros : of its weights, how many and the share of zeros.
+    audio_seconds : of the sound. cores : of processors, that the process may use.
+    page_bytes : of the page. met : whether both bars hold.
+    """
+
+    chip: ChipSummary
+    parameters: int
+    zeros: float
+    audio_seconds: float
+    cores: int
+    process: ProcessReport
+    page_bytes: int
+    bars: PageBars
+    met: bool
 
 
 class StartupReport(TypedDict):
@@ -60,6 +91,15 @@ class DoctorReport(TypedDict):
 
 
 # --- models on chips, side by side ----------------------------------------------------------------
+class LayerTiles(TypedDict):
+    """A weight matrix on a chip: its tiles, as `npu.analysis.results.LayerReport` has them."""
+
+    name: str
+    tiles: int
+    resident_tiles: int
+    streamed_bytes: int
+
+
 class OnChipReport(TypedDict):
     """A model on a chip, a call of it; of a transducer, an encoder call.
 
@@ -68,9 +108,12 @@ class OnChipReport(TypedDict):
     chip : what the user called it.
     refused : why the model does not run there, and then nothing else is there.
     cycles, ms, boot_ms : of a call, and of loading what stays on the chip.
+    energy_uj : of a call, in which the chip works; an estimate.
+    listening_uw : mean power of a chip that hears all the time and waits between calls, estimated;
+        of a model that hears.
     bytes_moved : over the bus, in a call.
     image_bytes : of the compiled image.
-    resident_tiles, tiles : of the weight matrices, those that stay on the chip and all.
+    layers : of each weight matrix, which of its tiles stay.
     bank_full : share of the weight bank of the fullest lane that is used.
     run_utilisation : see `npu.chip.work`.
     """
@@ -80,10 +123,11 @@ class OnChipReport(TypedDict):
     cycles: NotRequired[float]
     ms: NotRequired[float]
     boot_ms: NotRequired[float]
+    energy_uj: NotRequired[float]
+    listening_uw: NotRequired[float]
     bytes_moved: NotRequired[float]
     image_bytes: NotRequired[int]
-    resident_tiles: NotRequired[int]
-    tiles: NotRequired[int]
+    layers: NotRequired[list[LayerTiles]]
     bank_full: NotRequired[float]
     run_utilisation: NotRequired[float]
 

@@ -6,14 +6,11 @@ finds it there. Both compile a model and run it once on the twin.
 
 import os
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from npu.analysis.process import run_npu
 from npu.analysis.results_beside import ProcessReport, StartupReport
-from npu.errors import NpuError
 
 HELP_RUNS = 5
 COMPILED = "*.nbc"
@@ -45,21 +42,4 @@ def startup_report(model: str, chip: str) -> StartupReport:
 
 def _run(cache: Path, *arguments: str) -> ProcessReport:
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
-    environment["XDG_CACHE_HOME"] = str(cache)
-    told = cache / "told.txt"
-    began = time.perf_counter()
-    with told.open("wb") as stderr:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "npu.cli", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-        )
-        _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if child.returncode:
-        lines = told.read_text(encoding="utf-8", errors="replace").splitlines()
-        raise NpuError(lines[-1].removeprefix("error: ") if lines else f"npu {arguments[0]} failed")
-    return {"seconds": seconds, "cpu_seconds": used.ru_utime + used.ru_stime}
+    return run_npu(*arguments, environment=environment | {"XDG_CACHE_HOME": str(cache)})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npu.analysis.frames import Decided
+from npu.analysis.frames import Bounded, Decided
 from npu.analysis.utterance import SoundFrames
 from npu.chip.params import ChipParams
 from npu.events.machine import CommandRecord, EventMachine, TransferRecord, events_of
@@ -65,6 +65,7 @@ class Timeline:
     def __init__(self, image: Image) -> None:
         self.image = image
         self._machine: EventMachine = events_of(image, keep=True)
+        self._start = Bounded(image, self._machine).run
         self.parts: list[Part] = []
         self._entries = {entry.pc: entry.name for entry in image.header.entries}
         self.run("boot", [Start(image.header.entry(BOOT).pc)])
@@ -91,11 +92,14 @@ class Timeline:
         return self.params.milliseconds(cycles) * NS_PER_MS
 
     def run(self, name: str, starts: Sequence[Start], comes_ms: float = 0.0) -> None:
-        """Run starts, a part each: behind what was before, and not before `comes_ms`."""
+        """Run starts, a part each: behind what was before, and not before `comes_ms`.
+
+        Raises MachineError for a start that does not halt in its budget.
+        """
         machine = self._machine
         for start in starts:
             behind = machine.cycle
-            cycles = machine.run(start)
+            cycles = self._start(start)
             cycle = machine.cycle - cycles
             # Before it, transfers of the part before may still go on.
             free = self.end_ns + self.nanoseconds(cycle - behind)

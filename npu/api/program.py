@@ -89,7 +89,9 @@ class Program(Image):
                     -(-report["nonzeros"] // params.lanes),
                     report["nonzeros"],
                     report["bits_per_weight"],
-                    report["resident"],
+                    report["tiles"],
+                    report["resident_tiles"],
+                    report["streamed_bytes"],
                 )
             )
         return Latency(

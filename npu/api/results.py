@@ -58,7 +58,8 @@ class LayerLatency:
     ideal_cycles : nonzeros over lanes, rounded up: no chip of as many lanes is faster.
     nonzeros : of its weights.
     bits_per_weight : with everything counted.
-    resident : whether all of it stays on the chip.
+    tiles, resident_tiles : in which it is loaded, and how many of them stay on the chip.
+    streamed_bytes : that come over the bus for every product.
     """
 
     layer: str
@@ -67,7 +68,9 @@ class LayerLatency:
     ideal_cycles: int
     nonzeros: int
     bits_per_weight: float
-    resident: bool
+    tiles: int
+    resident_tiles: int
+    streamed_bytes: int
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The chip in a few words: what every report says of it, as JSON and as text."""
+"""The chip in a few words, as JSON and as text; and all of its parameters, by one name each."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -36,3 +36,14 @@ def summary_text(chip: Mapping[str, Any]) -> str:
     """The chip as every table and page has it; `chip` holds at least what a summary does."""
     lanes = f"{chip['lanes']} lane{'s' * (chip['lanes'] != 1)}"
     return f"{chip['name']} ({lanes} of {chip['threads']} threads, {chip['clock_mhz']:g} MHz)"
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """A chip's values with those of its tables as "energy_pj.mac"."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found

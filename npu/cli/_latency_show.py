@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from npu.analysis.causes import CAUSES
-from npu.analysis.latency_report import FiguresReport, LatencyReport, UtteranceFigures
-from npu.analysis.layers import layer_label
+from npu.analysis.latency_report import (
+    FiguresReport,
+    LatencyReport,
+    LayerFigures,
+    UtteranceFigures,
+)
+from npu.analysis.layers import layer_label, tiles_text
 from npu.chip.summary import summary_text
 from npu.cli._output import table
+from npu.cli._tables import STAY
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,11 +34,14 @@ def show(report: LatencyReport, out: Console) -> None:
         f"frame{'s' * (count != 1)}, {report['decided']}"
     )
     causes = [c for c in CAUSES if total["causes"][c] >= SHOWN_SHARE * total["cycles"]]
-    rows = [[layer_label(layer["name"]), *_row(layer, total, causes)] for layer in report["layers"]]
-    rows.append(["total", *_row(total, total, causes)])
+    rows = [
+        [layer_label(layer["name"]), *_row(layer, total, causes), _stay([layer])]
+        for layer in report["layers"]
+    ]
+    rows.append(["total", *_row(total, total, causes), _stay(report["layers"])])
     columns = ["layer", "cycles", "ms", "share", "bound by", *(_SHORT.get(c, c) for c in causes)]
-    columns += [_OTHERS, "ideal", "/ ideal", "bytes moved", "uJ"]
-    out.print(table(columns, rows, title=title, left=["bound by"]))
+    columns += [_OTHERS, "ideal", "/ ideal", "bytes moved", "uJ", STAY]
+    out.print(table(columns, rows, title=title, left=["bound by", STAY]))
     if "commands" in report:
         commands = [
             [
@@ -72,6 +81,14 @@ def _row(of: FiguresReport, total: FiguresReport, causes: Sequence[str]) -> list
         f"{moved:,.0f}",
         f"{of['energy_uj']['total']:,.2f}",
     ]
+
+
+def _stay(layers: Sequence[LayerFigures]) -> str:
+    """How many of their weight tiles stay on the chip; nothing of layers without weights."""
+    tiles = [layer["tiles"] for layer in layers if layer["tiles"] is not None]
+    if not tiles:
+        return ""
+    return tiles_text(sum(of["resident_tiles"] for of in tiles), sum(of["tiles"] for of in tiles))
 
 
 def _show_utterance(of: UtteranceFigures, report: LatencyReport, out: Console) -> None:

@@ -6,15 +6,29 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from npu.analysis.layers import layer_label
+from npu.analysis.energy import largest
+from npu.analysis.energy_results import FrameEnergy
+from npu.analysis.layers import layer_label, tiles_text
 from npu.analysis.profile import UNITS
-from npu.analysis.results import LayerReport, MemoryUse, SegmentReport, WeightsReport
+from npu.analysis.results import (
+    LayerReport,
+    MemoryUse,
+    SegmentReport,
+    WeightsReport,
+)
 from npu.cli._output import table
+
+STAY = "tiles that stay"
+"""The column of `npu.analysis.layers.tiles_text`, in every table."""
 
 
 def layer_table(layers: list[LayerReport], total: WeightsReport) -> Table:
-    """The layers and their total as a table; cycles where they were measured."""
+    """The layers and their total as a table; cycles where they were measured.
+
+    What is streamed is of a product, as the cycles are.
+    """
     measured = any("cycles" in layer for layer in layers)
+    streams = total["streamed_bytes"] > 0
     columns = [
         "layer",
         "shape",
@@ -23,7 +37,7 @@ def layer_table(layers: list[LayerReport], total: WeightsReport) -> Table:
         "bits/weight",
         "entropy",
         "/ entropy",
-        "weights",
+        STAY,
     ]
     rows = []
     for layer in [*layers, None]:
@@ -35,13 +49,16 @@ def layer_table(layers: list[LayerReport], total: WeightsReport) -> Table:
             _number(figures["bits_per_weight"], "{:.3f}"),
             _number(figures["entropy_bits_per_weight"], "{:.3f}"),
             _number(figures["over_entropy"], "{:.3f}"),
-            "" if layer is None else _place(layer),
+            tiles_text(figures["resident_tiles"], figures["tiles"]),
         ]
+        if streams:
+            row.append("" if layer is None else f"{layer['streamed_bytes']:,}")
         if measured:
             row += ["", ""] if layer is None else _cycles(layer)
         rows.append(row)
+    columns += ["bytes streamed"] if streams else []
     columns += ["cycles", "product util."] if measured else []
-    return table(columns, rows, left=["weights"])
+    return table(columns, rows, left=[STAY])
 
 
 def _shape(layer: LayerReport) -> str:
@@ -50,11 +67,6 @@ def _shape(layer: LayerReport) -> str:
 
 def _number(value: float | None, text: str) -> str:
     return "" if value is None else text.format(value)
-
-
-def _place(layer: LayerReport) -> str:
-    tiles = f", {layer['tiles']} tiles" if layer["tiles"] > 1 else ""
-    return ("resident" if layer["resident"] else "streamed") + tiles
 
 
 def _cycles(layer: LayerReport) -> list[str]:
@@ -99,3 +111,16 @@ def segment_table(report: Mapping[str, SegmentReport]) -> Table:
             for name, segment in report.items()
         ],
     )
+
+
+def energy_text(frame: FrameEnergy) -> str:
+    """What a call takes of energy, what for, and what the chip takes that waits between calls."""
+    energy = frame["energy_uj"]
+    shares = (f"{cause} {each / energy['total']:.0%}" for cause, each in largest(energy))
+    text = f"energy {energy['total']:,.2f} uJ a call (an estimate; {frame['decided']})"
+    if frame["listening_uw"] is not None:
+        text += (
+            f", {frame['listening_uw']:,.0f} uW with a call every {frame['period_ms']:g} ms "
+            "and waiting between"
+        )
+    return f"{text}: {', '.join(shares)}"

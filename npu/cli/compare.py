@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -10,24 +10,27 @@ from rich.console import Console
 
 from compiler import Model, compile_model, load_model
 from npu.analysis.comparison import compare_report, on_chip
-from npu.analysis.results_beside import ComparedModel, CompareReport, OnChipReport
+from npu.analysis.layers import layer_label, tiles_text
+from npu.analysis.results_beside import ComparedModel, CompareReport, LayerTiles, OnChipReport
 from npu.chip.params import ChipParams
 from npu.cli._models import files_of, first_run_notice, is_image, load_chip
 from npu.cli._options import complete_chip, complete_model, json_option, set_option
 from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.cli._tables import STAY
 from npu.errors import CapacityError, ModelError, NpuError, UnsupportedError
 from npu.runtime.image import Image
 
 FEWEST_CHIPS = 2
+REFUSED = "refused"
 
 ROWS: dict[str, Callable[[Any], str]] = {
     "cycles": "{:,.0f}".format,
     "ms": "{:.4f}".format,
     "boot_ms": "{:.4f}".format,
+    "energy_uj": "{:,.2f}".format,
+    "listening_uw": "{:,.1f}".format,
     "bytes_moved": "{:,.0f}".format,
     "image_bytes": "{:,}".format,
-    "resident_tiles": "{:,}".format,
-    "tiles": "{:,}".format,
     "bank_full": "{:.1%}".format,
     "run_utilisation": "{:.2%}".format,
 }
@@ -88,7 +91,7 @@ def _show(report: CompareReport, out: Console) -> None:
     columns = ("", *report["chips"])
     if report["parameters"]:
         rows = [
-            (name, *(f"{value:,}" for value in values))
+            (name, *(f"{v:,}" if isinstance(v, (int, float)) else str(v) for v in values))
             for name, values in report["parameters"].items()
         ]
         out.print(table(columns, rows, title="the chips differ in"))
@@ -96,11 +99,32 @@ def _show(report: CompareReport, out: Console) -> None:
         out.print("the chips do not differ")
     for model in report["models"]:
         chips = model["chips"]
-        rows = [(name, *_cells(name, show, chips)) for name, show in ROWS.items()]
+        tiles = [{layer["name"]: layer for layer in chip.get("layers", ())} for chip in chips]
+        rows = [
+            (name, *_cells(name, show, chips))
+            for name, show in ROWS.items()
+            if any(name in chip for chip in chips)
+        ]
+        rows.append((STAY, *(_stay(of, of) or REFUSED for of in tiles)))
         out.print(table(columns, rows, title=model["model"]))
+        if any(layer["streamed_bytes"] for of in tiles for layer in of.values()):
+            names = list(dict.fromkeys(name for of in tiles for name in of))
+            rows = [(layer_label(name), *(_stay(of, [name]) for of in tiles)) for name in names]
+            out.print(table(columns, rows, title=f"{STAY}, {model['model']}"))
         for chip in chips:
             if "refused" in chip:
                 out.print(f"{chip['chip']} refuses {model['model']}: {chip['refused']}")
+
+
+def _stay(layers: Mapping[str, LayerTiles], names: Iterable[str]) -> str:
+    """How many tiles of some matrices stay on a chip; nothing of those that it does not have.
+
+    A chip may have a matrix twice, where its vectors lie in two ways, which others need not.
+    """
+    of = [layers[name] for name in names if name in layers]
+    if not of:
+        return ""
+    return tiles_text(sum(each["resident_tiles"] for each in of), sum(each["tiles"] for each in of))
 
 
 def _cells(name: str, show: Callable[[Any], str], chips: list[OnChipReport]) -> list[str]:
@@ -110,7 +134,7 @@ def _cells(name: str, show: Callable[[Any], str], chips: list[OnChipReport]) -> 
     cells = []
     for figure in figures:
         if figure is None:
-            cells.append("refused")
+            cells.append(REFUSED)
         elif figure == first or not isinstance(first, (int, float)) or not first:
             cells.append(show(figure))
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from compiler import load_model
+from npu.analysis.frame_energy import frame_energy
+from npu.analysis.latency import latency_of
 from npu.analysis.layers import compile_report
 from npu.analysis.profile import measure
 from npu.analysis.results import CompileReport
@@ -12,7 +14,7 @@ from npu.chip.summary import summary_text
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
-from npu.cli._tables import layer_table, memory_table, segment_table
+from npu.cli._tables import energy_text, layer_table, memory_table, segment_table
 from npu.errors import ModelError
 from npu.files import write_atomic
 
@@ -36,8 +38,9 @@ def command(
         image = compile_for(loaded, params)
         with progress("measuring"):
             measurement = measure(image)
+            energy = frame_energy(image, latency_of(image))
     content = image.to_bytes()
-    report = compile_report(image, measurement, len(content))
+    report = compile_report(image, measurement, energy, len(content))
     write_atomic(output, content)
     emit_json(report, json_path)
     _show(report, output, json_path)
@@ -57,3 +60,4 @@ def _show(report: CompileReport, output: str, json_path: str | None) -> None:
         f"boot {report['boot_cycles']:,} cycles, reset {report['reset_cycles']:,} cycles, "
         f"{report['commands']} commands"
     )
+    out.print(energy_text(report["frame"]))

@@ -12,7 +12,7 @@ from compiler import load_model
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.params import ChipParams
 from npu.cli._models import first_run_notice, is_image, load_chip
-from npu.cli._options import chip_option, model_argument
+from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import progress
 from npu.errors import ImageError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
@@ -59,12 +59,14 @@ class Duration(click.ParamType):
     metavar="N",
     help="Symbols that a frame emits, as npu latency takes them.",
 )
+@signature_option
 @click.option("--cache", metavar="FOLDER", help="Where points are kept, as npu sweep has it.")
 def command(
     model: str,
     deadline: float,
     chip: str | None,
     symbols: int | None,
+    signature: str | None,
     cache: str | None,
 ) -> None:
     """Search for the smallest chip that holds MODEL and meets a deadline, and print it as TOML.
@@ -76,7 +78,7 @@ def command(
     if is_image(model):
         raise ImageError(f"{model}: is compiled for one chip; give the model it was compiled from")
     base = load_chip(chip)
-    loaded = load_model(model)
+    loaded = load_model(model, signature)
     folder = Path(cache).absolute() if cache is not None else users_folder()
     place = str(Path(model).resolve()) if Path(model).exists() else model
     with first_run_notice(), progress(f"looking for a chip for {loaded.name}") as advance:
@@ -92,6 +94,7 @@ def command(
                 thinning=Thinning(),
                 frames=DEFAULT_FRAMES,
                 symbols=symbols,
+                signature=signature,
             )
             return compute(point, folder)
 

@@ -6,16 +6,16 @@ starts the chip there and reads when the chip has halted.
 
 import json
 import zlib
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from npu.errors import InputError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""
@@ -125,6 +125,10 @@ class LayerInfo(_Checked):
 
     `compressed_bits`: everything but scales, as it lies in external memory; `bank_bits`: what the
     weight banks hold of it, directories and streams.
+
+    Of its `tiles`, `resident_tiles` are loaded at boot and stay, in `resident_bytes` of external
+    memory. The others come for every product, `streamed_bytes` over the bus: theirs, with their
+    row records where these do not stay either.
     """
 
     layer: Annotated[Layer, AfterValidator(_of_a_matrix)]
@@ -135,12 +139,30 @@ class LayerInfo(_Checked):
     entropy_bits: Annotated[float, Field(ge=0, le=2**60)]
     record_bytes: _Size
     tiles: _Count
-    resident: bool
+    resident_tiles: _Size
+    resident_bytes: _Size
+    streamed_bytes: _Size
+
+    @model_validator(mode="after")
+    def _of_its_tiles(self) -> Self:
+        if self.resident_tiles > self.tiles:
+            raise ValueError(f"{self.resident_tiles} of {self.tiles} tiles stay")
+        if bool(self.resident_bytes) != bool(self.resident_tiles):
+            raise ValueError(f"{self.resident_tiles} tiles stay, in {self.resident_bytes} bytes")
+        if bool(self.streamed_bytes) == self.resident:
+            streamed = self.tiles - self.resident_tiles
+            raise ValueError(f"{streamed} tiles are streamed, in {self.streamed_bytes} bytes")
+        return self
 
     @property
     def rows(self) -> int:
         """Rows of all gates."""
         return sum(self.layer.rows)
+
+    @property
+    def resident(self) -> bool:
+        """Whether all of its tiles stay."""
+        return self.resident_tiles == self.tiles
 
 
 class TransducerInfo(_Checked):
@@ -166,7 +188,7 @@ class Header(_Checked):
     `live_places`; an output written over its input is in one place with it.
     """
 
-    format: Literal[4]
+    format: Literal[5]
     model: str
     chip: dict
     sources: dict[str, str]

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from compiler import Model, load_model
-from npu.analysis.energy import Costs, always_on_uw
+from npu.analysis.frame_energy import frame_energy
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import memory_report, totals
-from npu.chip.isa import decode_program
 from npu.chip.params import params_from_dict
 from npu.errors import ModelError, NpuError
-from npu.runtime.frontend import speech_of
-from npu.runtime.header import BOOT
 from npu.runtime.image import Image
 from npu.sweep.images import image_of
 from npu.sweep.kept import Kept
@@ -40,7 +37,8 @@ class Results(TypedDict):
     area_mm2 : of the chip; an estimate.
     on_chip_bytes : of all memories on the chip.
     weights, zeros : how many, and the share of zeros. bits_per_weight : everything counted.
-    weight_bytes : of tiles in external memory. resident_bytes : of these, what stays in the banks.
+    weight_bytes : of tiles in external memory, with row records that are streamed with theirs.
+    resident_bytes : of these, what stays in the banks.
     resident_share : the latter over the former.
     bank_bytes_used, ... : of the chip's memories; of the banks, of the fullest one.
     """
@@ -122,7 +120,7 @@ def _nothing() -> Results:
 
 def _worked_out(point: Point, kept: Kept) -> Results:
     params = params_from_dict(dict(point.chip), "the point's chip")
-    model = _model(point.model, tuple(sorted(point.sources.items())))
+    model = _model(point.model, point.signature, tuple(sorted(point.sources.items())))
     image, compiled = image_of(point, point.thinning.of(model), params, kept)
     latency = latency_of(image, frames=point.frames, symbols=point.symbols)
     results = _nothing()
@@ -137,8 +135,8 @@ def _worked_out(point: Point, kept: Kept) -> Results:
 
 
 @lru_cache(MODELS_AT_HAND)
-def _model(place: str, sources: tuple[tuple[str, str], ...]) -> Model:
-    model = load_model(place)
+def _model(place: str, signature: str | None, sources: tuple[tuple[str, str], ...]) -> Model:
+    model = load_model(place, signature)
     if model.sources != dict(sources):
         raise ModelError(f"{place}: was changed while the sweep ran, or is another file here")
     return model
@@ -154,16 +152,12 @@ def _add_latency(results: Results, image: Image, latency: Latency) -> None:
     results["latency_ms"] = params.milliseconds(slowest)
     results["boot_cycles"] = latency.boot_cycles
     results["bound_by"] = latency.total.bound_by
-    working = float(latency.total.energy_uj["total"])
-    results["energy_uj"] = working
-    if image.header.transducer is not None:
-        deadline = 1e3 * speech_of(image).seconds_per_call
-        results["deadline_ms"] = deadline
-        busy = params.milliseconds(mean)
-        results["real_time_factor"] = busy / deadline
-        results["listening_uw"] = always_on_uw(
-            Costs.of(params), working, deadline / 1e3, busy / 1e3
-        )
+    energy = frame_energy(image, latency)
+    results["energy_uj"] = energy["energy_uj"]["total"]
+    results["listening_uw"] = energy["listening_uw"]
+    results["deadline_ms"] = deadline = energy["period_ms"]
+    if deadline is not None:
+        results["real_time_factor"] = params.milliseconds(mean) / deadline
 
 
 def _add_weights(results: Results, image: Image) -> None:
@@ -171,24 +165,7 @@ def _add_weights(results: Results, image: Image) -> None:
     results["weights"] = total["weights"]
     results["zeros"] = total["sparsity"]
     results["bits_per_weight"] = total["bits_per_weight"]
-    stays, streamed = tile_bytes(image)
-    results["weight_bytes"], results["resident_bytes"] = stays + streamed, stays
-    results["resident_share"] = stays / (stays + streamed) if stays + streamed else None
-
-
-def tile_bytes(image: Image) -> tuple[int, int]:
-    """Bytes of the weight tiles that are loaded at boot alone, and of those that are loaded again.
-
-    What is loaded at boot and again is the first of what is streamed, loaded ahead.
-    """
-    booting: dict[int, int] = {}
-    running: dict[int, int] = {}
-    at_boot = False
-    for pc, command in enumerate(decode_program(image.program)):
-        at_boot |= pc == image.header.entry(BOOT).pc
-        if command.opcode.name == "LOAD_BANK":
-            tiles = booting if at_boot else running
-            tiles[command.ext] = command.beats * image.params.bus_bytes
-        at_boot &= command.opcode.name != "HALT"
-    stays = sum(n for place, n in booting.items() if place not in running)
-    return stays, sum(running.values())
+    stays = total["resident_bytes"]
+    results["resident_bytes"] = stays
+    results["weight_bytes"] = n_bytes = stays + total["streamed_bytes"]
+    results["resident_share"] = stays / n_bytes if n_bytes else None

@@ -4,50 +4,25 @@ What is searched: lanes and banks, the widths of bus and vector unit, and the ot
 is smaller whose area is, as `npu.chip.technology` estimates it. For every number of lanes, a power
 of two, the banks that make it smallest are looked for, halved from those that hold all weights on;
 then vector unit, bus and copies of the activations shrink as far as the deadline lets them, and
-every memory to what it holds. The answer is the smallest chip that was found on this way; it is not
-proven that there is no other one.
+every memory to what it holds. From there on, the search goes to a neighbour that is smaller and in
+time, as long as there is one.
+
+So of the answer it is sure, whether or not cycles fall with what a chip has more of: it holds the
+model, it is in time, and no neighbour is smaller and does so. A neighbour is a step away: the next
+number of lanes, size of banks, parameter or program memory, width of vector unit or bus, or fewer
+activations, or more lanes for smaller banks and the other way round; its memories are as large as
+what they then hold. It is not proven that nothing further away is smaller.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.sweep.compute import Results
+from npu.sweep.grid import ALIGNED, LEAST, Grid
 from npu.sweep.size import area_mm2
-
-LANES = (1, 2, 4, 8, 16, 32, 64, 128)
-BUSES = (8, 16, 32, 64)
-ELEMENTS = (1, 2, 4, 8, 16, 32)
-BANKS = tuple(1 << k for k in range(8, 21))
-ACTIVATIONS = tuple(1 << k for k in range(6, 17))
-LEAST = {"param_bytes": 256, "sram_bytes": 256, "program_bytes": 1024, "memory_bytes": 1 << 16}
-ROOMY = {
-    "bank_bytes": BANKS[-1],
-    "param_bytes": 1 << 22,
-    "sram_bytes": 1 << 22,
-    "program_bytes": 1 << 20,
-    "activation_entries": ACTIVATIONS[-1],
-    "memory_bytes": 1 << 31,
-    "bus_bytes": BUSES[-1],
-    "vector_elements": ELEMENTS[-1],
-}
-"""As much as a chip can have."""
-
-NARROW = {
-    "activation_entries": ACTIVATIONS[0],
-    "bus_bytes": BUSES[0],
-    "vector_elements": ELEMENTS[0],
-}
-BARE = {
-    **NARROW,
-    "bank_bytes": BANKS[0],
-    "param_bytes": LEAST["param_bytes"],
-    "sram_bytes": LEAST["sram_bytes"],
-    "program_bytes": LEAST["program_bytes"],
-}
-"""Less than any chip can do with."""
 
 PATIENCE = 2
 """Sizes of banks in a row that are tried though they make the chip no smaller."""
@@ -75,14 +50,18 @@ class Search:
     base : what is not searched: clock, threads, the memory's timing, ...
     deadline_ms : of the slowest frame.
     evaluate : what a model costs on a chip.
+    grid : which chips there are.
 
     Attributes
     ----------
     tried : how many chips were looked at.
     """
 
-    def __init__(self, base: ChipParams, deadline_ms: float, evaluate: Evaluate) -> None:
+    def __init__(
+        self, base: ChipParams, deadline_ms: float, evaluate: Evaluate, grid: Grid | None = None
+    ) -> None:
         self._base, self._deadline, self._evaluate = base, deadline_ms, evaluate
+        self._grid = grid or Grid()
         self._known: dict[str, Results] = {}
 
     @property
@@ -93,23 +72,27 @@ class Search:
         """Raises CapacityError where no chip is fast enough, or none holds the model."""
         self._require_possible()
         best: Fit | None = None
-        for lanes in LANES:
-            roomy = self._chip(self._base, ROOMY | {"lanes": lanes})
-            if best is not None and area_mm2(self._chip(roomy, BARE)) >= best.area_mm2:
+        grid = self._grid
+        bare = grid.narrow | {"bank_bytes": grid.bank_bytes[0]}
+        for lanes in grid.lanes:
+            roomy = self._chip(self._base, grid.roomy | {"lanes": lanes})
+            if best is not None and self._least_mm2(self._chip(roomy, bare)) >= best.area_mm2:
                 break
             if not self.in_time(roomy):
                 continue
             params = self._with_banks(roomy)
-            if best is not None and area_mm2(self._chip(params, NARROW)) >= best.area_mm2:
+            narrow = self._chip(params, grid.narrow)
+            if best is not None and self._least_mm2(narrow) >= best.area_mm2:
                 continue
-            found = self._trimmed(params)
+            found = self._descended(self._trimmed(params))
             if best is None or found.area_mm2 < best.area_mm2:
                 best = found
         assert best is not None, "the most lanes are in time"
-        return best
+        return self._fit(self._with_used(best.params, "memory_bytes"))
 
     def _require_possible(self) -> None:
-        most = self._chip(self._base, ROOMY | {"lanes": LANES[-1]})
+        lanes = self._grid.lanes[-1]
+        most = self._chip(self._base, self._grid.roomy | {"lanes": lanes})
         results = self._results(most)
         if results["error"] is not None:
             raise CapacityError(f"no chip runs it: {results['error']}")
@@ -117,7 +100,7 @@ class Search:
         if took > self._deadline:
             raise CapacityError(
                 f"no chip runs it in {self._deadline:g} ms at {self._base.clock_mhz:g} MHz: with "
-                f"{LANES[-1]} lanes, weights resident and everything as wide as it can be, a frame "
+                f"{lanes} lanes, weights resident and everything as wide as it can be, a frame "
                 f"takes {took:.4g} ms (bound by {results['bound_by']}); take a later deadline, a "
                 f"faster clock (--set clock_mhz={_up(self._base.clock_mhz * took, self._deadline)})"
                 ", or a smaller model"
@@ -130,9 +113,10 @@ class Search:
         Where less stays in the banks, more tiles need more records and commands: from some size on
         downwards, the chip grows.
         """
-        used = _aligned(max(BANKS[0], self._results(roomy)["bank_bytes_used"] or 0), BUSES[-1])
+        banks = self._grid.bank_bytes
+        used = _aligned(max(banks[0], self._results(roomy)["bank_bytes_used"] or 0))
         best, worse = self._holding(roomy), 0
-        for value in (used, *(bank for bank in reversed(BANKS) if bank < used)):
+        for value in (used, *(bank for bank in reversed(banks) if bank < used)):
             params = self._chip(roomy, {"bank_bytes": value})
             if worse >= PATIENCE or not self.in_time(params):
                 break
@@ -144,26 +128,36 @@ class Search:
         return best
 
     def _holding(self, params: ChipParams) -> ChipParams:
-        """With memories as large as what they hold, if it is in time with them."""
-        results: Any = self._results(params)
-        used = {
-            name: max(least, _aligned(results[_USED[name]], BUSES[-1]))
-            for name, least in LEAST.items()
-        }
-        found = self._chip(params, used)
+        """With memories on the chip as large as what they hold, if it is in time with them."""
+        found = self._with_used(params, "param_bytes", "sram_bytes", "program_bytes")
+        if self.in_time(found):
+            return found
+        # In less parameter memory weights lie otherwise: how large the others must be then shows
+        # where they have room.
+        less = self._with_used(params, "param_bytes")
+        if self.in_time(less):
+            found = self._with_used(less, "sram_bytes", "program_bytes")
         return found if self.in_time(found) else params
+
+    def _with_used(self, params: ChipParams, *names: str) -> ChipParams:
+        """With some memories as large as what they hold."""
+        results: Any = self._results(params)
+        used = {n: max(LEAST[n], _aligned(results[_USED[n]])) for n in names}
+        return self._chip(params, used)
 
     def _trimmed(self, params: ChipParams) -> Fit:
         """With everything else as small as it can be."""
-        params = self._shrink(params, "vector_elements", ELEMENTS)
-        params = self._shrink(params, "bus_bytes", BUSES)
-        params = self._shrink(params, "activation_entries", ACTIVATIONS)
-        params = self._holding(params)
+        params = self._shrink(params, "vector_elements")
+        params = self._shrink(params, "bus_bytes")
+        params = self._shrink(params, "activation_entries")
+        return self._fit(self._holding(params))
+
+    def _fit(self, params: ChipParams) -> Fit:
         return Fit(params, self._results(params))
 
-    def _shrink(self, params: ChipParams, name: str, values: Sequence[int]) -> ChipParams:
-        """With the smallest of `values`, ascending, with which it is in time; else as it is."""
-        now = getattr(params, name)
+    def _shrink(self, params: ChipParams, name: str) -> ChipParams:
+        """With the smallest value of the grid with which it is in time; else as it is."""
+        values, now = getattr(self._grid, name), getattr(params, name)
         smaller = [value for value in values if value < now and self._allowed(params, name, value)]
         low, high = 0, len(smaller)
         # The smallest one is often the answer, of a memory that is trimmed to what is used.
@@ -182,6 +176,26 @@ class Search:
     def _allowed(self, params: ChipParams, name: str, value: int) -> bool:
         """Whether a bus is wide enough for the vector unit."""
         return name != "bus_bytes" or value // 2 >= params.vector_elements
+
+    # --- neighbours ------------------------------------------------------------------------------
+    def _descended(self, fit: Fit) -> Fit:
+        """From one smaller neighbour to the next, until none is."""
+        while (found := next(self.smaller_neighbours(fit), None)) is not None:
+            fit = found
+        return fit
+
+    def smaller_neighbours(self, fit: Fit) -> Iterator[Fit]:
+        """Chips a step away that are smaller and in time, those first that may be smallest."""
+        for params in sorted(self._grid.neighbours(fit.params), key=self._least_mm2):
+            if self._least_mm2(params) >= fit.area_mm2 or not self.in_time(params):
+                continue
+            found = self._fit(self._holding(params))
+            if found.area_mm2 < fit.area_mm2:
+                yield found
+
+    def _least_mm2(self, params: ChipParams) -> float:
+        """A chip with memories that hold nothing is smaller than one that holds a model."""
+        return area_mm2(self._chip(params, LEAST))
 
     # --- what is known ---------------------------------------------------------------------------
     def in_time(self, params: ChipParams) -> bool:
@@ -208,8 +222,8 @@ _USED = {
 }
 
 
-def _aligned(n_bytes: int, to: int) -> int:
-    return -(-n_bytes // to) * to
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // ALIGNED) * ALIGNED
 
 
 def _up(product: float, deadline_ms: float) -> str:

@@ -13,10 +13,11 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from npu.chip.summary import flat
 from npu.errors import NpuError
 from npu.files import write_atomic
 from npu.sweep.compute import Results
-from npu.sweep.point import Point, flat
+from npu.sweep.point import Point
 
 ALL = "points.parquet"
 PART = "part-{:05d}.parquet"

@@ -5,6 +5,7 @@ name write the same content.
 """
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ class Kept:
         """What was written under a name; None where nothing was."""
         if self.folder is None or not (path := self._path(name)).is_file():
             return None
+        with suppress(OSError):
+            # It is in use, see `users_folder`.
+            os.utime(path)
         with suppress(NpuError):
             return read_file(path, MOST_BYTES)
         return None
@@ -68,5 +72,11 @@ class Kept:
 
 
 def users_folder() -> Path | None:
-    """The folder of this user; None where nothing can be kept."""
-    return cache.folder(KIND)
+    """The folder of this user; None where nothing can be kept.
+
+    What nobody has read for `npu.cache.UNUSED_SECONDS` goes: it is of other sources, or forgotten.
+    """
+    folder = cache.folder(KIND)
+    if folder is not None:
+        cache.remove_stale(folder, "??/*", cache.UNUSED_SECONDS)
+    return folder

@@ -30,7 +30,7 @@ class Point:
     Attributes
     ----------
     model : a path, or the name of a model in the zoo. name : what it is called in the results.
-    sources : of the model as it is, SHA-256 by file.
+    sources : of the model as it is, SHA-256 by file. signature : of a model that has several.
     chip : the values of a `ChipParams`, not checked yet.
     frames, symbols : as `npu.analysis.latency.latency_of` takes them.
     accuracy : of the model as it is, where the user knows it.
@@ -44,6 +44,7 @@ class Point:
     frames: int
     symbols: int | None = None
     accuracy: float | None = None
+    signature: str | None = None
 
     @property
     def key(self) -> str:
@@ -62,7 +63,7 @@ class Point:
         thinning = self.thinning
         # Weights that stay as they are are the model's, however that was asked for.
         how = [thinning.sparsity, thinning.bits] if thinning.changes else None
-        return digest(self.sources, how)
+        return digest(self.sources, self.signature, how)
 
 
 def digest(*parts: Any) -> str:
@@ -83,14 +84,3 @@ def sources_digest(rooms: Iterable[str]) -> str:
         name, data = path.relative_to(root).as_posix(), path.read_bytes()
         found.update(f"{name} {len(data)} ".encode() + data)
     return found.hexdigest()
-
-
-def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A chip's values with those of its tables as "energy_pj.mac"."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found

@@ -11,7 +11,8 @@
     sparsity = [0.75, 0.9]                         # pruned further
     bits = [8, 4]                                  # rounded further
 
-A model may be a table, {model = "a.tflite", name = "a", accuracy = 0.93}.
+A model may be a table, {model = "a.tflite", name = "a", accuracy = 0.93}; `signature` names one of
+a file that has several.
 """
 
 import tomllib
@@ -27,11 +28,12 @@ from compiler import load_model, model_files
 from npu import zoo
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.params import ChipParams, load_params
+from npu.chip.summary import flat
 from npu.errors import NpuError, ParamsError
 from npu.files import read_text
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.runtime.calls import MOST_CALLS
-from npu.sweep.point import Point, flat
+from npu.sweep.point import Point
 from npu.sweep.weights import Thinning
 
 MAX_TOML_BYTES = 1 << 20
@@ -78,6 +80,13 @@ class ModelEntry(_Checked):
     model: str
     name: str | None = None
     accuracy: float | None = None
+    signature: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """What it is called in the results."""
+        file = Path(self.model).name
+        return self.name or (file if self.signature is None else f"{file} {self.signature}")
 
 
 class Spec(_Checked):
@@ -174,10 +183,10 @@ def _model(spec: Path, entry: str | ModelEntry) -> _Known:
     if place not in zoo.names() or Path(place).exists():
         place = str(Path(place).resolve())
     try:
-        sources = load_model(place).sources
+        sources = load_model(place, entry.signature).sources
     except NpuError:
-        # Its points say what is wrong with it.
-        sources = {}
+        # Its points say what is wrong with it, and with no other one.
+        sources = {place: ""}
     return _Known(entry, place, sources)
 
 
@@ -246,13 +255,14 @@ def _point(known: _Known, base: ChipParams, values: dict[str, _Value], spec: Spe
         raise ParamsError(f"{entry.model}: {error}") from error
     return Point(
         model=known.place,
-        name=entry.name or Path(entry.model).name,
+        name=entry.shown,
         sources=known.sources,
         chip=chip,
         thinning=thinning,
         frames=spec.frames,
         symbols=spec.symbols,
         accuracy=None if thinning.changes else entry.accuracy,
+        signature=entry.signature,
     )
 
 

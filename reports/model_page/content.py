@@ -1,6 +1,5 @@
 """What the page of a model shows, gathered from a compiled model and its frames."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.chip.params import ChipParams
 from npu.events.machine import events_of
 from npu.events.trace import Start
-from npu.runtime.header import Header
 from npu.runtime.image import Image
 from npu.speech.audio import stream_audio
 from npu.speech.host import Speech
@@ -145,7 +143,7 @@ def _content(
     return Content(
         params=params,
         latency=report,
-        bus_bytes=_bus_bytes(report["layers"], header),
+        bus_bytes=[_bus_bytes(layer) for layer in report["layers"]],
         matrices=[layer_report(layer, None, params.lanes) for layer in header.layers],
         weights=totals(header.layers),
         memory=memory_report(image),
@@ -155,29 +153,11 @@ def _content(
     )
 
 
-def _bus_bytes(layers: Sequence[LayerFigures], header: Header) -> list[float]:
-    """Of every layer. What a graph streams counts to the matrices that do not stay, by their bits.
-
-    The commands that stream belong to no layer; of a matrix, some tiles may stay.
-    """
-    streamed: Counter[tuple[str, str]] = Counter()
-    for info in header.layers:
-        if not info.resident:
-            streamed[info.layer.graph, info.layer.operator] += info.compressed_bits
-    found = []
-    for layer in layers:
-        graph, key = layer["graph"], (layer["graph"], layer["operator"])
-        n_bytes = 0.0 if layer["operator"] == STREAMING else moved_bytes(layer)
-        if streamed[key]:
-            whole = sum(bits for (of, _), bits in streamed.items() if of == graph)
-            moved = sum(
-                moved_bytes(other)
-                for other in layers
-                if (other["graph"], other["operator"]) == (graph, STREAMING)
-            )
-            n_bytes += moved * streamed[key] / whole
-        found.append(n_bytes)
-    return found
+def _bus_bytes(layer: LayerFigures) -> float:
+    """Of a layer, what is streamed for it among them: commands that work for no layer move it."""
+    if layer["operator"] == STREAMING:
+        return 0.0
+    return moved_bytes(layer) + (layer["tiles"]["streamed_bytes"] if layer["tiles"] else 0.0)
 
 
 def moved_bytes(layer: FiguresReport) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from npu.analysis.causes import CAUSES
-from npu.analysis.layers import layer_label
+from npu.analysis.layers import layer_label, tiles_text
 from npu.text import printable
 from reports.model_page.content import Content
 from reports.model_page.figures import step_cycles
@@ -124,11 +124,13 @@ def bits_table(content: Content) -> Table:
             f"{each['bits_per_weight']:.3f}",
             f"{each['entropy_bits_per_weight']:.3f}",
             _number(each["over_entropy"], ".3f"),
-            "stays" if each["resident"] else f"streamed, {each['tiles']} tiles",
+            tiles_text(each["resident_tiles"], each["tiles"]),
+            f"{each['streamed_bytes']:,}",
         ]
         for each in content.matrices
     ]
-    columns = ["matrix", "shape", "zeros, %", "bits", "entropy", "/ entropy", "in the banks"]
+    columns = ["matrix", "shape", "zeros, %", "bits", "entropy", "/ entropy"]
+    columns += ["tiles that stay", "bytes streamed"]
     return Table.of(columns, rows)
 
 

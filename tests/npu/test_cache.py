@@ -118,6 +118,16 @@ def test_only_stale_folders_are_removed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["build-new", "kept-old"]
 
 
+def test_stale_files_are_removed(tmp_path):
+    for name in ("ab", "cd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "row").touch()
+    long_ago = time.time() - cache.UNUSED_SECONDS - 60
+    os.utime(tmp_path / "ab" / "row", (long_ago, long_ago))
+    cache.remove_stale(tmp_path, "??/*", cache.UNUSED_SECONDS)
+    assert list(tmp_path.rglob("row")) == [tmp_path / "cd" / "row"]
+
+
 def run_kernel(folder: Path, **environment: str) -> subprocess.CompletedProcess:
     script = folder / "script.py"
     script.write_text(KERNEL)

@@ -4,10 +4,14 @@ from itertools import pairwise
 
 import pytest
 
+from compiler import compile_model, load_model
 from compiler.passes import verify
+from compiler.passes.residency import tile_commands
 from compiler.passes.weights import plan_weights
+from npu.chip.isa import decode_program
 from npu.errors import CapacityError
-from tests.compiler.passes.made import chip, matrix, module_of
+from npu.runtime.header import RESET
+from tests.compiler.passes.made import VECTORS, chip, matrix, module_of
 
 
 def test_all_resident_where_everything_fits():
@@ -54,6 +58,40 @@ def test_windows_of_records_where_not_all_of_them_fit():
     records = [len(tile.tile.records) for tile in tiles_of(plan, False)]
     assert max(records) <= second - first
     assert 2 * second - first <= params.param_bytes
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "some_stay", "records_come"),
+    [
+        ("joint", {}, True, False),
+        ("fc_wide", {"lanes": 16, "bank_bytes": 8192, "param_bytes": 65536}, True, False),
+        ("joint", {"bank_bytes": 1024}, False, False),
+        ("joint", {"bank_bytes": 1024, "param_bytes": 4096}, False, True),
+    ],
+    ids=["all", "a part", "none", "none, nor records"],
+)
+def test_a_header_says_what_the_program_loads(model, changes, some_stay, records_come):
+    """Of tiles and bytes, those that boot loads and no other start, and those of a call."""
+    params = chip(**({"activation_entries": 1024, "memory_bytes": 1 << 24} | changes))
+    image = compile_model(load_model(VECTORS / f"{model}.tflite"), params)
+    layers, program = image.header.layers, decode_program(image.program)
+
+    def bytes_of(opcode, commands):
+        found = {c.ext: c.beats * params.bus_bytes for c in commands if c.opcode.name == opcode}
+        return list(found.values())
+
+    boot = bytes_of("LOAD_BANK", program[: image.header.entry(RESET).pc])
+    call = program[image.header.invoke.pc :]
+    streamed, records = bytes_of("LOAD_BANK", call), bytes_of("LOAD_PARAM", call)
+    assert len(boot) == sum(info.resident_tiles for info in layers)
+    assert sum(boot) == sum(info.resident_bytes for info in layers)
+    assert len(boot) + len(streamed) == sum(info.tiles for info in layers)
+    assert sum(streamed) + sum(records) == sum(info.streamed_bytes for info in layers)
+    assert (bool(boot), bool(records)) == (some_stay, records_come)
+    # And the commands of tiles are as many as the search for their sizes takes them to be.
+    of_tiles = [c for c in call if c.opcode.name in ("MATVEC", "LOAD_BANK", "LOAD_PARAM", "WAIT")]
+    each = tile_commands(True), tile_commands(False, records_come)
+    assert len(of_tiles) == len(boot) * each[0] + len(streamed) * each[1]
 
 
 def test_too_many_columns():

@@ -54,7 +54,8 @@ def test_lanes_read_no_code_tables(image):
         most = info.compressed_bits - 8 * BLOCK_HEADER_BYTES + directories + ends
         assert info.bank_bits <= most
     # At how many positions: an LSTM multiplies the inputs of all steps at once.
-    times = [layers[info.layer].macs / info.nonzeros for info in tables]
+    seen = [(layers[info.layer], info.nonzeros) for info in tables]
+    times = [layer.products * layer.macs / nonzeros for layer, nonzeros in seen]
     assert set(times) == {1, 2}
     read = [n * info.bank_bits / 32 for n, info in zip(times, tables, strict=True)]
     # A section is counted to the end of its last bus word.

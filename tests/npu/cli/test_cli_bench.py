@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from compiler.bench import cases, codec
+from compiler.bench import large as large_transducer
 from compiler.bench.results import CodecReport, PeersReport
+from npu.analysis import page_speed
 from npu.analysis.energy_results import EnergyReport
 from npu.analysis.published import published
 from npu.analysis.results import EventsReport
-from npu.analysis.results_beside import StartupReport
+from npu.analysis.results_beside import PageReport, StartupReport
 from npu.cli import bench
 from npu.twin.machine import Machine
 from reports import codec_page
@@ -217,3 +219,19 @@ def test_a_model_is_known_by_what_is_in_it(npu, vectors, tmp_path):
     other.write_bytes((vectors / "fc_relu.tflite").read_bytes())
     report = holds(npu(f"bench energy {other} --json -").out, EnergyReport)
     assert not any(each["ours"] for each in report["comparisons"])
+
+
+def test_the_page_of_a_large_transducer(npu, monkeypatch):
+    """A smaller one here, and a bar that cannot hold."""
+    pytest.importorskip("matplotlib", reason="the extra `reports` is not installed")
+    monkeypatch.setattr(large_transducer, "UNITS", 24)
+    monkeypatch.setattr(page_speed, "MOST_SECONDS", 600.0)
+    ran = npu("bench", "report", "--set", "lanes=32", "--json", "-")
+    report = holds(ran.out, PageReport)
+    assert ran.status == 0 and report["met"] and report["chip"]["lanes"] == 32
+    assert report["audio_seconds"] == 10 and report["page_bytes"] > 100_000
+    assert 50 < report["process"]["peak_memory_mib"] < 1000
+    assert "both bars hold" in ran.err
+    monkeypatch.setattr(page_speed, "MOST_MIB", 1.0)
+    ran = npu("bench", "report", "--chip", "edge")
+    assert ran.status == 1 and "MORE THAN THE BARS" in ran.out

@@ -48,7 +48,7 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     layers = {layer["name"]: layer for layer in report["layers"]}
     assert len(layers) == len(report["layers"]) == 11
     lstm = layers["encoder: operator 3 (UNIDIRECTIONAL_SEQUENCE_LSTM) input"]
-    assert (lstm["rows"], lstm["columns"], lstm["resident"]) == (768, 384, True)
+    assert (lstm["rows"], lstm["columns"], lstm["resident_tiles"]) == (768, 384, 1)
     assert all(layer["cycles"] >= layer["run_cycles"] > 0 for layer in layers.values())
     # Rows of a kind with codes of their own may take less than the entropy of all rows together.
     assert all(0.95 < layer["over_entropy"] < 1.2 for layer in layers.values())
@@ -62,14 +62,36 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     assert out.read_bytes() == (images / "zoo.npu").read_bytes()
 
 
+@pytest.mark.parametrize("model", ["fc_wide.tflite", "commands_rnnt"])
+def test_the_energy_of_a_call_is_that_of_npu_latency(npu, vectors, out, model):
+    place = vectors / model if model.endswith(".tflite") else model
+    ran = npu("compile", place, "-o", out, "--json", "-")
+    frame = json.loads(ran.out)["frame"]
+    latency = json.loads(npu("latency", place, "--json", "-").out)
+    assert frame["energy_uj"] == latency["total"]["energy_uj"]
+    assert frame["decided"] == latency["decided"]
+    assert f"energy {frame['energy_uj']['total']:,.2f} uJ a call" in ran.err
+    hears = model == "commands_rnnt"
+    assert (frame["period_ms"], "waiting between" in ran.err) == (60 if hears else None, hears)
+    if hears:
+        # A microjoule a millisecond is a milliwatt; waiting takes some too.
+        assert frame["listening_uw"] > 1e3 * frame["energy_uj"]["total"] / 60
+    else:
+        assert frame["listening_uw"] is None
+
+
 def test_streamed_weights_are_measured(npu, vectors, out):
     ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", "--json", "-")
     report = json.loads(ran.out)
-    assert {layer["resident"] for layer in report["layers"]} == {False}
-    assert all(layer["tiles"] > 1 and layer["products"] == 4 for layer in report["layers"])
+    layers, total = report["layers"], report["total"]
+    assert all(0 <= layer["resident_tiles"] < layer["tiles"] for layer in layers)
+    assert all(layer["streamed_bytes"] > 0 and layer["products"] == 4 for layer in layers)
+    assert total["streamed_bytes"] == sum(layer["streamed_bytes"] for layer in layers)
+    # All of them come for each of the four steps.
+    assert report["segments"]["main"]["bytes"] > 4 * total["streamed_bytes"]
     # All that is streamed comes behind the products, but from a memory that takes its time.
     assert report["segments"]["main"]["units"]["wait"] == 0
-    assert "streamed, " in ran.err
+    assert "tiles that stay" in ran.err and f" of {layers[0]['tiles']} " in ran.err
     assert Image.load(out).params.name == "tiny"
     slow = ("--set", "memory_cycles_per_beat=20", "--json", "-")
     ran = npu("compile", vectors / "lstm_320.tflite", "-o", out, "--chip", "tiny", *slow)

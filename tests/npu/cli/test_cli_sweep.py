@@ -75,6 +75,13 @@ def test_a_deadline_is_a_time(refused, spec, deadline):
     refused("fit", "layer.tflite", "--deadline", deadline, match="as 1ms or 500us")
 
 
+def test_a_chip_for_a_signature(npu, refused, vectors, tmp_path):
+    model = vectors.parent / "refused" / "multisig.tflite"
+    line = f"fit {model} --deadline 10us --cache {tmp_path}"
+    refused(*line.split(), match='2 signatures, "dec", "enc"; choose one with --signature NAME')
+    assert "lanes = " in npu(f"{line} --signature enc").out
+
+
 def test_no_chip_fits(refused, spec, images):
     line = "fit layer.tflite --deadline 0.1us --cache cache"
     refused(line, match=r"no chip runs it in 0.0001 ms at 400 MHz: with 128 lanes")

@@ -1,6 +1,8 @@
 """`npu trace`: its file, its options, and what it refuses."""
 
 import gzip
+import re
+import zlib
 
 import pytest
 
@@ -8,7 +10,11 @@ pytest.importorskip("perfetto", reason="the extra `trace` is not installed")
 
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
 
+from compiler import compile_model, load_model
+from npu.chip.isa import COMMAND_BYTES, command, encode
+from npu.chip.params import load_params
 from npu.cli import _extras
+from npu.runtime.image import Image
 
 
 def test_of_calls(npu, vectors, tmp_path):
@@ -45,6 +51,21 @@ def test_waveforms_of_a_sound(npu, utterances, tmp_path):
     sound = utterances / "test_fl_093.wav"
     ran = npu("trace", "commands_rnnt", "--audio", sound, "-o", path)
     assert ran.status == 0 and path.stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("entry", ["boot", "reset", "invoke"])
+def test_an_endless_image_ends_as_in_npu_latency(npu, vectors, tmp_path, entry):
+    image = compile_model(load_model(vectors / "joint.tflite"), load_params("tiny"))
+    here = image.header.entry(entry).pc
+    raw = bytearray(image.program)
+    raw[here * COMMAND_BYTES : (here + 1) * COMMAND_BYTES] = encode(command("BEQ", target=here))
+    header = image.header.model_copy(update={"program_crc32": zlib.crc32(raw)})
+    path = tmp_path / "endless.npu"
+    path.write_bytes(Image(header, bytes(raw), image.memory).to_bytes())
+    latency, trace = npu("latency", path), npu("trace", path, "-o", tmp_path / "t.pftrace")
+    assert re.search(r"^error: no HALT within [0-9,]+ cycles or [0-9,]+ commands", latency.err)
+    assert (trace.status, trace.err) == (latency.status, latency.err)
+    assert not (tmp_path / "t.pftrace").exists()
 
 
 def test_what_is_refused(refused, vectors, utterances, tmp_path):

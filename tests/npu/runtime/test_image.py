@@ -105,8 +105,9 @@ LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address":
 MISSING = "each must be there once, and 'boot' and 'reset'"
 
 CHECKS = [
-    (("format",), 2, "an image of format 2, this version reads 4; compile the model again"),
-    (("format",), 5, "damaged header: format: Input should be 4"),
+    (("format",), 2, "an image of format 2, this version reads 5; compile the model again"),
+    (("format",), 4, "an image of format 4, this version reads 5; compile the model again"),
+    (("format",), 6, "damaged header: format: Input should be 5"),
     (("kind",), "graph", "damaged header: kind: Extra inputs are not permitted"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
     (("memory_bytes",), 1, r"memory_bytes is 1, must be \d+ to 16777216"),
@@ -134,6 +135,11 @@ CHECKS = [
     (("layers", 0, "layer", "rows"), [], "layers.0.layer: .*a matrix must have 1 to"),
     (("layers", 0, "layer", "rows"), [1, 0], "damaged header: layers.0.layer.rows.1"),
     (("layers", 0, "layer", "rows"), [2**26, 1], "layers.0.layer: .*, not 67108865"),
+    (("layers", 0, "resident_tiles"), 2, "layers.0: .*2 of 1 tiles stay"),
+    (("layers", 0, "resident_tiles"), 0, "layers.0: .*0 tiles stay, in [1-9][0-9]* bytes"),
+    (("layers", 0, "streamed_bytes"), 8, "layers.0: .*0 tiles are streamed, in 8 bytes"),
+    (("layers", 0, "tiles"), 2, "layers.0: .*1 tiles are streamed, in 0 bytes"),
+    (("layers", 0, "resident"), True, "layers.0.resident: Extra inputs are not permitted"),
     (("entries", 0, "pc"), 10**6, "entry 'boot' is 1000000, the program has"),
     (("entries", 0, "pc"), -1, "damaged header: entries.0.pc"),
     (("entries", 1, "name"), "boot", r"entries are \['boot', 'boot', 'invoke'\], each must be"),

@@ -1,13 +1,17 @@
 """Rows: what a point costs, kept under what decides it."""
 
+import os
+import time
+
 import pytest
 
 from compiler import compile_model, load_model
+from npu import cache
 from npu.analysis.latency import latency_of
 from npu.chip.params import ChipParams
 from npu.sweep import compute as computing
-from npu.sweep.compute import Results, compute, tile_bytes
-from npu.sweep.kept import Kept
+from npu.sweep.compute import Results, compute
+from npu.sweep.kept import Kept, users_folder
 from tests.schemas import faults
 
 
@@ -24,8 +28,10 @@ def test_figures_are_those_of_the_analyses(point, tmp_path):
     assert row["on_chip_bytes"] == 16 * (8192 + 2048) + 65536 + 65536 + 32768
     assert 0 < row["resident_share"] < 1
     # What is streamed comes over the bus in every frame.
-    stays, streamed = tile_bytes(image)
-    assert (row["resident_bytes"], row["weight_bytes"]) == (stays, stays + streamed)
+    (layer,) = image.header.layers
+    streamed = layer.streamed_bytes
+    assert row["resident_bytes"] == layer.resident_bytes
+    assert row["weight_bytes"] == layer.resident_bytes + streamed
     moved = latency.total.memory_bytes["external read"]
     assert streamed <= moved <= 1.2 * streamed
 
@@ -64,6 +70,37 @@ def test_a_model_that_has_changed_is_not_the_point(point, tmp_path):
     at = point()
     other = type(at)(**{**vars(at), "sources": {"fc_relu.tflite": "0" * 64}})
     assert "was changed" in compute(other, tmp_path)["error"]
+
+
+def test_a_signature_is_chosen(point, vectors):
+    several = vectors.parent / "refused" / "multisig.tflite"
+    at = point()
+    sources = load_model(several, "enc").sources
+
+    def of(signature):
+        changes = {"model": str(several), "sources": sources, "signature": signature}
+        return type(at)(**vars(at) | changes)
+
+    rows = [compute(of(name), None) for name in ("enc", "dec")]
+    assert [row["error"] for row in rows] == [None, None]
+    assert [row["weights"] for row in rows] == [8 * 12, 4 * 12]
+    assert "choose one with" in compute(of(None), None)["error"]
+    assert 'no signature "x"' in compute(of("x"), None)["error"]
+    assert len({of(name).key for name in ("enc", "dec", None)}) == 3
+
+
+def test_what_is_read_is_kept_and_what_nobody_reads_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kept = Kept(users_folder())
+    long_ago = time.time() - cache.UNUSED_SECONDS - 60
+    for name in ("ab.row", "cd.npu"):
+        kept.write(name, b"{}")
+        os.utime(kept.folder / name[:2] / name, (long_ago, long_ago))
+    assert kept.read("ab.row") == b"{}"
+    assert Kept(users_folder()).has("ab.row") and not Kept(users_folder()).has("cd.npu")
+    # A folder that was given is the user's own.
+    os.utime(kept.folder / "ab" / "ab.row", (long_ago, long_ago))
+    assert Kept(kept.folder).has("ab.row")
 
 
 def test_names_follow_what_decides(point):

@@ -56,6 +56,24 @@ def test_accuracy_is_that_of_weights_as_they_are(spec):
     assert [(p.name, p.accuracy) for p in points] == [("a", 0.9), ("a", None)]
 
 
+def test_a_model_of_several_signatures(spec, tmp_path):
+    shutil.copy(VECTORS.parent / "refused" / "multisig.tflite", tmp_path / "two.tflite")
+    (one, other) = spec(
+        'models = [{model = "two.tflite", signature = "enc"}, '
+        '{model = "two.tflite", signature = "dec", name = "b"}]'
+    )
+    assert (one.name, one.signature) == ("two.tflite enc", "enc")
+    assert (other.name, other.signature) == ("b", "dec")
+    assert one.sources == other.sources and one.key != other.key
+
+
+def test_models_that_cannot_be_read_are_points_of_their_own(spec, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.tflite").write_bytes(b"")
+    (one, other) = spec('models = ["a.tflite", "b.tflite"]')
+    assert one.key != other.key
+
+
 def test_a_value_that_no_chip_has_is_a_point_that_fails(spec):
     assert len(spec('models = ["layer.tflite"]\n[grid]\nlanes = [0, "x"]\n')) == 2
 

@@ -1,0 +1,221 @@
+"""Writes TFLite models that are made here, with the published schema's own builder functions."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+from tflite.BuiltinOperator import BuiltinOperator
+from tflite.TensorType import TensorType
+
+TYPES = {
+    "int8": TensorType.INT8,
+    "int16": TensorType.INT16,
+    "int32": TensorType.INT32,
+    "float32": TensorType.FLOAT32,
+    "uint8": TensorType.UINT8,
+    "int64": TensorType.INT64,
+    "bool": TensorType.BOOL,
+    "int4": TensorType.INT4,
+    "resource": TensorType.RESOURCE,
+}
+
+
+@dataclass
+class TensorSpec:
+    """`limit`: of indices that a call gives, how many there are to pick from.
+
+    Tensors whose `data` are one array share a buffer.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "int8"
+    scale: Any = None
+    zero_point: int = 0
+    data: np.ndarray | None = None
+    is_variable: bool = False
+    limit: int | None = None
+    axis: int = 0
+
+
+@dataclass
+class OperatorSpec:
+    """`options` are (class name of the schema, {field: value}), or the bytes of a custom operator.
+
+    A `kind` that the schema does not know is a custom operator's.
+    """
+
+    kind: str
+    inputs: list[int]
+    outputs: list[int]
+    options: tuple[str, dict[str, Any]] | bytes | None = None
+
+
+@dataclass
+class ModelSpec:
+    """A subgraph, `subgraphs` times, and `others` behind it; `signatures` name subgraphs."""
+
+    tensors: list[TensorSpec] = field(default_factory=list)
+    operators: list[OperatorSpec] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    subgraphs: int = 1
+    others: list["ModelSpec"] = field(default_factory=list)
+    signatures: list[tuple[str, int]] = field(default_factory=list)
+
+    def tensor(self, *args: Any, **kwargs: Any) -> int:
+        self.tensors.append(TensorSpec(*args, **kwargs))
+        return len(self.tensors) - 1
+
+    def operator(self, *args: Any) -> None:
+        self.operators.append(OperatorSpec(*args))
+
+
+def _call(name: str, *args: Any) -> Any:
+    return getattr(tflite, name)(*args)
+
+
+def _stored(b: flatbuffers.Builder, value: Any) -> Any:
+    """A value of an option; lists and strings are stored first."""
+    if isinstance(value, list):
+        return _vector(b, value, "<i4")
+    return b.CreateString(value) if isinstance(value, str) else value
+
+
+def _offsets(b: flatbuffers.Builder, start: str, offsets: list[int]) -> int:
+    _call(start, b, len(offsets))
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return b.EndVector()
+
+
+def _vector(b: flatbuffers.Builder, values: Any, dtype: str) -> int:
+    return b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
+
+
+def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffer: int) -> int:
+    name = b.CreateString(f"t{index}")
+    shape = _vector(b, spec.shape, "<i4")
+    quantization = 0
+    if spec.scale is not None:
+        scale = _vector(b, np.atleast_1d(spec.scale), "<f4")
+        zero_points = _vector(b, [spec.zero_point] * len(np.atleast_1d(spec.scale)), "<i8")
+        tflite.QuantizationParametersStart(b)
+        tflite.QuantizationParametersAddScale(b, scale)
+        tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        tflite.QuantizationParametersAddQuantizedDimension(b, spec.axis)
+        quantization = tflite.QuantizationParametersEnd(b)
+    tflite.TensorStart(b)
+    tflite.TensorAddShape(b, shape)
+    tflite.TensorAddType(b, TYPES[spec.dtype])
+    # Buffer 0 is the empty one.
+    tflite.TensorAddBuffer(b, 0 if spec.is_variable else buffer)
+    tflite.TensorAddName(b, name)
+    if quantization:
+        tflite.TensorAddQuantization(b, quantization)
+    tflite.TensorAddIsVariable(b, spec.is_variable)
+    return tflite.TensorEnd(b)
+
+
+def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
+    inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    options = custom = 0
+    if isinstance(spec.options, bytes):
+        custom = b.CreateByteVector(spec.options)
+    elif spec.options is not None:
+        kind, values = spec.options
+        values = {name: _stored(b, value) for name, value in values.items()}
+        _call(f"{kind}Start", b)
+        for name, value in values.items():
+            _call(f"{kind}Add{name}", b, value)
+        options = _call(f"{kind}End", b)
+    tflite.OperatorStart(b)
+    tflite.OperatorAddOpcodeIndex(b, index)
+    tflite.OperatorAddInputs(b, inputs)
+    tflite.OperatorAddOutputs(b, outputs)
+    if custom:
+        tflite.OperatorAddCustomOptions(b, custom)
+    elif spec.options is not None:
+        kind = str(spec.options[0])
+        tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, kind))
+        tflite.OperatorAddBuiltinOptions(b, options)
+    return tflite.OperatorEnd(b)
+
+
+def write(spec: ModelSpec) -> bytes:
+    """The flatbuffer of a model."""
+    b = flatbuffers.Builder(1024)
+    specs = [spec, *spec.others]
+    buffers, first = [_buffer(b, None)], []
+    for each in specs:
+        first.append(len(buffers))
+        buffers += [_buffer(b, tensor.data) for tensor in each.tensors]
+    codes: list[int] = []
+    graphs: list[int] = []
+    for each, at in zip(specs, first, strict=True):
+        for _ in range(each.subgraphs):
+            graphs.append(_subgraph(b, each, at, len(codes)))
+        codes += [_code(b, op.kind) for op in each.operators]
+    signatures = [_signature(b, *signature) for signature in spec.signatures]
+    buffer_vector = _offsets(b, "ModelStartBuffersVector", buffers)
+    code_vector = _offsets(b, "ModelStartOperatorCodesVector", codes)
+    graph_vector = _offsets(b, "ModelStartSubgraphsVector", graphs)
+    signature_vector = _offsets(b, "ModelStartSignatureDefsVector", signatures)
+    tflite.ModelStart(b)
+    tflite.ModelAddVersion(b, 3)
+    tflite.ModelAddOperatorCodes(b, code_vector)
+    tflite.ModelAddSubgraphs(b, graph_vector)
+    tflite.ModelAddBuffers(b, buffer_vector)
+    tflite.ModelAddSignatureDefs(b, signature_vector)
+    b.Finish(tflite.ModelEnd(b), b"TFL3")
+    return bytes(b.Output())
+
+
+def _buffer(b: flatbuffers.Builder, contents: np.ndarray | None) -> int:
+    data = 0
+    if contents is not None:
+        data = _vector(b, np.ascontiguousarray(contents).reshape(-1).view(np.uint8), "u1")
+    tflite.BufferStart(b)
+    if data:
+        tflite.BufferAddData(b, data)
+    return tflite.BufferEnd(b)
+
+
+def _code(b: flatbuffers.Builder, kind: str) -> int:
+    known = hasattr(BuiltinOperator, kind)
+    code: int = getattr(BuiltinOperator, kind if known else "CUSTOM")
+    name = 0 if known else b.CreateString(kind)
+    tflite.OperatorCodeStart(b)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
+    tflite.OperatorCodeAddVersion(b, 1)
+    tflite.OperatorCodeAddBuiltinCode(b, code)
+    if name:
+        tflite.OperatorCodeAddCustomCode(b, name)
+    return tflite.OperatorCodeEnd(b)
+
+
+def _subgraph(b: flatbuffers.Builder, spec: ModelSpec, buffers: int, codes: int) -> int:
+    first = {id(t.data): i for i, t in reversed(list(enumerate(spec.tensors)))}
+    tensors = [
+        _tensor(b, t, i, buffers + (i if t.data is None else first[id(t.data)]))
+        for i, t in enumerate(spec.tensors)
+    ]
+    operators = [_operator(b, o, codes + i) for i, o in enumerate(spec.operators)]
+    tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
+    operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
+    inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    tflite.SubGraphStart(b)
+    tflite.SubGraphAddTensors(b, tensor_vector)
+    tflite.SubGraphAddInputs(b, inputs)
+    tflite.SubGraphAddOutputs(b, outputs)
+    tflite.SubGraphAddOperators(b, operator_vector)
+    return tflite.SubGraphEnd(b)
+
+
+def _signature(b: flatbuffers.Builder, key: str, subgraph: int) -> int:
+    name = b.CreateString(key)
+    tflite.SignatureDefStart(b)
+    tflite.SignatureDefAddSignatureKey(b, name)
+    tflite.SignatureDefAddSubgraphIndex(b, subgraph)
+    return tflite.SignatureDefEnd(b)
