@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npu.analysis.frames import (
+    Bounded,
     Frame,
     decided_by,
     graph_frames,
@@ -19,9 +20,7 @@ from npu.events.machine import EventMachine, events_of
 from npu.events.stretch import COUNTS
 from npu.events.trace import Start
 from npu.model.layer import CONTROL, Layer
-from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, TensorInfo
-from npu.runtime.host_interface import CALLS
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
@@ -259,17 +258,15 @@ def measure(image: Image) -> Measurement:
 
 def measure_events(image: Image, frame: Frame) -> Measurement:
     """Run an image up to the end of a frame, as events."""
-    budgets, machine, profile = Budgets(image), events_of(image), Profile(image)
-
-    def run(starts: Frame) -> int:
-        calls = [dict(start.arguments).get(CALLS, 0) for start in starts]
-        return sum(map(machine.run, starts, map(budgets.of_start, calls)))
-
-    boot, reset = run([Start(image.header.entry(BOOT).pc)]), run(reset_frame(image))
+    machine, profile = events_of(image), Profile(image)
+    run = Bounded(image, machine).run
+    boot = run(Start(image.header.entry(BOOT).pc))
+    reset = sum(map(run, reset_frame(image)))
     profile.add(machine)
     before = profile.taken()
     machine.clear()
-    run(frame)
+    for start in frame:
+        run(start)
     profile.add(machine)
     return _measurement(boot, reset, before, profile)
 
