@@ -25,6 +25,9 @@ from npu.runtime.image import Image
 
 Progress = Callable[[str], None]
 
+STEP_BLOCKS = (1, 4, None)
+"""What is tried, one after the other, until SRAM is large enough: see `GraphLowering`."""
+
 
 def compile_model(
     model: Model,
@@ -70,19 +73,20 @@ def _placed(
 ) -> tuple[Linked, int, LiveSet]:
     """A model as chip operators whose buffers have their places, and the bytes of SRAM in use.
 
-    Where that does not fit as it is fastest, it is lowered again with as little as there is a way.
+    Where that does not fit as it is fastest, it is lowered again to take less. How does not depend
+    on how much there is: with as much as is in use, the same comes out.
     """
-    for short_of_sram in (False, True):
-        linked = lower(model, params, program, short_of_sram)
+    for step_blocks in STEP_BLOCKS:
         try:
+            linked = lower(model, params, program, step_blocks)
             found = allocate(linked.module, params)
         except CapacityError:
-            if short_of_sram:
+            if step_blocks is None:
                 raise
             continue
         verify.allocation(linked.module, params)
         return linked, *found
-    raise AssertionError("the second one has returned, or raised")
+    raise AssertionError("the last one has returned, or raised")
 
 
 def refused_operators(model: Model) -> dict[str, dict[str, str]]:
@@ -102,17 +106,17 @@ def lower(
     model: Model,
     params: ChipParams,
     program: Program | None = None,
-    short_of_sram: bool = False,
+    step_blocks: int | None = 1,
 ) -> Linked:
     """A model as chip operators, not placed yet.
 
-    short_of_sram : as `compiler.lowering.site.GraphLowering` takes it.
+    step_blocks : as `compiler.lowering.site.GraphLowering` takes it.
 
     Raises ModelError, UnsupportedError, CapacityError.
     """
     for graph in model.graphs.values():
         verify_graph(graph)
-    linked = link(program or default_program(model), model.graphs, params, short_of_sram)
+    linked = link(program or default_program(model), model.graphs, params, step_blocks)
     verify.module(linked.module)
     return linked
 

@@ -44,10 +44,6 @@ GATES = len(GATE_ORDER)
 UNROLLED_STEPS = 8
 """Up to so many steps of a sequence no loop is worth its commands."""
 
-BLOCK_SHARE, MOST_BLOCKS = 4, 4
-"""Of SRAM, one part of so many may hold what the inputs add to the gates of a block's steps; each
-block has commands of its own, and of more than a few the program would become long."""
-
 COUNT, FRAMES = 10, 9
 """Registers of the loop over steps: the turns that are left, and how far the frame has moved, or
 the gates of a block."""
@@ -126,7 +122,7 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     batch = site.graph.tensors[op.hidden_state].shape[0]
     vectors = source.n // features
     steps = vectors // batch
-    at_once = _steps_at_once(site, op, steps)
+    at_once = _steps_at_once(site, steps)
     buffers = _buffers(site, op, batch, at_once)
     gates = _gates(site, op.input_weights, op.biases, params.input)
     from_input = _product(site, "input", gates, buffers, vectors)
@@ -154,13 +150,9 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
                 _other_steps(lstm, b, block[others[0]], apart, others)
 
 
-def _steps_at_once(site: GraphLowering, op: Lstm, steps: int) -> int:
+def _steps_at_once(site: GraphLowering, steps: int) -> int:
     """Of how many steps the inputs are multiplied at once."""
-    if steps == 1 or site.short_of_sram:
-        return 1
-    block = GATES * _gate_step(site, op) * ElementType.INT16.n_bytes
-    at_once = min(steps, site.params.sram_bytes // BLOCK_SHARE // block)
-    return max(1, at_once) if steps <= MOST_BLOCKS * at_once else 1
+    return 1 if site.step_blocks is None else -(-steps // site.step_blocks)
 
 
 def _inputs_of(lstm: _Layer, places: range) -> None:

@@ -96,7 +96,8 @@ class GraphLowering:
     bound : buffers that stand for graph inputs; the others are loaded from the host.
     index_register : register that holds the index of the graph's Gather, if the host does not
         write it.
-    short_of_sram : take as little SRAM as there is a way, at the price of cycles.
+    step_blocks : blocks of steps that sequences are divided into, where fewer take more SRAM and
+        less cycles; None for step by step.
 
     Raises UnsupportedError where the chip cannot do what the graph asks, CapacityError for a tensor
     that alone is too large for it.
@@ -109,13 +110,13 @@ class GraphLowering:
         segment: Segment,
         bound: dict[int, Buffer] | None = None,
         index_register: int | None = None,
-        short_of_sram: bool = False,
+        step_blocks: int | None = 1,
     ) -> None:
         self.graph = graph
         self.params = params
         self.segment = segment
         self.index_register = index_register
-        self.short_of_sram = short_of_sram
+        self.step_blocks = step_blocks
         self.buffers: list[Buffer] = []
         self.resets: list[tuple[Buffer, int | np.ndarray]] = []
         self._kept: set[int] = set()

@@ -54,12 +54,12 @@ class Linked:
 
 
 def link(
-    program: Program, graphs: dict[str, Graph], params: ChipParams, short_of_sram: bool = False
+    program: Program, graphs: dict[str, Graph], params: ChipParams, step_blocks: int | None = 1
 ) -> Linked:
     """Lower every graph of a program and join them. Raises UnsupportedError, CapacityError, and
     ModelError where the graphs do not fit together.
 
-    short_of_sram : as `compiler.lowering.site.GraphLowering` takes it.
+    step_blocks : as `compiler.lowering.site.GraphLowering` takes it.
     """
     linked = Linked(program, ChipModule({}, [], [], program.hot))
     crossed: dict[Border, Buffer] = {}
@@ -72,7 +72,7 @@ def link(
         }
         segment = Segment(use.role)
         linked.module.segments[use.role] = segment
-        lowering = GraphLowering(graph, params, segment, bound, use.index, short_of_sram)
+        lowering = GraphLowering(graph, params, segment, bound, use.index, step_blocks)
         linked.inputs[use.role] = _host_inputs(use, lowering, bound)
         linked.outputs[use.role] = _leave(linked, use, lowering, graphs, crossed)
         linked.module.buffers += lowering.buffers

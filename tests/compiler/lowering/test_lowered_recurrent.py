@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
-from compiler.lowering import dots, recurrent
+from compiler.lowering import dots
 from compiler.lowering.recurrent import UNROLLED_STEPS
 from npu.errors import CapacityError
 from npu.runtime.sessions import GraphSession
@@ -95,20 +95,33 @@ def test_the_inputs_weights_come_once_for_all_steps(tmp_path):
     assert 0 < a_step < 1.1 * sides["recurrent"].bank_bits / 8
 
 
-def test_short_of_sram(tmp_path, monkeypatch):
-    """Where the gates of several steps find no room, they are taken step by step."""
-    monkeypatch.setattr(recurrent, "BLOCK_SHARE", 1)
+@pytest.mark.parametrize("steps", [3, 30])
+def test_short_of_sram(tmp_path, steps):
+    """Where the gates of all steps find no room, they are taken in blocks, or step by step.
+
+    With as much SRAM as is in use, nothing else comes out.
+    """
     path = tmp_path / "lstm.tflite"
-    path.write_bytes(lstm(3))
-    model, tight = load_model(path), chip(sram_bytes=768)
-    assert compile_model(model, chip()).header.sram_bytes > tight.sram_bytes
-    assert compile_model(model, tight).header.sram_bytes <= tight.sram_bytes
-    assert differences(path, np.random.default_rng(1), tight) == 0
-    with pytest.raises(CapacityError, match="bytes of vector SRAM"):
-        compile_model(model, chip(sram_bytes=384))
+    path.write_bytes(lstm(steps))
+    model, used, programs = load_model(path), chip().sram_bytes, []
+    while True:
+        try:
+            image = compile_model(model, chip(sram_bytes=used))
+        except CapacityError as error:
+            assert "bytes of vector SRAM" in str(error)
+            break
+        exact = chip(sram_bytes=image.header.sram_bytes)
+        assert compile_model(model, exact).program == image.program
+        assert differences(path, np.random.default_rng(1), exact) == 0
+        programs.append(image.program)
+        used = image.header.sram_bytes - 64
+    # Of three steps, a quarter is one.
+    assert len(set(programs)) == (2 if steps == 3 else 3)
 
 
-def test_the_program_does_not_grow_with_the_steps(tmp_path):
+@pytest.mark.parametrize(("steps", "most"), [(300, 1536), (1000, 4096), (2000, 2048)])
+def test_the_program_does_not_grow_with_the_steps(tmp_path, steps, most):
+    """A loop for all of them, four of a quarter each, or a loop step by step."""
     path = tmp_path / "lstm.tflite"
-    path.write_bytes(lstm(1000))
-    assert len(compile_model(load_model(path), chip()).program) < 2048
+    path.write_bytes(lstm(steps))
+    assert len(compile_model(load_model(path), chip()).program) < most
