@@ -12,10 +12,25 @@ from typing import TYPE_CHECKING, Any
 from npu.analysis.results import WavesReport
 from npu.analysis.sides import Machines
 from npu.chip.params import ChipParams
-from npu.files import write_atomic
+from npu.errors import InputError
+from npu.files import require_folder, write_atomic
 
 if TYPE_CHECKING:
     from npu.waves.watch import Watch
+
+
+PACKED, VCD, OTHERS = ".gz", ".vcd", (".fst", ".lxt", ".lxt2", ".ghw")
+"""Suffixes of packed files, of ours, and of what viewers read that we do not write."""
+
+
+def is_vcd(path: str) -> bool:
+    """Whether a name asks for waveforms. Raises InputError where it asks for another format."""
+    name = path.lower().removesuffix(PACKED)
+    if name.endswith(OTHERS):
+        raise InputError(
+            f"{path}: waveforms are written as VCD; name it {VCD}, and convert it (vcd2fst)"
+        )
+    return name.endswith(VCD)
 
 
 class WaveFiles:
@@ -58,12 +73,26 @@ class WaveFiles:
 
 @contextmanager
 def wave_files(rtl: str | None, twin: str | None) -> Iterator[WaveFiles]:
-    """Files for the options `--waves` and `--twin-waves`."""
-    with TemporaryDirectory(prefix="zeroskip-") as folder:
-        unwanted = None if twin is None else Path(folder) / "rtl.vcd"
-        yield WaveFiles(
-            unwanted if rtl is None else Path(rtl), None if twin is None else Path(twin)
-        )
+    """Files for the options `--waves` and `--twin-waves`: whole, or as they were before.
+
+    Raises InputError for names of other formats.
+    """
+    for name in filter(None, (rtl, twin)):
+        is_vcd(name)
+        if name.endswith(PACKED):
+            raise InputError(f"{name}: this command does not pack; leave {PACKED} out")
+    beside = None if rtl is None else require_folder(rtl)
+    direct = beside is not None and beside.exists() and not beside.is_file()
+    with TemporaryDirectory(
+        prefix=".zeroskip-", dir=None if beside is None or direct else beside.parent
+    ) as folder:
+        made = Path(folder) / "rtl.vcd"
+        if rtl is None and twin is None:
+            yield WaveFiles(None, None)
+        else:
+            yield WaveFiles(beside if direct else made, None if twin is None else Path(twin))
+            if beside is not None and not direct:
+                made.replace(beside)
 
 
 def waves_text(report: WavesReport) -> str:

@@ -17,6 +17,7 @@ import click
 
 from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
+from npu.analysis.streaming import OnChip
 from npu.analysis.timeline import Timeline, timeline_of, timeline_of_sound
 from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary, summary_text
@@ -25,12 +26,15 @@ from npu.cli._frames import ear_of, frame_options, opened, require_one_source
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
+from npu.cli._waves import is_vcd
 from npu.errors import InputError
 from npu.files import write_atomic
 from npu.runtime.calls import call, calls_of, open_session
+from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
+from npu.speech.transcribe import transcribe
 
-PACKED, WAVES = ".gz", ".vcd"
+PACKED = ".gz"
 
 
 @click.command()
@@ -43,8 +47,8 @@ PACKED, WAVES = ".gz", ".vcd"
     "--output",
     metavar="OUT",
     required=True,
-    help="The trace to write, in Perfetto's format; OUT.vcd: waveforms. With .gz behind it, "
-    "packed.",
+    help="The trace to write, in Perfetto's format; OUT.vcd: waveforms, 10 ps a cycle. With .gz "
+    "behind it, packed.",
 )
 def command(
     model: str,
@@ -62,7 +66,7 @@ def command(
     """
     require_place(output, inputs=files_of(model, chip, audio))
     require_one_source("call", audio, calls, symbols)
-    waves = output.removesuffix(PACKED).endswith(WAVES)
+    waves = is_vcd(output)
     if waves and symbols is not None:
         raise InputError("the twin of waveforms computes its symbols: leave --symbols out")
     with first_run_notice():
@@ -107,10 +111,12 @@ def _waves(image: Image, audio: str | None, calls: int | None) -> Written:
 
     watch = Watch(image.params)
     with progress("running"):
-        session = open_session(image, machine=watch.machine)
-        limit = DEFAULT_FRAMES if calls is None and audio is None else calls
-        for inputs in calls_of(image, None, audio, limit):
-            call(session, inputs)
+        if audio is not None:
+            transcribe(speech_of(image), OnChip(image, watch.machine), audio)
+        else:
+            session = open_session(image, machine=watch.machine)
+            for inputs in calls_of(image, limit=DEFAULT_FRAMES if calls is None else calls):
+                call(session, inputs)
     chip = summary_text(summary(image.params))
     told = f"{image.header.model} on {chip}, {len(watch.widths)} signals, {watch.cycles:,} cycles"
     return watch.write, told

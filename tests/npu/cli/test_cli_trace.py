@@ -1,6 +1,7 @@
 """`npu trace`: its file, its options, and what it refuses."""
 
 import gzip
+import json
 import re
 import zlib
 
@@ -47,10 +48,14 @@ def test_waveforms(npu, vectors, tmp_path):
 
 
 def test_waveforms_of_a_sound(npu, utterances, tmp_path):
-    path = tmp_path / "t.vcd"
-    sound = utterances / "test_fl_093.wav"
-    ran = npu("trace", "commands_rnnt", "--audio", sound, "-o", path)
-    assert ran.status == 0 and path.stat().st_size > 1_000_000
+    """The starts of the other trace, and one: who hears resets a session that has just begun."""
+    sound, cycles = utterances / "test_fl_093.wav", []
+    for path in (tmp_path / "t.VCD", tmp_path / "t.pftrace"):
+        ran = npu("trace", "commands_rnnt", "--audio", sound, "-o", path)
+        assert ran.status == 0 and path.stat().st_size > 10_000
+        cycles.append(int(re.search(r"([0-9,]+) cycles", ran.out)[1].replace(",", "")))
+    reset = json.loads(npu("latency", "commands_rnnt", "--json", "-").out)["reset_cycles"]
+    assert cycles[0] == cycles[1] + reset
 
 
 @pytest.mark.parametrize("entry", ["boot", "reset", "invoke"])
@@ -75,6 +80,7 @@ def test_what_is_refused(refused, vectors, utterances, tmp_path):
     refused("trace", model, "--audio", sound, "-o", path, match="not a transducer")
     refused("trace", model, "-o", model, match="is the input")
     refused("trace", model, match="Missing option")
+    refused("trace", model, "-o", tmp_path / "t.fst", match="written as VCD")
     refused("trace", "commands_rnnt", "--symbols", 2, "-o", "t.vcd", match="leave --symbols out")
     refused("trace", model, "--audio", sound, "-o", "t.vcd", match="not a transducer")
     assert not path.exists()

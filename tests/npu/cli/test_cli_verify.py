@@ -160,6 +160,24 @@ def test_waves_are_kept_where_wanted(npu, vectors, monkeypatch, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_waves_of_a_run_that_fails(npu, vectors, monkeypatch, tmp_path):
+    """The files are as they were."""
+    monkeypatch.setattr(verify, "machine_of", Shown().instead)
+    files = tmp_path / "rtl.vcd", tmp_path / "twin.vcd"
+    for file in files:
+        file.write_text("precious")
+    options = ("--calls", 1, "--max-cycles", 100, "--waves", files[0], "--twin-waves", files[1])
+    assert npu("verify", vectors / "fc_relu.tflite", *options).status == 2
+    assert [file.read_text() for file in files] == ["precious", "precious"]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+@pytest.mark.parametrize("name", ["a.fst", "a.vcd.gz"])
+def test_waves_of_another_format(refused, vectors, tmp_path, name):
+    for option in ("--waves", "--twin-waves"):
+        refused("verify", vectors / "fc_relu.tflite", option, tmp_path / name, match="wave|pack")
+
+
 def test_a_planted_output(npu, layer, monkeypatch):
     real = Interpreter.invoke
 
