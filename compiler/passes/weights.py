@@ -20,7 +20,7 @@ from compiler.lowering.ir import (
     Vector,
 )
 from compiler.passes.assembler import MemoryMap
-from compiler.passes.residency import PROGRAM_SHARE, Runs, choose, tile_commands
+from compiler.passes.residency import Runs, choose
 from compiler.passes.tiles import (
     PackedMatrix,
     Tile,
@@ -36,9 +36,6 @@ from npu.errors import CapacityError
 
 WINDOWS = 2
 """Places of the banks that streamed tiles take turns in."""
-
-STREAMED_TILES = 4
-"""Of the largest matrix, about, where nothing stays."""
 
 _Packed = dict[Matrix, PackedMatrix]
 _Stays = dict[Matrix, tuple[bool, ...]]
@@ -137,7 +134,7 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     records = sum(p.record_bytes for p in packed.values())
     stays = {m: (True,) * len(p.tiles) for m, p in packed.items()}
     if words > bank_words or records > free:
-        packed, stays = _shared(packed, runs, params, free) or _streamed(packed, runs, params, free)
+        packed, stays = _shared(packed, runs, params, free) or _streamed(packed, params, free)
     return _place(packed, stays, tables, params)
 
 
@@ -189,25 +186,12 @@ def _tiles(packed: _Packed, stays: _Stays, kept: bool) -> list[Tile]:
     ]
 
 
-def _streamed(
-    packed: _Packed, runs: dict[Matrix, Runs], params: ChipParams, record_bytes: int
-) -> tuple[_Packed, _Stays]:
-    """What is left where rows are long or parameter memory is small: few tiles that fit halves.
-
-    The largest matrix comes in several, if it may: a product hides no more than the next tile.
-    """
+def _streamed(packed: _Packed, params: ChipParams, record_bytes: int) -> tuple[_Packed, _Stays]:
+    """What is left where rows are long or parameter memory is small: as few tiles as fit halves."""
     window = record_bytes // 2
     window -= window % params.bus_bytes + params.bus_bytes
-    half, largest = params.bank_bus_words // 2, max(p.bank_words for p in packed.values())
-    try:
-        words = min(half, -(-largest // STREAMED_TILES))
-        tiles = {m: pack_matrix(m, params, words, window) for m in packed}
-    except CapacityError:
-        tiles = {}
-    commands = tile_commands(False) * sum(runs[m].uses * len(p.tiles) for m, p in tiles.items())
-    if not tiles or commands > PROGRAM_SHARE * params.program_commands:
-        tiles = {m: pack_matrix(m, params, half, window) for m in packed}
-    return tiles, {m: (False,) * len(p.tiles) for m, p in tiles.items()}
+    halves = {m: pack_matrix(m, params, params.bank_bus_words // 2, window) for m in packed}
+    return halves, {m: (False,) * len(p.tiles) for m, p in halves.items()}
 
 
 def check_weights(module: ChipModule, params: ChipParams) -> None:

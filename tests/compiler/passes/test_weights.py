@@ -9,11 +9,8 @@ from compiler.passes import verify
 from compiler.passes.residency import tile_commands
 from compiler.passes.weights import plan_weights
 from npu.chip.isa import decode_program
-from npu.chip.params import load_params
 from npu.errors import CapacityError
-from npu.events.machine import events_of
-from npu.events.trace import Start
-from npu.runtime.header import INVOKE, RESET
+from npu.runtime.header import RESET
 from tests.compiler.passes.made import VECTORS, chip, matrix, module_of
 
 
@@ -109,21 +106,3 @@ def test_parameter_memory_for_the_tables():
     matrices = [matrix(2, 40, 1, seed=i) for i in range(6)]
     with pytest.raises(CapacityError, match=r"code and look-up tables take \d+ bytes"):
         plan_weights(module_of(*matrices), chip(param_bytes=256))
-
-
-def test_cycles_do_not_grow_with_the_banks_where_nothing_stays():
-    """Parameter memory is short: larger banks do not make fewer tiles, which hide less."""
-    model = load_model(VECTORS / "lstm_320.tflite")
-    cycles = []
-    for bank in (4096, 6144, 10240, 65536):
-        params = load_params("tiny").with_overrides({"bank_bytes": bank})
-        image = compile_model(model, params)
-        assert not any(layer.resident_tiles for layer in image.header.layers)
-        machine = events_of(image)
-        boot, reset, call = (
-            machine.run(Start(image.header.entry(name).pc)) for name in ("boot", RESET, INVOKE)
-        )
-        assert boot and reset
-        cycles.append(call)
-        assert cycles[-1] <= 1.01 * min(cycles)
-    assert cycles[-1] < 83_000
