@@ -130,12 +130,13 @@ def lower(site: GraphLowering, op: Lstm, params: LstmParams) -> None:
     from_hidden = _product(site, "recurrent", gates, buffers, vectors)
     lstm = _Layer(site, params, buffers, source, features, from_input, from_hidden)
     apart = batch if op.time_major else 1
+    per_block = at_once if buffers.block else steps
     for b in range(batch):
         first = b if op.time_major else b * steps
         last = first + (steps - 1) * apart
         places = range(first, last + 1, apart)
-        for begin in range(0, steps, at_once if buffers.block else steps):
-            block = places[begin : begin + at_once] if buffers.block else places
+        for begin in range(0, steps, per_block):
+            block = places[begin : begin + per_block]
             if buffers.block:
                 _inputs_of(lstm, block)
             if begin == 0:
@@ -159,9 +160,7 @@ def _inputs_of(lstm: _Layer, places: range) -> None:
     """The product with the inputs of a block's steps."""
     site, side, buffers = lstm.site, lstm.from_input, lstm.buffers
     frame = lstm.source.part(places[0] * lstm.features, lstm.features)
-    product = matvec(
-        site, side.matrix, frame, buffers.added(0), side.params, lstm.features, side.parts
-    )
+    product = matvec(site, side.matrix, frame, buffers.added(0), side.params)
     apart = places.step * lstm.features
     row = (len(places) - 1) * apart + frame.n
     window = Window(length=frame.n, width=row, nx=side.parts)

@@ -26,15 +26,13 @@ from npu.cli._frames import ear_of, frame_options, opened, require_one_source
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
-from npu.cli._waves import is_vcd
+from npu.cli._waves import PACKED, is_vcd
 from npu.errors import InputError
 from npu.files import write_atomic
 from npu.runtime.calls import call, calls_of, open_session
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.speech.transcribe import transcribe
-
-PACKED = ".gz"
 
 
 @click.command()

@@ -64,12 +64,12 @@ def _writes(
     bursts = [burst for log in logs for burst in _bursts(log)]
     begun, addressed, first, filled, answered = np.array(bursts, np.int64).reshape(-1, 5).T
     # Between two beats of a burst the memory takes none for a while.
-    apart = params.memory_cycles_per_beat - 1
+    apart, lasts = params.memory_cycles_per_beat - 1, set(filled.tolist())
     rests = [
         (cycle + 1, cycle + apart)
         for log in logs
         for cycle in log[:, FILLED].tolist()
-        if cycle not in set(filled.tolist())
+        if cycle not in lasts
     ]
 
     def between(froms: np.ndarray, tos: np.ndarray) -> np.ndarray:

@@ -12,13 +12,10 @@ def sequencer(probe: Probe, cycles: int) -> dict[str, np.ndarray]:
     commands, waited = probe.commands, [t for t in probe.transfers if t.waited]
     running = high(cycles, _runs(probe))
     working = high(cycles, [(c.start, c.end) for c in commands])
-    # One command takes one transfer, in a cycle of its own.
-    takes = {t.taken for t in probe.transfers}
     waits = [(c.start, c.end - 1) for c in commands if c.name == "WAIT"]
-    for command in commands:
-        if command.unit == "dma":
-            taken = next(c for c in range(command.start, command.end + 1) if c in takes)
-            waits.append((command.start, taken - 1))
+    # Every command of the DMA has a transfer.
+    asking = (c for c in commands if c.unit == "dma")
+    waits += [(c.start, t.taken - 1) for c, t in zip(asking, probe.transfers, strict=True)]
     return {
         signals.RUNNING: running,
         signals.START: pulses(cycles, [c.start for c in commands]),

@@ -4,10 +4,8 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from npu.chip.machine import Observer
-from npu.chip.memory import BusSchedule
 from npu.chip.params import ChipParams
 from npu.twin.machine import Machine
 from npu.twin.probe import Probe
@@ -31,24 +29,16 @@ class Watch:
 
     def __init__(self, params: ChipParams) -> None:
         self.widths = widths(params)
-        self._params = params
-        self._schedule = BusSchedule()
         self._probe = Probe()
+        self._machine: Machine | None = None
 
     def machine(
-        self,
-        params: ChipParams,
-        memory_bytes: int,
-        program: bytes,
-        *,
-        schedule: BusSchedule | None = None,
-        step: bool = False,
-        observer: Observer | None = None,
+        self, params: ChipParams, memory_bytes: int, program: bytes, **options: Any
     ) -> Machine:
         """Make the twin, as `npu.chip.machine.MachineFactory` says; once."""
-        assert params == self._params and not self._probe.starts, "one machine, of this chip"
-        self._schedule = schedule or self._schedule
-        return Machine(params, memory_bytes, program, schedule, step, observer, probe=self._probe)
+        assert self._machine is None and widths(params) == self.widths, "one machine, of this chip"
+        self._machine = Machine(params, memory_bytes, program, probe=self._probe, **options)
+        return self._machine
 
     @property
     def cycles(self) -> int:
@@ -57,7 +47,9 @@ class Watch:
 
     def write(self, file: BinaryIO) -> None:
         """Write its waveforms as VCD."""
-        waves = values(self._probe, self._params, self._schedule)
+        made = self._machine
+        assert made is not None, "it has run"
+        waves = values(self._probe, made.params, made.memory.schedule)
         with _text(file) as out:
             vcd.write(out, self.widths, waves, self.cycles)
 
