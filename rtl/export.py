@@ -16,7 +16,7 @@ from npu import __version__
 from npu.chip import isa, timing
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from rtl import verilog
+from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.top import Chip
 
@@ -136,6 +136,7 @@ def _register(register: Register) -> dict:
         "offset": register.offset,
         "access": register.access,
         "summary": register.summary,
+        "reset": register.reset,
         "fields": [vars(field) for field in register.fields],
     }
 
@@ -211,6 +212,7 @@ def export(params: ChipParams, folder: Path) -> list[Path]:
         f"{TOP}.f": f"{TOP}.v\n",
         f"{TOP}.vlt": waiver_file(),
         f"{TOP}.core": _core(params),
+        **views.texts(),
     }
     files = []
     for name, text in texts.items():

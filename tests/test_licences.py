@@ -42,7 +42,19 @@ def installed(requirements: list[str]) -> set[str]:
     return names
 
 
-EXTRA = ["", "rtl", "formal", "synth", "bench", "reports", "trace", "sweep", "browser", "test"]
+EXTRA = [
+    "",
+    "rtl",
+    "views",
+    "formal",
+    "synth",
+    "bench",
+    "reports",
+    "trace",
+    "sweep",
+    "browser",
+    "test",
+]
 
 
 @pytest.mark.parametrize("extra", EXTRA)

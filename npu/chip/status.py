@@ -18,10 +18,23 @@ class Status(IntEnum):
     """
 
     OK = 0
-    ILLEGAL_COMMAND = 1  # unknown opcode, stray bits, or a program counter outside the program
-    ADDRESS = 2  # a local address is misaligned or outside its memory, or a size is zero
-    BUS = 3  # an external address outside memory, misaligned, or an error response
-    TILE = 4  # a tile's directory does not add up to its transfer
-    TABLE = 5  # a matrix block that no decoder may use
-    STREAM = 6  # a corrupt bit stream
-    RECORD = 7  # a row record, destination or scale out of range
+    ILLEGAL_COMMAND = 1
+    ADDRESS = 2
+    BUS = 3
+    TILE = 4
+    TABLE = 5
+    STREAM = 6
+    RECORD = 7
+
+
+SUMMARIES = {
+    Status.OK: "none",
+    Status.ILLEGAL_COMMAND: "unknown opcode, stray bits, or a program counter outside the program",
+    Status.ADDRESS: "a local address is misaligned or outside its memory, or a size is zero",
+    Status.BUS: "an external address outside memory, misaligned, or an error response",
+    Status.TILE: "a tile's directory does not add up to its transfer",
+    Status.TABLE: "a matrix block that no decoder may use",
+    Status.STREAM: "a corrupt bit stream",
+    Status.RECORD: "a row record, destination or scale out of range",
+}
+"""What each status means."""

@@ -8,13 +8,12 @@ from amaranth.utils import bits_for, exact_log2
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from npu.chip.weight_format import VERSION
 from rtl.control.axilite import AxiLite
 from rtl.control.registers import (
     ADDRESS_BITS,
+    BY_NAME,
     CONTROL,
     COUNTERS,
-    ID,
     IRQ,
     REGISTERS,
     SCALARS,
@@ -50,9 +49,9 @@ class _State:
     def __init__(self) -> None:
         self.error = Signal(STATUS_BITS)
         self.error_pc = Signal(PC_BITS)
-        self.start_pc = Signal(PC_BITS)
-        self.program_address = Signal(axi.ADDRESS_BITS)
-        self.program_commands = Signal(PC_BITS)
+        self.start_pc = Signal(PC_BITS, init=BY_NAME["START_PC"].reset)
+        self.program_address = Signal(axi.ADDRESS_BITS, init=BY_NAME["PROGRAM_ADDRESS"].reset)
+        self.program_commands = Signal(PC_BITS, init=BY_NAME["PROGRAM_COMMANDS"].reset)
         self.loading = Signal()
         self.resetting = Signal()
         moved, moving = Signal(), Signal()
@@ -121,8 +120,8 @@ class Control(wiring.Component):
         refusals |= self._pass_scalars(m, bus, writes, free)
         values = self._count(m, action["clear"])
         values |= {
-            "ID": ID,
-            "VERSION": VERSION,
+            "ID": BY_NAME["ID"].reset,
+            "VERSION": BY_NAME["VERSION"].reset,
             **self._status(m, state),
             "IRQ_ENABLE": enabled,
             "IRQ_STATUS": happened,
@@ -207,7 +206,8 @@ class Control(wiring.Component):
     ) -> tuple[Signal, Signal]:
         """Returns which events are enabled, and which have happened."""
         ran = Signal()
-        enabled, happened = Signal(len(IRQ)), Signal(len(IRQ))
+        enabled = Signal(len(IRQ), init=BY_NAME["IRQ_ENABLE"].reset)
+        happened = Signal(len(IRQ), init=BY_NAME["IRQ_STATUS"].reset)
         m.d.sync += ran.eq(self.host.running)
         with m.If(writes["IRQ_ENABLE"]):
             m.d.sync += enabled.eq(bus.write_data)
@@ -265,7 +265,7 @@ class Control(wiring.Component):
         seen = Signal.like(self.events)
         m.d.sync += seen.eq(self.events)
         for name, _ in COUNTERS:
-            counter = Signal(32, name=name)
+            counter = Signal(32, name=name, init=BY_NAME[name.upper()].reset)
             with m.If(clear):
                 m.d.sync += counter.eq(0)
             with m.Else():

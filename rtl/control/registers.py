@@ -3,7 +3,9 @@
 from dataclasses import dataclass, fields
 
 from npu.chip.counters import Counters
+from npu.chip.isa import PC_BITS
 from npu.chip.isa import REGISTERS as SCALARS
+from npu.chip.weight_format import VERSION
 
 # For every register; the exported JSON has them, too.
 RULES = (
@@ -16,27 +18,50 @@ RULES = (
 STATUS_BITS = 4
 ID = 0x4B53_525A  # "ZRSK" in the order of bytes
 ADDRESS_BITS = 8
+WORD_BITS = 32
 
 
 @dataclass(frozen=True)
 class Field:
-    """Bits of a register."""
+    """Bits of a register, and their value after the chip's reset input (`rst`)."""
 
     name: str
     lsb: int
     width: int
     summary: str
+    reset: int = 0
+
+    @property
+    def mask(self) -> int:
+        """Its bits, where they are in the register."""
+        return ((1 << self.width) - 1) << self.lsb
 
 
 @dataclass(frozen=True)
 class Register:
-    """A 32-bit register. `access`: "ro", "rw", "wo" or "w1c" (ones written clear bits)."""
+    """A 32-bit register.
+
+    `access` is what the host may do: "ro", "rw", "wo" or "w1c" (ones written clear bits);
+    `hardware` is what the chip does with the value: "r" reads it, "w" sets it, "rw" both, and "na"
+    nothing, as it is constant.
+    """
 
     name: str
     offset: int
     access: str
+    hardware: str
     summary: str
-    fields: tuple[Field, ...] = ()
+    fields: tuple[Field, ...]
+
+    @property
+    def reset(self) -> int:
+        """Its value after the chip's reset input (`rst`); 0 where it cannot be read."""
+        return sum(field.reset << field.lsb for field in self.fields)
+
+
+def _value(width: int, reset: int = 0) -> tuple[Field, ...]:
+    """The one field of a register that is a number."""
+    return (Field("value", 0, width, "the number", reset),)
 
 
 CONTROL = (
@@ -95,35 +120,68 @@ SCALAR_BASE = 0x40
 COUNTER_BASE = 0x80
 
 REGISTERS: tuple[Register, ...] = (
-    Register("ID", 0x00, "ro", f"{ID:#x}"),
-    Register("VERSION", 0x04, "ro", "version of the compressed format"),
+    Register("ID", 0x00, "ro", "na", f"always {ID:#x}: the chip is a zeroskip", _value(32, ID)),
+    Register(
+        "VERSION",
+        0x04,
+        "ro",
+        "na",
+        "version of the compressed format of the weights; an image is for one of them",
+        _value(32, VERSION),
+    ),
     Register(
         "CONTROL",
         0x08,
         "wo",
+        "r",
         "actions, a bit each; more than one of start, reset and load in a write is refused, and of"
         " what is refused nothing is done",
         CONTROL,
     ),
-    Register("STATUS", 0x0C, "ro", "what the chip does", STATUS),
+    Register("STATUS", 0x0C, "ro", "w", "what the chip does", STATUS),
     Register(
         "ERROR_PC",
         0x10,
         "ro",
+        "w",
         "index of the command that caused the error; 0 without one, or if a program load failed",
+        _value(PC_BITS),
     ),
-    Register("IRQ_ENABLE", 0x14, "rw", "events that raise the interrupt", IRQ),
-    Register("IRQ_STATUS", 0x18, "w1c", "events; one that comes while it is cleared stays", IRQ),
-    Register("START_PC", 0x1C, "rw", f"index of the command to start at; {_INDEX}"),
-    Register("PROGRAM_ADDRESS", 0x20, "rw", f"external address of the next load; {_LOADING}"),
-    Register("PROGRAM_COMMANDS", 0x24, "rw", f"commands of the next load; {_INDEX}; {_LOADING}"),
-    Register("R0", SCALAR_BASE, "rw", f"scalar register, always 0; {_FREE}"),
+    Register("IRQ_ENABLE", 0x14, "rw", "r", "events that raise the interrupt", IRQ),
+    Register(
+        "IRQ_STATUS", 0x18, "w1c", "rw", "events; one that comes while it is cleared stays", IRQ
+    ),
+    Register(
+        "START_PC",
+        0x1C,
+        "rw",
+        "r",
+        f"index of the command to start at; {_INDEX}",
+        _value(PC_BITS),
+    ),
+    Register(
+        "PROGRAM_ADDRESS",
+        0x20,
+        "rw",
+        "r",
+        f"external address of the next load; {_LOADING}",
+        _value(32),
+    ),
+    Register(
+        "PROGRAM_COMMANDS",
+        0x24,
+        "rw",
+        "r",
+        f"commands of the next load; {_INDEX}; {_LOADING}",
+        _value(PC_BITS),
+    ),
+    Register("R0", SCALAR_BASE, "rw", "na", f"scalar register, always 0; {_FREE}", _value(32)),
     *(
-        Register(f"R{i}", SCALAR_BASE + 4 * i, "rw", f"scalar register; {_FREE}")
+        Register(f"R{i}", SCALAR_BASE + 4 * i, "rw", "rw", f"scalar register; {_FREE}", _value(32))
         for i in range(1, SCALARS)
     ),
     *(
-        Register(name.upper(), COUNTER_BASE + 4 * i, "ro", f"counter: {summary}")
+        Register(name.upper(), COUNTER_BASE + 4 * i, "ro", "w", f"counter: {summary}", _value(32))
         for i, (name, summary) in enumerate(COUNTERS)
     ),
 )
