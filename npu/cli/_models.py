@@ -102,15 +102,19 @@ def rtl_module(name: str, *needs: str) -> Any:
     return import_module(name)
 
 
-def machine_of(engine: str, waves: Path | None = None) -> MachineFactory:
+def machine_of(engine: str, waves: Path | None = None, driver: str = "python") -> MachineFactory:
     """What makes the machine of `--engine` twin or rtl; the RTL says when it has to be built.
 
+    `driver`: what works the RTL, "python" or "c", the driver for bare metal.
     Raises NpuError where the tools of the RTL are missing.
     """
     if engine != "rtl":
         return Machine
-    rtl_machine = rtl_module("rtl.sim.machine", "verilator").RtlMachine
-    return partial(rtl_machine, waves=waves, progress=lambda line: say(f"{line} ..."))
+    if driver == "c":
+        made = rtl_module("rtl.sim.c_machine", "verilator").CMachine
+    else:
+        made = rtl_module("rtl.sim.machine", "verilator").RtlMachine
+    return partial(made, waves=waves, progress=lambda line: say(f"{line} ..."))
 
 
 @contextmanager

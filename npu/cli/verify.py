@@ -55,6 +55,13 @@ DIFFERENT = 1
     help="Write the twin's waveforms, and compare them with the RTL's, of which only the same "
     "signals are written then.",
 )
+@click.option(
+    "--driver",
+    type=click.Choice(["python", "c"]),
+    default="python",
+    show_default=True,
+    help="What works the RTL: the reference driver, or that for bare metal in C.",
+)
 @signature_option
 @max_cycles_option
 @json_option
@@ -66,6 +73,7 @@ def command(
     calls: int | None,
     waves: str | None,
     twin_waves: str | None,
+    driver: str,
     signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
@@ -79,7 +87,7 @@ def command(
         raise click.UsageError("--input and --audio cannot be given together")
     require_place(waves, twin_waves, json_path, inputs=files_of(model, input_path, audio, chip))
     with wave_files(waves, twin_waves) as files:
-        rtl = machine_of("rtl", files.rtl)
+        rtl = machine_of("rtl", files.rtl, driver)
         loaded, image = _open(model, chip, signature)
         machines = files.watched(Machines(machine_of("twin"), rtl), image.params)
         with first_run_notice():

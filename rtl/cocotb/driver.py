@@ -37,7 +37,7 @@ class Host:
 
     async def start(self, pc: int, arguments: dict[int, int] | None = None) -> None:
         """Run from command `pc` to the end, scalar registers set from `arguments`."""
-        await self.work(driver.start(pc, arguments))
+        await self.work(driver.run(pc, arguments))
 
     async def reset(self) -> None:
         """Clear an error."""

@@ -2,9 +2,9 @@
 
 import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ OKAY = 0
 T = TypeVar("T")
 
 
-class _NoInterrupt(MachineError):
+class NoInterrupt(MachineError):
     """The chip did not raise its interrupt in time."""
 
 
@@ -107,7 +107,7 @@ class RtlMachine:
         self._library = verilate.load(verilate.library(params, waves is not None, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
         self._load(program)
-        self._work(driver.clear_counters())
+        self._work(driver.clear_counters)
 
     def close(self) -> None:
         """End the simulation; waveforms are complete then."""
@@ -136,17 +136,17 @@ class RtlMachine:
     @property
     def registers(self) -> list[int]:
         """The scalar registers, as signed numbers."""
-        return self._work(driver.registers())
+        return self._work(driver.registers)
 
     @property
     def counters(self) -> Counters:
         """The performance counters."""
-        return self._work(driver.counters())
+        return self._work(driver.counters)
 
     @property
     def status(self) -> Status:
         """Why the chip stopped, OK while it did not."""
-        return self._work(driver.status())
+        return self._work(driver.status)
 
     @property
     def cycle(self) -> int:
@@ -168,12 +168,12 @@ class RtlMachine:
         p, n_bytes = self.params, n_commands * isa.COMMAND_BYTES
         beats = p.align(n_bytes) // p.bus_bytes
         cycles = p.memory_latency_cycles + beats * p.memory_cycles_per_beat
-        self._work(driver.load(address, n_commands), LOAD_PATIENCE * (1 + cycles))
+        self._work(driver.load, address, n_commands, limit=LOAD_PATIENCE * (1 + cycles))
         self._program = self.memory.data[address : address + n_bytes].tobytes()
 
     def reset(self) -> None:
         """Clear an error; memories keep their contents, registers do not."""
-        self._work(driver.reset())
+        self._work(driver.reset)
 
     def run(
         self, pc: int, arguments: dict[int, int] | None = None, budget: Budget | None = None
@@ -199,8 +199,8 @@ class RtlMachine:
         budget = budget or Budget.of_cycles(self.max_cycles)
         end = self._library.zs_running(self._handle) + budget.cycles
         try:
-            self._work(driver.start(pc, arguments), budget.cycles + STARTING)
-        except _NoInterrupt:
+            self._work(driver.run, pc, arguments, limit=budget.cycles + STARTING)
+        except NoInterrupt:
             raise budget.used_up() from None
         except MachineError as error:
             if error.status is None or error.pc is None:
@@ -210,8 +210,8 @@ class RtlMachine:
         if self._library.zs_running(self._handle) > end:
             raise budget.used_up()
 
-    def _work(self, steps: Steps[T], limit: int = MAX_CYCLES) -> T:
-        """Do what the reference driver asks for; an interrupt comes within `limit` cycles."""
+    def _work(self, action: Callable[..., Steps[T]], *arguments: Any, limit: int = MAX_CYCLES) -> T:
+        """Do what a function of the driver asks for; an interrupt comes within `limit` cycles."""
 
         def on_chip(step: driver.Step) -> int:
             match step:
@@ -225,7 +225,7 @@ class RtlMachine:
                     self._library.zs_pass(self._handle, cycles)
             return 0
 
-        return driver.perform(steps, on_chip)
+        return driver.perform(action(*arguments), on_chip)
 
     def _until_interrupt(self, limit: int) -> None:
         end = self.simulated_cycles + limit
@@ -237,7 +237,7 @@ class RtlMachine:
             if stopped == 1:
                 return
             if stopped == 0:
-                raise _NoInterrupt(f"no interrupt within {limit} cycles")
+                raise NoInterrupt(f"no interrupt within {limit} cycles")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
@@ -283,7 +283,7 @@ class RtlMachine:
         self.observer, self._program = observer, program
         self._library.zs_stage(self._handle, None, 0, 0)
         self._load(self._program)
-        self._work(driver.clear_counters())
+        self._work(driver.clear_counters)
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,15 @@
 """The register table as a C header: what a driver in C needs, as macros alone."""
 
 from npu.chip.status import SUMMARIES, Status
-from rtl.control.registers import REGISTERS, RULES, Register
+from rtl.control.registers import (
+    COUNTER_BASE,
+    COUNTERS,
+    REGISTERS,
+    RULES,
+    SCALAR_BASE,
+    SCALARS,
+    Register,
+)
 from rtl.views.wrapped import wrapped
 
 PREFIX = "ZEROSKIP"
@@ -26,6 +34,12 @@ def text() -> str:
     lines += ["", "/* Why the chip stopped: STATUS.error. */"]
     for status in Status:
         lines += [_comment(SUMMARIES[status]), _define(f"ERROR_{status.name}", int(status))]
+    lines += ["", *_comments("Scalar registers and counters lie side by side.")]
+    for name, base, count in (
+        ("SCALARS", SCALAR_BASE, SCALARS),
+        ("COUNTERS", COUNTER_BASE, len(COUNTERS)),
+    ):
+        lines += [_hex(f"{name}_OFFSET", base), _define(f"{name}_COUNT", count)]
     for register in REGISTERS:
         lines += _register(register)
     return "\n".join([*lines, "", f"#endif /* {PREFIX}_REGS_H */", ""])

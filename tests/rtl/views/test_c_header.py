@@ -4,12 +4,14 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from npu.chip.counters import Counters
 from npu.chip.status import Status
-from rtl.control.registers import REGISTERS
+from rtl.control.registers import BY_NAME, REGISTERS
 from rtl.views import HEADER, c_header, systemrdl
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion")
@@ -41,6 +43,9 @@ def wanted() -> dict[str, int]:
     kinds = {"ro": 0, "rw": 1, "wo": 2, "w1c": 3}
     values = {f"ACCESS_{kind.upper()}": number for kind, number in kinds.items()}
     values |= {f"ERROR_{status.name}": int(status) for status in Status}
+    for name, first in (("SCALARS", "R0"), ("COUNTERS", "CYCLES")):
+        values[f"{name}_OFFSET"] = BY_NAME[first].offset
+    values |= {"SCALARS_COUNT": 16, "COUNTERS_COUNT": len(fields(Counters))}
     for register in REGISTERS:
         values[f"{register.name}_OFFSET"] = register.offset
         values[f"{register.name}_ACCESS"] = kinds[register.access]

@@ -3,7 +3,8 @@
 It knows no bus. Every action is a generator that yields what the host is to do next and is sent
 what that gave, so that the same text drives the chip in Verilator (`rtl.sim.machine`), in cocotb
 (`rtl.cocotb.driver`) and on a real bus. The chip's debug port is no part of it: a product leaves it
-open.
+open. `zeroskip.c` beside this file is the same in C: the same functions, and in each of them the
+same accesses in the same order.
 
 The interrupt says that a program has ended. It does not say that all is well: transfers that the
 program did not wait for may still be open, and one of them may fail. The error in STATUS is final
@@ -20,8 +21,9 @@ from npu.chip.status import Status
 from npu.errors import MachineError
 from rtl.control.registers import BY_NAME, CONTROL, IRQ, STATUS, Field
 
-# Longest pause between two looks at STATUS, in cycles; what takes longer never ends.
+# Cycles of pauses; what takes longer never ends. A pause is twice the one before, up to a longest.
 PATIENCE = 1 << 28
+LONGEST_PAUSE = 1024
 WORD, SIGN = 0xFFFFFFFF, 0x80000000
 
 
@@ -88,30 +90,56 @@ def error_of(status: int) -> Status:
 BUSY = bit(STATUS, "running") | bit(STATUS, "loading") | bit(STATUS, "moving")
 
 
+EVENTS = bit(IRQ, "halted") | bit(IRQ, "loaded")
+
+
+def probe() -> Steps[None]:
+    """Look whether there is a zeroskip. Raises MachineError if not, or if it is of another version.
+
+    Harmless at any time.
+    """
+    for name, what in (("ID", "no zeroskip"), ("VERSION", "a zeroskip of another version")):
+        found, wanted = (yield Read(name)), BY_NAME[name].reset
+        if found != wanted:
+            raise MachineError(f"{what}: register {name} is {found:#x}, must be {wanted:#x}")
+
+
 def load(address: int, n_commands: int) -> Steps[None]:
     """Load a program from external memory. Raises MachineError with the status if that fails."""
     yield Write("PROGRAM_ADDRESS", address)
     yield Write("PROGRAM_COMMANDS", n_commands)
     yield from _act("load", "loaded")
-    error = error_of((yield Read("STATUS")))
+    yield from _until_event("loaded")
+    error = yield from status()
     if error != Status.OK:
         raise MachineError(f"the program load failed: {error.name}", error)
 
 
 def start(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:
-    """Run from command `pc` to HALT, scalar registers set from `arguments`, until all is quiet.
-
-    Raises MachineError with status and command when the chip has stopped in error, or when a
-    transfer that the program did not wait for has failed.
-    """
+    """Start at command `pc`, scalar registers set from `arguments`; it ends while the chip runs."""
     for register, value in (arguments or {}).items():
         yield Write(f"R{register}", value)
     yield Write("START_PC", pc)
     yield from _act("start", "halted")
-    error = error_of((yield Read("STATUS")))
+
+
+def wait() -> Steps[None]:
+    """Wait until a start has come to HALT and all is quiet.
+
+    Raises MachineError with status and command when the chip has stopped in error, or when a
+    transfer that the program did not wait for has failed.
+    """
+    yield from _until_event("halted")
+    error = yield from status()
     if error != Status.OK:
         at = yield Read("ERROR_PC")
         raise MachineError(f"command {at}: {error.name}", error, at)
+
+
+def run(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:
+    """Start, and wait. Raises MachineError as `wait` does."""
+    yield from start(pc, arguments)
+    yield from wait()
 
 
 def reset() -> Steps[None]:
@@ -121,22 +149,32 @@ def reset() -> Steps[None]:
 
 
 def _act(action: str, event: str) -> Steps[None]:
-    yield Write("IRQ_STATUS", bit(IRQ, "halted") | bit(IRQ, "loaded"))
+    """Forget old events, then ask for something that ends with `event`."""
+    yield Write("IRQ_STATUS", EVENTS)
     yield Write("IRQ_ENABLE", bit(IRQ, event))
     yield Write("CONTROL", bit(CONTROL, action))
-    yield Interrupt()
-    yield Write("IRQ_STATUS", bit(IRQ, event))
+
+
+def _until_event(event: str) -> Steps[None]:
+    """Wait for an event, then until the chip is quiet."""
+    happened = 0
+    while not happened & bit(IRQ, event):
+        yield Interrupt()
+        happened = (yield Read("IRQ_STATUS")) & EVENTS
+        if happened:
+            yield Write("IRQ_STATUS", happened)
     yield from _until_quiet(BUSY, "a transfer does not end")
 
 
 def _until_quiet(mask: int, otherwise: str) -> Steps[None]:
     """Wait until STATUS has no bit of the mask. Raises MachineError, `otherwise`, if that fails."""
-    pause = 1
+    pause, waited = 1, 0
     while (yield Read("STATUS")) & mask:
-        if pause > PATIENCE:
+        if waited >= PATIENCE:
             raise MachineError(otherwise)
         yield Pause(pause)
-        pause *= 2
+        waited += pause
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def status() -> Steps[Status]:
