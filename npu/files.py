@@ -7,7 +7,8 @@ without end, a device or a sparse file would fill the memory. Written: whole, or
 import io
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -135,6 +136,38 @@ def write_atomic(path: str | Path, content: bytes | Callable[[BinaryIO], object]
         if not direct:
             with suppress(OSError):
                 opened.unlink(missing_ok=True)
+
+
+def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a folder, which is made if it is not there; all of them, or none.
+
+    Files of these names are replaced, others are left alone. Nothing is changed before all are
+    complete. Raises NpuError where the folder cannot be had or written.
+    """
+    target = require_place_of_folder(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".folder-", dir=target.parent) as staged:
+            for name, content in files.items():
+                (Path(staged) / name).write_bytes(content)
+                if (target / name).is_dir():
+                    raise NpuError(f"cannot write {Path(folder) / name}: it is a folder")
+            target.mkdir(exist_ok=True)
+            for name in files:
+                os.replace(Path(staged) / name, target / name)
+    except OSError as error:
+        raise NpuError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def require_place_of_folder(folder: str | Path) -> Path:
+    """A folder that is there or can be made, links followed. Raises NpuError if it cannot."""
+    target = Path(os.path.realpath(folder))
+    if target.exists() and not target.is_dir():
+        raise NpuError(f"cannot write {folder}: it is a file; name a folder")
+    if not target.parent.is_dir():
+        raise NpuError(
+            f"cannot write {folder}: the folder {target.parent} does not exist; create it"
+        )
+    return target
 
 
 def require_folder(path: str | Path) -> Path:

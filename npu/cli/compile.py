@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from compiler import load_model
@@ -16,20 +18,33 @@ from npu.cli._options import chip_option, json_option, model_argument, signature
 from npu.cli._output import console, emit_json, progress, require_place
 from npu.cli._tables import energy_text, layer_table, memory_table, segment_table
 from npu.errors import ModelError
-from npu.files import write_atomic
+from npu.files import require_place_of_folder, write_atomic, write_folder
+from npu.runtime.raw import raw_files
 
 
 @click.command()
 @model_argument
 @click.option("-o", "--output", metavar="OUT.npu", required=True, help="The image to write.")
 @chip_option
+@click.option(
+    "--raw",
+    metavar="DIR",
+    help="Write the bytes of external memory, the same for $readmemh, and a C header, too.",
+)
 @signature_option
 @json_option
 def command(
-    model: str, output: str, chip: str | None, signature: str | None, json_path: str | None
+    model: str,
+    output: str,
+    chip: str | None,
+    raw: str | None,
+    signature: str | None,
+    json_path: str | None,
 ) -> None:
     """Compile MODEL for a chip. The same model and chip give the same bytes."""
     require_place(output, json_path, inputs=files_of(model, chip))
+    if raw is not None:
+        require_place_of_folder(raw)
     if is_image(model):
         raise ModelError(f"{model}: is an image already; give the model that it was compiled from")
     params = load_chip(chip)
@@ -40,10 +55,18 @@ def command(
             measurement = measure(image)
             energy = frame_energy(image, latency_of(image))
     content = image.to_bytes()
+    files = {} if raw is None else raw_files(image)
+    if raw is not None and Path(raw).is_dir():
+        places = [Path(raw) / name for name in files]
+        require_place(*places, output, json_path, inputs=files_of(model, chip))
     report = compile_report(image, measurement, energy, len(content))
+    if raw is not None:
+        write_folder(raw, files)
     write_atomic(output, content)
     emit_json(report, json_path)
     _show(report, output, json_path)
+    for name, data in files.items():
+        console(json_path).print(f"{Path(raw or '') / name}: {len(data):,} bytes", markup=False)
 
 
 def _show(report: CompileReport, output: str, json_path: str | None) -> None:
