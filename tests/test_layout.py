@@ -129,7 +129,7 @@ ALLOWED = {
     "rtl/control": {"npu.chip", "rtl.shared", "rtl.dma", "rtl.control"},
     "rtl/verilog": {*COMMON, "rtl.verilog"},
     "rtl/views": {*COMMON, "npu.chip.status", "rtl.control.registers", "rtl.views"},
-    "rtl/driver": {*COMMON, "npu.chip", "rtl.control.registers", "rtl.driver"},
+    "rtl/driver": {*COMMON, "npu.chip", "rtl.control.registers", "rtl.driver", "rtl.views"},
     "rtl/sim": {*COMMON, "npu.chip", "rtl"},
     "rtl/cocotb": {*COMMON, "npu.chip", "npu.twin", "npu.runtime", "rtl"},
     "reports": {"npu", "kernels", "compiler", "rtl", "reports"},

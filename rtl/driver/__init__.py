@@ -118,7 +118,7 @@ def load(address: int, n_commands: int) -> Steps[None]:
 def start(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:
     """Start at command `pc`, scalar registers set from `arguments`; it ends while the chip runs."""
     for register, value in (arguments or {}).items():
-        yield Write(f"R{register}", value)
+        yield Write(f"R{register}", value & WORD)
     yield Write("START_PC", pc)
     yield from _act("start", "halted")
 

@@ -34,7 +34,7 @@ OKAY = 0
 T = TypeVar("T")
 
 
-class NoInterrupt(MachineError):
+class _NoInterrupt(MachineError):
     """The chip did not raise its interrupt in time."""
 
 
@@ -200,7 +200,7 @@ class RtlMachine:
         end = self._library.zs_running(self._handle) + budget.cycles
         try:
             self._work(driver.run, pc, arguments, limit=budget.cycles + STARTING)
-        except NoInterrupt:
+        except _NoInterrupt:
             raise budget.used_up() from None
         except MachineError as error:
             if error.status is None or error.pc is None:
@@ -212,20 +212,19 @@ class RtlMachine:
 
     def _work(self, action: Callable[..., Steps[T]], *arguments: Any, limit: int = MAX_CYCLES) -> T:
         """Do what a function of the driver asks for; an interrupt comes within `limit` cycles."""
+        return driver.perform(action(*arguments), lambda step: self._on_chip(step, limit))
 
-        def on_chip(step: driver.Step) -> int:
-            match step:
-                case Write(register, value):
-                    self.write(register, value)
-                case Read(register):
-                    return self.read(register)
-                case Interrupt():
-                    self._until_interrupt(limit)
-                case Pause(cycles):
-                    self._library.zs_pass(self._handle, cycles)
-            return 0
-
-        return driver.perform(action(*arguments), on_chip)
+    def _on_chip(self, step: driver.Step, limit: int) -> int:
+        match step:
+            case Write(register, value):
+                self.write(register, value)
+            case Read(register):
+                return self.read(register)
+            case Interrupt():
+                self._until_interrupt(limit)
+            case Pause(cycles):
+                self._library.zs_pass(self._handle, cycles)
+        return 0
 
     def _until_interrupt(self, limit: int) -> None:
         end = self.simulated_cycles + limit
@@ -237,7 +236,7 @@ class RtlMachine:
             if stopped == 1:
                 return
             if stopped == 0:
-                raise NoInterrupt(f"no interrupt within {limit} cycles")
+                raise _NoInterrupt(f"no interrupt within {limit} cycles")
 
     def _report(self) -> None:
         records = ctypes.POINTER(verilate.RetireRecord)()
