@@ -18,6 +18,7 @@ from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
+from rtl.driver import build as driver
 from rtl.top import Chip
 
 TOP = "zeroskip"
@@ -213,6 +214,7 @@ def export(params: ChipParams, folder: Path) -> list[Path]:
         f"{TOP}.vlt": waiver_file(),
         f"{TOP}.core": _core(params),
         **views.texts(),
+        **driver.sources(),
     }
     files = []
     for name, text in texts.items():

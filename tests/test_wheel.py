@@ -79,7 +79,13 @@ def test_what_is_in_it(wheel):
     assert f"\nVersion: {npu.__version__}\n" in meta and "\nClassifier: Typing :: Typed\n" in meta
     assert not {path.as_posix() for path in modules(*PACKAGES)} - names
     assert not {f"{package}/py.typed" for package in PACKAGES} - names
-    for folder, ending in (("npu/zoo", ""), ("npu/chip", ".toml"), ("rtl", ".cpp")):
+    for folder, ending in (
+        ("npu/zoo", ""),
+        ("npu/chip", ".toml"),
+        ("rtl", ".cpp"),
+        ("rtl", ".c"),
+        ("rtl", ".h"),
+    ):
         wanted = {p.as_posix() for p in files() if p.as_posix().startswith(f"{folder}/")}
         wanted = {name for name in wanted if name.endswith(ending)}
         assert wanted and not wanted - names

@@ -73,7 +73,8 @@ def hex_words(content: bytes, bus_bytes: int) -> bytes:
 
 def identifier(name: str) -> str:
     """What C and file systems take of a name: ASCII letters, digits and `_`, a letter first."""
-    made = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:MOST_NAME].rstrip("_")
+    stem = name.removesuffix(".tflite")
+    made = re.sub(r"[^A-Za-z0-9_]+", "_", stem).strip("_")[:MOST_NAME].rstrip("_")
     if not made or not made[0].isalpha() or _TAKEN.fullmatch(made):
         made = f"model_{made}".rstrip("_")
     return made

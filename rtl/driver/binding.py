@@ -6,11 +6,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+import rtl.driver as driver
 from npu.chip.counters import Counters
 from npu.chip.isa import REGISTERS as SCALARS
 from npu.chip.status import Status
 from npu.errors import MachineError
-from rtl import driver
 from rtl.control.registers import REGISTERS
 from rtl.driver import Interrupt, Pause, Read, Step, Write, build
 

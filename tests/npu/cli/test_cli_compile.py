@@ -194,3 +194,49 @@ def test_a_row_that_does_not_fit_is_found_first(refused, vectors, chip, out, mon
         f"compile {vectors}/fc_wide.tflite -o {out} --chip {chip(lanes=128, bank_bytes=256)}",
         match="a single row does not fit 128 bytes per bank; take a chip with a larger bank_bytes",
     )
+
+
+RAW = ("joint.bin", "joint.h", "joint.hex")
+
+
+def test_a_raw_image_beside_the_image(npu, vectors, tmp_path, out):
+    for _ in range(2):
+        folder = tmp_path / "raw"
+        ran = npu("compile", vectors / "joint.tflite", "-o", out, "--raw", folder)
+        assert ran.status == 0
+        assert sorted(path.name for path in folder.iterdir() if path.name in RAW) == list(RAW)
+        image = Image.load(out)
+        content = (folder / "joint.bin").read_bytes()
+        assert content.startswith(image.memory.tobytes())
+        assert content.rstrip(b"\0").endswith(image.program.rstrip(b"\0"))
+        assert f"{folder / 'joint.bin'}: {len(content):,} bytes" in ran.out
+        (folder / "notes").write_text("mine")
+    assert (folder / "notes").read_text() == "mine"
+
+
+def test_a_raw_image_is_whole_or_not_there(npu, refused, vectors, tmp_path, out, monkeypatch):
+    from npu.cli import compile as command
+
+    model = vectors / "joint.tflite"
+    refused("compile", model, "-o", out, "--raw", model, match="it is a file; name a folder")
+    refused("compile", model, "-o", out, "--raw", tmp_path / "no" / "a", match="does not exist")
+    folder = tmp_path / "raw"
+    (folder / "joint.h").mkdir(parents=True)
+    refused("compile", model, "-o", out, "--raw", folder, match="joint.h: it is a folder")
+    assert [path.name for path in folder.iterdir()] == ["joint.h"]
+    (folder / "joint.h").rmdir()
+    refused("compile", model, "-o", folder / "joint.h", "--raw", folder, match="is written too")
+    folder.rmdir()
+    monkeypatch.setattr(command, "raw_files", lambda image: {"a": b"1", "b": "no bytes"})
+    assert npu("compile", model, "-o", out, "--raw", folder).status == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_is_not_overwritten_by_its_raw_image(refused, vectors, tmp_path, out):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    model = folder / "joint.tflite"
+    shutil.copy(vectors / "joint.tflite", model)
+    (folder / "joint.bin").hardlink_to(model)
+    refused("compile", model, "-o", out, "--raw", folder, match="it is the input")
+    assert model.read_bytes() == (vectors / "joint.tflite").read_bytes()

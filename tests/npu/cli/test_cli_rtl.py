@@ -1,6 +1,7 @@
 """`npu rtl export` and `--engine rtl`: whole folders or none, and the answers of the twin."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
@@ -8,7 +9,19 @@ from npu.chip.params import load_params
 from npu.cli import _models, transcribe
 from npu.twin.machine import Machine
 
-FILES = ("zeroskip.v", "zeroskip.json", "zeroskip.f", "zeroskip.vlt", "zeroskip.core")
+FILES = (
+    "zeroskip.v",
+    "zeroskip.json",
+    "zeroskip.f",
+    "zeroskip.vlt",
+    "zeroskip.core",
+    "zeroskip.rdl",
+    "zeroskip_regs.h",
+    "registers.md",
+    *(["zeroskip.xml"] if find_spec("peakrdl_ipxact") else []),
+    "zeroskip.c",
+    "zeroskip.h",
+)
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ def stand(monkeypatch):
 
     def use(machine=Stand):
         monkeypatch.setattr(
-            verify, "machine_of", lambda engine, waves=None: machine if engine == "rtl" else Machine
+            verify,
+            "machine_of",
+            lambda engine, waves=None, driver="python": machine if engine == "rtl" else Machine,
         )
 
     return use
@@ -53,6 +55,17 @@ def test_equal_engines(npu, layer):
     assert report["twin"]["cycles"] == report["rtl"]["cycles"] > 1000
     assert "fc_relu.tflite on small (1 lane of 2 threads, 80 MHz): kernels = twin = RTL" in ran.err
     assert f"{report['commands']:,} compared" in ran.err
+
+
+def test_the_c_driver(npu, refused, layer, monkeypatch):
+    from rtl.driver import build
+
+    ran = npu(*layer, "--driver", "c", "--json", "-")
+    report = json.loads(ran.out)
+    assert report["equal"] and report["commands"] >= 100
+    # It is what works the chip: without a compiler nothing does.
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    refused(*layer, "--driver", "c", match="the C driver needs gcc")
 
 
 def test_recorded_inputs(npu, layer, vectors):
@@ -104,7 +117,7 @@ class Shown:
     def __init__(self, late=0):
         self._late = late
 
-    def instead(self, engine, waves=None):
+    def instead(self, engine, waves=None, driver="python"):
         """In the place of `machine_of`."""
         if engine != "rtl":
             return Machine

@@ -1,4 +1,4 @@
-"""The C driver's text: no warning from two compilers, nothing but itself needed, facts generated."""
+"""The C driver's text: no warning from two compilers, needs nothing else, facts are generated."""
 
 import re
 import shutil
@@ -71,7 +71,7 @@ def test_the_functions_have_the_same_names_in_the_same_order():
 def test_waiting_is_as_patient_as_in_python():
     text = build.sources()["zeroskip.c"]
     assert f"#define LONGEST_PAUSE {driver.LONGEST_PAUSE}u\n" in text
-    assert 1 << 28 == driver.PATIENCE and "#define PATIENCE (UINT32_C(1) << 28)\n" in text
+    assert driver.PATIENCE == 1 << 28 and "#define PATIENCE (UINT32_C(1) << 28)\n" in text
 
 
 def test_a_compiler_that_is_not_there_is_named():

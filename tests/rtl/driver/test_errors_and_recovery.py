@@ -205,7 +205,7 @@ def test_what_runs_refuses_and_a_reset_stops_it(machine):
     chip._work(driver.probe)
     assert chip.status is Status.OK
     # Nobody waits for ever.
-    with pytest.raises(MachineError, match="no interrupt within|has waited too long"):
+    with pytest.raises(MachineError, match=r"no interrupt within|has waited too long"):
         chip._work(driver.wait, limit=3000)
     if machine is not RtlMachine:
         assert chip.c.result == TIMEOUT

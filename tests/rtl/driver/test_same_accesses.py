@@ -11,7 +11,7 @@ from npu.chip.weight_format import VERSION
 from npu.errors import MachineError
 from rtl import driver
 from rtl.control.registers import BY_NAME, ID
-from rtl.driver import Interrupt, Pause, Read, Step, Write
+from rtl.driver import Interrupt, Pause, Read, Step, Write, build
 from rtl.driver.binding import ARGUMENT, OKAY, REFUSED, TIMEOUT, TOKENS, CDriver
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -242,3 +242,45 @@ def test_inputs_and_outputs_lie_where_they_belong():
     c.call("fetch", ctypes.byref(tensor), out)
     assert out.raw == bytes(range(5))
     assert c.result == OKAY
+
+
+# What a slip in the C driver would be: old text, new text.
+SLIPS = {
+    "a transfer is not waited for": ("     ZEROSKIP_STATUS_MOVING_MASK)", "     0u)"),
+    "events are left behind": (
+        "result = write_register(chip, ZEROSKIP_IRQ_STATUS_OFFSET, EVENTS);",
+        "result = ZEROSKIP_OK;",
+    ),
+    "the event is not taken back": (
+        "happened & EVENTS);\n    chip->events",
+        "0u);\n    chip->events",
+    ),
+    "another event is enabled": ("? event : 0u", "? EVENTS : 0u"),
+    "started before it is set up": ("ZEROSKIP_START_PC_OFFSET, pc", "ZEROSKIP_R1_OFFSET, pc"),
+    "an argument in the register beside": ("* arguments[i].index;", "* (arguments[i].index - 1u);"),
+    "no place of the error": ("chip->error_pc = pc;", "(void)pc;"),
+    "the wrong bits of STATUS": ("(status & ZEROSKIP_STATUS_ERROR_MASK)", "(status & 0x500u)"),
+    "a reset that is not waited for": (
+        "return until_quiet(chip, ZEROSKIP_STATUS_RESETTING_MASK);",
+        "return ZEROSKIP_OK;",
+    ),
+    "numbers without their sign": ("-(int32_t)(UINT32_MAX - word) - 1", "INT32_MAX"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_in_the_c_driver_is_seen(slip, tmp_path, monkeypatch):
+    old, new = SLIPS[slip]
+    for name, text in build.sources().items():
+        assert name != "zeroskip.c" or text.count(old) == 1
+        (tmp_path / name).write_text(text.replace(old, new) if name == "zeroskip.c" else text)
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    monkeypatch.setattr(build, "STRICT", ("-std=c99",))
+    different = []
+    for name, (action, arguments, answers) in CASES.items():
+        first, second = Chip(**answers), Chip(**answers)
+        python = outcome(lambda a=action, v=arguments, c=first: driver.perform(a(*v), c), first)
+        c = CDriver(second)
+        if outcome(lambda a=action, v=arguments, c=c: c.perform(a, *v), second) != python:
+            different.append(name)
+    assert different
