@@ -1,11 +1,14 @@
 """Control and status registers over AXI4-Lite."""
 
+from dataclasses import replace
+
 import pytest
 from amaranth.sim import Simulator
 
 from npu.chip.params import load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import VERSION
+from rtl.control import control
 from rtl.control.control import Control
 from rtl.control.registers import BY_NAME, COUNTERS, ID, REGISTERS
 from rtl.shared.axi import Response
@@ -114,6 +117,38 @@ def test_the_map_has_no_overlaps():
             bits = ((1 << field.width) - 1) << field.lsb
             assert not mask & bits
             mask |= bits
+
+
+RESET_VALUES = {
+    "ID": 0x1234_5678,
+    "VERSION": 9,
+    "START_PC": 0x4321,
+    "PROGRAM_ADDRESS": 0x8765_4321,
+    "PROGRAM_COMMANDS": 0x1111,
+    "IRQ_ENABLE": 0b10,
+    "IRQ_STATUS": 0b11,
+    "MACS": 77,
+}
+
+
+def test_reset_values_come_from_the_table(monkeypatch):
+    """Another table, another chip: nothing of it is written a second time."""
+    changed = dict(BY_NAME)
+    for name, value in RESET_VALUES.items():
+        parts = tuple(
+            replace(part, reset=(value & part.mask) >> part.lsb) for part in BY_NAME[name].fields
+        )
+        changed[name] = replace(BY_NAME[name], fields=parts)
+    monkeypatch.setattr(control, "BY_NAME", changed)
+    bench = Bench()
+
+    async def testbench(ctx):
+        for name in BY_NAME:
+            if BY_NAME[name].access != "wo":
+                assert await bench.read(ctx, name) == (changed[name].reset, OKAY), name
+
+    bench.run(testbench)
+    assert {name: changed[name].reset for name in RESET_VALUES} == RESET_VALUES
 
 
 def test_plain_registers_hold_what_was_written():
