@@ -66,7 +66,7 @@ def tensor(name: str, **changes) -> TensorInfo:
 @pytest.fixture(params=["gcc", "clang"])
 def compiler(request) -> str:
     if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
+        pytest.skip(f"{request.param} is not installed (sudo apt-get install {request.param})")
     return request.param
 
 

@@ -20,7 +20,7 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion"
 @pytest.fixture(params=["gcc", "clang"])
 def compiler(request) -> str:
     if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
+        pytest.skip(f"{request.param} is not installed (sudo apt-get install {request.param})")
     return request.param
 
 
