@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from npu.chip.params import ChipParams
 from rtl.control.control import Control
 from rtl.control.registers import ADDRESS_BITS
+from rtl.dma.base import MemoryBase
 from rtl.dma.dma import Dma
 from rtl.matvec.matvec import MatVec
 from rtl.memory.memories import ParamMemory, ProgramMemory, VectorSram
@@ -93,7 +94,9 @@ class Chip(wiring.Component):
             m.submodules[name] = ResetInserter(reset)(unit)
 
         wiring.connect(m, wiring.flipped(self.axil), control.axil)
-        wiring.connect(m, wiring.flipped(self.axi), dma.axi)
+        m.submodules.base = base = MemoryBase(p.bus_bytes)
+        wiring.connect(m, dma.axi, base.inner)
+        wiring.connect(m, wiring.flipped(self.axi), base.outer)
         wiring.connect(m, control.host, sequencer.host)
         wiring.connect(m, control.program, dma.program)
         wiring.connect(m, sequencer.program, program.read)
@@ -104,6 +107,7 @@ class Chip(wiring.Component):
             self.irq.eq(control.irq),
             sequencer.vector_result.eq(vector.result),
             sequencer.vector_found.eq(vector.found),
+            base.page.eq(control.page),
             dma.hold.eq(control.hold),
             control.active.eq(dma.active),
             control.moving.eq(dma.busy),

@@ -20,6 +20,7 @@ from rtl.control.registers import (
     STATUS,
     STATUS_BITS,
 )
+from rtl.dma.base import BASE_SHIFT
 from rtl.dma.dma import program_load
 from rtl.shared import axi
 from rtl.shared.interfaces import PC_BITS, host
@@ -41,7 +42,8 @@ class _State:
     Attributes
     ----------
     error, error_pc : the error there is, and the command that it stands for.
-    start_pc, program_address, program_commands : as the host wrote them.
+    start_pc, program_address, program_commands, page : as the host wrote them; `page` is the
+        memory's base in units of BURST_BOUNDARY bytes.
     loading, resetting : a program, or a reset, is on its way.
     moved, moving : transfers were open a cycle ago; they were, or are.
     """
@@ -52,6 +54,8 @@ class _State:
         self.start_pc = Signal(PC_BITS, init=BY_NAME["START_PC"].reset)
         self.program_address = Signal(axi.ADDRESS_BITS, init=BY_NAME["PROGRAM_ADDRESS"].reset)
         self.program_commands = Signal(PC_BITS, init=BY_NAME["PROGRAM_COMMANDS"].reset)
+        base = BY_NAME["MEMORY_BASE"].reset >> BASE_SHIFT
+        self.page = Signal(axi.ADDRESS_BITS - BASE_SHIFT, init=base)
         self.loading = Signal()
         self.resetting = Signal()
         moved, moving = Signal(), Signal()
@@ -73,6 +77,7 @@ class Control(wiring.Component):
     irq : Out, level: an enabled event has happened.
     host : Out, to the sequencer, see `rtl.shared.interfaces.host`.
     program : Out, to the DMA, see `rtl.dma.dma.program_load`.
+    page : Out, to the bus, see `rtl.dma.base.MemoryBase`.
     hold : Out, the DMA must not start transfers: a reset is coming. Until the units are reset.
     commands : Out, to the sequencer: how many commands were loaded.
     active, moving : In, from the DMA: on the bus, transfers open. An error shows in the cycle after
@@ -91,6 +96,7 @@ class Control(wiring.Component):
                 "irq": Out(1),
                 "host": Out(host()),
                 "program": Out(program_load()),
+                "page": Out(axi.ADDRESS_BITS - BASE_SHIFT),
                 "hold": Out(1),
                 "active": In(1),
                 "moving": In(1),
@@ -117,6 +123,7 @@ class Control(wiring.Component):
         enabled, happened = self._interrupt(m, bus, writes)
         refusals: dict[str, Value] = {"CONTROL": refused}
         refusals |= self._hold_registers(m, bus, writes, state)
+        refusals |= self._place_memory(m, bus, writes["MEMORY_BASE"], state, free)
         refusals |= self._pass_scalars(m, bus, writes, free)
         values = self._count(m, action["clear"])
         values |= {
@@ -128,6 +135,7 @@ class Control(wiring.Component):
             "START_PC": state.start_pc,
             "PROGRAM_ADDRESS": state.program_address,
             "PROGRAM_COMMANDS": state.program_commands,
+            "MEMORY_BASE": state.page << BASE_SHIFT,
         }
         values |= dict.fromkeys(_SCALARS, self.host.read)
         self._answer(m, bus, values, refusals)
@@ -247,6 +255,21 @@ class Control(wiring.Component):
             ),
         ]
         return refusals
+
+    def _place_memory(
+        self, m: Module, bus: AxiLite, write: Signal, state: _State, free: Signal
+    ) -> dict[str, Value]:
+        """The base of external memory; returns when an access is refused."""
+        still = Signal()  # a cycle old, as `free`
+        allowed = Signal()
+        m.d.sync += still.eq(~state.moving)
+        m.d.comb += [
+            allowed.eq(free & still & ~bus.write_data[:BASE_SHIFT].any()),
+            self.page.eq(state.page),
+        ]
+        with m.If(write & allowed):
+            m.d.sync += state.page.eq(bus.write_data >> BASE_SHIFT)
+        return {"MEMORY_BASE": bus.write & ~allowed}
 
     def _pass_scalars(
         self, m: Module, bus: AxiLite, writes: dict[str, Signal], free: Signal

@@ -13,7 +13,8 @@ RULES = (
     "answered with SLVERR, does nothing, and a read gives 0. Refused are an address without a "
     "register, a read of a wo register, a write of a ro one, a write without all four strobes, and "
     "what the summaries name. Bits outside a register's fields read as 0; what is written to them "
-    "is ignored. External addresses count modulo 2**32; where memory ends, only the bus knows."
+    "is ignored. External addresses count from MEMORY_BASE on, modulo 2**32; where memory ends, "
+    "only the bus knows."
 )
 STATUS_BITS = 4
 ID = 0x4B53_525A  # "ZRSK" in the order of bytes
@@ -116,6 +117,7 @@ COUNTERS = tuple((counter.name, counter.metadata["summary"]) for counter in fiel
 _INDEX = "a write of more than 16 bits is refused"
 _LOADING = "a write while loading is refused"
 _FREE = "a write while running, loading or resetting is refused"
+_QUIET = "a write while running, loading, resetting or moving is refused"
 SCALAR_BASE = 0x40
 COUNTER_BASE = 0x80
 
@@ -174,6 +176,14 @@ REGISTERS: tuple[Register, ...] = (
         "r",
         f"commands of the next load; {_INDEX}; {_LOADING}",
         _value(PC_BITS),
+    ),
+    Register(
+        "MEMORY_BASE",
+        0x2C,
+        "rw",
+        "r",
+        f"bus address of external address 0; one that is no multiple of 4096 is refused; {_QUIET}",
+        (Field("page", 12, 20, "the address in units of 4 KiB"),),
     ),
     Register("R0", SCALAR_BASE, "rw", "na", f"scalar register, always 0; {_FREE}", _value(32)),
     *(

@@ -115,6 +115,11 @@ def load(address: int, n_commands: int) -> Steps[None]:
         raise MachineError(f"the program load failed: {error.name}", error)
 
 
+def place_memory(base: int) -> Steps[None]:
+    """Tell where on the bus external address 0 lies, a multiple of 4096; after power-on, at 0."""
+    yield Write("MEMORY_BASE", base)
+
+
 def start(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:
     """Start at command `pc`, scalar registers set from `arguments`; it ends while the chip runs."""
     for register, value in (arguments or {}).items():

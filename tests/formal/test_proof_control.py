@@ -36,7 +36,7 @@ SCALARS = [f"R{i}" for i in range(16)]
 RESET_CYCLES = 4
 
 
-MOVING_CHECKS = {"read_value", "loads", "write_answer", "load_only_when_quiet"}
+MOVING_CHECKS = {"read_value", "loads", "write_answer", "load_only_when_quiet", "base"}
 
 
 def offset(name: str) -> int:
@@ -101,7 +101,7 @@ class ControlSpec(wiring.Component):
         wiped = before(m, unit.reset)  # in this cycle the units are reset
         self.refused: dict[str, Value] = {}
         self.start_pc, self.commands = Signal(PC_BITS), Signal(PC_BITS)
-        self.address = Signal(32)
+        self.address, self.base = Signal(32), Signal(32)
         self._environment(m, unit, wiped)
         self._states(m, unit)
         self._actions(m, unit, wiped)
@@ -247,6 +247,13 @@ class ControlSpec(wiring.Component):
             self.refused[name] = refused
             with m.If(self.writes(name) & ~refused):
                 m.d.sync += signal.eq(self.value)
+        still = self.free_before & self.quiet_before
+        self.refused["MEMORY_BASE"] = ~still | (self.value[:12] != 0)
+        with m.If(self.writes("MEMORY_BASE") & ~self.refused["MEMORY_BASE"]):
+            m.d.sync += self.base.eq(self.value)
+        check(m, "base", Cat(Const(0, 12), unit.page) == self.base)
+        in_use = self.running | unit.program.valid | self.moving
+        check(m, "base_stays", ~in_use | (unit.page == before(m, unit.page)))
         enabled, happened = Signal(2), Signal(2)
         with m.If(self.writes("IRQ_ENABLE")):
             m.d.sync += enabled.eq(self.value)
@@ -275,6 +282,7 @@ class ControlSpec(wiring.Component):
             "START_PC": self.start_pc,
             "PROGRAM_ADDRESS": self.address,
             "PROGRAM_COMMANDS": self.commands,
+            "MEMORY_BASE": self.base,
             "IRQ_ENABLE": enabled,
             "IRQ_STATUS": happened,
             "CYCLES": cycles,
@@ -376,6 +384,7 @@ def test_control():
             "            with m.If(1):\n",
             {"commands_lost"},
         ),
+        ("allowed.eq(free & still", "allowed.eq(free", {"write_answer", "base", "base_stays"}),
         ("loading.eq(1), self.commands.eq(0)", "loading.eq(1)", {"no_commands_while_loading"}),
     ],
 )

@@ -107,6 +107,27 @@ CONTROL = (
         ("control",),
     ),
     Fault(
+        "memory is placed while a transfer is open",
+        "control.Control",
+        "free & still & ~bus.write_data[:BASE_SHIFT].any()",
+        "free & ~bus.write_data[:BASE_SHIFT].any()",
+        ("control",),
+    ),
+    Fault(
+        "memory is placed within a page",
+        "control.Control",
+        "free & still & ~bus.write_data[:BASE_SHIFT].any()",
+        "free & still",
+        ("control", "harness"),
+    ),
+    Fault(
+        "writes do not move with the base",
+        "MemoryBase",
+        '("aw", "ar")',
+        '("ar",)',
+        ("base",),
+    ),
+    Fault(
         "counters are not cleared",
         "control.Control",
         "clear",

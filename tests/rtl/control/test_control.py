@@ -325,6 +325,27 @@ def test_an_index_that_does_not_fit_is_refused_not_cut():
     bench.run(testbench)
 
 
+def test_memory_is_placed_by_pages_while_nothing_is_on_the_bus():
+    bench = Bench()
+    dut = bench.dut
+
+    async def testbench(ctx):
+        assert await bench.write(ctx, "MEMORY_BASE", 0x8765_4000) == OKAY
+        for value in (0x8765_4001, 0x800, 0x1004):
+            assert await bench.write(ctx, "MEMORY_BASE", value) == SLVERR
+        ctx.set(dut.moving, 1)
+        await ctx.tick().repeat(2)
+        assert await bench.write(ctx, "MEMORY_BASE", 0x1000) == SLVERR
+        ctx.set(dut.moving, 0)
+        ctx.set(dut.host.running, 1)
+        await ctx.tick().repeat(2)
+        assert await bench.write(ctx, "MEMORY_BASE", 0x1000) == SLVERR
+        assert ctx.get(dut.page) == 0x87654
+        assert await bench.read(ctx, "MEMORY_BASE") == (0x8765_4000, OKAY)
+
+    bench.run(testbench)
+
+
 def test_what_is_loaded_stays_as_it_was_asked_for():
     bench = Bench()
     dut = bench.dut

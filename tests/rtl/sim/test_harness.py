@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from compiler.codec.tile import pack_tile
 from npu.chip import isa, timing
 from npu.chip.isa import command, encode
 from npu.chip.limit import Budget
+from npu.chip.machine import MachineFactory
 from npu.chip.memory import BusSchedule, WriteOrder
-from npu.chip.params import load_params
+from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from npu.chip.weight_format import directory_words
 from npu.errors import MachineError
@@ -143,6 +145,44 @@ def test_sram_that_the_host_sets_is_in_the_chip():
     rtl.run(0)
     assert np.array_equal(rtl.memory.data, rtl.sram)
     assert rtl.counters.bytes_read == 0
+
+
+def shifted(base: int) -> MachineFactory:
+    """Makes chips whose external memory lies at `base` on the bus."""
+
+    def make(params: ChipParams, memory_bytes: int, *arguments: Any, **options: Any) -> RtlMachine:
+        made = RtlMachine(params, base + memory_bytes, *arguments, **options)
+        made._work(driver.place_memory(base))
+        made.memory.data = made.memory.data[base:]
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["fc_wide", "predictor"])
+def test_external_memory_lies_where_the_host_says(name):
+    base, image = 0x5000, compiled(name)
+    with np.load(VECTORS / f"{name}.npz") as recorded:
+        calls = [[recorded[k][0] for k in sorted(recorded) if k.startswith("input")]]
+    twin = run_graph(image, calls, Machine)
+    rtl = run_graph(image, calls, shifted(base))
+    assert_equal(image, twin, rtl)
+    assert not rtl.machine.memory.data.base[:base].any()
+
+
+def test_a_place_of_memory_is_refused_where_it_is_wrong_or_comes_too_late():
+    raw = program(command("BEQ", target=0))
+    rtl = RtlMachine(TINY, 4096, raw)
+    rtl.write("MEMORY_BASE", 0xFFFF_F000)
+    for base in (1, 8, 0x800, 0x1234_5800):
+        with pytest.raises(MachineError, match="refused to write"):
+            rtl.write("MEMORY_BASE", base)
+    rtl.write("CONTROL", driver.bit(CONTROL, "start"))
+    with pytest.raises(MachineError, match="refused to write 0x1000"):
+        rtl.write("MEMORY_BASE", 0x1000)
+    rtl.reset()
+    assert rtl.read("MEMORY_BASE") == 0xFFFF_F000
+    rtl.write("MEMORY_BASE", 0x1000)
 
 
 def test_a_transfer_that_outlives_the_program_delays_the_next_start():
