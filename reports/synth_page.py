@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npu.chip.summary import summary_text
+from reports import synth_history
 
 if TYPE_CHECKING:
     from rtl.synth.report import PerLane, SynthReport
@@ -28,8 +29,8 @@ COLUMNS = {
 """Titles, and the keys of a unit's utilisation."""
 
 
-def page(run: "SynthReport") -> str:
-    """The page as Markdown, from the JSON of `npu synth`."""
+def page(run: "SynthReport", history: list[synth_history.Then]) -> str:
+    """The page as Markdown, from the JSON of `npu synth` and what was recorded before."""
     name, device = run["chip"]["name"], run["device"]
     tools = ", ".join(f"{name} {version}" for name, version in run["tools"].items())
     lines = [
@@ -83,6 +84,17 @@ def page(run: "SynthReport") -> str:
             f"| {result['unit']} | {path['total_ns']:.2f} | {path['logic_ns']:.2f} |"
             f" {path['routing_ns']:.2f} | `{path['source']}` | `{path['sink']}` |"
         )
+    lines += [
+        "",
+        "## Over time",
+        "",
+        (
+            "LUT4 / MHz of each unit as they were recorded (`python -m reports.synth_history`);"
+            " clocks are medians of one to five places, whose spread is some percent."
+        ),
+        "",
+        *synth_history.table(history),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -101,4 +113,6 @@ def _per_lane(lut4: "PerLane") -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(json.loads(RUN.read_text(encoding="utf-8"))), encoding="utf-8")
+    PAGE.write_text(
+        page(json.loads(RUN.read_text(encoding="utf-8")), synth_history.read()), encoding="utf-8"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from npu import cli
 from npu.chip.params import load_params
-from reports import synth_page
+from reports import synth_history, synth_page
 from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
 from rtl.synth.report import SynthReport
 from rtl.synth.results import median, parse
@@ -135,7 +135,7 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
     assert run["lut4_per_lane"] == {"lane": 688, "chip": 688 / 4}
     shown = capsys.readouterr().out
     assert "LFE5U-25F" in shown and "from table.0.0 to entry" in shown
-    page = synth_page.page(run)
+    page = synth_page.page(run, synth_history.read())
     for unit in UNITS:
         assert f"| {unit} | 688 | 564 | 76 | 48 | 100 | 1 | 0 | 115.9 | 115.9 |" in page
     assert "| chip | 8.63 | 6.10 | 2.53 | `table.0.0` | `entry` |" in page
@@ -147,9 +147,9 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
 )
 def test_the_page_shows_the_last_run():
     run = json.loads(synth_page.RUN.read_text(encoding="utf-8"))
-    assert synth_page.PAGE.read_text(encoding="utf-8") == synth_page.page(run), (
-        "run: python -m reports.synth_page"
-    )
+    assert synth_page.PAGE.read_text(encoding="utf-8") == synth_page.page(
+        run, synth_history.read()
+    ), "run: python -m reports.synth_page"
     assert {unit["unit"] for unit in run["units"]} == set(UNITS)
 
 
