@@ -1,7 +1,7 @@
 """Regenerate the tables of `rtl/INTEGRATION.md`: `python -m reports.integration`.
 
-A block `<!-- NAME -->` ... `<!-- /NAME -->` gets the table of that name: the ports of the export, the
-register map with its errors, the parameters with what each costs.
+A block `<!-- NAME -->` ... `<!-- /NAME -->` gets the table of that name: the ports of the export,
+the register map with its errors, the parameters with what each costs.
 """
 
 import re
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import Out
+from rtl.views import markdown
 
 from npu.chip.params import ChipParams, load_params
 from npu.chip.technology.area import asic_area
 from rtl.export import FlatChip
-from rtl.views import markdown
 
 PAGE = Path(__file__).parent.parent / "rtl" / "INTEGRATION.md"
 CHIP = "edge"
@@ -110,9 +110,9 @@ def parameters_table() -> str:
     """What twice of a parameter costs on CHIP: memory and silicon."""
     params = load_params(CHIP)
     area = asic_area(params)
+    node = f"{area.total_mm2:.2f} mm2 at {params.technology.node_nm} nm, an estimate"
     lines = [
-        f"What twice as much of one costs `{CHIP}` ({area.total_mm2:.2f} mm2 at "
-        f"{params.technology.node_nm} nm, an estimate: `npu bench energy` says of what), all else as it is.",
+        f"What twice as much of one costs `{CHIP}` ({node}: `npu bench energy`), all else as it is.",
         "",
         f"| parameter | of `{CHIP}` | what for | twice of it: memory | area |",
         "|---|---|---|---|---|",
