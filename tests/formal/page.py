@@ -42,6 +42,7 @@ SECONDS = {
     "test_proof_scalars::test_product": 12,
     "test_proof_scalars::test_scalars": 22,
     "test_proof_sequencer::test_sequencer": 11,
+    "test_proof_tile::test_places": 9,
     "test_proof_transfers::test_transfers": 16,
 }
 """Of each proof, all its cases one after the other, on two cores that others used too."""
@@ -54,7 +55,7 @@ GIVEN_UP = {
             "handshakes) and `test_manager` (it waits for nothing but the bus): what one assumes "
             "another proves. A proof of the whole chip was not tried"
         ),
-        "vector unit, matrix-vector control, loaders, tile dealer, memories": (
+        "vector unit, matrix-vector control, loaders, memories": (
             "no specification; lockstep with the twin"
         ),
     },
@@ -76,6 +77,11 @@ GIVEN_UP = {
     },
     "test_proof_lane": {
         "banks of more than 64 bytes, rows of more than 8 columns": "one size; tests",
+    },
+    "test_proof_tile": {
+        "which words of a tile go where, and that one that fits is taken": (
+            "no specification; tests and lockstep with the twin"
+        ),
     },
     "test_proof_rescale": {"16-bit products": "cut: free, but the same on both sides; tests"},
     "test_proof_scalars": {
