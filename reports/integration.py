@@ -112,7 +112,7 @@ def parameters_table() -> str:
     area = asic_area(params)
     node = f"{area.total_mm2:.2f} mm2 at {params.technology.node_nm} nm, an estimate"
     lines = [
-        f"What twice as much of one costs `{CHIP}` ({node}: `npu bench energy`), all else as it is.",
+        f"What twice as much of one costs `{CHIP}` ({node}), all else as it is.",
         "",
         f"| parameter | of `{CHIP}` | what for | twice of it: memory | area |",
         "|---|---|---|---|---|",
