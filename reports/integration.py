@@ -10,11 +10,12 @@ from pathlib import Path
 
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import Out
-from rtl.views import markdown
 
 from npu.chip.params import ChipParams, load_params
 from npu.chip.technology.area import asic_area
+from npu.chip.technology.macros import macros
 from rtl.export import FlatChip
+from rtl.views import markdown
 
 PAGE = Path(__file__).parent.parent / "rtl" / "INTEGRATION.md"
 CHIP = "edge"
@@ -107,30 +108,33 @@ def registers_table() -> str:
 
 
 def parameters_table() -> str:
-    """What twice of a parameter costs on CHIP: memory and silicon."""
+    """What twice of a parameter costs on CHIP, or saves half of one that may not grow."""
     params = load_params(CHIP)
     area = asic_area(params)
     node = f"{area.total_mm2:.2f} mm2 at {params.technology.node_nm} nm, an estimate"
     lines = [
-        f"What twice as much of one costs `{CHIP}` ({node}), all else as it is.",
+        f"What another value of one costs `{CHIP}` ({node}), all else as it is.",
         "",
-        f"| parameter | of `{CHIP}` | what for | twice of it: memory | area |",
-        "|---|---|---|---|---|",
+        f"| parameter | of `{CHIP}` | what for | instead | memory | area |",
+        "|---|---:|---|---:|---:|---:|",
     ]
     for name, what in COSTS.items():
         value = getattr(params, name)
-        more = params.model_copy(update={name: 2 * value})
-        memory = _memory_kib(more) - _memory_kib(params)
-        grown = asic_area(more).total_mm2 - area.total_mm2
-        silicon = f"+{grown:.2f} mm2" if grown >= 0.005 else "little; not modelled"
-        lines.append(f"| `{name}` | {value:,} | {what} | +{memory:g} KiB | {silicon} |")
+        most = name == "vector_elements" and 2 * value == params.bus_bytes
+        changed = value // 2 if most else 2 * value
+        other = params.model_copy(update={name: changed})
+        memory = _memory_kib(other) - _memory_kib(params)
+        grown = asic_area(other).total_mm2 - area.total_mm2
+        silicon = f"{grown:+.2f} mm2" if abs(grown) >= 0.005 else "little, not modelled"
+        lines.append(
+            f"| `{name}` | {value:,} | {what} | {changed:,} | {memory:+g} KiB | {silicon} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _memory_kib(params: ChipParams) -> float:
-    """Memory on the chip, as its TOML counts it."""
-    shared = params.param_bytes + params.sram_bytes + params.program_bytes
-    return (params.lanes * params.bank_bytes + shared) / 1024
+    """Memory on the chip, copies counted."""
+    return sum(macro.copies * macro.capacity for macro in macros(params).values()) / 1024
 
 
 BLOCKS = {

@@ -166,6 +166,11 @@ enum zeroskip_result zeroskip_probe(struct zeroskip *chip)
     return value == ZEROSKIP_VERSION_RESET_VALUE ? ZEROSKIP_OK : ZEROSKIP_UNKNOWN;
 }
 
+enum zeroskip_result zeroskip_place_memory(struct zeroskip *chip, uint32_t base)
+{
+    return write_register(chip, ZEROSKIP_MEMORY_BASE_OFFSET, base);
+}
+
 enum zeroskip_result zeroskip_load(struct zeroskip *chip, uint32_t address, uint32_t commands)
 {
     enum zeroskip_result result =

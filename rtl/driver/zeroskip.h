@@ -4,9 +4,10 @@
  * accesses in the same order. Facts about registers are those of the generated zeroskip_regs.h,
  * facts about a model those of the header that `npu compile --raw` writes.
  *
- * A life: zeroskip_open, zeroskip_probe, zeroskip_put (the image into memory), zeroskip_load (its
- * program into the chip), zeroskip_run (entry boot), zeroskip_run (entry reset); then for every call
- * zeroskip_feed, zeroskip_run (the entry), zeroskip_fetch or zeroskip_tokens. After an error only
+ * A life: zeroskip_open, zeroskip_probe, zeroskip_place_memory where memory does not begin at 0,
+ * zeroskip_put (the image into memory), zeroskip_load (its program into the chip), zeroskip_run
+ * (entry boot), zeroskip_run (entry reset); then for every call zeroskip_feed, zeroskip_run (the
+ * entry), zeroskip_fetch or zeroskip_tokens. After an error only
  * zeroskip_reset is taken, and behind it the entries boot and reset have to run again.
  *
  * While a program runs, loads or moves, external memory belongs to the chip: what the program reads
@@ -109,6 +110,10 @@ void zeroskip_open(struct zeroskip *chip, const struct zeroskip_port *port);
 
 /* Whether there is a zeroskip, for images of this version. Harmless at any time. */
 enum zeroskip_result zeroskip_probe(struct zeroskip *chip);
+
+/* Tell where on the bus external address 0 lies, a multiple of 4096; after rst, at 0. Addresses of
+ * images, and those that `put` and `get` are given, count from there. */
+enum zeroskip_result zeroskip_place_memory(struct zeroskip *chip, uint32_t base);
 
 /* Load a program of `commands` from external memory, and wait. */
 enum zeroskip_result zeroskip_load(struct zeroskip *chip, uint32_t address, uint32_t commands);

@@ -4,7 +4,8 @@
  * answered with SLVERR, does nothing, and a read gives 0. Refused are an address without a
  * register, a read of a wo register, a write of a ro one, a write without all four strobes, and
  * what the summaries name. Bits outside a register's fields read as 0; what is written to them is
- * ignored. External addresses count modulo 2**32; where memory ends, only the bus knows.
+ * ignored. External addresses count from MEMORY_BASE on, modulo 2**32; where memory ends, only the
+ * bus knows.
  */
 #ifndef ZEROSKIP_REGS_H
 #define ZEROSKIP_REGS_H
@@ -191,6 +192,17 @@
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_WIDTH 16u
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_MASK 0xffffu
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_RESET_VALUE 0x0u
+
+/* MEMORY_BASE: bus address of external address 0; one that is no multiple of 4096 is refused; a
+ * write while running, loading, resetting or moving is refused */
+#define ZEROSKIP_MEMORY_BASE_OFFSET 0x2cu
+#define ZEROSKIP_MEMORY_BASE_ACCESS ZEROSKIP_ACCESS_RW
+#define ZEROSKIP_MEMORY_BASE_RESET_VALUE 0x0u
+/* MEMORY_BASE.page: the address in units of 4 KiB */
+#define ZEROSKIP_MEMORY_BASE_PAGE_SHIFT 12u
+#define ZEROSKIP_MEMORY_BASE_PAGE_WIDTH 20u
+#define ZEROSKIP_MEMORY_BASE_PAGE_MASK 0xfffff000u
+#define ZEROSKIP_MEMORY_BASE_PAGE_RESET_VALUE 0x0u
 
 /* R0: scalar register, always 0; a write while running, loading or resetting is refused */
 #define ZEROSKIP_R0_OFFSET 0x40u

@@ -45,6 +45,7 @@ BUS, TILE = Status.BUS << 8, Status.TILE << 8
 SCALARS = {f"R{i}": [(-i) & 0xFFFFFFFF] for i in range(16)}
 CASES = {
     "probe": (driver.probe, (), {"ID": [ID], "VERSION": [VERSION]}),
+    "place_memory": (driver.place_memory, (0x8000_0000,), {}),
     "load": (driver.load, (64, 3), {"STATUS": [0], "IRQ_STATUS": [LOADED]}),
     "load that lasts": (
         driver.load,

@@ -1,0 +1,50 @@
+"""The integration guide: its tables are those of today, what it names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("amaranth", reason="the extra `rtl` is not installed")
+
+from compiler import compile_model, load_model
+from npu.chip.params import load_params
+from npu.runtime.raw import c_header
+from reports import integration
+from rtl.control.registers import BY_NAME, CONTROL, IRQ, STATUS
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "tflite"
+TEXT = integration.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_tables_are_those_of_today():
+    assert integration.with_tables(TEXT) == TEXT, "run: python -m reports.integration"
+
+
+def test_macros_that_are_named_are_in_a_models_header(zoo):
+    tiny = load_params("tiny")
+    headers = c_header(compile_model(load_model(zoo / "commands_rnnt"), tiny)) + c_header(
+        compile_model(load_model(VECTORS / "predictor.tflite"), tiny)
+    )
+    made = set(re.findall(r"#define (\w+)", headers))
+    named = set(re.findall(r"`NAME_([A-Z0-9_]+)`", TEXT)) - {"ENTRY_PC"}
+    assert len(named) > 10
+    for name in named:
+        assert any(macro.endswith(f"_{name.removeprefix('ENTRY_')}") for macro in made), name
+    # The others stand without what they begin with.
+    for name in re.findall(r"`(?:\.\.\.)?_?((?:LOOP|CALL|TOKENS|SYMBOL|INPUT0|INDEX)\w*)`", TEXT):
+        assert any(macro.endswith(f"_{name}") for macro in made), name
+
+
+def test_bits_in_the_sequences_are_those_of_the_table():
+    fields = {field.name: 1 << field.lsb for field in (*CONTROL, *STATUS, *IRQ)}
+    for name, bits in re.findall(r"\*(\w+)\* \(0b(\d+)\)", TEXT):
+        assert fields[name] == int(bits, 2), name
+    for name in re.findall(r"\b(START_PC|IRQ_\w+|PROGRAM_\w+|ERROR_PC|MEMORY_BASE)\b", TEXT):
+        assert name in BY_NAME or name.startswith("PROGRAM_"), name
+
+
+def test_a_table_that_is_not_todays_is_seen():
+    assert integration.with_tables(
+        TEXT.replace("| `lanes` | 16", "| `lanes` | 17")
+    ) != TEXT.replace("| `lanes` | 16", "| `lanes` | 17")
