@@ -147,8 +147,9 @@ BLOCKS = {
 def with_tables(text: str) -> str:
     """The guide with the tables of today."""
     for name, table in BLOCKS.items():
-        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = block.sub(lambda found, made=table: f"{found[1]}\n{made()}{found[2]}", text)
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table()}{end}{rest.partition(end)[2]}"
     return text
 
 

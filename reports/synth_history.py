@@ -42,7 +42,7 @@ def entry(run: dict, date: str) -> Then:
 
 def read() -> list[Then]:
     """The entries, the oldest first."""
-    return json.loads(HISTORY.read_text(encoding="utf-8"))
+    return json.loads(HISTORY.read_text(encoding="utf-8"))["entries"]
 
 
 def with_entries(known: list[Then], found: list[Then]) -> list[Then]:
@@ -93,7 +93,7 @@ def main() -> None:
     """Write `synth_history.json` anew."""
     known = read() if HISTORY.exists() else []
     now = entry(json.loads(RUN.read_text(encoding="utf-8")), "")
-    write_atomic(HISTORY, json_text(with_entries(known, [*committed(), now])).encode())
+    write_atomic(HISTORY, json_text({"entries": with_entries(known, [*committed(), now])}).encode())
 
 
 if __name__ == "__main__":

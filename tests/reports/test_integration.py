@@ -27,7 +27,7 @@ def test_macros_that_are_named_are_in_a_models_header(zoo):
         compile_model(load_model(VECTORS / "predictor.tflite"), tiny)
     )
     made = set(re.findall(r"#define (\w+)", headers))
-    named = set(re.findall(r"`NAME_([A-Z0-9_]+)`", TEXT)) - {"ENTRY_PC"}
+    named = set(re.findall(r"`NAME_([A-Z0-9_]+)`", TEXT)) - {"ENTRY_"}
     assert len(named) > 10
     for name in named:
         assert any(macro.endswith(f"_{name.removeprefix('ENTRY_')}") for macro in made), name
@@ -45,6 +45,5 @@ def test_bits_in_the_sequences_are_those_of_the_table():
 
 
 def test_a_table_that_is_not_todays_is_seen():
-    assert integration.with_tables(
-        TEXT.replace("| `lanes` | 16", "| `lanes` | 17")
-    ) != TEXT.replace("| `lanes` | 16", "| `lanes` | 17")
+    old = TEXT.replace("| `lanes` | 16", "| `lanes` | 17")
+    assert integration.with_tables(old) == TEXT != old
