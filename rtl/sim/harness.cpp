@@ -2,17 +2,24 @@
 // AXI4-Lite, and the retire trace. Compiled with the model into a shared library; the functions at
 // the end are called from rtl/sim/machine.py. The memory's timing is that of npu/twin/dma.py.
 //
-// ZS_BUS_BYTES is given on the compiler's command line, ZS_TRACE for waveforms.
+// ZS_BUS_BYTES is given on the compiler's command line, ZS_TRACE for waveforms, ZS_COVERAGE for
+// coverage.
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <vector>
 
 #include "Vzeroskip.h"
 #include "verilated.h"
+#ifdef ZS_COVERAGE
+#include "Vzeroskip___024root.h"
+#include "Vzeroskip__Syms.h"
+#include "verilated_cov.h"
+#endif
 #ifdef ZS_TRACE
 #include <sstream>
 #include <string>
@@ -133,6 +140,24 @@ class Harness {
         if (waves_) waves_->close();
 #endif
         chip_->final();
+#ifdef ZS_COVERAGE
+        auto& counts = chip_->rootp->vlSymsp->__Vcoverage;
+        earlier_.resize(std::size(counts));
+        for (size_t i = 0; i < earlier_.size(); ++i) earlier_[i] += counts[i];
+#endif
+    }
+
+    // Verilator's coverage of this and all earlier chips of the process. To write and to read a file
+    // takes longer than a small program, so that it is the last chip that writes it.
+    void coverage(const char* file) {
+#ifdef ZS_COVERAGE
+        auto& counts = chip_->rootp->vlSymsp->__Vcoverage;
+        for (size_t i = 0; i < earlier_.size(); ++i) counts[i] += earlier_[i];
+        earlier_.clear();
+        context_->coveragep()->write(file);
+#else
+        (void)file;
+#endif
     }
 
     // A memory of its own at `base`, in place of the real one and always ready: for programs.
@@ -395,6 +420,9 @@ class Harness {
 
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vzeroskip> chip_;
+#ifdef ZS_COVERAGE
+    static inline std::vector<uint32_t> earlier_;
+#endif
 #ifdef ZS_TRACE
     std::unique_ptr<VerilatedVcdC> waves_;
 #endif
@@ -413,6 +441,7 @@ void zs_stage(Harness* h, uint8_t* bytes, uint64_t n_bytes, uint64_t base) {
 int zs_write(Harness* h, uint32_t address, uint32_t value) { return h->write(address, value); }
 int zs_read(Harness* h, uint32_t address, uint32_t* value) { return h->read(address, value); }
 int zs_run(Harness* h, uint64_t limit, int stop) { return h->run(limit, stop != 0); }
+void zs_coverage(Harness* h, const char* file) { h->coverage(file); }
 void zs_pass(Harness* h, uint64_t cycles) { h->pass(cycles); }
 uint64_t zs_cycles(const Harness* h) { return h->cycles(); }
 uint64_t zs_running(const Harness* h) { return h->running(); }

@@ -55,6 +55,8 @@ class RtlMachine:
     waves : write a VCD file there (another build, and much slower).
     signals : full names of the signals in it, as Verilator has them; all of them if there are none.
     progress : called with a line before a build.
+    coverage : count lines, branches and toggles, for `write_coverage` (another build).
+    checks : assertions to build in (see `verilate.Variant`).
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
     """
@@ -72,6 +74,8 @@ class RtlMachine:
         waves: Path | None = None,
         signals: Iterable[str] = (),
         progress: verilate.Progress = lambda _: None,
+        coverage: bool = False,
+        checks: str = "",
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
@@ -104,7 +108,8 @@ class RtlMachine:
             waves=os.fsencode(waves) if waves else None,
             signals="\n".join(signals).encode() or None,
         )
-        self._library = verilate.load(verilate.library(params, waves is not None, progress))
+        variant = verilate.Variant(waves is not None, coverage, checks)
+        self._library = verilate.load(verilate.library(params, variant, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
         self._load(program)
         self._work(driver.clear_counters)
@@ -114,6 +119,10 @@ class RtlMachine:
         if self._handle:
             self._library.zs_free(self._handle)
             self._handle = None
+
+    def write_coverage(self, path: Path) -> None:
+        """Write what this and all earlier chips of the process covered, as Verilator does."""
+        self._library.zs_coverage(self._handle, os.fsencode(path))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):

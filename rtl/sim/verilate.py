@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import npu
@@ -27,19 +28,59 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 ZERO = ("--x-assign", "0", "--x-initial", "0")
 # Into files that are compiled side by side.
 SPLIT = ("--output-split", "20000")
-VERILATE = ("--cc", "-O3", *ZERO, "--no-timing", "--no-assert", *SPLIT, "--threads", "1")
+VERILATE = ("--cc", "-O3", *ZERO, "--no-timing", *SPLIT, "--threads", "1")
 COMPILE = ("-std=c++17", "-fPIC", "-fno-strict-aliasing", "-fvisibility=hidden", "-w")
 # Parts of Verilator's runtime that a model without threads or coverage needs.
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
+COVERAGE_RUNTIME = ("verilated_cov.cpp",)
 # Set by `make` in Verilator's own makefiles; the headers want them.
-DEFINES = ("-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0")
+DEFINES = ("-DVM_SC=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0")
 
 Progress = Callable[[str], None]
 
 
 class BuildError(NpuError):
     """The chip cannot be built for simulation."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a build can do beside simulating the chip; each makes it slower.
+
+    Attributes
+    ----------
+    waves : write waveforms.
+    coverage : count lines, branches and toggles.
+    checks : a SystemVerilog text with assertions, which stop the process where they fail.
+    """
+
+    waves: bool = False
+    coverage: bool = False
+    checks: str = ""
+
+    @property
+    def verilate(self) -> list[str]:
+        """Options of Verilator."""
+        options = ["--assert"] if self.checks else ["--no-assert"]
+        options += ["--trace", "--trace-structs"] if self.waves else []
+        return options + (["--coverage-line", "--coverage-toggle"] if self.coverage else [])
+
+    @property
+    def runtime(self) -> tuple[str, ...]:
+        """Files of Verilator's runtime."""
+        waves = TRACE_RUNTIME if self.waves else ()
+        return RUNTIME + waves + (COVERAGE_RUNTIME if self.coverage else ())
+
+    @property
+    def defines(self) -> list[str]:
+        """Options of the C++ compiler."""
+        found = [*DEFINES, f"-DVM_TRACE={int(self.waves)}", f"-DVM_COVERAGE={int(self.coverage)}"]
+        found += ["-DZS_TRACE", "-DVM_TRACE_VCD=1"] if self.waves else []
+        return found + (["-DZS_COVERAGE"] if self.coverage else [])
+
+
+PLAIN = Variant()
 
 
 class Config(ctypes.Structure):
@@ -80,6 +121,7 @@ _FUNCTIONS = {
     "zs_write": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.c_uint32]),
     "zs_read": (_INT, [_HANDLE, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)]),
     "zs_run": (_INT, [_HANDLE, _U64, _INT]),
+    "zs_coverage": (None, [_HANDLE, ctypes.c_char_p]),
     "zs_pass": (None, [_HANDLE, _U64]),
     "zs_cycles": (_U64, [_HANDLE]),
     "zs_running": (_U64, [_HANDLE]),
@@ -106,12 +148,14 @@ def verilator_root() -> Path:
     return Path(spec.origin).parent
 
 
-def library(params: ChipParams, waves: bool = False, progress: Progress = lambda _: None) -> Path:
+def library(
+    params: ChipParams, variant: Variant = PLAIN, progress: Progress = lambda _: None
+) -> Path:
     """The shared library for a chip; built at the first call, about a minute.
 
     `progress` is called with a line before a build. Raises BuildError with the tool's last words.
     """
-    return build(verilog_of(params, progress), params.bus_bytes, waves, progress)
+    return build(verilog_of(params, progress), params.bus_bytes, variant, progress)
 
 
 def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
@@ -134,18 +178,16 @@ def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
 
 
 def build(
-    verilog: str, bus_bytes: int, waves: bool = False, progress: Progress = lambda _: None
+    verilog: str, bus_bytes: int, variant: Variant = PLAIN, progress: Progress = lambda _: None
 ) -> Path:
     """The shared library for a Verilog text with the ports of `rtl.export.FlatChip`."""
     root = verilator_root()
     version = _run([str(root / "bin" / "verilator_bin"), "--version"], root)
-    defines = [*DEFINES, f"-DZS_BUS_BYTES={bus_bytes}", f"-DVM_TRACE={int(waves)}"]
-    if waves:
-        defines += ["-DZS_TRACE", "-DVM_TRACE_VCD=1"]
+    defines = [*variant.defines, f"-DZS_BUS_BYTES={bus_bytes}"]
     key = hashlib.sha256()
     for part in (verilog, HARNESS.read_text(encoding="utf-8"), version, platform.machine()):
         key.update(part.encode() + b"\0")
-    key.update(repr((VERILATE, COMPILE, defines)).encode())
+    key.update(repr((VERILATE, COMPILE, defines, variant)).encode())
     target = cache_folder() / f"{key.hexdigest()[:24]}.so"
     if cache.intact(target):
         return target
@@ -157,7 +199,7 @@ def build(
         if cache.intact(target):  # somebody else has just built it
             return target
         progress("building the simulation (kept for the next time)")
-        made = _build(Path(folder), verilog, root, defines, waves)
+        made = _build(Path(folder), verilog, root, defines, variant)
         cache.keep(made, target)
     return target
 
@@ -170,15 +212,15 @@ def _lock(target: Path) -> Iterator[None]:
         yield
 
 
-def _build(folder: Path, verilog: str, root: Path, defines: list[str], waves: bool) -> Path:
-    source = folder / f"{TOP}.v"
-    source.write_text(verilog, encoding="utf-8")
-    trace = ["--trace", "--trace-structs"] if waves else []
+def _build(folder: Path, verilog: str, root: Path, defines: list[str], variant: Variant) -> Path:
+    texts = {f"{TOP}.v": verilog} | ({"checks.sv": variant.checks} if variant.checks else {})
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     verilator = str(root / "bin" / "verilator_bin")
-    command = [verilator, *VERILATE, *trace, "--top-module", TOP, "--Mdir", str(folder)]
-    _run([*command, str(source)], root)
+    command = [verilator, *VERILATE, *variant.verilate, "--top-module", TOP, "--Mdir", str(folder)]
+    _run([*command, *(str(folder / name) for name in texts)], root)
     include = root / "include"
-    runtime = [include / name for name in (RUNTIME + TRACE_RUNTIME if waves else RUNTIME)]
+    runtime = [include / name for name in variant.runtime]
     sources = [*sorted(folder.glob("*.cpp")), HARNESS, *runtime]
     flags = [*COMPILE, *defines, f"-I{folder}", f"-I{include}", f"-I{include / 'vltstd'}"]
 

@@ -161,14 +161,17 @@ def compare(recipe: Recipe, params: ChipParams) -> Outcome:
     twin = run(program, Machine)
     if twin.ending == "undefined":
         return Outcome(twin.ending)
+    return Outcome(twin.ending, against_rtl(program, twin))
+
+
+def against_rtl(program: Program, twin: Run) -> str | None:
+    """What the RTL does differently from the twin's run of a program, with its listing, or None."""
     rtl = run(program, _Rtl)
     try:
         found = _difference(twin, rtl)
     finally:
         rtl.machine.close()
-    if found is not None:
-        found = "\n".join([found, *program.listing])
-    return Outcome(twin.ending, found)
+    return found if found is None else "\n".join([found, *program.listing])
 
 
 def _difference(twin: Run, rtl: Run) -> str | None:
