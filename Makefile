@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint formal verify-long fuzz clean
+.PHONY: demo test lint formal verify-long coverage fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-core
@@ -79,6 +79,11 @@ $(VENV)/.installed-oracle: $(VENV)/.installed-test
 # Random programs on twin and RTL, until a hundred thousand of them or an hour.
 verify-long: $(VENV)/.installed-test
 	$(BIN)/python -m tests.lockstep.long
+
+# Line, branch, toggle and functional coverage of the RTL, with the page; about a quarter of an hour.
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m tests.coverage
+	$(BIN)/python -m reports.coverage_page
 
 # Coverage-guided fuzzing of the decoders for ten minutes, SECONDS=60 for another time, and the
 # command line with models that are wrong somewhere for as long.

@@ -19,6 +19,7 @@ from npu.chip.status import Status
 from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.driver import build as driver
+from rtl.sva import assertions
 from rtl.top import Chip
 
 TOP = "zeroskip"
@@ -201,7 +202,7 @@ targets:
 
 
 def export(params: ChipParams, folder: Path) -> list[Path]:
-    """Write Verilog, JSON, file list, lint waivers and core file into `folder`; returns the files.
+    """Write Verilog, assertions, JSON, file list, lint waivers and core file; returns the files.
 
     Existing files of these names are replaced. The folder is made if it is not there.
     """
@@ -215,6 +216,7 @@ def export(params: ChipParams, folder: Path) -> list[Path]:
         f"{TOP}.core": _core(params),
         **views.texts(),
         **driver.sources(),
+        f"{TOP}_sva.sv": assertions(params),
     }
     files = []
     for name, text in texts.items():

@@ -107,6 +107,9 @@ class Search:
 
     def _made_for(self, wanted: Bin) -> Iterator[Program]:
         kind, name, what, *_ = wanted
+        if wanted[2:] == ("n", "high", "OK"):
+            for program, pc in self.pool[name][:TRIES]:
+                yield _standing(program, pc, decode(program.commands[pc]))
         for program, pc in self.pool[name][:TRIES]:
             cmd = decode(program.commands[pc])
             memory_bytes = len(program.memory)
@@ -165,6 +168,18 @@ class Search:
 def _ending(program: Program, pc: int, *raw: bytes) -> Program:
     """A program that ends with these commands, at and behind a place, and a HALT."""
     return replace(program, commands=[*program.commands[:pc], *raw, HALT])
+
+
+def _standing(program: Program, pc: int, cmd: Command) -> Program:
+    """The program up to a command that has as many elements as it can say, all in one place."""
+    far = program.params.sram_bytes // 2
+    places = {"a": 0, "b": 0, "dst": far, "n": 65535, "looped": 1}
+    places |= {f"{operand}_rel": 0 for operand in BASES}
+    moved = Command(
+        cmd.opcode, cmd.values | {key: at for key, at in places.items() if cmd.opcode.has(key)}
+    )
+    loop = command("VLOOP", count_1=1, count_2=1)
+    return _ending(program, pc, encode(loop), encode(moved))
 
 
 def _with(program: Program, pc: int, cmd: Command, values: dict[str, int]) -> Iterator[Program]:

@@ -1,9 +1,9 @@
 """What is run for code coverage, on the chip `tiny`, and compared with the twin in every cycle.
 
 Three parts, each in a process of its own, each with a coverage file: random programs of the
-lockstep, of which a quarter is damaged; the zoo's transducer; the tests of `tests/rtl/sim`, which
-run recorded models, every operator, error programs, accesses that are refused, and resets in the
-middle, on buses of all write orders.
+lockstep, of which a quarter is damaged, and `edges`; the zoo's transducer; the tests of
+`tests/rtl/sim`, which run recorded models, every operator, error programs, accesses that are
+refused, and resets in the middle, on buses of all write orders.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from npu.runtime.sessions import TransducerSession
 from npu.speech.phrases import EndRule, PhraseSearch
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
-from tests.coverage import collect
+from tests.coverage import collect, edges
 from tests.lockstep.compare import compare
 from tests.lockstep.programs import random_recipe
 from tests.rtl.lockstep import Run, assert_equal
@@ -38,8 +38,9 @@ LEFT_OUT = "not phrases and not waves and not wrong_cycle"
 
 
 def programs(path: Path, count: int = PROGRAMS) -> None:
-    """Random programs. Raises AssertionError at the first difference."""
+    """Random programs, and edges. Raises AssertionError at the first difference."""
     _covering()
+    edges.run(TINY)
     for seed in range(count):
         outcome = compare(random_recipe(seed), TINY)
         assert outcome.difference is None, f"seed {seed}:\n{outcome.difference}"

@@ -1,0 +1,114 @@
+"""The exported assertions on the zoo's model in Verilator, and on Verilog with a fault.
+
+    python -m tests.coverage.assertions [--cycles N] [--fault NAME]
+
+A failed assertion ends the process with its name; so does an assumption. FAULTS are edits of the
+exported Verilog, each with the assertion that it breaks.
+"""
+
+import argparse
+import contextlib
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from compiler import compile_model, load_model
+from npu.chip.memory import BusSchedule, WriteOrder
+from npu.chip.params import ChipParams, load_params
+from npu.runtime.sessions import TransducerSession
+from rtl.sim import verilate
+from rtl.sim.machine import RtlMachine
+from rtl.sva import assertions
+from tests.coverage.collect import CHIP
+from tests.coverage.stimuli import ROOT
+
+CYCLES = 100_000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Text of the exported Verilog, which it holds once, and what becomes of it."""
+
+    old: str
+    new: str
+    breaks: str
+
+
+# Each needs a register that changes with every cycle.
+FLIP = "\n  reg flip;\n  always @(posedge clk) flip <= rst ? 1'b0 : ~flip;"
+FAULTS = {
+    "AWVALID drops before AWREADY": Fault(
+        ".axi_aw_valid(m_axi_awvalid)", "m_axi_awvalid", "a_aw_stays"
+    ),
+    "WVALID drops before WREADY": Fault(".axi_w_valid(m_axi_wvalid)", "m_axi_wvalid", "a_w_stays"),
+    "the interrupt falls by itself": Fault(".irq(irq)", "irq", "a_irq_stays"),
+}
+
+
+def faulty(verilog: str, name: str) -> str:
+    """The Verilog with a fault: a port of the top module is low in every other cycle.
+
+    Raises ValueError if the text does not hold what the fault changes once.
+    """
+    fault = FAULTS[name]
+    top, end, others = verilog.partition("endmodule\n")
+    if top.count(fault.old) != 1:
+        raise ValueError(f"the top module must hold {fault.old!r} once")
+    wire = f"steady_{fault.new}"
+    text = top.replace(fault.old, fault.old.replace(f"({fault.new})", f"({wire})"))
+    head, ports, rest = (text + end + others).partition(");\n")
+    more = f"  wire {wire};{FLIP}\n  assign {fault.new} = {wire} & flip;\n"
+    return head + ports + more + rest
+
+
+class _Enough(Exception):
+    """The cycles that were asked for are over."""
+
+
+def run(cycles: int = CYCLES, fault: str = "") -> int:
+    """Run the zoo's transducer with all assertions; returns the cycles that it ran."""
+    params = load_params(CHIP)
+    text = verilate.verilog_of(params)
+    if fault:
+        text = faulty(text, fault)
+    machine = partial(RtlMachine, checks=assertions(params))
+    ready = np.random.default_rng(3).random((5, 61)) < 0.7
+    ended = 0
+
+    def observe(retire: object, chip: RtlMachine) -> None:
+        nonlocal ended
+        ended = chip.cycle
+        if ended >= cycles:
+            raise _Enough
+
+    def given(_: ChipParams, __: object = None) -> str:
+        return text
+
+    folder = ROOT / "npu" / "zoo" / "commands_rnnt"
+    image = compile_model(load_model(folder), params)
+    taken = image.header.features
+    assert taken is not None
+    with np.load(min((folder / "utterances").glob("*.npz"))) as recorded:
+        features = recorded["features"].reshape(-1, *taken.shape[1:])
+    verilate.verilog_of = given  # type: ignore[assignment]
+    schedule = BusSchedule(*ready, order=WriteOrder.ADDRESS_FIRST)
+    session = TransducerSession(image, schedule=schedule, machine=machine, observer=observe)
+    with contextlib.suppress(_Enough):
+        session.accept(features)
+    return ended
+
+
+def main() -> int:
+    """Run in this process, which a failed assertion ends."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cycles", type=int, default=CYCLES)
+    parser.add_argument("--fault", choices=FAULTS, default="")
+    arguments = parser.parse_args()
+    print(f"{run(arguments.cycles, arguments.fault):,} cycles, no assertion has failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
