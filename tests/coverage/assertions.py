@@ -1,9 +1,11 @@
-"""The exported assertions on the zoo's model in Verilator, and on Verilog with a fault.
+"""The exported assertions on stores and the zoo's model in Verilator, and on faulty Verilog.
 
     python -m tests.coverage.assertions [--cycles N] [--fault NAME]
 
-A failed assertion ends the process with its name; so does an assumption. FAULTS are edits of the
-exported Verilog, each with the assertion that it breaks.
+A failed assertion ends the process with its name; so does an assumption. The zoo's
+model stores nothing in external memory, so that a program that does comes first, with every order
+in which a memory may take address and data. FAULTS are edits of the exported Verilog, each with the
+assertion that it breaks.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from compiler import compile_model, load_model
+from npu.chip.isa import command, encode
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import ChipParams, load_params
 from npu.runtime.sessions import TransducerSession
@@ -43,7 +46,9 @@ FAULTS = {
         ".axi_aw_valid(m_axi_awvalid)", "m_axi_awvalid", "a_aw_stays"
     ),
     "WVALID drops before WREADY": Fault(".axi_w_valid(m_axi_wvalid)", "m_axi_wvalid", "a_w_stays"),
-    "the interrupt falls by itself": Fault(".irq(irq)", "irq", "a_irq_stays"),
+    "a program runs and the chip is not active": Fault(
+        ".debug_active(debug_active)", "debug_active", "a_running_is_active"
+    ),
 }
 
 
@@ -63,12 +68,33 @@ def faulty(verilog: str, name: str) -> str:
     return head + ports + more + rest
 
 
+# Bursts of one beat and of many, over 4 KiB, from SRAM and from a register.
+STORES = (
+    command("LOAD", ext=0, sram=0, beats=80),
+    command("STORE", ext=4096 - 24, sram=0, beats=70),
+    command("STORE", ext=8192, sram=64, beats=1),
+    *(command("STORE_REG", ext=8192 + 64 + 4 * i, rs2=1) for i in range(3)),
+    command("LOAD_REG", ext=4096, rd=2),
+    command("HALT"),
+)
+
+
+def _stores(params: ChipParams) -> None:
+    raw = b"".join(map(encode, STORES))
+    for order in WriteOrder:
+        ready = np.random.default_rng(order).random((5, 61)) < 0.15
+        schedule = BusSchedule(*ready, order=order)
+        chip = RtlMachine(params, 16384, raw, schedule, checks=assertions(params))
+        chip.run(0)
+        chip.close()
+
+
 class _Enough(Exception):
     """The cycles that were asked for are over."""
 
 
 def run(cycles: int = CYCLES, fault: str = "") -> int:
-    """Run the zoo's transducer with all assertions; returns the cycles that it ran."""
+    """Run stores, then the zoo's transducer, with all assertions; returns the zoo's cycles."""
     params = load_params(CHIP)
     text = verilate.verilog_of(params)
     if fault:
@@ -93,6 +119,7 @@ def run(cycles: int = CYCLES, fault: str = "") -> int:
     with np.load(min((folder / "utterances").glob("*.npz"))) as recorded:
         features = recorded["features"].reshape(-1, *taken.shape[1:])
     verilate.verilog_of = given  # type: ignore[assignment]
+    _stores(params)
     schedule = BusSchedule(*ready, order=WriteOrder.ADDRESS_FIRST)
     session = TransducerSession(image, schedule=schedule, machine=machine, observer=observe)
     with contextlib.suppress(_Enough):
