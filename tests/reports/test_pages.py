@@ -5,7 +5,7 @@ import json
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
 from npu.sweep.spec import read_spec
-from reports import isa_page, models, operators_page, peers_page, readme
+from reports import coverage_page, isa_page, models, operators_page, peers_page, readme
 from tests.schemas import faults
 
 
@@ -70,3 +70,14 @@ def test_the_page_of_the_peers():
         "run: python -m reports.peers_page"
     )
     assert faults(run, PeersReport) == []
+
+
+def test_the_page_of_coverage():
+    run = json.loads(coverage_page.RUN.read_text(encoding="utf-8"))
+    assert coverage_page.PAGE.read_text(encoding="utf-8") == coverage_page.page(run), (
+        "run: python -m reports.coverage_page"
+    )
+    hit, of = run["total"]["line"]
+    assert hit >= 0.98 * of
+    assert all(hole["reason"] for hole in run["holes"] + run["bin_arguments"])
+    assert all(bins["hit"] + bins["argued"] == bins["of"] for bins in run["bins"].values())
