@@ -18,6 +18,7 @@ ELSEWHERE = {
     "rtl/sim": "the simulation itself",
     "rtl/synth": "reports",
     "rtl/verilog": "named as a room",
+    "rtl/views": "texts of the register table",
 }
 """Rooms of tests whose files need not stand in the plan one by one."""
 
