@@ -131,6 +131,7 @@ ALLOWED = {
     "rtl/views": {*COMMON, "npu.chip.status", "rtl.control.registers", "rtl.views"},
     "rtl/driver": {*COMMON, "npu.chip", "rtl.control.registers", "rtl.driver", "rtl.views"},
     "rtl/sim": {*COMMON, "npu.chip", "rtl"},
+    "rtl/netlist": {*COMMON, "npu.chip", "rtl"},
     "rtl/cocotb": {*COMMON, "npu.chip", "npu.twin", "npu.runtime", "rtl"},
     "reports": {"npu", "kernels", "compiler", "rtl", "reports"},
 }

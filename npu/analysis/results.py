@@ -319,6 +319,8 @@ class VerifyReport(TypedDict):
     """`npu verify`. `outputs` counts elements; `difference` is None, or has a "kind".
 
     `waves` is the file of the RTL's waveforms, `twin_waves` says how the twin's compare with them.
+    With `npu verify --netlist` the last engine is "netlist", `cells` counts its cells by kind, and
+    what is under "rtl" is the netlist's; else `cells` is None.
     """
 
     model: str
@@ -330,6 +332,7 @@ class VerifyReport(TypedDict):
     outputs: dict[str, int]
     twin: SpeedReport
     rtl: SpeedReport
+    cells: dict[str, int] | None
     waves: str | None
     twin_waves: WavesReport | None
     difference: dict[str, Any] | None

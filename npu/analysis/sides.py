@@ -19,7 +19,7 @@ from npu.runtime.calls import Inputs, Session, call, open_session
 from npu.runtime.image import Image
 from npu.runtime.npz import named
 
-TWIN, RTL = "twin", "rtl"
+TWIN, RTL, NETLIST = "twin", "rtl", "netlist"
 _NOTHING = np.zeros(0, np.int8)
 
 
@@ -34,10 +34,17 @@ class Reference(Protocol):
 
 @dataclass(frozen=True)
 class Machines:
-    """What makes the two machines."""
+    """What makes the two machines.
+
+    Attributes
+    ----------
+    twin, rtl : the factories.
+    cells : by kind, where a netlist stands in the place of the RTL.
+    """
 
     twin: MachineFactory
     rtl: MachineFactory
+    cells: dict[str, int] | None = None
 
 
 class Sides:
@@ -59,6 +66,7 @@ class Sides:
         max_cycles: int | None = None,
     ) -> None:
         self.image = image
+        self.cells = machines.cells
         self.max_cycles = max_cycles
         self.reference = reference
         self.clocks = {TWIN: Clocked(machines.twin), RTL: Clocked(machines.rtl)}
@@ -90,12 +98,13 @@ class Sides:
             "model": self.image.header.model,
             "chip": summary(self.image.params),
             "equal": equal and self.difference is None,
-            "engines": [*self.reference, *self.clocks],
+            "engines": [*self.reference, TWIN, RTL if self.cells is None else NETLIST],
             "calls": self.calls,
             "commands": self.lockstep.compared,
             "outputs": self.compared,
             "twin": self.clocks[TWIN].report(),
             "rtl": self.clocks[RTL].report(),
+            "cells": self.cells,
             "waves": waves,
             "twin_waves": twin_waves,
             "difference": self.difference,

@@ -24,6 +24,7 @@ from npu.twin.machine import Machine
 IMAGE_SUFFIX = ".npu"
 
 __all__ = [
+    "cells_of",
     "compile_for",
     "files_of",
     "first_run_notice",
@@ -103,11 +104,14 @@ def rtl_module(name: str, *needs: str) -> Any:
 
 
 def machine_of(engine: str, waves: Path | None = None, driver: str = "python") -> MachineFactory:
-    """What makes the machine of `--engine` twin or rtl; the RTL says when it has to be built.
+    """What makes the machine of `--engine` twin or rtl, or the netlist's.
 
-    `driver`: what works the RTL, "python" or "c", the driver for bare metal.
-    Raises NpuError where the tools of the RTL are missing.
+    `driver`: what works the RTL, "python" or "c", the driver for bare metal. RTL and netlist say
+    when they have to be built. Raises NpuError where their tools are missing.
     """
+    if engine == "netlist":
+        netlist = _netlist_module()
+        return partial(netlist.NetlistMachine, progress=lambda line: say(f"{line} ..."))
     if engine != "rtl":
         return Machine
     if driver == "c":
@@ -115,6 +119,19 @@ def machine_of(engine: str, waves: Path | None = None, driver: str = "python") -
     else:
         made = rtl_module("rtl.sim.machine", "verilator").RtlMachine
     return partial(made, waves=waves, progress=lambda line: say(f"{line} ..."))
+
+
+def cells_of(params: ChipParams) -> dict[str, int]:
+    """How many cells of each kind the netlist of a chip has; it is made where it is not there."""
+    netlist = _netlist_module().chip_netlist(params, progress=lambda line: say(f"{line} ..."))
+    return dict(netlist.cells)
+
+
+def _netlist_module() -> Any:
+    """The room of the netlist. Raises NpuError where a tool that it needs is missing."""
+    netlist = rtl_module("rtl.netlist", "verilator")
+    netlist.require_tools()
+    return netlist
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Kernels, twin and RTL side by side: every command's record, every output.
 
-Stops at the first difference. A record is a command's index, opcode, first and last cycle, and a
+With --netlist the chip after synthesis stands in the place of the RTL. Stops at the first
+difference. A record is a command's index, opcode, first and last cycle, and a
 digest of what it wrote.
 """
 
@@ -18,6 +19,7 @@ from npu.analysis.results import VerifyReport
 from npu.analysis.sides import Machines, Sides
 from npu.chip.summary import summary_text
 from npu.cli._models import (
+    cells_of,
     compile_for,
     files_of,
     first_run_notice,
@@ -62,6 +64,12 @@ DIFFERENT = 1
     show_default=True,
     help="What works the RTL: the reference driver, or that for bare metal in C.",
 )
+@click.option(
+    "--netlist",
+    is_flag=True,
+    help="Simulate the chip after synthesis, made of an ECP5's cells, in the place of the RTL; "
+    "minutes to make, once.",
+)
 @signature_option
 @max_cycles_option
 @json_option
@@ -74,6 +82,7 @@ def command(
     waves: str | None,
     twin_waves: str | None,
     driver: str,
+    netlist: bool,
     signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
@@ -85,11 +94,18 @@ def command(
     """
     if input_path is not None and audio is not None:
         raise click.UsageError("--input and --audio cannot be given together")
+    if netlist and (waves is not None or twin_waves is not None):
+        raise click.UsageError(
+            "--netlist has hardly a signal of the RTL: leave --waves and --twin-waves out"
+        )
+    if netlist and driver != "python":
+        raise click.UsageError("--netlist has the reference driver: leave --driver out")
     require_place(waves, twin_waves, json_path, inputs=files_of(model, input_path, audio, chip))
     with wave_files(waves, twin_waves) as files:
-        rtl = machine_of("rtl", files.rtl, driver)
+        rtl = machine_of("netlist" if netlist else "rtl", files.rtl, driver)
         loaded, image = _open(model, chip, signature)
-        machines = files.watched(Machines(machine_of("twin"), rtl), image.params)
+        cells = cells_of(image.params) if netlist else None
+        machines = files.watched(Machines(machine_of("twin"), rtl, cells), image.params)
         with first_run_notice():
             inputs = calls_of(image, input_path, audio, calls)
             reference = {} if loaded is None else {"kernels": Reference(loaded)}
@@ -119,18 +135,21 @@ def _show(report: VerifyReport, out: Console) -> None:
         return
     outputs = ", ".join(f"{count:,} of {name}" for name, count in report["outputs"].items())
     engines = " = ".join("RTL" if name == "rtl" else name for name in report["engines"])
+    rtl = _hardware(report)
     out.print(f"{report['model']} on {summary_text(report['chip'])}: {engines}", markup=False)
     lines = {
-        "commands": f"{report['commands']:,} compared, twin with RTL: index, opcode, first and "
+        "commands": f"{report['commands']:,} compared, twin with {rtl}: index, opcode, first and "
         "last cycle, digest of what it wrote",
-        "outputs": f"{outputs}, {' with '.join([*report['engines'][:1], 'twin and RTL'])}"
+        "outputs": f"{outputs}, {' with '.join([*report['engines'][:1], f'twin and {rtl}'])}"
         if "kernels" in report["engines"]
-        else f"{outputs}, twin with RTL (an image holds nothing for the kernels)",
+        else f"{outputs}, twin with {rtl} (an image holds nothing for the kernels)",
         "cycles": f"{report['rtl']['cycles']:,} in boot, reset and {report['calls']} "
         f"call{'s' * (report['calls'] != 1)}",
         "speed": f"twin {report['twin']['cycles_per_second']:,.0f}, "
-        f"RTL {report['rtl']['cycles_per_second']:,.0f} cycles a second, records compared",
+        f"{rtl} {report['rtl']['cycles_per_second']:,.0f} cycles a second, records compared",
     }
+    if report["cells"] is not None:
+        lines["cells"] = ", ".join(f"{n:,} {kind}" for kind, n in report["cells"].items())
     if report["twin_waves"] is not None:
         lines["waves"] = waves_text(report["twin_waves"])
     elif report["waves"]:
@@ -139,15 +158,20 @@ def _show(report: VerifyReport, out: Console) -> None:
         out.print(f"{name:<10} {text}", markup=False)
 
 
+def _hardware(report: VerifyReport) -> str:
+    """What was simulated beside the twin, in words."""
+    return "RTL" if report["cells"] is None else "netlist"
+
+
 def _show_record(difference: dict[str, Any], report: VerifyReport, out: Console) -> None:
     out.print(
-        f"twin and RTL differ at cycle {difference['cycle']:,}, in command "
+        f"twin and {_hardware(report)} differ at cycle {difference['cycle']:,}, in command "
         f"{difference['command']}, after {report['commands']:,} equal commands and "
         f"{difference['call']} equal call{'s' * (difference['call'] != 1)}",
         markup=False,
     )
     rows = []
-    for side, name in (("twin", "twin"), ("rtl", "RTL")):
+    for side, name in (("twin", "twin"), ("rtl", _hardware(report))):
         if (record := difference[side]) is None:
             rows.append((name, *([""] * 5), difference["rtl_stopped"] or "nothing more", ""))
             continue
@@ -170,19 +194,20 @@ def _show_record(difference: dict[str, Any], report: VerifyReport, out: Console)
         out.print(f"{text}{difference['waves_ps']:,} ps", markup=False)
     if report["twin_waves"] is not None:
         out.print(waves_text(report["twin_waves"]), markup=False)
-    else:
+    elif report["cells"] is None:
         out.print("to look at it: the same command with --waves FILE.vcd --twin-waves FILE.vcd")
 
 
 def _show_output(difference: dict[str, Any], report: VerifyReport, out: Console) -> None:
     sides = [side for side in ("kernels", "twin", "rtl") if side in difference]
     values = ", ".join(
-        f"{'RTL' if side == 'rtl' else side} "
+        f"{_hardware(report) if side == 'rtl' else side} "
         f"{'nothing' if difference[side] is None else difference[side]}"
         for side in sides
     )
     out.print(
         f"call {difference['call']}: element {difference['element']} of {difference['output']} "
-        f"differs: {values}; {report['commands']:,} commands of twin and RTL are equal",
+        f"differs: {values}; {report['commands']:,} commands of twin and {_hardware(report)} are "
+        "equal",
         markup=False,
     )

