@@ -31,17 +31,17 @@ module memories (
 
     wide_memory wide_ (clk, we[0], re[0], be, r2[13:5], w2[13:5], wd, wide);
     // Never reads what is being written, and says so.
-    polite_memory polite_ (clk, we[1], re[1], {r[13:6], 1'b0}, {w[13:6], 1'b1}, wd, polite);
+    polite_memory polite_ (clk, we[1], re[1], {r2[13:6], 1'b0}, {w2[13:6], 1'b1}, wd, polite);
     group_memory #(9, 4) of_wide_9_ (clk, rst, we[2], re[2], r2[13:3], w2[13:5], wd, of_wide_9);
     group_memory #(18, 2) of_wide_18_ (clk, rst, we[3], re[3], r2[13:4], w2[13:5], wd, of_wide_18);
-    double_memory both_ (clk, we[4], we[5], {r[13:4]}, {w[13:4]}, wd[17:0], wd2[17:0], both_a, both_b);
+    double_memory both_ (clk, we[4], we[5], r2[13:4], w2[13:4], wd[17:0], wd2[17:0], both_a, both_b);
     enabled_memory enabled_ (clk, rst, we[6], re[6], be[1:0], r2[13:4], w2[13:4], wd[17:0], enabled);
-    plain_memory #(9, 11) nines_ (clk, we[7], re[7], r[13:3], w[13:3], wd[8:0], nines);
-    plain_memory #(4, 12) fours_ (clk, we[7], re[7], r[13:2], w[13:2], wd[3:0], fours);
-    plain_memory #(2, 13) twos_ (clk, we[8], re[8], r[13:1], w[13:1], wd[1:0], twos);
-    plain_memory #(1, 14) ones_ (clk, we[8], re[8], r, w, wd[0], ones);
-    single_memory #(1) through_ (clk, we[9], re[9], w[13:4], wd[17:0], through);
-    single_memory #(0) unchanged_ (clk, we[9], re[9], w[13:4], wd2[17:0], unchanged);
+    plain_memory #(9, 11) nines_ (clk, we[7], re[7], r2[13:3], w2[13:3], wd[8:0], nines);
+    plain_memory #(4, 12) fours_ (clk, we[7], re[7], r2[13:2], w2[13:2], wd[3:0], fours);
+    plain_memory #(2, 13) twos_ (clk, we[8], re[8], r2[13:1], w2[13:1], wd[1:0], twos);
+    plain_memory #(1, 14) ones_ (clk, we[8], re[8], r2, w2, wd[0], ones);
+    single_memory #(1) through_ (clk, we[9], re[9], w2[13:4], wd[17:0], through);
+    single_memory #(0) unchanged_ (clk, we[9], re[9], w2[13:4], wd2[17:0], unchanged);
     constants constants_ (clk, re[0], ra[8:0], constant);
 endmodule
 
@@ -134,7 +134,9 @@ module plain_memory #(parameter W = 1, A = 14) (
     integer i;
     initial begin
         q = 0;
-        for (i = 0; i < 2 ** A; i = i + 1) words[i] = i * 5 + (i >> 7);
+        // What the top module reads, at the ends of four parts.
+        for (i = 0; i < 64; i = i + 1)
+            words[{i[5:4], {(A - 6){1'b0}}, i[3:0]}] = i * 5 + (i >> 3);
     end
     always @(posedge clk) begin
         if (we) words[wa] <= wd;

@@ -109,7 +109,7 @@ endmodule
 
 def test_products_are_those_of_the_design(tmp_path):
     netlist = map_to_cells(design("products"), "products", 100.0)
-    assert netlist.cells["MULT18X18D"] == 7
+    assert netlist.cells["MULT18X18D"] == 4
     said = compared("products", netlist, cell_models(), tmp_path)
     counts = seen(said)
     assert counts is not None, said
