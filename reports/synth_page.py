@@ -1,6 +1,7 @@
 """Regenerate `reports/synth.md` from a run: `npu synth --json reports/synth.json`, then this.
 
-Run as `python -m reports.synth_page`.
+With what `npu verify --netlist --json reports/netlist.json` said of the chip after synthesis. Run
+as `python -m reports.synth_page`.
 """
 
 import json
@@ -12,10 +13,12 @@ from npu.chip.summary import summary_text
 from reports import synth_history
 
 if TYPE_CHECKING:
+    from npu.analysis.results import VerifyReport
     from rtl.synth.report import PerLane, SynthReport
 
 PAGE = Path(__file__).with_name("synth.md")
 RUN = Path(__file__).with_name("synth.json")
+NETLIST = Path(__file__).with_name("netlist.json")
 
 COLUMNS = {
     "LUT4": "lut4",
@@ -29,8 +32,10 @@ COLUMNS = {
 """Titles, and the keys of a unit's utilisation."""
 
 
-def page(run: "SynthReport", history: list[synth_history.Then]) -> str:
-    """The page as Markdown, from the JSON of `npu synth` and what was recorded before."""
+def page(
+    run: "SynthReport", history: list[synth_history.Then], netlist: "VerifyReport"
+) -> str:
+    """The page as Markdown: `npu synth`, what was recorded before, `npu verify --netlist`."""
     name, device = run["chip"]["name"], run["device"]
     tools = ", ".join(f"{name} {version}" for name, version in run["tools"].items())
     lines = [
@@ -95,7 +100,30 @@ def page(run: "SynthReport", history: list[synth_history.Then]) -> str:
         "",
         *synth_history.table(history),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_after_synthesis(netlist)]) + "\n"
+
+
+def _after_synthesis(report: "VerifyReport") -> list[str]:
+    """What was simulated of the cells, and how many there are."""
+    cells = report["cells"] or {}
+    result = "equal" if report["equal"] else "NOT equal"
+    return [
+        "",
+        "## After synthesis",
+        "",
+        (
+            f"`npu verify {report['model']} --netlist --calls {report['calls']} --json"
+            f" reports/netlist.json`: the exported chip {report['chip']['name']}, its debug port in"
+            " it, as Yosys maps it and before it is placed, in Verilator beside the twin:"
+            f" {' and '.join(report['engines'])} are {result} in {report['commands']:,} commands,"
+            f" {report['rtl']['cycles']:,} cycles and every output. A carry cell is two LUT4, a"
+            " distributed RAM six."
+        ),
+        "",
+        f"| {' | '.join(cells)} |",
+        f"|{'---:|' * len(cells)}",
+        f"| {' | '.join(f'{count:,}' for count in cells.values())} |",
+    ]
 
 
 def clocks_text(clocks_mhz: Mapping[str, float]) -> str:
@@ -113,6 +141,5 @@ def _per_lane(lut4: "PerLane") -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(
-        page(json.loads(RUN.read_text(encoding="utf-8")), synth_history.read()), encoding="utf-8"
-    )
+    told, cells = (json.loads(path.read_text(encoding="utf-8")) for path in (RUN, NETLIST))
+    PAGE.write_text(page(told, synth_history.read(), cells), encoding="utf-8")

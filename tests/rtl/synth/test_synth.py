@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from npu import cli
+from npu.analysis.results import VerifyReport
 from npu.chip.params import load_params
 from reports import synth_history, synth_page
 from rtl.synth import DEVICES, UNITS, Result, SynthError, Utilisation, flow
@@ -19,6 +20,7 @@ from tests.schemas import holds
 
 VECTORS = Path(__file__).parent.parent.parent / "vectors" / "synth"
 WRAPPER_BITS = 234
+NETLIST = json.loads(synth_page.NETLIST.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
     assert run["lut4_per_lane"] == {"lane": 688, "chip": 688 / 4}
     shown = capsys.readouterr().out
     assert "LFE5U-25F" in shown and "from table.0.0 to entry" in shown
-    page = synth_page.page(run, synth_history.read())
+    page = synth_page.page(run, synth_history.read(), NETLIST)
     for unit in UNITS:
         assert f"| {unit} | 688 | 564 | 76 | 48 | 100 | 1 | 0 | 115.9 | 115.9 |" in page
     assert "| chip | 8.63 | 6.10 | 2.53 | `table.0.0` | `entry` |" in page
@@ -147,9 +149,11 @@ def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys
 )
 def test_the_page_shows_the_last_run():
     run = json.loads(synth_page.RUN.read_text(encoding="utf-8"))
-    assert synth_page.PAGE.read_text(encoding="utf-8") == synth_page.page(
-        run, synth_history.read()
-    ), "run: python -m reports.synth_page"
+    holds(synth_page.NETLIST.read_text(encoding="utf-8"), VerifyReport)
+    assert NETLIST["equal"] and NETLIST["cells"] and NETLIST["rtl"]["cycles"] >= 100_000
+    page = synth_page.page(run, synth_history.read(), NETLIST)
+    text = synth_page.PAGE.read_text(encoding="utf-8")
+    assert text == page, "run: python -m reports.synth_page"
     assert {unit["unit"] for unit in run["units"]} == set(UNITS)
 
 
