@@ -105,7 +105,7 @@ def simulated(text: str, folder: Path) -> str:
     compile_ = [
         "g++",
         "-std=c++17",
-        "-O1",
+        "-O0",
         "-w",
         "-pthread",
         *DEFINES,
