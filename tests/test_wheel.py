@@ -85,6 +85,7 @@ def test_what_is_in_it(wheel):
         ("rtl", ".cpp"),
         ("rtl", ".c"),
         ("rtl", ".h"),
+        ("rtl", ".v"),
     ):
         wanted = {p.as_posix() for p in files() if p.as_posix().startswith(f"{folder}/")}
         wanted = {name for name in wanted if name.endswith(ending)}
