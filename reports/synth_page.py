@@ -32,9 +32,7 @@ COLUMNS = {
 """Titles, and the keys of a unit's utilisation."""
 
 
-def page(
-    run: "SynthReport", history: list[synth_history.Then], netlist: "VerifyReport"
-) -> str:
+def page(run: "SynthReport", history: list[synth_history.Then], netlist: "VerifyReport") -> str:
     """The page as Markdown: `npu synth`, what was recorded before, `npu verify --netlist`."""
     name, device = run["chip"]["name"], run["device"]
     tools = ", ".join(f"{name} {version}" for name, version in run["tools"].items())

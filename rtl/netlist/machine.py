@@ -21,9 +21,7 @@ class NetlistMachine(RtlMachine):
 
     def _build(self, variant: verilate.Variant, progress: verilate.Progress) -> Path:
         if variant != verilate.Variant():
-            raise MachineError(
-                "a netlist has no waveforms, coverage or assertions; leave them out"
-            )
+            raise MachineError("a netlist has no waveforms, coverage or assertions; leave them out")
         return library(chip_netlist(self.params, progress), self.params, progress)
 
 

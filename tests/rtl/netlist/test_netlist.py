@@ -179,7 +179,7 @@ def test_a_netlist_is_kept(counted):
 
 
 def test_a_netlist_has_no_waveforms(tmp_path):
-    with pytest.raises(MachineError, match="leave waves out"):
+    with pytest.raises(MachineError, match="leave them out"):
         NetlistMachine(TINY, 64, b"", waves=tmp_path / "waves.vcd")
 
 
