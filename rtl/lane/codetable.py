@@ -74,17 +74,15 @@ class CodeTable(wiring.Component):
         # Found on the way, as `error` is on the path that lets the lanes run.
         bad, sizes_wrong, too_long = Signal(), Signal(), Signal()
 
-        # What is left of the entries has the longest codes; more codes than entries come out as
-        # another sum.
+        # Codes of this length, chosen a cycle ahead: from a choice among all counts to a sum and a
+        # comparison would be a long way. What is left of the entries has the longest codes; more
+        # codes than entries come out as another sum.
         count, left = Signal(8), Signal(8)
-        m.d.comb += left.eq(self.entries - index)
+        m.d.comb += left.eq(self.entries - (index + count))
         single = self.entries == 1
         end = Signal(MAX_CODE_BITS + 3)
-        room = Array([Signal(LENGTHS, init=1 << n, name=f"room_{n}") for n in range(LENGTHS)])
-        m.d.comb += [
-            count.eq(Array([single, *self.counts, left])[length]),
-            end.eq(first + count),
-        ]
+        room = Signal(LENGTHS)  # codes that there are of this length
+        m.d.comb += end.eq(first + count)
         m.d.sync += [
             self.code.offset.en.eq(busy),
             self.code.offset.length.eq(length),
@@ -96,6 +94,8 @@ class CodeTable(wiring.Component):
                 self.ready.eq(0),
                 bad.eq(0),
                 length.eq(0),
+                count.eq(single),
+                room.eq(1),
                 first.eq(0),
                 index.eq(0),
                 sizes_wrong.eq((self.entries > MAX_SYMBOLS) | (self.raw_bits > MAX_RAW_BITS)),
@@ -106,14 +106,20 @@ class CodeTable(wiring.Component):
                 self.code.coded.eq(~single),
             ]
         with m.Elif(busy):
-            m.d.sync += [length.eq(length + 1), first.eq(end << 1), index.eq(index + count)]
+            m.d.sync += [
+                length.eq(length + 1),
+                count.eq(Array([*self.counts, left])[length]),
+                room.eq(room << 1),
+                first.eq(end << 1),
+                index.eq(index + count),
+            ]
             for n in range(LENGTHS):
                 with m.If(length == n):
                     if 0 < n < MAX_CODE_BITS:
                         m.d.sync += self.code.limits[str(n)].eq(end)
             with m.If(count != 0):
                 m.d.sync += too_long.eq(length + self.raw_bits > MAX_SYMBOL_BITS)
-            with m.If(end > room[length]):
+            with m.If(end > room):
                 m.d.sync += bad.eq(1)
             with m.If(length == MAX_CODE_BITS):
                 m.d.sync += [busy.eq(0), self.ready.eq(1)]
