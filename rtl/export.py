@@ -5,7 +5,7 @@ The text is the same, byte by byte, for the same parameters.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from amaranth.hdl import Module, Value
@@ -19,6 +19,7 @@ from npu.chip.status import Status
 from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.driver import build as driver
+from rtl.shared.options import PLAIN, Options
 from rtl.sva import assertions
 from rtl.top import Chip
 
@@ -95,10 +96,11 @@ class FlatChip(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._chip = Chip(params)
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._chip = Chip(params, options)
         self._pairs: list[tuple[str, Value, bool]] = []
         for path, member, port in self._chip.signature.flatten(self._chip):
             self._pairs += ((*pair, member.flow is Out) for pair in _flat_names(path, port))
@@ -118,9 +120,9 @@ class FlatChip(wiring.Component):
         return m
 
 
-def to_verilog(params: ChipParams) -> str:
+def to_verilog(params: ChipParams, options: Options = PLAIN) -> str:
     """The chip's Verilog, module `zeroskip`; what is there more than once is written once."""
-    return verilog.convert(FlatChip(params), TOP)
+    return verilog.convert(FlatChip(params, options), TOP)
 
 
 def waiver_file() -> str:
@@ -143,7 +145,7 @@ def _register(register: Register) -> dict:
     }
 
 
-def description(params: ChipParams) -> dict:
+def description(params: ChipParams, options: Options = PLAIN) -> dict:
     """Parameters, register map, status codes, instruction table and latencies, ready for JSON."""
     latencies = {
         name: value
@@ -154,6 +156,7 @@ def description(params: ChipParams) -> dict:
         "top": TOP,
         "version": __version__,
         "parameters": params.model_dump(mode="json"),
+        "options": asdict(options),
         "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],
         "status": {status.name: int(status) for status in Status},
@@ -201,7 +204,7 @@ targets:
 """
 
 
-def export(params: ChipParams, folder: Path) -> list[Path]:
+def export(params: ChipParams, folder: Path, options: Options = PLAIN) -> list[Path]:
     """Write Verilog, assertions, JSON, file list, lint waivers and core file; returns the files.
 
     Existing files of these names are replaced. The folder is made if it is not there.
@@ -209,8 +212,8 @@ def export(params: ChipParams, folder: Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        f"{TOP}.v": to_verilog(params),
-        f"{TOP}.json": json.dumps(description(params), indent=2) + "\n",
+        f"{TOP}.v": to_verilog(params, options),
+        f"{TOP}.json": json.dumps(description(params, options), indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
         f"{TOP}.vlt": waiver_file(),
         f"{TOP}.core": _core(params),

@@ -11,9 +11,11 @@ from rtl.dma.base import MemoryBase
 from rtl.dma.dma import Dma
 from rtl.matvec.matvec import MatVec
 from rtl.memory.memories import ParamMemory, ProgramMemory, VectorSram
+from rtl.memory.scrub import Scrubber
 from rtl.sequencer.sequencer import Sequencer
 from rtl.shared import axi
 from rtl.shared.interfaces import PC_BITS, sram_write
+from rtl.shared.options import PLAIN, Options
 from rtl.vector.vector import VectorUnit
 
 
@@ -52,6 +54,7 @@ class Chip(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
@@ -61,8 +64,8 @@ class Chip(wiring.Component):
     debug : Out, see `debug`; leave it open in a product.
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._params = params
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._params, self._options = params, options
         super().__init__(
             {
                 "axi": Out(axi.axi4(params.bus_bytes)),
@@ -74,11 +77,12 @@ class Chip(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        p = self._params
-        control = Control(p)
-        sequencer, matvec, vector, dma = Sequencer(p), MatVec(p), VectorUnit(p), Dma(p)
-        sram = VectorSram(p, a_users=4, b_users=1, writers=4)
-        param, program = ParamMemory(p), ProgramMemory(p)
+        p, options = self._params, self._options
+        control = Control(p, options)
+        sequencer, matvec = Sequencer(p, options), MatVec(p, options)
+        vector, dma = VectorUnit(p), Dma(p)
+        sram = VectorSram(p, a_users=4, b_users=1, writers=4, options=options)
+        param, program = ParamMemory(p, options=options), ProgramMemory(p, options)
 
         m.submodules.control = control
         m.submodules.sram, m.submodules.param, m.submodules.program = sram, param, program
@@ -129,6 +133,8 @@ class Chip(wiring.Component):
         self._delay(m, dma.bank, matvec.bank)
         self._delay(m, dma.program_memory, program.write)
 
+        if options.parity:
+            self._protect(m, control, sequencer, matvec, (sram, param, program))
         self._count(m, control, sequencer, matvec, dma)
         self._show(m, sequencer, dma, writers)
         return m
@@ -140,6 +146,24 @@ class Chip(wiring.Component):
         """
         for name in port.signature.members:
             m.d.sync += getattr(port, name).eq(getattr(writer, name))
+
+    def _protect(self, m: Module, control, sequencer, matvec, memories) -> None:
+        """Memories are filled behind a hardware reset; what is wrong in them stops the program."""
+        sram, param, program = memories
+        m.submodules.scrubber = scrubber = Scrubber(self._params)
+        scrub = scrubber.scrub
+        m.d.comb += [
+            control.scrubbing.eq(scrub.en),
+            matvec.scrub.en.eq(scrub.en),
+            matvec.scrub.address.eq(scrub.address),
+        ]
+        # Out of registers, in place of the writers, which are idle and give zeros.
+        with m.If(scrub.en):
+            for port in (sram.write[0], param.write, program.write):
+                m.d.sync += [port.en.eq(~0), port.addr.eq(scrub.address)]
+        # A command that finds it has not ended by then, see `rtl.sequencer.sequencer`.
+        m.d.sync += sequencer.wrong.eq(matvec.wrong | sram.wrong | param.wrong)
+        m.d.comb += sequencer.command_wrong.eq(program.wrong)
 
     def _count(self, m: Module, control, sequencer, matvec, dma) -> None:
         counted = {

@@ -15,6 +15,9 @@ class Status(IntEnum):
     command, or while a command waits for the DMA; a command that finds a fault of its own before is
     told instead. What failing commands write, and the memories that a failed transfer was to fill,
     are undefined.
+
+    PARITY comes from outside the program, and stops it at once; the twin, and a chip without
+    parity (`rtl.shared.options`), never stop with it.
     """
 
     OK = 0
@@ -25,6 +28,7 @@ class Status(IntEnum):
     TABLE = 5
     STREAM = 6
     RECORD = 7
+    PARITY = 8
 
 
 SUMMARIES = {
@@ -36,5 +40,6 @@ SUMMARIES = {
     Status.TABLE: "a matrix block that no decoder may use",
     Status.STREAM: "a corrupt bit stream",
     Status.RECORD: "a row record, destination or scale out of range",
+    Status.PARITY: "a word read from a memory of the chip had a wrong bit (only with parity)",
 }
 """What each status means."""

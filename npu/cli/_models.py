@@ -20,6 +20,7 @@ from npu.cli._output import progress, say
 from npu.errors import ImageError, NpuError
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
+from rtl.shared.options import PLAIN, Options
 
 IMAGE_SUFFIX = ".npu"
 
@@ -103,11 +104,17 @@ def rtl_module(name: str, *needs: str) -> Any:
     return import_module(name)
 
 
-def machine_of(engine: str, waves: Path | None = None, driver: str = "python") -> MachineFactory:
+def machine_of(
+    engine: str,
+    waves: Path | None = None,
+    driver: str = "python",
+    options: Options = PLAIN,
+) -> MachineFactory:
     """What makes the machine of `--engine` twin or rtl, or the netlist's.
 
-    `driver`: what works the RTL, "python" or "c", the driver for bare metal. RTL and netlist say
-    when they have to be built. Raises NpuError where their tools are missing.
+    `driver`: what works the RTL, "python" or "c", the driver for bare metal. It is built with
+    `options`, of which the twin knows nothing. RTL and netlist say when they have to be built.
+    Raises NpuError where their tools are missing.
     """
     if engine == "netlist":
         netlist = _netlist_module()
@@ -118,7 +125,7 @@ def machine_of(engine: str, waves: Path | None = None, driver: str = "python") -
         made = rtl_module("rtl.sim.c_machine", "verilator").CMachine
     else:
         made = rtl_module("rtl.sim.machine", "verilator").RtlMachine
-    return partial(made, waves=waves, progress=lambda line: say(f"{line} ..."))
+    return partial(made, waves=waves, progress=lambda line: say(f"{line} ..."), options=options)
 
 
 def cells_of(params: ChipParams) -> dict[str, int]:

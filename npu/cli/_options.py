@@ -62,6 +62,14 @@ json_option = click.option(
     "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
 )
 
+protect_option = click.option(
+    "--protect",
+    type=click.Choice(["none", "parity"]),
+    default="none",
+    show_default=True,
+    help="Of the RTL: parity stops a program that reads a flipped bit.",
+)
+
 signature_option = click.option(
     "--signature", metavar="NAME", help="Which signature of a model that has several."
 )

@@ -10,9 +10,10 @@ import click
 
 from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
-from npu.cli._options import chip_default_option
+from npu.cli._options import chip_default_option, protect_option
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
+from rtl.shared.options import Options, Protection
 
 DEFAULT_CHIP = "tiny"
 
@@ -25,19 +26,21 @@ def command() -> None:
 @command.command()
 @click.option("-o", "--output", metavar="DIR", required=True, help="The folder to write.")
 @chip_default_option(DEFAULT_CHIP)
-def export(output: str, chip: str) -> None:
+@protect_option
+def export(output: str, chip: str, protect: Protection) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
     alone; nothing is changed before all of them are complete.
     """
     params = load_chip(chip)
+    options = Options(protection=protect)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     say(f"generating Verilog of {params.name} ...")
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as staged:
-            made = write(params, Path(staged) / target.name)
+            made = write(params, Path(staged) / target.name, options)
             require_place(
                 *(target / path.name for path in made if target.is_dir()), inputs=[file_of(chip)]
             )

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from npu.chip.summary import summary_text
 from npu.cli._chips import file_of, load_chip
-from npu.cli._options import chip_default_option, json_option
+from npu.cli._options import chip_default_option, json_option, protect_option
 from npu.cli._output import console, emit_json, progress, require_place, say, table
 from reports.synth_page import COLUMNS, clocks_text
+from rtl.shared.options import Options, Protection
 from rtl.synth import DEVICES, UNITS, require_tools, synthesise, tool_versions
 from rtl.synth.report import SynthReport, synth_report
 
@@ -44,9 +45,16 @@ MAX_PLACES = 100
     show_default=True,
     help="Place and route from that many seeds, from --seed on: the clock is their median.",
 )
+@protect_option
 @json_option
 def command(
-    chip: str, names: tuple[str, ...], device: str, seed: int, places: int, json_path: str | None
+    chip: str,
+    names: tuple[str, ...],
+    device: str,
+    seed: int,
+    places: int,
+    protect: Protection,
+    json_path: str | None,
 ) -> None:
     """Synthesise, place and route the chip for an ECP5: what it takes, and its clock.
 
@@ -58,13 +66,14 @@ def command(
     params = load_chip(chip)
     units = [name for name in UNITS if name in names] or list(UNITS)
     seeds = range(seed, seed + places)
+    options = Options(protection=protect)
     results = []
     with progress(f"placing and routing {params.name}", total=len(units)) as advance:
         for unit in units:
             say(f"{unit} on an ECP5-{device} ...")
-            results.append(synthesise(params, unit, device=device, seeds=seeds))
+            results.append(synthesise(params, unit, device=device, seeds=seeds, options=options))
             advance(1)
-    report = synth_report(params, device, seeds, results, tool_versions())
+    report = synth_report(params, device, seeds, results, tool_versions(), options)
     emit_json(report, json_path)
     _show(report, console(json_path))
 

@@ -33,12 +33,14 @@ from npu.cli._options import (
     json_option,
     max_cycles_option,
     model_argument,
+    protect_option,
     signature_option,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.cli._waves import wave_files, waves_text
 from npu.runtime.calls import MOST_CALLS, calls_of
 from npu.runtime.image import Image
+from rtl.shared.options import Options, Protection
 
 DEFAULT_CHIP = "tiny"
 DIFFERENT = 1
@@ -72,6 +74,7 @@ DIFFERENT = 1
 )
 @signature_option
 @max_cycles_option
+@protect_option
 @json_option
 def command(
     model: str,
@@ -85,6 +88,7 @@ def command(
     netlist: bool,
     signature: str | None,
     max_cycles: int | None,
+    protect: Protection,
     json_path: str | None,
 ) -> int:
     """Run MODEL on kernels, twin and RTL, and compare every command and every output.
@@ -100,9 +104,12 @@ def command(
         )
     if netlist and driver != "python":
         raise click.UsageError("--netlist has the reference driver: leave --driver out")
+    if netlist and protect != "none":
+        raise click.UsageError("--netlist is that of the plain chip: leave --protect out")
     require_place(waves, twin_waves, json_path, inputs=files_of(model, input_path, audio, chip))
     with wave_files(waves, twin_waves) as files:
-        rtl = machine_of("netlist" if netlist else "rtl", files.rtl, driver)
+        options = Options(protection=protect)
+        rtl = machine_of("netlist" if netlist else "rtl", files.rtl, driver, options)
         loaded, image = _open(model, chip, signature)
         cells = cells_of(image.params) if netlist else None
         machines = files.watched(Machines(machine_of("twin"), rtl, cells), image.params)

@@ -24,6 +24,7 @@ from rtl.dma.base import BASE_SHIFT
 from rtl.dma.dma import program_load
 from rtl.shared import axi
 from rtl.shared.interfaces import PC_BITS, host
+from rtl.shared.options import PLAIN, Options
 
 _SCALARS = [f"R{i}" for i in range(SCALARS)]
 
@@ -70,6 +71,7 @@ class Control(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
@@ -86,10 +88,11 @@ class Control(wiring.Component):
         transfer.
     reset : Out, resets every other unit at the end of the next cycle; the bus is quiet.
     events : In, see `events`.
+    scrubbing : In, only with parity: memories are being filled; nothing may go on, as in a reset.
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._params = params
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._params, self._options = params, options
         super().__init__(
             {
                 "axil": In(axi.axi4_lite(ADDRESS_BITS)),
@@ -105,6 +108,7 @@ class Control(wiring.Component):
                 "dma_error_pc": In(PC_BITS),
                 "reset": Out(1),
                 "events": In(events(params)),
+                **({"scrubbing": In(1)} if options.parity else {}),
             }
         )
 
@@ -169,6 +173,8 @@ class Control(wiring.Component):
         # A cycle old: accesses are two apart, so each sees what the one before has done.
         free, ready, quiet, fits = Signal(), Signal(), Signal(), Signal()
         now_free = ~self.host.running & ~loading & ~resetting
+        if self._options.parity:
+            now_free = now_free & ~self.scrubbing
         wiped = Signal()  # at the end of this cycle the units are reset
         m.d.sync += [
             free.eq(now_free),
@@ -304,7 +310,7 @@ class Control(wiring.Component):
         fields = {
             "running": self.host.running,
             "loading": state.loading,
-            "resetting": state.resetting,
+            "resetting": state.resetting | (self.scrubbing if self._options.parity else 0),
             "moving": state.moving,
             "error": state.error,
         }

@@ -92,7 +92,12 @@ CONTROL = (
 STATUS = (
     Field("running", 0, 1, "a program runs"),
     Field("loading", 1, 1, "program memory is being loaded"),
-    Field("resetting", 2, 1, "a reset waits for the bus"),
+    Field(
+        "resetting",
+        2,
+        1,
+        "a reset waits for the bus; with parity, memories are filled behind a hardware reset, too",
+    ),
     Field("moving", 3, 1, "transfers of a program are open; in error: one is still on the bus"),
     Field(
         "error",

@@ -153,6 +153,11 @@ def reset() -> Steps[None]:
     yield from _until_quiet(bit(STATUS, "resetting"), "the chip does not come out of reset")
 
 
+def ready() -> Steps[None]:
+    """Wait behind a hardware reset until memories are filled: needed of a chip with parity."""
+    yield from _until_quiet(bit(STATUS, "resetting"), "the chip does not come out of reset")
+
+
 def _act(action: str, event: str) -> Steps[None]:
     """Forget old events, then ask for something that ends with `event`."""
     yield Write("IRQ_STATUS", EVENTS)

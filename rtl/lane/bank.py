@@ -8,8 +8,9 @@ from amaranth.utils import ceil_log2
 
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import WORD_BITS
-from rtl.memory.ram import block_ram, read_after, write_group
+from rtl.memory.parity import block_ram
 from rtl.shared import interfaces
+from rtl.shared.options import PLAIN, Options
 
 
 def word_address_bits(params: ChipParams) -> int:
@@ -26,16 +27,22 @@ class WeightBank(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
     write : `amaranth.lib.memory.WritePort` of bus words, seen from the memory.
     en, address : In, read this word.
     word : Out.
+    wrong : Out, only with parity, see `rtl.memory.parity.ParityRam`.
     """
 
-    def __init__(self, params: ChipParams) -> None:
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
         self._params = params
+        self._ram = block_ram(
+            "bank", WORD_BITS, params.bank_words, group=params.bus_words, options=options
+        )
+        self._parity = options.parity
         super().__init__(
             {
                 "write": Out(
@@ -47,19 +54,22 @@ class WeightBank(wiring.Component):
                 "en": In(1),
                 "address": In(word_address_bits(params)),
                 "word": Out(WORD_BITS),
+                **({"wrong": Out(1)} if options.parity else {}),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.memory = memory = block_ram(WORD_BITS, self._params.bank_words)
-        words = self._params.bus_words
-        write_group(
-            m,
-            memory,
-            self.write.en,
-            self.write.addr,
-            [self.write.data.word_select(i, WORD_BITS) for i in range(words)],
-        )
-        m.d.sync += self.word.eq(read_after(m, memory, self.address, self.en))
+        ram = self._ram
+        m.submodules[ram.name] = ram
+        m.d.comb += [
+            ram.write_en.eq(self.write.en),
+            ram.write_addr.eq(self.write.addr),
+            ram.write_data.eq(self.write.data),
+            ram.read_en.eq(self.en),
+            ram.read_addr.eq(self.address),
+        ]
+        m.d.sync += self.word.eq(ram.read_data)
+        if self._parity:
+            m.d.comb += self.wrong.eq(ram.wrong)
         return m

@@ -16,7 +16,8 @@ from npu.chip.weight_format import (
     WORD_BITS,
 )
 from rtl.lane.codetable import CODE
-from rtl.memory.ram import block_ram, read_after, write_group
+from rtl.memory.parity import block_ram
+from rtl.shared.options import PLAIN, Options
 
 RING_WORDS = 4
 """Words of a stream that the decoder holds: two that the window may touch, two read ahead."""
@@ -70,6 +71,7 @@ class StreamDecoder(wiring.Component):
     Parameters
     ----------
     threads : turns that take part in the barrel.
+    options : Options.
 
     Members
     -------
@@ -83,10 +85,11 @@ class StreamDecoder(wiring.Component):
     word : Out, word index of stage A's position: words below it are free.
     entry, raw : Out, ENTRY_LATENCY cycles after the turn.
     length : Out, bits of code and raw bits, LENGTH_LATENCY cycles after the turn; 0 without `go`.
+    wrong : Out, only with parity, see `rtl.memory.parity.ParityRam`.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, options: Options = PLAIN) -> None:
+        self._threads, self._options = threads, options
         super().__init__(
             {
                 "code": In(CODE),
@@ -101,6 +104,7 @@ class StreamDecoder(wiring.Component):
                 "entry": Out(ENTRY_BITS),
                 "raw": Out(MAX_RAW_BITS),
                 "length": Out(range(MAX_SYMBOL_BITS + 1)),
+                **({"wrong": Out(1)} if options.parity else {}),
             }
         )
 
@@ -130,7 +134,7 @@ class StreamDecoder(wiring.Component):
             below_c.eq(self.code.not_raw - code_length),
             go_c.eq(go_b),
         ]
-        self._look_up(m, window_c, length_c)
+        self._look_up(m, window_c, length_c, go_c)
 
         raw_d = Signal(MAX_RAW_BITS)
         total_d = Signal.like(self.length)
@@ -216,11 +220,18 @@ class StreamDecoder(wiring.Component):
                 Cat(top[n - 1] for n in range(1, LENGTHS) if n >> bit & 1).any()
             )
 
-    def _look_up(self, m: Module, window: Signal, code_length: Signal) -> None:
+    def _look_up(self, m: Module, window: Signal, code_length: Signal, used: Signal) -> None:
         """Table index in stage C, entry out of the row in stage D, into `entry` for stage E."""
-        m.submodules.table = table = block_ram(ENTRY_BITS, MAX_SYMBOLS)
-        entries = [self.table.data.word_select(i, ENTRY_BITS) for i in range(ENTRIES_PER_ROW)]
-        write_group(m, table, self.table.en, self.table.row, entries)
+        table = block_ram(
+            "codes", ENTRY_BITS, MAX_SYMBOLS, group=ENTRIES_PER_ROW, options=self._options
+        )
+        m.submodules[table.name] = table
+        m.d.comb += [
+            table.write_en.eq(self.table.en),
+            table.write_addr.eq(self.table.row),
+            table.write_data.eq(self.table.data),
+            table.read_en.eq(1),
+        ]
         m.submodules.offsets = offsets = Memory(
             shape=len(self.code.offset.value), depth=LENGTHS, init=[]
         )
@@ -234,4 +245,7 @@ class StreamDecoder(wiring.Component):
             offset.addr.eq(code_length),
             index.eq(code + offset.data),
         ]
-        m.d.sync += self.entry.eq(read_after(m, table, index))
+        m.d.comb += table.read_addr.eq(index)
+        m.d.sync += self.entry.eq(table.read_data)
+        if self._options.parity:
+            m.d.comb += [table.check.eq(used), self.wrong.eq(table.wrong)]

@@ -18,6 +18,7 @@ from rtl.lane.codetable import CODE
 from rtl.lane.decoder import ENTRY_LATENCY, LENGTH_LATENCY, StreamDecoder, table_write
 from rtl.lane.fetch import StreamFetch, stream_bits
 from rtl.shared import interfaces
+from rtl.shared.options import PLAIN, Options
 
 RECORD_BITS = ROWS_BITS + 1
 SUM_BITS = 32
@@ -55,6 +56,7 @@ class Lane(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
@@ -69,10 +71,12 @@ class Lane(wiring.Component):
     busy : Out, or the last one is on `row`.
     error : Out.
     events : Out, EVENTS.
+    wrong : Out, only with parity: a word that was asked for WRONG_LATENCY cycles ago has a wrong
+        bit (`rtl.memory.parity`).
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._params = params
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._params, self._options = params, options
         self._bits = stream_bits(params)
         super().__init__(
             {
@@ -94,6 +98,7 @@ class Lane(wiring.Component):
                 "busy": Out(1),
                 "error": Out(1),
                 "events": Out(EVENTS),
+                **({"wrong": Out(1)} if options.parity else {}),
             }
         )
 
@@ -102,11 +107,11 @@ class Lane(wiring.Component):
         p, control = self._params, self.control
         wrong = []
 
-        m.submodules.bank = bank = WeightBank(p)
+        m.submodules.bank = bank = WeightBank(p, self._options)
         m.submodules.fetch = fetch = StreamFetch(p)
-        m.submodules.run = run = StreamDecoder(p.threads)
-        m.submodules.value = value = StreamDecoder(p.threads)
-        m.submodules.activations = copy = ActivationCopy(p)
+        m.submodules.run = run = StreamDecoder(p.threads, self._options)
+        m.submodules.value = value = StreamDecoder(p.threads, self._options)
+        m.submodules.activations = copy = ActivationCopy(p, self._options)
         wiring.connect(m, wiring.flipped(self.bank), bank.write)
         wiring.connect(m, wiring.flipped(self.control), fetch.control)
         wiring.connect(m, wiring.flipped(self.run_table), run.table)
@@ -200,6 +205,12 @@ class Lane(wiring.Component):
         m.d.sync += self.events.stalled.eq(stalled)
 
         self._accumulate(m, valid & ~finished, row_end, record[0], weight, copy.activation)
+        if self._options.parity:
+            memories = (bank, copy, run, value)
+            m.d.comb += [
+                copy.used.eq(valid),
+                self.wrong.eq(Cat(memory.wrong for memory in memories).any()),
+            ]
         return m
 
     def _ring(self, m: Module, name: str, bits: int, turning, loading) -> tuple:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -19,8 +19,10 @@ from rtl.matvec.collector import Collector
 from rtl.matvec.held import Held
 from rtl.matvec.positions import Destinations
 from rtl.matvec.requantiser import Requantiser
+from rtl.memory.scrub import scrub
 from rtl.shared import interfaces
 from rtl.shared.commands import is_opcode
+from rtl.shared.options import PLAIN, Options
 
 FIELDS = {field.name: field for field in OPCODES["MATVEC"].fields}
 
@@ -74,6 +76,7 @@ class MatVec(wiring.Component):
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
@@ -82,10 +85,12 @@ class MatVec(wiring.Component):
     sram_read, sram_write : ports of the vector SRAM.
     bank : `rtl.shared.interfaces.bank_write`, the DMA's port into the banks.
     events : Out, `events`.
+    scrub : In, only with parity: `rtl.memory.scrub.Scrubber` fills the lanes' memories with zeros.
+    wrong : Out, only with parity, of any lane, see `rtl.lane.lane.Lane`.
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._params = params
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._params, self._options = params, options
         super().__init__(
             {
                 "unit": In(interfaces.unit()),
@@ -94,6 +99,7 @@ class MatVec(wiring.Component):
                 "sram_write": In(interfaces.sram_write(params)),
                 "bank": Out(interfaces.bank_write(params)),
                 "events": Out(events(params)),
+                **({"scrub": In(scrub(params)), "wrong": Out(1)} if options.parity else {}),
             }
         )
 
@@ -305,7 +311,7 @@ class MatVec(wiring.Component):
         p = self._params
         lanes = []
         for i in range(p.lanes):
-            m.submodules[f"lane_{i}"] = lane = Lane(p)
+            m.submodules[f"lane_{i}"] = lane = Lane(p, self._options)
             lanes.append(lane)
             group = set_of_lane(i, p.lanes, MAX_SETS)
             m.d.comb += [
@@ -324,7 +330,11 @@ class MatVec(wiring.Component):
             ):
                 for name in source.signature.members:
                     m.d.comb += getattr(target, name).eq(getattr(source, name))
+            if self._options.parity:
+                self._scrub(m, lane)
             wiring.connect(m, lane.row, collector.pushed[i])
+        if self._options.parity:
+            m.d.comb += self.wrong.eq(Cat(lane.wrong for lane in lanes).any())
         for total, one in (
             (self.events.symbols, "symbol"),
             (self.events.macs, "mac"),
@@ -333,6 +343,21 @@ class MatVec(wiring.Component):
         ):
             m.d.sync += total.eq(sum(getattr(lane.events, one) for lane in lanes))
         return lanes
+
+    def _scrub(self, m: Module, lane: Lane) -> None:
+        """Zeros into a lane's memories, whose writers are idle and give zeros meanwhile."""
+        scrub = self.scrub
+        with m.If(scrub.en):
+            m.d.comb += [
+                lane.bank.en.eq(1),
+                lane.bank.addr.eq(scrub.address),
+                lane.bank.data.eq(0),
+                lane.activations.en.eq(1),
+                lane.activations.addr.eq(scrub.address),
+                lane.activations.data.eq(Const(0, len(lane.activations.data.as_value()))),
+            ]
+            for table in (lane.run_table, lane.value_table):
+                m.d.comb += [table.en.eq(1), table.row.eq(scrub.address), table.data.eq(0)]
 
     def _refused(self, m: Module, field: dict, held: Held, clear: Signal) -> Signal:
         """Whether a command's fields leave a memory, 0 while that is not known."""

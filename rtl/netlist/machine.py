@@ -8,6 +8,7 @@ from npu.chip.params import ChipParams
 from npu.errors import MachineError
 from rtl.netlist.cells import cell_models
 from rtl.netlist.mapped import Netlist, chip_netlist
+from rtl.shared.options import Options
 from rtl.sim import verilate
 from rtl.sim.machine import RtlMachine
 
@@ -20,8 +21,10 @@ class NetlistMachine(RtlMachine):
     """
 
     def _build(self, variant: verilate.Variant, progress: verilate.Progress) -> Path:
-        if variant != verilate.Variant():
-            raise MachineError("a netlist has no waveforms, coverage or assertions; leave them out")
+        if variant != verilate.Variant() or self._options != Options():
+            raise MachineError(
+                "a netlist has no waveforms, coverage, assertions or parity; leave them out"
+            )
         return library(chip_netlist(self.params, progress), self.params, progress)
 
 

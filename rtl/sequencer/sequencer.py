@@ -3,7 +3,6 @@
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from npu.chip.isa import BASES, REGISTERS, SCALES
 from npu.chip.params import ChipParams
@@ -12,6 +11,7 @@ from rtl.sequencer.arithmetic import RESULTS, Arithmetic
 from rtl.sequencer.command import Command
 from rtl.sequencer.numbers import SramNumbers
 from rtl.sequencer.scalars import ScalarRegisters
+from rtl.sequencer.watched import Watched
 from rtl.shared.commands import CommandCheck, fields
 from rtl.shared.interfaces import (
     KINDS,
@@ -24,6 +24,7 @@ from rtl.shared.interfaces import (
     transfer,
     unit,
 )
+from rtl.shared.options import PLAIN, Options
 
 ACTIVITIES = ("fetching", "matvec_busy", "vector_busy", "waiting", "transfer_busy")
 
@@ -33,7 +34,7 @@ def register_write() -> wiring.Signature:
     return wiring.Signature({"en": Out(1), "index": Out(range(REGISTERS)), "value": Out(32)})
 
 
-class Sequencer(wiring.Component):
+class Sequencer(Watched, wiring.Component):
     """Executes programs in the cycles of `npu.twin.machine`.
 
     A command takes FETCH cycles to fetch and DECODE to decode, and starts in the one behind, cycle
@@ -51,11 +52,15 @@ class Sequencer(wiring.Component):
     - in E, when a unit reports an error;
     - when the next one's registers are read, or at once while a command waits for the DMA, when a
       transfer fails whose command has ended. Its `word` was the command's index; the DMA gives it
-      back as `error_pc`.
+      back as `error_pc`;
+    - with parity, at once when a word that was read has a wrong bit (PARITY). The command to blame
+      is the last one that had begun: what it reads last is known before the next one begins. A
+      command whose own bits are wrong does not begin.
 
     Parameters
     ----------
     params : ChipParams.
+    options : Options.
 
     Members
     -------
@@ -73,10 +78,13 @@ class Sequencer(wiring.Component):
     matvec_busy, vector_busy : Out, a unit works.
     waiting : Out, a command waits for the DMA's queue or tags.
     transfer_busy : Out, a command waits for its transfer's end, from the cycle the DMA took it.
+    wrong, command_wrong : In, only with parity: a word that was read is wrong, for a cycle; the
+        command that was on `program` two cycles ago is (`rtl.memory.memories.ProgramMemory`).
     """
 
-    def __init__(self, params: ChipParams) -> None:
-        self._params = params
+    def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._params, self._options = params, options
+        self._begun = Signal(PC_BITS)  # the last command that began
         super().__init__(
             {
                 "host": In(host()),
@@ -94,6 +102,7 @@ class Sequencer(wiring.Component):
                 "pc": Out(PC_BITS),
                 "register": Out(register_write()),
                 **dict.fromkeys(ACTIVITIES, Out(1)),
+                **(dict.fromkeys(("wrong", "command_wrong"), In(1)) if options.parity else {}),
             }
         )
 
@@ -229,7 +238,7 @@ class Sequencer(wiring.Component):
 
     def _refuse(self, m: Module, command: Command, check: CommandCheck, external: Value) -> None:
         """Whether the command is refused, and with which status."""
-        transfer_status = self._transfer_status(m, command, external)
+        transfer_status = command.transfer_status(m, external, self._params)
         refusal = Signal(STATUS_BITS)
         m.d.sync += [command.status.eq(refusal), command.refused.eq(refusal != Status.OK)]
         with m.If(check.illegal | command.outside):
@@ -238,24 +247,11 @@ class Sequencer(wiring.Component):
             m.d.comb += refusal.eq(Status.ADDRESS)
         with m.Elif(command.is_transfer):
             m.d.comb += refusal.eq(transfer_status)
-
-    def _transfer_status(self, m: Module, command: Command, external: Value) -> Signal:
-        """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
-        p = self._params
-        is_ = command.is_
-        bus_bits = exact_log2(p.bus_bytes)
-        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
-        misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
-        empty, odd, end = command.empty, command.odd, command.end
-        size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
-        in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
-        local = in_bytes & (odd | (end > size))
-        status = Signal(STATUS_BITS)
-        with m.If(misaligned):
-            m.d.comb += status.eq(Status.BUS)
-        with m.Elif(~one_word & (empty | local)):
-            m.d.comb += status.eq(Status.ADDRESS)
-        return status
+        if self._options.parity:
+            # The port shows the command until it is in its first cycle, two cycles behind.
+            at_hand = (command.checked | command.first) & ~command.outside
+            with m.If(self.command_wrong & at_hand):
+                m.d.comb += refusal.eq(Status.PARITY)
 
     def _run(
         self, m: Module, command: Command, registers: ScalarRegisters, check: CommandCheck
@@ -263,6 +259,9 @@ class Sequencer(wiring.Component):
         """One command after the other, until the program ends."""
         late = self.transfers.error != Status.OK
         culprit = self.transfers.error_pc
+        if self._options.parity:
+            with m.If(command.first):
+                m.d.sync += self._begun.eq(self.pc)
         fetch, wanted = Signal(), Signal(PC_BITS)
         m.d.comb += [
             self.host.running.eq(1),
@@ -280,13 +279,13 @@ class Sequencer(wiring.Component):
                 with m.If(self.host.start & (self.host.error == Status.OK)):
                     m.d.sync += self.pc.eq(self.host.pc)
                     m.next = "FETCH"
-            with m.State("FETCH"):
+            with m.State("FETCH"), self._unless_wrong(m):
                 m.d.comb += [fetch.eq(1), self.fetching.eq(1)]
                 m.next = "KEEP"
-            with m.State("KEEP"):
+            with m.State("KEEP"), self._unless_wrong(m):
                 m.d.comb += self.fetching.eq(1)
                 self._keep(m, command)
-            with m.State("READ"):
+            with m.State("READ"), self._unless_wrong(m):
                 m.d.comb += [self.fetching.eq(1), check.en.eq(1)]
                 m.d.sync += [
                     *command.decode,
@@ -296,23 +295,23 @@ class Sequencer(wiring.Component):
                 m.next = "CHECK"
                 with m.If(late):
                     self._stop(m, self.transfers.error, culprit)
-            with m.State("CHECK"):
+            with m.State("CHECK"), self._unless_wrong(m):
                 m.d.comb += [self.fetching.eq(1), command.checked.eq(1)]
                 m.d.sync += command.first.eq(1)
                 m.next = "EXECUTE"
-            with m.State("EXECUTE"):
+            with m.State("EXECUTE"), self._unless_wrong(m):
                 self._execute(m, command, late)
-            with m.State("SECOND"):
+            with m.State("SECOND"), self._unless_wrong(m):
                 m.next = "LAST"
-            with m.State("LAST"):
+            with m.State("LAST"), self._unless_wrong(m):
                 self._finish(m, command, writes=True)
-            with m.State("TRANSFER"):
+            with m.State("TRANSFER"), self._unless_wrong(m):
                 m.d.comb += self.transfer_busy.eq(1)
                 with m.If(late):
                     self._stop(m, self.transfers.error, Mux(self.transfers.done, self.pc, culprit))
                 with m.Elif(self.transfers.done):
                     self._finish(m, command, writes=True)
-            with m.State("REFUSED"):
+            with m.State("REFUSED"), self._unless_wrong(m):
                 self._stop(m, command.status, self.pc)
 
     def _execute(self, m: Module, command: Command, late: Value) -> None:

@@ -20,6 +20,9 @@
 #include "Vzeroskip__Syms.h"
 #include "verilated_cov.h"
 #endif
+#ifdef ZS_INJECT
+#include "verilated_syms.h"
+#endif
 #ifdef ZS_TRACE
 #include <sstream>
 #include <string>
@@ -98,6 +101,14 @@ struct zs_config {
     const char* signals;  // full names of those in the file, a line each; null for all
 };
 
+struct zs_memory {
+    const char* name;  // the module's place
+    uint8_t* words;
+    uint64_t depth;
+    uint64_t word_bytes;
+    uint64_t width;  // bits
+};
+
 struct zs_retire {
     uint64_t start;
     uint64_t end;
@@ -133,6 +144,9 @@ class Harness {
         cycle();
         chip_->rst = 0;
         chip_->eval();
+#ifdef ZS_INJECT
+        find_memories();
+#endif
     }
 
     ~Harness() {
@@ -231,6 +245,26 @@ class Harness {
     uint64_t simulated() const { return simulated_; }
 
     std::vector<zs_retire>& retired() { return retired_; }
+
+#ifdef ZS_INJECT
+    // Every memory in a module of its own, in the order of their names.
+    void find_memories() {
+        for (const auto& named : *context_->scopeNameMap()) {
+            if (VerilatedVarNameMap* vars = named.second->varsp()) {
+                for (auto& var : *vars) {
+                    const VerilatedVar& words = var.second;
+                    if (words.udims() != 1) continue;
+                    const uint64_t depth = uint64_t(words.high(1) - words.low(1)) + 1;
+                    memories_.push_back({named.first, static_cast<uint8_t*>(words.datap()), depth,
+                                         words.totalSize() / depth, uint64_t(words.entBits())});
+                }
+            }
+        }
+    }
+
+    const std::vector<zs_memory>& memories() const { return memories_; }
+    void settle() { chip_->eval(); }
+#endif
 
   private:
     void cycle() {
@@ -417,6 +451,9 @@ class Harness {
     uint64_t first_ = kNever, end_ = 0, started_ = 0;
     std::vector<uint8_t> sent_;
     std::vector<zs_retire> retired_;
+#ifdef ZS_INJECT
+    std::vector<zs_memory> memories_;
+#endif
 
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vzeroskip> chip_;
@@ -446,6 +483,13 @@ void zs_pass(Harness* h, uint64_t cycles) { h->pass(cycles); }
 uint64_t zs_cycles(const Harness* h) { return h->cycles(); }
 uint64_t zs_running(const Harness* h) { return h->running(); }
 uint64_t zs_simulated(const Harness* h) { return h->simulated(); }
+#ifdef ZS_INJECT
+uint64_t zs_memories(const Harness* h, const zs_memory** memories) {
+    *memories = h->memories().data();
+    return h->memories().size();
+}
+void zs_settle(Harness* h) { h->settle(); }
+#endif
 // Hands over the records since the last call; they stay valid until the next cycle.
 uint64_t zs_retired(Harness* h, const zs_retire** records) {
     static thread_local std::vector<zs_retire> taken;

@@ -19,6 +19,7 @@ from npu.chip.trace import Retire
 from npu.errors import ImageError, MachineError
 from rtl import driver
 from rtl.driver import WORD, Interrupt, Pause, Read, Steps, Write
+from rtl.shared.options import PLAIN, Options
 from rtl.sim import verilate
 
 # Where a program lies while it is loaded: behind everything that the chip's parameters allow.
@@ -57,6 +58,8 @@ class RtlMachine:
     progress : called with a line before a build.
     coverage : count lines, branches and toggles, for `write_coverage` (another build).
     checks : assertions to build in (see `verilate.Variant`).
+    options : of the RTL.
+    inject : its memories can be changed from outside (another build), for `rtl.sim.faults`.
 
     Raises MachineError for a program that is too long, BuildError when the build fails.
     """
@@ -76,6 +79,8 @@ class RtlMachine:
         progress: verilate.Progress = lambda _: None,
         coverage: bool = False,
         checks: str = "",
+        options: Options = PLAIN,
+        inject: bool = False,
     ) -> None:
         if len(program) > params.program_bytes:
             raise MachineError(
@@ -87,6 +92,7 @@ class RtlMachine:
         self.memory = ExternalMemory(params, memory_bytes, schedule)
         self.sram = np.zeros(params.sram_bytes, np.uint8)
         self._program = program
+        self._options = options
         self._known_sram = self.sram.copy()
         self._memory = self.memory.data  # the chip keeps these addresses
         self._sram = self.sram
@@ -108,15 +114,18 @@ class RtlMachine:
             waves=os.fsencode(waves) if waves else None,
             signals="\n".join(signals).encode() or None,
         )
-        variant = verilate.Variant(waves is not None, coverage, checks)
+        variant = verilate.Variant(waves is not None, coverage, checks, inject)
         self._library = verilate.load(self._build(variant, progress))
         self._handle = self._library.zs_new(ctypes.byref(config))
+        if options.parity:
+            # Before any driver's own work: the one in C is told of no options.
+            driver.perform(driver.ready(), lambda step: self._on_chip(step, MAX_CYCLES))
         self._load(program)
         self._work(driver.clear_counters)
 
     def _build(self, variant: verilate.Variant, progress: verilate.Progress) -> Path:
         """The shared library that is simulated."""
-        return verilate.library(self.params, variant, progress)
+        return verilate.library(self.params, variant, progress, self._options)
 
     def close(self) -> None:
         """End the simulation; waveforms are complete then."""

@@ -22,6 +22,8 @@ from npu import cache
 from npu.chip.params import ChipParams
 from npu.errors import NpuError
 from rtl.export import TOP, to_verilog
+from rtl.shared.options import PLAIN as PLAIN_CHIP
+from rtl.shared.options import Options
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 # What nobody has set is zero, as in the twin.
@@ -36,6 +38,11 @@ TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
 COVERAGE_RUNTIME = ("verilated_cov.cpp",)
 # Set by `make` in Verilator's own makefiles; the headers want them.
 DEFINES = ("-DVM_SC=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0")
+
+# What `rtl.sim.faults` may change: the words of every memory in a module of its own.
+PUBLIC = f"""`verilator_config
+public_flat_rw -module "{TOP}_ram_*" -var "memory"
+"""
 
 Progress = Callable[[str], None]
 
@@ -53,11 +60,13 @@ class Variant:
     waves : write waveforms.
     coverage : count lines, branches and toggles.
     checks : a SystemVerilog text with assertions, which stop the process where they fail.
+    inject : the chip's memories can be changed from outside, for `rtl.sim.faults`.
     """
 
     waves: bool = False
     coverage: bool = False
     checks: str = ""
+    inject: bool = False
 
     @property
     def verilate(self) -> list[str]:
@@ -77,7 +86,8 @@ class Variant:
         """Options of the C++ compiler."""
         found = [*DEFINES, f"-DVM_TRACE={int(self.waves)}", f"-DVM_COVERAGE={int(self.coverage)}"]
         found += ["-DZS_TRACE", "-DVM_TRACE_VCD=1"] if self.waves else []
-        return found + (["-DZS_COVERAGE"] if self.coverage else [])
+        found += ["-DZS_COVERAGE"] if self.coverage else []
+        return found + (["-DZS_INJECT"] if self.inject else [])
 
 
 PLAIN = Variant()
@@ -149,18 +159,25 @@ def verilator_root() -> Path:
 
 
 def library(
-    params: ChipParams, variant: Variant = PLAIN, progress: Progress = lambda _: None
+    params: ChipParams,
+    variant: Variant = PLAIN,
+    progress: Progress = lambda _: None,
+    options: Options = PLAIN_CHIP,
 ) -> Path:
     """The shared library for a chip; built at the first call, about a minute.
 
     `progress` is called with a line before a build. Raises BuildError with the tool's last words.
     """
-    return build(verilog_of(params, progress), params.bus_bytes, variant, progress)
+    text = verilog_of(params, progress, options)
+    return build(text, params.bus_bytes, variant, progress)
 
 
-def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
+def verilog_of(
+    params: ChipParams, progress: Progress = lambda _: None, options: Options = PLAIN_CHIP
+) -> str:
     """The chip's Verilog; kept as long as neither the sources nor Amaranth change."""
     key = hashlib.sha256(params.model_dump_json().encode())
+    key.update(repr(options).encode())
     for package in (rtl, npu):
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
             key.update(path.read_bytes() + b"\0")
@@ -169,7 +186,7 @@ def verilog_of(params: ChipParams, progress: Progress = lambda _: None) -> str:
     if cache.intact(kept):
         return kept.read_text(encoding="utf-8")
     progress(f"generating Verilog of chip {params.name!r}")
-    text = to_verilog(params)
+    text = to_verilog(params, options)
     with tempfile.TemporaryDirectory(prefix="verilog-", dir=kept.parent) as folder:
         made = Path(folder) / kept.name
         made.write_text(text, encoding="utf-8")
@@ -214,6 +231,7 @@ def locked(target: Path) -> Iterator[None]:
 
 def _build(folder: Path, verilog: str, root: Path, defines: list[str], variant: Variant) -> Path:
     texts = {f"{TOP}.v": verilog} | ({"checks.sv": variant.checks} if variant.checks else {})
+    texts = ({"inject.vlt": PUBLIC} if variant.inject else {}) | texts
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     verilator = str(root / "bin" / "verilator_bin")

@@ -17,6 +17,7 @@ from npu import cache
 from npu.chip.params import ChipParams
 from npu.errors import NpuError
 from rtl.folders import claimed
+from rtl.shared.options import PLAIN, Options
 from rtl.synth.results import Result, median, parse
 from rtl.synth.units import build
 
@@ -70,6 +71,7 @@ def synthesise(
     seeds: Sequence[int] = (1,),
     freq_mhz: float | None = None,
     keep: Path | None = None,
+    options: Options = PLAIN,
 ) -> Result:
     """Synthesise one unit of a chip, place and route it from every seed.
 
@@ -82,6 +84,7 @@ def synthesise(
     seeds : of placement; their clocks differ by some percent, the result is that of the median.
     freq_mhz : clock to aim at; by default somewhat above the chip's.
     keep : folder for Verilog, netlist and logs; by default they go.
+    options : of the RTL; units that know none stay as they are.
 
     Raises
     ------
@@ -89,8 +92,9 @@ def synthesise(
     FolderTaken : another run is at work in `keep`.
     """
     require_tools()
+    timed = build(params, unit, options)
     return synthesise_timed(
-        params, unit, build(params, unit), device=device, seeds=seeds, freq_mhz=freq_mhz, keep=keep
+        params, unit, timed, device=device, seeds=seeds, freq_mhz=freq_mhz, keep=keep
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from npu.chip.params import ChipParams
 from npu.chip.summary import ChipSummary, summary
+from rtl.shared.options import PLAIN, Options
 from rtl.synth.flow import DEVICES, SPEED_GRADE
 from rtl.synth.results import Result
 from rtl.synth.units import CHIP
@@ -27,6 +28,7 @@ class SynthReport(TypedDict):
     tools: dict[str, str]
     lut4_per_lane: PerLane
     units: list[dict[str, Any]]
+    options: dict[str, str]
 
 
 def synth_report(
@@ -35,6 +37,7 @@ def synth_report(
     seeds: Sequence[int],
     results: Sequence[Result],
     tools: dict[str, str],
+    options: Options = PLAIN,
 ) -> SynthReport:
     """Every result, with the device and the versions of the tools."""
     lut4 = {result.unit: result.utilisation.lut4 for result in results}
@@ -43,6 +46,7 @@ def synth_report(
         "device": {"size": device, **asdict(DEVICES[device]), "speed_grade": SPEED_GRADE},
         "seeds": list(seeds),
         "tools": tools,
+        "options": asdict(options),
         "lut4_per_lane": {
             "lane": lut4.get("lane"),
             "chip": lut4[CHIP] / params.lanes if CHIP in lut4 else None,

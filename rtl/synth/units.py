@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from npu.chip.params import ChipParams
+from rtl.shared.options import PLAIN, Options
 
 if TYPE_CHECKING:
     from amaranth.lib.wiring import Component
@@ -25,20 +26,23 @@ UNITS = {
     CHIP: "rtl.top.Chip",
 }
 """Component of every unit by name; a later one may contain earlier ones."""
+WITHOUT_OPTIONS = ("requantiser", "vector", "dma")
+"""Units that options do not change."""
 
 
-def build(params: ChipParams, name: str) -> Timed:
+def build(params: ChipParams, name: str, options: Options = PLAIN) -> Timed:
     """The unit `name` of a chip between registers, the chip's debug port left open.
 
     Raises KeyError for a name outside UNITS.
     """
     from rtl.synth.timed import Timed
 
-    return Timed(component(params, name), open_ports=("debug",) if name == CHIP else ())
+    return Timed(component(params, name, options), open_ports=("debug",) if name == CHIP else ())
 
 
-def component(params: ChipParams, name: str) -> Component:
+def component(params: ChipParams, name: str, options: Options = PLAIN) -> Component:
     """The unit `name` of a chip by itself. Raises KeyError for a name outside UNITS."""
     module, _, kind = UNITS[name].rpartition(".")
     create = getattr(import_module(module), kind)
-    return create(params.threads if name == "decoder" else params)
+    size = params.threads if name == "decoder" else params
+    return create(size) if name in WITHOUT_OPTIONS else create(size, options)

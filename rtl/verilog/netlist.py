@@ -1,8 +1,9 @@
 """A hierarchical netlist of word-level cells and single bits, as Yosys makes it from RTLIL."""
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
@@ -25,6 +26,7 @@ PASSES = (
     "opt_clean",
 )
 OLDEST_YOSYS = (0, 40)
+_MACRO = re.compile(r"(?:.*\.)?(ram_[a-z]+_\d+x\d+)")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,18 @@ class Module:
     initial: dict[Bit, str]
 
 
+_OWN = re.compile(r"^(port|read)__|\$")
+
+
+def macro_of(name: str) -> str | None:
+    """What the memory in a module is called (`rtl.memory.ram.BlockRam`), None of other modules.
+
+    Such a module has the same name wherever it lies, and its ports theirs, in their order.
+    """
+    found = _MACRO.match(name)
+    return found.group(1) if found else None
+
+
 def read(component, name: str, passes: Iterable[str] = PASSES) -> dict[str, Module]:
     """The modules of an Amaranth component, the top module `name` among them."""
     text = rtlil.convert(component, name=name, emit_src=False)
@@ -107,7 +121,16 @@ def _module(name: str, found: dict, design: dict) -> Module:
         _cell(cell, about, design["modules"].get(about["type"]))
         for cell, about in found["cells"].items()
     )
-    return Module(name, ports, cells, tuple(names), initial)
+    module = Module(name, ports, cells, tuple(names), initial)
+    if macro_of(name):
+        module = replace(module, ports=tuple(sorted(ports, key=lambda p: told_name(module, p))))
+    return module
+
+
+def told_name(module: Module, port: Port) -> str:
+    """What the designer calls a port of a macro's module, where Amaranth has a name of its own."""
+    told = [name for name, bits in module.names if bits == port.bits and not _OWN.search(name)]
+    return min(told, default=port.name)
 
 
 def _cell(name: str, found: dict, module: dict | None) -> Cell:

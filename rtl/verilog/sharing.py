@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rtl.verilog.netlist import Bit, Bits, Cell, Module, Port
+from rtl.verilog.netlist import Bit, Bits, Cell, Module, Port, macro_of, told_name
 
 # What Amaranth adds to a name that is taken.
 _NUMBER = re.compile(r"(\$\d+)+$")
@@ -35,6 +35,9 @@ def share(modules: dict[str, Module], top: str) -> dict[str, Module]:
             if cell.is_instance:
                 settle(cell.kind)
         module = _by_position(module, modules, shared)
+        if macro_of(name):
+            ports = (replace(port, name=told_name(module, port)) for port in module.ports)
+            module = replace(module, ports=tuple(ports))
         key, module = _canonical(module)
         shared[name] = by_key.setdefault(key, name)
         kept.setdefault(shared[name], module)

@@ -8,7 +8,7 @@ from rtl.verilog.blocks import constant, else_, if_, indent
 from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
 from rtl.verilog.memory import Memory
 from rtl.verilog.names import Scope, identifier
-from rtl.verilog.netlist import Bit, Bits, Cell, Module, read
+from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of, read
 from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
 from rtl.verilog.sharing import share
 
@@ -57,7 +57,7 @@ def convert(component, name: str) -> str:
         live = live_bits(module, ports[key], ports)
         module = pruned(module, live, ports)
         taken = [*places[key].values(), *sorted(hidden[key])]
-        nets = Nets(module, live, ports[key], key == name, taken)
+        nets = Nets(module, live, ports[key], key == name or macro_of(key) is not None, taken)
         pins[key] = nets
         texts.append(_Writer(module, nets, live, names, pins, places[key]).text())
     return HEADER + "\n" + "\n".join(reversed(texts))
@@ -73,6 +73,9 @@ def _module_names(modules: dict[str, Module], top: str) -> dict[str, str]:
             continue
         parent, _, last = key.rpartition(".")
         last = identifier(last).rstrip("_")
+        if macro := macro_of(key):
+            names[key] = scope.take(f"{top}_{macro}")
+            continue
         if uses[key] > 1:
             last = last.rstrip("0123456789").rstrip("_") or last
         above = names.get(parent, identifier(parent))

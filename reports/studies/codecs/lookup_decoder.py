@@ -12,7 +12,7 @@ from npu.chip.weight_format import (
     CodeTable,
 )
 from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
-from rtl.memory.ram import block_ram, write_group
+from rtl.memory.ram import BlockRam
 
 WINDOWS = 1 << MAX_CODE_BITS
 ROWS_PER_WRITE = 2
@@ -61,17 +61,20 @@ class LookupDecoder(Barrel):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.table = table = block_ram(ROW.size, WINDOWS)
-        rows = [self.table.data[i].as_value() for i in range(ROWS_PER_WRITE)]
-        write_group(m, table, self.table.en, self.table.row, rows)
-        read = table.read_port()
-        row = data.View(ROW, read.data)
+        m.submodules.table = table = BlockRam("study", ROW.size, WINDOWS, group=ROWS_PER_WRITE)
+        m.d.comb += [
+            table.write_en.eq(self.table.en),
+            table.write_addr.eq(self.table.row),
+            table.write_data.eq(self.table.data.as_value()),
+            table.read_en.eq(1),
+        ]
+        row = data.View(ROW, table.read_data)
 
         go_b, go_c = Signal(), Signal()
         m.d.sync += [go_b.eq(self.go), go_c.eq(go_b)]
         position = self._positions(m, Mux(self.go, self.raw_bits, 0), Mux(go_b, row.length, 0))
         window = self._window(m, position)
-        m.d.comb += read.addr.eq(window[-MAX_CODE_BITS:])
+        m.d.comb += table.read_addr.eq(window[-MAX_CODE_BITS:])
 
         window_b, window_c = Signal(MAX_SYMBOL_BITS), Signal(MAX_SYMBOL_BITS)
         length_c, entry_c = Signal.like(row.length), Signal(ENTRY_BITS)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from npu.chip.weight_format import ENTRY_BITS, MAX_SYMBOL_BITS
 from reports.studies.codecs.barrel import Barrel
 from reports.studies.codecs.rice import ESCAPE, NUMBER_BITS, NUMBERS, PARAMETERS
-from rtl.memory.ram import block_ram, read_after, write_group
+from rtl.memory.ram import BlockRam
 
 ENTRIES_PER_WRITE = 4
 TABLE_ROWS = NUMBERS // ENTRIES_PER_WRITE
@@ -94,10 +94,16 @@ class RiceDecoder(Barrel):
         # Stage D: the number, and what it means.
         number = raw_d | high_d
         if self._palette:
-            m.submodules.table = table = block_ram(ENTRY_BITS, NUMBERS)
-            entries = [self.table.data.word_select(i, ENTRY_BITS) for i in range(ENTRIES_PER_WRITE)]
-            write_group(m, table, self.table.en, self.table.row, entries)
-            m.d.comb += self.value.eq(read_after(m, table, number))
+            table = BlockRam("study", ENTRY_BITS, NUMBERS, group=ENTRIES_PER_WRITE)
+            m.submodules.table = table
+            m.d.comb += [
+                table.write_en.eq(self.table.en),
+                table.write_addr.eq(self.table.row),
+                table.write_data.eq(self.table.data),
+                table.read_en.eq(1),
+                table.read_addr.eq(number),
+                self.value.eq(table.read_data),
+            ]
         else:
             half = number[1:]
             m.d.sync += self.value.eq(Mux(number[0], (half + 1)[: len(half)], ~Cat(half, 0)))

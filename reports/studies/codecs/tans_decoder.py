@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from npu.chip.weight_format import ENTRY_BITS, MAX_RAW_BITS, MAX_SYMBOL_BITS
 from reports.studies.codecs.barrel import RAW_PORTS, SYMBOL_PORTS, Barrel
 from reports.studies.codecs.tans import Tables
-from rtl.memory.ram import block_ram
+from rtl.memory.ram import BlockRam
 
 
 def row_layout(state_bits: int) -> data.StructLayout:
@@ -67,12 +67,12 @@ class TansDecoder(Barrel):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         state_bits = self._state_bits
-        m.submodules.table = table = block_ram(self._row.size, 1 << state_bits)
-        write, read = table.write_port(), table.read_port()
+        m.submodules.table = table = BlockRam("study", self._row.size, 1 << state_bits)
         m.d.comb += [
-            write.en.eq(self.table.en),
-            write.addr.eq(self.table.state),
-            write.data.eq(self.table.data),
+            table.write_en.eq(self.table.en),
+            table.write_addr.eq(self.table.state),
+            table.write_data.eq(self.table.data),
+            table.read_en.eq(1),
         ]
 
         row_b = Signal(self._row)
@@ -89,8 +89,8 @@ class TansDecoder(Barrel):
             m.d.sync += later.eq(state)
             state = later
         state_a = Signal(state_bits)
-        m.d.comb += read.addr.eq(state)
-        m.d.sync += [state_a.eq(state), row_b.eq(read.data)]
+        m.d.comb += table.read_addr.eq(state)
+        m.d.sync += [state_a.eq(state), row_b.eq(table.read_data)]
         with m.If(~self.go):
             # The same state again, for no bits.
             m.d.sync += [row_b.base.eq(state_a), row_b.shift.eq(state_bits), row_b.length.eq(0)]

@@ -1,0 +1,35 @@
+"""With parity, a wrong word stops a program in whatever state it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from amaranth.hdl import Module, Signal
+
+from npu.chip.status import Status
+from rtl.shared.options import Options
+
+
+class Watched:
+    """The part of the sequencer that stops a program with Status.PARITY.
+
+    Attributes
+    ----------
+    _begun : the last command that began, which is to blame.
+    """
+
+    _options: Options
+    _begun: Signal
+    retire: Signal
+    wrong: Signal
+
+    @contextmanager
+    def _unless_wrong(self, m: Module) -> Iterator[None]:
+        """Around a state of a running program, whose last word this is."""
+        yield
+        if self._options.parity:
+            with m.If(self.wrong):
+                m.d.comb += self.retire.eq(0)
+                self._stop(m, Status.PARITY, self._begun)
+
+    def _stop(self, m: Module, why, where) -> None:
+        raise NotImplementedError
