@@ -33,6 +33,8 @@
 #define ZEROSKIP_ERROR_STREAM 6u
 /* a row record, destination or scale out of range */
 #define ZEROSKIP_ERROR_RECORD 7u
+/* a word read from a memory of the chip had a wrong bit (only with parity) */
+#define ZEROSKIP_ERROR_PARITY 8u
 
 /* Scalar registers and counters lie side by side. */
 #define ZEROSKIP_SCALARS_OFFSET 0x40u
@@ -103,7 +105,8 @@
 #define ZEROSKIP_STATUS_LOADING_WIDTH 1u
 #define ZEROSKIP_STATUS_LOADING_MASK 0x2u
 #define ZEROSKIP_STATUS_LOADING_RESET_VALUE 0x0u
-/* STATUS.resetting: a reset waits for the bus */
+/* STATUS.resetting: a reset waits for the bus; with parity, memories are filled behind a hardware
+ * reset, too */
 #define ZEROSKIP_STATUS_RESETTING_SHIFT 2u
 #define ZEROSKIP_STATUS_RESETTING_WIDTH 1u
 #define ZEROSKIP_STATUS_RESETTING_MASK 0x4u
