@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 from npu.chip import timing
 from npu.chip.isa import OPCODES, SCALES, TAGGED, WRITES_REGISTER
 from npu.chip.params import ChipParams
-from npu.chip.status import Status
+from rtl.sequencer.numbers import SramNumbers
 from rtl.shared.commands import COMMAND_BITS, fields, is_opcode, unit_opcodes
 from rtl.shared.interfaces import PC_BITS, STATUS_BITS
 
@@ -128,20 +128,16 @@ class Command:
         self.decode.append(signal.eq(is_opcode(self.cmd, *names)))
         return signal
 
-    def transfer_status(self, m: Module, external: Value, params: ChipParams) -> Signal:
-        """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
-        p = params
-        is_ = self.is_
-        bus_bits = exact_log2(p.bus_bytes)
-        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
-        misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
-        empty, odd, end = self.empty, self.odd, self.end
-        size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
-        in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
-        local = in_bytes & (odd | (end > size))
-        status = Signal(STATUS_BITS)
-        with m.If(misaligned):
-            m.d.comb += status.eq(Status.BUS)
-        with m.Elif(~one_word & (empty | local)):
-            m.d.comb += status.eq(Status.ADDRESS)
-        return status
+    def move_number(self, m: Module, numbers: SramNumbers, address: Signal) -> None:
+        """What the unit that moves numbers in SRAM is told of the command."""
+        load, store = self.is_["LOADS"], self.is_["STORES"]
+        moves = self.first & ~self.refused
+        m.d.comb += [
+            numbers.address.eq(address),
+            numbers.kind.eq(fields(self.cmd, "LOADS").type),
+            numbers.load.eq(load),
+            numbers.reads.eq(moves & load),
+            numbers.writes.eq(moves & store & ~numbers.bad),
+            numbers.word.eq(self.right),
+            self.nowhere.eq(self.first & (load | store) & numbers.bad),
+        ]

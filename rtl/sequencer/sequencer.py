@@ -3,6 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from npu.chip.isa import BASES, REGISTERS, SCALES
 from npu.chip.params import ChipParams
@@ -53,9 +54,8 @@ class Sequencer(Watched, wiring.Component):
     - when the next one's registers are read, or at once while a command waits for the DMA, when a
       transfer fails whose command has ended. Its `word` was the command's index; the DMA gives it
       back as `error_pc`;
-    - with parity, at once when a word that was read has a wrong bit (PARITY). The command to blame
-      is the last one that had begun: what it reads last is known before the next one begins. A
-      command whose own bits are wrong does not begin.
+    - with parity, at once when a word that was read has a wrong bit (PARITY, `Watched`). A command
+      whose own bits are wrong does not begin.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Sequencer(Watched, wiring.Component):
 
     def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
         self._params, self._options = params, options
-        self._begun = Signal(PC_BITS)  # the last command that began
+        self._begun = Signal(PC_BITS)
         super().__init__(
             {
                 "host": In(host()),
@@ -202,20 +202,10 @@ class Sequencer(Watched, wiring.Component):
 
     def _numbers(self, m: Module, command: Command, address: Signal) -> SramNumbers:
         """The unit that moves a command's number in SRAM."""
-        load, store = command.is_["LOADS"], command.is_["STORES"]
         m.submodules.numbers = numbers = SramNumbers(self._params)
         wiring.connect(m, numbers.sram, wiring.flipped(self.sram))
         wiring.connect(m, numbers.sram_write, wiring.flipped(self.sram_write))
-        moves = command.first & ~command.refused
-        m.d.comb += [
-            numbers.address.eq(address),
-            numbers.kind.eq(fields(command.cmd, "LOADS").type),
-            numbers.load.eq(load),
-            numbers.reads.eq(moves & load),
-            numbers.writes.eq(moves & store & ~numbers.bad),
-            numbers.word.eq(command.right),
-            command.nowhere.eq(command.first & (load | store) & numbers.bad),
-        ]
+        command.move_number(m, numbers, address)
         return numbers
 
     def _offer(self, m: Module, command: Command, address: Signal) -> None:
@@ -238,7 +228,7 @@ class Sequencer(Watched, wiring.Component):
 
     def _refuse(self, m: Module, command: Command, check: CommandCheck, external: Value) -> None:
         """Whether the command is refused, and with which status."""
-        transfer_status = command.transfer_status(m, external, self._params)
+        transfer_status = self._transfer_status(m, command, external)
         refusal = Signal(STATUS_BITS)
         m.d.sync += [command.status.eq(refusal), command.refused.eq(refusal != Status.OK)]
         with m.If(check.illegal | command.outside):
@@ -249,9 +239,26 @@ class Sequencer(Watched, wiring.Component):
             m.d.comb += refusal.eq(transfer_status)
         if self._options.parity:
             # The port shows the command until it is in its first cycle, two cycles behind.
-            at_hand = (command.checked | command.first) & ~command.outside
-            with m.If(self.command_wrong & at_hand):
+            with m.If(self.command_wrong & (command.checked | command.first) & ~command.outside):
                 m.d.comb += refusal.eq(Status.PARITY)
+
+    def _transfer_status(self, m: Module, command: Command, external: Value) -> Signal:
+        """The status with which a transfer is refused, or OK, in the cycle behind `decode`."""
+        p = self._params
+        is_ = command.is_
+        bus_bits = exact_log2(p.bus_bytes)
+        one_word = is_["LOAD_REG"] | is_["STORE_REG"]
+        misaligned = Mux(one_word, external[:2].any(), external[:bus_bits].any())
+        empty, odd, end = command.empty, command.odd, command.end
+        size = Mux(is_["LOAD_PARAM"], p.param_bytes, p.sram_bytes)
+        in_bytes = is_["LOAD_PARAM"] | is_["LOAD"] | is_["STORE"]
+        local = in_bytes & (odd | (end > size))
+        status = Signal(STATUS_BITS)
+        with m.If(misaligned):
+            m.d.comb += status.eq(Status.BUS)
+        with m.Elif(~one_word & (empty | local)):
+            m.d.comb += status.eq(Status.ADDRESS)
+        return status
 
     def _run(
         self, m: Module, command: Command, registers: ScalarRegisters, check: CommandCheck
@@ -391,8 +398,3 @@ class Sequencer(Watched, wiring.Component):
         """Take the command that was fetched."""
         m.d.sync += [command.cmd.eq(self.program.data), command.outside.eq(command.beyond)]
         m.next = "READ"
-
-    def _stop(self, m: Module, why, where) -> None:
-        """The program's last cycle, in error."""
-        m.d.sync += [self.host.error.eq(why), self.host.error_pc.eq(where)]
-        m.next = "IDLE"

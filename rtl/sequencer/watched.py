@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 
@@ -10,7 +11,9 @@ from rtl.shared.options import Options
 
 
 class Watched:
-    """The part of the sequencer that stops a program with Status.PARITY.
+    """The part of the sequencer that stops a program, with Status.PARITY among others.
+
+    What a command reads last is known before the next one begins.
 
     Attributes
     ----------
@@ -19,6 +22,7 @@ class Watched:
 
     _options: Options
     _begun: Signal
+    host: Any
     retire: Signal
     wrong: Signal
 
@@ -32,4 +36,6 @@ class Watched:
                 self._stop(m, Status.PARITY, self._begun)
 
     def _stop(self, m: Module, why, where) -> None:
-        raise NotImplementedError
+        """The program's last cycle, in error."""
+        m.d.sync += [self.host.error.eq(why), self.host.error_pc.eq(where)]
+        m.next = "IDLE"
