@@ -67,7 +67,7 @@ def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing
         out.mkdir()
         (out / "zeroskip.v").write_text("before")
 
-    def fail(params, folder):
+    def fail(params, folder, options):
         folder.mkdir()
         (folder / "zeroskip.v").write_text("half")
         raise OSError(28, "No space left on device", str(folder / "zeroskip.json"))
