@@ -19,6 +19,7 @@ from npu.chip.status import Status
 from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.driver import build as driver
+from rtl.exports.header import header
 from rtl.shared.options import PLAIN, Options
 from rtl.sva import assertions
 from rtl.top import Chip
@@ -28,6 +29,15 @@ TOP = "zeroskip"
 # their path.
 PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
 BUSES = tuple(PREFIXES)
+# Ports of the top module, in this order, by what their names begin with.
+GROUPS = {
+    "clk": "Clock, rising edge: the only one",
+    "rst": "Reset, synchronous, active high",
+    "s_axil_": "AXI4-Lite subordinate, 32-bit data: the registers",
+    "m_axi_": "AXI4 manager: external memory. Bursts INCR of whole bus words, ID 0",
+    "irq": "Interrupt, level, active high",
+    "debug_": "What a test bench sees of the chip; leave it open in a product",
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ class FlatChip(wiring.Component):
 
 def to_verilog(params: ChipParams, options: Options = PLAIN) -> str:
     """The chip's Verilog, module `zeroskip`; what is there more than once is written once."""
-    return verilog.convert(FlatChip(params, options), TOP)
+    text = header(TOP, params, GROUPS)
+    return verilog.convert(FlatChip(params, options), TOP, text, GROUPS)
 
 
 def waiver_file() -> str:

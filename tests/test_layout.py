@@ -137,6 +137,7 @@ ALLOWED = {
     "rtl/verilog": {*COMMON, "rtl.verilog"},
     "rtl/views": {*COMMON, "npu.chip.status", "rtl.control.registers", "rtl.views"},
     "rtl/driver": {*COMMON, "npu.chip", "rtl.control.registers", "rtl.driver", "rtl.views"},
+    "rtl/exports": {*COMMON, "npu.chip", "npu.runtime", "rtl"},
     "rtl/sim": {*COMMON, "npu.chip", "rtl"},
     "rtl/netlist": {*COMMON, "npu.chip", "rtl"},
     "rtl/cocotb": {*COMMON, "npu.chip", "npu.twin", "npu.runtime", "rtl"},

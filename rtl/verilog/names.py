@@ -1,9 +1,9 @@
 """Names that are plain Verilog identifiers, and tell what a designer called a thing."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
-from rtl.verilog.netlist import Bit, Bits, Module
+from rtl.verilog.netlist import Bit, Bits, Module, macro_of
 from rtl.verilog.sharing import plain
 
 # Of Verilog and SystemVerilog (IEEE 1800-2017), those that a signal might be called.
@@ -53,6 +53,35 @@ class Scope:
             name = f"{wanted}_{count}"
         self._taken.add(name.lower())
         return name
+
+
+def module_names(modules: dict[str, Module], top: str) -> dict[str, str]:
+    """Names of modules by their place, without the number of a place that is one of several."""
+    scope = Scope()
+    names = {top: scope.take(top)}
+    uses = Counter(cell.kind for module in modules.values() for cell in module.cells)
+    for key in reversed(modules):
+        if key == top:
+            continue
+        parent, _, last = key.rpartition(".")
+        last = identifier(last).rstrip("_")
+        if macro := macro_of(key):
+            names[key] = scope.take(f"{top}_{macro}")
+            continue
+        if uses[key] > 1:
+            last = last.rstrip("0123456789").rstrip("_") or last
+        above = names.get(parent, identifier(parent))
+        above = top if above == f"{top}_chip" else above
+        names[key] = scope.take(f"{above}_{last}")
+    return names
+
+
+def instance_names(module: Module) -> dict[str, str]:
+    """Names of the instances in a module."""
+    scope = Scope()
+    return {
+        cell.name: scope.take(identifier(cell.name)) for cell in module.cells if cell.is_instance
+    }
 
 
 class Names:

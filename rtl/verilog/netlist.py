@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
+from amaranth.hdl import Fragment, Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
 
 from npu import cache
 
@@ -27,6 +30,7 @@ PASSES = (
 )
 OLDEST_YOSYS = (0, 40)
 _MACRO = re.compile(r"(?:.*\.)?(ram_[a-z]+_\d+x\d+)")
+_DIRECTIONS = {wiring.In: PortDirection.Input, wiring.Out: PortDirection.Output}
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Module:
     ----------
     names : the designer's names of bits, ports among them; several may name the same bits.
     initial : values of registers at power-on.
+    component : what it was made from, for its readers.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Module:
     cells: tuple[Cell, ...]
     names: tuple[tuple[str, Bits], ...]
     initial: dict[Bit, str]
+    component: object | None = None
 
 
 _OWN = re.compile(r"^(port|read)__|\$")
@@ -94,17 +100,38 @@ def macro_of(name: str) -> str | None:
     return found.group(1) if found else None
 
 
-def read(component, name: str, passes: Iterable[str] = PASSES) -> dict[str, Module]:
+def read(
+    component: wiring.Component, name: str, passes: Iterable[str] = PASSES
+) -> dict[str, Module]:
     """The modules of an Amaranth component, the top module `name` among them."""
-    text = rtlil.convert(component, name=name, emit_src=False)
+    text, components = _rtlil(component, name)
     script = "\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *passes, "write_json"))
     with cache.lent_to_tools():
         yosys = find_yosys(lambda version: version >= OLDEST_YOSYS)
         design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
-    return {name: _module(name, found, design) for name, found in design["modules"].items()}
+    return {
+        name: _module(name, found, design, components.get(name))
+        for name, found in design["modules"].items()
+    }
 
 
-def _module(name: str, found: dict, design: dict) -> Module:
+def _rtlil(component: wiring.Component, name: str) -> tuple[str, dict[str, object]]:
+    """A component's RTLIL, and from which component each of its modules was made."""
+    ports = {
+        "__".join(map(str, path)): (Value.cast(port), _DIRECTIONS[member.flow])
+        for path, member, port in component.signature.flatten(component)
+    }
+    design = Fragment.get(component, None).prepare(ports, hierarchy=(name,))
+    text, _ = rtlil.convert_fragment(design, name=name, emit_src=False)
+    found: dict[str, object] = {}
+    for fragment, about in design.fragments.items():
+        made_by = [part for part in fragment.origins or () if isinstance(part, wiring.Component)]
+        if made_by:
+            found[".".join(about.name)] = made_by[0]
+    return text, found
+
+
+def _module(name: str, found: dict, design: dict, component: object | None) -> Module:
     ports = tuple(
         Port(port, about["direction"] == "input", tuple(about["bits"]))
         for port, about in found["ports"].items()
@@ -121,7 +148,7 @@ def _module(name: str, found: dict, design: dict) -> Module:
         _cell(cell, about, design["modules"].get(about["type"]))
         for cell, about in found["cells"].items()
     )
-    module = Module(name, ports, cells, tuple(names), initial)
+    module = Module(name, ports, cells, tuple(names), initial, component)
     if macro_of(name):
         module = replace(module, ports=tuple(sorted(ports, key=lambda p: told_name(module, p))))
     return module

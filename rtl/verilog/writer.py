@@ -1,13 +1,15 @@
 """From an Amaranth component to Verilog text."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
-from rtl.verilog import expressions
+from rtl.verilog import comments, expressions
 from rtl.verilog.blocks import constant, else_, if_, indent
+from rtl.verilog.folding import folded
 from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
 from rtl.verilog.memory import Memory
-from rtl.verilog.names import Scope, identifier
+from rtl.verilog.names import identifier, instance_names, module_names
 from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of, read
 from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
 from rtl.verilog.sharing import share
@@ -40,14 +42,26 @@ HINTS = {
 SHIFTED = "shifted"
 
 
-def convert(component, name: str) -> str:
-    """The Verilog of an Amaranth component, as module `name`; the same text every time."""
+def convert(
+    component,
+    name: str,
+    header: str = HEADER,
+    groups: Mapping[str, str] | None = None,
+) -> str:
+    """The Verilog of an Amaranth component, as module `name`; the same text every time.
+
+    Parameters
+    ----------
+    header : comment at the top of the file.
+    groups : titles of groups of ports of the top module by what their names begin with, in the
+        order in which they shall stand there; ports of no group come last.
+    """
     modules = share(read(component, name), name)
     ports = live_ports(modules, name)
-    names = _module_names(modules, name)
+    names = module_names(modules, name)
     pins: dict[str, Nets] = {}
     texts = []
-    places = {key: _instances(module) for key, module in modules.items()}
+    places = {key: instance_names(module) for key, module in modules.items()}
     hidden: dict[str, set[str]] = defaultdict(set)
     for key, module in modules.items():
         for cell in module.cells:
@@ -59,37 +73,12 @@ def convert(component, name: str) -> str:
         taken = [*places[key].values(), *sorted(hidden[key])]
         nets = Nets(module, live, ports[key], key == name or macro_of(key) is not None, taken)
         pins[key] = nets
-        texts.append(_Writer(module, nets, live, names, pins, places[key]).text())
-    return HEADER + "\n" + "\n".join(reversed(texts))
-
-
-def _module_names(modules: dict[str, Module], top: str) -> dict[str, str]:
-    """Names of modules by their place, without the number of a place that is one of several."""
-    scope = Scope()
-    names = {top: scope.take(top)}
-    uses = Counter(cell.kind for module in modules.values() for cell in module.cells)
-    for key in reversed(modules):
-        if key == top:
-            continue
-        parent, _, last = key.rpartition(".")
-        last = identifier(last).rstrip("_")
-        if macro := macro_of(key):
-            names[key] = scope.take(f"{top}_{macro}")
-            continue
-        if uses[key] > 1:
-            last = last.rstrip("0123456789").rstrip("_") or last
-        above = names.get(parent, identifier(parent))
-        above = top if above == f"{top}_chip" else above
-        names[key] = scope.take(f"{above}_{last}")
-    return names
-
-
-def _instances(module: Module) -> dict[str, str]:
-    """Names of the instances in a module."""
-    scope = Scope()
-    return {
-        cell.name: scope.take(identifier(cell.name)) for cell in module.cells if cell.is_instance
-    }
+        texts.append(
+            _Writer(module, nets, live, names, pins, places[key]).text(
+                groups or {} if key == name else {}
+            )
+        )
+    return header + "\n" + "\n".join(reversed(texts))
 
 
 class _Writer:
@@ -111,7 +100,7 @@ class _Writer:
         self._body: list[str] = []
         self._memories: list[str] = []
 
-    def text(self) -> str:
+    def text(self, groups: Mapping[str, str]) -> str:
         cells = self._module.cells
         operators = [cell for cell in cells if cell.kind in expressions.KINDS]
         single = self._single(operators)
@@ -133,20 +122,29 @@ class _Writer:
         known = expressions.KINDS | REGISTERS | {"$mem_v2"}
         strange = {cell.kind for cell in cells if not cell.is_instance} - known
         assert not strange, f"{self._module.name}: no Verilog for {strange}"
-        return self._assemble()
+        return self._assemble(groups)
 
-    def _assemble(self) -> str:
-        ports = [
-            f"  {'output ' if pin.net.is_output else ''}{pin.net.declaration}"
-            for pin in sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))
-        ]
-        lines = [f"module {self._names[self._module.name]} (", ",\n".join(ports), ");"]
+    def _assemble(self, groups: Mapping[str, str]) -> str:
+        pins = sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))
+        starts, titles = list(groups), dict(enumerate(groups.values()))
+        of = {pin.net.name: _group(pin.net.name, starts) for pin in pins}
+        pins.sort(key=lambda pin: of[pin.net.name])
+        name = self._names[self._module.name]
+        lines = comments.before(name, self._module.component, [] if groups else pins)
+        lines.append(f"module {name} (")
+        for pin, following in zip_longest(pins, pins[1:]):
+            if (title := titles.pop(of[pin.net.name], None)) is not None:
+                lines.append(f"  // {title}")
+            output = "output " if pin.net.is_output else ""
+            lines.append(f"  {output}{pin.net.declaration}{',' if following else ''}")
+        lines.append(");")
         lines += [
             f"  {net.declaration};"
             for net in self._nets.nets
             if net.kind != INPUT and not net.is_output and net.name
         ]
         lines += self._memories + self._initial() + self._body
+        lines = [part for line in "\n".join(lines).split("\n") for part in folded(line)]
         return "\n".join([*lines, "endmodule"]) + "\n"
 
     def _initial(self) -> list[str]:
@@ -357,6 +355,11 @@ class _Writer:
             connections.append(f"    .{pin.net.name}({value})")
         kind, name = self._names[cell.kind], self._instances[cell.name]
         self._body += [f"  {kind} {name} (", ",\n".join(connections), "  );"]
+
+
+def _group(name: str, starts: list[str]) -> int:
+    """The first of the groups that a port's name begins with, or one behind them all."""
+    return next((i for i, start in enumerate(starts) if name.startswith(start)), len(starts))
 
 
 def _ordered(cells: list[Cell]) -> list[Cell]:

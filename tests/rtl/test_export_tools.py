@@ -57,7 +57,8 @@ def said(command: list[str], folder: Path, **environment: str) -> str:
 
 def bench(text: str, waves: bool) -> str:
     """A bench that knows the ports alone: reset, then 20 cycles in which no output may be X."""
-    header = text[text.index(f"module {TOP} (") : text.index(");")]
+    start = text.index(f"module {TOP} (")
+    header = re.sub(r" *//.*", "", text[start : text.index(");", start)])
     found = re.findall(r"(input|output wire|output reg) (?:\[(\d+):0\] )?(\w+)", header)
     ports = [(way, int(high or 0) + 1, name) for way, high, name in found]
     inputs = [(width, name) for way, width, name in ports if way == "input"]
