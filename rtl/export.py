@@ -4,6 +4,7 @@ The text is the same, byte by byte, for the same parameters.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,11 @@ from npu.chip.status import Status
 from rtl import verilog, views
 from rtl.control.registers import REGISTERS, RULES, Register
 from rtl.driver import build as driver
+from rtl.exports.bench import bench_files
+from rtl.exports.core import core_file, package_script
+from rtl.exports.example import Example
 from rtl.exports.header import header
+from rtl.exports.sdc import constraints
 from rtl.shared.options import PLAIN, Options
 from rtl.sva import assertions
 from rtl.top import Chip
@@ -136,6 +141,13 @@ def to_verilog(params: ChipParams, options: Options = PLAIN) -> str:
     return verilog.convert(FlatChip(params, options), TOP, text, GROUPS)
 
 
+def input_ports(text: str) -> list[str]:
+    """Names of the top module's inputs in its Verilog, without the clock."""
+    ports = text.partition(f"\nmodule {TOP} (\n")[2].partition("\n);\n")[0]
+    names = re.findall(r"^  input (?:\[\d+:\d+\] )?(\w+)", ports, re.MULTILINE)
+    return [name for name in names if name != "clk"]
+
+
 def waiver_file() -> str:
     """WAIVERS as a configuration of Verilator: read before the Verilog."""
     lines = ["`verilator_config"]
@@ -186,55 +198,35 @@ def description(params: ChipParams, options: Options = PLAIN) -> dict:
     }
 
 
-def _core(params: ChipParams) -> str:
-    """A FuseSoC core file (CAPI2)."""
-    return f"""CAPI=2:
-name: zeroskip:npu:{TOP}_{params.name}:{__version__}
-description: Sparse int8 neural edge processor, chip {params.name}
-filesets:
-  rtl:
-    files:
-      - {TOP}.v
-    file_type: verilogSource-2005
-  waivers:
-    files:
-      - {TOP}.vlt
-    file_type: vlt
-targets:
-  default:
-    filesets: [rtl]
-    toplevel: {TOP}
-  lint:
-    default_tool: verilator
-    filesets: [waivers, rtl]
-    toplevel: {TOP}
-    tools:
-      verilator:
-        mode: lint-only
-        verilator_options: [-Wall]
-"""
+def export(
+    params: ChipParams, folder: Path, example: Example | None = None, options: Options = PLAIN
+) -> list[Path]:
+    """Write the Verilog and what goes with it into `folder`; returns the files, the Verilog first.
 
-
-def export(params: ChipParams, folder: Path, options: Options = PLAIN) -> list[Path]:
-    """Write Verilog, assertions, JSON, file list, lint waivers and core file; returns the files.
-
-    Existing files of these names are replaced. The folder is made if it is not there.
+    Assertions, JSON, views of the register table, a driver, file list, lint waivers, constraints,
+    core file and packaging script; with an example the bench that runs it. Existing files of these
+    names are replaced. The folder is made if it is not there.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    text = to_verilog(params, options)
     texts = {
-        f"{TOP}.v": to_verilog(params, options),
+        f"{TOP}.v": text,
         f"{TOP}.json": json.dumps(description(params, options), indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
         f"{TOP}.vlt": waiver_file(),
-        f"{TOP}.core": _core(params),
+        f"{TOP}.sdc": constraints(params, input_ports(text)),
+        f"{TOP}.core": core_file(TOP, params, example is not None),
         **views.texts(),
         **driver.sources(),
         f"{TOP}_sva.sv": assertions(params),
+        "package_ip.tcl": package_script(TOP, params),
     }
+    if example is not None:
+        texts |= bench_files(example)
     files = []
-    for name, text in texts.items():
+    for name, content in texts.items():
         path = folder / name
-        path.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
         files.append(path)
     return files

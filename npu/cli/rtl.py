@@ -10,7 +10,7 @@ import click
 
 from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
-from npu.cli._options import chip_default_option, protect_option
+from npu.cli._options import chip_default_option, complete_model, protect_option
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
 from rtl.shared.options import Options, Protection
@@ -25,9 +25,15 @@ def command() -> None:
 
 @command.command()
 @click.option("-o", "--output", metavar="DIR", required=True, help="The folder to write.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    shell_complete=complete_model,
+    help="The graph (.tflite) that the bench runs; a small one of the zoo unless said otherwise.",
+)
 @chip_default_option(DEFAULT_CHIP)
 @protect_option
-def export(output: str, chip: str, protect: Protection) -> None:
+def export(output: str, chip: str, model: str | None, protect: Protection) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
@@ -37,24 +43,28 @@ def export(output: str, chip: str, protect: Protection) -> None:
     options = Options(protection=protect)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
+    example = rtl_module("npu.api.example").example_of(params, model)
     say(f"generating Verilog of {params.name} ...")
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as staged:
-            made = write(params, Path(staged) / target.name, options)
+            root = Path(staged) / target.name
+            made = [path.relative_to(root) for path in write(params, root, example, options)]
             require_place(
-                *(target / path.name for path in made if target.is_dir()), inputs=[file_of(chip)]
+                *(target / path for path in made if target.is_dir()),
+                inputs=[file_of(chip), model],
             )
             if target.is_dir():
                 for path in made:
-                    os.replace(path, target / path.name)
+                    (target / path).parent.mkdir(exist_ok=True)
+                    os.replace(root / path, target / path)
             else:
-                os.rename(made[0].parent, target)
+                os.rename(root, target)
     except OSError as error:
         raise NpuError(f"cannot write {output}: {error.strerror or error}") from error
     out = console()
     for path in made:
-        size = (target / path.name).stat().st_size
-        out.print(f"{Path(output) / path.name}: {size:,} bytes", markup=False)
+        size = (target / path).stat().st_size
+        out.print(f"{Path(output) / path}: {size:,} bytes", markup=False)
 
 
 def _require_place(output: str) -> Path:
