@@ -48,6 +48,8 @@ EXTRAS = {
             "mypy",
             "nbclient",
             "ipykernel",
+            "fusesoc",
+            "edalize",
             "setuptools",
         ),
         "every check: make test",
@@ -60,7 +62,8 @@ PROGRAMS = {
     "clang": "the C driver under a second compiler: make test",
     "g++": "builds the RTL's simulation: --engine rtl, npu verify, npu bench twin",
     "make": "builds the RTL's simulation, and all targets of the Makefile",
-    "iverilog": "the test bench of the exported Verilog on Icarus: make test",
+    "iverilog": "the test benches of the exported Verilog on Icarus: make test",
+    "sta": "OpenSTA, which checks the exported constraints: make test",
 }
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",

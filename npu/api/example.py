@@ -45,7 +45,8 @@ def _of_the_zoo(params: ChipParams) -> Example:
     folder = zoo.path(ZOO)
     whole: Model = load_model(str(folder))
     assert whole.config is not None, "a transducer"
-    networks = Transducer(*(whole.graphs[role] for role in TRANSDUCER_GRAPHS))
+    encoder, decoder, joiner = (whole.graphs[role] for role in TRANSDUCER_GRAPHS)
+    networks = Transducer(encoder, decoder, joiner)
     with np.load(folder / "utterances" / f"{UTTERANCE}.npz") as recorded:
         features, logits = recorded["features"][:CALLS], recorded["logits"][:CALLS]
     # Until the first symbol, the transducer asks its joiner once a frame.

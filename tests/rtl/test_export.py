@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from npu import __version__
 from npu.chip import isa, timing
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from rtl.control.registers import BY_NAME
-from rtl.export import TOP, export
+from rtl.export import GROUPS, TOP, export
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -84,4 +85,36 @@ def test_the_description_says_what_the_sources_say(exported):
 def test_the_files_name_the_source(exported):
     assert (exported / f"{TOP}.f").read_text() == f"{TOP}.v\n"
     core = (exported / f"{TOP}.core").read_text()
-    assert core.startswith("CAPI=2:\n") and f"- {TOP}.v\n" in core and f"- {TOP}.vlt\n" in core
+    assert core.startswith("CAPI=2:\n") and f"[{TOP}.v]\n" in core and f"[{TOP}.vlt]\n" in core
+
+
+def test_the_header_says_what_the_chip_is(exported):
+    text = (exported / f"{TOP}.v").read_text()
+    head = text.partition("\nmodule ")[0]
+    assert f"{TOP} {__version__}, " in head and "SPDX-License-Identifier: Apache-2.0" in head
+    for name, value in small():
+        if isinstance(value, int | float):
+            assert re.search(rf"^//   {name} = {re.escape(str(value))}\b", head, re.MULTILINE), name
+    groups = re.findall(r"^  // (.*)$", text.partition(f"module {TOP} (")[2], re.MULTILINE)
+    assert groups == list(GROUPS.values())
+
+
+def test_every_module_is_introduced(exported):
+    text = (exported / f"{TOP}.v").read_text()
+    assert max(map(len, text.splitlines())) <= 100
+    for name in re.findall(r"^module (\w+) \($", text, re.MULTILINE):
+        before, _, module = text.partition(f"\nmodule {name} (\n")
+        about = before.rpartition("\nendmodule\n")[2]
+        assert f"// {name}\n" in about
+        declared = re.findall(
+            r"^  (in|out)put (?:wire |reg )?(?:(\[\d+:\d+\]) )?(\w+),?$",
+            module.partition("\n);\n")[0],
+            re.MULTILINE,
+        )
+        told = re.findall(r"^//   (in|out) +(?:(\[\d+:\d+\]) +)?(\w+)", about, re.MULTILINE)
+        assert name == TOP or (told and told == declared), name
+    purpose = (
+        "//   A barrel of threads rows, one nonzero per cycle: the behaviour of npu.chip.lanes."
+    )
+    assert purpose in text and "(rtl.lane.lane.Lane)" in text
+    assert re.search(r"^//   in  +ready +the FIFO has room for all rows", text, re.MULTILINE)

@@ -14,6 +14,7 @@ FILES = (
     "zeroskip.json",
     "zeroskip.f",
     "zeroskip.vlt",
+    "zeroskip.sdc",
     "zeroskip.core",
     "zeroskip.rdl",
     "zeroskip_regs.h",
@@ -21,6 +22,16 @@ FILES = (
     *(["zeroskip.xml"] if find_spec("peakrdl_ipxact") else []),
     "zeroskip.c",
     "zeroskip.h",
+    "zeroskip_sva.sv",
+    "package_ip.tcl",
+    "tb/zeroskip_tb.v",
+    "tb/zeroskip_memory.v",
+    "tb/zeroskip_chip.vh",
+    "tb/example.hex",
+    "tb/example.in",
+    "tb/example.out",
+    "tb/example.mask",
+    "tb/example.vh",
 )
 
 
@@ -43,9 +54,12 @@ def exporting(monkeypatch):
 
 
 def test_the_files_of_the_export(npu, small_chip, tmp_path):
+    from npu.api.example import example_of
     from rtl.export import export
 
-    expected = {p.name: p.read_bytes() for p in export(load_params(str(small_chip)), tmp_path)}
+    params, direct = load_params(str(small_chip)), tmp_path / "direct"
+    made = export(params, direct, example_of(params))
+    expected = {str(p.relative_to(direct)): p.read_bytes() for p in made}
     out = tmp_path / "out"
     for _ in range(2):
         ran = npu("rtl", "export", "-o", out, "--chip", small_chip)
@@ -57,7 +71,7 @@ def test_the_files_of_the_export(npu, small_chip, tmp_path):
         assert f"zeroskip.v: {len(expected['zeroskip.v']):,} bytes" in ran.out
         (out / "notes.txt").write_text("mine")
     assert (out / "notes.txt").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "out"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["direct", "out"]
 
 
 @pytest.mark.parametrize("existing", [False, True])
@@ -67,7 +81,7 @@ def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing
         out.mkdir()
         (out / "zeroskip.v").write_text("before")
 
-    def fail(params, folder, options):
+    def fail(params, folder, example):
         folder.mkdir()
         (folder / "zeroskip.v").write_text("half")
         raise OSError(28, "No space left on device", str(folder / "zeroskip.json"))
