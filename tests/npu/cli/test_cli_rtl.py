@@ -81,7 +81,7 @@ def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing
         out.mkdir()
         (out / "zeroskip.v").write_text("before")
 
-    def fail(params, folder, example):
+    def fail(params, folder, example, options):
         folder.mkdir()
         (folder / "zeroskip.v").write_text("half")
         raise OSError(28, "No space left on device", str(folder / "zeroskip.json"))
