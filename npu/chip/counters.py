@@ -39,13 +39,13 @@ class Counters(Counts):
     vector_cycles: int = _counter("cycles of vector commands")
     dma_cycles: int = _counter("cycles of commands that wait for their own transfer")
     wait_cycles: int = _counter("cycles in which a command waited for the DMA's queue or tags")
-    transfer_cycles: int = _counter("cycles with an open transfer")
+    transfer_cycles: int = _counter("cycles with an open transfer of a program")
     symbols: int = _counter("weights decoded, explicit zeros among them")
     macs: int = _counter("multiplications with a nonzero weight")
     macs_gated: int = _counter("of these, with a zero activation; they are multiplied all the same")
     stalled_turns: int = _counter("decode turns skipped because a result FIFO was full")
-    bytes_read: int = _counter("bytes read from external memory")
-    bytes_written: int = _counter("bytes written to external memory")
+    bytes_read: int = _counter("bytes that programs read from external memory")
+    bytes_written: int = _counter("bytes that programs wrote to external memory")
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

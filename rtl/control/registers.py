@@ -103,7 +103,7 @@ STATUS = (
         "error",
         8,
         STATUS_BITS,
-        "why the chip stopped (npu.chip.status), 0 = none; final when neither running nor moving",
+        "why the chip stopped, see Errors; 0 = none; final when neither running nor moving",
     ),
 )
 IRQ = (
@@ -114,7 +114,7 @@ IRQ = (
         "a program has ended, by HALT, in error or by a reset; transfers that it did not wait for"
         " may go on and fail without another event: see STATUS.moving",
     ),
-    Field("loaded", 1, 1, "a program load has ended, well, in error or by a reset"),
+    Field("loaded", 1, 1, "a program load has ended, well or in error"),
 )
 # Counters, 32 bits, wrapping: name and what they count.
 COUNTERS = tuple((counter.name, counter.metadata["summary"]) for counter in fields(Counters))

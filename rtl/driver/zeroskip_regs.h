@@ -116,8 +116,7 @@
 #define ZEROSKIP_STATUS_MOVING_WIDTH 1u
 #define ZEROSKIP_STATUS_MOVING_MASK 0x8u
 #define ZEROSKIP_STATUS_MOVING_RESET_VALUE 0x0u
-/* STATUS.error: why the chip stopped (npu.chip.status), 0 = none; final when neither running nor
- * moving */
+/* STATUS.error: why the chip stopped, see Errors; 0 = none; final when neither running nor moving */
 #define ZEROSKIP_STATUS_ERROR_SHIFT 8u
 #define ZEROSKIP_STATUS_ERROR_WIDTH 4u
 #define ZEROSKIP_STATUS_ERROR_MASK 0xf00u
@@ -143,7 +142,7 @@
 #define ZEROSKIP_IRQ_ENABLE_HALTED_WIDTH 1u
 #define ZEROSKIP_IRQ_ENABLE_HALTED_MASK 0x1u
 #define ZEROSKIP_IRQ_ENABLE_HALTED_RESET_VALUE 0x0u
-/* IRQ_ENABLE.loaded: a program load has ended, well, in error or by a reset */
+/* IRQ_ENABLE.loaded: a program load has ended, well or in error */
 #define ZEROSKIP_IRQ_ENABLE_LOADED_SHIFT 1u
 #define ZEROSKIP_IRQ_ENABLE_LOADED_WIDTH 1u
 #define ZEROSKIP_IRQ_ENABLE_LOADED_MASK 0x2u
@@ -159,7 +158,7 @@
 #define ZEROSKIP_IRQ_STATUS_HALTED_WIDTH 1u
 #define ZEROSKIP_IRQ_STATUS_HALTED_MASK 0x1u
 #define ZEROSKIP_IRQ_STATUS_HALTED_RESET_VALUE 0x0u
-/* IRQ_STATUS.loaded: a program load has ended, well, in error or by a reset */
+/* IRQ_STATUS.loaded: a program load has ended, well or in error */
 #define ZEROSKIP_IRQ_STATUS_LOADED_SHIFT 1u
 #define ZEROSKIP_IRQ_STATUS_LOADED_WIDTH 1u
 #define ZEROSKIP_IRQ_STATUS_LOADED_MASK 0x2u
@@ -437,7 +436,7 @@
 #define ZEROSKIP_WAIT_CYCLES_VALUE_MASK 0xffffffffu
 #define ZEROSKIP_WAIT_CYCLES_VALUE_RESET_VALUE 0x0u
 
-/* TRANSFER_CYCLES: counter: cycles with an open transfer */
+/* TRANSFER_CYCLES: counter: cycles with an open transfer of a program */
 #define ZEROSKIP_TRANSFER_CYCLES_OFFSET 0x9cu
 #define ZEROSKIP_TRANSFER_CYCLES_ACCESS ZEROSKIP_ACCESS_RO
 #define ZEROSKIP_TRANSFER_CYCLES_RESET_VALUE 0x0u
@@ -487,7 +486,7 @@
 #define ZEROSKIP_STALLED_TURNS_VALUE_MASK 0xffffffffu
 #define ZEROSKIP_STALLED_TURNS_VALUE_RESET_VALUE 0x0u
 
-/* BYTES_READ: counter: bytes read from external memory */
+/* BYTES_READ: counter: bytes that programs read from external memory */
 #define ZEROSKIP_BYTES_READ_OFFSET 0xb0u
 #define ZEROSKIP_BYTES_READ_ACCESS ZEROSKIP_ACCESS_RO
 #define ZEROSKIP_BYTES_READ_RESET_VALUE 0x0u
@@ -497,7 +496,7 @@
 #define ZEROSKIP_BYTES_READ_VALUE_MASK 0xffffffffu
 #define ZEROSKIP_BYTES_READ_VALUE_RESET_VALUE 0x0u
 
-/* BYTES_WRITTEN: counter: bytes written to external memory */
+/* BYTES_WRITTEN: counter: bytes that programs wrote to external memory */
 #define ZEROSKIP_BYTES_WRITTEN_OFFSET 0xb4u
 #define ZEROSKIP_BYTES_WRITTEN_ACCESS ZEROSKIP_ACCESS_RO
 #define ZEROSKIP_BYTES_WRITTEN_RESET_VALUE 0x0u
