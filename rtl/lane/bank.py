@@ -38,11 +38,7 @@ class WeightBank(wiring.Component):
     """
 
     def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
-        self._params = params
-        self._ram = block_ram(
-            "bank", WORD_BITS, params.bank_words, group=params.bus_words, options=options
-        )
-        self._parity = options.parity
+        self._params, self._options = params, options
         super().__init__(
             {
                 "write": Out(
@@ -60,7 +56,8 @@ class WeightBank(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        ram = self._ram
+        p = self._params
+        ram = block_ram("bank", WORD_BITS, p.bank_words, group=p.bus_words, options=self._options)
         m.submodules[ram.name] = ram
         m.d.comb += [
             ram.write_en.eq(self.write.en),
@@ -70,6 +67,6 @@ class WeightBank(wiring.Component):
             ram.read_addr.eq(self.address),
         ]
         m.d.sync += self.word.eq(ram.read_data)
-        if self._parity:
+        if self._options.parity:
             m.d.comb += self.wrong.eq(ram.wrong)
         return m
