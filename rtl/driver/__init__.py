@@ -104,6 +104,11 @@ def probe() -> Steps[None]:
             raise MachineError(f"{what}: register {name} is {found:#x}, must be {wanted:#x}")
 
 
+def place_memory(base: int) -> Steps[None]:
+    """Tell where on the bus external address 0 lies, a multiple of 4096; after power-on, at 0."""
+    yield Write("MEMORY_BASE", base)
+
+
 def load(address: int, n_commands: int) -> Steps[None]:
     """Load a program from external memory. Raises MachineError with the status if that fails."""
     yield Write("PROGRAM_ADDRESS", address)
@@ -113,11 +118,6 @@ def load(address: int, n_commands: int) -> Steps[None]:
     error = yield from status()
     if error != Status.OK:
         raise MachineError(f"the program load failed: {error.name}", error)
-
-
-def place_memory(base: int) -> Steps[None]:
-    """Tell where on the bus external address 0 lies, a multiple of 4096; after power-on, at 0."""
-    yield Write("MEMORY_BASE", base)
 
 
 def start(pc: int, arguments: dict[int, int] | None = None) -> Steps[None]:

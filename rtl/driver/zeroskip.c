@@ -232,8 +232,11 @@ enum zeroskip_result zeroskip_reset(struct zeroskip *chip)
 {
     const enum zeroskip_result result =
         write_register(chip, ZEROSKIP_CONTROL_OFFSET, ZEROSKIP_CONTROL_RESET_MASK);
-    if (result != ZEROSKIP_OK)
-        return result;
+    return result == ZEROSKIP_OK ? zeroskip_ready(chip) : result;
+}
+
+enum zeroskip_result zeroskip_ready(struct zeroskip *chip)
+{
     return until_quiet(chip, ZEROSKIP_STATUS_RESETTING_MASK);
 }
 

@@ -133,6 +133,9 @@ enum zeroskip_result zeroskip_run(struct zeroskip *chip, uint32_t pc,
  * with its program. A bus that never answers lets it never end: ZEROSKIP_TIMEOUT. */
 enum zeroskip_result zeroskip_reset(struct zeroskip *chip);
 
+/* Wait until the chip can be used: behind rst, one with parity fills its memories first. */
+enum zeroskip_result zeroskip_ready(struct zeroskip *chip);
+
 /* For the interrupt's handler, if the board has one: takes the event, and the interrupt falls. */
 enum zeroskip_result zeroskip_interrupt(struct zeroskip *chip);
 

@@ -97,7 +97,7 @@ def test_devices_may_be_named_twice(npu, place):
 def test_an_export_over_its_chip(refused, place, monkeypatch):
     export = pytest.importorskip("rtl.export", reason="the extra `rtl` is not installed")
 
-    def quick(params, folder, example):
+    def quick(params, folder, example, options):
         folder.mkdir()
         (folder / "zeroskip.v").write_text("module")
         return [folder / "zeroskip.v"]

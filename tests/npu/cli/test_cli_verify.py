@@ -37,7 +37,7 @@ def stand(monkeypatch):
         monkeypatch.setattr(
             verify,
             "machine_of",
-            lambda engine, waves=None, driver="python": machine if engine == "rtl" else Machine,
+            lambda engine, *_: machine if engine == "rtl" else Machine,
         )
 
     return use
@@ -188,7 +188,7 @@ class Shown:
     def __init__(self, late=0):
         self._late = late
 
-    def instead(self, engine, waves=None, driver="python"):
+    def instead(self, engine, waves=None, *_):
         """In the place of `machine_of`."""
         if engine != "rtl":
             return Machine

@@ -67,6 +67,7 @@ CASES = {
         {"STATUS": [MOVING | TILE, BUS], "IRQ_STATUS": [HALTED], "ERROR_PC": [77]},
     ),
     "reset": (driver.reset, (), {"STATUS": [RESETTING, RESETTING, 0]}),
+    "ready": (driver.ready, (), {"STATUS": [RESETTING, RESETTING, 0]}),
     "status": (driver.status, (), {"STATUS": [RUNNING | TILE]}),
     "registers": (driver.registers, (), SCALARS | {"R7": [2**31]}),
     "counters": (driver.counters, (), {"CYCLES": [2**32 - 1], "MACS": [9]}),

@@ -152,7 +152,7 @@ def shifted(base: int) -> MachineFactory:
 
     def make(params: ChipParams, memory_bytes: int, *arguments: Any, **options: Any) -> RtlMachine:
         made = RtlMachine(params, base + memory_bytes, *arguments, **options)
-        made._work(driver.place_memory(base))
+        made._work(driver.place_memory, base)
         made.memory.data = made.memory.data[base:]
         return made
 

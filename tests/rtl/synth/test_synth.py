@@ -118,7 +118,7 @@ def test_missing_tools_are_named_with_their_installation(monkeypatch, capsys):
 def test_the_command_reports_and_the_page_shows_it(monkeypatch, tmp_path, capsys, result):
     asked = []
 
-    def instead(params, unit, *, device, seeds):
+    def instead(params, unit, *, device, seeds, options):
         asked.append((params.name, unit, device, list(seeds)))
         return replace(result, unit=unit)
 
