@@ -46,7 +46,7 @@ def test_a_memory_whose_parity_nobody_looks_at_shows(monkeypatch):
 
     def deaf(self, platform):
         m = elaborate(self, platform)
-        m.d.comb += self._ram.check.eq(self.write.en)
+        m.d.comb += m.submodules.checked_bank.check.eq(self.write.en)
         return m
 
     monkeypatch.setattr(WeightBank, "elaborate", deaf)
