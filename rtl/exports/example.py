@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from npu.chip.params import ChipParams
 from npu.errors import InputError
+from npu.runtime import raw
 from npu.runtime.header import BOOT, INVOKE, RESET, Entry, TensorInfo
 from npu.runtime.image import Image
 
@@ -36,21 +37,8 @@ class Example:
 
 def hex_words(data: bytes, params: ChipParams) -> str:
     """Bytes as lines of bus words, the last one filled with zeros."""
-    width = params.bus_bytes
     padded = data.ljust(params.align(len(data)), b"\0")
-    words = (padded[at : at + width][::-1].hex() for at in range(0, len(padded), width))
-    return "".join(f"{word}\n" for word in words)
-
-
-def image_words(image: Image) -> str:
-    """The image as a host writes it to address 0: its constants, and behind them the program."""
-    params = image.params
-    return hex_words(image.memory.tobytes(), params) + hex_words(image.program, params)
-
-
-def program_address(image: Image) -> int:
-    """Where `image_words` puts the program."""
-    return image.params.align(len(image.memory))
+    return raw.hex_words(padded, params.bus_bytes).decode("ascii")
 
 
 def example_files(example: Example) -> dict[str, str]:
@@ -63,13 +51,12 @@ def example_files(example: Example) -> dict[str, str]:
     params, entry = image.params, image.header.entry(INVOKE)
     first_in, input_bytes = _extent(entry, entry.inputs, params)
     first_out, output_bytes = _extent(entry, entry.outputs, params)
-    # The program stands in place of the exchange area until it is loaded, or goes beyond it.
-    program_end = program_address(image) + params.align(len(image.program))
+    content = raw.raw_bytes(image)
+    words = len(content) // params.bus_bytes
     values = {
-        "IMAGE_WORDS": program_end // params.bus_bytes,
-        "MEMORY_WORDS": max(program_end, params.align(image.header.memory_bytes))
-        // params.bus_bytes,
-        "PROGRAM_ADDRESS_VALUE": program_address(image),
+        "IMAGE_WORDS": words,
+        "MEMORY_WORDS": words,
+        "PROGRAM_ADDRESS_VALUE": raw.program_address(image),
         "PROGRAM_COMMANDS_VALUE": image.n_commands,
         "BOOT": image.header.entry(BOOT).pc,
         "RESET": image.header.entry(RESET).pc,
@@ -85,7 +72,7 @@ def example_files(example: Example) -> dict[str, str]:
     used = tuple(b"\xff" * len(value) for value in example.outputs[0])
     lines += [f"`define ZS_{name} {value}" for name, value in values.items()]
     return {
-        IMAGE: image_words(image),
+        IMAGE: hex_words(content, params),
         INPUT: "".join(_call(entry.inputs, call, params) for call in example.inputs),
         EXPECTED: "".join(_call(entry.outputs, call, params) for call in example.outputs),
         MASK: _call(entry.outputs, used, params),

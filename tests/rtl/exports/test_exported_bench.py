@@ -89,7 +89,7 @@ def changed(folder: Path, target: Path, name: str, line: int, value: str) -> Pat
     [
         ("example.out", 0, "0" * 16, "FAIL: [1-8] bytes of the outputs are wrong"),
         ("example.in", 2, "7f" * 8, "FAIL: [0-9]+ bytes of the outputs are wrong"),
-        ("example.hex", 540, "f" * 16, "0x.* must be 0x"),  # in the program
+        ("example.hex", 576, "f" * 16, "0x.* must be 0x"),  # in the program
         ("zeroskip_chip.vh", 5, "`define ZS_ID_VALUE 32'h0", "register 0x00 is 0x4b53525a"),
     ],
 )
