@@ -135,9 +135,13 @@ class FlatChip(wiring.Component):
         return m
 
 
-def to_verilog(params: ChipParams, options: Options = PLAIN) -> str:
-    """The chip's Verilog, module `zeroskip`; what is there more than once is written once."""
-    text = header(TOP, params, GROUPS)
+def to_verilog(params: ChipParams, options: Options = PLAIN, anonymous: bool = False) -> str:
+    """The chip's Verilog, module `zeroskip`; what is there more than once is written once.
+
+    anonymous : leave out the comment that names the chip: the text is the same for all chips of
+        the same `ChipParams.hardware`.
+    """
+    text = verilog.HEADER if anonymous else header(TOP, params, GROUPS)
     return verilog.convert(FlatChip(params, options), TOP, text, GROUPS)
 
 
@@ -179,6 +183,7 @@ def description(params: ChipParams, options: Options = PLAIN) -> dict:
         "top": TOP,
         "version": __version__,
         "parameters": params.model_dump(mode="json"),
+        "fingerprint": params.fingerprint,
         "options": asdict(options),
         "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],

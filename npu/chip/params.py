@@ -6,6 +6,7 @@ properties here, so that nobody derives them a second time.
 """
 
 import difflib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -23,6 +24,23 @@ MAX_NAME = 200
 # What a counter of the memory's timing holds.
 MAX_LATENCY_CYCLES = 1 << 16
 MAX_CYCLES_PER_BEAT = 1 << 8
+
+# What the chip itself is, its memory, clock and technology apart.
+_HARDWARE = (
+    "lanes",
+    "threads",
+    "bank_bytes",
+    "param_bytes",
+    "sram_bytes",
+    "program_bytes",
+    "activation_entries",
+    "result_fifo",
+    "vector_elements",
+    "bus_bytes",
+    "dma_burst_beats",
+    "dma_outstanding",
+    "dma_queue",
+)
 
 _Picojoules = Annotated[float | None, Field(ge=0, le=1e9)]
 _SHOWN = 60
@@ -192,6 +210,20 @@ class ChipParams(_Checked):
     def program_commands(self) -> int:
         """Commands that program memory holds."""
         return self.program_bytes // COMMAND_BYTES
+
+    @property
+    def hardware(self) -> str:
+        """What the chip itself is: two that have the same have the same RTL.
+
+        "key=value" of every size of the chip, with commas between, ASCII. Name, memory, clock and
+        technology are not in it.
+        """
+        return ",".join(f"{key}={getattr(self, key)}" for key in _HARDWARE)
+
+    @property
+    def fingerprint(self) -> int:
+        """32 bits that tell chips apart: CRC-32 (`zlib.crc32`) of `hardware`."""
+        return zlib.crc32(self.hardware.encode("ascii"))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "ChipParams":
         """A chip with some other parameters: {"lanes": 32, "energy_pj.mac": 0.3}.

@@ -8,7 +8,7 @@ import click
 
 from compiler import load_model
 from npu.analysis.frame_energy import frame_energy
-from npu.analysis.latency import latency_of
+from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import compile_report
 from npu.analysis.profile import measure
 from npu.analysis.results import CompileReport
@@ -19,6 +19,8 @@ from npu.cli._output import console, emit_json, progress, require_place
 from npu.cli._tables import energy_text, layer_table, memory_table, segment_table
 from npu.errors import ModelError
 from npu.files import require_place_of_folder, write_atomic, write_folder
+from npu.runtime.header import BOOT, INVOKE, RESET
+from npu.runtime.image import Image
 from npu.runtime.raw import raw_files
 
 
@@ -53,9 +55,10 @@ def command(
         image = compile_for(loaded, params)
         with progress("measuring"):
             measurement = measure(image)
-            energy = frame_energy(image, latency_of(image))
+            latency = latency_of(image)
+            energy = frame_energy(image, latency)
     content = image.to_bytes()
-    files = {} if raw is None else raw_files(image)
+    files = {} if raw is None else raw_files(image, _cycles(image, latency))
     if raw is not None and Path(raw).is_dir():
         places = [Path(raw) / name for name in files]
         require_place(*places, output, json_path, inputs=files_of(model, chip))
@@ -67,6 +70,17 @@ def command(
     _show(report, output, json_path)
     for name, data in files.items():
         console(json_path).print(f"{Path(raw or '') / name}: {len(data):,} bytes", markup=False)
+
+
+def _cycles(image: Image, latency: Latency) -> dict[str, int]:
+    """By entry: of a start, and of a call where a start takes several."""
+    found = {BOOT: latency.boot_cycles, RESET: latency.reset_cycles}
+    info = image.header.transducer
+    main = image.header.entry(INVOKE if info is None else info.hears)
+    # A search of the host is many starts a frame, of several entries.
+    if info is None or main.loop is not None:
+        found[main.name] = int(latency.frame_cycles.max())
+    return found
 
 
 def _show(report: CompileReport, output: str, json_path: str | None) -> None:

@@ -6,12 +6,13 @@ then, at the next bus word, the program, filled up to whole bus words.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
 import numpy as np
 
 from npu.chip.isa import COMMAND_BYTES
+from npu.chip.params import ChipParams
 from npu.chip.weight_format import VERSION
 from npu.errors import ImageError
 from npu.runtime.header import Entry, Header, TensorInfo
@@ -29,8 +30,10 @@ C_TYPES = {"bool": "uint8_t", "float32": "float"}
 """Elements in C where that is not NumPy's name with a `_t` behind it."""
 
 
-def raw_files(image: Image) -> dict[str, bytes]:
+def raw_files(image: Image, cycles: Mapping[str, int] | None = None) -> dict[str, bytes]:
     """NAME.bin, NAME.hex and NAME.h, NAME being the model's as far as C takes it.
+
+    cycles : that a start of an entry takes, by the entry's name, for NAME.h.
 
     Raises ImageError where the chip's memory does not hold the program behind the image.
     """
@@ -39,7 +42,7 @@ def raw_files(image: Image) -> dict[str, bytes]:
     return {
         f"{name}.bin": content,
         f"{name}.hex": hex_words(content, image.params.bus_bytes),
-        f"{name}.h": c_header(image).encode("ascii"),
+        f"{name}.h": c_header(image, cycles).encode("ascii"),
     }
 
 
@@ -80,8 +83,8 @@ def identifier(name: str) -> str:
     return made
 
 
-def c_header(image: Image) -> str:
-    """Macros alone: sizes, entries, tensors, the transducer's loop."""
+def c_header(image: Image, cycles: Mapping[str, int] | None = None) -> str:
+    """Macros alone: sizes, entries, tensors, the transducer's loop; `cycles` as `raw_files` has."""
     header, params = image.header, image.params
     prefix = identifier(header.model).upper()
     at, size = program_address(image), params.align(len(image.program))
@@ -95,8 +98,9 @@ def c_header(image: Image) -> str:
         f"#ifndef {prefix}_H",
         f"#define {prefix}_H",
         "",
-        "/* What register VERSION must read, and the bytes of a bus word. */",
+        "/* What registers VERSION and PARAMETERS must read, and the bytes of a bus word. */",
         f"#define {prefix}_VERSION {VERSION}u",
+        f"#define {prefix}_PARAMETERS {params.fingerprint:#010x}u",
         f"#define {prefix}_BUS_BYTES {params.bus_bytes}u",
         "",
         "/* The raw image; its constants, from address 0 on; these, and what host and chip",
@@ -110,7 +114,18 @@ def c_header(image: Image) -> str:
     ]
     for name, entry in _named(header.entries):
         lines += ["", *_entry(f"{prefix}_{name}", entry, header)]
+        if cycles and entry.name in cycles:
+            lines += [
+                f"/* Cycles of a call, with a memory that gives the first beat {_memory(params)}.",
+                " * For a limit of time: take a multiple. */",
+                f"#define {prefix}_{name}_CYCLES {cycles[entry.name]}u",
+            ]
     return "\n".join([*lines, "", f"#endif /* {prefix}_H */", ""])
+
+
+def _memory(params: ChipParams) -> str:
+    latency, gap = params.memory_latency_cycles, params.memory_cycles_per_beat
+    return f"after {latency} cycles and others {gap} apart"
 
 
 def _named(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:

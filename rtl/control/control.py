@@ -133,6 +133,7 @@ class Control(wiring.Component):
         values |= {
             "ID": BY_NAME["ID"].reset,
             "VERSION": BY_NAME["VERSION"].reset,
+            "PARAMETERS": self._params.fingerprint,
             **self._status(m, state),
             "IRQ_ENABLE": enabled,
             "IRQ_STATUS": happened,

@@ -24,13 +24,16 @@ WORD_BITS = 32
 
 @dataclass(frozen=True)
 class Field:
-    """Bits of a register, and their value after the chip's reset input (`rst`)."""
+    """Bits of a register, and their value after the chip's reset input (`rst`).
+
+    `reset` is None where it is another one in every chip.
+    """
 
     name: str
     lsb: int
     width: int
     summary: str
-    reset: int = 0
+    reset: int | None = 0
 
     @property
     def mask(self) -> int:
@@ -55,12 +58,20 @@ class Register:
     fields: tuple[Field, ...]
 
     @property
-    def reset(self) -> int:
-        """Its value after the chip's reset input (`rst`); 0 where it cannot be read."""
-        return sum(field.reset << field.lsb for field in self.fields)
+    def reset(self) -> int | None:
+        """Its value after the chip's reset input (`rst`); 0 where it cannot be read.
+
+        None where it is another one in every chip.
+        """
+        value = 0
+        for field in self.fields:
+            if field.reset is None:
+                return None
+            value |= field.reset << field.lsb
+        return value
 
 
-def _value(width: int, reset: int = 0) -> tuple[Field, ...]:
+def _value(width: int, reset: int | None = 0) -> tuple[Field, ...]:
     """The one field of a register that is a number."""
     return (Field("value", 0, width, "the number", reset),)
 
@@ -189,6 +200,14 @@ REGISTERS: tuple[Register, ...] = (
         "r",
         f"bus address of external address 0; one that is no multiple of 4096 is refused; {_QUIET}",
         (Field("page", 12, 20, "the address in units of 4 KiB"),),
+    ),
+    Register(
+        "PARAMETERS",
+        0x30,
+        "ro",
+        "na",
+        "fingerprint of the chip's parameters; an image is for chips with one of them",
+        _value(32, None),
     ),
     Register("R0", SCALAR_BASE, "rw", "na", f"scalar register, always 0; {_FREE}", _value(32)),
     *(

@@ -104,6 +104,20 @@ def probe() -> Steps[None]:
             raise MachineError(f"{what}: register {name} is {found:#x}, must be {wanted:#x}")
 
 
+def fits(fingerprint: int) -> Steps[None]:
+    """Look whether the chip is the one that an image was compiled for.
+
+    fingerprint : of that chip (`npu.chip.params.ChipParams`); NAME_PARAMETERS of a raw image.
+    Raises MachineError if not. Harmless at any time.
+    """
+    found = yield Read("PARAMETERS")
+    if found != fingerprint:
+        raise MachineError(
+            f"a zeroskip with other parameters than the image is for: register PARAMETERS is "
+            f"{found:#x}, must be {fingerprint:#x}; compile for this chip"
+        )
+
+
 def place_memory(base: int) -> Steps[None]:
     """Tell where on the bus external address 0 lies, a multiple of 4096; after power-on, at 0."""
     yield Write("MEMORY_BASE", base)

@@ -99,6 +99,7 @@ class CDriver:
         self.chip = Chip()
         self._library.zeroskip_open(ctypes.byref(self.chip), ctypes.byref(self._port))
         self._special: dict[Any, Callable[..., Any]] = {
+            driver.fits: lambda fingerprint: self.call("fits", _U32(fingerprint)),
             driver.load: self._load,
             driver.start: lambda pc, values=None: self._at("start", pc, values),
             driver.run: lambda pc, values=None: self._at("run", pc, values),
@@ -125,7 +126,8 @@ class CDriver:
 
     def _tell(self, name: str) -> NoReturn:
         if self.result != STOPPED:
-            what = {TIMEOUT: "has waited too long", UNKNOWN: "finds no zeroskip of its version"}
+            stranger = "finds no zeroskip of its version and parameters"
+            what = {TIMEOUT: "has waited too long", UNKNOWN: stranger}
             said = what.get(self.result, f"gives {self.result}")
             raise MachineError(f"zeroskip_{name} {said}")
         error = Status(self.chip.error)

@@ -166,6 +166,15 @@ enum zeroskip_result zeroskip_probe(struct zeroskip *chip)
     return value == ZEROSKIP_VERSION_RESET_VALUE ? ZEROSKIP_OK : ZEROSKIP_UNKNOWN;
 }
 
+enum zeroskip_result zeroskip_fits(struct zeroskip *chip, uint32_t parameters)
+{
+    uint32_t value;
+    enum zeroskip_result result = read_register(chip, ZEROSKIP_PARAMETERS_OFFSET, &value);
+    if (result != ZEROSKIP_OK)
+        return result;
+    return value == parameters ? ZEROSKIP_OK : ZEROSKIP_UNKNOWN;
+}
+
 enum zeroskip_result zeroskip_place_memory(struct zeroskip *chip, uint32_t base)
 {
     return write_register(chip, ZEROSKIP_MEMORY_BASE_OFFSET, base);

@@ -4,11 +4,11 @@
  * accesses in the same order. Facts about registers are those of the generated zeroskip_regs.h,
  * facts about a model those of the header that `npu compile --raw` writes.
  *
- * A life: zeroskip_open, zeroskip_probe, zeroskip_place_memory where memory does not begin at 0,
- * zeroskip_put (the image into memory), zeroskip_load (its program into the chip), zeroskip_run
- * (entry boot), zeroskip_run (entry reset); then for every call zeroskip_feed, zeroskip_run (the
- * entry), zeroskip_fetch or zeroskip_tokens. After an error only
- * zeroskip_reset is taken, and behind it the entries boot and reset have to run again.
+ * A life: zeroskip_open, zeroskip_probe, zeroskip_fits, zeroskip_place_memory where memory does not
+ * begin at 0, zeroskip_put (the image into memory), zeroskip_load (its program into the chip),
+ * zeroskip_run (entry boot), zeroskip_run (entry reset); then for every call zeroskip_feed,
+ * zeroskip_run (the entry), zeroskip_fetch or zeroskip_tokens. After an error only zeroskip_reset is
+ * taken, and behind it the entries boot and reset have to run again.
  *
  * While a program runs, loads or moves, external memory belongs to the chip: what the program reads
  * must not be written, what it writes not be read. zeroskip_wait gives it back.
@@ -30,7 +30,7 @@ enum zeroskip_result {
     ZEROSKIP_REFUSED,
     /* What was waited for did not come; the chip may still be at it. Then zeroskip_reset. */
     ZEROSKIP_TIMEOUT,
-    /* There is no zeroskip, or one for another version of the weights' format. */
+    /* There is no zeroskip, or one for another version of the weights' format, or another chip. */
     ZEROSKIP_UNKNOWN,
     /* The caller asks for something that cannot be; the chip was not touched. */
     ZEROSKIP_ARGUMENT,
@@ -110,6 +110,10 @@ void zeroskip_open(struct zeroskip *chip, const struct zeroskip_port *port);
 
 /* Whether there is a zeroskip, for images of this version. Harmless at any time. */
 enum zeroskip_result zeroskip_probe(struct zeroskip *chip);
+
+/* Whether the chip is the one that an image was compiled for: NAME_PARAMETERS; else
+ * ZEROSKIP_UNKNOWN. Harmless at any time. */
+enum zeroskip_result zeroskip_fits(struct zeroskip *chip, uint32_t parameters);
 
 /* Tell where on the bus external address 0 lies, a multiple of 4096; after rst, at 0. Addresses of
  * images, and those that `put` and `get` are given, count from there. */

@@ -206,6 +206,14 @@
 #define ZEROSKIP_MEMORY_BASE_PAGE_MASK 0xfffff000u
 #define ZEROSKIP_MEMORY_BASE_PAGE_RESET_VALUE 0x0u
 
+/* PARAMETERS: fingerprint of the chip's parameters; an image is for chips with one of them */
+#define ZEROSKIP_PARAMETERS_OFFSET 0x30u
+#define ZEROSKIP_PARAMETERS_ACCESS ZEROSKIP_ACCESS_RO
+/* PARAMETERS.value: the number */
+#define ZEROSKIP_PARAMETERS_VALUE_SHIFT 0u
+#define ZEROSKIP_PARAMETERS_VALUE_WIDTH 32u
+#define ZEROSKIP_PARAMETERS_VALUE_MASK 0xffffffffu
+
 /* R0: scalar register, always 0; a write while running, loading or resetting is refused */
 #define ZEROSKIP_R0_OFFSET 0x40u
 #define ZEROSKIP_R0_ACCESS ZEROSKIP_ACCESS_RW

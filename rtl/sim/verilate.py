@@ -175,8 +175,8 @@ def library(
 def verilog_of(
     params: ChipParams, progress: Progress = lambda _: None, options: Options = PLAIN_CHIP
 ) -> str:
-    """The chip's Verilog; kept as long as neither the sources nor Amaranth change."""
-    key = hashlib.sha256(params.model_dump_json().encode())
+    """The Verilog of chips with this hardware; kept until the sources or Amaranth change."""
+    key = hashlib.sha256(params.hardware.encode())
     key.update(repr(options).encode())
     for package in (rtl, npu):
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
@@ -186,7 +186,7 @@ def verilog_of(
     if cache.intact(kept):
         return kept.read_text(encoding="utf-8")
     progress(f"generating Verilog of chip {params.name!r}")
-    text = to_verilog(params, options)
+    text = to_verilog(params, options, anonymous=True)
     with tempfile.TemporaryDirectory(prefix="verilog-", dir=kept.parent) as folder:
         made = Path(folder) / kept.name
         made.write_text(text, encoding="utf-8")

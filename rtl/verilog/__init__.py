@@ -6,6 +6,6 @@ written with every width explicit (`expressions`, `memory`, `blocks`, `writer`):
 assignments and clocked blocks alone, so that no result hangs on the order of events at time 0.
 """
 
-from rtl.verilog.writer import convert
+from rtl.verilog.writer import HEADER, convert
 
-__all__ = ["convert"]
+__all__ = ["HEADER", "convert"]

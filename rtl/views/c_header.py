@@ -23,8 +23,8 @@ def text() -> str:
 
     Of register `STATUS` and its field `error`: `ZEROSKIP_STATUS_OFFSET`, `_ACCESS`, `_RESET_VALUE`,
     and `ZEROSKIP_STATUS_ERROR_SHIFT`, `_WIDTH`, `_MASK`, `_RESET_VALUE`; the mask lies where the
-    field is, the field's reset value is its own, unshifted. `ZEROSKIP_ERROR_BUS` is one of the
-    values of STATUS.error.
+    field is, the field's reset value is its own, unshifted. There is no reset value where chips
+    differ in it. `ZEROSKIP_ERROR_BUS` is one of the values of STATUS.error.
     """
     lines = ["/* The registers of zeroskip, as its AXI4-Lite port has them. Generated.", " *"]
     lines += [f" * {line}" for line in wrapped(RULES, WIDTH)]
@@ -51,7 +51,7 @@ def _register(register: Register) -> list[str]:
     lines += [
         _hex(f"{name}_OFFSET", register.offset),
         f"#define {PREFIX}_{name}_ACCESS {PREFIX}_ACCESS_{register.access.upper()}",
-        _hex(f"{name}_RESET_VALUE", register.reset),
+        *_reset(name, register.reset),
     ]
     for field in register.fields:
         own = f"{name}_{field.name.upper()}"
@@ -60,9 +60,14 @@ def _register(register: Register) -> list[str]:
             _define(f"{own}_SHIFT", field.lsb),
             _define(f"{own}_WIDTH", field.width),
             _hex(f"{own}_MASK", field.mask),
-            _hex(f"{own}_RESET_VALUE", field.reset),
+            *_reset(own, field.reset),
         ]
     return lines
+
+
+def _reset(name: str, value: int | None) -> list[str]:
+    """None where every chip has its own."""
+    return [] if value is None else [_hex(f"{name}_RESET_VALUE", value)]
 
 
 def _define(name: str, value: int) -> str:

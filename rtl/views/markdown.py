@@ -31,7 +31,7 @@ def _is_split(register: Register) -> bool:
 
 
 def _row(register: Register) -> str:
-    reset = "" if register.access == "wo" else f"{register.reset:#x}"
+    reset = "" if register.access == "wo" else _reset(register.reset)
     return (
         f"| {register.offset:#04x} | `{register.name}` | {register.access} | {reset} | "
         f"{_cell(register.summary)} |"
@@ -41,7 +41,11 @@ def _row(register: Register) -> str:
 def _field(field: Field) -> str:
     high = field.lsb + field.width - 1
     bits = f"{field.lsb}" if field.width == 1 else f"{high}:{field.lsb}"
-    return f"| {bits} | `{field.name}` | {field.reset:#x} | {_cell(field.summary)} |"
+    return f"| {bits} | `{field.name}` | {_reset(field.reset)} | {_cell(field.summary)} |"
+
+
+def _reset(value: int | None) -> str:
+    return "the chip's" if value is None else f"{value:#x}"
 
 
 def _cell(words: str) -> str:

@@ -47,10 +47,11 @@ def _field(register: Register, field: Field) -> list[str]:
         ways += " singlepulse;"
     high = field.lsb + field.width - 1
     encode = f" encode = {ENUM};" if (register.name, field.name) == ("STATUS", "error") else ""
+    reset = "" if field.reset is None else f" = {field.width}'h{field.reset:x}"
     return [
         f"        field {{ {ways}{encode}",
         f"            desc = {_quoted(field.summary)};",
-        f"        }} {field.name}[{high}:{field.lsb}] = {field.width}'h{field.reset:x};",
+        f"        }} {field.name}[{high}:{field.lsb}]{reset};",
     ]
 
 

@@ -14,7 +14,7 @@ from npu.chip import isa, timing
 from npu.chip.params import ChipParams, load_params
 from npu.chip.status import Status
 from rtl.control.registers import BY_NAME
-from rtl.export import GROUPS, TOP, export
+from rtl.export import GROUPS, TOP, export, to_verilog
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -74,6 +74,7 @@ def test_what_is_there_twice_is_written_once(exported):
 def test_the_description_says_what_the_sources_say(exported):
     description = json.loads((exported / f"{TOP}.json").read_text())
     assert description["parameters"] == small().model_dump(mode="json")
+    assert description["fingerprint"] == small().fingerprint
     for register in description["registers"]:
         assert BY_NAME[register["name"]].offset == register["offset"]
     assert len(description["registers"]) == len(BY_NAME)
@@ -97,6 +98,22 @@ def test_the_header_says_what_the_chip_is(exported):
             assert re.search(rf"^//   {name} = {re.escape(str(value))}\b", head, re.MULTILINE), name
     groups = re.findall(r"^  // (.*)$", text.partition(f"module {TOP} (")[2], re.MULTILINE)
     assert groups == list(GROUPS.values())
+
+
+def test_the_same_hardware_has_the_same_text():
+    """The fingerprint of a chip stands for its RTL: what else there is of a chip is not in it."""
+    others = {
+        "name": "other",
+        "memory_bytes": 2**20,
+        "memory_latency_cycles": 7,
+        "memory_cycles_per_beat": 3,
+        "clock_mhz": 5.0,
+    }
+    chip = small()
+    other = chip.model_copy(update=others)
+    assert to_verilog(other, anonymous=True) == to_verilog(chip, anonymous=True)
+    assert to_verilog(other) != to_verilog(chip)
+    assert f"Register PARAMETERS reads\n// {chip.fingerprint:#010x}:" in to_verilog(chip)
 
 
 def test_every_module_is_introduced(exported):

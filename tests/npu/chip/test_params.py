@@ -25,6 +25,31 @@ def test_presets_are_those_of_the_design():
     assert (edge.bank_bytes, largest.bank_bytes) == (64 * 1024, 256 * 1024)
 
 
+def test_the_fingerprint_tells_hardware_apart():
+    """Every size is in it; memory, clock and what is for estimates alone are not."""
+    tiny = load_params("tiny")
+    others = {
+        "name": "other",
+        "memory_bytes": 2**20,
+        "memory_latency_cycles": 7,
+        "memory_cycles_per_beat": 3,
+        "clock_mhz": 5.0,
+        "technology": tiny.technology.model_copy(update={"node_nm": 45}),
+        "energy_pj": tiny.energy_pj.model_copy(update={"mac": 1.0}),
+    }
+    same = tiny.model_copy(update=others)
+    assert all(getattr(same, key) != getattr(tiny, key) for key in others)
+    assert same.fingerprint == tiny.fingerprint
+    prints = {tiny.fingerprint}
+    sizes = set(ChipParams.model_fields) - set(others)
+    for key in sizes:
+        # The least step that the relations between parameters allow.
+        step = {"bus_bytes": tiny.bus_bytes, "vector_elements": tiny.vector_elements}.get(key)
+        step = step or (1 if getattr(tiny, key) < 64 else 64)
+        prints.add(tiny.model_copy(update={key: getattr(tiny, key) + step}).fingerprint)
+    assert len(prints) == 1 + len(sizes)
+
+
 def test_derived_sizes():
     params = ChipParams(**(TINY | {"lanes": 5, "threads": 3, "bus_bytes": 16}))
     assert params.slots == 15

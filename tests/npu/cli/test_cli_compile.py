@@ -1,11 +1,13 @@
 """`npu compile`: the report's figures, the same bytes twice, and everything that is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from npu.analysis.latency import latency_of
 from npu.runtime.image import Image
 from tests.tflite_builder import foreign_model
 
@@ -209,6 +211,11 @@ def test_a_raw_image_beside_the_image(npu, vectors, tmp_path, out):
         content = (folder / "joint.bin").read_bytes()
         assert content.startswith(image.memory.tobytes())
         assert content.rstrip(b"\0").endswith(image.program.rstrip(b"\0"))
+        cycles = re.findall(r"_(\w+)_CYCLES (\d+)u", (folder / "joint.h").read_text())
+        assert [name for name, _ in cycles] == ["BOOT", "RESET", "INVOKE"]
+        latency = latency_of(image)
+        told = latency.boot_cycles, latency.reset_cycles, max(latency.frame_cycles)
+        assert tuple(int(number) for _, number in cycles) == told
         assert f"{folder / 'joint.bin'}: {len(content):,} bytes" in ran.out
         (folder / "notes").write_text("mine")
     assert (folder / "notes").read_text() == "mine"
@@ -227,7 +234,7 @@ def test_a_raw_image_is_whole_or_not_there(npu, refused, vectors, tmp_path, out,
     (folder / "joint.h").rmdir()
     refused("compile", model, "-o", folder / "joint.h", "--raw", folder, match="is written too")
     folder.rmdir()
-    monkeypatch.setattr(command, "raw_files", lambda image: {"a": b"1", "b": "no bytes"})
+    monkeypatch.setattr(command, "raw_files", lambda image, cycles: {"a": b"1", "b": "no bytes"})
     assert npu("compile", model, "-o", out, "--raw", folder).status == 3
     assert list(tmp_path.iterdir()) == []
 

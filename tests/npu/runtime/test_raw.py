@@ -14,6 +14,7 @@ from compiler import compile_model, load_model
 from npu import zoo
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import load_params
+from npu.chip.weight_format import VERSION
 from npu.errors import ImageError
 from npu.runtime import raw
 from npu.runtime.header import Entry, TensorInfo
@@ -137,7 +138,8 @@ def wanted(image: Image) -> dict[str, str]:
     at = -(-header.memory_bytes // params.bus_bytes) * params.bus_bytes
     size = -(-len(image.program) // params.bus_bytes) * params.bus_bytes
     values = {
-        "VERSION": 3,
+        "VERSION": VERSION,
+        "PARAMETERS": params.fingerprint,
         "BUS_BYTES": params.bus_bytes,
         "RAW_BYTES": at + size,
         "CONSTANT_BYTES": len(image.memory),
@@ -174,6 +176,21 @@ def wanted(image: Image) -> dict[str, str]:
 @pytest.mark.parametrize("made", [transducer, graph])
 def test_c_reads_what_the_image_says(compiler, made, tmp_path):
     assert printed(compiler, made(), tmp_path) == wanted(made())
+
+
+def test_cycles_stand_beside_the_entries(compiler, tmp_path, monkeypatch):
+    image = graph()
+    plain = raw.raw_files(image)
+    cycles = {"boot": 70, "invoke": 123_456, "of nobody": 5}
+    made = raw.raw_files(image, cycles)
+    monkeypatch.setattr(raw, "raw_files", lambda image: made)
+    found = printed(compiler, image, tmp_path)
+    prefix = raw.identifier(image.header.model).upper()
+    assert found == wanted(image) | {
+        f"{prefix}_BOOT_CYCLES": "70",
+        f"{prefix}_INVOKE_CYCLES": "123456",
+    }
+    assert {name for name in made if made[name] != plain[name]} == {f"{prefix.lower()}.h"}
 
 
 def test_tensors_of_every_type_and_rank(compiler, tmp_path):

@@ -16,6 +16,7 @@ from rtl.driver.binding import ARGUMENT, OKAY, REFUSED, TIMEOUT, TOKENS, CDriver
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
+FINGERPRINT = 0xFEDC_BA98
 RUNNING, LOADING, RESETTING, MOVING = 1, 2, 4, 8
 HALTED, LOADED = 1, 2
 
@@ -45,6 +46,7 @@ BUS, TILE = Status.BUS << 8, Status.TILE << 8
 SCALARS = {f"R{i}": [(-i) & 0xFFFFFFFF] for i in range(16)}
 CASES = {
     "probe": (driver.probe, (), {"ID": [ID], "VERSION": [VERSION]}),
+    "fits": (driver.fits, (FINGERPRINT,), {"PARAMETERS": [FINGERPRINT]}),
     "place_memory": (driver.place_memory, (0x8000_0000,), {}),
     "load": (driver.load, (64, 3), {"STATUS": [0], "IRQ_STATUS": [LOADED]}),
     "load that lasts": (
@@ -112,6 +114,13 @@ def test_both_stop_at_the_first_refusal(name):
 def test_a_stranger_is_known(found, version):
     with pytest.raises(MachineError, match="finds no zeroskip of its version"):
         CDriver(Chip(ID=[found], VERSION=[version])).perform(driver.probe)
+
+
+def test_another_chip_is_known():
+    with pytest.raises(MachineError, match="finds no zeroskip of its version and parameters"):
+        CDriver(Chip(PARAMETERS=[FINGERPRINT + 1])).perform(driver.fits, FINGERPRINT)
+    with pytest.raises(MachineError, match="is 0xfedcba99, must be 0xfedcba98; compile for this"):
+        driver.perform(driver.fits(FINGERPRINT), Chip(PARAMETERS=[FINGERPRINT + 1]))
 
 
 def test_without_an_interrupt_it_polls_and_leaves_the_line_low():

@@ -110,6 +110,7 @@ static uint8_t *whole_file(const char *path, size_t bytes)
 static void boot(const uint8_t *raw)
 {
     must(zeroskip_probe(&chip), "probe");
+    must(zeroskip_fits(&chip, COMMANDS_RNNT_PARAMETERS), "fits");
     zeroskip_put(&chip, 0u, raw, COMMANDS_RNNT_CONSTANT_BYTES);
     zeroskip_put(&chip, COMMANDS_RNNT_PROGRAM_ADDRESS, raw + COMMANDS_RNNT_PROGRAM_ADDRESS,
                  COMMANDS_RNNT_PROGRAM_BYTES);

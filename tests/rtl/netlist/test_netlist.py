@@ -158,7 +158,7 @@ def counted(monkeypatch, tmp_path):
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(mapped, "map_to_cells", made)
-    monkeypatch.setattr(verilate, "to_verilog", lambda params, options: f"// {params.name}")
+    monkeypatch.setattr(verilate, "to_verilog", lambda params, *_, **__: f"// {params.name}")
     return calls
 
 

@@ -45,7 +45,7 @@ def test_a_damaged_build_is_made_again(folder):
 
 
 def test_damaged_verilog_is_made_again(folder, monkeypatch):
-    monkeypatch.setattr(verilate, "to_verilog", lambda params, options: f"module {params.name};")
+    monkeypatch.setattr(verilate, "to_verilog", lambda params, *_, **__: f"module {params.name};")
     from npu.chip.params import load_params
 
     params = load_params("tiny")

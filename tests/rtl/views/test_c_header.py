@@ -49,13 +49,15 @@ def wanted() -> dict[str, int]:
     for register in REGISTERS:
         values[f"{register.name}_OFFSET"] = register.offset
         values[f"{register.name}_ACCESS"] = kinds[register.access]
-        values[f"{register.name}_RESET_VALUE"] = register.reset
+        if register.reset is not None:
+            values[f"{register.name}_RESET_VALUE"] = register.reset
         for field in register.fields:
             own = f"{register.name}_{field.name.upper()}"
             values[f"{own}_SHIFT"] = field.lsb
             values[f"{own}_WIDTH"] = field.width
             values[f"{own}_MASK"] = (2**field.width - 1) << field.lsb
-            values[f"{own}_RESET_VALUE"] = field.reset
+            if field.reset is not None:
+                values[f"{own}_RESET_VALUE"] = field.reset
     return {f"ZEROSKIP_{name}": value for name, value in values.items()}
 
 
@@ -99,8 +101,9 @@ def test_peakrdl_makes_the_same_of_our_systemrdl(compiler, tmp_path):
                 (f"{own}_SHIFT", f"{other}_bp"),
                 (f"{own}_WIDTH", f"{other}_bw"),
                 (f"{own}_MASK", f"{other}_bm"),
-                (f"{own}_RESET_VALUE", f"{other}_reset"),
             ]
+            if field.reset is not None:
+                checks.append((f"{own}_RESET_VALUE", f"{other}_reset"))
     tests = "\n".join(f'    if ({a} != {b}) puts("{a}");' for a, b in checks)
     source = (
         "#include <stddef.h>\n#include <stdio.h>\n"
