@@ -63,7 +63,8 @@ _STRIDES = (
 )
 
 _TABLE: tuple[tuple[str, int, str, str, str], ...] = (
-    ("HALT", 0x00, "sequencer", "stop and raise the interrupt", ""),
+    # 0x00 is no opcode: memory of zeros is no program.
+    ("HALT", 0x18, "sequencer", "stop and raise the interrupt", ""),
     ("ADD", 0x01, "sequencer", "rd = rs1 + rs2 + imm", _SCALAR),
     ("MUL", 0x02, "sequencer", "rd = rs1 * (rs2 + imm) (low 32 bits)", _SCALAR),
     ("BEQ", 0x03, "sequencer", "if rs1 == rs2 + imm go to target", _BRANCH),

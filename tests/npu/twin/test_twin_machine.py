@@ -162,11 +162,14 @@ def test_programs_that_do_not_fit():
 
 
 def test_illegal_commands_stop_the_chip_when_it_comes_to_them():
-    made = Machine(chip(), 1 << 16, bytes(32) + b"\xff" + bytes(31))
+    made = Machine(chip(), 1 << 16, encode(command("HALT")) + b"\xff" + bytes(31) + bytes(32))
     made.run(0)
-    with pytest.raises(MachineError, match="command 1: illegal opcode 0xff") as raised:
-        made.run(1)
-    assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, 1)
+    # Memory of zeros is no program either.
+    for pc, code in ((1, "0xff"), (2, "0x0")):
+        with pytest.raises(MachineError, match=f"command {pc}: illegal opcode {code}") as raised:
+            made.run(pc)
+        assert (raised.value.status, raised.value.pc) == (Status.ILLEGAL_COMMAND, pc)
+        made.reset()
 
 
 END = 1 << 16
