@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from npu.chip.tile import (
+    CHECKSUM_WORD,
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
+    checksum,
     head_words,
     least_front,
     tail_bits,
@@ -41,7 +43,7 @@ def bank_words(sizes: Sequence[int], threads: int, bus_words: int) -> int:
 
 
 def field_widths(slots: np.ndarray, bodies: np.ndarray) -> dict[str, int]:
-    """The header's numbers but for `front`: the least of each field and the width of the rest.
+    """The header's numbers that fields need: the least of each and the width of the rest.
 
     slots : (slots, 3) rows, run bits and value bits; bodies : (lanes,) bus words.
     """
@@ -102,6 +104,13 @@ def read_slots(sections: Sequence[np.ndarray], threads: int) -> np.ndarray:
     )
 
 
+def sealed(tile: np.ndarray) -> np.ndarray:
+    """A tile, (words,) uint32, with the checksum of all its other words."""
+    tile = tile.copy()
+    tile[CHECKSUM_WORD] = checksum(tile)
+    return tile
+
+
 def pack_tile(sections: Sequence[np.ndarray], threads: int, bus_words: int) -> bytes:
     """A tile of sections, each (words,) uint32, for a bus word of `bus_words` 32-bit words.
 
@@ -117,6 +126,7 @@ def pack_tile(sections: Sequence[np.ndarray], threads: int, bus_words: int) -> b
             "split the matrix into smaller tiles"
         )
     fields["front"] = front_beats(fields, tails, threads, bus_words)
+    fields["checksum"] = 0
 
     numbers = [(int(n) - fields["shortest"], fields["length_width"]) for n in bodies]
     for lane in range(lanes):
@@ -141,4 +151,4 @@ def pack_tile(sections: Sequence[np.ndarray], threads: int, bus_words: int) -> b
             front[at - len(loose) : at] = loose[::-1]
             at -= len(loose)
         parts.append(streams[heads : heads + body * bus_words])
-    return b"".join(part.tobytes() for part in (front, *parts))
+    return sealed(np.concatenate([front, *parts])).tobytes()

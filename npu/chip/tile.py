@@ -18,11 +18,19 @@ every lane the words of its tail (`tail_bits`) and for every thread of it the ro
 `least_rows`, the run bits less `least_run`, and the value bits less `least_value`. A slot without
 rows has no bits, whatever its fields say. `front` counts the front's bus words, `least_front` at
 least. Bodies are either all empty or none is.
+
+`checksum` is the CRC-32 of IEEE 802.3, as `zlib.crc32` gives it, over all bytes of the tile, front
+and bodies, its own word taken as zero: bytes in the order of their addresses, of each the lowest
+bit first. So the lowest bit of a bus word is its first, whatever the bus' width.
 """
+
+import zlib
+
+import numpy as np
 
 from npu.chip.weight_format import ROWS_BITS, STREAM_BITS, WORD_BITS, directory_words
 
-HEADER_WORDS = 3
+HEADER_WORDS = 4
 # Time for whoever deals a tile as it comes to look up the first lengths, from the bus word with the
 # first fields on: those words, two lengths, and ready.
 LOOK_UP_BEATS = 4
@@ -37,6 +45,7 @@ HEADER: dict[str, tuple[int, int]] = {
     "front": (57, 14),
     "least_value": (71, 20),
     "value_width": (91, 5),
+    "checksum": (96, 32),
 }
 """First bit and width of the numbers of the header."""
 
@@ -47,6 +56,9 @@ MAX_WIDTHS = {
     "value_width": STREAM_BITS,
 }
 
+# The word of the tile that is the checksum.
+CHECKSUM_WORD, _rest = divmod(HEADER["checksum"][0], WORD_BITS)
+assert HEADER["checksum"][1] == WORD_BITS and not _rest
 assert sum(width for _, width in HEADER.values()) == HEADER_WORDS * WORD_BITS
 
 
@@ -54,6 +66,15 @@ def header_field(header: int, name: str) -> int:
     """A number of the header."""
     at, width = HEADER[name]
     return header >> at & ((1 << width) - 1)
+
+
+def checksum(tile: np.ndarray) -> int:
+    """What the header's checksum must be.
+
+    tile : (words,) uint32, little-endian and without gaps, the tile as it lies in external memory.
+    """
+    before = zlib.crc32(tile[:CHECKSUM_WORD].data)
+    return zlib.crc32(tile[CHECKSUM_WORD + 1 :].data, zlib.crc32(bytes(WORD_BITS // 8), before))
 
 
 def tail_bits(bus_words: int) -> int:

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VERSION = 3
+VERSION = 4
 
 WORD_BITS = 32
 MAX_CODE_BITS = 10

@@ -15,7 +15,7 @@ from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""
@@ -188,7 +188,7 @@ class Header(_Checked):
     `live_places`; an output written over its input is in one place with it.
     """
 
-    format: Literal[5]
+    format: Literal[6]
     model: str
     chip: dict
     sources: dict[str, str]

@@ -6,10 +6,9 @@ import numpy as np
 
 from npu.chip.compiled import directory_words
 from npu.chip.tile import (
-    HEADER,
     HEADER_WORDS,
     LOOK_UP_BEATS,
-    MAX_WIDTHS,
+    checksum,
     head_words,
     least_front,
     most_front,
@@ -24,22 +23,8 @@ from npu.chip.weight_format import (
 )
 from npu.jit import inner_kernel, kernel
 from npu.twin.bus import NEVER, Dealing
+from npu.twin.front import TILE_FAULTS, Site, Verdict, judge_header, read_bits, read_header
 
-# What `deal` finds wrong with a tile.
-TILE_FAULTS = {
-    1: "the tile is shorter than its front",
-    2: "a front of {found} bus words, must be {least} to {most}",
-    3: "a field of {found} bits, at most {most}",
-    4: "only some bodies are empty",
-    5: "the tile's front and bodies take {found} bus words, the transfer brings {most}",
-    6: "fields and loose words overlap in the tile's front",
-    7: "the section of lane {lane} ends at bus word {found}, outside the bank",
-    8: "lane {lane}: a slot of more than {most} rows or bits",
-}
-
-_LENGTH, _ROWS, _RUN, _VALUE = MAX_WIDTHS.values()
-_FIRST_BITS = tuple(HEADER[name][0] for name in HEADER)
-_FIELD_BITS = tuple(HEADER[name][1] for name in HEADER)
 _LOW_ROWS = MAX_TILE_ROWS - 1
 
 # Arrays of the kernels. What the dealer has done: bits of the fields, loose words that are left,
@@ -49,102 +34,6 @@ _BITS, _LOOSE, _BASE, _AT, _NOW, _WRITES, _NUMBERS = range(7)
 _FAULT, _LANE, _SEEN, _MOST, _CYCLE, _WRONGS = range(6)
 # `npu.twin.bus.Dealing`.
 _BEHIND, _CYCLES, _WRITTEN, _WRONG, _CROSSED, _WRONG_CYCLE, _COURSE = range(7)
-
-
-class Header(NamedTuple):
-    """A tile's header, see `npu.chip.tile.HEADER`, in its order."""
-
-    shortest: int
-    length_width: int
-    rows_width: int
-    least_rows: int
-    least_run: int
-    run_width: int
-    front: int
-    least_value: int
-    value_width: int
-
-
-assert Header._fields == tuple(HEADER)
-
-
-class Site(NamedTuple):
-    """Where a tile goes, and what its chip says of its front.
-
-    Attributes
-    ----------
-    first, words : bus word of the banks where sections start, and bus words of a bank.
-    lanes, threads, bus_words : of the chip.
-    fewest, most, heads, tail_width : `npu.chip.tile`'s least_front, most_front, head_words and
-        tail_bits.
-    """
-
-    first: int
-    words: int
-    lanes: int
-    threads: int
-    bus_words: int
-    fewest: int
-    most: int
-    heads: int
-    tail_width: int
-
-
-class Verdict(NamedTuple):
-    """A fault in words of TILE_FAULTS with its numbers, or 0."""
-
-    fault: int
-    lane: int
-    found: int
-    least: int
-    most: int
-
-
-@inner_kernel
-def read_bits(words, bit, width):
-    """`width` <= WORD_BITS bits from bit `bit` on, the lowest first; zeros behind the end."""
-    index, offset = bit // WORD_BITS, bit % WORD_BITS
-    low = np.uint64(words[index]) if index < len(words) else np.uint64(0)
-    high = np.uint64(words[index + 1]) if index + 1 < len(words) else np.uint64(0)
-    pair = (high << np.uint64(WORD_BITS)) | low
-    return np.int64((pair >> np.uint64(offset)) & np.uint64((1 << width) - 1))
-
-
-@inner_kernel
-def _read_header(tile):
-    # In a loop: `read_bits` would be compiled for each pair of literals.
-    found = np.zeros(len(_FIRST_BITS), np.int64)
-    for i in range(len(_FIRST_BITS)):
-        found[i] = read_bits(tile, _FIRST_BITS[i], _FIELD_BITS[i])
-    return Header(
-        found[0],
-        found[1],
-        found[2],
-        found[3],
-        found[4],
-        found[5],
-        found[6],
-        found[7],
-        found[8],
-    )
-
-
-@inner_kernel
-def _judge_header(header, site):
-    """What is wrong with the header, by the time of the shortest front's last beat."""
-    if not site.fewest <= header.front <= site.most:
-        return Verdict(2, 0, header.front, site.fewest, site.most)
-    for width, limit in (
-        (header.length_width, _LENGTH),
-        (header.rows_width, _ROWS),
-        (header.run_width, _RUN),
-        (header.value_width, _VALUE),
-    ):
-        if width > limit:
-            return Verdict(3, 0, width, 0, limit)
-    if header.shortest == 0 and header.length_width > 0:
-        return Verdict(4, 0, 0, 0, 0)
-    return Verdict(0, 0, 0, 0, 0)
 
 
 @inner_kernel
@@ -301,9 +190,11 @@ def _write_banks(tile, front, site, banks, bodies, sections, tails):
 
 
 @kernel
-def _deal(tile, banks, site, sections, ends, writes, course):
+def _deal(tile, total, banks, site, sections, ends, writes, course):
     """Verdict of `deal`.
 
+    total : the checksum of the tile's bytes. That it is wrong is known behind the last beat, when
+    the dealer is done: it costs no cycle and saves none.
     sections : (lanes, words of opening and tail) uint32, zeroed: the words that are put together.
     ends : (lanes,) int64, set to the ends of the sections. writes, course : set to what
     `npu.twin.bus.Dealing` says of the tile.
@@ -311,8 +202,8 @@ def _deal(tile, banks, site, sections, ends, writes, course):
     beats = len(tile) // site.bus_words
     if beats < site.fewest:
         return Verdict(1, 0, 0, 0, 0)
-    header = _read_header(tile)
-    verdict = _judge_header(header, site)
+    header = read_header(tile)
+    verdict = judge_header(header, site)
     if verdict.fault:
         course[_WRONG] = site.fewest - 1
         return verdict
@@ -339,6 +230,8 @@ def _deal(tile, banks, site, sections, ends, writes, course):
         return verdict
     if wrong[_FAULT]:
         return Verdict(wrong[_FAULT], wrong[_LANE], wrong[_SEEN], 0, wrong[_MOST])
+    if header.checksum != total:
+        return Verdict(9, 0, header.checksum, total, 0)
     _write_banks(tile, header.front, site, banks, bodies, sections, tails)
     return Verdict(0, 0, 0, 0, 0)
 
@@ -387,7 +280,7 @@ def deal(tile: np.ndarray, banks: np.ndarray, first: int, threads: int) -> Dealt
     # Compiled once, for tiles of writable memory too.
     tile = tile.view()
     tile.flags.writeable = False
-    verdict = _deal(tile, banks, site, sections, ends, writes, course)
+    verdict = _deal(tile, checksum(tile), banks, site, sections, ends, writes, course)
     problem = TILE_FAULTS[verdict.fault].format(**verdict._asdict()) if verdict.fault else ""
     dealing = Dealing(
         behind=int(course[_BEHIND]),

@@ -371,7 +371,8 @@ class Dma(wiring.Component):
         is_kind, finish = turn.is_kind, turn.finish
         culprit = Signal(PC_BITS)
         # Told at the transfer's end, so that an error response on a later beat comes first.
-        misfit = turn.gap & is_kind["LOAD_BANK"] & (tile.error | ~tile.complete)
+        unfit = tile.error | ~tile.complete | tile.damaged
+        misfit = turn.gap & is_kind["LOAD_BANK"] & unfit
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(turn.head.word)
             with m.If(turn.bad):

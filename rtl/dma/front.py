@@ -6,6 +6,7 @@ from amaranth.utils import exact_log2
 
 from npu.chip.params import ChipParams
 from npu.chip.tile import (
+    CHECKSUM_WORD,
     HEADER,
     HEADER_WORDS,
     MAX_WIDTHS,
@@ -34,6 +35,7 @@ class Front:
     ----------
     most, fewest : beats that a front has at most and at least.
     header : its fields by name; valid once their beats have come.
+    checks : the beat that comes holds the header's checksum.
     empty : whether all bodies are.
     kept : a beat of the front, in this cycle.
     received : beats of the front that came before.
@@ -55,6 +57,9 @@ class Front:
         received = Signal(HEADER["front"][1])
         self.received = received
         self.reading, self.kept = reading, en & reading
+        # Behind the front `received` is its length, which is larger; a front that is longer than
+        # that counts is refused.
+        self.checks = received == CHECKSUM_WORD // words
         m.d.comb += [write.addr.eq(received), write.data.eq(data), write.en.eq(self.kept)]
         with m.If(self.kept):
             m.d.sync += received.eq(received + 1)

@@ -11,6 +11,7 @@ from npu.chip.params import ChipParams
 from npu.chip.tile import HEADER_WORDS, LOOK_UP_BEATS
 from npu.chip.weight_format import ROWS_BITS, STREAM_BITS
 from rtl.dma.bank_words import LENGTH_BITS, BankWords
+from rtl.dma.checksum import Checksum
 from rtl.dma.front import Front, Numbers
 from rtl.shared.interfaces import bank_write, bus_bits
 
@@ -118,6 +119,7 @@ def dealer_ports(params: ChipParams) -> dict[str, wiring.Member]:
         "busy": Out(1),
         "error": Out(1),
         "complete": Out(1),
+        "damaged": Out(1),
     }
 
 
@@ -129,6 +131,7 @@ class TileDealer(wiring.Component):
     together with heads and tails, a word per cycle, while bodies still come: a beat waits in the
     cycle in which a bus word of them goes. A tile fits when its numbers are in range, no section
     leaves the bank, fields and loose words do not meet, and the last body ends with the transfer.
+    The checksum is told apart: it is known behind the last beat only, and stops nothing.
 
     Parameters
     ----------
@@ -143,6 +146,8 @@ class TileDealer(wiring.Component):
     busy : Out, there is more to write, beats to come apart.
     error : Out, the tile does not fit, until the next `start`.
     complete : Out, everything is written, until the next `start`.
+    damaged : Out, from two cycles behind the last beat until the next `start`: the checksum is not
+        that of the beats.
     """
 
     def __init__(self, params: ChipParams) -> None:
@@ -158,6 +163,7 @@ class TileDealer(wiring.Component):
         faults = _Faults(m, numbers, failed)
         words = BankWords(m, p)
         bodies = _Bodies(m, p, front, numbers, words)
+        checksum = Checksum(m, front, self.start, bodies.comes, self.data)
         m.d.comb += [
             self.waits.eq(self.en & words.deals & ~failed),
             bodies.comes.eq(self.en & ~self.waits),
@@ -166,6 +172,7 @@ class TileDealer(wiring.Component):
             self.port.data.eq(words.out),
             self.port.lane.eq(words.out_lane),
             self.error.eq(failed),
+            self.damaged.eq(checksum.differs),
         ]
         faults.judge(m, self.start, bodies.comes, words.outside)
         words.collect(m, self.data)

@@ -55,12 +55,12 @@
 /* VERSION: version of the compressed format of the weights; an image is for one of them */
 #define ZEROSKIP_VERSION_OFFSET 0x4u
 #define ZEROSKIP_VERSION_ACCESS ZEROSKIP_ACCESS_RO
-#define ZEROSKIP_VERSION_RESET_VALUE 0x3u
+#define ZEROSKIP_VERSION_RESET_VALUE 0x4u
 /* VERSION.value: the number */
 #define ZEROSKIP_VERSION_VALUE_SHIFT 0u
 #define ZEROSKIP_VERSION_VALUE_WIDTH 32u
 #define ZEROSKIP_VERSION_VALUE_MASK 0xffffffffu
-#define ZEROSKIP_VERSION_VALUE_RESET_VALUE 0x3u
+#define ZEROSKIP_VERSION_VALUE_RESET_VALUE 0x4u
 
 /* CONTROL: actions, a bit each; more than one of start, reset and load in a write is refused, and
  * of what is refused nothing is done */

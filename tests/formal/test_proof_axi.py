@@ -136,12 +136,12 @@ class AnyDealer(wiring.Component):
     """A tile dealer that is busy, waits and refuses as it likes; see `TileDealer`."""
 
     def __init__(self, params: ChipParams) -> None:
-        likes = {"any_busy": In(1), "any_waits": In(1), "any_error": In(1), "any_complete": In(1)}
+        likes = {f"any_{name}": In(1) for name in ("busy", "waits", "error", "complete", "damaged")}
         super().__init__({**dealer_ports(params), **likes})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        for name in ("busy", "error", "complete"):
+        for name in ("busy", "error", "complete", "damaged"):
             m.d.comb += getattr(self, name).eq(getattr(self, f"any_{name}"))
         m.d.comb += self.waits.eq(self.any_waits & self.en)
         return m

@@ -36,7 +36,7 @@ def read_code(raw_bits, entries, counted):
 
 def read_block(block):
     """([(run code, value code) of each set], scales as (multiplier, shift), bytes of the block)."""
-    need(len(block) >= 24 and block[22] % 16 == 3, "version")
+    need(len(block) >= 24 and block[22] % 16 == 4, "version")
     need(block[22] // 16 in (1, 2, 4) and block[21] <= 16, "sets or scales")
     need(block[23] == 0, "reserved")
     sets, at = [], 0
@@ -73,6 +73,18 @@ class Fields:
         return found
 
 
+def crc_32(data):
+    """The checksum of bytes."""
+    crc = 2**32 - 1
+    for byte in data:
+        for bit in range(8):
+            odd = (crc ^ byte >> bit) & 1
+            crc >>= 1
+            if odd:
+                crc ^= 0xEDB88320
+    return crc ^ 2**32 - 1
+
+
 def read_tile(tile, lanes, threads, bus_bytes):
     """For every lane ([(rows, row base, run bits, value bits) by thread], its streams' words)."""
     words = [int.from_bytes(tile[at : at + 4], "little") for at in range(0, len(tile), 4)]
@@ -82,14 +94,15 @@ def read_tile(tile, lanes, threads, bus_bytes):
     tail_width = 0
     while 1 << tail_width < per_bus:
         tail_width += 1
-    fewest = 5 + 16 // bus_bytes
+    fewest = 5 + 20 // bus_bytes
     need(beats >= fewest, "shorter than any front")
-    header = Fields(int.from_bytes(tile[:12], "little"))
+    header = Fields(int.from_bytes(tile[:16], "little"))
     shortest, length_width, rows_width, least_rows = (header.take(n) for n in (16, 5, 4, 7))
     least_run, run_width, front, least_value, value_width = (
         header.take(n) for n in (20, 5, 14, 20, 5)
     )
-    widest = 96 + lanes * (16 + tail_width + threads * (12 + 20 + 20))
+    checksum = header.take(32)
+    widest = 128 + lanes * (16 + tail_width + threads * (12 + 20 + 20))
     most = -(-(-(-widest // 32) + lanes * (heads + per_bus - 1)) // per_bus)
     need(fewest <= front <= max(fewest, most) and front <= beats, "front")
     need(length_width <= 16 and rows_width <= 12, "width")
@@ -97,7 +110,7 @@ def read_tile(tile, lanes, threads, bus_bytes):
     need(shortest or not length_width, "some bodies are empty")
 
     fields = Fields(int.from_bytes(tile[: front * bus_bytes], "little"))
-    fields.take(96)
+    fields.take(128)
     bodies = [shortest + fields.take(length_width) for _ in range(lanes)]
     need(front + sum(bodies) == beats, "front and bodies are not all of it")
     loose, body_at, base, found = front * per_bus, front * per_bus, 0, []
@@ -124,6 +137,7 @@ def read_tile(tile, lanes, threads, bus_bytes):
             streams.append(words[loose])
         found.append((slots, streams))
     need(-(-fields.at // 32) <= loose, "fields and loose words overlap")
+    need(checksum == crc_32(tile[:12] + bytes(4) + tile[16:]), "checksum")
     return found
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.codec import Decoders, compress
+from compiler.codec.tile import sealed
 from npu.chip import weight_format as layout
 from npu.chip.tile import HEADER
 from npu.chip.weight_format import SCALE_DTYPE, pack_block
@@ -74,7 +75,9 @@ def test_scales_are_read():
     assert from_text.read_block(block)[1:] == ([(-5, -3), (7, 0), (1 << 30, 4)], len(block))
 
 
-def test_damage_is_refused_or_decoded_never_anything_else():
+@pytest.mark.parametrize("seal", [False, True])
+def test_damage_is_refused_or_decoded_never_anything_else(seal):
+    """All of it is refused where nobody has put the checksum right."""
     rng = np.random.default_rng(4)
     weights = (rng.integers(-128, 128, (20, 30)) * (rng.random((20, 30)) < 0.3)).astype(np.int8)
     block, tile = check(weights, 4, 2, 8)
@@ -83,11 +86,13 @@ def test_damage_is_refused_or_decoded_never_anything_else():
         broken = bytearray(tile)
         bit = int(rng.integers(8 * len(tile)))
         broken[bit // 8] ^= 1 << bit % 8
+        if seal:
+            broken = sealed(np.frombuffer(broken, np.uint32)).tobytes()
         try:
             from_text.decode(block, bytes(broken), 4, 2, 8, 30)
         except from_text.Refused:
             refused += 1
-    assert refused > 50
+    assert 50 < refused < 250 if seal else refused == 300
 
 
 def test_the_decoder_imports_nothing():
@@ -97,7 +102,7 @@ def test_the_decoder_imports_nothing():
 
 def test_the_page_has_the_header_as_it_is():
     text = PAGE.read_text(encoding="utf-8")
-    table = text.split("The header is a number of 96 bits", 1)[1].split("The fields follow", 1)[0]
+    table = text.split("The header is a number of 128 bits", 1)[1].split("The fields follow", 1)[0]
     found = re.findall(r"^\| (\d+) to (\d+) \| `(\w+)` \|", table, re.M)
     assert {name: (int(a), int(b) - int(a) + 1) for a, b, name in found} == HEADER
     assert f"Version {layout.VERSION}." in text

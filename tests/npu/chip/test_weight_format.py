@@ -151,7 +151,7 @@ def sample(sets=1):
 @pytest.mark.parametrize(
     ("at", "byte", "problem"),
     [
-        (22, 0x21, "format version 1, this decoder reads version 3"),
+        (22, 0x21, "format version 1, this decoder reads version 4"),
         (23, 1, "reserved byte 0x01 of the matrix block, must be zero"),
         (23, 128, "reserved byte 0x80 of the matrix block, must be zero"),
         (21, 17, "17 scales, at most 16"),

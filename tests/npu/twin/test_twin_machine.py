@@ -214,7 +214,7 @@ def matvec(**fields):
         ),
         (command("MATVEC", columns=1025), "matvec: 1025 columns, a lane's activation copy holds"),
         (command("MATVEC"), "matvec: 0 columns, a lane's activation copy holds 1 to 1024"),
-        (matvec(), "matvec: format version 0, this decoder reads version 3"),
+        (matvec(), "matvec: format version 0, this decoder reads version 4"),
     ],
     ids=str,
 )

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from compiler.codec.tile import pack_tile, read_slots, split_words, tile_words
+from compiler.codec.tile import pack_tile, read_slots, sealed, split_words, tile_words
 from npu.chip import timing
 from npu.chip.params import load_params
-from npu.chip.tile import HEADER, HEADER_WORDS, head_words, header_field, most_front, tail_bits
+from npu.chip.tile import (
+    CHECKSUM_WORD,
+    HEADER,
+    HEADER_WORDS,
+    head_words,
+    header_field,
+    most_front,
+    tail_bits,
+)
 from npu.chip.weight_format import MAX_SLOT_ROWS, STREAM_BITS
 from npu.twin.bus import BusTiming, no_reads, read_cycles
 from npu.twin.tile import deal
@@ -46,7 +54,7 @@ def tile_of(rng, params):
 
 
 def damage(rng, tile):
-    """One number of the header changed, or one bit of the front."""
+    """One number of the header changed, or one bit; of four, one keeps the checksum as it was."""
     header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
     if rng.random() < 0.7:
         at, width = HEADER[str(rng.choice(list(HEADER)))]
@@ -56,7 +64,9 @@ def damage(rng, tile):
         header = header & ~(mask << at) | (int(new) & mask) << at
     else:
         header ^= 1 << int(rng.integers(96))
-    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(12, "little"), np.uint32)
+    tile[:HEADER_WORDS] = np.frombuffer(header.to_bytes(4 * HEADER_WORDS, "little"), np.uint32)
+    if rng.random() < 0.75:
+        tile[:] = sealed(tile)
 
 
 ALWAYS = np.ones(1, np.bool_)
@@ -103,7 +113,7 @@ def dealt(params, tiles, offers=ALWAYS):
                     word, np.uint32
                 )
             await ctx.tick()
-            refused = ctx.get(unit.error) or not ctx.get(unit.complete)
+            refused = ctx.get(unit.error) or not ctx.get(unit.complete) or ctx.get(unit.damaged)
             outcomes.append((bool(refused), cycle, banks))
 
         simulator.add_testbench(bench)
@@ -146,7 +156,7 @@ def test_fields_may_reach_up_to_the_loose_words():
 def test_a_beat_too_many_is_seen_however_late_it_comes():
     params = chip(*SHAPES[0])
     tile = tile_of(np.random.default_rng(2), params)
-    longer = np.concatenate([tile, np.zeros(params.bus_bytes // 4, np.uint32)])
+    longer = sealed(np.concatenate([tile, np.zeros(params.bus_bytes // 4, np.uint32)]))
     late = np.arange(LIMIT) <= len(tile) * 4 // params.bus_bytes + 200
     late[-500:] = True
     ((refused, cycle, _),) = dealt(params, [longer], late)
@@ -181,16 +191,16 @@ def test_damaged_tiles_are_refused_alike(shape, slow):
             heads = params.lanes * head_words(params.threads, bus_words)
             tails = found.dealing.cycles - timing.deal(params.lanes, params.threads, heads)
             assert 0 <= tails <= params.lanes * (bus_words - 1)
-    assert {0, 2, 3} <= faults
+    assert {0, 2, 3, 9} <= faults
 
 
 def with_number(tile, name, value):
-    """The tile with another number in its header."""
+    """The tile with another number in its header, and the checksum of that."""
     header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
     at, width = HEADER[name]
     header = header & ~((1 << width) - 1 << at) | value << at
     start = np.frombuffer(header.to_bytes(4 * HEADER_WORDS, "little"), np.uint32)
-    return np.concatenate([start, tile[HEADER_WORDS:]])
+    return sealed(np.concatenate([start, tile[HEADER_WORDS:]]))
 
 
 def edited(params, name, value, seed=1):
@@ -295,3 +305,32 @@ def test_the_last_loose_words_may_not_be_the_fields(shared):
     header = int.from_bytes(tile[:HEADER_WORDS].tobytes(), "little")
     front = header_field(header, "front") - 1
     assert judged(params, with_number(shorter, "front", front)) == 6
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (3, 2, 64)], ids=str)
+def test_a_flipped_bit_is_told_in_no_other_cycle(shape):
+    """In every word of a tile, and some of several words; a tile behind a damaged one is sound."""
+    rng, params = np.random.default_rng(sum(shape)), chip(*shape)
+    tile = tile_of(rng, params)
+    sound = dealt(params, [tile])[0]
+    assert not sound[0]
+    told = set()
+    for word in range(0, len(tile), max(1, len(tile) // 40)):
+        broken = tile.copy()
+        broken[word] ^= np.uint32(1 << int(rng.integers(32)))
+        for other in rng.integers(len(tile), size=rng.integers(2) * 2):
+            broken[other] ^= np.uint32(rng.integers(1 << 32))
+        fault = judged(params, broken)
+        told.add(fault)
+        assert fault
+    assert 9 in told
+
+
+def test_the_checksum_alone():
+    params = chip(*SHAPES[0])
+    tile = tile_of(np.random.default_rng(5), params)
+    assert judged(params, tile) == 0
+    for bit in range(32):
+        broken = tile.copy()
+        broken[CHECKSUM_WORD] ^= np.uint32(1 << bit)
+        assert judged(params, broken) == 9
