@@ -36,7 +36,7 @@ SUMMARIES = {
     Status.ILLEGAL_COMMAND: "unknown opcode, stray bits, or a program counter outside the program",
     Status.ADDRESS: "a local address is misaligned or outside its memory, or a size is zero",
     Status.BUS: "an external address outside memory, misaligned, or an error response",
-    Status.TILE: "a tile's directory does not add up to its transfer",
+    Status.TILE: "a tile that does not fit its transfer or the banks, or has a wrong bit",
     Status.TABLE: "a matrix block that no decoder may use",
     Status.STREAM: "a corrupt bit stream",
     Status.RECORD: "a row record, destination or scale out of range",

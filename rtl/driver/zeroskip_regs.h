@@ -25,7 +25,7 @@
 #define ZEROSKIP_ERROR_ADDRESS 2u
 /* an external address outside memory, misaligned, or an error response */
 #define ZEROSKIP_ERROR_BUS 3u
-/* a tile's directory does not add up to its transfer */
+/* a tile that does not fit its transfer or the banks, or has a wrong bit */
 #define ZEROSKIP_ERROR_TILE 4u
 /* a matrix block that no decoder may use */
 #define ZEROSKIP_ERROR_TABLE 5u
