@@ -203,6 +203,7 @@ class ManagerSpec(wiring.Component):
                 "any_waits": In(1),
                 "any_error": In(1),
                 "any_complete": In(1),
+                "any_damaged": In(1),
                 **free_inputs(PARAMS),
             }
         )
@@ -289,7 +290,7 @@ class ManagerSpec(wiring.Component):
     def _deal(self, m: Module) -> None:
         """The dealer likes what it likes, for so long."""
         dealer = self._dealer
-        for name in ("any_busy", "any_waits", "any_error", "any_complete"):
+        for name in ("any_busy", "any_waits", "any_error", "any_complete", "any_damaged"):
             m.d.comb += getattr(dealer, name).eq(getattr(self, name))
         for signal, most in ((dealer.busy, BUSY), (dealer.waits, WAITS)):
             cycles = Signal(range(most + 2), name="liked")
