@@ -113,6 +113,7 @@ class Chip(wiring.Component):
             sequencer.vector_found.eq(vector.found),
             base.page.eq(control.page),
             dma.hold.eq(control.hold),
+            dma.watchdog.eq(control.watchdog),
             control.active.eq(dma.active),
             control.moving.eq(dma.busy),
             control.dma_error.eq(dma.error),

@@ -17,7 +17,9 @@ class Status(IntEnum):
     are undefined.
 
     PARITY comes from outside the program, and stops it at once; the twin, and a chip without
-    parity (`rtl.shared.options`), never stop with it.
+    parity (`rtl.shared.options`), never stop with it. BUS_TIMEOUT comes from a bus that does
+    nothing for as long as register WATCHDOG allows, and is told as an error response (BUS) is; the
+    twin, whose memory always answers, never stops with it either.
     """
 
     OK = 0
@@ -29,6 +31,11 @@ class Status(IntEnum):
     STREAM = 6
     RECORD = 7
     PARITY = 8
+    BUS_TIMEOUT = 9
+
+
+WATCHDOG_BITS = 24
+"""Of the number of cycles that BUS_TIMEOUT takes, which the host sets."""
 
 
 SUMMARIES = {
@@ -41,5 +48,6 @@ SUMMARIES = {
     Status.STREAM: "a corrupt bit stream",
     Status.RECORD: "a row record, destination or scale out of range",
     Status.PARITY: "a word read from a memory of the chip had a wrong bit (only with parity)",
+    Status.BUS_TIMEOUT: "the bus was silent for longer than WATCHDOG allows",
 }
 """What each status means."""

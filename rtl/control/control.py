@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
-from npu.chip.status import Status
+from npu.chip.status import WATCHDOG_BITS, Status
 from rtl.control.axilite import AxiLite
 from rtl.control.registers import (
     ADDRESS_BITS,
@@ -45,7 +45,8 @@ class _State:
     error, error_pc : the error there is, and the command that it stands for.
     start_pc, program_address, program_commands, page : as the host wrote them; `page` is the
         memory's base in units of BURST_BOUNDARY bytes.
-    loading, resetting : a program, or a reset, is on its way.
+    watchdog : as the host wrote it.
+    loading, resetting : a program, or a reset, is on its way; loaded : a load ends, in this cycle.
     moved, moving : transfers were open a cycle ago; they were, or are.
     """
 
@@ -57,7 +58,8 @@ class _State:
         self.program_commands = Signal(PC_BITS, init=BY_NAME["PROGRAM_COMMANDS"].reset)
         base = BY_NAME["MEMORY_BASE"].reset >> BASE_SHIFT
         self.page = Signal(axi.ADDRESS_BITS - BASE_SHIFT, init=base)
-        self.loading = Signal()
+        self.watchdog = Signal(WATCHDOG_BITS, init=BY_NAME["WATCHDOG"].reset)
+        self.loading, self.loaded = Signal(), Signal()
         self.resetting = Signal()
         moved, moving = Signal(), Signal()
         self.moved, self.moving = moved, moving
@@ -81,6 +83,7 @@ class Control(wiring.Component):
     program : Out, to the DMA, see `rtl.dma.dma.program_load`.
     page : Out, to the bus, see `rtl.dma.base.MemoryBase`.
     hold : Out, the DMA must not start transfers: a reset is coming. Until the units are reset.
+    watchdog : Out, to the DMA.
     commands : Out, to the sequencer: how many commands were loaded.
     active, moving : In, from the DMA: on the bus, transfers open. An error shows in the cycle after
         `moving` falls at the latest.
@@ -101,6 +104,7 @@ class Control(wiring.Component):
                 "program": Out(program_load()),
                 "page": Out(axi.ADDRESS_BITS - BASE_SHIFT),
                 "hold": Out(1),
+                "watchdog": Out(WATCHDOG_BITS),
                 "active": In(1),
                 "moving": In(1),
                 "commands": Out(PC_BITS),
@@ -124,7 +128,7 @@ class Control(wiring.Component):
         state = _State()
         self._watch(m, state)
         free, refused, action = self._act(m, bus, writes["CONTROL"], state)
-        enabled, happened = self._interrupt(m, bus, writes)
+        enabled, happened = self._interrupt(m, bus, writes, state)
         refusals: dict[str, Value] = {"CONTROL": refused}
         refusals |= self._hold_registers(m, bus, writes, state)
         refusals |= self._place_memory(m, bus, writes["MEMORY_BASE"], state, free)
@@ -140,6 +144,7 @@ class Control(wiring.Component):
             "START_PC": state.start_pc,
             "PROGRAM_ADDRESS": state.program_address,
             "PROGRAM_COMMANDS": state.program_commands,
+            "WATCHDOG": state.watchdog,
             "MEMORY_BASE": state.page << BASE_SHIFT,
         }
         values |= dict.fromkeys(_SCALARS, self.host.read)
@@ -203,12 +208,14 @@ class Control(wiring.Component):
             self.host.start.eq(action["start"]),
             self.hold.eq(resetting),
             self.program.valid.eq(loading),
+            # The bus may never end a load on which it is silent.
+            state.loaded.eq(loading & (self.program.done | (error == Status.BUS_TIMEOUT))),
         ]
         with m.If(action["reset"]):
             m.d.sync += resetting.eq(1)
         with m.If(action["load"]):
             m.d.sync += [loading.eq(1), self.commands.eq(0)]
-        with m.If(self.program.done):
+        with m.If(state.loaded):
             m.d.sync += loading.eq(0)
             with m.If(error == Status.OK):
                 m.d.sync += self.commands.eq(program_commands)
@@ -217,7 +224,7 @@ class Control(wiring.Component):
         return free, refused, action
 
     def _interrupt(
-        self, m: Module, bus: AxiLite, writes: dict[str, Signal]
+        self, m: Module, bus: AxiLite, writes: dict[str, Signal], state: _State
     ) -> tuple[Signal, Signal]:
         """Returns which events are enabled, and which have happened."""
         ran = Signal()
@@ -230,7 +237,7 @@ class Control(wiring.Component):
             m.d.sync += happened.eq(happened & ~bus.write_data)
         with m.If(ran & ~self.host.running):
             m.d.sync += happened[0].eq(1)
-        with m.If(self.program.done):
+        with m.If(state.loaded):
             m.d.sync += happened[1].eq(1)
         m.d.comb += self.irq.eq((enabled & happened).any())
         return enabled, happened
@@ -245,6 +252,7 @@ class Control(wiring.Component):
         refusals = {}
         for name, signal, now in (
             ("START_PC", start_pc, 1),
+            ("WATCHDOG", state.watchdog, 1),
             ("PROGRAM_ADDRESS", program_address, ~loading),
             ("PROGRAM_COMMANDS", program_commands, ~loading),
         ):
@@ -254,6 +262,7 @@ class Control(wiring.Component):
                 m.d.sync += signal.eq(bus.write_data)
         m.d.comb += [
             self.host.pc.eq(start_pc),
+            self.watchdog.eq(state.watchdog),
             self.host.index.eq(bus.address[2:]),
             self.host.value.eq(bus.write_data),
             self.program.address.eq(program_address),

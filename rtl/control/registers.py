@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from npu.chip.counters import Counters
 from npu.chip.isa import PC_BITS
 from npu.chip.isa import REGISTERS as SCALARS
+from npu.chip.status import WATCHDOG_BITS
 from npu.chip.weight_format import VERSION
 
 # For every register; the exported JSON has them, too.
@@ -192,6 +193,15 @@ REGISTERS: tuple[Register, ...] = (
         "r",
         f"commands of the next load; {_INDEX}; {_LOADING}",
         _value(PC_BITS),
+    ),
+    Register(
+        "WATCHDOG",
+        0x28,
+        "rw",
+        "r",
+        "silent cycles of the bus after which a transfer in progress is in error (BUS_TIMEOUT), 0"
+        f" for never; a write of more than {WATCHDOG_BITS} bits is refused",
+        (Field("cycles", 0, WATCHDOG_BITS, "the number of cycles"),),
     ),
     Register(
         "MEMORY_BASE",

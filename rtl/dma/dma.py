@@ -1,16 +1,18 @@
 """DMA engine: a queue of transfers over AXI4, in their order."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from npu.chip.isa import TAGGED, TAGS
+from npu.chip.isa import TAGGED
 from npu.chip.params import ChipParams
-from npu.chip.status import Status
+from npu.chip.status import WATCHDOG_BITS, Status
 from rtl.dma.asks import BEATS_BITS, Asks
 from rtl.dma.bursts import Bursts
+from rtl.dma.tags import count_tags
 from rtl.dma.tile import TileDealer
+from rtl.dma.watchdog import Watchdog
 from rtl.shared import axi
 from rtl.shared.interfaces import (
     KINDS,
@@ -33,7 +35,7 @@ WRITES = ("STORE", "STORE_REG")
 def program_load() -> wiring.Signature:
     """The control block's request for a transfer into program memory, seen from the control block.
 
-    `valid` with a stable payload until `done`, which is high for one cycle.
+    `valid` with a stable payload until `done`, which is high for one cycle, or a silent bus.
     """
     return wiring.Signature(
         {
@@ -67,6 +69,7 @@ class _Turn:
     local : next bus word in the chip's memory.
     left : beats still to come.
     takes : beats are taken, or a write may start; finish, gap : its last cycle, and the one behind.
+    ends : it is dealt, or in its last cycle: it does not wait for the bus.
     received, sent : a beat, in this cycle.
     bad : an error response, in this cycle.
     beat, word : what was received, until it is stored.
@@ -80,7 +83,7 @@ class _Turn:
         }
         self.tagged = self.is_kind["LOAD_BANK"] | self.is_kind["LOAD_PARAM"]
         self.writes = Cat(self.is_kind[name] for name in WRITES).any()
-        self.takes, self.gap = Signal(), Signal()
+        self.takes, self.gap, self.ends = Signal(), Signal(), Signal()
         self.local = Signal(BEATS_BITS)
         self.left = Signal(BEATS_BITS)
         self.finish, self.received = Signal(), Signal()
@@ -109,9 +112,9 @@ class Dma(wiring.Component):
     beat are on offer in the cycle behind the response: data is in the order of the addresses, and
     no beat comes before the address that it belongs to is on offer.
 
-    After an error (an error response: BUS; a tile that does not fit: TILE) what is on the bus is
-    brought to its end there, and nothing is taken, stored or starts any more until reset. A beat
-    that comes with an error is not stored.
+    After an error (an error response: BUS; a tile that does not fit: TILE; silence: BUS_TIMEOUT)
+    what is on the bus is brought to its end there, and nothing is taken, stored or starts any more
+    until reset. A beat that comes with an error is not stored.
 
     Parameters
     ----------
@@ -122,6 +125,7 @@ class Dma(wiring.Component):
     transfers : In, see `rtl.shared.interfaces.transfer`.
     program : In, see `program_load`.
     hold : In, start no further transfer.
+    watchdog : In, silent cycles of the bus that are too many, 0 for none (`rtl.dma.watchdog`).
     active : Out, a transfer is in progress on the bus: a reset now would break AXI.
     axi : Out, AXI4 manager.
     bank, param, sram_write, sram_read, program_memory : Out, memory ports, zero when idle.
@@ -137,6 +141,7 @@ class Dma(wiring.Component):
                 "transfers": In(transfer()),
                 "program": In(program_load()),
                 "hold": In(1),
+                "watchdog": In(WATCHDOG_BITS),
                 "active": Out(1),
                 "axi": Out(axi.axi4(params.bus_bytes)),
                 "bank": Out(bank_write(params).flip()),
@@ -175,7 +180,8 @@ class Dma(wiring.Component):
         self._move(m, status, turn, asks, bursts, tile)
         self._store(m, status, turn, tile)
         self._send(m, turn, asks)
-        self._end(m, turn, tile, status)
+        waits = asks.active & ~turn.ends & ~turn.gap
+        self._end(m, turn, tile, status, Watchdog(m, self.axi, self.watchdog, waits))
         # In error what waits in the queue never has its turn.
         moving = turn.there & ((status == Status.OK) | self.active)
         m.d.comb += self.busy.eq((moving & ~self.program.valid) | accepted)
@@ -183,7 +189,9 @@ class Dma(wiring.Component):
             m.d.sync += asked.eq(0)
         with m.Elif(queue.w_rdy):
             m.d.sync += asked.eq(1)
-        self._count_tags(m, entry, accepted, turn)
+        enters, leaves = accepted & (entry.kind < len(TAGGED)), turn.finish & turn.tagged
+        open_tags = count_tags(m, p.dma_queue, enters, entry.tag, leaves, turn.head.tag)
+        m.d.comb += self.transfers.open_tags.eq(Cat(open_tags))
         return m
 
     def _enqueue(
@@ -259,8 +267,7 @@ class Dma(wiring.Component):
         tile: TileDealer,
     ) -> None:
         """A transfer from its first beat to its end."""
-        r, b = self.axi.r, self.axi.b
-        ends = Signal()
+        r, b, ends = self.axi.r, self.axi.b, turn.ends
         m.d.comb += self.active.eq(ends | asks.active)
         with m.FSM(name="taking"):
             with m.State("TAKE"):
@@ -366,34 +373,27 @@ class Dma(wiring.Component):
         with m.If(turn.beat | sent | (start & is_kind["STORE"])):
             m.d.sync += local.eq(local + 1)
 
-    def _end(self, m: Module, turn: _Turn, tile: TileDealer, status: Signal) -> None:
+    def _end(self, m: Module, turn: _Turn, tile: TileDealer, status: Signal, dog: Watchdog) -> None:
         """What the sequencer and the control block are told at a transfer's end."""
-        is_kind, finish = turn.is_kind, turn.finish
-        culprit = Signal(PC_BITS)
+        is_kind, finish, culprit = turn.is_kind, turn.finish, Signal(PC_BITS)
         # Told at the transfer's end, so that an error response on a later beat comes first.
         unfit = tile.error | ~tile.complete | tile.damaged
         misfit = turn.gap & is_kind["LOAD_BANK"] & unfit
+        over = finish | (status == Status.BUS_TIMEOUT)  # for the sequencer
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(turn.head.word)
             with m.If(turn.bad):
                 m.d.sync += status.eq(Status.BUS)
             with m.Elif(misfit):
                 m.d.sync += status.eq(Status.TILE)
+            with m.Elif(dog.expired):
+                m.d.sync += status.eq(Status.BUS_TIMEOUT)
         m.d.comb += [
             self.error.eq(status),
             self.error_pc.eq(culprit),
             self.transfers.error.eq(status),
             self.transfers.error_pc.eq(culprit),
             self.transfers.result.eq(turn.word.word_select(turn.head.which, 32)),
-            self.transfers.done.eq(finish & ~turn.tagged & ~is_kind["LOAD_PROGRAM"]),
+            self.transfers.done.eq(over & ~turn.tagged & ~is_kind["LOAD_PROGRAM"]),
             self.program.done.eq(finish & is_kind["LOAD_PROGRAM"]),
         ]
-
-    def _count_tags(self, m: Module, entry: data.View, accepted: Value, turn: _Turn) -> None:
-        """How many transfers of each tag are open."""
-        for tag in range(TAGS):
-            count = Signal(range(self._params.dma_queue + 1), name=f"open_{tag}")
-            enters = accepted & (entry.kind < len(TAGGED)) & (entry.tag == tag)
-            leaves = turn.finish & turn.tagged & (turn.head.tag == tag)
-            m.d.sync += count.eq(count + enters - leaves)
-            m.d.comb += self.transfers.open_tags[tag].eq(count != 0)

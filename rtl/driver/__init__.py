@@ -123,6 +123,14 @@ def place_memory(base: int) -> Steps[None]:
     yield Write("MEMORY_BASE", base)
 
 
+def watch(cycles: int) -> Steps[None]:
+    """How long the bus may be silent in a transfer before BUS_TIMEOUT, 0 for ever, as after rst.
+
+    cycles : 0 to 2**24 - 1.
+    """
+    yield Write("WATCHDOG", cycles)
+
+
 def load(address: int, n_commands: int) -> Steps[None]:
     """Load a program from external memory. Raises MachineError with the status if that fails."""
     yield Write("PROGRAM_ADDRESS", address)

@@ -180,6 +180,11 @@ enum zeroskip_result zeroskip_place_memory(struct zeroskip *chip, uint32_t base)
     return write_register(chip, ZEROSKIP_MEMORY_BASE_OFFSET, base);
 }
 
+enum zeroskip_result zeroskip_watch(struct zeroskip *chip, uint32_t cycles)
+{
+    return write_register(chip, ZEROSKIP_WATCHDOG_OFFSET, cycles);
+}
+
 enum zeroskip_result zeroskip_load(struct zeroskip *chip, uint32_t address, uint32_t commands)
 {
     enum zeroskip_result result =

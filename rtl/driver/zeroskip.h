@@ -119,6 +119,10 @@ enum zeroskip_result zeroskip_fits(struct zeroskip *chip, uint32_t parameters);
  * images, and those that `put` and `get` are given, count from there. */
 enum zeroskip_result zeroskip_place_memory(struct zeroskip *chip, uint32_t base);
 
+/* How many cycles the bus may be silent in a transfer, up to 2^24 - 1, before the chip stops with
+ * BUS_TIMEOUT; 0 for ever, as after rst. */
+enum zeroskip_result zeroskip_watch(struct zeroskip *chip, uint32_t cycles);
+
 /* Load a program of `commands` from external memory, and wait. */
 enum zeroskip_result zeroskip_load(struct zeroskip *chip, uint32_t address, uint32_t commands);
 

@@ -35,6 +35,8 @@
 #define ZEROSKIP_ERROR_RECORD 7u
 /* a word read from a memory of the chip had a wrong bit (only with parity) */
 #define ZEROSKIP_ERROR_PARITY 8u
+/* the bus was silent for longer than WATCHDOG allows */
+#define ZEROSKIP_ERROR_BUS_TIMEOUT 9u
 
 /* Scalar registers and counters lie side by side. */
 #define ZEROSKIP_SCALARS_OFFSET 0x40u
@@ -194,6 +196,17 @@
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_WIDTH 16u
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_MASK 0xffffu
 #define ZEROSKIP_PROGRAM_COMMANDS_VALUE_RESET_VALUE 0x0u
+
+/* WATCHDOG: silent cycles of the bus after which a transfer in progress is in error (BUS_TIMEOUT),
+ * 0 for never; a write of more than 24 bits is refused */
+#define ZEROSKIP_WATCHDOG_OFFSET 0x28u
+#define ZEROSKIP_WATCHDOG_ACCESS ZEROSKIP_ACCESS_RW
+#define ZEROSKIP_WATCHDOG_RESET_VALUE 0x0u
+/* WATCHDOG.cycles: the number of cycles */
+#define ZEROSKIP_WATCHDOG_CYCLES_SHIFT 0u
+#define ZEROSKIP_WATCHDOG_CYCLES_WIDTH 24u
+#define ZEROSKIP_WATCHDOG_CYCLES_MASK 0xffffffu
+#define ZEROSKIP_WATCHDOG_CYCLES_RESET_VALUE 0x0u
 
 /* MEMORY_BASE: bus address of external address 0; one that is no multiple of 4096 is refused; a
  * write while running, loading, resetting or moving is refused */

@@ -120,6 +120,10 @@ BINS = (
         "It moves bytes and reads nothing in them.",
     ),
     Argument(
+        r"status \w+ (PARITY|BUS_TIMEOUT) .*",
+        "It comes from outside the program, and the twin never stops with it.",
+    ),
+    Argument(
         r"status (STORE_REG|LOAD_REG) ADDRESS .*",
         "It has no local address and no size.",
     ),

@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In
 
 import rtl.dma.asks
 import rtl.dma.dma
+import rtl.dma.watchdog
 from npu.chip.params import ChipParams, load_params
+from npu.chip.status import Status
 from npu.chip.tile import head_words
 from rtl.dma.bursts import Bursts
 from rtl.dma.dma import Dma
@@ -130,6 +132,7 @@ class BurstsSpec(wiring.Component):
 
 # The manager is proven for transfers of less than 2^BEATS beats, its counters as narrow.
 BEATS = 6
+WATCHDOG_BITS = 2
 
 
 class AnyDealer(wiring.Component):
@@ -204,6 +207,7 @@ class ManagerSpec(wiring.Component):
                 "any_error": In(1),
                 "any_complete": In(1),
                 "any_damaged": In(1),
+                "watchdog": In(WATCHDOG_BITS),
                 **free_inputs(PARAMS),
             }
         )
@@ -310,6 +314,7 @@ class ManagerSpec(wiring.Component):
             t.beats.eq(self.beats),
             t.local.eq(self.local),
             unit.hold.eq(self.hold),
+            unit.watchdog.eq(self.watchdog),
             program.valid.eq(self.load_program),
             program.address.eq(0),
             program.beats.eq(2),
@@ -317,7 +322,8 @@ class ManagerSpec(wiring.Component):
         ]
         for payload in (self.kind, self.address, self.beats, self.local):
             m.d.comb += Assume(~waiting | (payload == before(m, payload)))
-        loading = before(m, program.valid & ~program.done)
+        hung = unit.error == Status.BUS_TIMEOUT
+        loading = before(m, program.valid & ~program.done & ~hung)
         m.d.comb += [Assume(~waiting | self.ask), Assume(~loading | self.load_program)]
 
 
@@ -345,6 +351,8 @@ def manager(monkeypatch, module, lemmas: bool = False) -> ManagerSpec:
     bursts = OpenBursts(PARAMS, BEATS)
     monkeypatch.setattr(module, "BEATS_BITS", BEATS)
     monkeypatch.setattr(rtl.dma.asks, "BEATS_BITS", BEATS)
+    monkeypatch.setattr(module, "WATCHDOG_BITS", WATCHDOG_BITS)
+    monkeypatch.setattr(rtl.dma.watchdog, "WATCHDOG_BITS", WATCHDOG_BITS)
     monkeypatch.setattr(module, "Bursts", lambda *_: bursts)
     dealer = AnyDealer(PARAMS)
     monkeypatch.setattr(module, "TileDealer", lambda _: dealer)

@@ -17,7 +17,7 @@ from amaranth.utils import exact_log2
 
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import load_params
-from npu.chip.status import Status
+from npu.chip.status import WATCHDOG_BITS, Status
 from npu.chip.weight_format import VERSION
 from rtl.control.control import Control
 from rtl.control.registers import BY_NAME, ID, REGISTERS
@@ -99,9 +99,10 @@ class ControlSpec(wiring.Component):
         ]
         self._accesses(m, bus)
         wiped = before(m, unit.reset)  # in this cycle the units are reset
+        self.hung = self.dma_error == Status.BUS_TIMEOUT
         self.refused: dict[str, Value] = {}
         self.start_pc, self.commands = Signal(PC_BITS), Signal(PC_BITS)
-        self.address, self.base = Signal(32), Signal(32)
+        self.address, self.base, self.watchdog = Signal(32), Signal(32), Signal(WATCHDOG_BITS)
         self._environment(m, unit, wiped)
         self._states(m, unit)
         self._actions(m, unit, wiped)
@@ -142,6 +143,7 @@ class ControlSpec(wiring.Component):
         start = before(m, unit.host.start)
         loading = before(m, unit.program.valid)
         reset = before(m, wiped, init=1)
+        given_up = before(m, self.hung)
         self.was_running, self.was_moving, self.reset_now = running, moving, reset
         none = [self.running, self.active, self.moving, self.host_error, self.dma_error]
         m.d.comb += [
@@ -155,10 +157,11 @@ class ControlSpec(wiring.Component):
             # The DMA does not go on the bus while it is held; its error stays, and comes from a
             # transfer: in the cycle after its last at the latest.
             Assume(~self.active | active | ~hold),
-            Assume(~self.moving | moving | self.running),
+            Assume(~self.moving | moving | self.running | (loading & given_up)),
             Assume((dma_error == Status.OK) | reset | (self.dma_error == dma_error)),
             Assume((self.dma_error == dma_error) | reset | moving | moved | loading),
-            Assume(~self.done | (unit.program.valid & self.active)),
+            # A load that the control block has given up goes on and ends as a transfer.
+            Assume(~self.done | ((unit.program.valid | self.hung) & self.active)),
         ]
         for name in ("host_error", "dma_error"):
             pc = getattr(self, f"{name}_pc")
@@ -201,7 +204,8 @@ class ControlSpec(wiring.Component):
 
         held, loading = before(m, unit.hold), before(m, unit.program.valid)
         asked_reset, asked_load = before(m, done & reset), before(m, done & load)
-        ended, over = before(m, self.done), before(m, wiped)
+        ends = unit.program.valid & (self.done | self.hung)
+        ended, over = before(m, ends), before(m, wiped)
         check(m, "hold", unit.hold == ((held | asked_reset) & ~over))
         check(m, "loads", unit.program.valid == ((asked_load | (loading & ~ended)) & ~over))
         # Units are reset while the bus is quiet, and soon; then a start is allowed.
@@ -228,8 +232,9 @@ class ControlSpec(wiring.Component):
         check(m, "commands_of_a_run_stay", ~self.running | (unit.commands == commands))
         check(m, "commands_fit", unit.commands <= PARAMS.program_commands)
         check(m, "no_commands_while_loading", ~program.valid | (unit.commands == 0))
-        well, size = before(m, self.done & self.good), before(m, self.commands)
-        badly, ended = before(m, self.done & ~self.good), before(m, self.done)
+        done = self.done & program.valid
+        well, size = before(m, done & self.good), before(m, self.commands)
+        badly, ended = before(m, done & ~self.good), before(m, done)
         check(m, "commands_loaded", ~well | (unit.commands == size))
         check(m, "commands_lost", ~badly | (unit.commands == 0))
         check(m, "commands_stay", program.valid | ended | (unit.commands == commands))
@@ -238,11 +243,12 @@ class ControlSpec(wiring.Component):
         """The registers once more."""
         for name, signal in (
             ("START_PC", self.start_pc),
+            ("WATCHDOG", self.watchdog),
             ("PROGRAM_ADDRESS", self.address),
             ("PROGRAM_COMMANDS", self.commands),
         ):
             refused = self.value >= 1 << len(signal) if len(signal) < 32 else 0
-            if name != "START_PC":
+            if name.startswith("PROGRAM"):
                 refused = refused | unit.program.valid
             self.refused[name] = refused
             with m.If(self.writes(name) & ~refused):
@@ -251,6 +257,7 @@ class ControlSpec(wiring.Component):
         self.refused["MEMORY_BASE"] = ~still | (self.value[:12] != 0)
         with m.If(self.writes("MEMORY_BASE") & ~self.refused["MEMORY_BASE"]):
             m.d.sync += self.base.eq(self.value)
+        check(m, "watchdog", unit.watchdog == self.watchdog)
         check(m, "base", Cat(Const(0, 12), unit.page) == self.base)
         in_use = self.running | unit.program.valid | self.moving
         check(m, "base_stays", ~in_use | (unit.page == before(m, unit.page)))
@@ -258,7 +265,8 @@ class ControlSpec(wiring.Component):
         with m.If(self.writes("IRQ_ENABLE")):
             m.d.sync += enabled.eq(self.value)
         cleared = Mux(self.writes("IRQ_STATUS"), self.value[:2], 0)
-        events = Cat(self.was_running & ~self.running, self.done)
+        loaded = unit.program.valid & (self.done | self.hung)
+        events = Cat(self.was_running & ~self.running, loaded)
         m.d.sync += happened.eq((happened & ~cleared) | events)
         check(m, "interrupt", unit.irq == (enabled & happened).any())
         cycles, seen = Signal(32), before(m, self.cycles_event)
@@ -281,6 +289,7 @@ class ControlSpec(wiring.Component):
             "ERROR_PC": before(m, self.error_pc),
             "START_PC": self.start_pc,
             "PROGRAM_ADDRESS": self.address,
+            "WATCHDOG": self.watchdog,
             "PROGRAM_COMMANDS": self.commands,
             "MEMORY_BASE": self.base,
             "IRQ_ENABLE": enabled,

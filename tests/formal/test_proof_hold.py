@@ -8,6 +8,8 @@ its own (test_proof_axi).
 Not proven: transfers of 2^BEATS beats and more, and that registers have their reset values.
 """
 
+from types import SimpleNamespace
+
 import pytest
 from amaranth.hdl import Assume, Module, Signal
 from amaranth.lib import wiring
@@ -15,6 +17,8 @@ from amaranth.lib.wiring import In
 
 import rtl.dma.asks
 import rtl.dma.dma
+import rtl.dma.tile
+import rtl.dma.watchdog
 from npu.chip.status import Status
 from rtl.shared.interfaces import KINDS
 from tests.formal.faults import faulty
@@ -33,6 +37,7 @@ PARAMS = smaller(
         "dma_queue": 2,
     },
 )
+WATCHDOG_BITS = 2
 BEATS = 2
 """Transfers have less than 2^BEATS beats, and the DMA's counters are as narrow."""
 # Handshakes of all transfers that may have begun: an address, a beat and a response for every beat
@@ -65,6 +70,8 @@ class HoldSpec(wiring.Component):
                 "tag": In(3),
                 "load_program": In(1),
                 "hold": In(1),
+                "any_damaged": In(1),
+                "watchdog": In(WATCHDOG_BITS),
                 **free_inputs(PARAMS),
             }
         )
@@ -80,6 +87,7 @@ class HoldSpec(wiring.Component):
             t.beats.eq(self.beats),
             t.tag.eq(self.tag),
             unit.hold.eq(self.hold),
+            unit.watchdog.eq(self.watchdog),
             program.valid.eq(self.load_program),
             program.beats.eq(2),
             Assume(~self.ask | ((self.beats >= self._least) & (self.kind < len(KINDS)))),
@@ -87,10 +95,11 @@ class HoldSpec(wiring.Component):
         ]
         # A program is loaded when nothing else is in the queue, as the control block sees to.
         moving = before(m, unit.busy)
-        loading = before(m, program.valid & ~program.done)
+        failed, hung = unit.error != Status.OK, unit.error == Status.BUS_TIMEOUT
+        loading = before(m, program.valid & ~program.done & ~hung)
         m.d.comb += [
             Assume(~loading | self.load_program),
-            Assume(loading | ~self.load_program | ~(unit.busy | moving | t.valid)),
+            Assume(loading | ~self.load_program | ~(unit.busy | moving | t.valid | failed)),
             Assume(~self.load_program | ~self.ask),
         ]
         owed = Subordinate(m, self, unit.axi, OUTSTANDING, bits=BEATS).owes
@@ -102,25 +111,32 @@ class HoldSpec(wiring.Component):
         m.d.comb += offers.eq(sum(channels) != 0)
         check(m, "active_on_the_bus", unit.active | ~(offers | owed))
         taken = t.valid & t.ready
-        check(m, "moving_from_a_transfer", ~unit.busy | moving | taken)
-        check(m, "done_of_a_load", ~program.done | (program.valid & unit.active))
+        given_up = before(m, program.valid & hung)
+        check(m, "moving_from_a_transfer", ~unit.busy | moving | taken | given_up)
+        check(m, "done_of_a_load", ~program.done | ((program.valid | hung) & unit.active))
 
         error, pc = before(m, unit.error), before(m, unit.error_pc)
         transfers = [moving, before(m, moving), before(m, program.valid)]
         check(m, "error_stays", (error == Status.OK) | (unit.error == error))
         check(m, "index_stays", (error == Status.OK) | (unit.error_pc == pc))
         check(m, "error_of_a_transfer", (unit.error == error) | (sum(transfers) != 0))
-        failed = unit.error != Status.OK
         check(m, "nothing_taken_in_error", ~failed | ~taken)
         check(m, "nothing_begun_in_error", (error == Status.OK) | ~unit.active | was_active)
         check(m, "nothing_moves_in_error", ~failed | ~unit.busy | unit.active)
+
+        # The watchdog tells of silence alone, and says nothing while it is off.
+        channels = [getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b")]
+        silent = unit.active & ~sum(c.valid & c.ready for c in channels).any()
+        silent_before, watched = before(m, before(m, silent)), Signal()
+        m.d.sync += watched.eq(watched | (self.watchdog != 0))
+        check(m, "a_timeout_behind_silence", ~hung | (error == Status.BUS_TIMEOUT) | silent_before)
+        check(m, "no_timeout_while_off", ~hung | watched)
 
         idle, steps = Signal(range(PATIENCE + 2)), Signal(range(MOST_STEPS + 4))
         m.d.sync += idle.eq(0)
         with m.If(unit.active & ~offers & ~owed & (idle <= PATIENCE)):
             m.d.sync += idle.eq(idle + 1)
         check(m, "never_stuck", idle < PATIENCE)
-        channels = [getattr(unit.axi, name) for name in ("ar", "r", "aw", "w", "b")]
         with m.If(~unit.active | ~(self.hold | failed)):
             m.d.sync += steps.eq(0)
         with m.Elif(steps <= MOST_STEPS):
@@ -130,10 +146,15 @@ class HoldSpec(wiring.Component):
 
 
 def hold(monkeypatch, module, least: int = 1) -> HoldSpec:
-    """A specification of the module's Dma, with narrow counters."""
+    """A specification of the module's Dma, with narrow counters, and any verdict on checksums."""
+    monkeypatch.setattr(module, "WATCHDOG_BITS", WATCHDOG_BITS)
+    monkeypatch.setattr(rtl.dma.watchdog, "WATCHDOG_BITS", WATCHDOG_BITS)
     monkeypatch.setattr(module, "BEATS_BITS", BEATS)
     monkeypatch.setattr(rtl.dma.asks, "BEATS_BITS", BEATS)
-    return HoldSpec(module.Dma(PARAMS), least)
+    spec = HoldSpec(module.Dma(PARAMS), least)
+    any_checksum = SimpleNamespace(differs=spec.any_damaged)
+    monkeypatch.setattr(rtl.dma.tile, "Checksum", lambda *_: any_checksum)
+    return spec
 
 
 def test_hold(monkeypatch):
@@ -151,6 +172,7 @@ def test_hold(monkeypatch):
         ("((status == Status.OK) | self.active)", "1", {"nothing_moves_in_error"}),
         ("with m.If(status == Status.OK):", "with m.If(1):", {"error_stays", "index_stays"}),
         ("finish & is_kind", "is_kind", {"done_of_a_load"}),
+        ("m.Elif(dog.expired)", "m.Elif(turn.received)", {"a_timeout_behind_silence"}),
     ],
 )
 def test_faulty_hold(monkeypatch, old, new, failed):

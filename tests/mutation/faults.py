@@ -224,9 +224,9 @@ FAULTS = (
     ),
     Fault(
         "tag bit: a transfer is counted under its neighbour",
-        "Dma",
-        "turn.head.tag == tag",
-        "turn.head.tag == tag ^ 1",
+        "count_tags",
+        "leaving == tag",
+        "leaving == tag ^ 1",
         ("dma",),
     ),
     Fault(

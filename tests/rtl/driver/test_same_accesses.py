@@ -48,6 +48,7 @@ CASES = {
     "probe": (driver.probe, (), {"ID": [ID], "VERSION": [VERSION]}),
     "fits": (driver.fits, (FINGERPRINT,), {"PARAMETERS": [FINGERPRINT]}),
     "place_memory": (driver.place_memory, (0x8000_0000,), {}),
+    "watch": (driver.watch, (0xFF_FFFF,), {}),
     "load": (driver.load, (64, 3), {"STATUS": [0], "IRQ_STATUS": [LOADED]}),
     "load that lasts": (
         driver.load,

@@ -79,7 +79,7 @@ def test_systemrdl_compiles_and_is_the_table(tmp_path):
         ("error[11:8]", "error[12:9]"),
         ("32'h4b53525a", "32'h4b53525b"),
         ("sw=rw; onwrite=woclr; hw=rw;", "sw=rw; hw=rw;"),
-        ("} START_PC @ 0x1c", "} START_PC @ 0x28"),
+        ("} START_PC @ 0x1c", "} START_PC @ 0x34"),
     ],
 )
 def test_a_wrong_view_is_seen(tmp_path, old, new):
