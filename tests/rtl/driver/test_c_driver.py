@@ -65,7 +65,7 @@ def test_the_functions_have_the_same_names_in_the_same_order():
     shared = [name for name in declared if hasattr(driver, name)]
     names = [name for name, value in vars(driver).items() if callable(value) and name in shared]
     assert shared == names
-    assert len(shared) == 13
+    assert len(shared) == 14
 
 
 def test_waiting_is_as_patient_as_in_python():
