@@ -172,7 +172,12 @@ def test_hold(monkeypatch):
         ("((status == Status.OK) | self.active)", "1", {"nothing_moves_in_error"}),
         ("with m.If(status == Status.OK):", "with m.If(1):", {"error_stays", "index_stays"}),
         ("finish & is_kind", "is_kind", {"done_of_a_load"}),
-        ("m.Elif(dog.expired)", "m.Elif(turn.received)", {"a_timeout_behind_silence"}),
+        ("m.Elif(dog.expired)", "m.Elif(turn.received)", {"no_timeout_while_off"}),
+        (
+            "m.Elif(dog.expired)",
+            "m.Elif(turn.received & (self.watchdog != 0))",
+            {"a_timeout_behind_silence"},
+        ),
     ],
 )
 def test_faulty_hold(monkeypatch, old, new, failed):
