@@ -28,7 +28,7 @@ class BusTiming(NamedTuple):
     Attributes
     ----------
     bus_bytes, longest, outstanding : of the chip: bytes of a beat, beats of a burst at most, bursts
-        that are read at once at most.
+        that are open at once at most.
     latency, gap : of the memory: cycles to a burst's first beat, cycles from beat to beat.
     """
 
@@ -186,27 +186,40 @@ def read_cycles(state, first, ready, address, beats, bus, ar, r, dealing, log=No
 def write_cycles(start, address, beats, bus, aw, w, b, order, log=None):
     """Cycle of the last write response of a write that starts at `start`.
 
-    Burst by burst: address and first beat are on offer from the same cycle on, and neither waits
-    for the other. The memory takes the address when `aw` allows it and beats when `w` does, at
-    least `gap` cycles apart, in the `order` of `npu.chip.memory.WriteOrder`; it responds `latency`
-    cycles after it has taken the later of address and last beat, when `b` allows it. The next
-    burst is on offer in the cycle behind the response. `aw`, `w`, `b`: bool patterns by cycle
-    modulo length. log : `no_log` of WRITE_LOG columns, to fill.
+    Bursts are on offer one after the other, address and first beat from the same cycle on, and
+    neither waits for the other. The next one is on offer in the cycle behind that in which the
+    later of address and last beat was taken, while fewer than `outstanding` wait for their
+    response; else in the cycle behind a response. The memory takes an address when `aw` allows it
+    and beats when `w` does, in the `order` of `npu.chip.memory.WriteOrder`, beats at least `gap`
+    cycles apart, those of two bursts too unless all responses have gone between them. It responds
+    `latency` cycles after it has taken the later of address and last beat, when `b` allows it, in
+    order and once a cycle.
+
+    `aw`, `w`, `b`: bool patterns by cycle modulo length. log : `no_log` of WRITE_LOG columns, to
+    fill.
     """
-    bus_bytes, longest, _, latency, gap = bus
-    cycle = start
+    bus_bytes, longest, outstanding, latency, gap = bus
+    # Of the last `outstanding` bursts, the oldest at `oldest`.
+    responses = np.full(outstanding, LONG_AGO)
+    oldest = 0
+    begun, answered, rested = start, LONG_AGO, LONG_AGO
     left = beats
     while left > 0:
         burst = burst_beats(address, left, bus_bytes, longest)
-        addressed = cycle
-        if order != WriteOrder.DATA_FIRST:
-            addressed = next_ready(aw, cycle + (order == WriteOrder.TOGETHER))
+        begun = max(begun, responses[oldest] + 1)
+        # From when on the memory takes the first beat: a bus that is idle needs no rest.
+        takes = max(begun, min(rested, answered + 1))
+        addressed = begun
+        if order == WriteOrder.TOGETHER:
+            addressed = next_ready(aw, max(begun + 1, takes))
+        elif order != WriteOrder.DATA_FIRST:
+            addressed = next_ready(aw, begun)
         if order == WriteOrder.TOGETHER:
             filled = addressed
         elif order == WriteOrder.ADDRESS_FIRST:
-            filled = next_ready(w, addressed + 1)
+            filled = next_ready(w, max(addressed + 1, takes))
         else:
-            filled = next_ready(w, cycle)
+            filled = next_ready(w, takes)
         first = beats - left
         if log is not None:
             log[first, FILLED] = filled
@@ -216,12 +229,15 @@ def write_cycles(start, address, beats, bus, aw, w, b, order, log=None):
                 log[beat, FILLED] = filled
         if order == WriteOrder.DATA_FIRST:
             addressed = next_ready(aw, filled + 1)
-        answered = next_ready(b, max(addressed, filled) + latency)
+        ended = max(addressed, filled)
+        answered = next_ready(b, max(ended + latency, answered + 1))
         if log is not None:
             for beat in range(first, first + burst):
-                log[beat, BEGUN], log[beat, ADDRESSED] = cycle, addressed
+                log[beat, BEGUN], log[beat, ADDRESSED] = begun, addressed
                 log[beat, ANSWERED] = answered
-        cycle = answered + 1
+        responses[oldest] = answered
+        oldest = (oldest + 1) % outstanding
+        begun, rested = ended + 1, filled + gap
         left -= burst
         address += burst * bus_bytes
-    return cycle - 1
+    return answered

@@ -63,28 +63,29 @@ def _writes(
     logs = [t.beats for t in probe.transfers if t.writes]
     bursts = [burst for log in logs for burst in _bursts(log)]
     begun, addressed, first, filled, answered = np.array(bursts, np.int64).reshape(-1, 5).T
-    # Between two beats of a burst the memory takes none for a while.
-    apart, lasts = params.memory_cycles_per_beat - 1, set(filled.tolist())
+    # Between two beats the memory takes none for a while, but for an idle bus.
+    apart = params.memory_cycles_per_beat - 1
+    responses = dict(zip(filled.tolist(), answered.tolist(), strict=True))
     rests = [
-        (cycle + 1, cycle + apart)
+        (cycle + 1, min(cycle + apart, responses.get(cycle, NEVER)))
         for log in logs
         for cycle in log[:, FILLED].tolist()
-        if cycle not in lasts
     ]
 
     def between(froms: np.ndarray, tos: np.ndarray) -> np.ndarray:
         return high(cycles, zip((froms + 1).tolist(), tos.tolist(), strict=True))
 
     aw, w = pattern(cycles, schedule.aw), pattern(cycles, schedule.w)
-    address = aw & ~between(addressed, answered)
-    data = w & ~between(filled, answered) & ~high(cycles, rests)
+    ended, rested = np.maximum(addressed, filled), ~high(cycles, rests)
+    address = aw & ~between(addressed, ended)
+    data = w & ~between(filled, ended) & rested
     match schedule.order:
         case WriteOrder.ADDRESS_FIRST:
             data &= between(addressed, filled)
         case WriteOrder.DATA_FIRST:
             address = aw & between(filled, addressed)
         case WriteOrder.TOGETHER:
-            address = aw & between(begun, addressed)
+            address = aw & between(begun, addressed) & rested
             data = address | (data & between(first, filled))
     return {
         signals.axi("aw", "valid"): between(begun - 1, addressed),

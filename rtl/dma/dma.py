@@ -13,6 +13,7 @@ from rtl.dma.bursts import Bursts
 from rtl.dma.tags import count_tags
 from rtl.dma.tile import TileDealer
 from rtl.dma.watchdog import Watchdog
+from rtl.dma.writes import Writes
 from rtl.shared import axi
 from rtl.shared.interfaces import (
     KINDS,
@@ -105,12 +106,9 @@ class Dma(wiring.Component):
     and where one waits for the banks (`rtl.dma.tile`). The last cycle is DMA_DONE after the last
     beat or response, for a tile after it is dealt (`npu.chip.timing`, `npu.twin.dma`).
 
-    Writes go burst by burst. AWVALID and WVALID rise in the same cycle; each stays until its own
-    handshakes are done and waits for nothing on the other channel (AXI4, A3.3.1), so that the
-    subordinate may take the address before, between or behind the beats, or want to see both
-    first. Beats follow without a gap of the manager's making. The next burst's address and first
-    beat are on offer in the cycle behind the response: data is in the order of the addresses, and
-    no beat comes before the address that it belongs to is on offer.
+    Writes go burst by burst, each with its address and its data on offer from the same cycle on,
+    while up to `dma_outstanding` of the transfer's wait for their response (`rtl.dma.writes`). The
+    transfer is over when all responses have come.
 
     After an error (an error response: BUS; a tile that does not fit: TILE; silence: BUS_TIMEOUT)
     what is on the bus is brought to its end there, and nothing is taken, stored or starts any more
@@ -166,6 +164,7 @@ class Dma(wiring.Component):
         entry = data.View(layout, queue.w_data)
         m.submodules.bursts = bursts = Bursts(p, BEATS_BITS)
         asks = Asks(m, p, self.axi, bursts)
+        writes = Writes(m, p, self.axi, bursts)
         asked = self._enqueue(m, queue, entry, asks, status)
         accepted = self.transfers.valid & self.transfers.ready
         turn = _Turn(layout, p)
@@ -177,7 +176,7 @@ class Dma(wiring.Component):
             asks.may_write.eq(turn.takes & turn.there & turn.writes),
             asks.over.eq(turn.finish),
         ]
-        self._move(m, status, turn, asks, bursts, tile)
+        self._move(m, status, turn, asks, writes, tile)
         self._store(m, status, turn, tile)
         self._send(m, turn, asks)
         waits = asks.active & ~turn.ends & ~turn.gap
@@ -252,7 +251,6 @@ class Dma(wiring.Component):
                 channel.payload.prot.eq(axi.PROT),
             ]
         m.d.comb += [
-            self.axi.b.ready.eq(1),
             self.read_beat.eq(turn.received & ~turn.is_kind["LOAD_PROGRAM"]),
             self.write_beat.eq(turn.sent),
         ]
@@ -263,12 +261,12 @@ class Dma(wiring.Component):
         status: Signal,
         turn: _Turn,
         asks: Asks,
-        bursts: Bursts,
+        writes: Writes,
         tile: TileDealer,
     ) -> None:
         """A transfer from its first beat to its end."""
-        r, b, ends = self.axi.r, self.axi.b, turn.ends
-        m.d.comb += self.active.eq(ends | asks.active)
+        r, ends = self.axi.r, turn.ends
+        m.d.comb += [self.active.eq(ends | asks.active), turn.sent.eq(writes.sent)]
         with m.FSM(name="taking"):
             with m.State("TAKE"):
                 m.d.comb += [
@@ -292,42 +290,19 @@ class Dma(wiring.Component):
                 with m.If(~turn.beat & (~tile.busy | tile.error | (status != Status.OK))):
                     m.next = "FINISH"
             with m.State("WRITE"):
-                self._write(m, turn, bursts)
+                m.d.comb += [writes.offers.eq(1), turn.bad.eq(writes.bad)]
+                with m.If(writes.all_sent):
+                    m.next = "WRITE_RESPONSE"
             with m.State("WRITE_RESPONSE"):
-                m.d.comb += turn.bad.eq(b.valid & b.payload.resp[1])
-                with m.If(b.valid):
+                m.d.comb += turn.bad.eq(writes.bad)
+                with m.If(writes.all_answered):
                     m.next = "FINISH"
-                    with m.If(bursts.valid):
-                        m.next = "WRITE"
             with m.State("FINISH"):
                 m.d.comb += [ends.eq(1), turn.finish.eq(1)]
                 m.next = "GAP"
             with m.State("GAP"):
                 m.d.comb += [turn.gap.eq(1), turn.loads.eq(1)]
                 m.next = "TAKE"
-
-    def _write(self, m: Module, turn: _Turn, bursts: Bursts) -> None:
-        """The state in which a burst is on offer, and the first beat of the next is prepared."""
-        aw, w = self.axi.aw, self.axi.w
-        # Of the write burst on offer: its address is taken, its last beat is taken, and the beat
-        # that is next, counted from 1.
-        addressed, filled = Signal(), Signal()
-        burst_beat = Signal.like(bursts.burst_beats, init=1)
-        now_addressed = addressed | (aw.valid & aw.ready)
-        now_filled = filled | (turn.sent & w.payload.last)
-        m.d.comb += [
-            aw.valid.eq(~addressed),
-            w.valid.eq(~filled),
-            w.payload.last.eq(burst_beat == bursts.burst_beats),
-            turn.sent.eq(w.valid & w.ready),
-            bursts.next.eq(now_addressed & now_filled),
-        ]
-        m.d.sync += [addressed.eq(now_addressed), filled.eq(now_filled)]
-        with m.If(turn.sent):
-            m.d.sync += burst_beat.eq(burst_beat + 1)
-        with m.If(bursts.next):
-            m.d.sync += [addressed.eq(0), filled.eq(0), burst_beat.eq(1)]
-            m.next = "WRITE_RESPONSE"
 
     def _store(self, m: Module, status: Signal, turn: _Turn, tile: TileDealer) -> None:
         """What was read, a cycle later, goes into the chip's memories."""

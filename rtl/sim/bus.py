@@ -1,9 +1,12 @@
 """External memory as seen from an AXI4 manager, cycle by cycle, for test benches in Python.
 
-The same timing as `npu.twin.dma`: a read burst's first beat `memory_latency_cycles` after its
-address, beats at least `memory_cycles_per_beat` apart while bursts are open, the write response
-`memory_latency_cycles` after the later of address and last beat, and a `BusSchedule` over all
-channels. A write burst is stored when all of it is there, whichever came first.
+The same timing as `npu.twin.bus`: a read burst's first beat `memory_latency_cycles` after its
+address, beats at least `memory_cycles_per_beat` apart while bursts are open, and a `BusSchedule`
+over all channels. Of writes one burst is collected at a time, in the schedule's `order`, and stored
+when all of it is there, whichever came first; any number of them wait for their response.
+Responses come in order, at most one in a cycle, each `memory_latency_cycles` after the later of
+its burst's address and last beat, or later. Beats are taken at least `memory_cycles_per_beat`
+cycles apart, those of two bursts too while a response is due.
 """
 
 from collections import deque
@@ -66,7 +69,7 @@ class BusMemory:
         self._filled = False
         self._next_write = 0
         self._both_offered = False
-        self._response: tuple[int, int] | None = None  # first cycle, answer
+        self._responses: deque[tuple[int, int]] = deque()  # first cycle, answer
         self._inputs = Inputs()
 
     def drive(self, cycle: int) -> Inputs:
@@ -74,7 +77,7 @@ class BusMemory:
         s = self.schedule
         inputs = Inputs(
             ar_ready=_at(s.ar, cycle),
-            aw_ready=_at(s.aw, cycle) and self._takes_address(),
+            aw_ready=_at(s.aw, cycle) and self._takes_address(cycle),
             w_ready=self._takes_beat(cycle),
         )
         due = bool(self._reads) and cycle >= max(self._reads[0][2], self._next_read)
@@ -86,28 +89,28 @@ class BusMemory:
                 inputs.r_data = int.from_bytes(beat.tobytes(), "little")
             else:
                 inputs.r_resp = DECERR
-        if self._response is not None and cycle >= self._response[0] and _at(s.b, cycle):
-            inputs.b_valid, inputs.b_resp = True, self._response[1]
+        if self._responses and cycle >= self._responses[0][0] and _at(s.b, cycle):
+            inputs.b_valid, inputs.b_resp = True, self._responses[0][1]
         self._inputs = inputs
         return inputs
 
-    def _takes_address(self) -> bool:
+    def _takes_address(self, cycle: int) -> bool:
         """Whether a write's address may come now, as far as the order goes."""
-        if self._address is not None or self._response is not None:
+        if self._address is not None:
             return False
         return {
             WriteOrder.EITHER: True,
             WriteOrder.ADDRESS_FIRST: True,
             WriteOrder.DATA_FIRST: self._filled,
-            WriteOrder.TOGETHER: self._both_offered,
+            WriteOrder.TOGETHER: self._both_offered and cycle >= self._next_write,
         }[self.schedule.order]
 
     def _takes_beat(self, cycle: int) -> bool:
         s = self.schedule
-        if self._filled or self._response is not None or cycle < self._next_write:
+        if self._filled or cycle < self._next_write:
             return False
         if s.order == WriteOrder.TOGETHER and not self._beats:
-            return self._takes_address() and _at(s.aw, cycle)
+            return self._takes_address(cycle) and _at(s.aw, cycle)
         waits = s.order == WriteOrder.ADDRESS_FIRST and self._address is None
         return _at(s.w, cycle) and not waits
 
@@ -127,7 +130,7 @@ class BusMemory:
         if not self._reads:
             self._next_read = 0
         if inputs.b_valid and outputs.b_ready:
-            self._response = None
+            self._responses.popleft()
         if inputs.w_ready and outputs.w is not None:
             self._beats.append(outputs.w[:2])
             self._next_write = cycle + p.memory_cycles_per_beat
@@ -137,8 +140,11 @@ class BusMemory:
         self._both_offered = outputs.aw is not None and outputs.w is not None
         if self._address is not None and self._filled:
             answer = self._store(self._address[0])
-            self._response = (cycle + p.memory_latency_cycles, answer)
-            self._address, self._beats, self._filled, self._next_write = None, [], False, 0
+            self._responses.append((cycle + p.memory_latency_cycles, answer))
+            self._address, self._beats, self._filled = None, [], False
+            self._both_offered = False  # what is seen on offer from now on is the next burst
+        if not (self._responses or self._beats):
+            self._next_write = 0
 
     def _store(self, address: int) -> int:
         """Write the burst's beats; returns the answer."""
@@ -167,9 +173,10 @@ class BusRules:
 
     Of the manager: what is offered stays until it is taken (A3.2.1); aligned bursts that are not
     too long and do not cross 4 KiB (A3.4.1); `last` where the burst's address says, whichever of
-    address and data comes first, bursts of data in the order of their addresses; neither AWVALID
-    nor WVALID waits for the other channel's ready (A3.3.1): where one is on offer and not taken,
-    the other is on offer within PATIENCE cycles, unless it has been taken.
+    address and data comes first, bursts of data in the order of their addresses; no more than
+    `dma_outstanding` write bursts without a response, the one on offer among them (this chip's);
+    neither AWVALID nor WVALID waits for the other channel's ready (A3.3.1): where one is on offer
+    and not taken, the other is on offer within PATIENCE cycles, unless it has been taken.
     Of the subordinate: what it offers stays until it is taken (A3.2.1); a response only behind the
     burst's address and its last beat (A3.3.1), read beats only for an address that was taken, as
     many as it asks for.
@@ -192,6 +199,11 @@ class BusRules:
 
     def check(self, inputs: Inputs, outputs: Outputs) -> None:
         """Raises AssertionError that names the channel and the rule."""
+        for name, taken in (("aw", self._addresses), ("w", self._ended)):
+            if getattr(outputs, name) is not None:
+                waiting = self._unanswered + len(taken)
+                most = self.params.dma_outstanding
+                assert waiting < most, f"{name}: {waiting} write bursts are open, {most} may be"
         # What is answered in this cycle was taken in an earlier one.
         self._answers(inputs, outputs)
         for name, ready in (

@@ -1,6 +1,6 @@
 // The chip's surroundings for a simulation with Verilator: clock, external memory, a host on
 // AXI4-Lite, and the retire trace. Compiled with the model into a shared library; the functions at
-// the end are called from rtl/sim/machine.py. The memory's timing is that of npu/twin/dma.py.
+// the end are called from rtl/sim/machine.py. The memory's timing is that of rtl/sim/bus.py.
 //
 // ZS_BUS_BYTES is given on the compiler's command line, ZS_TRACE for waveforms, ZS_COVERAGE for
 // coverage.
@@ -80,6 +80,11 @@ struct Burst {
 struct Beat {
     uint8_t data[kBus];
     uint64_t strobes;
+};
+
+struct Response {
+    uint64_t at;  // the first cycle in which it may come
+    uint8_t answer;
 };
 
 // npu.chip.memory.WriteOrder
@@ -324,19 +329,20 @@ class Harness {
             chip_->m_axi_rresp = bytes ? kOkay : kDecErr;
             chip_->m_axi_rlast = burst.left == 1;
         }
-        chip_->m_axi_bvalid = response_at_ != kNever && now_ >= response_at_ && open(4, free);
-        chip_->m_axi_bresp = answer_;
+        const bool answers = !responses_.empty() && now_ >= responses_.front().at;
+        chip_->m_axi_bvalid = answers && open(4, free);
+        chip_->m_axi_bresp = responses_.empty() ? kOkay : responses_.front().answer;
     }
 
     // Whether a write's address may come now, as far as the order goes.
     bool takes_address() const {
-        if (addressed_ || response_at_ != kNever) return false;
+        if (addressed_) return false;
         if (config_.order == kDataFirst) return filled_;
-        return config_.order != kTogether || both_offered_;
+        return config_.order != kTogether || (both_offered_ && now_ >= next_write_);
     }
 
     bool takes_beat(bool free) const {
-        if (filled_ || response_at_ != kNever || now_ < next_write_) return false;
+        if (filled_ || now_ < next_write_) return false;
         if (config_.order == kTogether && beats_.empty()) return takes_address() && open(2, free);
         return open(3, free) && (config_.order != kAddressFirst || addressed_);
     }
@@ -352,7 +358,7 @@ class Harness {
         if (chip_->m_axi_arvalid && chip_->m_axi_arready)
             reads_.push_back({chip_->m_axi_araddr, chip_->m_axi_arlen + 1u, now_ + config_.latency});
         if (reads_.empty()) next_read_ = 0;
-        if (chip_->m_axi_bvalid && chip_->m_axi_bready) response_at_ = kNever;
+        if (chip_->m_axi_bvalid && chip_->m_axi_bready) responses_.pop_front();
         if (chip_->m_axi_wvalid && chip_->m_axi_wready) {
             Beat beat;
             get(chip_->m_axi_wdata, beat.data);
@@ -367,11 +373,12 @@ class Harness {
         }
         both_offered_ = chip_->m_axi_awvalid && chip_->m_axi_wvalid;
         if (addressed_ && filled_) store();
+        if (responses_.empty() && beats_.empty()) next_write_ = 0;
     }
 
-    // All of a burst is there, whichever came first.
+    // All of a burst is there, whichever came first. Its response comes behind those before it.
     void store() {
-        answer_ = kOkay;
+        uint8_t answer = kOkay;
         for (const Beat& beat : beats_) {
             if (uint8_t* bytes = window(write_address_)) {
                 for (unsigned i = 0; i < kBus; ++i) {
@@ -381,14 +388,14 @@ class Harness {
                     }
                 }
             } else {
-                answer_ = kDecErr;
+                answer = kDecErr;
             }
             write_address_ += kBus;
         }
         beats_.clear();
         addressed_ = filled_ = false;
-        next_write_ = 0;
-        response_at_ = now_ + config_.latency;
+        both_offered_ = false;  // what is seen on offer from now on is the next burst
+        responses_.push_back({now_ + config_.latency, answer});
     }
 
     // --- retire trace ---------------------------------------------------------------------------
@@ -447,8 +454,8 @@ class Harness {
     // Of the write burst that is coming: its address, its beats, the last of them.
     bool addressed_ = false, filled_ = false, both_offered_ = false;
     std::vector<Beat> beats_;
-    uint64_t write_address_ = 0, next_write_ = 0, response_at_ = kNever;
-    uint8_t answer_ = kOkay;
+    uint64_t write_address_ = 0, next_write_ = 0;
+    std::deque<Response> responses_;  // of the bursts before it
 
     Crc32 crc32_;
     std::vector<uint32_t> stamp_;

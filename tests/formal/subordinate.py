@@ -1,8 +1,8 @@
 """A subordinate on the DMA's bus that answers in order, when it likes and with what response.
 
 What it takes when, and whether ever, is free. It answers only what was asked: a read's burst with
-as many beats as it has, a write once address and last beat are taken. Of writes it remembers one
-burst, so it checks that there is one at a time.
+as many beats as it has, a write once address and last beat are taken. Of writes it collects one
+burst, so it checks that one is offered at a time; several may wait for their response.
 """
 
 from amaranth.hdl import Array, Assume, Module, Signal
@@ -40,9 +40,10 @@ class Subordinate:
     ----------
     lengths, open, came : of reads: AxLEN of the open bursts, the oldest first; how many there are;
         beats of the oldest that came.
-    addressed, filled, length, beat : of a write: whether its address and its last beat are taken,
-        its AxLEN, its beats that are taken.
-    owes_response, owes : a write's response is due; that, or a read's beat.
+    addressed, filled, length, beat : of the write burst that comes: whether its address and its
+        last beat are taken, its AxLEN, its beats that are taken.
+    unanswered : write bursts that have come and have no response.
+    owes : a response is due, or a read's beat.
     """
 
     def __init__(self, m: Module, spec, bus, outstanding: int, bits: int = 8) -> None:
@@ -83,10 +84,14 @@ class Subordinate:
             m.d.sync += [self.addressed.eq(1), self.length.eq(aw.payload.len)]
         with m.If(w.valid & w.ready):
             m.d.sync += [self.beat.eq(self.beat + 1), self.filled.eq(w.payload.last)]
-        with m.If(b.valid & b.ready):
+        self.unanswered = Signal(range(outstanding + 2))
+        has_come = Signal()
+        addressed = self.addressed | (aw.valid & aw.ready)
+        m.d.comb += has_come.eq(addressed & (self.filled | (w.valid & w.ready & w.payload.last)))
+        with m.If(has_come):
             m.d.sync += [self.addressed.eq(0), self.filled.eq(0), self.beat.eq(0)]
+        m.d.sync += self.unanswered.eq(self.unanswered + has_come - (b.valid & b.ready))
         again = (aw.valid & self.addressed) | (w.valid & self.filled)
         check(m, "one_burst_at_a_time", ~again)
-        self.owes_response = self.addressed & self.filled
-        self.owes = self.owes_response | (self.open != 0)
-        m.d.comb += Assume(~b.valid | self.owes_response)
+        self.owes = (self.unanswered != 0) | (self.open != 0)
+        m.d.comb += Assume(~b.valid | (self.unanswered != 0))

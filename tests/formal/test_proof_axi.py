@@ -241,8 +241,12 @@ class ManagerSpec(wiring.Component):
         check(m, "last", ~w.valid | ~known | (w.payload.last == (beat == is_long)))
         check(m, "data_waits_for_no_address", ~aw.valid | w.valid | filled)
         check(m, "address_waits_for_no_data", ~w.valid | aw.valid | addressed)
+        unanswered = subordinate.unanswered
+        offers_write = aw.valid | w.valid
+        check(m, "writes_outstanding", ~offers_write | (unanswered < PARAMS.dma_outstanding))
         untouched = ~addressed & ~filled & (beat == 0)
-        check(m, "reset_is_safe", unit.active | ((open_ == 0) & untouched))
+        none_open = (open_ == 0) & (unanswered == 0)
+        check(m, "reset_is_safe", unit.active | (none_open & untouched))
 
         # Progress: an active manager offers something, or the subordinate owes something, but for
         # the cycles in which a transfer ends.
@@ -254,7 +258,7 @@ class ManagerSpec(wiring.Component):
         check(m, "never_idle_for_long", idle <= ENDING)
         # A beat waits while the transfer before it ends, or for a bus word that was dealt.
         kept = Signal(range(ENDING + 2))
-        r, writes = unit.axi.r, aw.valid | w.valid | subordinate.owes_response
+        r, writes = unit.axi.r, offers_write | (unanswered != 0)
         m.d.sync += kept.eq(0)
         with m.If(r.valid & ~r.ready & ~writes & (kept <= ENDING)):
             m.d.sync += kept.eq(kept + 1)
@@ -286,10 +290,13 @@ class ManagerSpec(wiring.Component):
         check(m, "write_is_taken", ~asks["WRITE"] | is_write | is_response | takes["FINISH"])
         check(m, "taken_writes", ~(is_write | is_response) | asks["WRITE"])
         check(m, "write_has_some", ~is_write | bursts.valid)
-        both = subordinate.addressed & subordinate.filled
-        check(m, "response", is_response == both)
+        unanswered = subordinate.unanswered
+        check(m, "response", ~is_response | ((unanswered != 0) & ~bursts.valid))
+        check(m, "written_is_answered", is_write | is_response | (unanswered == 0))
+        check(m, "unanswered", inside["unanswered"] == unanswered)
+        check(m, "finished", ~takes["FINISH"] | ~asks["WRITE"] | ~bursts.valid)
         untouched = ~subordinate.addressed & ~subordinate.filled & (subordinate.beat == 0)
-        check(m, "untouched", is_write | is_response | untouched)
+        check(m, "untouched", is_write | untouched)
 
     def _deal(self, m: Module) -> None:
         """The dealer likes what it likes, for so long."""
@@ -393,21 +400,30 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
     [
         ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
         # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
-        ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", {"data_waits_for_no_address"}),
-        ("aw.valid.eq(~addressed)", "aw.valid.eq(~addressed & filled)", ADDRESS_BEHIND_DATA),
+        ("may_offer & ~filled", "may_offer & addressed & ~filled", {"data_waits_for_no_address"}),
+        ("may_offer & ~addressed", "may_offer & filled & ~addressed", ADDRESS_BEHIND_DATA),
         (
-            "now_filled = filled | (turn.sent & w",
-            "now_filled = (turn.sent & w",
+            "now_filled = filled | (self.sent & w",
+            "now_filled = (self.sent & w",
             {"one_burst_at_a_time"},
         ),
         ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
-        ("bursts.next.eq(now_addressed & now_filled)", "bursts.next.eq(now_filled)", NEXT_TOO_SOON),
-        ('m.next = "WRITE_RESPONSE"', 'm.next = "FINISH"', RESPONSE_FORGOTTEN),
+        ("ended.eq(now_addressed & now_filled)", "ended.eq(now_filled)", NEXT_TOO_SOON),
+        # Responses: one burst too many waits for its own, the first counts as the last.
+        ("unanswered != params", "unanswered != 1 + params", {"writes_outstanding"}),
+        ("b.valid & (unanswered == 1)", "b.valid", RESPONSE_FORGOTTEN),
     ],
 )
-def test_faulty_manager(monkeypatch, old, new, failed):
-    verdict = prove(manager(monkeypatch, faulty("rtl.dma.dma", old, new)))
+def test_faulty_writes(monkeypatch, old, new, failed):
+    monkeypatch.setattr(rtl.dma.dma, "Writes", faulty("rtl.dma.writes", old, new).Writes)
+    verdict = prove(manager(monkeypatch, rtl.dma.dma))
     assert verdict.refuted and verdict.failed in failed, verdict
+
+
+def test_faulty_manager(monkeypatch):
+    fault = faulty("rtl.dma.dma", 'm.next = "WRITE_RESPONSE"', 'm.next = "FINISH"')
+    verdict = prove(manager(monkeypatch, fault))
+    assert verdict.refuted and verdict.failed in RESPONSE_FORGOTTEN, verdict
 
 
 @pytest.mark.parametrize(

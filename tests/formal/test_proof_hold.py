@@ -185,6 +185,15 @@ def test_faulty_hold(monkeypatch, old, new, failed):
     assert verdict.refuted and verdict.failed in failed, verdict
 
 
+@pytest.mark.formal
+def test_responses_that_nobody_counts(monkeypatch):
+    """The DMA would wait for room, or for the last response, when all have come."""
+    fault = faulty("rtl.dma.writes", "ended - b.valid", "ended")
+    monkeypatch.setattr(rtl.dma.dma, "Writes", fault.Writes)
+    verdict = prove(hold(monkeypatch, rtl.dma.dma))
+    assert verdict.refuted and verdict.failed == "never_stuck", verdict
+
+
 def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
     """Why sequencer and control block refuse them."""
     verdict = prove(hold(monkeypatch, rtl.dma.dma, least=0))

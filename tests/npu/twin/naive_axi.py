@@ -60,36 +60,39 @@ def reads(queued, bus_bytes, longest, outstanding, latency, gap, ar, r):
     return last_beats, most
 
 
-def write(start, address, beats, bus_bytes, longest, latency, gap, aw, w, b, order):
-    """Cycle of the last response: every burst waits for the response of the one before.
+def write(start, address, beats, bus_bytes, longest, outstanding, latency, gap, aw, w, b, order):
+    """(cycle of the last response, most bursts that waited for theirs while one was on offer).
 
-    `order`: "either", "address first", "data first" or "together", as the memory wants it.
+    A burst goes on offer behind the end of the one before, while fewer than `outstanding` wait for
+    their response. `order`: "either", "address first", "data first" or "together", as the memory
+    wants it.
     """
-    cycle = start
-    for _, n in bursts(address, beats, bus_bytes, longest):
-        address_at = last_at = next_beat = None  # when taken; first cycle of the next beat
-        left, first = n, cycle
-        while True:
-            take_address, take_beat = aw[cycle % len(aw)], w[cycle % len(w)]
-            if order == "together" and left == n:
-                take_address = take_beat = take_address and cycle > first
-            if order == "address first":
-                take_beat = take_beat and address_at is not None
-            if order == "data first":
-                take_address = take_address and last_at is not None
-            if next_beat is not None and cycle < next_beat:
-                take_beat = False
-            answer = (
-                None not in (address_at, last_at)
-                and cycle >= max(address_at, last_at) + latency
-                and b[cycle % len(b)]
-            )
-            if left and take_beat:
-                left, next_beat = left - 1, cycle + gap
-                last_at = cycle if left == 0 else None
-            if address_at is None and take_address:
-                address_at = cycle
-            cycle += 1
-            if answer:
-                break
-    return cycle - 1
+    to_offer = bursts(address, beats, bus_bytes, longest)
+    due, most, cycle = [], 0, start  # due: first cycle of each response that is to come
+    left, address_open, data_open, seen_both, next_beat = 0, False, False, False, 0
+    while to_offer or due or address_open or data_open:
+        if not (address_open or data_open) and to_offer and len(due) < outstanding:
+            left, address_open, data_open, seen_both = to_offer.pop(0)[1], True, True, False
+            fresh, most = True, max(most, len(due))
+        take_address = address_open and aw[cycle % len(aw)]
+        take_beat = data_open and w[cycle % len(w)] and cycle >= next_beat
+        if order == "together" and address_open:
+            take_address = take_beat = aw[cycle % len(aw)] and seen_both and cycle >= next_beat
+        if order == "address first" and address_open:
+            take_beat = False
+        if order == "data first" and data_open:
+            take_address = False
+        if due and cycle >= due[0] and b[cycle % len(b)]:
+            due.pop(0)
+        seen_both = address_open and data_open
+        if take_beat:
+            left, next_beat, fresh = left - 1, cycle + gap, False
+            data_open = left > 0
+        address_open = address_open and not take_address
+        if (take_address or take_beat) and not (address_open or data_open):
+            due.append(cycle + latency)
+            fresh = True
+        if not due and fresh:
+            next_beat = 0  # the memory has had nothing to do
+        cycle += 1
+    return cycle - 1, most

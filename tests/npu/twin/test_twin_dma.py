@@ -74,14 +74,23 @@ def one_read(start, beats, bus):
 
 
 @pytest.mark.parametrize("order", WriteOrder)
-@given(transfers, st.integers(1, 30), st.integers(1, 4), patterns, patterns, patterns)
-def test_writes(order, transfer, latency, gap, aw, w, b):
+@given(
+    transfers,
+    st.integers(1, 5),
+    st.integers(1, 30),
+    st.integers(1, 4),
+    patterns,
+    patterns,
+    patterns,
+)
+def test_writes(order, transfer, outstanding, latency, gap, aw, w, b):
     start, word, beats, width, longest = transfer
-    timings = (width, longest, latency, gap)
+    timings = (width, longest, outstanding, latency, gap)
     in_words = order.name.lower().replace("_", " ")
-    expected = naive_axi.write(start, word * width, beats, *timings, aw, w, b, in_words)
-    bus = BusTiming(width, longest, 1, latency, gap)
+    expected, most = naive_axi.write(start, word * width, beats, *timings, aw, w, b, in_words)
+    bus = BusTiming(*timings)
     assert write_cycles(start, word * width, beats, bus, aw, w, b, int(order)) == expected
+    assert most < outstanding
 
 
 def test_a_store_is_as_long_as_its_beats_and_its_latency():
@@ -92,6 +101,20 @@ def test_a_store_is_as_long_as_its_beats_and_its_latency():
     assert store(WriteOrder.EITHER) == 9 + 20
     # The address a cycle before the first beat, or behind the last; or both a cycle late.
     assert {store(order) for order in WriteOrder} - {29} == {30}
+
+
+def test_a_long_store_moves_a_beat_per_cycle():
+    def store(bus: BusTiming) -> int:
+        return write_cycles(0, 0, 4000, bus, ALWAYS, ALWAYS, ALWAYS, WriteOrder.EITHER)
+
+    for width, longest, latency in ((8, 64, 20), (16, 64, 60), (32, 256, 200)):
+        assert store(BusTiming(width, longest, 5, latency, 1)) == 3999 + latency
+    assert store(BusTiming(16, 64, 4, 5, 3)) == 3 * 3999 + 5
+    # One burst at a time pays the latency for each, two every second time.
+    bursts, latency = -(-4000 // 64), 300
+    assert store(BusTiming(16, 64, 1, latency, 1)) == 3999 + latency * bursts
+    pair = 64 + latency
+    assert store(BusTiming(16, 64, 2, latency, 1)) == (bursts - 1) // 2 * pair + 31 + latency
 
 
 @given(transfers)

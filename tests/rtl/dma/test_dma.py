@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+import rtl.dma.dma
 from compiler.codec.tile import pack_tile
 from npu.chip.counters import Counters
 from npu.chip.memory import BusSchedule, ExternalMemory, WriteOrder
@@ -23,6 +24,7 @@ from tests.formal.faults import faulty
 MEMORY_BYTES = 256 * 1024
 TILES = 64 * 1024  # tiles lie from here on, a place for each job
 LIMIT = 20_000
+SLVERR = 2
 
 
 def small(rng: random.Random) -> ChipParams:
@@ -311,12 +313,12 @@ def test_cycles_and_bytes_equal_the_twin(seed):
         assert np.array_equal(getattr(bench, name), getattr(model, name)), name
 
 
-def store(schedule: BusSchedule, unit: type = Dma) -> tuple[int, int]:
+def store(schedule: BusSchedule, **changes: int) -> tuple[int, int]:
     """First and last cycle of a store of three bursts; its bytes are compared."""
     p = small(random.Random(3)).model_copy(
-        update={"dma_burst_beats": 4, "sram_bytes": 512, "memory_latency_cycles": 5}
+        update={"dma_burst_beats": 4, "sram_bytes": 512, "memory_latency_cycles": 5} | changes
     )
-    bench = Bench(p, np.zeros(MEMORY_BYTES, np.uint8), schedule, unit)
+    bench = Bench(p, np.zeros(MEMORY_BYTES, np.uint8), schedule)
     bench.sram[:] = np.frombuffer(random.Random(0).randbytes(len(bench.sram)), np.uint8)
     cycles = []
 
@@ -341,18 +343,65 @@ def test_a_store_ends_whatever_the_memory_waits_for(order, silent):
     assert (last - first > 64) == (silent != "none")
 
 
+@pytest.mark.parametrize("order", WriteOrder)
+def test_bursts_of_a_store_wait_for_the_responses_of_others_at_once(order):
+    """Three bursts: with three in flight the latency is paid once, with two once more, ..."""
+    lasts = [
+        store(BusSchedule(order=order), memory_latency_cycles=90, dma_outstanding=n)[1]
+        for n in (4, 3, 2, 1)
+    ]
+    assert lasts[0] == lasts[1]
+    # A few cycles more or less: the bursts that are sent meanwhile.
+    assert 80 < lasts[2] - lasts[1] < 100
+    assert 80 < lasts[3] - lasts[2] < 100
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         # As it once was: such a memory and the chip waited for each other.
-        ("w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)", "w: waits for awready"),
-        ("aw.valid.eq(~addressed)", "aw.valid.eq(filled & ~addressed)", "aw: waits for wready"),
+        ("may_offer & ~filled", "may_offer & addressed & ~filled", "w: waits for awready"),
+        ("may_offer & ~addressed", "may_offer & filled & ~addressed", "aw: waits for wready"),
+        ("(unanswered != params.dma_outstanding)", "1", "aw: 1 write bursts are open, 1 may be"),
     ],
 )
-def test_a_channel_that_waits_for_the_other_is_seen(old, new, said):
-    fault = faulty("rtl.dma.dma", old, new).Dma
+def test_a_channel_that_waits_for_the_other_is_seen(old, new, said, monkeypatch):
+    monkeypatch.setattr(rtl.dma.dma, "Writes", faulty("rtl.dma.writes", old, new).Writes)
     with pytest.raises(AssertionError, match=said):
-        store(BusSchedule(order=WriteOrder.TOGETHER), fault)
+        store(BusSchedule(order=WriteOrder.TOGETHER), dma_outstanding=1)
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_the_error_of_any_burst_is_the_transfers(which):
+    """All bursts of it are sent, and answered, whichever of them the memory refuses."""
+    p = small(random.Random(3)).model_copy(
+        update={"dma_burst_beats": 1, "dma_outstanding": 2, "memory_latency_cycles": 20}
+    )
+    bench = Bench(p, np.zeros(MEMORY_BYTES, np.uint8), BusSchedule())
+    bench.sram[:] = 1
+    drive, answers = bench.memory.drive, []
+
+    def refusing(cycle: int):
+        inputs = drive(cycle)
+        if inputs.b_valid:
+            inputs.b_resp = SLVERR if len(answers) == which else 0
+            answers.append(inputs.b_resp)
+        return inputs
+
+    bench.memory.drive = refusing
+
+    async def testbench(ctx):
+        await bench.ask(ctx, Job("STORE", 0, beats=3))
+        for _ in range(100):
+            error = ctx.get(bench.dut.error)
+            assert error == (Status.BUS if len(answers) > which else Status.OK)
+            assert ctx.get(bench.dut.active) or len(answers) in (0, 3)
+            await bench.step(ctx)
+        assert not ctx.get(bench.dut.active)
+
+    bench.run(testbench)
+    assert answers == [SLVERR if burst == which else 0 for burst in range(3)]
+    assert (bench.data[: 3 * p.bus_bytes] == 1).all()
 
 
 def test_the_program_is_loaded():
