@@ -17,6 +17,7 @@ def assertions(params: ChipParams) -> str:
     values = {
         "BUS_BYTES": params.bus_bytes,
         "BURST_BEATS": params.dma_burst_beats,
+        "WRITE_BURSTS": params.dma_outstanding,
         "SRAM_WORDS": words,
         "SRAM_BITS": max(1, (words - 1).bit_length()),
     }

@@ -8,6 +8,7 @@
 module zeroskip_sva #(
     parameter int BUS_BYTES = 8,
     parameter int BURST_BEATS = 64,  // of the longest burst
+    parameter int WRITE_BURSTS = 4,  // that are open at once, the one on offer among them
     parameter int SRAM_WORDS = 1024,  // bus words in vector SRAM
     parameter int SRAM_BITS = 10
 ) (
@@ -79,6 +80,7 @@ module zeroskip_sva #(
   int addresses;  // write addresses that have no response yet
   int bursts;  // ended bursts of write data that have no response yet
   int beats;  // of the burst of write data that is coming
+  int length;  // AWLEN of the last write address
   int reads;  // read bursts that are open
   int silent_aw, silent_w;  // cycles in which one channel waits and the other offers nothing
   int writes, answers;  // of the host: accesses without an answer
@@ -91,6 +93,7 @@ module zeroskip_sva #(
       addresses <= 0;
       bursts <= 0;
       beats <= 0;
+      length <= 0;
       reads <= 0;
       silent_aw <= 0;
       silent_w <= 0;
@@ -103,9 +106,10 @@ module zeroskip_sva #(
       addresses <= addresses + int'(aw_taken) - int'(b_taken);
       bursts <= bursts + int'(w_taken && m_axi_wlast) - int'(b_taken);
       if (w_taken) beats <= m_axi_wlast ? 0 : beats + 1;
+      if (aw_taken) length <= int'(m_axi_awlen);
       reads <= reads + int'(ar_taken) - int'(r_taken && m_axi_rlast);
-      silent_w <= m_axi_awvalid && !m_axi_wvalid && bursts == 0 ? silent_w + 1 : 0;
-      silent_aw <= m_axi_wvalid && !m_axi_awvalid && addresses == 0 ? silent_aw + 1 : 0;
+      silent_w <= m_axi_awvalid && !m_axi_wvalid && bursts <= addresses ? silent_w + 1 : 0;
+      silent_aw <= m_axi_wvalid && !m_axi_awvalid && addresses <= bursts ? silent_aw + 1 : 0;
       writes <= writes + int'(s_axil_awvalid && s_axil_awready)
           - int'(s_axil_bvalid && s_axil_bready);
       answers <= answers + int'(s_axil_arvalid && s_axil_arready)
@@ -148,14 +152,20 @@ module zeroskip_sva #(
       && (m_axi_araddr & 32'hFFF) + (32'(m_axi_arlen) + 1) * BUS_BYTES <= 4096)
     else $error("a_ar_burst (A3.4.1)");
 
-  // A3.4.1: a burst has as many beats as its address says, one burst at a time (this chip's rule).
+  // A3.4.1: a burst has as many beats as its address says, which was taken or is on offer.
   a_w_last: assert property (@(posedge clk) disable iff (rst)
-      m_axi_awvalid && m_axi_wvalid && addresses == 0
-      |-> m_axi_wlast == (beats == int'(m_axi_awlen)))
+      m_axi_wvalid && (addresses > bursts || m_axi_awvalid)
+      |-> m_axi_wlast == (beats == (addresses > bursts ? length : int'(m_axi_awlen))))
     else $error("a_w_last (A3.4.1)");
+  // This chip's: address and data of a burst behind all of the one before, and so many bursts that
+  // have no response.
   a_one_write: assert property (@(posedge clk) disable iff (rst)
-      addresses <= 1 && bursts <= 1 && beats < BURST_BEATS)
+      (!m_axi_awvalid || addresses <= bursts) && (!m_axi_wvalid || bursts <= addresses)
+      && beats < BURST_BEATS)
     else $error("a_one_write");
+  a_writes_open: assert property (@(posedge clk) disable iff (rst)
+      (!m_axi_awvalid || addresses < WRITE_BURSTS) && (!m_axi_wvalid || bursts < WRITE_BURSTS))
+    else $error("a_writes_open");
 
   // A3.3.1: neither address nor data waits for the other's ready.
   a_w_waits_for_no_address: assert property (@(posedge clk) disable iff (rst) silent_w <= 4)

@@ -71,7 +71,8 @@ BROKEN: dict[str, list[Cycle]] = {
     "a_aw_burst": [AW | {"m_axi_awaddr": 4096 - 8, "m_axi_awlen": 1}],
     "a_ar_burst": [AR | {"m_axi_arlen": 64}],
     "a_w_last": [AW | W | {"m_axi_awlen": 1}],
-    "a_one_write": [AW | {"m_axi_awready": 1}] * 4,
+    "a_one_write": [AW | {"m_axi_awready": 1}] * 2,
+    "a_writes_open": [SENT] * 5,
     "a_w_waits_for_no_address": [AW] * 8,
     "a_aw_waits_for_no_data": [W] * 8,
     "m_r_stays": [ASKED, QUIET | {"m_axi_rvalid": 1}, {"m_axi_rvalid": 0}, {}],
@@ -99,7 +100,8 @@ BROKEN: dict[str, list[Cycle]] = {
     "a_register": [RUN | {"debug_register_en": 1}],
     "a_sram_inside": [{"debug_sram_en": 1, "debug_sram_addr": 1000}],
 }
-# A write and a read of one beat, an access of the host each way, an interrupt, a command.
+# A write and a read of one beat, four writes that are open at once, an access of the host each way,
+# an interrupt, a command.
 LEGAL: list[Cycle] = [
     SENT,
     QUIET | {"m_axi_bvalid": 1, "m_axi_bready": 1},
@@ -108,6 +110,13 @@ LEGAL: list[Cycle] = [
     QUIET | {"m_axi_rvalid": 1, "m_axi_rlast": 1, "m_axi_rready": 0},
     {"m_axi_rready": 1},
     {"m_axi_rvalid": 0},
+    *[SENT] * 3,
+    # The address and the data of a burst of two beats, each for itself.
+    QUIET | AW | W | {"m_axi_awlen": 1, "m_axi_wlast": 0, "m_axi_wready": 0},
+    QUIET | W | {"m_axi_wlast": 0, "m_axi_wready": 1},
+    W,
+    *[QUIET | {"m_axi_bvalid": 1}] * 4,
+    {"m_axi_bvalid": 0, "m_axi_awlen": 0},
     WRITE | {"irq": 1},
     QUIET | {"irq": 0, "s_axil_bvalid": 1, "s_axil_bready": 1},
     READ | {"s_axil_bvalid": 0},
@@ -163,8 +172,17 @@ def test_a_broken_rule_is_told(bench, label):
     assert label in bench([*RESET, *BROKEN[label], {}])
 
 
+def test_data_ends_where_its_address_said(bench):
+    address = AW | W | {"m_axi_awlen": 2, "m_axi_awready": 1, "m_axi_wlast": 0}
+    beat = QUIET | W | {"m_axi_wlast": 0, "m_axi_wready": 1}
+    assert bench([*RESET, address, beat, beat, W, QUIET]) == ""
+    assert "a_w_last" in bench([*RESET, address, beat, W, QUIET])
+    assert "a_w_last" in bench([*RESET, address, *[beat] * 4, QUIET])
+
+
 def test_the_export_binds_them_to_the_chip():
     params = load_params("tiny")
     last = assertions(params).rstrip().splitlines()[-1]
     assert last.startswith("bind zeroskip zeroskip_sva #(.BUS_BYTES(8), .BURST_BEATS(64), ")
+    assert ".WRITE_BURSTS(4)" in last
     assert ".SRAM_WORDS(1024), .SRAM_BITS(10)" in last
