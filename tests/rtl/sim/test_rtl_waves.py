@@ -12,6 +12,7 @@ pytest.importorskip("vcd", reason="pyvcd is not installed")
 
 from compiler import compile_model, load_model
 from npu.chip import timing
+from npu.chip.isa import command, encode
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.runtime.calls import call, calls_of, open_session
@@ -84,6 +85,37 @@ def test_equal_in_every_cycle(name, tmp_path):
     assert any(stalls) or name != "windows"
 
 
+STORES = b"".join(
+    encode(each)
+    for each in (
+        command("STORE", ext=4096 - 8, sram=0, beats=2),
+        command("STORE", ext=4096 - 48, sram=0, beats=700),
+        command("STORE_REG", ext=16384, rs2=1),
+        command("HALT"),
+    )
+)
+
+
+@pytest.mark.parametrize("seldom", ["", "b"])
+@pytest.mark.parametrize("order", WriteOrder)
+def test_stores_of_many_bursts(order, seldom, tmp_path):
+    """Bursts of one beat and of many, more than may be open, on a memory that needs rests."""
+    changes = {"lanes": 1, "memory_latency_cycles": 2, "memory_cycles_per_beat": 3}
+    params = TINY.model_copy(update=changes)
+    patterns = {"b": np.arange(900) == 899} if seldom else {"w": np.arange(7) != 3}
+    schedule = BusSchedule(**patterns, order=order)
+    watch, twin, rtl = Watch(params), tmp_path / "twin.vcd", tmp_path / "rtl.vcd"
+    watch.machine(params, 32768, STORES, schedule=schedule).run(0)
+    chip = RtlMachine(params, 32768, STORES, schedule, waves=rtl, signals=watch.widths)
+    chip.run(0)
+    chip.close()
+    with twin.open("wb") as file:
+        watch.write(file)
+    found = watch.compare(twin, rtl)
+    assert found.difference is None, found.difference
+    assert found.cycles == watch.cycles > 700 * 3
+
+
 @pytest.fixture(scope="module")
 def windows(tmp_path_factory):
     return watched("windows", tmp_path_factory.mktemp("waves"))
@@ -99,7 +131,7 @@ def windows(tmp_path_factory):
         (bus, "OFFERED", "m_axi_rvalid"),
         (bus, "SHOWN", "m_axi_arvalid"),
         (bus, "ADDRESSED", "m_axi_aw"),
-        (bus, "FILLED", "m_axi_w"),
+        (bus, "FILLED", "m_axi_awready"),
     ],
 )
 def test_a_planted_fault_is_found(place, constant, signal, windows, monkeypatch):
