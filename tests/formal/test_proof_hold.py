@@ -186,7 +186,7 @@ def test_faulty_hold(monkeypatch, old, new, failed):
 
 
 @pytest.mark.formal
-def test_responses_that_nobody_counts(monkeypatch):
+def test_faulty_writes(monkeypatch):
     """The DMA would wait for room, or for the last response, when all have come."""
     fault = faulty("rtl.dma.writes", "ended - b.valid", "ended")
     monkeypatch.setattr(rtl.dma.dma, "Writes", fault.Writes)

@@ -217,7 +217,7 @@ FAULTS = (
     ),
     Fault(
         "write burst without a last beat",
-        "Dma",
+        "Writes",
         "burst_beat == bursts.burst_beats",
         "burst_beat == 0",
         ("dma",),
