@@ -39,8 +39,8 @@ def test_stores_reach_the_memory_of_others(tmp_path, simulator):
 
 @pytest.mark.long
 def test_data_that_waits_for_its_address_hangs(tmp_path, monkeypatch):
-    held_back = faulty("rtl.dma.dma", "w.valid.eq(~filled)", "w.valid.eq(addressed & ~filled)")
-    monkeypatch.setattr("rtl.top.Dma", held_back.Dma)
+    held_back = faulty("rtl.dma.writes", "may_offer & ~filled", "may_offer & addressed & ~filled")
+    monkeypatch.setattr("rtl.dma.dma.Writes", held_back.Writes)
     # A memory that never waits for data does not show it.
     passed, log = simulate(tmp_path, "icarus", COCOTB_TEST_FILTER="DATA_FIRST|ADDRESS_FIRST")
     assert not passed
