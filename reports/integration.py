@@ -51,7 +51,7 @@ COSTS = {
     "vector_elements": "elements of vector commands in a cycle",
     "bus_bytes": "width of the bus, and of what memories write at once",
     "dma_burst_beats": "longest burst",
-    "dma_outstanding": "read bursts in flight: what hides a memory's latency",
+    "dma_outstanding": "bursts in flight, reads or writes: what hides a memory's latency",
     "dma_queue": "transfers that a program has asked for and not yet got",
 }
 """The parameters that change the Verilog, with what each is for."""

@@ -118,10 +118,12 @@ class ChipParams(_Checked):
     vector_elements : elements that the vector unit handles per cycle, a power of two of at most
         half as many as a bus word has bytes.
     bus_bytes : width of the external bus, of an SRAM word and of a bank's write port.
-    dma_burst_beats, dma_outstanding : longest AXI burst, and bursts in flight.
+    dma_burst_beats, dma_outstanding : longest AXI burst, and bursts in flight, of reads or of a
+        write.
     dma_queue : transfers that can be open at a time.
     memory_bytes : size of the external memory.
-    memory_latency_cycles : from an accepted read address to its first beat.
+    memory_latency_cycles : from an accepted read address to its first beat, from the later of a
+        write burst's address and last beat to its response.
     memory_cycles_per_beat : external bandwidth is bus_bytes / memory_cycles_per_beat per cycle.
     clock_mhz : for milliseconds only; no behaviour depends on it.
     technology, energy_pj : for estimates only.

@@ -38,7 +38,7 @@ def driven_by_memory(dut) -> Inputs:
 class Memory:
     """Answers `m_axi` of the flat chip, and asserts AXI4's rules on what the chip drives.
 
-    The timing is that of `rtl.sim.bus.BusMemory`.
+    The timing is that of `rtl.sim.bus.BusMemory`, several open write bursts included.
 
     Parameters
     ----------

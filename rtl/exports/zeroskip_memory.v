@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // AXI4 memory for simulation (ARM IHI 0022): bursts FIXED, INCR and WRAP of any size, byte strobes,
-// several transactions open, responses in order. Of a write, address and data may come in either
-// order; the response follows both. Beats outside the memory are answered with DECERR.
+// up to DEPTH transactions open each way, responses in order and at most one in a cycle. Of a write,
+// address and data may come in either order, data of later bursts too; a burst is answered LATENCY
+// cycles after both are there and all of it is written. Beats outside the memory are answered with DECERR.
 //
-// LATENCY cycles pass before a burst is answered. STALL is how often, of 256 cycles, each of the
+// LATENCY cycles pass before a read burst is answered. STALL is how often, of 256 cycles, each of the
 // channels AW, W, AR, R and B does nothing of its own accord; what has been offered stays.
 // ORDER 0 takes write addresses and data as they come, 1 no data before its address, 2 no address
 // before all of its data.

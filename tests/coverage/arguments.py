@@ -45,9 +45,9 @@ CODE = (
     *(
         Argument(place, _CHAIN)
         for place in (
-            r"dma chosen_3",
+            r"dma chosen_2",
             r"dma chosen_4",
-            r"dma signal_7",
+            r"dma signal_2",
             r"dma_tile chosen_5",
             r"dma_tile chosen_8",
             r"dma_tile chosen_11",
@@ -66,8 +66,7 @@ CODE = (
             r"control happened\[[01]\]",
             r"control_bus bus_[rb]_valid",
             r"dma error_2",
-            r"dma signal_5",
-            r"dma burst_beat",
+            r"dma signal_9",
             r"dma_asks level",
             r"dma_queue level",
             r"dma_tile signal_[46]",
