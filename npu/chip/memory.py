@@ -1,8 +1,8 @@
 """External memory: contents, and the timing with which it answers on the bus.
 
 The default timing is a fixed latency and a fixed number of cycles per beat; any number of bursts
-may be open, and are answered in order (`rtl.sim.bus.BusMemory` says all of it). A `BusSchedule` adds
-an arbitrary pattern of ready and valid on every channel; the RTL's test bench plays the same
+may be open, and are answered in order (`rtl.sim.bus.BusMemory` says all of it). A `BusSchedule`
+adds an arbitrary pattern of ready and valid on every channel; the RTL's test bench plays the same
 pattern, so that equality is tested under back-pressure too.
 """
 
