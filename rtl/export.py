@@ -6,10 +6,10 @@ The text is the same, byte by byte, for the same parameters.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Const, Module, ResetSignal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,15 +17,16 @@ from npu import __version__
 from npu.chip import isa, timing
 from npu.chip.params import ChipParams
 from npu.chip.status import Status
-from rtl import verilog, views
-from rtl.control.registers import REGISTERS, RULES, Register
+from rtl import clocking, verilog, views
+from rtl.clocking.crossing import Crossing
+from rtl.control.registers import ADDRESS_BITS, REGISTERS, RULES, Register
 from rtl.driver import build as driver
 from rtl.exports.bench import bench_files
 from rtl.exports.core import core_file, package_script
 from rtl.exports.example import Example
 from rtl.exports.header import header
 from rtl.exports.sdc import constraints
-from rtl.shared.options import PLAIN, Options
+from rtl.shared.options import PLAIN, Options, is_plain
 from rtl.sva import assertions
 from rtl.top import Chip
 
@@ -34,15 +35,21 @@ TOP = "zeroskip"
 # their path.
 PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
 BUSES = tuple(PREFIXES)
+HOST_READYS = ("s_axil_awready", "s_axil_wready", "s_axil_arready")
 # Ports of the top module, in this order, by what their names begin with.
 GROUPS = {
-    "clk": "Clock, rising edge: the only one",
-    "rst": "Reset, synchronous, active high",
+    **clocking.clock_ports(PLAIN),
     "s_axil_": "AXI4-Lite subordinate, 32-bit data: the registers",
     "m_axi_": "AXI4 manager: external memory. Bursts INCR of whole bus words, ID 0",
     "irq": "Interrupt, level, active high",
     "debug_": "What a test bench sees of the chip; leave it open in a product",
 }
+
+
+def groups(options: Options) -> dict[str, str]:
+    """GROUPS of a chip with these options."""
+    buses = {name: title for name, title in GROUPS.items() if name not in ("clk", "rst")}
+    return clocking.clock_ports(options) | buses
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,13 @@ WAIVERS = (
         "AXI4-Lite requests carry their privilege; every access may do everything.",
     ),
 )
+RESET_WAIVERS = (
+    Waiver(
+        "SYNCASYNCNET",
+        f"*'{TOP}.*_rst'*",
+        "A synchronous reset of one clock is synchronised to the other one.",
+    ),
+)
 
 
 def _flat_names(path: tuple[str | int, ...], port) -> Iterator[tuple[str, Value]]:
@@ -115,22 +129,53 @@ class FlatChip(wiring.Component):
     """
 
     def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
+        self._options = options
         self._chip = Chip(params, options)
+        self._crossing = Crossing(params, ADDRESS_BITS) if options.crossing else None
         self._pairs: list[tuple[str, Value, bool]] = []
-        for path, member, port in self._chip.signature.flatten(self._chip):
+        for path, member, port in self._outside():
             self._pairs += ((*pair, member.flow is Out) for pair in _flat_names(path, port))
+        clocks = {} if is_plain(options) else clocking.members(options)
         super().__init__(
             {
-                name: (Out if is_output else In)(value.shape())
-                for name, value, is_output in self._pairs
+                **clocks,
+                **{
+                    name: (Out if is_output else In)(value.shape())
+                    for name, value, is_output in self._pairs
+                },
             }
         )
 
+    def _outside(self) -> Iterator[tuple]:
+        """What the world sees, as `Signature.flatten` gives it."""
+        for found in self._chip.signature.flatten(self._chip):
+            if self._crossing is None or found[0][0] == "debug":
+                yield found
+        if self._crossing is not None:
+            for found in self._crossing.signature.flatten(self._crossing):
+                if not str(found[0][0]).startswith("inner_"):
+                    yield found
+
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.chip = self._chip
+        options, chip, crossing = self._options, self._chip, self._crossing
+        m.submodules.chip = chip
+        awake: Value = Const(1)
+        if not is_plain(options):
+            ports = {name: getattr(self, name) for name in clocking.clock_ports(options)}
+            clocking.add_domains(m, options, ports)
+        if crossing is not None:
+            m.submodules.crossing = crossing
+            wiring.connect(m, chip.axi, crossing.inner_axi)
+            wiring.connect(m, crossing.inner_axil, chip.axil)
+            m.d.comb += crossing.inner_irq.eq(chip.irq)
+        elif options.reset == "async_low":
+            # Inside, the reset ends later than outside; what would be taken meanwhile is lost.
+            awake = ~ResetSignal()
         for name, value, is_output in self._pairs:
             port = getattr(self, name)
+            if name in HOST_READYS and not is_plain(options):
+                value = value & awake
             m.d.comb += port.eq(value) if is_output else value.eq(port)
         return m
 
@@ -141,21 +186,42 @@ def to_verilog(params: ChipParams, options: Options = PLAIN, anonymous: bool = F
     anonymous : leave out the comment that names the chip: the text is the same for all chips of
         the same `ChipParams.hardware`.
     """
-    text = verilog.HEADER if anonymous else header(TOP, params, GROUPS)
-    return verilog.convert(FlatChip(params, options), TOP, text, GROUPS)
+    ports = groups(options)
+    text = verilog.HEADER if anonymous else header(TOP, params, ports)
+    domains = clocking.signals(options)
+    return verilog.convert(FlatChip(params, options), TOP, text, ports, domains)
 
 
 def input_ports(text: str) -> list[str]:
-    """Names of the top module's inputs in its Verilog, without the clock."""
+    """Names of the top module's inputs in its Verilog, without the clocks."""
+    names = _top_ports(text, "input")
+    return [name for name in names if name not in ("clk", "aclk")]
+
+
+def output_ports(text: str) -> list[str]:
+    """Names of the top module's outputs in its Verilog."""
+    return _top_ports(text, "output(?: wire| reg)?")
+
+
+def _top_ports(text: str, way: str) -> list[str]:
     ports = text.partition(f"\nmodule {TOP} (\n")[2].partition("\n);\n")[0]
-    names = re.findall(r"^  input (?:\[\d+:\d+\] )?(\w+)", ports, re.MULTILINE)
-    return [name for name in names if name != "clk"]
+    return re.findall(rf"^  {way} (?:\[\d+:\d+\] )?(\w+)", ports, re.MULTILINE)
 
 
-def waiver_file() -> str:
-    """WAIVERS as a configuration of Verilator: read before the Verilog."""
+def waivers(options: Options) -> tuple[Waiver, ...]:
+    """WAIVERS of a chip with these options."""
+    if is_plain(options):
+        return WAIVERS
+    first = replace(WAIVERS[0], match=f"*'{TOP}_reset*'")
+    if options.crossing and options.reset == "sync":
+        return (first, *WAIVERS[1:], *RESET_WAIVERS)
+    return (first, *WAIVERS[1:])
+
+
+def waiver_file(options: Options = PLAIN) -> str:
+    """The waivers as a configuration of Verilator: read before the Verilog."""
     lines = ["`verilator_config"]
-    for waiver in WAIVERS:
+    for waiver in waivers(options):
         off = f'lint_off -rule {waiver.rule} -file "*{TOP}.v" -match "{waiver.match}"'
         lines += ["", f"// {waiver.reason}", off]
     return "\n".join([*lines, ""])
@@ -218,16 +284,18 @@ def export(
         f"{TOP}.v": text,
         f"{TOP}.json": json.dumps(description(params, options), indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
-        f"{TOP}.vlt": waiver_file(),
-        f"{TOP}.sdc": constraints(params, input_ports(text)),
+        f"{TOP}.vlt": waiver_file(options),
+        f"{TOP}.sdc": constraints(
+            params, input_ports(text), outputs=output_ports(text), options=options
+        ),
         f"{TOP}.core": core_file(TOP, params, example is not None),
         **views.texts(),
         **driver.sources(),
-        f"{TOP}_sva.sv": assertions(params),
-        "package_ip.tcl": package_script(TOP, params),
+        f"{TOP}_sva.sv": assertions(params, options),
+        "package_ip.tcl": package_script(TOP, params, options),
     }
     if example is not None:
-        texts |= bench_files(example)
+        texts |= bench_files(example, options)
     files = []
     for name, content in texts.items():
         path = folder / name

@@ -134,6 +134,7 @@ ALLOWED = {
     "rtl/dma": {"npu.chip", "rtl.shared", "rtl.dma"},
     "rtl/sequencer": {"npu.chip", "rtl.shared", "rtl.sequencer"},
     "rtl/control": {"npu.chip", "rtl.shared", "rtl.dma", "rtl.control"},
+    "rtl/clocking": {"npu.chip", "rtl.shared", "rtl.clocking"},
     "rtl/verilog": {*COMMON, "rtl.verilog"},
     "rtl/views": {*COMMON, "npu.chip.status", "rtl.control.registers", "rtl.views"},
     "rtl/driver": {*COMMON, "npu.chip", "rtl.control.registers", "rtl.driver", "rtl.views"},

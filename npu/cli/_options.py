@@ -70,6 +70,19 @@ protect_option = click.option(
     help="Of the RTL: parity stops a program that reads a flipped bit.",
 )
 
+reset_option = click.option(
+    "--reset",
+    type=click.Choice(["sync", "async-low"]),
+    default="sync",
+    show_default=True,
+    help="Of the RTL: async-low has rst_n, which resets without a clock, in the place of rst.",
+)
+crossing_option = click.option(
+    "--crossing",
+    is_flag=True,
+    help="Of the RTL: both buses and irq have a clock of their own, aclk.",
+)
+
 signature_option = click.option(
     "--signature", metavar="NAME", help="Which signature of a model that has several."
 )

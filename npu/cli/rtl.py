@@ -10,10 +10,16 @@ import click
 
 from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
-from npu.cli._options import chip_default_option, complete_model, protect_option
+from npu.cli._options import (
+    chip_default_option,
+    complete_model,
+    crossing_option,
+    protect_option,
+    reset_option,
+)
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
-from rtl.shared.options import Options, Protection
+from rtl.shared.options import Options, Protection, reset_of
 
 DEFAULT_CHIP = "tiny"
 
@@ -33,14 +39,18 @@ def command() -> None:
 )
 @chip_default_option(DEFAULT_CHIP)
 @protect_option
-def export(output: str, chip: str, model: str | None, protect: Protection) -> None:
+@reset_option
+@crossing_option
+def export(
+    output: str, chip: str, model: str | None, protect: Protection, reset: str, crossing: bool
+) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
     alone; nothing is changed before all of them are complete.
     """
     params = load_chip(chip)
-    options = Options(protection=protect)
+    options = Options(protection=protect, reset=reset_of(reset), crossing=crossing)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     example = rtl_module("npu.api.example").example_of(params, model)

@@ -9,10 +9,16 @@ from rich.console import Console
 
 from npu.chip.summary import summary_text
 from npu.cli._chips import file_of, load_chip
-from npu.cli._options import chip_default_option, json_option, protect_option
+from npu.cli._options import (
+    chip_default_option,
+    crossing_option,
+    json_option,
+    protect_option,
+    reset_option,
+)
 from npu.cli._output import console, emit_json, progress, require_place, say, table
 from reports.synth_page import COLUMNS, clocks_text
-from rtl.shared.options import Options, Protection
+from rtl.shared.options import Options, Protection, reset_of
 from rtl.synth import DEVICES, UNITS, require_tools, synthesise, tool_versions
 from rtl.synth.report import SynthReport, synth_report
 
@@ -46,6 +52,8 @@ MAX_PLACES = 100
     help="Place and route from that many seeds, from --seed on: the clock is their median.",
 )
 @protect_option
+@reset_option
+@crossing_option
 @json_option
 def command(
     chip: str,
@@ -54,6 +62,8 @@ def command(
     seed: int,
     places: int,
     protect: Protection,
+    reset: str,
+    crossing: bool,
     json_path: str | None,
 ) -> None:
     """Synthesise, place and route the chip for an ECP5: what it takes, and its clock.
@@ -66,7 +76,7 @@ def command(
     params = load_chip(chip)
     units = [name for name in UNITS if name in names] or list(UNITS)
     seeds = range(seed, seed + places)
-    options = Options(protection=protect)
+    options = Options(protection=protect, reset=reset_of(reset), crossing=crossing)
     results = []
     with progress(f"placing and routing {params.name}", total=len(units)) as advance:
         for unit in units:

@@ -14,6 +14,7 @@ from rtl.control.registers import (
     STATUS,
 )
 from rtl.exports.example import FOLDER, Example, example_files
+from rtl.shared.options import PLAIN, Options
 
 HERE = Path(__file__).parent
 # Of the bench, without a chip or an image.
@@ -21,7 +22,7 @@ SOURCES = ("zeroskip_tb.v", "zeroskip_memory.v")
 CHIP_FACTS = f"{FOLDER}/zeroskip_chip.vh"
 
 
-def chip_facts(params: ChipParams) -> str:
+def chip_facts(params: ChipParams, options: Options = PLAIN) -> str:
     """The chip and its registers as Verilog macros, from the one register table."""
     values: dict[str, str] = {
         "BUS_BYTES": str(params.bus_bytes),
@@ -41,10 +42,14 @@ def chip_facts(params: ChipParams) -> str:
                 values[f"{name}_LSB"] = str(field.lsb)
     values |= {f"ERROR_{status.name}": f"32'd{int(status)}" for status in Status if status}
     lines = [f"`define ZS_{name} {value}" for name, value in values.items()]
+    # What other ports the chip has.
+    lines += ["`define ZS_RESET_LOW"] * (options.reset == "async_low")
+    lines += ["`define ZS_CROSSING"] * options.crossing
     return "\n".join([f"// Chip {params.name!r} and its registers.", *lines]) + "\n"
 
 
-def bench_files(example: Example) -> dict[str, str]:
+def bench_files(example: Example, options: Options = PLAIN) -> dict[str, str]:
     """Texts by their paths in an export."""
     sources = {f"{FOLDER}/{name}": (HERE / name).read_text(encoding="utf-8") for name in SOURCES}
-    return {**sources, CHIP_FACTS: chip_facts(example.image.params), **example_files(example)}
+    facts = chip_facts(example.image.params, options)
+    return {**sources, CHIP_FACTS: facts, **example_files(example)}

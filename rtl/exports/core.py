@@ -3,6 +3,7 @@
 from npu import __version__
 from npu.chip.params import ChipParams
 from rtl.exports.example import EXPECTED, FACTS, FOLDER, IMAGE, INPUT, MASK
+from rtl.shared.options import PLAIN, Options
 
 LINT = "lint"
 
@@ -102,8 +103,16 @@ parameters:
 """
 
 
-def package_script(top: str, params: ChipParams) -> str:
+def package_script(top: str, params: ChipParams, options: Options = PLAIN) -> str:
     """Tcl for `vivado -mode batch -source package_ip.tcl`: an IP in the folder `ip`."""
+    reset, polarity = "rst", "ACTIVE_HIGH"
+    if options.reset == "async_low":
+        reset, polarity = "rst_n", "ACTIVE_LOW"
+    clocks = ("clk", "aclk") if options.crossing else ("clk",)
+    inferred = "\n".join(
+        f"ipx::infer_bus_interface {clock} xilinx.com:signal:clock_rtl:1.0 $core"
+        for clock in clocks
+    )
     return f"""# Makes an IP of {top}.v in the folder ip: vivado -mode batch -source package_ip.tcl
 set here [file dirname [file normalize [info script]]]
 create_project -in_memory -part xc7a200tfbg484-1
@@ -122,13 +131,13 @@ ipx::infer_bus_interface \\
 ipx::infer_bus_interface \\
   [lsearch -all -inline [get_property NAME [ipx::get_ports -of_objects $core]] s_axil_*] \\
   xilinx.com:interface:aximm_rtl:1.0 $core
-ipx::infer_bus_interface clk xilinx.com:signal:clock_rtl:1.0 $core
-ipx::infer_bus_interface rst xilinx.com:signal:reset_rtl:1.0 $core
+{inferred}
+ipx::infer_bus_interface {reset} xilinx.com:signal:reset_rtl:1.0 $core
 ipx::infer_bus_interface irq xilinx.com:signal:interrupt_rtl:1.0 $core
-ipx::associate_bus_interfaces -busif m_axi -clock clk $core
-ipx::associate_bus_interfaces -busif s_axil -clock clk $core
-set polarity [ipx::add_bus_parameter POLARITY [ipx::get_bus_interfaces rst -of_objects $core]]
-set_property value ACTIVE_HIGH $polarity
+ipx::associate_bus_interfaces -busif m_axi -clock {clocks[-1]} $core
+ipx::associate_bus_interfaces -busif s_axil -clock {clocks[-1]} $core
+set polarity [ipx::add_bus_parameter POLARITY [ipx::get_bus_interfaces {reset} -of_objects $core]]
+set_property value {polarity} $polarity
 ipx::create_xgui_files $core
 ipx::update_checksums $core
 ipx::check_integrity $core

@@ -11,7 +11,8 @@
 //   $ obj_dir/Vzeroskip_tb
 //
 // Plusargs: +folder=DIR where the hex files lie (default: tb), +waves=FILE for a VCD file. The memory
-// is slower with -P zeroskip_tb.LATENCY=100 (Verilator: -GLATENCY=100), see zeroskip_memory.v.
+// is slower with -P zeroskip_tb.LATENCY=100 (Verilator: -GLATENCY=100), see zeroskip_memory.v. Of a
+// chip with two clocks, that of the bench is aclk; CORE_PERCENT, PHASE and JITTER say what clk is.
 // Another image: `npu rtl export --model`; or write the files yourself, their sizes in example.vh.
 // verilator lint_off PINMISSING
 // The debug port is left open, as in a product.
@@ -22,7 +23,12 @@
 module zeroskip_tb #(
   parameter LATENCY = `ZS_LATENCY,
   parameter STALL = 32,
-  parameter ORDER = 0
+  parameter ORDER = 0,
+  // Of a period of aclk, in percent: a period of clk, how late it begins, by how much each half of
+  // it is longer or shorter at random.
+  parameter CORE_PERCENT = 140,
+  parameter PHASE = 0,
+  parameter JITTER = 0
 );
   localparam BUS_BYTES = `ZS_BUS_BYTES;
   localparam BITS = 8 * BUS_BYTES;
@@ -32,6 +38,9 @@ module zeroskip_tb #(
   localparam PATIENCE = 1000;    // of an access to a register
 
   reg clk, rst;
+`ifdef ZS_CROSSING
+  reg core_clk;
+`endif
   integer cycle, errors;
 
   // Registers.
@@ -53,7 +62,17 @@ module zeroskip_tb #(
   wire [BUS_BYTES-1:0] m_wstrb;
 
   zeroskip dut (
-    .clk(clk), .rst(rst), .irq(irq),
+`ifdef ZS_CROSSING
+    .clk(core_clk), .aclk(clk),
+`else
+    .clk(clk),
+`endif
+`ifdef ZS_RESET_LOW
+    .rst_n(!rst),
+`else
+    .rst(rst),
+`endif
+    .irq(irq),
     .s_axil_awaddr(awaddr), .s_axil_awprot(3'd0), .s_axil_awvalid(awvalid),
     .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(4'hf), .s_axil_wvalid(wvalid),
     .s_axil_wready(wready), .s_axil_bresp(bresp), .s_axil_bvalid(bvalid), .s_axil_bready(bready),
@@ -86,6 +105,16 @@ module zeroskip_tb #(
 
   initial clk = 0;
   always #(2 * QUARTER) clk = ~clk;
+`ifdef ZS_CROSSING
+  initial begin
+    core_clk = 0;
+    #(QUARTER * PHASE / 25.0);
+    forever begin
+      #(QUARTER * (2 * CORE_PERCENT + JITTER * ($random % 1000) / 500.0) / 100.0);
+      core_clk = ~core_clk;
+    end
+  end
+`endif
   initial cycle = 0;
   always @(posedge clk) cycle <= cycle + 1;
 

@@ -6,6 +6,12 @@ from typing import Literal, get_args
 from npu.errors import NpuError
 
 Protection = Literal["none", "parity"]
+Reset = Literal["sync", "async_low"]
+
+
+def reset_of(word: str) -> Reset:
+    """The reset that the command line calls `sync` or `async-low`."""
+    return "async_low" if word == "async-low" else "sync"
 
 
 class OptionsError(NpuError):
@@ -24,18 +30,23 @@ class Options:
     protection : "parity" keeps a bit for every byte of every block RAM; a word that is read with a
         wrong one stops the program with Status.PARITY. Behind a hardware reset the memories are
         filled with zeros, with STATUS.resetting high meanwhile.
+    reset : "async_low" makes of the input `rst` an `rst_n`, which resets every register without a
+        clock; its release is synchronised inside.
+    crossing : both buses and the interrupt have a clock of their own, `aclk`, in any ratio to that
+        of the chip; to a program the bus is slower by the way through FIFOs.
 
     Raises OptionsError for any other value.
     """
 
     protection: Protection = "none"
+    reset: Reset = "sync"
+    crossing: bool = False
 
     def __post_init__(self) -> None:
-        known = get_args(Protection)
-        if self.protection not in known:
-            raise OptionsError(
-                f"protection must be one of {', '.join(known)}, not {self.protection!r}"
-            )
+        for name, kind in (("protection", Protection), ("reset", Reset)):
+            known, value = get_args(kind), getattr(self, name)
+            if value not in known:
+                raise OptionsError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
     @property
     def parity(self) -> bool:
@@ -44,3 +55,8 @@ class Options:
 
 
 PLAIN = Options()
+
+
+def is_plain(options: Options) -> bool:
+    """Whether clock and reset are those of the plain chip: one clock, a synchronous reset."""
+    return options.reset == "sync" and not options.crossing

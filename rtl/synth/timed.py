@@ -3,7 +3,7 @@
 import re
 
 from amaranth.back import verilog
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -25,15 +25,22 @@ class Timed(wiring.Component):
     Parameters
     ----------
     component : the component to wrap.
-    open_ports : names of outputs to leave open, with the logic that only they need.
+    open_ports : how the names of outputs begin that are left open, with the logic that only they
+        need.
+    clocks : names of inputs that are clocks: all of them are the wrapper's one.
     """
 
-    def __init__(self, component: wiring.Component, open_ports: tuple[str, ...] = ()) -> None:
-        self._component = component
+    def __init__(
+        self,
+        component: wiring.Component,
+        open_ports: tuple[str, ...] = (),
+        clocks: tuple[str, ...] = (),
+    ) -> None:
+        self._component, self._clocks = component, clocks
         inputs: list[Value] = []
         outputs: list[Value] = []
         for path, member, port in component.signature.flatten(component):
-            if path[0] not in open_ports:
+            if path[0] not in clocks and not str(path[0]).startswith(open_ports):
                 side = inputs if member.flow is In else outputs
                 side.append(Value.cast(port))
         self._inputs, self._outputs = Cat(inputs), Cat(outputs)
@@ -47,6 +54,7 @@ class Timed(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules[INSTANCE] = self._component
+        m.d.comb += [getattr(self._component, name).eq(ClockSignal()) for name in self._clocks]
         held = Signal(len(self._inputs), reset_less=True)
         seen = Signal(len(self._outputs), reset_less=True, attrs={"keep": 1})
         m.d.sync += [held.eq(Cat(self.i, held)), seen.eq(self._outputs)]

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from npu.chip.params import ChipParams
-from rtl.shared.options import PLAIN, Options
+from rtl.shared.options import PLAIN, Options, is_plain
 
 if TYPE_CHECKING:
     from amaranth.lib.wiring import Component
@@ -37,11 +37,18 @@ def build(params: ChipParams, name: str, options: Options = PLAIN) -> Timed:
     """
     from rtl.synth.timed import Timed
 
-    return Timed(component(params, name, options), open_ports=("debug",) if name == CHIP else ())
+    made = component(params, name, options)
+    clocks = tuple(port for port in ("clk", "aclk") if port in made.signature.members)
+    return Timed(made, open_ports=("debug",) if name == CHIP else (), clocks=clocks)
 
 
 def component(params: ChipParams, name: str, options: Options = PLAIN) -> Component:
-    """The unit `name` of a chip by itself. Raises KeyError for a name outside UNITS."""
+    """The unit `name` of a chip by itself. Raises KeyError for a name outside UNITS.
+
+    A chip with a reset or a clock of its own is the export's top module.
+    """
+    if name == CHIP and not is_plain(options):
+        return import_module("rtl.export").FlatChip(params, options)
     module, _, kind = UNITS[name].rpartition(".")
     create = getattr(import_module(module), kind)
     size = params.threads if name == "decoder" else params

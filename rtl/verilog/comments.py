@@ -5,7 +5,7 @@ All of it comes from the component's docstring: its first line, and its section 
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from amaranth.lib import wiring
@@ -63,8 +63,16 @@ def meanings(component: object) -> dict[str, str]:
     return found
 
 
-def before(name: str, component: object | None, pins: Iterable[Pin]) -> list[str]:
-    """The comment above module `name`, with the ports `pins` in their order."""
+def before(
+    name: str,
+    component: object | None,
+    pins: Iterable[Pin],
+    domains: Mapping[str, str] = DOMAIN,
+) -> list[str]:
+    """The comment above module `name`, with the ports `pins` in their order.
+
+    domains : what clocks and resets are, by their names.
+    """
     lines = [RULE, f"// {name}"]
     if component is not None:
         kind = type(component)
@@ -75,7 +83,7 @@ def before(name: str, component: object | None, pins: Iterable[Pin]) -> list[str
     names = max((len(row[2]) for row in rows), default=0)
     last = None
     for way, span, port in rows:
-        text = _meaning(port, known)
+        text = domains.get(port) or _meaning(port, known)
         # What is said of a bundle stands at its first signal.
         shown, last = ("" if text == last else text), text
         start = f"//   {way:3} {span:{ranges}} {port:{names}}"
@@ -88,8 +96,6 @@ def _way(pin: Pin) -> str:
 
 
 def _meaning(port: str, known: dict[str, str]) -> str:
-    if port in DOMAIN:
-        return DOMAIN[port]
     found = [name for name in known if port == name or port.startswith(f"{name}_")]
     return known[max(found, key=len)] if found else ""
 

@@ -8,7 +8,7 @@ from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of
 
 # Every bit of the result needs the same bits of the operands alone.
 BITWISE = frozenset(("$and", "$or", "$xor", "$xnor", "$not", "$mux", "$pmux"))
-REGISTERS = frozenset(("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce"))
+REGISTERS = frozenset(("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$adff", "$adffe"))
 # A bit of the result needs the bits of the operands up to itself.
 CARRYING = frozenset(("$add", "$sub", "$mul", "$neg"))
 
@@ -169,7 +169,7 @@ def _split(cell: Cell, live: set[Bit]) -> list[Cell]:
         cut = slice(run.start, run.stop)
 
         def part(port: str, bits: Bits, cut=cut) -> Bits:
-            if port in ("S", "CLK", "EN", "SRST"):
+            if port in ("S", "CLK", "EN", "SRST", "ARST"):
                 return bits
             if port == "B" and cell.kind == "$pmux":
                 words = [bits[i : i + width] for i in range(0, len(bits), width)]
@@ -177,9 +177,10 @@ def _split(cell: Cell, live: set[Bit]) -> list[Cell]:
             return extended(bits, width, is_signed(cell))[cut]
 
         parameters = dict(cell.parameters)
-        if "SRST_VALUE" in parameters:
-            value = f"{parameters['SRST_VALUE']:0{width}b}"
-            parameters["SRST_VALUE"] = int(value[width - run.stop : width - run.start], 2)
+        for key in ("SRST_VALUE", "ARST_VALUE"):
+            if key in parameters:
+                value = f"{parameters[key]:0{width}b}"
+                parameters[key] = int(value[width - run.stop : width - run.start], 2)
         inputs = {port: part(port, bits) for port, bits in cell.inputs.items()}
         parts.append(
             replace(cell, parameters=parameters, inputs=inputs, outputs={result: bits[cut]})

@@ -47,6 +47,7 @@ def convert(
     name: str,
     header: str = HEADER,
     groups: Mapping[str, str] | None = None,
+    domains: Mapping[str, str] = comments.DOMAIN,
 ) -> str:
     """The Verilog of an Amaranth component, as module `name`; the same text every time.
 
@@ -55,6 +56,7 @@ def convert(
     header : comment at the top of the file.
     groups : titles of groups of ports of the top module by what their names begin with, in the
         order in which they shall stand there; ports of no group come last.
+    domains : what clocks and resets are, by their names in the modules.
     """
     modules = share(read(component, name), name)
     ports = live_ports(modules, name)
@@ -75,7 +77,7 @@ def convert(
         pins[key] = nets
         texts.append(
             _Writer(module, nets, live, names, pins, places[key]).text(
-                groups or {} if key == name else {}
+                groups or {} if key == name else {}, domains
             )
         )
     return header + "\n" + "\n".join(reversed(texts))
@@ -100,7 +102,7 @@ class _Writer:
         self._body: list[str] = []
         self._memories: list[str] = []
 
-    def text(self, groups: Mapping[str, str]) -> str:
+    def text(self, groups: Mapping[str, str], domains: Mapping[str, str]) -> str:
         cells = self._module.cells
         operators = [cell for cell in cells if cell.kind in expressions.KINDS]
         single = self._single(operators)
@@ -122,15 +124,16 @@ class _Writer:
         known = expressions.KINDS | REGISTERS | {"$mem_v2"}
         strange = {cell.kind for cell in cells if not cell.is_instance} - known
         assert not strange, f"{self._module.name}: no Verilog for {strange}"
-        return self._assemble(groups)
+        return self._assemble(groups, domains)
 
-    def _assemble(self, groups: Mapping[str, str]) -> str:
+    def _assemble(self, groups: Mapping[str, str], domains: Mapping[str, str]) -> str:
         pins = sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))
         starts, titles = list(groups), dict(enumerate(groups.values()))
         of = {pin.net.name: _group(pin.net.name, starts) for pin in pins}
         pins.sort(key=lambda pin: of[pin.net.name])
         name = self._names[self._module.name]
-        lines = comments.before(name, self._module.component, [] if groups else pins)
+        shown = [] if groups else pins
+        lines = comments.before(name, self._module.component, shown, domains)
         lines.append(f"module {name} (")
         for pin, following in zip_longest(pins, pins[1:]):
             if (title := titles.pop(of[pin.net.name], None)) is not None:
@@ -310,18 +313,24 @@ class _Writer:
         for cell in cells:
             assert cell.parameters["CLK_POLARITY"] == 1
             conditions = (cell.inputs.get("EN"), cell.parameters.get("EN_POLARITY"))
-            reset = (cell.inputs.get("SRST"), cell.parameters.get("SRST_POLARITY"))
-            groups[cell.inputs["CLK"], cell.kind == "$sdffce", conditions, reset].append(cell)
-        for (clock, enabled_reset, enable, reset), members in groups.items():
+            kind = "ARST" if "ARST" in cell.inputs else "SRST"
+            reset = (cell.inputs.get(kind), cell.parameters.get(f"{kind}_POLARITY"))
+            key = cell.inputs["CLK"], cell.kind == "$sdffce", conditions, reset, kind == "ARST"
+            groups[key].append(cell)
+        for (clock, enabled_reset, enable, reset, is_async), members in groups.items():
             data, values = [], []
             for cell in members:
                 target = self._target(cell.outputs["Q"], REG)
                 data.append(f"{target} <= {self._value(cell.inputs['D'])};")
-                if "SRST_VALUE" in cell.parameters:
+                if reset[0]:
                     width = len(cell.outputs["Q"])
-                    value = f"{cell.number('SRST_VALUE'):0{width}b}"[::-1]
-                    values.append(f"{target} <= {constant(value)};")
-            block = [f"  always @(posedge {self._value(clock)})"]
+                    number = cell.number("ARST_VALUE" if is_async else "SRST_VALUE")
+                    values.append(f"{target} <= {constant(f'{number:0{width}b}'[::-1])};")
+            edges = f"posedge {self._value(clock)}"
+            if is_async:
+                edge = "posedge" if reset[1] else "negedge"
+                edges += f" or {edge} {self._value(reset[0])}"
+            block = [f"  always @({edges})"]
             en = self._condition(*enable) if enable[0] else ""
             rst = self._condition(*reset) if reset[0] else ""
             if rst and enabled_reset:
