@@ -59,7 +59,7 @@ def add_domains(m: Module, options: Options, ports: dict[str, Value]) -> None:
     clock of its domain.
     """
     is_low = options.reset == "async_low"
-    core = ClockDomain(CORE, async_reset=is_low)
+    core = ClockDomain(CORE, async_reset=is_low, local=True)
     core.clk = ports["clk"]
     reset = Signal(name="reset")
     m.d.comb += reset.eq(~ports["rst_n"] if is_low else ports["rst"])
@@ -68,7 +68,7 @@ def add_domains(m: Module, options: Options, ports: dict[str, Value]) -> None:
         m.submodules.reset = ResetSynchronizer(reset, domain=CORE)
         return
     core.rst = Signal(name="core_rst")
-    bus = ClockDomain(BUS, async_reset=is_low)
+    bus = ClockDomain(BUS, async_reset=is_low, local=True)
     bus.clk = ports["aclk"]
     m.domains += bus
     _two_clocks(m, reset, core, bus)

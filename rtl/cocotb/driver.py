@@ -18,14 +18,21 @@ class Host:
 
     Parameters
     ----------
-    dut : module `zeroskip`.
+    dut : module `zeroskip`, with any options: its host has the clock of its buses.
 
     Methods raise MachineError where the chip refuses or stops in error.
     """
 
     def __init__(self, dut) -> None:
         self._dut = dut
-        self._bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self._clock = dut.aclk if hasattr(dut, "aclk") else dut.clk
+        is_low = hasattr(dut, "rst_n")
+        self._bus = AxiLiteMaster(
+            AxiLiteBus.from_prefix(dut, "s_axil"),
+            self._clock,
+            dut.rst_n if is_low else dut.rst,
+            reset_active_level=not is_low,
+        )
 
     async def work(self, steps: Steps[T]) -> T:
         """Do what the reference driver asks for, and give what it gives."""
@@ -75,5 +82,5 @@ class Host:
                 if not self._dut.irq.value:
                     await RisingEdge(self._dut.irq)
             case Pause(cycles):
-                await ClockCycles(self._dut.clk, cycles)
+                await ClockCycles(self._clock, cycles)
         return 0

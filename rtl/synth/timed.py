@@ -3,7 +3,7 @@
 import re
 
 from amaranth.back import verilog
-from amaranth.hdl import Cat, ClockSignal, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
@@ -44,7 +44,7 @@ class Timed(wiring.Component):
                 side = inputs if member.flow is In else outputs
                 side.append(Value.cast(port))
         self._inputs, self._outputs = Cat(inputs), Cat(outputs)
-        super().__init__({"i": In(1)})
+        super().__init__({"i": In(1)} | ({"clk": In(1)} if clocks else {}))
 
     @property
     def wrapper_bits(self) -> int:
@@ -54,10 +54,15 @@ class Timed(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules[INSTANCE] = self._component
-        m.d.comb += [getattr(self._component, name).eq(ClockSignal()) for name in self._clocks]
+        domain = "sync"
+        if self._clocks:  # the component makes domains of its own from them
+            domain = "wrapper"
+            m.domains += ClockDomain(domain, reset_less=True)
+            clocks = [ClockSignal(domain), *(getattr(self._component, n) for n in self._clocks)]
+            m.d.comb += [clock.eq(self.clk) for clock in clocks]
         held = Signal(len(self._inputs), reset_less=True)
         seen = Signal(len(self._outputs), reset_less=True, attrs={"keep": 1})
-        m.d.sync += [held.eq(Cat(self.i, held)), seen.eq(self._outputs)]
+        m.d[domain] += [held.eq(Cat(self.i, held)), seen.eq(self._outputs)]
         m.d.comb += self._inputs.eq(held)
         return m
 
