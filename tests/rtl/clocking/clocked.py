@@ -273,8 +273,7 @@ async def a_hardware_reset_comes_at_any_time(dut, number: int) -> None:
         await world.host.load(raw.program_address(EXAMPLE.image), EXAMPLE.image.n_commands)
         await world.host.work(driver.start(EXAMPLE.image.header.entry(BOOT).pc))
         if turn % 4 == 3:
-            await world.host.write("IRQ_ENABLE", 3)  # the load's event is still there
-            await world.host.write("IRQ_ENABLE", 1)
+            await RisingEdge(dut.irq)  # which stays high
         await Timer(source.randint(1, 3_000_000), "ps")
         caught += world.open > 0
         stands = turn % 2 == 1

@@ -121,20 +121,29 @@ LIBERTY = """library (cells) {
 
 
 def registers_of_ports(verilog: str) -> str:
-    """A netlist with the chip's ports and a register at each of their bits."""
+    """A netlist with the chip's ports and a register at each of their bits.
+
+    With two clocks, those of buses and interrupt have `aclk`, and two registers go to and fro.
+    """
     header = verilog[verilog.index("\nmodule zeroskip (") :].partition(");")[0]
     ports = re.findall(
         r"^  (input|output)(?: wire| reg)? (?:\[(\d+):0\] )?(\w+)", header, re.MULTILINE
     )
-    lines = [f"module zeroskip ({', '.join(name for *_, name in ports)});"]
+    names = [name for *_, name in ports]
+    crossed = "aclk" in names
+    lines = [f"module zeroskip ({', '.join(names)});"]
+    if crossed:
+        lines += ["  dff to (.CK(clk), .D(there), .Q(here));"]
+        lines += ["  dff fro (.CK(aclk), .D(here), .Q(there));"]
     for way, high, name in ports:
         lines.append(f"  {way} {f'[{high}:0] ' if high else ''}{name};")
         for bit in range(int(high or 0) + 1):
-            if name == "clk":
+            if name in ("clk", "aclk"):
                 continue
+            clock = "aclk" if crossed and not name.startswith("debug_") else "clk"
             pin = f"{name}[{bit}]" if high else name
             data, out = (pin, "") if way == "input" else (ports[1][2], pin)
-            lines.append(f"  dff {name}_{bit}_r (.CK(clk), .D({data}), .Q({out}));")
+            lines.append(f"  dff {name}_{bit}_r (.CK({clock}), .D({data}), .Q({out}));")
     return "\n".join([*lines, "endmodule", ""])
 
 

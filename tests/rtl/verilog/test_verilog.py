@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, ClockDomain, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -92,6 +92,26 @@ class State(wiring.Component):
         return m
 
 
+class Awaking(wiring.Component):
+    """Registers with an asynchronous reset, with and without enable; parts are never read."""
+
+    def __init__(self) -> None:
+        super().__init__({"clk": In(1), "clear": In(1), "en": In(1), "x": In(8), "y": Out(9)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        domain = ClockDomain("sync", async_reset=True)
+        domain.clk = self.clk
+        m.domains += domain
+        held, wide = Signal(8, init=0x5A), Signal(12, init=0xB1E)
+        with m.If(self.en):
+            m.d.sync += held.eq(held + self.x)
+        with m.If(self.x[0]):
+            m.d.sync += wide.eq(wide + Cat(held, held))
+        m.d.comb += [domain.rst.eq(self.clear), self.y.eq(Cat(wide[3:9], held[1:4]))]
+        return m
+
+
 def assert_equal(component, folder: Path, steps: int) -> None:
     """Prove that the Verilog does what Amaranth's own netlist does, whatever the inputs.
 
@@ -100,7 +120,7 @@ def assert_equal(component, folder: Path, steps: int) -> None:
     (folder / "gold.il").write_text(rtlil.convert(component, name="gold", emit_src=False))
     (folder / "gate.v").write_text(convert(component, "gate"))
     script = (
-        "read_rtlil gold.il; read_verilog gate.v; proc; memory; "
+        "read_rtlil gold.il; read_verilog gate.v; proc; memory; async2sync; "
         "miter -equiv -flatten -make_outputs gold gate miter; "
         f"sat -verify {f'-seq {steps}' if steps else ''} -prove trigger 0 miter"
     )
@@ -124,6 +144,23 @@ def test_every_operator_is_the_same(tmp_path):
 @needs_yosys
 def test_registers_are_the_same_from_power_on(tmp_path):
     assert_equal(State(), tmp_path, 6)
+
+
+@needs_yosys
+def test_registers_with_an_asynchronous_reset_are_the_same(tmp_path):
+    assert_equal(Awaking(), tmp_path, 5)
+    text = (tmp_path / "gate.v").read_text()
+    assert text.count("always @(posedge clk or posedge clear)") == 2
+
+
+@needs_yosys
+def test_a_reset_value_of_other_bits_is_seen(tmp_path, monkeypatch):
+    from rtl.verilog import writer
+
+    # The bits the other way round.
+    monkeypatch.setattr(writer, "constant", lambda bits: f"{len(bits)}'b{bits}")
+    with pytest.raises(AssertionError, match="proof did fail"):
+        assert_equal(Awaking(), tmp_path, 5)
 
 
 @needs_yosys
