@@ -91,7 +91,8 @@ def test_the_bench_of_another_option_does_not_fit(folders, tmp_path):
 def test_the_assertions_hold_on_the_buses_side(folders, tmp_path, name):
     shutil.copytree(folders[name], tmp_path / "made")
     root = verilator_root()
-    flags = "--binary --timing --assert --timescale 1ns/1ps -Itb -Wno-fatal -Wno-lint".split()
+    flags = ["--binary", "--timing", "--assert", "--timescale", "1ns/1ps", "-Itb"]
+    flags += ["-Wno-fatal", "-Wno-lint"]
     make = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
     flags += ["-CFLAGS", "-std=c++20 -fcoroutines", "-MAKEFLAGS", make, "-GJITTER=60"]
     flags += ["--x-initial", "0", "--top-module", "zeroskip_tb", f"{TOP}_sva.sv", *FILES]
