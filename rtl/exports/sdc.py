@@ -32,7 +32,6 @@ def constraints(
     lines = ""
     paths = "Every path counts; there\n# are no false paths and no paths of several cycles."
     if options.reset == "async_low":
-        inputs.remove("rst_n")
         paths = "Every path counts but\n# those from rst_n, which is synchronised inside."
         lines = "\nset_false_path -from [get_ports rst_n]\n"
     return f"""# Timing of chip {params.name}, in nanoseconds: one clock of {params.clock_mhz} MHz.
@@ -56,7 +55,6 @@ def _two_clocks(params: ChipParams, inputs: Sequence[str], outputs: Sequence[str
     of_core = [name for name in outputs if name.startswith("debug_")]
     of_bus = [name for name in outputs if name not in of_core]
     period = f"{1000 / params.clock_mhz:.4f}"
-    others = _ports([name for name in inputs if name != reset])
     return f"""# Timing of chip {params.name}, in nanoseconds: two clocks without a relation.
 set core_period {period}
 # Set this to the clock of the buses.
@@ -77,7 +75,7 @@ set_false_path -from [get_ports {reset}]
 
 # Of a cycle, {INPUT_SHARE:.0%} are gone when an input arrives, and {OUTPUT_SHARE:.0%} are needed
 # behind an output: change both to what the design around the chip takes.
-set_input_delay -clock {BUS} [expr {{{INPUT_SHARE} * $bus_period}}] {others}
+set_input_delay -clock {BUS} [expr {{{INPUT_SHARE} * $bus_period}}] {_ports(inputs)}
 set_output_delay -clock {BUS} [expr {{{OUTPUT_SHARE} * $bus_period}}] {_ports(of_bus)}
 set_output_delay -clock {CORE} [expr {{{OUTPUT_SHARE} * $core_period}}] {_ports(of_core)}
 """

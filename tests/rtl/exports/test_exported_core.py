@@ -138,11 +138,12 @@ def registers_of_ports(verilog: str) -> str:
     for way, high, name in ports:
         lines.append(f"  {way} {f'[{high}:0] ' if high else ''}{name};")
         for bit in range(int(high or 0) + 1):
-            if name in ("clk", "aclk"):
+            # A reset that is excepted ends at no register.
+            if name in ("clk", "aclk", "rst_n") or (crossed and name == "rst"):
                 continue
             clock = "aclk" if crossed and not name.startswith("debug_") else "clk"
             pin = f"{name}[{bit}]" if high else name
-            data, out = (pin, "") if way == "input" else (ports[1][2], pin)
+            data, out = (pin, "") if way == "input" else ("s_axil_wvalid", pin)
             lines.append(f"  dff {name}_{bit}_r (.CK({clock}), .D({data}), .Q({out}));")
     return "\n".join([*lines, "endmodule", ""])
 
