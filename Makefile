@@ -21,7 +21,7 @@ demo: $(VENV)/.installed-core
 	@echo "  $(BIN)/pip install 'zeroskip[bench]'  Vela and zstd beside our codec: npu bench codec"
 
 # What is not installed and so was not tested stands in the last line.
-test: lint $(VENV)/.installed-oracle $(VENV)/.installed-icarus
+test: lint $(VENV)/.installed-oracle $(VENV)/.installed-programs
 	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long and not formal"
 
 lint: $(VENV)/.installed-test
@@ -58,14 +58,16 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,formal,reports,trace,browser,sweep]"
+	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,formal,reports,trace,browser,sweep]"
 	@touch $@ $(VENV)/.installed-core
 
-# Root gets the simulator installed; others are told the command in the last line of `make test`.
-$(VENV)/.installed-icarus: $(VENV)/.created
-	@command -v iverilog >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	  { apt-get update -q && apt-get install -y -q --no-install-recommends iverilog; } || \
-	  echo "note: Icarus Verilog could not be installed: its bench is skipped" >&2
+# Root gets a simulator and a compiler for RISC-V installed; others are told the command in the last
+# line of `make test`.
+$(VENV)/.installed-programs: $(VENV)/.created Makefile
+	@{ command -v iverilog && command -v riscv64-unknown-elf-gcc; } >/dev/null || \
+	  [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -q && \
+	  apt-get install -y -q --no-install-recommends iverilog gcc-riscv64-unknown-elf; } || \
+	  echo "note: Icarus Verilog or GCC for RISC-V could not be installed: their tests are skipped" >&2
 	@touch $@
 
 # The oracle exists for some platforms only. Its recorded vectors are always tested; where it

@@ -36,6 +36,8 @@ TOP = "zeroskip"
 PREFIXES = {"axi": "m_axi", "axil": "s_axil"}
 BUSES = tuple(PREFIXES)
 HOST_READYS = ("s_axil_awready", "s_axil_wready", "s_axil_arready")
+# An example for LiteX, which reads ports and sizes from the JSON beside it.
+LITEX = Path(__file__).parent / "exports" / "zeroskip_litex.py"
 # Ports of the top module, in this order, by what their names begin with.
 GROUPS = {
     **clocking.clock_ports(PLAIN),
@@ -186,26 +188,32 @@ def to_verilog(params: ChipParams, options: Options = PLAIN, anonymous: bool = F
     anonymous : leave out the comment that names the chip: the text is the same for all chips of
         the same `ChipParams.hardware`.
     """
-    ports = groups(options)
-    text = verilog.HEADER if anonymous else header(TOP, params, ports)
+    titles = groups(options)
+    text = verilog.HEADER if anonymous else header(TOP, params, titles)
     domains = clocking.signals(options)
-    return verilog.convert(FlatChip(params, options), TOP, text, ports, domains)
+    return verilog.convert(FlatChip(params, options), TOP, text, titles, domains)
+
+
+def ports(text: str) -> list[dict]:
+    """Ports of the top module in its Verilog, in their order: name, direction (in, out), width."""
+    declared = text.partition(f"\nmodule {TOP} (\n")[2].partition("\n);\n")[0]
+    found = re.findall(
+        r"^  (in|out)put (?:wire |reg )?(?:\[(\d+):0\] )?(\w+)", declared, re.MULTILINE
+    )
+    return [
+        {"name": name, "direction": way, "width": int(high or 0) + 1} for way, high, name in found
+    ]
 
 
 def input_ports(text: str) -> list[str]:
     """Names of the top module's inputs in its Verilog, without the clocks."""
-    names = _top_ports(text, "input")
+    names = [port["name"] for port in ports(text) if port["direction"] == "in"]
     return [name for name in names if name not in ("clk", "aclk")]
 
 
 def output_ports(text: str) -> list[str]:
     """Names of the top module's outputs in its Verilog."""
-    return _top_ports(text, "output(?: wire| reg)?")
-
-
-def _top_ports(text: str, way: str) -> list[str]:
-    ports = text.partition(f"\nmodule {TOP} (\n")[2].partition("\n);\n")[0]
-    return re.findall(rf"^  {way} (?:\[\d+:\d+\] )?(\w+)", ports, re.MULTILINE)
+    return [port["name"] for port in ports(text) if port["direction"] == "out"]
 
 
 def waivers(options: Options) -> tuple[Waiver, ...]:
@@ -238,8 +246,11 @@ def _register(register: Register) -> dict:
     }
 
 
-def description(params: ChipParams, options: Options = PLAIN) -> dict:
-    """Parameters, register map, status codes, instruction table and latencies, ready for JSON."""
+def description(params: ChipParams, text: str, options: Options = PLAIN) -> dict:
+    """What there is to know of a chip with Verilog `text`, ready for JSON.
+
+    Parameters, options, ports, register map, status codes, instruction table and latencies.
+    """
     latencies = {
         name: value
         for name, value in vars(timing).items()
@@ -251,6 +262,7 @@ def description(params: ChipParams, options: Options = PLAIN) -> dict:
         "parameters": params.model_dump(mode="json"),
         "fingerprint": params.fingerprint,
         "options": asdict(options),
+        "ports": ports(text),
         "register_rules": RULES,
         "registers": [_register(register) for register in REGISTERS],
         "status": {status.name: int(status) for status in Status},
@@ -275,14 +287,14 @@ def export(
     """Write the Verilog and what goes with it into `folder`; returns the files, the Verilog first.
 
     Assertions, JSON, views of the register table, a driver, file list, lint waivers, constraints,
-    core file and packaging script; with an example the bench that runs it. Existing files of these
-    names are replaced. The folder is made if it is not there.
+    core file, packaging script and a module for LiteX; with an example the bench that runs it.
+    Existing files of these names are replaced. The folder is made if it is not there.
     """
     folder = Path(folder)
     text = to_verilog(params, options)
     texts = {
         f"{TOP}.v": text,
-        f"{TOP}.json": json.dumps(description(params, options), indent=2) + "\n",
+        f"{TOP}.json": json.dumps(description(params, text, options), indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
         f"{TOP}.vlt": waiver_file(options),
         f"{TOP}.sdc": constraints(
@@ -291,8 +303,14 @@ def export(
         f"{TOP}.core": core_file(TOP, params, example is not None),
         **views.texts(),
         **driver.sources(),
+<<<<<<< HEAD
         f"{TOP}_sva.sv": assertions(params, options),
         "package_ip.tcl": package_script(TOP, params, options),
+=======
+        f"{TOP}_sva.sv": assertions(params),
+        "package_ip.tcl": package_script(TOP, params),
+        LITEX.name: LITEX.read_text(encoding="utf-8"),
+>>>>>>> d8ee198 (rtl.exports: a module for LiteX, run there with VexRiscv and the C driver)
     }
     if example is not None:
         texts |= bench_files(example, options)

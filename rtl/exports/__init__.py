@@ -1,1 +1,1 @@
-"""What goes with the chip's Verilog, a file a module: header, constraints, core file, bench."""
+"""What goes with the chip's Verilog, a file a module: header, constraints, cores, bench, LiteX."""
