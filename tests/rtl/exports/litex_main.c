@@ -128,6 +128,7 @@ int main(void)
     irq_setie(1);
     must(zeroskip_ready(&chip), "ready");
     must(zeroskip_probe(&chip), "probe");
+    must(zeroskip_fits(&chip, JOINER_PARAMETERS), "fits");
     must(zeroskip_place_memory(&chip, MAIN_RAM_BASE), "place");
     must(zeroskip_load(&chip, JOINER_PROGRAM_ADDRESS, JOINER_PROGRAM_COMMANDS), "load");
     must(zeroskip_run(&chip, JOINER_BOOT_PC, NULL, 0), "boot");
