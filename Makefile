@@ -58,7 +58,7 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,formal,reports,trace,browser,sweep]"
+	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,board,formal,reports,trace,browser,sweep]"
 	@touch $@ $(VENV)/.installed-core
 
 # Root gets a simulator and a compiler for RISC-V installed; others are told the command in the last

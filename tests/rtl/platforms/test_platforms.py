@@ -10,7 +10,8 @@ from npu.chip.params import load_params
 from rtl.control.control import Control
 from rtl.control.registers import ADDRESS_BITS, BY_NAME, ID
 from rtl.platforms.memory import BoardMemory
-from rtl.platforms.uart import ANSWER_BYTES, READ, REGISTERS, WRITE, SerialHost
+from rtl.platforms.protocol import ANSWER_BYTES, READ, REGISTERS, WRITE
+from rtl.platforms.uart import SerialHost
 from rtl.platforms.ulx3s import Board, Ulx3sPlatform, output_divider
 
 DIVISOR = 5
