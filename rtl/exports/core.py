@@ -49,7 +49,10 @@ filesets:
     toplevel: {top}
     tools:
       trellis:
-        nextpnr_options: [--85k, --package, CABGA381, --speed, '6', --lpf-allow-unconstrained]
+        # The chip is a part of a design, with more ports than a package has pins.
+        nextpnr_options:
+          [--85k, --package, CABGA381, --speed, '6', --freq, '{params.clock_mhz}', --out-of-context,
+           --lpf-allow-unconstrained, --timing-allow-fail]
         yosys_synth_options: [-abc9]
   vivado:
     default_tool: vivado

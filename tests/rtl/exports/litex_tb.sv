@@ -2,7 +2,7 @@
 `timescale 1ns / 1ps
 module litex_tb;
   localparam END_OF_TEXT = 8'h04;
-  localparam CYCLES = 5_000_000;
+  localparam CYCLES = 500_000;
 
   reg clock = 0;
   reg reset = 1;

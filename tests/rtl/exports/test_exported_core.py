@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -35,7 +37,13 @@ def exported(tmp_path_factory) -> Path:
     return folder
 
 
-def fusesoc(exported: Path, folder: Path, *arguments: str, path: str = "") -> str:
+def fusesoc(
+    exported: Path,
+    folder: Path,
+    *arguments: str,
+    path: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """What FuseSoC says of the export's core; it must succeed."""
     name = re.search(r"^name: (.*)$", (exported / "zeroskip.core").read_text(), re.MULTILINE)
     assert name is not None
@@ -43,7 +51,12 @@ def fusesoc(exported: Path, folder: Path, *arguments: str, path: str = "") -> st
     done = subprocess.run(
         [sys.executable, "-m", "fusesoc.main", "--cores-root", str(exported), *arguments, name[1]],
         cwd=folder,
-        env={**os.environ, **homes, "PATH": os.pathsep.join((path, os.environ["PATH"]))},
+        env={
+            **os.environ,
+            **homes,
+            **environment,
+            "PATH": os.pathsep.join((path, os.environ["PATH"])),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,6 +91,25 @@ def test_fusesoc_lints(exported, tmp_path):
         pytest.skip(str(error))
     said = fusesoc(exported, tmp_path, "run", "--target=lint", path=path)
     assert "%Warning" not in said and "%Error" not in said
+
+
+@needs_fusesoc
+@pytest.mark.slow
+def test_fusesoc_simulates_the_bench_on_verilator(exported, tmp_path):
+    try:
+        root = verilator_root()
+    except BuildError as error:
+        pytest.skip(str(error))
+    if shutil.which("g++") is None or shutil.which("make") is None:
+        pytest.skip("g++ and make are needed")
+    # What a Verilator that was built where it runs has found out about its compiler.
+    found = {"CFG_CXXFLAGS_PCH_I": "-include", "CFG_CXXFLAGS_STD": "-std=gnu++20"}
+    fast = {"OPT_FAST": "-O0", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O0"}
+    flags = " ".join(f"{name}={value}" for name, value in {**found, **fast}.items())
+    environment = {"GNUMAKEFLAGS": flags, "VERILATOR_ROOT": str(root)}
+    options = ("run", "--target=sim", "--tool=verilator")
+    said = fusesoc(exported, tmp_path, *options, path=str(root / "bin"), environment=environment)
+    assert "PASS: 4 calls" in said
 
 
 @needs_fusesoc
