@@ -24,6 +24,7 @@ FILES = (
     "zeroskip.h",
     "zeroskip_sva.sv",
     "package_ip.tcl",
+    "zeroskip_litex.py",
     "tb/zeroskip_tb.v",
     "tb/zeroskip_memory.v",
     "tb/zeroskip_chip.vh",
