@@ -303,14 +303,9 @@ def export(
         f"{TOP}.core": core_file(TOP, params, example is not None),
         **views.texts(),
         **driver.sources(),
-<<<<<<< HEAD
         f"{TOP}_sva.sv": assertions(params, options),
         "package_ip.tcl": package_script(TOP, params, options),
-=======
-        f"{TOP}_sva.sv": assertions(params),
-        "package_ip.tcl": package_script(TOP, params),
         LITEX.name: LITEX.read_text(encoding="utf-8"),
->>>>>>> d8ee198 (rtl.exports: a module for LiteX, run there with VexRiscv and the C driver)
     }
     if example is not None:
         texts |= bench_files(example, options)
