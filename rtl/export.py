@@ -43,6 +43,7 @@ GROUPS = {
     "irq": "Interrupt, level, active high",
     "debug_": "What a test bench sees of the chip; leave it open in a product",
 }
+RAM_PINS = {"ram_pins_": "Pins of memory macros: in for all block RAMs, out a slice for each"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,21 @@ WAIVERS = (
         "AXI4-Lite requests carry their privilege; every access may do everything.",
     ),
 )
+
+# Of an export with pins of memory macros.
+PIN_WAIVER = Waiver(
+    "UNUSEDSIGNAL",
+    "*'pins_in'",
+    "Pins of a memory macro; the model that a macro takes the place of does not use them.",
+)
+
+
+def groups_of(options: Options) -> dict[str, str]:
+    """GROUPS, and those that options add, `debug_` last."""
+    if not any(options.ram_pins):
+        return GROUPS
+    *others, debug = GROUPS.items()
+    return dict([*others, *RAM_PINS.items(), debug])
 
 
 def _flat_names(path: tuple[str | int, ...], port) -> Iterator[tuple[str, Value]]:
@@ -141,8 +157,18 @@ def to_verilog(params: ChipParams, options: Options = PLAIN, anonymous: bool = F
     anonymous : leave out the comment that names the chip: the text is the same for all chips of
         the same `ChipParams.hardware`.
     """
-    text = verilog.HEADER if anonymous else header(TOP, params, GROUPS)
-    return verilog.convert(FlatChip(params, options), TOP, text, GROUPS)
+    return _verilog(params, options, anonymous)[0]
+
+
+def _verilog(
+    params: ChipParams, options: Options, anonymous: bool = False
+) -> tuple[str, list[verilog.RamPins]]:
+    """The text, and the block RAMs whose pins are ports."""
+    modules = verilog.with_pins(verilog.shared(FlatChip(params, options), TOP), *options.ram_pins)
+    rams = verilog.rams(modules, TOP, options.ram_pins[1]) if any(options.ram_pins) else []
+    groups = groups_of(options)
+    head = verilog.HEADER if anonymous else header(TOP, params, groups, rams)
+    return verilog.written(modules, TOP, head, groups), rams
 
 
 def input_ports(text: str) -> list[str]:
@@ -152,10 +178,10 @@ def input_ports(text: str) -> list[str]:
     return [name for name in names if name != "clk"]
 
 
-def waiver_file() -> str:
+def waiver_file(options: Options = PLAIN) -> str:
     """WAIVERS as a configuration of Verilator: read before the Verilog."""
     lines = ["`verilator_config"]
-    for waiver in WAIVERS:
+    for waiver in (*WAIVERS, *([PIN_WAIVER] if options.ram_pins[0] else [])):
         off = f'lint_off -rule {waiver.rule} -file "*{TOP}.v" -match "{waiver.match}"'
         lines += ["", f"// {waiver.reason}", off]
     return "\n".join([*lines, ""])
@@ -213,12 +239,15 @@ def export(
     names are replaced. The folder is made if it is not there.
     """
     folder = Path(folder)
-    text = to_verilog(params, options)
+    text, rams = _verilog(params, options)
+    about = description(params, options)
+    if rams:
+        about["ram_pins"] = [ram.to_dict() for ram in rams]
     texts = {
         f"{TOP}.v": text,
-        f"{TOP}.json": json.dumps(description(params, options), indent=2) + "\n",
+        f"{TOP}.json": json.dumps(about, indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
-        f"{TOP}.vlt": waiver_file(),
+        f"{TOP}.vlt": waiver_file(options),
         f"{TOP}.sdc": constraints(params, input_ports(text)),
         f"{TOP}.core": core_file(TOP, params, example is not None),
         **views.texts(),
@@ -227,7 +256,7 @@ def export(
         "package_ip.tcl": package_script(TOP, params),
     }
     if example is not None:
-        texts |= bench_files(example)
+        texts |= bench_files(example, options)
     files = []
     for name, content in texts.items():
         path = folder / name

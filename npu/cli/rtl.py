@@ -10,7 +10,12 @@ import click
 
 from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
-from npu.cli._options import chip_default_option, complete_model, protect_option
+from npu.cli._options import (
+    chip_default_option,
+    complete_model,
+    protect_option,
+    ram_pins_option,
+)
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
 from rtl.shared.options import Options, Protection
@@ -33,14 +38,21 @@ def command() -> None:
 )
 @chip_default_option(DEFAULT_CHIP)
 @protect_option
-def export(output: str, chip: str, model: str | None, protect: Protection) -> None:
+@ram_pins_option
+def export(
+    output: str,
+    chip: str,
+    model: str | None,
+    protect: Protection,
+    ram_pins: tuple[int, int],
+) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
     alone; nothing is changed before all of them are complete.
     """
     params = load_chip(chip)
-    options = Options(protection=protect)
+    options = Options(protection=protect, ram_pins=ram_pins)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     example = rtl_module("npu.api.example").example_of(params, model)

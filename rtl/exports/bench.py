@@ -14,6 +14,7 @@ from rtl.control.registers import (
     STATUS,
 )
 from rtl.exports.example import FOLDER, Example, example_files
+from rtl.shared.options import PLAIN, Options
 
 HERE = Path(__file__).parent
 # Of the bench, without a chip or an image.
@@ -21,7 +22,7 @@ SOURCES = ("zeroskip_tb.v", "zeroskip_memory.v")
 CHIP_FACTS = f"{FOLDER}/zeroskip_chip.vh"
 
 
-def chip_facts(params: ChipParams) -> str:
+def chip_facts(params: ChipParams, options: Options = PLAIN) -> str:
     """The chip and its registers as Verilog macros, from the one register table."""
     values: dict[str, str] = {
         "BUS_BYTES": str(params.bus_bytes),
@@ -40,11 +41,25 @@ def chip_facts(params: ChipParams) -> str:
             else:
                 values[f"{name}_LSB"] = str(field.lsb)
     values |= {f"ERROR_{status.name}": f"32'd{int(status)}" for status in Status if status}
+    if tied := _tied(options):
+        values["OPTION_PORTS"] = tied
     lines = [f"`define ZS_{name} {value}" for name, value in values.items()]
     return "\n".join([f"// Chip {params.name!r} and its registers.", *lines]) + "\n"
 
 
-def bench_files(example: Example) -> dict[str, str]:
+def _tied(options: Options) -> str:
+    """Connections of the ports that options add, each with a comma behind it: all of them idle."""
+    inputs, outputs = options.ram_pins
+    return (f".ram_pins_in({inputs}'d0), " if inputs else "") + (
+        ".ram_pins_out(), " if outputs else ""
+    )
+
+
+def bench_files(example: Example, options: Options = PLAIN) -> dict[str, str]:
     """Texts by their paths in an export."""
     sources = {f"{FOLDER}/{name}": (HERE / name).read_text(encoding="utf-8") for name in SOURCES}
-    return {**sources, CHIP_FACTS: chip_facts(example.image.params), **example_files(example)}
+    return {
+        **sources,
+        CHIP_FACTS: chip_facts(example.image.params, options),
+        **example_files(example),
+    }

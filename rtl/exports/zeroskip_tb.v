@@ -53,6 +53,9 @@ module zeroskip_tb #(
   wire [BUS_BYTES-1:0] m_wstrb;
 
   zeroskip dut (
+`ifdef ZS_OPTION_PORTS
+    `ZS_OPTION_PORTS
+`endif
     .clk(clk), .rst(rst), .irq(irq),
     .s_axil_awaddr(awaddr), .s_axil_awprot(3'd0), .s_axil_awvalid(awvalid),
     .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(4'hf), .s_axil_wvalid(wvalid),

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from npu.errors import NpuError
 
 Protection = Literal["none", "parity"]
+MOST_PINS = 1024
+"""Of each direction, at a block RAM."""
 
 
 class OptionsError(NpuError):
@@ -24,11 +26,15 @@ class Options:
     protection : "parity" keeps a bit for every byte of every block RAM; a word that is read with a
         wrong one stops the program with Status.PARITY. Behind a hardware reset the memories are
         filled with zeros, with STATUS.resetting high meanwhile.
+    ram_pins : inputs and outputs that every block RAM has besides, for a macro's BIST, repair,
+        sleep or status; 0 to MOST_PINS of each. The top module has `ram_pins_in`, which goes to
+        all of them, and `ram_pins_out` with a slice for each (`rtl.verilog.ram_pins`).
 
     Raises OptionsError for any other value.
     """
 
     protection: Protection = "none"
+    ram_pins: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         known = get_args(Protection)
@@ -36,6 +42,11 @@ class Options:
             raise OptionsError(
                 f"protection must be one of {', '.join(known)}, not {self.protection!r}"
             )
+        for kind, number in zip(("inputs", "outputs"), self.ram_pins, strict=True):
+            if not 0 <= number <= MOST_PINS:
+                raise OptionsError(
+                    f"{kind} of ram_pins must be 0 to {MOST_PINS} for each block RAM, not {number}"
+                )
 
     @property
     def parity(self) -> bool:

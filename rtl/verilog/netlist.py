@@ -30,6 +30,8 @@ PASSES = (
 )
 OLDEST_YOSYS = (0, 40)
 _MACRO = re.compile(r"(?:.*\.)?(ram_[a-z]+_\d+x\d+)")
+PINS_IN, PINS_OUT = "pins_in", "pins_out"
+"""Ports of a macro's own, which its model does not use (`rtl.verilog.ram_pins`)."""
 _DIRECTIONS = {wiring.In: PortDirection.Input, wiring.Out: PortDirection.Output}
 
 

@@ -56,7 +56,21 @@ def convert(
     groups : titles of groups of ports of the top module by what their names begin with, in the
         order in which they shall stand there; ports of no group come last.
     """
-    modules = share(read(component, name), name)
+    return written(shared(component, name), name, header, groups)
+
+
+def shared(component, name: str) -> dict[str, Module]:
+    """The modules of an Amaranth component, each once, those below others first."""
+    return share(read(component, name), name)
+
+
+def written(
+    modules: dict[str, Module],
+    name: str,
+    header: str = HEADER,
+    groups: Mapping[str, str] | None = None,
+) -> str:
+    """The Verilog of `shared` modules, see `convert`."""
     ports = live_ports(modules, name)
     names = module_names(modules, name)
     pins: dict[str, Nets] = {}
