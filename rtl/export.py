@@ -43,6 +43,7 @@ GROUPS = {
     "irq": "Interrupt, level, active high",
     "debug_": "What a test bench sees of the chip; leave it open in a product",
 }
+TEST = {"test_enable": "Every clock runs while it is high, as a scan chain wants it; else 0"}
 RAM_PINS = {"ram_pins_": "Pins of memory macros: in for all block RAMs, out a slice for each"}
 
 
@@ -100,10 +101,9 @@ PIN_WAIVER = Waiver(
 
 def groups_of(options: Options) -> dict[str, str]:
     """GROUPS, and those that options add, `debug_` last."""
-    if not any(options.ram_pins):
-        return GROUPS
     *others, debug = GROUPS.items()
-    return dict([*others, *RAM_PINS.items(), debug])
+    more = RAM_PINS if any(options.ram_pins) else {}
+    return dict([*others, *more.items(), *(TEST if options.clock_gating else {}).items(), debug])
 
 
 def _flat_names(path: tuple[str | int, ...], port) -> Iterator[tuple[str, Value]]:

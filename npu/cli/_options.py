@@ -94,6 +94,13 @@ ram_pins_option = click.option(
     "or status; as 8:2, none unless said otherwise. See rtl/INTEGRATION.md.",
 )
 
+clock_gating_option = click.option(
+    "--clock-gating",
+    is_flag=True,
+    help="Of the RTL: gates in the clocks of matrix-vector unit, vector unit and DMA, and a port "
+    "test_enable; for an ASIC. See rtl/INTEGRATION.md.",
+)
+
 signature_option = click.option(
     "--signature", metavar="NAME", help="Which signature of a model that has several."
 )

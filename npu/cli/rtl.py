@@ -12,6 +12,7 @@ from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
 from npu.cli._options import (
     chip_default_option,
+    clock_gating_option,
     complete_model,
     protect_option,
     ram_pins_option,
@@ -39,12 +40,14 @@ def command() -> None:
 @chip_default_option(DEFAULT_CHIP)
 @protect_option
 @ram_pins_option
+@clock_gating_option
 def export(
     output: str,
     chip: str,
     model: str | None,
     protect: Protection,
     ram_pins: tuple[int, int],
+    clock_gating: bool,
 ) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
@@ -52,7 +55,7 @@ def export(
     alone; nothing is changed before all of them are complete.
     """
     params = load_chip(chip)
-    options = Options(protection=protect, ram_pins=ram_pins)
+    options = Options(protection=protect, ram_pins=ram_pins, clock_gating=clock_gating)
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     example = rtl_module("npu.api.example").example_of(params, model)

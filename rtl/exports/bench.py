@@ -50,9 +50,10 @@ def chip_facts(params: ChipParams, options: Options = PLAIN) -> str:
 def _tied(options: Options) -> str:
     """Connections of the ports that options add, each with a comma behind it: all of them idle."""
     inputs, outputs = options.ram_pins
-    return (f".ram_pins_in({inputs}'d0), " if inputs else "") + (
-        ".ram_pins_out(), " if outputs else ""
-    )
+    tied = [f".ram_pins_in({inputs}'d0), "] if inputs else []
+    tied += [".ram_pins_out(), "] if outputs else []
+    tied += [".test_enable(1'b0), "] if options.clock_gating else []
+    return "".join(tied)
 
 
 def bench_files(example: Example, options: Options = PLAIN) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from npu.errors import NpuError
 
 Protection = Literal["none", "parity"]
+GATED = ("matvec", "vector", "dma")
+"""Units whose clocks may be gated."""
 MOST_PINS = 1024
 """Of each direction, at a block RAM."""
 
@@ -30,11 +32,15 @@ class Options:
         sleep or status; 0 to MOST_PINS of each. The top module has `ram_pins_in`, which goes to
         all of them, and `ram_pins_out` with a slice for each (`rtl.verilog.ram_pins`).
 
+    clock_gating : the units of GATED have clocks of their own, which stand while nothing in the
+        unit changes (`rtl.shared.clock_gate`); for an ASIC.
+
     Raises OptionsError for any other value.
     """
 
     protection: Protection = "none"
     ram_pins: tuple[int, int] = (0, 0)
+    clock_gating: bool = False
 
     def __post_init__(self) -> None:
         known = get_args(Protection)

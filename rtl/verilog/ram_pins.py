@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 
 from rtl.verilog.names import instance_names, module_names
-from rtl.verilog.netlist import PINS_IN, PINS_OUT, Bits, Cell, Module, Port, macro_of
+from rtl.verilog.netlist import PINS_IN, PINS_OUT, Bits, Cell, Module, Port, is_ram
 
 PREFIX = "ram_"
 """What the ports of modules above the block RAMs begin with."""
@@ -51,14 +51,14 @@ def with_pins(modules: dict[str, Module], inputs: int, outputs: int) -> dict[str
     counts: dict[str, int] = {}
     for name, module in modules.items():
         below = [cell for cell in _instances(module) if counts[cell.kind]]
-        counts[name] = 1 if macro_of(name) else sum(counts[cell.kind] for cell in below)
+        counts[name] = 1 if is_ram(name) else sum(counts[cell.kind] for cell in below)
         if not counts[name]:
             made[name] = module
             continue
         free = 1 + max((bit for bit in _bits(module) if isinstance(bit, int)), default=-1)
         into = tuple(range(free, free + inputs))
         free += inputs
-        if macro_of(name):
+        if is_ram(name):
             made[name] = _with_ports(module, (PINS_IN, into), (PINS_OUT, ("0",) * outputs))
             continue
         out: Bits = ()
@@ -85,7 +85,7 @@ def rams(modules: dict[str, Module], top: str, outputs: int) -> list[RamPins]:
 
     def visit(kind: str, place: str) -> None:
         module = modules[kind]
-        if macro_of(kind):
+        if is_ram(kind):
             [memory] = (cell for cell in module.cells if cell.kind == "$mem_v2")
             low = len(found) * outputs
             span = (low, low + outputs - 1) if outputs else (None, None)

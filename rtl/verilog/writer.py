@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
 from rtl.verilog import comments, expressions
-from rtl.verilog.blocks import constant, else_, if_, indent
+from rtl.verilog.blocks import LATCH_AND_AND, constant, else_, if_, indent
 from rtl.verilog.folding import folded
 from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
 from rtl.verilog.memory import Memory
 from rtl.verilog.names import identifier, instance_names, module_names
-from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of, read
+from rtl.verilog.netlist import CLOCK_GATE, Bit, Bits, Cell, Module, macro_of, read
 from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
 from rtl.verilog.sharing import share
 
@@ -87,11 +87,11 @@ def written(
         taken = [*places[key].values(), *sorted(hidden[key])]
         nets = Nets(module, live, ports[key], key == name or macro_of(key) is not None, taken)
         pins[key] = nets
-        texts.append(
-            _Writer(module, nets, live, names, pins, places[key]).text(
-                groups or {} if key == name else {}
-            )
-        )
+        writer = _Writer(module, nets, live, names, pins, places[key])
+        if macro_of(key) == CLOCK_GATE:
+            texts.append(writer.clock_gate())
+        else:
+            texts.append(writer.text(groups or {} if key == name else {}))
     return header + "\n" + "\n".join(reversed(texts))
 
 
@@ -137,6 +137,11 @@ class _Writer:
         strange = {cell.kind for cell in cells if not cell.is_instance} - known
         assert not strange, f"{self._module.name}: no Verilog for {strange}"
         return self._assemble(groups)
+
+    def clock_gate(self) -> str:
+        """The module of a gate: what it was elaborated from has no latch."""
+        text = self._assemble({})
+        return text.partition("\n);\n")[0] + "\n);\n" + LATCH_AND_AND
 
     def _assemble(self, groups: Mapping[str, str]) -> str:
         pins = sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))
