@@ -46,12 +46,16 @@ GROUPS = {
     "irq": "Interrupt, level, active high",
     "debug_": "What a test bench sees of the chip; leave it open in a product",
 }
+TEST = {"test_enable": "Every clock runs while it is high, as a scan chain wants it; else 0"}
+RAM_PINS = {"ram_pins_": "Pins of memory macros: in for all block RAMs, out a slice for each"}
 
 
 def groups(options: Options) -> dict[str, str]:
-    """GROUPS of a chip with these options."""
-    buses = {name: title for name, title in GROUPS.items() if name not in ("clk", "rst")}
-    return clocking.clock_ports(options) | buses
+    """GROUPS, as these options have them, and those that they add, `debug_` last."""
+    *others, debug = [(name, of) for name, of in GROUPS.items() if name not in ("clk", "rst")]
+    pins = RAM_PINS if any(options.ram_pins) else {}
+    test = TEST if options.clock_gating else {}
+    return clocking.clock_ports(options) | dict([*others, *pins.items(), *test.items(), debug])
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,13 @@ RESET_WAIVERS = (
         f"*'{TOP}.*_rst'*",
         "A synchronous reset of one clock is synchronised to the other one.",
     ),
+)
+
+# Of an export with pins of memory macros.
+PIN_WAIVER = Waiver(
+    "UNUSEDSIGNAL",
+    "*'pins_in'",
+    "Pins of a memory macro; the model that a macro takes the place of does not use them.",
 )
 
 
@@ -188,10 +199,18 @@ def to_verilog(params: ChipParams, options: Options = PLAIN, anonymous: bool = F
     anonymous : leave out the comment that names the chip: the text is the same for all chips of
         the same `ChipParams.hardware`.
     """
+    return _verilog(params, options, anonymous)[0]
+
+
+def _verilog(
+    params: ChipParams, options: Options, anonymous: bool = False
+) -> tuple[str, list[verilog.RamPins]]:
+    """The text, and the block RAMs whose pins are ports."""
+    modules = verilog.with_pins(verilog.shared(FlatChip(params, options), TOP), *options.ram_pins)
+    rams = verilog.rams(modules, TOP, options.ram_pins[1]) if any(options.ram_pins) else []
     titles = groups(options)
-    text = verilog.HEADER if anonymous else header(TOP, params, titles)
-    domains = clocking.signals(options)
-    return verilog.convert(FlatChip(params, options), TOP, text, titles, domains)
+    head = verilog.HEADER if anonymous else header(TOP, params, titles, rams)
+    return verilog.written(modules, TOP, head, titles, clocking.signals(options)), rams
 
 
 def ports(text: str) -> list[dict]:
@@ -218,12 +237,13 @@ def output_ports(text: str) -> list[str]:
 
 def waivers(options: Options) -> tuple[Waiver, ...]:
     """WAIVERS of a chip with these options."""
+    found = WAIVERS + ((PIN_WAIVER,) if options.ram_pins[0] else ())
     if is_plain(options):
-        return WAIVERS
+        return found
     first = replace(WAIVERS[0], match=f"*'{TOP}_reset*'")
     if options.crossing and options.reset == "sync":
-        return (first, *WAIVERS[1:], *RESET_WAIVERS)
-    return (first, *WAIVERS[1:])
+        return (first, *found[1:], *RESET_WAIVERS)
+    return (first, *found[1:])
 
 
 def waiver_file(options: Options = PLAIN) -> str:
@@ -291,10 +311,13 @@ def export(
     Existing files of these names are replaced. The folder is made if it is not there.
     """
     folder = Path(folder)
-    text = to_verilog(params, options)
+    text, rams = _verilog(params, options)
+    about = description(params, text, options)
+    if rams:
+        about["ram_pins"] = [ram.to_dict() for ram in rams]
     texts = {
         f"{TOP}.v": text,
-        f"{TOP}.json": json.dumps(description(params, text, options), indent=2) + "\n",
+        f"{TOP}.json": json.dumps(about, indent=2) + "\n",
         f"{TOP}.f": f"{TOP}.v\n",
         f"{TOP}.vlt": waiver_file(options),
         f"{TOP}.sdc": constraints(

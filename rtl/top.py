@@ -1,6 +1,15 @@
 """The chip: units, memories, DMA and control, wired."""
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import (
+    ClockSignal,
+    DomainRenamer,
+    Module,
+    Mux,
+    ResetInserter,
+    ResetSignal,
+    Signal,
+    Value,
+)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,18 +23,23 @@ from rtl.memory.memories import ParamMemory, ProgramMemory, VectorSram
 from rtl.memory.scrub import Scrubber
 from rtl.sequencer.sequencer import Sequencer
 from rtl.shared import axi
+from rtl.shared.clock_gate import GATE, ClockGate, clock_domain
 from rtl.shared.interfaces import PC_BITS, sram_write
-from rtl.shared.options import PLAIN, Options
+from rtl.shared.options import GATED, PLAIN, Options
 from rtl.vector.vector import VectorUnit
 
+SETTLING = 10
+"""Cycles behind the last change of what all units see, after which nothing moves in an idle one."""
 
-def debug(params: ChipParams) -> wiring.Signature:
+
+def debug(params: ChipParams, options: Options = PLAIN) -> wiring.Signature:
     """What the chip shows to a test bench, seen from the chip: enough to make retire records.
 
     `active` is high while a program runs or a transfer is open: the cycles that the twin counts;
     `running` while a program runs. `start` and `retire` mark the first and last cycle of command
     `pc`. `sram` and `register` show every byte written to vector SRAM, by whichever unit, and every
-    scalar register that a command writes, in the cycle of the write.
+    scalar register that a command writes, in the cycle of the write. With gated clocks, `clocks`
+    has a bit for each of GATED: its clock has an edge at the end of the cycle.
     """
     write = sram_write(params)
     return wiring.Signature(
@@ -41,6 +55,7 @@ def debug(params: ChipParams) -> wiring.Signature:
             "register_en": Out(1),
             "register_index": Out(4),
             "register_value": Out(32),
+            **({"clocks": Out(len(GATED))} if options.clock_gating else {}),
         }
     )
 
@@ -48,8 +63,8 @@ def debug(params: ChipParams) -> wiring.Signature:
 class Chip(wiring.Component):
     """A whole chip, cycle for cycle as `npu.twin.machine`.
 
-    One clock domain, synchronous reset. After reset, a host loads a program and starts it through
-    the registers of `rtl.control.registers`.
+    One clock, synchronous reset; with `clock_gating` some units have it gated. After reset, a host
+    loads a program and starts it through the registers of `rtl.control.registers`.
 
     Parameters
     ----------
@@ -62,6 +77,7 @@ class Chip(wiring.Component):
     axil : In, AXI4-Lite subordinate.
     irq : Out, level.
     debug : Out, see `debug`; leave it open in a product.
+    test_enable : In, only with `clock_gating`: no clock is gated, as for a scan chain.
     """
 
     def __init__(self, params: ChipParams, options: Options = PLAIN) -> None:
@@ -71,7 +87,8 @@ class Chip(wiring.Component):
                 "axi": Out(axi.axi4(params.bus_bytes)),
                 "axil": In(axi.axi4_lite(ADDRESS_BITS)),
                 "irq": Out(1),
-                "debug": Out(debug(params)),
+                "debug": Out(debug(params, options)),
+                **({"test_enable": In(1)} if options.clock_gating else {}),
             }
         )
 
@@ -86,6 +103,7 @@ class Chip(wiring.Component):
 
         m.submodules.control = control
         m.submodules.sram, m.submodules.param, m.submodules.program = sram, param, program
+        resets: dict[str, Signal] = {}
         for name, unit in (
             ("sequencer", sequencer),
             ("matvec", matvec),
@@ -95,7 +113,10 @@ class Chip(wiring.Component):
             # A reset of its own for each: it goes to many registers.
             reset = Signal(name=f"reset_{name}")
             m.d.sync += reset.eq(control.reset)
-            m.submodules[name] = ResetInserter(reset)(unit)
+            part = ResetInserter(reset)(unit)
+            gated = options.clock_gating and name in GATED
+            m.submodules[name] = DomainRenamer(name)(part) if gated else part
+            resets[name] = reset
 
         wiring.connect(m, wiring.flipped(self.axil), control.axil)
         m.submodules.base = base = MemoryBase(p.bus_bytes)
@@ -136,6 +157,8 @@ class Chip(wiring.Component):
 
         if options.parity:
             self._protect(m, control, sequencer, matvec, (sram, param, program))
+        if options.clock_gating:
+            self._gate(m, resets, sequencer, matvec, dma, control)
         self._count(m, control, sequencer, matvec, dma)
         self._show(m, sequencer, dma, writers)
         return m
@@ -165,6 +188,43 @@ class Chip(wiring.Component):
         # A command that finds it has not ended by then, see `rtl.sequencer.sequencer`.
         m.d.sync += sequencer.wrong.eq(matvec.wrong | sram.wrong | param.wrong)
         m.d.comb += sequencer.command_wrong.eq(program.wrong)
+
+    def _gate(self, m: Module, resets, sequencer, matvec, dma, control) -> None:
+        """The clock of a unit is on while the unit works, and where what it sees may change.
+
+        All units see the command at hand and the registers that belong to it. They stand still
+        while the sequencer waits for a unit or for the DMA, and while no program runs.
+        """
+        waits = (
+            sequencer.matvec_busy
+            | sequencer.vector_busy
+            | sequencer.waiting
+            | sequencer.transfer_busy
+        )
+        moves = control.host.start | (sequencer.host.running & ~waits)
+        working: dict[str, Value] = {
+            "matvec": sequencer.matvec_busy | dma.bank.en.any() | matvec.bank.en.any(),
+            "vector": sequencer.vector_busy,
+            "dma": dma.busy | dma.active | control.program.valid | control.hold,
+        }
+        if self._options.parity:
+            working["matvec"] |= matvec.scrub.en
+        for index, name in enumerate(GATED):
+            domain = clock_domain(name)
+            m.domains += domain
+            gate = ClockGate()
+            m.submodules[f"{GATE}_{name}"] = gate
+            left = Signal(range(SETTLING + 1), init=SETTLING, name=f"{name}_settles")
+            awake = moves | working[name] | resets[name]
+            m.d.sync += left.eq(Mux(awake, SETTLING, left - left.any()))
+            m.d.comb += [
+                domain.rst.eq(ResetSignal()),
+                gate.clk.eq(ClockSignal()),
+                gate.enable.eq(awake | left.any() | ResetSignal()),
+                gate.test_enable.eq(self.test_enable),
+                domain.clk.eq(gate.gated),
+                self.debug.clocks[index].eq(gate.enable | gate.test_enable),
+            ]
 
     def _count(self, m: Module, control, sequencer, matvec, dma) -> None:
         counted = {

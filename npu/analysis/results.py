@@ -320,7 +320,8 @@ class VerifyReport(TypedDict):
 
     `waves` is the file of the RTL's waveforms, `twin_waves` says how the twin's compare with them.
     With `npu verify --netlist` the last engine is "netlist", `cells` counts its cells by kind, and
-    what is under "rtl" is the netlist's; else `cells` is None.
+    what is under "rtl" is the netlist's; else `cells` is None. With gated clocks, `clocked` has, by
+    unit, the share of the cycles in which its clock had an edge; else it is None.
     """
 
     model: str
@@ -333,6 +334,7 @@ class VerifyReport(TypedDict):
     twin: SpeedReport
     rtl: SpeedReport
     cells: dict[str, int] | None
+    clocked: dict[str, float] | None
     waves: str | None
     twin_waves: WavesReport | None
     difference: dict[str, Any] | None

@@ -76,6 +76,7 @@ class Sides:
         self.calls = 0
         self.compared: dict[str, int] = {}
         self.difference: dict[str, Any] | None = None
+        self.clocked: dict[str, float] | None = None
 
     def run(self, calls: Sequence[Inputs], advance: Callable[[int], None]) -> None:
         """Boot, reset and every call, until something differs; completes the waveforms."""
@@ -89,6 +90,8 @@ class Sides:
             self.difference = _record_difference(self.image, found, self.calls)
         finally:
             if (machine := self.clocks[RTL].machine) is not None:
+                if (clocked := getattr(machine, "clocked", None)) and machine.cycle:
+                    self.clocked = {name: n / machine.cycle for name, n in clocked.items()}
                 machine.close()
 
     def report(self, waves: str | None, twin_waves: WavesReport | None = None) -> VerifyReport:
@@ -105,6 +108,7 @@ class Sides:
             "twin": self.clocks[TWIN].report(),
             "rtl": self.clocks[RTL].report(),
             "cells": self.cells,
+            "clocked": self.clocked,
             "waves": waves,
             "twin_waves": twin_waves,
             "difference": self.difference,

@@ -97,6 +97,37 @@ crossing_option = click.option(
     help="Of the RTL: both buses and irq have a clock of their own, aclk.",
 )
 
+
+class Pins(click.ParamType):
+    """Inputs and outputs, `8:2`."""
+
+    name = "IN:OUT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        inputs, colon, outputs = value.partition(":")
+        if not (colon and inputs.isdecimal() and outputs.isdecimal()):
+            self.fail(f"{value!r} is not IN:OUT, two numbers such as 8:2", param, ctx)
+        return int(inputs), int(outputs)
+
+
+ram_pins_option = click.option(
+    "--ram-pins",
+    type=Pins(),
+    metavar="IN:OUT",
+    default=(0, 0),
+    help="Pins that every block RAM's module has besides, for a memory macro's BIST, repair, sleep "
+    "or status; as 8:2, none unless said otherwise. See rtl/INTEGRATION.md.",
+)
+
+clock_gating_option = click.option(
+    "--clock-gating",
+    is_flag=True,
+    help="Of the RTL: gates in the clocks of matrix-vector unit, vector unit and DMA, and a port "
+    "test_enable; for an ASIC. See rtl/INTEGRATION.md.",
+)
+
 signature_option = click.option(
     "--signature", metavar="NAME", help="Which signature of a model that has several."
 )

@@ -12,9 +12,11 @@ from npu.cli._chips import file_of, load_chip
 from npu.cli._models import rtl_module
 from npu.cli._options import (
     chip_default_option,
+    clock_gating_option,
     complete_model,
     crossing_option,
     protect_option,
+    ram_pins_option,
     reset_option,
 )
 from npu.cli._output import console, require_place, say
@@ -41,8 +43,17 @@ def command() -> None:
 @protect_option
 @reset_option
 @crossing_option
+@ram_pins_option
+@clock_gating_option
 def export(
-    output: str, chip: str, model: str | None, protect: Protection, reset: str, crossing: bool
+    output: str,
+    chip: str,
+    model: str | None,
+    protect: Protection,
+    reset: str,
+    crossing: bool,
+    ram_pins: tuple[int, int],
+    clock_gating: bool,
 ) -> None:
     """Write plain Verilog and what a hardware engineer needs to use it.
 
@@ -50,7 +61,13 @@ def export(
     alone; nothing is changed before all of them are complete.
     """
     params = load_chip(chip)
-    options = Options(protection=protect, reset=reset_of(reset), crossing=crossing)
+    options = Options(
+        protection=protect,
+        reset=reset_of(reset),
+        crossing=crossing,
+        ram_pins=ram_pins,
+        clock_gating=clock_gating,
+    )
     target = _require_place(output)
     write = rtl_module("rtl.export").export
     example = rtl_module("npu.api.example").example_of(params, model)

@@ -30,6 +30,7 @@ from npu.cli._models import (
 )
 from npu.cli._options import (
     chip_option,
+    clock_gating_option,
     json_option,
     max_cycles_option,
     model_argument,
@@ -75,6 +76,7 @@ DIFFERENT = 1
 @signature_option
 @max_cycles_option
 @protect_option
+@clock_gating_option
 @json_option
 def command(
     model: str,
@@ -89,6 +91,7 @@ def command(
     signature: str | None,
     max_cycles: int | None,
     protect: Protection,
+    clock_gating: bool,
     json_path: str | None,
 ) -> int:
     """Run MODEL on kernels, twin and RTL, and compare every command and every output.
@@ -104,11 +107,13 @@ def command(
         )
     if netlist and driver != "python":
         raise click.UsageError("--netlist has the reference driver: leave --driver out")
-    if netlist and protect != "none":
-        raise click.UsageError("--netlist is that of the plain chip: leave --protect out")
+    if netlist and (protect != "none" or clock_gating):
+        raise click.UsageError(
+            "--netlist is that of the plain chip: leave --protect and --clock-gating out"
+        )
     require_place(waves, twin_waves, json_path, inputs=files_of(model, input_path, audio, chip))
     with wave_files(waves, twin_waves) as files:
-        options = Options(protection=protect)
+        options = Options(protection=protect, clock_gating=clock_gating)
         rtl = machine_of("netlist" if netlist else "rtl", files.rtl, driver, options)
         loaded, image = _open(model, chip, signature)
         cells = cells_of(image.params) if netlist else None
@@ -157,6 +162,9 @@ def _show(report: VerifyReport, out: Console) -> None:
     }
     if report["cells"] is not None:
         lines["cells"] = ", ".join(f"{n:,} {kind}" for kind, n in report["cells"].items())
+    if report["clocked"] is not None:
+        shares = (f"{name} {share:.1%}" for name, share in report["clocked"].items())
+        lines["clocks"] = f"on in {', '.join(shares)} of these cycles"
     if report["twin_waves"] is not None:
         lines["waves"] = waves_text(report["twin_waves"])
     elif report["waves"]:

@@ -41,11 +41,22 @@ def chip_facts(params: ChipParams, options: Options = PLAIN) -> str:
             else:
                 values[f"{name}_LSB"] = str(field.lsb)
     values |= {f"ERROR_{status.name}": f"32'd{int(status)}" for status in Status if status}
+    if tied := _tied(options):
+        values["OPTION_PORTS"] = tied
     lines = [f"`define ZS_{name} {value}" for name, value in values.items()]
     # What other ports the chip has.
     lines += ["`define ZS_RESET_LOW"] * (options.reset == "async_low")
     lines += ["`define ZS_CROSSING"] * options.crossing
     return "\n".join([f"// Chip {params.name!r} and its registers.", *lines]) + "\n"
+
+
+def _tied(options: Options) -> str:
+    """Connections of the ports that options add, each with a comma behind it: all of them idle."""
+    inputs, outputs = options.ram_pins
+    tied = [f".ram_pins_in({inputs}'d0), "] if inputs else []
+    tied += [".ram_pins_out(), "] if outputs else []
+    tied += [".test_enable(1'b0), "] if options.clock_gating else []
+    return "".join(tied)
 
 
 def bench_files(example: Example, options: Options = PLAIN) -> dict[str, str]:

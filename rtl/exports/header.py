@@ -1,16 +1,22 @@
 """The comment at the top of the exported Verilog: version, licence, parameters, ports."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from npu import __version__
 from npu.chip.params import ChipParams
+from rtl.verilog import RamPins
 from rtl.verilog.comments import RULE, folded, section
 
 LICENCE = "Apache-2.0"
 
 
-def header(top: str, params: ChipParams, groups: Mapping[str, str]) -> str:
-    """The comment of module `top`; `groups` says what ports are, by what their names begin with."""
+def header(
+    top: str, params: ChipParams, groups: Mapping[str, str], rams: Sequence[RamPins] = ()
+) -> str:
+    """The comment of module `top`; `groups` says what ports are, by what their names begin with.
+
+    rams : block RAMs whose pins are ports.
+    """
     lines = [
         RULE,
         f"// SPDX-License-Identifier: {LICENCE}",
@@ -27,6 +33,7 @@ def header(top: str, params: ChipParams, groups: Mapping[str, str]) -> str:
         "//",
         f"// Ports of module {top}:",
         *_table([(f"{name}*" if name[-1] == "_" else name, what) for name, what in groups.items()]),
+        *_slices(rams),
         RULE,
     ]
     return "\n".join(lines) + "\n"
@@ -39,6 +46,14 @@ def _parameters(params: ChipParams) -> Iterator[tuple[str, str]]:
         for key, value in owner:
             if isinstance(value, str | int | float) and key != "name":
                 yield f"{table}{key} = {value}", said[key].rstrip(".")
+
+
+def _slices(rams: Sequence[RamPins]) -> list[str]:
+    """Which bits of `ram_pins_out` are which block RAM's."""
+    if not rams or rams[0].low is None:
+        return []
+    rows = [(f"[{ram.high}:{ram.low}]", f"{ram.instance} ({ram.module})") for ram in rams]
+    return ["//", "// Slices of ram_pins_out, by block RAM (its module):", *_table(rows)]
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

@@ -73,6 +73,9 @@ module zeroskip_tb #(
     .rst(rst),
 `endif
     .irq(irq),
+`ifdef ZS_OPTION_PORTS
+    `ZS_OPTION_PORTS
+`endif
     .s_axil_awaddr(awaddr), .s_axil_awprot(3'd0), .s_axil_awvalid(awvalid),
     .s_axil_awready(awready), .s_axil_wdata(wdata), .s_axil_wstrb(4'hf), .s_axil_wvalid(wvalid),
     .s_axil_wready(wready), .s_axil_bresp(bresp), .s_axil_bvalid(bvalid), .s_axil_bready(bready),

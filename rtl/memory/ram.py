@@ -23,8 +23,8 @@ class BlockRam(wiring.Component):
 
     In the Verilog it is a module of its own, called after its purpose and size, with the members as
     ports (`clk` besides; where it is read in every cycle there is no `read_en`). To put in a macro,
-    replace the module's body; pins for BIST, repair and sleep are ports that one adds to it there.
-    Bits for ECC or parity are part of the word: see `rtl.memory.parity`.
+    replace the module's body; pins for BIST, repair and sleep are an option of the export
+    (`rtl.verilog.ram_pins`). Bits for ECC or parity are part of the word: see `rtl.memory.parity`.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 // the end are called from rtl/sim/machine.py. The memory's timing is that of rtl/sim/bus.py.
 //
 // ZS_BUS_BYTES is given on the compiler's command line, ZS_TRACE for waveforms, ZS_COVERAGE for
-// coverage.
+// coverage, ZS_GATED where the chip has gated clocks.
 
 #include <array>
 #include <cstdint>
@@ -35,6 +35,7 @@ namespace {
 constexpr unsigned kBus = ZS_BUS_BYTES;
 constexpr uint8_t kOkay = 0, kDecErr = 3;
 constexpr uint64_t kNever = ~uint64_t{0};
+constexpr unsigned kClocks = 8;  // gated ones, at most
 
 // Wide ports are arrays of 32-bit words in Verilator, 64-bit ones plain numbers.
 template <typename Port>
@@ -248,6 +249,10 @@ class Harness {
     }
 
     uint64_t cycles() const { return active_; }
+    // Cycles with an edge of gated clock `index`, of those that the chip counts and of all.
+    uint64_t clocked(unsigned index, bool all) const {
+        return index < kClocks ? (all ? clocked_ : clocked_active_)[index] : 0;
+    }
     uint64_t running() const { return running_; }
     uint64_t simulated() const { return simulated_; }
 
@@ -284,9 +289,19 @@ class Harness {
         dump(0);
         memory();
         watch();
+#ifdef ZS_GATED
+        clocks_on_ = chip_->debug_clocks;
+#endif
         chip_->clk = 1;
         chip_->eval();
         dump(1);
+#ifdef ZS_GATED
+        for (unsigned i = 0; i < kClocks; ++i) {
+            const bool on = clocks_on_ >> i & 1;
+            clocked_[i] += on;
+            clocked_active_[i] += on && counted && staged_ == nullptr;
+        }
+#endif
         active_ += counted && staged_ == nullptr;
         now_ += 1;
         ++simulated_;
@@ -445,6 +460,8 @@ class Harness {
     zs_config config_;
     Pattern pattern_[5];
     uint64_t now_ = 0, active_ = 0, running_ = 0, simulated_ = 0;
+    std::array<uint64_t, kClocks> clocked_{}, clocked_active_{};
+    uint32_t clocks_on_ = 0;
 
     uint8_t* staged_ = nullptr;
     uint64_t staged_bytes_ = 0, staged_base_ = 0;
@@ -493,6 +510,7 @@ int zs_run(Harness* h, uint64_t limit, int stop) { return h->run(limit, stop != 
 void zs_coverage(Harness* h, const char* file) { h->coverage(file); }
 void zs_pass(Harness* h, uint64_t cycles) { h->pass(cycles); }
 uint64_t zs_cycles(const Harness* h) { return h->cycles(); }
+uint64_t zs_clocked(const Harness* h, unsigned index, int all) { return h->clocked(index, all != 0); }
 uint64_t zs_running(const Harness* h) { return h->running(); }
 uint64_t zs_simulated(const Harness* h) { return h->simulated(); }
 #ifdef ZS_INJECT

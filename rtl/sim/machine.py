@@ -19,7 +19,7 @@ from npu.chip.trace import Retire
 from npu.errors import ImageError, MachineError
 from rtl import driver
 from rtl.driver import WORD, Interrupt, Pause, Read, Steps, Write
-from rtl.shared.options import PLAIN, Options
+from rtl.shared.options import GATED, PLAIN, Options
 from rtl.sim import verilate
 
 # Where a program lies while it is loaded: behind everything that the chip's parameters allow.
@@ -179,6 +179,14 @@ class RtlMachine:
     def simulated_cycles(self) -> int:
         """All cycles since power-on, the host's register accesses among them."""
         return self._library.zs_simulated(self._handle)
+
+    @property
+    def clocked(self) -> dict[str, int] | None:
+        """Of `cycle`, those with an edge of a unit's clock, by unit; None without gates."""
+        if not self._options.clock_gating:
+            return None
+        counted = self._library.zs_clocked
+        return {name: counted(self._handle, i, 0) for i, name in enumerate(GATED)}
 
     # --- running --------------------------------------------------------------------------------
     def load(self, address: int, n_commands: int) -> None:

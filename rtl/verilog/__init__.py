@@ -6,6 +6,7 @@ written with every width explicit (`expressions`, `memory`, `blocks`, `writer`):
 assignments and clocked blocks alone, so that no result hangs on the order of events at time 0.
 """
 
-from rtl.verilog.writer import HEADER, convert
+from rtl.verilog.conversion import HEADER, convert, shared, written
+from rtl.verilog.ram_pins import RamPins, rams, with_pins
 
-__all__ = ["HEADER", "convert"]
+__all__ = ["HEADER", "RamPins", "convert", "rams", "shared", "with_pins", "written"]

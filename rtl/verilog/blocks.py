@@ -1,5 +1,16 @@
 """Constants, and lines under a condition, as Verilog."""
 
+# Of a gate: its latch is open while the clock is low, so that its output has whole pulses alone.
+LATCH_AND_AND = """  reg held;
+  // verilator lint_off LATCH
+  // It is meant: what comes while the clock is high waits for the next pulse.
+  always @(clk or enable or test_enable)
+    if (~clk) held = enable | test_enable;
+  // verilator lint_on LATCH
+  assign gated = clk & held;
+endmodule
+"""
+
 
 def constant(bits: str) -> str:
     """A constant from its bits, the least significant first."""

@@ -17,6 +17,13 @@ WIDTH = 100
 RULE = "// " + "-" * (WIDTH - 3)
 # Of every module that has them; a component says nothing of its clock domain.
 DOMAIN = {"clk": "clock, rising edge", "rst": "reset, synchronous, active high"}
+# Of every module with block RAM, as an option.
+PINS = {
+    "pins_in": "pins of a macro, the same for all of them",
+    "pins_out": "pins of a macro",
+    "ram_pins_in": "pins_in of every block RAM below",
+    "ram_pins_out": "pins_out of the block RAMs below, a slice for each",
+}
 _ITEM = re.compile(r"^(\w+(?:, \w+)*) : (.*)")
 _FLOW = re.compile(r"^((In|Out)\b[,.:]?\s*)+")
 
@@ -96,6 +103,8 @@ def _way(pin: Pin) -> str:
 
 
 def _meaning(port: str, known: dict[str, str]) -> str:
+    if said := PINS.get(port):
+        return said
     found = [name for name in known if port == name or port.startswith(f"{name}_")]
     return known[max(found, key=len)] if found else ""
 

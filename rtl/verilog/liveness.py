@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of
+from rtl.verilog.netlist import PINS_IN, Bit, Bits, Cell, Module, macro_of
 
 # Every bit of the result needs the same bits of the operands alone.
 BITWISE = frozenset(("$and", "$or", "$xor", "$xnor", "$not", "$mux", "$pmux"))
@@ -31,12 +31,14 @@ def live_ports(modules: dict[str, Module], top: str) -> dict[str, Live]:
     """The positions of the ports' bits that are read, for every module that is used.
 
     All ports of `top` and outputs of memories count as read: a memory is the same wherever it lies.
+    So do pins of macros.
     """
     outputs: dict[str, Live] = {name: defaultdict(set) for name in modules}
     inputs: dict[str, Live] = {name: defaultdict(set) for name in modules}
     for name, module in modules.items():
         for index, port in enumerate(module.ports):
-            if name == top or (macro_of(name) and not port.is_input):
+            kept = not port.is_input or port.name == PINS_IN
+            if name == top or (macro_of(name) and kept):
                 side = inputs if port.is_input else outputs
                 side[name][str(index)].update(range(len(port.bits)))
     users: dict[str, set[str]] = defaultdict(set)

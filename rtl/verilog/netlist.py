@@ -29,7 +29,10 @@ PASSES = (
     "opt_clean",
 )
 OLDEST_YOSYS = (0, 40)
-_MACRO = re.compile(r"(?:.*\.)?(ram_[a-z]+_\d+x\d+)")
+CLOCK_GATE = "clock_gate"
+_MACRO = re.compile(rf"(?:.*\.)?(ram_[a-z]+_\d+x\d+|{CLOCK_GATE})")
+PINS_IN, PINS_OUT = "pins_in", "pins_out"
+"""Ports of a macro's own, which its model does not use (`rtl.verilog.ram_pins`)."""
 _DIRECTIONS = {wiring.In: PortDirection.Input, wiring.Out: PortDirection.Output}
 
 
@@ -92,12 +95,18 @@ _OWN = re.compile(r"^(port|read)__|\$")
 
 
 def macro_of(name: str) -> str | None:
-    """What the memory in a module is called (`rtl.memory.ram.BlockRam`), None of other modules.
+    """What a module is called that is one of a library's, None of other modules.
 
+    A memory (`rtl.memory.ram.BlockRam`) or a gate of a clock (`rtl.shared.clock_gate.ClockGate`).
     Such a module has the same name wherever it lies, and its ports theirs, in their order.
     """
     found = _MACRO.match(name)
     return found.group(1) if found else None
+
+
+def is_ram(name: str) -> bool:
+    """Whether a module is a memory of its own."""
+    return macro_of(name) not in (None, CLOCK_GATE)
 
 
 def read(

@@ -1,20 +1,18 @@
-"""From an Amaranth component to Verilog text."""
+"""The text of a module."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
 from rtl.verilog import comments, expressions
-from rtl.verilog.blocks import constant, else_, if_, indent
+from rtl.verilog.blocks import LATCH_AND_AND, constant, else_, if_, indent
 from rtl.verilog.folding import folded
-from rtl.verilog.liveness import REGISTERS, live_bits, live_ports, pruned
+from rtl.verilog.liveness import REGISTERS
 from rtl.verilog.memory import Memory
-from rtl.verilog.names import identifier, instance_names, module_names
-from rtl.verilog.netlist import Bit, Bits, Cell, Module, macro_of, read
+from rtl.verilog.names import identifier
+from rtl.verilog.netlist import Bit, Bits, Cell, Module
 from rtl.verilog.nets import INPUT, REG, WIRE, Net, Nets
-from rtl.verilog.sharing import share
 
-HEADER = "// Written by zeroskip from its Amaranth sources. Verilog 2005.\n"
 MAX_INLINE = 60  # characters of an operand that is not worth a name
 HINTS = {
     "$add": "sum",
@@ -42,48 +40,7 @@ HINTS = {
 SHIFTED = "shifted"
 
 
-def convert(
-    component,
-    name: str,
-    header: str = HEADER,
-    groups: Mapping[str, str] | None = None,
-    domains: Mapping[str, str] = comments.DOMAIN,
-) -> str:
-    """The Verilog of an Amaranth component, as module `name`; the same text every time.
-
-    Parameters
-    ----------
-    header : comment at the top of the file.
-    groups : titles of groups of ports of the top module by what their names begin with, in the
-        order in which they shall stand there; ports of no group come last.
-    domains : what clocks and resets are, by their names in the modules.
-    """
-    modules = share(read(component, name), name)
-    ports = live_ports(modules, name)
-    names = module_names(modules, name)
-    pins: dict[str, Nets] = {}
-    texts = []
-    places = {key: instance_names(module) for key, module in modules.items()}
-    hidden: dict[str, set[str]] = defaultdict(set)
-    for key, module in modules.items():
-        for cell in module.cells:
-            if cell.is_instance:
-                hidden[cell.kind].add(places[key][cell.name])
-    for key, module in modules.items():
-        live = live_bits(module, ports[key], ports)
-        module = pruned(module, live, ports)
-        taken = [*places[key].values(), *sorted(hidden[key])]
-        nets = Nets(module, live, ports[key], key == name or macro_of(key) is not None, taken)
-        pins[key] = nets
-        texts.append(
-            _Writer(module, nets, live, names, pins, places[key]).text(
-                groups or {} if key == name else {}, domains
-            )
-        )
-    return header + "\n" + "\n".join(reversed(texts))
-
-
-class _Writer:
+class Writer:
     """The text of one module."""
 
     def __init__(
@@ -125,6 +82,11 @@ class _Writer:
         strange = {cell.kind for cell in cells if not cell.is_instance} - known
         assert not strange, f"{self._module.name}: no Verilog for {strange}"
         return self._assemble(groups, domains)
+
+    def clock_gate(self, domains: Mapping[str, str]) -> str:
+        """The module of a gate: what it was elaborated from has no latch."""
+        text = self._assemble({}, domains)
+        return text.partition("\n);\n")[0] + "\n);\n" + LATCH_AND_AND
 
     def _assemble(self, groups: Mapping[str, str], domains: Mapping[str, str]) -> str:
         pins = sorted(self._nets.pins, key=lambda pin: (int(pin.port), pin.at.start))

@@ -103,6 +103,18 @@ def test_places_that_cannot_be_written(refused, tmp_path):
     refused("rtl", "export", "-o", tmp_path / "c", "--chip", "vast", match="chip 'vast' is neither")
 
 
+@pytest.mark.parametrize("pins", ["8", "8:", "a:b", "-1:2", "8:2:1"])
+def test_pins_that_are_no_numbers(refused, tmp_path, pins):
+    message = "is not IN:OUT, two numbers such as 8:2"
+    refused("rtl", "export", "-o", tmp_path / "made", "--ram-pins", pins, match=message)
+
+
+def test_more_pins_than_a_macro_has(refused, tmp_path):
+    message = "outputs of ram_pins must be 0 to 1024 for each block RAM, not 1025"
+    refused("rtl", "export", "-o", tmp_path / "made", "--ram-pins", "0:1025", match=message)
+    assert not (tmp_path / "made").exists()
+
+
 def test_without_the_extra(refused, lacking, vectors, tmp_path):
     lacking("amaranth")
     missing = r"amaranth, which the RTL needs, is not installed; .*pip install 'zeroskip\[rtl\]'"
