@@ -1,6 +1,7 @@
 """Gated clocks: twin = RTL, and what stands in a unit whose clock stands."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from rtl.sim import verilate
 from rtl.sim.machine import RtlMachine
 from tests.rtl.sim.still import monitored, unmeant
 
+VECTORS = Path(__file__).parents[2] / "vectors" / "tflite"
 OPTIONS = Options(clock_gating=True)
 
 
@@ -43,8 +45,8 @@ def sides(model: str, machine: type[RtlMachine], calls: int = 1) -> Sides:
 
 
 @pytest.mark.parametrize("model", ["windows", "arithmetic", "lstm_small", "products"])
-def test_twin_and_rtl_are_equal(model, vectors):
-    found = sides(str(vectors / f"{model}.tflite"), Gated)
+def test_twin_and_rtl_are_equal(model):
+    found = sides(str(VECTORS / f"{model}.tflite"), Gated)
     assert found.difference is None and found.lockstep.compared > 10
     assert found.clocked is not None and set(found.clocked) == set(GATED)
     assert all(0 < share < 1 for share in found.clocked.values())
