@@ -78,13 +78,16 @@ class StreamFetch(wiring.Component):
             m.d.sync += start.eq(start + self.length)
         start_word, start_offset = start[OFFSET_BITS:], start[:OFFSET_BITS]
         directory = control.entry | control.end
-        following = Signal(max(address_bits, len(start_word)) + 1)
+        # An adder each, for what the directory says goes on to a comparison, and pointers come late.
+        begins = Signal(max(address_bits, len(start_word)) + 1)
+        following = Signal.like(begins)
         m.d.comb += [
             read.addr.eq(Cat(control.slot_thread, control.slot_kind)),
-            following.eq(Mux(directory, control.base, read.data) + Mux(directory, start_word, 1)),
-            self.position.eq(Cat(start_offset, following[:WORD_INDEX_BITS])),
+            begins.eq(control.base + start_word),
+            following.eq(Mux(directory, begins, read.data + 1)),
+            self.position.eq(Cat(start_offset, begins[:WORD_INDEX_BITS])),
             self.past_end.eq(
-                (following > p.bank_words) | ((following == p.bank_words) & (start_offset != 0))
+                (begins > p.bank_words) | ((begins == p.bank_words) & (start_offset != 0))
             ),
         ]
 

@@ -53,7 +53,7 @@ FAULTS = (
     Fault(
         "a stream that ends outside the bank is not noticed",
         "StreamFetch",
-        "(following == p.bank_words) & (start_offset != 0)",
+        "(begins == p.bank_words) & (start_offset != 0)",
         "0",
         ("lane", "matvec"),
     ),
