@@ -66,7 +66,7 @@ CODE = (
             r"control happened\[[01]\]",
             r"control_bus bus_[rb]_valid",
             r"dma error_2",
-            r"dma signal_9",
+            r"dma signal_11",
             r"dma_asks level",
             r"dma_queue level",
             r"dma_tile signal_[46]",
