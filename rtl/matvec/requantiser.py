@@ -193,7 +193,7 @@ class Requantiser(wiring.Component):
             self.too_many.eq(counted & (rows == MAX_TILE_ROWS)),
         ]
 
-        self._scale(m, rescale, self._added(m, x, sum_at), scale)
+        self._scale(m, rescale, self._added(m, x, sum_at, stages[SUM]), scale, stages[SUM])
         place = Mux(self.raw, sum_at << SUM_PLACE, target)
         targets = self._delay(m, "target", place, last - SUM)
         writes = self._delay(m, "good", good, last - SUM)
@@ -208,10 +208,14 @@ class Requantiser(wiring.Component):
             stages.append(stage)
         return stages
 
-    def _scale(self, m: Module, rescale: Rescale, x, scale) -> None:
-        """The multiplier and the shift, each to the stage that takes it, from SUM on."""
+    def _scale(self, m: Module, rescale: Rescale, x, scale, valid) -> None:
+        """The multiplier and the shift, each to the stage that takes it, from SUM on.
+
+        Without a row nothing moves: what is multiplied stands still (operand isolation).
+        """
         own = Signal.like(scale)
-        m.d.sync += own.eq(Mux(self.raw, ONE, scale))
+        with m.If(valid):
+            m.d.sync += own.eq(Mux(self.raw, ONE, scale))
         left, right = split_shift(own[MULTIPLIER_BITS:].as_signed())
         multipliers = self._delay(
             m, "multiplier", own[:MULTIPLIER_BITS], rescale.cycle_of("products")
@@ -235,12 +239,13 @@ class Requantiser(wiring.Component):
         m.d.sync += number.eq(at)
         return number
 
-    def _added(self, m: Module, x, sum_at: Signal) -> Signal:
-        """`x` with the sum that memory answers, a cycle later."""
+    def _added(self, m: Module, x, sum_at: Signal, valid) -> Signal:
+        """`x` with the sum that memory answers, a cycle later; it stands still without a row."""
         place = sum_at[: ceil_log2(self._params.bus_words)]
         earlier = self.sram_read.data.word_select(place, 8 * SUM_BYTES)
         total = Signal(signed(32))
-        m.d.sync += total.eq(x + Mux(self.add, earlier, 0).as_signed())
+        with m.If(valid):
+            m.d.sync += total.eq(x + Mux(self.add, earlier, 0).as_signed())
         return total
 
     def _write(self, m: Module, y, target, good) -> None:
