@@ -78,7 +78,7 @@ class StreamFetch(wiring.Component):
             m.d.sync += start.eq(start + self.length)
         start_word, start_offset = start[OFFSET_BITS:], start[:OFFSET_BITS]
         directory = control.entry | control.end
-        # An adder each, for what the directory says goes on to a comparison, and pointers come late.
+        # An adder each: what the directory says goes on to a comparison, and pointers come late.
         begins = Signal(max(address_bits, len(start_word)) + 1)
         following = Signal.like(begins)
         m.d.comb += [
