@@ -45,7 +45,7 @@ class Listening(BusMemory):
     def clock(self, cycle: int, outputs: Outputs) -> None:
         i, s = self._inputs, outputs
         taken = (i.ar_ready and s.ar) or (i.aw_ready and s.aw) or (i.w_ready and s.w)
-        owed = bool(self._reads) or self._address or self._beats or self._response
+        owed = bool(self._reads) or self._address or self._beats or self._responses
         is_open = owed or s.ar or s.aw or s.w
         self.run = self.run + 1 if is_open and not (taken or i.r_valid or i.b_valid) else 0
         if self.run > self.longest:
