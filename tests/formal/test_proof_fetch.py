@@ -141,7 +141,7 @@ def test_fetch(thread, kind):
     [
         ("room = (read.data", "room = 0 & (read.data", {"bits_in_time", "not_too_far"}),
         ("!= RING_WORDS", "!= RING_WORDS + 1", {"place_free", "not_too_far", "bits_in_time"}),
-        ("Mux(directory, start_word, 1)", "Mux(directory, start_word, 2)", {"in_order"}),
+        ("read.data + 1)", "read.data + 2)", {"in_order"}),
     ],
 )
 def test_faulty_fetch(old, new, failed):

@@ -152,7 +152,14 @@ class Outcome:
     difference: str | None = None
 
 
-ENDINGS = ("halt", *(status.name for status in Status if status), "endless", "undefined")
+# What comes from outside a program ends none here.
+OUTSIDE = (Status.PARITY, Status.BUS_TIMEOUT)
+ENDINGS = (
+    "halt",
+    *(status.name for status in Status if status and status not in OUTSIDE),
+    "endless",
+    "undefined",
+)
 
 
 def compare(recipe: Recipe, params: ChipParams) -> Outcome:
