@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from npu.chip import isa
-from npu.chip.counters import Counters
 from npu.chip.limit import Budget
 from npu.chip.machine import MachineFactory, Observer
 from npu.chip.memory import BusSchedule, ExternalMemory
 from npu.chip.params import ChipParams
-from npu.chip.status import Status
 from npu.errors import MachineError
 from rtl import driver
 from rtl.driver import Steps
+from rtl.driver.driven import Driven
 from rtl.platforms.link import WORD_BYTES, SerialLink
 from rtl.platforms.protocol import MEMORY_BYTES
 
@@ -67,7 +66,7 @@ def _stretches(wanted: np.ndarray, address: int, n_bytes: int) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-class BoardMachine:
+class BoardMachine(Driven):
     """One chip on a board. Has the interface of `npu.chip.machine.Machine`.
 
     Cycles are those of the chip's own counter, with the board's memory.
@@ -124,21 +123,6 @@ class BoardMachine:
     def close(self) -> None:
         """Give the port back."""
         self._link.close()
-
-    @property
-    def registers(self) -> list[int]:
-        """The scalar registers, as signed numbers."""
-        return self._work(driver.registers)
-
-    @property
-    def counters(self) -> Counters:
-        """The performance counters."""
-        return self._work(driver.counters)
-
-    @property
-    def status(self) -> Status:
-        """Why the chip stopped, OK while it did not."""
-        return self._work(driver.status)
 
     def load(self, address: int, n_commands: int) -> None:
         """Load a program from external memory in place of the one that is there."""

@@ -12,6 +12,18 @@ from rtl.platforms.uart import SerialHost
 from rtl.top import Chip
 
 
+def connect_memory(m: Module, host: SerialHost, memory: BoardMemory) -> None:
+    """Lead the host's accesses to its side of the memory."""
+    m.d.comb += [
+        memory.address.eq(host.address),
+        memory.write_data.eq(host.write_data),
+        memory.write.eq(host.write),
+        memory.read.eq(host.read),
+        host.done.eq(memory.done),
+        host.read_data.eq(memory.read_data),
+    ]
+
+
 class SerialSystem(wiring.Component):
     """A chip that a host works over a serial line, see `rtl.platforms.protocol`.
 
@@ -43,13 +55,8 @@ class SerialSystem(wiring.Component):
         )
         wiring.connect(m, chip.axi, memory.axi)
         wiring.connect(m, host.axil, chip.axil)
+        connect_memory(m, host, memory)
         m.d.comb += [
-            memory.address.eq(host.address),
-            memory.write_data.eq(host.write_data),
-            memory.write.eq(host.write),
-            memory.read.eq(host.read),
-            host.done.eq(memory.done),
-            host.read_data.eq(memory.read_data),
             host.receive.eq(self.receive),
             self.send.eq(host.send),
             self.running.eq(chip.debug.running),

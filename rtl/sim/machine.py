@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from npu.chip import isa
-from npu.chip.counters import Counters
 from npu.chip.limit import Budget
 from npu.chip.machine import MachineFactory, Observer
 from npu.chip.memory import BusSchedule, ExternalMemory
 from npu.chip.params import ChipParams
-from npu.chip.status import Status
 from npu.chip.trace import Retire
 from npu.errors import ImageError, MachineError
 from rtl import driver
 from rtl.driver import WORD, Interrupt, Pause, Read, Steps, Write
+from rtl.driver.driven import Driven
 from rtl.shared.options import GATED, PLAIN, Options
 from rtl.sim import verilate
 
@@ -39,7 +38,7 @@ class _NoInterrupt(MachineError):
     """The chip did not raise its interrupt in time."""
 
 
-class RtlMachine:
+class RtlMachine(Driven):
     """One chip in Verilator, with its external memory, driven through its registers as by a host.
 
     Has the interface of `npu.chip.machine.Machine`. SRAM is shown as the chip writes it; what a
@@ -154,21 +153,6 @@ class RtlMachine:
         if self._library.zs_read(self._handle, step.offset, ctypes.byref(value)) != OKAY:
             raise step.refused()
         return value.value
-
-    @property
-    def registers(self) -> list[int]:
-        """The scalar registers, as signed numbers."""
-        return self._work(driver.registers)
-
-    @property
-    def counters(self) -> Counters:
-        """The performance counters."""
-        return self._work(driver.counters)
-
-    @property
-    def status(self) -> Status:
-        """Why the chip stopped, OK while it did not."""
-        return self._work(driver.status)
 
     @property
     def cycle(self) -> int:

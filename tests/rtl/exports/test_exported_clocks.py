@@ -15,8 +15,9 @@ from npu.chip.params import load_params
 from rtl.export import TOP, export, groups, waivers
 from rtl.shared.options import Options, OptionsError
 from rtl.sim.verilate import verilator_root
-from tests.rtl.exports.test_exported_bench import FILES, TIMEOUT_S, needs_icarus, simulated
+from tests.rtl.exports.test_exported_bench import FILES, needs_icarus, simulated
 from tests.rtl.exports.test_exported_core import checked, needs_sta
+from tests.rtl.test_export_tools import said
 
 OPTIONS = {
     "low": Options(reset="async_low"),
@@ -39,20 +40,6 @@ def folders(tmp_path_factory) -> dict[str, Path]:
         made[name] = tmp_path_factory.mktemp(name) / "made"
         export(params, made[name], example, options)
     return made
-
-
-def said(command: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 @needs_icarus

@@ -11,6 +11,7 @@ from rtl.control.control import Control
 from rtl.control.registers import ADDRESS_BITS, BY_NAME, ID
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.protocol import ANSWER_BYTES, READ, REGISTERS, WRITE
+from rtl.platforms.system import connect_memory
 from rtl.platforms.uart import SerialHost
 from rtl.platforms.ulx3s import Board, Ulx3sPlatform, output_divider
 
@@ -74,14 +75,7 @@ def parts():
     m.submodules.memory = memory = BoardMemory(BUS_BYTES, MEMORY_BYTES)
     m.submodules.control = control = Control(load_params("tiny"))
     wiring.connect(m, host.axil, control.axil)
-    m.d.comb += [
-        memory.address.eq(host.address),
-        memory.write_data.eq(host.write_data),
-        memory.write.eq(host.write),
-        memory.read.eq(host.read),
-        host.done.eq(memory.done),
-        host.read_data.eq(memory.read_data),
-    ]
+    connect_memory(m, host, memory)
     return m, host, memory
 
 
