@@ -7,6 +7,7 @@ import pytest
 
 from npu.chip.machine import Machine, MachineFactory
 from npu.twin.machine import Machine as Twin
+from rtl.platforms.machine import BoardMachine
 from rtl.sim.machine import RtlMachine
 from tests.conftest import ROOT
 
@@ -22,12 +23,14 @@ def bench_machine():
     return BenchMachine
 
 
-@pytest.mark.parametrize("kind", [lambda: Twin, lambda: RtlMachine, bench_machine])
+@pytest.mark.parametrize(
+    "kind", [lambda: Twin, lambda: RtlMachine, lambda: BoardMachine, bench_machine]
+)
 def test_a_machine_has_all_of_it(kind):
     made = kind()
     attributes = list(Machine.__annotations__)
     for name in METHODS:
-        wanted, found = getattr(Machine, name), vars(made).get(name)
+        wanted, found = getattr(Machine, name), getattr(made, name, None)
         if found is None:
             attributes.append(name)
         elif isinstance(wanted, property):
