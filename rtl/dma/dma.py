@@ -351,18 +351,23 @@ class Dma(wiring.Component):
     def _end(self, m: Module, turn: _Turn, tile: TileDealer, status: Signal, dog: Watchdog) -> None:
         """What the sequencer and the control block are told at a transfer's end."""
         is_kind, finish, culprit = turn.is_kind, turn.finish, Signal(PC_BITS)
+        # Whether a beat is taken is known late, from the dealer: an error response of one is kept
+        # alone, and is the status from the next cycle on.
+        failure, answered_badly = Signal(STATUS_BITS), Signal()
+        m.d.sync += answered_badly.eq(turn.bad & (status == Status.OK))
+        m.d.comb += status.eq(Mux(answered_badly, Status.BUS, failure))
         # Told at the transfer's end, so that an error response on a later beat comes first.
         unfit = tile.error | ~tile.complete | tile.damaged
         misfit = turn.gap & is_kind["LOAD_BANK"] & unfit
         over = finish | (status == Status.BUS_TIMEOUT)  # for the sequencer
         with m.If(status == Status.OK):
             m.d.sync += culprit.eq(turn.head.word)
-            with m.If(turn.bad):
-                m.d.sync += status.eq(Status.BUS)
-            with m.Elif(misfit):
-                m.d.sync += status.eq(Status.TILE)
+            with m.If(misfit):
+                m.d.sync += failure.eq(Status.TILE)
             with m.Elif(dog.expired):
-                m.d.sync += status.eq(Status.BUS_TIMEOUT)
+                m.d.sync += failure.eq(Status.BUS_TIMEOUT)
+        with m.If(answered_badly):
+            m.d.sync += failure.eq(Status.BUS)
         m.d.comb += [
             self.error.eq(status),
             self.error_pc.eq(culprit),

@@ -60,6 +60,7 @@ class _Bodies:
     Attributes
     ----------
     left : beats of this body that are still to come.
+    fields : the beats with the first words of the fields are there.
     known : all lengths are looked up.
     ends : the last beat of a body comes, in this cycle.
     """
@@ -73,7 +74,7 @@ class _Bodies:
         # and one for each length, and the first body's is behind the front.
         assert fields_in + LOOK_UP_BEATS < front.fewest
         self.left, self.ends = left, ends = Signal(LENGTH_BITS), Signal()
-        self.known = Signal()
+        self.known, self.fields = Signal(), Signal()
         looked = Signal(range(params.lanes + 2 + 1))
         m.d.comb += self.known.eq(looked == params.lanes + 2)
         write, following = words.lengths.write_port(), words.lengths.read_port(domain="comb")
@@ -83,7 +84,9 @@ class _Bodies:
             following.addr.eq(Mux(front.reading, 0, words.body_lane + 1)),
         ]
         self.comes = Signal()
-        with m.If(self.comes & (front.received > fields_in) & ~self.known):
+        with m.If(front.kept & (front.received == fields_in)):
+            m.d.sync += self.fields.eq(1)
+        with m.If(self.comes & self.fields & ~self.known):
             m.d.sync += looked.eq(looked + 1)
             # The first two words of the fields, then a length each.
             with m.If(looked < 2):
@@ -219,6 +222,7 @@ class TileDealer(wiring.Component):
             front.received.eq(0),
             numbers.following.eq(HEADER_WORDS),
             numbers.offset.eq(0),
+            bodies.fields.eq(0),
             bodies.looked.eq(0),
             words.body_lane.eq(0),
             words.lane.eq(0),

@@ -405,7 +405,7 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
         (
             "now_filled = filled | (self.sent & w",
             "now_filled = (self.sent & w",
-            {"one_burst_at_a_time"},
+            {"one_burst_at_a_time", "beat_belongs_to_an_address"},
         ),
         ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
         ("ended.eq(now_addressed & now_filled)", "ended.eq(now_filled)", NEXT_TOO_SOON),

@@ -57,7 +57,8 @@ class TransferSpec(SequencerBench):
         executes = self.unit.host.running & ~self.unit.fetching
         check(m, "lemma_beyond", ~executes | (inside["beyond"] == beyond))
         check(m, "lemma_outside", ~executes | (inside["outside"] == outside))
-        m.d.comb += Assume(self.commands == before(m, self.commands))
+        running = before(m, self.unit.host.running)
+        m.d.comb += Assume(~running | (self.commands == before(m, self.commands)))
         misaligned = Mux(register, address[:2] != 0, address[:bus] != 0)
         bad_local = 0
         for name, size in LOCAL_BYTES.items():
