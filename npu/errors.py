@@ -29,6 +29,10 @@ class ParamsError(NpuError):
     """A chip description has a wrong key or value."""
 
 
+class RecipeError(NpuError):
+    """A recipe for training has a wrong key or value, or asks for what is not installed."""
+
+
 class CapacityError(NpuError):
     """The model does not fit the chip."""
 

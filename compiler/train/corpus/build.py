@@ -1,0 +1,125 @@
+"""Makes a corpus: shard by shard, on all cores, from where it was left."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from compiler.train.corpus.clip import put_together
+from compiler.train.corpus.engines import ENGINES, Spoken
+from compiler.train.corpus.plan import PARTS, Planner, by_engine
+from compiler.train.corpus.sides import digest
+from compiler.train.corpus.store import Part, has_shard, write_shard
+from compiler.train.recipe import Recipe
+from npu.errors import RecipeError
+from npu.files import write_atomic
+
+SHARD = 200
+"""Clips of a shard, at most."""
+Told = Callable[[int, int], object]
+
+
+def sizes(recipe: Recipe) -> dict[str, int]:
+    """Clips of each part."""
+    corpus = recipe.corpus
+    return {
+        "train": corpus.clips,
+        "develop": corpus.develop,
+        "test": corpus.test,
+        "speakers": corpus.test // 4,
+    }
+
+
+def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = print) -> None:
+    """Make what is missing of a corpus.
+
+    Parameters
+    ----------
+    recipe : what to make; the same recipe gives the same corpus on the same machine, whatever the
+        number of processes.
+    folder : is made if missing.
+    jobs : processes; None for one a core.
+    told : is called with the shards that are there, and all of them.
+
+    Raises
+    ------
+    RecipeError
+        A synthesiser is missing, or the folder has a corpus of another recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _require_same(recipe, folder)
+    wanted = [
+        (part, number)
+        for part, clips in sizes(recipe).items()
+        for number in range(-(-clips // SHARD))
+    ]
+    missing = [each for each in wanted if not has_shard(folder, *each)]
+    there = len(wanted) - len(missing)
+    told(there, len(wanted))
+    if missing:
+        planner(recipe)  # what is missing is told before processes start
+        jobs = min(jobs or os.cpu_count() or 1, len(missing))
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            work = [pool.submit(_shard, recipe, folder, *each) for each in missing]
+            try:
+                for done in as_completed(work):
+                    done.result()
+                    there += 1
+                    told(there, len(wanted))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    for part in PARTS:
+        split = split_of(Part(folder, part))
+        write_atomic(folder / f"{part}.split.json", (json.dumps(split, indent=1) + "\n").encode())
+
+
+@lru_cache(maxsize=2)
+def _planner(text: str) -> Planner:
+    recipe = Recipe.model_validate_json(text)
+    return Planner(recipe, {name: ENGINES[name]() for name in {v.engine for v in recipe.voices}})
+
+
+def planner(recipe: Recipe) -> Planner:
+    """The planner of a recipe, with its engines in this process."""
+    return _planner(recipe.model_dump_json())
+
+
+def _shard(recipe: Recipe, folder: Path, part: str, number: int) -> None:
+    made = planner(recipe)
+    first = number * SHARD
+    plans = [made.plan(part, n) for n in range(first, min(first + SHARD, sizes(recipe)[part]))]
+    spoken: dict[tuple[int, int], Spoken] = {}
+    for engine, places in by_engine(plans).items():
+        requests = [plans[n].requests[k][1] for n, k in places]
+        spoken |= zip(places, made.engines[engine].speak(requests), strict=True)
+    clips = [
+        put_together(plan, [spoken[n, k] for k in range(len(plan.requests))], recipe.corpus)
+        for n, plan in enumerate(plans)
+    ]
+    longest = recipe.corpus.longest_s * 16_000
+    write_shard(folder, part, number, [clip for clip in clips if len(clip.samples) <= longest])
+
+
+def split_of(clips: Iterable) -> dict[str, list[str]]:
+    """Hashes of the speakers and sentences of a part, sorted."""
+    speakers, sentences = set(), set()
+    for clip in clips:
+        speakers.add(digest("speaker", clip.speaker))
+        sentences.add(digest("sentence", clip.text))
+    return {"speaker": sorted(speakers), "sentence": sorted(sentences)}
+
+
+def _require_same(recipe: Recipe, folder: Path) -> None:
+    """Note what a corpus is made from. Raises RecipeError if it was something else."""
+    keys = {"seed", "corpus", "voices", "speakers", "grammar"}
+    text = recipe.model_dump_json(include=keys, indent=1) + "\n"
+    path = folder / "corpus.json"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise RecipeError(
+            f"{folder}: has the corpus of another recipe; give another folder, or remove it"
+        )
+    write_atomic(path, text.encode())

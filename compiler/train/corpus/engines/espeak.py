@@ -1,0 +1,127 @@
+"""eSpeak NG, through its C library, which tells where each word begins."""
+
+import ctypes
+import ctypes.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends
+from npu.errors import RecipeError
+
+# speak_lib.h
+_SYNCHRONOUS = 2
+_UTF8 = 1
+_CHARACTER = 1
+_WORD_EVENT, _END = 1, 0
+_RATE, _PITCH = 1, 3
+_USUAL_RATE, _USUAL_PITCH = 165, 50
+_ACCENTS = (
+    "en",
+    "en-us",
+    "en-gb-scotland",
+    "en-gb-x-gbclan",
+    "en-gb-x-rp",
+    "en-gb-x-gbcwmd",
+    "en-029",
+    "en-us-nyc",
+)
+# No persons, or effects: robots, whispers and what cannot be understood.
+_NO_VOICES = (
+    "robo klatt croak whisper demonic tweaky fast anxious announcer storm aunty mr serious kauko"
+).split()
+
+
+class _Id(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("text", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("identifier", ctypes.c_uint),
+        ("position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("milliseconds", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p),
+        ("id", _Id),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+
+
+class Espeak:
+    """Accents of English, each with the variants of a speaker: `en-us+f3`."""
+
+    PACKAGES = "espeak-ng"
+
+    def __init__(self) -> None:
+        name = ctypes.util.find_library("espeak-ng")
+        if name is None:
+            raise RecipeError(
+                f"libespeak-ng is not installed; install it: sudo apt-get install {self.PACKAGES}, "
+                "or take its voices out of the recipe"
+            )
+        self._library = ctypes.CDLL(name)
+        self._library.espeak_Info.restype = ctypes.c_char_p
+        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, 0)
+        if self._rate <= 0:
+            raise RecipeError("libespeak-ng finds none of its data; install espeak-ng-data again")
+        self._chunks: list[np.ndarray] = []
+        self._begins: list[float] = []
+        # Kept, or it would be freed while the library calls it.
+        self._callback = _CALLBACK(self._hear)
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def voices(self) -> list[str]:
+        folder = ctypes.c_char_p()
+        self._library.espeak_Info(ctypes.byref(folder))
+        variants = sorted(
+            path.name
+            for path in (Path((folder.value or b"").decode()) / "voices" / "!v").iterdir()
+            if not any(word in path.name.lower() for word in _NO_VOICES)
+        )
+        return [f"{accent}+{variant}" for accent in _ACCENTS for variant in variants]
+
+    def speaker(self, voice: str) -> str:
+        return f"espeak {voice.partition('+')[2].rstrip('0123456789') or voice}" + (
+            # f1 .. f5 and m1 .. m8 are persons of their own, `iven2` is `iven` in another mood.
+            voice.partition("+")[2][1:] if len(voice.partition("+")[2]) == 2 else ""
+        )
+
+    def speak(self, requests: Sequence[Request]) -> Iterator[Spoken]:
+        for request in requests:
+            yield self._one(request)
+
+    def _one(self, request: Request) -> Spoken:
+        library = self._library
+        if library.espeak_SetVoiceByName(request.voice.encode()):
+            raise RecipeError(
+                f"eSpeak NG has no voice {request.voice!r}; `espeak-ng --voices=en` lists them"
+            )
+        library.espeak_SetParameter(_RATE, round(_USUAL_RATE / request.pace), 0)
+        pitch = np.clip(round(_USUAL_PITCH + 60 * np.log2(request.pitch)), 0, 99)
+        library.espeak_SetParameter(_PITCH, int(pitch), 0)
+        self._chunks, self._begins = [], []
+        raw = request.text.encode()
+        library.espeak_Synth(raw, len(raw) + 1, 0, _CHARACTER, 0, _UTF8, None, None)
+        heard = np.concatenate(self._chunks) if self._chunks else np.zeros(1, np.int16)
+        samples = at_rate(heard, self._rate)
+        # A word ends where the next begins.
+        ends = [*self._begins[1:], len(samples)] if self._begins else []
+        return Spoken(samples, from_ends(ends, request.text, samples))
+
+    def _hear(self, samples, count, events) -> int:
+        if samples and count > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        n = 0
+        while events[n].type != _END:
+            if events[n].type == _WORD_EVENT:
+                self._begins.append(events[n].milliseconds / 1000)
+            n += 1
+        return 0

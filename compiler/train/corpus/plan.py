@@ -1,0 +1,135 @@
+"""What a clip shall be: drawn from its number alone, so any process may make any clip."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compiler.train.corpus.engines import Engine, Request
+from compiler.train.corpus.grammar import Grammar
+from compiler.train.corpus.sides import side
+from compiler.train.recipe import Recipe, Voices
+from npu.errors import RecipeError
+
+PARTS = {
+    "train": ("train", "train"),
+    "develop": ("develop", "develop"),
+    "test": ("test", "train"),
+    "speakers": ("test", "test"),
+}
+"""Parts of a corpus: the side of their sentences, and that of their speakers."""
+_TRIES = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A clip: one request for all of it, or one for each word.
+
+    Attributes
+    ----------
+    text : what is said.
+    engine, speaker : of the (first) voice.
+    requests : with the engine of each.
+    spliced : each request is a word.
+    seed : of what is drawn when it is put together.
+    """
+
+    text: str
+    engine: str
+    speaker: str
+    requests: tuple[tuple[str, Request], ...]
+    spliced: bool
+    seed: int
+
+
+class Planner:
+    """Draws plans.
+
+    Parameters
+    ----------
+    recipe : what may be said, by whom.
+    engines : those that the recipe has voices of, by name.
+
+    Raises
+    ------
+    RecipeError
+        A part of the corpus has no voice.
+    """
+
+    def __init__(self, recipe: Recipe, engines: Mapping[str, Engine]) -> None:
+        self._recipe = recipe
+        self.engines = engines
+        self._grammar = Grammar(recipe.grammar)
+        # Of each side: of each entry of the recipe its voices, by speaker.
+        self._voices: dict[str, list[tuple[Voices, dict[str, list[str]]]]] = {}
+        for entry in recipe.voices:
+            by_speaker: dict[str, dict[str, list[str]]] = {}
+            for voice in engines[entry.engine].voices():
+                speaker = engines[entry.engine].speaker(voice)
+                on = self.speaker_side(speaker)
+                by_speaker.setdefault(on, {}).setdefault(speaker, []).append(voice)
+            for on, speakers in by_speaker.items():
+                self._voices.setdefault(on, []).append((entry, speakers))
+        for part, (_, on) in PARTS.items():
+            if on not in self._voices:
+                raise RecipeError(
+                    f"no voice is on the side of {part!r}; name one under [speakers], or hold more "
+                    "out (corpus.shares)"
+                )
+
+    def speaker_side(self, speaker: str) -> str:
+        """The side of a speaker: what the recipe says, else what his hash says."""
+        named = self._recipe.speakers.get(speaker)
+        return named or side("speaker", speaker, self._recipe.corpus.shares.model_dump())
+
+    def sentence_side(self, text: str) -> str:
+        """The side of a sentence."""
+        return side("sentence", text, self._recipe.corpus.shares.model_dump())
+
+    def plan(self, part: str, number: int) -> Plan:
+        """The clip of a number in a part of PARTS."""
+        draw = random.Random(f"{self._recipe.seed}:{part}:{number}")
+        corpus = self._recipe.corpus
+        sentences, speakers = PARTS[part]
+        text = self._sentence(sentences, draw)
+        voice = self._voice(speakers, draw)
+        spliced = draw.random() < corpus.spliced
+        engine, own = self._request(text, voice, draw)
+        requests = [(engine, own)]
+        if spliced:
+            requests = [(engine, replace(own, text=word)) for word in text.split()]
+            for n, word in enumerate(text.split()):
+                if draw.random() < corpus.other_voice:
+                    requests[n] = self._request(word, self._voice(speakers, draw), draw)
+        return Plan(text, voice[0].engine, voice[1], tuple(requests), spliced, draw.getrandbits(32))
+
+    def _sentence(self, on: str, draw: random.Random) -> str:
+        for _ in range(_TRIES):
+            text = self._grammar.draw(draw.choice(self._recipe.corpus.start), draw)
+            if text and self.sentence_side(text) == on:
+                return text
+        raise RecipeError(
+            f"{_TRIES} sentences of the grammar were none of the side {on!r}; give the grammar "
+            "more sentences, or hold more out (corpus.shares)"
+        )
+
+    def _voice(self, on: str, draw: random.Random) -> tuple[Voices, str, str]:
+        choices = self._voices[on]
+        entry, speakers = draw.choices(choices, [entry.share for entry, _ in choices])[0]
+        speaker = draw.choice(list(speakers))
+        return entry, speaker, draw.choice(speakers[speaker])
+
+    def _request(
+        self, text: str, voice: tuple[Voices, str, str], draw: random.Random
+    ) -> tuple[str, Request]:
+        entry, _, name = voice
+        pace, pitch = draw.uniform(*entry.pace), draw.uniform(*entry.pitch)
+        return entry.engine, Request(text, name, round(pace, 3), round(pitch, 3))
+
+
+def by_engine(plans: Sequence[Plan]) -> dict[str, list[tuple[int, int]]]:
+    """Which requests (plan, request) each engine has to speak."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for n, plan in enumerate(plans):
+        for k, (engine, _) in enumerate(plan.requests):
+            found.setdefault(engine, []).append((n, k))
+    return found

@@ -1,0 +1,251 @@
+"""The loop that learns: from where it was left, the same as if it had not stopped."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from compiler.train.learn import schedule
+from compiler.train.learn.loss import arcs, reachable, restricted_loss
+from compiler.train.learn.network import Transducer
+from compiler.train.recipe import Recipe
+from compiler.train.sound.batches import Batch, Listener
+from compiler.train.symbols import BLANK, SYMBOLS
+from npu.files import write_atomic
+
+FEATURES = 120
+_AHEAD = 4
+"""Batches that are made ahead, for each process."""
+_AVERAGE_BEGINS = 0.9
+"""Of all steps: the checkpoints that are averaged lie behind it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop tells.
+
+    Attributes
+    ----------
+    step, steps : done, and of how many.
+    loss : of the transducer, per symbol, averaged over the steps since it last told.
+    zeros : share of the weights.
+    left_s : seconds to the end, at the pace of now.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    zeros: float
+    left_s: float
+
+
+Tell = Callable[[Progress], object]
+
+
+class Learner:
+    """A network with all that its learning needs.
+
+    Parameters
+    ----------
+    recipe : how it learns.
+    device : "cpu" or "cuda".
+    """
+
+    def __init__(self, recipe: Recipe, device: str) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device = recipe, torch.device(device)
+        self.network = Transducer(recipe.network, FEATURES, len(SYMBOLS)).to(self.device)
+        learning = recipe.learning
+        matrices = [each for name, each in self.network.named_parameters() if each.ndim > 1]
+        others = [each for name, each in self.network.named_parameters() if each.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": learning.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=learning.rate, betas=(0.9, 0.98))
+        self.step = 0
+        self._average: dict[str, Tensor] = {}
+        self._averaged = 0
+
+    def learn(self, batch: Batch) -> float:
+        """One step. Returns the transducer's loss per symbol."""
+        recipe, network = self.recipe, self.network
+        self._prepare()
+        network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.rate(recipe.learning, self.step)
+        there = {
+            name: torch.from_numpy(getattr(batch, name)).to(self.device, non_blocking=True)
+            for name in ("steps", "lengths", "symbols", "counts", "first", "last")
+        }
+        loss, own = self._loss(there)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.learning.clip)
+        self.optimiser.step()
+        self.step += 1
+        self._collect()
+        return own
+
+    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, float]:
+        network, recipe = self.network, self.recipe
+        calls, counts = batch["lengths"] // 2, batch["counts"]
+        encoded, below = network.encode(batch["steps"])
+        predicted = network.predict(functional.pad(batch["symbols"], (1, 0)))
+        cells = reachable(calls, counts, batch["first"], batch["last"], encoded.shape[1])
+        clip, call, state = cells.nonzero(as_tuple=True)
+        logits = network.join(encoded[clip, call], predicted[clip, state])
+        blanks, emits = arcs(logits, cells, batch["symbols"], BLANK)
+        own = restricted_loss(blanks, emits, calls, counts, batch["first"], batch["last"])
+        total = counts.sum().clamp_min(1)
+        loss = own.sum() / total
+        weight = schedule.helper_weight(recipe.learning, self.step)
+        if weight:
+            told = network.helper(below).log_softmax(-1).transpose(0, 1)
+            helper = functional.ctc_loss(
+                told, batch["symbols"], batch["lengths"], counts, BLANK, "sum", True
+            )
+            loss = loss + weight * helper / total
+        if network.fixed and recipe.quantisation.regulariser:
+            away = sum(matrix.penalty() for matrix in network.matrices().values())
+            loss = loss + recipe.quantisation.regulariser * away
+        return loss, float(own.sum().detach() / total)
+
+    def _prepare(self) -> None:
+        """Prune, and go over to the chip's arithmetic, when it is time."""
+        recipe, network = self.recipe, self.network
+        share = schedule.zeros(recipe.pruning, self.step)
+        if share is not None:
+            matrices = list(network.matrices().values())
+            threshold = None
+            if recipe.pruning.scope == "global":
+                sizes = torch.cat([(m.weight.detach() * m.mask).abs().flatten() for m in matrices])
+                threshold = sizes.kthvalue(max(1, round(share * len(sizes)))).values
+            for matrix in matrices:
+                matrix.prune(share, threshold)
+        begin = recipe.quantisation.begin
+        network.watch(begin - 200 <= self.step < begin)
+        if self.step == begin:
+            network.fix(recipe.quantisation.bits)
+
+    def _collect(self) -> None:
+        """Add to the average, at its steps."""
+        learning = self.recipe.learning
+        begin = int(_AVERAGE_BEGINS * learning.steps)
+        every = max(1, (learning.steps - begin) // learning.average)
+        if self.step > begin and (self.step - begin) % every == 0:
+            self._averaged += 1
+            for name, value in self.network.named_parameters():
+                if name not in self._average:
+                    self._average[name] = torch.zeros_like(value)
+                self._average[name] += (value.detach() - self._average[name]) / self._averaged
+
+    def finish(self) -> None:
+        """The network is the average from now on."""
+        with torch.no_grad():
+            for name, value in self.network.named_parameters():
+                if name in self._average:
+                    value.copy_(self._average[name])
+        if self.network.fixed and self.recipe.quantisation.bits == 8:
+            self.network.fix(8)
+
+    @property
+    def zeros(self) -> float:
+        """Share of the weights that are zero for good."""
+        masks = [matrix.mask for matrix in self.network.matrices().values()]
+        return 1 - float(sum(m.sum() for m in masks)) / sum(m.numel() for m in masks)
+
+    def state(self) -> dict[str, Any]:
+        """All that goes on."""
+        cuda = torch.cuda.get_rng_state() if self.device.type == "cuda" else None
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self._average,
+            "averaged": self._averaged,
+            "random": torch.get_rng_state(),
+            "cuda": cuda,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.step = state["step"]
+        for name, matrix in self.network.matrices().items():
+            matrix.grid = torch.zeros_like(state["network"][f"{name}.grid"], device=self.device)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self._average, self._averaged = state["average"], state["averaged"]
+        torch.set_rng_state(state["random"].cpu())
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+def run(
+    learner: Learner, listener: Listener, checkpoint: Path, tell: Tell, jobs: int = 1, every: int = 50
+) -> None:
+    """Learn to the end, from the checkpoint if it is there.
+
+    Parameters
+    ----------
+    learner, listener : what learns, and what hears.
+    checkpoint : the file.
+    tell : is called every `every` steps.
+    jobs : processes that make batches.
+    """
+    learning = learner.recipe.learning
+    if checkpoint.is_file():
+        learner.restore(torch.load(checkpoint, map_location=learner.device, weights_only=True))
+    saved = begun = time.monotonic()
+    first, losses = learner.step, []
+    with _batches(listener, learner.step, learning.steps, jobs) as batches:
+        for batch in batches:
+            losses.append(learner.learn(batch))
+            now = time.monotonic()
+            done = learner.step == learning.steps
+            if learner.step % every == 0 or done:
+                pace = (now - begun) / max(1, learner.step - first)
+                left = pace * (learning.steps - learner.step)
+                loss = float(np.mean(losses))
+                tell(Progress(learner.step, learning.steps, loss, learner.zeros, left))
+                losses.clear()
+            if now - saved > learning.checkpoint_s or done:
+                save(learner, checkpoint)
+                saved = now
+
+
+def save(learner: Learner, checkpoint: Path) -> None:
+    """Write the checkpoint, whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(learner.state(), buffer)
+    write_atomic(checkpoint, buffer.getvalue())
+
+
+@contextmanager
+def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[Iterator[Batch]]:
+    """The batches of the steps from `first` to `end`, in their order, made in other processes."""
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    waiting: list[Future[Batch]] = []
+
+    def made() -> Iterator[Batch]:
+        for step in range(first, end):
+            while len(waiting) < _AHEAD * jobs and step + len(waiting) < end:
+                waiting.append(pool.submit(listener.batch, step + len(waiting)))
+            yield waiting.pop(0).result()
+
+    try:
+        yield made()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+

@@ -1,0 +1,143 @@
+"""Batches for training: which clips, how they are heard, and their symbols with their times."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.train.corpus.store import Part
+from compiler.train.recipe import Recipe, Sound
+from compiler.train.sound.disturb import disturbed, masked
+from compiler.train.sound.features import Bend, end_of_calls, log_mel, steps
+from compiler.train.symbols import symbols_of
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the network learns from at once.
+
+    Attributes
+    ----------
+    steps : (clips, most steps, features) float32, zeros behind the end.
+    lengths : (clips,) int64, steps of each clip, even.
+    symbols : (clips, most symbols) int64, zeros behind the end.
+    counts : (clips,) int64, symbols of each clip.
+    first, last : (clips, most symbols) int64, the encoder calls in which each symbol may be
+        emitted; `last` is a call of the clip, and at least `first`.
+    """
+
+    steps: NDArray[np.float32]
+    lengths: NDArray[np.int64]
+    symbols: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Hears clips of a part of a corpus; small, for other processes.
+
+    Attributes
+    ----------
+    folder, part : the corpus.
+    recipe : how they are disturbed.
+    mean, std : of the features, for each bin.
+    """
+
+    folder: Path
+    part: str
+    recipe: Recipe
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a training step: the same in whatever process."""
+        part, size = _part(self.folder, self.part), self.recipe.learning.batch
+        seed = self.recipe.seed
+        epoch, at = divmod(step * size, len(part))
+        order = np.random.default_rng([seed, epoch]).permutation(len(part))
+        later = np.random.default_rng([seed, epoch + 1]).permutation(len(part))
+        numbers = np.concatenate([order, later])[at : at + size]
+        begin, end = self.recipe.sound.ramp_steps
+        strength = float(np.clip((step - begin) / max(1, end - begin), 0, 1))
+        heard = [
+            self._heard(int(number), self.recipe.sound, strength, [seed, step, n])
+            for n, number in enumerate(numbers)
+        ]
+        return padded(heard)
+
+    def plain(self, number: int) -> tuple[NDArray[np.float32], list[int], NDArray[np.float64]]:
+        """A clip as it is: steps, symbols, and their ends in seconds."""
+        clip = _part(self.folder, self.part)[number]
+        features = log_mel(clip.samples.astype(np.float32) / 32768)
+        symbols, ends, _ = symbols_of(clip.text, clip.words)
+        return steps(features, *self._normal()), symbols, ends
+
+    def _normal(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+
+    def _heard(self, number: int, sound: Sound, strength: float, seed: list[int]) -> tuple:
+        part = _part(self.folder, self.part)
+        rng = np.random.default_rng(seed)
+        clip = part[number]
+
+        def others() -> NDArray[np.float32]:
+            return part[int(rng.integers(len(part)))].samples.astype(np.float32) / 32768
+
+        samples, bend, factor = disturbed(clip.samples, sound, strength, rng, others)
+        features = log_mel(samples, bend)
+        seen = masked(steps(features, *self._normal()), sound.masks, strength, rng)
+        symbols, ends, begins = symbols_of(clip.text, clip.words)
+        # The features' hop is a whole number of samples.
+        factor *= _stretched(bend)
+        first, last = windows(
+            ends * factor, begins * factor, len(seen) // 2, self.recipe.learning.window_s
+        )
+        return seen, symbols, first, last
+
+
+def windows(
+    ends: NDArray[np.float64],
+    begins: NDArray[np.float64],
+    calls: int,
+    about: tuple[float, float],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and last encoder call in which each symbol may be emitted.
+
+    Parameters
+    ----------
+    ends, begins : of each symbol its end, and the onset of its phrase, in seconds.
+    calls : of the clip, at least 1.
+    about : of the recipe, in seconds about a symbol's end.
+    """
+    heard = end_of_calls(calls)
+    first = np.searchsorted(heard, np.maximum(ends + about[0], begins))
+    last = np.searchsorted(heard, ends + about[1], side="right") - 1
+    first = np.minimum(first, calls - 1)
+    return first, np.maximum(first, np.clip(last, 0, calls - 1))
+
+
+def padded(heard: list[tuple]) -> Batch:
+    """Clips side by side."""
+    lengths = np.array([len(seen) for seen, *_ in heard])
+    counts = np.array([len(symbols) for _, symbols, *_ in heard])
+    out = np.zeros((len(heard), lengths.max(), heard[0][0].shape[1]), np.float32)
+    symbols, first, last = (np.zeros((len(heard), counts.max()), np.int64) for _ in range(3))
+    for n, (seen, text, begin, end) in enumerate(heard):
+        out[n, : len(seen)] = seen
+        symbols[n, : len(text)], first[n, : len(text)], last[n, : len(text)] = text, begin, end
+    return Batch(out, lengths, symbols, counts, first, last)
+
+
+def _stretched(bend: Bend) -> float:
+    from compiler.train.sound.features import HOP
+
+    return HOP / round(HOP / bend.stretch)
+
+
+@lru_cache(maxsize=8)
+def _part(folder: Path, part: str) -> Part:
+    return Part(folder, part)

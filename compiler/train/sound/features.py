@@ -1,0 +1,122 @@
+"""Log-mel features as `npu.speech.features` makes them, in float32 and with a voice bent.
+
+How long a hop is stretches time without the pitch; the mel filters' frequencies, scaled, make the
+vocal tract longer or shorter; a gain for each bin of the spectrum is an equaliser. So these three
+cost nothing.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from npu.model.config import MelConfig
+from npu.speech.features import CLIP, LOG_FLOOR, hz_to_mel, mel_filters, mel_to_hz
+
+Floats = NDArray[np.float32]
+
+RATE_HZ = 16_000
+MEL = MelConfig(
+    bins=40,
+    low_hz=60,
+    high_hz=7600,
+    scale="2595*log10(1+hz/700)",
+    filters="triangles with peak 1, evaluated at the FFT bin frequencies",
+)
+WINDOW, HOP, FFT = 400, 160, 512
+PREEMPHASIS = 0.97
+STACK = 3
+"""Frames that the network takes at once, none twice."""
+STEP_S = STACK * HOP / RATE_HZ
+"""From one step of the network to the next."""
+SPECTRUM = FFT // 2 + 1
+_WARPS = 33
+_WIDEST = 1.2
+
+
+@dataclass(frozen=True)
+class Bend:
+    """How a voice is bent.
+
+    Attributes
+    ----------
+    tract : factor of all frequencies, 1 / _WIDEST .. _WIDEST.
+    stretch : how much longer it takes.
+    gain : of the power of each bin of the spectrum, (SPECTRUM,); None for 1.
+    """
+
+    tract: float = 1.0
+    stretch: float = 1.0
+    gain: Floats | None = None
+
+
+def log_mel(samples: Floats, bend: Bend | None = None) -> Floats:
+    """Log-mel features.
+
+    Parameters
+    ----------
+    samples : (n,) float32, full scale 1.
+    bend : how the voice is bent.
+
+    Returns
+    -------
+    (frames, bins) float32; no frame where n is below a window.
+    """
+    bend = bend or Bend()
+    hop = round(HOP / bend.stretch)
+    if len(samples) < WINDOW:
+        return np.empty((0, MEL.bins), np.float32)
+    emphasised = samples.copy()
+    emphasised[1:] -= np.float32(PREEMPHASIS) * samples[:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(emphasised, WINDOW)[::hop]
+    spectrum = fft.rfft(frames * _window(), FFT)
+    power = spectrum.real**2 + spectrum.imag**2
+    if bend.gain is not None:
+        power *= bend.gain
+    return np.log(power @ _filters(_warp(bend.tract)) + np.float32(LOG_FLOOR))
+
+
+def steps(features: Floats, mean: Floats, std: Floats) -> Floats:
+    """Features as the network takes them: (frames, bins) to (steps, STACK * bins), an even number
+    of steps, normalised and clipped; frames that fill no two steps are dropped.
+    """
+    count = len(features) // (2 * STACK) * 2
+    normal = np.clip((features[: count * STACK] - mean) / std, -CLIP, CLIP)
+    return normal.reshape(count, STACK * features.shape[1])
+
+
+def end_of_calls(count: int) -> NDArray[np.float64]:
+    """When the last sample of each encoder call's last window is heard, in seconds."""
+    hop = 2 * STACK * HOP
+    return (np.arange(count) * hop + (2 * STACK - 1) * HOP + WINDOW) / RATE_HZ
+
+
+@lru_cache
+def _window() -> Floats:
+    window = np.hanning(WINDOW)
+    return (window / window.sum()).astype(np.float32)
+
+
+def _warp(tract: float) -> int:
+    place = np.log(tract) / np.log(_WIDEST)
+    return round((np.clip(place, -1, 1) + 1) / 2 * (_WARPS - 1))
+
+
+@lru_cache(maxsize=_WARPS)
+def _filters(warp: int) -> Floats:
+    """(SPECTRUM, bins): of filters whose edges are scaled, up to the highest that there is."""
+    factor = _WIDEST ** (2 * warp / (_WARPS - 1) - 1)
+    if warp == (_WARPS - 1) // 2:
+        return mel_filters(MEL, FFT, RATE_HZ).T.astype(np.float32).copy()
+    edges = mel_to_hz(np.linspace(hz_to_mel(MEL.low_hz), hz_to_mel(MEL.high_hz), MEL.bins + 2))
+    # A straight line to 6 kHz, then another to the end of the scale (Jaitly and Hinton 2013).
+    knee = 6000 * min(1, 1 / factor)
+    top = RATE_HZ / 2
+    rest = top - (top - factor * knee) / (top - knee) * (top - edges)
+    edges = np.where(edges <= knee, edges * factor, rest)
+    hz = np.arange(SPECTRUM) * (RATE_HZ / FFT)
+    low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    filters = np.maximum(0.0, np.minimum((hz - low) / (peak - low), (high - hz) / (high - peak)))
+    return filters.T.astype(np.float32).copy()
