@@ -90,6 +90,7 @@ ALLOWED = {
         "kernels",
         "compiler.frontends",
     },
+    "compiler/tflite_writer": {"compiler.tflite_writer"},
     "compiler/lowering": {
         *COMMON,
         "npu.chip",
