@@ -37,11 +37,14 @@ def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffer: int) -
     shape = _vector(b, spec.shape, "<i4")
     quantization = 0
     if spec.scale is not None:
-        scale = _vector(b, np.atleast_1d(spec.scale), "<f4")
-        zero_points = _vector(b, [spec.zero_point] * len(np.atleast_1d(spec.scale)), "<i8")
+        scales = np.atleast_1d(spec.scale)
+        # A table may be there without vectors.
+        scale = _vector(b, scales, "<f4") if len(scales) else 0
+        zero_points = _vector(b, [spec.zero_point] * len(scales), "<i8") if len(scales) else 0
         tflite.QuantizationParametersStart(b)
-        tflite.QuantizationParametersAddScale(b, scale)
-        tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        if len(scales):
+            tflite.QuantizationParametersAddScale(b, scale)
+            tflite.QuantizationParametersAddZeroPoint(b, zero_points)
         tflite.QuantizationParametersAddQuantizedDimension(b, spec.axis)
         quantization = tflite.QuantizationParametersEnd(b)
     tflite.TensorStart(b)

@@ -48,7 +48,7 @@ def test_intermediates_have_the_buffer_of_all():
 def test_no_scale_is_no_table_or_an_empty_one():
     graph = read(small()).Subgraphs(0)
     assert graph.Tensors(1).Quantization() is None
-    assert graph.Tensors(3).Quantization().ScaleLength() == 0
+    assert graph.Tensors(3).Quantization().ScaleIsNone()
     assert graph.Tensors(0).Quantization().ScaleAsNumpy() == np.float32(0.5)
 
 
