@@ -13,6 +13,7 @@ from compiler.train.export.network import (
     TrainedLstm,
     TrainedTransducer,
 )
+from compiler.train.export.ranges import CELL_EXPONENTS
 from npu.errors import ModelError
 
 Layer = TrainedLstm | TrainedDense | TimeStack
@@ -88,6 +89,11 @@ def _layer(where: str, layer: TrainedLstm | TrainedDense, width: int) -> int:
     _shape(where, "bias", layer.bias, (4, units))
     _steps(where, "input steps", layer.input_steps, (4,))
     _steps(where, "recurrent steps", layer.recurrent_steps, (4,))
+    _require(
+        layer.cell_exponent in CELL_EXPONENTS,
+        f"{where}: the cell exponent must be {CELL_EXPONENTS[0]} to {CELL_EXPONENTS[-1]}, not "
+        f"{layer.cell_exponent}",
+    )
     _require(
         np.isfinite(layer.cell_clip) and layer.cell_clip >= 0,
         f"{where}: the cell clip must be 0 or more, not {layer.cell_clip}",

@@ -17,9 +17,10 @@ MOST = 127
 """Of |weight|: -128 is left out, so that weights are symmetric."""
 
 _BIAS = DTYPE_RANGES["int32"]
+CELL_EXPONENTS = range(-15, -8)
+"""Of a cell state's step: from what the converter gives at least to what TFLite takes at most."""
+
 _CELL_BITS = 15
-_MOST_OCTAVES = 6
-"""TFLM takes a cell state of at most 2**6, that is steps of at most 2**-9."""
 
 Floats = NDArray[np.floating]
 
@@ -77,14 +78,13 @@ def grid_of(least: float, most: float) -> Grid:
 def cell_exponent(most: float) -> int:
     """The e of a cell state whose |values| are at most `most` and whose step is 2**e.
 
-    Raises ModelError where no int16 that TFLM takes holds them.
+    Raises ModelError where no int16 that TFLite takes holds them.
     """
-    octaves = next((n for n in range(_MOST_OCTAVES + 1) if 2.0**n >= most), None)
-    if octaves is None:
-        raise ModelError(
-            f"a cell state of {most:g} is beyond {2**_MOST_OCTAVES}; clip the cell in training"
-        )
-    return octaves - _CELL_BITS
+    for exponent in CELL_EXPONENTS:
+        if 2.0 ** (exponent + _CELL_BITS) >= most:
+            return exponent
+    limit = 1 << (CELL_EXPONENTS[-1] + _CELL_BITS)
+    raise ModelError(f"a cell state of {most:g} is beyond {limit}; clip the cell in training")
 
 
 def step_of(weights: Floats) -> np.float32:

@@ -6,8 +6,9 @@ import pytest
 from compiler import check_model, compile_model
 from compiler.reference import search_of
 from kernels import Interpreter
-from npu.analysis.streaming import OnTwin
 from npu.chip.params import load_params
+from npu.model.recording import Recording
+from npu.runtime.sessions import TransducerSession
 from tests.trained_transducers import random_call, random_trained, written
 
 CALLS = 12
@@ -65,7 +66,9 @@ def test_the_chip_answers_as_the_kernels_do(tmp_path, stateless):
     trained = random_trained(SEEDS[stateless], stateless)
     model, chip = written(trained, tmp_path / "m"), load_params("tiny")
     check_model(model, chip)
-    twin, kernels = OnTwin(compile_model(model, chip)), search_of(model)
+    saw = [Recording(), Recording()]
+    kernels = search_of(model, saw[0])
+    twin = TransducerSession(compile_model(model, chip), recording=saw[1])
     rng = np.random.default_rng(7)
     emitted = set()
     for _ in range(2):  # utterances
@@ -73,9 +76,13 @@ def test_the_chip_answers_as_the_kernels_do(tmp_path, stateless):
         kernels.reset()
         features = np.concatenate([random_call(rng, trained)[0] for _ in range(20)])
         answers = kernels.accept(features)
-        assert [symbol for call in twin.accept_calls(features) for symbol in call] == answers
+        assert twin.accept(features) == answers
         emitted |= set(answers)
     assert len(emitted) > 2
+    left, right = (each.vectors for each in saw)
+    assert left.keys() == right.keys() == {"encoder_out", "logits"}
+    for name, vectors in left.items():
+        np.testing.assert_array_equal(np.array(vectors), np.array(right[name]))
 
 
 SEEDS = {False: 7, True: 3}

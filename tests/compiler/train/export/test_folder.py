@@ -74,6 +74,7 @@ BAD = {
     "encoder layer 0: input steps must be above 0": with_layer(0, input_steps=0 * LSTM.input_steps),
     "encoder layer 0: bias: a value is not finite": with_layer(0, bias=LSTM.bias * np.nan),
     "encoder layer 0: the cell clip must be 0 or more": with_layer(0, cell_clip=-1.0),
+    "encoder layer 0: the cell exponent must be -15 to -9, not -8": with_layer(0, cell_exponent=-8),
     "encoder layer 4: steps must be": with_layer(4, steps=np.ones(3, np.float32)),
     "encoder layer 2: 2 frames a call cannot be stacked by 3": with_layer(2, frames=3),
     "the encoder's last layer is a stack": replace(GOOD, encoder=GOOD.encoder[:3]),
