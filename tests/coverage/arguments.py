@@ -48,11 +48,10 @@ CODE = (
             r"dma chosen_2",
             r"dma chosen_4",
             r"dma signal_2",
-            r"dma_tile chosen_5",
-            r"dma_tile chosen_8",
-            r"dma_tile chosen_11",
-            r"dma_tile chosen_13",
-            r"dma_tile chosen_14",
+            r"dma_tile chosen_6",
+            r"dma_tile chosen_9",
+            r"dma_tile chosen_12",
+            r"dma_tile chosen_1[45]",
             r"param pair_0_data",
             r"param read_0_data",
             r"sequencer chosen_34",
@@ -65,16 +64,16 @@ CODE = (
         for place in (
             r"control happened\[[01]\]",
             r"control_bus bus_[rb]_valid",
-            r"dma error_2",
-            r"dma signal_11",
+            r"dma signal_8\[1:0\]",
+            r"dma signal_12",
             r"dma_asks level",
             r"dma_queue level",
-            r"dma_tile signal_[46]",
+            r"dma_tile signal_[468]",
             r"dma_tile dealt",
             r"dma_tile thread",
-            r"dma_tile following\[1:0\]",
+            r"dma_tile following_2",
             r"matvec_barrel loading",
-            r"matvec_block_(run|value) busy",
+            r"matvec_block_(run|value) (busy|room\[0\]|signal\[0\])",
             r"matvec_destinations row",
             r"matvec_lane_fetch start_7",
             r"matvec_vector_walker reading",
@@ -92,6 +91,10 @@ CODE = (
         r"matvec chosen_5",
         "More rows than a tile may have: their records, of 8 bytes each, do not fit the parameter"
         " memory of this chip. tests/rtl/matvec/test_requantiser.py counts them.",
+    ),
+    Argument(
+        r"matvec_requantiser_rescale chosen_1",
+        "A right shift of 32: the unit can do it, a record that asks for it is refused (RECORD).",
     ),
     Argument(
         r"vector_argmax known",
@@ -165,10 +168,17 @@ def bin_text(each: Bin) -> str:
     return " ".join(each)
 
 
-def assigned(source: str) -> str:
-    """The signal that a line of the exported Verilog assigns; the line itself where none is."""
-    found = re.search(r"([\w]+(?:\[[\d:]+\])?)\s*(?:<=|=)\s", source)
-    return found[1] if found else source.strip()
+def assigned(source: Sequence[str], line: int) -> str:
+    """The signal that a line of the exported Verilog assigns, or the statement that it goes on
+    with; the line itself where none is.
+
+    source, line : all lines; the number of this one, from 1 on.
+    """
+    first = line - 1
+    while first and not re.search(r"(;|\bbegin|\bend|\))\s*$|^\s*$", source[first - 1]):
+        first -= 1
+    found = re.search(r"([\w]+(?:\[[\d:]+\])?)\s*(?:<=|=)\s", " ".join(source[first:line]))
+    return found[1] if found else source[line - 1].strip()
 
 
 def code_holes(points: Mapping[Point, int], verilog: str) -> list[str]:
@@ -177,7 +187,7 @@ def code_holes(points: Mapping[Point, int], verilog: str) -> list[str]:
     places = {place for place, count in line_counts(points).items() if not count}
     places |= {(p.module, p.line) for p, n in points.items() if p.kind == "branch" and not n}
     return [
-        f"{module.removeprefix('zeroskip_')} {assigned(source[line - 1])}"
+        f"{module.removeprefix('zeroskip_')} {assigned(source, line)}"
         for module, line in sorted(places)
     ]
 

@@ -5,6 +5,7 @@ Everything is compared, with the twin or with the register table.
 
 import ctypes
 
+import numpy as np
 import pytest
 
 from npu.chip.isa import Command, command, encode
@@ -54,7 +55,8 @@ def failing_load(params: ChipParams) -> None:
         chip.load(MEMORY, 1)
     assert raised.value.status is Status.BUS
     chip.reset()
-    chip.memory.data[:32] = 0  # HALT
+    halt = np.frombuffer(encode(HALT), chip.memory.data.dtype)
+    chip.memory.data[: len(halt)] = halt
     chip.load(0, 1)
     assert chip.run(0) > 0
 

@@ -3,7 +3,8 @@
 Three parts, each in a process of its own, each with a coverage file: random programs of the
 lockstep, of which a quarter is damaged, and `edges`; the zoo's transducer; the tests of
 `tests/rtl/sim`, which run recorded models, every operator, error programs, accesses that are
-refused, and resets in the middle, on buses of all write orders.
+refused, and resets in the middle, on buses of all write orders, and those of a bus that goes
+silent.
 """
 
 import argparse
@@ -33,7 +34,11 @@ FRAMES = 4
 """Feature frames of the zoo's utterance; each takes about 20,000 cycles."""
 PROGRAMS = 240
 # The whole phrases take minutes with coverage; the zoo's part runs their beginning.
-TESTS = ("tests/rtl/sim/test_harness.py", "tests/rtl/sim/test_rtl_operators.py")
+TESTS = (
+    "tests/rtl/sim/test_harness.py",
+    "tests/rtl/sim/test_rtl_operators.py",
+    "tests/rtl/driver/test_silent_bus.py",
+)
 LEFT_OUT = "not phrases and not waves and not wrong_cycle"
 
 
@@ -77,7 +82,7 @@ def zoo(path: Path, frames: int = FRAMES) -> None:
 
 
 def tests(path: Path) -> None:
-    """The tests of `tests/rtl/sim`. Raises AssertionError if one fails."""
+    """TESTS. Raises AssertionError if one fails."""
     plugin = ["-p", "tests.coverage.collect", "--coverage-file", str(path)]
     names = [str(ROOT / name) for name in TESTS]
     options = ["-q", "-p", "no:cacheprovider", "-k", LEFT_OUT]

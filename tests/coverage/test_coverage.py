@@ -105,15 +105,18 @@ def test_instances_are_added_and_a_line_has_run_with_one_of_its_branches():
 
 
 @pytest.mark.parametrize(
-    ("line", "signal"),
+    ("text", "signal"),
     [
         ("    else if (differs_2) happened[0] <= (a ? 1'h1 : 1'h0);", "happened[0]"),
         ("  assign chosen_1 = (index_2 == 4'hf) ? a : b;", "chosen_1"),
+        ("  assign chosen_1 =\n    none_1 ? (b ? 2'h1 : 2'h0) :\n    2'h0;", "chosen_1"),
+        ("  assign other = a;\n    2'h0;", "2'h0;"),
         ("    if (rst) begin", "if (rst) begin"),
     ],
 )
-def test_a_line_is_named_by_what_it_assigns(line, signal):
-    assert assigned(line) == signal
+def test_a_line_is_named_by_what_it_assigns(text, signal):
+    lines = text.splitlines()
+    assert assigned(lines, len(lines)) == signal
 
 
 def test_holes_need_arguments_and_arguments_holes():
