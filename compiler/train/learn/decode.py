@@ -73,7 +73,7 @@ class _Predictor:
             assert self._state is not None
             hidden, self._state = network.predictor.step(values, self._state)
         else:
-            hidden = torch.tanh(network.predictor(torch.cat([self._before, values], -1)))
+            hidden = network.of_context(torch.cat([self._before, values], -1))
             self._before = values
         out: Tensor = network.ranges["decoder_out"](network.predicted(hidden))[:, 0]
         return out

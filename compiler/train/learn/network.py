@@ -57,7 +57,6 @@ class Layer(nn.Module):
             self.bias[units : 2 * units] = 1  # remember first
         self.units = units
         self.register_buffer("fixed", torch.zeros((), dtype=torch.bool))
-        self.register_buffer("largest_cell", torch.zeros(()))
 
     def forward(self, values: Tensor) -> Tensor:
         """(clips, steps, inputs) to (clips, steps, units), from states of zero."""
@@ -76,8 +75,6 @@ class Layer(nn.Module):
         out, hidden, cell = torch._VF.lstm(  # type: ignore[attr-defined]
             values, state, weights, True, 1, 0.0, self.training, False, True
         )
-        if not self.training:
-            self.largest_cell.copy_(torch.maximum(self.largest_cell, cell.detach().abs().max()))
         return (rounded(out, HIDDEN_SCALE) if self.fixed else out), (hidden, cell)
 
 
@@ -120,7 +117,7 @@ class Transducer(nn.Module):
             self.predicted = Dense(network.units, network.joint, bias=False)
         self.joiner = Dense(network.joint, symbols)
         self.helper = nn.Linear(network.layers[network.stack_before - 1], symbols)
-        names = ("encoder_out", "embedded", "decoder_out", "joined", "logits")
+        names = ("encoder_out", "embedded", "context", "decoder_out", "joined", "logits")
         self.ranges = nn.ModuleDict({name: Range() for name in names})
         self.register_buffer("fixed", torch.zeros((), dtype=torch.bool))
 
@@ -142,10 +139,14 @@ class Transducer(nn.Module):
         values = self.ranges["embedded"](self.embedding)[symbols]
         if self.network.predictor == "stateless":
             before = functional.pad(values, (0, 0, 1, 0))[:, :-1]
-            values = torch.tanh(self.predictor(torch.cat([before, values], -1)))
+            values = self.of_context(torch.cat([before, values], -1))
         else:
             values = self.predictor(values)
         return self.ranges["decoder_out"](self.predicted(self._dropped(values)))
+
+    def of_context(self, values: Tensor) -> Tensor:
+        """What a stateless predictor makes of two embeddings, (..., 2 * embedding)."""
+        return self.ranges["context"](functional.relu(self.predictor(values)))
 
     def join(self, encoded: Tensor, predicted: Tensor) -> Tensor:
         """Encoder and predictor outputs that fit each other's shape, (..., joint), to logits."""

@@ -1,0 +1,72 @@
+"""The network as it is exported: float weights, and the grids of everything."""
+
+import numpy as np
+from torch import Tensor
+
+from compiler.train.export.network import (
+    LstmPredictor,
+    StatelessPredictor,
+    TimeStack,
+    TrainedDense,
+    TrainedEmbedding,
+    TrainedJoiner,
+    TrainedLstm,
+    TrainedTransducer,
+)
+from compiler.train.export.ranges import Grid
+from compiler.train.learn.network import FEATURE_SCALE, HIDDEN_SCALE, Dense, Layer, Range, Transducer
+
+CELL_EXPONENT = -11
+"""Of the cell state, which is clipped at 10: as TensorFlow's converter has it."""
+FRAMES_PER_CALL = 2
+
+
+def trained(network: Transducer) -> TrainedTransducer:
+    """What a network has learnt. Raises ValueError before its grids are fixed."""
+    if not network.fixed:
+        raise ValueError("the network's grids are not fixed yet (quantisation.begin)")
+    ranges = {name: _grid(each) for name, each in network.ranges.items()}
+    encoder: list[TrainedLstm | TrainedDense | TimeStack] = []
+    for n, layer in enumerate(network.layers):
+        if n == network.network.stack_before:
+            encoder.append(TimeStack(FRAMES_PER_CALL))
+        encoder.append(_lstm(layer))
+    encoder.append(_dense(network.projection, ranges["encoder_out"]))
+    embedding = TrainedEmbedding(_array(network.embedding), ranges["embedded"])
+    last = _dense(network.predicted, ranges["decoder_out"])
+    predictor: LstmPredictor | StatelessPredictor
+    if isinstance(network.predictor, Layer):
+        predictor = LstmPredictor(embedding, (_lstm(network.predictor), last))
+    else:
+        first = _dense(network.predictor, ranges["context"], relu=True)
+        predictor = StatelessPredictor(embedding, (first, last))
+    joiner = TrainedJoiner(ranges["joined"], _dense(network.joiner, ranges["logits"]))
+    features = Grid(np.float32(FEATURE_SCALE))
+    return TrainedTransducer(features, FRAMES_PER_CALL, tuple(encoder), predictor, joiner)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy().astype(np.float32)
+
+
+def _grid(each: Range) -> Grid:
+    scale, zero = each.quantisation()
+    return Grid(np.float32(float(scale)), int(zero))
+
+
+def _lstm(layer: Layer) -> TrainedLstm:
+    units = layer.units
+    return TrainedLstm(
+        _array(layer.input()).reshape(4, units, -1),
+        _array(layer.recurrent()).reshape(4, units, units),
+        _array(layer.bias).reshape(4, units),
+        _array(layer.input.steps),
+        _array(layer.recurrent.steps),
+        Grid(np.float32(HIDDEN_SCALE)),
+        CELL_EXPONENT,
+    )
+
+
+def _dense(dense: Dense, output: Grid, relu: bool = False) -> TrainedDense:
+    bias = None if dense.bias is None else _array(dense.bias)
+    return TrainedDense(_array(dense.matrix()), bias, _array(dense.matrix.steps), output, relu)
