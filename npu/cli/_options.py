@@ -1,5 +1,6 @@
 """The options that commands share."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,18 @@ crossing_option = click.option(
     is_flag=True,
     help="Of the RTL: both buses and irq have a clock of their own, aclk.",
 )
+
+
+class Seconds(click.FloatRange):
+    """A range of numbers; click's own lets NaN through, as it compares with nothing."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number; give seconds, as 0.5.", param, ctx)
+        return seconds
 
 
 class Pins(click.ParamType):
