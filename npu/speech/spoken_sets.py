@@ -119,8 +119,6 @@ def _utterance(path: Path, number: int, text: str) -> Utterance:
     except ValidationError as error:
         told = "; ".join(_told(each) for each in error.errors(include_url=False)[:3])
         raise InputError(f"{where}: {told}") from error
-    except UnicodeEncodeError as error:
-        raise InputError(f"{where}: holds a character that is no text: {error.reason}") from error
     words = words_of(line.text)
     if len(words) > MOST_WORDS:
         raise InputError(
@@ -153,7 +151,9 @@ def _told(error: ErrorDetails) -> str:
     key = printable(".".join(str(part) for part in error["loc"]))
     match error["type"]:
         case "json_invalid":
-            return f"is no JSON object: {error['ctx']['error']}"
+            # Of the text that was given, which is one line.
+            reason = str(error["ctx"]["error"]).replace(" at line 1 column", " at column")
+            return f"is no JSON object: {reason}; correct the line"
         case "model_type":
             return f"must be a JSON object, not {shown(error['input'])}"
         case "missing":
@@ -161,5 +161,5 @@ def _told(error: ErrorDetails) -> str:
         case "extra_forbidden":
             known = ", ".join(_Line.model_fields)
             return f"{key} is not a known key; there are {known}, and about takes anything"
-    reason = error["msg"].removeprefix("Input should be ")
-    return f"{key} must be {reason[:1].lower()}{reason[1:]}, not {shown(error['input'])}"
+    wanted = error["msg"].removeprefix("Input ").removeprefix("String ").removeprefix("should ")
+    return f"{key} must {wanted}, not {shown(error['input'])}"

@@ -1,4 +1,4 @@
-"""Intervals: of draws that can be worked out, as often right as they say, Poisson's from a table."""
+"""Intervals: of draws that can be worked out, as often right as they say; Poisson's by a table."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,13 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
 @pytest.mark.parametrize(
     ("count", "low", "high"),
     # Garwood's limits as tables print them.
-    [(0, 0, 3.689), (1, 0.0253, 5.572), (2, 0.242, 7.225), (10, 4.795, 18.390), (100, 81.36, 121.63)],
+    [
+        (0, 0, 3.689),
+        (1, 0.0253, 5.572),
+        (2, 0.242, 7.225),
+        (10, 4.795, 18.390),
+        (100, 81.36, 121.63),
+    ],
 )
 def test_limits_of_rare_events(count, low, high):
     assert poisson_interval(count) == pytest.approx((low, high), rel=1e-3, abs=1e-9)

@@ -77,9 +77,7 @@ def test_the_case_in_which_sclite_counts_more():
 
 
 def test_confusions_are_counted():
-    found = confusions(
-        [align("a b".split(), "a c".split()), align("b".split(), "c".split()), align("d", "")]
-    )
+    found = confusions([align(["a", "b"], ["a", "c"]), align(["b"], ["c"]), align("d", "")])
     assert found == [(("b", "c"), 2), (("d", None), 1)]
 
 
@@ -147,8 +145,11 @@ def test_sclite_counts_the_same(sclite, tmp_path, share, vocabulary):
 
 def test_sclite_takes_texts_with_characters_of_its_own(sclite, tmp_path):
     pairs = [
-        ("and/or {a / b} (x) ;; @ 5% don't".split(), "and/or {a / b} (x) ;; @ 5% dont".split()),
-        (";;".split(), []),
-        ("é 北京".split(), "è 北京".split()),
+        (
+            ["and/or", "{a", "/", "b}", "(x)", ";;", "@", "5%", "don't"],
+            ["and/or", "{a", "/", "b}", "(x)", ";;", "@", "5%", "dont"],
+        ),
+        ([";;"], []),
+        (["é", "北京"], ["è", "北京"]),
     ]
     assert scored(sclite, tmp_path, pairs) == [counts(align(*pair)) for pair in pairs]
