@@ -44,7 +44,7 @@ REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
     type=click.Choice(["kernels", "twin"]),
     default="kernels",
     show_default=True,
-    help="Both give the same bits; twin executes the compiled program, some 1,000 times slower.",
+    help="Both give the same bits; twin executes the compiled program, in twice the time.",
 )
 @chip_option
 @click.option(
@@ -66,7 +66,7 @@ REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
 @click.option(
     "--errors",
     "shown_errors",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1_000_000),
     metavar="N",
     default=SHOWN_ERRORS,
     show_default=True,
