@@ -104,7 +104,7 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
 
 def _counts(spoken: Sequence[Scored]) -> NDArray[np.float64]:
     """By recording: words, errors, utterances, those with an error."""
-    rows = [
+    rows: list[list[float]] = [
         [each.aligned.words for each in spoken],
         [each.aligned.errors for each in spoken],
         [1] * len(spoken),

@@ -4,10 +4,13 @@ Each utterance is heard by itself, so that nothing depends on how many processes
 """
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,12 +105,39 @@ def hear_set(
         initargs=(opener, where, tail_seconds),
     ) as pool:
         try:
-            return _gathered(pool.map(_next, utterances, chunksize=_CHUNK), advance)
+            with _uninterrupted():
+                heard = pool.map(_next, utterances, chunksize=_CHUNK)
+            return _gathered(heard, advance)
         except BrokenProcessPool as error:
             raise NpuError(
                 "a process that heard the set was ended from outside, maybe for want of memory; "
                 "try fewer with --jobs"
             ) from error
+        finally:
+            # What nobody waits for any more is not begun.
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """An interrupt waits for the end; processes that are started meanwhile never get one.
+
+    Half a start would leave a process behind. This one is interrupted, and ends the others.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    # What is inherited. It does not keep an interrupt from other threads of this process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _gathered(heard: Iterator[Hearing], advance: Callable[[int], object]) -> list[Hearing]:
@@ -131,9 +161,16 @@ _own: tuple[Ear, Path, float]
 
 def _begin(opener: Callable[[], Ear], where: Path, tail_seconds: float) -> None:
     global _own
-    # The first process is interrupted, too, and ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     _own = opener(), where, tail_seconds
+
+
+def _end_with_the_first() -> None:
+    """The first process may be killed, and then nobody else ends this one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a process of the pool"
+    parent.join()
+    os._exit(1)
 
 
 def _next(utterance: Utterance) -> Hearing:
