@@ -7,9 +7,9 @@ is taken: it has the most words right, and NIST's sclite takes the same.
 sclite minimises something else, 4 a substitution and 3 a deletion or an insertion (`SCLITE`). Where
 many words in a row are shifted, it prefers three deletions and three insertions to five
 substitutions: "a b c d e" heard as "d e f g h" is 6 errors there and 5 here. sclite never counts
-fewer, and differs on no set that was tried of real hypotheses. Where the totals are equal, so are
-substitutions, deletions and insertions: with E errors its cost is 4 E less 2 for every insertion
-(and a constant), so that both take the most insertions, and with them the fewest substitutions.
+fewer. Where the totals are equal, so are substitutions, deletions and insertions: with E errors its
+cost is 4 E less 2 for every insertion (and a constant), so that both take the most insertions, and
+with them the fewest substitutions.
 """
 
 from collections import Counter

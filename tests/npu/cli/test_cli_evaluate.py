@@ -90,6 +90,21 @@ def test_what_is_printed(npu, small):
     assert "test_fl_108" not in npu(f"evaluate {MODEL} {small} --errors 0").out
 
 
+def test_what_must_not_be_understood_is_counted_in_phrases(npu, texts, utterances, tmp_path):
+    """Three utterances with a second of silence behind each, which are said to be noise."""
+    names = sorted(texts)[:3]
+    parts = [soundfile.read(utterances / f"{name}.wav")[0] for name in names]
+    soundfile.write(
+        tmp_path / "a.wav", np.concatenate([np.append(p, [0.0] * RATE) for p in parts]), RATE
+    )
+    (tmp_path / "set.jsonl").write_text('{"audio": "a.wav", "text": ""}')
+    (model,) = json.loads(npu(f"evaluate {MODEL} {tmp_path} --json -").out)["models"]
+    words = sum(len(texts[name].split()) for name in names)
+    assert (model["rejection"]["phrases"], model["rejection"]["words"]) == (3, words)
+    assert model["utterances"][0]["heard"] == " ".join(texts[name] for name in names)
+    assert "speech" not in model
+
+
 def test_delays_are_seconds_of_sound(npu, small):
     """A word's delay grows by as much as its end is said to be earlier."""
     line = f"evaluate {MODEL} {small} --json -"
