@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from compiler.bench.tflite_file import TYPES, ModelSpec, OperatorSpec, TensorSpec, write
+from compiler.tflite_writer import TYPES, ModelSpec, OperatorSpec, Signature, TensorSpec, write
 
 __all__ = [
     "TYPES",
     "ModelSpec",
     "OperatorSpec",
+    "Signature",
     "TensorSpec",
     "foreign_model",
     "random_model",

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiler.bench.tflite_file import ModelSpec, write
 from compiler.frontends.models import Model, load_model
+from compiler.tflite_writer import ModelSpec, write
 from npu.files import write_atomic
 from npu.model.graph import Tensor
 

@@ -10,7 +10,7 @@ from compiler.frontends import read_tflite
 from kernels import Interpreter
 from npu.errors import ModelError, UnsupportedError
 from tests.conftest import ROOT
-from tests.tflite_builder import random_model, write
+from tests.tflite_builder import Signature, random_model, write
 
 MULTISIG = ROOT / "tests" / "vectors" / "refused" / "multisig.tflite"
 
@@ -32,7 +32,7 @@ def test_a_model_without_signatures(tmp_path):
     assert Interpreter(read_tflite(path)).invoke([x])[0].shape == (1, 256)
     with pytest.raises(ModelError, match='there is no signature "a"; it has none'):
         read_tflite(path, "a")
-    path.write_bytes(write(replace(spec, signatures=[("a", 1)])))
+    path.write_bytes(write(replace(spec, signatures=[Signature("a", 1)])))
     with pytest.raises(ModelError, match="signatures: there is no subgraph 1, only 1"):
         read_tflite(path)
 

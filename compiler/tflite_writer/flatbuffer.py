@@ -1,75 +1,13 @@
-"""Writes TFLite models that are made here, with the published schema's own builder functions."""
+"""The flatbuffer of a model, by the published schema's own builder functions."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import tflite
 from tflite.BuiltinOperator import BuiltinOperator
-from tflite.TensorType import TensorType
 
-TYPES = {
-    "int8": TensorType.INT8,
-    "int16": TensorType.INT16,
-    "int32": TensorType.INT32,
-    "float32": TensorType.FLOAT32,
-    "uint8": TensorType.UINT8,
-    "int64": TensorType.INT64,
-    "bool": TensorType.BOOL,
-    "int4": TensorType.INT4,
-    "resource": TensorType.RESOURCE,
-}
-
-
-@dataclass
-class TensorSpec:
-    """`limit`: of indices that a call gives, how many there are to pick from.
-
-    Tensors whose `data` are one array share a buffer.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str = "int8"
-    scale: Any = None
-    zero_point: int = 0
-    data: np.ndarray | None = None
-    is_variable: bool = False
-    limit: int | None = None
-    axis: int = 0
-
-
-@dataclass
-class OperatorSpec:
-    """`options` are (class name of the schema, {field: value}), or the bytes of a custom operator.
-
-    A `kind` that the schema does not know is a custom operator's.
-    """
-
-    kind: str
-    inputs: list[int]
-    outputs: list[int]
-    options: tuple[str, dict[str, Any]] | bytes | None = None
-
-
-@dataclass
-class ModelSpec:
-    """A subgraph, `subgraphs` times, and `others` behind it; `signatures` name subgraphs."""
-
-    tensors: list[TensorSpec] = field(default_factory=list)
-    operators: list[OperatorSpec] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
-    subgraphs: int = 1
-    others: list["ModelSpec"] = field(default_factory=list)
-    signatures: list[tuple[str, int]] = field(default_factory=list)
-
-    def tensor(self, *args: Any, **kwargs: Any) -> int:
-        self.tensors.append(TensorSpec(*args, **kwargs))
-        return len(self.tensors) - 1
-
-    def operator(self, *args: Any) -> None:
-        self.operators.append(OperatorSpec(*args))
+from compiler.tflite_writer.specs import TYPES, ModelSpec, OperatorSpec, Signature, TensorSpec
 
 
 def _call(name: str, *args: Any) -> Any:
@@ -95,31 +33,36 @@ def _vector(b: flatbuffers.Builder, values: Any, dtype: str) -> int:
 
 
 def _tensor(b: flatbuffers.Builder, spec: TensorSpec, index: int, buffer: int) -> int:
-    name = b.CreateString(f"t{index}")
+    name = b.CreateString(f"t{index}" if spec.name is None else spec.name)
     shape = _vector(b, spec.shape, "<i4")
     quantization = 0
     if spec.scale is not None:
-        scale = _vector(b, np.atleast_1d(spec.scale), "<f4")
-        zero_points = _vector(b, [spec.zero_point] * len(np.atleast_1d(spec.scale)), "<i8")
+        scales = np.atleast_1d(spec.scale)
+        # A table may be there without vectors.
+        scale = _vector(b, scales, "<f4") if len(scales) else 0
+        zero_points = _vector(b, [spec.zero_point] * len(scales), "<i8") if len(scales) else 0
         tflite.QuantizationParametersStart(b)
-        tflite.QuantizationParametersAddScale(b, scale)
-        tflite.QuantizationParametersAddZeroPoint(b, zero_points)
+        if len(scales):
+            tflite.QuantizationParametersAddScale(b, scale)
+            tflite.QuantizationParametersAddZeroPoint(b, zero_points)
         tflite.QuantizationParametersAddQuantizedDimension(b, spec.axis)
         quantization = tflite.QuantizationParametersEnd(b)
     tflite.TensorStart(b)
     tflite.TensorAddShape(b, shape)
     tflite.TensorAddType(b, TYPES[spec.dtype])
     # Buffer 0 is the empty one.
-    tflite.TensorAddBuffer(b, 0 if spec.is_variable else buffer)
+    tflite.TensorAddBuffer(b, 0 if spec.is_variable or spec.no_buffer else buffer)
     tflite.TensorAddName(b, name)
     if quantization:
         tflite.TensorAddQuantization(b, quantization)
     tflite.TensorAddIsVariable(b, spec.is_variable)
+    tflite.TensorAddHasRank(b, True)
     return tflite.TensorEnd(b)
 
 
 def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    intermediates = _vector(b, spec.intermediates, "<i4") if spec.intermediates else 0
     options = custom = 0
     if isinstance(spec.options, bytes):
         custom = b.CreateByteVector(spec.options)
@@ -134,6 +77,8 @@ def _operator(b: flatbuffers.Builder, spec: OperatorSpec, index: int) -> int:
     tflite.OperatorAddOpcodeIndex(b, index)
     tflite.OperatorAddInputs(b, inputs)
     tflite.OperatorAddOutputs(b, outputs)
+    if intermediates:
+        tflite.OperatorAddIntermediates(b, intermediates)
     if custom:
         tflite.OperatorAddCustomOptions(b, custom)
     elif spec.options is not None:
@@ -151,13 +96,15 @@ def write(spec: ModelSpec) -> bytes:
     for each in specs:
         first.append(len(buffers))
         buffers += [_buffer(b, tensor.data) for tensor in each.tensors]
-    codes: list[int] = []
+    kinds = dict.fromkeys((op.kind, op.version) for each in specs for op in each.operators)
+    code_of = {kind: number for number, kind in enumerate(kinds)}
     graphs: list[int] = []
     for each, at in zip(specs, first, strict=True):
         for _ in range(each.subgraphs):
-            graphs.append(_subgraph(b, each, at, len(codes)))
-        codes += [_code(b, op.kind) for op in each.operators]
-    signatures = [_signature(b, *signature) for signature in spec.signatures]
+            graphs.append(_subgraph(b, each, at, code_of))
+    codes = [_code(b, *kind) for kind in kinds]
+    signatures = [_signature(b, signature) for signature in spec.signatures]
+    description = b.CreateString(spec.description) if spec.description else 0
     buffer_vector = _offsets(b, "ModelStartBuffersVector", buffers)
     code_vector = _offsets(b, "ModelStartOperatorCodesVector", codes)
     graph_vector = _offsets(b, "ModelStartSubgraphsVector", graphs)
@@ -168,6 +115,8 @@ def write(spec: ModelSpec) -> bytes:
     tflite.ModelAddSubgraphs(b, graph_vector)
     tflite.ModelAddBuffers(b, buffer_vector)
     tflite.ModelAddSignatureDefs(b, signature_vector)
+    if description:
+        tflite.ModelAddDescription(b, description)
     b.Finish(tflite.ModelEnd(b), b"TFL3")
     return bytes(b.Output())
 
@@ -182,40 +131,58 @@ def _buffer(b: flatbuffers.Builder, contents: np.ndarray | None) -> int:
     return tflite.BufferEnd(b)
 
 
-def _code(b: flatbuffers.Builder, kind: str) -> int:
+def _code(b: flatbuffers.Builder, kind: str, version: int) -> int:
     known = hasattr(BuiltinOperator, kind)
     code: int = getattr(BuiltinOperator, kind if known else "CUSTOM")
     name = 0 if known else b.CreateString(kind)
     tflite.OperatorCodeStart(b)
     tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
-    tflite.OperatorCodeAddVersion(b, 1)
+    tflite.OperatorCodeAddVersion(b, version)
     tflite.OperatorCodeAddBuiltinCode(b, code)
     if name:
         tflite.OperatorCodeAddCustomCode(b, name)
     return tflite.OperatorCodeEnd(b)
 
 
-def _subgraph(b: flatbuffers.Builder, spec: ModelSpec, buffers: int, codes: int) -> int:
+def _subgraph(
+    b: flatbuffers.Builder, spec: ModelSpec, buffers: int, codes: dict[tuple[str, int], int]
+) -> int:
     first = {id(t.data): i for i, t in reversed(list(enumerate(spec.tensors)))}
     tensors = [
         _tensor(b, t, i, buffers + (i if t.data is None else first[id(t.data)]))
         for i, t in enumerate(spec.tensors)
     ]
-    operators = [_operator(b, o, codes + i) for i, o in enumerate(spec.operators)]
+    operators = [_operator(b, o, codes[o.kind, o.version]) for o in spec.operators]
     tensor_vector = _offsets(b, "SubGraphStartTensorsVector", tensors)
     operator_vector = _offsets(b, "SubGraphStartOperatorsVector", operators)
     inputs, outputs = _vector(b, spec.inputs, "<i4"), _vector(b, spec.outputs, "<i4")
+    name = b.CreateString(spec.name) if spec.name else 0
     tflite.SubGraphStart(b)
     tflite.SubGraphAddTensors(b, tensor_vector)
     tflite.SubGraphAddInputs(b, inputs)
     tflite.SubGraphAddOutputs(b, outputs)
     tflite.SubGraphAddOperators(b, operator_vector)
+    if name:
+        tflite.SubGraphAddName(b, name)
     return tflite.SubGraphEnd(b)
 
 
-def _signature(b: flatbuffers.Builder, key: str, subgraph: int) -> int:
-    name = b.CreateString(key)
+def _signature(b: flatbuffers.Builder, spec: Signature) -> int:
+    key, sides = b.CreateString(spec.key), []
+    for side, names in (("Inputs", spec.inputs), ("Outputs", spec.outputs)):
+        maps = [_tensor_map(b, name, tensor) for name, tensor in names.items()]
+        sides.append(_offsets(b, f"SignatureDefStart{side}Vector", maps))
     tflite.SignatureDefStart(b)
-    tflite.SignatureDefAddSignatureKey(b, name)
-    tflite.SignatureDefAddSubgraphIndex(b, subgraph)
+    tflite.SignatureDefAddInputs(b, sides[0])
+    tflite.SignatureDefAddOutputs(b, sides[1])
+    tflite.SignatureDefAddSignatureKey(b, key)
+    tflite.SignatureDefAddSubgraphIndex(b, spec.subgraph)
     return tflite.SignatureDefEnd(b)
+
+
+def _tensor_map(b: flatbuffers.Builder, name: str, tensor: int) -> int:
+    text = b.CreateString(name)
+    tflite.TensorMapStart(b)
+    tflite.TensorMapAddName(b, text)
+    tflite.TensorMapAddTensorIndex(b, tensor)
+    return tflite.TensorMapEnd(b)
