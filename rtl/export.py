@@ -111,6 +111,7 @@ RESET_WAIVERS = (
         "SYNCASYNCNET", "*'rst'*", "The assertions sample what is an asynchronous reset inside."
     ),
 )
+LOW_WAIVERS = (replace(RESET_WAIVERS[1], match=f"*'{TOP}.reset*'*"),)
 
 # Of an export with pins of memory macros.
 PIN_WAIVER = Waiver(
@@ -244,9 +245,8 @@ def waivers(options: Options) -> tuple[Waiver, ...]:
     if is_plain(options):
         return found
     first = replace(WAIVERS[0], match=f"*'{TOP}_reset*'")
-    if options.crossing and options.reset == "sync":
-        return (first, *found[1:], *RESET_WAIVERS)
-    return (first, *found[1:])
+    resets = RESET_WAIVERS if options.crossing else ()
+    return (first, *found[1:], *(LOW_WAIVERS if options.reset == "async_low" else resets))
 
 
 def waiver_file(options: Options = PLAIN) -> str:
