@@ -70,7 +70,8 @@ def example_files(example: Example) -> dict[str, str]:
         "OUTPUT_ADDRESS": first_out,
         "OUTPUT_WORDS": output_bytes // params.bus_bytes,
     }
-    lines = [f"// {plain(example.source, MOST_SOURCE)}"]
+    # Begun with a word of ours: "// verilator ..." is no comment, nor is "// synthesis ...".
+    lines = [f"// Calls: {plain(example.source, MOST_SOURCE)}"]
     # What the last word of a tensor holds besides is nobody's.
     used = tuple(b"\xff" * len(value) for value in example.outputs[0])
     lines += [f"`define ZS_{name} {value}" for name, value in values.items()]

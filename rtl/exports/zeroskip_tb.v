@@ -9,8 +9,8 @@
 //   $ verilator --binary --timing --timescale 1ns/1ps -Itb --top-module zeroskip_tb
 //     -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include zeroskip.v tb/zeroskip_memory.v tb/zeroskip_tb.v
 //   $ obj_dir/Vzeroskip_tb
-// (-MAKEFLAGS says how C++ takes a compiled header; a Verilator that was built elsewhere, as
-// verilator-cli, does not know it. g++ and clang++ take this.)
+// (-MAKEFLAGS says how C++ takes a compiled header, which one that was built elsewhere, such as
+// that of the extra, does not know. g++ and clang++ take this.)
 //
 // Plusargs: +folder=DIR where the hex files lie (default: tb), +waves=FILE for a VCD file. The memory
 // is slower with -P zeroskip_tb.LATENCY=100 (Verilator: -GLATENCY=100), see zeroskip_memory.v. Of a

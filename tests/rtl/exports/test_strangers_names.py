@@ -12,6 +12,7 @@ from npu.chip.params import ChipParams, load_params
 from npu.errors import ParamsError
 from rtl.exports.core import core_file, package_script
 from rtl.exports.example import FACTS, example_files
+from rtl.exports.header import header
 from rtl.exports.sdc import constraints
 
 HOSTILE = (
@@ -52,6 +53,17 @@ def test_a_name_that_is_made_of_others_is_plain(tmp_path):
     assert tiny().with_overrides({"technology": table}).name.startswith("tiny, technology=__node")
 
 
+def test_no_line_of_a_comment_begins_with_a_name():
+    """There it could be an order to a tool: "// verilator ...", "// synthesis ..."."""
+    for before in range(100):
+        name = "x" * before + " synthesis translate_off"
+        text = header(
+            "zeroskip", tiny().model_copy(update={"name": name.strip()}), {"clk": "Clock"}
+        )
+        assert not [line for line in text.splitlines() if line.startswith("// synthesis")], before
+        assert repr(name.strip()) in text
+
+
 @pytest.mark.skipif(shutil.which("tclsh") is None, reason="tclsh is not installed")
 @pytest.mark.parametrize("file", ["package_ip.tcl", "zeroskip.sdc"])
 def test_tcl_sees_the_name_as_text(tmp_path, file):
@@ -85,17 +97,19 @@ def example():
     return example_of(tiny())
 
 
-@pytest.mark.parametrize("name", ["a\n`define ZS_CALLS 0", "a\r`undef ZS_BOOT", "a \\", "größe"])
+@pytest.mark.parametrize(
+    "name", ["verilator lint_off", "a\n`define ZS_CALLS 0", "a\r`undef ZS_BOOT", "a \\", "größe"]
+)
 def test_the_name_of_a_model_stays_in_its_comment(example, name):
     """A file that is called so may be given to `--model`."""
     plain = example_files(example)[FACTS].splitlines()
     text = example_files(replace(example, source=f"{name}, random inputs"))[FACTS]
     first, *others = text.splitlines()
     assert others == plain[1:]
-    assert first.startswith("// a") or first.startswith("// gr")
+    assert first.startswith("// Calls: ")
     assert first.endswith(", random inputs") and first.isascii() and "`" not in first
 
 
 def test_the_line_of_the_zoo_is_whole(example):
-    assert f"// {example.source}\n" in example_files(example)[FACTS]
+    assert f"// Calls: {example.source}\n" in example_files(example)[FACTS]
     assert Path(FACTS).name == "example.vh"
