@@ -61,13 +61,14 @@ $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,board,formal,reports,trace,browser,sweep]"
 	@touch $@ $(VENV)/.installed-core
 
-# Root gets a simulator and a compiler for RISC-V installed; others are told the command in the last
-# line of `make test`.
+# Root gets a simulator, a compiler for RISC-V and NIST's sclite installed; others are told the command
+# in the last line of `make test`.
 $(VENV)/.installed-programs: $(VENV)/.created Makefile
-	@{ command -v iverilog && command -v riscv64-unknown-elf-gcc; } >/dev/null || \
+	@{ command -v iverilog && command -v riscv64-unknown-elf-gcc && command -v sctk; } >/dev/null || \
 	  [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -q && \
-	  apt-get install -y -q --no-install-recommends iverilog gcc-riscv64-unknown-elf; } || \
-	  echo "note: Icarus Verilog or GCC for RISC-V could not be installed: their tests are skipped" >&2
+	  apt-get install -y -q --no-install-recommends iverilog gcc-riscv64-unknown-elf sctk; } || \
+	  echo "note: Icarus Verilog, GCC for RISC-V or NIST's sctk could not be installed: their tests" \
+	       "are skipped" >&2
 	@touch $@
 
 # The oracle exists for some platforms only. Its recorded vectors are always tested; where it

@@ -8,8 +8,8 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -144,18 +144,44 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes]) -> None:
     Files of these names are replaced, others are left alone. Nothing is changed before all are
     complete. Raises NpuError where the folder cannot be had or written.
     """
+    with staged_folder(folder) as staged:
+        for name, content in files.items():
+            (staged / name).write_bytes(content)
+
+
+@contextmanager
+def staged_folder(folder: str | Path) -> Iterator[Path]:
+    """Yields an empty folder; what lies in it at the end, subfolders too, goes into `folder`.
+
+    Files of the same names are replaced, others are left alone; a folder that is not there is made.
+    Nothing is changed before the end, and nothing at all behind an exception. Raises NpuError where
+    the folder cannot be had or written.
+    """
     target = require_place_of_folder(folder)
+    beside = target if target.is_dir() else target.parent
     try:
-        with tempfile.TemporaryDirectory(prefix=".folder-", dir=target.parent) as staged:
-            for name, content in files.items():
-                (Path(staged) / name).write_bytes(content)
-                if (target / name).is_dir():
-                    raise NpuError(f"cannot write {Path(folder) / name}: it is a folder")
-            target.mkdir(exist_ok=True)
-            for name in files:
-                os.replace(Path(staged) / name, target / name)
+        with tempfile.TemporaryDirectory(prefix=".folder-", dir=beside) as temporary:
+            staged = Path(temporary) / target.name
+            staged.mkdir()
+            yield staged
+            if target.is_dir():
+                _move_in(staged, target, folder)
+            else:
+                os.rename(staged, target)
     except OSError as error:
         raise NpuError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def _move_in(staged: Path, target: Path, folder: str | Path) -> None:
+    """Move every file to its place in a folder that is there."""
+    names = [path.relative_to(staged) for path in sorted(staged.rglob("*")) if path.is_file()]
+    for name in names:
+        if (target / name).is_dir():
+            raise NpuError(f"cannot write {Path(folder) / name}: it is a folder")
+        _require_way(Path(folder) / name, (target / name).parent)
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staged / name, target / name)
 
 
 def require_place_of_folder(folder: str | Path) -> Path:
@@ -163,10 +189,8 @@ def require_place_of_folder(folder: str | Path) -> Path:
     target = Path(os.path.realpath(folder))
     if target.exists() and not target.is_dir():
         raise NpuError(f"cannot write {folder}: it is a file; name a folder")
-    if not target.parent.is_dir():
-        raise NpuError(
-            f"cannot write {folder}: the folder {target.parent} does not exist; create it"
-        )
+    _require_parent(folder, target)
+    require_writable(folder, target if target.is_dir() else target.parent)
     return target
 
 
@@ -175,6 +199,27 @@ def require_folder(path: str | Path) -> Path:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise NpuError(f"cannot write {path}: it is a folder; name a file in it")
+    _require_parent(path, target)
+    return target
+
+
+def require_writable(path: str | Path, folder: Path) -> None:
+    """Raise NpuError unless files can be made in `folder`, for `path` to be written."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NpuError(f"cannot write {path}: the folder {folder} is read-only")
+
+
+def _require_parent(path: str | Path, target: Path) -> None:
+    """Raise NpuError unless `target` has a folder to lie in."""
+    _require_way(path, target.parent)
     if not target.parent.is_dir():
         raise NpuError(f"cannot write {path}: the folder {target.parent} does not exist; create it")
-    return target
+
+
+def _require_way(path: str | Path, folder: Path) -> None:
+    """Raise NpuError where a file stands where `folder`, or one above it, would have to be."""
+    for above in (folder, *folder.parents):
+        if above.exists():
+            if not above.is_dir():
+                raise NpuError(f"cannot write {path}: {above} is a file, not a folder")
+            return

@@ -1,6 +1,7 @@
 """Text: of strangers, fit for a terminal, and of reports, as JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def plain(words: str, most: int = 80) -> str:
+    """A foreign name for a comment of a file that is made, in C or Verilog: at most `most` ASCII.
+
+    Nothing is left in it that could end the comment, or mean something in it.
+    """
+    return re.sub(r"[^A-Za-z0-9_ .,:;()=+/-]", "_", words)[:most]
 
 
 def shown(value: Any) -> str:

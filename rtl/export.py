@@ -19,7 +19,7 @@ from npu.chip.params import ChipParams
 from npu.chip.status import Status
 from rtl import clocking, verilog, views
 from rtl.clocking.crossing import Crossing
-from rtl.control.registers import ADDRESS_BITS, REGISTERS, RULES, Register
+from rtl.control.registers import ADDRESS_BITS, RULES, Register, of_chip
 from rtl.driver import build as driver
 from rtl.exports.bench import bench_files
 from rtl.exports.core import core_file, package_script
@@ -107,7 +107,11 @@ RESET_WAIVERS = (
         f"*'{TOP}.*_rst'*",
         "A synchronous reset of one clock is synchronised to the other one.",
     ),
+    Waiver(
+        "SYNCASYNCNET", "*'rst'*", "The assertions sample what is an asynchronous reset inside."
+    ),
 )
+LOW_WAIVERS = (replace(RESET_WAIVERS[1], match=f"*'{TOP}.reset*'*"),)
 
 # Of an export with pins of memory macros.
 PIN_WAIVER = Waiver(
@@ -241,9 +245,8 @@ def waivers(options: Options) -> tuple[Waiver, ...]:
     if is_plain(options):
         return found
     first = replace(WAIVERS[0], match=f"*'{TOP}_reset*'")
-    if options.crossing and options.reset == "sync":
-        return (first, *found[1:], *RESET_WAIVERS)
-    return (first, *found[1:])
+    resets = RESET_WAIVERS if options.crossing else ()
+    return (first, *found[1:], *(LOW_WAIVERS if options.reset == "async_low" else resets))
 
 
 def waiver_file(options: Options = PLAIN) -> str:
@@ -281,10 +284,11 @@ def description(params: ChipParams, text: str, options: Options = PLAIN) -> dict
         "version": __version__,
         "parameters": params.model_dump(mode="json"),
         "fingerprint": params.fingerprint,
+        "fingerprint_hex": f"{params.fingerprint:#010x}",
         "options": asdict(options),
         "ports": ports(text),
         "register_rules": RULES,
-        "registers": [_register(register) for register in REGISTERS],
+        "registers": [_register(register) for register in of_chip(params.fingerprint)],
         "status": {status.name: int(status) for status in Status},
         "commands": {
             opcode.name: {
@@ -324,8 +328,8 @@ def export(
             params, input_ports(text), outputs=output_ports(text), options=options
         ),
         f"{TOP}.core": core_file(TOP, params, example is not None),
-        **views.texts(),
-        **driver.sources(),
+        **views.texts(of_chip(params.fingerprint)),
+        **driver.sources(driver.OWN),
         f"{TOP}_sva.sv": assertions(params, options),
         "package_ip.tcl": package_script(TOP, params, options),
         LITEX.name: LITEX.read_text(encoding="utf-8"),

@@ -19,10 +19,15 @@ def claimed(folder: Path) -> Iterator[None]:
     """Make `folder` and keep other runs out of it.
 
     Raises FolderTaken at once if another run, of this process or of another, has it. The claim ends
-    with the process, however that ends.
+    with the process, however that ends. Raises NpuError if the folder cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / LOCK).open("w")
+    except OSError as error:
+        reason = "it is a file; name a folder" if folder.is_file() else error.strerror
+        raise NpuError(f"cannot write {folder}: {reason or error}") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

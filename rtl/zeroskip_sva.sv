@@ -67,8 +67,7 @@ module zeroskip_sva #(
     input logic [15:0] debug_pc,
     input logic [BUS_BYTES-1:0] debug_sram_en,
     input logic [SRAM_BITS-1:0] debug_sram_addr,
-    input logic debug_register_en,
-    input logic [3:0] debug_register_index
+    input logic debug_register_en
 );
   localparam int SIZE = $clog2(BUS_BYTES);
   localparam logic [1:0] INCR = 2'b01;

@@ -55,6 +55,7 @@ EXTRAS = {
             "ipykernel",
             "fusesoc",
             "edalize",
+            "jiwer",
             "setuptools",
         ),
         "every check: make test",
@@ -69,10 +70,13 @@ PROGRAMS = {
     "make": "builds the RTL's simulation, and all targets of the Makefile",
     "iverilog": "the test benches of the exported Verilog on Icarus: make test",
     "riscv64-unknown-elf-gcc": "firmware of the LiteX SoC: make test",
+    "sctk": "NIST's sclite, which counts word errors beside us: make test",
     "sta": "OpenSTA, which checks the exported constraints: make test",
 }
 PACKAGES = {"riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf"}
 """Programs whose Debian package has another name."""
+SILENT = {"sctk"}
+"""Programs that do not say their version."""
 
 CACHES = {
     "numba": "machine code of the simulator: the first command makes it, see npu bench startup",
@@ -125,6 +129,8 @@ def _program(name: str) -> PieceReport:
         "found": path is not None,
         "what": ""
         if path is None
+        else path
+        if name in SILENT
         else _first_line(path, "-V" if name == "iverilog" else "--version"),
         "enables": PROGRAMS[name],
         "get": f"install {name} with the system's package manager, such as "

@@ -1,13 +1,12 @@
 """How long the page of a large model takes, and how much memory: in a process of its own."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from npu.analysis.process import run_npu
+from npu.analysis.process import cores, run_npu
 from npu.analysis.results_beside import PageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
@@ -62,16 +61,9 @@ def page_report(
         "parameters": parameters,
         "zeros": zeros,
         "audio_seconds": AUDIO_SECONDS,
-        "cores": _cores(),
+        "cores": cores(),
         "process": process,
         "page_bytes": page.stat().st_size,
         "bars": {"seconds": MOST_SECONDS, "peak_memory_mib": MOST_MIB},
         "met": process["seconds"] <= MOST_SECONDS and process["peak_memory_mib"] <= MOST_MIB,
     }
-
-
-def _cores() -> int:
-    """Of processors, that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,6 +9,7 @@
 A description without a `name` of its own is called as its file is.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,19 @@ MAX_TOML_BYTES = 64 * KIB
 BASE = "base"
 MAX_BASES = 16
 """A chain of more is a mistake."""
+
+
+MAX_NAME = 200
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ._+()=,-]")
+
+
+def plain_name(words: str) -> str:
+    """`words` as a chip may be called: other characters are `_`, and none is behind MAX_NAME.
+
+    A chip's name stands in comments, strings and lists of what is exported, in several languages:
+    the characters of a name mean nothing in any of them.
+    """
+    return _NOT_PLAIN.sub("_", words)[:MAX_NAME]
 
 
 def read_description(chip: str | Path) -> tuple[dict[str, Any], Path]:
@@ -84,4 +98,4 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
             f"{path}: {BASE} = {str(base)[:60]!r} is neither a preset ({', '.join(PRESETS)}) nor a "
             f"TOML file, seen from {path.parent}"
         )
-    return merged(_read(found, chain), {"name": path.stem, **values})
+    return merged(_read(found, chain), {"name": plain_name(path.stem), **values})

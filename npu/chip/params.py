@@ -11,15 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from npu.chip.descriptions import KIB, PRESETS, merged, read_description
+from npu.chip.descriptions import (
+    KIB,
+    MAX_NAME,
+    PRESETS,
+    merged,
+    plain_name,
+    read_description,
+)
 from npu.chip.isa import COMMAND_BYTES
 from npu.errors import ParamsError
 
 __all__ = ["PRESETS", "ChipParams", "Energy", "load_params", "params_from_dict"]
-
-MAX_NAME = 200
 
 # What a counter of the memory's timing holds.
 MAX_LATENCY_CYCLES = 1 << 16
@@ -42,6 +54,16 @@ _HARDWARE = (
     "dma_queue",
 )
 
+
+def _require_plain(name: str) -> str:
+    if not name or plain_name(name) != name:
+        raise ValueError(
+            f"name = {_shown(name)}: a name has letters, digits, spaces and . _ - + ( ) = , alone"
+        )
+    return name
+
+
+_Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_require_plain)]
 _Picojoules = Annotated[float | None, Field(ge=0, le=1e9)]
 _SHOWN = 60
 
@@ -107,6 +129,7 @@ class ChipParams(_Checked):
 
     Attributes
     ----------
+    name : of characters that mean nothing in any language of an export, see `plain_name`.
     lanes : decode-and-multiply lanes, 1 to 128.
     threads : rows that circulate through a lane's decode loop (the barrel), 2 to 8.
     bank_bytes : weight bank of one lane.
@@ -129,7 +152,7 @@ class ChipParams(_Checked):
     technology, energy_pj : for estimates only.
     """
 
-    name: str = Field(max_length=MAX_NAME)
+    name: _Name
     lanes: int = Field(ge=1, le=128)
     threads: int = Field(ge=2, le=8)
     bank_bytes: int = Field(ge=256, le=1024 * KIB)
@@ -244,7 +267,7 @@ class ChipParams(_Checked):
         if "name" in overrides or found == self:
             return found
         told = ", ".join(f"{key}={value}" for key, value in overrides.items())
-        return found.model_copy(update={"name": f"{self.name}, {told}"[:MAX_NAME]})
+        return found.model_copy(update={"name": plain_name(f"{self.name}, {told}")})
 
     def align(self, n_bytes: int) -> int:
         """Round a size up to whole bus words."""

@@ -42,7 +42,8 @@ SUMMARIES = {
     Status.OK: "none",
     Status.ILLEGAL_COMMAND: "unknown opcode, stray bits, or a program counter outside the program",
     Status.ADDRESS: "a local address is misaligned or outside its memory, or a size is zero",
-    Status.BUS: "an external address outside memory, misaligned, or an error response",
+    Status.BUS: "a misaligned external address, or an error response of the bus, which alone knows"
+    " where memory ends",
     Status.TILE: "a tile that does not fit its transfer or the banks, or has a wrong bit",
     Status.TABLE: "a matrix block that no decoder may use",
     Status.STREAM: "a corrupt bit stream",

@@ -1,5 +1,6 @@
 """The options that commands share."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from npu.chip.limit import NO_END
-from npu.cli._chips import keep_overrides
+from npu.cli._chips import DEFAULT_CHIP, keep_overrides
 
 Command = Callable[..., Any]
 
@@ -37,17 +38,24 @@ set_option = click.option(
     callback=keep_overrides,
     help="Another value of a chip's parameter, such as lanes=32; may be given several times.",
 )
-_one_chip_option = click.option(
-    "--chip",
-    metavar="CHIP",
-    shell_complete=complete_chip,
-    help=f"{CHIP_HELP}; edge unless said otherwise.",
-)
 
 
-def chip_option(command: Command) -> Command:
-    """`--chip`, and `--set` on top of it: take both with `npu.cli._chips.load_chip`."""
-    return _one_chip_option(set_option(command))
+def chip_or_image_option(otherwise: str) -> Callable[[Command], Command]:
+    """`--chip` of a command whose MODEL may be an image, with its chip, and `--set` on top of it.
+
+    otherwise : the chip of a model that is none, if nothing is said; the option gives None then.
+    """
+    option = click.option(
+        "--chip",
+        metavar="CHIP",
+        shell_complete=complete_chip,
+        help=f"{CHIP_HELP}; {otherwise} unless said otherwise.",
+    )
+    return lambda command: option(set_option(command))
+
+
+chip_option = chip_or_image_option(DEFAULT_CHIP)
+"""`--chip`, and `--set` on top of it: take both with `npu.cli._chips.load_chip`."""
 
 
 model_argument = click.argument("model", shell_complete=complete_model)
@@ -96,6 +104,18 @@ crossing_option = click.option(
     is_flag=True,
     help="Of the RTL: both buses and irq have a clock of their own, aclk.",
 )
+
+
+class Seconds(click.FloatRange):
+    """A range of numbers; click's own lets NaN through, as it compares with nothing."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number; give seconds, as 0.5.", param, ctx)
+        return seconds
 
 
 class Pins(click.ParamType):

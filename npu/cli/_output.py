@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from npu.errors import NpuError
-from npu.files import require_folder, write_atomic
+from npu.files import require_folder, require_writable, write_atomic
 from npu.text import json_text, printable
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None]
         if path is None or path == STDOUT:
             continue
         target = require_folder(path)
-        if not os.access(target.parent, os.W_OK):
-            raise NpuError(f"cannot write {path}: the folder {target.parent} is read-only")
+        require_writable(path, target.parent)
         if target.exists() and not target.is_file():
             continue
         for other in read:

@@ -10,6 +10,7 @@ import click
 
 from compiler import load_model
 from npu.analysis.frames import DEFAULT_FRAMES
+from npu.chip.descriptions import plain_name
 from npu.chip.params import ChipParams
 from npu.cli._models import first_run_notice, is_image, load_chip
 from npu.cli._options import chip_option, model_argument, signature_option
@@ -100,7 +101,7 @@ def command(
 
         search = Search(base, deadline, evaluate)
         fit = search.run()
-    params = fit.params.model_copy(update={"name": f"{Path(model).stem} fit"})
+    params = fit.params.model_copy(update={"name": plain_name(f"{Path(model).stem} fit")})
     sys.stdout.write(chip_toml(params, _said(loaded.name, deadline, fit, search.tried)))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import click
@@ -21,6 +19,7 @@ from npu.cli._options import (
 )
 from npu.cli._output import console, require_place, say
 from npu.errors import NpuError
+from npu.files import require_place_of_folder, staged_folder
 from rtl.shared.options import Options, Protection, reset_of
 
 DEFAULT_CHIP = "tiny"
@@ -58,7 +57,8 @@ def export(
     """Write plain Verilog and what a hardware engineer needs to use it.
 
     The same chip gives the same bytes. Files of these names in DIR are replaced, others are left
-    alone; nothing is changed before all of them are complete.
+    alone; nothing is changed before all of them are complete. zeroskip.xml needs the extra `views`:
+    without it there is none, and one of an export before is removed.
     """
     params = load_chip(chip)
     options = Options(
@@ -68,38 +68,30 @@ def export(
         ram_pins=ram_pins,
         clock_gating=clock_gating,
     )
-    target = _require_place(output)
+    target = require_place_of_folder(output)
     write = rtl_module("rtl.export").export
     example = rtl_module("npu.api.example").example_of(params, model)
     say(f"generating Verilog of {params.name} ...")
-    try:
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as staged:
-            root = Path(staged) / target.name
-            made = [path.relative_to(root) for path in write(params, root, example, options)]
-            require_place(
-                *(target / path for path in made if target.is_dir()),
-                inputs=[file_of(chip), model],
-            )
-            if target.is_dir():
-                for path in made:
-                    (target / path).parent.mkdir(exist_ok=True)
-                    os.replace(root / path, target / path)
-            else:
-                os.rename(root, target)
-    except OSError as error:
-        raise NpuError(f"cannot write {output}: {error.strerror or error}") from error
+    left_out = rtl_module("rtl.views").left_out()
+    with staged_folder(output) as root:
+        made = [path.relative_to(root) for path in write(params, root, example, options)]
+        stale = [path for name in left_out if (path := target / name).is_file()]
+        places = [path for name in made if (path := target / name).parent.is_dir()]
+        require_place(*places, *stale, inputs=[file_of(chip), model])
+    _remove(stale)
+    for name in left_out:
+        gone = "; that of an export before is removed" * any(path.name == name for path in stale)
+        say(f"note: {name} is not written{gone}; install the extra: pip install 'zeroskip[views]'")
     out = console()
     for path in made:
         size = (target / path).stat().st_size
         out.print(f"{Path(output) / path}: {size:,} bytes", markup=False)
 
 
-def _require_place(output: str) -> Path:
-    target = Path(os.path.realpath(output))
-    if target.exists() and not target.is_dir():
-        raise NpuError(f"cannot write {output}: it is a file; name a folder")
-    if not target.parent.is_dir():
-        raise NpuError(
-            f"cannot write {output}: the folder {target.parent} does not exist; create it"
-        )
-    return target
+def _remove(stale: list[Path]) -> None:
+    """Remove what an export before has left and this one has not: it would not be this chip's."""
+    for path in stale:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise NpuError(f"cannot remove {path}: {error.strerror or error}") from error

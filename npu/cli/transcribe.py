@@ -7,9 +7,6 @@ could be transcribed.
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import click
 
 from compiler import load_model, reference
@@ -20,6 +17,7 @@ from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
 from npu.cli._models import files_of, first_run_notice, is_image, machine_of, open_image
 from npu.cli._options import (
+    Seconds,
     chip_option,
     engine_option,
     json_option,
@@ -35,18 +33,6 @@ from npu.speech.phrases import END_SECONDS, Engine
 from npu.speech.transcribe import transcribe
 
 TOO_LATE = 1
-
-
-class Seconds(click.FloatRange):
-    """A range of numbers; click's own lets NaN through, as it compares with nothing."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value} is no number; give seconds, as 0.5.", param, ctx)
-        return seconds
 
 
 @click.command()

@@ -29,7 +29,7 @@ from npu.cli._models import (
     open_image,
 )
 from npu.cli._options import (
-    chip_option,
+    chip_or_image_option,
     clock_gating_option,
     json_option,
     max_cycles_option,
@@ -49,7 +49,7 @@ DIFFERENT = 1
 
 @click.command()
 @model_argument
-@chip_option
+@chip_or_image_option(DEFAULT_CHIP)
 @click.option("--input", "input_path", metavar="IN.npz", help="Inputs, as npu run takes them.")
 @click.option("--audio", metavar="FILE", help="Sound for a transducer.")
 @click.option("--calls", type=click.IntRange(1, MOST_CALLS), metavar="N", help="Only the first N.")

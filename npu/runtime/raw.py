@@ -18,6 +18,7 @@ from npu.errors import ImageError
 from npu.runtime.header import Entry, Header, TensorInfo
 from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
 from npu.runtime.image import Image
+from npu.text import plain
 
 MOST_NAME = 48
 # Names that a C compiler would look up for itself, or that are the driver's.
@@ -89,7 +90,7 @@ def c_header(image: Image, cycles: Mapping[str, int] | None = None) -> str:
     prefix = identifier(header.model).upper()
     at, size = program_address(image), params.align(len(image.program))
     lines = [
-        f"/* {_plain(header.model)} for a zeroskip {_plain(params.name)}. Generated.",
+        f"/* {plain(header.model)} for a zeroskip {plain(params.name)}. Generated.",
         " *",
         " * Bytes of the raw image lie in external memory from the chip's address 0 on. Types are",
         " * those of <stdint.h>; a real number is SCALE * (element - ZERO_POINT). The places of a",
@@ -142,7 +143,7 @@ def _named(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
 
 def _entry(name: str, entry: Entry, header: Header) -> list[str]:
     lines = [
-        f"/* Entry {_plain(entry.name)}. */",
+        f"/* Entry {plain(entry.name)}. */",
         f"#define {name}_PC {entry.pc}u",
         f"#define {name}_INPUTS {len(entry.inputs)}u",
         f"#define {name}_OUTPUTS {len(entry.outputs)}u",
@@ -173,7 +174,7 @@ def _entry(name: str, entry: Entry, header: Header) -> list[str]:
 def _tensor(name: str, tensor: TensorInfo) -> list[str]:
     dtype, elements = tensor.memory_dtype, prod(tensor.shape)
     lines = [
-        f"/* {_plain(tensor.name)} */",
+        f"/* {plain(tensor.name)} */",
         f"#define {name}_ADDRESS {tensor.address:#x}u",
         f"#define {name}_BYTES {elements * np.dtype(dtype).itemsize}u",
         f"#define {name}_SPACE {tensor.n_bytes}u",
@@ -189,11 +190,6 @@ def _tensor(name: str, tensor: TensorInfo) -> list[str]:
     if tensor.index_limit is not None:
         lines.append(f"#define {name}_INDEX_LIMIT {tensor.index_limit}u")
     return lines
-
-
-def _plain(words: str) -> str:
-    """A foreign name inside a comment: nothing that could end it, or that is not ASCII."""
-    return re.sub(r"[^A-Za-z0-9_ .,:;()=+-]", "_", words)[:80]
 
 
 def _quoted(words: str) -> str:

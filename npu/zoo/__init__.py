@@ -32,3 +32,11 @@ def path(name: str) -> Path:
 def utterances(name: str) -> list[Path]:
     """The sounds that a model ships with, sorted; none for what is no model of the zoo."""
     return sorted((_FOLDER / name / "utterances").glob("*.wav")) if name in names() else []
+
+
+def utterance_set(name: str) -> Path:
+    """The set of the sounds that a model ships with, with their texts, for `npu evaluate`.
+
+    Raises ModelError if there is no such model.
+    """
+    return path(name) / "utterances" / "set.jsonl"

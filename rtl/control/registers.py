@@ -1,6 +1,6 @@
 """The register map: the one table from which hardware, drivers and the exported JSON take it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from npu.chip.counters import Counters
 from npu.chip.isa import PC_BITS
@@ -229,4 +229,16 @@ REGISTERS: tuple[Register, ...] = (
         for i, (name, summary) in enumerate(COUNTERS)
     ),
 )
+
+
+def of_chip(fingerprint: int) -> tuple[Register, ...]:
+    """REGISTERS of the one chip whose PARAMETERS read `fingerprint`: each has a reset value."""
+    return tuple(
+        replace(register, fields=_value(WORD_BITS, fingerprint))
+        if register.name == "PARAMETERS"
+        else register
+        for register in REGISTERS
+    )
+
+
 BY_NAME = {register.name: register for register in REGISTERS}

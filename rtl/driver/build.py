@@ -5,13 +5,15 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from npu import cache
 from npu.errors import NpuError
 
 FOLDER = Path(__file__).parent
-SOURCES = ("zeroskip.c", "zeroskip.h", "zeroskip_regs.h")
+OWN = ("zeroskip.c", "zeroskip.h")
+SOURCES = (*OWN, "zeroskip_regs.h")
 STRICT = (
     "-std=c99",
     "-Wall",
@@ -25,9 +27,9 @@ STRICT = (
 SHARED = ("-O2", "-fPIC", "-shared")
 
 
-def sources() -> dict[str, str]:
-    """The driver's files: what a design takes along."""
-    return {name: (FOLDER / name).read_text(encoding="utf-8") for name in SOURCES}
+def sources(names: Sequence[str] = SOURCES) -> dict[str, str]:
+    """The driver's files: what a design takes along; OWN beside a header of its own chip."""
+    return {name: (FOLDER / name).read_text(encoding="utf-8") for name in names}
 
 
 def library(compiler: str = "gcc") -> Path:

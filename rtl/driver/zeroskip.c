@@ -30,14 +30,14 @@ static enum zeroskip_result write_register(struct zeroskip *chip, uint32_t offse
 
 bool zeroskip_mmio_read(void *context, uint32_t offset, uint32_t *value)
 {
-    volatile uint32_t *registers = context;
+    volatile uint32_t *registers = (volatile uint32_t *)context;
     *value = registers[offset / REGISTER_BYTES];
     return true;
 }
 
 bool zeroskip_mmio_write(void *context, uint32_t offset, uint32_t value)
 {
-    volatile uint32_t *registers = context;
+    volatile uint32_t *registers = (volatile uint32_t *)context;
     registers[offset / REGISTER_BYTES] = value;
     return true;
 }
@@ -91,7 +91,7 @@ enum zeroskip_result zeroskip_interrupt(struct zeroskip *chip)
     if (result != ZEROSKIP_OK || (happened & EVENTS) == 0u)
         return result;
     result = write_register(chip, ZEROSKIP_IRQ_STATUS_OFFSET, happened & EVENTS);
-    chip->events |= happened & EVENTS;
+    chip->events = chip->events | (happened & EVENTS);
     return result;
 }
 

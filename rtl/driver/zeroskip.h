@@ -1,4 +1,5 @@
-/* The driver of zeroskip for bare metal: registers and the interrupt, C99, nothing allocated.
+/* The driver of zeroskip for bare metal: registers and the interrupt, nothing allocated. C99,
+ * and C++11 or later.
  *
  * It is the driver of rtl/driver/__init__.py in C: the same functions, and in each of them the same
  * accesses in the same order. Facts about registers are those of the generated zeroskip_regs.h,
@@ -21,6 +22,10 @@
 #include <stdint.h>
 
 #include "zeroskip_regs.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum zeroskip_result {
     ZEROSKIP_OK = 0,
@@ -180,5 +185,9 @@ enum zeroskip_result zeroskip_tokens(struct zeroskip *chip, const struct zeroski
  * cannot see a refusal, which is for the processor to take as a bus fault. */
 bool zeroskip_mmio_read(void *context, uint32_t offset, uint32_t *value);
 bool zeroskip_mmio_write(void *context, uint32_t offset, uint32_t value);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* ZEROSKIP_H */

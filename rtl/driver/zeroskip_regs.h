@@ -23,7 +23,7 @@
 #define ZEROSKIP_ERROR_ILLEGAL_COMMAND 1u
 /* a local address is misaligned or outside its memory, or a size is zero */
 #define ZEROSKIP_ERROR_ADDRESS 2u
-/* an external address outside memory, misaligned, or an error response */
+/* a misaligned external address, or an error response of the bus, which alone knows where memory ends */
 #define ZEROSKIP_ERROR_BUS 3u
 /* a tile that does not fit its transfer or the banks, or has a wrong bit */
 #define ZEROSKIP_ERROR_TILE 4u

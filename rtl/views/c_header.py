@@ -1,5 +1,7 @@
 """The register table as a C header: what a driver in C needs, as macros alone."""
 
+from collections.abc import Sequence
+
 from npu.chip.status import SUMMARIES, Status
 from rtl.control.registers import (
     COUNTER_BASE,
@@ -18,13 +20,14 @@ ACCESSES = ("ro", "rw", "wo", "w1c")
 WIDTH = 96
 
 
-def text() -> str:
+def text(registers: Sequence[Register] = REGISTERS) -> str:
     """Offsets, accesses, reset values, fields, error codes.
 
     Of register `STATUS` and its field `error`: `ZEROSKIP_STATUS_OFFSET`, `_ACCESS`, `_RESET_VALUE`,
     and `ZEROSKIP_STATUS_ERROR_SHIFT`, `_WIDTH`, `_MASK`, `_RESET_VALUE`; the mask lies where the
     field is, the field's reset value is its own, unshifted. There is no reset value where chips
-    differ in it. `ZEROSKIP_ERROR_BUS` is one of the values of STATUS.error.
+    differ in it, unless `registers` are those of one. `ZEROSKIP_ERROR_BUS` is one of the values of
+    STATUS.error.
     """
     lines = ["/* The registers of zeroskip, as its AXI4-Lite port has them. Generated.", " *"]
     lines += [f" * {line}" for line in wrapped(RULES, WIDTH)]
@@ -40,7 +43,7 @@ def text() -> str:
         ("COUNTERS", COUNTER_BASE, len(COUNTERS)),
     ):
         lines += [_hex(f"{name}_OFFSET", base), _define(f"{name}_COUNT", count)]
-    for register in REGISTERS:
+    for register in registers:
         lines += _register(register)
     return "\n".join([*lines, "", f"#endif /* {PREFIX}_REGS_H */", ""])
 

@@ -1,5 +1,7 @@
 """The register table as a page in Markdown."""
 
+from collections.abc import Sequence
+
 from npu.chip.status import SUMMARIES, Status
 from rtl.control.registers import REGISTERS, RULES, Field, Register
 
@@ -10,12 +12,12 @@ ACCESS = (
 )
 
 
-def text() -> str:
+def text(registers: Sequence[Register] = REGISTERS) -> str:
     """Rules, the table of registers, a table of fields where there are several, error codes."""
     lines = ["# Registers of zeroskip", "", RULES, "", ACCESS, ""]
     lines += ["| offset | register | access | reset | what it is |", "|---|---|---|---|---|"]
-    lines += [_row(register) for register in REGISTERS]
-    for register in REGISTERS:
+    lines += [_row(register) for register in registers]
+    for register in registers:
         if _is_split(register):
             lines += ["", f"## {register.name}", "", "| bits | field | reset | what it is |"]
             lines += ["|---|---|---|---|", *map(_field, register.fields)]

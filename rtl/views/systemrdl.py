@@ -1,5 +1,7 @@
 """The register table as SystemRDL 2.0."""
 
+from collections.abc import Sequence
+
 from npu.chip.status import SUMMARIES, Status
 from rtl.control.registers import REGISTERS, RULES, WORD_BITS, Field, Register
 
@@ -11,8 +13,8 @@ HARDWARE = {"r": "hw=r;", "w": "hw=w;", "rw": "hw=rw;", "na": "hw=na;"}
 ENUM = "zeroskip_error_e"
 
 
-def text() -> str:
-    """The address map `zeroskip`: a register for each of REGISTERS, in the order of the table."""
+def text(registers: Sequence[Register] = REGISTERS) -> str:
+    """The address map `zeroskip`: a register for each of `registers`, in their order."""
     lines = [
         "// The registers of zeroskip, as its AXI4-Lite port has them. Generated.",
         f"enum {ENUM} {{",
@@ -29,7 +31,7 @@ def text() -> str:
         f"    default regwidth = {WORD_BITS};",
         f"    default accesswidth = {WORD_BITS};",
     ]
-    for register in REGISTERS:
+    for register in registers:
         lines += _register(register)
     return "\n".join([*lines, "};", ""])
 

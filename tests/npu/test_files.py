@@ -12,7 +12,14 @@ from compiler import load_model
 from npu import files
 from npu.chip.params import load_params
 from npu.errors import ModelError, NpuError
-from npu.files import open_file, read_file, read_text, write_atomic
+from npu.files import (
+    open_file,
+    read_file,
+    read_text,
+    staged_folder,
+    write_atomic,
+    write_folder,
+)
 from npu.model.config import load_model_config
 from npu.model.graph import Tensor
 from npu.model.tokens import load_tokens
@@ -163,8 +170,39 @@ def test_an_impossible_place_is_named(tmp_path):
     with pytest.raises(NpuError, match="it is a folder"):
         write_atomic(tmp_path, b"")
     (tmp_path / "file").touch()
-    with pytest.raises(NpuError, match="does not exist"):
-        write_atomic(tmp_path / "file" / "out.bin", b"")
+    for name in ("out.bin", "deep/out.bin"):
+        with pytest.raises(NpuError, match=r"cannot write .*bin: .*/file is a file, not a folder"):
+            write_atomic(tmp_path / "file" / name, b"")
+    with pytest.raises(NpuError, match=r"cannot write .*out: .*/file is a file, not a folder"):
+        write_folder(tmp_path / "file" / "out", {})
+
+
+def test_a_folder_that_nothing_can_be_written_into_is_named(tmp_path, monkeypatch):
+    """Root may write everywhere: what the system says is put in its place."""
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    for name, named in (("there", tmp_path / "there"), ("new", tmp_path)):
+        message = f"cannot write {tmp_path / name}: the folder {named} is read-only"
+        with pytest.raises(NpuError, match=f"^{re.escape(message)}$"):
+            write_folder(tmp_path / name, {"a": b""})
+
+
+def test_a_folder_gets_all_files_or_none(tmp_path):
+    out = tmp_path / "out"
+    for content in (b"first", b"second"):
+        with staged_folder(out) as staged:
+            (staged / "deep").mkdir()
+            (staged / "deep" / "a").write_bytes(content)
+        assert (out / "deep" / "a").read_bytes() == content
+        (out / "mine").write_text("mine")
+    (out / "b").mkdir()
+    with pytest.raises(NpuError, match=r"out/b: it is a folder"), staged_folder(out) as staged:
+        (staged / "a").write_bytes(b"third")
+        (staged / "b").write_bytes(b"third")
+    with pytest.raises(ZeroDivisionError), staged_folder(out) as staged:
+        (staged / "a").write_bytes(str(1 // 0).encode())
+    assert sorted(path.name for path in out.iterdir()) == ["b", "deep", "mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_full_disk_is_one_clear_line():

@@ -27,7 +27,17 @@ def test_the_readme_shows_an_output_of_every_command():
     text = readme.README.read_text(encoding="utf-8")
     commands = [found[2] for found in readme._OUTPUT.finditer(text)]
     shown = {command.split()[1] for command in commands}
-    twin_only = {"demo", "transcribe", "compile", "run", "latency", "trace", "report", "inspect"}
+    twin_only = {
+        "demo",
+        "transcribe",
+        "evaluate",
+        "compile",
+        "run",
+        "latency",
+        "trace",
+        "report",
+        "inspect",
+    }
     assert shown == twin_only | {"verify", "bench", "rtl", "compare", "doctor", "sweep", "fit"}
     assert "$ npu demo\n" in text
 

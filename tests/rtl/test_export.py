@@ -75,6 +75,9 @@ def test_the_description_says_what_the_sources_say(exported):
     description = json.loads((exported / f"{TOP}.json").read_text())
     assert description["parameters"] == small().model_dump(mode="json")
     assert description["fingerprint"] == small().fingerprint
+    assert description["fingerprint_hex"] == f"{small().fingerprint:#010x}"
+    resets = {register["name"]: register["reset"] for register in description["registers"]}
+    assert resets["PARAMETERS"] == small().fingerprint
     for register in description["registers"]:
         assert BY_NAME[register["name"]].offset == register["offset"]
     assert len(description["registers"]) == len(BY_NAME)
@@ -87,6 +90,34 @@ def test_the_files_name_the_source(exported):
     assert (exported / f"{TOP}.f").read_text() == f"{TOP}.v\n"
     core = (exported / f"{TOP}.core").read_text()
     assert core.startswith("CAPI=2:\n") and f"[{TOP}.v]\n" in core and f"[{TOP}.vlt]\n" in core
+
+
+def test_the_views_are_of_this_chip(exported):
+    value = f"{small().fingerprint:x}"
+    for name, text in {
+        "zeroskip_regs.h": f"#define ZEROSKIP_PARAMETERS_RESET_VALUE 0x{value}u\n",
+        "zeroskip.rdl": f"value[31:0] = 32'h{value};\n        }} PARAMETERS @ 0x30;".replace(
+            "\n        }", "\n    }"
+        ),
+        "registers.md": f"| 0x30 | `PARAMETERS` | ro | 0x{value} |",
+        "zeroskip.xml": f"<ipxact:value>'h{value}</ipxact:value>",
+    }.items():
+        if (exported / name).exists():
+            assert text in (exported / name).read_text(), name
+    assert (exported / "zeroskip.rdl").exists() and (exported / "zeroskip_regs.h").exists()
+
+
+def test_without_litex_its_module_says_what_is_missing(exported):
+    code = (
+        "import sys; sys.modules['litex'] = None\n"
+        "try:\n    import zeroskip_litex\n"
+        "except ImportError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=exported, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("zeroskip_litex needs LiteX, ")
+    assert done.stdout.endswith(": pip install litex\n")
 
 
 def test_the_header_says_what_the_chip_is(exported):

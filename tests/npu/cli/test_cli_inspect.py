@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from compiler.frontends import supported_operators
+from npu.chip.params import params_from_dict
+from npu.errors import ParamsError
 from npu.runtime.header import Entry
 from npu.runtime.image import Image
 from tests.tflite_builder import ModelSpec, write
@@ -210,8 +212,15 @@ def test_the_operators_of_every_subgraph(npu, vectors):
     assert 'it has 2 signatures, "dec", "enc"' in ran.err
 
 
+def test_a_chip_of_an_image_is_refused_for_its_name(images):
+    header = Image.load(images / "joint.npu").header
+    wild = header.chip | {"name": "a\x1b[2J"}
+    with pytest.raises(ParamsError, match=r"name = 'a\\x1b\[2J': a name has letters"):
+        params_from_dict(wild, "the image's chip")
+
+
 def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
-    """Escape sequences, line ends and markup in every name that an image holds."""
+    """Escape sequences, line ends and markup in every name of an image; a chip has a plain one."""
     wild = "a\x1b[2J\x9b31m\r\n[bold]b[/bold]\u202e"
     for name in ("joint", "zoo"):
         image = Image.load(images / f"{name}.npu")
@@ -236,7 +245,6 @@ def test_names_from_an_image_cannot_steer_a_terminal(npu, images, tmp_path):
             ),
             "entries": (*map(wild_entry, header.entries), Entry(name=wild, pc=0)),
             "command_layers": tuple(map(wilder, header.command_layers)),
-            "chip": header.chip | {"name": wild},
         }
         path = tmp_path / "wild.npu"
         hostile = Image(header.model_copy(update=update), image.program, image.memory)

@@ -98,7 +98,6 @@ def test_an_export_over_its_chip(refused, place, monkeypatch):
     export = pytest.importorskip("rtl.export", reason="the extra `rtl` is not installed")
 
     def quick(params, folder, example, options):
-        folder.mkdir()
         (folder / "zeroskip.v").write_text("module")
         return [folder / "zeroskip.v"]
 

@@ -1,6 +1,7 @@
 """`npu rtl export` and `--engine rtl`: whole folders or none, and the answers of the twin."""
 
 import json
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -62,7 +63,11 @@ def test_the_files_of_the_export(npu, small_chip, tmp_path):
     made = export(params, direct, example_of(params))
     expected = {str(p.relative_to(direct)): p.read_bytes() for p in made}
     out = tmp_path / "out"
-    for _ in range(2):
+    # A folder that is not there, one that has another file, one of an export before.
+    for step in range(3):
+        if step == 1:
+            shutil.rmtree(out / "tb")
+            (out / "zeroskip.v").unlink()
         ran = npu("rtl", "export", "-o", out, "--chip", small_chip)
         assert (ran.status, ran.err) == (0, "generating Verilog of small ...\n")
         assert [line.partition(":")[0] for line in ran.out.splitlines()] == [
@@ -83,7 +88,6 @@ def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing
         (out / "zeroskip.v").write_text("before")
 
     def fail(params, folder, example, options):
-        folder.mkdir()
         (folder / "zeroskip.v").write_text("half")
         raise OSError(28, "No space left on device", str(folder / "zeroskip.json"))
 
@@ -96,8 +100,62 @@ def test_an_export_that_fails_changes_nothing(npu, exporting, tmp_path, existing
         assert (out / "zeroskip.v").read_text() == "before"
 
 
+def of_two_folders(params, folder, example, options):
+    """What an export leaves, made quickly."""
+    (folder / "tb").mkdir()
+    files = [folder / "zeroskip.v", folder / "tb" / "zeroskip_tb.v"]
+    for file in files:
+        file.write_text(file.name)
+    return files
+
+
+@pytest.mark.parametrize("before", [(), ("notes.txt",), ("tb/notes.txt",)])
+def test_an_export_into_a_folder_that_is_there(npu, exporting, tmp_path, before):
+    exporting(of_two_folders)
+    out = tmp_path / "out"
+    (out / "tb" if "tb/notes.txt" in before else out).mkdir(parents=True)
+    for name in before:
+        (out / name).write_text("mine")
+    assert npu("rtl", "export", "-o", out).status == 0
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert files == {"zeroskip.v", "tb/zeroskip_tb.v", *before}
+    assert all((out / name).read_text() == "mine" for name in before)
+
+
+def test_a_file_in_the_place_of_a_folder(npu, exporting, tmp_path):
+    exporting(of_two_folders)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "tb").write_text("mine")
+    ran = npu("rtl", "export", "-o", out)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.endswith(
+        f"cannot write {out}/tb/zeroskip_tb.v: {out}/tb is a file, not a folder\n"
+    )
+    assert [path.name for path in out.iterdir()] == ["tb"]
+
+
+def test_a_view_without_its_tools_is_told_and_no_old_one_stays(
+    npu, exporting, tmp_path, monkeypatch
+):
+    views = pytest.importorskip("rtl.views", reason="the extra `rtl` is not installed")
+    exporting(of_two_folders)
+    monkeypatch.setattr(views.ipxact, "is_installed", lambda: False)
+    out = tmp_path / "out"
+    install = "install the extra: pip install 'zeroskip[views]'\n"
+    assert npu("rtl", "export", "-o", out).err.endswith(
+        f"note: zeroskip.xml is not written; {install}"
+    )
+    (out / "zeroskip.xml").write_text("of another chip")
+    ran = npu("rtl", "export", "-o", out)
+    gone = "zeroskip.xml is not written; that of an export before is removed; "
+    assert ran.status == 0 and ran.err.endswith(f"note: {gone}{install}")
+    assert sorted(path.name for path in out.iterdir()) == ["tb", "zeroskip.v"]
+
+
 def test_places_that_cannot_be_written(refused, tmp_path):
     (tmp_path / "file").write_text("")
+    refused("rtl", "export", "-o", tmp_path / "file" / "x", match="/file is a file, not a folder")
     refused("rtl", "export", "-o", tmp_path / "file", match="cannot write .*: it is a file; name a")
     refused("rtl", "export", "-o", tmp_path / "a" / "b", match="the folder .*a does not exist; cr")
     refused("rtl", "export", "-o", tmp_path / "c", "--chip", "vast", match="chip 'vast' is neither")

@@ -29,6 +29,13 @@ class Stand(Machine):
         pass
 
 
+def test_the_help_names_the_chip_that_is_taken(npu):
+    said = " ".join(npu("verify", "--help").out.split())
+    assert f"The chip is {verify.DEFAULT_CHIP} unless said otherwise" in said
+    assert f"with the same keys; {verify.DEFAULT_CHIP} unless said otherwise." in said
+    assert "; edge unless said otherwise" in " ".join(npu("run", "--help").out.split())
+
+
 @pytest.fixture
 def stand(monkeypatch):
     """Put the twin, or a machine derived from it, in the place of the RTL."""

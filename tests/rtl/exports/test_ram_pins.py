@@ -13,6 +13,7 @@ from npu.chip.params import ChipParams, load_params
 from rtl.export import TOP, export
 from rtl.shared.options import Options
 from tests.rtl.exports.test_exported_bench import needs_icarus, simulated
+from tests.rtl.exports.test_exported_core import checked, needs_sta
 from tests.rtl.test_export_tools import lint, needs_verilator
 
 INPUTS, OUTPUTS = 8, 2
@@ -167,6 +168,21 @@ def test_pins_of_one_direction_and_with_parity(tmp_path):
     export(small(), tmp_path / "out", options=Options(ram_pins=(0, 1)))
     text = (tmp_path / "out" / f"{TOP}.v").read_text()
     assert "ram_pins_in" not in text and "ram_pins_out" in text
+
+
+@needs_sta
+@pytest.mark.parametrize("crossing", [False, True])
+def test_no_clock_of_the_chip_times_the_pins(tmp_path, crossing):
+    """OpenSTA finds no path at them, and every other port timed."""
+    options = Options(ram_pins=(INPUTS, OUTPUTS), crossing=crossing)
+    export(small(), tmp_path / "made", options=options)
+    text = (tmp_path / "made" / f"{TOP}.sdc").read_text()
+    ask = "report_checks -{} [get_ports ram_pins_{}]\n"
+    text += ask.format("from", "in*") + ask.format("to", "out*")
+    said_of = checked(tmp_path / "made", tmp_path, text)
+    assert said_of.count("No paths found.") == 2, said_of
+    told = said_of.partition("checking\n")[2].partition("checked\n")[0]
+    assert not [line for line in told.splitlines() if "ram_pins" not in line and "." not in line]
 
 
 def test_a_plain_export_has_none_of_it(tmp_path):

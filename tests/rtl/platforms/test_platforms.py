@@ -1,5 +1,7 @@
 """Boards: the serial host, the memory in block RAM, and the project that Amaranth makes of them."""
 
+import sys
+
 import numpy as np
 import pytest
 from amaranth.hdl import Module
@@ -9,6 +11,7 @@ from amaranth.sim import Simulator
 from npu.chip.params import load_params
 from rtl.control.control import Control
 from rtl.control.registers import ADDRESS_BITS, BY_NAME, ID
+from rtl.platforms import ulx3s
 from rtl.platforms.memory import BoardMemory
 from rtl.platforms.protocol import ANSWER_BYTES, READ, REGISTERS, WRITE
 from rtl.platforms.system import connect_memory
@@ -176,3 +179,35 @@ def test_a_clock_that_the_board_cannot_make_is_refused(clock_mhz):
 @pytest.mark.parametrize("clock_mhz", [5, 25, 60, 80, 300, 400])
 def test_the_oscillator_stays_in_its_range(clock_mhz):
     assert 400 <= output_divider(clock_mhz) * clock_mhz <= 800
+
+
+@pytest.fixture
+def built(monkeypatch, capsys):
+    """Call the program that builds a bitstream: its status, and what it says."""
+
+    def build(*arguments) -> tuple[int | str | None, str]:
+        monkeypatch.setattr(sys, "argv", ["ulx3s", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            ulx3s.main()
+        said = capsys.readouterr()
+        assert said.out == ""
+        return ended.value.code, said.err
+
+    return build
+
+
+def test_without_the_tools_a_line_says_how_to_get_them(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(ulx3s, "TOOLS", {"NONE_A": "no-such-yosys", "NONE_B": "no-such-nextpnr"})
+    needs = "error: a bitstream needs no-such-yosys, no-such-nextpnr: install the extras with pip "
+    assert built("-o", tmp_path / "made") == (2, f"{needs}install 'zeroskip[rtl,synth]'\n")
+    assert not (tmp_path / "made").exists()
+
+
+def test_places_that_cannot_be_written_are_a_line(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(ulx3s, "TOOLS", {})
+    (tmp_path / "file").write_text("")
+    for place, why in (("file", "it is a file; name a folder"), ("file/in", "Not a directory")):
+        said = f"error: cannot write {tmp_path / place}: {why}\n"
+        assert built("-o", tmp_path / place) == (2, said)
+    status, said = built("--chip", "vast", "-o", tmp_path / "made")
+    assert status == 2 and said.startswith("error: chip 'vast' is neither")

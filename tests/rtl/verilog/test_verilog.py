@@ -186,3 +186,31 @@ def test_names_become_identifiers():
     assert identifier("$3") == "n"
     scope = Scope()
     assert [scope.take(name) for name in ("a", "A", "a", "b")] == ["a", "A_2", "a_3", "b"]
+
+
+def test_a_yosys_that_the_system_does_not_let_run_is_told():
+    """WebAssembly wants a file of some size for its memory."""
+    code = (
+        "import resource\n"
+        "from amaranth.lib import wiring\n"
+        "from amaranth.hdl import Module\n"
+        "from npu.errors import NpuError\n"
+        "from rtl.verilog import convert\n"
+        "class Empty(wiring.Component):\n"
+        "    a: wiring.In(1)\n"
+        "    b: wiring.Out(1)\n"
+        "    def elaborate(self, platform):\n"
+        "        m = Module()\n"
+        "        m.d.comb += self.b.eq(self.a)\n"
+        "        return m\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 1024, 100 * 1024))\n"
+        "try:\n"
+        "    convert(Empty(), 'top')\n"
+        "except NpuError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.count("\n") == 1, done.stdout
+    assert done.stdout.startswith("Yosys, which the Verilog is made with, cannot run: file too la")

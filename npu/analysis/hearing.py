@@ -1,0 +1,178 @@
+"""What a model hears in a set of utterances, on several processes.
+
+Each utterance is heard by itself, so that nothing depends on how many processes there are.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from npu.errors import AudioError, NpuError
+from npu.speech.host import Speech
+from npu.speech.phrases import Engine
+from npu.speech.spoken_sets import Utterance, words_of
+from npu.speech.transcribe import transcribe
+from npu.speech.whole import Emitted, call_seconds, hear_whole, word_calls
+
+UTTERANCES_PER_PROCESS = 50
+"""A process takes about as long to start as to hear so many."""
+
+_CHUNK = 8
+
+Ear = tuple[Speech, Engine]
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What was heard in an utterance.
+
+    Attributes
+    ----------
+    words : in lower case.
+    seconds : of the sound.
+    emitted : seconds after the beginning at which each word's last character came
+        (`npu.speech.whole.call_seconds`); None where the set does not say when words end.
+    phrases : how many with words, where nothing had to be understood; else None.
+    notes : what was odd about the file.
+    """
+
+    words: tuple[str, ...]
+    seconds: float
+    emitted: tuple[float, ...] | None
+    phrases: int | None
+    notes: tuple[str, ...]
+
+
+def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
+    """One utterance: as a whole, with silence behind it.
+
+    A sound without words is heard as `npu transcribe` hears a stream, in phrases: a transducer that
+    has erred once in an utterance may keep quiet until its states are reset, which would hide what
+    else it would have understood. Raises AudioError.
+    """
+    speech, engine = ear
+    if not utterance.words:
+        heard = transcribe(speech, engine, utterance.path)
+        phrases = [phrase for phrase in heard.phrases if phrase.text]
+        seconds = heard.samples / speech.rate
+        return Hearing(words_of(heard.text), seconds, None, len(phrases), tuple(heard.notes))
+    emitted = hear_whole(speech, engine, utterance.path, tail_seconds)
+    words = words_of(speech.tokens.decode(emitted.tokens))
+    seconds = emitted.samples / speech.rate
+    at = None if utterance.ends is None else _emission(speech, emitted)
+    return Hearing(words, seconds, at, None, tuple(emitted.notes))
+
+
+def _emission(speech: Speech, emitted: Emitted) -> tuple[float, ...]:
+    calls = word_calls(speech.tokens, emitted.symbols)
+    return tuple(call_seconds(speech, call) for call in calls)
+
+
+def hear_set(
+    utterances: Sequence[Utterance],
+    opener: Callable[[], Ear],
+    *,
+    where: Path,
+    tail_seconds: float,
+    jobs: int,
+    advance: Callable[[int], object] = lambda steps: None,
+) -> list[Hearing]:
+    """All utterances, in their order.
+
+    Parameters
+    ----------
+    opener : makes what hears; called once in every process, so it must be a thing to pickle.
+    where : the file of the set, for messages.
+    jobs : processes, at least 1; with 1 this one does it.
+
+    Raises AudioError with the line of the set, and NpuError where a process is ended from outside.
+    """
+    if jobs == 1:
+        ear = opener()
+        return _gathered((_heard(ear, each, where, tail_seconds) for each in utterances), advance)
+    # Not forked: numba's and BLAS's threads do not survive that.
+    with ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(opener, where, tail_seconds),
+    ) as pool:
+        try:
+            with _uninterrupted():
+                heard = pool.map(_next, utterances, chunksize=_CHUNK)
+            return _gathered(heard, advance)
+        except BrokenProcessPool as error:
+            raise NpuError(
+                "a process that heard the set was ended from outside, maybe for want of memory; "
+                "try fewer with --jobs"
+            ) from error
+        finally:
+            # What nobody waits for any more is not begun.
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """An interrupt waits for the end; processes that are started meanwhile never get one.
+
+    Half a start would leave a process behind. This one is interrupted, and ends the others.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    # What is inherited. It does not keep an interrupt from other threads of this process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _gathered(heard: Iterator[Hearing], advance: Callable[[int], object]) -> list[Hearing]:
+    found = []
+    for each in heard:
+        found.append(each)
+        advance(1)
+    return found
+
+
+def _heard(ear: Ear, utterance: Utterance, where: Path, tail_seconds: float) -> Hearing:
+    try:
+        return hear(ear, utterance, tail_seconds)
+    except AudioError as error:
+        raise AudioError(f"{where}: line {utterance.line}: {error}") from error
+
+
+_own: tuple[Ear, Path, float]
+"""Of a process of the pool."""
+
+
+def _begin(opener: Callable[[], Ear], where: Path, tail_seconds: float) -> None:
+    global _own
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    _own = opener(), where, tail_seconds
+
+
+def _end_with_the_first() -> None:
+    """The first process may be killed, and then nobody else ends this one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a process of the pool"
+    parent.join()
+    os._exit(1)
+
+
+def _next(utterance: Utterance) -> Hearing:
+    ear, where, tail_seconds = _own
+    return _heard(ear, utterance, where, tail_seconds)

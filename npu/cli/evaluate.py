@@ -1,0 +1,188 @@
+"""Word errors of a transducer on a set of utterances, with intervals; two models compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from compiler import Model, load_model, reference
+from npu import zoo
+from npu.analysis.evaluation import Scored, evaluate_report, score
+from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear, hear_set
+from npu.analysis.process import cores
+from npu.analysis.streaming import OnTwin
+from npu.analysis.trn import trn
+from npu.cli._evaluate_show import show
+from npu.cli._models import files_of, first_run_notice, is_image, open_image
+from npu.cli._options import Seconds, chip_option, complete_model, json_option, model_argument
+from npu.cli._output import console, emit_json, progress, require_place, say
+from npu.errors import InputError, ModelError
+from npu.files import require_place_of_folder, write_folder
+from npu.runtime.frontend import speech_of
+from npu.runtime.image import Image
+from npu.speech.spoken_sets import Utterance, read_set, set_file
+from npu.speech.whole import TAIL_SECONDS
+
+SHOWN_ERRORS = 5
+REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
+
+
+@click.command()
+@model_argument
+@click.argument("set_", metavar="SET")
+@click.option(
+    "--beside",
+    metavar="MODEL",
+    shell_complete=complete_model,
+    help="A second model on the same utterances, and which one errs less.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["kernels", "twin"]),
+    default="kernels",
+    show_default=True,
+    help="Both give the same bits; twin executes the compiled program, in twice the time.",
+)
+@chip_option
+@click.option(
+    "--tail",
+    "tail_seconds",
+    type=Seconds(0, 60),
+    metavar="SECONDS",
+    default=TAIL_SECONDS,
+    show_default=True,
+    help="Silence behind each utterance, in which its last symbols come.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Processes; by default one a core, and none for less than "
+    f"{UTTERANCES_PER_PROCESS} utterances. The figures do not depend on it.",
+)
+@click.option(
+    "--errors",
+    "shown_errors",
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    default=SHOWN_ERRORS,
+    show_default=True,
+    help="Show the N utterances with the most errors, word by word.",
+)
+@click.option(
+    "--trn",
+    "folder",
+    metavar="FOLDER",
+    help=f"Write texts and answers for NIST's sclite: {REF}, {HYP}, {BESIDE} of --beside.",
+)
+@json_option
+def command(
+    model: str,
+    set_: str,
+    beside: str | None,
+    engine: str,
+    chip: str | None,
+    tail_seconds: float,
+    jobs: int | None,
+    shown_errors: int,
+    folder: str | None,
+    json_path: str | None,
+) -> int:
+    """Count the word errors of a transducer MODEL on SET.
+
+    SET is a folder with a set.jsonl, that file, or a model of the zoo, which stands for the
+    utterances that it comes with. Every utterance is heard as a whole, greedily.
+    """
+    place = _place(set_)
+    utterances = read_set(place)
+    file = set_file(place)
+    _require_places(
+        json_path, folder, [*files_of(model, beside, chip), file, *(u.path for u in utterances)]
+    )
+    names = [model] if beside is None else [model, beside]
+    if len(set(names)) < len(names):
+        raise InputError(f"--beside {beside}: is the model itself; name another one")
+    openers = {name: _opener(name, engine, chip) for name in names}
+    jobs = jobs or max(1, min(cores(), len(utterances) // UTTERANCES_PER_PROCESS))
+    scored: dict[str, list[Scored]] = {}
+    with (
+        first_run_notice(),
+        progress("listening", total=len(utterances) * len(names)) as advance,
+    ):
+        for name, opener in openers.items():
+            heard = hear_set(
+                utterances,
+                opener,
+                where=file,
+                tail_seconds=tail_seconds,
+                jobs=jobs,
+                advance=advance,
+            )
+            scored[name] = score(utterances, heard)
+    report = evaluate_report(set_, scored, engine, tail_seconds)
+    for note in report["notes"]:
+        say(f"note: {note}")
+    if folder is not None:
+        write_folder(folder, _texts(list(scored.values())))
+    emit_json(report, json_path)
+    show(report, shown_errors, console(json_path))
+    return 0
+
+
+def _place(set_: str) -> Path:
+    if Path(set_).exists():
+        return Path(set_)
+    if set_ in zoo.names():
+        return zoo.utterance_set(set_)
+    raise InputError(
+        f"no set {set_!r}: give a folder with a set.jsonl, such a file, or a zoo model "
+        f"({', '.join(zoo.names())})"
+    )
+
+
+def _require_places(json_path: str | None, folder: str | None, inputs: Sequence[Path]) -> None:
+    written = [json_path]
+    if folder is not None:
+        target = require_place_of_folder(folder)
+        if target.is_dir():
+            written += [str(target / name) for name in (REF, HYP, BESIDE)]
+    require_place(*written, inputs=inputs)
+
+
+def _opener(model: str, engine: str, chip: str | None) -> Callable[[], Ear]:
+    """What makes an ear, in any process. Raises ModelError for what is no transducer."""
+    if engine == "kernels":
+        if is_image(model):
+            raise ModelError(
+                f"{model}: --engine kernels needs the model, not its compiled image; give the "
+                "transducer's folder, or take --engine twin"
+            )
+        loaded = load_model(model)
+        reference.speech_of(loaded)
+        return partial(_on_kernels, loaded)
+    if not is_image(model):
+        reference.speech_of(load_model(model))
+    image = open_image(model, chip)
+    speech_of(image)
+    return partial(_on_twin, image)
+
+
+def _on_kernels(model: Model) -> Ear:
+    return reference.speech_of(model), reference.search_of(model)
+
+
+def _on_twin(image: Image) -> Ear:
+    return speech_of(image), OnTwin(image)
+
+
+def _texts(models: Sequence[Sequence[Scored]]) -> dict[str, bytes]:
+    """Of the utterances with words: sclite would count what was heard elsewhere as errors, too."""
+    spoken = [[each for each in scored if each.utterance.words] for scored in models]
+    utterances: list[Utterance] = [each.utterance for each in spoken[0]]
+    files = {REF: trn(utterances, [each.words for each in utterances])}
+    for name, scored in zip((HYP, BESIDE), spoken, strict=False):
+        files[name] = trn(utterances, [each.hearing.words for each in scored])
+    return files

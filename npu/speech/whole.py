@@ -1,0 +1,88 @@
+"""A file as one utterance: states reset before it, every call run, silence behind it.
+
+What `npu.speech.transcribe` adds, the ends of phrases, belongs to a stream. Whoever counts errors
+of known utterances must not count those of finding where they begin.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from npu.model.tokens import Tokens
+from npu.speech.audio import require_samples, stream_audio
+from npu.speech.host import Speech
+from npu.speech.phrases import Engine
+
+TAIL_SECONDS = 0.6
+"""Of silence behind a file, in which the last symbols come: up to 0.36 s late from the zoo's model,
+and up to 0.5 s late from one that was trained with that leave. It is zeros, as `transcribe` adds
+them: any noise would be another one than the file's own, and would have to be drawn."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What an engine made of a file.
+
+    Attributes
+    ----------
+    symbols : of each call, the silence behind the file included.
+    samples : of the file, at the model's rate, without the silence.
+    notes : what was odd about the file.
+    """
+
+    symbols: list[list[int]]
+    samples: int
+    notes: list[str]
+
+    @property
+    def tokens(self) -> list[int]:
+        """Of all calls."""
+        return [symbol for symbols in self.symbols for symbol in symbols]
+
+
+def hear_whole(
+    speech: Speech, engine: Engine, path: str | Path, tail_seconds: float = TAIL_SECONDS
+) -> Emitted:
+    """Run a file and `tail_seconds` (0 and more) of zeros behind it; the engine is reset first.
+
+    Raises AudioError for what is no sound, or too little of it for a call.
+    """
+    extractor, samples = speech.extractor(), 0
+    notes: list[str] = []
+    symbols: list[list[int]] = []
+    engine.reset()
+    for block in stream_audio(path, speech.rate, note=notes.append):
+        samples += len(block)
+        symbols += engine.accept_calls(extractor.accept(block))
+    require_samples(path, samples, extractor.first_call_samples, speech.rate)
+    symbols += engine.accept_calls(extractor.accept(np.zeros(round(tail_seconds * speech.rate))))
+    return Emitted(symbols, samples, notes)
+
+
+def call_seconds(speech: Speech, call: int) -> float:
+    """When call `call`, from 0, can begin: seconds of sound up to behind its window's last sample.
+
+    The time of the calculation itself is not in it; that is what a chip is measured for.
+    """
+    extractor = speech.extractor()
+    return (extractor.first_call_samples + call * extractor.samples_per_call) / speech.rate
+
+
+def word_calls(tokens: Tokens, symbols: Sequence[Sequence[int]]) -> list[int]:
+    """The call in which each word of what was emitted got its last character."""
+    everything = [symbol for of_call in symbols for symbol in of_call]
+    words = tokens.decode(everything).split()
+    found: list[int] = []
+    heard: list[int] = []
+    for call, of_call in enumerate(symbols):
+        heard += of_call
+        if not of_call:
+            continue
+        so_far = tokens.decode(heard).split()
+        while len(found) < min(len(so_far), len(words)) and (
+            so_far[len(found)] == words[len(found)]
+        ):
+            found.append(call)
+    return found
