@@ -1,10 +1,12 @@
 """A recipe for training: a TOML file, checked key by key."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from compiler.train.corpus.grammar import Grammar
 from npu.errors import RecipeError
@@ -13,20 +15,29 @@ from npu.files import read_text
 MAX_BYTES = 1 << 20
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0)]
+Factor = Annotated[float, Field(ge=0.5, le=2)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
-Count = Annotated[int, Field(ge=1)]
-Steps = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Steps = Annotated[int, Field(ge=0, le=10_000_000)]
 Side = Literal["train", "develop", "test"]
 
 
+_FREE = ("ctc",)
+"""Pairs that are no range."""
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict: neither "5" nor true is the number of anything. No NaN: JSON, which a recipe goes
+    # through on its way to other processes, has none.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-
-def _rising(name: str, pair: tuple[float, float]) -> None:
-    if pair[0] > pair[1]:
-        raise ValueError(f"{name} must not fall, not [{pair[0]:g}, {pair[1]:g}]")
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "_Table":
+        for name, value in self:
+            if isinstance(value, tuple) and name not in _FREE and value[0] > value[1]:
+                raise ValueError(f"{name} must not fall, not [{value[0]:g}, {value[1]:g}]")
+        return self
 
 
 class Shares(_Table):
@@ -34,6 +45,15 @@ class Shares(_Table):
 
     develop: Share
     test: Share
+
+    @model_validator(mode="after")
+    def _some_is_left(self) -> "Shares":
+        if self.develop + self.test >= 1:
+            raise ValueError(
+                f"develop and test must leave something to train with, not {self.develop:g} and "
+                f"{self.test:g}"
+            )
+        return self
 
 
 class Corpus(_Table):
@@ -48,7 +68,7 @@ class Corpus(_Table):
     word_level_db: tuple[float, float]
     lead_s: tuple[Seconds, Seconds]
     tail_s: tuple[Seconds, Seconds]
-    longest_s: Positive
+    longest_s: Seconds
     start: Annotated[list[str], Field(min_length=1)]
     shares: Shares
 
@@ -58,21 +78,15 @@ class Voices(_Table):
 
     engine: Literal["espeak", "flite", "festival"]
     share: Positive
-    pace: tuple[Positive, Positive]
-    pitch: tuple[Positive, Positive]
-
-    @model_validator(mode="after")
-    def _rise(self) -> "Voices":
-        _rising("pace", self.pace)
-        _rising("pitch", self.pitch)
-        return self
+    pace: tuple[Factor, Factor]
+    pitch: tuple[Factor, Factor]
 
 
 class Change(_Table):
     """A factor that is drawn, with a chance."""
 
     chance: Share
-    range: tuple[Positive, Positive]
+    range: tuple[Factor, Factor]
 
 
 class Equaliser(_Table):
@@ -88,7 +102,7 @@ class Reverberation(_Table):
     """A room's."""
 
     chance: Share
-    t60_s: tuple[Positive, Positive]
+    t60_s: tuple[Seconds, Seconds]
 
 
 class Noise(_Table):
@@ -210,20 +224,35 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: no such file; give a recipe (a TOML file)")
     try:
         table = tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
-    except tomllib.TOMLDecodeError as error:
+        # As JSON, whose lists may be tuples; a date of TOML becomes a text. Both have no end of
+        # digits or brackets.
+        text = json.dumps(table, default=str)
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: is no TOML ({error}); mend it there") from error
     try:
-        recipe = Recipe.model_validate(table)
+        recipe = Recipe.model_validate_json(text)
     except ValidationError as error:
-        told = [
-            f"{'.'.join(map(str, each['loc'])) or 'recipe'}: "
-            f"{each['msg'].removeprefix('Value error, ')}, not {each['input']!r}"[:200]
-            for each in error.errors()
-        ]
+        told = [_told(each) for each in error.errors()]
         raise RecipeError(f"{path}: {'; '.join(told)}") from error
-    grammar = Grammar(recipe.grammar)
+    try:
+        Grammar(recipe.grammar)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
     for name in recipe.corpus.start:
         if name not in recipe.grammar:
             raise RecipeError(f"{path}: corpus.start: there is no rule {name!r} in the grammar")
-    del grammar
     return recipe
+
+
+def _told(error: ErrorDetails) -> str:
+    place = ".".join(map(str, error["loc"])) or "recipe"
+    # A key may be any text.
+    place = place if place.isprintable() else repr(place)
+    match error["type"]:
+        case "missing":
+            return f"{place[:200]}: is missing; give it"
+        case "extra_forbidden":
+            return f"{place[:200]}: there is no such key; take it out"
+        case "value_error":
+            return f"{place[:200]}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{place[:200]}: {error['msg']}, not {error['input']!r}"[:400]

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -62,8 +62,8 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
     if missing:
         planner(recipe)  # what is missing is told before processes start
         jobs = min(jobs or os.cpu_count() or 1, len(missing))
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            work = [pool.submit(_shard, recipe, folder, *each) for each in missing]
+        with ThreadPoolExecutor(jobs) as pool:
+            work = [pool.submit(_alone, recipe, folder, *each) for each in missing]
             try:
                 for done in as_completed(work):
                     done.result()
@@ -86,6 +86,14 @@ def _planner(text: str) -> Planner:
 def planner(recipe: Recipe) -> Planner:
     """The planner of a recipe, with its engines in this process."""
     return _planner(recipe.model_dump_json())
+
+
+def _alone(recipe: Recipe, folder: Path, part: str, number: int) -> None:
+    """A shard, in a process that makes no other: eSpeak NG goes on from what it said before (its
+    noise, its flutter), and nothing sets it back.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(_shard, recipe, folder, part, number).result()
 
 
 def _shard(recipe: Recipe, folder: Path, part: str, number: int) -> None:

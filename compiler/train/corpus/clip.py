@@ -65,7 +65,7 @@ def put_together(plan: Plan, spoken: Sequence[Spoken], corpus: Corpus) -> Clip:
         cut = one.samples[first : round(end * RATE_HZ)]
         if plan.spliced:
             gain = 10 ** (draw.uniform(*corpus.word_level_db) / 20)
-            cut = np.rint(cut * gain).astype(np.int16)
+            cut = np.clip(np.rint(cut * gain), -32768, 32767).astype(np.int16)
         shift = (length - first) / RATE_HZ
         words += [(a + shift, b + shift) for a, b in one.words]
         put(cut)

@@ -19,6 +19,7 @@ Rules = Mapping[str, Sequence[str]]
 
 _REFERENCE = re.compile(r"<([a-z_]+)(\?|\*[1-9])?>")
 _DEEPEST = 20
+_LONGEST = 200
 
 
 class Grammar:
@@ -31,7 +32,8 @@ class Grammar:
     Raises
     ------
     RecipeError
-        A rule is empty or missing, never ends, or has a letter that no sentence may have.
+        A rule is empty or missing, never ends or has endless sentences, or has a letter that no
+        sentence may have.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -41,8 +43,9 @@ class Grammar:
                 raise RecipeError(f"grammar.{name}: has no alternative; give at least one")
             for text in alternatives:
                 self._check(name, text)
+        lengths: dict[str, int] = {}
         for name in rules:
-            self._depth(name, ())
+            self._longest(name, (), lengths)
 
     def draw(self, name: str, random: random.Random) -> str:
         """A sentence of a rule: words with one space between them.
@@ -60,7 +63,8 @@ class Grammar:
             if mark == "?" and random.random() < 0.5:
                 return ""
             count = random.randint(1, int(mark[1:])) if mark.startswith("*") else 1
-            return " ".join(self.draw(rule, random) for _ in range(count))
+            # Between spaces, so that a word is a word of some rule (`words`).
+            return f" {' '.join(self.draw(rule, random) for _ in range(count))} "
 
         return " ".join(_REFERENCE.sub(expanded, text).split())
 
@@ -83,12 +87,26 @@ class Grammar:
                 "spaces and apostrophes, and <rule>, <rule?> or <rule*3>"
             )
 
-    def _depth(self, name: str, above: tuple[str, ...]) -> None:
+    def _longest(self, name: str, above: tuple[str, ...], lengths: dict[str, int]) -> int:
+        """The words of its longest sentence; `lengths` of rules that are known already."""
+        if name in lengths:
+            return lengths[name]
         if name in above or len(above) > _DEEPEST:
             raise RecipeError(
                 f"grammar.{name}: never ends ({' -> '.join((*above, name))}); a rule may not "
                 "speak of itself"
             )
+        longest = 0
         for text in self._rules[name]:
-            for rule, _ in _REFERENCE.findall(text):
-                self._depth(rule, (*above, name))
+            length = len(_REFERENCE.sub(" ", text).split())
+            for rule, mark in _REFERENCE.findall(text):
+                times = int(mark[1:]) if mark.startswith("*") else 1
+                length += times * self._longest(rule, (*above, name), lengths)
+            longest = max(longest, length)
+        if longest > _LONGEST:
+            raise RecipeError(
+                f"grammar.{name}: has sentences of {longest} words, at most {_LONGEST} are spoken; "
+                "take shorter rules"
+            )
+        lengths[name] = longest
+        return longest

@@ -14,7 +14,14 @@ from compiler.train.export.network import (
     TrainedTransducer,
 )
 from compiler.train.export.ranges import Grid
-from compiler.train.learn.network import FEATURE_SCALE, HIDDEN_SCALE, Dense, Layer, Range, Transducer
+from compiler.train.learn.network import (
+    FEATURE_SCALE,
+    HIDDEN_SCALE,
+    Dense,
+    Layer,
+    Range,
+    Transducer,
+)
 
 CELL_EXPONENT = -11
 """Of the cell state, which is clipped at 10: as TensorFlow's converter has it."""
@@ -27,7 +34,7 @@ def trained(network: Transducer) -> TrainedTransducer:
         raise ValueError("the network's grids are not fixed yet (quantisation.begin)")
     ranges = {name: _grid(each) for name, each in network.ranges.items()}
     encoder: list[TrainedLstm | TrainedDense | TimeStack] = []
-    for n, layer in enumerate(network.layers):
+    for n, layer in enumerate(network.lstms):
         if n == network.network.stack_before:
             encoder.append(TimeStack(FRAMES_PER_CALL))
         encoder.append(_lstm(layer))

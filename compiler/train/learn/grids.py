@@ -42,6 +42,10 @@ class Sparse(nn.Module):
     grid : (matrices, values) the values that weights may have, rising; empty before `fix`.
     """
 
+    mask: Tensor
+    steps: Tensor
+    grid: Tensor
+
     def __init__(self, matrices: int, rows: int, columns: int, bound: float) -> None:
         super().__init__()
         self.matrices = matrices
@@ -80,7 +84,10 @@ class Sparse(nn.Module):
             self.grid = self.steps[:, None] * whole
             return
         self.grid = torch.stack(
-            [step * centroids(part / step, bits) for part, step in zip(parts, self.steps, strict=True)]
+            [
+                step * centroids(part / step, bits)
+                for part, step in zip(parts, self.steps, strict=True)
+            ]
         )
 
     def penalty(self) -> Tensor:
@@ -95,7 +102,8 @@ class Sparse(nn.Module):
         ):
             above = torch.searchsorted(grid, part.detach().contiguous()).clamp(1, len(grid) - 1)
             low, high = grid[above - 1], grid[above]
-            away = torch.sin(math.pi * (part - low) / (high - low)).abs() * (high - low)
+            gap = (high - low).clamp_min(1e-9)
+            away = torch.sin(math.pi * (part - low) / gap).abs() * gap
             inside = (part > grid[0]) & (part < grid[-1])
             total = total + (away * mask * inside).sum() / mask.sum().clamp_min(1)
         return total / self.matrices
@@ -104,8 +112,8 @@ class Sparse(nn.Module):
 def centroids(weights: Tensor, bits: int, rounds: int = 30) -> Tensor:
     """Lloyd-Max centroids of weights in steps, rounded: at most 2 ** bits whole numbers, with 0.
 
-    Returns (2 ** bits,) rising; where fewer are enough the greatest is there more than once by a
-    hair, so that every grid is as long.
+    Returns (2 ** bits,) rising; where fewer are enough the greatest is there more than once, so
+    that every grid is as long.
     """
     values = weights[weights != 0].flatten().float()
     count = 2**bits - 1
@@ -120,6 +128,4 @@ def centroids(weights: Tensor, bits: int, rounds: int = 30) -> Tensor:
         members = torch.zeros_like(found).index_add_(0, near, torch.ones_like(values))
         found = torch.where(members > 0, sums / members.clamp_min(1), found).sort().values
     whole = torch.unique(torch.cat([found.round().clamp(-GREATEST, GREATEST), found.new_zeros(1)]))
-    missing = 2**bits - len(whole)
-    filler = whole[-1] + 1e-3 * torch.arange(1, missing + 1, device=whole.device)
-    return torch.cat([whole, filler])
+    return torch.cat([whole, whole[-1].expand(2**bits - len(whole))])

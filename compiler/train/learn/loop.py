@@ -117,7 +117,7 @@ class Learner:
             )
             loss = loss + weight * helper / total
         if network.fixed and recipe.quantisation.regulariser:
-            away = sum(matrix.penalty() for matrix in network.matrices().values())
+            away = torch.stack([each.penalty() for each in network.matrices().values()]).sum()
             loss = loss + recipe.quantisation.regulariser * away
         return loss, float(own.sum().detach() / total)
 
@@ -163,7 +163,7 @@ class Learner:
     def zeros(self) -> float:
         """Share of the weights that are zero for good."""
         masks = [matrix.mask for matrix in self.network.matrices().values()]
-        return 1 - float(sum(m.sum() for m in masks)) / sum(m.numel() for m in masks)
+        return 1 - sum(float(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
 
     def state(self) -> dict[str, Any]:
         """All that goes on."""
@@ -192,7 +192,12 @@ class Learner:
 
 
 def run(
-    learner: Learner, listener: Listener, checkpoint: Path, tell: Tell, jobs: int = 1, every: int = 50
+    learner: Learner,
+    listener: Listener,
+    checkpoint: Path,
+    tell: Tell,
+    jobs: int = 1,
+    every: int = 50,
 ) -> None:
     """Learn to the end, from the checkpoint if it is there.
 
@@ -247,5 +252,3 @@ def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[It
         yield made()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-

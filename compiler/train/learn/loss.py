@@ -1,7 +1,8 @@
 """Transducer loss over alignments that the words' times allow.
 
 Graves 2012, with the emission of each symbol restricted to some encoder calls (alignment
-restricted, Mahadeokar and others 2021): outside of them the arc has no probability. Blanks are free.
+restricted, Mahadeokar and others 2021): outside of them the arc has no probability. Blanks are
+free.
 """
 
 from typing import Any
@@ -29,9 +30,7 @@ def reachable(calls: Tensor, counts: Tensor, first: Tensor, last: Tensor, most: 
     return inside & (call >= early) & (call <= late)
 
 
-def arcs(
-    logits: Tensor, cells: Tensor, symbols: Tensor, blank: int
-) -> tuple[Tensor, Tensor]:
+def arcs(logits: Tensor, cells: Tensor, symbols: Tensor, blank: int) -> tuple[Tensor, Tensor]:
     """Logarithms of the probabilities of blanks and of the symbol that is next.
 
     Parameters

@@ -21,6 +21,10 @@ class Range(nn.Module):
     fixed : whether values are on the grid of 256 values between them, in training too.
     """
 
+    low: Tensor
+    high: Tensor
+    fixed: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("low", torch.zeros(()))
@@ -48,6 +52,8 @@ class Range(nn.Module):
 class Layer(nn.Module):
     """An LSTM layer whose weights are those of the chip; gates in the order i, f, g, o."""
 
+    fixed: Tensor
+
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
         bound = units**-0.5
@@ -72,7 +78,7 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """As `forward`, from given states (1, clips, units); returns those behind it, too."""
         weights = [self.input(), self.recurrent(), self.bias, torch.zeros_like(self.bias)]
-        out, hidden, cell = torch._VF.lstm(  # type: ignore[attr-defined]
+        out, hidden, cell = torch._VF.lstm(
             values, state, weights, True, 1, 0.0, self.training, False, True
         )
         return (rounded(out, HIDDEN_SCALE) if self.fixed else out), (hidden, cell)
@@ -99,10 +105,13 @@ class Transducer(nn.Module):
     features, symbols : what comes in at each step, and the alphabet.
     """
 
+    fixed: Tensor
+
     def __init__(self, network: Network, features: int, symbols: int) -> None:
         super().__init__()
         self.network = network
-        inputs, layers = features, []
+        self.lstms: list[Layer] = []
+        inputs, layers = features, self.lstms
         for n, units in enumerate(network.layers):
             layers.append(Layer(inputs * (2 if n == network.stack_before else 1), units))
             inputs = units
@@ -110,7 +119,7 @@ class Transducer(nn.Module):
         self.projection = Dense(inputs, network.joint)
         self.embedding = nn.Parameter(torch.randn(symbols, network.embedding) * 0.3)
         if network.predictor == "lstm":
-            self.predictor: nn.Module = Layer(network.embedding, network.units)
+            self.predictor: Layer | Dense = Layer(network.embedding, network.units)
             self.predicted = Dense(network.units, network.joint, bias=False)
         else:
             self.predictor = Dense(2 * network.embedding, network.units)
@@ -118,7 +127,8 @@ class Transducer(nn.Module):
         self.joiner = Dense(network.joint, symbols)
         self.helper = nn.Linear(network.layers[network.stack_before - 1], symbols)
         names = ("encoder_out", "embedded", "context", "decoder_out", "joined", "logits")
-        self.ranges = nn.ModuleDict({name: Range() for name in names})
+        self.ranges = {name: Range() for name in names}
+        self.all_ranges = nn.ModuleDict(self.ranges)  # for its state
         self.register_buffer("fixed", torch.zeros((), dtype=torch.bool))
 
     def encode(self, steps: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,7 +137,7 @@ class Transducer(nn.Module):
         """
         values = rounded(steps, FEATURE_SCALE, -127, 127) if self.fixed else steps
         below = values
-        for n, layer in enumerate(self.layers):
+        for n, layer in enumerate(self.lstms):
             if n == self.network.stack_before:
                 below = values
                 values = values.reshape(len(values), values.shape[1] // 2, -1)
@@ -163,10 +173,8 @@ class Transducer(nn.Module):
         """From now on the arithmetic is the chip's."""
         for matrix in self.matrices().values():
             matrix.fix(bits)
-        for each in self.ranges.values():
-            each.fixed.fill_(True)
         for each in self.modules():
-            if isinstance(each, Layer | Transducer):
+            if isinstance(each, Layer | Range | Transducer):
                 each.fixed.fill_(True)
 
     def watch(self, watches: bool) -> None:

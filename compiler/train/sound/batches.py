@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
 from compiler.train.sound.disturb import disturbed, masked
-from compiler.train.sound.features import Bend, end_of_calls, log_mel, steps
+from compiler.train.sound.features import HOP, Bend, end_of_calls, log_mel, steps
 from compiler.train.symbols import symbols_of
 
 
@@ -58,9 +58,9 @@ class Listener:
         part, size = _part(self.folder, self.part), self.recipe.learning.batch
         seed = self.recipe.seed
         epoch, at = divmod(step * size, len(part))
-        order = np.random.default_rng([seed, epoch]).permutation(len(part))
-        later = np.random.default_rng([seed, epoch + 1]).permutation(len(part))
-        numbers = np.concatenate([order, later])[at : at + size]
+        epochs = range(epoch, ((step + 1) * size - 1) // len(part) + 1)
+        orders = [np.random.default_rng([seed, each]).permutation(len(part)) for each in epochs]
+        numbers = np.concatenate(orders)[at : at + size]
         begin, end = self.recipe.sound.ramp_steps
         strength = float(np.clip((step - begin) / max(1, end - begin), 0, 1))
         heard = [
@@ -72,7 +72,7 @@ class Listener:
     def plain(self, number: int) -> tuple[NDArray[np.float32], list[int], NDArray[np.float64]]:
         """A clip as it is: steps, symbols, and their ends in seconds."""
         clip = _part(self.folder, self.part)[number]
-        features = log_mel(clip.samples.astype(np.float32) / 32768)
+        features = log_mel(clip.samples.astype(np.float32) / np.float32(32768))
         symbols, ends, _ = symbols_of(clip.text, clip.words)
         return steps(features, *self._normal()), symbols, ends
 
@@ -85,7 +85,7 @@ class Listener:
         clip = part[number]
 
         def others() -> NDArray[np.float32]:
-            return part[int(rng.integers(len(part)))].samples.astype(np.float32) / 32768
+            return part[int(rng.integers(len(part)))].samples.astype(np.float32) / np.float32(32768)
 
         samples, bend, factor = disturbed(clip.samples, sound, strength, rng, others)
         features = log_mel(samples, bend)
@@ -133,8 +133,6 @@ def padded(heard: list[tuple]) -> Batch:
 
 
 def _stretched(bend: Bend) -> float:
-    from compiler.train.sound.features import HOP
-
     return HOP / round(HOP / bend.stretch)
 
 

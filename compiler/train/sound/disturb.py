@@ -68,7 +68,7 @@ def masked(steps: Floats, masks: Masks, strength: float, rng: Rng) -> Floats:
     """SpecAugment (Park and others 2019): bands and stretches of mean 0; `steps` is changed."""
     bins = steps.shape[1] // STACK
     for _ in range(masks.bands):
-        width = int(rng.integers(0, round(strength * masks.bins) + 1))
+        width = min(int(rng.integers(0, round(strength * masks.bins) + 1)), bins)
         first = int(rng.integers(0, bins - width + 1))
         steps.reshape(len(steps), STACK, bins)[:, :, first : first + width] = 0
     for _ in range(masks.stretches):
@@ -115,10 +115,10 @@ def _levelled(heard: Floats, sound: Sound, rng: Rng) -> Floats:
 def _reverberated(heard: Floats, room: Reverberation, rng: Rng) -> Floats:
     """A direct sound and a tail of noise that falls by 60 dB in T60 (Polack's model)."""
     t60 = rng.uniform(*room.t60_s)
-    count = int(t60 * RATE_HZ)
+    count = max(1, int(t60 * RATE_HZ))
     tail = rng.standard_normal(count).astype(np.float32)
-    tail *= np.exp(-6.9 / t60 * np.arange(count) / RATE_HZ).astype(np.float32)
-    tail *= np.float32(rng.uniform(0.2, 1.0) / np.sqrt(np.square(tail).sum()))
+    tail *= np.exp(-6.9 / max(t60, 1e-3) * np.arange(count) / RATE_HZ).astype(np.float32)
+    tail *= np.float32(rng.uniform(0.2, 1.0) / max(np.sqrt(np.square(tail).sum()), 1e-9))
     tail[0] = 1
     return signal.fftconvolve(heard, tail)[: len(heard)].astype(np.float32)
 

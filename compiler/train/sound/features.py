@@ -5,6 +5,7 @@ vocal tract longer or shorter; a gain for each bin of the spectrum is an equalis
 cost nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from npu.model.config import MelConfig
+from npu.model.config import FrontendConfig, MelConfig
 from npu.speech.features import CLIP, LOG_FLOOR, hz_to_mel, mel_filters, mel_to_hz
 
 Floats = NDArray[np.float32]
@@ -85,6 +86,32 @@ def steps(features: Floats, mean: Floats, std: Floats) -> Floats:
     count = len(features) // (2 * STACK) * 2
     normal = np.clip((features[: count * STACK] - mean) / std, -CLIP, CLIP)
     return normal.reshape(count, STACK * features.shape[1])
+
+
+def frontend(mean: Sequence[float], std: Sequence[float]) -> FrontendConfig:
+    """The front end as `model.json` has it; `mean` and `std` of each bin."""
+    return FrontendConfig(
+        sample_rate_hz=RATE_HZ,
+        preemphasis=PREEMPHASIS,
+        preemphasis_first_sample="kept as it is",
+        samples="int16 / 32768",
+        window="hann, symmetric (N-1 in the denominator)",
+        window_length=WINDOW,
+        hop_length=HOP,
+        fft_length=FFT,
+        padding="none: the first window starts at sample 0",
+        mel=MEL,
+        power="abs(rfft)^2 / sum(window)^2",
+        log="natural log of (mel power + 1e-8)",
+        normalise="(x - mean) / std, then clip to +-4",
+        mean=tuple(mean),
+        std=tuple(std),
+        stack=STACK,
+        stack_hop=STACK,
+        tail="feature frames that do not fill one encoder call are dropped",
+        quantise="round half to even of x/scale, plus zero point, clipped to int8; scale and zero "
+        "point of the encoder's input tensor",
+    )
 
 
 def end_of_calls(count: int) -> NDArray[np.float64]:

@@ -2,12 +2,15 @@
 
 import ctypes
 import ctypes.util
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends
+from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends, sounding
 from npu.errors import RecipeError
 
 # speak_lib.h
@@ -29,8 +32,21 @@ _ACCENTS = (
 )
 # No persons, or effects: robots, whispers and what cannot be understood.
 _NO_VOICES = (
-    "robo klatt croak whisper demonic tweaky fast anxious announcer storm aunty mr serious kauko"
-).split()
+    "anxious",
+    "announcer",
+    "aunty",
+    "croak",
+    "demonic",
+    "fast",
+    "kauko",
+    "klatt",
+    "mr",
+    "robo",
+    "serious",
+    "storm",
+    "tweaky",
+    "whisper",
+)
 
 
 class _Id(ctypes.Union):
@@ -73,7 +89,8 @@ class Espeak:
         if self._rate <= 0:
             raise RecipeError("libespeak-ng finds none of its data; install espeak-ng-data again")
         self._chunks: list[np.ndarray] = []
-        self._begins: list[float] = []
+        # Of each word that it tells of: the place of its first letter, from 1 on, and the second.
+        self._begins: dict[int, float] = {}
         # Kept, or it would be freed while the library calls it.
         self._callback = _CALLBACK(self._hear)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -107,21 +124,31 @@ class Espeak:
         library.espeak_SetParameter(_RATE, round(_USUAL_RATE / request.pace), 0)
         pitch = np.clip(round(_USUAL_PITCH + 60 * np.log2(request.pitch)), 0, 99)
         library.espeak_SetParameter(_PITCH, int(pitch), 0)
-        self._chunks, self._begins = [], []
+        self._chunks, self._begins = [], {}
         raw = request.text.encode()
         library.espeak_Synth(raw, len(raw) + 1, 0, _CHARACTER, 0, _UTF8, None, None)
         heard = np.concatenate(self._chunks) if self._chunks else np.zeros(1, np.int16)
         samples = at_rate(heard, self._rate)
-        # A word ends where the next begins.
-        ends = [*self._begins[1:], len(samples)] if self._begins else []
-        return Spoken(samples, from_ends(ends, request.text, samples))
+        return Spoken(samples, from_ends(self._ends(request.text, samples), request.text, samples))
 
-    def _hear(self, samples, count, events) -> int:
+    def _ends(self, text: str, samples: NDArray[np.int16]) -> list[float]:
+        """A word ends where the next begins; words that are said as one (`on the`), of which it
+        tells once, share its time by their letters.
+        """
+        places = [1 + found.start() for found in re.finditer(r"\S+", text)]
+        begin, end = sounding(samples)
+        known = {places[0]: begin, len(text) + 2: end}
+        known |= {place: self._begins[place] for place in places[1:] if place in self._begins}
+        told = sorted(known)
+        after = [*places[1:], len(text) + 2]
+        return [float(n) for n in np.interp(after, told, [known[place] for place in told])]
+
+    def _hear(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         n = 0
         while events[n].type != _END:
             if events[n].type == _WORD_EVENT:
-                self._begins.append(events[n].milliseconds / 1000)
+                self._begins[events[n].position] = events[n].milliseconds / 1000
             n += 1
         return 0

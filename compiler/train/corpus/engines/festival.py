@@ -32,7 +32,9 @@ _SAY = """
 class Festival:
     """The voices of Debian's packages; the pitch stays the voice's own."""
 
-    PACKAGES = "festival festlex-cmu festlex-poslex " + " ".join(name for name, _ in _VOICES.values())
+    PACKAGES = "festival festlex-cmu festlex-poslex " + " ".join(
+        name for name, _ in _VOICES.values()
+    )
 
     def __init__(self) -> None:
         self._program = program("festival", self.PACKAGES)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
 from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends, program
@@ -37,9 +36,14 @@ class Flite:
             yield self._one(request)
 
     def _one(self, request: Request) -> Spoken:
+        # It takes another voice without a word.
+        if request.voice not in _USUAL_HZ:
+            raise RecipeError(
+                f"flite has no voice {request.voice!r}; there are: {', '.join(self.voices())}"
+            )
         with tempfile.TemporaryDirectory(prefix="flite-") as folder:
             path = Path(folder) / "said.wav"
-            hertz = _USUAL_HZ.get(request.voice, 110) * request.pitch
+            hertz = _USUAL_HZ[request.voice] * request.pitch
             settings = [
                 "--setf",
                 f"duration_stretch={request.pace:.3f}",

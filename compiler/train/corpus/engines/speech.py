@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -100,7 +101,7 @@ def by_letters(text: str, begin: float, end: float) -> tuple[tuple[float, float]
     words = text.split()
     lengths = np.array([len(word) + 1 for word in words])
     edges = begin + (end - begin) * np.concatenate([[0], np.cumsum(lengths)]) / lengths.sum()
-    return tuple((float(a), float(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return tuple((float(a), float(b)) for a, b in pairwise(edges))
 
 
 def from_ends(
@@ -114,4 +115,4 @@ def from_ends(
     if len(ends) != len(text.split()):
         return by_letters(text, begin, end)
     edges = np.clip([begin, *ends], begin, end)
-    return tuple((float(a), float(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return tuple((float(a), float(b)) for a, b in pairwise(edges))

@@ -1,0 +1,102 @@
+"""A corpus that is built: the same on every number of processes, and split as it says."""
+
+import ctypes.util
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from compiler.train.corpus.build import build, sizes, split_of
+from compiler.train.corpus.engines.speech import RATE_HZ
+from compiler.train.corpus.plan import PARTS
+from compiler.train.corpus.sides import digest
+from compiler.train.corpus.store import Part
+from npu.errors import RecipeError
+from tests.compiler.train.corpus.recipes import SPEAKERS, tiny
+
+pytestmark = pytest.mark.skipif(
+    ctypes.util.find_library("espeak-ng") is None,
+    reason="the Debian package espeak-ng is not installed",
+)
+
+
+def content(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    told = []
+    build(tiny(), folder, 1, lambda *both: told.append(both))
+    assert told == [(n, 4) for n in range(5)]
+    return folder
+
+
+def test_two_processes_give_the_same(folder, tmp_path):
+    build(tiny(), tmp_path, 2, lambda *_: None)
+    assert content(tmp_path) == content(folder)
+
+
+def test_a_removed_shard_is_made_again(folder, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(folder, again)
+    (again / "develop-000.jsonl").unlink()
+    kept = (again / "train-000.npy").stat().st_mtime_ns
+    told = []
+    build(tiny(), again, 1, lambda *both: told.append(both))
+    assert told == [(3, 4), (4, 4)]
+    assert content(again) == content(folder)
+    assert (again / "train-000.npy").stat().st_mtime_ns == kept
+
+
+def test_another_recipe_is_refused(folder):
+    was = content(folder)
+    with pytest.raises(RecipeError, match="corpus of another recipe"):
+        build(tiny(clips=13), folder, 1, lambda *_: None)
+    assert content(folder) == was
+
+
+def test_parts_have_their_clips(folder):
+    for part, count in sizes(tiny()).items():
+        assert len(Part(folder, part)) == count
+
+
+def test_speakers_and_sentences_are_apart(folder):
+    splits = {part: json.loads((folder / f"{part}.split.json").read_text()) for part in PARTS}
+    for a, b in itertools.combinations(PARTS, 2):
+        (text_a, voice_a), (text_b, voice_b) = PARTS[a], PARTS[b]
+        for kind, same in (("sentence", text_a == text_b), ("speaker", voice_a == voice_b)):
+            if not same:
+                assert not set(splits[a][kind]) & set(splits[b][kind]), (a, b, kind)
+    train = next(iter(Part(folder, "train")))
+    leaked = split_of([*Part(folder, "speakers"), train])
+    for kind in ("sentence", "speaker"):
+        assert set(leaked[kind]) & set(splits["train"][kind])
+    assert {digest("speaker", who) for who, on in SPEAKERS.items() if on != "train"}.isdisjoint(
+        splits["train"]["speaker"]
+    )
+
+
+def test_words_are_louder_than_what_is_between_them(folder):
+    louder = []
+    for part in PARTS:
+        for clip in Part(folder, part):
+            assert len(clip.words) == len(clip.text.split())
+            edges = [0, *(edge for word in clip.words for edge in word)]
+            edges.append(len(clip.samples) / RATE_HZ)
+            assert edges == sorted(edges), clip.text
+            assert all(end > begin for begin, end in clip.words), clip.text
+            speech = np.zeros(len(clip.samples), bool)
+            for begin, end in clip.words:
+                speech[round(begin * RATE_HZ) : round(end * RATE_HZ)] = True
+            power = np.square(clip.samples.astype(float))
+            louder.append(power[speech].mean() > 100 * power[~speech].mean())
+    assert all(louder)
+
+
+def test_clips_that_are_too_long_are_left_out(tmp_path):
+    build(tiny(longest_s=0.1, clips=2, develop=1, test=1), tmp_path, 2, lambda *_: None)
+    assert [len(Part(tmp_path, part)) for part in PARTS] == [0, 0, 0, 0]
