@@ -212,6 +212,11 @@ class Recipe(_Table):
     grammar: dict[str, list[str]]
 
 
+def shipped() -> dict[str, Path]:
+    """The recipes here, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.toml"))}
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 

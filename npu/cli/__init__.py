@@ -32,6 +32,7 @@ COMMANDS = (
     "demo",
     "transcribe",
     "evaluate",
+    "train",
     "compile",
     "run",
     "latency",

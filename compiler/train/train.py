@@ -1,0 +1,111 @@
+"""From a recipe to a transducer's folder: corpus, features, learning, export."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from compiler.frontends import Model
+from compiler.train.corpus.build import build
+from compiler.train.corpus.store import Part
+from compiler.train.export import write_transducer
+from compiler.train.learn.convert import trained
+from compiler.train.learn.loop import Learner, Progress, run
+from compiler.train.recipe import Recipe
+from compiler.train.sound.batches import Listener
+from compiler.train.sound.features import frontend, log_mel
+from compiler.train.symbols import SYMBOLS
+from npu.errors import RecipeError
+from npu.files import write_atomic
+
+_HEARD = 500
+"""Clips whose features are averaged, for the front end."""
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    jobs: int,
+    device: str | None = None,
+    made: Callable[[int, int], object],
+    learnt: Callable[[Progress], object],
+) -> Model:
+    """Make a transducer, from where an earlier run in the folder was left.
+
+    Parameters
+    ----------
+    recipe : how.
+    folder : gets `corpus`, `recipe.json`, `checkpoint.pt` and at last `model`.
+    jobs : processes that make the corpus and the batches.
+    device : "cpu" or "cuda"; None for a GPU where there is one.
+    made, learnt : are called with shards that are there and all of them; with the learning's
+        progress.
+
+    Returns
+    -------
+    Model
+        As it is read from `folder/model`.
+
+    Raises
+    ------
+    RecipeError
+        A synthesiser is missing, or the folder has a run of another recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _require_same(recipe, folder)
+    build(recipe, folder / "corpus", jobs, made)
+    mean, std = _normal(folder)
+    # Sums come in one order, whatever machine; the other core makes batches.
+    torch.set_num_threads(1)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    learner = Learner(recipe, device)
+    listener = Listener(folder / "corpus", "train", recipe, mean, std)
+    run(learner, listener, folder / "checkpoint.pt", learnt, jobs)
+    learner.finish()
+    provenance: dict[str, Any] = {
+        "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "
+        f"{recipe.quantisation.bits} bits, seed {recipe.seed}",
+        "torch": torch.__version__,
+        "parameters": sum(value.numel() for value in learner.network.parameters()),
+    }
+    return write_transducer(
+        folder / "model",
+        trained(learner.network.cpu()),
+        [" " if symbol == "<space>" else symbol for symbol in SYMBOLS],
+        frontend(mean, std),
+        recipe.name,
+        provenance,
+        replace=True,
+    )
+
+
+def _normal(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the features, for each bin; kept beside the corpus."""
+    file = folder / "normal.json"
+    if not file.is_file():
+        part = Part(folder / "corpus", "train")
+        if not len(part):
+            raise RecipeError("no clip is as short as corpus.longest_s; let clips be longer")
+        heard = [
+            log_mel(part[n].samples.astype(np.float32) / np.float32(32768))
+            for n in range(min(_HEARD, len(part)))
+        ]
+        features = np.concatenate(heard)
+        mean = [round(float(value), 6) for value in features.mean(0)]
+        std = [round(float(value), 6) for value in features.std(0)]
+        write_atomic(file, (json.dumps([mean, std]) + "\n").encode())
+    mean, std = json.loads(file.read_text(encoding="utf-8"))
+    return tuple(mean), tuple(std)
+
+
+def _require_same(recipe: Recipe, folder: Path) -> None:
+    """Note the recipe of a run. Raises RecipeError if the folder has another's."""
+    text = recipe.model_dump_json(indent=1) + "\n"
+    path = folder / "recipe.json"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise RecipeError(f"{folder}: has a run of another recipe; give another folder")
+    write_atomic(path, text.encode())

@@ -1,0 +1,69 @@
+"""A transducer from a recipe: corpus, learning with zeros on the chip's grid, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npu.analysis.process import cores
+from npu.cli._extras import require_extra
+from npu.cli._output import console, say
+from npu.files import require_place_of_folder
+
+if TYPE_CHECKING:
+    from compiler.train.learn.loop import Progress
+
+
+@click.command()
+@click.argument("recipe_path", metavar="RECIPE")
+@click.option(
+    "-o", "--output", metavar="FOLDER", required=True, help="Folder of the run; goes on in it."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Processes that speak and disturb clips; by default one a core.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where it learns; by default a GPU where there is one.",
+)
+def command(recipe_path: str, output: str, jobs: int | None, device: str | None) -> int:
+    """Train a transducer by RECIPE, a TOML file or the name of one that is shipped.
+
+    The run's folder gets the corpus, a checkpoint every few minutes, and FOLDER/model: the folder
+    that compile, transcribe and evaluate take. A run that was stopped goes on where it was.
+    """
+    require_extra("train", "npu train", "torch", "scipy")
+    from compiler.train.recipe import load_recipe, shipped
+    from compiler.train.train import train
+
+    path = Path(recipe_path)
+    if not path.exists() and recipe_path in shipped():
+        path = shipped()[recipe_path]
+    recipe = load_recipe(path)
+    folder = require_place_of_folder(output)
+    model = train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
+    console().print(f"model        {folder / 'model'}", highlight=False, soft_wrap=True)
+    console().print(
+        f"             {model.config.name}: try it with npu transcribe, npu evaluate, npu compile",
+        highlight=False,
+    )
+    return 0
+
+
+def _made(there: int, of: int) -> None:
+    if there in (0, of) or there % 10 == 0:
+        say(f"corpus: {there} of {of} shards")
+
+
+def _learnt(done: Progress) -> None:
+    minutes = done.left_s / 60
+    say(
+        f"step {done.step} of {done.steps}: loss {done.loss:.3f} a symbol, {done.zeros:.1%} zeros, "
+        f"{minutes:.0f} min left"
+    )
