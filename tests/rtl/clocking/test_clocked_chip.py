@@ -50,7 +50,15 @@ FEW = (
 CHIPS = pytest.mark.parametrize("options", [LOW, CROSSED, BOTH], ids=["low", "crossed", "both"])
 
 
-@CHIPS
+# With both there is each of them; alone they take minutes.
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(LOW, id="low", marks=pytest.mark.long),
+        pytest.param(CROSSED, id="crossed", marks=pytest.mark.long),
+        pytest.param(BOTH, id="both"),
+    ],
+)
 def test_a_memory_of_others_sees_tflms_answers(tmp_path, options):
     text = verilog_of(CHIP, options=options)
     passed, log = simulate(tmp_path, options, text, COCOTB_TEST_FILTER=FEW)

@@ -48,6 +48,7 @@ def test_a_cell_of_a_library_in_the_place_of_the_model(exported, tmp_path):
     assert done.returncode == 0 and "PASS: 4 calls" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.long
 @needs_icarus
 def test_clocks_that_stand_are_found(exported, tmp_path):
     """The units are clocked by their gates: without an edge nothing goes."""

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,22 @@ needs_verilator = pytest.mark.skipif(
 )
 
 
+class Folders(dict[str, Path]):
+    """An export with each of OPTIONS, made when it is first asked for."""
+
+    def __init__(self, made: Callable[[str], Path]) -> None:
+        self._made = made
+
+    def __missing__(self, name: str) -> Path:
+        params = load_params("tiny").model_copy(update={"lanes": 2, "name": "small"})
+        self[name] = self._made(name) / "made"
+        export(params, self[name], example_of(params), OPTIONS[name])
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    params = load_params("tiny").model_copy(update={"lanes": 2, "name": "small"})
-    example, made = example_of(params), {}
-    for name, options in OPTIONS.items():
-        made[name] = tmp_path_factory.mktemp(name) / "made"
-        export(params, made[name], example, options)
-    return made
+def folders(tmp_path_factory) -> Folders:
+    return Folders(tmp_path_factory.mktemp)
 
 
 @needs_icarus

@@ -160,6 +160,7 @@ def test_verilator_says_nothing(exported):
     assert not re.search("warning|error", lint(exported, f"{TOP}.vlt", f"{TOP}.v"), re.IGNORECASE)
 
 
+@pytest.mark.long
 def test_pins_of_one_direction_and_with_parity(tmp_path):
     export(small(), tmp_path / "in", options=Options(ram_pins=(3, 0), protection="parity"))
     text = (tmp_path / "in" / f"{TOP}.v").read_text()

@@ -108,7 +108,11 @@ def preset(netlist: str, register: str) -> str:
 @needs_yosys
 @needs_verilator
 @pytest.mark.parametrize(
-    ("fault", "place"), [(flipped, "sram__data[25]"), (preset, "valid_5")], ids=["LUT", "flip-flop"]
+    ("fault", "place"),
+    [
+        pytest.param(flipped, "sram__data[25]", id="LUT", marks=pytest.mark.long),
+        pytest.param(preset, "valid_5", id="flip-flop"),
+    ],
 )
 def test_a_fault_planted_in_the_netlist_is_found(requantiser, fault, place, tmp_path):
     text, netlist = requantiser
