@@ -226,7 +226,10 @@ def load_recipe(path: Path) -> Recipe:
         The file is missing, no TOML, or has a wrong key or value: each is named with its place.
     """
     if not path.is_file():
-        raise RecipeError(f"{path}: no such file; give a recipe (a TOML file)")
+        raise RecipeError(
+            f"{path}: no such file; give a recipe (a TOML file), or one that is shipped: "
+            f"{', '.join(shipped())}"
+        )
     try:
         table = tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
         # As JSON, whose lists may be tuples; a date of TOML becomes a text. Both have no end of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from compiler.frontends import Model
+from compiler.frontends.models import Model
 from compiler.train.corpus.build import build
 from compiler.train.corpus.store import Part
 from compiler.train.export import write_transducer

@@ -50,7 +50,7 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     model = train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
     console().print(f"model        {folder / 'model'}", highlight=False, soft_wrap=True)
     console().print(
-        f"             {model.config.name}: try it with npu transcribe, npu evaluate, npu compile",
+        f"             {recipe.name}: try it with npu transcribe, npu evaluate, npu compile",
         highlight=False,
     )
     return 0

@@ -1,0 +1,55 @@
+"""`npu train`: from a recipe to a folder that other commands take."""
+
+import shutil
+
+import pytest
+
+from tests.compiler.train.corpus.recipes import SHIPPED
+
+SMALL = {
+    "clips = 24_000": "clips = 24",
+    "develop = 400": "develop = 4",
+    "test = 4_000": "test = 4",
+    "steps = 9_000": "steps = 6",
+    "batch = 48": "batch = 4",
+    "begin = 2_000": "begin = 1",
+    "end = 5_500": "end = 3",
+    "begin = 6_500": "begin = 4",
+}
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """The shipped recipe, with few clips of eSpeak NG and few steps."""
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed (sudo apt-get install espeak-ng)")
+    text = SHIPPED.read_text(encoding="utf-8")
+    for old, new in SMALL.items():
+        assert old in text
+        text = text.replace(old, new)
+    head, *voices = text.split("[[voices]]\n")
+    rest = voices[-1][voices[-1].index("[speakers]") :]
+    path = tmp_path / "small.toml"
+    path.write_text("[[voices]]\n".join([head, voices[0]]) + rest, encoding="utf-8")
+    return path
+
+
+def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_path, zoo):
+    ran = npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
+    assert ran.out.startswith("model ")
+    assert "step 6 of 6" in ran.err and "75.0% zeros" in ran.err
+    said = sorted((zoo / "commands_rnnt" / "utterances").glob("*.wav"))[0]
+    assert "deadline" in npu(f"transcribe {tmp_path}/run/model {said}").out
+    before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()
+    npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
+    assert (tmp_path / "run" / "model" / "encoder.tflite").read_bytes() == before
+    refused(f"train commands -o {tmp_path}/run", match="has a run of another recipe")
+
+
+def test_mistakes_are_told(refused, tmp_path):
+    pytest.importorskip("torch", reason="the extra `train` is not installed")
+    refused(f"train nowhere.toml -o {tmp_path}/run", match="no such file; give a recipe")
+    (tmp_path / "file").write_text("")
+    refused(f"train commands -o {tmp_path}/file", match="it is a file; name a folder")
+    refused(f"train {tmp_path}/file -o {tmp_path}/run", match="recipe|name")
