@@ -182,7 +182,7 @@ class Pruning(_Table):
     """Zeros, and when they come: a cubic schedule from `begin` to `end`."""
 
     zeros: Annotated[float, Field(ge=0, lt=1)]
-    method: Literal["magnitude", "l1", "n_of_m"]
+    method: Literal["magnitude"]
     scope: Literal["tensor", "global"]
     begin: Steps
     end: Steps

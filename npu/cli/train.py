@@ -47,7 +47,7 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
         path = shipped()[recipe_path]
     recipe = load_recipe(path)
     folder = require_place_of_folder(output)
-    model = train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
+    train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
     console().print(f"model        {folder / 'model'}", highlight=False, soft_wrap=True)
     console().print(
         f"             {recipe.name}: try it with npu transcribe, npu evaluate, npu compile",
