@@ -3,5 +3,5 @@
 A recipe (`recipe`) says which voices speak what (`corpus`), how it is disturbed (`sound`), and
 which network learns it (`learn`): a transducer loss restricted by the words' times, weights pruned
 while they learn, and arithmetic that is already that of the chip. PyTorch is imported by `learn`
-alone. Nothing else in the project imports this package.
+and `train` alone, this package by the command line alone.
 """

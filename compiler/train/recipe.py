@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from compiler.train.corpus.grammar import Grammar
 from npu.errors import RecipeError
-from npu.files import read_text
+from npu.files import read_text, write_atomic
 
 MAX_BYTES = 1 << 20
 
@@ -210,6 +210,16 @@ class Recipe(_Table):
     pruning: Pruning
     quantisation: Quantisation
     grammar: dict[str, list[str]]
+
+
+def require_same(file: Path, text: str, what: str) -> None:
+    """Note in a folder's file what its contents are made from.
+
+    Raises RecipeError if it says something else: the folder has `what` of another recipe.
+    """
+    if file.is_file() and file.read_text(encoding="utf-8") != text:
+        raise RecipeError(f"{file.parent}: has {what} of another recipe; give another folder")
+    write_atomic(file, text.encode())
 
 
 def shipped() -> dict[str, Path]:

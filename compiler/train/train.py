@@ -13,10 +13,11 @@ from compiler.train.corpus.build import build
 from compiler.train.corpus.store import Part
 from compiler.train.export import write_transducer
 from compiler.train.learn.convert import trained
+from compiler.train.learn.decode import MOST_SYMBOLS
 from compiler.train.learn.loop import Learner, Progress, run
-from compiler.train.recipe import Recipe
+from compiler.train.recipe import Recipe, require_same
 from compiler.train.sound.batches import Listener
-from compiler.train.sound.features import frontend, log_mel
+from compiler.train.sound.features import frontend, in_floats, log_mel
 from compiler.train.symbols import SYMBOLS
 from npu.errors import RecipeError
 from npu.files import write_atomic
@@ -56,7 +57,7 @@ def train(
         A synthesiser is missing, or the folder has a run of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _require_same(recipe, folder)
+    require_same(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n", "a run")
     build(recipe, folder / "corpus", jobs, made)
     mean, std = _normal(folder)
     # Sums come in one order, whatever machine; the other core makes batches.
@@ -75,10 +76,11 @@ def train(
     return write_transducer(
         folder / "model",
         trained(learner.network.cpu()),
-        [" " if symbol == "<space>" else symbol for symbol in SYMBOLS],
+        SYMBOLS,
         frontend(mean, std),
         recipe.name,
         provenance,
+        max_symbols_per_frame=MOST_SYMBOLS,
         replace=True,
     )
 
@@ -90,22 +92,10 @@ def _normal(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         part = Part(folder / "corpus", "train")
         if not len(part):
             raise RecipeError("no clip is as short as corpus.longest_s; let clips be longer")
-        heard = [
-            log_mel(part[n].samples.astype(np.float32) / np.float32(32768))
-            for n in range(min(_HEARD, len(part)))
-        ]
+        heard = [log_mel(in_floats(part[n].samples)) for n in range(min(_HEARD, len(part)))]
         features = np.concatenate(heard)
         mean = [round(float(value), 6) for value in features.mean(0)]
         std = [round(float(value), 6) for value in features.std(0)]
         write_atomic(file, (json.dumps([mean, std]) + "\n").encode())
     mean, std = json.loads(file.read_text(encoding="utf-8"))
     return tuple(mean), tuple(std)
-
-
-def _require_same(recipe: Recipe, folder: Path) -> None:
-    """Note the recipe of a run. Raises RecipeError if the folder has another's."""
-    text = recipe.model_dump_json(indent=1) + "\n"
-    path = folder / "recipe.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise RecipeError(f"{folder}: has a run of another recipe; give another folder")
-    write_atomic(path, text.encode())

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from compiler.train.corpus.clip import put_together
 from compiler.train.corpus.engines import ENGINES, Spoken
+from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.plan import PARTS, Planner, by_engine
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part, has_shard, write_shard
-from compiler.train.recipe import Recipe
-from npu.errors import RecipeError
+from compiler.train.recipe import Recipe, require_same
 from npu.files import write_atomic
 
 SHARD = 200
@@ -50,7 +50,9 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
         A synthesiser is missing, or the folder has a corpus of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _require_same(recipe, folder)
+    keys = {"seed", "corpus", "voices", "speakers", "grammar"}
+    text = recipe.model_dump_json(include=keys, indent=1) + "\n"
+    require_same(folder / "corpus.json", text, "the corpus")
     wanted = [
         (part, number)
         for part, clips in sizes(recipe).items()
@@ -108,7 +110,7 @@ def _shard(recipe: Recipe, folder: Path, part: str, number: int) -> None:
         put_together(plan, [spoken[n, k] for k in range(len(plan.requests))], recipe.corpus)
         for n, plan in enumerate(plans)
     ]
-    longest = recipe.corpus.longest_s * 16_000
+    longest = recipe.corpus.longest_s * RATE_HZ
     write_shard(folder, part, number, [clip for clip in clips if len(clip.samples) <= longest])
 
 
@@ -119,15 +121,3 @@ def split_of(clips: Iterable) -> dict[str, list[str]]:
         speakers.add(digest("speaker", clip.speaker))
         sentences.add(digest("sentence", clip.text))
     return {"speaker": sorted(speakers), "sentence": sorted(sentences)}
-
-
-def _require_same(recipe: Recipe, folder: Path) -> None:
-    """Note what a corpus is made from. Raises RecipeError if it was something else."""
-    keys = {"seed", "corpus", "voices", "speakers", "grammar"}
-    text = recipe.model_dump_json(include=keys, indent=1) + "\n"
-    path = folder / "corpus.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise RecipeError(
-            f"{folder}: has the corpus of another recipe; give another folder, or remove it"
-        )
-    write_atomic(path, text.encode())

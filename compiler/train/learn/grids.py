@@ -21,9 +21,15 @@ class OnGrid(torch.autograd.Function):
         return grads[0], None
 
 
-def rounded(values: Tensor, scale: float | Tensor, low: int = -128, high: int = 127) -> Tensor:
+def rounded(
+    values: Tensor,
+    scale: float | Tensor,
+    low: int = -128,
+    high: int = 127,
+    zero: float | Tensor = 0,
+) -> Tensor:
     """Values on a grid of whole numbers of `scale`, straight through for the gradient."""
-    on_grid = torch.clamp(torch.round(values / scale), low, high) * scale
+    on_grid = (torch.clamp(torch.round(values / scale) + zero, low, high) - zero) * scale
     return values + (on_grid - values).detach()
 
 

@@ -20,10 +20,10 @@ from compiler.train.learn.loss import arcs, reachable, restricted_loss
 from compiler.train.learn.network import Transducer
 from compiler.train.recipe import Recipe
 from compiler.train.sound.batches import Batch, Listener
+from compiler.train.sound.features import MEL, STACK
 from compiler.train.symbols import BLANK, SYMBOLS
 from npu.files import write_atomic
 
-FEATURES = 120
 _AHEAD = 4
 """Batches that are made ahead, for each process."""
 _AVERAGE_BEGINS = 0.9
@@ -64,7 +64,7 @@ class Learner:
     def __init__(self, recipe: Recipe, device: str) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, torch.device(device)
-        self.network = Transducer(recipe.network, FEATURES, len(SYMBOLS)).to(self.device)
+        self.network = Transducer(recipe.network, STACK * MEL.bins, len(SYMBOLS)).to(self.device)
         learning = recipe.learning
         matrices = [each for name, each in self.network.named_parameters() if each.ndim > 1]
         others = [each for name, each in self.network.named_parameters() if each.ndim <= 1]

@@ -6,10 +6,11 @@ from torch.nn import functional
 
 from compiler.train.learn.grids import Sparse, rounded
 from compiler.train.recipe import Network
+from npu.speech.features import CLIP
 
 HIDDEN_SCALE = 1 / 128
 """Of a layer's outputs and of tanh, as int8."""
-FEATURE_SCALE = 4 / 127
+FEATURE_SCALE = CLIP / 127
 
 
 class Range(nn.Module):
@@ -40,8 +41,7 @@ class Range(nn.Module):
         if not self.fixed:
             return values
         scale, zero = self.quantisation()
-        on_grid = (torch.clamp(torch.round(values / scale) + zero, -128, 127) - zero) * scale
-        return values + (on_grid - values).detach()
+        return rounded(values, scale, zero=zero)
 
     def quantisation(self) -> tuple[Tensor, Tensor]:
         """Scale and zero point."""

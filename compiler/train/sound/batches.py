@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
 from compiler.train.sound.disturb import disturbed, masked
-from compiler.train.sound.features import HOP, Bend, end_of_calls, log_mel, steps
+from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
 from compiler.train.symbols import symbols_of
 
 
@@ -72,7 +72,7 @@ class Listener:
     def plain(self, number: int) -> tuple[NDArray[np.float32], list[int], NDArray[np.float64]]:
         """A clip as it is: steps, symbols, and their ends in seconds."""
         clip = _part(self.folder, self.part)[number]
-        features = log_mel(clip.samples.astype(np.float32) / np.float32(32768))
+        features = log_mel(in_floats(clip.samples))
         symbols, ends, _ = symbols_of(clip.text, clip.words)
         return steps(features, *self._normal()), symbols, ends
 
@@ -85,7 +85,7 @@ class Listener:
         clip = part[number]
 
         def others() -> NDArray[np.float32]:
-            return part[int(rng.integers(len(part)))].samples.astype(np.float32) / np.float32(32768)
+            return in_floats(part[int(rng.integers(len(part)))].samples)
 
         samples, bend, factor = disturbed(clip.samples, sound, strength, rng, others)
         features = log_mel(samples, bend)

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 from scipy import fft, signal
 
 from compiler.train.recipe import Change, Equaliser, Masks, Noise, Reverberation, Sound
-from compiler.train.sound.features import FFT, RATE_HZ, SPECTRUM, STACK, Bend
+from compiler.train.sound.features import FFT, FULL_SCALE, RATE_HZ, SPECTRUM, STACK, Bend, in_floats
 
 Floats = NDArray[np.float32]
 Rng = np.random.Generator
 Others = Callable[[], Floats]
 """Draws the speech of another clip."""
 
-_FULL_SCALE = 32768.0
 _ACTIVE = 0.05
 """Of the loudest sample: what is louder is speech, for its level."""
 _ACTIVE_HOP = 160
@@ -41,7 +40,7 @@ def disturbed(
     bend : how the features are to be bent.
     factor : of all times in the samples; the bend's stretch is not in it.
     """
-    heard = samples.astype(np.float32) / np.float32(_FULL_SCALE)
+    heard = in_floats(samples)
     rate = _drawn(sound.rate, strength, rng)
     if rate != 1:
         heard = soxr.resample(heard, RATE_HZ, RATE_HZ / rate, quality="MQ")
@@ -55,7 +54,7 @@ def disturbed(
         heard = np.clip(heard, -limit, limit)
     if rng.random() < strength * sound.mu_law:
         heard = _mu_law(heard)
-    heard = np.rint(np.clip(heard, -1, 32767 / _FULL_SCALE) * _FULL_SCALE) / _FULL_SCALE
+    heard = np.rint(np.clip(heard, -1, 32767 / FULL_SCALE) * FULL_SCALE) / FULL_SCALE
     bend = Bend(
         _drawn(sound.vocal_tract, strength, rng),
         _drawn(sound.stretch, strength, rng),

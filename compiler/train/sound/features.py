@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from compiler.train.corpus.engines.speech import RATE_HZ
 from npu.model.config import FrontendConfig, MelConfig
 from npu.speech.features import CLIP, LOG_FLOOR, hz_to_mel, mel_filters, mel_to_hz
 
 Floats = NDArray[np.float32]
 
-RATE_HZ = 16_000
 MEL = MelConfig(
     bins=40,
     low_hz=60,
@@ -28,10 +28,9 @@ MEL = MelConfig(
 )
 WINDOW, HOP, FFT = 400, 160, 512
 PREEMPHASIS = 0.97
+FULL_SCALE = 32768.0
 STACK = 3
 """Frames that the network takes at once, none twice."""
-STEP_S = STACK * HOP / RATE_HZ
-"""From one step of the network to the next."""
 SPECTRUM = FFT // 2 + 1
 _WARPS = 33
 _WIDEST = 1.2
@@ -51,6 +50,11 @@ class Bend:
     tract: float = 1.0
     stretch: float = 1.0
     gain: Floats | None = None
+
+
+def in_floats(samples: NDArray[np.int16]) -> Floats:
+    """Samples with a full scale of 1."""
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def log_mel(samples: Floats, bend: Bend | None = None) -> Floats:

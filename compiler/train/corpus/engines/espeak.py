@@ -106,10 +106,10 @@ class Espeak:
         return [f"{accent}+{variant}" for accent in _ACCENTS for variant in variants]
 
     def speaker(self, voice: str) -> str:
-        return f"espeak {voice.partition('+')[2].rstrip('0123456789') or voice}" + (
-            # f1 .. f5 and m1 .. m8 are persons of their own, `iven2` is `iven` in another mood.
-            voice.partition("+")[2][1:] if len(voice.partition("+")[2]) == 2 else ""
-        )
+        variant = voice.partition("+")[2]
+        # f1 .. f5 and m1 .. m8 are persons of their own, `iven2` is `iven` in another mood.
+        name = variant if len(variant) == 2 else variant.rstrip("0123456789")
+        return f"espeak {name or voice}"
 
     def speak(self, requests: Sequence[Request]) -> Iterator[Spoken]:
         for request in requests:
