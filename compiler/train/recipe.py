@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,6 +74,28 @@ class Corpus(_Table):
     shares: Shares
 
 
+class Names(_Table):
+    """What `<name>` is in the grammar: so many of the most frequent, each on one side alone."""
+
+    surnames: Steps
+    women: Steps
+    men: Steps
+
+
+class Foreign(_Table):
+    """Clips of other languages, in which nothing is to be heard; eSpeak NG speaks them."""
+
+    share: Share
+    train: Annotated[list[str], Field(min_length=1)]
+    test: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Foreign":
+        if both := sorted(set(self.train) & set(self.test)):
+            raise ValueError(f"{both[0]!r} may not be on both sides")
+        return self
+
+
 class Voices(_Table):
     """What an engine says."""
 
@@ -125,9 +148,10 @@ class Masks(_Table):
 
 
 class Sound(_Table):
-    """What is done to clips each time that they are heard."""
+    """What is done to clips each time that they are heard; `nothing`: noise is in their place."""
 
     ramp_steps: tuple[Steps, Steps]
+    nothing: Share
     rate: Change
     vocal_tract: Change
     stretch: Change
@@ -168,6 +192,7 @@ class Learning(_Table):
 
     steps: Count
     batch: Count
+    precision: Literal["float32", "bfloat16"]
     rate: Positive
     warm_up: Steps
     clip: Positive
@@ -176,6 +201,7 @@ class Learning(_Table):
     window_s: tuple[float, float]
     average: Count
     checkpoint_s: Positive
+    check: Count
 
 
 class Pruning(_Table):
@@ -204,12 +230,24 @@ class Recipe(_Table):
     corpus: Corpus
     voices: Annotated[list[Voices], Field(min_length=1)]
     speakers: dict[str, Side] = {}
+    names: Names | None = None
+    foreign: Foreign | None = None
     sound: Sound
     network: Network
     learning: Learning
     pruning: Pruning
     quantisation: Quantisation
     grammar: dict[str, list[str]]
+
+    @model_validator(mode="after")
+    def _somebody_speaks_foreign(self) -> "Recipe":
+        if self.foreign and not (self.names and any(v.engine == "espeak" for v in self.voices)):
+            raise ValueError("foreign speech needs [names], and voices of espeak")
+        return self
+
+    def rules(self, names: Sequence[str] = ("name",)) -> dict[str, Sequence[str]]:
+        """Of the grammar, with the names of a side for `<name>`."""
+        return self.grammar | ({"name": names} if self.names else {})
 
 
 def require_same(file: Path, text: str, what: str) -> None:
@@ -253,7 +291,7 @@ def load_recipe(path: Path) -> Recipe:
         told = [_told(each) for each in error.errors()]
         raise RecipeError(f"{path}: {'; '.join(told)}") from error
     try:
-        Grammar(recipe.grammar)
+        Grammar(recipe.rules())
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
     for name in recipe.corpus.start:

@@ -12,6 +12,7 @@ from compiler.frontends.models import Model
 from compiler.train.corpus.build import build
 from compiler.train.corpus.store import Part
 from compiler.train.export import write_transducer
+from compiler.train.learn.check import Check
 from compiler.train.learn.convert import trained
 from compiler.train.learn.decode import MOST_SYMBOLS
 from compiler.train.learn.loop import Learner, Progress, run
@@ -65,7 +66,8 @@ def train(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(recipe, device)
     listener = Listener(folder / "corpus", "train", recipe, mean, std)
-    run(learner, listener, folder / "checkpoint.pt", learnt, jobs)
+    check = Check(Listener(folder / "corpus", "develop", recipe, mean, std), learner.device)
+    run(learner, listener, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
     provenance: dict[str, Any] = {
         "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "

@@ -62,8 +62,8 @@ def _made(there: int, of: int) -> None:
 
 
 def _learnt(done: Progress) -> None:
-    minutes = done.left_s / 60
+    counted = "" if done.word_errors is None else f"{done.word_errors:.1%} of words wrong, "
     say(
         f"step {done.step} of {done.steps}: loss {done.loss:.3f} a symbol, {done.zeros:.1%} zeros, "
-        f"{minutes:.0f} min left"
+        f"{counted}{done.left_s / 60:.0f} min left"
     )

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from multiprocessing import get_context
@@ -11,7 +11,7 @@ from pathlib import Path
 from compiler.train.corpus.clip import put_together
 from compiler.train.corpus.engines import ENGINES, Spoken
 from compiler.train.corpus.engines.speech import RATE_HZ
-from compiler.train.corpus.plan import PARTS, Planner, by_engine
+from compiler.train.corpus.plan import FOREIGN, PARTS, Planner, by_engine
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part, has_shard, write_shard
 from compiler.train.recipe import Recipe, require_same
@@ -30,6 +30,7 @@ def sizes(recipe: Recipe) -> dict[str, int]:
         "develop": corpus.develop,
         "test": corpus.test,
         "speakers": corpus.test // 4,
+        FOREIGN: corpus.test // 2 if recipe.foreign else 0,
     }
 
 
@@ -50,7 +51,7 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
         A synthesiser is missing, or the folder has a corpus of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {"seed", "corpus", "voices", "speakers", "grammar"}
+    keys = {"seed", "corpus", "voices", "speakers", "names", "foreign", "grammar"}
     text = recipe.model_dump_json(include=keys, indent=1) + "\n"
     require_same(folder / "corpus.json", text, "the corpus")
     wanted = [
@@ -74,8 +75,9 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+    known = set(planner(recipe).names)
     for part in PARTS:
-        split = split_of(Part(folder, part))
+        split = split_of(Part(folder, part), known)
         write_atomic(folder / f"{part}.split.json", (json.dumps(split, indent=1) + "\n").encode())
 
 
@@ -114,10 +116,12 @@ def _shard(recipe: Recipe, folder: Path, part: str, number: int) -> None:
     write_shard(folder, part, number, [clip for clip in clips if len(clip.samples) <= longest])
 
 
-def split_of(clips: Iterable) -> dict[str, list[str]]:
-    """Hashes of the speakers and sentences of a part, sorted."""
-    speakers, sentences = set(), set()
+def split_of(clips: Iterable, names: Container[str] = ()) -> dict[str, list[str]]:
+    """Hashes of the speakers, sentences and names of a part, sorted."""
+    found: dict[str, set[str]] = {"speaker": set(), "sentence": set(), "name": set()}
     for clip in clips:
-        speakers.add(digest("speaker", clip.speaker))
-        sentences.add(digest("sentence", clip.text))
-    return {"speaker": sorted(speakers), "sentence": sorted(sentences)}
+        found["speaker"].add(digest("speaker", clip.speaker))
+        if clip.text:
+            found["sentence"].add(digest("sentence", clip.text))
+        found["name"] |= {digest("name", word) for word in clip.text.split() if word in names}
+    return {kind: sorted(hashes) for kind, hashes in found.items()}

@@ -23,8 +23,8 @@ class Clip:
     Attributes
     ----------
     samples : (n,) int16 at RATE_HZ.
-    text, engine, speaker : of its plan.
-    words : begin and end of each word, in seconds.
+    text, engine, speaker, kind : of its plan.
+    words : begin and end of each word of the text, in seconds.
     """
 
     samples: NDArray[np.int16]
@@ -32,6 +32,7 @@ class Clip:
     engine: str
     speaker: str
     words: tuple[tuple[float, float], ...]
+    kind: str = ""
 
 
 def put_together(plan: Plan, spoken: Sequence[Spoken], corpus: Corpus) -> Clip:
@@ -67,7 +68,9 @@ def put_together(plan: Plan, spoken: Sequence[Spoken], corpus: Corpus) -> Clip:
             gain = 10 ** (draw.uniform(*corpus.word_level_db) / 20)
             cut = np.clip(np.rint(cut * gain), -32768, 32767).astype(np.int16)
         shift = (length - first) / RATE_HZ
-        words += [(a + shift, b + shift) for a, b in one.words]
+        if plan.text:
+            words += [(a + shift, b + shift) for a, b in one.words]
         put(cut)
     silence(draw.uniform(*corpus.tail_s))
-    return Clip(np.concatenate(pieces), plan.text, plan.engine, plan.speaker, tuple(words))
+    samples = np.concatenate(pieces)
+    return Clip(samples, plan.text, plan.engine, plan.speaker, tuple(words), plan.kind)

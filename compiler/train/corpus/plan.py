@@ -6,15 +6,19 @@ from dataclasses import dataclass, replace
 
 from compiler.train.corpus.engines import Engine, Request
 from compiler.train.corpus.grammar import Grammar
-from compiler.train.corpus.sides import side
-from compiler.train.recipe import Recipe, Voices
+from compiler.train.corpus.names import names
+from compiler.train.corpus.sides import SIDES, side
+from compiler.train.recipe import Foreign, Recipe, Voices
 from npu.errors import RecipeError
 
+FOREIGN = "foreign"
+"""The part, and the kind of clip, in which nothing is to be heard."""
 PARTS = {
     "train": ("train", "train"),
     "develop": ("develop", "develop"),
     "test": ("test", "train"),
     "speakers": ("test", "test"),
+    FOREIGN: ("test", "train"),
 }
 """Parts of a corpus: the side of their sentences, and that of their speakers."""
 _TRIES = 10_000
@@ -26,7 +30,8 @@ class Plan:
 
     Attributes
     ----------
-    text : what is said.
+    text : what is to be heard.
+    kind : the grammar's rule that it is of, or FOREIGN.
     engine, speaker : of the (first) voice.
     requests : with the engine of each.
     spliced : each request is a word.
@@ -34,6 +39,7 @@ class Plan:
     """
 
     text: str
+    kind: str
     engine: str
     speaker: str
     requests: tuple[tuple[str, Request], ...]
@@ -58,7 +64,12 @@ class Planner:
     def __init__(self, recipe: Recipe, engines: Mapping[str, Engine]) -> None:
         self._recipe = recipe
         self.engines = engines
-        self._grammar = Grammar(recipe.grammar)
+        fixed = Grammar(recipe.rules()).words()
+        self.names = names(recipe.names, fixed) if recipe.names else []
+        self._by_side: dict[str, list[str]] = {on: [] for on in SIDES}
+        for name in self.names:
+            self._by_side[self._side("name", name)].append(name)
+        self._grammars = {on: Grammar(recipe.rules(some)) for on, some in self._by_side.items()}
         # Of each side: of each entry of the recipe its voices, by speaker.
         self._voices: dict[str, list[tuple[Voices, dict[str, list[str]]]]] = {}
         for entry in recipe.voices:
@@ -79,18 +90,24 @@ class Planner:
     def speaker_side(self, speaker: str) -> str:
         """The side of a speaker: what the recipe says, else what his hash says."""
         named = self._recipe.speakers.get(speaker)
-        return named or side("speaker", speaker, self._recipe.corpus.shares.model_dump())
+        return named or self._side("speaker", speaker)
 
     def sentence_side(self, text: str) -> str:
         """The side of a sentence."""
-        return side("sentence", text, self._recipe.corpus.shares.model_dump())
+        return self._side("sentence", text)
+
+    def _side(self, kind: str, what: str) -> str:
+        return side(kind, what, self._recipe.corpus.shares.model_dump())
 
     def plan(self, part: str, number: int) -> Plan:
         """The clip of a number in a part of PARTS."""
         draw = random.Random(f"{self._recipe.seed}:{part}:{number}")
         corpus = self._recipe.corpus
         sentences, speakers = PARTS[part]
-        text = self._sentence(sentences, draw)
+        foreign = self._recipe.foreign
+        if foreign and (part == FOREIGN or (part == "train" and draw.random() < foreign.share)):
+            return self._foreign(foreign, sentences, draw)
+        kind, text = self._sentence(sentences, draw)
         voice = self._voice(speakers, draw)
         spliced = draw.random() < corpus.spliced
         engine, own = self._request(text, voice, draw)
@@ -100,13 +117,26 @@ class Planner:
             for n, word in enumerate(text.split()):
                 if draw.random() < corpus.other_voice:
                     requests[n] = self._request(word, self._voice(speakers, draw), draw)
-        return Plan(text, voice[0].engine, voice[1], tuple(requests), spliced, draw.getrandbits(32))
+        seed = draw.getrandbits(32)
+        return Plan(text, kind, voice[0].engine, voice[1], tuple(requests), spliced, seed)
 
-    def _sentence(self, on: str, draw: random.Random) -> str:
+    def _foreign(self, foreign: Foreign, on: str, draw: random.Random) -> Plan:
+        """A few words as another language reads them."""
+        language = draw.choice(foreign.test if on == "test" else foreign.train)
+        entry, speakers = next(e for e in self._voices["train"] if e[0].engine == "espeak")
+        speaker = draw.choice(list(speakers))
+        variant = draw.choice(speakers[speaker]).partition("+")[2]
+        words = " ".join(draw.choice(self._by_side[on]) for _ in range(draw.randint(1, 8)))
+        request = self._request(words, (entry, speaker, f"{language}+{variant}"), draw)
+        seed = draw.getrandbits(32)
+        return Plan("", FOREIGN, entry.engine, speaker, (request,), False, seed)
+
+    def _sentence(self, on: str, draw: random.Random) -> tuple[str, str]:
         for _ in range(_TRIES):
-            text = self._grammar.draw(draw.choice(self._recipe.corpus.start), draw)
+            kind = draw.choice(self._recipe.corpus.start)
+            text = self._grammars[on].draw(kind, draw)
             if text and self.sentence_side(text) == on:
-                return text
+                return kind, text
         raise RecipeError(
             f"{_TRIES} sentences of the grammar were none of the side {on!r}; give the grammar "
             "more sentences, or hold more out (corpus.shares)"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from compiler.train.corpus.clip import Clip
+from compiler.train.corpus.engines.speech import RATE_HZ
 from npu.files import write_atomic
 
 
@@ -26,6 +27,7 @@ def write_shard(folder: Path, part: str, number: int, clips: Sequence[Clip]) -> 
     for clip in clips:
         line = {
             "text": clip.text,
+            "kind": clip.kind,
             "engine": clip.engine,
             "speaker": clip.speaker,
             "begin": begin,
@@ -48,6 +50,10 @@ class Part:
     Parameters
     ----------
     folder, part : where the shards are, and of which part.
+
+    Attributes
+    ----------
+    lengths : (clips,) int64, samples of each.
     """
 
     def __init__(self, folder: Path, part: str) -> None:
@@ -56,6 +62,7 @@ class Part:
             shard = lines.with_suffix(".npy")
             with lines.open(encoding="utf-8") as file:
                 self._clips += [(shard, json.loads(line)) for line in file]
+        self.lengths = np.array([line["samples"] for _, line in self._clips], np.int64)
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -64,7 +71,7 @@ class Part:
         shard, line = self._clips[number]
         samples = _samples(shard)[line["begin"] : line["begin"] + line["samples"]]
         words = tuple((a, b) for a, b in line["words"])
-        return Clip(samples, line["text"], line["engine"], line["speaker"], words)
+        return Clip(samples, line["text"], line["engine"], line["speaker"], words, line["kind"])
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[number] for number in range(len(self)))
@@ -72,7 +79,7 @@ class Part:
     @property
     def seconds(self) -> float:
         """Of all clips together."""
-        return sum(line["samples"] for _, line in self._clips) / 16_000
+        return int(self.lengths.sum()) / RATE_HZ
 
 
 @lru_cache(maxsize=1024)

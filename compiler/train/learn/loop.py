@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from compiler.train.learn import schedule
+from compiler.train.learn.check import Check
 from compiler.train.learn.loss import arcs, reachable, restricted_loss
 from compiler.train.learn.network import Transducer
 from compiler.train.recipe import Recipe
@@ -39,6 +40,7 @@ class Progress:
     step, steps : done, and of how many.
     loss : of the transducer, per symbol, averaged over the steps since it last told.
     zeros : share of the weights.
+    word_errors : over words, when they were last counted; None before.
     left_s : seconds to the end, at the pace of now.
     """
 
@@ -46,6 +48,7 @@ class Progress:
     steps: int
     loss: float
     zeros: float
+    word_errors: float | None
     left_s: float
 
 
@@ -66,6 +69,7 @@ class Learner:
         self.recipe, self.device = recipe, torch.device(device)
         self.network = Transducer(recipe.network, STACK * MEL.bins, len(SYMBOLS)).to(self.device)
         learning = recipe.learning
+        self.network.work_in(learning.precision)
         matrices = [each for name, each in self.network.named_parameters() if each.ndim > 1]
         others = [each for name, each in self.network.named_parameters() if each.ndim <= 1]
         groups = [
@@ -198,6 +202,7 @@ def run(
     tell: Tell,
     jobs: int = 1,
     every: int = 50,
+    check: Check | None = None,
 ) -> None:
     """Learn to the end, from the checkpoint if it is there.
 
@@ -207,22 +212,25 @@ def run(
     checkpoint : the file.
     tell : is called every `every` steps.
     jobs : processes that make batches.
+    check : counts word errors, as often as the recipe says.
     """
     learning = learner.recipe.learning
     if checkpoint.is_file():
         learner.restore(torch.load(checkpoint, map_location=learner.device, weights_only=True))
     saved = begun = time.monotonic()
-    first, losses = learner.step, []
+    first, losses, errors = learner.step, [], None
     with _batches(listener, learner.step, learning.steps, jobs) as batches:
         for batch in batches:
             losses.append(learner.learn(batch))
             now = time.monotonic()
             done = learner.step == learning.steps
+            if check and learner.step % learning.check == 0:
+                errors = check.word_errors(learner.network)
             if learner.step % every == 0 or done:
                 pace = (now - begun) / max(1, learner.step - first)
                 left = pace * (learning.steps - learner.step)
                 loss = float(np.mean(losses))
-                tell(Progress(learner.step, learning.steps, loss, learner.zeros, left))
+                tell(Progress(learner.step, learning.steps, loss, learner.zeros, errors, left))
                 losses.clear()
             if now - saved > learning.checkpoint_s or done:
                 save(learner, checkpoint)

@@ -35,7 +35,7 @@ class Range(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """The values, on the grid if it is fixed."""
-        if self.watches:
+        if self.watches and self.training:
             self.low.copy_(torch.minimum(self.low, values.detach().min()))
             self.high.copy_(torch.maximum(self.high, values.detach().max()))
         if not self.fixed:
@@ -50,9 +50,15 @@ class Range(nn.Module):
 
 
 class Layer(nn.Module):
-    """An LSTM layer whose weights are those of the chip; gates in the order i, f, g, o."""
+    """An LSTM layer whose weights are those of the chip; gates in the order i, f, g, o.
+
+    Attributes
+    ----------
+    coarse : in training it works in bfloat16, until the arithmetic is the chip's.
+    """
 
     fixed: Tensor
+    coarse = False
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
@@ -78,9 +84,13 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """As `forward`, from given states (1, clips, units); returns those behind it, too."""
         weights = [self.input(), self.recurrent(), self.bias, torch.zeros_like(self.bias)]
+        if self.coarse and self.training and not self.fixed:
+            weights = [each.bfloat16() for each in weights]
+            values, state = values.bfloat16(), (state[0].bfloat16(), state[1].bfloat16())
         out, hidden, cell = torch._VF.lstm(
             values, state, weights, True, 1, 0.0, self.training, False, True
         )
+        out = out.float()
         return (rounded(out, HIDDEN_SCALE) if self.fixed else out), (hidden, cell)
 
 
@@ -176,6 +186,12 @@ class Transducer(nn.Module):
         for each in self.modules():
             if isinstance(each, Layer | Range | Transducer):
                 each.fixed.fill_(True)
+
+    def work_in(self, precision: str) -> None:
+        """What training works in: "float32" or "bfloat16"."""
+        for each in self.modules():
+            if isinstance(each, Layer):
+                each.coarse = precision == "bfloat16"
 
     def watch(self, watches: bool) -> None:
         """Whether the ranges follow what they see."""

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
-from compiler.train.sound.disturb import disturbed, masked
+from compiler.train.sound.disturb import disturbed, masked, nothing
 from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
 from compiler.train.symbols import symbols_of
+
+_TOGETHER = 16
+"""Steps whose clips are sorted by their lengths."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,38 @@ class Listener:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def __len__(self) -> int:
+        return len(_part(self.folder, self.part))
+
     def batch(self, step: int) -> Batch:
         """The batch of a training step: the same in whatever process."""
-        part, size = _part(self.folder, self.part), self.recipe.learning.batch
         seed = self.recipe.seed
-        epoch, at = divmod(step * size, len(part))
-        epochs = range(epoch, ((step + 1) * size - 1) // len(part) + 1)
-        orders = [np.random.default_rng([seed, each]).permutation(len(part)) for each in epochs]
-        numbers = np.concatenate(orders)[at : at + size]
         begin, end = self.recipe.sound.ramp_steps
         strength = float(np.clip((step - begin) / max(1, end - begin), 0, 1))
         heard = [
             self._heard(int(number), self.recipe.sound, strength, [seed, step, n])
-            for n, number in enumerate(numbers)
+            for n, number in enumerate(self._numbers(step))
         ]
         return padded(heard)
+
+    def _numbers(self, step: int) -> NDArray[np.int64]:
+        """The clips of a step: of those whose turn it is in some steps, some of about one length,
+        so that little is padded.
+        """
+        part, size, seed = (
+            _part(self.folder, self.part),
+            self.recipe.learning.batch,
+            self.recipe.seed,
+        )
+        group, place = divmod(step, _TOGETHER)
+        count = _TOGETHER * size
+        epoch, at = divmod(group * count, len(part))
+        epochs = range(epoch, ((group + 1) * count - 1) // len(part) + 1)
+        orders = [np.random.default_rng([seed, each]).permutation(len(part)) for each in epochs]
+        numbers = np.concatenate(orders)[at : at + count]
+        by_length = numbers[np.argsort(part.lengths[numbers], kind="stable")]
+        turn = np.random.default_rng([seed, 0, 0, group]).permutation(_TOGETHER)[place]
+        return by_length.reshape(_TOGETHER, size)[turn]
 
     def plain(self, number: int) -> tuple[NDArray[np.float32], list[int], NDArray[np.float64]]:
         """A clip as it is: steps, symbols, and their ends in seconds."""
@@ -87,10 +107,13 @@ class Listener:
         def others() -> NDArray[np.float32]:
             return in_floats(part[int(rng.integers(len(part)))].samples)
 
-        samples, bend, factor = disturbed(clip.samples, sound, strength, rng, others)
-        features = log_mel(samples, bend)
+        samples, text, words = clip.samples, clip.text, clip.words
+        if rng.random() < strength * sound.nothing:
+            samples, text, words = nothing(len(samples), sound, rng, others), "", ()
+        heard, bend, factor = disturbed(samples, sound, strength, rng, others)
+        features = log_mel(heard, bend)
         seen = masked(steps(features, *self._normal()), sound.masks, strength, rng)
-        symbols, ends, begins = symbols_of(clip.text, clip.words)
+        symbols, ends, begins = symbols_of(text, words)
         # The features' hop is a whole number of samples.
         factor *= _stretched(bend)
         first, last = windows(

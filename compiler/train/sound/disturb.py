@@ -63,6 +63,13 @@ def disturbed(
     return heard.astype(np.float32), bend, 1 / rate
 
 
+def nothing(count: int, sound: Sound, rng: Rng, others: Others) -> NDArray[np.int16]:
+    """(count,) int16 samples in which nothing is said: one of the noises, or babble of many."""
+    made = _noise_of(rng.random(), sound.noise, count, rng, others, fewest=3)
+    gain = 0.1 / max(float(np.sqrt(np.square(made).mean())), 1e-9)
+    return np.rint(np.clip(made * gain, -1, 32767 / FULL_SCALE) * FULL_SCALE).astype(np.int16)
+
+
 def masked(steps: Floats, masks: Masks, strength: float, rng: Rng) -> Floats:
     """SpecAugment (Park and others 2019): bands and stretches of mean 0; `steps` is changed."""
     bins = steps.shape[1] // STACK
@@ -130,9 +137,11 @@ def _noise(heard: Floats, noise: Noise, strength: float, rng: Rng, others: Other
     return made * np.float32(level(heard) * 10 ** (-snr / 20) / max(power, 1e-9))
 
 
-def _noise_of(place: float, noise: Noise, count: int, rng: Rng, others: Others) -> Floats:
+def _noise_of(
+    place: float, noise: Noise, count: int, rng: Rng, others: Others, fewest: int = 1
+) -> Floats:
     if place < noise.babble:
-        return _babble(count, rng, others)
+        return _babble(count, rng, others, fewest)
     place -= noise.babble
     if place < noise.music:
         return _music(count, rng)
@@ -142,9 +151,10 @@ def _noise_of(place: float, noise: Noise, count: int, rng: Rng, others: Others) 
     return pink(count, rng, rng.uniform(0.0, 2.0))
 
 
-def _babble(count: int, rng: Rng, others: Others) -> Floats:
+def _babble(count: int, rng: Rng, others: Others, fewest: int) -> Floats:
+    """Of some voices; a single one is speech in the background."""
     total = np.zeros(count, np.float32)
-    for _ in range(int(rng.integers(3, 7))):
+    for _ in range(int(rng.integers(fewest, 7))):
         voice = others()
         voice = np.resize(np.roll(voice, int(rng.integers(0, len(voice)))), count)
         total += voice / np.float32(max(level(voice), 1e-5))

@@ -7,14 +7,15 @@ import pytest
 from tests.compiler.train.corpus.recipes import SHIPPED
 
 SMALL = {
-    "clips = 24_000": "clips = 24",
+    "clips = 30_000": "clips = 24",
     "develop = 400": "develop = 4",
     "test = 4_000": "test = 4",
-    "steps = 9_000": "steps = 6",
+    "steps = 16_000": "steps = 6",
     "batch = 48": "batch = 4",
-    "begin = 2_000": "begin = 1",
-    "end = 5_500": "end = 3",
-    "begin = 6_500": "begin = 4",
+    "check = 500": "check = 3",
+    "begin = 4_000": "begin = 1",
+    "end = 10_000": "end = 3",
+    "begin = 13_000": "begin = 4",
 }
 
 
@@ -39,6 +40,7 @@ def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_pat
     ran = npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
     assert ran.out.startswith("model ")
     assert "step 6 of 6" in ran.err and "75.0% zeros" in ran.err
+    assert "% of words wrong" in ran.err
     said = sorted((zoo / "commands_rnnt" / "utterances").glob("*.wav"))[0]
     assert "deadline" in npu(f"transcribe {tmp_path}/run/model {said}").out
     before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.train.corpus.build import build, sizes, split_of
 from compiler.train.corpus.engines.speech import RATE_HZ
-from compiler.train.corpus.plan import PARTS
+from compiler.train.corpus.plan import FOREIGN, PARTS
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part
 from npu.errors import RecipeError
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     told = []
     build(tiny(), folder, 1, lambda *both: told.append(both))
-    assert told == [(n, 4) for n in range(5)]
+    assert told == [(n, 5) for n in range(6)]
     return folder
 
 
@@ -47,7 +47,7 @@ def test_a_removed_shard_is_made_again(folder, tmp_path):
     kept = (again / "train-000.npy").stat().st_mtime_ns
     told = []
     build(tiny(), again, 1, lambda *both: told.append(both))
-    assert told == [(3, 4), (4, 4)]
+    assert told == [(4, 5), (5, 5)]
     assert content(again) == content(folder)
     assert (again / "train-000.npy").stat().st_mtime_ns == kept
 
@@ -68,7 +68,11 @@ def test_speakers_and_sentences_are_apart(folder):
     splits = {part: json.loads((folder / f"{part}.split.json").read_text()) for part in PARTS}
     for a, b in itertools.combinations(PARTS, 2):
         (text_a, voice_a), (text_b, voice_b) = PARTS[a], PARTS[b]
-        for kind, same in (("sentence", text_a == text_b), ("speaker", voice_a == voice_b)):
+        for kind, same in (
+            ("sentence", text_a == text_b),
+            ("name", text_a == text_b),
+            ("speaker", voice_a == voice_b),
+        ):
             if not same:
                 assert not set(splits[a][kind]) & set(splits[b][kind]), (a, b, kind)
     train = next(iter(Part(folder, "train")))
@@ -85,6 +89,9 @@ def test_words_are_louder_than_what_is_between_them(folder):
     for part in PARTS:
         for clip in Part(folder, part):
             assert len(clip.words) == len(clip.text.split())
+            if not clip.text:
+                assert clip.kind == FOREIGN
+                continue
             edges = [0, *(edge for word in clip.words for edge in word)]
             edges.append(len(clip.samples) / RATE_HZ)
             assert edges == sorted(edges), clip.text
@@ -99,4 +106,4 @@ def test_words_are_louder_than_what_is_between_them(folder):
 
 def test_clips_that_are_too_long_are_left_out(tmp_path):
     build(tiny(longest_s=0.1, clips=2, develop=1, test=1), tmp_path, 2, lambda *_: None)
-    assert [len(Part(tmp_path, part)) for part in PARTS] == [0, 0, 0, 0]
+    assert [len(Part(tmp_path, part)) for part in PARTS] == [0, 0, 0, 0, 0]

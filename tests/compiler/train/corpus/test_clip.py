@@ -21,7 +21,7 @@ def tone(seconds, silence=0.1, peak=8000) -> Spoken:
 
 def plan(texts, spliced=True, seed=3) -> Plan:
     requests = tuple(("espeak", Request(text, "en")) for text in texts)
-    return Plan(" ".join(texts), "espeak", "f1", requests, spliced, seed)
+    return Plan(" ".join(texts), "words", "espeak", "f1", requests, spliced, seed)
 
 
 def test_words_are_where_they_sound():

@@ -1,10 +1,14 @@
 """Plans keep speakers and sentences on their sides."""
 
+import json
+
 import pytest
 
 from compiler.train.corpus.engines import Request
-from compiler.train.corpus.plan import PARTS, Planner, by_engine
+from compiler.train.corpus.grammar import Grammar
+from compiler.train.corpus.plan import FOREIGN, PARTS, Planner, by_engine
 from compiler.train.corpus.sides import side
+from compiler.train.recipe import Recipe
 from npu.errors import RecipeError
 from tests.compiler.train.corpus.recipes import tiny
 
@@ -58,7 +62,7 @@ def overlaps(speakers, sentences) -> list[tuple[str, str]]:
 
 def test_nothing_is_on_two_sides(planner, plans):
     who = {part: speakers(planner, made) for part, made in plans.items()}
-    what = {part: {plan.text for plan in made} for part, made in plans.items()}
+    what = {part: {plan.text for plan in made if plan.text} for part, made in plans.items()}
     assert not overlaps(who, what)
     assert who["test"] == who["train"]
     planted = {**who, "speakers": who["speakers"] | set(sorted(who["train"])[:1])}
@@ -72,19 +76,57 @@ def test_every_plan_is_on_the_side_of_its_part(planner, plans):
     for part, made in plans.items():
         sentences, voices = PARTS[part]
         for plan in made:
-            assert side("sentence", plan.text, shares) == sentences
+            assert not plan.text or side("sentence", plan.text, shares) == sentences
         for speaker in speakers(planner, made):
             assert planner.speaker_side(speaker) == voices
 
 
+def test_a_name_is_on_one_side(planner, plans):
+    names = set(planner.names)
+    said = {
+        part: {word for plan in made for word in plan.text.split() if word in names}
+        for part, made in plans.items()
+    }
+    assert not names & Grammar(tiny().rules()).words()
+    assert said["train"] and said["test"] and said["develop"]
+    assert not said["train"] & (said["test"] | said["develop"] | said["speakers"])
+    shares = {"develop": 0.2, "test": 0.2}
+    for part, (on, _) in PARTS.items():
+        assert {side("name", name, shares) for name in said[part]} <= {on}
+
+
+def test_in_other_languages_nothing_is_heard(planner, plans):
+    foreign = tiny().foreign
+    assert all(plan.kind == FOREIGN for plan in plans[FOREIGN])
+    some = [plan for plan in plans["train"] if plan.kind == FOREIGN]
+    assert 0.01 < len(some) / len(plans["train"]) < 0.1
+    for on, made in (("train", some), ("test", plans[FOREIGN])):
+        for plan in made:
+            ((engine, request),) = plan.requests
+            assert engine == "espeak" and not plan.text and request.text
+            assert request.voice.partition("+")[0] in getattr(foreign, on)
+            assert {
+                side("name", name, {"develop": 0.2, "test": 0.2}) for name in request.text.split()
+            } == {on}
+    others = [plan for part in ("develop", "test", "speakers") for plan in plans[part]]
+    assert all(plan.text and plan.kind != FOREIGN for plan in others)
+
+
+def test_foreign_speech_needs_its_voices_and_words():
+    table = tiny().model_dump(mode="json")
+    for wrong in ({"names": None}, {"voices": [{**table["voices"][0], "engine": "flite"}]}):
+        with pytest.raises(ValueError, match="foreign speech needs"):
+            Recipe.model_validate_json(json.dumps(table | wrong))
+
+
 def test_requests_say_the_text(plans):
-    for plan in plans["train"]:
+    for plan in (plan for plan in plans["train"] if plan.kind != FOREIGN):
         assert " ".join(request.text for _, request in plan.requests) == plan.text
         assert plan.spliced or len(plan.requests) == 1
         for _, request in plan.requests:
             assert 0.8 <= request.pace <= 1.45
             assert 0.75 <= request.pitch <= 1.3
-    shares = [plan.spliced for plan in plans["train"]]
+    shares = [plan.spliced for plan in plans["train"] if plan.kind != FOREIGN]
     assert 0.4 < sum(shares) / len(shares) < 0.6
 
 
@@ -106,8 +148,10 @@ def test_a_side_without_a_voice():
 
 def test_a_side_without_a_sentence():
     recipe = tiny()
-    grammar = {"command": ["go"], "words": ["go"]}
-    planner = Planner(recipe.model_copy(update={"grammar": grammar}), {"espeak": Silent(NAMES)})
+    grammar = {"command": ["go"], "words": ["go"], "open": ["go"]}
+    planner = Planner(
+        recipe.model_copy(update={"grammar": grammar, "foreign": None}), {"espeak": Silent(NAMES)}
+    )
     part = next(p for p, (on, _) in PARTS.items() if on != planner.sentence_side("go"))
     with pytest.raises(RecipeError, match="none of the side"):
         planner.plan(part, 0)

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -56,16 +57,41 @@ def test_a_step_decides_its_batch_in_whatever_process(listener, tmp_path):
 
 
 def test_each_epoch_hears_each_clip_once(listener):
+    # Of 16 steps together the clips are sorted by length: 11 times 64 of them are 64 epochs.
+    sound = listener.recipe.sound.model_copy(update={"nothing": 0.0})
+    recipe = listener.recipe.model_copy(update={"sound": sound})
+    never = Listener(listener.folder, "train", recipe, listener.mean, listener.std)
+    batches = [never.batch(step) for step in range(11 * 16)]
     said = [
         text_of(symbols[:count])
-        for step in range(2 * CLIPS)
-        for batch in [listener.batch(step)]
+        for batch in batches
         for symbols, count in zip(batch.symbols, batch.counts, strict=True)
     ]
-    for epoch in range(8):
-        once = said[epoch * CLIPS : (epoch + 1) * CLIPS]
-        assert sorted(once) == sorted(f"go {chr(97 + n)}" for n in range(CLIPS))
-    assert said[:CLIPS] != said[CLIPS : 2 * CLIPS]
+    assert Counter(said) == {f"go {chr(97 + n)}": 64 for n in range(CLIPS)}
+    early, late = (
+        {tuple(batch.symbols[:, 3]) for batch in some} for some in (batches[:16], batches[16:32])
+    )
+    assert early != late
+
+
+def test_a_batch_has_clips_of_one_length(listener):
+    batches = [listener.batch(step) for step in range(32)]
+    used = sum(batch.lengths.sum() for batch in batches)
+    there = sum(batch.steps.shape[0] * batch.steps.shape[1] for batch in batches)
+    assert used > 0.97 * there
+    # Their order is no order of lengths.
+    longest = [batch.lengths.max() for batch in batches[:16]]
+    assert longest not in (sorted(longest), sorted(longest, reverse=True))
+
+
+def test_in_some_clips_nothing_is_said(listener):
+    sound = listener.recipe.sound.model_copy(update={"nothing": 1.0})
+    recipe = listener.recipe.model_copy(update={"sound": sound})
+    silent = Listener(listener.folder, "train", recipe, listener.mean, listener.std)
+    assert silent.batch(0).counts.all()  # before the ramp
+    batch = silent.batch(5000)
+    assert not batch.counts.any() and batch.steps.any()
+    assert not same(batch, listener.batch(5000))
 
 
 def test_a_batch_may_be_larger_than_the_part(listener):
@@ -94,7 +120,7 @@ def test_a_batch_holds_together(listener, step):
 def test_times_follow_a_slower_voice(listener):
     sound = listener.recipe.sound.model_dump()
     for rate, stretch in ((1.25, 1.0), (0.8, 1.0), (1.0, 1.25), (1.0, 0.8)):
-        table = dict(sound)
+        table = sound | {"nothing": 0.0}
         table["rate"] = {"chance": 1.0, "range": (rate, rate)}
         table["stretch"] = {"chance": 1.0, "range": (stretch, stretch)}
         changed = type(listener.recipe.sound).model_validate(table)
