@@ -9,5 +9,4 @@ What is printed and drawn of them is in `reports`.
 """
 
 CHIP = "edge"
-MODEL = "commands_rnnt"
-"""What is measured where nothing else is asked for."""
+"""Where it is measured if nothing else is asked for."""

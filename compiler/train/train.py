@@ -19,7 +19,9 @@ from compiler.train.learn.loop import Learner, Progress, run
 from compiler.train.recipe import Recipe, require_same
 from compiler.train.sound.batches import Listener
 from compiler.train.sound.features import frontend, in_floats, log_mel
+from compiler.train.summary import digest
 from compiler.train.symbols import SYMBOLS
+from npu import __version__
 from npu.errors import RecipeError
 from npu.files import write_atomic
 
@@ -72,6 +74,10 @@ def train(
     provenance: dict[str, Any] = {
         "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "
         f"{recipe.quantisation.bits} bits, seed {recipe.seed}",
+        "recipe": recipe.name,
+        "recipe_sha256": digest(recipe),
+        "seed": recipe.seed,
+        "version": __version__,
         "torch": torch.__version__,
         "parameters": sum(value.numel() for value in learner.network.parameters()),
     }

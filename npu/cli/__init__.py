@@ -33,6 +33,7 @@ COMMANDS = (
     "transcribe",
     "evaluate",
     "train",
+    "zoo",
     "compile",
     "run",
     "latency",

@@ -53,7 +53,7 @@ def command() -> None:
 
 @command.command()
 @chip_default_option(bench.CHIP)
-@click.option("--model", metavar="MODEL", default=bench.MODEL, show_default=True)
+@click.option("--model", metavar="MODEL", default=zoo.DEFAULT, show_default=True)
 @click.option(
     "--calls",
     type=click.IntRange(1, MOST_CALLS - 1),
@@ -89,7 +89,7 @@ def twin(chip: str, model: str, calls: int, signature: str | None, json_path: st
 
 @command.command()
 @chip_default_option(bench.CHIP)
-@click.option("--model", metavar="MODEL", default=bench.MODEL, show_default=True)
+@click.option("--model", metavar="MODEL", default=zoo.DEFAULT, show_default=True)
 @click.option(
     "--calls",
     type=click.IntRange(1, MOST_CALLS),
@@ -200,7 +200,7 @@ def _show(report: SpeedupReport, out: Console) -> None:
 
 
 @command.command()
-@click.option("--model", metavar="MODEL", default=bench.MODEL, show_default=True)
+@click.option("--model", metavar="MODEL", default=zoo.DEFAULT, show_default=True)
 @click.option(
     "--large",
     is_flag=True,
@@ -266,7 +266,7 @@ def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None
 
 @command.command()
 @chip_default_option(bench.CHIP)
-@click.option("--model", metavar="MODEL", default="commands_rnnt", show_default=True)
+@click.option("--model", metavar="MODEL", default=zoo.DEFAULT, show_default=True)
 @json_option
 def startup(chip: str, model: str, json_path: str | None) -> int:
     """Processor seconds of the very first command on a machine, and of the next one.
@@ -312,12 +312,12 @@ def report(chip: str, json_path: str | None) -> int:
     require_place(json_path, inputs=files_of(None, chip))
     params = load_chip(chip)
     with TemporaryDirectory(prefix="zeroskip-") as place, progress("making a model, measuring"):
-        folder, like = Path(place), zoo.path(bench.MODEL)
+        folder, like = Path(place), zoo.path(zoo.DEFAULT)
         for name, units in (("small", large.SMALL_UNITS), ("large", large.UNITS)):
             (folder / name).mkdir()
             size = large.write_transducer(folder / name, like, units)
         asked = ",".join([chip, *overrides()])
-        sounds = zoo.utterances(bench.MODEL)
+        sounds = zoo.utterances(zoo.DEFAULT)
         measured = page_report(
             folder, "large", "small", asked, params, size.parameters, size.zeros, sounds
         )
@@ -348,7 +348,7 @@ def energy(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | Non
     from npu.analysis.energies import called, energy_report
     from npu.cli import _energy_show
 
-    models = models or (bench.MODEL,)
+    models = models or (zoo.DEFAULT,)
     require_place(json_path, inputs=files_of(None, *models, *chips))
     params = [load_chip(chip) for chip in chips]
     calls, refused = [], []

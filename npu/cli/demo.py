@@ -27,7 +27,7 @@ from npu.runtime.image import Image
 from npu.speech.host import Speech
 from npu.speech.transcribe import transcribe
 
-MODEL = "commands_rnnt"
+MODEL = zoo.DEFAULT
 DIFFERENT = 1
 
 

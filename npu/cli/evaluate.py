@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from compiler import Model, load_model, reference
-from npu import zoo
 from npu.analysis.evaluation import Scored, evaluate_report, score
-from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear, hear_set
-from npu.analysis.process import cores
-from npu.analysis.streaming import OnTwin
+from npu.analysis.hearing import UTTERANCES_PER_PROCESS, hear_set
 from npu.analysis.trn import trn
+from npu.cli._ears import jobs_for, opener, place_of_set
 from npu.cli._evaluate_show import show
-from npu.cli._models import files_of, first_run_notice, is_image, open_image
+from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import Seconds, chip_option, complete_model, json_option, model_argument
 from npu.cli._output import console, emit_json, progress, require_place, say
-from npu.errors import InputError, ModelError
+from npu.errors import InputError
 from npu.files import require_place_of_folder, write_folder
-from npu.runtime.frontend import speech_of
-from npu.runtime.image import Image
 from npu.speech.spoken_sets import Utterance, read_set, set_file
 from npu.speech.whole import TAIL_SECONDS
 
@@ -96,7 +90,7 @@ def command(
     SET is a folder with a set.jsonl, that file, or a model of the zoo, which stands for the
     utterances that it comes with. Every utterance is heard as a whole, greedily.
     """
-    place = _place(set_)
+    place = place_of_set(set_)
     utterances = read_set(place)
     file = set_file(place)
     _require_places(
@@ -105,17 +99,17 @@ def command(
     names = [model] if beside is None else [model, beside]
     if len(set(names)) < len(names):
         raise InputError(f"--beside {beside}: is the model itself; name another one")
-    openers = {name: _opener(name, engine, chip) for name in names}
-    jobs = jobs or max(1, min(cores(), len(utterances) // UTTERANCES_PER_PROCESS))
+    openers = {name: opener(name, engine, chip) for name in names}
+    jobs = jobs or jobs_for(utterances)
     scored: dict[str, list[Scored]] = {}
     with (
         first_run_notice(),
         progress("listening", total=len(utterances) * len(names)) as advance,
     ):
-        for name, opener in openers.items():
+        for name, make in openers.items():
             heard = hear_set(
                 utterances,
-                opener,
+                make,
                 where=file,
                 tail_seconds=tail_seconds,
                 jobs=jobs,
@@ -132,17 +126,6 @@ def command(
     return 0
 
 
-def _place(set_: str) -> Path:
-    if Path(set_).exists():
-        return Path(set_)
-    if set_ in zoo.names():
-        return zoo.utterance_set(set_)
-    raise InputError(
-        f"no set {set_!r}: give a folder with a set.jsonl, such a file, or a zoo model "
-        f"({', '.join(zoo.names())})"
-    )
-
-
 def _require_places(json_path: str | None, folder: str | None, inputs: Sequence[Path]) -> None:
     written = [json_path]
     if folder is not None:
@@ -150,32 +133,6 @@ def _require_places(json_path: str | None, folder: str | None, inputs: Sequence[
         if target.is_dir():
             written += [str(target / name) for name in (REF, HYP, BESIDE)]
     require_place(*written, inputs=inputs)
-
-
-def _opener(model: str, engine: str, chip: str | None) -> Callable[[], Ear]:
-    """What makes an ear, in any process. Raises ModelError for what is no transducer."""
-    if engine == "kernels":
-        if is_image(model):
-            raise ModelError(
-                f"{model}: --engine kernels needs the model, not its compiled image; give the "
-                "transducer's folder, or take --engine twin"
-            )
-        loaded = load_model(model)
-        reference.speech_of(loaded)
-        return partial(_on_kernels, loaded)
-    if not is_image(model):
-        reference.speech_of(load_model(model))
-    image = open_image(model, chip)
-    speech_of(image)
-    return partial(_on_twin, image)
-
-
-def _on_kernels(model: Model) -> Ear:
-    return reference.speech_of(model), reference.search_of(model)
-
-
-def _on_twin(image: Image) -> Ear:
-    return speech_of(image), OnTwin(image)
 
 
 def _texts(models: Sequence[Sequence[Scored]]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ understood. `about` holds anything else, and is not read.
 Words are what stands between spaces, in lower case; nothing else is normalised.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from npu.errors import InputError
-from npu.files import read_text
+from npu.files import open_file, read_file, read_text
 from npu.text import printable, shown
 
 FILE_NAME = "set.jsonl"
 MAX_BYTES = 1 << 28
+MAX_SOUND_BYTES = 1 << 40
 MOST_WORDS = 2_000
 """In an utterance: an alignment takes the product of both texts' words."""
 
@@ -101,6 +103,18 @@ def read_set(place: str | Path) -> list[Utterance]:
                 "seen from the folder of the set"
             )
     return found
+
+
+def set_digest(place: str | Path, utterances: Sequence[Utterance]) -> str:
+    """SHA-256 of a set: of its file, and of the SHA-256 of each of its sounds behind it, in order.
+
+    Raises InputError for what cannot be read.
+    """
+    whole = hashlib.sha256(read_file(set_file(place), MAX_BYTES, InputError))
+    for each in utterances:
+        with open_file(each.path, MAX_SOUND_BYTES, InputError) as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from compiler import load_model
-from compiler.bench import CHIP, MODEL
+from compiler.bench import CHIP
 from compiler.bench.cases import Case, model_cases, synthetic_cases
 from npu.chip.params import ChipParams, load_params
 from npu.chip.summary import summary
@@ -22,6 +22,7 @@ from reports.studies.codecs import gates, page
 from reports.studies.codecs.sizes import NAMES, measure
 from rtl.synth import DEVICES, SPEED_GRADE, require_tools, tool_versions
 
+MODEL = "commands_rnnt"
 SYNTHESISED = "tiny"
 SYNTHETIC = "8 bit, per tensor"
 LEAST_ZEROS = 0.45
