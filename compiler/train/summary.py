@@ -1,6 +1,7 @@
 """The recipes that are shipped, in a few words each."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import TypedDict
 
 from compiler.train.recipe import Recipe, load_recipe, shipped
@@ -34,6 +35,19 @@ class RecipeReport(TypedDict):
     engines: list[str]
 
 
+class ListedRecipe(RecipeReport):
+    """A recipe beside the models that there are.
+
+    Attributes
+    ----------
+    models : made by a recipe of this name.
+    outdated : those of them that another version of the recipe made, or nobody knows which.
+    """
+
+    models: list[str]
+    outdated: list[str]
+
+
 def digest(recipe: Recipe) -> str:
     """SHA-256 of what a recipe says; the comments of its file do not count."""
     return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
@@ -42,6 +56,16 @@ def digest(recipe: Recipe) -> str:
 def recipe_reports() -> list[RecipeReport]:
     """Of all that are shipped, by name. Raises RecipeError for one that is wrong."""
     return [_report(name, load_recipe(path)) for name, path in sorted(shipped().items())]
+
+
+def listed_recipes(made: Mapping[str, tuple[str, str | None]]) -> list[ListedRecipe]:
+    """The same beside models. made : by model, its recipe's name and `digest`."""
+    found: list[ListedRecipe] = []
+    for recipe in recipe_reports():
+        models = [name for name, (of, _) in made.items() if of == recipe["model"]]
+        outdated = [name for name in models if made[name][1] != recipe["sha256"]]
+        found.append({**recipe, "models": models, "outdated": outdated})
+    return found
 
 
 def _report(name: str, recipe: Recipe) -> RecipeReport:

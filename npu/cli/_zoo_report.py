@@ -10,7 +10,6 @@ import numpy as np
 
 from compiler import Model, compile_model, load_model
 from compiler.describe import model_report
-from compiler.train.summary import RecipeReport
 from npu import zoo
 from npu.analysis.layers import totals
 from npu.analysis.model_figures import Figures, Today, chip_digest, read_figures
@@ -49,28 +48,21 @@ class EntryReport(TypedDict):
     refused: str | None
     made: str
     problem: str | None
-    recipe: dict[str, str | None] | None
+    recipe: tuple[str, str | None] | None
     place: str
 
 
-class ListedRecipe(RecipeReport):
-    """A recipe that is shipped.
+class ZooReport(TypedDict):
+    """`npu zoo`.
 
     Attributes
     ----------
-    models : of the zoo, made by a recipe of this name.
-    outdated : those of them that another version of the recipe made, or nobody knows which.
+    recipes : each a `compiler.train.summary.ListedRecipe`; without training nobody needs that.
+    most_bytes : that all models may take.
     """
 
-    models: list[str]
-    outdated: list[str]
-
-
-class ZooReport(TypedDict):
-    """`npu zoo`; `most_bytes` is what all models may take."""
-
     models: list[EntryReport]
-    recipes: list[ListedRecipe]
+    recipes: list[Any]
     total_bytes: int
     most_bytes: int
 
@@ -137,30 +129,19 @@ def entry(name: str, params: ChipParams) -> EntryReport:
         "refused": refused,
         "made": told.made,
         "problem": told.problem,
-        "recipe": {"name": by.recipe, "sha256": by.recipe_sha256}
-        if isinstance(by, Trained)
-        else None,
+        "recipe": (by.recipe, by.recipe_sha256) if isinstance(by, Trained) else None,
         "place": zoo.shown_place(name),
     }
 
 
-def zoo_report(entries: Sequence[EntryReport], recipes: Sequence[RecipeReport]) -> ZooReport:
+def zoo_report(entries: Sequence[EntryReport], recipes: list[Any]) -> ZooReport:
     """The listing."""
     return {
         "models": list(entries),
-        "recipes": [_listed(recipe, entries) for recipe in recipes],
+        "recipes": recipes,
         "total_bytes": zoo.total_bytes(),
         "most_bytes": zoo.MOST_BYTES,
     }
-
-
-def _listed(recipe: RecipeReport, entries: Sequence[EntryReport]) -> ListedRecipe:
-    made: dict[str, str | None] = {}
-    for each in entries:
-        if each["recipe"] is not None and each["recipe"]["name"] == recipe["model"]:
-            made[each["name"]] = each["recipe"]["sha256"]
-    outdated = [name for name, sha256 in made.items() if sha256 != recipe["sha256"]]
-    return {**recipe, "models": list(made), "outdated": outdated}
 
 
 def shown_model(name: str, of: EntryReport) -> ShownModel:

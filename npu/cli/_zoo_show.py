@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from npu.cli._output import table
-from npu.cli._zoo_report import EntryReport, ListedRecipe, ShownModel, ZooReport
+from npu.cli._zoo_report import EntryReport, ShownModel, ZooReport
 from npu.text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from compiler.train.summary import ListedRecipe
 
 
 def show(report: ZooReport, out: Console) -> None:
@@ -148,7 +150,7 @@ def _show_sets(report: ShownModel, out: Console) -> None:
         "word errors",
         f"{level:.0%} interval",
         "delay p50, p95",
-        "false phrases/h",
+        "false phrases",
         "set's SHA-256",
         "measured",
         "version",
@@ -165,7 +167,7 @@ def _show_sets(report: ShownModel, out: Console) -> None:
                 f"{speech['word_errors']['percent']:.2f} %" if speech else "",
                 _interval(speech["word_errors"]["interval"]) if speech else "",
                 f"{delay['p50_ms']:,.0f}, {delay['p95_ms']:,.0f} ms" if delay else "",
-                f"{quiet['phrases_per_hour']:,.2f}" if quiet else "",
+                f"{quiet['phrases']:,} in {quiet['hours']:,.4f} h" if quiet else "",
                 each["set_sha256"][:12],
                 _day(each),
                 each["version"],

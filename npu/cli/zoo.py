@@ -85,7 +85,7 @@ def command(name: str | None, measure: bool, sets: tuple[str, ...], json_path: s
 
 
 def _list(json_path: str | None) -> None:
-    from compiler.train.summary import recipe_reports
+    from compiler.train.summary import listed_recipes
 
     params, names = load_params(DEFAULT_CHIP), zoo.names()
     entries = []
@@ -93,7 +93,8 @@ def _list(json_path: str | None) -> None:
         for name in names:
             entries.append(entry(name, params))
             advance(1)
-    report = zoo_report(entries, recipe_reports())
+    made = {each["name"]: by for each in entries if (by := each["recipe"]) is not None}
+    report = zoo_report(entries, listed_recipes(made))
     emit_json(report, json_path)
     show(report, console(json_path))
 

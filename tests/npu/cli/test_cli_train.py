@@ -1,9 +1,11 @@
 """`npu train`: from a recipe to a folder that other commands take."""
 
+import json
 import shutil
 
 import pytest
 
+from npu.zoo.provenance import Trained, provenance
 from tests.compiler.train.corpus.recipes import SHIPPED
 
 SMALL = {
@@ -43,6 +45,9 @@ def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_pat
     assert "% of words wrong" in ran.err
     said = sorted((zoo / "commands_rnnt" / "utterances").glob("*.wav"))[0]
     assert "deadline" in npu(f"transcribe {tmp_path}/run/model {said}").out
+    told = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["provenance"]
+    origin = provenance(tmp_path / "run" / "model", told).origin
+    assert isinstance(origin, Trained) and origin.recipe == "commands-rnnt"
     before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()
     npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
     assert (tmp_path / "run" / "model" / "encoder.tflite").read_bytes() == before
