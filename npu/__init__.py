@@ -15,7 +15,7 @@ Nothing is imported before it is used. The rooms:
     runtime   images, their sessions, inputs from files
     events    the twin's cycles without the data, from what commands cost
     analysis  cycles by layer and unit, energy, engines side by side, the schemas of all reports
-    zoo       trained models
+    zoo       trained models, and where they are from
     cli       the command line
     api       what a notebook works with, under the names of this module
 

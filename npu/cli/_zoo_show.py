@@ -192,8 +192,8 @@ def _show_chips(report: ShownModel, out: Console) -> None:
         "cycles at most",
         "ms p50",
         "ms at most",
-        "uJ",
-        "leakage",
+        "uJ of events",
+        "uJ of leakage",
         "measured",
         "version",
     )
@@ -204,8 +204,8 @@ def _show_chips(report: ShownModel, out: Console) -> None:
             f"{each['cycles']['max']:,.0f}",
             f"{each['ms']['p50']:.4f}",
             f"{each['ms']['max']:.4f}",
-            f"{each['energy_uj']['total']:,.2f}",
-            f"{each['energy_uj']['leakage'] / each['energy_uj']['total']:.1%}",
+            f"{each['energy_uj']['total'] - each['energy_uj']['leakage']:,.2f}",
+            f"{each['energy_uj']['leakage']:,.4f}",
             _day(each),
             each["version"],
         ]

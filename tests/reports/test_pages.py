@@ -31,6 +31,7 @@ def test_the_readme_shows_an_output_of_every_command():
         "demo",
         "transcribe",
         "evaluate",
+        "zoo",
         "compile",
         "run",
         "latency",

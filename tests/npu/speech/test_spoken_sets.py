@@ -1,12 +1,13 @@
 """Sets of utterances: what a line may hold, and what is told of one that does not."""
 
+import hashlib
 import json
 
 import pytest
 
 from npu import zoo
 from npu.errors import InputError
-from npu.speech.spoken_sets import MOST_WORDS, read_set
+from npu.speech.spoken_sets import MOST_WORDS, read_set, set_digest
 
 GOOD = {"audio": "a.wav", "text": "Open  THE window"}
 
@@ -102,3 +103,23 @@ def test_the_zoo_has_a_set_of_its_sounds(utterances):
     for each in found:
         entry = recorded[each.path.stem]
         assert (" ".join(each.words), each.speaker) == (entry["text"], entry["voice"])
+
+
+def test_the_digest_of_a_set_is_of_its_file_and_its_sounds(tmp_path):
+    lines = ['{"audio": "a.wav", "text": "one"}', '{"audio": "b.wav", "text": "two"}']
+    (tmp_path / "a.wav").write_bytes(b"sound a")
+    (tmp_path / "b.wav").write_bytes(b"sound b")
+
+    def digest(*said: str) -> str:
+        (tmp_path / "set.jsonl").write_text("\n".join(said))
+        return set_digest(tmp_path, read_set(tmp_path))
+
+    first = digest(*lines)
+    sounds = [hashlib.sha256(sound).digest() for sound in (b"sound a", b"sound b")]
+    text = "\n".join(lines).encode()
+    assert first == hashlib.sha256(text + b"".join(sounds)).hexdigest()
+    assert digest(*lines[::-1]) != first and digest(lines[0]) != first
+    (tmp_path / "b.wav").write_bytes(b"sound c")
+    assert digest(*lines) != first
+    (tmp_path / "b.wav").write_bytes(b"sound b")
+    assert digest(*lines) == first
