@@ -31,7 +31,7 @@ class EntryReport(TypedDict):
     zeros, compressed_bytes : share of the weights, and the bytes that our codec makes of them with
         everything counted on `chip`; None where `refused` says why it does not fit that chip.
     made : how, in a few words. problem : what is missing or wrong in its provenance.
-    recipe : its recipe's name and SHA-256, of a model that npu train made.
+    recipe, recipe_sha256 : of a model that npu train made; the latter where it is known.
     place : its folder, seen from that of the package.
     """
 
@@ -48,7 +48,8 @@ class EntryReport(TypedDict):
     refused: str | None
     made: str
     problem: str | None
-    recipe: tuple[str, str | None] | None
+    recipe: str | None
+    recipe_sha256: str | None
     place: str
 
 
@@ -129,7 +130,8 @@ def entry(name: str, params: ChipParams) -> EntryReport:
         "refused": refused,
         "made": told.made,
         "problem": told.problem,
-        "recipe": (by.recipe, by.recipe_sha256) if isinstance(by, Trained) else None,
+        "recipe": by.recipe if isinstance(by, Trained) else None,
+        "recipe_sha256": by.recipe_sha256 if isinstance(by, Trained) else None,
         "place": zoo.shown_place(name),
     }
 

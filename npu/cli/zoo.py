@@ -93,7 +93,11 @@ def _list(json_path: str | None) -> None:
         for name in names:
             entries.append(entry(name, params))
             advance(1)
-    made = {each["name"]: by for each in entries if (by := each["recipe"]) is not None}
+    made = {
+        each["name"]: (recipe, each["recipe_sha256"])
+        for each in entries
+        if (recipe := each["recipe"]) is not None
+    }
     report = zoo_report(entries, listed_recipes(made))
     emit_json(report, json_path)
     show(report, console(json_path))

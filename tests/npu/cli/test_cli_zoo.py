@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.schemas import faults, holds
 
 MODEL = "commands_rnnt"
+OTHER = "zz-planted"
 SHIPPED = sorted(path.stem for path in (ROOT / "compiler" / "train" / "recipes").glob("*.toml"))
 
 
@@ -33,7 +34,7 @@ def copies(monkeypatch, tmp_path):
 
 def trained_beside(copies, sha256: str) -> None:
     """A second model, which says that npu train made it."""
-    other = copies / "other"
+    other = copies / OTHER
     shutil.copytree(copies / MODEL, other, ignore=shutil.ignore_patterns("utterances"))
     for name in ("provenance.json", "figures.json"):
         (other / name).unlink()
@@ -77,24 +78,27 @@ def test_bytes_are_those_of_an_image(npu, images):
 
 def test_a_second_model_is_listed_with_its_recipe(npu, copies):
     recipe = json.loads(npu("zoo --json -").out)["recipes"][SHIPPED.index("commands")]
-    assert recipe["models"] == []
+    before = recipe["models"]
     trained_beside(copies, recipe["sha256"])
     ran = npu("zoo")
     assert ran.status == 0 and ran.err == ""
-    assert "other: npu train: recipe commands-rnnt, seed 7, zeroskip 0.1.0" in ran.out
-    assert re.search(r" commands .* other +npu train commands -o FOLDER", ran.out)
+    assert f"{OTHER}: npu train: recipe commands-rnnt, seed 7, zeroskip 0.1.0" in ran.out
+    assert re.search(rf" commands .*{OTHER} +npu train commands -o FOLDER", ran.out)
+    listed = json.loads(npu("zoo --json -").out)["recipes"][SHIPPED.index("commands")]
+    assert listed["models"] == [*before, OTHER]
+    assert OTHER not in listed["outdated"]
     assert f" {MODEL} " in ran.out
     assert re.match(f"{len(zoo.names())} models, {zoo.total_bytes():,} bytes", ran.out)
-    assert "no figures were kept" in npu("zoo other").out
-    shutil.rmtree(copies / "other")
+    assert "no figures were kept" in npu(f"zoo {OTHER}").out
+    shutil.rmtree(copies / OTHER)
     trained_beside(copies, "0" * 64)
-    assert "other (of another version of it)" in npu("zoo").out
+    assert f"{OTHER} (of another version of it)" in npu("zoo").out
 
 
 def test_a_model_without_provenance_is_told(npu, copies):
     trained_beside(copies, "0")
     ran = npu("zoo")
-    assert "other: unknown" in ran.out and "recipe_sha256 is missing or wrong" in ran.out
+    assert f"{OTHER}: unknown" in ran.out and "recipe_sha256 is missing or wrong" in ran.out
 
 
 def test_a_model_that_does_not_fit_is_listed(npu, copies, monkeypatch, chip):
