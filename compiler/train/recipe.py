@@ -74,12 +74,13 @@ class Corpus(_Table):
 
 
 class Voices(_Table):
-    """What an engine says."""
+    """What an engine says; one of the side "test" is left out of training, to be measured with."""
 
-    engine: Literal["espeak", "flite", "festival"]
+    engine: Literal["espeak", "flite", "festival", "rhvoice", "piper", "hibari"]
     share: Positive
     pace: tuple[Factor, Factor]
     pitch: tuple[Factor, Factor]
+    side: Literal["test"] | None = None
 
 
 class Change(_Table):
@@ -210,6 +211,17 @@ class Recipe(_Table):
     pruning: Pruning
     quantisation: Quantisation
     grammar: dict[str, list[str]]
+
+    @model_validator(mode="after")
+    def _left_out_is_not_learnt(self) -> "Recipe":
+        learnt = {entry.engine for entry in self.voices if entry.side is None}
+        for entry in self.voices:
+            if entry.side is not None and entry.engine in learnt:
+                raise ValueError(
+                    f"voices: {entry.engine!r} is left out (side = {entry.side!r}) and trained "
+                    "with too; keep one of the two"
+                )
+        return self
 
 
 def require_same(file: Path, text: str, what: str) -> None:

@@ -54,7 +54,7 @@ class Engine(Protocol):
     """A synthesiser in this process."""
 
     PACKAGES: str
-    """Of Debian, that it needs."""
+    """What it needs: packages of Debian, or the command that installs those of PyPI."""
 
     def voices(self) -> list[str]:
         """The voices that are installed."""
