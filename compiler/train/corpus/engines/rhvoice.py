@@ -1,9 +1,13 @@
-"""RHVoice, statistical voices (HTS), through its C library, which tells where each word begins.
+"""RHVoice, statistical voices (HTS), through its C library.
+
+It tells of a word with the next buffer of 0.1 s, and nothing makes that shorter: too rough to learn
+from, so it is taken for whole sentences on the test side alone.
 
 Licences: the library is LGPL-2.1-or-later, with MAGE GPL-3.0-or-later; what it speaks is not under
 its licence. Of its voices those of CMU's ARCTIC recordings are taken, which are free for every use:
-`bdl`, `clb` and `slt`. Refused: `alan`, `evgeniy-eng` and `lyubov` (no part of the package, and
-not free for every use: CC BY-NC-ND or without a word on it); all others speak other languages.
+`bdl`, `clb` and `slt` (the package says so of `slt`; RHVoice's list of restricted voices has none of
+them). Refused: `alan`, `evgeniy-eng` and `lyubov`, which are no part of the package and whose use
+may be restricted (those of RHVoice's laboratory are CC BY-NC-ND); the others speak no English.
 
 No registry has the library built: `rhvoice-wrapper-bin` compiles it when it is installed, from
 sources that it clones from GitHub. So it is no part of an extra.
@@ -29,6 +33,7 @@ class Rhvoice:
         "pip install scons lxml setuptools && "
         "pip install --no-build-isolation rhvoice-wrapper rhvoice-wrapper-bin"
     )
+    TELLS_WORDS = False
 
     def __init__(self) -> None:
         self._api = package("rhvoice_wrapper.rhvoice_bindings", self.PACKAGES)

@@ -55,6 +55,8 @@ class Engine(Protocol):
 
     PACKAGES: str
     """What it needs: packages of Debian, or the command that installs those of PyPI."""
+    TELLS_WORDS: bool
+    """Whether it tells when words are; else its whole sentences are no clips to learn from."""
 
     def voices(self) -> list[str]:
         """The voices that are installed."""

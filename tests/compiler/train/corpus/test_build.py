@@ -59,6 +59,23 @@ def test_another_recipe_is_refused(folder):
     assert content(folder) == was
 
 
+def test_an_engine_that_is_left_out_speaks_its_part_alone(tmp_path):
+    pytest.importorskip("hibari", reason="the extra `voices` is not installed")
+    pytest.importorskip("onnx", reason="the extra `voices` is not installed")
+    recipe = tiny(clips=2, develop=2, test=8)
+    left_out = recipe.voices[0].model_copy(update={"engine": "hibari", "side": "test"})
+    recipe = recipe.model_copy(update={"voices": [*recipe.voices, left_out]})
+    build(recipe, tmp_path, 1, lambda *_: None)
+    engines = {part: {clip.engine for clip in Part(tmp_path, part)} for part in sizes(recipe)}
+    assert engines.pop("engine") == {"hibari"}
+    assert set(map(frozenset, engines.values())) == {frozenset({"espeak"})}
+    split = json.loads((tmp_path / "engine.split.json").read_text())
+    assert split["speaker"] == [digest("speaker", "hibari heart")]
+    assert set(split["sentence"]) <= {
+        digest("sentence", clip.text) for clip in Part(tmp_path, "engine")
+    }
+
+
 def test_parts_have_their_clips(folder):
     for part, count in sizes(tiny()).items():
         assert len(Part(folder, part)) == count
