@@ -6,7 +6,7 @@ from, so it is taken for whole sentences on the test side alone.
 Licences: the library is LGPL-2.1-or-later, with MAGE GPL-3.0-or-later; what it speaks is not under
 its licence. Of its voices those of CMU's ARCTIC recordings are taken, which are free for every use:
 `bdl`, `clb` and `slt` (the package says so of `slt`; RHVoice's list of restricted voices has none
-of them). Refused: `alan`, `evgeniy-eng` and `lyubov`, which are no part of the package and whose use
+of them). Refused: `alan`, `evgeniy-eng` and `lyubov`, no part of the package, and whose use
 may be restricted (those of RHVoice's laboratory are CC BY-NC-ND); the others speak no English.
 
 No registry has the library built: `rhvoice-wrapper-bin` compiles it when it is installed, from
