@@ -53,6 +53,7 @@ EXTRA = [
     "trace",
     "sweep",
     "browser",
+    "voices",
     "test",
 ]
 

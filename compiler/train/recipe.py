@@ -97,12 +97,13 @@ class Foreign(_Table):
 
 
 class Voices(_Table):
-    """What an engine says."""
+    """What an engine says; one of the side "test" is left out of training, to be measured with."""
 
-    engine: Literal["espeak", "flite", "festival"]
+    engine: Literal["espeak", "flite", "festival", "rhvoice", "piper", "hibari"]
     share: Positive
     pace: tuple[Factor, Factor]
     pitch: tuple[Factor, Factor]
+    side: Literal["test"] | None = None
 
 
 class Change(_Table):
@@ -243,6 +244,17 @@ class Recipe(_Table):
     def _somebody_speaks_foreign(self) -> "Recipe":
         if self.foreign and not (self.names and any(v.engine == "espeak" for v in self.voices)):
             raise ValueError("foreign speech needs [names], and voices of espeak")
+        return self
+
+    @model_validator(mode="after")
+    def _left_out_is_not_learnt(self) -> "Recipe":
+        learnt = {entry.engine for entry in self.voices if entry.side is None}
+        for entry in self.voices:
+            if entry.side is not None and entry.engine in learnt:
+                raise ValueError(
+                    f"voices: {entry.engine!r} is left out (side = {entry.side!r}) and trained "
+                    "with too; keep one of the two"
+                )
         return self
 
     def rules(self, names: Sequence[str] = ("name",)) -> dict[str, Sequence[str]]:

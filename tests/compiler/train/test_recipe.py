@@ -54,6 +54,12 @@ def refused(tmp_path, text) -> str:
         ('engine = "flite"', 'engine = "mbrola"', "voices.1.engine: "),
         ("pace = [0.8, 1.45]", "pace = [1.45, 0.8]", "voices.0: pace must not fall"),
         ("pitch = [0.75, 1.3]", "pitch = [0.0, 1.3]", "voices.0.pitch.0: "),
+        ('engine = "flite"', 'engine = "piper"\nside = "train"', "voices.1.side: "),
+        (
+            'engine = "flite"',
+            'engine = "espeak"\nside = "test"',
+            "'espeak' is left out (side = 'test')",
+        ),
         ('kal = "develop"', 'kal = "speakers"', "speakers.kal: "),
         ("tilt_db = 6.0", "tilt_db = inf", "sound.equaliser.tilt_db: "),
         ("range = [0.855, 1.17]", "range = [0.855, 1e9]", "sound.rate.range.1: "),

@@ -75,6 +75,7 @@ class Espeak:
     """Accents of English, each with the variants of a speaker: `en-us+f3`."""
 
     PACKAGES = "espeak-ng"
+    TELLS_WORDS = True
 
     def __init__(self) -> None:
         name = ctypes.util.find_library("espeak-ng")

@@ -35,6 +35,7 @@ class Festival:
     PACKAGES = "festival festlex-cmu festlex-poslex " + " ".join(
         name for name, _ in _VOICES.values()
     )
+    TELLS_WORDS = True
 
     def __init__(self) -> None:
         self._program = program("festival", self.PACKAGES)

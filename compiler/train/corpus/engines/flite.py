@@ -21,6 +21,7 @@ class Flite:
     """Its built-in voices."""
 
     PACKAGES = "flite"
+    TELLS_WORDS = True
 
     def __init__(self) -> None:
         self._program = program("flite", self.PACKAGES)

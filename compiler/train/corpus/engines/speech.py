@@ -54,7 +54,9 @@ class Engine(Protocol):
     """A synthesiser in this process."""
 
     PACKAGES: str
-    """Of Debian, that it needs."""
+    """What it needs: packages of Debian, or the command that installs those of PyPI."""
+    TELLS_WORDS: bool
+    """Whether it tells when words are; else its whole sentences are no clips to learn from."""
 
     def voices(self) -> list[str]:
         """The voices that are installed."""

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.train.corpus.build import build, sizes, split_of
 from compiler.train.corpus.engines.speech import RATE_HZ
-from compiler.train.corpus.plan import FOREIGN, PARTS
+from compiler.train.corpus.plan import FOREIGN, parts
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part
 from npu.errors import RecipeError
@@ -20,6 +20,8 @@ pytestmark = pytest.mark.skipif(
     ctypes.util.find_library("espeak-ng") is None,
     reason="the Debian package espeak-ng is not installed",
 )
+
+ALL_PARTS = parts(tiny())
 
 
 def content(folder) -> dict[str, bytes]:
@@ -59,15 +61,32 @@ def test_another_recipe_is_refused(folder):
     assert content(folder) == was
 
 
+def test_an_engine_that_is_left_out_speaks_its_part_alone(tmp_path):
+    pytest.importorskip("hibari", reason="the extra `voices` is not installed")
+    pytest.importorskip("onnx", reason="the extra `voices` is not installed")
+    recipe = tiny(clips=2, develop=2, test=8)
+    left_out = recipe.voices[0].model_copy(update={"engine": "hibari", "side": "test"})
+    recipe = recipe.model_copy(update={"voices": [*recipe.voices, left_out]})
+    build(recipe, tmp_path, 1, lambda *_: None)
+    engines = {part: {clip.engine for clip in Part(tmp_path, part)} for part in sizes(recipe)}
+    assert engines.pop("engine") == {"hibari"}
+    assert set(map(frozenset, engines.values())) == {frozenset({"espeak"})}
+    split = json.loads((tmp_path / "engine.split.json").read_text())
+    assert split["speaker"] == [digest("speaker", "hibari heart")]
+    assert set(split["sentence"]) <= {
+        digest("sentence", clip.text) for clip in Part(tmp_path, "engine")
+    }
+
+
 def test_parts_have_their_clips(folder):
     for part, count in sizes(tiny()).items():
         assert len(Part(folder, part)) == count
 
 
 def test_speakers_and_sentences_are_apart(folder):
-    splits = {part: json.loads((folder / f"{part}.split.json").read_text()) for part in PARTS}
-    for a, b in itertools.combinations(PARTS, 2):
-        (text_a, voice_a), (text_b, voice_b) = PARTS[a], PARTS[b]
+    splits = {part: json.loads((folder / f"{part}.split.json").read_text()) for part in ALL_PARTS}
+    for a, b in itertools.combinations(ALL_PARTS, 2):
+        (text_a, voice_a), (text_b, voice_b) = ALL_PARTS[a], ALL_PARTS[b]
         for kind, same in (
             ("sentence", text_a == text_b),
             ("name", text_a == text_b),
@@ -86,7 +105,7 @@ def test_speakers_and_sentences_are_apart(folder):
 
 def test_words_are_louder_than_what_is_between_them(folder):
     louder = []
-    for part in PARTS:
+    for part in ALL_PARTS:
         for clip in Part(folder, part):
             assert len(clip.words) == len(clip.text.split())
             if not clip.text:
@@ -106,4 +125,4 @@ def test_words_are_louder_than_what_is_between_them(folder):
 
 def test_clips_that_are_too_long_are_left_out(tmp_path):
     build(tiny(longest_s=0.1, clips=2, develop=1, test=1), tmp_path, 2, lambda *_: None)
-    assert [len(Part(tmp_path, part)) for part in PARTS] == [0, 0, 0, 0, 0]
+    assert [len(Part(tmp_path, part)) for part in ALL_PARTS] == [0, 0, 0, 0, 0]

@@ -6,7 +6,7 @@ import pytest
 
 from compiler.train.corpus.engines import Request
 from compiler.train.corpus.grammar import Grammar
-from compiler.train.corpus.plan import FOREIGN, PARTS, Planner, by_engine
+from compiler.train.corpus.plan import FOREIGN, PARTS, Planner, by_engine, parts
 from compiler.train.corpus.sides import side
 from compiler.train.recipe import Recipe
 from npu.errors import RecipeError
@@ -17,8 +17,10 @@ class Silent:
     """The names of voices, and no voice."""
 
     PACKAGES = "none"
+    TELLS_WORDS = True
 
-    def __init__(self, speakers):
+    def __init__(self, speakers, tells_words=True):
+        self.TELLS_WORDS = tells_words
         self._voices = [f"{accent}+{name}" for accent in ("en", "us") for name in speakers]
 
     def voices(self):
@@ -31,6 +33,7 @@ class Silent:
         raise AssertionError("plans need no speech")
 
 
+ALL_PARTS = parts(tiny())
 NAMES = [f"{sex}{n}" for sex in "fm" for n in range(1, 9)]
 
 
@@ -41,7 +44,7 @@ def planner():
 
 @pytest.fixture(scope="module")
 def plans(planner):
-    return {part: [planner.plan(part, n) for n in range(500)] for part in PARTS}
+    return {part: [planner.plan(part, n) for n in range(500)] for part in ALL_PARTS}
 
 
 def speakers(planner, plans):
@@ -74,10 +77,10 @@ def test_nothing_is_on_two_sides(planner, plans):
 def test_every_plan_is_on_the_side_of_its_part(planner, plans):
     shares = {"develop": 0.2, "test": 0.2}
     for part, made in plans.items():
-        sentences, voices = PARTS[part]
+        sentences, voices = ALL_PARTS[part]
         for plan in made:
             assert not plan.text or side("sentence", plan.text, shares) == sentences
-        for speaker in speakers(planner, made):
+        for speaker in speakers(planner, made) if part != FOREIGN else ():
             assert planner.speaker_side(speaker) == voices
 
 
@@ -91,7 +94,7 @@ def test_a_name_is_on_one_side(planner, plans):
     assert said["train"] and said["test"] and said["develop"]
     assert not said["train"] & (said["test"] | said["develop"] | said["speakers"])
     shares = {"develop": 0.2, "test": 0.2}
-    for part, (on, _) in PARTS.items():
+    for part, (on, _) in ALL_PARTS.items():
         assert {side("name", name, shares) for name in said[part]} <= {on}
 
 
@@ -144,6 +147,47 @@ def test_named_speakers_are_where_the_recipe_says(planner):
 def test_a_side_without_a_voice():
     with pytest.raises(RecipeError, match="no voice is on the side of 'develop'"):
         Planner(tiny(), {"espeak": Silent(["f1", "m2"])})
+
+
+def test_an_engine_that_tells_no_times_speaks_words_alone_to_learn_from():
+    planner = Planner(tiny(), {"espeak": Silent(NAMES, tells_words=False)})
+    for part, (sentences, _) in PARTS.items():
+        spliced = [planner.plan(part, n).spliced for n in range(100)]
+        assert all(spliced) is (sentences != "test")
+
+
+def with_left_out():
+    (voices,) = tiny().voices
+    left_out = voices.model_copy(update={"engine": "flite", "side": "test"})
+    return tiny(other_voice=0.5).model_copy(update={"voices": [voices, left_out]})
+
+
+def test_an_engine_that_is_left_out_has_a_part_of_its_own(plans):
+    # `f2` both have, and the first trains with it; `f9` has only the other.
+    assert {**PARTS, FOREIGN: ("test", "train")} == ALL_PARTS
+    engines = {"espeak": Silent(NAMES), "flite": Silent([*NAMES, "f9", "m9"])}
+    planner = Planner(with_left_out(), engines)
+    shares = {"develop": 0.2, "test": 0.2}
+    for part in parts(with_left_out()):
+        made = [planner.plan(part, n) for n in range(100)]
+        said = {engine for plan in made for engine, _ in plan.requests}
+        assert said == ({"flite"} if part == "engine" else {"espeak"})
+        if part != "engine":
+            # What there was before stays what it was.
+            assert made == plans[part][:100]
+    assert {plan.speaker for plan in made} >= {"espeak f9", "espeak m9"}
+    assert all(planner.speaker_side(plan.speaker) == "test" for plan in made)
+    assert all(side("sentence", plan.text, shares) == "test" for plan in made)
+
+
+def test_an_engine_that_is_left_out_has_nobody_of_its_own():
+    heard = [name for name in NAMES if tiny_side(name) == "train"]
+    with pytest.raises(RecipeError, match="no voice is on the side of 'engine'"):
+        Planner(with_left_out(), {"espeak": Silent(NAMES), "flite": Silent(heard)})
+
+
+def tiny_side(name):
+    return Planner(tiny(), {"espeak": Silent(NAMES)}).speaker_side(f"espeak {name}")
 
 
 def test_a_side_without_a_sentence():
