@@ -63,6 +63,7 @@ class Corpus(_Table):
     clips: Count
     develop: Count
     test: Count
+    noise_s: Steps
     spliced: Share
     spliced_gap_s: tuple[Seconds, Seconds]
     other_voice: Share

@@ -1,6 +1,6 @@
 """From what models heard in a set to their error rates, intervals and delays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -30,7 +30,7 @@ from npu.analysis.hearing import Hearing
 from npu.analysis.word_errors import Aligned, align, confusions
 from npu.speech.spoken_sets import Utterance
 
-NO_SPEAKER = "(not named)"
+NOT_NAMED = "(not named)"
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,25 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
     }
     if spoken:
         report["speech"] = _errors(spoken)
-        by_speaker: dict[str, list[Scored]] = {}
-        for each in spoken:
-            by_speaker.setdefault(each.utterance.speaker or NO_SPEAKER, []).append(each)
-        if len(by_speaker) > 1:
-            report["speakers"] = {name: _errors(of) for name, of in sorted(by_speaker.items())}
+        if by_speaker := _by(spoken, lambda of: of.speaker):
+            report["speakers"] = by_speaker
+        if by_kind := _by(spoken, lambda of: of.kind):
+            report["kinds"] = by_kind
     if len(spoken) < len(scored):
         report["rejection"] = _rejection([each for each in scored if not each.utterance.words])
     if delay := _delay(spoken):
         report["delay"] = delay
     return report
+
+
+def _by(
+    spoken: Sequence[Scored], what: Callable[[Utterance], str | None]
+) -> dict[str, ErrorsReport]:
+    """The errors by what utterances have; nothing where all have the same."""
+    groups: dict[str, list[Scored]] = {}
+    for each in spoken:
+        groups.setdefault(what(each.utterance) or NOT_NAMED, []).append(each)
+    return {name: _errors(of) for name, of in sorted(groups.items())} if len(groups) > 1 else {}
 
 
 def _counts(spoken: Sequence[Scored]) -> NDArray[np.float64]:

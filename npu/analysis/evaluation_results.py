@@ -101,12 +101,14 @@ class ModelReport(TypedDict):
 
     Attributes
     ----------
-    speech : of utterances with words, speakers : of each speaker, where there is more than one.
+    speech : of utterances with words, speakers : of each speaker, where there is more than one,
+        kinds : of each kind of text, likewise.
     """
 
     model: str
     speech: NotRequired[ErrorsReport]
     speakers: NotRequired[dict[str, ErrorsReport]]
+    kinds: NotRequired[dict[str, ErrorsReport]]
     rejection: NotRequired[RejectionReport]
     delay: NotRequired[DelayReport]
     confusions: list[ConfusionReport]

@@ -42,7 +42,7 @@ def show(report: EvaluateReport, errors: int, out: Console) -> None:
     if "difference" in report:
         out.print(_difference(report["difference"], report, columns[1], columns[2]))
     for model in models:
-        _show_speakers(model, report, out)
+        _show_groups(model, report, out)
         _show_confusions(model, out)
         _show_errors(model, errors, out)
     _show_method(report, out)
@@ -96,12 +96,12 @@ def _difference(of: DifferenceReport, report: EvaluateReport, first: str, second
     return text
 
 
-def _show_speakers(model: ModelReport, report: EvaluateReport, out: Console) -> None:
-    if "speakers" not in model:
-        return
+def _show_groups(model: ModelReport, report: EvaluateReport, out: Console) -> None:
     heads = ("utterances", "words", "sub", "del", "ins", "word errors", f"{report['level']:.0%}")
-    rows = [[name, *_row(of)] for name, of in model["speakers"].items()]
-    out.print(table(("speaker", *heads), rows, title=f"{model['model']}, by speaker"))
+    for what, groups in (("kind", model.get("kinds")), ("speaker", model.get("speakers"))):
+        if groups:
+            rows = [[name, *_row(of)] for name, of in groups.items()]
+            out.print(table((what, *heads), rows, title=f"{model['model']}, by {what}"))
 
 
 def _row(of: ErrorsReport) -> list[str]:

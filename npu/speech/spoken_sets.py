@@ -1,11 +1,11 @@
 """Sets of utterances with their texts: a `set.jsonl`, one utterance a line, beside its sounds.
 
     {"audio": "a.wav", "text": "open the window", "speaker": "ann", "recording": "tape 3",
-     "words": [["open", 0.31, 0.52], ["the", 0.52, 0.6], ["window", 0.6, 1.02]]}
+     "kind": "command", "words": [["open", 0.31, 0.52], ["the", 0.52, 0.6], ["window", 0.6, 1.02]]}
 
-`audio` is seen from the file's folder. `speaker`, `recording` and `words` may be left out: the
-recording that an utterance was cut or spliced from is then its own sound, and nobody knows when
-its words are spoken (seconds, start and end). An empty text is a sound in which nothing must be
+`audio` is seen from the file's folder. The others but `text` may be left out. `recording` is what
+an utterance was cut or spliced from: its own sound, if nothing is said. `kind` is that of the text,
+and `words` has seconds, start and end. An empty text is a sound in which nothing must be
 understood. `about` holds anything else, and is not read.
 
 Words are what stands between spaces, in lower case; nothing else is normalised.
@@ -41,6 +41,7 @@ class _Line(BaseModel):
     text: str
     speaker: _Name | None = None
     recording: _Name | None = None
+    kind: _Name | None = None
     words: tuple[tuple[str, _Seconds, _Seconds], ...] | None = None
     about: JsonValue = None
 
@@ -57,6 +58,7 @@ class Utterance:
     speaker : None where the set names none.
     recording : what it was cut or spliced from; `audio` where the set does not say.
     ends : seconds at which each word ends; None where the set does not say.
+    kind : of text; None where the set names none.
     """
 
     line: int
@@ -66,6 +68,7 @@ class Utterance:
     speaker: str | None
     recording: str
     ends: tuple[float, ...] | None
+    kind: str | None = None
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -142,7 +145,7 @@ def _utterance(path: Path, number: int, text: str) -> Utterance:
     ends = None if line.words is None else _ends(where, words, line.words)
     recording = line.audio if line.recording is None else line.recording
     place = path.parent / line.audio
-    return Utterance(number, line.audio, place, words, line.speaker, recording, ends)
+    return Utterance(number, line.audio, place, words, line.speaker, recording, ends, line.kind)
 
 
 def _ends(

@@ -109,7 +109,7 @@ class Listener:
 
         samples, text, words = clip.samples, clip.text, clip.words
         if rng.random() < strength * sound.nothing:
-            samples, text, words = nothing(len(samples), sound, rng, others), "", ()
+            samples, text, words = nothing(len(samples), sound.noise, rng, others), "", ()
         heard, bend, factor = disturbed(samples, sound, strength, rng, others)
         features = log_mel(heard, bend)
         seen = masked(steps(features, *self._normal()), sound.masks, strength, rng)

@@ -54,20 +54,39 @@ def disturbed(
         heard = np.clip(heard, -limit, limit)
     if rng.random() < strength * sound.mu_law:
         heard = _mu_law(heard)
-    heard = np.rint(np.clip(heard, -1, 32767 / FULL_SCALE) * FULL_SCALE) / FULL_SCALE
+    heard = in_floats(as_16_bits(heard))
     bend = Bend(
         _drawn(sound.vocal_tract, strength, rng),
         _drawn(sound.stretch, strength, rng),
         _gain(sound, strength, rng),
     )
-    return heard.astype(np.float32), bend, 1 / rate
+    return heard, bend, 1 / rate
 
 
-def nothing(count: int, sound: Sound, rng: Rng, others: Others) -> NDArray[np.int16]:
-    """(count,) int16 samples in which nothing is said: one of the noises, or babble of many."""
-    made = _noise_of(rng.random(), sound.noise, count, rng, others, fewest=3)
-    gain = 0.1 / max(float(np.sqrt(np.square(made).mean())), 1e-9)
-    return np.rint(np.clip(made * gain, -1, 32767 / FULL_SCALE) * FULL_SCALE).astype(np.int16)
+def nothing(count: int, noise: Noise, rng: Rng, others: Others) -> NDArray[np.int16]:
+    """(count,) samples in which nothing is said: one of the noises, or babble of many."""
+    made = _noise_of(rng.random(), noise, count, rng, others, fewest=3)
+    return as_16_bits(made * np.float32(0.1 / max(float(np.sqrt(np.square(made).mean())), 1e-9)))
+
+
+def noisy(
+    samples: NDArray[np.int16],
+    level_dbfs: float,
+    snr_db: float,
+    rng: Rng,
+    others: Others,
+) -> NDArray[np.int16]:
+    """Speech at a level, with one of the four kinds of noise: each with the same chance, and as far
+    below it as `snr_db` says. For tests: nothing else is done to it.
+    """
+    heard = _at(in_floats(samples), level_dbfs)
+    quarter = Noise(chance=1.0, snr_db=(snr_db, snr_db), babble=0.25, music=0.25, impulses=0.25)
+    return as_16_bits(heard + _noise(heard, quarter, 1.0, rng, others))
+
+
+def as_16_bits(samples: Floats) -> NDArray[np.int16]:
+    """Samples of full scale 1, clipped."""
+    return np.rint(np.clip(samples, -1, 32767 / FULL_SCALE) * FULL_SCALE).astype(np.int16)
 
 
 def masked(steps: Floats, masks: Masks, strength: float, rng: Rng) -> Floats:
@@ -114,8 +133,11 @@ def _drawn(change: Change, strength: float, rng: Rng) -> float:
 
 def _levelled(heard: Floats, sound: Sound, rng: Rng) -> Floats:
     low, high = sound.level_dbfs
-    wanted = 10 ** (rng.uniform(low, high) / 20)
-    return heard * np.float32(wanted / max(level(heard), 1e-5))
+    return _at(heard, rng.uniform(low, high))
+
+
+def _at(heard: Floats, dbfs: float) -> Floats:
+    return heard * np.float32(10 ** (dbfs / 20) / max(level(heard), 1e-5))
 
 
 def _reverberated(heard: Floats, room: Reverberation, rng: Rng) -> Floats:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npu.analysis.evaluation import NO_SPEAKER, evaluate_report, score
+from npu.analysis.evaluation import NOT_NAMED, evaluate_report, score
 from npu.analysis.evaluation_results import EvaluateReport
 from npu.analysis.hearing import Hearing
 from npu.analysis.trn import trn
@@ -41,7 +41,7 @@ def test_errors_are_counted_over_all_words():
     low, high = of["word_errors"]["interval"]
     # The utterance of one word may be drawn three times, or that of three.
     assert 100 / 3 <= low < 50 < high <= 100
-    assert set(model["speakers"]) == {"x", "y", NO_SPEAKER}
+    assert set(model["speakers"]) == {"x", "y", NOT_NAMED}
     assert model["speakers"]["y"]["word_errors"] == {"percent": 100, "interval": None}
     assert model["confusions"][0] == {"said": None, "heard": "z", "count": 1}
     assert model["utterances"][0]["pairs"] == [("a", "a"), ("b", None), ("c", "c")]

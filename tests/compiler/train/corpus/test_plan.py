@@ -152,7 +152,8 @@ def test_a_side_without_a_voice():
 def test_an_engine_that_tells_no_times_speaks_words_alone_to_learn_from():
     planner = Planner(tiny(), {"espeak": Silent(NAMES, tells_words=False)})
     for part, (sentences, _) in PARTS.items():
-        spliced = [planner.plan(part, n).spliced for n in range(100)]
+        made = [planner.plan(part, n) for n in range(100)]
+        spliced = [plan.spliced for plan in made if plan.kind != FOREIGN]
         assert all(spliced) is (sentences != "test")
 
 

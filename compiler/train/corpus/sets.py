@@ -1,0 +1,101 @@
+"""Sets for `npu evaluate` from the parts of a corpus that nothing is learnt from.
+
+Every clip is at one level and one distance from a noise, of which there are four kinds. The set
+`nothing` has speech of other languages and noise: in it no phrase is to be heard.
+"""
+
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from compiler.train.corpus.clip import Clip
+from compiler.train.corpus.plan import FOREIGN, parts
+from compiler.train.corpus.store import Part
+from compiler.train.recipe import Recipe
+from compiler.train.sound.disturb import Rng, as_16_bits, noisy, nothing
+from compiler.train.sound.features import RATE_HZ, in_floats
+from npu.files import write_folder
+from npu.speech.spoken_sets import FILE_NAME
+
+NOTHING = "nothing"
+_LEVEL_DBFS = -26.0
+"""Of the speech: what ITU-T recommends for tests (P.56, P.830)."""
+_NOISE_S = 30
+"""Seconds of noise in a file."""
+_DECIBELS = (30, 10)
+
+
+def sets(recipe: Recipe) -> dict[str, tuple[str, float]]:
+    """The part and the decibels from speech to noise of each set, by name."""
+    spoken = [part for part in parts(recipe) if part in ("test", "speakers", "engine")]
+    found: dict[str, tuple[str, float]] = {
+        f"{part}-{decibels}db": (part, decibels) for part in spoken for decibels in _DECIBELS
+    }
+    return found | {NOTHING: (FOREIGN, 30)}
+
+
+def write_sets(
+    recipe: Recipe, corpus: Path, folder: Path, told: Callable[[str], object]
+) -> list[Path]:
+    """Write the sets that are not there yet, each whole or not at all.
+
+    Parameters
+    ----------
+    recipe, corpus : what the corpus was built by, and where it is.
+    folder : gets a folder for each set.
+    told : is called with the name of each set before it is written.
+
+    Returns
+    -------
+    The folders of all sets, that have an utterance.
+    """
+    written = []
+    for name, (part, decibels) in sets(recipe).items():
+        place = folder / name
+        if not (place / FILE_NAME).is_file():
+            told(name)
+            files = dict(_files(recipe, Part(corpus, part), name, decibels))
+            if len(files) < 2:
+                continue
+            write_folder(str(place), files)
+        written.append(place)
+    return written
+
+
+def _files(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[tuple[str, bytes]]:
+    lines = []
+    for number, clip in enumerate(_clips(recipe, part, name, decibels)):
+        sound = io.BytesIO()
+        soundfile.write(sound, clip.samples, RATE_HZ, format="FLAC", subtype="PCM_16")
+        audio = f"{number:05}.flac"
+        yield audio, sound.getvalue()
+        words = [
+            [word, round(begin, 4), round(end, 4)]
+            for word, (begin, end) in zip(clip.text.split(), clip.words, strict=True)
+        ]
+        line = {"audio": audio, "text": clip.text, "speaker": clip.speaker, "kind": clip.kind}
+        lines.append(json.dumps(line | ({"words": words} if words else {})))
+    yield FILE_NAME, ("\n".join(lines) + "\n").encode()
+
+
+def _clips(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[Clip]:
+    seed = [recipe.seed, zlib.crc32(name.encode())]
+
+    def others(rng: Rng) -> Callable[[], np.ndarray]:
+        return lambda: in_floats(part[int(rng.integers(len(part)))].samples)
+
+    for number, clip in enumerate(part):
+        rng = np.random.default_rng([*seed, number])
+        heard = noisy(clip.samples, _LEVEL_DBFS, decibels, rng, others(rng))
+        yield Clip(heard, clip.text, clip.engine, clip.speaker, clip.words, clip.kind)
+    if name == NOTHING and len(part):
+        for number in range(round(recipe.corpus.noise_s / _NOISE_S)):
+            rng = np.random.default_rng([*seed, len(part) + number])
+            made = nothing(_NOISE_S * RATE_HZ, recipe.sound.noise, rng, others(rng))
+            made = as_16_bits(in_floats(made) * np.float32(10 ** rng.uniform(-1.5, 0.3)))
+            yield Clip(made, "", "", "noise", (), "noise")
