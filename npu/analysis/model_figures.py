@@ -95,7 +95,7 @@ class Heard(Measured):
     Attributes
     ----------
     set, set_sha256 : its name, and `npu.speech.spoken_sets.set_digest`.
-    level : of the intervals. seconds : of sound.
+    level : of the intervals. seconds : of sound. kinds : errors by kind of text.
     """
 
     set: Text
@@ -105,6 +105,7 @@ class Heard(Measured):
     speakers: Count
     level: Annotated[float, Field(gt=0, lt=1)]
     speech: Speech | None
+    kinds: dict[str, Speech] = {}
     delay: Delay | None
     rejection: Rejection | None
 
@@ -200,6 +201,7 @@ def heard(
         speakers=report["speakers"],
         level=report["level"],
         speech=_picked(Speech, of.get("speech")),
+        kinds={kind: _picked(Speech, errors) for kind, errors in of.get("kinds", {}).items()},
         delay=_picked(Delay, of.get("delay")),
         rejection=_picked(Rejection, of.get("rejection")),
     )

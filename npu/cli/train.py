@@ -9,11 +9,14 @@ import click
 
 from npu.analysis.process import cores
 from npu.cli._extras import require_extra
+from npu.cli._measure import measure
+from npu.cli._models import first_run_notice
 from npu.cli._output import console, say
 from npu.files import require_place_of_folder
 
 if TYPE_CHECKING:
     from compiler.train.learn.loop import Progress
+    from npu.analysis.model_figures import Heard
 
 
 @click.command()
@@ -36,9 +39,11 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     """Train a transducer by RECIPE, a TOML file or the name of one that is shipped.
 
     The run's folder gets the corpus, a checkpoint every few minutes, and FOLDER/model: the folder
-    that compile, transcribe and evaluate take. A run that was stopped goes on where it was.
+    that compile, transcribe and evaluate take, with its figures on FOLDER/sets, which nothing is
+    learnt from. A run that was stopped goes on where it was.
     """
     require_extra("train", "npu train", "torch", "scipy")
+    from compiler.train.corpus.sets import write_sets
     from compiler.train.recipe import load_recipe, shipped
     from compiler.train.train import train
 
@@ -48,12 +53,35 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     recipe = load_recipe(path)
     folder = require_place_of_folder(output)
     train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
-    console().print(f"model        {folder / 'model'}", highlight=False, soft_wrap=True)
-    console().print(
-        f"             {recipe.name}: try it with npu transcribe, npu evaluate, npu compile",
+    model = folder / "model"
+    out = console()
+    out.print(f"model         {model}", highlight=False, soft_wrap=True)
+    places = write_sets(
+        recipe, folder / "corpus", folder / "sets", lambda name: say(f"writing the set {name}")
+    )
+    with first_run_notice():
+        figures = measure(model, str(model), {f"{folder / 'sets' / at.name}": at for at in places})
+    for record in figures.sets:
+        out.print(_told(record), highlight=False, soft_wrap=True)
+    out.print(
+        f"              {recipe.name}: try it with npu transcribe, npu evaluate, npu compile",
         highlight=False,
     )
     return 0
+
+
+def _told(record: Heard) -> str:
+    """A set in a line."""
+    told = f"{Path(record.set).name:<14}{record.utterances:,} utterances"
+    if record.speech:
+        errors = record.speech.word_errors
+        told += f", {errors.percent:.2f} % of {record.speech.words:,} words wrong"
+        if errors.interval:
+            told += f" ({errors.interval[0]:.2f} to {errors.interval[1]:.2f})"
+    if record.rejection:
+        quiet = record.rejection
+        told += f", {quiet.phrases} false phrases in {quiet.hours:.1f} h"
+    return told
 
 
 def _made(there: int, of: int) -> None:

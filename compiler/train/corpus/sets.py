@@ -54,6 +54,7 @@ def write_sets(
     -------
     The folders of all sets, that have an utterance.
     """
+    folder.mkdir(exist_ok=True)
     written = []
     for name, (part, decibels) in sets(recipe).items():
         place = folder / name

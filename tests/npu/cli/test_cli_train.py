@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
+from npu.analysis.model_figures import read_figures
 from npu.zoo.provenance import Trained, provenance
 from tests.compiler.train.corpus.recipes import SHIPPED
 
@@ -12,6 +14,7 @@ SMALL = {
     "clips = 30_000": "clips = 24",
     "develop = 400": "develop = 4",
     "test = 4_000": "test = 4",
+    "noise_s = 14_400": "noise_s = 30",
     "steps = 16_000": "steps = 6",
     "batch = 48": "batch = 4",
     "check = 500": "check = 3",
@@ -40,7 +43,7 @@ def recipe(tmp_path):
 
 def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_path, zoo):
     ran = npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
-    assert ran.out.startswith("model ")
+    assert ran.status == 0 and ran.out.startswith("model ")
     assert "step 6 of 6" in ran.err and "75.0% zeros" in ran.err
     assert "% of words wrong" in ran.err
     said = sorted((zoo / "commands_rnnt" / "utterances").glob("*.wav"))[0]
@@ -48,6 +51,15 @@ def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_pat
     told = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["provenance"]
     origin = provenance(tmp_path / "run" / "model", told).origin
     assert isinstance(origin, Trained) and origin.recipe == "commands-rnnt"
+    for name in ("test-30db", "test-10db", "speakers-30db"):
+        line = next(line for line in ran.out.splitlines() if line.startswith(name))
+        assert "of words wrong" in " ".join(line.split()) or "% of" in line
+    figures = read_figures(tmp_path / "run" / "model")
+    assert [Path(each.set).name for each in figures.sets] == [
+        "test-30db", "test-10db", "speakers-30db", "speakers-10db", "nothing",
+    ]  # fmt: skip
+    assert figures.sets[-1].rejection.hours > 30 / 3600 and figures.sets[-1].speech is None
+    assert [each.chip for each in figures.chips] == ["tiny", "edge"]
     before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()
     npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
     assert (tmp_path / "run" / "model" / "encoder.tflite").read_bytes() == before
