@@ -194,6 +194,7 @@ class Learning(_Table):
 
     steps: Count
     batch: Count
+    together: Count
     precision: Literal["float32", "bfloat16"]
     rate: Positive
     warm_up: Steps

@@ -13,9 +13,6 @@ from compiler.train.sound.disturb import disturbed, masked, nothing
 from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
 from compiler.train.symbols import symbols_of
 
-_TOGETHER = 16
-"""Steps whose clips are sorted by their lengths."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -79,15 +76,16 @@ class Listener:
             self.recipe.learning.batch,
             self.recipe.seed,
         )
-        group, place = divmod(step, _TOGETHER)
-        count = _TOGETHER * size
+        together = self.recipe.learning.together
+        group, place = divmod(step, together)
+        count = together * size
         epoch, at = divmod(group * count, len(part))
         epochs = range(epoch, ((group + 1) * count - 1) // len(part) + 1)
         orders = [np.random.default_rng([seed, each]).permutation(len(part)) for each in epochs]
         numbers = np.concatenate(orders)[at : at + count]
         by_length = numbers[np.argsort(part.lengths[numbers], kind="stable")]
-        turn = np.random.default_rng([seed, 0, 0, group]).permutation(_TOGETHER)[place]
-        return by_length.reshape(_TOGETHER, size)[turn]
+        turn = np.random.default_rng([seed, 0, 0, group]).permutation(together)[place]
+        return by_length.reshape(together, size)[turn]
 
     def plain(self, number: int) -> tuple[NDArray[np.float32], list[int], NDArray[np.float64]]:
         """A clip as it is: steps, symbols, and their ends in seconds."""

@@ -22,6 +22,8 @@ def recipe(**changes) -> Recipe:
         "learning": {
             "steps": STEPS,
             "batch": 24,
+            "together": 1,
+            "check": 160,
             "warm_up": 40,
             "rate": 4e-3,
             "average": 2,
