@@ -112,9 +112,9 @@ def test_its_files_are_the_network(tmp_path, learnt, predictor):
     if predictor == "stateless":
         made = toy.recipe(
             network={"predictor": "stateless"},
-            learning={"steps": 70},
-            pruning={"begin": 20, "end": 40},
-            quantisation={"begin": 50},
+            learning={"steps": 220},
+            pruning={"begin": 120, "end": 160},
+            quantisation={"begin": 200},
         )
         learner = Learner(made, "cpu")
         run(learner, listener, tmp_path / "checkpoint.pt", lambda _: None)
