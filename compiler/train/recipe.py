@@ -21,9 +21,12 @@ Factor = Annotated[float, Field(ge=0.5, le=2)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Steps = Annotated[int, Field(ge=0, le=10_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
 Side = Literal["train", "develop", "test"]
 
 
+CORPUS_KEYS = ("corpus", "voices", "speakers", "names", "foreign", "grammar")
+"""What a corpus is made of."""
 _FREE = ("ctc",)
 """Pairs that are no range."""
 
@@ -60,6 +63,7 @@ class Shares(_Table):
 class Corpus(_Table):
     """How many clips, of which sentences, and how they are put together."""
 
+    seed: Seed
     clips: Count
     develop: Count
     test: Count
@@ -229,7 +233,7 @@ class Recipe(_Table):
     """All of it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    seed: Annotated[int, Field(ge=0, lt=1 << 31)]
+    seed: Seed
     corpus: Corpus
     voices: Annotated[list[Voices], Field(min_length=1)]
     speakers: dict[str, Side] = {}
@@ -302,8 +306,8 @@ def load_recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe.model_validate_json(text)
     except ValidationError as error:
-        told = [_told(each) for each in error.errors()]
-        raise RecipeError(f"{path}: {'; '.join(told)}") from error
+        wrong = "; ".join(told(each) for each in error.errors())
+        raise RecipeError(f"{path}: {wrong}") from error
     try:
         Grammar(recipe.rules())
     except RecipeError as error:
@@ -314,7 +318,8 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def _told(error: ErrorDetails) -> str:
+def told(error: ErrorDetails) -> str:
+    """What is wrong with a table, in a line."""
     place = ".".join(map(str, error["loc"])) or "recipe"
     # A key may be any text.
     place = place if place.isprintable() else repr(place)

@@ -33,6 +33,8 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
+    corpus: Path | None = None,
+    start: Path | None = None,
     jobs: int,
     device: str | None = None,
     made: Callable[[int, int], object],
@@ -44,6 +46,8 @@ def train(
     ----------
     recipe : how.
     folder : gets `corpus`, `recipe.json`, `checkpoint.pt` and at last `model`.
+    corpus : where the corpus is, or shall be, if not there.
+    start : the folder of a run that is done: its weights, where they fit, are the first ones.
     jobs : processes that make the corpus and the batches.
     device : "cpu" or "cuda"; None for a GPU where there is one.
     made, learnt : are called with shards that are there and all of them; with the learning's
@@ -63,14 +67,17 @@ def train(
     require_same(
         folder / "recipe.json", recipe.model_dump_json(indent=1, exclude_none=True) + "\n", "a run"
     )
-    build(recipe, folder / "corpus", jobs, made)
-    mean, std = _normal(folder)
+    corpus = corpus or folder / "corpus"
+    build(recipe, corpus, jobs, made)
+    mean, std = _normal(corpus)
     # Sums come in one order, whatever machine; the other core makes batches.
     torch.set_num_threads(1)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(recipe, device)
-    listener = Listener(folder / "corpus", "train", recipe, mean, std)
-    check = Check(Listener(folder / "corpus", "develop", recipe, mean, std), learner.device)
+    if start is not None:
+        learner.begin_with(start / "checkpoint.pt")
+    listener = Listener(corpus, "train", recipe, mean, std)
+    check = Check(Listener(corpus, "develop", recipe, mean, std), learner.device)
     run(learner, listener, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
     provenance: dict[str, Any] = {
@@ -95,11 +102,11 @@ def train(
     )
 
 
-def _normal(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _normal(corpus: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of the features, for each bin; kept beside the corpus."""
-    file = folder / "normal.json"
+    file = corpus.with_name("normal.json")
     if not file.is_file():
-        part = Part(folder / "corpus", "train")
+        part = Part(corpus, "train")
         if not len(part):
             raise RecipeError("no clip is as short as corpus.longest_s; let clips be longer")
         heard = [log_mel(in_floats(part[n].samples)) for n in range(min(_HEARD, len(part)))]

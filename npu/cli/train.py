@@ -16,6 +16,7 @@ from npu.files import require_place_of_folder
 
 if TYPE_CHECKING:
     from compiler.train.learn.loop import Progress
+    from compiler.train.queue import Queue, Run
     from npu.analysis.model_figures import Heard
 
 
@@ -41,33 +42,56 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     The run's folder gets the corpus, a checkpoint every few minutes, and FOLDER/model: the folder
     that compile, transcribe and evaluate take, with its figures on FOLDER/sets, which nothing is
     learnt from. A run that was stopped goes on where it was.
+
+    RECIPE may be a queue as well: runs of one recipe with some keys changed, on one corpus, each in
+    a folder of its own in FOLDER.
     """
-    require_extra("train", "npu train", "torch", "scipy")
-    from compiler.train.corpus.sets import write_sets
+    require_extra("train", "npu train", "torch", "scipy", "names")
+    from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
-    from compiler.train.train import train
 
     path = Path(recipe_path)
-    if not path.exists() and recipe_path in shipped():
-        path = shipped()[recipe_path]
-    recipe = load_recipe(path)
+    if not path.exists():
+        path = (shipped() | shipped_queues()).get(recipe_path, path)
     folder = require_place_of_folder(output)
-    train(recipe, folder, jobs=jobs or cores(), device=device, made=_made, learnt=_learnt)
-    model = folder / "model"
-    out = console()
+    if is_queue(path):
+        queue = load_queue(path)
+    else:
+        recipe = load_recipe(path)
+        queue = Queue(recipe, None, (Run("", recipe, None),))
+    for number, run in enumerate(queue.runs, 1):
+        if run.name:
+            say(f"run {number} of {len(queue.runs)}: {run.name}")
+        _run(run, queue, folder, jobs or cores(), device)
+    return 0
+
+
+def _run(run: Run, queue: Queue, folder: Path, jobs: int, device: str | None) -> None:
+    from compiler.train.corpus.sets import write_sets
+    from compiler.train.train import train
+
+    corpus, place = folder / "corpus", folder / run.name
+    start = None if run.start is None else folder / run.start
+    train(
+        run.recipe,
+        place,
+        corpus=corpus,
+        start=start,
+        jobs=jobs,
+        device=device,
+        made=_made,
+        learnt=_learnt,
+    )
+    model, out = place / "model", console()
     out.print(f"model         {model}", highlight=False, soft_wrap=True)
-    places = write_sets(
-        recipe, folder / "corpus", folder / "sets", lambda name: say(f"writing the set {name}")
+    sets = write_sets(
+        queue.recipe, corpus, folder / "sets", queue.sets, lambda name: say(f"writing {name}")
     )
     with first_run_notice():
-        figures = measure(model, str(model), {f"{folder / 'sets' / at.name}": at for at in places})
+        places = {f"sets/{each.name}": each for each in sets}
+        figures = measure(model, str(model), places, again=False)
     for record in figures.sets:
         out.print(_told(record), highlight=False, soft_wrap=True)
-    out.print(
-        f"              {recipe.name}: try it with npu transcribe, npu evaluate, npu compile",
-        highlight=False,
-    )
-    return 0
 
 
 def _told(record: Heard) -> str:
@@ -78,6 +102,8 @@ def _told(record: Heard) -> str:
         told += f", {errors.percent:.2f} % of {record.speech.words:,} words wrong"
         if errors.interval:
             told += f" ({errors.interval[0]:.2f} to {errors.interval[1]:.2f})"
+    if record.delay:
+        told += f", {record.delay.p50_ms:.0f} ms late (p95 {record.delay.p95_ms:.0f})"
     if record.rejection:
         quiet = record.rejection
         told += f", {quiet.phrases} false phrases in {quiet.hours:.1f} h"

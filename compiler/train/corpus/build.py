@@ -14,7 +14,7 @@ from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.plan import FOREIGN, Planner, by_engine, parts
 from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part, has_shard, write_shard
-from compiler.train.recipe import Recipe, require_same
+from compiler.train.recipe import CORPUS_KEYS, Recipe, require_same
 from npu.files import write_atomic
 
 SHARD = 200
@@ -53,9 +53,8 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
         A synthesiser is missing, or the folder has a corpus of another recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {"seed", "corpus", "voices", "speakers", "names", "foreign", "grammar"}
     # Keys that are not given stay out: a recipe without them is the recipe that it was.
-    text = recipe.model_dump_json(include=keys, exclude_none=True, indent=1) + "\n"
+    text = recipe.model_dump_json(include=set(CORPUS_KEYS), exclude_none=True, indent=1) + "\n"
     require_same(folder / "corpus.json", text, "the corpus")
     wanted = [
         (part, number)

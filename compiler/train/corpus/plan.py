@@ -133,7 +133,7 @@ class Planner:
 
     def plan(self, part: str, number: int) -> Plan:
         """The clip of a number in one of the recipe's parts."""
-        draw = random.Random(f"{self._recipe.seed}:{part}:{number}")
+        draw = random.Random(f"{self._recipe.corpus.seed}:{part}:{number}")
         corpus = self._recipe.corpus
         sentences, speakers = self._parts[part]
         foreign = self._recipe.foreign

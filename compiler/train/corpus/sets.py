@@ -7,7 +7,7 @@ Every clip is at one level and one distance from a noise, of which there are fou
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe
 from compiler.train.sound.disturb import Rng, as_16_bits, noisy, nothing
 from compiler.train.sound.features import RATE_HZ, in_floats
+from npu.errors import RecipeError
 from npu.files import write_folder
 from npu.speech.spoken_sets import FILE_NAME
 
@@ -40,7 +41,11 @@ def sets(recipe: Recipe) -> dict[str, tuple[str, float]]:
 
 
 def write_sets(
-    recipe: Recipe, corpus: Path, folder: Path, told: Callable[[str], object]
+    recipe: Recipe,
+    corpus: Path,
+    folder: Path,
+    names: Collection[str] | None,
+    told: Callable[[str], object],
 ) -> list[Path]:
     """Write the sets that are not there yet, each whole or not at all.
 
@@ -48,15 +53,21 @@ def write_sets(
     ----------
     recipe, corpus : what the corpus was built by, and where it is.
     folder : gets a folder for each set.
+    names : of the sets that are wanted; None for all.
     told : is called with the name of each set before it is written.
 
     Returns
     -------
-    The folders of all sets, that have an utterance.
+    The folders of those sets that have an utterance. Raises RecipeError for a name that is none.
     """
+    known = sets(recipe)
+    for name in names or ():
+        if name not in known:
+            raise RecipeError(f"there is no set {name!r}; there are: {', '.join(known)}")
     folder.mkdir(exist_ok=True)
     written = []
-    for name, (part, decibels) in sets(recipe).items():
+    for name in known if names is None else names:
+        part, decibels = known[name]
         place = folder / name
         if not (place / FILE_NAME).is_file():
             told(name)
@@ -85,7 +96,7 @@ def _files(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[t
 
 
 def _clips(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[Clip]:
-    seed = [recipe.seed, zlib.crc32(name.encode())]
+    seed = [recipe.corpus.seed, zlib.crc32(name.encode())]
 
     def others(rng: Rng) -> Callable[[], np.ndarray]:
         return lambda: in_floats(part[int(rng.integers(len(part)))].samples)

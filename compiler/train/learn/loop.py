@@ -182,6 +182,17 @@ class Learner:
             "cuda": cuda,
         }
 
+    def begin_with(self, checkpoint: Path) -> None:
+        """Take the weights of a run that is done, where they fit, as the first ones; its zeros and
+        grids are not taken.
+        """
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        weights = state["network"] | state["average"]
+        with torch.no_grad():
+            for name, value in self.network.named_parameters():
+                if name in weights and weights[name].shape == value.shape:
+                    value.copy_(weights[name])
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.step = state["step"]

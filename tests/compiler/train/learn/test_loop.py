@@ -173,3 +173,23 @@ class Asked:
             self.theirs[role].invoke()
             np.testing.assert_array_equal(found, self.theirs[role].get_output(0))
         return found
+
+
+def test_it_begins_with_the_weights_of_another(tmp_path):
+    few = {"steps": 4, "batch": 4, "average": 1}
+    quick = {
+        "learning": few,
+        "pruning": {"begin": 0, "end": 2},
+        "quantisation": {"begin": 3},
+    }
+    first = Learner(toy.recipe(**quick), "cpu")
+    run(first, toy.listener(tmp_path, first.recipe, 12), tmp_path / "first.pt", lambda _: None)
+    first.finish()
+    other = toy.recipe(network={"predictor": "stateless"}, **quick).model_copy(update={"seed": 9})
+    fresh, second = Learner(other, "cpu"), Learner(other, "cpu")
+    second.begin_with(tmp_path / "first.pt")
+    taken, was = dict(first.network.named_parameters()), dict(fresh.network.named_parameters())
+    for name, value in second.network.named_parameters():
+        fits = not name.startswith("predictor.")
+        assert torch.equal(value, taken[name] if fits else was[name]), name
+    assert not second.network.fixed and second.zeros == 0

@@ -1,0 +1,142 @@
+"""Queues: runs of one recipe with some keys changed, one after the other, on one corpus.
+
+recipe = "commands"            # a TOML file beside the queue, or one that is shipped
+sets = ["test-30db"]           # that every model hears; all of them if missing
+
+[[runs]]
+name = "lstm-0-8"
+set = { "pruning.zeros" = 0.0 }
+
+[[runs]]
+name = "lstm-75-8"
+start = "lstm-0-8"             # an earlier run: its weights are the first ones
+set = { "learning.steps" = 2_500 }
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from compiler.train.recipe import CORPUS_KEYS, MAX_BYTES, Recipe, load_recipe, shipped, told
+from npu.errors import RecipeError
+from npu.files import read_text
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
+
+
+class _Run(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: _Name
+    start: str | None = None
+    set: dict[str, JsonValue] = {}
+
+
+class _Queue(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    recipe: str
+    sets: list[str] | None = None
+    runs: Annotated[list[_Run], Field(min_length=1, max_length=1_000)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a queue.
+
+    Attributes
+    ----------
+    name : of its folder.
+    recipe : with its changes.
+    start : the name of the run whose weights it begins with, or None.
+    """
+
+    name: str
+    recipe: Recipe
+    start: str | None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Runs, each behind the one that it starts from.
+
+    Attributes
+    ----------
+    recipe : without any change: of the corpus.
+    sets : what every model hears; None for all.
+    """
+
+    recipe: Recipe
+    sets: tuple[str, ...] | None
+    runs: tuple[Run, ...]
+
+
+def shipped_queues() -> dict[str, Path]:
+    """The queues here, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "queues").glob("*.toml"))}
+
+
+def is_queue(path: Path) -> bool:
+    """Whether a file is meant as a queue; of what is no TOML a recipe's reader tells more."""
+    try:
+        return "runs" in tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
+    except (RecipeError, ValueError, RecursionError):
+        return False
+
+
+def load_queue(path: Path) -> Queue:
+    """Read a queue.
+
+    Raises
+    ------
+    RecipeError
+        A wrong key or value of the queue, or of what it makes of its recipe.
+    """
+    try:
+        text = json.dumps(tomllib.loads(read_text(path, MAX_BYTES, RecipeError)), default=str)
+        queue = _Queue.model_validate_json(text)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {'; '.join(told(each) for each in error.errors())}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is no TOML ({error}); mend it there") from error
+    beside = path.parent / queue.recipe
+    recipe = load_recipe(beside if beside.is_file() else shipped().get(queue.recipe, beside))
+    runs: dict[str, Run] = {}
+    for each in queue.runs:
+        where = f"{path}: run {each.name}"
+        if each.name in runs:
+            raise RecipeError(f"{where}: is there twice; give each run a name of its own")
+        if each.start is not None and each.start not in runs:
+            raise RecipeError(
+                f"{where}: starts from {each.start!r}, which is no run before it; there are: "
+                f"{', '.join(runs) or 'none'}"
+            )
+        runs[each.name] = Run(each.name, changed(recipe, each.set, where), each.start)
+    return Queue(recipe, None if queue.sets is None else tuple(queue.sets), tuple(runs.values()))
+
+
+def changed(recipe: Recipe, changes: Mapping[str, JsonValue], where: str) -> Recipe:
+    """A recipe with other values, by keys as `pruning.zeros`.
+
+    Raises RecipeError for a key that is none, that belongs to the corpus, or a wrong value.
+    """
+    table: dict[str, Any] = recipe.model_dump(mode="json")
+    for key, value in changes.items():
+        *above, last = key.split(".")
+        if key.split(".")[0] in CORPUS_KEYS:
+            raise RecipeError(f"{where}: {key!r} is of the corpus, which all runs share")
+        place: Any = table
+        for part in above:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            raise RecipeError(f"{where}: the recipe has no key {key!r}")
+        place[last] = value
+    try:
+        return Recipe.model_validate_json(json.dumps(table))
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {'; '.join(told(each) for each in error.errors())}") from error
