@@ -154,9 +154,12 @@ class Masks(_Table):
 
 
 class Sound(_Table):
-    """What is done to clips each time that they are heard; `nothing`: noise is in their place."""
+    """What is done to clips each time that they are heard. `untouched`: all but the level is left;
+    `nothing`: noise is in their place.
+    """
 
     ramp_steps: tuple[Steps, Steps]
+    untouched: Share
     nothing: Share
     rate: Change
     vocal_tract: Change
@@ -173,7 +176,10 @@ class Sound(_Table):
 
 
 class Network(_Table):
-    """Encoder of LSTM layers with a stack of two steps, predictor, joiner."""
+    """Encoder of LSTM layers with a stack of two steps, predictor, joiner.
+
+    `forget`: of the symbols that the predictor is told in training, it is not told.
+    """
 
     layers: Annotated[list[Count], Field(min_length=1)]
     stack_before: Count
@@ -182,6 +188,7 @@ class Network(_Table):
     embedding: Count
     units: Count
     dropout: Share
+    forget: Share
 
     @model_validator(mode="after")
     def _stack_is_there(self) -> "Network":

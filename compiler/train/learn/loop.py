@@ -69,7 +69,6 @@ class Learner:
         self.recipe, self.device = recipe, torch.device(device)
         self.network = Transducer(recipe.network, STACK * MEL.bins, len(SYMBOLS)).to(self.device)
         learning = recipe.learning
-        self.network.work_in(learning.precision)
         matrices = [each for name, each in self.network.named_parameters() if each.ndim > 1]
         others = [each for name, each in self.network.named_parameters() if each.ndim <= 1]
         groups = [
@@ -126,7 +125,7 @@ class Learner:
         return loss, float(own.sum().detach() / total)
 
     def _prepare(self) -> None:
-        """Prune, and go over to the chip's arithmetic, when it is time."""
+        """Prune, go over to the chip's arithmetic, and to full precision, when it is time."""
         recipe, network = self.recipe, self.network
         share = schedule.zeros(recipe.pruning, self.step)
         if share is not None:
@@ -137,6 +136,8 @@ class Learner:
                 threshold = sizes.kthvalue(max(1, round(share * len(sizes)))).values
             for matrix in matrices:
                 matrix.prune(share, threshold)
+        averages = self.step >= _AVERAGE_BEGINS * recipe.learning.steps
+        network.work_in("float32" if averages else recipe.learning.precision)
         begin = recipe.quantisation.begin
         network.watch(begin - 200 <= self.step < begin)
         if self.step == begin:

@@ -54,7 +54,7 @@ class Layer(nn.Module):
 
     Attributes
     ----------
-    coarse : in training it works in bfloat16, until the arithmetic is the chip's.
+    coarse : in training it works in bfloat16.
     """
 
     fixed: Tensor
@@ -84,7 +84,7 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """As `forward`, from given states (1, clips, units); returns those behind it, too."""
         weights = [self.input(), self.recurrent(), self.bias, torch.zeros_like(self.bias)]
-        if self.coarse and self.training and not self.fixed:
+        if self.coarse and self.training:
             weights = [each.bfloat16() for each in weights]
             values, state = values.bfloat16(), (state[0].bfloat16(), state[1].bfloat16())
         out, hidden, cell = torch._VF.lstm(
@@ -157,6 +157,10 @@ class Transducer(nn.Module):
     def predict(self, symbols: Tensor) -> Tensor:
         """(clips, n) symbols, the first of them the blank, to (clips, n, joint)."""
         values = self.ranges["embedded"](self.embedding)[symbols]
+        if self.training and self.network.forget:
+            # Or it learns sentences by heart, and the encoder is not asked.
+            kept = torch.rand(symbols.shape, device=symbols.device) >= self.network.forget
+            values = values * kept[..., None]
         if self.network.predictor == "stateless":
             before = functional.pad(values, (0, 0, 1, 0))[:, :-1]
             values = self.of_context(torch.cat([before, values], -1))
@@ -188,7 +192,9 @@ class Transducer(nn.Module):
                 each.fixed.fill_(True)
 
     def work_in(self, precision: str) -> None:
-        """What training works in: "float32" or "bfloat16"."""
+        """What the LSTM layers work in, in training: "float32" or "bfloat16", which has all values
+        of a layer's int8 outputs, and weights with 8 bits behind the sign.
+        """
         for each in self.modules():
             if isinstance(each, Layer):
                 each.coarse = precision == "bfloat16"

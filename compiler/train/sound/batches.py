@@ -105,6 +105,8 @@ class Listener:
         def others() -> NDArray[np.float32]:
             return in_floats(part[int(rng.integers(len(part)))].samples)
 
+        if rng.random() < sound.untouched:
+            strength = 0.0
         samples, text, words = clip.samples, clip.text, clip.words
         if rng.random() < strength * sound.nothing:
             samples, text, words = nothing(len(samples), sound.noise, rng, others), "", ()

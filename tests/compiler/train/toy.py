@@ -36,8 +36,9 @@ def recipe(**changes) -> Recipe:
             "embedding": 8,
             "units": 96,
             "dropout": 0.0,
+            "forget": 0.0,
         },
-        "sound": {"ramp_steps": (260, 4000), "level_dbfs": (-12.0, -6.0)},
+        "sound": {"untouched": 0.0, "ramp_steps": (260, 4000), "level_dbfs": (-12.0, -6.0)},
         "pruning": {"zeros": 0.5, "begin": 150, "end": 210},
         "quantisation": {"begin": 260},
     }

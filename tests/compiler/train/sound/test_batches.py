@@ -84,8 +84,28 @@ def test_a_batch_has_clips_of_one_length(listener):
     assert longest not in (sorted(longest), sorted(longest, reverse=True))
 
 
+def test_some_clips_are_left_as_they_are(listener):
+    changes = {"untouched": 1.0, "level_dbfs": (-20.0, -20.0)}
+    sound = listener.recipe.sound.model_copy(update=changes)
+    recipe = listener.recipe.model_copy(update={"sound": sound})
+    whole = Listener(listener.folder, "train", recipe, listener.mean, listener.std)
+
+    def sums(some, first):
+        return {
+            text_of(symbols): float(steps.sum())
+            for step in range(first, first + 16)
+            for batch in [some.batch(step)]
+            for symbols, steps in zip(batch.symbols, batch.steps, strict=True)
+        }
+
+    plain = sums(whole, 0)
+    assert len(plain) == CLIPS
+    assert sums(whole, 3200) == pytest.approx(plain, rel=1e-3)
+    assert sums(listener, 3200) != pytest.approx(plain, rel=0.1)
+
+
 def test_in_some_clips_nothing_is_said(listener):
-    sound = listener.recipe.sound.model_copy(update={"nothing": 1.0})
+    sound = listener.recipe.sound.model_copy(update={"nothing": 1.0, "untouched": 0.0})
     recipe = listener.recipe.model_copy(update={"sound": sound})
     silent = Listener(listener.folder, "train", recipe, listener.mean, listener.std)
     assert silent.batch(0).counts.all()  # before the ramp
@@ -120,7 +140,7 @@ def test_a_batch_holds_together(listener, step):
 def test_times_follow_a_slower_voice(listener):
     sound = listener.recipe.sound.model_dump()
     for rate, stretch in ((1.25, 1.0), (0.8, 1.0), (1.0, 1.25), (1.0, 0.8)):
-        table = sound | {"nothing": 0.0}
+        table = sound | {"nothing": 0.0, "untouched": 0.0}
         table["rate"] = {"chance": 1.0, "range": (rate, rate)}
         table["stretch"] = {"chance": 1.0, "range": (stretch, stretch)}
         changed = type(listener.recipe.sound).model_validate(table)
