@@ -105,7 +105,7 @@ def test_it_goes_on_as_if_it_had_not_stopped(tmp_path):
             assert torch.equal(value, again.network.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("predictor", ["lstm", "stateless"])
+@pytest.mark.parametrize("predictor", ["lstm", pytest.param("stateless", marks=pytest.mark.long)])
 def test_its_files_are_the_network(tmp_path, learnt, predictor):
     """Integers against the network in training, and against TFLM where it is installed."""
     learner, listener, _ = learnt
