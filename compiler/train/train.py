@@ -17,7 +17,7 @@ from compiler.train.learn.convert import trained
 from compiler.train.learn.decode import MOST_SYMBOLS
 from compiler.train.learn.loop import Learner, Progress, run
 from compiler.train.recipe import Recipe, require_same
-from compiler.train.sound.batches import Listener
+from compiler.train.sound.batches import Listener, alone
 from compiler.train.sound.features import frontend, in_floats, log_mel
 from compiler.train.summary import digest
 from compiler.train.symbols import SYMBOLS
@@ -69,9 +69,10 @@ def train(
     )
     corpus = corpus or folder / "corpus"
     build(recipe, corpus, jobs, made)
-    mean, std = _normal(corpus)
     # Sums come in one order, whatever machine; the other core makes batches.
     torch.set_num_threads(1)
+    alone()
+    mean, std = _normal(corpus)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     learner = Learner(recipe, device)
     if start is not None:

