@@ -61,7 +61,10 @@ class Shares(_Table):
 
 
 class Corpus(_Table):
-    """How many clips, of which sentences, and how they are put together."""
+    """How many clips, of which sentences, and how they are put together.
+
+    `start`: the grammar's rules of whole sentences. `apart`: those that are tested by themselves.
+    """
 
     seed: Seed
     clips: Count
@@ -76,6 +79,7 @@ class Corpus(_Table):
     tail_s: tuple[Seconds, Seconds]
     longest_s: Seconds
     start: Annotated[list[str], Field(min_length=1)]
+    apart: list[str] = []
     shares: Shares
 
 
@@ -319,9 +323,10 @@ def load_recipe(path: Path) -> Recipe:
         Grammar(recipe.rules())
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
-    for name in recipe.corpus.start:
-        if name not in recipe.grammar:
-            raise RecipeError(f"{path}: corpus.start: there is no rule {name!r} in the grammar")
+    for key in ("start", "apart"):
+        for name in getattr(recipe.corpus, key):
+            if name not in recipe.grammar:
+                raise RecipeError(f"{path}: corpus.{key}: there is no rule {name!r} in the grammar")
     return recipe
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,30 @@ _NOISE_S = 30
 _DECIBELS = (30, 10)
 
 
-def sets(recipe: Recipe) -> dict[str, tuple[str, float]]:
-    """The part and the decibels from speech to noise of each set, by name."""
-    spoken = [part for part in parts(recipe) if part in ("test", "speakers", "engine")]
-    found: dict[str, tuple[str, float]] = {
-        f"{part}-{decibels}db": (part, decibels) for part in spoken for decibels in _DECIBELS
+@dataclass(frozen=True)
+class _Set:
+    """The clips of some kinds in a part of the corpus, so far above noise."""
+
+    part: str
+    decibels: float
+    kinds: frozenset[str]
+
+
+def sets(recipe: Recipe) -> dict[str, _Set]:
+    """The sets by name: kinds that the recipe has apart stand in sets of their own."""
+    apart = frozenset(recipe.corpus.apart)
+    kinds = {"": frozenset(recipe.corpus.start) - apart, "-apart": apart}
+    found = {
+        f"{part}{ending}-{decibels}db": _Set(part, decibels, some)
+        for part in parts(recipe)
+        if part in ("test", "speakers", "engine")
+        for ending, some in kinds.items()
+        if some
+        for decibels in _DECIBELS
     }
-    return found | {NOTHING: (FOREIGN, 30)}
+    if recipe.foreign:
+        found[NOTHING] = _Set(FOREIGN, 30, frozenset({FOREIGN}))
+    return found
 
 
 def write_sets(
@@ -67,11 +85,10 @@ def write_sets(
     folder.mkdir(exist_ok=True)
     written = []
     for name in known if names is None else names:
-        part, decibels = known[name]
         place = folder / name
         if not (place / FILE_NAME).is_file():
             told(name)
-            files = dict(_files(recipe, Part(corpus, part), name, decibels))
+            files = dict(_files(recipe, Part(corpus, known[name].part), name, known[name]))
             if len(files) < 2:
                 continue
             write_folder(str(place), files)
@@ -79,9 +96,9 @@ def write_sets(
     return written
 
 
-def _files(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[tuple[str, bytes]]:
+def _files(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[tuple[str, bytes]]:
     lines = []
-    for number, clip in enumerate(_clips(recipe, part, name, decibels)):
+    for number, clip in enumerate(_clips(recipe, part, name, of)):
         sound = io.BytesIO()
         soundfile.write(sound, clip.samples, RATE_HZ, format="FLAC", subtype="PCM_16")
         audio = f"{number:05}.flac"
@@ -95,15 +112,17 @@ def _files(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[t
     yield FILE_NAME, ("\n".join(lines) + "\n").encode()
 
 
-def _clips(recipe: Recipe, part: Part, name: str, decibels: float) -> Iterator[Clip]:
+def _clips(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[Clip]:
     seed = [recipe.corpus.seed, zlib.crc32(name.encode())]
 
     def others(rng: Rng) -> Callable[[], np.ndarray]:
         return lambda: in_floats(part[int(rng.integers(len(part)))].samples)
 
     for number, clip in enumerate(part):
+        if clip.kind not in of.kinds:
+            continue
         rng = np.random.default_rng([*seed, number])
-        heard = noisy(clip.samples, _LEVEL_DBFS, decibels, rng, others(rng))
+        heard = noisy(clip.samples, _LEVEL_DBFS, of.decibels, rng, others(rng))
         yield Clip(heard, clip.text, clip.engine, clip.speaker, clip.words, clip.kind)
     if name == NOTHING and len(part):
         for number in range(round(recipe.corpus.noise_s / _NOISE_S)):

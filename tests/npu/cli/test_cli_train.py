@@ -13,7 +13,7 @@ from tests.compiler.train.corpus.recipes import SHIPPED
 SMALL = {
     "clips = 30_000": "clips = 24",
     "develop = 400": "develop = 4",
-    "test = 4_000": "test = 4",
+    "test = 5_000": "test = 4",
     "noise_s = 14_400": "noise_s = 30",
     "steps = 22_000": "steps = 6",
     "batch = 48": "batch = 4",
