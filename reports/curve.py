@@ -1,0 +1,184 @@
+"""Collect the runs of `npu train QUEUE -o FOLDER` into `reports/curve.json`, and write the page.
+
+    npu train curve -o FOLDER
+    python -m reports.curve FOLDER [--place]
+
+Each run's folder has its recipe and the figures that `npu train` kept. What is added here: bytes by
+the codec, and the smallest chip that holds the model and takes at most DEADLINE_MS a frame at
+CLOCK_MHZ, by the search of `npu fit`; with --place its LUTs and clock, from place and route, which
+takes minutes a run. A run that is not done is left out, which is told.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypedDict
+
+from compiler import compile_model, load_model
+from npu.analysis.frames import DEFAULT_FRAMES
+from npu.analysis.layers import totals
+from npu.analysis.model_figures import FILE_NAME, Figures, read_figures
+from npu.chip.params import ChipParams, load_params
+from npu.errors import NpuError
+from npu.files import read_text, write_atomic
+from npu.sweep.compute import Results, compute
+from npu.sweep.fit import Search
+from npu.sweep.kept import users_folder
+from npu.sweep.point import Point
+from npu.sweep.weights import Thinning
+from npu.text import json_text
+
+RUN = Path(__file__).with_name("curve.json")
+CHIP = "edge"
+"""Whose packed weights are counted."""
+CLOCK_MHZ = 80.0
+DEADLINE_MS = 5.0
+MAX_BYTES = 1 << 24
+
+
+class Smallest(TypedDict):
+    """A chip that holds a model in time.
+
+    Attributes
+    ----------
+    chip : its values. area_mm2, ms, cycles : estimated area, and of the slowest frame.
+    lut4, clock_mhz : from place and route; None where it was not placed.
+    """
+
+    chip: dict[str, Any]
+    area_mm2: float
+    ms: float
+    cycles: int
+    lut4: int | None
+    clock_mhz: float | None
+
+
+class PointReport(TypedDict):
+    """A run.
+
+    Attributes
+    ----------
+    name : of its folder. predictor, bits, seed, steps : of its recipe; target : zeros, likewise.
+    zeros : share that is zero. weights : how many. bytes : packed, on CHIP.
+    sets, chips : records of `npu.analysis.model_figures`.
+    smallest : None where no chip does it.
+    """
+
+    name: str
+    predictor: str
+    target: float
+    bits: int
+    seed: int
+    steps: int
+    zeros: float
+    weights: int
+    bytes: int
+    sets: list[dict[str, Any]]
+    chips: list[dict[str, Any]]
+    smallest: Smallest | None
+
+
+class CurveReport(TypedDict):
+    """All runs, by name."""
+
+    chip: str
+    clock_mhz: float
+    deadline_ms: float
+    points: list[PointReport]
+
+
+def runs(folder: Path) -> Iterator[tuple[Path, dict[str, Any], Figures]]:
+    """Folder, recipe and figures of each run that is done, by name; others are told."""
+    for place in sorted(folder.iterdir()):
+        if not (place / "recipe.json").is_file():
+            continue
+        model = place / "model"
+        if not (model / FILE_NAME).is_file():
+            sys.stderr.write(f"{place.name}: is not done, and left out\n")
+            continue
+        yield place, json.loads(read_text(place / "recipe.json", MAX_BYTES)), read_figures(model)
+
+
+def point(place: Path, recipe: dict[str, Any], figures: Figures, placed: bool) -> PointReport:
+    """What a run makes of the curve."""
+    kept = figures.model_dump(mode="json")
+    weights = totals(compile_model(load_model(place / "model"), load_params(CHIP)).header.layers)
+    return {
+        "name": place.name,
+        "predictor": recipe["network"]["predictor"],
+        "target": recipe["pruning"]["zeros"],
+        "bits": recipe["quantisation"]["bits"],
+        "seed": recipe["seed"],
+        "steps": recipe["learning"]["steps"],
+        "zeros": weights["sparsity"] or 0.0,
+        "weights": weights["weights"],
+        "bytes": -(-weights["compressed_bits"] // 8),
+        "sets": kept["sets"],
+        "chips": kept["chips"],
+        "smallest": smallest(place / "model", placed),
+    }
+
+
+def smallest(model: Path, placed: bool) -> Smallest | None:
+    """The chip that `npu fit` finds; None where no chip is in time."""
+    base = load_params("tiny").model_copy(update={"clock_mhz": CLOCK_MHZ})
+    loaded = load_model(model)
+
+    def evaluate(params: ChipParams) -> Results:
+        values = params.model_dump(mode="json")
+        of = Point(
+            str(model.resolve()), loaded.name, loaded.sources, values, Thinning(), DEFAULT_FRAMES
+        )
+        return compute(of, users_folder())
+
+    try:
+        fit = Search(base, DEADLINE_MS, evaluate).run()
+    except NpuError as error:
+        sys.stderr.write(f"{model}: {error}\n")
+        return None
+    took, cycles = fit.results["latency_ms"], fit.results["latency_cycles"]
+    assert took is not None and cycles is not None, "the search ends with a chip in time"
+    found: Smallest = {
+        "chip": fit.params.model_dump(mode="json"),
+        "area_mm2": fit.area_mm2,
+        "ms": took,
+        "cycles": cycles,
+        "lut4": None,
+        "clock_mhz": None,
+    }
+    if placed:
+        from rtl.synth import synthesise
+
+        result = synthesise(fit.params, "chip", device="85k")
+        found["lut4"], found["clock_mhz"] = result.utilisation.lut4, result.fmax_mhz
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Collect, and write."""
+    parser = argparse.ArgumentParser(prog="python -m reports.curve", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--place", action="store_true", help="place and route the smallest chips")
+    parser.add_argument("--json", type=Path, default=RUN)
+    given = parser.parse_args(arguments)
+    if not given.folder.is_dir():
+        sys.stderr.write(f"error: {given.folder}: no such folder; give one of npu train QUEUE\n")
+        return 1
+    points = [point(*run, given.place) for run in runs(given.folder)]
+    if not points:
+        sys.stderr.write(f"error: {given.folder}: no run in it is done\n")
+        return 1
+    report: CurveReport = {
+        "chip": CHIP,
+        "clock_mhz": CLOCK_MHZ,
+        "deadline_ms": DEADLINE_MS,
+        "points": points,
+    }
+    write_atomic(given.json, json_text(report).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Regenerate `reports/curve.md` and `curve.png` from `curve.json`, which `reports.curve` writes.
+
+python -m reports.curve_page
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from reports.curve import RUN, CurveReport, PointReport
+
+PAGE = RUN.with_suffix(".md")
+FIGURE = RUN.with_suffix(".png")
+
+
+def page(run: CurveReport) -> str:
+    """The page as Markdown."""
+    named = {record["set"] for point in run["points"] for record in point["sets"]}
+    lines = [
+        "# Word errors, zeros, bits, time, energy and area",
+        "",
+        _about(),
+        "",
+        "![word errors over bytes](curve.png)",
+        "",
+    ]
+    for name in sorted(named):
+        lines += [f"## {name}", "", *_table(_heads(run), _rows(run, name)), ""]
+    lines += ["## The smallest chips", "", _about_chips(run), ""]
+    heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
+    lines += [*_table(heads, (_chip(point) for point in run["points"])), ""]
+    return "\n".join(lines)
+
+
+def _about() -> str:
+    return (
+        "Written by `python -m reports.curve_page` from `curve.json`, which"
+        " `python -m reports.curve FOLDER` collected from the runs of `npu train curve -o FOLDER`. Word errors are those of"
+        " the integer model, with the middle 95 % of the draws of utterances; cycles, milliseconds"
+        " and energy those of a frame of 60 ms. Energy is estimated: what happens in a frame, and"
+        " what leaks while it does."
+    )
+
+
+def _heads(run: CurveReport) -> list[str]:
+    chips = [record["chip"] for record in run["points"][0]["chips"]]
+    heads = ["run", "zeros", "bits", "KiB packed", "words wrong", "95 %", "late p50, p95 ms"]
+    for chip in chips:
+        heads += [f"{chip}: cycles", "ms", "uJ of events", "uJ of leakage"]
+    return heads
+
+
+def _rows(run: CurveReport, name: str) -> Iterator[list[str]]:
+    for point in run["points"]:
+        for record in point["sets"]:
+            if record["set"] == name and record["speech"]:
+                yield [*_size(point), *_heard(record), *_costs(point)]
+
+
+def _size(point: PointReport) -> list[str]:
+    zeros, packed = f"{point['zeros']:.1%}", f"{point['bytes'] / 1024:,.1f}"
+    return [point["name"], zeros, str(point["bits"]), packed]
+
+
+def _heard(record: dict[str, Any]) -> list[str]:
+    errors, delay = record["speech"]["word_errors"], record["delay"]
+    low, high = errors["interval"] or (None, None)
+    interval = "" if low is None else f"{low:.2f} - {high:.2f}"
+    late = f"{delay['p50_ms']:.0f}, {delay['p95_ms']:.0f}" if delay else ""
+    return [f"{errors['percent']:.2f} %", interval, late]
+
+
+def _costs(point: PointReport) -> Iterator[str]:
+    for record in point["chips"]:
+        energy = record["energy_uj"]
+        leakage = energy["leakage"]
+        yield f"{record['cycles']['p50']:,.0f}"
+        yield f"{record['ms']['p50']:.3f}"
+        yield f"{energy['total'] - leakage:.2f}"
+        yield f"{leakage:.3f}"
+
+
+def _about_chips(run: CurveReport) -> str:
+    return (
+        f"The smallest chip that `npu fit` finds for each model, at {run['clock_mhz']:g} MHz and at"
+        f" most {run['deadline_ms']:g} ms a frame; LUTs and clock from place and route on an ECP5"
+        " 85k, seed 1."
+    )
+
+
+def _chip(point: PointReport) -> list[str]:
+    found = point["smallest"]
+    if found is None:
+        return [point["name"], "none", "", "", "", "", ""]
+    chip = found["chip"]
+    placed = ["", ""]
+    if found["lut4"] is not None:
+        placed = [f"{found['lut4']:,}", f"{found['clock_mhz']:.1f}"]
+    banks = f"{chip['bank_bytes'] * chip['lanes'] / 1024:,.0f}"
+    figures = [f"{found['ms']:.3f}", f"{found['area_mm2']:.3f}"]
+    return [point["name"], str(chip["lanes"]), banks, *figures, *placed]
+
+
+def _table(heads: Sequence[str], rows: Iterator[list[str]]) -> list[str]:
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def figure(run: CurveReport, path: Path) -> None:
+    """Word errors over packed bytes, with their intervals, on the first set that all have heard."""
+    from matplotlib.figure import Figure
+
+    shared = set.intersection(*({r["set"] for r in point["sets"]} for point in run["points"]))
+    name = sorted(shared)[-1]
+    drawing = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = drawing.subplots()
+    kinds = sorted({(point["predictor"], point["bits"]) for point in run["points"]})
+    for number, kind in enumerate(kinds):
+        some = [p for p in run["points"] if (p["predictor"], p["bits"]) == kind]
+        for point in some:
+            (record,) = (r for r in point["sets"] if r["set"] == name)
+            errors = record["speech"]["word_errors"]
+            x, y = point["bytes"] / 1024, errors["percent"]
+            low, high = errors["interval"] or (y, y)
+            bars = [[max(0.0, y - low)], [max(0.0, high - y)]]
+            axes.errorbar(x, y, yerr=bars, fmt="o", color=f"C{number}", capsize=3)
+            axes.annotate(f" {point['target']:.0%}", (x, y), fontsize=8)
+        axes.plot([], [], "o", color=f"C{number}", label=f"{kind[0]}, {kind[1]} bits")
+    axes.set(xlabel="weights packed, KiB", ylabel="words wrong (%)", yscale="log")
+    axes.set_title(f"{name}; beside each point the zeros")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    drawing.savefig(path, dpi=110, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    recorded = json.loads(RUN.read_text(encoding="utf-8"))
+    PAGE.write_text(page(recorded), encoding="utf-8")
+    figure(recorded, FIGURE)

@@ -1,0 +1,95 @@
+"""The curve: collected from runs as `npu train` leaves them, and its page."""
+
+import json
+import shutil
+
+import pytest
+
+from npu import zoo
+from reports import curve, curve_page
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    """Two runs that are done, of the zoo's model, and one that is not."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, zeros in (("lstm-75-8", 0.75), ("lstm-90-4", 0.9), ("lstm-95-8", 0.95)):
+        (folder / name).mkdir()
+        recipe = {
+            "seed": 1,
+            "network": {"predictor": "lstm"},
+            "pruning": {"zeros": zeros},
+            "quantisation": {"bits": int(name[-1])},
+            "learning": {"steps": 10},
+        }
+        (folder / name / "recipe.json").write_text(json.dumps(recipe))
+        if zeros < 0.95:
+            shutil.copytree(zoo.path("commands_rnnt"), folder / name / "model")
+    (folder / "corpus").mkdir()
+    assert curve.main([str(folder), "--json", str(folder / "curve.json")]) == 0
+    return folder, json.loads((folder / "curve.json").read_text())
+
+
+@pytest.mark.long
+def test_runs_are_collected(collected):
+    """Long: it searches for the smallest chip."""
+    _, report = collected
+    first, second = report["points"]
+    assert (first["name"], second["name"]) == ("lstm-75-8", "lstm-90-4")
+    assert (first["bits"], second["bits"], second["target"]) == (8, 4, 0.9)
+    assert first["zeros"] == pytest.approx(0.748, abs=1e-3) and first["bytes"] == 342_472
+    kept = json.loads((zoo.path("commands_rnnt") / "figures.json").read_text())
+    assert first["chips"] == kept["chips"]
+    assert first["smallest"]["ms"] <= 5 and first["smallest"]["lut4"] is None
+    assert first["smallest"]["chip"]["clock_mhz"] == 80
+
+
+def report_of(*points) -> curve.CurveReport:
+    """As if these were collected: with the figures that the zoo's model has."""
+    kept = json.loads((zoo.path("commands_rnnt") / "figures.json").read_text())
+    return {
+        "chip": curve.CHIP,
+        "clock_mhz": curve.CLOCK_MHZ,
+        "deadline_ms": curve.DEADLINE_MS,
+        "points": [
+            {
+                "name": f"{predictor}-{zeros}-{bits}",
+                "predictor": predictor,
+                "target": zeros / 100,
+                "bits": bits,
+                "seed": 1,
+                "steps": 10,
+                "zeros": zeros / 100,
+                "weights": 1_000_000,
+                "bytes": (100 - zeros) * bits * 1000,
+                "sets": kept["sets"],
+                "chips": kept["chips"],
+                "smallest": chip,
+            }
+            for predictor, zeros, bits, chip in points
+        ],
+    }
+
+
+def test_its_page(tmp_path):
+    chip = {"lanes": 4, "bank_bytes": 65_536}
+    found = {"chip": chip, "area_mm2": 0.5, "ms": 4.9, "cycles": 9, "lut4": 12_345, "clock_mhz": 81}
+    report = report_of(("lstm", 75, 8, found), ("lstm", 90, 4, None), ("stateless", 75, 8, None))
+    text = curve_page.page(report)
+    assert "## commands_rnnt" in text
+    row = next(line for line in text.splitlines() if line.startswith("| lstm-75-8 | 75.0%"))
+    assert "9.52 %" in row and "132,550" in row and "195.3" in row
+    assert "| lstm-75-8 | 4 | 256 | 4.900 | 0.500 | 12,345 | 81.0 |" in text
+    assert "| lstm-90-4 | none |" in text
+    for block in text.split("\n\n"):
+        if block.startswith("| run"):
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+    curve_page.figure(report, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 10_000
+
+
+def test_what_is_no_folder_of_runs(tmp_path, capsys):
+    assert curve.main([str(tmp_path / "nowhere")]) == 1
+    assert curve.main([str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "no such folder" in told and "no run in it is done" in told
