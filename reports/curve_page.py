@@ -36,10 +36,10 @@ def page(run: CurveReport) -> str:
 def _about() -> str:
     return (
         "Written by `python -m reports.curve_page` from `curve.json`, which"
-        " `python -m reports.curve FOLDER` collected from the runs of `npu train curve -o FOLDER`. Word errors are those of"
-        " the integer model, with the middle 95 % of the draws of utterances; cycles, milliseconds"
-        " and energy those of a frame of 60 ms. Energy is estimated: what happens in a frame, and"
-        " what leaks while it does."
+        " `python -m reports.curve FOLDER` collected from the runs of `npu train curve -o FOLDER`."
+        " Word errors are those of the integer model, with the middle 95 % of the draws of"
+        " utterances; cycles, milliseconds and energy those of a frame of 60 ms. Energy is"
+        " estimated: what happens in a frame, and what leaks while it does."
     )
 
 
