@@ -94,7 +94,6 @@ ALLOWED = {
     # Above the compiler's front ends, whose files it writes.
     "compiler/train": {
         *COMMON,
-        "npu.analysis.word_errors",
         "npu.model",
         "npu.speech",
         "compiler.frontends",

@@ -27,8 +27,8 @@ from npu.analysis.evaluation_results import (
     UtteranceReport,
 )
 from npu.analysis.hearing import Hearing
-from npu.analysis.word_errors import Aligned, align, confusions
 from npu.speech.spoken_sets import Utterance
+from npu.speech.word_errors import Aligned, align, confusions
 
 NOT_NAMED = "(not named)"
 

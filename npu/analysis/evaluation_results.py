@@ -17,7 +17,7 @@ class ErrorsReport(TypedDict):
     ----------
     recordings : what the intervals draw: utterances, or what several of them come from.
     words : of the texts. hits, substitutions, deletions, insertions : see
-        `npu.analysis.word_errors`.
+        `npu.speech.word_errors`.
     word_errors : all three over the words. sentence_errors : utterances with an error.
     """
 

@@ -157,6 +157,7 @@ def hold(monkeypatch, module, least: int = 1) -> HoldSpec:
     return spec
 
 
+@pytest.mark.formal
 def test_hold(monkeypatch):
     verdict = prove(hold(monkeypatch, rtl.dma.dma))
     assert verdict.proved, verdict
@@ -194,6 +195,7 @@ def test_faulty_writes(monkeypatch):
     assert verdict.refuted and verdict.failed == "never_stuck", verdict
 
 
+@pytest.mark.formal
 def test_a_transfer_of_no_beats_would_be_stuck(monkeypatch):
     """Why sequencer and control block refuse them."""
     verdict = prove(hold(monkeypatch, rtl.dma.dma, least=0))

@@ -30,7 +30,10 @@ needs_yosys = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", params=CHIPS)
+@pytest.fixture(
+    scope="module",
+    params=[CHIPS[0], *(pytest.param(chip, marks=pytest.mark.long) for chip in CHIPS[1:])],
+)
 def folder(request, tmp_path_factory) -> Path:
     """The Verilog of a preset with its waivers."""
     made = tmp_path_factory.mktemp(request.param)

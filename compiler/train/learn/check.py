@@ -7,7 +7,7 @@ from compiler.train.learn.decode import greedy
 from compiler.train.learn.network import Transducer
 from compiler.train.sound.batches import Batch, Listener, padded
 from compiler.train.symbols import text_of
-from npu.analysis.word_errors import align
+from npu.speech.word_errors import align
 
 _TOGETHER = 50
 _SILENCE = 8

@@ -50,15 +50,8 @@ FEW = (
 CHIPS = pytest.mark.parametrize("options", [LOW, CROSSED, BOTH], ids=["low", "crossed", "both"])
 
 
-# With both there is each of them; alone they take minutes.
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(LOW, id="low", marks=pytest.mark.long),
-        pytest.param(CROSSED, id="crossed", marks=pytest.mark.long),
-        pytest.param(BOTH, id="both"),
-    ],
-)
+@pytest.mark.long  # the exported core runs behind each of them with its own bench
+@CHIPS
 def test_a_memory_of_others_sees_tflms_answers(tmp_path, options):
     text = verilog_of(CHIP, options=options)
     passed, log = simulate(tmp_path, options, text, COCOTB_TEST_FILTER=FEW)

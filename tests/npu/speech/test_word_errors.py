@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.analysis.trn import trn
-from npu.analysis.word_errors import LEVENSHTEIN, SCLITE, Aligned, align, confusions
 from npu.speech.spoken_sets import Utterance
+from npu.speech.word_errors import LEVENSHTEIN, SCLITE, Aligned, align, confusions
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=7)
 SCORES = re.compile(r"id: \(\w+-(\d+)\)\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)\n")
