@@ -71,3 +71,22 @@ def test_mistakes_are_told(refused, tmp_path):
     (tmp_path / "file").write_text("")
     refused(f"train commands -o {tmp_path}/file", match="it is a file; name a folder")
     refused(f"train {tmp_path}/file -o {tmp_path}/run", match="recipe|name")
+
+
+def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path):
+    queue = tmp_path / "queue.toml"
+    queue.write_text(
+        f'recipe = "{recipe.name}"\nsets = ["test-30db"]\n'
+        '[[runs]]\nname = "dense"\nset = { "pruning.zeros" = 0.0 }\n'
+        '[[runs]]\nname = "sparse"\nstart = "dense"\n'
+        'set = { "network.predictor" = "stateless", "quantisation.bits" = 4 }\n'
+    )
+    ran = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --device cpu")
+    assert ran.status == 0 and "run 2 of 2: sparse" in ran.err
+    assert (tmp_path / "runs" / "corpus").is_dir() and (tmp_path / "runs" / "sets").is_dir()
+    assert not (tmp_path / "runs" / "sparse" / "corpus").exists()
+    for name in ("dense", "sparse"):
+        (heard,) = read_figures(tmp_path / "runs" / name / "model").sets
+        assert Path(heard.set).name == "test-30db"
+    again = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --device cpu")
+    assert again.out == ran.out and "writing" not in again.err
