@@ -116,12 +116,14 @@ class Espeak:
         for request in requests:
             yield self._one(request)
 
+    def take(self, voice: str) -> None:
+        """Speak with a voice, of English or another language: `fr+f3`. Raises RecipeError."""
+        if self._library.espeak_SetVoiceByName(voice.encode()):
+            raise RecipeError(f"eSpeak NG has no voice {voice!r}; `espeak-ng --voices` lists them")
+
     def _one(self, request: Request) -> Spoken:
         library = self._library
-        if library.espeak_SetVoiceByName(request.voice.encode()):
-            raise RecipeError(
-                f"eSpeak NG has no voice {request.voice!r}; `espeak-ng --voices=en` lists them"
-            )
+        self.take(request.voice)
         library.espeak_SetParameter(_RATE, round(_USUAL_RATE / request.pace), 0)
         pitch = np.clip(round(_USUAL_PITCH + 60 * np.log2(request.pitch)), 0, 99)
         library.espeak_SetParameter(_PITCH, int(pitch), 0)

@@ -78,6 +78,15 @@ def test_an_engine_that_is_left_out_speaks_its_part_alone(tmp_path):
     }
 
 
+def test_a_language_that_is_none_is_told_before_anything_is_spoken(tmp_path):
+    recipe = tiny()
+    foreign = recipe.foreign.model_copy(update={"test": ["es", "fr-xx"]})
+    recipe = recipe.model_copy(update={"foreign": foreign})
+    with pytest.raises(RecipeError, match="eSpeak NG has no voice 'fr-xx"):
+        build(recipe, tmp_path, 1, lambda *_: None)
+    assert not list(tmp_path.glob("*.npy"))
+
+
 def test_parts_have_their_clips(folder):
     for part, count in sizes(tiny()).items():
         assert len(Part(folder, part)) == count
