@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from compiler.train.corpus.clip import put_together
-from compiler.train.corpus.engines import ENGINES, Engine, Espeak, Spoken
+from compiler.train.corpus.engines import ENGINES, Espeak, Spoken
 from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.plan import FOREIGN, Planner, by_engine, parts
 from compiler.train.corpus.sides import digest
@@ -86,7 +86,8 @@ def build(recipe: Recipe, folder: Path, jobs: int | None = None, told: Told = pr
 @lru_cache(maxsize=2)
 def _planner(text: str) -> Planner:
     recipe = Recipe.model_validate_json(text)
-    engines: dict[str, Engine] = {v.engine: ENGINES[v.engine]() for v in recipe.voices}
+    wanted: set[str] = {entry.engine for entry in recipe.voices}
+    engines = {name: ENGINES[name]() for name in sorted(wanted)}
     if recipe.foreign and isinstance(espeak := engines.get("espeak"), Espeak):
         for language in (*recipe.foreign.train, *recipe.foreign.test):
             espeak.take(f"{language}+f1")  # what is missing is told before anything is spoken
