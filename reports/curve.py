@@ -17,17 +17,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from compiler import compile_model, load_model
-from npu.analysis.frames import DEFAULT_FRAMES
 from npu.analysis.layers import totals
 from npu.analysis.model_figures import FILE_NAME, Figures, read_figures
-from npu.chip.params import ChipParams, load_params
+from npu.chip.params import load_params
 from npu.errors import NpuError
 from npu.files import read_text, write_atomic
-from npu.sweep.compute import Results, compute
-from npu.sweep.fit import Search
+from npu.sweep.fit import Search, evaluation
 from npu.sweep.kept import users_folder
-from npu.sweep.point import Point
-from npu.sweep.weights import Thinning
 from npu.text import json_text
 
 RUN = Path(__file__).with_name("curve.json")
@@ -126,15 +122,9 @@ def smallest(model: Path, placed: bool) -> Smallest | None:
     base = load_params("tiny").model_copy(update={"clock_mhz": CLOCK_MHZ})
     loaded = load_model(model)
 
-    def evaluate(params: ChipParams) -> Results:
-        values = params.model_dump(mode="json")
-        of = Point(
-            str(model.resolve()), loaded.name, loaded.sources, values, Thinning(), DEFAULT_FRAMES
-        )
-        return compute(of, users_folder())
-
+    costs = evaluation(str(model.resolve()), loaded.name, loaded.sources, users_folder())
     try:
-        fit = Search(base, DEADLINE_MS, evaluate).run()
+        fit = Search(base, DEADLINE_MS, costs).run()
     except NpuError as error:
         sys.stderr.write(f"{model}: {error}\n")
         return None

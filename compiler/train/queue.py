@@ -14,17 +14,23 @@ set = { "learning.steps" = 2_500 }
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from compiler.train.recipe import CORPUS_KEYS, MAX_BYTES, Recipe, load_recipe, shipped, told
+from compiler.train.corpus.sets import wanted
+from compiler.train.recipe import (
+    CORPUS_KEYS,
+    Recipe,
+    load_recipe,
+    read_toml,
+    shipped,
+    validated,
+)
 from npu.errors import RecipeError
-from npu.files import read_text
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
 
@@ -84,8 +90,8 @@ def shipped_queues() -> dict[str, Path]:
 def is_queue(path: Path) -> bool:
     """Whether a file is meant as a queue; of what is no TOML a recipe's reader tells more."""
     try:
-        return "runs" in tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
-    except (RecipeError, ValueError, RecursionError):
+        return "runs" in json.loads(read_toml(path))
+    except RecipeError:
         return False
 
 
@@ -97,15 +103,10 @@ def load_queue(path: Path) -> Queue:
     RecipeError
         A wrong key or value of the queue, or of what it makes of its recipe.
     """
-    try:
-        text = json.dumps(tomllib.loads(read_text(path, MAX_BYTES, RecipeError)), default=str)
-        queue = _Queue.model_validate_json(text)
-    except ValidationError as error:
-        raise RecipeError(f"{path}: {'; '.join(told(each) for each in error.errors())}") from error
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is no TOML ({error}); mend it there") from error
+    queue = validated(_Queue, read_toml(path), path)
     beside = path.parent / queue.recipe
     recipe = load_recipe(beside if beside.is_file() else shipped().get(queue.recipe, beside))
+    wanted(recipe, queue.sets)
     runs: dict[str, Run] = {}
     for each in queue.runs:
         where = f"{path}: run {each.name}"
@@ -136,7 +137,4 @@ def changed(recipe: Recipe, changes: Mapping[str, JsonValue], where: str) -> Rec
         if not isinstance(place, dict) or last not in place:
             raise RecipeError(f"{where}: the recipe has no key {key!r}")
         place[last] = value
-    try:
-        return Recipe.model_validate_json(json.dumps(table))
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {'; '.join(told(each) for each in error.errors())}") from error
+    return validated(Recipe, json.dumps(table), where)

@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -27,6 +27,7 @@ Side = Literal["train", "develop", "test"]
 
 CORPUS_KEYS = ("corpus", "voices", "speakers", "names", "foreign", "grammar")
 """What a corpus is made of."""
+_Kind = TypeVar("_Kind", bound=BaseModel)
 _FREE = ("ctc",)
 """Pairs that are no range."""
 
@@ -294,6 +295,26 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.toml"))}
 
 
+def read_toml(path: Path) -> str:
+    """A TOML file, as JSON. Raises RecipeError for what is none."""
+    try:
+        table = tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
+        # As JSON, whose lists may be tuples; a date of TOML becomes a text. Both have no end of
+        # digits or brackets.
+        return json.dumps(table, default=str)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is no TOML ({error}); mend it there") from error
+
+
+def validated(kind: type[_Kind], text: str, where: object) -> _Kind:
+    """JSON as a model of a kind. Raises RecipeError that tells every wrong key, and `where`."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        wrong = "; ".join(_told(each) for each in error.errors())
+        raise RecipeError(f"{where}: {wrong}") from error
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
@@ -307,18 +328,7 @@ def load_recipe(path: Path) -> Recipe:
             f"{path}: no such file; give a recipe (a TOML file), or one that is shipped: "
             f"{', '.join(shipped())}"
         )
-    try:
-        table = tomllib.loads(read_text(path, MAX_BYTES, RecipeError))
-        # As JSON, whose lists may be tuples; a date of TOML becomes a text. Both have no end of
-        # digits or brackets.
-        text = json.dumps(table, default=str)
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is no TOML ({error}); mend it there") from error
-    try:
-        recipe = Recipe.model_validate_json(text)
-    except ValidationError as error:
-        wrong = "; ".join(told(each) for each in error.errors())
-        raise RecipeError(f"{path}: {wrong}") from error
+    recipe = validated(Recipe, read_toml(path), path)
     try:
         Grammar(recipe.rules())
     except RecipeError as error:
@@ -330,8 +340,7 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def told(error: ErrorDetails) -> str:
-    """What is wrong with a table, in a line."""
+def _told(error: ErrorDetails) -> str:
     place = ".".join(map(str, error["loc"])) or "recipe"
     # A key may be any text.
     place = place if place.isprintable() else repr(place)

@@ -11,8 +11,8 @@ from npu import zoo
 from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear
 from npu.analysis.process import cores
 from npu.analysis.streaming import OnTwin
-from npu.cli._models import is_image, open_image
-from npu.errors import InputError, ModelError
+from npu.cli._models import is_image, open_image, refuse_image
+from npu.errors import InputError
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.speech.spoken_sets import Utterance
@@ -38,11 +38,7 @@ def jobs_for(utterances: Sequence[Utterance]) -> int:
 def opener(model: str, engine: str, chip: str | None) -> Callable[[], Ear]:
     """What makes an ear, in any process. Raises ModelError for what is no transducer."""
     if engine == "kernels":
-        if is_image(model):
-            raise ModelError(
-                f"{model}: --engine kernels needs the model, not its compiled image; give the "
-                "transducer's folder, or take --engine twin"
-            )
+        refuse_image(model, "transducer's folder")
         loaded = load_model(model)
         reference.speech_of(loaded)
         return partial(_on_kernels, loaded)

@@ -17,7 +17,7 @@ from npu.chip.machine import MachineFactory
 from npu.chip.params import ChipParams
 from npu.cli._chips import file_of, load_chip, overrides
 from npu.cli._output import progress, say
-from npu.errors import ImageError, NpuError
+from npu.errors import ImageError, ModelError, NpuError
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
 from rtl.shared.options import PLAIN, Options
@@ -50,6 +50,15 @@ def files_of(model: str | None = None, *others: str | None) -> list[Path]:
 def is_image(model: str) -> bool:
     """Whether MODEL is a compiled image, by its suffix."""
     return Path(model).suffix == IMAGE_SUFFIX
+
+
+def refuse_image(model: str, instead: str) -> None:
+    """Kernels run no compiled image. Raises ModelError that names what they take `instead`."""
+    if is_image(model):
+        raise ModelError(
+            f"{model}: --engine kernels needs the model, not its compiled image; give the "
+            f"{instead}, or take --engine twin"
+        )
 
 
 def compile_for(model: Model, params: ChipParams) -> Image:

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from compiler import load_model
-from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.descriptions import plain_name
 from npu.chip.params import ChipParams
 from npu.cli._models import first_run_notice, is_image, load_chip
@@ -17,12 +16,10 @@ from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import progress
 from npu.errors import ImageError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
-from npu.sweep.compute import Results, compute
-from npu.sweep.fit import Fit, Search
+from npu.sweep.compute import Results
+from npu.sweep.fit import Fit, Search, evaluation
 from npu.sweep.kept import users_folder
-from npu.sweep.point import Point
 from npu.sweep.toml import chip_toml
-from npu.sweep.weights import Thinning
 
 KIB = 1024
 _UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -83,21 +80,13 @@ def command(
     folder = Path(cache).absolute() if cache is not None else users_folder()
     place = str(Path(model).resolve()) if Path(model).exists() else model
     with first_run_notice(), progress(f"looking for a chip for {loaded.name}") as advance:
+        costs = evaluation(
+            place, loaded.name, loaded.sources, folder, symbols=symbols, signature=signature
+        )
 
         def evaluate(params: ChipParams) -> Results:
             advance(1)
-            values = params.model_dump(mode="json")
-            point = Point(
-                model=place,
-                name=loaded.name,
-                sources=loaded.sources,
-                chip=values,
-                thinning=Thinning(),
-                frames=DEFAULT_FRAMES,
-                symbols=symbols,
-                signature=signature,
-            )
-            return compute(point, folder)
+            return costs(params)
 
         search = Search(base, deadline, evaluate)
         fit = search.run()

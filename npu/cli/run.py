@@ -27,6 +27,7 @@ from npu.cli._models import (
     load_chip,
     machine_of,
     open_image,
+    refuse_image,
 )
 from npu.cli._options import (
     board_option,
@@ -112,12 +113,9 @@ def _open(
     model: str, engine: str, chip: str | None, signature: str | None
 ) -> tuple[Model | None, Image | None]:
     """The model, or the image if MODEL is one; refused if it is a transducer."""
+    if engine == "kernels":
+        refuse_image(model, ".tflite file")
     if is_image(model):
-        if engine == "kernels":
-            raise ModelError(
-                f"{model}: --engine kernels needs the model, not its compiled image; give the "
-                ".tflite file, or take --engine twin"
-            )
         image = open_image(model, chip, signature)
         if image.header.kind == "transducer":
             raise ModelError(f"{model} is a transducer: give it sound with npu transcribe")

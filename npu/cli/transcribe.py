@@ -15,7 +15,14 @@ from npu.analysis.results import TranscribeReport
 from npu.analysis.streaming import Answer, OnChip, OnTwin, transcribe_report
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
-from npu.cli._models import files_of, first_run_notice, is_image, machine_of, open_image
+from npu.cli._models import (
+    files_of,
+    first_run_notice,
+    is_image,
+    machine_of,
+    open_image,
+    refuse_image,
+)
 from npu.cli._options import (
     Seconds,
     chip_option,
@@ -25,7 +32,6 @@ from npu.cli._options import (
     model_argument,
 )
 from npu.cli._output import console, emit_json, progress, require_place, say, table
-from npu.errors import ModelError
 from npu.runtime.frontend import speech_of
 from npu.speech.audio import MOST_CHANNELS, stream_audio
 from npu.speech.host import Speech
@@ -100,11 +106,7 @@ def _engine(
     model: str, engine: str, chip: str | None, max_cycles: int | None
 ) -> tuple[Speech, Engine, ChipParams | None]:
     if engine == "kernels":
-        if is_image(model):
-            raise ModelError(
-                f"{model}: --engine kernels needs the model, not its compiled image; give the "
-                "transducer's folder, or take --engine twin"
-            )
+        refuse_image(model, "transducer's folder")
         loaded = load_model(model)
         return reference.speech_of(loaded), reference.search_of(loaded), None
     machine = machine_of(engine)

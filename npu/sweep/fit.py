@@ -14,20 +14,56 @@ activations, or more lanes for smaller banks and the other way round; its memori
 what they then hold. It is not proven that nothing further away is smaller.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from npu.analysis.frames import DEFAULT_FRAMES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
-from npu.sweep.compute import Results
+from npu.sweep.compute import Results, compute
 from npu.sweep.grid import ALIGNED, LEAST, Grid
+from npu.sweep.point import Point
 from npu.sweep.size import area_mm2
+from npu.sweep.weights import Thinning
 
 PATIENCE = 2
 """Sizes of banks in a row that are tried though they make the chip no smaller."""
 
 Evaluate = Callable[[ChipParams], Results]
+
+
+def evaluation(
+    place: str,
+    name: str,
+    sources: Mapping[str, str],
+    folder: Path | None,
+    *,
+    symbols: int | None = None,
+    signature: str | None = None,
+) -> Evaluate:
+    """What a model costs on a chip, of the usual frames; kept in `folder`, as of `npu sweep`.
+
+    Parameters
+    ----------
+    place, name, sources, symbols, signature : see `npu.sweep.point.Point`.
+    """
+
+    def evaluate(params: ChipParams) -> Results:
+        point = Point(
+            model=place,
+            name=name,
+            sources=sources,
+            chip=params.model_dump(mode="json"),
+            thinning=Thinning(),
+            frames=DEFAULT_FRAMES,
+            symbols=symbols,
+            signature=signature,
+        )
+        return compute(point, folder)
+
+    return evaluate
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,15 @@ def sets(recipe: Recipe) -> dict[str, _Set]:
     return found
 
 
+def wanted(recipe: Recipe, names: Collection[str] | None) -> dict[str, _Set]:
+    """The sets of these names, of all where it is None. Raises RecipeError for one that is none."""
+    known = sets(recipe)
+    for name in names or ():
+        if name not in known:
+            raise RecipeError(f"there is no set {name!r}; there are: {', '.join(known)}")
+    return {name: known[name] for name in (known if names is None else names)}
+
+
 def write_sets(
     recipe: Recipe,
     corpus: Path,
@@ -78,17 +87,14 @@ def write_sets(
     -------
     The folders of those sets that have an utterance. Raises RecipeError for a name that is none.
     """
-    known = sets(recipe)
-    for name in names or ():
-        if name not in known:
-            raise RecipeError(f"there is no set {name!r}; there are: {', '.join(known)}")
+    chosen = wanted(recipe, names)
     folder.mkdir(exist_ok=True)
     written = []
-    for name in known if names is None else names:
+    for name, of in chosen.items():
         place = folder / name
         if not (place / FILE_NAME).is_file():
             told(name)
-            files = dict(_files(recipe, Part(corpus, known[name].part), name, known[name]))
+            files = dict(_files(recipe, Part(corpus, of.part), name, of))
             if len(files) < 2:
                 continue
             write_folder(str(place), files)
@@ -123,7 +129,7 @@ def _clips(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[Clip]:
             continue
         rng = np.random.default_rng([*seed, number])
         heard = noisy(clip.samples, _LEVEL_DBFS, of.decibels, rng, others(rng))
-        yield Clip(heard, clip.text, clip.engine, clip.speaker, clip.words, clip.kind)
+        yield replace(clip, samples=heard)
     if name == NOTHING and len(part):
         for number in range(round(recipe.corpus.noise_s / _NOISE_S)):
             rng = np.random.default_rng([*seed, len(part) + number])

@@ -80,6 +80,7 @@ def test_the_shipped_curve():
         ('"pruning.zeros" = 0.0', '"pruning.zeros" = 1.5', "pruning.zeros: "),
         ('"pruning.zeros"', '"corpus.clips"', "'corpus.clips' is of the corpus"),
         ('sets = ["test-30db"]', "set = 5", "set: there is no such key"),
+        ('sets = ["test-30db"]', 'sets = ["test"]', "no set 'test'; there are: test-30db"),
     ],
 )
 def test_what_is_wrong_is_told(written, was, wrong, told):

