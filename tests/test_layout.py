@@ -17,7 +17,15 @@ from tests.imports import (
 )
 
 # What every room may import.
-COMMON = {"npu.__version__", "npu.cache", "npu.errors", "npu.files", "npu.jit", "npu.text"}
+COMMON = {
+    "npu.__version__",
+    "npu.cache",
+    "npu.errors",
+    "npu.files",
+    "npu.jit",
+    "npu.pools",
+    "npu.text",
+}
 # What nothing else of the product may import: the command line. The other roof, the public API, is
 # a set of names of `npu` that no room is allowed.
 ROOF = "npu.cli"

@@ -10,7 +10,11 @@ set = { "pruning.zeros" = 0.0 }
 [[runs]]
 name = "lstm-75-8"
 start = "lstm-0-8"             # an earlier run: its weights are the first ones
-set = { "learning.steps" = 2_500 }
+changes = ["short"]
+set = { "pruning.zeros" = 0.75 }
+
+[changes.short]                # keys that some runs set alike; a run's own come behind
+"learning.steps" = 2_500
 """
 
 import json
@@ -40,6 +44,7 @@ class _Run(BaseModel):
 
     name: _Name
     start: str | None = None
+    changes: list[str] = []
     set: dict[str, JsonValue] = {}
 
 
@@ -48,6 +53,7 @@ class _Queue(BaseModel):
 
     recipe: str
     sets: list[str] | None = None
+    changes: dict[str, dict[str, JsonValue]] = {}
     runs: Annotated[list[_Run], Field(min_length=1, max_length=1_000)]
 
 
@@ -117,7 +123,16 @@ def load_queue(path: Path) -> Queue:
                 f"{where}: starts from {each.start!r}, which is no run before it; there are: "
                 f"{', '.join(runs) or 'none'}"
             )
-        runs[each.name] = Run(each.name, changed(recipe, each.set, where), each.start)
+        changes: dict[str, JsonValue] = {}
+        for name in each.changes:
+            if name not in queue.changes:
+                raise RecipeError(
+                    f"{where}: there are no changes {name!r}; there are: "
+                    f"{', '.join(queue.changes) or 'none'}"
+                )
+            changes |= queue.changes[name]
+        made = changed(recipe, changes | each.set, where)
+        runs[each.name] = Run(each.name, made, each.start)
     return Queue(recipe, None if queue.sets is None else tuple(queue.sets), tuple(runs.values()))
 
 

@@ -224,21 +224,46 @@ class Learning(_Table):
 
 
 class Pruning(_Table):
-    """Zeros, and when they come: a cubic schedule from `begin` to `end`."""
+    """Zeros, and when they come: a cubic schedule from `begin` to `end`.
+
+    `method`: "magnitude", the smallest; "l1", the same, and meanwhile each step draws weights to
+    zero, by up to `pull` times its rate; "n-of-m", in each `group` of weights as many.
+    """
 
     zeros: Annotated[float, Field(ge=0, lt=1)]
-    method: Literal["magnitude"]
+    method: Literal["magnitude", "l1", "n-of-m"]
+    pull: Positive | None = None
+    group: Annotated[int, Field(ge=2, le=1024)] | None = None
     scope: Literal["tensor", "global"]
     begin: Steps
     end: Steps
 
+    @model_validator(mode="after")
+    def _method_has_its_own(self) -> "Pruning":
+        for key, method in (("pull", "l1"), ("group", "n-of-m")):
+            given = getattr(self, key) is not None
+            if given != (self.method == method):
+                raise ValueError(
+                    f"{key} belongs to method = {method!r}; {'take it out' if given else 'give it'}"
+                )
+        if self.method == "n-of-m" and self.scope == "global":
+            raise ValueError("method = 'n-of-m' needs scope = 'tensor'")
+        return self
+
 
 class Quantisation(_Table):
-    """The weights' grid, from when on, and how much the backward pass draws weights to it."""
+    """The weights' grid, from when on, and how much the backward pass draws weights to it.
+
+    `forward`: what a code book's weights are in the forward pass, "grid" (the default: straight
+    through) or "int8", and on the grid only at the end. `snap`: steps from one hard snapping of
+    the weights to the grid to the next.
+    """
 
     bits: Annotated[int, Field(ge=2, le=8)]
     begin: Steps
     regulariser: Annotated[float, Field(ge=0)]
+    forward: Literal["grid", "int8"] | None = None
+    snap: Count | None = None
 
 
 class Recipe(_Table):

@@ -4,7 +4,6 @@ Each utterance is heard by itself, so that nothing depends on how many processes
 """
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu.errors import AudioError, NpuError
+from npu.pools import end_with_parent
 from npu.speech.host import Speech
 from npu.speech.phrases import Engine
 from npu.speech.spoken_sets import Utterance, words_of
@@ -161,16 +161,8 @@ _own: tuple[Ear, Path, float]
 
 def _begin(opener: Callable[[], Ear], where: Path, tail_seconds: float) -> None:
     global _own
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    end_with_parent()
     _own = opener(), where, tail_seconds
-
-
-def _end_with_the_first() -> None:
-    """The first process may be killed, and then nobody else ends this one."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a process of the pool"
-    parent.join()
-    os._exit(1)
 
 
 def _next(utterance: Utterance) -> Hearing:

@@ -16,6 +16,7 @@ from compiler.train.corpus.sides import digest
 from compiler.train.corpus.store import Part, has_shard, write_shard
 from compiler.train.recipe import CORPUS_KEYS, Recipe, require_same
 from npu.files import write_atomic
+from npu.pools import end_with_parent
 
 SHARD = 200
 """Clips of a shard, at most."""
@@ -103,7 +104,8 @@ def _alone(recipe: Recipe, folder: Path, part: str, number: int) -> None:
     """A shard, in a process that makes no other: eSpeak NG goes on from what it said before (its
     noise, its flutter), and nothing sets it back.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=end_with_parent) as pool:
         pool.submit(_shard, recipe, folder, part, number).result()
 
 

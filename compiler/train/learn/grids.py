@@ -46,11 +46,13 @@ class Sparse(nn.Module):
     weight : (matrices * rows, columns), what is learnt.
     mask : the same shape, 0 for a weight that is zero.
     grid : (matrices, values) the values that weights may have, rising; empty before `fix`.
+    free : on a code book's grid only when `snap` puts them there; until then any int8 value.
     """
 
     mask: Tensor
     steps: Tensor
     grid: Tensor
+    free = False
 
     def __init__(self, matrices: int, rows: int, columns: int, bound: float) -> None:
         super().__init__()
@@ -65,21 +67,55 @@ class Sparse(nn.Module):
         weight = self.weight * self.mask
         if not self.grid.shape[1]:
             return weight
-        if self.grid.shape[1] == 2 * GREATEST + 1:
+        if self.free or self.grid.shape[1] == 2 * GREATEST + 1:
             steps = self.steps.repeat_interleave(len(weight) // self.matrices)[:, None]
             return rounded(weight, steps, -GREATEST, GREATEST)
+        return self._on_grid(weight)
+
+    def _on_grid(self, weight: Tensor) -> Tensor:
         parts = weight.chunk(self.matrices)
         return torch.cat([OnGrid.apply(p, g) for p, g in zip(parts, self.grid, strict=True)])
 
+    def sizes(self) -> Tensor:
+        """Magnitudes of the weights, 0 for those that are zero for good."""
+        return self.weight.detach().abs() * self.mask
+
     def prune(self, zeros: float, threshold: Tensor | None = None) -> None:
         """Make a share of the weights zero: the smallest, or all below a threshold."""
-        size = self.weight.detach().abs() * self.mask
+        size = self.sizes()
         if threshold is None:
             count = round(zeros * size.numel())
             if not count:
                 return
             threshold = size.flatten().kthvalue(count).values
         self.mask.copy_((size > threshold).float())
+
+    def prune_groups(self, zeros: float, group: int) -> None:
+        """Make as many of each `group` weights that stand side by side in a row zero: N of M stay,
+        the greatest, in every group as many; of a last group that is shorter, a share.
+        """
+        kept = []
+        for part in self.sizes().split(group, dim=1):
+            width = part.shape[1]
+            places = part.topk(width - round(zeros * width), dim=1).indices
+            kept.append(torch.zeros_like(part).scatter_(1, places, 1.0))
+        self.mask.mul_(torch.cat(kept, 1))
+
+    @torch.no_grad()
+    def draw(self, amount: float) -> None:
+        """Draw weights to zero, by up to `amount`, small ones more than great ones: a proximal step
+        of L1 that is weighted anew in each step with 1 / (|w| + mean |w|) (Candes and others 2008),
+        as Zhen and others (arXiv 2102.04932) force weights apart before they are pruned.
+        """
+        size = self.sizes()
+        mean = size.sum() / self.mask.sum().clamp_min(1)
+        less = amount * mean / (size + mean).clamp_min(1e-12)
+        self.weight.copy_(self.weight.sign() * (self.weight.abs() - less).clamp_min(0))
+
+    @torch.no_grad()
+    def snap(self) -> None:
+        """Put the weights on the grid, from where they are learnt on."""
+        self.weight.copy_(self._on_grid(self.weight * self.mask))
 
     def fix(self, bits: int) -> None:
         """Fix the grids by the weights of now: all int8 values, or 2 ** bits of them."""
@@ -98,7 +134,8 @@ class Sparse(nn.Module):
 
     def penalty(self) -> Tensor:
         """How far the weights are from their grid: the mean of |sin pi (w - a) / (b - a)| between
-        its neighbours a and b (Sung and others, Interspeech 2020), with the gradient times b - a.
+        its neighbours a and b (absolute cosine, Interspeech 2020; of code books the multi-regional
+        form, arXiv 2206.15408), with the gradient times b - a.
 
         Weights that are zero for good are exempt.
         """

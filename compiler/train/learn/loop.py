@@ -24,6 +24,7 @@ from compiler.train.sound.batches import Batch, Listener, alone
 from compiler.train.sound.features import MEL, STACK
 from compiler.train.symbols import BLANK, SYMBOLS
 from npu.files import write_atomic
+from npu.pools import end_with_parent
 
 _AHEAD = 4
 """Batches that are made ahead, for each process."""
@@ -76,6 +77,8 @@ class Learner:
             {"params": others, "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(groups, lr=learning.rate, betas=(0.9, 0.98))
+        for matrix in self.network.matrices().values():
+            matrix.free = recipe.quantisation.forward == "int8"
         self.step = 0
         self._average: dict[str, Tensor] = {}
         self._averaged = 0
@@ -85,8 +88,9 @@ class Learner:
         recipe, network = self.recipe, self.network
         self._prepare()
         network.train()
+        rate = schedule.rate(recipe.learning, self.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = schedule.rate(recipe.learning, self.step)
+            group["lr"] = rate
         there = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device, non_blocking=True)
             for name in ("steps", "lengths", "symbols", "counts", "first", "last")
@@ -96,6 +100,10 @@ class Learner:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.learning.clip)
         self.optimiser.step()
+        pruning = recipe.pruning
+        if pruning.pull is not None and pruning.begin <= self.step <= pruning.end:
+            for matrix in network.matrices().values():
+                matrix.draw(pruning.pull * rate)
         self.step += 1
         self._collect()
         return own
@@ -129,19 +137,29 @@ class Learner:
         recipe, network = self.recipe, self.network
         share = schedule.zeros(recipe.pruning, self.step)
         if share is not None:
-            matrices = list(network.matrices().values())
-            threshold = None
-            if recipe.pruning.scope == "global":
-                sizes = torch.cat([(m.weight.detach() * m.mask).abs().flatten() for m in matrices])
-                threshold = sizes.kthvalue(max(1, round(share * len(sizes)))).values
-            for matrix in matrices:
-                matrix.prune(share, threshold)
+            self._prune(share)
         averages = self.step >= _AVERAGE_BEGINS * recipe.learning.steps
         network.work_in("float32" if averages else recipe.learning.precision)
         begin = recipe.quantisation.begin
         network.watch(begin - 200 <= self.step < begin)
         if self.step == begin:
             network.fix(recipe.quantisation.bits)
+        snap = recipe.quantisation.snap
+        if snap and self.step > begin and (self.step - begin) % snap == 0:
+            for matrix in network.matrices().values():
+                matrix.snap()
+
+    def _prune(self, share: float) -> None:
+        pruning, matrices = self.recipe.pruning, list(self.network.matrices().values())
+        threshold = None
+        if pruning.scope == "global":
+            sizes = torch.cat([matrix.sizes().flatten() for matrix in matrices])
+            threshold = sizes.kthvalue(max(1, round(share * len(sizes)))).values
+        for matrix in matrices:
+            if pruning.group is not None:
+                matrix.prune_groups(share, pruning.group)
+            else:
+                matrix.prune(share, threshold)
 
     def _collect(self) -> None:
         """Add to the average, at its steps."""
@@ -161,8 +179,12 @@ class Learner:
             for name, value in self.network.named_parameters():
                 if name in self._average:
                     value.copy_(self._average[name])
-        if self.network.fixed and self.recipe.quantisation.bits == 8:
-            self.network.fix(8)
+        bits = self.recipe.quantisation.bits
+        matrices = self.network.matrices().values()
+        if self.network.fixed and (bits == 8 or any(matrix.free for matrix in matrices)):
+            self.network.fix(bits)
+        for matrix in matrices:
+            matrix.free = False
 
     @property
     def zeros(self) -> float:
@@ -259,7 +281,7 @@ def save(learner: Learner, checkpoint: Path) -> None:
 @contextmanager
 def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[Iterator[Batch]]:
     """The batches of the steps from `first` to `end`, in their order, made in other processes."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=alone)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin)
     waiting: list[Future[Batch]] = []
 
     def made() -> Iterator[Batch]:
@@ -272,3 +294,8 @@ def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[It
         yield made()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    end_with_parent()
+    alone()

@@ -17,7 +17,12 @@ set = { "pruning.zeros" = 0.0, seed = 3 }
 [[runs]]
 name = "sparse"
 start = "dense"
-set = { "learning.ctc" = [0.5, 0.1], "network.predictor" = "stateless" }
+changes = ["short", "few"]
+set = { "learning.ctc" = [0.5, 0.1], "network.predictor" = "stateless", "pruning.end" = 9_000 }
+
+[changes]
+short = { "learning.steps" = 500, "pruning.end" = 300 }
+few = { "learning.batch" = 5, "learning.steps" = 400 }
 """
 
 
@@ -43,7 +48,8 @@ def test_runs_are_the_recipe_with_their_changes(written):
     assert dense.recipe.pruning.end == recipe.pruning.end
     assert sparse.recipe.learning.ctc == (0.5, 0.1)
     assert sparse.recipe.network.predictor == "stateless"
-    assert sparse.recipe.pruning == recipe.pruning
+    assert sparse.recipe.pruning == recipe.pruning.model_copy(update={"end": 9_000})
+    assert (sparse.recipe.learning.steps, sparse.recipe.learning.batch) == (400, 5)
 
 
 def test_a_recipe_beside_the_queue_comes_first(written, tmp_path):
@@ -58,7 +64,7 @@ def test_the_shipped_curve():
     names = {run.name for run in queue.runs}
     assert {f"lstm-{zeros}-8" for zeros in (0, 50, 75, 90, 95)} <= names
     for name in ("lstm-0-8", "lstm-75-8", "lstm-75-4", "lstm-90-8"):
-        same = [run for run in queue.runs if run.name.startswith(name)]
+        same = [run for run in queue.runs if run.name in (name, f"{name}-seed-2", f"{name}-seed-3")]
         assert sorted(run.recipe.seed for run in same) == [1, 2, 3]
     for run in queue.runs:
         _, zeros, bits, *_ = run.name.split("-")
@@ -73,6 +79,7 @@ def test_the_shipped_curve():
     [
         ('recipe = "commands"', 'recipe = "nothing"', "nothing: no such file"),
         ('name = "sparse"', 'name = "dense"', "run dense: is there twice"),
+        ('["short", "few"]', '["long"]', "there are no changes 'long'; there are: short, few"),
         ('name = "sparse"', 'name = "../x"', "runs.1.name: "),
         ('start = "dense"', 'start = "sparse"', "starts from 'sparse', which is no run before it"),
         ('"pruning.zeros"', '"pruning.zeroes"', "the recipe has no key 'pruning.zeroes'"),

@@ -72,6 +72,18 @@ def refused(tmp_path, text) -> str:
         ('onoff = ["on", "off"]', 'onoff = ["On"]', "grammar.onoff: 'On' has 'O'"),
         ('onoff = ["on", "off"]', 'onoff = "on"', "grammar.onoff: "),
         ('onoff = ["on", "off"]', 'onoff = ["<command>"]', "never ends"),
+        ('method = "magnitude"', 'method = "l1"', "pull belongs to method = 'l1'; give it"),
+        ('method = "magnitude"', 'method = "n-of-m"', "group belongs to method = 'n-of-m'; give"),
+        (
+            'scope = "tensor"',
+            'scope = "tensor"\ngroup = 16',
+            "group belongs to method = 'n-of-m'; take it out",
+        ),
+        (
+            'method = "magnitude"\nscope = "tensor"',
+            'method = "n-of-m"\ngroup = 4\nscope = "global"',
+            "needs scope = 'tensor'",
+        ),
         ("[pruning]", "[prunning]", "pruning: is missing"),
     ],
 )

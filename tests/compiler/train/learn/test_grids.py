@@ -43,6 +43,48 @@ def test_zeros_are_the_smallest_and_stay():
     assert not made.mask[made.weight == 9.0].any()
 
 
+@pytest.mark.parametrize(("group", "last"), [(8, 8), (16, 8), (20, 4)])
+def test_of_each_group_as_many_stay(group, last):
+    made = a_matrix()
+    made.mask.fill_(1)
+    made.prune_groups(0.5, group)
+    made.prune_groups(0.75, group)
+    first, rest = made.mask[:, :-last], made.mask[:, -last:]
+    assert (first.reshape(-1, group).sum(1) == group // 4).all()
+    assert (rest.sum(1) == last // 4).all()
+    groups = made.weight.detach().abs()[:, :group], made.mask[:, :group] == 1
+    for sizes, kept in zip(*groups, strict=True):
+        assert sizes[kept].min() > sizes[~kept].max()
+
+
+def test_what_is_drawn_is_forced_apart():
+    torch.manual_seed(4)
+    made = Sparse(1, 30, 40, 1.0)
+    before = made.weight.detach().clone()
+    for _ in range(20):
+        made.draw(0.01)
+    after = made.weight.detach()
+    assert (after.abs() <= before.abs()).all() and (after * before >= 0).all()
+    lost = (before.abs() - after.abs()).flatten()
+    size = before.abs().flatten()
+    assert (after == 0).float().mean() > 0.1
+    assert lost[size > 0.8].max() < 0.6 * lost[(size > 0.2) & (size < 0.3)].min()
+
+
+def test_weights_that_are_free_lie_on_the_grid_when_they_are_put_there():
+    made = a_matrix()
+    made.free = True
+    made.fix(3)
+    assert len(torch.unique(made().detach()[:16])) > 8
+    assert made.penalty() > 0
+    made.snap()
+    on_grid = made.weight.detach()
+    made.free = False
+    assert torch.equal(made().detach(), on_grid)
+    assert len(torch.unique(on_grid[:16])) <= 8
+    assert float(made.penalty().detach()) == pytest.approx(0, abs=1e-5)
+
+
 def test_gradients_pass_the_grid_and_not_the_zeros():
     for bits in (4, 8):
         made = a_matrix(bits)

@@ -74,11 +74,23 @@ def test_it_learns(learnt):
     assert held_out.word_errors(learner.network) < 0.3
 
 
-def test_it_goes_on_as_if_it_had_not_stopped(tmp_path):
+WAYS = {
+    "straight through": ({}, {}),
+    "n-of-m, free": (
+        {"method": "n-of-m", "group": 16},
+        {"forward": "int8", "snap": 3, "regulariser": 4.0},
+    ),
+    "l1, snapped": ({"method": "l1", "pull": 0.3}, {"snap": 2}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_goes_on_as_if_it_had_not_stopped(tmp_path, way):
+    of_pruning, of_grid = WAYS[way]
     made = toy.recipe(
         learning={"steps": 24, "batch": 4, "checkpoint_s": 1e9},
-        pruning={"begin": 4, "end": 12},
-        quantisation={"begin": 14, "bits": 4},
+        pruning={"begin": 4, "end": 12, **of_pruning},
+        quantisation={"begin": 14, "bits": 4, **of_grid},
     )
     listener = toy.listener(tmp_path, made, 40)
     whole = Learner(made, "cpu")
@@ -103,6 +115,11 @@ def test_it_goes_on_as_if_it_had_not_stopped(tmp_path):
         run(again, listener, file, lambda _: None)
         for name, value in whole.network.state_dict().items():
             assert torch.equal(value, again.network.state_dict()[name]), name
+    whole.finish()
+    assert whole.zeros == pytest.approx(0.5, abs=0.02)
+    for matrix in whole.network.matrices().values():
+        for part in matrix().detach().chunk(matrix.matrices):
+            assert len(torch.unique(part)) <= 16
 
 
 @pytest.mark.parametrize("predictor", ["lstm", pytest.param("stateless", marks=pytest.mark.long)])
