@@ -206,12 +206,13 @@ class Network(_Table):
 
 
 class Learning(_Table):
-    """AdamW with a warm-up and a cosine, and the losses."""
+    """The optimiser with a warm-up and a cosine, and the losses."""
 
     steps: Count
     batch: Count
     together: Count
     precision: Literal["float32", "bfloat16"]
+    optimiser: Literal["adamw", "muon"]
     rate: Positive
     warm_up: Steps
     clip: Positive

@@ -19,6 +19,7 @@ from compiler.train.learn import schedule
 from compiler.train.learn.check import Check
 from compiler.train.learn.loss import arcs, reachable, restricted_loss
 from compiler.train.learn.network import Transducer
+from compiler.train.learn.optimise import Optimiser
 from compiler.train.recipe import Recipe
 from compiler.train.sound.batches import Batch, Listener, alone
 from compiler.train.sound.features import MEL, STACK
@@ -69,14 +70,7 @@ class Learner:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, torch.device(device)
         self.network = Transducer(recipe.network, STACK * MEL.bins, len(SYMBOLS)).to(self.device)
-        learning = recipe.learning
-        matrices = [each for name, each in self.network.named_parameters() if each.ndim > 1]
-        others = [each for name, each in self.network.named_parameters() if each.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": learning.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=learning.rate, betas=(0.9, 0.98))
+        self.optimiser = Optimiser(self.network, recipe.learning)
         for matrix in self.network.matrices().values():
             matrix.free = recipe.quantisation.forward == "int8"
         self.step = 0
@@ -88,18 +82,16 @@ class Learner:
         recipe, network = self.recipe, self.network
         self._prepare()
         network.train()
-        rate = schedule.rate(recipe.learning, self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         there = {
             name: torch.from_numpy(getattr(batch, name)).to(self.device, non_blocking=True)
             for name in ("steps", "lengths", "symbols", "counts", "first", "last")
         }
         loss, own = self._loss(there)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.learning.clip)
-        self.optimiser.step()
+        rate = schedule.rate(recipe.learning, self.step)
+        self.optimiser.step(rate)
         pruning = recipe.pruning
         if pruning.pull is not None and pruning.begin <= self.step <= pruning.end:
             for matrix in network.matrices().values():
@@ -198,7 +190,7 @@ class Learner:
         return {
             "step": self.step,
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.optimiser.state(),
             "average": self._average,
             "averaged": self._averaged,
             "random": torch.get_rng_state(),
@@ -222,7 +214,7 @@ class Learner:
         for name, matrix in self.network.matrices().items():
             matrix.grid = torch.zeros_like(state["network"][f"{name}.grid"], device=self.device)
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.restore(state["optimiser"])
         self._average, self._averaged = state["average"], state["averaged"]
         torch.set_rng_state(state["random"].cpu())
         if state["cuda"] is not None:

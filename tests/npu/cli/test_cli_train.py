@@ -15,12 +15,12 @@ SMALL = {
     "develop = 400": "develop = 4",
     "test = 5_000": "test = 12",
     "noise_s = 14_400": "noise_s = 30",
-    "steps = 22_000": "steps = 6",
+    "steps = 16_000": "steps = 6",
     "batch = 48": "batch = 4",
     "check = 500": "check = 3",
-    "begin = 6_000": "begin = 1",
-    "end = 13_000": "end = 3",
-    "begin = 18_000": "begin = 4",
+    "begin = 3_000": "begin = 1",
+    "end = 8_000": "end = 3",
+    "begin = 13_000": "begin = 4",
 }
 
 

@@ -75,20 +75,21 @@ def test_it_learns(learnt):
 
 
 WAYS = {
-    "straight through": ({}, {}),
+    "straight through": ("muon", {}, {}),
     "n-of-m, free": (
+        "muon",
         {"method": "n-of-m", "group": 16},
         {"forward": "int8", "snap": 3, "regulariser": 4.0},
     ),
-    "l1, snapped": ({"method": "l1", "pull": 0.3}, {"snap": 2}),
+    "l1, snapped": ("adamw", {"method": "l1", "pull": 0.3}, {"snap": 2}),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_it_goes_on_as_if_it_had_not_stopped(tmp_path, way):
-    of_pruning, of_grid = WAYS[way]
+    optimiser, of_pruning, of_grid = WAYS[way]
     made = toy.recipe(
-        learning={"steps": 24, "batch": 4, "checkpoint_s": 1e9},
+        learning={"steps": 24, "batch": 4, "checkpoint_s": 1e9, "optimiser": optimiser},
         pruning={"begin": 4, "end": 12, **of_pruning},
         quantisation={"begin": 14, "bits": 4, **of_grid},
     )
