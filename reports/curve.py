@@ -57,6 +57,7 @@ class PointReport(TypedDict):
     Attributes
     ----------
     name : of its folder. predictor, bits, seed, steps : of its recipe; target : zeros, likewise.
+    pruned : by which method. coded : how a code book of fewer than 8 bits is learnt.
     zeros : share that is zero. weights : how many. bytes : packed, on CHIP.
     sets, chips : records of `npu.analysis.model_figures`.
     smallest : None where no chip does it.
@@ -68,6 +69,8 @@ class PointReport(TypedDict):
     bits: int
     seed: int
     steps: int
+    pruned: str
+    coded: str
     zeros: float
     weights: int
     bytes: int
@@ -108,6 +111,8 @@ def point(place: Path, recipe: dict[str, Any], figures: Figures, placed: bool) -
         "bits": recipe["quantisation"]["bits"],
         "seed": recipe["seed"],
         "steps": recipe["learning"]["steps"],
+        "pruned": pruned(recipe["pruning"]),
+        "coded": coded(recipe["quantisation"]),
         "zeros": weights["sparsity"] or 0.0,
         "weights": weights["weights"],
         "bytes": -(-weights["compressed_bits"] // 8),
@@ -115,6 +120,22 @@ def point(place: Path, recipe: dict[str, Any], figures: Figures, placed: bool) -
         "chips": kept["chips"],
         "smallest": smallest(place / "model", placed),
     }
+
+
+def pruned(of: dict[str, Any]) -> str:
+    """Which weights are zero: "magnitude", "l1", or as "4 of 16"."""
+    group = of.get("group")
+    return of["method"] if group is None else f"{round((1 - of['zeros']) * group)} of {group}"
+
+
+def coded(of: dict[str, Any]) -> str:
+    """How the values of a code book are learnt."""
+    if of["bits"] == 8:
+        return "int8"
+    drawn = of["regulariser"] > 0
+    if of.get("forward") == "int8":
+        return "regulariser" if drawn else "after training"
+    return "both" if drawn else "straight through"
 
 
 def smallest(model: Path, placed: bool) -> Smallest | None:

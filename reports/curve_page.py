@@ -115,23 +115,29 @@ def figure(run: CurveReport, path: Path) -> None:
     name = sorted(shared)[-1]
     drawing = Figure(figsize=(9, 5.5), layout="constrained")
     axes = drawing.subplots()
-    kinds = sorted({(point["predictor"], point["bits"]) for point in run["points"]})
+    kinds = sorted({_kind(point) for point in run["points"]})
     for number, kind in enumerate(kinds):
-        some = [p for p in run["points"] if (p["predictor"], p["bits"]) == kind]
-        for point in some:
+        for point in (each for each in run["points"] if _kind(each) == kind):
             (record,) = (r for r in point["sets"] if r["set"] == name)
             errors = record["speech"]["word_errors"]
             x, y = point["bytes"] / 1024, errors["percent"]
             low, high = errors["interval"] or (y, y)
             bars = [[max(0.0, y - low)], [max(0.0, high - y)]]
-            axes.errorbar(x, y, yerr=bars, fmt="o", color=f"C{number}", capsize=3)
+            axes.errorbar(x, y, yerr=bars, fmt="o", color=f"C{number % 10}", capsize=3)
             axes.annotate(f" {point['target']:.0%}", (x, y), fontsize=8)
-        axes.plot([], [], "o", color=f"C{number}", label=f"{kind[0]}, {kind[1]} bits")
+        axes.plot([], [], "o", color=f"C{number % 10}", label=kind)
     axes.set(xlabel="weights packed, KiB", ylabel="words wrong (%)", yscale="log")
     axes.set_title(f"{name}; beside each point the zeros")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     drawing.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _kind(point: PointReport) -> str:
+    told = f"{point['predictor']}, {point['bits']} bits"
+    if point["bits"] < 8:
+        told += f", {point['coded']}"
+    return told if point["pruned"] == "magnitude" else f"{told}, {point['pruned']}"
 
 
 if __name__ == "__main__":

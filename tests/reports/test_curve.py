@@ -18,8 +18,8 @@ def collected(tmp_path_factory):
         recipe = {
             "seed": 1,
             "network": {"predictor": "lstm"},
-            "pruning": {"zeros": zeros},
-            "quantisation": {"bits": int(name[-1])},
+            "pruning": {"zeros": zeros, "method": "magnitude"},
+            "quantisation": {"bits": int(name[-1]), "regulariser": 0.02},
             "learning": {"steps": 10},
         }
         (folder / name / "recipe.json").write_text(json.dumps(recipe))
@@ -37,6 +37,7 @@ def test_runs_are_collected(collected):
     first, second = report["points"]
     assert (first["name"], second["name"]) == ("lstm-75-8", "lstm-90-4")
     assert (first["bits"], second["bits"], second["target"]) == (8, 4, 0.9)
+    assert (first["coded"], second["coded"], second["pruned"]) == ("int8", "both", "magnitude")
     assert first["zeros"] == pytest.approx(0.748, abs=1e-3) and first["bytes"] == 342_472
     kept = json.loads((zoo.path("commands_rnnt") / "figures.json").read_text())
     assert first["chips"] == kept["chips"]
@@ -59,6 +60,8 @@ def report_of(*points) -> curve.CurveReport:
                 "bits": bits,
                 "seed": 1,
                 "steps": 10,
+                "pruned": "magnitude",
+                "coded": "straight through",
                 "zeros": zeros / 100,
                 "weights": 1_000_000,
                 "bytes": (100 - zeros) * bits * 1000,
@@ -69,6 +72,15 @@ def report_of(*points) -> curve.CurveReport:
             for predictor, zeros, bits, chip in points
         ],
     }
+
+
+def test_how_a_point_is_learnt():
+    grid = {"bits": 4, "regulariser": 0.0}
+    assert curve.coded(grid) == "straight through"
+    assert curve.coded(grid | {"forward": "int8"}) == "after training"
+    assert curve.coded(grid | {"forward": "int8", "regulariser": 4.0}) == "regulariser"
+    assert curve.pruned({"zeros": 0.9, "method": "n-of-m", "group": 20}) == "2 of 20"
+    assert curve.pruned({"zeros": 0.9, "method": "l1", "pull": 0.2}) == "l1"
 
 
 def test_its_page(tmp_path):
