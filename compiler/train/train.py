@@ -78,7 +78,7 @@ def train(
     if start is not None:
         learner.begin_with(start / "checkpoint.pt")
     listener = Listener(corpus, "train", recipe, mean, std)
-    check = Check(Listener(corpus, "develop", recipe, mean, std), learner.device)
+    check = Check(Listener(corpus, "develop", recipe, mean, std))
     run(learner, listener, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
     provenance: dict[str, Any] = {

@@ -67,12 +67,13 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
 
 
 def _run(run: Run, queue: Queue, folder: Path, jobs: int, device: str | None) -> None:
+    from compiler.train.compare import compare
     from compiler.train.corpus.sets import write_sets
     from compiler.train.train import train
 
     corpus, place = folder / "corpus", folder / run.name
     start = None if run.start is None else folder / run.start
-    train(
+    made = train(
         run.recipe,
         place,
         corpus=corpus,
@@ -87,11 +88,16 @@ def _run(run: Run, queue: Queue, folder: Path, jobs: int, device: str | None) ->
     sets = write_sets(
         queue.recipe, corpus, folder / "sets", queue.sets, lambda name: say(f"writing {name}")
     )
+    places = {f"sets/{each.name}": each for each in sets}
     with first_run_notice():
-        places = {f"sets/{each.name}": each for each in sets}
         figures = measure(model, str(model), places, again=False)
     for record in figures.sets:
-        out.print(_told(record), highlight=False, soft_wrap=True)
+        told = _told(record)
+        # Of the first set the network itself, too: what the chip's arithmetic costs.
+        if record.speech and record.set == next(iter(places)):
+            found = compare(run.recipe, place, made, places[record.set])
+            told += f"; simulated {found['simulated']:.2f} %, in floats {found['floats']:.2f} %"
+        out.print(told, highlight=False, soft_wrap=True)
 
 
 def _told(record: Heard) -> str:

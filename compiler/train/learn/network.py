@@ -191,6 +191,14 @@ class Transducer(nn.Module):
             if isinstance(each, Layer | Range | Transducer):
                 each.fixed.fill_(True)
 
+    def loosen(self) -> None:
+        """Back to floats: no value is on a grid any more."""
+        for matrix in self.matrices().values():
+            matrix.grid = matrix.grid[:, :0]
+        for each in self.modules():
+            if isinstance(each, Layer | Range | Transducer):
+                each.fixed.fill_(False)
+
     def work_in(self, precision: str) -> None:
         """What the LSTM layers work in, in training: "float32" or "bfloat16", which has all values
         of a layer's int8 outputs, and weights with 8 bits behind the sign.

@@ -57,6 +57,7 @@ def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_pat
     for name in heard:
         line = next(line for line in ran.out.splitlines() if line.startswith(name))
         assert ("words wrong" if name != "nothing" else "false phrases in") in line
+        assert ("; simulated " in line and "in floats" in line) == (name == "test-30db")
     assert figures.sets[-1].rejection.hours > 30 / 3600 and figures.sets[-1].speech is None
     assert [each.chip for each in figures.chips] == ["tiny", "edge"]
     before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()

@@ -39,7 +39,7 @@ def learnt(tmp_path_factory):
     made = toy.recipe()
     listener = toy.listener(tmp_path_factory.mktemp("corpus"), made)
     learner, told = Learner(made, "cpu"), []
-    check = Check(replace(listener, part="test"), learner.device)
+    check = Check(replace(listener, part="test"))
     run(
         learner,
         listener,
@@ -70,7 +70,7 @@ def test_it_learns(learnt):
     assert told[-1].zeros == pytest.approx(0.5, abs=0.01)
     counted = [each.word_errors for each in told]
     assert counted[2] is None and counted[3] == counted[5] > counted[-1]
-    held_out = Check(replace(listener, part="test"), learner.device)
+    held_out = Check(replace(listener, part="test"))
     assert held_out.word_errors(learner.network) < 0.3
 
 
