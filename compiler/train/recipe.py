@@ -158,14 +158,22 @@ class Masks(_Table):
     frames: Steps
 
 
+class Respliced(_Table):
+    """Strings of words that are cut out of clips of some kinds (rules of the grammar)."""
+
+    chance: Share
+    kinds: Annotated[list[str], Field(min_length=1)]
+
+
 class Sound(_Table):
     """What is done to clips each time that they are heard. `untouched`: all but the level is left;
-    `nothing`: noise is in their place.
+    `nothing`: noise is in their place; `respliced`: words of other clips are.
     """
 
     ramp_steps: tuple[Steps, Steps]
     untouched: Share
     nothing: Share
+    respliced: Respliced | None = None
     rate: Change
     vocal_tract: Change
     stretch: Change
@@ -359,10 +367,13 @@ def load_recipe(path: Path) -> Recipe:
         Grammar(recipe.rules())
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
-    for key in ("start", "apart"):
-        for name in getattr(recipe.corpus, key):
+    kinds = {"corpus.start": recipe.corpus.start, "corpus.apart": recipe.corpus.apart}
+    if recipe.sound.respliced:
+        kinds["sound.respliced.kinds"] = recipe.sound.respliced.kinds
+    for key, names in kinds.items():
+        for name in names:
             if name not in recipe.grammar:
-                raise RecipeError(f"{path}: corpus.{key}: there is no rule {name!r} in the grammar")
+                raise RecipeError(f"{path}: {key}: there is no rule {name!r} in the grammar")
     return recipe
 
 

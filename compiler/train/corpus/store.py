@@ -76,6 +76,10 @@ class Part:
     def __iter__(self) -> Iterator[Clip]:
         return (self[number] for number in range(len(self)))
 
+    def about(self) -> Iterator[tuple[str, str, int]]:
+        """Kind, speaker, and how many words, of each clip."""
+        return ((line["kind"], line["speaker"], len(line["words"])) for _, line in self._clips)
+
     @property
     def seconds(self) -> float:
         """Of all clips together."""

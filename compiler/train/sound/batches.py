@@ -12,6 +12,7 @@ from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
 from compiler.train.sound.disturb import disturbed, masked, nothing
 from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
+from compiler.train.sound.respliced import respliced, sources
 from compiler.train.symbols import symbols_of
 
 
@@ -101,7 +102,10 @@ class Listener:
     def _heard(self, number: int, sound: Sound, strength: float, seed: list[int]) -> tuple:
         part = _part(self.folder, self.part)
         rng = np.random.default_rng(seed)
-        clip = part[number]
+        clip, again = part[number], sound.respliced
+        if again is not None and clip.text and rng.random() < again.chance:
+            of = sources(self.folder, self.part, tuple(again.kinds))
+            clip = respliced(part, number, of, self.recipe.corpus, rng)
 
         def others() -> NDArray[np.float32]:
             return in_floats(part[int(rng.integers(len(part)))].samples)
