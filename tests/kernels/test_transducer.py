@@ -97,6 +97,6 @@ def test_a_border_between_scales_is_rescaled(graphs):
 
 
 def test_zoo():
-    assert model_zoo.names() == ["commands_rnnt"]
-    with pytest.raises(ModelError, match="the zoo has no model 'none'; it has: commands_rnnt"):
+    assert "commands_rnnt" in model_zoo.names()
+    with pytest.raises(ModelError, match="the zoo has no model 'none'; it has: .*commands_rnnt"):
         model_zoo.path("none")

@@ -212,6 +212,7 @@ def test_stale_figures_are_told(npu, copies):
 
 def test_mistakes_are_told(refused, copies):
     refused("zoo nothing", match="the zoo has no model 'nothing'; it has: .*commands_rnnt")
+    shutil.rmtree(copies / "commands")
     refused("zoo commands", match="is a recipe.*npu train commands -o FOLDER")
     refused("zoo --measure", match="--measure needs the NAME")
     refused(f"zoo {MODEL} --on {MODEL}", match="--on is for --measure")
