@@ -49,8 +49,8 @@ class ListedRecipe(RecipeReport):
 
 
 def digest(recipe: Recipe) -> str:
-    """SHA-256 of what a recipe says; the comments of its file do not count."""
-    return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
+    """SHA-256 of what a recipe says; comments of its file do not count, nor keys that it lacks."""
+    return hashlib.sha256(recipe.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 def recipe_reports() -> list[RecipeReport]:
