@@ -34,5 +34,6 @@ def test_nothing_compared_is_no_success(monkeypatch, tmp_path):
 
 def test_models_are_files_and_folders():
     zoo = same.ROOT / "npu" / "zoo"
-    names = [path.name for path in same.all_models([zoo])]
-    assert names == sorted(names) and {"commands_rnnt", "encoder.tflite"} <= set(names)
+    models = same.all_models([zoo])
+    names = [path.name for path in models]
+    assert models == sorted(models) and {"commands_rnnt", "encoder.tflite"} <= set(names)
