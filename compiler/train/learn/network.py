@@ -187,17 +187,18 @@ class Transducer(nn.Module):
         """From now on the arithmetic is the chip's."""
         for matrix in self.matrices().values():
             matrix.fix(bits)
-        for each in self.modules():
-            if isinstance(each, Layer | Range | Transducer):
-                each.fixed.fill_(True)
+        self._set_fixed(True)
 
     def loosen(self) -> None:
         """Back to floats: no value is on a grid any more."""
         for matrix in self.matrices().values():
             matrix.grid = matrix.grid[:, :0]
+        self._set_fixed(False)
+
+    def _set_fixed(self, fixed: bool) -> None:
         for each in self.modules():
             if isinstance(each, Layer | Range | Transducer):
-                each.fixed.fill_(False)
+                each.fixed.fill_(fixed)
 
     def work_in(self, precision: str) -> None:
         """What the LSTM layers work in, in training: "float32" or "bfloat16", which has all values
