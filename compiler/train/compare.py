@@ -13,10 +13,9 @@ from compiler.train.learn.loop import Learner
 from compiler.train.learn.network import FEATURE_SCALE
 from compiler.train.recipe import Recipe
 from npu.files import write_atomic
-from npu.speech.audio import stream_audio
 from npu.speech.features import FeatureExtractor
 from npu.speech.spoken_sets import Utterance, read_set, set_digest
-from npu.speech.whole import TAIL_SECONDS
+from npu.speech.whole import calls_of
 
 
 def compare(recipe: Recipe, folder: Path, model: Model, place: Path) -> dict[str, float]:
@@ -60,8 +59,6 @@ def _steps(model: Model, utterance: Utterance) -> NDArray[np.float32]:
     assert model.config is not None, "a transducer"
     frontend, frames = model.config.frontend, model.config.encoder.frames_per_call
     extractor = FeatureExtractor(frontend, FEATURE_SCALE, 0, frames)
-    rate = frontend.sample_rate_hz
-    blocks = [extractor.accept(block) for block in stream_audio(utterance.path, rate)]
-    blocks.append(extractor.accept(np.zeros(round(TAIL_SECONDS * rate))))
-    calls = np.concatenate(blocks)
+    heard = calls_of(extractor, utterance.path, frontend.sample_rate_hz)
+    calls = np.concatenate([calls for _, calls in heard])
     return calls.reshape(len(calls) * frames, -1) * np.float32(FEATURE_SCALE)

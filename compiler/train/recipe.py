@@ -159,9 +159,12 @@ class Masks(_Table):
 
 
 class Respliced(_Table):
-    """Strings of words that are cut out of clips of some kinds (rules of the grammar)."""
+    """Strings of words that are cut out of clips of some kinds (rules of the grammar); `joined`:
+    share of the words that follow at once, others after one of `corpus.spliced_gap_s`.
+    """
 
     chance: Share
+    joined: Share
     kinds: Annotated[list[str], Field(min_length=1)]
 
 

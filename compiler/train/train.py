@@ -73,8 +73,7 @@ def train(
     torch.set_num_threads(1)
     alone()
     mean, std = _normal(corpus)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    learner = Learner(recipe, device)
+    learner = Learner(recipe, device_of(device))
     if start is not None:
         learner.begin_with(start / "checkpoint.pt")
     listener = Listener(corpus, "train", recipe, mean, std)
@@ -101,6 +100,11 @@ def train(
         max_symbols_per_frame=MOST_SYMBOLS,
         replace=True,
     )
+
+
+def device_of(device: str | None) -> str:
+    """The device; for None a GPU where there is one."""
+    return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _normal(corpus: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -33,6 +33,11 @@ def be_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+def is_quiet() -> bool:
+    """As `be_quiet` was told: other processes are told the same."""
+    return _quiet
+
+
 def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
     """Before long work: raise NpuError where a result could not be written, or would destroy.
 

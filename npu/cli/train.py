@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,12 @@ from npu.analysis.process import cores
 from npu.cli._extras import require_extra
 from npu.cli._measure import measure
 from npu.cli._models import first_run_notice
-from npu.cli._output import console, say
+from npu.cli._output import be_quiet, console, is_quiet, say
 from npu.files import require_place_of_folder
 
 if TYPE_CHECKING:
     from compiler.train.learn.loop import Progress
-    from compiler.train.queue import Queue, Run
+    from compiler.train.queue import Run
     from npu.analysis.model_figures import Heard
 
 
@@ -32,11 +34,19 @@ if TYPE_CHECKING:
     help="Processes that speak and disturb clips; by default one a core.",
 )
 @click.option(
+    "--at-once",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Runs of a queue that learn at once; by default one a core, of a GPU one.",
+)
+@click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     help="Where it learns; by default a GPU where there is one.",
 )
-def command(recipe_path: str, output: str, jobs: int | None, device: str | None) -> int:
+def command(
+    recipe_path: str, output: str, jobs: int | None, at_once: int | None, device: str | None
+) -> int:
     """Train a transducer by RECIPE, a TOML file or the name of one that is shipped.
 
     The run's folder gets the corpus, a checkpoint every few minutes, and FOLDER/model: the folder
@@ -44,11 +54,15 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     learnt from. A run that was stopped goes on where it was.
 
     RECIPE may be a queue as well: runs of one recipe with some keys changed, on one corpus, each in
-    a folder of its own in FOLDER.
+    a folder of its own in FOLDER, some at once.
     """
     require_extra("train", "npu train", "torch", "scipy", "names")
+    from compiler.train.corpus.build import build
+    from compiler.train.corpus.sets import write_sets
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
+    from compiler.train.together import run_together
+    from compiler.train.train import device_of
 
     path = Path(recipe_path)
     if not path.exists():
@@ -59,45 +73,63 @@ def command(recipe_path: str, output: str, jobs: int | None, device: str | None)
     else:
         recipe = load_recipe(path)
         queue = Queue(recipe, None, (Run("", recipe, None),))
-    for number, run in enumerate(queue.runs, 1):
-        if run.name:
-            say(f"run {number} of {len(queue.runs)}: {run.name}")
-        _run(run, queue, folder, jobs or cores(), device)
+    jobs, device = jobs or cores(), device_of(device)
+    at_once = min(at_once or (cores() if device == "cpu" else 1), len(queue.runs))
+    folder.mkdir(parents=True, exist_ok=True)
+    build(queue.recipe, folder / "corpus", jobs, _made)
+    sets = write_sets(
+        queue.recipe,
+        folder / "corpus",
+        folder / "sets",
+        queue.sets,
+        lambda name: say(f"writing {name}"),
+    )
+    work = partial(
+        _run,
+        folder=folder,
+        sets=sets,
+        jobs=max(1, jobs // at_once),
+        device=device,
+        quiet=is_quiet(),
+    )
+    out = console()
+    run_together(queue.runs, at_once, work, lambda lines: out.print("\n".join(lines)))
     return 0
 
 
-def _run(run: Run, queue: Queue, folder: Path, jobs: int, device: str | None) -> None:
+def _run(
+    run: Run, *, folder: Path, sets: Sequence[Path], jobs: int, device: str, quiet: bool
+) -> list[str]:
+    """Train, and measure on the sets; what came out, in lines."""
     from compiler.train.compare import compare
-    from compiler.train.corpus.sets import write_sets
     from compiler.train.train import train
 
-    corpus, place = folder / "corpus", folder / run.name
+    be_quiet(quiet)
+    place = folder / run.name
     start = None if run.start is None else folder / run.start
     made = train(
         run.recipe,
         place,
-        corpus=corpus,
+        corpus=folder / "corpus",
         start=start,
         jobs=jobs,
         device=device,
-        made=_made,
-        learnt=_learnt,
+        made=lambda there, of: None,
+        learnt=partial(_learnt, run.name),
     )
-    model, out = place / "model", console()
-    out.print(f"model         {model}", highlight=False, soft_wrap=True)
-    sets = write_sets(
-        queue.recipe, corpus, folder / "sets", queue.sets, lambda name: say(f"writing {name}")
-    )
+    model = place / "model"
     places = {f"sets/{each.name}": each for each in sets}
     with first_run_notice():
         figures = measure(model, str(model), places, again=False)
+    lines = [f"model         {model}"]
     for record in figures.sets:
         told = _told(record)
         # Of the first set the network itself, too: what the chip's arithmetic costs.
         if record.speech and record.set == next(iter(places)):
             found = compare(run.recipe, place, made, places[record.set])
             told += f"; simulated {found['simulated']:.2f} %, in floats {found['floats']:.2f} %"
-        out.print(told, highlight=False, soft_wrap=True)
+        lines.append(told)
+    return lines
 
 
 def _told(record: Heard) -> str:
@@ -121,9 +153,10 @@ def _made(there: int, of: int) -> None:
         say(f"corpus: {there} of {of} shards")
 
 
-def _learnt(done: Progress) -> None:
+def _learnt(run: str, done: Progress) -> None:
+    whose = f"{run}: " if run else ""
     counted = "" if done.word_errors is None else f"{done.word_errors:.1%} of words wrong, "
     say(
-        f"step {done.step} of {done.steps}: loss {done.loss:.3f} a symbol, {done.zeros:.1%} zeros, "
-        f"{counted}{done.left_s / 60:.0f} min left"
+        f"{whose}step {done.step} of {done.steps}: loss {done.loss:.3f} a symbol, "
+        f"{done.zeros:.1%} zeros, {counted}{done.left_s / 60:.0f} min left"
     )

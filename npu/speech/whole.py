@@ -4,14 +4,16 @@ What `npu.speech.transcribe` adds, the ends of phrases, belongs to a stream. Who
 of known utterances must not count those of finding where they begin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
+from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
 from npu.speech.phrases import Engine
 
@@ -49,16 +51,45 @@ def hear_whole(
 
     Raises AudioError for what is no sound, or too little of it for a call.
     """
-    extractor, samples = speech.extractor(), 0
+    samples = 0
     notes: list[str] = []
     symbols: list[list[int]] = []
     engine.reset()
-    for block in stream_audio(path, speech.rate, note=notes.append):
-        samples += len(block)
-        symbols += engine.accept_calls(extractor.accept(block))
-    require_samples(path, samples, extractor.first_call_samples, speech.rate)
-    symbols += engine.accept_calls(extractor.accept(np.zeros(round(tail_seconds * speech.rate))))
+    for count, calls in calls_of(
+        speech.extractor(), path, speech.rate, tail_seconds, note=notes.append
+    ):
+        samples += count
+        symbols += engine.accept_calls(calls)
     return Emitted(symbols, samples, notes)
+
+
+def calls_of(
+    extractor: FeatureExtractor,
+    path: str | Path,
+    rate: int,
+    tail_seconds: float = TAIL_SECONDS,
+    *,
+    note: Callable[[str], object] = lambda odd: None,
+) -> Iterator[tuple[int, NDArray[np.int8]]]:
+    """What an encoder is called with for a file and `tail_seconds` of zeros behind it.
+
+    Parameters
+    ----------
+    extractor : a new one.
+    path, rate : the file, and the model's rate in hertz.
+    note : is told what was odd about the file.
+
+    Yields
+    ------
+    Samples of the file, and the features of the calls that they complete; of the zeros at last.
+    Raises AudioError for what is no sound, or too little of it for a call.
+    """
+    samples = 0
+    for block in stream_audio(path, rate, note=note):
+        samples += len(block)
+        yield len(block), extractor.accept(block)
+    require_samples(path, samples, extractor.first_call_samples, rate)
+    yield 0, extractor.accept(np.zeros(round(tail_seconds * rate)))
 
 
 def call_seconds(speech: Speech, call: int) -> float:

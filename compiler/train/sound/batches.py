@@ -105,7 +105,7 @@ class Listener:
         clip, again = part[number], sound.respliced
         if again is not None and clip.text and rng.random() < again.chance:
             of = sources(self.folder, self.part, tuple(again.kinds))
-            clip = respliced(part, number, of, self.recipe.corpus, rng)
+            clip = respliced(part, number, of, self.recipe, rng)
 
         def others() -> NDArray[np.float32]:
             return in_floats(part[int(rng.integers(len(part)))].samples)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from compiler.train.corpus.clip import Clip
 from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.store import Part
-from compiler.train.recipe import Corpus
+from compiler.train.recipe import Recipe
 
 _PAD_S = 0.02
 """Kept about a word, as far as its neighbours leave it."""
@@ -30,7 +30,7 @@ def respliced(
     part: Part,
     number: int,
     of: dict[str, NDArray[np.int64]],
-    corpus: Corpus,
+    recipe: Recipe,
     rng: np.random.Generator,
 ) -> Clip:
     """A clip of words that are cut out of others, in its stead.
@@ -39,9 +39,12 @@ def respliced(
     ----------
     part, number : the clip; the new one is as long, and mostly its speaker's.
     of : what words come from, as `sources` has them.
-    corpus : gaps, lead and tail, levels, and how often it is another voice.
+    recipe : its `sound.respliced`, and of its corpus gaps, lead and tail, levels, and how often it
+        is another voice.
     rng : draws it.
     """
+    corpus, again = recipe.corpus, recipe.sound.respliced
+    assert again is not None, "whoever calls has asked"
     clip = part[number]
     length = len(clip.samples)
     own = of.get(clip.speaker, of[""])
@@ -59,7 +62,9 @@ def respliced(
         out[place : place + len(cut)] = np.rint(cut * gain)
         texts.append(text)
         words.append((place / RATE_HZ + begin, place / RATE_HZ + stop))
-        place += len(cut) + _samples(rng.uniform(*corpus.spliced_gap_s))
+        place += len(cut)
+        if rng.random() >= again.joined:
+            place += _samples(rng.uniform(*corpus.spliced_gap_s))
     if not texts:  # no word is as short
         return clip
     return Clip(out, " ".join(texts), clip.engine, clip.speaker, tuple(words), clip.kind)

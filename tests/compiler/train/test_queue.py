@@ -66,7 +66,14 @@ def test_the_shipped_curve():
     for name in ("lstm-0-8", "lstm-75-8", "lstm-75-4", "lstm-90-8"):
         same = [run for run in queue.runs if run.name in (name, f"{name}-seed-2", f"{name}-seed-3")]
         assert sorted(run.recipe.seed for run in same) == [1, 2, 3]
+    made = {run.name: run.recipe for run in queue.runs}
     for run in queue.runs:
+        if run.name.startswith("dense"):
+            assert run.recipe.pruning.zeros == 0 and run.recipe.quantisation.bits == 8
+            continue
+        assert run.start is not None and made[run.start].pruning.zeros == 0
+        assert made[run.start].seed == run.recipe.seed
+        assert made[run.start].network == run.recipe.network
         _, zeros, bits, *_ = run.name.split("-")
         assert run.recipe.pruning.zeros == int(zeros) / 100
         assert run.recipe.quantisation.bits == int(bits)

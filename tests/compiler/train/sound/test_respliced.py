@@ -1,11 +1,14 @@
 """Clips of words of others: what is heard is what stands in the text, when its times say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from compiler.train.corpus.clip import Clip
 from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.store import Part, write_shard
+from compiler.train.recipe import Respliced
 from compiler.train.sound.respliced import respliced, sources
 from tests.compiler.train.corpus.recipes import tiny
 
@@ -42,6 +45,13 @@ def heard(samples):
     return min(TONES, key=lambda word: abs(TONES[word] - hertz))
 
 
+def recipe_with(joined=0.0, **corpus):
+    """A recipe that puts words together anew."""
+    recipe = tiny(**corpus)
+    again = Respliced(chance=1.0, joined=joined, kinds=["words"])
+    return recipe.model_copy(update={"sound": recipe.sound.model_copy(update={"respliced": again})})
+
+
 def test_words_are_where_their_times_say(part):
     folder, clips = part
     of = sources(folder, "train", ("words",))
@@ -50,10 +60,10 @@ def test_words_are_where_their_times_say(part):
         "a": [0, 2, 4],
         "b": [1],
     }
-    corpus = tiny().corpus.model_copy(update={"other_voice": 0.0, "lead_s": (0.1, 0.3)})
+    recipe = recipe_with(0.5, other_voice=0.0, lead_s=(0.1, 0.3))
     texts = set()
     for seed in range(60):
-        made = respliced(clips, 4, of, corpus, np.random.default_rng(seed))
+        made = respliced(clips, 4, of, recipe, np.random.default_rng(seed))
         assert len(made.samples) == len(clips[4].samples)
         assert len(made.words) == len(made.text.split())
         before = 0.0
@@ -66,12 +76,24 @@ def test_words_are_where_their_times_say(part):
     assert len(texts) > 30 and not any("seven" in text for text in texts)
 
 
+@pytest.mark.parametrize("joined", [0.0, 1.0])
+def test_gaps_are_between_words_that_are_not_joined(part, joined):
+    folder, clips = part
+    of = sources(folder, "train", ("words",))
+    recipe = recipe_with(joined, spliced_gap_s=(0.2, 0.3), lead_s=(0.0, 0.0))
+    made = respliced(clips, 4, of, recipe, np.random.default_rng(1))
+    gaps = [after[0] - before[1] for before, after in pairwise(made.words)]
+    # About each word 20 ms are kept, where they are there.
+    low, high = (0.2, 0.34) if joined == 0 else (0.0, 0.04)
+    assert gaps and all(low - 1e-3 <= gap <= high + 1e-3 for gap in gaps)
+
+
 def test_some_words_are_another_voice(part):
     folder, clips = part
     of = sources(folder, "train", ("words",))
-    corpus = tiny().corpus.model_copy(update={"other_voice": 1.0, "word_level_db": (0.0, 0.0)})
+    recipe = recipe_with(other_voice=1.0, word_level_db=(0.0, 0.0))
     loudest = [
-        np.abs(respliced(clips, 0, of, corpus, np.random.default_rng(seed)).samples).max()
+        np.abs(respliced(clips, 0, of, recipe, np.random.default_rng(seed)).samples).max()
         for seed in range(40)
     ]
     assert {round(each, -3) for each in loudest} == {3000, 9000}
@@ -79,11 +101,9 @@ def test_some_words_are_another_voice(part):
 
 def test_a_clip_that_is_too_short_stays(part):
     folder, clips = part
-    corpus = tiny().corpus.model_copy(update={"lead_s": (3.0, 3.0)})
-    made = respliced(
-        clips, 1, sources(folder, "train", ("words",)), corpus, np.random.default_rng()
-    )
+    of = sources(folder, "train", ("words",))
+    made = respliced(clips, 1, of, recipe_with(lead_s=(3.0, 3.0)), np.random.default_rng())
     assert made.text == "right"
     nothing = sources(folder, "train", ("day",))
-    made = respliced(clips, 1, nothing, tiny().corpus, np.random.default_rng())
+    made = respliced(clips, 1, nothing, recipe_with(), np.random.default_rng())
     assert made.text == "right"
