@@ -6,6 +6,7 @@ python -m reports.curve_page
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean, mode
 from typing import Any
 
 from reports.curve import RUN, CurveReport, PointReport
@@ -27,6 +28,7 @@ def page(run: CurveReport) -> str:
     ]
     for name in sorted(named):
         lines += [f"## {name}", "", *_table(_heads(run), _rows(run, name)), ""]
+        lines += [*_seeds(run, name), *_methods(run, name), *_code_books(run, name)]
     lines += ["## The smallest chips", "", _about_chips(run), ""]
     heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
     lines += [*_table(heads, (_chip(point) for point in run["points"])), ""]
@@ -81,6 +83,70 @@ def _costs(point: PointReport) -> Iterator[str]:
         yield f"{leakage:.3f}"
 
 
+def _seeds(run: CurveReport, name: str) -> list[str]:
+    """What a seed changes: of each point that several have."""
+    groups: dict[tuple[object, ...], list[PointReport]] = {}
+    for point in run["points"]:
+        same = (point["predictor"], point["target"], point["bits"], point["pruned"], point["coded"])
+        groups.setdefault((*same, point["steps"]), []).append(point)
+    rows = []
+    for points in groups.values():
+        if len(points) > 1:
+            found = [_percent(point, name) for point in points]
+            spread = f"{min(found):.2f} - {max(found):.2f}"
+            rows.append([points[0]["name"], str(len(found)), f"{fmean(found):.2f} %", spread])
+    heads = ("run", "seeds", "words wrong, mean", "lowest - highest")
+    return ["### Other seeds", "", *_table(heads, iter(rows)), ""] if rows else []
+
+
+def _methods(run: CurveReport, name: str) -> list[str]:
+    """Which weights are zero, side by side: errors, bytes and cycles."""
+    points = [each for each in run["points"] if each["seed"] == 1 and each["bits"] == 8]
+    shares = {each["target"] for each in points if each["pruned"] != "magnitude"}
+    rows = [
+        [
+            f"{point['target']:.0%}",
+            point["pruned"],
+            *_heard(_record(point, name))[:2],
+            f"{point['bytes'] / 1024:,.1f}",
+            *(f"{record['cycles']['p50']:,.0f}" for record in point["chips"]),
+        ]
+        for point in sorted(points, key=lambda each: each["target"])
+        if point["target"] in shares and point["predictor"] == "lstm"
+    ]
+    chips = [f"{record['chip']}: cycles" for record in run["points"][0]["chips"]]
+    heads = ("zeros", "pruned by", "words wrong", "95 %", "KiB packed", *chips)
+    return ["### Which weights are zero", "", *_table(heads, iter(rows)), ""] if rows else []
+
+
+def _code_books(run: CurveReport, name: str) -> list[str]:
+    """How the values of a code book are learnt, side by side."""
+    points = [each for each in run["points"] if each["seed"] == 1 and each["predictor"] == "lstm"]
+    ways = sorted({(each["bits"], each["coded"]) for each in points if each["bits"] < 8})
+    several = {bits for bits, _ in ways if sum(each == bits for each, _ in ways) > 1}
+    rows = [
+        [
+            str(point["bits"]),
+            point["coded"],
+            *_heard(_record(point, name))[:2],
+            f"{point['bytes'] / 1024:,.1f}",
+        ]
+        for point in sorted(points, key=lambda each: (-each["bits"], each["coded"]))
+        if point["bits"] in several
+    ]
+    heads = ("bits", "learnt", "words wrong", "95 %", "KiB packed")
+    return ["### How a code book is learnt", "", *_table(heads, iter(rows)), ""] if rows else []
+
+
+def _record(point: PointReport, name: str) -> dict[str, Any]:
+    """What was heard of a set."""
+    return next(record for record in point["sets"] if record["set"] == name)
+
+
+def _percent(point: PointReport, name: str) -> float:
+    return float(_record(point, name)["speech"]["word_errors"]["percent"])
+
+
 def _about_chips(run: CurveReport) -> str:
     return (
         f"The smallest chip that `npu fit` finds for each model, at {run['clock_mhz']:g} MHz and at"
@@ -108,18 +174,20 @@ def _table(heads: Sequence[str], rows: Iterator[list[str]]) -> list[str]:
 
 
 def figure(run: CurveReport, path: Path) -> None:
-    """Word errors over packed bytes, with their intervals, on the first set that all have heard."""
+    """Word errors over packed bytes, with their intervals, on the first set that all have heard: of
+    the runs that learnt as long as most, so that none is ahead.
+    """
     from matplotlib.figure import Figure
 
     shared = set.intersection(*({r["set"] for r in point["sets"]} for point in run["points"]))
     name = sorted(shared)[-1]
     drawing = Figure(figsize=(9, 5.5), layout="constrained")
     axes = drawing.subplots()
-    kinds = sorted({_kind(point) for point in run["points"]})
-    for number, kind in enumerate(kinds):
-        for point in (each for each in run["points"] if _kind(each) == kind):
-            (record,) = (r for r in point["sets"] if r["set"] == name)
-            errors = record["speech"]["word_errors"]
+    steps = mode(point["steps"] for point in run["points"])
+    points = [point for point in run["points"] if point["steps"] == steps]
+    for number, kind in enumerate(sorted({_kind(point) for point in points})):
+        for point in (each for each in points if _kind(each) == kind):
+            errors = _record(point, name)["speech"]["word_errors"]
             x, y = point["bytes"] / 1024, errors["percent"]
             low, high = errors["interval"] or (y, y)
             bars = [[max(0.0, y - low)], [max(0.0, high - y)]]

@@ -100,6 +100,26 @@ def test_its_page(tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 10_000
 
 
+def test_its_comparisons():
+    """Other seeds, ways to prune, and ways to learn a code book stand side by side."""
+    report = report_of(*[("lstm", 75, 8, None)] * 3, *[("lstm", 75, 4, None)] * 2)
+    points = report["points"]
+    for number, changes in enumerate(
+        ({}, {"seed": 2}, {"pruned": "l1"}, {}, {"coded": "regulariser"})
+    ):
+        points[number] |= changes
+    second = points[1]["sets"] = json.loads(json.dumps(points[1]["sets"]))
+    second[0]["speech"]["word_errors"]["percent"] = 19.52
+    text = curve_page.page(report)
+    assert "| lstm-75-8 | 2 | 14.52 % | 9.52 - 19.52 |" in text
+    pruned = text.partition("### Which weights are zero")[2].partition("###")[0]
+    assert "| 75% | magnitude | 9.52 % |" in pruned and "| 75% | l1 | 9.52 % |" in pruned
+    assert "19.52" not in pruned
+    coded = text.partition("### How a code book is learnt")[2].partition("##")[0]
+    assert "| 4 | regulariser | 9.52 % |" in coded and "| 4 | straight through |" in coded
+    assert "| 8 |" not in coded
+
+
 def test_what_is_no_folder_of_runs(tmp_path, capsys):
     assert curve.main([str(tmp_path / "nowhere")]) == 1
     assert curve.main([str(tmp_path)]) == 1
