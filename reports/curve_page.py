@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, mode
 from typing import Any
 
-from reports.curve import RUN, CurveReport, PointReport
+from reports.curve import RUN, SEED, CurveReport, PointReport
 
 PAGE = RUN.with_suffix(".md")
 FIGURE = RUN.with_suffix(".png")
@@ -31,7 +31,10 @@ def page(run: CurveReport) -> str:
         lines += [*_seeds(run, name), *_methods(run, name), *_code_books(run, name)]
     lines += ["## The smallest chips", "", _about_chips(run), ""]
     heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
-    lines += [*_table(heads, (_chip(point) for point in run["points"])), ""]
+    lines += [
+        *_table(heads, (_chip(point) for point in run["points"] if point["seed"] == SEED)),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -101,7 +104,7 @@ def _seeds(run: CurveReport, name: str) -> list[str]:
 
 def _methods(run: CurveReport, name: str) -> list[str]:
     """Which weights are zero, side by side: errors, bytes and cycles."""
-    points = [each for each in run["points"] if each["seed"] == 1 and each["bits"] == 8]
+    points = [each for each in _first(run) if each["bits"] == 8]
     shares = {each["target"] for each in points if each["pruned"] != "magnitude"}
     rows = [
         [
@@ -121,7 +124,7 @@ def _methods(run: CurveReport, name: str) -> list[str]:
 
 def _code_books(run: CurveReport, name: str) -> list[str]:
     """How the values of a code book are learnt, side by side."""
-    points = [each for each in run["points"] if each["seed"] == 1 and each["predictor"] == "lstm"]
+    points = [each for each in _first(run) if each["predictor"] == "lstm"]
     ways = sorted({(each["bits"], each["coded"]) for each in points if each["bits"] < 8})
     several = {bits for bits, _ in ways if sum(each == bits for each, _ in ways) > 1}
     rows = [
@@ -136,6 +139,11 @@ def _code_books(run: CurveReport, name: str) -> list[str]:
     ]
     heads = ("bits", "learnt", "words wrong", "95 %", "KiB packed")
     return ["### How a code book is learnt", "", *_table(heads, iter(rows)), ""] if rows else []
+
+
+def _first(run: CurveReport) -> list[PointReport]:
+    """The points of the first seed."""
+    return [point for point in run["points"] if point["seed"] == SEED]
 
 
 def _record(point: PointReport, name: str) -> dict[str, Any]:
