@@ -92,9 +92,14 @@ def command(
         device=device,
         quiet=is_quiet(),
     )
-    out = console()
-    run_together(queue.runs, at_once, work, lambda lines: out.print("\n".join(lines)))
+    run_together(queue.runs, at_once, work, _print)
     return 0
+
+
+def _print(lines: Sequence[str]) -> None:
+    out = console()
+    for line in lines:
+        out.print(line)
 
 
 def _run(
