@@ -89,5 +89,23 @@ def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path):
     for name in ("dense", "sparse"):
         (heard,) = read_figures(tmp_path / "runs" / name / "model").sets
         assert Path(heard.set).name == "test-30db"
-    again = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 2 --device cpu")
+    again = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
     assert again.out == ran.out and "writing" not in again.err
+
+
+@pytest.mark.long
+def test_runs_side_by_side_become_what_they_become_alone(npu, recipe, tmp_path):
+    queue = tmp_path / "queue.toml"
+    queue.write_text(
+        f'recipe = "{recipe.name}"\nsets = ["test-30db"]\n'
+        '[[runs]]\nname = "one"\n[[runs]]\nname = "two"\nset = { seed = 2 }\n'
+    )
+    alone = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
+    shutil.copytree(tmp_path / "runs" / "corpus", tmp_path / "beside" / "corpus")
+    beside = npu(f"train {queue} -o {tmp_path}/beside --jobs 1 --at-once 2 --device cpu")
+    lines = beside.out.replace(f"{tmp_path}/beside", f"{tmp_path}/runs").splitlines()
+    assert sorted(lines) == sorted(alone.out.splitlines())
+    for name in ("one", "two"):
+        encoders = [tmp_path / place / name / "model" for place in ("runs", "beside")]
+        first, second = [(each / "encoder.tflite").read_bytes() for each in encoders]
+        assert first == second, name
