@@ -38,7 +38,8 @@ def run_together(
         for run in runs:
             ended(work(run))
         return
-    waiting, done = list(runs), set[str | None]([None])
+    waiting = list(runs)
+    done: set[str | None] = {None}
     active: dict[Connection, tuple[Run, BaseProcess]] = {}
     try:
         while waiting or active:

@@ -63,10 +63,7 @@ def train(
     RecipeError
         A synthesiser is missing, or the folder has a run of another recipe.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    require_same(
-        folder / "recipe.json", recipe.model_dump_json(indent=1, exclude_none=True) + "\n", "a run"
-    )
+    begin(recipe, folder)
     corpus = corpus or folder / "corpus"
     build(recipe, corpus, jobs, made)
     # Sums come in one order, whatever machine; the other core makes batches.
@@ -99,6 +96,14 @@ def train(
         provenance,
         max_symbols_per_frame=MOST_SYMBOLS,
         replace=True,
+    )
+
+
+def begin(recipe: Recipe, folder: Path) -> None:
+    """Make the folder of a run. Raises RecipeError if it has one of another recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    require_same(
+        folder / "recipe.json", recipe.model_dump_json(indent=1, exclude_none=True) + "\n", "a run"
     )
 
 

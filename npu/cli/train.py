@@ -62,7 +62,7 @@ def command(
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
     from compiler.train.together import run_together
-    from compiler.train.train import device_of
+    from compiler.train.train import begin, device_of
 
     path = Path(recipe_path)
     if not path.exists():
@@ -75,7 +75,8 @@ def command(
         queue = Queue(recipe, None, (Run("", recipe, None),))
     jobs, device = jobs or cores(), device_of(device)
     at_once = min(at_once or (cores() if device == "cpu" else 1), len(queue.runs))
-    folder.mkdir(parents=True, exist_ok=True)
+    for run in queue.runs:
+        begin(run.recipe, folder / run.name)  # what is of another recipe is told before long work
     build(queue.recipe, folder / "corpus", jobs, _made)
     sets = write_sets(
         queue.recipe,
@@ -86,6 +87,7 @@ def command(
     )
     work = partial(
         _run,
+        names=[run.name for run in queue.runs],
         folder=folder,
         sets=sets,
         jobs=max(1, jobs // at_once),
@@ -103,13 +105,22 @@ def _print(lines: Sequence[str]) -> None:
 
 
 def _run(
-    run: Run, *, folder: Path, sets: Sequence[Path], jobs: int, device: str, quiet: bool
+    run: Run,
+    *,
+    names: Sequence[str],
+    folder: Path,
+    sets: Sequence[Path],
+    jobs: int,
+    device: str,
+    quiet: bool,
 ) -> list[str]:
     """Train, and measure on the sets; what came out, in lines."""
     from compiler.train.compare import compare
     from compiler.train.train import train
 
     be_quiet(quiet)
+    if run.name:
+        say(f"run {names.index(run.name) + 1} of {len(names)}: {run.name}")
     place = folder / run.name
     start = None if run.start is None else folder / run.start
     made = train(

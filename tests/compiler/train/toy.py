@@ -38,7 +38,13 @@ def recipe(**changes) -> Recipe:
             "dropout": 0.0,
             "forget": 0.0,
         },
-        "sound": {"untouched": 0.0, "ramp_steps": (260, 4000), "level_dbfs": (-12.0, -6.0)},
+        "sound": {
+            "untouched": 0.0,
+            "nothing": 0.02,
+            "respliced": None,
+            "ramp_steps": (260, 4000),
+            "level_dbfs": (-12.0, -6.0),
+        },
         "pruning": {"zeros": 0.5, "begin": 150, "end": 210},
         "quantisation": {"begin": 260},
     }

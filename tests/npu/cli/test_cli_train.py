@@ -63,7 +63,7 @@ def test_a_recipe_becomes_a_model_that_others_take(npu, refused, recipe, tmp_pat
     before = (tmp_path / "run" / "model" / "encoder.tflite").read_bytes()
     npu(f"train {recipe} -o {tmp_path}/run --jobs 1 --device cpu")
     assert (tmp_path / "run" / "model" / "encoder.tflite").read_bytes() == before
-    refused(f"train commands -o {tmp_path}/run", match="another recipe")
+    refused(f"train commands -o {tmp_path}/run", match="has a run of another recipe")
 
 
 def test_mistakes_are_told(refused, tmp_path):
@@ -83,7 +83,8 @@ def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path):
         'set = { "network.predictor" = "stateless", "quantisation.bits" = 4 }\n'
     )
     ran = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
-    assert ran.status == 0 and "sparse: step 6 of 6" in ran.err
+    assert ran.status == 0 and "run 2 of 2: sparse" in ran.err
+    assert "sparse: step 6 of 6" in ran.err
     assert (tmp_path / "runs" / "corpus").is_dir() and (tmp_path / "runs" / "sets").is_dir()
     assert not (tmp_path / "runs" / "sparse" / "corpus").exists()
     for name in ("dense", "sparse"):
