@@ -5,18 +5,20 @@
 
 Each run's folder has its recipe and the figures that `npu train` kept. What is added here: bytes by
 the codec, and the smallest chip that holds the model and takes at most DEADLINE_MS a frame at
-CLOCK_MHZ, by the search of `npu fit`, which takes minutes a run, of SEED alone: other seeds have
-the same shapes. With --place its LUTs and clock, from place and route, which takes minutes a chip.
-A run that is not done is left out, which is told.
+CLOCK_MHZ, by the search of `npu fit`, which takes minutes a run: of those that `is_usual` alone, as
+another seed, or another way to as many zeros and values, has a chip of the same shape. With --place
+its LUTs and clock, from place and route, which takes minutes a chip. A run that is not done is left
+out, which is told.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import mode
 from typing import Any, TypedDict
 
 from compiler import compile_model, load_model
@@ -66,7 +68,7 @@ class PointReport(TypedDict):
     pruned : by which method. coded : how a code book of fewer than 8 bits is learnt.
     zeros : share that is zero. weights : how many. bytes : packed, on CHIP.
     sets, chips : records of `npu.analysis.model_figures`.
-    smallest : None where no chip does it, and with another seed than SEED.
+    smallest : None where no chip does it, and where it is not looked for.
     """
 
     name: str
@@ -125,8 +127,21 @@ def point(run: tuple[Path, dict[str, Any], Figures]) -> PointReport:
         "bytes": -(-weights["compressed_bits"] // 8),
         "sets": kept["sets"],
         "chips": kept["chips"],
-        "smallest": smallest(place / "model") if recipe["seed"] == SEED else None,
+        "smallest": None,
     }
+
+
+def is_usual(point: PointReport, steps: int) -> bool:
+    """Whether a run is the one that others are compared to: of SEED, learnt for as many steps as
+    most, pruned by magnitude, its code book straight through.
+    """
+    usual = point["pruned"] == "magnitude" and point["coded"] in ("int8", "straight through")
+    return usual and point["seed"] == SEED and point["steps"] == steps
+
+
+def usual_steps(points: Sequence[PointReport]) -> int:
+    """How long most runs learnt."""
+    return mode(point["steps"] for point in points)
 
 
 def pruned(of: dict[str, Any]) -> str:
@@ -202,6 +217,11 @@ def main(arguments: list[str] | None = None) -> int:
         cores(), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         points = list(pool.map(point, done))
+        steps = usual_steps(points)
+        usual = [each for each in points if is_usual(each, steps)]
+        models = [given.folder / each["name"] / "model" for each in usual]
+        for each, found in zip(usual, pool.map(smallest, models), strict=True):
+            each["smallest"] = found
         if given.place:
             placed(points, pool)
     report: CurveReport = {

@@ -6,10 +6,10 @@ python -m reports.curve_page
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean, mode
+from statistics import fmean
 from typing import Any
 
-from reports.curve import RUN, SEED, CurveReport, PointReport
+from reports.curve import RUN, SEED, CurveReport, PointReport, is_usual, usual_steps
 
 PAGE = RUN.with_suffix(".md")
 FIGURE = RUN.with_suffix(".png")
@@ -31,10 +31,9 @@ def page(run: CurveReport) -> str:
         lines += [*_seeds(run, name), *_methods(run, name), *_code_books(run, name)]
     lines += ["## The smallest chips", "", _about_chips(run), ""]
     heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
-    lines += [
-        *_table(heads, (_chip(point) for point in run["points"] if point["seed"] == SEED)),
-        "",
-    ]
+    steps = usual_steps(run["points"])
+    usual = (_chip(point) for point in run["points"] if is_usual(point, steps))
+    lines += [*_table(heads, usual), ""]
     return "\n".join(lines)
 
 
@@ -48,10 +47,15 @@ def _about() -> str:
     )
 
 
+def _chips(run: CurveReport) -> list[str]:
+    """All that a model was counted on; a large one does not fit a small one."""
+    points = sorted(run["points"], key=lambda point: -len(point["chips"]))
+    return list(dict.fromkeys(r["chip"] for point in points for r in point["chips"]))
+
+
 def _heads(run: CurveReport) -> list[str]:
-    chips = [record["chip"] for record in run["points"][0]["chips"]]
     heads = ["run", "zeros", "bits", "KiB packed", "words wrong", "95 %", "late p50, p95 ms"]
-    for chip in chips:
+    for chip in _chips(run):
         heads += [f"{chip}: cycles", "ms", "uJ of events", "uJ of leakage"]
     return heads
 
@@ -60,7 +64,7 @@ def _rows(run: CurveReport, name: str) -> Iterator[list[str]]:
     for point in run["points"]:
         for record in point["sets"]:
             if record["set"] == name and record["speech"]:
-                yield [*_size(point), *_heard(record), *_costs(point)]
+                yield [*_size(point), *_heard(record), *_costs(point, _chips(run))]
 
 
 def _size(point: PointReport) -> list[str]:
@@ -76,8 +80,13 @@ def _heard(record: dict[str, Any]) -> list[str]:
     return [f"{errors['percent']:.2f} %", interval, late]
 
 
-def _costs(point: PointReport) -> Iterator[str]:
-    for record in point["chips"]:
+def _costs(point: PointReport, chips: Sequence[str]) -> Iterator[str]:
+    there = {record["chip"]: record for record in point["chips"]}
+    for chip in chips:
+        if chip not in there:
+            yield from ("does not fit", "", "", "")
+            continue
+        record = there[chip]
         energy = record["energy_uj"]
         leakage = energy["leakage"]
         yield f"{record['cycles']['p50']:,.0f}"
@@ -112,14 +121,19 @@ def _methods(run: CurveReport, name: str) -> list[str]:
             point["pruned"],
             *_heard(_record(point, name))[:2],
             f"{point['bytes'] / 1024:,.1f}",
-            *(f"{record['cycles']['p50']:,.0f}" for record in point["chips"]),
+            *_cycles(point, _chips(run)),
         ]
         for point in sorted(points, key=lambda each: each["target"])
         if point["target"] in shares and point["predictor"] == "lstm"
     ]
-    chips = [f"{record['chip']}: cycles" for record in run["points"][0]["chips"]]
+    chips = [f"{chip}: cycles" for chip in _chips(run)]
     heads = ("zeros", "pruned by", "words wrong", "95 %", "KiB packed", *chips)
     return ["### Which weights are zero", "", *_table(heads, iter(rows)), ""] if rows else []
+
+
+def _cycles(point: PointReport, chips: Sequence[str]) -> list[str]:
+    there = {record["chip"]: record["cycles"]["p50"] for record in point["chips"]}
+    return [f"{there[chip]:,.0f}" if chip in there else "does not fit" for chip in chips]
 
 
 def _code_books(run: CurveReport, name: str) -> list[str]:
@@ -191,7 +205,7 @@ def figure(run: CurveReport, path: Path) -> None:
     name = sorted(shared)[-1]
     drawing = Figure(figsize=(9, 5.5), layout="constrained")
     axes = drawing.subplots()
-    steps = mode(point["steps"] for point in run["points"])
+    steps = usual_steps(run["points"])
     points = [point for point in run["points"] if point["steps"] == steps]
     for number, kind in enumerate(sorted({_kind(point) for point in points})):
         for point in (each for each in points if _kind(each) == kind):

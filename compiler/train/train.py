@@ -19,6 +19,7 @@ from compiler.train.learn.loop import Learner, Progress, run
 from compiler.train.recipe import Recipe, require_same
 from compiler.train.sound.batches import Listener, alone
 from compiler.train.sound.features import frontend, in_floats, log_mel
+from compiler.train.sound.kept import KeptBatches
 from compiler.train.summary import digest
 from compiler.train.symbols import SYMBOLS
 from npu import __version__
@@ -37,6 +38,7 @@ def train(
     start: Path | None = None,
     jobs: int,
     device: str | None = None,
+    kept: tuple[Path, int] | None = None,
     made: Callable[[int, int], object],
     learnt: Callable[[Progress], object],
 ) -> Model:
@@ -50,6 +52,7 @@ def train(
     start : the folder of a run that is done: its weights, where they fit, are the first ones.
     jobs : processes that make the corpus and the batches.
     device : "cpu" or "cuda"; None for a GPU where there is one.
+    kept : a folder for batches that other runs learn from, too, and of how many steps.
     made, learnt : are called with shards that are there and all of them; with the learning's
         progress.
 
@@ -74,8 +77,9 @@ def train(
     if start is not None:
         learner.begin_with(start / "checkpoint.pt")
     listener = Listener(corpus, "train", recipe, mean, std)
+    batches = listener if kept is None else KeptBatches(listener, *kept)
     check = Check(Listener(corpus, "develop", recipe, mean, std))
-    run(learner, listener, folder / "checkpoint.pt", learnt, jobs, check=check)
+    run(learner, batches, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
     provenance: dict[str, Any] = {
         "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from compiler.train.learn.loop import Progress
     from compiler.train.queue import Run
     from npu.analysis.model_figures import Heard
+
+
+_BATCHES = "batches"
+"""Of the run's folder: what more than one run of a queue learns from; goes when all are done."""
 
 
 @click.command()
@@ -61,6 +66,7 @@ def command(
     from compiler.train.corpus.sets import write_sets
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
+    from compiler.train.sound.kept import shared_steps
     from compiler.train.together import run_together
     from compiler.train.train import begin, device_of
 
@@ -89,12 +95,14 @@ def command(
         _run,
         names=[run.name for run in queue.runs],
         folder=folder,
+        shared=shared_steps(run.recipe for run in queue.runs),
         sets=sets,
         jobs=max(1, jobs // at_once),
         device=device,
         quiet=is_quiet(),
     )
     run_together(queue.runs, at_once, work, _print)
+    shutil.rmtree(folder / _BATCHES, ignore_errors=True)
     return 0
 
 
@@ -109,6 +117,7 @@ def _run(
     *,
     names: Sequence[str],
     folder: Path,
+    shared: Mapping[str, int],
     sets: Sequence[Path],
     jobs: int,
     device: str,
@@ -116,6 +125,7 @@ def _run(
 ) -> list[str]:
     """Train, and measure on the sets; what came out, in lines."""
     from compiler.train.compare import compare
+    from compiler.train.sound.kept import key
     from compiler.train.train import train
 
     be_quiet(quiet)
@@ -123,6 +133,7 @@ def _run(
         say(f"run {names.index(run.name) + 1} of {len(names)}: {run.name}")
     place = folder / run.name
     start = None if run.start is None else folder / run.start
+    batches = key(run.recipe)
     made = train(
         run.recipe,
         place,
@@ -130,6 +141,7 @@ def _run(
         start=start,
         jobs=jobs,
         device=device,
+        kept=(folder / _BATCHES / batches, shared[batches]),
         made=lambda there, of: None,
         learnt=partial(_learnt, run.name),
     )

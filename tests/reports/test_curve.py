@@ -120,6 +120,27 @@ def test_its_comparisons():
     assert "| 8 |" not in coded
 
 
+def test_a_chip_that_one_does_not_fit_keeps_its_place(tmp_path):
+    report = report_of(("lstm", 0, 8, None), ("lstm", 75, 8, None))
+    large = report["points"][0]
+    large["chips"] = [record for record in large["chips"] if record["chip"] == "edge"]
+    table = curve_page.page(report).partition("## commands_rnnt")[2].partition("## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
+    assert "does not fit" in rows[2] and "does not fit" not in rows[3]
+    assert "tiny: cycles" in rows[0]
+
+
+def test_the_chips_are_those_of_the_usual_runs():
+    report = report_of(*[("lstm", 75, 8, None)] * 5)
+    points = report["points"]
+    changed = ({}, {"seed": 2}, {"pruned": "l1"}, {"coded": "both"}, {"steps": 99})
+    for point, changes in zip(points, changed, strict=True):
+        point |= changes
+    steps = curve.usual_steps(points)
+    assert [curve.is_usual(point, steps) for point in points] == [True, *[False] * 4]
+
+
 def test_what_is_no_folder_of_runs(tmp_path, capsys):
     assert curve.main([str(tmp_path / "nowhere")]) == 1
     assert curve.main([str(tmp_path)]) == 1

@@ -23,6 +23,7 @@ from compiler.train.learn.optimise import Optimiser
 from compiler.train.recipe import Recipe
 from compiler.train.sound.batches import Batch, Listener, alone
 from compiler.train.sound.features import MEL, STACK
+from compiler.train.sound.kept import KeptBatches
 from compiler.train.symbols import BLANK, SYMBOLS
 from npu.files import write_atomic
 from npu.pools import end_with_parent
@@ -223,7 +224,7 @@ class Learner:
 
 def run(
     learner: Learner,
-    listener: Listener,
+    listener: Listener | KeptBatches,
     checkpoint: Path,
     tell: Tell,
     jobs: int = 1,
@@ -271,7 +272,9 @@ def save(learner: Learner, checkpoint: Path) -> None:
 
 
 @contextmanager
-def _batches(listener: Listener, first: int, end: int, jobs: int) -> Iterator[Iterator[Batch]]:
+def _batches(
+    listener: Listener | KeptBatches, first: int, end: int, jobs: int
+) -> Iterator[Iterator[Batch]]:
     """The batches of the steps from `first` to `end`, in their order, made in other processes."""
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin)
     waiting: list[Future[Batch]] = []
