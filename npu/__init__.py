@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from npu.analysis.profile import Measurement, measure
     from npu.api.chip import Chip
     from npu.api.program import Program
+    from npu.api.recognizer import Recognizer
     from npu.api.results import Latency, RunResult
     from npu.chip.params import ChipParams
     from npu.chip.params import load_params as load_chip
@@ -53,6 +54,7 @@ __all__ = [
     "Model",
     "NpuError",
     "Program",
+    "Recognizer",
     "Reference",
     "RunResult",
     "bits",
@@ -72,6 +74,7 @@ _HOMES = {
     "Model": ("compiler.frontends.models", "Model"),
     "NpuError": ("npu.errors", "NpuError"),
     "Program": ("npu.api.program", "Program"),
+    "Recognizer": ("npu.api.recognizer", "Recognizer"),
     "Reference": ("compiler.reference", "Reference"),
     "RunResult": ("npu.api.results", "RunResult"),
     "bits": ("compiler.costs", "bits"),

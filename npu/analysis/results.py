@@ -8,6 +8,7 @@ speak of a room above this one stand there: the codec's in `compiler.bench`, a m
 from typing import Any, NotRequired, TypedDict
 
 from npu.analysis.energy_results import FrameEnergy
+from npu.analysis.heard_results import StreamChip, StreamReport
 from npu.chip.summary import ChipSummary
 from npu.chip.work import WorkReport
 
@@ -177,76 +178,6 @@ class RunReport(TypedDict):
     calls: int
     outputs: dict[str, ArrayReport]
     chip: NotRequired[RunChip]
-
-
-class StreamReport(WorkReport):
-    """The chip over a stretch of sound.
-
-    Attributes
-    ----------
-    mean_cycles, p99_cycles, max_cycles : of an encoder call, with the symbols it emitted.
-    mean_ms, p99_ms, max_ms : the same as time.
-    cycles, busy_ms : of all calls.
-    real_time_factor : busy time over the sound's.
-    powered_seconds : the longer of the two.
-    idle_state : in which the chip waits for sound.
-    energy_uj : by cause, and its "total"; an estimate, of the twin only.
-    energy_uj_per_second : of the total, per second of sound.
-    """
-
-    mean_cycles: float
-    p99_cycles: float
-    max_cycles: float
-    mean_ms: float
-    p99_ms: float
-    max_ms: float
-    cycles: int
-    busy_ms: float
-    real_time_factor: float
-    powered_seconds: NotRequired[float]
-    idle_state: NotRequired[str]
-    energy_uj: NotRequired[dict[str, float]]
-    energy_uj_per_second: NotRequired[float]
-
-
-class StreamChip(ChipSummary, StreamReport):
-    """A chip and what it did over all files."""
-
-
-class PhraseReport(TypedDict):
-    """A phrase: see `npu.speech.transcribe.Spoken`."""
-
-    text: str
-    tokens: list[int]
-    start: float
-    end: float
-
-
-class FileReport(TypedDict):
-    """A file of sound. `simulation_real_time_factor` is our time over the sound's."""
-
-    file: str
-    text: str
-    tokens: list[int]
-    phrases: list[PhraseReport]
-    notes: list[str]
-    audio_ms: float
-    calls: int
-    simulation_real_time_factor: float
-    chip: NotRequired[StreamReport]
-
-
-class TranscribeReport(TypedDict):
-    """`npu transcribe`. `deadline_ms` is from one encoder call to the next."""
-
-    model: str
-    engine: str
-    deadline_ms: float
-    files: list[FileReport]
-    peak_memory_mib: float
-    chip: NotRequired[StreamChip]
-    in_time: NotRequired[bool]
-    end_seconds: NotRequired[float]
 
 
 class Compared(TypedDict):

@@ -9,7 +9,13 @@ from typing import TypedDict
 import numpy as np
 
 from npu.analysis.energy import Activity, Costs, energy_uj, listening
-from npu.analysis.results import FileReport, StreamReport, TranscribeReport
+from npu.analysis.heard_results import (
+    FileReport,
+    HeardReport,
+    PhraseReport,
+    StreamReport,
+    TranscribeReport,
+)
 from npu.chip.machine import MachineFactory, Observer
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
@@ -18,6 +24,8 @@ from npu.model.recording import Recording
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.host import Speech
+from npu.speech.listen import Event
+from npu.speech.stream import Spoken
 from npu.speech.transcribe import Heard
 from npu.twin.machine import Machine
 
@@ -199,6 +207,29 @@ def transcribe_report(
     return report
 
 
+def phrase_report(spoken: Spoken) -> PhraseReport:
+    """A phrase with its words."""
+    return {
+        "text": spoken.text,
+        "tokens": spoken.tokens,
+        "start": spoken.start,
+        "end": spoken.end,
+        "times": spoken.times,
+        "words": [{"text": w.text, "start": w.start, "end": w.end} for w in spoken.words],
+    }
+
+
+def heard_report(event: Event) -> HeardReport:
+    """News of a phrase."""
+    return {
+        "event": "final" if event.is_final else "partial",
+        "phrase": event.phrase,
+        "at": event.at,
+        "revises": event.revises,
+        **phrase_report(event.spoken),
+    }
+
+
 def _file_report(answer: Answer, speech: Speech, params: ChipParams | None) -> FileReport:
     heard, use = answer.heard, answer.use
     seconds = heard.samples / speech.rate
@@ -206,10 +237,7 @@ def _file_report(answer: Answer, speech: Speech, params: ChipParams | None) -> F
         "file": answer.file,
         "text": heard.text,
         "tokens": heard.tokens,
-        "phrases": [
-            {"text": p.text, "tokens": p.tokens, "start": p.start, "end": p.end}
-            for p in heard.phrases
-        ],
+        "phrases": [phrase_report(phrase) for phrase in heard.phrases],
         "notes": heard.notes,
         "audio_ms": 1e3 * heard.samples / speech.rate,
         "calls": heard.calls,

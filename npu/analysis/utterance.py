@@ -9,8 +9,9 @@ from npu.analysis.energy import listening
 from npu.analysis.frames import Frame, reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
 from npu.runtime.image import Image
+from npu.speech.gate import END_SECONDS, Features
 from npu.speech.host import Speech
-from npu.speech.phrases import END_SECONDS, Engine, Features
+from npu.speech.phrases import Engine
 from npu.speech.transcribe import Heard, transcribe
 
 

@@ -31,6 +31,7 @@ except KeyboardInterrupt:
 COMMANDS = (
     "demo",
     "transcribe",
+    "listen",
     "evaluate",
     "train",
     "zoo",

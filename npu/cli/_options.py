@@ -59,13 +59,20 @@ chip_option = chip_or_image_option(DEFAULT_CHIP)
 
 
 model_argument = click.argument("model", shell_complete=complete_model)
-engine_option = click.option(
-    "--engine",
-    type=click.Choice(["twin", "rtl", "kernels"]),
-    default="twin",
-    show_default=True,
-    help="twin counts the chip's cycles; rtl simulates its gates; kernels gives the bits only.",
-)
+
+
+def engine_choice(otherwise: str) -> Callable[[Command], Command]:
+    """`--engine`, with what runs if nothing is said."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["twin", "rtl", "kernels"]),
+        default=otherwise,
+        show_default=True,
+        help="twin counts the chip's cycles; rtl simulates its gates; kernels gives the bits only.",
+    )
+
+
+engine_option = engine_choice("twin")
 board_option = click.option(
     "--board",
     metavar="PORT",

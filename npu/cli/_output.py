@@ -44,6 +44,8 @@ def require_place(*paths: str | Path | None, inputs: Iterable[str | Path | None]
     None and "-" are skipped, as `emit_json` takes them. `inputs` are all files that the command
     reads: none of them may be one of `paths` under any name, and no two of `paths` the same file.
     """
+    if paths.count(STDOUT) > 1:
+        raise NpuError("cannot write two results to standard output; name a file for one of them")
     read = [path for path in inputs if path is not None]
     written: list[str | Path] = []
     for path in paths:
@@ -89,6 +91,14 @@ def emit_json(report: Mapping[str, Any], path: str | None) -> None:
         sys.stdout.write(text)
     else:
         write_atomic(path, text.encode())
+
+
+def emit_text(text: str, path: str) -> None:
+    """Write a text to `path`, or to stdout for "-"."""
+    if path == STDOUT:
+        sys.stdout.write(text)
+    else:
+        write_atomic(path, text.encode("utf-8", "surrogateescape"))
 
 
 def _encodes(text: str, encoding: str | None) -> bool:

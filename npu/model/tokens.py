@@ -105,16 +105,41 @@ class Tokens:
         ModelError
             An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
         """
-        text = b""
-        for index in ids:
-            if not 0 <= index < len(self.symbols):
-                raise ModelError(
-                    f"symbol id {index} is not in tokens.txt, which has ids 0 to "
-                    f"{len(self.symbols) - 1}; use the tokens.txt of this model"
-                )
-            symbol = self.symbols[index]
-            if byte := _BYTE.fullmatch(symbol):
-                text += bytes.fromhex(byte[1])
-            elif index and symbol not in UNWRITTEN_SYMBOLS:
-                text += symbol.encode("utf-8", "replace")
+        text = b"".join(self._piece(index) for index in ids)
         return text.decode("utf-8", "replace").strip(" ")
+
+    def words(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
+        """The words of the text of `ids`, with the places of their first and last symbols in it.
+
+        Raises what `decode` raises.
+        """
+        found: list[tuple[str, int, int]] = []
+        word, first, last = b"", 0, 0
+
+        def end() -> None:
+            if word:
+                found.append((word.decode("utf-8", "replace"), first, last))
+
+        for place, index in enumerate(ids):
+            for number, part in enumerate(self._piece(index).split(b" ")):
+                if number:
+                    end()
+                    word = b""
+                if part:
+                    first, last = place if not word else first, place
+                    word += part
+        end()
+        return found
+
+    def _piece(self, index: int) -> bytes:
+        if not 0 <= index < len(self.symbols):
+            raise ModelError(
+                f"symbol id {index} is not in tokens.txt, which has ids 0 to "
+                f"{len(self.symbols) - 1}; use the tokens.txt of this model"
+            )
+        symbol = self.symbols[index]
+        if byte := _BYTE.fullmatch(symbol):
+            return bytes.fromhex(byte[1])
+        if not index or symbol in UNWRITTEN_SYMBOLS:
+            return b""
+        return symbol.encode("utf-8", "replace")

@@ -16,18 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from npu.errors import AudioError
+from npu.speech.resample import MAX_RATE_HZ, MIN_RATE_HZ, Samples, require_rate, resampled
 
 if TYPE_CHECKING:
     import soundfile
 
-Samples = NDArray[np.float64]
 Note = Callable[[str], object]
 
-MIN_RATE_HZ = 1_000
-MAX_RATE_HZ = 1_000_000
 MOST_CHANNELS = 1024
 """Of a file that libsndfile opens."""
 PEAK_LIMIT = 256.0
@@ -42,7 +39,6 @@ _UNKNOWN_FRAMES = (1 << 63) - 1
 _MOST_CHUNKS = 1000
 # Channels that have nothing in common keep 1/channels of their power in their mean.
 _CANCELLED = 0.1
-_RESAMPLER_QUALITY = "VHQ"
 
 # libsndfile shortens what a WAV, AIFF, AU, W64 or RF64 header claims to what the file holds and
 # says so only in its log.
@@ -74,7 +70,8 @@ def read_audio(path: str | Path) -> tuple[Samples, int]:
         `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
     """
     with _open(Path(path)) as file:
-        return np.concatenate(list(_mono_blocks(Path(path), file, 1.0))), file.samplerate
+        blocks = _whole(path, file, mono_blocks(path, file, 1.0))
+        return np.concatenate(list(blocks)), file.samplerate
 
 
 def stream_audio(
@@ -115,38 +112,12 @@ def stream_audio(
     ValueError
         For `sample_rate_hz` or `block_seconds` out of range.
     """
-    if not MIN_RATE_HZ <= sample_rate_hz <= MAX_RATE_HZ:
-        raise ValueError(
-            f"sample_rate_hz must be {MIN_RATE_HZ} to {MAX_RATE_HZ}, not {sample_rate_hz!r}"
-        )
+    require_rate("sample_rate_hz", sample_rate_hz)
     if not 0 < block_seconds < float("inf"):
         raise ValueError(f"block_seconds must be above 0 and finite, not {block_seconds!r}")
     if channel is not None and channel < 1:
         raise ValueError(f"channel must be at least 1, not {channel!r}")
     return _stream(Path(path), sample_rate_hz, block_seconds, channel, note)
-
-
-def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
-    """Change the rate of a whole signal; the same values as `stream_audio` gives.
-
-    Parameters
-    ----------
-    samples : (n,) float64
-    from_hz, to_hz : int
-        `MIN_RATE_HZ` .. `MAX_RATE_HZ`.
-
-    Returns
-    -------
-    (m,) float64
-        m is about n * to_hz / from_hz, without delay; `samples` itself where the rates are equal.
-    """
-    for name, rate in (("from_hz", from_hz), ("to_hz", to_hz)):
-        if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
-            raise ValueError(f"{name} must be {MIN_RATE_HZ} to {MAX_RATE_HZ}, not {rate!r}")
-    if from_hz == to_hz:
-        return samples
-    blocks = list(_resampled(iter([np.ascontiguousarray(samples)]), from_hz, to_hz))
-    return np.concatenate(blocks) if blocks else np.empty(0)
 
 
 def require_samples(path: str | Path, count: int, needed: int, sample_rate_hz: int) -> None:
@@ -163,16 +134,12 @@ def _stream(
     path: Path, sample_rate_hz: int, block_seconds: float, channel: int | None, note: Note
 ) -> Iterator[Samples]:
     with _open(path, note) as file:
-        if channel is not None and channel > file.channels:
-            raise AudioError(
-                f"{path}: has no channel {channel}, the last one is {file.channels}; give another "
-                "--channel"
-            )
-        blocks = _mono_blocks(path, file, block_seconds, channel, note)
+        require_channel(path, file, channel)
+        blocks = _whole(path, file, mono_blocks(path, file, block_seconds, channel, note))
         if file.samplerate == sample_rate_hz:
             yield from blocks
         else:
-            yield from _resampled(blocks, file.samplerate, sample_rate_hz)
+            yield from resampled(blocks, file.samplerate, sample_rate_hz)
 
 
 @contextmanager
@@ -305,20 +272,30 @@ def _check_claimed_length(
     )
 
 
-def _truncated(path: Path, claimed: int, held: int, unit: str) -> AudioError:
+def _truncated(path: str | Path, claimed: int, held: int, unit: str) -> AudioError:
     return AudioError(
         f"{path}: is cut short: the header claims {claimed} {unit} of audio, the file holds "
         f"{held}; copy or export it again"
     )
 
 
-def _mono_blocks(
-    path: Path,
+def require_channel(name: str | Path, file: "soundfile.SoundFile", channel: int | None) -> None:
+    """Raise AudioError for a channel, from 1, that a file has not."""
+    if channel is not None and channel > file.channels:
+        raise AudioError(
+            f"{name}: has no channel {channel}, the last one is {file.channels}; give another "
+            "--channel"
+        )
+
+
+def mono_blocks(
+    name: str | Path,
     file: "soundfile.SoundFile",
     block_seconds: float,
     channel: int | None = None,
     note: Note = _say_nothing,
 ) -> Iterator[Samples]:
+    """An open file's samples at its own rate, as `stream_audio` gives them."""
     import soundfile
 
     limit = max(1, _BLOCK_VALUES // file.channels)
@@ -331,28 +308,38 @@ def _mono_blocks(
         except soundfile.LibsndfileError as error:
             reason = error.error_string.rstrip(".")
             raise AudioError(
-                f"{path}: is damaged after {held} frames ({reason}); copy or export it again"
+                f"{name}: is damaged after {held} frames ({reason}); copy or export it again"
             ) from error
         if not len(block):
             break
-        _check_values(path, block, held)
+        _check_values(name, block, held)
         held += len(block)
         mono = block.mean(axis=1) if channel is None else block[:, channel - 1]
         power += float(np.square(block).sum()) / file.channels
         kept += float(np.square(mono).sum())
         yield mono
-    if held < file.frames < _UNKNOWN_FRAMES:
-        raise _truncated(path, file.frames, held, "frames")
     if not held:
-        raise AudioError(f"{path}: holds no samples; record or export it again")
+        raise AudioError(f"{name}: holds no samples; record or export it again")
     if channel is None and kept * file.channels < _CANCELLED * power:
         note(
-            f"{path}: the {file.channels} channels cancel each other: {kept / power:.2%} of their "
+            f"{name}: the {file.channels} channels cancel each other: {kept / power:.2%} of their "
             "power is left in their mean; hear one of them with --channel"
         )
 
 
-def _check_values(path: Path, block: Samples, first_frame: int) -> None:
+def _whole(
+    path: str | Path, file: "soundfile.SoundFile", blocks: Iterator[Samples]
+) -> Iterator[Samples]:
+    """Raises AudioError at the end, where the file held less than its header claims."""
+    held = 0
+    for block in blocks:
+        held += len(block)
+        yield block
+    if held < file.frames < _UNKNOWN_FRAMES:
+        raise _truncated(path, file.frames, held, "frames")
+
+
+def _check_values(path: str | Path, block: Samples, first_frame: int) -> None:
     wrong = ~(np.abs(block) <= PEAK_LIMIT)
     if not wrong.any():
         return
@@ -362,18 +349,3 @@ def _check_values(path: Path, block: Samples, first_frame: int) -> None:
     if np.isfinite(value):
         raise AudioError(f"{where}; full scale is 1.0: divide the samples by their full scale")
     raise AudioError(f"{where}; samples must be finite: export the file again")
-
-
-def _resampled(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
-    import soxr
-
-    stream = soxr.ResampleStream(
-        from_hz, to_hz, num_channels=1, dtype="float64", quality=_RESAMPLER_QUALITY
-    )
-    for block in blocks:
-        out = stream.resample_chunk(block)
-        if len(out):
-            yield out
-    out = stream.resample_chunk(np.empty(0), last=True)
-    if len(out):
-        yield out

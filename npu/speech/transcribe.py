@@ -1,25 +1,15 @@
 """A file of sound to its phrases, on any engine, in memory that does not grow with the file."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from npu.speech.audio import require_samples, stream_audio
+from npu.speech.audio import stream_audio
+from npu.speech.gate import END_SECONDS, EndRule
 from npu.speech.host import Speech
-from npu.speech.phrases import END_SECONDS, EndRule, Engine, Phrase, PhraseSearch
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A phrase: what was said, and between which seconds of the sound it was not quiet."""
-
-    text: str
-    tokens: list[int]
-    start: float
-    end: float
+from npu.speech.phrases import Engine
+from npu.speech.stream import Spoken, Stream
 
 
 @dataclass(frozen=True)
@@ -73,28 +63,25 @@ def transcribe(
     Raises AudioError for what is no sound, or too little of it.
     """
     began = time.perf_counter()
-    extractor, samples = speech.extractor(), 0
-    per_call = extractor.samples_per_call
-    default = EndRule.of(speech.seconds_per_call)
     rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
-    search = PhraseSearch(engine, rule, speech.scale, speech.zero_point, told)
+    stream = Stream(speech, engine, rule, told, name=str(path))
     notes: list[str] = []
+    phrases: list[Spoken] = []
     for block in stream_audio(path, speech.rate, channel=channel, note=notes.append):
-        samples += len(block)
-        search.accept(extractor.accept(block))
-    require_samples(path, samples, extractor.first_call_samples, speech.rate)
-    # The calls in which the last sample is heard, and the silence in which the last symbols come.
-    behind = extractor.first_call_samples + per_call * default.quiet_calls
-    while search.is_open and behind > 0:
-        search.accept(extractor.accept(np.zeros(per_call)))
-        behind -= per_call
-    phrases = [_spoken(speech, phrase, samples) for phrase in search.finish()]
-    return Heard(phrases, notes, samples, search.calls, time.perf_counter() - began)
+        stream.accept_waveform(speech.rate, block)
+        phrases += ended(stream)
+    stream.input_finished()
+    phrases += ended(stream)
+    if (last := stream.result).tokens:
+        phrases.append(last)
+    return Heard(phrases, notes, stream.samples, stream.calls, time.perf_counter() - began)
 
 
-def _spoken(speech: Speech, phrase: Phrase, samples: int) -> Spoken:
-    length = samples / speech.rate
-    start, end = (
-        min(call * speech.seconds_per_call, length) for call in (phrase.first_call, phrase.end_call)
-    )
-    return Spoken(speech.tokens.decode(phrase.tokens), list(phrase.tokens), start, end)
+def ended(stream: Stream) -> Iterator[Spoken]:
+    """Run all calls that are ready; the phrases that ended in them."""
+    while stream.is_ready:
+        stream.decode()
+        if stream.is_endpoint:
+            if (phrase := stream.result).tokens:
+                yield phrase
+            stream.reset()

@@ -20,7 +20,8 @@ from compiler import compile_model, load_model
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.runtime.sessions import TransducerSession
-from npu.speech.phrases import EndRule, PhraseSearch
+from npu.speech.gate import EndRule
+from npu.speech.phrases import PhraseSearch
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
 from tests.coverage import collect, edges

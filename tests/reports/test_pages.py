@@ -30,6 +30,7 @@ def test_the_readme_shows_an_output_of_every_command():
     twin_only = {
         "demo",
         "transcribe",
+        "listen",
         "evaluate",
         "zoo",
         "compile",

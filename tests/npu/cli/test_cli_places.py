@@ -40,6 +40,8 @@ CASES = [
     (f"{RUN} --output ok.npz --json chip.toml", "chip.toml"),
     ("run i.npu --input in.npz --output i.npu", "i.npu"),
     ("transcribe z.npu a.wav --json a.wav", "a.wav"),
+    ("transcribe z.npu a.wav --ctm a.wav", "a.wav"),
+    ("transcribe z.npu a.wav --srt z.npu", "z.npu"),
     ("transcribe rnnt a.wav --json rnnt/tokens.txt", "tokens.txt"),
     ("inspect i.npu --json i.npu", "i.npu"),
     ("inspect rnnt --json rnnt/joiner.tflite", "joiner.tflite"),
@@ -87,6 +89,15 @@ def test_two_outputs_are_two_files(refused, place):
             match="cannot write .*: out is written too; name another file",
         )
     assert not (place / "out").exists()
+
+
+def test_standard_output_takes_one(refused, npu, place):
+    line = "transcribe z.npu a.wav --ctm - "
+    refused(f"{line}--srt -", match="two results to standard output")
+    refused(f"{line.replace('a.wav', 'a.wav a.wav')}--srt s.srt", match="of one file, not of 2")
+    ran = npu(f"{line}--srt s.srt")
+    assert ran.out.startswith("a 1 0.") and "deadline" in ran.err
+    assert (place / "s.srt").read_text().startswith("1\n00:00:00,")
 
 
 def test_devices_may_be_named_twice(npu, place):

@@ -5,13 +5,13 @@ from typing import get_type_hints
 import pytest
 
 from compiler.describe import ModelReport
+from npu.analysis.heard_results import TranscribeReport
 from npu.analysis.results import (
     CompileReport,
     DemoReport,
     ImageReport,
     RunReport,
     SpeedupReport,
-    TranscribeReport,
     VerifyReport,
 )
 from tests.schemas import faults, holds

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npu import zoo
 from npu.errors import ModelError
@@ -104,3 +106,21 @@ def test_an_id_beyond_the_tokens(index):
     message = re.escape(f"symbol id {index} is not in tokens.txt, which has ids 0 to 1; use the")
     with pytest.raises(ModelError, match=message):
         Tokens(("<blk>", "a")).decode([1, index])
+
+
+def test_words_with_the_places_of_their_symbols():
+    tokens = Tokens(("<blk>", " ", "a", "b", " the", "y", "<0xC3>", "<0xA9>", "a b"))
+    assert tokens.words([2, 3, 1, 3]) == [("ab", 0, 1), ("b", 3, 3)]
+    # Pieces with their space, symbols without text, a letter in two bytes.
+    assert tokens.words([4, 0, 5, 4, 6, 7]) == [("they", 0, 2), ("the\u00e9", 3, 5)]
+    assert tokens.words([1, 2, 8, 1]) == [("aa", 1, 2), ("b", 2, 2)]
+    assert tokens.words([]) == tokens.words([1, 0, 1]) == []
+
+
+@given(st.lists(st.integers(0, 8)))
+def test_words_are_those_of_the_text(ids):
+    tokens = Tokens(("<blk>", " ", "a", "b", " the", "y", "<0xC3>", "<0xA9>", "a b"))
+    words = tokens.words(ids)
+    assert [word for word, _, _ in words] == tokens.decode(ids).split()
+    places = [place for _, first, last in words for place in (first, last)]
+    assert places == sorted(places)

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.errors import AudioError
-from npu.speech.audio import read_audio, require_samples, resample, stream_audio
+from npu.speech.audio import read_audio, require_samples, stream_audio
+from npu.speech.resample import resample
 
 
 def tone(rate: int, hz: float = 440.0, seconds: float = 1.0) -> np.ndarray:

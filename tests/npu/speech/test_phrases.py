@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npu.speech.phrases import EndRule, Gate, Lowest, Phrase, PhraseSearch
+from npu.speech.gate import EndRule, Gate, Lowest
+from npu.speech.phrases import Phrase, PhraseSearch
 
 SCALE, ZERO_POINT = 0.02, -60
 RULE = EndRule(quiet_calls=3, blank_calls=6, floor_calls=8, peak_calls=16, tail_calls=4)
@@ -51,7 +52,7 @@ def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=R
     for chunk in np.split(features, sorted(cuts or [])):
         search.accept(chunk)
     was_open = search.is_open
-    return search.finish(), engine.log, search.calls, was_open
+    return search.close(), engine.log, search.calls, was_open
 
 
 def test_durations_become_calls():
@@ -64,7 +65,7 @@ def test_durations_become_calls():
 def test_silence_ends_a_phrase_and_is_not_run():
     heard = calls(QUIET, LOUD, LOUD, *[QUIET] * 5, -94, LOUD, LOUD, QUIET)
     phrases, log, run, is_open = hear(heard, {1: [4, 5]})
-    assert phrases == [Phrase((4, 5), 1, 3), Phrase((4, 5), 9, 11)]
+    assert phrases == [Phrase((4, 5), 1, 3, (1, 1)), Phrase((4, 5), 9, 11, (9, 9))]
     # Three quiet calls are run, the next two are not; the last quiet one leads the next phrase.
     first = ["reset", QUIET, LOUD, LOUD, QUIET, QUIET, QUIET]
     assert log == [*first, "restart", -94, LOUD, LOUD, QUIET]
@@ -101,14 +102,18 @@ def test_without_a_symbol_a_phrase_ends_even_in_noise():
     phrases, log, run, _ = hear(calls(*loud), {0: [1], 2: [2]}, rule=LONG)
     resets = [i for i, entry in enumerate(log) if entry == "restart"]
     assert resets == [10, 20] and run == 20
-    assert phrases == [Phrase((1, 2), 0, 7), Phrase((1, 2), 9, 16), Phrase((1,), 18, 20)]
+    assert phrases == [
+        Phrase((1, 2), 0, 7, (0, 2)),
+        Phrase((1, 2), 9, 16, (9, 11)),
+        Phrase((1,), 18, 20, (18,)),
+    ]
 
 
 def test_without_a_rule_it_is_one_phrase():
     heard = calls(LOUD, *[ZEROS] * 30, LOUD)
     phrases, log, run, is_open = hear(heard, {0: [1], 31: [2]}, rule=None)
     assert run == 32 and log.count("restart") == 0 and not is_open
-    assert phrases == [Phrase((1, 2), 0, 32)]
+    assert phrases == [Phrase((1, 2), 0, 32, (0, 31))]
 
 
 @given(
@@ -163,7 +168,7 @@ def test_a_phrase_ends_with_what_was_understood():
     """Sound without a symbol for longer than the tail, before the blanks end the phrase."""
     rule = replace(LONG, blank_calls=40)
     phrases, _, run, _ = hear(calls(ZEROS, *[LOUD, 40] * 15), {3: [1], 5: [2]}, rule=rule)
-    assert phrases == [Phrase((1, 2), 1, 5 + 1 + rule.tail_calls)] and run == 31
+    assert phrases == [Phrase((1, 2), 1, 5 + 1 + rule.tail_calls, (3, 5))] and run == 31
 
 
 @pytest.mark.parametrize("chunk", [1, 16])

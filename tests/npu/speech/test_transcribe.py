@@ -9,7 +9,8 @@ from npu.analysis.streaming import OnTwin
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
-from npu.speech.phrases import EndRule, PhraseSearch
+from npu.speech.gate import EndRule
+from npu.speech.phrases import PhraseSearch
 from npu.speech.transcribe import transcribe
 from tests.sounds import RATE, joined, word_errors
 
@@ -44,6 +45,6 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
         search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
         for at in range(0, len(features), size):
             search.accept(features[at : at + size])
-        answers.append((search.finish(), search.calls))
+        answers.append((search.close(), search.calls))
     assert answers[0] == answers[1] == answers[2]
     assert len(answers[0][0]) == 4 and answers[0][1] < len(features)

@@ -2,7 +2,6 @@
 
 import random
 import re
-import shutil
 import subprocess
 from functools import cache
 
@@ -79,16 +78,6 @@ def test_the_case_in_which_sclite_counts_more():
 def test_confusions_are_counted():
     found = confusions([align(["a", "b"], ["a", "c"]), align(["b"], ["c"]), align("d", "")])
     assert found == [(("b", "c"), 2), (("d", None), 1)]
-
-
-@pytest.fixture(scope="module")
-def sclite() -> list[str]:
-    """NIST's program, under either name."""
-    if shutil.which("sclite"):
-        return ["sclite"]
-    if shutil.which("sctk"):
-        return ["sctk", "sclite"]
-    pytest.skip("NIST's sclite is not installed (sudo apt-get install sctk)")
 
 
 def scored(sclite, folder, pairs) -> list[tuple[int, int, int, int]]:

@@ -22,7 +22,8 @@ from npu.chip.weight_format import directory_words
 from npu.errors import MachineError
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
-from npu.speech.phrases import EndRule, PhraseSearch
+from npu.speech.gate import EndRule
+from npu.speech.phrases import PhraseSearch
 from npu.twin.machine import Machine
 from rtl import driver
 from rtl.control.registers import CONTROL
@@ -94,7 +95,7 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
         run.machine = session.machine
         search = PhraseSearch(session, EndRule.of(0.06), taken.scale, taken.zero_point)
         search.accept(np.concatenate([first, second[:10]]))
-        phrases = search.finish()
+        phrases = search.close()
         run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
         runs.append(run)
     assert_equal(image, *runs)

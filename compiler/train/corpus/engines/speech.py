@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npu.errors import RecipeError
-from npu.speech.audio import resample
+from npu.speech.resample import resample
 
 RATE_HZ = 16_000
 """Of everything in a corpus."""

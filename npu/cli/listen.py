@@ -1,0 +1,142 @@
+"""Sound from a pipe or a file in, text while it comes.
+
+What is heard is printed when it changes, and once more when its phrase has ended. Memory does not
+grow with the sound.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+
+from npu.analysis.memory import peak_memory_mib
+from npu.analysis.streaming import Answer, OnChip, heard_report, transcribe_report
+from npu.cli._heard import channel_option, engine_of, show_chip, silence_option
+from npu.cli._lazy import INTERRUPTED
+from npu.cli._models import first_run_notice
+from npu.cli._options import chip_option, engine_choice, max_cycles_option, model_argument
+from npu.cli._output import STDOUT, console, say
+from npu.errors import InputError
+from npu.speech.audio import MOST_CHANNELS, stream_audio
+from npu.speech.gate import EndRule
+from npu.speech.listen import Event, Listening
+from npu.speech.pipe import BLOCK_SECONDS, Raw, stream_pipe
+from npu.speech.resample import MAX_RATE_HZ, MIN_RATE_HZ, Samples
+from npu.speech.stream import Stream
+from npu.speech.transcribe import Heard
+
+TOO_LATE = 1
+STDIN = "-"
+
+
+@click.command()
+@model_argument
+@click.argument("sound", metavar="FILE|-")
+@click.option(
+    "--raw",
+    "raw_hz",
+    type=click.IntRange(MIN_RATE_HZ, MAX_RATE_HZ),
+    metavar="RATE",
+    help="The sound has no header: 16-bit little-endian samples at RATE hertz.",
+)
+@click.option(
+    "--channels",
+    type=click.IntRange(1, MOST_CHANNELS),
+    metavar="N",
+    help="Of raw samples, interleaved; 1 without it.",
+)
+@channel_option
+@engine_choice("kernels")
+@chip_option
+@silence_option
+@max_cycles_option
+@click.option("--json-lines", is_flag=True, help="Print a JSON object a line instead.")
+def command(
+    model: str,
+    sound: str,
+    raw_hz: int | None,
+    channels: int | None,
+    channel: int | None,
+    engine: str,
+    chip: str | None,
+    end_seconds: float,
+    max_cycles: int | None,
+    json_lines: bool,
+) -> int:
+    """Transcribe a sound with a transducer MODEL while it comes: a file, or "-" for a pipe.
+
+    A pipe brings a WAV file, as of "arecord -t wav", or raw samples with --raw. Interrupted, the
+    command tells the last phrase and ends. Exit status 1 where the chip is too late.
+    """
+    if channels is not None and raw_hz is None:
+        raise InputError("--channels is of raw samples; a header says its own: give --raw RATE too")
+    raw = None if raw_hz is None else Raw(raw_hz, channels or 1)
+    speech, runner, params = engine_of(model, engine, chip, max_cycles)
+    rule = EndRule.of(speech.seconds_per_call, end_seconds)
+    stream = Stream(speech, runner, rule, name=_name(sound))
+    listening, began = Listening(stream), time.perf_counter()
+    show = partial(_show, json_lines=json_lines)
+    interrupted = False
+    with first_run_notice():
+        try:
+            for rate_hz, block in _blocks(sound, speech.rate, raw, channel):
+                show(listening.accept(rate_hz, block))
+        except KeyboardInterrupt:
+            interrupted = True
+        if interrupted and not stream.samples:
+            return INTERRUPTED
+        show(listening.finish())
+    if interrupted:
+        return INTERRUPTED
+    if params is None or not isinstance(runner, OnChip):
+        return 0
+    heard = Heard([], [], stream.samples, stream.calls, time.perf_counter() - began)
+    answer = Answer(_name(sound), heard, runner.use())
+    report = transcribe_report([answer], speech, engine, params, peak_memory_mib())
+    show_chip(report, console(STDOUT if json_lines else None))
+    return 0 if report["in_time"] else TOO_LATE
+
+
+def _name(sound: str) -> str:
+    return "standard input" if sound == STDIN else sound
+
+
+def _blocks(
+    sound: str, rate_hz: int, raw: Raw | None, channel: int | None
+) -> Iterator[tuple[int, Samples]]:
+    """Rates and samples, as they come."""
+
+    def note(text: str) -> None:
+        say(f"note: {text}")
+
+    if sound == STDIN:
+        if sys.stdin.isatty():
+            raise InputError(
+                "standard input is a terminal; pipe sound into it: arecord -f S16_LE -r "
+                f"{rate_hz} -t wav | npu listen MODEL -"
+            )
+        yield from stream_pipe(0, _name(sound), raw, channel=channel, note=note)
+    elif raw is not None or Path(sound).is_fifo():
+        with open(sound, "rb", buffering=0) as file:
+            yield from stream_pipe(file.fileno(), sound, raw, channel=channel, note=note)
+    else:
+        blocks = stream_audio(sound, rate_hz, BLOCK_SECONDS, channel=channel, note=note)
+        yield from ((rate_hz, block) for block in blocks)
+
+
+def _show(events: Iterator[Event], *, json_lines: bool) -> None:
+    """Print events as they come; whoever reads them gets each at once."""
+    for event in events:
+        if json_lines:
+            sys.stdout.write(json.dumps(heard_report(event)) + "\n")
+        else:
+            spoken = event.spoken
+            until = f"{spoken.end:.2f}" if event.is_final else "..."
+            console().print(f"[{spoken.start:.2f} - {until}] {spoken.text}")
+        sys.stdout.flush()

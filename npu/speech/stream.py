@@ -1,0 +1,233 @@
+"""Sound as it comes to text as it changes: streams as sherpa-onnx's users know them.
+
+stream = Stream(speech, engine)
+while sound comes:
+    stream.accept_waveform(16_000, samples)
+    while stream.is_ready:
+        stream.decode()
+    show(stream.result.text)
+    if stream.is_endpoint:
+        stream.reset()
+stream.input_finished()             # and once more: while stream.is_ready ...
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npu.errors import AudioError, InputError
+from npu.speech.audio import PEAK_LIMIT, require_samples
+from npu.speech.gate import EndRule, Features
+from npu.speech.host import Speech
+from npu.speech.phrases import Engine, Phrase, PhraseSearch
+from npu.speech.resample import Resampler
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, and the seconds in which its symbols came: mostly behind its sound, by some 0.1 s.
+
+    Words do not overlap; one may be of no length, where all its symbols came with those before.
+    """
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What was said, and between which seconds of the sound it was not quiet.
+
+    Attributes
+    ----------
+    tokens : the symbols. times : of each, the second up to which it had been heard when it came.
+    words : likewise.
+    """
+
+    text: str
+    tokens: list[int]
+    start: float
+    end: float
+    times: list[float]
+    words: list[Word]
+
+
+class Stream:
+    """One sound, from its begin to its end, on an engine of its own.
+
+    Parameters
+    ----------
+    speech, engine : of one model; the engine is reset.
+    rule : when a phrase ends. None: the whole sound is one phrase, every call is run, and no
+        silence is added at the end.
+    told : as `npu.speech.phrases.PhraseSearch` takes it.
+    name : of the sound, for errors.
+
+    Attributes
+    ----------
+    samples : heard so far, at the model's rate.
+    """
+
+    def __init__(
+        self,
+        speech: Speech,
+        engine: Engine,
+        rule: EndRule | None,
+        told: Callable[[int], None] | None = None,
+        name: str = "stream",
+    ) -> None:
+        self._speech, self._name = speech, name
+        self._extractor = speech.extractor()
+        self._search = PhraseSearch(engine, rule, speech.scale, speech.zero_point, told)
+        self._waiting: deque[Features] = deque()
+        self._resampler: Resampler | None = None
+        self._finished = False
+        # The calls in which the last sample is heard, and silence in which the last symbols come.
+        quiet = EndRule.of(speech.seconds_per_call).quiet_calls
+        self._behind = self._extractor.first_call_samples + quiet * self._extractor.samples_per_call
+        self._answered: int | None = None
+        self.samples = 0
+
+    @property
+    def calls(self) -> int:
+        """Encoder calls that were run."""
+        return self._search.calls
+
+    @property
+    def seconds(self) -> float:
+        """Of sound that was accepted."""
+        return self.samples / self._speech.rate
+
+    def accept_waveform(self, sample_rate_hz: int, samples: ArrayLike) -> None:
+        """Take the next samples.
+
+        Parameters
+        ----------
+        sample_rate_hz : of these samples; the same for the whole stream, and resampled where it is
+            not the model's.
+        samples : (n,) floats of full scale [-1, 1), or int16.
+
+        Raises
+        ------
+        InputError
+            Another rate than before, samples of another type or shape, behind the end of the input.
+        AudioError
+            A sample that is not finite, or far beyond full scale.
+        """
+        if self._finished:
+            raise InputError(f"{self._name}: its input has finished; create another stream")
+        if self._resampler is None:
+            try:
+                self._resampler = Resampler(sample_rate_hz, self._speech.rate)
+            except ValueError as error:
+                raise InputError(f"{self._name}: {error}") from error
+        elif self._resampler.from_hz != sample_rate_hz:
+            raise InputError(
+                f"{self._name}: samples at {sample_rate_hz} Hz behind such at "
+                f"{self._resampler.from_hz} Hz; a stream has one rate"
+            )
+        self._hear(self._resampler.accept(self._in_floats(samples)))
+
+    def input_finished(self) -> None:
+        """No more samples come: from now on silence is heard, for as long as a phrase may need it.
+
+        Raises AudioError for too little sound to call the encoder once.
+        """
+        if self._finished:
+            return
+        if self._resampler is not None:
+            self._hear(self._resampler.finish())
+        self._finished = True
+        needed = self._extractor.first_call_samples
+        require_samples(self._name, self.samples, needed, self._speech.rate)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `decode` has something to run."""
+        while not self._waiting and self._finished and self._search.is_open and self._behind > 0:
+            count = self._extractor.samples_per_call
+            self._behind -= count
+            self._waiting.extend(self._extractor.accept(np.zeros(count)))
+        return bool(self._waiting)
+
+    def decode(self) -> None:
+        """Run the next call. Raises InputError where none is ready."""
+        if not self.is_ready:
+            raise InputError(f"{self._name}: no call is complete; ask is_ready before decode")
+        self._search.accept(self._waiting.popleft()[np.newaxis])
+
+    @property
+    def result(self) -> Spoken:
+        """What was said since the begin, or since the last reset; a later one may differ."""
+        phrases = list(self._search.phrases)
+        if (heard := self._search.heard) is not None:
+            phrases.append(heard)
+        return self._spoken(phrases)
+
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether a phrase has ended since the last reset, by silence or as nothing comes."""
+        search = self._search
+        ended = search.has_ended and self._answered != search.restarts
+        return ended or bool(search.phrases)
+
+    def reset(self) -> None:
+        """Begin the next phrase; the sound goes on."""
+        search = self._search
+        search.close()
+        if search.has_ended:
+            # It has begun already, with the next call that is run.
+            self._answered = search.restarts
+        else:
+            search.restart()
+
+    def _in_floats(self, samples: ArrayLike) -> NDArray[np.float64]:
+        array = np.asarray(samples)
+        if array.ndim != 1 or not (array.dtype == np.int16 or array.dtype.kind == "f"):
+            raise InputError(
+                f"{self._name}: samples must be a vector of floats (full scale 1.0) or int16, not "
+                f"{array.dtype} of shape {array.shape}"
+            )
+        if array.dtype == np.int16:
+            return array / 32_768.0
+        wrong = ~(np.abs(array) <= PEAK_LIMIT)
+        if wrong.any():
+            raise AudioError(
+                f"{self._name}: a sample is {array[wrong][0]:g}; samples must be finite, and full "
+                "scale is 1.0"
+            )
+        return array.astype(np.float64)
+
+    def _hear(self, samples: NDArray[np.float64]) -> None:
+        self.samples += len(samples)
+        self._waiting.extend(self._extractor.accept(samples))
+
+    def _spoken(self, phrases: list[Phrase]) -> Spoken:
+        tokens = [token for phrase in phrases for token in phrase.tokens]
+        calls = [call for phrase in phrases for call in phrase.calls]
+        words = [word for phrase in phrases for word in self._words(phrase)]
+        texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
+        return Spoken(
+            " ".join(text for text in texts if text),
+            tokens,
+            self._second(phrases[0].first_call) if phrases else self.seconds,
+            self._second(phrases[-1].end_call) if phrases else self.seconds,
+            [self._second(call + 1) for call in calls],
+            words,
+        )
+
+    def _words(self, phrase: Phrase) -> Iterator[Word]:
+        behind = 0.0
+        for text, first, last in self._speech.tokens.words(phrase.tokens):
+            # In one call a word may end and the next begin.
+            start = max(behind, self._second(phrase.calls[first]))
+            behind = self._second(phrase.calls[last] + 1)
+            yield Word(text, start, behind)
+
+    def _second(self, call: int) -> float:
+        """Of the sound, without the silence behind it."""
+        return round(min(call * self._speech.seconds_per_call, self.seconds), 6)
