@@ -87,6 +87,7 @@ def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path):
     assert "sparse: step 6 of 6" in ran.err
     assert (tmp_path / "runs" / "corpus").is_dir() and (tmp_path / "runs" / "sets").is_dir()
     assert not (tmp_path / "runs" / "sparse" / "corpus").exists()
+    assert not (tmp_path / "runs" / "batches").exists() and "simulated" not in ran.out
     for name in ("dense", "sparse"):
         (heard,) = read_figures(tmp_path / "runs" / name / "model").sets
         assert Path(heard.set).name == "test-30db"
