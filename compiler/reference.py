@@ -8,7 +8,9 @@ from compiler.frontends.models import TRANSDUCER_GRAPHS, Model
 from kernels import Interpreter, Transducer
 from npu.errors import ModelError
 from npu.model.recording import Recording
+from npu.speech.beam import BeamRules, BeamSearch
 from npu.speech.host import Speech
+from npu.speech.scores import Scorer
 from npu.speech.search import GreedySearch, SearchRules
 
 
@@ -18,6 +20,25 @@ def search_of(model: Model, recording: Recording | None = None) -> GreedySearch:
     encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
     networks = Transducer(encoder, decoder, joiner, recording)
     return GreedySearch(networks, SearchRules.of(model.config))
+
+
+def beam_of(
+    model: Model,
+    beam: BeamRules,
+    *,
+    blank_penalty: float = 0.0,
+    temperature: float = 1.0,
+    recording: Recording | None = None,
+) -> BeamSearch:
+    """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them."""
+    assert model.config is not None, "a transducer"
+    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
+    networks = Transducer(encoder, decoder, joiner, recording)
+    quantization = joiner.tensors[joiner.outputs[0]].quantization
+    assert quantization is not None, "load_model requires quantised logits"
+    rules = SearchRules.of(model.config)
+    scorer = Scorer(float(quantization.scale[0]), rules.blank, blank_penalty, temperature)
+    return BeamSearch(networks, rules, scorer, beam)
 
 
 def speech_of(model: Model) -> Speech:

@@ -70,6 +70,15 @@ class Interpreter:
                 break
         return [output.copy() for output in self._outputs]
 
+    def states(self) -> list[np.ndarray]:
+        """A copy of what lives from one call to the next, for `restore`."""
+        return [value.copy() for value in self._values.states]
+
+    def restore(self, states: Sequence[np.ndarray]) -> None:
+        """Go on from where the states were taken, from this interpreter or one of its graph."""
+        for value, state in zip(self._values.states, states, strict=True):
+            np.copyto(value, state)
+
     def tensor(self, index: int) -> np.ndarray:
         """A copy of what a tensor holds after the last call; states and constants too."""
         return self._values[index].copy()

@@ -12,7 +12,7 @@ from npu.model.recording import Recording
 
 
 class Transducer:
-    """The networks that a search asks (`npu.speech.search.Networks`).
+    """The networks that a search asks (`npu.speech.search.Networks`, `npu.speech.beam.Branching`).
 
     Where the scales of an encoder or decoder output and of the joiner's input differ, TFLM's int8
     QUANTIZE stands between.
@@ -64,6 +64,16 @@ class Transducer:
         """The decoder on a symbol, in the joiner's scale. Raises InputError for one it has not."""
         (output,) = self._decoder.invoke([np.full(self._symbol_shape, symbol, np.int32)])
         return self._from_decoder.cross(output)
+
+    def predict_from(
+        self, state: list[np.ndarray] | None, symbol: int
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """As `predict`, from a state that was returned before; None for the start values."""
+        if state is None:
+            self._decoder.reset()
+        else:
+            self._decoder.restore(state)
+        return self.predict(symbol), self._decoder.states()
 
     def join(self, encoded: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The logits, (symbols,)."""

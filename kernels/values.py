@@ -36,6 +36,12 @@ class Values:
         """The same as one vector."""
         return self._arrays[index].reshape(-1)
 
+    @property
+    def states(self) -> list[np.ndarray]:
+        """What lives from one call to the next."""
+        tensors = zip(self.graph.tensors, self._arrays, strict=True)
+        return [value for tensor, value in tensors if tensor.is_state or tensor.initial is not None]
+
     def reset(self) -> None:
         """Every state becomes what it begins with, most of them real zero."""
         for tensor, value in zip(self.graph.tensors, self._arrays, strict=True):

@@ -1,14 +1,14 @@
 """Collect the runs of `npu train QUEUE -o FOLDER` into `reports/curve.json`, and write the page.
 
     npu train curve -o FOLDER
-    python -m reports.curve FOLDER [--place]
+    python -m reports.curve FOLDER [--fit] [--place]
 
 Each run's folder has its recipe and the figures that `npu train` kept. What is added here: bytes by
-the codec, and the smallest chip that holds the model and takes at most DEADLINE_MS a frame at
-CLOCK_MHZ, by the search of `npu fit`, which takes minutes a run: of those that `is_usual` alone, as
-another seed, or another way to as many zeros and values, has a chip of the same shape. With --place
-its LUTs and clock, from place and route, which takes minutes a chip. A run that is not done is left
-out, which is told.
+the codec; with --fit the smallest chip that holds the model and takes at most DEADLINE_MS a frame
+at CLOCK_MHZ, by the search of `npu fit`, which takes minutes a run: of those that `is_usual` alone,
+as another seed, or another way to as many zeros and values, has a chip of the same shape. With
+--place as well its LUTs and clock, from place and route, which takes minutes a chip. A run that is
+not done is left out, which is told.
 """
 
 import argparse
@@ -203,7 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Collect, and write."""
     parser = argparse.ArgumentParser(prog="python -m reports.curve", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--place", action="store_true", help="place and route the smallest chips")
+    parser.add_argument("--fit", action="store_true", help="look for the smallest chips")
+    parser.add_argument("--place", action="store_true", help="look for them, and place and route")
     parser.add_argument("--json", type=Path, default=RUN)
     given = parser.parse_args(arguments)
     if not given.folder.is_dir():
@@ -217,11 +218,12 @@ def main(arguments: list[str] | None = None) -> int:
         cores(), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         points = list(pool.map(point, done))
-        steps = usual_steps(points)
-        usual = [each for each in points if is_usual(each, steps)]
-        models = [given.folder / each["name"] / "model" for each in usual]
-        for each, found in zip(usual, pool.map(smallest, models), strict=True):
-            each["smallest"] = found
+        if given.fit or given.place:
+            steps = usual_steps(points)
+            usual = [each for each in points if is_usual(each, steps)]
+            models = [given.folder / each["name"] / "model" for each in usual]
+            for each, found in zip(usual, pool.map(smallest, models), strict=True):
+                each["smallest"] = found
         if given.place:
             placed(points, pool)
     report: CurveReport = {

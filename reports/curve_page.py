@@ -29,11 +29,7 @@ def page(run: CurveReport) -> str:
     for name in sorted(named):
         lines += [f"## {name}", "", *_table(_heads(run), _rows(run, name)), ""]
         lines += [*_seeds(run, name), *_methods(run, name), *_code_books(run, name)]
-    lines += ["## The smallest chips", "", _about_chips(run), ""]
-    heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
-    steps = usual_steps(run["points"])
-    usual = (_chip(point) for point in run["points"] if is_usual(point, steps))
-    lines += [*_table(heads, usual), ""]
+    lines += _smallest(run)
     return "\n".join(lines)
 
 
@@ -167,6 +163,16 @@ def _record(point: PointReport, name: str) -> dict[str, Any]:
 
 def _percent(point: PointReport, name: str) -> float:
     return float(_record(point, name)["speech"]["word_errors"]["percent"])
+
+
+def _smallest(run: CurveReport) -> list[str]:
+    """The chips that were looked for."""
+    if not any(point["smallest"] for point in run["points"]):
+        return []
+    heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
+    steps = usual_steps(run["points"])
+    usual = (_chip(point) for point in run["points"] if is_usual(point, steps))
+    return ["## The smallest chips", "", _about_chips(run), "", *_table(heads, usual), ""]
 
 
 def _about_chips(run: CurveReport) -> str:

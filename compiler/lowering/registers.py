@@ -9,9 +9,6 @@ FEATURES = 2
 EMITTED = 4
 """Symbols of this call so far."""
 
-SYMBOL = 5
-"""The symbol that the joiner chose and the decoder is to run on."""
-
 SCRATCH = 6
 """Of one address, no longer than between two commands."""
 

@@ -12,6 +12,7 @@ from compiler.passes.link import Hosted, Linked
 from compiler.passes.residency import tile_commands
 from compiler.passes.schedule import Scheduler
 from compiler.passes.weights import WeightPlan, place_weights
+from compiler.programs.program import Kept
 from npu.chip.isa import COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
@@ -83,6 +84,14 @@ class Emitter:
     def reserve(self, n_bytes: int) -> int:
         """An area of external memory for what is exchanged beyond tensors; its address."""
         return self._memory.reserve(n_bytes)
+
+    def kept(self, role: str) -> tuple[Kept, ...]:
+        """The states of a graph, and what crosses from it on the chip."""
+        bus = self._params.bus_bytes
+        return tuple(
+            Kept(buffer.address, buffer.n_bytes, buffer.n_bytes // bus, crosses)
+            for buffer, crosses in self._linked.kept[role].items()
+        )
 
     def label(self, name: str) -> None:
         """Name the next command."""

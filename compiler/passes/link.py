@@ -44,6 +44,8 @@ class Linked:
     module : the operators, a segment for each role.
     inputs, outputs : what the host writes and reads, by role.
     probed : the first outputs of the graphs that are worth looking at, by role.
+    kept : the states of the graphs, and what crosses from them on the chip, which is True of that,
+        by role.
     """
 
     program: Program
@@ -51,6 +53,7 @@ class Linked:
     inputs: dict[str, tuple[Hosted, ...]] = field(default_factory=dict)
     outputs: dict[str, tuple[Hosted, ...]] = field(default_factory=dict)
     probed: dict[str, Buffer] = field(default_factory=dict)
+    kept: dict[str, dict[Buffer, bool]] = field(default_factory=dict)
 
 
 def link(
@@ -77,6 +80,14 @@ def link(
         linked.outputs[use.role] = _leave(linked, use, lowering, graphs, crossed)
         linked.module.buffers += lowering.buffers
         linked.module.resets += lowering.resets
+        states = {buffer: False for buffer, _ in lowering.resets if buffer.n_bytes}
+        leaving = {
+            buffer: True
+            for border, buffer in crossed.items()
+            if border.source == use.role and border.on_chip
+        }
+        # What crosses may be a state.
+        linked.kept[use.role] = states | leaving
     return linked
 
 

@@ -12,7 +12,6 @@ from compiler.lowering.registers import (
     FEATURES,
     RUNNING,
     SCRATCH,
-    SYMBOL,
     WORD,
 )
 from compiler.programs.program import EntryPoint, Exchange, Program, Use, Writer
@@ -26,7 +25,7 @@ from compiler.programs.transducer import (
     transducer_info,
 )
 from npu.runtime.header import RESET, Loop, TransducerInfo
-from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
+from npu.runtime.host_interface import CALL_SHIFT, CALLS, SYMBOL, TOKENS
 
 CALLS_PER_START = 16
 """Encoder calls that the host may hand over in one start of the chip."""

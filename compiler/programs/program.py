@@ -1,6 +1,6 @@
 """What a program is: a description of graphs, borders and entries, which no pass looks behind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,22 @@ class Exchange:
     loop: Loop | None = None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A vector that stays in SRAM from one start to the next.
+
+    Attributes
+    ----------
+    sram : its address. n_bytes : whole bus words, `beats` of them.
+    crosses : whether another graph takes it, on the chip.
+    """
+
+    sram: int
+    n_bytes: int
+    beats: int
+    crosses: bool
+
+
 class Writer(Protocol):
     """What the entries of a program are written with (`compiler.passes.emit`).
 
@@ -78,6 +94,9 @@ class Writer(Protocol):
 
     def bytes_per_call(self, role: str) -> int:
         """From one slot of a graph's one input to the next."""
+
+    def kept(self, role: str) -> Sequence[Kept]:
+        """The states of a graph, and what crosses from it on the chip."""
 
     def label(self, name: str) -> None:
         """Name the next command."""

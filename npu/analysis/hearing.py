@@ -16,7 +16,7 @@ from pathlib import Path
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
 from npu.speech.transcribe import transcribe
 from npu.speech.whole import Emitted, call_seconds, hear_whole, word_calls
@@ -26,7 +26,7 @@ UTTERANCES_PER_PROCESS = 50
 
 _CHUNK = 8
 
-Ear = tuple[Speech, Engine]
+Ear = tuple[Speech, Engine | Beam]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Sound on the chip: the engines that keep its figures, and the report of a stretch of sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.chip.work import Work
 from npu.model.recording import Recording
+from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
+from npu.speech.beam import Hypothesis
 from npu.speech.host import Speech
 from npu.speech.listen import Event
 from npu.speech.stream import Spoken
@@ -53,6 +55,7 @@ class OnChip:
     ----------
     image : the compiled transducer.
     machine : what it runs on.
+    session : makes the session that runs the image.
     observer, recording, max_cycles : as the session takes them.
     """
 
@@ -61,12 +64,13 @@ class OnChip:
         image: Image,
         machine: MachineFactory = Machine,
         *,
+        session: Callable[..., TransducerSession | BeamSession] = TransducerSession,
         observer: Observer | None = None,
         recording: Recording | None = None,
         max_cycles: int | None = None,
     ) -> None:
         self.params = image.params
-        self._session = TransducerSession(
+        self._session = session(
             image,
             machine=machine,
             observer=observer,
@@ -83,7 +87,7 @@ class OnChip:
     def restart(self) -> None:
         self._session.restart()
 
-    def accept_calls(self, features: np.ndarray) -> list[list[int]]:
+    def accept_calls(self, features: np.ndarray) -> list[Any]:
         return self._session.accept_calls(features)
 
     def use(self) -> ChipUse:
@@ -109,14 +113,32 @@ class OnTwin(OnChip):
     """A transducer on the twin, which also counts what costs energy."""
 
     def __init__(
-        self, image: Image, recording: Recording | None = None, max_cycles: int | None = None
+        self,
+        image: Image,
+        recording: Recording | None = None,
+        max_cycles: int | None = None,
+        session: Callable[..., TransducerSession | BeamSession] = TransducerSession,
     ) -> None:
-        super().__init__(image, recording=recording, max_cycles=max_cycles)
+        super().__init__(image, session=session, recording=recording, max_cycles=max_cycles)
 
     def _activity(self) -> Activity:
         machine = self._session.machine
         assert isinstance(machine, Machine), "it made none of another kind"
         return Activity.of(machine)
+
+
+class BeamOnChip(OnChip):
+    """With a beam search on the host: a `Beam` of `npu.speech.phrases`. Its session makes one."""
+
+    @property
+    def hypotheses(self) -> list[Hypothesis]:
+        """Best first."""
+        assert isinstance(self._session, BeamSession), "it was made with one"
+        return self._session.hypotheses
+
+
+class BeamOnTwin(OnTwin, BeamOnChip):
+    """The same on the twin."""
 
 
 class Latency(TypedDict):

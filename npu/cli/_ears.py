@@ -10,8 +10,9 @@ from compiler import Model, load_model, reference
 from npu import zoo
 from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear
 from npu.analysis.process import cores
-from npu.analysis.streaming import OnTwin
-from npu.cli._models import is_image, open_image, refuse_image
+from npu.cli._decoding import Decoding
+from npu.cli._heard import image_for, on_kernels, on_twin
+from npu.cli._models import refuse_image
 from npu.errors import InputError
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
@@ -35,23 +36,24 @@ def jobs_for(utterances: Sequence[Utterance]) -> int:
     return max(1, min(cores(), len(utterances) // UTTERANCES_PER_PROCESS))
 
 
-def opener(model: str, engine: str, chip: str | None) -> Callable[[], Ear]:
+def opener(
+    model: str, engine: str, chip: str | None, decoding: Decoding | None = None
+) -> Callable[[], Ear]:
     """What makes an ear, in any process. Raises ModelError for what is no transducer."""
+    decoding = decoding or Decoding()
     if engine == "kernels":
         refuse_image(model, "transducer's folder")
         loaded = load_model(model)
         reference.speech_of(loaded)
-        return partial(_on_kernels, loaded)
-    if not is_image(model):
-        reference.speech_of(load_model(model))
-    image = open_image(model, chip)
+        return partial(_on_kernels, loaded, decoding)
+    image = image_for(model, chip, decoding)
     speech_of(image)
-    return partial(_on_twin, image)
+    return partial(_on_twin, image, decoding)
 
 
-def _on_kernels(model: Model) -> Ear:
-    return reference.speech_of(model), reference.search_of(model)
+def _on_kernels(model: Model, decoding: Decoding) -> Ear:
+    return reference.speech_of(model), on_kernels(model, decoding)
 
 
-def _on_twin(image: Image) -> Ear:
-    return speech_of(image), OnTwin(image)
+def _on_twin(image: Image, decoding: Decoding) -> Ear:
+    return speech_of(image), on_twin(image, decoding)

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from compiler import load_model, reference
+from compiler import Model, load_model, reference
+from compiler.programs import Program, branching
 from npu.analysis.heard_results import TranscribeReport
-from npu.analysis.streaming import OnChip, OnTwin
+from npu.analysis.streaming import BeamOnChip, BeamOnTwin, OnChip, OnTwin
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary_text
-from npu.cli._models import is_image, machine_of, open_image, refuse_image
+from npu.cli._decoding import Decoding
+from npu.cli._models import (
+    compile_for,
+    is_image,
+    load_chip,
+    machine_of,
+    open_image,
+    refuse_image,
+)
 from npu.cli._options import Seconds
 from npu.cli._output import table
 from npu.runtime.frontend import speech_of
+from npu.runtime.host_beam import BeamSession, most_slots
+from npu.runtime.image import Image
 from npu.speech.audio import MOST_CHANNELS
+from npu.speech.beam import BeamRules
 from npu.speech.gate import END_SECONDS
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.phrases import Beam, Engine
+from npu.speech.search import SearchRules
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,24 +59,58 @@ channel_option = click.option(
 
 
 def engine_of(
-    model: str, engine: str, chip: str | None, max_cycles: int | None
-) -> tuple[Speech, Engine, ChipParams | None]:
+    model: str, engine: str, chip: str | None, max_cycles: int | None, decoding: Decoding
+) -> tuple[Speech, Engine | Beam, ChipParams | None]:
     """The host's part of a model, what runs its networks, and the chip if that is one."""
     if engine == "kernels":
         refuse_image(model, "transducer's folder")
         loaded = load_model(model)
-        return reference.speech_of(loaded), reference.search_of(loaded), None
+        return reference.speech_of(loaded), on_kernels(loaded, decoding), None
     machine = machine_of(engine)
-    if not is_image(model):
-        reference.speech_of(load_model(model))
-    image = open_image(model, chip)
+    image = image_for(model, chip, decoding)
     speech = speech_of(image)
-    runner = (
-        OnChip(image, machine, max_cycles=max_cycles)
-        if engine == "rtl"
-        else OnTwin(image, max_cycles=max_cycles)
-    )
-    return speech, runner, image.params
+    if engine == "rtl":
+        made, options = session_of(decoding, OnChip, BeamOnChip), {"machine": machine}
+    else:
+        made, options = session_of(decoding, OnTwin, BeamOnTwin), {}
+    return speech, made(image, max_cycles=max_cycles, **options), image.params
+
+
+def on_kernels(model: Model, decoding: Decoding) -> Engine | Beam:
+    """A transducer on the kernels."""
+    if decoding.beam is None:
+        return reference.search_of(model)
+    return reference.beam_of(model, decoding.beam, **decoding.scoring)
+
+
+def on_twin(image: Image, decoding: Decoding) -> OnTwin:
+    """An image on the twin."""
+    return session_of(decoding, OnTwin, BeamOnTwin)(image)
+
+
+def session_of(
+    decoding: Decoding, greedily: Callable[..., Any], beam: Callable[..., Any]
+) -> Callable[..., Any]:
+    """What makes a chip that is decoded so, of `OnChip` and its like."""
+    if decoding.beam is None:
+        return greedily
+    return partial(beam, session=partial(BeamSession, beam=decoding.beam, **decoding.scoring))
+
+
+def image_for(model: str, chip: str | None, decoding: Decoding) -> Image:
+    """MODEL as an image that can be decoded so: read, or compiled for `--chip`."""
+    if is_image(model):
+        return open_image(model, chip)
+    loaded = load_model(model)
+    reference.speech_of(loaded)
+    program = None if decoding.beam is None else program_for(loaded, decoding.beam)
+    return compile_for(loaded, load_chip(chip), program)
+
+
+def program_for(model: Model, beam: BeamRules) -> Program:
+    """A transducer's, with slots for the hypotheses of a beam."""
+    assert model.config is not None, "a transducer"
+    return branching(model, most_slots(beam, SearchRules.of(model.config)))
 
 
 def show_chip(report: TranscribeReport, out: Console) -> None:

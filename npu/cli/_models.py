@@ -13,6 +13,7 @@ from typing import Any
 from numba.core import event
 
 from compiler import Model, compile_model, load_model, model_files
+from compiler.programs import Program
 from npu.chip.machine import MachineFactory
 from npu.chip.params import ChipParams
 from npu.cli._chips import file_of, load_chip, overrides
@@ -61,10 +62,10 @@ def refuse_image(model: str, instead: str) -> None:
         )
 
 
-def compile_for(model: Model, params: ChipParams) -> Image:
-    """Compile with a progress bar."""
+def compile_for(model: Model, params: ChipParams, program: Program | None = None) -> Image:
+    """Compile with a progress bar; `program` as `compile_model` takes it."""
     with progress(f"compiling {model.name} for {params.name}", total=3) as advance:
-        return compile_model(model, params, lambda text: advance(1))
+        return compile_model(model, params, lambda text: advance(1), program)
 
 
 def refuse_signature(model: str, signature: str | None) -> None:

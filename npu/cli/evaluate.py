@@ -10,6 +10,7 @@ import click
 from npu.analysis.evaluation import Scored, evaluate_report, score
 from npu.analysis.hearing import UTTERANCES_PER_PROCESS, hear_set
 from npu.analysis.trn import trn
+from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._ears import jobs_for, opener, place_of_set
 from npu.cli._evaluate_show import show
 from npu.cli._models import files_of, first_run_notice
@@ -34,6 +35,9 @@ REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
     help="A second model on the same utterances, and which one errs less.",
 )
 @click.option(
+    "--beside-greedy", is_flag=True, help="A beam beside the same model, decoded greedily."
+)
+@click.option(
     "--engine",
     type=click.Choice(["kernels", "twin"]),
     default="kernels",
@@ -41,6 +45,7 @@ REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
     help="Both give the same bits; twin executes the compiled program, in twice the time.",
 )
 @chip_option
+@decoding_options
 @click.option(
     "--tail",
     "tail_seconds",
@@ -77,7 +82,9 @@ def command(
     model: str,
     set_: str,
     beside: str | None,
+    beside_greedy: bool,
     engine: str,
+    decoding: Decoding,
     chip: str | None,
     tail_seconds: float,
     jobs: int | None,
@@ -88,7 +95,7 @@ def command(
     """Count the word errors of a transducer MODEL on SET.
 
     SET is a folder with a set.jsonl, that file, or a model of the zoo, which stands for the
-    utterances that it comes with. Every utterance is heard as a whole, greedily.
+    utterances that it comes with. Every utterance is heard as a whole.
     """
     place = place_of_set(set_)
     utterances = read_set(place)
@@ -96,15 +103,25 @@ def command(
     _require_places(
         json_path, folder, [*files_of(model, beside, chip), file, *(u.path for u in utterances)]
     )
-    names = [model] if beside is None else [model, beside]
-    if len(set(names)) < len(names):
-        raise InputError(f"--beside {beside}: is the model itself; name another one")
-    openers = {name: opener(name, engine, chip) for name in names}
+    openers = {model: opener(model, engine, chip, decoding)}
+    if beside == model:
+        raise InputError(
+            f"--beside {beside}: is the model itself; name another one, or see how a beam compares "
+            "to greedy decoding: --beside-greedy"
+        )
+    if beside is not None and beside_greedy:
+        raise InputError("--beside and --beside-greedy: give one of them")
+    if beside_greedy and decoding.beam is None:
+        raise InputError("--beside-greedy: is greedy already; add --decoding-method beam")
+    if beside is not None:
+        openers[beside] = opener(beside, engine, chip, decoding)
+    elif beside_greedy:
+        openers[f"{model}, greedily"] = opener(model, engine, chip)
     jobs = jobs or jobs_for(utterances)
     scored: dict[str, list[Scored]] = {}
     with (
         first_run_notice(),
-        progress("listening", total=len(utterances) * len(names)) as advance,
+        progress("listening", total=len(utterances) * len(openers)) as advance,
     ):
         for name, make in openers.items():
             heard = hear_set(

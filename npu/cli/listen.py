@@ -17,6 +17,7 @@ import click
 
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, heard_report, transcribe_report
+from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._heard import channel_option, engine_of, show_chip, silence_option
 from npu.cli._lazy import INTERRUPTED
 from npu.cli._models import first_run_notice
@@ -55,6 +56,7 @@ STDIN = "-"
 @engine_choice("kernels")
 @chip_option
 @silence_option
+@decoding_options
 @max_cycles_option
 @click.option("--json-lines", is_flag=True, help="Print a JSON object a line instead.")
 def command(
@@ -66,6 +68,7 @@ def command(
     engine: str,
     chip: str | None,
     end_seconds: float,
+    decoding: Decoding,
     max_cycles: int | None,
     json_lines: bool,
 ) -> int:
@@ -77,7 +80,7 @@ def command(
     if channels is not None and raw_hz is None:
         raise InputError("--channels is of raw samples; a header says its own: give --raw RATE too")
     raw = None if raw_hz is None else Raw(raw_hz, channels or 1)
-    speech, runner, params = engine_of(model, engine, chip, max_cycles)
+    speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     rule = EndRule.of(speech.seconds_per_call, end_seconds)
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream), time.perf_counter()

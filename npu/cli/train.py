@@ -152,8 +152,8 @@ def _run(
     lines = [f"model         {model}"]
     for record in figures.sets:
         told = _told(record)
-        # Of the first set the network itself, too: what the chip's arithmetic costs. Not of the runs
-        # of a queue, for which it takes as long as the set on the chip's.
+        # Of the first set the network itself, too: what the chip's arithmetic costs. Not of a
+        # queue's runs, for it takes as long as the set takes.
         if record.speech and record.set == next(iter(places)) and not run.name:
             found = compare(run.recipe, place, made, places[record.set])
             told += f"; simulated {found['simulated']:.2f} %, in floats {found['floats']:.2f} %"

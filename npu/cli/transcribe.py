@@ -14,6 +14,7 @@ import click
 from npu.analysis.heard_results import TranscribeReport
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, transcribe_report
+from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._heard import channel_option, engine_of, show_chip, silence_option
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import (
@@ -41,6 +42,7 @@ TOO_LATE = 1
 @chip_option
 @engine_option
 @silence_option
+@decoding_options
 @channel_option
 @max_cycles_option
 @click.option("--ctm", "ctm_path", metavar="FILE", help="Write the words with their times, as CTM.")
@@ -52,6 +54,7 @@ def command(
     chip: str | None,
     engine: str,
     end_seconds: float,
+    decoding: Decoding,
     channel: int | None,
     max_cycles: int | None,
     ctm_path: str | None,
@@ -68,7 +71,7 @@ def command(
             f"--srt takes the phrases of one file, not of {len(audio)}; give one AUDIO"
         )
     require_place(json_path, ctm_path, srt_path, inputs=files_of(model, chip, *audio))
-    speech, runner, params = engine_of(model, engine, chip, max_cycles)
+    speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
     with (

@@ -13,3 +13,13 @@ TOKENS: Final = 3
 
 CALL_SHIFT: Final = 16
 """In such a word: the symbol is below, above it the calls left behind the one that emitted it."""
+
+# --- of a search on the host with several hypotheses ----------------------------------------------
+FROM: Final = 1
+"""Register: the slot of a hypothesis, as an offset from the first one."""
+
+TO: Final = 3
+"""Register: the slot that a longer hypothesis gets."""
+
+SYMBOL: Final = 5
+"""Register: the symbol that it has more; in a loop, the one that the joiner chose."""

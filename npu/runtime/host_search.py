@@ -36,6 +36,11 @@ class ChipNetworks:
         self.cycles = 0
         self.features: TensorInfo = header.features
         encoder, decoder, joiner = (header.entry(name) for name in (ENCODER, DECODER, JOINER))
+        if not joiner.inputs:
+            raise ImageError(
+                f"{header.model}: was compiled for a beam, of which a search knows that keeps "
+                "several hypotheses; hear with npu transcribe --decoding-method beam"
+            )
         fits = (
             (encoder.name, encoder.outputs, joiner.inputs[:1]),
             (decoder.name, decoder.outputs, joiner.inputs[1:]),

@@ -5,7 +5,7 @@ then starts it at one of the image's entries after the other, as a driver would.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,8 +74,15 @@ class Session:
         """Begin an utterance: states to their start values."""
         self.reset_cycles = self._run(RESET)
 
-    def start(self, name: str, inputs: Sequence[np.ndarray] = ()) -> tuple[list[np.ndarray], int]:
+    def start(
+        self,
+        name: str,
+        inputs: Sequence[np.ndarray] = (),
+        registers: Mapping[int, int] | None = None,
+    ) -> tuple[list[np.ndarray], int]:
         """One start at an entry, which has no loop; returns its outputs, and the cycles.
+
+        registers : values of registers at the start, by number.
 
         Raises InputError for an entry that is not there and for inputs that do not fit.
         """
@@ -90,13 +97,13 @@ class Session:
                 require_indices(where, array, tensor.index_limit)
         for tensor, array in zip(entry.inputs, inputs, strict=True):
             self._write(tensor, array)
-        cycles = self._run(name)
+        cycles = self._run(name, registers=registers)
         return [self._read(tensor) for tensor in entry.outputs], cycles
 
-    def _run(self, entry: str, calls: int = 0) -> int:
+    def _run(self, entry: str, calls: int = 0, registers: Mapping[int, int] | None = None) -> int:
         """One start, of `calls` encoder calls if it is a loop over those, within its budget."""
         budget = self._budget if self._budgets is None else self._budgets.of_start(calls)
-        arguments = {CALLS: calls} if calls else None
+        arguments = {CALLS: calls} if calls else dict(registers or {})
         return self.machine.run(self.image.header.entry(entry).pc, arguments, budget)
 
     def _observe(self, retire: Retire, machine: Machine) -> None:

@@ -14,12 +14,14 @@ What is quiet `npu.speech.gate` says.
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from npu.speech.beam import Hypothesis
+from npu.speech.emission import Emission, emissions
 from npu.speech.gate import EndRule, Features, Gate, Stretch
 
 
@@ -34,6 +36,65 @@ class Engine(Protocol):
 
     def accept_calls(self, features: Features) -> list[list[int]]:
         """Take (calls, frames, features) int8; returns the symbols of each call."""
+
+
+class Searching(Protocol):
+    """A search whose best string may change from call to call."""
+
+    def reset(self) -> None:
+        """As of an engine."""
+
+    def restart(self) -> None:
+        """As of an engine."""
+
+    def accept_calls(self, features: Features) -> list[Emission | None]:
+        """Take (calls, frames, features) int8; the last symbol of the best string after each."""
+
+
+@runtime_checkable
+class Beam(Searching, Protocol):
+    """A search that knows what else may have been said."""
+
+    @property
+    def hypotheses(self) -> Sequence[Hypothesis]:
+        """Best first."""
+
+
+def as_search(engine: Engine | Beam) -> Searching:
+    """What runs the networks, as a search."""
+    return engine if isinstance(engine, Beam) else Greedily(engine)
+
+
+class Greedily:
+    """An engine as a search: what has been emitted stays."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._last: Emission | None = None
+        self._calls = 0
+
+    def reset(self) -> None:
+        """Begin a stream."""
+        self._begin()
+        self._engine.reset()
+
+    def restart(self) -> None:
+        """Begin another phrase."""
+        self._begin()
+        self._engine.restart()
+
+    def accept_calls(self, features: Features) -> list[Emission | None]:
+        """The last symbol after each call."""
+        found = []
+        for symbols in self._engine.accept_calls(features):
+            for symbol in symbols:
+                self._last = Emission(self._last, symbol, self._calls)
+            self._calls += 1
+            found.append(self._last)
+        return found
+
+    def _begin(self) -> None:
+        self._last, self._calls = None, 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +117,11 @@ class Phrase:
 
 
 class PhraseSearch:
-    """Runs an engine over a stream of calls and cuts what it hears into phrases.
+    """Runs a search over a stream of calls and cuts what it hears into phrases.
 
     Parameters
     ----------
-    engine : Engine
+    search : Searching
         Is reset.
     rule : EndRule or None
         None takes the whole stream for one phrase and runs every call.
@@ -81,22 +142,23 @@ class PhraseSearch:
 
     def __init__(
         self,
-        engine: Engine,
+        search: Searching,
         rule: EndRule | None,
         scale: float,
         zero_point: int,
         told: Callable[[int], None] | None = None,
     ) -> None:
-        self._engine, self._rule, self._told = engine, rule, told
+        self._search, self._rule, self._told = search, rule, told
         self._gate = Gate(rule, scale, zero_point) if rule is not None else None
         self.phrases: list[Phrase] = []
         self.calls = self.restarts = 0
-        self._tokens: list[int] = []
-        self._calls: list[int] = []
+        self._last: Emission | None = None
+        # Where the phrase's first call lies in the stream, and how many it has.
+        self._begin = self._length = 0
         self._first: int | None = None
         self._end = 0
         self._blanks = 0
-        engine.reset()
+        search.reset()
 
     @property
     def is_open(self) -> bool:
@@ -112,13 +174,15 @@ class PhraseSearch:
     @property
     def heard(self) -> Phrase | None:
         """The open phrase as far as it was heard; None without a symbol."""
-        if not self._tokens:
+        if self._last is None:
             return None
         assert self._first is not None, "a symbol has a call"
+        heard = emissions(self._last)
+        calls = tuple(self._begin + each.call for each in heard)
         end = self._end
         if self._rule is not None:
-            end = min(end, self._calls[-1] + 1 + self._rule.tail_calls)
-        return Phrase(tuple(self._tokens), self._first, end, tuple(self._calls))
+            end = min(end, calls[-1] + 1 + self._rule.tail_calls)
+        return Phrase(tuple(each.symbol for each in heard), self._first, end, calls)
 
     def accept(self, features: Features) -> None:
         """Take the next calls, (calls, frames, features) int8."""
@@ -135,16 +199,16 @@ class PhraseSearch:
         """The open phrase is one of those that have ended, which are returned and forgotten."""
         if (phrase := self.heard) is not None:
             self.phrases.append(phrase)
-        self._tokens, self._calls, self._first, self._end = [], [], None, 0
+        self._last, self._first, self._end = None, None, 0
         ended, self.phrases = self.phrases, []
         return ended
 
     def restart(self) -> None:
         """Begin another phrase with the next call, whatever the rule says."""
         self.phrases = self.close()
-        self._blanks = 0
+        self._length = self._blanks = 0
         self.restarts += 1
-        self._engine.restart()
+        self._search.restart()
 
     @property
     def _blanks_end_it(self) -> bool:
@@ -160,20 +224,23 @@ class PhraseSearch:
                 # No further than where the rule may end the phrase: what an engine has run cannot
                 # be taken back.
                 end = min(count, at + self._rule.blank_calls - self._blanks)
-            answers = self._engine.accept_calls(stretch.features[at:end])
-            for index, symbols in enumerate(answers, start=at):
-                self._note(stretch.first + index, bool(stretch.loud[index]), symbols)
+            answers = self._search.accept_calls(stretch.features[at:end])
+            for index, last in enumerate(answers, start=at):
+                self._note(stretch.first + index, bool(stretch.loud[index]), last)
             self.calls += end - at
             at = end
 
-    def _note(self, call: int, is_loud: bool, symbols: list[int]) -> None:
+    def _note(self, call: int, is_loud: bool, last: Emission | None) -> None:
         if self._told is not None:
             self._told(call)
-        self._blanks = 0 if symbols else self._blanks + 1
-        self._tokens += symbols
-        self._calls += [call] * len(symbols)
+        if not self._length:
+            self._begin = call
+        self._length += 1
+        self._last = last
+        # What is likeliest now may have ended earlier than what was before.
+        self._blanks = self._length - (0 if last is None else last.call + 1)
         if is_loud:
             self._first = call if self._first is None else self._first
             self._end = call + 1
-        elif symbols and self._first is None:
+        elif self._first is None and last is not None and not self._blanks:
             self._first, self._end = call, call + 1

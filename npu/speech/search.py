@@ -65,6 +65,17 @@ class SearchRules:
         return SearchRules(config.blank_id, config.start_id, config.max_symbols_per_frame)
 
 
+def require_rules(symbols: int, rules: SearchRules) -> None:
+    """Raise ModelError if the rules are not those of networks with so many symbols."""
+    for what, symbol in (("blank", rules.blank), ("start", rules.start)):
+        if not 0 <= symbol < symbols:
+            raise ModelError(f"{what} must be a symbol of 0 to {symbols - 1}, not {symbol}")
+    if rules.max_symbols_per_frame < 1:
+        raise ModelError(
+            f"max_symbols_per_frame must be at least 1, not {rules.max_symbols_per_frame}"
+        )
+
+
 class GreedySearch:
     """A streaming greedy search: the best symbol at every joiner evaluation, no way back.
 
@@ -76,15 +87,7 @@ class GreedySearch:
     """
 
     def __init__(self, networks: Networks, rules: SearchRules) -> None:
-        for what, symbol in (("blank", rules.blank), ("start", rules.start)):
-            if not 0 <= symbol < networks.symbols:
-                raise ModelError(
-                    f"{what} must be a symbol of 0 to {networks.symbols - 1}, not {symbol}"
-                )
-        if rules.max_symbols_per_frame < 1:
-            raise ModelError(
-                f"max_symbols_per_frame must be at least 1, not {rules.max_symbols_per_frame}"
-            )
+        require_rules(networks.symbols, rules)
         self._networks, self._rules = networks, rules
         self.reset()
 

@@ -22,7 +22,7 @@ from npu.errors import AudioError, InputError
 from npu.speech.audio import PEAK_LIMIT, require_samples
 from npu.speech.gate import EndRule, Features
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine, Phrase, PhraseSearch
+from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
 
 
@@ -61,7 +61,7 @@ class Stream:
 
     Parameters
     ----------
-    speech, engine : of one model; the engine is reset.
+    speech, engine : of one model; the engine, or the search, is reset.
     rule : when a phrase ends. None: the whole sound is one phrase, every call is run, and no
         silence is added at the end.
     told : as `npu.speech.phrases.PhraseSearch` takes it.
@@ -75,14 +75,15 @@ class Stream:
     def __init__(
         self,
         speech: Speech,
-        engine: Engine,
+        engine: Engine | Beam,
         rule: EndRule | None,
         told: Callable[[int], None] | None = None,
         name: str = "stream",
     ) -> None:
         self._speech, self._name = speech, name
         self._extractor = speech.extractor()
-        self._search = PhraseSearch(engine, rule, speech.scale, speech.zero_point, told)
+        self._engine = engine
+        self._search = PhraseSearch(as_search(engine), rule, speech.scale, speech.zero_point, told)
         self._waiting: deque[Features] = deque()
         self._resampler: Resampler | None = None
         self._finished = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from npu.speech.audio import stream_audio
 from npu.speech.gate import END_SECONDS, EndRule
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.phrases import Beam, Engine
 from npu.speech.stream import Spoken, Stream
 
 
@@ -44,7 +44,7 @@ class Heard:
 
 def transcribe(
     speech: Speech,
-    engine: Engine,
+    engine: Engine | Beam,
     path: str | Path,
     end_seconds: float | None = END_SECONDS,
     channel: int | None = None,

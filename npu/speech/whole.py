@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
+from npu.speech.emission import Emission, emissions
 from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.phrases import Beam, Engine, as_search
 
 TAIL_SECONDS = 0.6
 """Of silence behind a file, in which the last symbols come: up to 0.36 s late from the zoo's model,
@@ -45,7 +46,7 @@ class Emitted:
 
 
 def hear_whole(
-    speech: Speech, engine: Engine, path: str | Path, tail_seconds: float = TAIL_SECONDS
+    speech: Speech, engine: Engine | Beam, path: str | Path, tail_seconds: float = TAIL_SECONDS
 ) -> Emitted:
     """Run a file and `tail_seconds` (0 and more) of zeros behind it; the engine is reset first.
 
@@ -53,13 +54,19 @@ def hear_whole(
     """
     samples = 0
     notes: list[str] = []
-    symbols: list[list[int]] = []
-    engine.reset()
+    calls_run = 0
+    search = as_search(engine)
+    search.reset()
+    last: Emission | None = None
     for count, calls in calls_of(
         speech.extractor(), path, speech.rate, tail_seconds, note=notes.append
     ):
         samples += count
-        symbols += engine.accept_calls(calls)
+        calls_run += len(calls)
+        last = (search.accept_calls(calls) or [last])[-1]
+    symbols: list[list[int]] = [[] for _ in range(calls_run)]
+    for emission in emissions(last):
+        symbols[emission.call].append(emission.symbol)
     return Emitted(symbols, samples, notes)
 
 

@@ -26,7 +26,7 @@ def collected(tmp_path_factory):
         if zeros < 0.95:
             shutil.copytree(zoo.path("commands_rnnt"), folder / name / "model")
     (folder / "corpus").mkdir()
-    assert curve.main([str(folder), "--json", str(folder / "curve.json")]) == 0
+    assert curve.main([str(folder), "--fit", "--json", str(folder / "curve.json")]) == 0
     return folder, json.loads((folder / "curve.json").read_text())
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.speech.gate import EndRule, Gate, Lowest
-from npu.speech.phrases import Phrase, PhraseSearch
+from npu.speech.phrases import Greedily, Phrase, PhraseSearch
 
 SCALE, ZERO_POINT = 0.02, -60
 RULE = EndRule(quiet_calls=3, blank_calls=6, floor_calls=8, peak_calls=16, tail_calls=4)
@@ -48,7 +48,7 @@ class Script:
 
 def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=RULE):
     engine = Script(says)
-    search = PhraseSearch(engine, rule, SCALE, ZERO_POINT)
+    search = PhraseSearch(Greedily(engine), rule, SCALE, ZERO_POINT)
     for chunk in np.split(features, sorted(cuts or [])):
         search.accept(chunk)
     was_open = search.is_open

@@ -5,7 +5,9 @@ import pytest
 import soundfile
 
 import npu
+from compiler.reference import search_of, speech_of
 from npu.errors import AudioError, InputError, ModelError
+from npu.speech.emission import emissions
 from npu.speech.resample import resample
 from npu.speech.stream import Stream
 from npu.speech.transcribe import ended, transcribe
@@ -60,9 +62,8 @@ def test_a_file_gives_the_same(recognizer, sound, whole, tmp_path):
         soundfile.write(tmp_path / name, samples, rate, subtype="DOUBLE")
         stream = recognizer.create_stream()
         of_chunks = phrases_of(stream, chunks_of(samples, 3, 5_000), rate)
-        heard = transcribe(
-            stream._speech, recognizer.create_stream()._search._engine, tmp_path / name
-        )
+        model = npu.load(MODEL)
+        heard = transcribe(speech_of(model), search_of(model), tmp_path / name)
         assert heard.phrases == of_chunks and heard.calls == stream.calls
         assert [p.text for p in of_chunks] == [p.text for p in whole]
 
@@ -140,7 +141,7 @@ def test_nothing_is_kept_of_what_was_answered(recognizer, sound):
         stream.accept_waveform(RATE, sound)
         assert list(ended(stream))
         search = stream._search
-        assert not search.phrases and not stream._waiting and len(search._tokens) < 40
+        assert not search.phrases and not stream._waiting and len(emissions(search._last)) < 40
 
 
 def test_what_is_refused(recognizer):

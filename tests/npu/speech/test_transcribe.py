@@ -10,7 +10,7 @@ from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.gate import EndRule
-from npu.speech.phrases import PhraseSearch
+from npu.speech.phrases import Greedily, PhraseSearch
 from npu.speech.transcribe import transcribe
 from tests.sounds import RATE, joined, word_errors
 
@@ -42,7 +42,7 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
     engines = [search_of(model), OnTwin(image), Starts(image)]
     answers = []
     for engine, size in zip(engines, (1, 7, len(features)), strict=True):
-        search = PhraseSearch(engine, rule, speech.scale, speech.zero_point)
+        search = PhraseSearch(Greedily(engine), rule, speech.scale, speech.zero_point)
         for at in range(0, len(features), size):
             search.accept(features[at : at + size])
         answers.append((search.close(), search.calls))

@@ -1,0 +1,259 @@
+"""A beam search over a transducer: several hypotheses side by side, best first.
+
+A hypothesis is a string of symbols; its score is the sum over all ways to emit it, so equal strings
+are merged. In each encoder call every hypothesis may emit up to `max_symbols_per_frame` symbols
+before its blank: the zoo's models emit most of their symbols in calls with two and more. Scores are
+integers (`npu.speech.scores`), and of equal ones the lower symbol comes first, so every engine
+finds the same hypotheses.
+
+The search is the one that Graves describes (arXiv 1211.3711, section 2.4) with its expansions in
+rounds: all hypotheses that have emitted n symbols in a call are looked at together. `one_symbol` is
+the form of icefall's modified beam search instead: a call ends with the first symbol.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from npu.model.inputs import Expected, require_calls
+from npu.speech.emission import Emission, emissions
+from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
+from npu.speech.search import SearchRules, Vector, require_rules
+
+ACTIVE_PATHS = 4
+"""Of sherpa-onnx, too."""
+
+APART = 8.0
+"""Nats: what is so much less likely than the best hypothesis is given up."""
+
+
+class Branching(Protocol):
+    """A transducer's networks (`npu.speech.search.Networks`) whose prediction network goes on from
+    any state that it was in. What is encoded and predicted is theirs alone.
+
+    Attributes
+    ----------
+    features, symbols : as of `Networks`.
+    """
+
+    @property
+    def features(self) -> Expected: ...
+
+    @property
+    def symbols(self) -> int: ...
+
+    def reset(self) -> None:
+        """States to their start values."""
+
+    def encode(self, features: Vector) -> Any:
+        """The encoder on its next call; it holds until the next one."""
+
+    def predict_from(self, state: Any, symbol: int) -> tuple[Any, Any]:
+        """The prediction network on a symbol, after the symbols that led to a state.
+
+        state : None for the begin of an utterance. The one that is returned is for this alone, and
+            may be kept as long as it takes.
+        """
+
+    def join(self, encoded: Any, predicted: Any) -> Vector:
+        """The joiner's logits, (symbols,)."""
+
+
+class Text:
+    """A string of symbols: equal strings are one object, as long as somebody holds it."""
+
+    __slots__ = ("__weakref__", "_longer", "_shorter")
+
+    def __init__(self, shorter: "Text | None" = None) -> None:
+        # It is held: or the next one that is equal would be another object.
+        self._shorter = shorter
+        self._longer: WeakValueDictionary[int, Text] = WeakValueDictionary()
+
+    def then(self, symbol: int) -> "Text":
+        """This string and a symbol behind it."""
+        found = self._longer.get(symbol)
+        if found is None:
+            found = self._longer[symbol] = Text(self)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """What may have been said.
+
+    Attributes
+    ----------
+    text : which string it is. score : of all ways to emit it, in units of `npu.speech.scores.ONE`.
+    emission : of the last symbol, on the likeliest way; None without a symbol.
+    prediction, state : of the prediction network behind the last symbol.
+    """
+
+    text: Text
+    score: int
+    emission: Emission | None
+    prediction: Any
+    state: Any
+
+    @property
+    def emissions(self) -> list[Emission]:
+        """Of each symbol."""
+        return emissions(self.emission)
+
+    @property
+    def symbols(self) -> list[int]:
+        """From the first to the last."""
+        return [emission.symbol for emission in self.emissions]
+
+
+@dataclass(frozen=True)
+class BeamRules:
+    """How wide the search is.
+
+    Attributes
+    ----------
+    active_paths : hypotheses that are kept, at least 1.
+    apart : nats below the best one in which others are kept, above 0.
+    one_symbol : a call ends with the first symbol that is emitted in it.
+    """
+
+    active_paths: int = ACTIVE_PATHS
+    apart: float = APART
+    one_symbol: bool = False
+
+    def __post_init__(self) -> None:
+        if self.active_paths < 1:
+            raise ValueError(f"active_paths must be at least 1, not {self.active_paths}")
+        if not self.apart > 0:
+            raise ValueError(f"apart must be above 0, not {self.apart!r}")
+
+
+class BeamSearch:
+    """A streaming beam search.
+
+    Parameters
+    ----------
+    networks : of the transducer.
+    rules : of its model.
+    scorer : makes scores of logits.
+    beam : how wide.
+
+    Attributes
+    ----------
+    hypotheses : the best ones so far, best first.
+    calls : encoder calls since the reset.
+
+    Raises ModelError if the rules are not those of the networks.
+    """
+
+    def __init__(
+        self,
+        networks: Branching,
+        rules: SearchRules,
+        scorer: Scorer,
+        beam: BeamRules | None = None,
+    ) -> None:
+        require_rules(networks.symbols, rules)
+        self._networks, self._rules, self.scorer = networks, rules, scorer
+        self._beam = beam or BeamRules()
+        self._apart = round(min(self._beam.apart * ONE, -LEAST))
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an utterance."""
+        self._networks.reset()
+        prediction, state = self._networks.predict_from(None, self._rules.start)
+        self.hypotheses = [Hypothesis(Text(), 0, None, prediction, state)]
+        self.calls = 0
+
+    def restart(self) -> None:
+        """Begin another utterance amid a stream: as `reset`."""
+        self.reset()
+
+    def accept_calls(self, features: Vector) -> list[Emission | None]:
+        """Take the next encoder calls, (calls, frames, features) int8; the last symbol of the best
+        hypothesis after each.
+
+        Raises InputError if `features` does not fit the encoder.
+        """
+        require_calls("features", self._networks.features, features)
+        found = []
+        for call in features:
+            self._call(call[np.newaxis])
+            found.append(self.hypotheses[0].emission)
+        return found
+
+    def _call(self, features: Vector) -> None:
+        encoded = self._networks.encode(features)
+        finished: dict[Text, Hypothesis] = {}
+        active = self.hypotheses
+        # One string may be reached from several others: the prediction network runs once on it.
+        known = {hypothesis.text: hypothesis for hypothesis in active}
+        most = 1 if self._beam.one_symbol else self._rules.max_symbols_per_frame
+        for _ in range(most):
+            longer: list[tuple[int, int, Hypothesis]] = []
+            for hypothesis in active:
+                scores = self.scorer(self._networks.join(encoded, hypothesis.prediction))
+                blank = hypothesis.score + int(scores[self._rules.blank])
+                _finish(finished, replace(hypothesis, score=blank))
+                longer += self._longer(hypothesis, scores)
+            longer.sort(key=lambda candidate: (-candidate[0], candidate[1]))
+            # In icefall's form, what ends with a symbol competes with what ends with a blank.
+            least = self._least(finished.values(), longer)
+            active = [
+                self._emitted(hypothesis, symbol, score, known)
+                for score, symbol, hypothesis in longer[: self._beam.active_paths]
+                if score > least
+            ]
+            if not active:
+                break
+        for hypothesis in active:
+            # A call that is full ends without a blank.
+            _finish(finished, hypothesis)
+        self.hypotheses = self._best(finished.values())
+        self.calls += 1
+
+    def _longer(
+        self, hypothesis: Hypothesis, scores: Scores
+    ) -> Iterator[tuple[int, int, Hypothesis]]:
+        """With one more symbol: scores, symbols and what they follow; no more than are kept."""
+        order = np.argsort(-scores, kind="stable")[: self._beam.active_paths + 1].tolist()
+        for symbol in [each for each in order if each != self._rules.blank]:
+            yield hypothesis.score + int(scores[symbol]), symbol, hypothesis
+
+    def _least(
+        self, finished: Iterable[Hypothesis], longer: list[tuple[int, int, Hypothesis]]
+    ) -> int:
+        """The score that a hypothesis must be above, or it will be none of the best."""
+        scores = sorted((each.score for each in finished), reverse=True)
+        best = max(scores[0], longer[0][0] if longer else LEAST)
+        least = best - self._apart
+        if len(scores) >= self._beam.active_paths:
+            least = max(least, scores[self._beam.active_paths - 1])
+        return least
+
+    def _emitted(
+        self, hypothesis: Hypothesis, symbol: int, score: int, known: dict[Text, Hypothesis]
+    ) -> Hypothesis:
+        text = hypothesis.text.then(symbol)
+        emission = Emission(hypothesis.emission, symbol, self.calls, score - hypothesis.score)
+        if (same := known.get(text)) is not None:
+            return replace(same, score=score, emission=emission)
+        prediction, state = self._networks.predict_from(hypothesis.state, symbol)
+        known[text] = Hypothesis(text, score, emission, prediction, state)
+        return known[text]
+
+    def _best(self, finished: Iterable[Hypothesis]) -> list[Hypothesis]:
+        best = sorted(finished, key=lambda each: -each.score)[: self._beam.active_paths]
+        return [each for each in best if each.score >= best[0].score - self._apart]
+
+
+def _finish(finished: dict[Text, Hypothesis], hypothesis: Hypothesis) -> None:
+    """Add a hypothesis to those whose call has ended; equal strings become one."""
+    other = finished.get(hypothesis.text)
+    if other is not None:
+        likelier = hypothesis if hypothesis.score > other.score else other
+        hypothesis = replace(likelier, score=log_add(hypothesis.score, other.score))
+    finished[hypothesis.text] = hypothesis

@@ -1,0 +1,88 @@
+"""Beams on the command line: the same on every engine, and what does not go together is told."""
+
+import json
+
+import pytest
+
+from compiler import compile_model, load_model
+from compiler.programs import branching
+from npu.chip.params import load_params
+from npu.runtime.host_beam import most_slots
+from npu.speech.beam import BeamRules
+from npu.speech.search import SearchRules
+
+MODEL = "commands_rnnt"
+BEAM = "--decoding-method beam"
+
+
+@pytest.fixture(scope="module")
+def sound(utterances):
+    return utterances / "test_fl_093.wav"
+
+
+def files(ran) -> list[dict]:
+    assert ran.status == 0, ran.err
+    return json.loads(ran.out)["files"]
+
+
+@pytest.mark.parametrize(
+    "options", ["", "--num-active-paths 2", "--blank-penalty 1.5", "--one-symbol"]
+)
+def test_kernels_and_twin_hear_the_same(npu, sound, options):
+    line = f"transcribe {MODEL} {sound} {BEAM} {options} --json -"
+    (kernels,), (twin,) = files(npu(f"{line} --engine kernels")), files(npu(line))
+    assert kernels["phrases"] == twin["phrases"] != []
+    assert kernels["calls"] == twin["calls"]
+
+
+def test_a_beam_costs_little_more(npu, sound):
+    """At most half as much again in the mean; of one utterance, the bound that the README gives."""
+    line = f"transcribe {MODEL} {sound} --json -"
+    (greedy,), (beam,) = files(npu(line)), files(npu(f"{line} {BEAM}"))
+    assert 1 < beam["chip"]["mean_cycles"] / greedy["chip"]["mean_cycles"] < 1.5
+
+
+def test_a_stream_is_decoded_so_too(npu, sound):
+    ran = npu(f"listen {MODEL} {sound} {BEAM} --json-lines")
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    (wanted,) = files(npu(f"transcribe {MODEL} {sound} {BEAM} --engine kernels --json -"))
+    finals = [event["text"] for event in events if event["event"] == "final"]
+    assert finals == [phrase["text"] for phrase in wanted["phrases"]]
+
+
+def test_an_image_needs_slots(npu, refused, sound, images, tmp_path):
+    refused(f"transcribe {images}/zoo.npu {sound} {BEAM}", match="it has no slots for hypotheses")
+    model, image = load_model(MODEL), tmp_path / "beam.npu"
+    program = branching(model, most_slots(BeamRules(4), SearchRules.of(model.config)))
+    compiled = compile_model(model, load_params("edge"), program=program)
+    image.write_bytes(compiled.to_bytes())
+    (of_image,) = files(npu(f"transcribe {image} {sound} {BEAM} --json -"))
+    (of_model,) = files(npu(f"transcribe {MODEL} {sound} {BEAM} --json -"))
+    assert of_image["phrases"] == of_model["phrases"]
+    refused(f"transcribe {image} {sound}", match="has no loop on the chip")
+    refused(f"verify {image}", match="was compiled for a beam")
+    assert npu(f"inspect {image}").status == 0
+
+
+def test_word_errors_beside_greedy(npu):
+    ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --beside-greedy --json -")
+    assert ran.status == 0
+    report = json.loads(ran.out)
+    assert [each["model"] for each in report["models"]] == [MODEL, f"{MODEL}, greedily"]
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        (f"transcribe {MODEL} a.wav --num-active-paths 2", "--num-active-paths is of a beam"),
+        (f"listen {MODEL} a.wav --temperature 2", "--temperature is of a beam"),
+        (f"transcribe {MODEL} a.wav {BEAM} --num-active-paths 0", "not in the range 1<=x<=64"),
+        (f"transcribe {MODEL} a.wav {BEAM} --blank-penalty 16", "not in the range"),
+        ("no transducer",),
+        (f"evaluate {MODEL} {MODEL} --beside-greedy", "is greedy already"),
+        (f"evaluate {MODEL} {MODEL} --beside {MODEL}", "is the model itself; name another one"),
+        (f"evaluate {MODEL} {MODEL} {BEAM} --beside commands --beside-greedy", "give one of them"),
+    ],
+)
+def test_what_does_not_go_together(refused, line, match):
+    refused(line, match=match)
