@@ -1,7 +1,7 @@
 """From what models heard in a set to their error rates, intervals and delays."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -44,6 +44,14 @@ class Scored:
     @staticmethod
     def of(utterance: Utterance, hearing: Hearing) -> "Scored":
         return Scored(utterance, hearing, align(utterance.words, hearing.words))
+
+    @property
+    def least(self) -> "Scored | None":
+        """With the text that has the fewest errors of all that a beam has kept."""
+        if self.hearing.alternatives is None:
+            return None
+        aligned = [align(self.utterance.words, each) for each in self.hearing.alternatives]
+        return replace(self, aligned=min(aligned, key=lambda each: each.errors))
 
 
 def score(utterances: Sequence[Utterance], heard: Sequence[Hearing]) -> list[Scored]:
@@ -90,6 +98,8 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
     }
     if spoken:
         report["speech"] = _errors(spoken)
+        if oracle := [least for each in spoken if (least := each.least) is not None]:
+            report["oracle"] = _errors(oracle)["word_errors"]
         if by_speaker := _by(spoken, lambda of: of.speaker):
             report["speakers"] = by_speaker
         if by_kind := _by(spoken, lambda of: of.kind):

@@ -103,10 +103,12 @@ class ModelReport(TypedDict):
     ----------
     speech : of utterances with words, speakers : of each speaker, where there is more than one,
         kinds : of each kind of text, likewise.
+    oracle : word errors if of all texts that a beam has kept the best one were always taken.
     """
 
     model: str
     speech: NotRequired[ErrorsReport]
+    oracle: NotRequired[RateReport]
     speakers: NotRequired[dict[str, ErrorsReport]]
     kinds: NotRequired[dict[str, ErrorsReport]]
     rejection: NotRequired[RejectionReport]

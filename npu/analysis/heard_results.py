@@ -46,6 +46,15 @@ class WordReport(TypedDict):
     text: str
     start: float
     end: float
+    confidence: NotRequired[float]
+
+
+class AlternativeReport(TypedDict):
+    """A text that may have been said: see `npu.speech.nbest.Alternative`."""
+
+    text: str
+    score: float
+    probability: float
 
 
 class PhraseReport(TypedDict):
@@ -57,6 +66,7 @@ class PhraseReport(TypedDict):
     end: float
     times: list[float]
     words: list[WordReport]
+    alternatives: NotRequired[list[AlternativeReport]]
 
 
 class HeardReport(PhraseReport):

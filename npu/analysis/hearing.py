@@ -16,6 +16,7 @@ from pathlib import Path
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
+from npu.speech.nbest import alternatives
 from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
 from npu.speech.transcribe import transcribe
@@ -41,6 +42,7 @@ class Hearing:
         (`npu.speech.whole.call_seconds`); None where the set does not say when words end.
     phrases : how many with words, where nothing had to be understood; else None.
     notes : what was odd about the file.
+    alternatives : the words of all texts that a beam has kept; None of a greedy search.
     """
 
     words: tuple[str, ...]
@@ -48,6 +50,7 @@ class Hearing:
     emitted: tuple[float, ...] | None
     phrases: int | None
     notes: tuple[str, ...]
+    alternatives: tuple[tuple[str, ...], ...] | None = None
 
 
 def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
@@ -67,7 +70,9 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     words = words_of(speech.tokens.decode(emitted.tokens))
     seconds = emitted.samples / speech.rate
     at = None if utterance.ends is None else _emission(speech, emitted)
-    return Hearing(words, seconds, at, None, tuple(emitted.notes))
+    texts = [each.text for each in alternatives(emitted.found, speech.tokens)]
+    others = tuple(words_of(text) for text in texts) if texts else None
+    return Hearing(words, seconds, at, None, tuple(emitted.notes), others)
 
 
 def _emission(speech: Speech, emitted: Emitted) -> tuple[float, ...]:

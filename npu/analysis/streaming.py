@@ -15,6 +15,7 @@ from npu.analysis.heard_results import (
     PhraseReport,
     StreamReport,
     TranscribeReport,
+    WordReport,
 )
 from npu.chip.machine import MachineFactory, Observer
 from npu.chip.params import ChipParams
@@ -27,7 +28,7 @@ from npu.runtime.sessions import TransducerSession
 from npu.speech.beam import Hypothesis
 from npu.speech.host import Speech
 from npu.speech.listen import Event
-from npu.speech.stream import Spoken
+from npu.speech.stream import Spoken, Word
 from npu.speech.transcribe import Heard
 from npu.twin.machine import Machine
 
@@ -230,15 +231,28 @@ def transcribe_report(
 
 
 def phrase_report(spoken: Spoken) -> PhraseReport:
-    """A phrase with its words."""
-    return {
+    """A phrase with its words, and what else a beam found."""
+    report: PhraseReport = {
         "text": spoken.text,
         "tokens": spoken.tokens,
         "start": spoken.start,
         "end": spoken.end,
         "times": spoken.times,
-        "words": [{"text": w.text, "start": w.start, "end": w.end} for w in spoken.words],
+        "words": [_word_report(word) for word in spoken.words],
     }
+    if spoken.alternatives:
+        report["alternatives"] = [
+            {"text": each.text, "score": each.score, "probability": each.probability}
+            for each in spoken.alternatives
+        ]
+    return report
+
+
+def _word_report(word: Word) -> WordReport:
+    report: WordReport = {"text": word.text, "start": word.start, "end": word.end}
+    if word.confidence is not None:
+        report["confidence"] = word.confidence
+    return report
 
 
 def heard_report(event: Event) -> HeardReport:

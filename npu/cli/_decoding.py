@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from npu.speech.beam import ACTIVE_PATHS, BeamRules
+from npu.speech.beam import ACTIVE_PATHS, APART, BeamRules
 from npu.speech.scores import MOST_PENALTY
 
 GREEDY, BEAM = "greedy", "beam"
@@ -52,6 +52,13 @@ _OPTIONS = (
         help=f"Hypotheses of a beam; {ACTIVE_PATHS} without it.",
     ),
     click.option(
+        "--beam",
+        "apart",
+        type=click.FloatRange(0.1, 1000),
+        metavar="NATS",
+        help=f"What is so far behind the likeliest hypothesis is given up; {APART:g} without it.",
+    ),
+    click.option(
         "--one-symbol",
         is_flag=True,
         help="A beam whose calls end with the first symbol, as of icefall.",
@@ -79,6 +86,7 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,
         decoding_method: str,
         active_paths: int | None,
+        apart: float | None,
         one_symbol: bool,
         blank_penalty: float | None,
         temperature: float | None,
@@ -86,6 +94,7 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         own = {
             "--num-active-paths": active_paths,
+            "--beam": apart,
             "--one-symbol": one_symbol or None,
             "--blank-penalty": blank_penalty,
             "--temperature": temperature,
@@ -97,7 +106,7 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
                     f"{given[0]} is of a beam: give --decoding-method {BEAM} too"
                 )
             return command(*args, decoding=Decoding(), **others)
-        beam = BeamRules(active_paths or ACTIVE_PATHS, one_symbol=one_symbol)
+        beam = BeamRules(active_paths or ACTIVE_PATHS, apart or APART, one_symbol)
         decoding = Decoding(
             beam,
             0.0 if blank_penalty is None else blank_penalty,

@@ -59,6 +59,9 @@ def _figures(model: ModelReport, level: float) -> Iterator[tuple[str, str]]:
         yield "words", f"{of['words']:,}"
         yield "word errors", f"{of['word_errors']['percent']:.2f} %"
         yield f"  {level:.0%} interval", _interval(of["word_errors"])
+        if "oracle" in model:
+            yield "n-best oracle", f"{model['oracle']['percent']:.2f} %"
+            yield "  its interval", _interval(model["oracle"])
         yield "substitutions", f"{of['substitutions']:,}"
         yield "deletions", f"{of['deletions']:,}"
         yield "insertions", f"{of['insertions']:,}"

@@ -7,6 +7,7 @@ could be transcribed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +28,7 @@ from npu.cli._options import (
 from npu.cli._output import STDOUT, console, emit_json, emit_text, progress, require_place, say
 from npu.errors import InputError
 from npu.speech.audio import stream_audio
-from npu.speech.captions import ctm, srt
+from npu.speech.captions import ctm, nbest, srt
 from npu.speech.transcribe import transcribe
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ TOO_LATE = 1
 @max_cycles_option
 @click.option("--ctm", "ctm_path", metavar="FILE", help="Write the words with their times, as CTM.")
 @click.option("--srt", "srt_path", metavar="FILE", help="Write the phrases as subtitles, as SRT.")
+@click.option("--nbest", "nbest_path", metavar="FILE", help="Write all that a beam found.")
 @json_option
 def command(
     model: str,
@@ -59,6 +61,7 @@ def command(
     max_cycles: int | None,
     ctm_path: str | None,
     srt_path: str | None,
+    nbest_path: str | None,
     json_path: str | None,
 ) -> int:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
@@ -70,7 +73,14 @@ def command(
         raise InputError(
             f"--srt takes the phrases of one file, not of {len(audio)}; give one AUDIO"
         )
-    require_place(json_path, ctm_path, srt_path, inputs=files_of(model, chip, *audio))
+    if nbest_path is not None and decoding.beam is None:
+        raise InputError("--nbest is of a beam: add --decoding-method beam")
+    texts: dict[str | None, Callable[[Answer], str]] = {
+        ctm_path: lambda answer: ctm(answer.file, channel or 1, answer.heard.phrases),
+        srt_path: lambda answer: srt(answer.heard.phrases),
+        nbest_path: lambda answer: nbest(answer.file, answer.heard.phrases),
+    }
+    require_place(json_path, ctm_path, srt_path, nbest_path, inputs=files_of(model, chip, *audio))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
@@ -88,13 +98,11 @@ def command(
         say(f"note: {note}")
     report = transcribe_report(answers, speech, engine, params, peak_memory_mib())
     report["end_seconds"] = end_seconds
-    if ctm_path is not None:
-        lines = [ctm(answer.file, channel or 1, answer.heard.phrases) for answer in answers]
-        emit_text("".join(lines), ctm_path)
-    if srt_path is not None:
-        emit_text(srt(answers[0].heard.phrases), srt_path)
+    for place, text in texts.items():
+        if place is not None:
+            emit_text("".join(map(text, answers)), place)
     emit_json(report, json_path)
-    is_taken = STDOUT in (ctm_path, srt_path, json_path)
+    is_taken = STDOUT in (json_path, *texts)
     _show(report, console(STDOUT if is_taken else None))
     return 0 if report.get("in_time", True) else TOO_LATE
 

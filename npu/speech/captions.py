@@ -8,16 +8,27 @@ from npu.speech.stream import Spoken
 
 def ctm(path: str | Path, channel: int, phrases: Iterable[Spoken]) -> str:
     """A line for each word, as sclite and Kaldi read them: name of the sound, channel, start,
-    duration, word. Times are of the symbols, see `npu.speech.stream.Word`.
+    duration, word, and its confidence where it is known. Times are of the symbols, see
+    `npu.speech.stream.Word`.
 
     path : of the sound; its name without the suffix counts, and has no spaces there.
     channel : from 1.
     """
-    name = "_".join(Path(path).stem.split()) or "sound"
+    lines = []
+    for word in (word for phrase in phrases for word in phrase.words):
+        line = f"{_name(path)} {channel} {word.start:.2f} {word.end - word.start:.2f} {word.text}"
+        lines.append(line if word.confidence is None else f"{line} {word.confidence:.4f}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def nbest(path: str | Path, phrases: Iterable[Spoken]) -> str:
+    """A line for each text that a beam has kept, tabs between its parts: name of the sound with the
+    numbers of phrase and text from 1, logarithm of its probability, text. As Kaldi names them.
+    """
     return "".join(
-        f"{name} {channel} {word.start:.2f} {word.end - word.start:.2f} {word.text}\n"
-        for phrase in phrases
-        for word in phrase.words
+        f"{_name(path)}-{number}-{place}\t{each.score:.4f}\t{each.text}\n"
+        for number, phrase in enumerate(phrases, start=1)
+        for place, each in enumerate(phrase.alternatives, start=1)
     )
 
 
@@ -27,6 +38,10 @@ def srt(phrases: Iterable[Spoken]) -> str:
         f"{number}\n{_clock(phrase.start)} --> {_clock(phrase.end)}\n{phrase.text}\n\n"
         for number, phrase in enumerate((each for each in phrases if each.text), start=1)
     )
+
+
+def _name(path: str | Path) -> str:
+    return "_".join(Path(path).stem.split()) or "sound"
 
 
 def _clock(seconds: float) -> str:

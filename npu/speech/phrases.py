@@ -23,6 +23,7 @@ import numpy as np
 from npu.speech.beam import Hypothesis
 from npu.speech.emission import Emission, emissions
 from npu.speech.gate import EndRule, Features, Gate, Stretch
+from npu.speech.nbest import Scored
 
 
 class Engine(Protocol):
@@ -58,6 +59,13 @@ class Beam(Searching, Protocol):
     @property
     def hypotheses(self) -> Sequence[Hypothesis]:
         """Best first."""
+
+
+def found_by(search: Searching) -> tuple[Scored, ...]:
+    """All hypotheses that a beam has kept; nothing of another search."""
+    if not isinstance(search, Beam):
+        return ()
+    return tuple((tuple(each.symbols), each.score) for each in search.hypotheses)
 
 
 def as_search(engine: Engine | Beam) -> Searching:
@@ -108,12 +116,14 @@ class Phrase:
         one of the rule's `tail_calls` behind the last symbol: where nothing was understood for
         long, the phrase does not claim it.
     calls : of each symbol, the call that gave it.
+    found : all that a beam has kept, the best first; nothing of a greedy search.
     """
 
     tokens: tuple[int, ...]
     first_call: int
     end_call: int
     calls: tuple[int, ...]
+    found: tuple[Scored, ...] = ()
 
 
 class PhraseSearch:
@@ -182,7 +192,9 @@ class PhraseSearch:
         end = self._end
         if self._rule is not None:
             end = min(end, calls[-1] + 1 + self._rule.tail_calls)
-        return Phrase(tuple(each.symbol for each in heard), self._first, end, calls)
+        return Phrase(
+            tuple(each.symbol for each in heard), self._first, end, calls, found_by(self._search)
+        )
 
     def accept(self, features: Features) -> None:
         """Take the next calls, (calls, frames, features) int8."""

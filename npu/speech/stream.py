@@ -13,7 +13,7 @@ stream.input_finished()             # and once more: while stream.is_ready ...
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from npu.errors import AudioError, InputError
 from npu.speech.audio import PEAK_LIMIT, require_samples
 from npu.speech.gate import EndRule, Features
 from npu.speech.host import Speech
+from npu.speech.nbest import Alternative, alternatives, confidences
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
 
@@ -31,11 +32,16 @@ class Word:
     """A word, and the seconds in which its symbols came: mostly behind its sound, by some 0.1 s.
 
     Words do not overlap; one may be of no length, where all its symbols came with those before.
+
+    Attributes
+    ----------
+    confidence : 0 to 1, as `npu.speech.nbest` has it; None of a greedy search.
     """
 
     text: str
     start: float
     end: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Spoken:
     ----------
     tokens : the symbols. times : of each, the second up to which it had been heard when it came.
     words : likewise.
+    alternatives : what else a beam found, likeliest first, this text among them; nothing of a
+        greedy search, and of several phrases together.
     """
 
     text: str
@@ -54,6 +62,7 @@ class Spoken:
     end: float
     times: list[float]
     words: list[Word]
+    alternatives: list[Alternative] = field(default_factory=list)
 
 
 class Stream:
@@ -219,9 +228,18 @@ class Stream:
             self._second(phrases[-1].end_call) if phrases else self.seconds,
             [self._second(call + 1) for call in calls],
             words,
+            alternatives(phrases[0].found, self._speech.tokens) if len(phrases) == 1 else [],
         )
 
-    def _words(self, phrase: Phrase) -> Iterator[Word]:
+    def _words(self, phrase: Phrase) -> list[Word]:
+        words = list(self._timed(phrase))
+        if not phrase.found:
+            return words
+        found = alternatives(phrase.found, self._speech.tokens)
+        sure = confidences([word.text for word in words], found)
+        return [replace(word, confidence=each) for word, each in zip(words, sure, strict=True)]
+
+    def _timed(self, phrase: Phrase) -> Iterator[Word]:
         behind = 0.0
         for text, first, last in self._speech.tokens.words(phrase.tokens):
             # In one call a word may end and the next begin.

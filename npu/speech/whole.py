@@ -16,7 +16,8 @@ from npu.speech.audio import require_samples, stream_audio
 from npu.speech.emission import Emission, emissions
 from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
-from npu.speech.phrases import Beam, Engine, as_search
+from npu.speech.nbest import Scored
+from npu.speech.phrases import Beam, Engine, as_search, found_by
 
 TAIL_SECONDS = 0.6
 """Of silence behind a file, in which the last symbols come: up to 0.36 s late from the zoo's model,
@@ -33,11 +34,13 @@ class Emitted:
     symbols : of each call, the silence behind the file included.
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
+    found : all that a beam has kept, the best first; nothing of a greedy search.
     """
 
     symbols: list[list[int]]
     samples: int
     notes: list[str]
+    found: tuple[Scored, ...] = ()
 
     @property
     def tokens(self) -> list[int]:
@@ -67,7 +70,7 @@ def hear_whole(
     symbols: list[list[int]] = [[] for _ in range(calls_run)]
     for emission in emissions(last):
         symbols[emission.call].append(emission.symbol)
-    return Emitted(symbols, samples, notes)
+    return Emitted(symbols, samples, notes, found_by(search))
 
 
 def calls_of(

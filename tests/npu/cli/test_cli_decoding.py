@@ -42,6 +42,28 @@ def test_a_beam_costs_little_more(npu, sound):
     assert 1 < beam["chip"]["mean_cycles"] / greedy["chip"]["mean_cycles"] < 1.5
 
 
+def test_what_else_was_found(npu, refused, sound, tmp_path):
+    line = f"transcribe {MODEL} {sound} --engine kernels"
+    ran = npu(f"{line} {BEAM} --beam 100 --json - --nbest {tmp_path}/n.txt --ctm {tmp_path}/c.ctm")
+    (phrase,) = files(ran)[0]["phrases"]
+    found = phrase["alternatives"]
+    assert found[0]["text"] == phrase["text"] and len(found) > 1
+    assert sum(each["probability"] for each in found) == pytest.approx(1, abs=1e-3)
+    assert all(0 < word["confidence"] <= 1 for word in phrase["words"])
+    lines = (tmp_path / "n.txt").read_text().splitlines()
+    assert [row.split("\t")[0] for row in lines] == [
+        f"test_fl_093-1-{n + 1}" for n in range(len(found))
+    ]
+    assert [row.split("\t")[2] for row in lines] == [each["text"] for each in found]
+    of_words = (tmp_path / "c.ctm").read_text().splitlines()
+    assert [float(row.split()[5]) for row in of_words] == pytest.approx(
+        [word["confidence"] for word in phrase["words"]], abs=1e-4
+    )
+    (greedy,) = files(npu(f"{line} --json -"))[0]["phrases"]
+    assert "alternatives" not in greedy and "confidence" not in greedy["words"][0]
+    refused(f"{line} --nbest {tmp_path}/n.txt", match="--nbest is of a beam")
+
+
 def test_a_stream_is_decoded_so_too(npu, sound):
     ran = npu(f"listen {MODEL} {sound} {BEAM} --json-lines")
     events = [json.loads(line) for line in ran.out.splitlines()]
@@ -68,7 +90,10 @@ def test_word_errors_beside_greedy(npu):
     ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --beside-greedy --json -")
     assert ran.status == 0
     report = json.loads(ran.out)
-    assert [each["model"] for each in report["models"]] == [MODEL, f"{MODEL}, greedily"]
+    beam, greedy = report["models"]
+    assert [beam["model"], greedy["model"]] == [MODEL, f"{MODEL}, greedily"]
+    assert beam["oracle"]["percent"] <= beam["speech"]["word_errors"]["percent"]
+    assert "oracle" not in greedy
 
 
 @pytest.mark.parametrize(
@@ -78,7 +103,6 @@ def test_word_errors_beside_greedy(npu):
         (f"listen {MODEL} a.wav --temperature 2", "--temperature is of a beam"),
         (f"transcribe {MODEL} a.wav {BEAM} --num-active-paths 0", "not in the range 1<=x<=64"),
         (f"transcribe {MODEL} a.wav {BEAM} --blank-penalty 16", "not in the range"),
-        ("no transducer",),
         (f"evaluate {MODEL} {MODEL} --beside-greedy", "is greedy already"),
         (f"evaluate {MODEL} {MODEL} --beside {MODEL}", "is the model itself; name another one"),
         (f"evaluate {MODEL} {MODEL} {BEAM} --beside commands --beside-greedy", "give one of them"),

@@ -2,10 +2,12 @@
 
 import datetime
 import subprocess
+from dataclasses import replace
 
 import srt as reader
 
-from npu.speech.captions import ctm, srt
+from npu.speech.captions import ctm, nbest, srt
+from npu.speech.nbest import Alternative
 from npu.speech.stream import Spoken, Word
 
 
@@ -34,6 +36,18 @@ def test_sclite_finds_every_word_at_its_time(sclite, tmp_path):
         timeout=60,
     )
     assert "Scores: (#C #S #D #I) 2 1 1 0" in done.stdout
+
+
+def test_all_that_was_found_has_a_name():
+    found = [Alternative("open it", -0.5, 0.6), Alternative("open", -1, 0.4)]
+    phrases = [
+        replace(SAID[0], alternatives=found),
+        SAID[1],
+        replace(SAID[2], alternatives=found[:1]),
+    ]
+    assert nbest("a b.wav", phrases) == (
+        "a_b-1-1\t-0.5000\topen it\na_b-1-2\t-1.0000\topen\na_b-3-1\t-0.5000\topen it\n"
+    )
 
 
 def test_srt_is_read_as_it_was_written():

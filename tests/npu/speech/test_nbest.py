@@ -1,0 +1,37 @@
+"""Texts of hypotheses, and how sure words are."""
+
+import numpy as np
+import pytest
+
+from npu.model.tokens import Tokens
+from npu.speech.nbest import Alternative, alternatives, confidences
+from npu.speech.scores import ONE
+
+TOKENS = Tokens(("<blk>", " ", "a", "b", "c"))
+
+
+def of(*pairs):
+    return [(symbols, round(np.log(share) * ONE)) for symbols, share in pairs]
+
+
+def test_strings_of_one_text_are_one():
+    found = alternatives(of(((2, 1, 3), 0.3), ((2, 1, 4), 0.2), ((2, 1, 3, 1), 0.1)), TOKENS)
+    assert [each.text for each in found] == ["a b", "a c"]
+    assert [each.probability for each in found] == pytest.approx([4 / 6, 2 / 6], abs=1e-3)
+    assert [each.score for each in found] == pytest.approx(np.log([0.4, 0.2]).tolist(), abs=1e-3)
+    assert alternatives([], TOKENS) == []
+
+
+def test_two_may_become_the_likeliest():
+    found = alternatives(of(((2,), 0.4), ((3,), 0.3), ((3, 1), 0.3)), TOKENS)
+    assert [each.text for each in found] == ["b", "a"]
+
+
+def test_words_are_as_sure_as_the_texts_that_have_them():
+    found = [
+        Alternative("call the mover", -1, 0.5),
+        Alternative("call mover", -1, 0.3),
+        Alternative("tall the mover now", -2, 0.2),
+    ]
+    assert confidences(["call", "the", "mover"], found) == pytest.approx([0.8, 0.7, 1.0])
+    assert confidences([], found) == [] and confidences(["x"], []) == [0.0]
