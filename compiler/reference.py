@@ -10,6 +10,7 @@ from npu.errors import ModelError
 from npu.model.recording import Recording
 from npu.speech.beam import BeamRules, BeamSearch
 from npu.speech.host import Speech
+from npu.speech.hotwords import Boost
 from npu.speech.scores import Scorer
 from npu.speech.search import GreedySearch, SearchRules
 
@@ -28,6 +29,7 @@ def beam_of(
     *,
     blank_penalty: float = 0.0,
     temperature: float = 1.0,
+    boost: Boost | None = None,
     recording: Recording | None = None,
 ) -> BeamSearch:
     """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them."""
@@ -38,7 +40,7 @@ def beam_of(
     assert quantization is not None, "load_model requires quantised logits"
     rules = SearchRules.of(model.config)
     scorer = Scorer(float(quantization.scale[0]), rules.blank, blank_penalty, temperature)
-    return BeamSearch(networks, rules, scorer, beam)
+    return BeamSearch(networks, rules, scorer, beam, boost)
 
 
 def speech_of(model: Model) -> Speech:

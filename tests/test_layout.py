@@ -85,6 +85,7 @@ ALLOWED = {
         "npu.model",
         "npu.speech.beam",
         "npu.speech.host",
+        "npu.speech.hotwords",
         "npu.speech.scores",
         "npu.speech.search",
         "npu.runtime.header",

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from npu.model.tokens import Tokens
 from npu.speech.beam import ACTIVE_PATHS, APART, BeamRules
+from npu.speech.hotwords import MOST_WEIGHT, WEIGHT, Boost, Hotword, read_hotwords
 from npu.speech.scores import MOST_PENALTY
 
 GREEDY, BEAM = "greedy", "beam"
@@ -24,16 +26,21 @@ class Decoding:
     ----------
     beam : how wide; None decodes greedily, on the chip in its own loop.
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
+    hotwords : phrases that are to be heard more readily.
     """
 
     beam: BeamRules | None = None
     blank_penalty: float = 0.0
     temperature: float = 1.0
+    hotwords: tuple[Hotword, ...] = ()
 
-    @property
-    def scoring(self) -> dict[str, Any]:
-        """What makes scores of logits."""
-        return {"blank_penalty": self.blank_penalty, "temperature": self.temperature}
+    def scoring(self, tokens: Tokens) -> dict[str, Any]:
+        """What makes scores of logits, of a model with these symbols. Raises InputError."""
+        return {
+            "blank_penalty": self.blank_penalty,
+            "temperature": self.temperature,
+            "boost": Boost(self.hotwords, tokens) if self.hotwords else None,
+        }
 
 
 _OPTIONS = (
@@ -75,6 +82,18 @@ _OPTIONS = (
         metavar="T",
         help="Of a beam: logits are divided by it.",
     ),
+    click.option(
+        "--hotwords-file",
+        metavar="FILE",
+        help="Of a beam: phrases to hear more readily, one a line, with ` :2.0` behind it for a "
+        "weight of its own.",
+    ),
+    click.option(
+        "--hotwords-score",
+        type=click.FloatRange(-MOST_WEIGHT, MOST_WEIGHT),
+        metavar="NATS",
+        help=f"What each letter of such a phrase adds; {WEIGHT} without it.",
+    ),
 )
 
 
@@ -90,6 +109,8 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
         one_symbol: bool,
         blank_penalty: float | None,
         temperature: float | None,
+        hotwords_file: str | None,
+        hotwords_score: float | None,
         **others: Any,
     ) -> Any:
         own = {
@@ -98,7 +119,10 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--one-symbol": one_symbol or None,
             "--blank-penalty": blank_penalty,
             "--temperature": temperature,
+            "--hotwords-file": hotwords_file,
         }
+        if hotwords_score is not None and hotwords_file is None:
+            raise click.UsageError("--hotwords-score is of the phrases of a --hotwords-file")
         if decoding_method == GREEDY:
             given = [name for name, value in own.items() if value is not None]
             if given:
@@ -111,6 +135,11 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
             beam,
             0.0 if blank_penalty is None else blank_penalty,
             1.0 if temperature is None else temperature,
+            ()
+            if hotwords_file is None
+            else tuple(
+                read_hotwords(hotwords_file, WEIGHT if hotwords_score is None else hotwords_score)
+            ),
         )
         return command(*args, decoding=decoding, **others)
 

@@ -70,9 +70,9 @@ def engine_of(
     image = image_for(model, chip, decoding)
     speech = speech_of(image)
     if engine == "rtl":
-        made, options = session_of(decoding, OnChip, BeamOnChip), {"machine": machine}
+        made, options = session_of(decoding, speech, OnChip, BeamOnChip), {"machine": machine}
     else:
-        made, options = session_of(decoding, OnTwin, BeamOnTwin), {}
+        made, options = session_of(decoding, speech, OnTwin, BeamOnTwin), {}
     return speech, made(image, max_cycles=max_cycles, **options), image.params
 
 
@@ -80,21 +80,23 @@ def on_kernels(model: Model, decoding: Decoding) -> Engine | Beam:
     """A transducer on the kernels."""
     if decoding.beam is None:
         return reference.search_of(model)
-    return reference.beam_of(model, decoding.beam, **decoding.scoring)
+    assert model.tokens is not None, "a transducer"
+    return reference.beam_of(model, decoding.beam, **decoding.scoring(model.tokens))
 
 
 def on_twin(image: Image, decoding: Decoding) -> OnTwin:
     """An image on the twin."""
-    return session_of(decoding, OnTwin, BeamOnTwin)(image)
+    return session_of(decoding, speech_of(image), OnTwin, BeamOnTwin)(image)
 
 
 def session_of(
-    decoding: Decoding, greedily: Callable[..., Any], beam: Callable[..., Any]
+    decoding: Decoding, speech: Speech, greedily: Callable[..., Any], beam: Callable[..., Any]
 ) -> Callable[..., Any]:
     """What makes a chip that is decoded so, of `OnChip` and its like."""
     if decoding.beam is None:
         return greedily
-    return partial(beam, session=partial(BeamSession, beam=decoding.beam, **decoding.scoring))
+    scoring = decoding.scoring(speech.tokens)
+    return partial(beam, session=partial(BeamSession, beam=decoding.beam, **scoring))
 
 
 def image_for(model: str, chip: str | None, decoding: Decoding) -> Image:

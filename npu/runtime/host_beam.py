@@ -16,6 +16,7 @@ from npu.runtime.image import Image
 from npu.runtime.sessions import Session
 from npu.speech.beam import BeamRules, BeamSearch, Hypothesis
 from npu.speech.emission import Emission
+from npu.speech.hotwords import Boost
 from npu.speech.scores import Scorer
 from npu.speech.search import SearchRules
 
@@ -126,6 +127,7 @@ class BeamSession:
     image : of a program with slots.
     beam : how wide the search is.
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
+    boost : phrases that are to be heard more readily.
     options : as `npu.runtime.sessions.Session` takes them.
 
     Attributes
@@ -145,6 +147,7 @@ class BeamSession:
         *,
         blank_penalty: float = 0.0,
         temperature: float = 1.0,
+        boost: Boost | None = None,
         **options: Any,
     ) -> None:
         self.session = Session(image, **options)
@@ -157,7 +160,7 @@ class BeamSession:
             raise ImageError(f"{image.header.model}: its logits have no scale")
         rules = SearchRules(info.blank, info.start, info.max_symbols_per_frame)
         scorer = Scorer(logits.scale, info.blank, blank_penalty, temperature)
-        self.search = BeamSearch(self._networks, rules, scorer, beam)
+        self.search = BeamSearch(self._networks, rules, scorer, beam, boost)
         self.cycles: list[int] = []
         self._counted = self._networks.cycles
 

@@ -13,13 +13,14 @@ the form of icefall's modified beam search instead: a call ends with the first s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from npu.model.inputs import Expected, require_calls
 from npu.speech.emission import Emission, emissions
+from npu.speech.hotwords import Boost
 from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
 from npu.speech.search import SearchRules, Vector, require_rules
 
@@ -89,6 +90,7 @@ class Hypothesis:
     text : which string it is. score : of all ways to emit it, in units of `npu.speech.scores.ONE`.
     emission : of the last symbol, on the likeliest way; None without a symbol.
     prediction, state : of the prediction network behind the last symbol.
+    boosted : how much of a phrase has been spelt, a state of `npu.speech.hotwords.Boost`.
     """
 
     text: Text
@@ -96,6 +98,7 @@ class Hypothesis:
     emission: Emission | None
     prediction: Any
     state: Any
+    boosted: int = 0
 
     @property
     def emissions(self) -> list[Emission]:
@@ -106,6 +109,21 @@ class Hypothesis:
     def symbols(self) -> list[int]:
         """From the first to the last."""
         return [emission.symbol for emission in self.emissions]
+
+
+class Longer(NamedTuple):
+    """A hypothesis and one more symbol, before anybody is asked about it.
+
+    Attributes
+    ----------
+    score : with it, and with what a phrase adds. alone : of the symbol. boosted : as then.
+    """
+
+    before: Hypothesis
+    symbol: int
+    score: int
+    alone: int
+    boosted: int
 
 
 @dataclass(frozen=True)
@@ -139,10 +157,10 @@ class BeamSearch:
     rules : of its model.
     scorer : makes scores of logits.
     beam : how wide.
+    boost : phrases that are to be heard more readily.
 
     Attributes
     ----------
-    hypotheses : the best ones so far, best first.
     calls : encoder calls since the reset.
 
     Raises ModelError if the rules are not those of the networks.
@@ -154,10 +172,11 @@ class BeamSearch:
         rules: SearchRules,
         scorer: Scorer,
         beam: BeamRules | None = None,
+        boost: Boost | None = None,
     ) -> None:
         require_rules(networks.symbols, rules)
         self._networks, self._rules, self.scorer = networks, rules, scorer
-        self._beam = beam or BeamRules()
+        self._beam, self._boost = beam or BeamRules(), boost
         self._apart = round(min(self._beam.apart * ONE, -LEAST))
         self.reset()
 
@@ -165,8 +184,19 @@ class BeamSearch:
         """Begin an utterance."""
         self._networks.reset()
         prediction, state = self._networks.predict_from(None, self._rules.start)
-        self.hypotheses = [Hypothesis(Text(), 0, None, prediction, state)]
+        start = 0 if self._boost is None else self._boost.start
+        self._kept = [Hypothesis(Text(), 0, None, prediction, state, start)]
         self.calls = 0
+
+    @property
+    def hypotheses(self) -> list[Hypothesis]:
+        """What may have been said if nothing comes behind it, best first."""
+        if self._boost is None:
+            return self._kept
+        ended = [
+            replace(each, score=each.score + self._boost.end(each.boosted)) for each in self._kept
+        ]
+        return sorted(ended, key=lambda each: -each.score)
 
     def restart(self) -> None:
         """Begin another utterance amid a stream: as `reset`."""
@@ -182,67 +212,70 @@ class BeamSearch:
         found = []
         for call in features:
             self._call(call[np.newaxis])
-            found.append(self.hypotheses[0].emission)
+            found.append(self._kept[0].emission)
         return found
 
     def _call(self, features: Vector) -> None:
         encoded = self._networks.encode(features)
         finished: dict[Text, Hypothesis] = {}
-        active = self.hypotheses
+        active = self._kept
         # One string may be reached from several others: the prediction network runs once on it.
         known = {hypothesis.text: hypothesis for hypothesis in active}
         most = 1 if self._beam.one_symbol else self._rules.max_symbols_per_frame
         for _ in range(most):
-            longer: list[tuple[int, int, Hypothesis]] = []
+            longer: list[Longer] = []
             for hypothesis in active:
                 scores = self.scorer(self._networks.join(encoded, hypothesis.prediction))
                 blank = hypothesis.score + int(scores[self._rules.blank])
                 _finish(finished, replace(hypothesis, score=blank))
                 longer += self._longer(hypothesis, scores)
-            longer.sort(key=lambda candidate: (-candidate[0], candidate[1]))
+            longer.sort(key=lambda each: (-each.score, each.symbol))
             # In icefall's form, what ends with a symbol competes with what ends with a blank.
             least = self._least(finished.values(), longer)
             active = [
-                self._emitted(hypothesis, symbol, score, known)
-                for score, symbol, hypothesis in longer[: self._beam.active_paths]
-                if score > least
+                self._emitted(each, known)
+                for each in longer[: self._beam.active_paths]
+                if each.score > least
             ]
             if not active:
                 break
         for hypothesis in active:
             # A call that is full ends without a blank.
             _finish(finished, hypothesis)
-        self.hypotheses = self._best(finished.values())
+        self._kept = self._best(finished.values())
         self.calls += 1
 
-    def _longer(
-        self, hypothesis: Hypothesis, scores: Scores
-    ) -> Iterator[tuple[int, int, Hypothesis]]:
-        """With one more symbol: scores, symbols and what they follow; no more than are kept."""
-        order = np.argsort(-scores, kind="stable")[: self._beam.active_paths + 1].tolist()
+    def _longer(self, hypothesis: Hypothesis, scores: Scores) -> Iterator[Longer]:
+        """With one more symbol; no more than are kept."""
+        added, behind = (None, None) if self._boost is None else self._boost.row(hypothesis.boosted)
+        worth = scores if added is None else scores + added
+        order = np.argsort(-worth, kind="stable")[: self._beam.active_paths + 1].tolist()
         for symbol in [each for each in order if each != self._rules.blank]:
-            yield hypothesis.score + int(scores[symbol]), symbol, hypothesis
+            yield Longer(
+                hypothesis,
+                symbol,
+                hypothesis.score + int(worth[symbol]),
+                int(scores[symbol]),
+                0 if behind is None else int(behind[symbol]),
+            )
 
-    def _least(
-        self, finished: Iterable[Hypothesis], longer: list[tuple[int, int, Hypothesis]]
-    ) -> int:
+    def _least(self, finished: Iterable[Hypothesis], longer: list[Longer]) -> int:
         """The score that a hypothesis must be above, or it will be none of the best."""
         scores = sorted((each.score for each in finished), reverse=True)
-        best = max(scores[0], longer[0][0] if longer else LEAST)
+        best = max(scores[0], longer[0].score if longer else LEAST)
         least = best - self._apart
         if len(scores) >= self._beam.active_paths:
             least = max(least, scores[self._beam.active_paths - 1])
         return least
 
-    def _emitted(
-        self, hypothesis: Hypothesis, symbol: int, score: int, known: dict[Text, Hypothesis]
-    ) -> Hypothesis:
-        text = hypothesis.text.then(symbol)
-        emission = Emission(hypothesis.emission, symbol, self.calls, score - hypothesis.score)
+    def _emitted(self, longer: Longer, known: dict[Text, Hypothesis]) -> Hypothesis:
+        before, symbol, score = longer.before, longer.symbol, longer.score
+        text = before.text.then(symbol)
+        emission = Emission(before.emission, symbol, self.calls, longer.alone)
         if (same := known.get(text)) is not None:
             return replace(same, score=score, emission=emission)
-        prediction, state = self._networks.predict_from(hypothesis.state, symbol)
-        known[text] = Hypothesis(text, score, emission, prediction, state)
+        prediction, state = self._networks.predict_from(before.state, symbol)
+        known[text] = Hypothesis(text, score, emission, prediction, state, longer.boosted)
         return known[text]
 
     def _best(self, finished: Iterable[Hypothesis]) -> list[Hypothesis]:

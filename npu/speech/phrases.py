@@ -184,16 +184,19 @@ class PhraseSearch:
     @property
     def heard(self) -> Phrase | None:
         """The open phrase as far as it was heard; None without a symbol."""
-        if self._last is None:
+        search = self._search
+        # What is likeliest if nothing more comes may be another string.
+        likely = search.hypotheses[0].emission if isinstance(search, Beam) else self._last
+        if self._last is None or likely is None:
             return None
         assert self._first is not None, "a symbol has a call"
-        heard = emissions(self._last)
+        heard = emissions(likely)
         calls = tuple(self._begin + each.call for each in heard)
         end = self._end
         if self._rule is not None:
             end = min(end, calls[-1] + 1 + self._rule.tail_calls)
         return Phrase(
-            tuple(each.symbol for each in heard), self._first, end, calls, found_by(self._search)
+            tuple(each.symbol for each in heard), self._first, end, calls, found_by(search)
         )
 
     def accept(self, features: Features) -> None:

@@ -64,6 +64,28 @@ def test_what_else_was_found(npu, refused, sound, tmp_path):
     refused(f"{line} --nbest {tmp_path}/n.txt", match="--nbest is of a beam")
 
 
+def test_phrases_of_a_file_are_heard_more_readily(npu, refused, sound, tmp_path):
+    words = tmp_path / "words.txt"
+    line = f"transcribe {MODEL} {sound} {BEAM} --json -"
+    texts = []
+    for weight in ("0", "6", "-6"):
+        words.write_text(f"turn up the video :{weight}\n")
+        heard = [
+            files(npu(f"{line} --hotwords-file {words} --engine {engine}"))[0]["phrases"]
+            for engine in ("kernels", "twin")
+        ]
+        assert heard[0] == heard[1]
+        texts.append(heard[0][0]["text"])
+    assert texts == ["turn up the radio", "turn up the video", "turn up the radio"]
+    words.write_text("turn up the video")
+    (strong,) = files(npu(f"{line} --hotwords-file {words} --hotwords-score 6"))
+    assert strong["phrases"][0]["text"] == "turn up the video"
+    words.write_text("caf\u00e9")
+    refused(f"{line} --hotwords-file {words}", match="is no symbol of the model")
+    refused(f"{line} --hotwords-file {tmp_path}/nowhere", match="cannot be read: No such file")
+    refused(f"{line} --hotwords-score 2", match="is of the phrases of a --hotwords-file")
+
+
 def test_a_stream_is_decoded_so_too(npu, sound):
     ran = npu(f"listen {MODEL} {sound} {BEAM} --json-lines")
     events = [json.loads(line) for line in ran.out.splitlines()]

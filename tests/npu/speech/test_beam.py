@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from npu.errors import ModelError
 from npu.model.graph import Tensor
+from npu.model.tokens import Tokens
 from npu.speech.beam import BeamRules, BeamSearch, Text
+from npu.speech.hotwords import Boost, Hotword
 from npu.speech.scores import ONE, Scorer
 from npu.speech.search import GreedySearch, SearchRules
 
@@ -139,6 +141,25 @@ def test_what_is_kept_is_bounded_and_told_truly(seed, paths, apart):
         assert len(calls) == len(symbols) and calls == sorted(calls)
         assert max([0, *map(calls.count, calls)]) <= MOST
         assert each.prediction.tolist() == [0, *symbols] == list(each.state)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_phrases_add_to_the_score_of_their_strings(seed):
+    """Of all strings: the score is that of the sound, and what the phrases in it are worth."""
+    tokens = Tokens(("<blk>", " ", "a"))
+    boost = Boost([Hotword("a", 1.0), Hotword("aa a", 0.5)], tokens)
+    wide = BeamRules(1000, 1000)
+    plain = {tuple(each.symbols): each.score for each in searched(seed, wide).hypotheses}
+    search = BeamSearch(Random(seed), RULES, SCORE, wide, boost)
+    search.accept_calls(np.zeros((CALLS, 1, 1), np.int8))
+    scores = [each.score for each in search.hypotheses]
+    assert scores == sorted(scores, reverse=True) and len(scores) == len(plain)
+    for each in search.hypotheses:
+        text = f" {''.join(tokens.symbols[symbol] for symbol in each.symbols)} "
+        places = range(len(text))
+        worth = sum(text.startswith(" a ", at) for at in places)
+        worth += sum(1.5 * text.startswith(" aa a ", at) for at in places)
+        assert abs(each.score - plain[tuple(each.symbols)] - worth * ONE) < 3e-4 * ONE
 
 
 def test_chunks_change_nothing():
