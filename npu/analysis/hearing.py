@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
@@ -27,7 +28,13 @@ UTTERANCES_PER_PROCESS = 50
 
 _CHUNK = 8
 
-Ear = tuple[Speech, Engine | Beam]
+
+class Ear(NamedTuple):
+    """What hears: phrases, or whole utterances, below `min_score` are nothing (`Spoken.score`)."""
+
+    speech: Speech
+    engine: Engine | Beam
+    min_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,9 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     has erred once in an utterance may keep quiet until its states are reset, which would hide what
     else it would have understood. Raises AudioError.
     """
-    speech, engine = ear
+    speech, engine, min_score = ear
     if not utterance.words:
-        heard = transcribe(speech, engine, utterance.path)
+        heard = transcribe(speech, engine, utterance.path, min_score=min_score)
         phrases = [phrase for phrase in heard.phrases if phrase.text]
         seconds = heard.samples / speech.rate
         return Hearing(words_of(heard.text), seconds, None, len(phrases), tuple(heard.notes))
@@ -70,8 +77,10 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     words = words_of(speech.tokens.decode(emitted.tokens))
     seconds = emitted.samples / speech.rate
     at = None if utterance.ends is None else _emission(speech, emitted)
-    texts = [each.text for each in alternatives(emitted.found, speech.tokens)]
-    others = tuple(words_of(text) for text in texts) if texts else None
+    found = alternatives(emitted.found, speech.tokens)
+    others = tuple(words_of(each.text) for each in found) if found else None
+    if min_score is not None and found and found[0].score / max(1, len(words)) < min_score:
+        words, at = (), None if at is None else ()
     return Hearing(words, seconds, at, None, tuple(emitted.notes), others)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -27,12 +28,14 @@ class Decoding:
     beam : how wide; None decodes greedily, on the chip in its own loop.
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
     hotwords : phrases that are to be heard more readily.
+    min_score : below it a phrase is nothing, see `npu.speech.stream.Spoken.score`.
     """
 
     beam: BeamRules | None = None
     blank_penalty: float = 0.0
     temperature: float = 1.0
     hotwords: tuple[Hotword, ...] = ()
+    min_score: float | None = None
 
     def scoring(self, tokens: Tokens) -> dict[str, Any]:
         """What makes scores of logits, of a model with these symbols. Raises InputError."""
@@ -83,6 +86,12 @@ _OPTIONS = (
         help="Of a beam: logits are divided by it.",
     ),
     click.option(
+        "--min-score",
+        type=float,
+        metavar="NATS",
+        help="Of a beam: a phrase whose log-probability a word is lower is nothing; such as -0.5.",
+    ),
+    click.option(
         "--hotwords-file",
         metavar="FILE",
         help="Of a beam: phrases to hear more readily, one a line, with ` :2.0` behind it for a "
@@ -111,6 +120,7 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
         temperature: float | None,
         hotwords_file: str | None,
         hotwords_score: float | None,
+        min_score: float | None,
         **others: Any,
     ) -> Any:
         own = {
@@ -120,9 +130,12 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--blank-penalty": blank_penalty,
             "--temperature": temperature,
             "--hotwords-file": hotwords_file,
+            "--min-score": min_score,
         }
         if hotwords_score is not None and hotwords_file is None:
             raise click.UsageError("--hotwords-score is of the phrases of a --hotwords-file")
+        if min_score is not None and not math.isfinite(min_score):
+            raise click.UsageError(f"--min-score must be a number, not {min_score}")
         if decoding_method == GREEDY:
             given = [name for name, value in own.items() if value is not None]
             if given:
@@ -130,16 +143,16 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
                     f"{given[0]} is of a beam: give --decoding-method {BEAM} too"
                 )
             return command(*args, decoding=Decoding(), **others)
-        beam = BeamRules(active_paths or ACTIVE_PATHS, apart or APART, one_symbol)
+        hotwords: tuple[Hotword, ...] = ()
+        if hotwords_file is not None:
+            score = WEIGHT if hotwords_score is None else hotwords_score
+            hotwords = tuple(read_hotwords(hotwords_file, score))
         decoding = Decoding(
-            beam,
+            BeamRules(active_paths or ACTIVE_PATHS, apart or APART, one_symbol),
             0.0 if blank_penalty is None else blank_penalty,
             1.0 if temperature is None else temperature,
-            ()
-            if hotwords_file is None
-            else tuple(
-                read_hotwords(hotwords_file, WEIGHT if hotwords_score is None else hotwords_score)
-            ),
+            hotwords,
+            min_score,
         )
         return command(*args, decoding=decoding, **others)
 

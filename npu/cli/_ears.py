@@ -52,8 +52,8 @@ def opener(
 
 
 def _on_kernels(model: Model, decoding: Decoding) -> Ear:
-    return reference.speech_of(model), on_kernels(model, decoding)
+    return Ear(reference.speech_of(model), on_kernels(model, decoding), decoding.min_score)
 
 
 def _on_twin(image: Image, decoding: Decoding) -> Ear:
-    return speech_of(image), on_twin(image, decoding)
+    return Ear(speech_of(image), on_twin(image, decoding), decoding.min_score)

@@ -83,7 +83,7 @@ def command(
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     rule = EndRule.of(speech.seconds_per_call, end_seconds)
     stream = Stream(speech, runner, rule, name=_name(sound))
-    listening, began = Listening(stream), time.perf_counter()
+    listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines)
     interrupted = False
     with first_run_notice():

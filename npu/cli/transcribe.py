@@ -90,7 +90,9 @@ def command(
     ):
         answers = []
         for path in audio:
-            heard = transcribe(speech, runner, path, end_seconds, channel)
+            heard = transcribe(
+                speech, runner, path, end_seconds, channel, min_score=decoding.min_score
+            )
             use = runner.use() if isinstance(runner, OnChip) else None
             answers.append(Answer(path, heard, use))
             advance(1)

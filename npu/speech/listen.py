@@ -1,7 +1,7 @@
 """What is heard in a sound while it comes: partial texts, and phrases as they end."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from npu.speech.resample import Samples
 from npu.speech.stream import Spoken, Stream
@@ -30,11 +30,13 @@ class Event:
 class Listening:
     """Hears a stream as it comes.
 
-    A phrase in which nothing was understood is no event.
+    A phrase in which nothing was understood is no event. One whose score is below `min_score` when
+    it has ended is taken back: its final text is empty.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream, self._phrase, self._told = stream, 0, ""
+    def __init__(self, stream: Stream, min_score: float | None = None) -> None:
+        self._stream, self._min_score = stream, min_score
+        self._phrase, self._told = 0, ""
 
     def accept(self, rate_hz: int, samples: Samples) -> Iterator[Event]:
         """Take the next samples; events as soon as the stream knows them."""
@@ -61,5 +63,7 @@ class Listening:
                 stream.reset()
 
     def _event(self, spoken: Spoken, is_final: bool) -> Event:
+        if is_final and spoken.is_below(self._min_score):
+            spoken = replace(spoken, text="", tokens=[], times=[], words=[])
         revises = not spoken.text.startswith(self._told)
         return Event(self._phrase, self._stream.seconds, is_final, revises, spoken)

@@ -64,6 +64,20 @@ class Spoken:
     words: list[Word]
     alternatives: list[Alternative] = field(default_factory=list)
 
+    @property
+    def score(self) -> float | None:
+        """Logarithm of the text's probability, a word, in nats; None where a beam did not find it.
+
+        Low where something else was said than the model knows, or nothing.
+        """
+        if not self.alternatives:
+            return None
+        return self.alternatives[0].score / max(1, len(self.words))
+
+    def is_below(self, min_score: float | None) -> bool:
+        """Whether it is less likely than is asked for."""
+        return min_score is not None and self.score is not None and self.score < min_score
+
 
 class Stream:
     """One sound, from its begin to its end, on an engine of its own.

@@ -48,6 +48,7 @@ def transcribe(
     path: str | Path,
     end_seconds: float | None = END_SECONDS,
     channel: int | None = None,
+    min_score: float | None = None,
     told: Callable[[int], None] | None = None,
 ) -> Heard:
     """A file from beginning to end; the engine is reset first.
@@ -58,6 +59,7 @@ def transcribe(
     end_seconds : silence that ends a phrase. The file's own end is followed by silence, so that
         the last word is heard to its end. None: the file is one phrase, every call is run, and
         nothing is added.
+    min_score : phrases of a lower `Spoken.score` are left out.
     told : as `npu.speech.phrases.PhraseSearch` takes it.
 
     Raises AudioError for what is no sound, or too little of it.
@@ -74,6 +76,7 @@ def transcribe(
     phrases += ended(stream)
     if (last := stream.result).tokens:
         phrases.append(last)
+    phrases = [phrase for phrase in phrases if not phrase.is_below(min_score)]
     return Heard(phrases, notes, stream.samples, stream.calls, time.perf_counter() - began)
 
 

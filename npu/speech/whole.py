@@ -49,7 +49,10 @@ class Emitted:
 
 
 def hear_whole(
-    speech: Speech, engine: Engine | Beam, path: str | Path, tail_seconds: float = TAIL_SECONDS
+    speech: Speech,
+    engine: Engine | Beam,
+    path: str | Path,
+    tail_seconds: float = TAIL_SECONDS,
 ) -> Emitted:
     """Run a file and `tail_seconds` (0 and more) of zeros behind it; the engine is reset first.
 

@@ -86,6 +86,26 @@ def test_phrases_of_a_file_are_heard_more_readily(npu, refused, sound, tmp_path)
     refused(f"{line} --hotwords-score 2", match="is of the phrases of a --hotwords-file")
 
 
+def test_what_is_not_likely_enough_is_nothing(npu, sound):
+    line = f"{MODEL} {sound} {BEAM}"
+    (kept,) = files(npu(f"transcribe {line} --engine kernels --json - --min-score -0.5"))
+    score = kept["phrases"][0]["alternatives"][0]["score"] / len(kept["phrases"][0]["words"])
+    assert -0.5 < score < -1e-6
+    for more, count in ((-1e-6, 1), (1e-6, 0)):
+        (entry,) = files(
+            npu(f"transcribe {line} --engine kernels --json - --min-score {score + more}")
+        )
+        assert len(entry["phrases"]) == count
+    ran = npu(f"listen {line} --json-lines --min-score 0")
+    *_, before, last = [json.loads(row) for row in ran.out.splitlines()]
+    assert (last["event"], last["text"], last["revises"]) == ("final", "", True)
+    assert before["text"] == kept["phrases"][0]["text"] and before["event"] == "partial"
+    # Of a set, as of any other sound.
+    ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --min-score 1 --json -")
+    (model,) = json.loads(ran.out)["models"]
+    assert model["speech"]["deletions"] == model["speech"]["words"]
+
+
 def test_a_stream_is_decoded_so_too(npu, sound):
     ran = npu(f"listen {MODEL} {sound} {BEAM} --json-lines")
     events = [json.loads(line) for line in ran.out.splitlines()]
@@ -125,6 +145,7 @@ def test_word_errors_beside_greedy(npu):
         (f"listen {MODEL} a.wav --temperature 2", "--temperature is of a beam"),
         (f"transcribe {MODEL} a.wav {BEAM} --num-active-paths 0", "not in the range 1<=x<=64"),
         (f"transcribe {MODEL} a.wav {BEAM} --blank-penalty 16", "not in the range"),
+        (f"transcribe {MODEL} a.wav {BEAM} --min-score nan", "--min-score must be a number"),
         (f"evaluate {MODEL} {MODEL} --beside-greedy", "is greedy already"),
         (f"evaluate {MODEL} {MODEL} --beside {MODEL}", "is the model itself; name another one"),
         (f"evaluate {MODEL} {MODEL} {BEAM} --beside commands --beside-greedy", "give one of them"),
