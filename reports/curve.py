@@ -183,6 +183,17 @@ def smallest(model: Path) -> Smallest | None:
     }
 
 
+def _carry_over(points: list[PointReport], file: Path) -> None:
+    """The chips that were found before for runs of this name that take as many bytes."""
+    if not file.is_file():
+        return
+    before = {each["name"]: each for each in json.loads(read_text(file, MAX_BYTES))["points"]}
+    for each in points:
+        same = before.get(each["name"])
+        if same is not None and same["bytes"] == each["bytes"]:
+            each["smallest"] = same["smallest"]
+
+
 def placed(points: list[PointReport], pool: Executor) -> None:
     """Place and route the smallest chips, each once."""
     chips = {json.dumps(found["chip"]) for each in points if (found := each["smallest"])}
@@ -218,6 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
         cores(), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         points = list(pool.map(point, done))
+        _carry_over(points, given.json)
         if given.fit or given.place:
             steps = usual_steps(points)
             usual = [each for each in points if is_usual(each, steps)]

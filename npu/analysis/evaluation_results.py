@@ -2,6 +2,8 @@
 
 from typing import NotRequired, TypedDict
 
+from npu.analysis.heard_results import DecodingReport
+
 
 class RateReport(TypedDict):
     """A share in percent; `interval` is the middle 95 % of the draws, None of one recording."""
@@ -138,7 +140,7 @@ class EvaluateReport(TypedDict):
     Attributes
     ----------
     seconds : of sound. speakers : how many the set names.
-    notes : what was odd about files.
+    notes : what was odd about files. decoding : of the first model.
     """
 
     set: str
@@ -152,4 +154,5 @@ class EvaluateReport(TypedDict):
     speakers: int
     models: list[ModelReport]
     difference: NotRequired[DifferenceReport]
+    decoding: NotRequired[DecodingReport]
     notes: list[str]

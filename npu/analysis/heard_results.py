@@ -54,6 +54,7 @@ class AlternativeReport(TypedDict):
 
     text: str
     score: float
+    bonus: float
     probability: float
 
 
@@ -99,6 +100,28 @@ class FileReport(TypedDict):
     chip: NotRequired[StreamReport]
 
 
+class DecodingReport(TypedDict):
+    """How a transducer was decoded; all but `method` of a beam alone.
+
+    Attributes
+    ----------
+    method : "greedy" or "beam". active_paths, beam, one_symbol : as `npu.speech.beam.BeamRules`,
+        where the second is `apart`.
+    blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
+    hotwords : how many phrases were to be heard more readily.
+    min_score : below which a phrase was nothing; None without one.
+    """
+
+    method: str
+    active_paths: NotRequired[int]
+    beam: NotRequired[float]
+    one_symbol: NotRequired[bool]
+    blank_penalty: NotRequired[float]
+    temperature: NotRequired[float]
+    hotwords: NotRequired[int]
+    min_score: NotRequired[float | None]
+
+
 class TranscribeReport(TypedDict):
     """`npu transcribe`. `deadline_ms` is from one encoder call to the next."""
 
@@ -110,3 +133,4 @@ class TranscribeReport(TypedDict):
     chip: NotRequired[StreamChip]
     in_time: NotRequired[bool]
     end_seconds: NotRequired[float]
+    decoding: NotRequired[DecodingReport]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
-from npu.speech.nbest import alternatives
+from npu.speech.nbest import alternatives, score_a_word
 from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
 from npu.speech.transcribe import transcribe
@@ -79,7 +79,8 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     at = None if utterance.ends is None else _emission(speech, emitted)
     found = alternatives(emitted.found, speech.tokens)
     others = tuple(words_of(each.text) for each in found) if found else None
-    if min_score is not None and found and found[0].score / max(1, len(words)) < min_score:
+    score = score_a_word(found)
+    if min_score is not None and score is not None and score < min_score:
         words, at = (), None if at is None else ()
     return Hearing(words, seconds, at, None, tuple(emitted.notes), others)
 

@@ -25,7 +25,7 @@ from npu.model.recording import Recording
 from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
-from npu.speech.beam import Hypothesis
+from npu.speech.beam import BeamSearch
 from npu.speech.host import Speech
 from npu.speech.listen import Event
 from npu.speech.stream import Spoken, Word
@@ -132,10 +132,10 @@ class BeamOnChip(OnChip):
     """With a beam search on the host: a `Beam` of `npu.speech.phrases`. Its session makes one."""
 
     @property
-    def hypotheses(self) -> list[Hypothesis]:
-        """Best first."""
+    def beam(self) -> BeamSearch:
+        """The search."""
         assert isinstance(self._session, BeamSession), "it was made with one"
-        return self._session.hypotheses
+        return self._session.search
 
 
 class BeamOnTwin(OnTwin, BeamOnChip):
@@ -242,7 +242,12 @@ def phrase_report(spoken: Spoken) -> PhraseReport:
     }
     if spoken.alternatives:
         report["alternatives"] = [
-            {"text": each.text, "score": each.score, "probability": each.probability}
+            {
+                "text": each.text,
+                "score": each.score,
+                "bonus": each.bonus,
+                "probability": each.probability,
+            }
             for each in spoken.alternatives
         ]
     return report

@@ -7,8 +7,12 @@ from compiler.frontends.models import Model
 from npu.analysis.streaming import OnTwin
 from npu.api.chip import Chip
 from npu.chip.params import ChipParams
+from npu.errors import InputError
 from npu.speech.gate import END_SECONDS, EndRule
 from npu.speech.stream import Stream
+
+MOST_SECONDS = 3600
+"""Of silence that ends a phrase."""
 
 
 class Recognizer:
@@ -28,7 +32,8 @@ class Recognizer:
         with the same symbols, and faster.
     end_seconds : silence that ends a phrase.
 
-    Raises ModelError for what is no transducer, and what `npu.compile` raises.
+    Raises ModelError for what is no transducer, InputError for a silence out of range, and what
+    `npu.compile` raises.
     """
 
     def __init__(
@@ -38,6 +43,10 @@ class Recognizer:
         *,
         end_seconds: float = END_SECONDS,
     ) -> None:
+        if not 0 < end_seconds <= MOST_SECONDS:
+            raise InputError(
+                f"end_seconds must be above 0, at most {MOST_SECONDS}, not {end_seconds}"
+            )
         self._model = model if isinstance(model, Model) else load_model(model)
         self._speech = reference.speech_of(self._model)
         self._image = None if chip is None else compile_model(self._model, Chip(chip))

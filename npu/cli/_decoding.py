@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -10,6 +9,8 @@ from typing import Any
 
 import click
 
+from npu.analysis.heard_results import DecodingReport
+from npu.cli._options import Number
 from npu.model.tokens import Tokens
 from npu.speech.beam import ACTIVE_PATHS, APART, BeamRules
 from npu.speech.hotwords import MOST_WEIGHT, WEIGHT, Boost, Hotword, read_hotwords
@@ -27,7 +28,7 @@ class Decoding:
     ----------
     beam : how wide; None decodes greedily, on the chip in its own loop.
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
-    hotwords : phrases that are to be heard more readily.
+    hotwords : phrases that are to be heard more readily. hotwords_file : where they are from.
     min_score : below it a phrase is nothing, see `npu.speech.stream.Spoken.score`.
     """
 
@@ -36,6 +37,22 @@ class Decoding:
     temperature: float = 1.0
     hotwords: tuple[Hotword, ...] = ()
     min_score: float | None = None
+    hotwords_file: str | None = None
+
+    def report(self) -> DecodingReport:
+        """For JSON."""
+        if self.beam is None:
+            return {"method": GREEDY}
+        return {
+            "method": BEAM,
+            "active_paths": self.beam.active_paths,
+            "beam": self.beam.apart,
+            "one_symbol": self.beam.one_symbol,
+            "blank_penalty": self.blank_penalty,
+            "temperature": self.temperature,
+            "hotwords": len(self.hotwords),
+            "min_score": self.min_score,
+        }
 
     def scoring(self, tokens: Tokens) -> dict[str, Any]:
         """What makes scores of logits, of a model with these symbols. Raises InputError."""
@@ -64,7 +81,7 @@ _OPTIONS = (
     click.option(
         "--beam",
         "apart",
-        type=click.FloatRange(0.1, 1000),
+        type=Number(0.1, 1000),
         metavar="NATS",
         help=f"What is so far behind the likeliest hypothesis is given up; {APART:g} without it.",
     ),
@@ -75,19 +92,19 @@ _OPTIONS = (
     ),
     click.option(
         "--blank-penalty",
-        type=click.FloatRange(-MOST_PENALTY, MOST_PENALTY),
+        type=Number(-MOST_PENALTY, MOST_PENALTY),
         metavar="NATS",
         help="Of a beam: taken from the logit of blank; less than 0 for fewer symbols.",
     ),
     click.option(
         "--temperature",
-        type=click.FloatRange(0.01, 100),
+        type=Number(0.01, 100),
         metavar="T",
         help="Of a beam: logits are divided by it.",
     ),
     click.option(
         "--min-score",
-        type=float,
+        type=Number(-1e6, 1e6),
         metavar="NATS",
         help="Of a beam: a phrase whose log-probability a word is lower is nothing; such as -0.5.",
     ),
@@ -99,7 +116,7 @@ _OPTIONS = (
     ),
     click.option(
         "--hotwords-score",
-        type=click.FloatRange(-MOST_WEIGHT, MOST_WEIGHT),
+        type=Number(-MOST_WEIGHT, MOST_WEIGHT),
         metavar="NATS",
         help=f"What each letter of such a phrase adds; {WEIGHT} without it.",
     ),
@@ -134,8 +151,6 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
         }
         if hotwords_score is not None and hotwords_file is None:
             raise click.UsageError("--hotwords-score is of the phrases of a --hotwords-file")
-        if min_score is not None and not math.isfinite(min_score):
-            raise click.UsageError(f"--min-score must be a number, not {min_score}")
         if decoding_method == GREEDY:
             given = [name for name, value in own.items() if value is not None]
             if given:
@@ -153,6 +168,7 @@ def decoding_options(command: Callable[..., Any]) -> Callable[..., Any]:
             1.0 if temperature is None else temperature,
             hotwords,
             min_score,
+            hotwords_file,
         )
         return command(*args, decoding=decoding, **others)
 

@@ -113,16 +113,24 @@ crossing_option = click.option(
 )
 
 
-class Seconds(click.FloatRange):
+class Number(click.FloatRange):
     """A range of numbers; click's own lets NaN through, as it compares with nothing."""
+
+    unit = "a number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail(f"{value} is no number; give seconds, as 0.5.", param, ctx)
-        return seconds
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number; give {self.unit}, as 0.5.", param, ctx)
+        return number
+
+
+class Seconds(Number):
+    """A range of seconds."""
+
+    unit = "seconds"
 
 
 class Pins(click.ParamType):

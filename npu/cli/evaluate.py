@@ -13,7 +13,7 @@ from npu.analysis.trn import trn
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._ears import jobs_for, opener, place_of_set
 from npu.cli._evaluate_show import show
-from npu.cli._models import files_of, first_run_notice
+from npu.cli._models import files_of, first_run_notice, is_image
 from npu.cli._options import Seconds, chip_option, complete_model, json_option, model_argument
 from npu.cli._output import console, emit_json, progress, require_place, say
 from npu.errors import InputError
@@ -101,7 +101,13 @@ def command(
     utterances = read_set(place)
     file = set_file(place)
     _require_places(
-        json_path, folder, [*files_of(model, beside, chip), file, *(u.path for u in utterances)]
+        json_path,
+        folder,
+        [
+            *files_of(model, beside, chip, decoding.hotwords_file),
+            file,
+            *(u.path for u in utterances),
+        ],
     )
     openers = {model: opener(model, engine, chip, decoding)}
     if beside == model:
@@ -113,6 +119,11 @@ def command(
         raise InputError("--beside and --beside-greedy: give one of them")
     if beside_greedy and decoding.beam is None:
         raise InputError("--beside-greedy: is greedy already; add --decoding-method beam")
+    if beside_greedy and is_image(model):
+        raise InputError(
+            f"{model}: an image is compiled for a beam or for greedy decoding; give the model "
+            "itself for --beside-greedy"
+        )
     if beside is not None:
         openers[beside] = opener(beside, engine, chip, decoding)
     elif beside_greedy:
@@ -134,6 +145,7 @@ def command(
             )
             scored[name] = score(utterances, heard)
     report = evaluate_report(set_, scored, engine, tail_seconds)
+    report["decoding"] = decoding.report()
     for note in report["notes"]:
         say(f"note: {note}")
     if folder is not None:

@@ -1,17 +1,21 @@
 """Sound from a pipe or a file in, text while it comes.
 
-What is heard is printed when it changes, and once more when its phrase has ended. Memory does not
-grow with the sound.
+What is heard is printed when it changes, and once more when its phrase has ended. Of a sound
+without an end no more is kept than its open phrase, and of a chip the cycles of each call.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -23,7 +27,7 @@ from npu.cli._lazy import INTERRUPTED
 from npu.cli._models import first_run_notice
 from npu.cli._options import chip_option, engine_choice, max_cycles_option, model_argument
 from npu.cli._output import STDOUT, console, say
-from npu.errors import InputError
+from npu.errors import AudioError, InputError
 from npu.speech.audio import MOST_CHANNELS, stream_audio
 from npu.speech.gate import EndRule
 from npu.speech.listen import Event, Listening
@@ -85,17 +89,18 @@ def command(
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines)
-    interrupted = False
-    with first_run_notice():
+    with first_run_notice(), _interrupts() as came:
+        for rate_hz, block in _blocks(sound, speech.rate, raw, channel, lambda: bool(came)):
+            show(listening.accept(rate_hz, block))
+            if came:
+                break
         try:
-            for rate_hz, block in _blocks(sound, speech.rate, raw, channel):
-                show(listening.accept(rate_hz, block))
-        except KeyboardInterrupt:
-            interrupted = True
-        if interrupted and not stream.samples:
-            return INTERRUPTED
-        show(listening.finish())
-    if interrupted:
+            show(listening.finish())
+        except AudioError:
+            # Of an interrupt before there was any sound there is nothing to tell.
+            if not came:
+                raise
+    if came:
         return INTERRUPTED
     if params is None or not isinstance(runner, OnChip):
         return 0
@@ -106,12 +111,32 @@ def command(
     return 0 if report["in_time"] else TOO_LATE
 
 
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Those that came: what was begun is done, and the sound is over. A second one ends all."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _name(sound: str) -> str:
     return "standard input" if sound == STDIN else sound
 
 
 def _blocks(
-    sound: str, rate_hz: int, raw: Raw | None, channel: int | None
+    sound: str,
+    rate_hz: int,
+    raw: Raw | None,
+    channel: int | None,
+    is_over: Callable[[], bool],
 ) -> Iterator[tuple[int, Samples]]:
     """Rates and samples, as they come."""
 
@@ -119,15 +144,17 @@ def _blocks(
         say(f"note: {text}")
 
     if sound == STDIN:
-        if sys.stdin.isatty():
+        if os.isatty(0):
             raise InputError(
                 "standard input is a terminal; pipe sound into it: arecord -f S16_LE -r "
                 f"{rate_hz} -t wav | npu listen MODEL -"
             )
-        yield from stream_pipe(0, _name(sound), raw, channel=channel, note=note)
+        yield from stream_pipe(0, _name(sound), raw, channel=channel, note=note, is_over=is_over)
     elif raw is not None or Path(sound).is_fifo():
         with open(sound, "rb", buffering=0) as file:
-            yield from stream_pipe(file.fileno(), sound, raw, channel=channel, note=note)
+            yield from stream_pipe(
+                file.fileno(), sound, raw, channel=channel, note=note, is_over=is_over
+            )
     else:
         blocks = stream_audio(sound, rate_hz, BLOCK_SECONDS, channel=channel, note=note)
         yield from ((rate_hz, block) for block in blocks)

@@ -28,7 +28,7 @@ from npu.cli._options import (
 from npu.cli._output import STDOUT, console, emit_json, emit_text, progress, require_place, say
 from npu.errors import InputError
 from npu.speech.audio import stream_audio
-from npu.speech.captions import ctm, nbest, srt
+from npu.speech.captions import ctm, nbest, require_names, srt
 from npu.speech.transcribe import transcribe
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ def command(
         srt_path: lambda answer: srt(answer.heard.phrases),
         nbest_path: lambda answer: nbest(answer.file, answer.heard.phrases),
     }
-    require_place(json_path, ctm_path, srt_path, nbest_path, inputs=files_of(model, chip, *audio))
+    inputs = files_of(model, chip, decoding.hotwords_file, *audio)
+    require_place(json_path, ctm_path, srt_path, nbest_path, inputs=inputs)
+    if ctm_path is not None or nbest_path is not None:
+        require_names(audio)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
@@ -100,6 +103,7 @@ def command(
         say(f"note: {note}")
     report = transcribe_report(answers, speech, engine, params, peak_memory_mib())
     report["end_seconds"] = end_seconds
+    report["decoding"] = decoding.report()
     for place, text in texts.items():
         if place is not None:
             emit_text("".join(map(text, answers)), place)

@@ -14,7 +14,7 @@ from npu.runtime.host_interface import FROM, SYMBOL, TO
 from npu.runtime.host_search import DECODER, ENCODER, JOINER
 from npu.runtime.image import Image
 from npu.runtime.sessions import Session
-from npu.speech.beam import BeamRules, BeamSearch, Hypothesis
+from npu.speech.beam import BeamRules, BeamSearch
 from npu.speech.emission import Emission
 from npu.speech.hotwords import Boost
 from npu.speech.scores import Scorer
@@ -25,7 +25,8 @@ def most_slots(beam: BeamRules, rules: SearchRules) -> int:
     """How many slots a search takes: the start, what is kept, and in a call as many again for each
     symbol.
     """
-    return 1 + beam.active_paths * (1 + rules.max_symbols_per_frame)
+    most = 1 if beam.one_symbol else rules.max_symbols_per_frame
+    return 1 + beam.active_paths * (1 + most)
 
 
 class Slot:
@@ -55,19 +56,26 @@ class ChipBranches:
         self.cycles = 0
         self.features: TensorInfo = header.features
         entries = {entry.name: entry for entry in header.entries}
-        there = [entries[name] for name in (DECODER, JOINER) if name in entries]
-        outputs = [tensor for entry in there for tensor in entry.outputs]
-        if len(outputs) != 2 or there[1].inputs or len(outputs[0].shape) != 2:
+        if not {ENCODER, DECODER, JOINER} <= set(entries) or entries[JOINER].inputs:
             raise ImageError(
                 f"{header.model}: was not compiled for a beam, it has no slots for hypotheses; "
                 "give the model itself"
             )
-        places, logits = outputs[:1], outputs[1:]
+        places, logits = entries[DECODER].outputs, entries[JOINER].outputs
+        if len(places) != 1 or len(places[0].shape) != 2 or places[0].shape[0] < 2:
+            raise ImageError(f"{header.model}: its decoder must leave two slots or more")
+        assert header.transducer is not None, "an image with features has a transducer"
+        symbols = len(header.transducer.tokens)
+        if len(logits) != 1 or logits[0].dtype != "int8" or np.prod(logits[0].shape) != symbols:
+            raise ImageError(f"{header.model}: its joiner must give {symbols} logits, as int8")
         self._slots, self._n_bytes = places[0].shape
-        self.symbols = int(np.prod(logits[0].shape))
-        if not self.symbols or self._slots < 2:
-            raise ImageError(f"{header.model}: a search needs symbols, and two slots")
+        self.symbols = symbols
         self._forget()
+
+    @property
+    def slots(self) -> int:
+        """How many there are."""
+        return self._slots
 
     def reset(self) -> None:
         """States to their start values; what was predicted before is no more."""
@@ -89,8 +97,7 @@ class ChipBranches:
             raise InputError(f"a symbol must be 0 to {self.symbols - 1}, not {symbol}")
         if not self._free:
             raise InputError(
-                f"{self._session.image.header.model}: its {self._slots} slots are taken; compile "
-                "it for more active paths"
+                f"{self._session.image.header.model}: its {self._slots} slots are taken"
             )
         slot = Slot(self._free)
         number = 0 if state is None else state.number
@@ -159,15 +166,21 @@ class BeamSession:
         if logits.scale is None:
             raise ImageError(f"{image.header.model}: its logits have no scale")
         rules = SearchRules(info.blank, info.start, info.max_symbols_per_frame)
+        wanted, there = most_slots(beam, rules), self._networks.slots
+        if there < wanted:
+            raise ImageError(
+                f"{image.header.model}: has {there} slots, {beam.active_paths} active paths take "
+                f"{wanted}; take fewer --num-active-paths, or give the model itself"
+            )
         scorer = Scorer(logits.scale, info.blank, blank_penalty, temperature)
         self.search = BeamSearch(self._networks, rules, scorer, beam, boost)
         self.cycles: list[int] = []
         self._counted = self._networks.cycles
 
     @property
-    def hypotheses(self) -> list[Hypothesis]:
-        """Best first."""
-        return self.search.hypotheses
+    def beam(self) -> BeamSearch:
+        """The search."""
+        return self.search
 
     def reset(self) -> None:
         """Begin an utterance."""

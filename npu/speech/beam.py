@@ -21,6 +21,7 @@ import numpy as np
 from npu.model.inputs import Expected, require_calls
 from npu.speech.emission import Emission, emissions
 from npu.speech.hotwords import Boost
+from npu.speech.nbest import Found
 from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
 from npu.speech.search import SearchRules, Vector, require_rules
 
@@ -55,8 +56,8 @@ class Branching(Protocol):
     def predict_from(self, state: Any, symbol: int) -> tuple[Any, Any]:
         """The prediction network on a symbol, after the symbols that led to a state.
 
-        state : None for the begin of an utterance. The one that is returned is for this alone, and
-            may be kept as long as it takes.
+        state : None for the begin of an utterance. The one that is returned is for this alone. It
+            may be held as long as a search needs it; a chip has places for so many.
         """
 
     def join(self, encoded: Any, predicted: Any) -> Vector:
@@ -189,8 +190,26 @@ class BeamSearch:
         self.calls = 0
 
     @property
+    def beam(self) -> "BeamSearch":
+        """This search, as of anything that has one (`npu.speech.phrases.Beam`)."""
+        return self
+
+    @property
+    def found(self) -> list[Found]:
+        """The hypotheses as strings, best first."""
+        strings = []
+        for each in self.hypotheses:
+            symbols = tuple(each.symbols)
+            calls = tuple(emission.call for emission in each.emissions)
+            bonus = 0 if self._boost is None else self._boost.worth(symbols)
+            strings.append(Found(symbols, calls, each.score, bonus))
+        return strings
+
+    @property
     def hypotheses(self) -> list[Hypothesis]:
-        """What may have been said if nothing comes behind it, best first."""
+        """What may have been said if nothing comes behind it, best first; for this call alone, as
+        what the next one does not need is forgotten.
+        """
         if self._boost is None:
             return self._kept
         ended = [
@@ -250,7 +269,8 @@ class BeamSearch:
         added, behind = (None, None) if self._boost is None else self._boost.row(hypothesis.boosted)
         worth = scores if added is None else scores + added
         order = np.argsort(-worth, kind="stable")[: self._beam.active_paths + 1].tolist()
-        for symbol in [each for each in order if each != self._rules.blank]:
+        symbols = [symbol for symbol in order if symbol != self._rules.blank]
+        for symbol in symbols[: self._beam.active_paths]:
             yield Longer(
                 hypothesis,
                 symbol,
@@ -260,12 +280,18 @@ class BeamSearch:
             )
 
     def _least(self, finished: Iterable[Hypothesis], longer: list[Longer]) -> int:
-        """The score that a hypothesis must be above, or it will be none of the best."""
+        """The score that a hypothesis must be above to go on.
+
+        As many as are kept have ended the call with a better one: it could become one of them by
+        what a phrase adds with the next symbol, or as another way to one of their strings, which is
+        given up here.
+        """
         scores = sorted((each.score for each in finished), reverse=True)
         best = max(scores[0], longer[0].score if longer else LEAST)
         least = best - self._apart
         if len(scores) >= self._beam.active_paths:
-            least = max(least, scores[self._beam.active_paths - 1])
+            more = 0 if self._boost is None else self._boost.most
+            least = max(least, scores[self._beam.active_paths - 1] - more)
         return least
 
     def _emitted(self, longer: Longer, known: dict[Text, Hypothesis]) -> Hypothesis:

@@ -1,8 +1,9 @@
 """What was said, in the files of other tools: NIST's CTM, and SubRip's subtitles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from npu.errors import InputError
 from npu.speech.stream import Spoken
 
 
@@ -38,6 +39,17 @@ def srt(phrases: Iterable[Spoken]) -> str:
         f"{number}\n{_clock(phrase.start)} --> {_clock(phrase.end)}\n{phrase.text}\n\n"
         for number, phrase in enumerate((each for each in phrases if each.text), start=1)
     )
+
+
+def require_names(paths: Sequence[str | Path]) -> None:
+    """Raise InputError for two sounds that would have one name in a file of words."""
+    names: dict[str, str | Path] = {}
+    for path in paths:
+        if (other := names.setdefault(_name(path), path)) != path:
+            raise InputError(
+                f"{other} and {path} would both be called {_name(path)!r}; take one at a time, or "
+                "rename one"
+            )
 
 
 def _name(path: str | Path) -> str:

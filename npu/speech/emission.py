@@ -1,6 +1,6 @@
 """What a search has heard so far, as a chain of symbols that several strings may share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +14,7 @@ class Emission:
     score : of the symbol alone, in units of `npu.speech.scores.ONE`; None where nobody knows it.
     """
 
-    before: "Emission | None"
+    before: "Emission | None" = field(repr=False)
     symbol: int
     call: int
     score: int | None = None

@@ -8,9 +8,8 @@ by symbol, before the beam is cut to its likeliest hypotheses; where a string le
 was given for the open part is taken back, and phrases that were completed keep theirs.
 """
 
-import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +30,12 @@ MOST_PHRASES = 100_000
 MOST_SYMBOLS = 200
 """Of a phrase."""
 
+MOST_LETTERS = 1_000_000
+"""Of all phrases: each may be a state, of some hundred bytes."""
+
+_MOST_ROWS = 1_000
+
 _MOST_BYTES = 16 << 20
-_LINE = re.compile(r"(.*?)(?:(?:^|\s+):(\S+))?")
 _SPACE = " "
 
 
@@ -54,9 +57,10 @@ def read_hotwords(path: str | Path, weight: float = WEIGHT) -> list[Hotword]:
     found: dict[str, Hotword] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         where = f"{path}: line {number}"
-        match = _LINE.fullmatch(line.strip())
-        assert match is not None, "it matches every line"
-        phrase, given = " ".join(match[1].split()), match[2]
+        before, colon, behind = line.rpartition(":")
+        own = colon and len(behind.split()) == 1 and (not before or before[-1].isspace())
+        phrase, given = (before, behind.strip()) if own else (line, None)
+        phrase = " ".join(phrase.split())
         if not phrase:
             if given is not None:
                 raise InputError(f"{where}: has a weight and no phrase; write `phrase :{given}`")
@@ -83,7 +87,7 @@ def _weight(where: str, text: str) -> float:
     return weight
 
 
-@dataclass
+@dataclass(slots=True)
 class _Node:
     """A beginning of phrases.
 
@@ -91,12 +95,14 @@ class _Node:
     ----------
     letters : in it. open : units that they are worth while a longer phrase may come.
     complete : units of all phrases that end where it ends.
+    ends : whether one of them is all of it.
     shorter : the longest other beginning that it ends with. longer : by the next symbol.
     """
 
     letters: int = 0
     open: int = 0
     complete: int = 0
+    ends: bool = False
     shorter: int = 0
     longer: dict[int, int] = field(default_factory=dict)
 
@@ -112,23 +118,23 @@ class Boost:
     Attributes
     ----------
     start : the state in which an utterance begins.
+    most : units that a symbol adds at most.
 
-    Raises InputError for a phrase that the symbols cannot spell.
+    Raises InputError for a phrase that the symbols cannot spell, or that is there twice but for the
+    case of its letters, and for too many letters.
     """
 
     def __init__(self, hotwords: Sequence[Hotword], tokens: Tokens) -> None:
         self._symbols = len(tokens)
-        letters = {symbol: index for index, symbol in enumerate(tokens.symbols) if index}
-        if _SPACE not in letters:
-            raise InputError(
-                "the model's symbols have no space of their own, they are pieces of words; phrases "
-                "can be boosted where each letter is a symbol"
-            )
+        letters = _letters(tokens)
         self._space = letters[_SPACE]
         self._nodes = [_Node()]
+        if sum(len(each.phrase) for each in hotwords) > MOST_LETTERS:
+            raise InputError(f"hotwords: have more than {MOST_LETTERS:,} letters; give fewer")
         for each in hotwords:
             self._add(each, letters)
         self._link()
+        self.most = max(0, *self._steps())
         self._rows: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         # An utterance begins as if there had been a space.
         self.start = self._next(0, self._space)[1]
@@ -140,6 +146,8 @@ class Boost:
     def row(self, state: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """What each symbol adds to a score in a state, and the state behind it: (symbols,) each."""
         if state not in self._rows:
+            if len(self._rows) >= _MOST_ROWS:
+                self._rows.clear()
             steps = [self._next(state, symbol) for symbol in range(self._symbols)]
             added, behind = (np.array(each, np.int64) for each in zip(*steps, strict=True))
             self._rows[state] = added, behind
@@ -150,10 +158,18 @@ class Boost:
         added, behind = self._next(state, self._space)
         return added - self._nodes[behind].open
 
+    def worth(self, symbols: Iterable[int]) -> int:
+        """What a whole string gets, its end included."""
+        state, total = self.start, 0
+        for symbol in symbols:
+            added, state = self._next(state, symbol)
+            total += added
+        return total + self.end(state)
+
     def _next(self, state: int, symbol: int) -> tuple[int, int]:
-        node = self._nodes[self._follow(state, symbol)]
-        added = node.open - self._nodes[state].open + node.complete
-        return added, self._follow(state, symbol)
+        behind = self._follow(state, symbol)
+        node = self._nodes[behind]
+        return node.open - self._nodes[state].open + node.complete, behind
 
     def _follow(self, state: int, symbol: int) -> int:
         while state and symbol not in self._nodes[state].longer:
@@ -173,18 +189,50 @@ class Boost:
                 letters_then = node.letters + (symbol != self._space)
                 self._nodes.append(_Node(letters_then))
             state = node.longer[symbol]
-        self._nodes[state].complete = weight * self._nodes[state].letters
+        last = self._nodes[state]
+        if last.ends:
+            raise InputError(
+                f"hotword {shown(hotword.phrase)}: is there twice, in letters of another case; "
+                "leave one of them out"
+            )
+        last.ends, last.complete = True, weight * last.letters
 
     def _link(self) -> None:
         """By length, the shorter ones first."""
         waiting = deque(self._nodes[0].longer.values())
         while waiting:
             state = waiting.popleft()
-            node = self._nodes[state]
-            node.complete += self._nodes[node.shorter].complete
+            node, shorter = self._nodes[state], self._nodes[self._nodes[state].shorter]
+            node.complete += shorter.complete
+            # It may go on as what it ends with.
+            node.open = max(node.open, shorter.open)
             for symbol, behind in node.longer.items():
                 self._nodes[behind].shorter = self._follow(node.shorter, symbol)
                 waiting.append(behind)
+
+    def _steps(self) -> Iterator[int]:
+        """What each step along a phrase adds."""
+        for node in self._nodes:
+            for behind in node.longer.values():
+                yield self._nodes[behind].open + self._nodes[behind].complete - node.open
+
+
+def _letters(tokens: Tokens) -> dict[str, int]:
+    """The symbols that spell words, by letter. Raises InputError where some are more than one."""
+    written = {
+        symbol: index
+        for index, symbol in enumerate(tokens.symbols)
+        if index and not (symbol.startswith("<") and symbol.endswith(">"))
+    }
+    longer = next((symbol for symbol in written if len(symbol) > 1), None)
+    if longer is not None or _SPACE not in written:
+        raise InputError(
+            f"the model's symbols are pieces of words, such as {shown(longer)}; phrases can be "
+            "boosted where each letter is a symbol, and a space"
+            if longer is not None
+            else "the model has no space among its symbols; phrases cannot be told apart"
+        )
+    return written
 
 
 def _spelt(phrase: str, letters: dict[str, int]) -> Iterable[int]:

@@ -30,13 +30,15 @@ class Event:
 class Listening:
     """Hears a stream as it comes.
 
-    A phrase in which nothing was understood is no event. One whose score is below `min_score` when
-    it has ended is taken back: its final text is empty.
+    Of a phrase in which nothing was understood there is no event; where something was told of it
+    before, its final text is empty. So it is of one whose score is below `min_score`.
     """
 
     def __init__(self, stream: Stream, min_score: float | None = None) -> None:
         self._stream, self._min_score = stream, min_score
-        self._phrase, self._told = 0, ""
+        self._phrase = 0
+        self._told = ""
+        self._tokens: list[int] = []
 
     def accept(self, rate_hz: int, samples: Samples) -> Iterator[Event]:
         """Take the next samples; events as soon as the stream knows them."""
@@ -47,23 +49,31 @@ class Listening:
         """No more samples come. Raises AudioError where there were too few."""
         self._stream.input_finished()
         yield from self._decoded()
-        if (last := self._stream.result).tokens:
-            yield self._event(last, True)
+        yield from self._ended()
 
     def _decoded(self) -> Iterator[Event]:
         stream = self._stream
         while stream.is_ready:
             stream.decode()
-            spoken, ended = stream.result, stream.is_endpoint
-            if spoken.tokens and (ended or spoken.text != self._told):
-                yield self._event(spoken, ended)
-                self._told = spoken.text
-            if ended:
-                self._phrase, self._told = self._phrase + bool(spoken.tokens), ""
+            if stream.is_endpoint:
+                yield from self._ended()
                 stream.reset()
+            elif (tokens := stream.tokens) != self._tokens:
+                self._tokens = tokens
+                spoken = stream.result
+                if spoken.text != self._told:
+                    yield self._event(spoken, False)
+
+    def _ended(self) -> Iterator[Event]:
+        spoken = self._stream.result
+        if spoken.is_below(self._min_score):
+            spoken = replace(spoken, text="", tokens=[], times=[], words=[], alternatives=[])
+        if spoken.text or self._told:
+            yield self._event(spoken, True)
+            self._phrase += 1
+        self._told, self._tokens = "", []
 
     def _event(self, spoken: Spoken, is_final: bool) -> Event:
-        if is_final and spoken.is_below(self._min_score):
-            spoken = replace(spoken, text="", tokens=[], times=[], words=[])
         revises = not spoken.text.startswith(self._told)
+        self._told = spoken.text
         return Event(self._phrase, self._stream.seconds, is_final, revises, spoken)

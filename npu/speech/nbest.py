@@ -2,13 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from npu.model.tokens import Tokens
 from npu.speech.scores import ONE, log_add, probability
 from npu.speech.word_errors import align
 
-Scored = tuple[tuple[int, ...], int]
-"""Symbols, and the score of their string in units of `npu.speech.scores.ONE`."""
+
+class Found(NamedTuple):
+    """A string that a beam has kept.
+
+    Attributes
+    ----------
+    symbols : its ids. calls : in which each came, since the states were reset.
+    score : in units of `npu.speech.scores.ONE`, `bonus` of them for phrases to be heard.
+    """
+
+    symbols: tuple[int, ...]
+    calls: tuple[int, ...]
+    score: int
+    bonus: int
 
 
 @dataclass(frozen=True)
@@ -18,27 +31,50 @@ class Alternative:
     Attributes
     ----------
     score : logarithm of its probability, in nats; with a blank penalty, of no probability.
-    probability : among the texts that a beam has kept, 0 to 1.
+    bonus : what phrases that are to be heard have added to rank it, and is not in the score.
+    probability : among the texts that a beam has kept, 0 to 1, as they were ranked.
     """
 
     text: str
     score: float
+    bonus: float
     probability: float
 
 
-def alternatives(found: Iterable[Scored], tokens: Tokens) -> list[Alternative]:
-    """The texts of hypotheses, likeliest first; strings of one text are one."""
-    scores: dict[str, int] = {}
-    for symbols, score in found:
-        text = tokens.decode(symbols)
-        scores[text] = log_add(scores[text], score) if text in scores else score
-    if not scores:
+def alternatives(found: Iterable[Found], tokens: Tokens) -> list[Alternative]:
+    """The texts of strings, likeliest first; strings of one text are one."""
+    ranks: dict[str, int] = {}
+    bonuses: dict[str, int] = {}
+    for each in found:
+        text = tokens.decode(each.symbols)
+        ranks[text] = log_add(ranks[text], each.score) if text in ranks else each.score
+        bonuses.setdefault(text, each.bonus)
+    if not ranks:
         return []
-    ordered = sorted(scores.items(), key=lambda item: -item[1])
+    ordered = sorted(ranks.items(), key=lambda item: -item[1])
     total = ordered[0][1]
-    for _, score in ordered[1:]:
-        total = log_add(total, score)
-    return [Alternative(text, score / ONE, probability(score - total)) for text, score in ordered]
+    for _, rank in ordered[1:]:
+        total = log_add(total, rank)
+    return [
+        Alternative(
+            text, (rank - bonuses[text]) / ONE, bonuses[text] / ONE, probability(rank - total)
+        )
+        for text, rank in ordered
+    ]
+
+
+def best(found: Sequence[Found], tokens: Tokens) -> Found:
+    """Of at least one, the likeliest string of the likeliest text."""
+    text = alternatives(found, tokens)[0].text
+    return next(each for each in found if tokens.decode(each.symbols) == text)
+
+
+def score_a_word(found: Sequence[Alternative]) -> float | None:
+    """The score of the likeliest text over its words; None where there is none.
+
+    Low where something else was said than the model knows, or nothing.
+    """
+    return found[0].score / max(1, len(found[0].text.split())) if found else None
 
 
 def confidences(words: Sequence[str], found: Iterable[Alternative]) -> list[float]:

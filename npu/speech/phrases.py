@@ -14,16 +14,16 @@ What is quiet `npu.speech.gate` says.
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from npu.speech.beam import Hypothesis
+from npu.speech.beam import BeamSearch
 from npu.speech.emission import Emission, emissions
 from npu.speech.gate import EndRule, Features, Gate, Stretch
-from npu.speech.nbest import Scored
+from npu.speech.nbest import Found
 
 
 class Engine(Protocol):
@@ -54,18 +54,24 @@ class Searching(Protocol):
 
 @runtime_checkable
 class Beam(Searching, Protocol):
-    """A search that knows what else may have been said."""
+    """A search that knows what else may have been said, or what has one."""
 
     @property
-    def hypotheses(self) -> Sequence[Hypothesis]:
-        """Best first."""
+    def beam(self) -> BeamSearch:
+        """The search."""
 
 
-def found_by(search: Searching) -> tuple[Scored, ...]:
-    """All hypotheses that a beam has kept; nothing of another search."""
-    if not isinstance(search, Beam):
-        return ()
-    return tuple((tuple(each.symbols), each.score) for each in search.hypotheses)
+def likeliest(search: Searching, last: Emission | None) -> Emission | None:
+    """The last symbol of the best string if nothing comes behind it.
+
+    last : of what is best if something does, as the search has answered.
+    """
+    return search.beam.hypotheses[0].emission if isinstance(search, Beam) else last
+
+
+def found_by(search: Searching) -> tuple[Found, ...]:
+    """All strings that a beam has kept; nothing of another search."""
+    return tuple(search.beam.found) if isinstance(search, Beam) else ()
 
 
 def as_search(engine: Engine | Beam) -> Searching:
@@ -116,14 +122,16 @@ class Phrase:
         one of the rule's `tail_calls` behind the last symbol: where nothing was understood for
         long, the phrase does not claim it.
     calls : of each symbol, the call that gave it.
-    found : all that a beam has kept, the best first; nothing of a greedy search.
+    found : all strings that a beam has kept; nothing of a greedy search, or if nobody asked.
+    begin : the call of the stream that is 0 in `found`.
     """
 
     tokens: tuple[int, ...]
     first_call: int
     end_call: int
     calls: tuple[int, ...]
-    found: tuple[Scored, ...] = ()
+    found: tuple[Found, ...] = field(default=(), compare=False)
+    begin: int = field(default=0, compare=False)
 
 
 class PhraseSearch:
@@ -165,9 +173,10 @@ class PhraseSearch:
         self._last: Emission | None = None
         # Where the phrase's first call lies in the stream, and how many it has.
         self._begin = self._length = 0
-        self._first: int | None = None
-        self._end = 0
+        # The calls that were not quiet: the first one, and behind the last one.
+        self._loud: tuple[int, int] | None = None
         self._blanks = 0
+        self._closed = False
         search.reset()
 
     @property
@@ -181,22 +190,28 @@ class PhraseSearch:
         asleep = self._gate is not None and self._gate.asleep
         return asleep or self._blanks_end_it
 
-    @property
-    def heard(self) -> Phrase | None:
-        """The open phrase as far as it was heard; None without a symbol."""
-        search = self._search
-        # What is likeliest if nothing more comes may be another string.
-        likely = search.hypotheses[0].emission if isinstance(search, Beam) else self._last
-        if self._last is None or likely is None:
+    def heard(self, found: bool = False) -> Phrase | None:
+        """The open phrase as far as it was heard; None without a symbol.
+
+        found : with all that a beam has kept.
+        """
+        last = None if self._closed else likeliest(self._search, self._last)
+        if last is None:
             return None
-        assert self._first is not None, "a symbol has a call"
-        heard = emissions(likely)
+        heard = emissions(last)
         calls = tuple(self._begin + each.call for each in heard)
-        end = self._end
+        # A symbol may come in a quiet call, before any other one.
+        first, end = self._loud or (calls[0], calls[0] + 1)
+        first = min(first, calls[0])
         if self._rule is not None:
             end = min(end, calls[-1] + 1 + self._rule.tail_calls)
         return Phrase(
-            tuple(each.symbol for each in heard), self._first, end, calls, found_by(search)
+            tuple(each.symbol for each in heard),
+            first,
+            max(end, first + 1),
+            calls,
+            found_by(self._search) if found else (),
+            self._begin,
         )
 
     def accept(self, features: Features) -> None:
@@ -212,15 +227,16 @@ class PhraseSearch:
 
     def close(self) -> list[Phrase]:
         """The open phrase is one of those that have ended, which are returned and forgotten."""
-        if (phrase := self.heard) is not None:
+        if (phrase := self.heard(found=True)) is not None:
             self.phrases.append(phrase)
-        self._last, self._first, self._end = None, None, 0
+        self._closed = True
         ended, self.phrases = self.phrases, []
         return ended
 
     def restart(self) -> None:
         """Begin another phrase with the next call, whatever the rule says."""
         self.phrases = self.close()
+        self._last, self._loud, self._closed = None, None, False
         self._length = self._blanks = 0
         self.restarts += 1
         self._search.restart()
@@ -239,6 +255,9 @@ class PhraseSearch:
                 # No further than where the rule may end the phrase: what an engine has run cannot
                 # be taken back.
                 end = min(count, at + self._rule.blank_calls - self._blanks)
+            if isinstance(self._search, Beam):
+                # Its best string may become one that has ended earlier.
+                end = at + 1
             answers = self._search.accept_calls(stretch.features[at:end])
             for index, last in enumerate(answers, start=at):
                 self._note(stretch.first + index, bool(stretch.loud[index]), last)
@@ -255,7 +274,4 @@ class PhraseSearch:
         # What is likeliest now may have ended earlier than what was before.
         self._blanks = self._length - (0 if last is None else last.call + 1)
         if is_loud:
-            self._first = call if self._first is None else self._first
-            self._end = call + 1
-        elif self._first is None and last is not None and not self._blanks:
-            self._first, self._end = call, call + 1
+            self._loud = (self._loud[0] if self._loud else call, call + 1)

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Queue
+from queue import Empty, Queue
 from typing import Any
 
 from npu.errors import AudioError
@@ -11,6 +12,7 @@ from npu.speech.audio import MOST_CHANNELS, Note, mono_blocks, require_channel
 from npu.speech.resample import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 
 BLOCK_SECONDS = 0.02
+_ASK_SECONDS = 0.1
 _AHEAD = 64
 """Blocks that are read before they are wanted; then the writer waits."""
 
@@ -35,6 +37,7 @@ def stream_pipe(
     *,
     channel: int | None = None,
     note: Note = lambda text: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, Samples]]:
     """Yield sample rate and mono samples, (n,) float64 with full scale [-1, 1), as they come.
 
@@ -47,6 +50,7 @@ def stream_pipe(
     raw : how samples lie that have no header. None: there is one.
     channel : the one to take, from 1; None takes the mean of all.
     note : is told what is odd about the sound.
+    is_over : is asked while nothing comes whether to wait no longer.
 
     Raises AudioError for what libsndfile cannot read from a pipe (FLAC and MP3, among others), a
     rate or channel out of range, damage, and for no sound at all.
@@ -59,7 +63,7 @@ def stream_pipe(
             f"{MOST_CHANNELS} channels, not {raw.rate_hz} Hz and {raw.channels}"
         )
     # What waits for a writer inside libsndfile cannot be interrupted; what waits for a queue can.
-    return _from_thread(lambda: _blocks(descriptor, name, raw, channel, note))
+    return _from_thread(lambda: _blocks(descriptor, name, raw, channel, note), is_over)
 
 
 def _blocks(
@@ -97,7 +101,7 @@ def _blocks(
 
 
 def _from_thread(
-    begin: Callable[[], Iterator[tuple[int, Samples]]],
+    begin: Callable[[], Iterator[tuple[int, Samples]]], is_over: Callable[[], bool]
 ) -> Iterator[tuple[int, Samples]]:
     """What an iterator gives that runs in a thread; whoever waits for it can be interrupted."""
     queue: Queue[tuple[int, Samples] | _End] = Queue(_AHEAD)
@@ -112,7 +116,12 @@ def _from_thread(
         queue.put(_End(error))
 
     threading.Thread(target=run, daemon=True).start()
-    while not isinstance(item := queue.get(), _End):
-        yield item
-    if item.error is not None:
-        raise item.error
+    while not is_over():
+        with suppress(Empty):
+            item = queue.get(timeout=_ASK_SECONDS)
+            if not isinstance(item, _End):
+                yield item
+            elif item.error is not None:
+                raise item.error
+            else:
+                return

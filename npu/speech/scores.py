@@ -52,8 +52,10 @@ class Scorer:
                 f"{blank_penalty!r}"
             )
         self._blank = blank
-        # How far below the largest logit each one lies, 0 to 255 steps.
-        below: NDArray[np.float64] = np.arange(256) * np.float64(scale / temperature)
+        # How far below the largest logit each one lies, 0 to 255 steps; no further than LEAST.
+        most: float = -LEAST / ONE
+        below: NDArray[np.float64] = np.arange(256) * np.float64(min(scale / temperature, most))
+        below = np.minimum(below, most)
         self._down = _units(below)
         self._down_blank = _units(below + blank_penalty)
         self._exp = _exponentials(below)

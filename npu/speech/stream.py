@@ -22,7 +22,7 @@ from npu.errors import AudioError, InputError
 from npu.speech.audio import PEAK_LIMIT, require_samples
 from npu.speech.gate import EndRule, Features
 from npu.speech.host import Speech
-from npu.speech.nbest import Alternative, alternatives, confidences
+from npu.speech.nbest import Alternative, alternatives, best, confidences, score_a_word
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
 
@@ -35,7 +35,7 @@ class Word:
 
     Attributes
     ----------
-    confidence : 0 to 1, as `npu.speech.nbest` has it; None of a greedy search.
+    confidence : 0 to 1, as `npu.speech.nbest` has it; None without alternatives.
     """
 
     text: str
@@ -52,8 +52,8 @@ class Spoken:
     ----------
     tokens : the symbols. times : of each, the second up to which it had been heard when it came.
     words : likewise.
-    alternatives : what else a beam found, likeliest first, this text among them; nothing of a
-        greedy search, and of several phrases together.
+    alternatives : what a beam found, this text first; nothing of a greedy search, of a phrase that
+        has not ended, and of several together.
     """
 
     text: str
@@ -66,13 +66,8 @@ class Spoken:
 
     @property
     def score(self) -> float | None:
-        """Logarithm of the text's probability, a word, in nats; None where a beam did not find it.
-
-        Low where something else was said than the model knows, or nothing.
-        """
-        if not self.alternatives:
-            return None
-        return self.alternatives[0].score / max(1, len(self.words))
+        """As `npu.speech.nbest.score_a_word` has it; None where a beam has not ended the phrase."""
+        return score_a_word(self.alternatives)
 
     def is_below(self, min_score: float | None) -> bool:
         """Whether it is less likely than is asked for."""
@@ -165,9 +160,9 @@ class Stream:
             return
         if self._resampler is not None:
             self._hear(self._resampler.finish())
-        self._finished = True
         needed = self._extractor.first_call_samples
         require_samples(self._name, self.samples, needed, self._speech.rate)
+        self._finished = True
 
     @property
     def is_ready(self) -> bool:
@@ -188,9 +183,16 @@ class Stream:
     def result(self) -> Spoken:
         """What was said since the begin, or since the last reset; a later one may differ."""
         phrases = list(self._search.phrases)
-        if (heard := self._search.heard) is not None:
+        over = self.is_endpoint or (self._finished and not self.is_ready)
+        if (heard := self._search.heard(found=over)) is not None:
             phrases.append(heard)
         return self._spoken(phrases)
+
+    @property
+    def tokens(self) -> list[int]:
+        """The symbols of `result`."""
+        phrases = [*self._search.phrases, self._search.heard()]
+        return [token for phrase in phrases if phrase is not None for token in phrase.tokens]
 
     @property
     def is_endpoint(self) -> bool:
@@ -231,35 +233,45 @@ class Stream:
         self._waiting.extend(self._extractor.accept(samples))
 
     def _spoken(self, phrases: list[Phrase]) -> Spoken:
+        phrases = [self._likeliest(phrase) for phrase in phrases]
         tokens = [token for phrase in phrases for token in phrase.tokens]
-        calls = [call for phrase in phrases for call in phrase.calls]
-        words = [word for phrase in phrases for word in self._words(phrase)]
         texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
+        found = alternatives(phrases[0].found, self._speech.tokens) if len(phrases) == 1 else []
+        words = [word for phrase in phrases for word in self._words(phrase)]
+        if found:
+            sure = confidences([word.text for word in words], found)
+            words = [replace(word, confidence=each) for word, each in zip(words, sure, strict=True)]
         return Spoken(
             " ".join(text for text in texts if text),
             tokens,
             self._second(phrases[0].first_call) if phrases else self.seconds,
             self._second(phrases[-1].end_call) if phrases else self.seconds,
-            [self._second(call + 1) for call in calls],
+            [self._heard_at(call) for phrase in phrases for call in phrase.calls],
             words,
-            alternatives(phrases[0].found, self._speech.tokens) if len(phrases) == 1 else [],
+            found,
         )
 
-    def _words(self, phrase: Phrase) -> list[Word]:
-        words = list(self._timed(phrase))
+    def _likeliest(self, phrase: Phrase) -> Phrase:
+        """With the likeliest text: several strings of one text may be likelier than the best."""
         if not phrase.found:
-            return words
-        found = alternatives(phrase.found, self._speech.tokens)
-        sure = confidences([word.text for word in words], found)
-        return [replace(word, confidence=each) for word, each in zip(words, sure, strict=True)]
+            return phrase
+        string = best(phrase.found, self._speech.tokens)
+        calls = tuple(phrase.begin + call for call in string.calls)
+        return replace(phrase, tokens=string.symbols, calls=calls)
 
-    def _timed(self, phrase: Phrase) -> Iterator[Word]:
+    def _words(self, phrase: Phrase) -> Iterator[Word]:
         behind = 0.0
         for text, first, last in self._speech.tokens.words(phrase.tokens):
             # In one call a word may end and the next begin.
             start = max(behind, self._second(phrase.calls[first]))
-            behind = self._second(phrase.calls[last] + 1)
+            behind = max(start, self._heard_at(phrase.calls[last]))
             yield Word(text, start, behind)
+
+    def _heard_at(self, call: int) -> float:
+        """The second up to which a call has heard."""
+        extractor = self._extractor
+        samples = extractor.first_call_samples + call * extractor.samples_per_call
+        return round(min(samples / self._speech.rate, self.seconds), 6)
 
     def _second(self, call: int) -> float:
         """Of the sound, without the silence behind it."""

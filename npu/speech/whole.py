@@ -16,7 +16,7 @@ from npu.speech.audio import require_samples, stream_audio
 from npu.speech.emission import Emission, emissions
 from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
-from npu.speech.nbest import Scored
+from npu.speech.nbest import Found, best
 from npu.speech.phrases import Beam, Engine, as_search, found_by
 
 TAIL_SECONDS = 0.6
@@ -34,13 +34,13 @@ class Emitted:
     symbols : of each call, the silence behind the file included.
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
-    found : all that a beam has kept, the best first; nothing of a greedy search.
+    found : all strings that a beam has kept; nothing of a greedy search.
     """
 
     symbols: list[list[int]]
     samples: int
     notes: list[str]
-    found: tuple[Scored, ...] = ()
+    found: tuple[Found, ...] = ()
 
     @property
     def tokens(self) -> list[int]:
@@ -71,9 +71,14 @@ def hear_whole(
         calls_run += len(calls)
         last = (search.accept_calls(calls) or [last])[-1]
     symbols: list[list[int]] = [[] for _ in range(calls_run)]
-    for emission in emissions(last):
-        symbols[emission.call].append(emission.symbol)
-    return Emitted(symbols, samples, notes, found_by(search))
+    if found := found_by(search):
+        string = best(found, speech.tokens)
+        emitted = list(zip(string.symbols, string.calls, strict=True))
+    else:
+        emitted = [(each.symbol, each.call) for each in emissions(last)]
+    for symbol, call in emitted:
+        symbols[call].append(symbol)
+    return Emitted(symbols, samples, notes, found)
 
 
 def calls_of(

@@ -4,16 +4,22 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from compiler.train import corpus
 from compiler.train.recipe import Recipe
 from compiler.train.sound.batches import Batch, Listener
-from npu import __version__
+from npu.errors import NpuError
 from npu.files import write_atomic
+
+MOST_STEPS = 2_000
+"""A batch of the shipped recipe takes 2.3 MB."""
 
 _OF_NETWORK = ("name", "network", "pruning", "quantisation")
 """Tables that no batch depends on."""
@@ -27,15 +33,29 @@ def key(recipe: Recipe) -> str:
     for name in _OF_NETWORK:
         del table[name]
     table["learning"] = {name: table["learning"][name] for name in _OF_BATCHES}
-    return hashlib.sha256(json.dumps([__version__, table]).encode()).hexdigest()[:16]
+    told = json.dumps([_sources(), table])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _sources() -> str:
+    """A digest of the code that makes batches."""
+    found = hashlib.sha256()
+    for room in (Path(__file__).parent, Path(corpus.__file__).parent):
+        for path in sorted(room.rglob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def shared_steps(recipes: Iterable[Recipe]) -> dict[str, int]:
-    """How many steps from the first on at least two runs take, by `key`; of none, 0."""
+    """How many steps from the first on at least two runs take, by `key`: of none 0, of many
+    MOST_STEPS.
+    """
     steps: dict[str, list[int]] = {}
     for recipe in recipes:
         steps.setdefault(key(recipe), []).append(recipe.learning.steps)
-    return {name: sorted(each)[-2] if len(each) > 1 else 0 for name, each in steps.items()}
+    shared = {name: sorted(each)[-2] if len(each) > 1 else 0 for name, each in steps.items()}
+    return {name: min(MOST_STEPS, count) for name, count in shared.items()}
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,8 @@ class KeptBatches:
         batch = self.listener.batch(step)
         buffer = io.BytesIO()
         np.savez(buffer, **asdict(batch))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, buffer.getvalue())
+        # Nothing depends on its being kept; a full disk ends what cannot do without.
+        with suppress(OSError, NpuError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, buffer.getvalue())
         return batch

@@ -48,6 +48,7 @@ def test_what_else_was_found(npu, refused, sound, tmp_path):
     (phrase,) = files(ran)[0]["phrases"]
     found = phrase["alternatives"]
     assert found[0]["text"] == phrase["text"] and len(found) > 1
+    assert json.loads(ran.out)["decoding"]["beam"] == 100
     assert sum(each["probability"] for each in found) == pytest.approx(1, abs=1e-3)
     assert all(0 < word["confidence"] <= 1 for word in phrase["words"])
     lines = (tmp_path / "n.txt").read_text().splitlines()
@@ -80,6 +81,7 @@ def test_phrases_of_a_file_are_heard_more_readily(npu, refused, sound, tmp_path)
     words.write_text("turn up the video")
     (strong,) = files(npu(f"{line} --hotwords-file {words} --hotwords-score 6"))
     assert strong["phrases"][0]["text"] == "turn up the video"
+    refused(f"{line} --hotwords-file {words} --ctm {words}", match="it is the input")
     words.write_text("caf\u00e9")
     refused(f"{line} --hotwords-file {words}", match="is no symbol of the model")
     refused(f"{line} --hotwords-file {tmp_path}/nowhere", match="cannot be read: No such file")
@@ -124,6 +126,9 @@ def test_an_image_needs_slots(npu, refused, sound, images, tmp_path):
     (of_model,) = files(npu(f"transcribe {MODEL} {sound} {BEAM} --json -"))
     assert of_image["phrases"] == of_model["phrases"]
     refused(f"transcribe {image} {sound}", match="has no loop on the chip")
+    refused(f"transcribe {image} {sound} {BEAM} --num-active-paths 9", match="9 active paths take")
+    line = f"evaluate {image} {MODEL} --engine twin {BEAM} --beside-greedy"
+    refused(line, match="give the model itself")
     refused(f"verify {image}", match="was compiled for a beam")
     assert npu(f"inspect {image}").status == 0
 
@@ -145,7 +150,10 @@ def test_word_errors_beside_greedy(npu):
         (f"listen {MODEL} a.wav --temperature 2", "--temperature is of a beam"),
         (f"transcribe {MODEL} a.wav {BEAM} --num-active-paths 0", "not in the range 1<=x<=64"),
         (f"transcribe {MODEL} a.wav {BEAM} --blank-penalty 16", "not in the range"),
-        (f"transcribe {MODEL} a.wav {BEAM} --min-score nan", "--min-score must be a number"),
+        (f"transcribe {MODEL} a.wav {BEAM} --min-score nan", "nan is no number"),
+        (f"transcribe {MODEL} a.wav {BEAM} --beam nan", "nan is no number"),
+        (f"transcribe {MODEL} a/x.wav b/x.wav --ctm x.ctm", "would both be called"),
+        (f"transcribe {MODEL} a.wav {BEAM} --hotwords-file w --ctm w", "w: cannot be read"),
         (f"evaluate {MODEL} {MODEL} --beside-greedy", "is greedy already"),
         (f"evaluate {MODEL} {MODEL} --beside {MODEL}", "is the model itself; name another one"),
         (f"evaluate {MODEL} {MODEL} {BEAM} --beside commands --beside-greedy", "give one of them"),

@@ -57,7 +57,7 @@ def test_a_pipe_a_file_and_transcribe_hear_the_same(npu, listening, sound, wav):
     assert not [fault for line in found for fault in faults(line, HeardReport)]
     phrases = [line for line in found if line["event"] == "final"]
     keys = get_type_hints(PhraseReport)
-    told = [{key: line[key] for key in keys} for line in phrases]
+    told = [{key: line[key] for key in keys if key in line} for line in phrases]
     assert told == wanted["files"][0]["phrases"]
     assert [line["phrase"] for line in phrases] == list(range(len(phrases)))
     partial = [line for line in found if line["event"] == "partial"]

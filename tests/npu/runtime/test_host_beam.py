@@ -12,6 +12,7 @@ from npu.chip.params import load_params
 from npu.errors import ImageError, InputError
 from npu.model.recording import Recording
 from npu.runtime.host_beam import BeamSession, ChipBranches
+from npu.runtime.sessions import Session
 from npu.speech.beam import BeamRules
 from tests.random_transducers import random_transducer
 
@@ -23,7 +24,7 @@ CALLS = 5
 def found(search):
     return [
         (each.symbols, each.score, [(e.call, e.score) for e in each.emissions])
-        for each in search.hypotheses
+        for each in search.beam.hypotheses
     ]
 
 
@@ -87,7 +88,7 @@ def test_slots_are_free_again_when_nobody_holds_them():
     networks = chip.search._networks
     assert isinstance(networks, ChipBranches)
     gc.collect()
-    held = {each.state.number for each in chip.hypotheses}
+    held = {each.state.number for each in chip.beam.hypotheses}
     assert sorted([*networks._free, *held]) == list(range(1, networks._slots))
     chip.reset()
     assert len(networks._free) == networks._slots - 2
@@ -101,10 +102,13 @@ def test_what_is_refused():
         with pytest.raises(ImageError, match="has no slots for hypotheses"):
             BeamSession(image, BeamRules())
     small = compile_model(model, TINY, program=branching(model, 2))
-    search = BeamSession(small, BeamRules()).search
+    with pytest.raises(ImageError, match="has 2 slots, 4 active paths take"):
+        BeamSession(small, BeamRules())
+    networks = ChipBranches(Session(small))
+    _, held = networks.predict_from(None, 0)
     with pytest.raises(InputError, match="its 2 slots are taken"):
-        search._networks.predict_from(search.hypotheses[0].state, 0)
+        networks.predict_from(held, 0)
     with pytest.raises(InputError, match="a symbol must be 0 to"):
-        search._networks.predict_from(None, 99)
+        networks.predict_from(None, 99)
     with pytest.raises(ValueError, match="slots must be at least 2"):
         branching(model, 1)

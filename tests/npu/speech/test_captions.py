@@ -4,9 +4,11 @@ import datetime
 import subprocess
 from dataclasses import replace
 
+import pytest
 import srt as reader
 
-from npu.speech.captions import ctm, nbest, srt
+from npu.errors import InputError
+from npu.speech.captions import ctm, nbest, require_names, srt
 from npu.speech.nbest import Alternative
 from npu.speech.stream import Spoken, Word
 
@@ -39,7 +41,7 @@ def test_sclite_finds_every_word_at_its_time(sclite, tmp_path):
 
 
 def test_all_that_was_found_has_a_name():
-    found = [Alternative("open it", -0.5, 0.6), Alternative("open", -1, 0.4)]
+    found = [Alternative("open it", -0.5, 0, 0.6), Alternative("open", -1, 0, 0.4)]
     phrases = [
         replace(SAID[0], alternatives=found),
         SAID[1],
@@ -57,3 +59,9 @@ def test_srt_is_read_as_it_was_written():
     assert found[0].start == datetime.timedelta(seconds=0.5)
     assert found[1].start == datetime.timedelta(seconds=3599.9)
     assert found[1].end == datetime.timedelta(seconds=3600.5)
+
+
+def test_two_sounds_have_two_names():
+    require_names(["a/x.wav", "a/y.wav", "a/x.wav"])
+    with pytest.raises(InputError, match="would both be called 'x'"):
+        require_names(["a/x.wav", "b/x.flac"])

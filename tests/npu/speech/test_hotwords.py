@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from npu.errors import InputError
 from npu.model.tokens import Tokens
-from npu.speech.hotwords import Boost, Hotword, read_hotwords
+from npu.speech.hotwords import WEIGHT, Boost, Hotword, read_hotwords
 from npu.speech.scores import ONE
 
 TOKENS = Tokens(("<blk>", " ", "a", "b", "c"))
@@ -83,6 +83,25 @@ def test_a_beginning_does_not_swallow_what_follows():
     assert totals[-1] + boost.end(state) == (4 + 2 + 3) * ONE
 
 
+def test_an_open_phrase_inside_of_another_one():
+    """A beginning that is worth nothing itself does not hide one that is."""
+    boost = boost_of({"cab aab": 2.0, "bb cab": -1.0})
+    totals, _ = walked(boost, "bb cab")
+    assert totals[-1] == 6 * ONE
+
+
+def test_how_much_a_symbol_may_add():
+    boost = boost_of({"ab": 2.0, "a": 1.5, "cc": -3.0})
+    steps = [int(boost.row(state)[0].max()) for state in range(len(boost))]
+    assert boost.most == max(steps) == 2 * ONE
+
+
+def test_what_a_whole_string_gets():
+    boost = boost_of({"ab": 2.0})
+    assert boost.worth([SYMBOLS[each] for each in "c ab"]) == 4 * ONE
+    assert boost.worth([SYMBOLS[each] for each in "c abc"]) == 0
+
+
 def test_letters_in_the_case_of_the_model():
     assert walked(boost_of({"AB": 1.0}), "ab")[0][-1] == 2 * ONE
 
@@ -121,5 +140,17 @@ def test_what_cannot_be_spelt():
         boost_of({"abd": 1.0})
     with pytest.raises(InputError, match="is longer than 200"):
         boost_of({"a" * 201: 1.0})
-    with pytest.raises(InputError, match="they are pieces of words"):
-        Boost([Hotword("a", 1)], Tokens(("<blk>", " a", "b")))
+    with pytest.raises(InputError, match="is there twice, in letters of another case"):
+        boost_of({"ab": 1.0, "aB": 2.0})
+    for pieces in ((" a", "b"), (" ", "ab", "a", "b")):
+        with pytest.raises(InputError, match="are pieces of words, such as"):
+            Boost([Hotword("a", 1)], Tokens(("<blk>", *pieces)))
+    with pytest.raises(InputError, match="has no space among its symbols"):
+        Boost([Hotword("a", 1)], Tokens(("<blk>", "a", "</s>")))
+    with pytest.raises(InputError, match="more than 1,000,000 letters"):
+        Boost([Hotword("a" * 200, 1)] * 5001, TOKENS)
+
+
+def test_a_line_of_blanks_takes_no_time(tmp_path):
+    (tmp_path / "words.txt").write_text("a" + " " * 1_000_000 + "b\n")
+    assert read_hotwords(tmp_path / "words.txt") == [Hotword("a b", WEIGHT)]

@@ -4,14 +4,25 @@ import numpy as np
 import pytest
 
 from npu.model.tokens import Tokens
-from npu.speech.nbest import Alternative, alternatives, confidences
+from npu.speech.nbest import (
+    Alternative,
+    Found,
+    alternatives,
+    best,
+    confidences,
+    score_a_word,
+)
 from npu.speech.scores import ONE
 
 TOKENS = Tokens(("<blk>", " ", "a", "b", "c"))
 
 
-def of(*pairs):
-    return [(symbols, round(np.log(share) * ONE)) for symbols, share in pairs]
+def of(*pairs, bonus=0):
+    """Strings with their shares; each came in calls 0, 1, ..."""
+    return [
+        Found(symbols, tuple(range(len(symbols))), round(np.log(share) * ONE) + bonus, bonus)
+        for symbols, share in pairs
+    ]
 
 
 def test_strings_of_one_text_are_one():
@@ -27,11 +38,25 @@ def test_two_may_become_the_likeliest():
     assert [each.text for each in found] == ["b", "a"]
 
 
+def test_the_string_of_the_likeliest_text():
+    found = of(((2,), 0.4), ((3,), 0.3), ((3, 1), 0.3))
+    assert best(found, TOKENS) is found[1]
+
+
+def test_what_phrases_add_ranks_and_is_no_score():
+    found = [*of(((2,), 0.5)), *of(((3,), 0.2), bonus=2 * ONE)]
+    first, second = alternatives(found, TOKENS)
+    assert (first.text, second.text) == ("b", "a")
+    assert (first.bonus, second.bonus) == (2.0, 0.0)
+    assert first.score == pytest.approx(np.log(0.2), abs=1e-4)
+    assert score_a_word([first, second]) == first.score and score_a_word([]) is None
+
+
 def test_words_are_as_sure_as_the_texts_that_have_them():
     found = [
-        Alternative("call the mover", -1, 0.5),
-        Alternative("call mover", -1, 0.3),
-        Alternative("tall the mover now", -2, 0.2),
+        Alternative("call the mover", -1, 0, 0.5),
+        Alternative("call mover", -1, 0, 0.3),
+        Alternative("tall the mover now", -2, 0, 0.2),
     ]
     assert confidences(["call", "the", "mover"], found) == pytest.approx([0.8, 0.7, 1.0])
     assert confidences([], found) == [] and confidences(["x"], []) == [0.0]

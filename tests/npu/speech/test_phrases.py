@@ -1,12 +1,14 @@
 """The end of a phrase: what is run, where states are reset, the same for every chunking."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npu.speech.emission import Emission
 from npu.speech.gate import EndRule, Gate, Lowest
 from npu.speech.phrases import Greedily, Phrase, PhraseSearch
 
@@ -186,3 +188,57 @@ def test_the_lowest_of_the_last(values, count):
     for i, value in enumerate(values):
         assert lowest.accept(value) == min(values[max(0, i + 1 - count) : i + 1])
         assert len(lowest) <= count
+
+
+class Beams:
+    """A beam whose best string after each call is told: symbols with their calls."""
+
+    def __init__(self, says: list[list[tuple[int, int]]]) -> None:
+        self._says, self._at = says, 0
+
+    def reset(self) -> None:
+        self._at = 0
+
+    def restart(self) -> None:
+        self.reset()
+
+    @property
+    def hypotheses(self):
+        last = None
+        for symbol, call in self._says[self._at - 1] if self._at else []:
+            last = Emission(last, symbol, call)
+        return [SimpleNamespace(emission=last)]
+
+    @property
+    def found(self):
+        return []
+
+    @property
+    def beam(self):
+        return self
+
+    def accept_calls(self, features):
+        assert len(features) == 1
+        self._at += 1
+        return [self.hypotheses[0].emission]
+
+
+def phrase_of(levels, says):
+    rule = replace(LONG, quiet_calls=99, blank_calls=99)
+    search = PhraseSearch(Beams(says), rule, SCALE, ZERO_POINT)
+    search.accept(calls(*levels))
+    return search.close()
+
+
+def test_what_becomes_likeliest_may_have_come_earlier():
+    """Nothing was loud, and the best string's symbol came two calls ago."""
+    says = [[], [], [], [(5, 1)]]
+    assert phrase_of([QUIET] * 4, says) == [Phrase((5,), 1, 2, (1,))]
+    # Loud only behind it: a phrase ends behind its beginning.
+    loud = [*[QUIET] * 12, LOUD]
+    (phrase,) = phrase_of(loud, [*[[]] * 3, *[[(5, 1)]] * 10])
+    assert (phrase.first_call, phrase.end_call) == (1, 1 + 1 + RULE.tail_calls)
+
+
+def test_what_becomes_likeliest_may_be_nothing():
+    assert phrase_of([LOUD] * 3, [[], [(5, 1)], []]) == []

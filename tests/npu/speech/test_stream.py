@@ -156,11 +156,17 @@ def test_what_is_refused(recognizer):
             stream.accept_waveform(RATE, np.array([0.0, value]))
     with pytest.raises(InputError, match="a stream has one rate"):
         stream.accept_waveform(8_000, np.zeros(10))
-    with pytest.raises(AudioError, match="too short for one model call"):
-        stream.input_finished()
+    for _ in range(2):
+        with pytest.raises(AudioError, match="too short for one model call"):
+            stream.input_finished()
+    stream.accept_waveform(RATE, np.zeros(RATE))
+    stream.input_finished()
     with pytest.raises(InputError, match="create another stream"):
         stream.accept_waveform(RATE, np.zeros(10))
     with pytest.raises(InputError, match="must be 1000 to 1000000"):
         recognizer.create_stream().accept_waveform(10, np.zeros(10))
+    for seconds in (0, np.nan, np.inf, -1):
+        with pytest.raises(InputError, match="end_seconds must be above 0"):
+            npu.Recognizer(MODEL, end_seconds=seconds)
     with pytest.raises(ModelError, match="not a transducer"):
         npu.Recognizer("tests/vectors/tflite/joint.tflite")
