@@ -60,6 +60,7 @@ EXTRAS = {
             "fusesoc",
             "edalize",
             "jiwer",
+            "srt",
             "setuptools",
         ),
         "every check: make test",

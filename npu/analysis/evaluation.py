@@ -17,6 +17,7 @@ from npu.analysis.error_intervals import (
     resampled,
 )
 from npu.analysis.evaluation_results import (
+    AtScoreReport,
     DelayReport,
     DifferenceReport,
     ErrorsReport,
@@ -31,6 +32,9 @@ from npu.speech.spoken_sets import Utterance
 from npu.speech.word_errors import Aligned, align, confusions
 
 NOT_NAMED = "(not named)"
+
+SCORES = (-2.0, -1.0, -0.5, -0.3, -0.2, -0.1)
+"""Of which a report says what they would be as a `--min-score`."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,33 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
             report["kinds"] = by_kind
     if len(spoken) < len(scored):
         report["rejection"] = _rejection([each for each in scored if not each.utterance.words])
+    if any(each.hearing.scores for each in scored):
+        report["at_scores"] = [_at_score(scored, score) for score in SCORES]
     if delay := _delay(spoken):
         report["delay"] = delay
     return report
+
+
+def _at_score(scored: Sequence[Scored], score: float) -> AtScoreReport:
+    """If phrases below a score were nothing; utterances with no score have heard nothing."""
+    found: AtScoreReport = {"min_score": score}
+    spoken = _spoken(scored)
+    quiet = [each for each in scored if not each.utterance.words]
+    if quiet:
+        hours = sum(each.hearing.seconds for each in quiet) / 3600
+        kept = sum(of >= score for each in quiet for of in each.hearing.scores or ())
+        low, high = poisson_interval(kept, LEVEL)
+        found["phrases_per_hour"] = kept / hours
+        found["phrases_interval"] = (low / hours, high / hours)
+    if spoken:
+        below = [min(each.hearing.scores or (0.0,)) < score for each in spoken]
+        left = [
+            replace(each, aligned=align(each.utterance.words, ())) if is_below else each
+            for each, is_below in zip(spoken, below, strict=True)
+        ]
+        found["word_errors"] = _errors(left)["word_errors"]
+        found["rejected"] = sum(below)
+    return found
 
 
 def _by(

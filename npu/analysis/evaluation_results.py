@@ -65,6 +65,23 @@ class RejectionReport(TypedDict):
     phrases_interval: tuple[float, float]
 
 
+class AtScoreReport(TypedDict):
+    """What a `--min-score` would change, of what a beam has heard.
+
+    Attributes
+    ----------
+    min_score : phrases below it are nothing.
+    phrases_per_hour : where nothing must be understood, and its `phrases_interval`.
+    word_errors : of utterances with words, those below with all words missing; `rejected` of them.
+    """
+
+    min_score: float
+    phrases_per_hour: NotRequired[float]
+    phrases_interval: NotRequired[tuple[float, float]]
+    word_errors: NotRequired[RateReport]
+    rejected: NotRequired[int]
+
+
 class ConfusionReport(TypedDict):
     """A word of the texts heard as another one; None where there is none."""
 
@@ -114,6 +131,7 @@ class ModelReport(TypedDict):
     speakers: NotRequired[dict[str, ErrorsReport]]
     kinds: NotRequired[dict[str, ErrorsReport]]
     rejection: NotRequired[RejectionReport]
+    at_scores: NotRequired[list[AtScoreReport]]
     delay: NotRequired[DelayReport]
     confusions: list[ConfusionReport]
     utterances: list[UtteranceReport]

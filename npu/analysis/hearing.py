@@ -50,6 +50,7 @@ class Hearing:
     phrases : how many with words, where nothing had to be understood; else None.
     notes : what was odd about the file.
     alternatives : the words of all texts that a beam has kept; None of a greedy search.
+    scores : of each phrase with words, or of the utterance, as `Spoken.score`; None likewise.
     """
 
     words: tuple[str, ...]
@@ -58,6 +59,7 @@ class Hearing:
     phrases: int | None
     notes: tuple[str, ...]
     alternatives: tuple[tuple[str, ...], ...] | None = None
+    scores: tuple[float, ...] | None = None
 
 
 def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
@@ -72,17 +74,34 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
         heard = transcribe(speech, engine, utterance.path, min_score=min_score)
         phrases = [phrase for phrase in heard.phrases if phrase.text]
         seconds = heard.samples / speech.rate
-        return Hearing(words_of(heard.text), seconds, None, len(phrases), tuple(heard.notes))
+        found = tuple(phrase.score for phrase in phrases if phrase.score is not None)
+        of_beam = isinstance(engine, Beam)
+        return Hearing(
+            words_of(heard.text),
+            seconds,
+            None,
+            len(phrases),
+            tuple(heard.notes),
+            scores=found if of_beam else None,
+        )
     emitted = hear_whole(speech, engine, utterance.path, tail_seconds)
     words = words_of(speech.tokens.decode(emitted.tokens))
     seconds = emitted.samples / speech.rate
     at = None if utterance.ends is None else _emission(speech, emitted)
-    found = alternatives(emitted.found, speech.tokens)
-    others = tuple(words_of(each.text) for each in found) if found else None
-    score = score_a_word(found)
+    texts = alternatives(emitted.found, speech.tokens)
+    others = tuple(words_of(each.text) for each in texts) if texts else None
+    score = score_a_word(texts)
     if min_score is not None and score is not None and score < min_score:
         words, at = (), None if at is None else ()
-    return Hearing(words, seconds, at, None, tuple(emitted.notes), others)
+    return Hearing(
+        words,
+        seconds,
+        at,
+        None,
+        tuple(emitted.notes),
+        others,
+        None if score is None else (score,),
+    )
 
 
 def _emission(speech: Speech, emitted: Emitted) -> tuple[float, ...]:

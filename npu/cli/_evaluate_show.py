@@ -42,6 +42,7 @@ def show(report: EvaluateReport, errors: int, out: Console) -> None:
     if "difference" in report:
         out.print(_difference(report["difference"], report, columns[1], columns[2]))
     for model in models:
+        _show_scores(model, report, out)
         _show_groups(model, report, out)
         _show_confusions(model, out)
         _show_errors(model, errors, out)
@@ -97,6 +98,25 @@ def _difference(of: DifferenceReport, report: EvaluateReport, first: str, second
         text += f"; {first} errs less in {of['first_better']:.1%} of the draws"
         text += f", as often in {of['equal']:.1%}"
     return text
+
+
+def _show_scores(model: ModelReport, report: EvaluateReport, out: Console) -> None:
+    """What phrases of low scores are worth."""
+    found = model.get("at_scores", [])
+    if not found:
+        return
+    heads, rows = ["--min-score"], [[f"{each['min_score']:g}"] for each in found]
+    if "rejection" in model:
+        heads += ["false phrases an hour", f"{report['level']:.0%}"]
+        for row, each in zip(rows, found, strict=True):
+            low, high = each["phrases_interval"]
+            row += [f"{each['phrases_per_hour']:,.2f}", f"{low:,.2f} - {high:,.2f}"]
+    if "speech" in model:
+        heads += ["word errors", f"their {report['level']:.0%}", "utterances left out"]
+        for row, each in zip(rows, found, strict=True):
+            errors = each["word_errors"]
+            row += [f"{errors['percent']:.2f} %", _interval(errors), f"{each['rejected']:,}"]
+    out.print(table(heads, rows, title=f"{model['model']}, if phrases below a score were nothing"))
 
 
 def _show_groups(model: ModelReport, report: EvaluateReport, out: Console) -> None:

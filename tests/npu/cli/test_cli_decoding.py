@@ -106,6 +106,15 @@ def test_what_is_not_likely_enough_is_nothing(npu, sound):
     ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --min-score 1 --json -")
     (model,) = json.loads(ran.out)["models"]
     assert model["speech"]["deletions"] == model["speech"]["words"]
+    (model,) = json.loads(npu(f"evaluate {MODEL} {MODEL} {BEAM} --json -").out)["models"]
+    rejected = [each["rejected"] for each in model["at_scores"]]
+    assert rejected == sorted(rejected) and rejected[0] == 0 < rejected[-1]
+    at = model["at_scores"][-1]["min_score"]
+    (other,) = json.loads(npu(f"evaluate {MODEL} {MODEL} {BEAM} --min-score {at} --json -").out)[
+        "models"
+    ]
+    assert other["speech"]["word_errors"] == model["at_scores"][-1]["word_errors"]
+    assert "if phrases below a score were nothing" in npu(f"evaluate {MODEL} {MODEL} {BEAM}").out
 
 
 def test_a_stream_is_decoded_so_too(npu, sound):

@@ -169,7 +169,8 @@ def test_every_number_has_its_limits(capsys):
         if not isinstance(option.type, click.types.IntParamType | click.types.FloatParamType):
             continue
         seen.add(option.opts[0])
-        numbers = ["9" * 20, "9" * 5000, "-1"]
+        least = getattr(option.type, "min", None)
+        numbers = ["9" * 20, "9" * 5000, str(min(-1, (least or 0) - 1))]
         if isinstance(option.type, click.types.FloatParamType):
             numbers += ["inf", "-inf"]
         arguments = ["x" for p in command.params if isinstance(p, click.Argument)]

