@@ -100,7 +100,6 @@ class Stream:
     ) -> None:
         self._speech, self._name = speech, name
         self._extractor = speech.extractor()
-        self._engine = engine
         self._search = PhraseSearch(as_search(engine), rule, speech.scale, speech.zero_point, told)
         self._waiting: deque[Features] = deque()
         self._resampler: Resampler | None = None
@@ -156,13 +155,11 @@ class Stream:
 
         Raises AudioError for too little sound to call the encoder once.
         """
-        if self._finished:
-            return
-        if self._resampler is not None:
+        if not self._finished and self._resampler is not None:
             self._hear(self._resampler.finish())
+        self._finished = True
         needed = self._extractor.first_call_samples
         require_samples(self._name, self.samples, needed, self._speech.rate)
-        self._finished = True
 
     @property
     def is_ready(self) -> bool:
