@@ -13,6 +13,7 @@ from reports.curve import RUN, SEED, CurveReport, PointReport, is_usual, usual_s
 
 PAGE = RUN.with_suffix(".md")
 FIGURE = RUN.with_suffix(".png")
+_MARKERS = "o^vD*PX<>p"
 
 
 def page(run: CurveReport) -> str:
@@ -213,27 +214,39 @@ def figure(run: CurveReport, path: Path) -> None:
     axes = drawing.subplots()
     steps = usual_steps(run["points"])
     points = [point for point in run["points"] if point["steps"] == steps]
-    for number, kind in enumerate(sorted({_kind(point) for point in points})):
-        for point in (each for each in points if _kind(each) == kind):
-            errors = _record(point, name)["speech"]["word_errors"]
-            x, y = point["bytes"] / 1024, errors["percent"]
-            low, high = errors["interval"] or (y, y)
-            bars = [[max(0.0, y - low)], [max(0.0, high - y)]]
-            axes.errorbar(x, y, yerr=bars, fmt="o", color=f"C{number % 10}", capsize=3)
+    colours = sorted({(point["predictor"], -point["bits"]) for point in points})
+    ways = sorted({_way(point) for point in points}, key=lambda way: (way != "", way))
+    for point in points:
+        errors = _record(point, name)["speech"]["word_errors"]
+        x, y = point["bytes"] / 1024, errors["percent"]
+        low, high = errors["interval"] or (y, y)
+        bars = [[max(0.0, y - low)], [max(0.0, high - y)]]
+        colour = f"C{colours.index((point['predictor'], -point['bits']))}"
+        marker = _MARKERS[ways.index(_way(point)) % len(_MARKERS)]
+        axes.errorbar(x, y, yerr=bars, fmt=marker, color=colour, capsize=3)
+        if not _way(point):
             axes.annotate(f" {point['target']:.0%}", (x, y), fontsize=8)
-        axes.plot([], [], "o", color=f"C{number % 10}", label=kind)
+    for number, (predictor, bits) in enumerate(colours):
+        axes.plot([], [], "s", color=f"C{number}", label=f"{predictor}, {-bits} bits")
+    for number, way in enumerate(ways):
+        label = way or "magnitude, straight through"
+        axes.plot([], [], _MARKERS[number % len(_MARKERS)], color="0.4", label=label)
     axes.set(xlabel="weights packed, KiB", ylabel="words wrong (%)", yscale="log")
+    low, high = axes.get_ylim()
+    ticks = [each for each in (5, 7, 10, 15, 20, 30, 40, 60, 80) if low <= each <= high]
+    axes.set_yticks(ticks, labels=[f"{each}" for each in ticks])
+    axes.minorticks_off()
     axes.set_title(f"{name}; beside each point the zeros")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     drawing.savefig(path, dpi=110, metadata={"Software": None})
 
 
-def _kind(point: PointReport) -> str:
-    told = f"{point['predictor']}, {point['bits']} bits"
-    if point["bits"] < 8:
-        told += f", {point['coded']}"
-    return told if point["pruned"] == "magnitude" else f"{told}, {point['pruned']}"
+def _way(point: PointReport) -> str:
+    """How it was made, where that is not as most are."""
+    if point["pruned"] != "magnitude":
+        return f"pruned by {point['pruned']}"
+    return "" if point["coded"] in ("int8", "straight through") else f"coded: {point['coded']}"
 
 
 if __name__ == "__main__":
