@@ -17,10 +17,7 @@ from npu.speech.search import GreedySearch, SearchRules
 
 def search_of(model: Model, recording: Recording | None = None) -> GreedySearch:
     """A transducer's search; `recording` sees its intermediate results."""
-    assert model.config is not None, "a transducer"
-    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
-    networks = Transducer(encoder, decoder, joiner, recording)
-    return GreedySearch(networks, SearchRules.of(model.config))
+    return GreedySearch(*_networks_of(model, recording))
 
 
 def beam_of(
@@ -33,14 +30,18 @@ def beam_of(
     recording: Recording | None = None,
 ) -> BeamSearch:
     """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them."""
-    assert model.config is not None, "a transducer"
-    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
-    networks = Transducer(encoder, decoder, joiner, recording)
+    networks, rules = _networks_of(model, recording)
+    joiner = model.graphs["joiner"]
     quantization = joiner.tensors[joiner.outputs[0]].quantization
     assert quantization is not None, "load_model requires quantised logits"
-    rules = SearchRules.of(model.config)
     scorer = Scorer(float(quantization.scale[0]), rules.blank, blank_penalty, temperature)
     return BeamSearch(networks, rules, scorer, beam, boost)
+
+
+def _networks_of(model: Model, recording: Recording | None) -> tuple[Transducer, SearchRules]:
+    assert model.config is not None, "a transducer"
+    encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
+    return Transducer(encoder, decoder, joiner, recording), SearchRules.of(model.config)
 
 
 def speech_of(model: Model) -> Speech:

@@ -135,8 +135,14 @@ def is_usual(point: PointReport, steps: int) -> bool:
     """Whether a run is the one that others are compared to: of SEED, learnt for as many steps as
     most, pruned by magnitude, its code book straight through.
     """
-    usual = point["pruned"] == "magnitude" and point["coded"] in ("int8", "straight through")
-    return usual and point["seed"] == SEED and point["steps"] == steps
+    return not way(point) and point["seed"] == SEED and point["steps"] == steps
+
+
+def way(point: PointReport) -> str:
+    """How a run was pruned or its code book learnt; empty of magnitude and straight through."""
+    if point["pruned"] != "magnitude":
+        return f"pruned by {point['pruned']}"
+    return "" if point["coded"] in ("int8", "straight through") else f"coded: {point['coded']}"
 
 
 def usual_steps(points: Sequence[PointReport]) -> int:

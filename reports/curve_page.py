@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from reports.curve import RUN, SEED, CurveReport, PointReport, is_usual, usual_steps
+from reports.curve import RUN, SEED, CurveReport, PointReport, is_usual, usual_steps, way
 
 PAGE = RUN.with_suffix(".md")
 FIGURE = RUN.with_suffix(".png")
@@ -215,21 +215,21 @@ def figure(run: CurveReport, path: Path) -> None:
     steps = usual_steps(run["points"])
     points = [point for point in run["points"] if point["steps"] == steps]
     colours = sorted({(point["predictor"], -point["bits"]) for point in points})
-    ways = sorted({_way(point) for point in points}, key=lambda way: (way != "", way))
+    ways = sorted({way(point) for point in points}, key=lambda each: (each != "", each))
     for point in points:
         errors = _record(point, name)["speech"]["word_errors"]
         x, y = point["bytes"] / 1024, errors["percent"]
         low, high = errors["interval"] or (y, y)
         bars = [[max(0.0, y - low)], [max(0.0, high - y)]]
         colour = f"C{colours.index((point['predictor'], -point['bits']))}"
-        marker = _MARKERS[ways.index(_way(point)) % len(_MARKERS)]
+        marker = _MARKERS[ways.index(way(point)) % len(_MARKERS)]
         axes.errorbar(x, y, yerr=bars, fmt=marker, color=colour, capsize=3)
-        if not _way(point):
+        if not way(point):
             axes.annotate(f" {point['target']:.0%}", (x, y), fontsize=8)
     for number, (predictor, bits) in enumerate(colours):
         axes.plot([], [], "s", color=f"C{number}", label=f"{predictor}, {-bits} bits")
-    for number, way in enumerate(ways):
-        label = way or "magnitude, straight through"
+    for number, each in enumerate(ways):
+        label = each or "magnitude, straight through"
         axes.plot([], [], _MARKERS[number % len(_MARKERS)], color="0.4", label=label)
     axes.set(xlabel="weights packed, KiB", ylabel="words wrong (%)", yscale="log")
     low, high = axes.get_ylim()
@@ -240,13 +240,6 @@ def figure(run: CurveReport, path: Path) -> None:
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     drawing.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def _way(point: PointReport) -> str:
-    """How it was made, where that is not as most are."""
-    if point["pruned"] != "magnitude":
-        return f"pruned by {point['pruned']}"
-    return "" if point["coded"] in ("int8", "straight through") else f"coded: {point['coded']}"
 
 
 if __name__ == "__main__":

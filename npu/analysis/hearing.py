@@ -17,7 +17,7 @@ from typing import NamedTuple
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
-from npu.speech.nbest import alternatives, score_a_word
+from npu.speech.nbest import score_a_word
 from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
 from npu.speech.transcribe import transcribe
@@ -88,7 +88,7 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     words = words_of(speech.tokens.decode(emitted.tokens))
     seconds = emitted.samples / speech.rate
     at = None if utterance.ends is None else _emission(speech, emitted)
-    texts = alternatives(emitted.found, speech.tokens)
+    texts = emitted.alternatives
     others = tuple(words_of(each.text) for each in texts) if texts else None
     score = score_a_word(texts)
     if min_score is not None and score is not None and score < min_score:

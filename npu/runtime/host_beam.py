@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 
 from npu.errors import ImageError, InputError
-from npu.runtime.header import TensorInfo
 from npu.runtime.host_interface import FROM, SYMBOL, TO
-from npu.runtime.host_search import DECODER, ENCODER, JOINER
+from npu.runtime.host_search import (
+    DECODER,
+    ENCODER,
+    JOINER,
+    ChipStarts,
+    HostedSession,
+    rules_of,
+)
 from npu.runtime.image import Image
 from npu.runtime.sessions import Session
 from npu.speech.beam import BeamRules, BeamSearch
-from npu.speech.emission import Emission
 from npu.speech.hotwords import Boost
 from npu.speech.scores import Scorer
 from npu.speech.search import SearchRules
@@ -39,22 +44,16 @@ class Slot:
         self._free.append(self.number)
 
 
-class ChipBranches:
+class ChipBranches(ChipStarts):
     """The networks of an image on the chip (`npu.speech.beam.Branching`); of a prediction, the host
     has no more than its slot.
 
-    Raises InputError where the image has no such entry, ImageError where it has no slots.
-
-    Attributes
-    ----------
-    cycles : of all starts so far.
+    Raises ImageError where the image has no slots.
     """
 
     def __init__(self, session: Session) -> None:
+        super().__init__(session)
         header = session.image.header
-        self._session = session
-        self.cycles = 0
-        self.features: TensorInfo = header.features
         entries = {entry.name: entry for entry in header.entries}
         if not {ENCODER, DECODER, JOINER} <= set(entries) or entries[JOINER].inputs:
             raise ImageError(
@@ -79,13 +78,12 @@ class ChipBranches:
 
     def reset(self) -> None:
         """States to their start values; what was predicted before is no more."""
-        self._session.reset()
-        self.cycles += self._session.reset_cycles
+        super().reset()
         self._forget()
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         """The encoder on its next call; what it gives stays on the chip."""
-        self._start(ENCODER, [features])
+        self._start(ENCODER, features)
         return np.empty(0, np.int8)
 
     def predict_from(self, state: Slot | None, symbol: int) -> tuple[Any, Slot]:
@@ -101,14 +99,13 @@ class ChipBranches:
             )
         slot = Slot(self._free)
         number = 0 if state is None else state.number
-        self._start(
-            DECODER, [], {FROM: self._at(number), TO: self._at(slot.number), SYMBOL: symbol}
-        )
+        registers = {FROM: self._at(number), TO: self._at(slot.number), SYMBOL: symbol}
+        self._start(DECODER, registers=registers)
         return slot, slot
 
     def join(self, encoded: np.ndarray, predicted: Slot) -> np.ndarray:
         """The logits, (symbols,)."""
-        (logits,) = self._start(JOINER, [], {FROM: self._at(predicted.number)})
+        (logits,) = self._start(JOINER, registers={FROM: self._at(predicted.number)})
         return logits.reshape(-1)
 
     def _forget(self) -> None:
@@ -118,16 +115,9 @@ class ChipBranches:
     def _at(self, slot: int) -> int:
         return slot * self._n_bytes
 
-    def _start(
-        self, entry: str, inputs: list[np.ndarray], registers: dict[int, int] | None = None
-    ) -> list[np.ndarray]:
-        outputs, cycles = self._session.start(entry, inputs, registers)
-        self.cycles += cycles
-        return outputs
 
-
-class BeamSession:
-    """Streaming speech recognition with a beam search on the host; as `TransducerSession` to use.
+class BeamSession(HostedSession[BeamSearch]):
+    """With a beam search on the host: of each call, what `BeamSearch.accept_calls` gives.
 
     Parameters
     ----------
@@ -137,14 +127,7 @@ class BeamSession:
     boost : phrases that are to be heard more readily.
     options : as `npu.runtime.sessions.Session` takes them.
 
-    Attributes
-    ----------
-    session : the chip; image, machine, boot_cycles : its own.
-    search : the search.
-    cycles : of every encoder call so far, of all hypotheses, and the restart before it if there was
-        one.
-
-    Raises ImageError where the image has no slots.
+    Raises ImageError where the image has no slots, or not enough.
     """
 
     def __init__(
@@ -157,45 +140,21 @@ class BeamSession:
         boost: Boost | None = None,
         **options: Any,
     ) -> None:
-        self.session = Session(image, **options)
-        self.image, self.machine = image, self.session.machine
-        self.boot_cycles = self.session.boot_cycles
-        self._networks = ChipBranches(self.session)
-        info, (logits,) = image.header.transducer, image.header.entry(JOINER).outputs
-        assert info is not None, "an image with features has a transducer"
+        session = Session(image, **options)
+        networks, rules = ChipBranches(session), rules_of(image)
+        (logits,) = image.header.entry(JOINER).outputs
         if logits.scale is None:
             raise ImageError(f"{image.header.model}: its logits have no scale")
-        rules = SearchRules(info.blank, info.start, info.max_symbols_per_frame)
-        wanted, there = most_slots(beam, rules), self._networks.slots
-        if there < wanted:
+        wanted = most_slots(beam, rules)
+        if networks.slots < wanted:
             raise ImageError(
-                f"{image.header.model}: has {there} slots, {beam.active_paths} active paths take "
-                f"{wanted}; take fewer --num-active-paths, or give the model itself"
+                f"{image.header.model}: has {networks.slots} slots, {beam.active_paths} active "
+                f"paths take {wanted}; take fewer --num-active-paths, or give the model itself"
             )
-        scorer = Scorer(logits.scale, info.blank, blank_penalty, temperature)
-        self.search = BeamSearch(self._networks, rules, scorer, beam, boost)
-        self.cycles: list[int] = []
-        self._counted = self._networks.cycles
+        scorer = Scorer(logits.scale, rules.blank, blank_penalty, temperature)
+        super().__init__(session, networks, BeamSearch(networks, rules, scorer, beam, boost))
 
     @property
     def beam(self) -> BeamSearch:
-        """The search."""
+        """The search, as of anything that has one (`npu.speech.phrases.Beam`)."""
         return self.search
-
-    def reset(self) -> None:
-        """Begin an utterance."""
-        self.search.reset()
-        self._counted = self._networks.cycles
-
-    def restart(self) -> None:
-        """Begin another utterance amid a stream: as `reset`, but it counts to the next call."""
-        self.search.restart()
-
-    def accept_calls(self, features: np.ndarray) -> list[Emission | None]:
-        """Take the next encoder calls, as `npu.speech.beam.BeamSearch` does."""
-        answers: list[Emission | None] = []
-        for call in range(len(features)):
-            answers += self.search.accept_calls(features[call : call + 1])
-            self.cycles.append(self._networks.cycles - self._counted)
-            self._counted = self._networks.cycles
-        return answers

@@ -199,8 +199,9 @@ class BeamSearch:
         """The hypotheses as strings, best first."""
         strings = []
         for each in self.hypotheses:
-            symbols = tuple(each.symbols)
-            calls = tuple(emission.call for emission in each.emissions)
+            emitted = each.emissions
+            symbols = tuple(emission.symbol for emission in emitted)
+            calls = tuple(emission.call for emission in emitted)
             bonus = 0 if self._boost is None else self._boost.worth(symbols)
             strings.append(Found(symbols, calls, each.score, bonus))
         return strings

@@ -63,10 +63,9 @@ def alternatives(found: Iterable[Found], tokens: Tokens) -> list[Alternative]:
     ]
 
 
-def best(found: Sequence[Found], tokens: Tokens) -> Found:
-    """Of at least one, the likeliest string of the likeliest text."""
-    text = alternatives(found, tokens)[0].text
-    return next(each for each in found if tokens.decode(each.symbols) == text)
+def best(found: Iterable[Found], texts: Sequence[Alternative], tokens: Tokens) -> Found:
+    """The likeliest string of the likeliest text; `texts` are what `alternatives` makes of them."""
+    return next(each for each in found if tokens.decode(each.symbols) == texts[0].text)
 
 
 def score_a_word(found: Sequence[Alternative]) -> float | None:

@@ -230,10 +230,11 @@ class Stream:
         self._waiting.extend(self._extractor.accept(samples))
 
     def _spoken(self, phrases: list[Phrase]) -> Spoken:
-        phrases = [self._likeliest(phrase) for phrase in phrases]
+        known = [alternatives(phrase.found, self._speech.tokens) for phrase in phrases]
+        phrases = [self._likeliest(*each) for each in zip(phrases, known, strict=True)]
+        found = known[0] if len(known) == 1 else []
         tokens = [token for phrase in phrases for token in phrase.tokens]
         texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
-        found = alternatives(phrases[0].found, self._speech.tokens) if len(phrases) == 1 else []
         words = [word for phrase in phrases for word in self._words(phrase)]
         if found:
             sure = confidences([word.text for word in words], found)
@@ -248,11 +249,11 @@ class Stream:
             found,
         )
 
-    def _likeliest(self, phrase: Phrase) -> Phrase:
+    def _likeliest(self, phrase: Phrase, texts: list[Alternative]) -> Phrase:
         """With the likeliest text: several strings of one text may be likelier than the best."""
-        if not phrase.found:
+        if not texts:
             return phrase
-        string = best(phrase.found, self._speech.tokens)
+        string = best(phrase.found, texts, self._speech.tokens)
         calls = tuple(phrase.begin + call for call in string.calls)
         return replace(phrase, tokens=string.symbols, calls=calls)
 

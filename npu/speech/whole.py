@@ -5,7 +5,7 @@ of known utterances must not count those of finding where they begin.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from npu.speech.audio import require_samples, stream_audio
 from npu.speech.emission import Emission, emissions
 from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
-from npu.speech.nbest import Found, best
+from npu.speech.nbest import Alternative, alternatives, best
 from npu.speech.phrases import Beam, Engine, as_search, found_by
 
 TAIL_SECONDS = 0.6
@@ -34,13 +34,13 @@ class Emitted:
     symbols : of each call, the silence behind the file included.
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
-    found : all strings that a beam has kept; nothing of a greedy search.
+    alternatives : all texts that a beam has kept, likeliest first; nothing of a greedy search.
     """
 
     symbols: list[list[int]]
     samples: int
     notes: list[str]
-    found: tuple[Found, ...] = ()
+    alternatives: list[Alternative] = field(default_factory=list)
 
     @property
     def tokens(self) -> list[int]:
@@ -71,14 +71,16 @@ def hear_whole(
         calls_run += len(calls)
         last = (search.accept_calls(calls) or [last])[-1]
     symbols: list[list[int]] = [[] for _ in range(calls_run)]
-    if found := found_by(search):
-        string = best(found, speech.tokens)
+    found = found_by(search)
+    texts = alternatives(found, speech.tokens)
+    if texts:
+        string = best(found, texts, speech.tokens)
         emitted = list(zip(string.symbols, string.calls, strict=True))
     else:
         emitted = [(each.symbol, each.call) for each in emissions(last)]
     for symbol, call in emitted:
         symbols[call].append(symbol)
-    return Emitted(symbols, samples, notes, found)
+    return Emitted(symbols, samples, notes, texts)
 
 
 def calls_of(
