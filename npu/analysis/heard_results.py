@@ -75,15 +75,17 @@ class HeardReport(PhraseReport):
 
     Attributes
     ----------
-    event : "partial", or "final" when the phrase has ended. phrase : its number, from 0.
+    event : "partial", "speculative" when the phrase is taken to be over, or "final" when it has
+        ended. phrase : its number, from 0.
     at : seconds of sound that had come.
-    revises : whether words that were told are others now.
+    revises, resets : see `npu.speech.listen.Event`.
     """
 
     event: str
     phrase: int
     at: float
     revises: bool
+    resets: bool
 
 
 class FileReport(TypedDict):

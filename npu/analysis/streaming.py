@@ -263,10 +263,11 @@ def _word_report(word: Word) -> WordReport:
 def heard_report(event: Event) -> HeardReport:
     """News of a phrase."""
     return {
-        "event": "final" if event.is_final else "partial",
+        "event": event.kind.value,
         "phrase": event.phrase,
         "at": event.at,
         "revises": event.revises,
+        "resets": event.resets,
         **phrase_report(event.spoken),
     }
 

@@ -9,7 +9,8 @@ from npu.analysis.energy import listening
 from npu.analysis.frames import Frame, reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
 from npu.runtime.image import Image
-from npu.speech.gate import END_SECONDS, Features
+from npu.speech.ends import COMMANDS, Ending
+from npu.speech.gate import Features
 from npu.speech.host import Speech
 from npu.speech.phrases import Engine
 from npu.speech.transcribe import Heard, transcribe
@@ -22,17 +23,17 @@ class Told:
     Attributes
     ----------
     calls : the symbols of every call. begins : the numbers of those before which a phrase began.
-    numbers : of the calls in the stream: silence between phrases is not run.
+    came : for each call that was run, the number of the one of the stream that had come by then.
     """
 
     engine: Engine
     calls: list[list[int]] = field(default_factory=list)
     begins: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    came: list[int] = field(default_factory=list)
 
     def reset(self) -> None:
         self.engine.reset()
-        self.calls, self.begins, self.numbers = [], [], []
+        self.calls, self.begins, self.came = [], [], []
 
     def restart(self) -> None:
         self.engine.restart()
@@ -44,8 +45,8 @@ class Told:
         return answers
 
     def note(self, call: int) -> None:
-        """A call was run: its number in the stream."""
-        self.numbers.append(call)
+        """A call was run, as `npu.speech.phrases.PhraseSearch` tells it."""
+        self.came.append(call)
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ class SoundFrames:
         speech: Speech,
         engine: Engine,
         path: str | Path,
-        end_seconds: float | None = END_SECONDS,
+        ending: Ending | None = COMMANDS,
     ) -> "SoundFrames":
         """`engine` says which symbols come. Raises what `npu.speech.transcribe` raises."""
         told = Told(engine)
-        heard = transcribe(speech, told, path, end_seconds, told=told.note)
+        heard = transcribe(speech, told, path, ending, told=told.note)
         reset, begins, frames = reset_frame(image), set(told.begins), []
         for index, symbols in enumerate(told.calls):
             starts = symbol_frame(image, symbols)
@@ -87,7 +88,7 @@ class SoundFrames:
         extractor = speech.extractor()
         comes = [
             1e3 * (extractor.first_call_samples + n * extractor.samples_per_call) / speech.rate
-            for n in told.numbers
+            for n in told.came
         ]
         return cls(speech, heard, reset, frames, comes, told.calls, told.begins)
 

@@ -8,7 +8,7 @@ from npu.analysis.streaming import OnTwin
 from npu.api.chip import Chip
 from npu.chip.params import ChipParams
 from npu.errors import InputError
-from npu.speech.gate import END_SECONDS, EndRule
+from npu.speech.ends import END_SECONDS, Ending
 from npu.speech.stream import Stream
 
 MOST_SECONDS = 3600
@@ -50,7 +50,7 @@ class Recognizer:
         self._model = model if isinstance(model, Model) else load_model(model)
         self._speech = reference.speech_of(self._model)
         self._image = None if chip is None else compile_model(self._model, Chip(chip))
-        self._rule = EndRule.of(self._speech.seconds_per_call, end_seconds)
+        self._rule = Ending(end_seconds).rule(self._speech.seconds_per_call)
 
     @property
     def sample_rate_hz(self) -> int:

@@ -33,6 +33,7 @@ COMMANDS = (
     "transcribe",
     "listen",
     "evaluate",
+    "endpoints",
     "train",
     "zoo",
     "compile",

@@ -30,7 +30,7 @@ from npu.runtime.host_beam import BeamSession, most_slots
 from npu.runtime.image import Image
 from npu.speech.audio import MOST_CHANNELS
 from npu.speech.beam import BeamRules
-from npu.speech.gate import END_SECONDS
+from npu.speech.ends import END_SECONDS, LEAD_SECONDS, LONGEST_SECONDS
 from npu.speech.host import Speech
 from npu.speech.phrases import Beam, Engine
 from npu.speech.search import SearchRules
@@ -48,6 +48,24 @@ silence_option = click.option(
     show_default=True,
     help="Silence that ends a phrase, rounded to encoder calls. From 1.2 on, also so long a sound "
     "of which nothing is understood.",
+)
+
+longest_option = click.option(
+    "--longest",
+    type=Seconds(min=0, max=3600, min_open=True),
+    metavar="SECONDS",
+    default=LONGEST_SECONDS,
+    show_default=True,
+    help="A phrase ends after so long, whatever is said.",
+)
+
+lead_option = click.option(
+    "--lead",
+    type=Seconds(min=0, max=3600),
+    metavar="SECONDS",
+    default=LEAD_SECONDS,
+    show_default=True,
+    help="So long before silence would end it, a phrase is told as over; 0 tells none so.",
 )
 
 channel_option = click.option(

@@ -60,7 +60,7 @@ def command(chip: str | None, utterances: int | None, json_path: str | None) -> 
                     proof.add({key: recorded[key] for key in COMPARED}, recorded["features"])
                     off = _feature_differences(speech, folder / f"{name}.wav", recorded["features"])
                 # As it was recorded: one phrase, and every call run.
-                answer = transcribe(speech, twin, folder / f"{name}.wav", end_seconds=None)
+                answer = transcribe(speech, twin, folder / f"{name}.wav", ending=None)
                 text = expected_texts[name]["tflm"].strip()
                 heard.append(Utterance(name, answer, twin.use(), text, off))
                 advance(1)

@@ -22,15 +22,22 @@ import click
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, heard_report, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
-from npu.cli._heard import channel_option, engine_of, show_chip, silence_option
+from npu.cli._heard import (
+    channel_option,
+    engine_of,
+    lead_option,
+    longest_option,
+    show_chip,
+    silence_option,
+)
 from npu.cli._lazy import INTERRUPTED
 from npu.cli._models import first_run_notice
 from npu.cli._options import chip_option, engine_choice, max_cycles_option, model_argument
 from npu.cli._output import STDOUT, console, say
 from npu.errors import AudioError, InputError
 from npu.speech.audio import MOST_CHANNELS, stream_audio
-from npu.speech.gate import EndRule
-from npu.speech.listen import Event, Listening
+from npu.speech.ends import Ending
+from npu.speech.listen import Event, Kind, Listening
 from npu.speech.pipe import BLOCK_SECONDS, Raw, stream_pipe
 from npu.speech.resample import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 from npu.speech.stream import Stream
@@ -38,6 +45,7 @@ from npu.speech.transcribe import Heard
 
 TOO_LATE = 1
 STDIN = "-"
+UNTIL = {Kind.PARTIAL: "...", Kind.SPECULATIVE: "{:.2f}?", Kind.FINAL: "{:.2f}"}
 
 
 @click.command()
@@ -60,6 +68,8 @@ STDIN = "-"
 @engine_choice("kernels")
 @chip_option
 @silence_option
+@lead_option
+@longest_option
 @decoding_options
 @max_cycles_option
 @click.option("--json-lines", is_flag=True, help="Print a JSON object a line instead.")
@@ -72,6 +82,8 @@ def command(
     engine: str,
     chip: str | None,
     end_seconds: float,
+    lead: float,
+    longest: float,
     decoding: Decoding,
     max_cycles: int | None,
     json_lines: bool,
@@ -85,7 +97,7 @@ def command(
         raise InputError("--channels is of raw samples; a header says its own: give --raw RATE too")
     raw = None if raw_hz is None else Raw(raw_hz, channels or 1)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
-    rule = EndRule.of(speech.seconds_per_call, end_seconds)
+    rule = Ending(end_seconds, lead=lead, longest=longest).rule(speech.seconds_per_call)
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines)
@@ -167,6 +179,7 @@ def _show(events: Iterator[Event], *, json_lines: bool) -> None:
             sys.stdout.write(json.dumps(heard_report(event)) + "\n")
         else:
             spoken = event.spoken
-            until = f"{spoken.end:.2f}" if event.is_final else "..."
-            console().print(f"[{spoken.start:.2f} - {until}] {spoken.text}")
+            until = UNTIL[event.kind].format(spoken.end)
+            back = " (take back what was begun)" if event.resets else ""
+            console().print(f"[{spoken.start:.2f} - {until}] {spoken.text}{back}")
         sys.stdout.flush()

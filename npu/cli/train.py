@@ -56,13 +56,14 @@ def command(
 
     The run's folder gets the corpus, a checkpoint every few minutes, and FOLDER/model: the folder
     that compile, transcribe and evaluate take, with its figures on FOLDER/sets, which nothing is
-    learnt from. A run that was stopped goes on where it was.
+    learnt from; FOLDER/sessions is for endpoints. A run that was stopped goes on where it was.
 
     RECIPE may be a queue as well: runs of one recipe with some keys changed, on one corpus, each in
     a folder of its own in FOLDER, some at once.
     """
     require_extra("train", "npu train", "torch", "scipy", "names")
     from compiler.train.corpus.build import build
+    from compiler.train.corpus.sessions import write_sessions
     from compiler.train.corpus.sets import write_sets
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
@@ -91,6 +92,13 @@ def command(
         queue.sets,
         lambda name: say(f"writing {name}"),
     )
+    if not is_queue(path):
+        write_sessions(
+            queue.recipe,
+            folder / "corpus",
+            folder / "sessions",
+            lambda name: say(f"writing the session {name}"),
+        )
     work = partial(
         _run,
         names=[run.name for run in queue.runs],

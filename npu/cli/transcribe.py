@@ -16,7 +16,7 @@ from npu.analysis.heard_results import TranscribeReport
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
-from npu.cli._heard import channel_option, engine_of, show_chip, silence_option
+from npu.cli._heard import channel_option, engine_of, longest_option, show_chip, silence_option
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import (
     chip_option,
@@ -29,6 +29,7 @@ from npu.cli._output import STDOUT, console, emit_json, emit_text, progress, req
 from npu.errors import InputError
 from npu.speech.audio import stream_audio
 from npu.speech.captions import ctm, nbest, require_names, srt
+from npu.speech.ends import Ending
 from npu.speech.transcribe import transcribe
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ TOO_LATE = 1
 @chip_option
 @engine_option
 @silence_option
+@longest_option
 @decoding_options
 @channel_option
 @max_cycles_option
@@ -56,6 +58,7 @@ def command(
     chip: str | None,
     engine: str,
     end_seconds: float,
+    longest: float,
     decoding: Decoding,
     channel: int | None,
     max_cycles: int | None,
@@ -84,6 +87,7 @@ def command(
     require_place(json_path, ctm_path, srt_path, nbest_path, inputs=inputs)
     if ctm_path is not None or nbest_path is not None:
         require_names(audio)
+    ending = Ending(end_seconds, longest=longest)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
@@ -93,9 +97,7 @@ def command(
     ):
         answers = []
         for path in audio:
-            heard = transcribe(
-                speech, runner, path, end_seconds, channel, min_score=decoding.min_score
-            )
+            heard = transcribe(speech, runner, path, ending, channel, min_score=decoding.min_score)
             use = runner.use() if isinstance(runner, OnChip) else None
             answers.append(Answer(path, heard, use))
             advance(1)

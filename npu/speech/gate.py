@@ -12,17 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-END_SECONDS = 0.5
-"""Silence that ends a phrase. The zoo's model emits the last letters up to 0.36 s late."""
-
-BLANK_SECONDS = 1.2
-"""Twice the longest stretch without a symbol inside the zoo's utterances; sherpa-onnx's default."""
-
-FLOOR_SECONDS = 5.0
-"""The quietest call of so long is the noise of the place, known after a quarter of that time."""
-
-PEAK_SECONDS = 10.0
-"""The loudest call of so long is the speech. A slammed door is forgotten after that time."""
+from npu.speech.ends import EndRule
 
 SPEECH_DEPTH = 1.1
 """Below the loudest call by as much it is quiet."""
@@ -33,46 +23,7 @@ QUIET_LEVEL = -0.45
 FLOOR_MARGIN = 0.17
 """Above the noise by no more it is quiet: what the noise of a place varies by."""
 
-TAIL_SECONDS = 0.36
-"""The sound of a phrase ends no later behind its last symbol; symbols mostly come behind it."""
-
 Features = NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class EndRule:
-    """When a phrase ends, in encoder calls; see the module.
-
-    Attributes
-    ----------
-    quiet_calls : quiet calls that end a phrase, at least 1.
-    blank_calls : calls without a symbol that end one, at least 1.
-    floor_calls : calls whose quietest is the noise of the place, at least 1.
-    peak_calls : calls whose loudest is the speech, at least 1.
-    tail_calls : calls behind its last symbol that may still belong to a phrase, at least 1.
-    """
-
-    quiet_calls: int
-    blank_calls: int
-    floor_calls: int
-    peak_calls: int
-    tail_calls: int
-
-    @staticmethod
-    def of(seconds_per_call: float, end_seconds: float = END_SECONDS) -> "EndRule":
-        """The rule for calls so far apart; a duration is rounded to calls."""
-
-        def calls(seconds: float) -> int:
-            return max(1, round(seconds / seconds_per_call))
-
-        blank_seconds = max(BLANK_SECONDS, end_seconds)
-        return EndRule(
-            quiet_calls=calls(end_seconds),
-            blank_calls=calls(blank_seconds),
-            floor_calls=calls(FLOOR_SECONDS),
-            peak_calls=calls(PEAK_SECONDS),
-            tail_calls=calls(TAIL_SECONDS),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,32 +124,59 @@ class Gate:
         self._rule, self._scale, self._zero_point = rule, scale, zero_point
         self._loudness = Loudness(rule)
         self._heard = self._quiet = 0
-        self._last: Features = np.empty(0, np.int8)
+        # Of the phrase: whether any call was loud, and whether a pause was made behind one.
+        self._begun = self._hesitant = False
+        # The last quiet calls.
+        self._before: deque[Features] = deque(maxlen=rule.before_calls)
 
     @property
     def asleep(self) -> bool:
-        return self._quiet >= self._rule.quiet_calls
+        return self._quiet >= self._needed
+
+    @property
+    def nearly_asleep(self) -> bool:
+        """Whether it would be asleep after `lead_calls` more."""
+        return self._quiet > 0 and self._quiet >= self._needed - self._rule.lead_calls
+
+    @property
+    def _needed(self) -> int:
+        return self._rule.hesitant_calls if self._hesitant else self._rule.quiet_calls
 
     def accept(self, features: Features) -> Iterator[Stretch]:
         """Take the next calls of the stream, (calls, frames, features) int8; yield those to run."""
         loud = np.array([self._loudness.is_loud(self._level(call)) for call in features], bool)
         begin = 0
         for index, call in enumerate(features):
-            was_asleep = self.asleep
-            self._quiet = 0 if loud[index] else self._quiet + 1
-            wakes = was_asleep and self._quiet == 0
-            if wakes or self._quiet > self._rule.quiet_calls:
+            wakes = self.asleep and bool(loud[index])
+            self._count(bool(loud[index]))
+            if wakes or self._quiet > self._needed:
                 if begin < index:
                     yield self._stretch(features, loud, begin, index)
                 begin = index + 1
             if wakes:
-                lead = np.stack([self._last, call])
-                yield Stretch(self._heard + index - 1, True, lead, np.array([False, True]))
-            self._last = call
+                yield self._beginning(self._heard + index, call)
+            if loud[index]:
+                self._before.clear()
+            else:
+                self._before.append(call)
         if begin < len(features):
             yield self._stretch(features, loud, begin, len(features))
         self._heard += len(features)
-        self._last = self._last.copy()
+        self._before = deque([call.copy() for call in self._before], self._rule.before_calls)
+
+    def _count(self, is_loud: bool) -> None:
+        if not is_loud:
+            self._quiet += 1
+            return
+        paused = self._begun and self._quiet >= self._rule.pause_calls
+        self._hesitant = not self.asleep and (self._hesitant or paused)
+        self._begun, self._quiet = True, 0
+
+    def _beginning(self, number: int, call: Features) -> Stretch:
+        """A call that begins a phrase, behind the quiet ones before it."""
+        lead = np.stack([*self._before, call])
+        is_loud = np.arange(len(lead)) == len(self._before)
+        return Stretch(number - len(self._before), True, lead, is_loud)
 
     def _stretch(
         self, features: Features, loud: NDArray[np.bool_], begin: int, end: int

@@ -2,9 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from npu.speech.resample import Samples
 from npu.speech.stream import Spoken, Stream
+
+
+class Kind(StrEnum):
+    """Of news."""
+
+    PARTIAL = "partial"
+    """The phrase goes on."""
+    SPECULATIVE = "speculative"
+    """It is taken to be over: what follows from it can begin."""
+    FINAL = "final"
+    """It has ended."""
 
 
 @dataclass(frozen=True)
@@ -15,15 +27,17 @@ class Event:
     ----------
     phrase : its number, from 0.
     at : seconds of sound that had been accepted.
-    is_final : whether the phrase has ended.
     revises : whether words that were told are others now.
+    resets : whether the phrase was told as taken to be over, and that was wrong: what followed from
+        it is to be taken back. The text is the new one.
     spoken : the phrase so far.
     """
 
+    kind: Kind
     phrase: int
     at: float
-    is_final: bool
     revises: bool
+    resets: bool
     spoken: Spoken
 
 
@@ -37,8 +51,7 @@ class Listening:
     def __init__(self, stream: Stream, min_score: float | None = None) -> None:
         self._stream, self._min_score = stream, min_score
         self._phrase = 0
-        self._told = ""
-        self._tokens: list[int] = []
+        self._begin()
 
     def accept(self, rate_hz: int, samples: Samples) -> Iterator[Event]:
         """Take the next samples; events as soon as the stream knows them."""
@@ -51,6 +64,12 @@ class Listening:
         yield from self._decoded()
         yield from self._ended()
 
+    def _begin(self) -> None:
+        self._told = ""
+        self._tokens: list[int] = []
+        # As it was told as taken to be over; None where it was not, or was taken back.
+        self._over: str | None = None
+
     def _decoded(self) -> Iterator[Event]:
         stream = self._stream
         while stream.is_ready:
@@ -58,22 +77,38 @@ class Listening:
             if stream.is_endpoint:
                 yield from self._ended()
                 stream.reset()
+            elif stream.is_speculative_endpoint and self._over is None:
+                yield from self._over_early(self._heard())
             elif (tokens := stream.tokens) != self._tokens:
                 self._tokens = tokens
                 spoken = stream.result
                 if spoken.text != self._told:
-                    yield self._event(spoken, False)
+                    yield self._event(Kind.PARTIAL, spoken)
+
+    def _over_early(self, spoken: Spoken) -> Iterator[Event]:
+        if spoken.text:
+            self._tokens = spoken.tokens
+            yield self._event(Kind.SPECULATIVE, spoken)
+            self._over = spoken.text
 
     def _ended(self) -> Iterator[Event]:
+        spoken = self._heard()
+        if spoken.text or self._told:
+            yield self._event(Kind.FINAL, spoken)
+            self._phrase += 1
+        self._begin()
+
+    def _heard(self) -> Spoken:
+        """The phrase as it is told if it is over."""
         spoken = self._stream.result
         if spoken.is_below(self._min_score):
-            spoken = replace(spoken, text="", tokens=[], times=[], words=[], alternatives=[])
-        if spoken.text or self._told:
-            yield self._event(spoken, True)
-            self._phrase += 1
-        self._told, self._tokens = "", []
+            return replace(spoken, text="", tokens=[], times=[], words=[], alternatives=[])
+        return spoken
 
-    def _event(self, spoken: Spoken, is_final: bool) -> Event:
+    def _event(self, kind: Kind, spoken: Spoken) -> Event:
         revises = not spoken.text.startswith(self._told)
+        resets = self._over is not None and spoken.text != self._over
+        if resets:
+            self._over = None
         self._told = spoken.text
-        return Event(self._phrase, self._stream.seconds, is_final, revises, spoken)
+        return Event(kind, self._phrase, self._stream.seconds, revises, resets, spoken)

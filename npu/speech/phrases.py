@@ -5,11 +5,12 @@ is over, until its states are reset. So the host listens to the encoder's inputs
 
 - A phrase ends after a stretch of quiet calls. From there the engine sleeps: calls of silence are
   not run at all. The first call that is not quiet resets the states and begins the next phrase,
-  with the quiet call before it, as a soft beginning may lie in that.
-- Where noise or music never lets it become quiet, a phrase also ends after BLANK_SECONDS without a
-  symbol, or after as long as the silence would have to last.
+  with the last quiet calls before it: a soft beginning may lie in them, and a model that has not
+  heard some silence first understands less.
+- Where noise or music never lets it become quiet, a phrase also ends after so many calls without a
+  symbol, and in the end by its length.
 
-What is quiet `npu.speech.gate` says.
+How many `npu.speech.ends` says, what is quiet `npu.speech.gate`.
 
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
@@ -22,7 +23,8 @@ import numpy as np
 
 from npu.speech.beam import BeamSearch
 from npu.speech.emission import Emission, emissions
-from npu.speech.gate import EndRule, Features, Gate, Stretch
+from npu.speech.ends import EndRule
+from npu.speech.gate import Features, Gate, Stretch
 from npu.speech.nbest import Found
 
 
@@ -146,7 +148,8 @@ class PhraseSearch:
     scale, zero_point : float, int
         Quantisation of the features.
     told : callable or None
-        Called with the number of every call in the stream that the engine has run.
+        Called for every call that the engine has run, with the number of the call of the stream
+        that had come by then: one of the silence before a phrase is run when that begins.
 
     Attributes
     ----------
@@ -173,9 +176,8 @@ class PhraseSearch:
         self._last: Emission | None = None
         # Where the phrase's first call lies in the stream, and how many it has.
         self._begin = self._length = 0
-        # The calls that were not quiet: the first one, and behind the last one.
-        self._loud: tuple[int, int] | None = None
         self._blanks = 0
+        self._sound = self._no_sound()
         self._closed = False
         search.reset()
 
@@ -188,7 +190,15 @@ class PhraseSearch:
     def has_ended(self) -> bool:
         """Whether the rule has ended the open phrase: the next call that is run begins another."""
         asleep = self._gate is not None and self._gate.asleep
-        return asleep or self._blanks_end_it
+        return asleep or self._ends_awake
+
+    @property
+    def is_nearly_over(self) -> bool:
+        """Whether the open phrase, of which something was understood, is taken to be over."""
+        if self._rule is None or self._gate is None or self._last is None or self._closed:
+            return False
+        quiet = self._gate.nearly_asleep and self._blanks >= self._rule.settled_calls
+        return quiet or self._blanks >= self._rule.blank_calls - self._rule.lead_calls
 
     def heard(self, found: bool = False) -> Phrase | None:
         """The open phrase as far as it was heard; None without a symbol.
@@ -201,8 +211,8 @@ class PhraseSearch:
         heard = emissions(last)
         calls = tuple(self._begin + each.call for each in heard)
         # A symbol may come in a quiet call, before any other one.
-        first, end = self._loud or (calls[0], calls[0] + 1)
-        first = min(first, calls[0])
+        first = calls[0] if self._sound.first is None else min(self._sound.first, calls[0])
+        end = self._sound.end
         if self._rule is not None:
             end = min(end, calls[-1] + 1 + self._rule.tail_calls)
         return Phrase(
@@ -236,42 +246,86 @@ class PhraseSearch:
     def restart(self) -> None:
         """Begin another phrase with the next call, whatever the rule says."""
         self.phrases = self.close()
-        self._last, self._loud, self._closed = None, None, False
+        self._last, self._closed = None, False
         self._length = self._blanks = 0
+        self._sound = self._no_sound()
         self.restarts += 1
         self._search.restart()
 
     @property
-    def _blanks_end_it(self) -> bool:
-        return self._rule is not None and self._blanks >= self._rule.blank_calls
+    def _ends_awake(self) -> bool:
+        return self._rule is not None and self._left(self._rule) <= 0
+
+    def _no_sound(self) -> "_Sound":
+        return _Sound(1 if self._rule is None else self._rule.pause_calls)
+
+    def _left(self, rule: EndRule) -> int:
+        """Calls after which the phrase ends without silence, if no symbol comes."""
+        most = rule.unheard_calls if self._last is None else rule.blank_calls
+        return min(most - self._blanks, rule.longest_calls - self._length)
 
     def _run(self, stretch: Stretch) -> None:
         at, count = 0, len(stretch.features)
         while at < count:
             end = count
             if self._rule is not None:
-                if self._blanks_end_it:
+                if self._ends_awake:
                     self.restart()
-                # No further than where the rule may end the phrase: what an engine has run cannot
-                # be taken back.
-                end = min(count, at + self._rule.blank_calls - self._blanks)
+                # No further than where the rule may end the phrase, or earlier with a first symbol:
+                # what an engine has run cannot be taken back.
+                end = min(count, at + min(self._left(self._rule), self._rule.blank_calls))
             if isinstance(self._search, Beam):
                 # Its best string may become one that has ended earlier.
                 end = at + 1
             answers = self._search.accept_calls(stretch.features[at:end])
             for index, last in enumerate(answers, start=at):
+                came = count - 1 if stretch.begins else index
+                if self._told is not None:
+                    self._told(stretch.first + came)
                 self._note(stretch.first + index, bool(stretch.loud[index]), last)
             self.calls += end - at
             at = end
 
     def _note(self, call: int, is_loud: bool, last: Emission | None) -> None:
-        if self._told is not None:
-            self._told(call)
         if not self._length:
             self._begin = call
         self._length += 1
         self._last = last
         # What is likeliest now may have ended earlier than what was before.
         self._blanks = self._length - (0 if last is None else last.call + 1)
+        self._sound.note(call, is_loud, last)
+
+
+class _Sound:
+    """Where the sound of a phrase begins and ends.
+
+    A symbol mostly comes behind its sound. So the sound of the last one ends where it last became
+    quiet before the symbol came, or, where it came amid a sound, with that.
+
+    Parameters
+    ----------
+    pause_calls : so many quiet calls end a sound.
+
+    Attributes
+    ----------
+    first : the first call that was not quiet; None without one.
+    end : behind the last one that belongs to the phrase.
+    """
+
+    def __init__(self, pause_calls: int) -> None:
+        self._pause_calls = pause_calls
+        self.first: int | None = None
+        self.end = self._loud_end = 0
+        self._came: int | None = None
+        self._has_ended = False
+
+    def note(self, call: int, is_loud: bool, last: Emission | None) -> None:
+        """Take the next call, and the last symbol after it."""
         if is_loud:
-            self._loud = (self._loud[0] if self._loud else call, call + 1)
+            self.first = call if self.first is None else self.first
+            self._loud_end = call + 1
+        if (came := None if last is None else last.call) != self._came:
+            self._came, self._has_ended = came, False
+        if not self._has_ended:
+            self.end = self._loud_end
+            self._has_ended = call + 1 - self._loud_end >= self._pause_calls

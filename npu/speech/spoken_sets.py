@@ -5,8 +5,9 @@
 
 `audio` is seen from the file's folder. The others but `text` may be left out. `recording` is what
 an utterance was cut or spliced from: its own sound, if nothing is said. `kind` is that of the text,
-and `words` has seconds, start and end. An empty text is a sound in which nothing must be
-understood. `about` holds anything else, and is not read.
+and `words` has seconds, start and end. Where several phrases are said, `phrases` has how many words
+each takes, in their order. An empty text is a sound in which nothing must be understood. `about`
+holds anything else, and is not read.
 
 Words are what stands between spaces, in lower case; nothing else is normalised.
 """
@@ -43,7 +44,17 @@ class _Line(BaseModel):
     recording: _Name | None = None
     kind: _Name | None = None
     words: tuple[tuple[str, _Seconds, _Seconds], ...] | None = None
+    phrases: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     about: JsonValue = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A phrase that was said, and the seconds in which its words lie."""
+
+    text: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Utterance:
     recording : what it was cut or spliced from; `audio` where the set does not say.
     ends : seconds at which each word ends; None where the set does not say.
     kind : of text; None where the set names none.
+    phrases : all of it in one, where the set does not say; none where it does not say when words
+        end, or has none.
     """
 
     line: int
@@ -69,6 +82,7 @@ class Utterance:
     recording: str
     ends: tuple[float, ...] | None
     kind: str | None = None
+    phrases: tuple[Said, ...] = ()
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -145,7 +159,27 @@ def _utterance(path: Path, number: int, text: str) -> Utterance:
     ends = None if line.words is None else _ends(where, words, line.words)
     recording = line.audio if line.recording is None else line.recording
     place = path.parent / line.audio
-    return Utterance(number, line.audio, place, words, line.speaker, recording, ends, line.kind)
+    phrases = tuple(_phrases(where, line))
+    return Utterance(
+        number, line.audio, place, words, line.speaker, recording, ends, line.kind, phrases
+    )
+
+
+def _phrases(where: str, line: _Line) -> Iterator[Said]:
+    words = line.words or ()
+    counts = line.phrases if line.phrases is not None else (len(words),)
+    if line.phrases is not None and line.words is None:
+        raise InputError(f"{where}: phrases are of words with times; give words too")
+    if line.phrases is not None and sum(counts) != len(words):
+        raise InputError(
+            f"{where}: phrases have {sum(counts):,} words together, words are {len(words):,}"
+        )
+    begin = 0
+    for count in counts:
+        of = words[begin : begin + count]
+        begin += count
+        if of:
+            yield Said(" ".join(word.lower() for word, _, _ in of), of[0][1], of[-1][2])
 
 
 def _ends(

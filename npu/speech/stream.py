@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from npu.errors import AudioError, InputError
 from npu.speech.audio import PEAK_LIMIT, require_samples
-from npu.speech.gate import EndRule, Features
+from npu.speech.ends import COMMANDS, EndRule
+from npu.speech.gate import Features
 from npu.speech.host import Speech
 from npu.speech.nbest import Alternative, alternatives, best, confidences, score_a_word
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
@@ -105,7 +106,7 @@ class Stream:
         self._resampler: Resampler | None = None
         self._finished = False
         # The calls in which the last sample is heard, and silence in which the last symbols come.
-        quiet = EndRule.of(speech.seconds_per_call).quiet_calls
+        quiet = COMMANDS.rule(speech.seconds_per_call).quiet_calls
         self._behind = self._extractor.first_call_samples + quiet * self._extractor.samples_per_call
         self._answered: int | None = None
         self.samples = 0
@@ -180,7 +181,8 @@ class Stream:
     def result(self) -> Spoken:
         """What was said since the begin, or since the last reset; a later one may differ."""
         phrases = list(self._search.phrases)
-        over = self.is_endpoint or (self._finished and not self.is_ready)
+        over = self.is_speculative_endpoint or self.is_endpoint
+        over = over or (self._finished and not self.is_ready)
         if (heard := self._search.heard(found=over)) is not None:
             phrases.append(heard)
         return self._spoken(phrases)
@@ -197,6 +199,13 @@ class Stream:
         search = self._search
         ended = search.has_ended and self._answered != search.restarts
         return ended or bool(search.phrases)
+
+    @property
+    def is_speculative_endpoint(self) -> bool:
+        """Whether a phrase is taken to be over, before it has ended: `result` may be acted on, if
+        that can be taken back where more comes.
+        """
+        return self._search.is_nearly_over
 
     def reset(self) -> None:
         """Begin the next phrase; the sound goes on."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npu.speech.audio import stream_audio
-from npu.speech.gate import END_SECONDS, EndRule
+from npu.speech.ends import COMMANDS, Ending
 from npu.speech.host import Speech
 from npu.speech.phrases import Beam, Engine
 from npu.speech.stream import Spoken, Stream
@@ -46,7 +46,7 @@ def transcribe(
     speech: Speech,
     engine: Engine | Beam,
     path: str | Path,
-    end_seconds: float | None = END_SECONDS,
+    ending: Ending | None = COMMANDS,
     channel: int | None = None,
     min_score: float | None = None,
     told: Callable[[int], None] | None = None,
@@ -56,16 +56,15 @@ def transcribe(
     Parameters
     ----------
     channel : the channel to hear, from 1; None hears the mean of all.
-    end_seconds : silence that ends a phrase. The file's own end is followed by silence, so that
-        the last word is heard to its end. None: the file is one phrase, every call is run, and
-        nothing is added.
+    ending : when a phrase ends. The file's own end is followed by silence, so that the last word
+        is heard to its end. None: the file is one phrase, every call is run, and nothing is added.
     min_score : phrases of a lower `Spoken.score` are left out.
     told : as `npu.speech.phrases.PhraseSearch` takes it.
 
     Raises AudioError for what is no sound, or too little of it.
     """
     began = time.perf_counter()
-    rule = None if end_seconds is None else EndRule.of(speech.seconds_per_call, end_seconds)
+    rule = None if ending is None else ending.rule(speech.seconds_per_call)
     stream = Stream(speech, engine, rule, told, name=str(path))
     notes: list[str] = []
     phrases: list[Spoken] = []

@@ -20,7 +20,7 @@ from compiler import compile_model, load_model
 from npu.chip.memory import BusSchedule, WriteOrder
 from npu.chip.params import load_params
 from npu.runtime.sessions import TransducerSession
-from npu.speech.gate import EndRule
+from npu.speech.ends import COMMANDS
 from npu.speech.phrases import Greedily, PhraseSearch
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
@@ -74,7 +74,7 @@ def zoo(path: Path, frames: int = FRAMES) -> None:
             observer=lambda retire, _, run=run: run.records.append(retire),
         )
         run.machine = session.machine
-        search = PhraseSearch(Greedily(session), EndRule.of(0.06), taken.scale, taken.zero_point)
+        search = PhraseSearch(Greedily(session), COMMANDS.rule(0.06), taken.scale, taken.zero_point)
         search.accept(features)
         runs.append(run)
     assert runs[0].records

@@ -25,7 +25,7 @@ from npu.files import write_folder
 from npu.speech.spoken_sets import FILE_NAME
 
 NOTHING = "nothing"
-_LEVEL_DBFS = -26.0
+LEVEL_DBFS = -26.0
 """Of the speech: what ITU-T recommends for tests (P.56, P.830)."""
 _NOISE_S = 30
 """Seconds of noise in a file."""
@@ -128,7 +128,7 @@ def _clips(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[Clip]:
         if clip.kind not in of.kinds:
             continue
         rng = np.random.default_rng([*seed, number])
-        heard = noisy(clip.samples, _LEVEL_DBFS, of.decibels, rng, others(rng))
+        heard = noisy(clip.samples, LEVEL_DBFS, of.decibels, rng, others(rng))
         yield replace(clip, samples=heard)
     if name == NOTHING and len(part):
         for number in range(round(recipe.corpus.noise_s / _NOISE_S)):

@@ -79,9 +79,19 @@ def noisy(
     """Speech at a level, with one of the four kinds of noise: each with the same chance, and as far
     below it as `snr_db` says. For tests: nothing else is done to it.
     """
-    heard = _at(in_floats(samples), level_dbfs)
-    quarter = Noise(chance=1.0, snr_db=(snr_db, snr_db), babble=0.25, music=0.25, impulses=0.25)
-    return as_16_bits(heard + _noise(heard, quarter, 1.0, rng, others))
+    heard = at_level(in_floats(samples), level_dbfs)
+    return as_16_bits(heard + _noise(heard, _quarters(snr_db), 1.0, rng, others))
+
+
+def burst(count: int, level_dbfs: float, rng: Rng, others: Others) -> Floats:
+    """(count,) samples of one of the four kinds of noise, each with the same chance, at a level."""
+    made = _noise_of(rng.random(), _quarters(0.0), count, rng, others)
+    return at_level(made, level_dbfs)
+
+
+def _quarters(snr_db: float) -> Noise:
+    """All four kinds with the same chance."""
+    return Noise(chance=1.0, snr_db=(snr_db, snr_db), babble=0.25, music=0.25, impulses=0.25)
 
 
 def as_16_bits(samples: Floats) -> NDArray[np.int16]:
@@ -133,10 +143,11 @@ def _drawn(change: Change, strength: float, rng: Rng) -> float:
 
 def _levelled(heard: Floats, sound: Sound, rng: Rng) -> Floats:
     low, high = sound.level_dbfs
-    return _at(heard, rng.uniform(low, high))
+    return at_level(heard, rng.uniform(low, high))
 
 
-def _at(heard: Floats, dbfs: float) -> Floats:
+def at_level(heard: Floats, dbfs: float) -> Floats:
+    """Speech at a level."""
     return heard * np.float32(10 ** (dbfs / 20) / max(level(heard), 1e-5))
 
 

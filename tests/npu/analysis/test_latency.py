@@ -22,6 +22,7 @@ from npu.errors import InputError
 from npu.events.machine import events_of
 from npu.runtime.calls import call, calls_of, open_session
 from npu.runtime.frontend import speech_of
+from npu.speech.ends import Ending
 from npu.speech.transcribe import transcribe
 
 EDGE = load_params("edge")
@@ -127,16 +128,16 @@ def test_symbols_that_there_are_not(transducer):
             symbol_frame(image, [symbol])
 
 
-@pytest.mark.parametrize("end_seconds", [None, 0.5])
-def test_an_utterance_is_that_of_the_twin(transducer, sound, end_seconds):
+@pytest.mark.parametrize("ending", [None, Ending(0.5)])
+def test_an_utterance_is_that_of_the_twin(transducer, sound, ending):
     model, image = transducer
     found = utterance_latency(
         frames_of(model, image),
-        SoundFrames.hear(image, speech_of(image), reference.search_of(model), sound, end_seconds),
+        SoundFrames.hear(image, speech_of(image), reference.search_of(model), sound, ending),
         "told",
     )
     twin = OnTwin(image)
-    heard = transcribe(speech_of(image), twin, sound, end_seconds)
+    heard = transcribe(speech_of(image), twin, sound, ending)
     use = twin.use()
     assert found.latency.frame_cycles.tolist() == use.cycles.tolist()
     assert [phrase.text for phrase in found.phrases] == [phrase.text for phrase in heard.phrases]

@@ -9,11 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npu.speech.emission import Emission
-from npu.speech.gate import EndRule, Gate, Lowest
+from npu.speech.ends import EndRule
+from npu.speech.gate import Gate, Lowest
 from npu.speech.phrases import Greedily, Phrase, PhraseSearch
 
 SCALE, ZERO_POINT = 0.02, -60
-RULE = EndRule(quiet_calls=3, blank_calls=6, floor_calls=8, peak_calls=16, tail_calls=4)
+RULE = EndRule(
+    quiet_calls=3,
+    hesitant_calls=3,
+    pause_calls=3,
+    lead_calls=1,
+    settled_calls=0,
+    before_calls=1,
+    blank_calls=6,
+    unheard_calls=6,
+    longest_calls=1000,
+    floor_calls=8,
+    peak_calls=16,
+    tail_calls=4,
+)
 # The noise of the place and the loudest speech of the whole stream.
 LONG = replace(RULE, floor_calls=1000, peak_calls=1000)
 # Levels of whole calls, as int8: far under the mean, the mean of the training data, well above.
@@ -55,13 +69,6 @@ def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=R
         search.accept(chunk)
     was_open = search.is_open
     return search.close(), engine.log, search.calls, was_open
-
-
-def test_durations_become_calls():
-    default = EndRule(quiet_calls=8, blank_calls=20, floor_calls=83, peak_calls=167, tail_calls=6)
-    assert EndRule.of(0.06) == default
-    assert EndRule.of(0.06, 0.001) == replace(default, quiet_calls=1)
-    assert EndRule.of(0.06, 3) == replace(default, quiet_calls=50, blank_calls=50)
 
 
 def test_silence_ends_a_phrase_and_is_not_run():
@@ -179,7 +186,8 @@ def test_a_long_silence_takes_no_memory(chunk):
     for _ in range(200):
         list(gate.accept(calls(*[QUIET] * chunk)))
     assert len(gate._loudness) <= RULE.floor_calls + RULE.peak_calls
-    assert gate._last.size == 10 and gate._last.base is None
+    (last,) = gate._before
+    assert last.size == 10 and last.base is None
 
 
 @given(values=st.lists(st.integers(-9, 9), max_size=40), count=st.integers(1, 12))
@@ -234,10 +242,10 @@ def test_what_becomes_likeliest_may_have_come_earlier():
     """Nothing was loud, and the best string's symbol came two calls ago."""
     says = [[], [], [], [(5, 1)]]
     assert phrase_of([QUIET] * 4, says) == [Phrase((5,), 1, 2, (1,))]
-    # Loud only behind it: a phrase ends behind its beginning.
+    # Loud only long behind it: a phrase ends behind its beginning.
     loud = [*[QUIET] * 12, LOUD]
     (phrase,) = phrase_of(loud, [*[[]] * 3, *[[(5, 1)]] * 10])
-    assert (phrase.first_call, phrase.end_call) == (1, 1 + 1 + RULE.tail_calls)
+    assert (phrase.first_call, phrase.end_call) == (1, 2)
 
 
 def test_what_becomes_likeliest_may_be_nothing():

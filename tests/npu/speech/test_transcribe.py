@@ -9,7 +9,7 @@ from npu.analysis.streaming import OnTwin
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
-from npu.speech.gate import EndRule
+from npu.speech.ends import COMMANDS
 from npu.speech.phrases import Greedily, PhraseSearch
 from npu.speech.transcribe import transcribe
 from tests.sounds import RATE, joined, word_errors
@@ -33,7 +33,7 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
     model, image = load_model("commands_rnnt"), Image.load(images / "zoo.npu")
     speech = speech_of(image)
     features = speech.extractor().accept(samples)
-    rule = EndRule.of(speech.seconds_per_call)
+    rule = COMMANDS.rule(speech.seconds_per_call)
 
     class Starts(TransducerSession):
         def accept_calls(self, features, calls_per_start=16):

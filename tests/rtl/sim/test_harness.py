@@ -22,7 +22,7 @@ from npu.chip.weight_format import directory_words
 from npu.errors import MachineError
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
-from npu.speech.gate import EndRule
+from npu.speech.ends import COMMANDS
 from npu.speech.phrases import Greedily, PhraseSearch
 from npu.twin.machine import Machine
 from rtl import driver
@@ -93,7 +93,7 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
             image, machine=machine, observer=lambda retire, _, run=run: run.records.append(retire)
         )
         run.machine = session.machine
-        search = PhraseSearch(Greedily(session), EndRule.of(0.06), taken.scale, taken.zero_point)
+        search = PhraseSearch(Greedily(session), COMMANDS.rule(0.06), taken.scale, taken.zero_point)
         search.accept(np.concatenate([first, second[:10]]))
         phrases = search.close()
         run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])

@@ -1,0 +1,138 @@
+"""When a phrase ends, and when it is taken to be over before that.
+
+It ends by silence (`Gate`), by many calls without a symbol where noise never lets it become quiet,
+and by its length: the rules of Kaldi's online decoders, which sherpa-onnx has, too. Some calls
+before silence would end it, it is taken to be over: whoever acts on what was said can begin, and is
+told where more comes.
+
+The durations are for commands, with pauses of up to 0.6 s between words; they were chosen on the
+development side of `npu train commands` by `npu endpoints`.
+"""
+
+import math
+from dataclasses import dataclass
+
+END_SECONDS = 0.66
+"""Silence that ends a phrase. The zoo's models emit the last letters up to 0.36 s late."""
+
+HESITANT_SECONDS = 0.12
+"""More silence ends one in which the speaker has paused: who pauses once pauses again."""
+
+PAUSE_SECONDS = 0.12
+"""So much silence amid a phrase is a pause; the stop of a consonant is shorter."""
+
+LEAD_SECONDS = 0.18
+"""Before silence ends it, a phrase is taken to be over."""
+
+SETTLED_SECONDS = 0.12
+"""For so long no symbol may have come by then."""
+
+BEFORE_SECONDS = 0.3
+"""Of silence are run before a phrase: models learn from sounds that begin with as much."""
+
+BLANK_SECONDS = 1.2
+"""Twice the longest stretch without a symbol inside the zoo's utterances; sherpa-onnx's rule 2."""
+
+UNHEARD_SECONDS = 2.4
+"""The same before the first symbol; sherpa-onnx's rule 1."""
+
+LONGEST_SECONDS = 20.0
+"""A phrase is no longer; sherpa-onnx's rule 3."""
+
+FLOOR_SECONDS = 5.0
+"""The quietest call of so long is the noise of the place, known after a quarter of that time."""
+
+PEAK_SECONDS = 10.0
+"""The loudest call of so long is the speech. A slammed door is forgotten after that time."""
+
+TAIL_SECONDS = 0.36
+"""The sound of a phrase ends no later behind its last symbol; symbols mostly come behind it."""
+
+
+@dataclass(frozen=True)
+class EndRule:
+    """When a phrase ends, in encoder calls, each at least 1; see the module.
+
+    Attributes
+    ----------
+    quiet_calls : quiet calls that end a phrase.
+    hesitant_calls : those that end one in which the speaker has paused; at least `quiet_calls`.
+    pause_calls : quiet calls amid a phrase that are such a pause.
+    lead_calls : so long before silence ends it, a phrase is taken to be over; may be 0.
+    settled_calls : calls without a symbol that it must have had by then; may be 0.
+    before_calls : quiet calls that are run before a phrase.
+    blank_calls : calls without a symbol that end one, behind its last symbol.
+    unheard_calls : the same before its first symbol; at least `blank_calls`.
+    longest_calls : of a phrase.
+    floor_calls : calls whose quietest is the noise of the place.
+    peak_calls : calls whose loudest is the speech.
+    tail_calls : calls behind its last symbol that may still belong to a phrase.
+    """
+
+    quiet_calls: int
+    hesitant_calls: int
+    pause_calls: int
+    lead_calls: int
+    settled_calls: int
+    before_calls: int
+    blank_calls: int
+    unheard_calls: int
+    longest_calls: int
+    floor_calls: int
+    peak_calls: int
+    tail_calls: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """When a phrase ends, in seconds.
+
+    Attributes
+    ----------
+    silence : as END_SECONDS; where it is longer than BLANK_SECONDS, as long a stretch without a
+        symbol ends a phrase.
+    hesitant, lead, longest : as HESITANT_SECONDS, LEAD_SECONDS and LONGEST_SECONDS. With a lead of
+        0, no phrase is taken to be over before it ends.
+
+    Raises ValueError for one that is not finite, below 0, or where only `hesitant` and `lead` may
+    be, 0.
+    """
+
+    silence: float = END_SECONDS
+    hesitant: float = HESITANT_SECONDS
+    lead: float = LEAD_SECONDS
+    longest: float = LONGEST_SECONDS
+
+    def __post_init__(self) -> None:
+        for name in ("silence", "longest"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
+        for name in ("hesitant", "lead"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be 0 seconds or more, not {getattr(self, name)}")
+
+    def rule(self, seconds_per_call: float) -> EndRule:
+        """The same in calls so far apart; a duration is rounded to calls."""
+
+        def calls(seconds: float) -> int:
+            return max(1, round(seconds / seconds_per_call))
+
+        blank_seconds = max(BLANK_SECONDS, self.silence)
+        return EndRule(
+            quiet_calls=calls(self.silence),
+            hesitant_calls=calls(self.silence + self.hesitant),
+            pause_calls=calls(PAUSE_SECONDS),
+            lead_calls=round(self.lead / seconds_per_call),
+            settled_calls=round(SETTLED_SECONDS / seconds_per_call),
+            before_calls=calls(BEFORE_SECONDS),
+            blank_calls=calls(blank_seconds),
+            unheard_calls=calls(max(UNHEARD_SECONDS, blank_seconds)),
+            longest_calls=calls(self.longest),
+            floor_calls=calls(FLOOR_SECONDS),
+            peak_calls=calls(PEAK_SECONDS),
+            tail_calls=calls(TAIL_SECONDS),
+        )
+
+
+COMMANDS = Ending()
+"""For short phrases, as above."""

@@ -1,0 +1,197 @@
+"""Durations to calls, and the rules that end a phrase: silence, pauses, blanks, length."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npu.speech.ends import COMMANDS, Ending, EndRule
+from npu.speech.gate import Gate
+from npu.speech.phrases import Greedily, Phrase, PhraseSearch
+from tests.npu.speech.test_phrases import (
+    LONG,
+    LOUD,
+    QUIET,
+    RULE,
+    SCALE,
+    ZERO_POINT,
+    Script,
+    calls,
+    hear,
+)
+
+
+def test_durations_become_calls():
+    rule = EndRule(
+        quiet_calls=11,
+        hesitant_calls=13,
+        pause_calls=2,
+        lead_calls=3,
+        settled_calls=2,
+        before_calls=5,
+        blank_calls=20,
+        unheard_calls=40,
+        longest_calls=333,
+        floor_calls=83,
+        peak_calls=167,
+        tail_calls=6,
+    )
+    assert COMMANDS.rule(0.06) == rule
+    assert Ending(0.001).rule(0.06) == replace(rule, quiet_calls=1, hesitant_calls=2)
+    assert Ending(0.5, hesitant=0, lead=0, longest=0.01).rule(0.06) == replace(
+        rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1
+    )
+    long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=50, unheard_calls=50)
+    assert Ending(3).rule(0.06) == long
+
+
+@pytest.mark.parametrize("wrong", [{"silence": 0}, {"longest": float("inf")}, {"lead": -1}])
+def test_durations_that_are_none(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        Ending(**wrong)
+
+
+# As LONG, with pauses of two calls.
+PAUSES = replace(LONG, pause_calls=2)
+
+
+def test_whoever_pauses_is_given_more_time():
+    rule = replace(PAUSES, hesitant_calls=5, blank_calls=99, unheard_calls=99)
+    paused = calls(QUIET, LOUD, QUIET, QUIET, LOUD, *[QUIET] * 4, LOUD, *[QUIET] * 5, LOUD)
+    phrases, log, _, _ = hear(paused, {0: [1]}, rule=rule)
+    # Four quiet calls do not end it, five do; the next one has not paused yet.
+    assert log.count("restart") == 1 and len(phrases) == 2
+    phrases, log, _, _ = hear(
+        calls(QUIET, LOUD, QUIET, LOUD, *[QUIET] * 3, LOUD), {0: [1]}, rule=rule
+    )
+    assert log.count("restart") == 1
+    # The silence before a phrase is no pause in it.
+    _, log, _, _ = hear(calls(QUIET, QUIET, LOUD, *[QUIET] * 3, LOUD), {0: [1]}, rule=rule)
+    assert log.count("restart") == 1
+
+
+def test_some_silence_is_run_before_a_phrase():
+    rule = replace(RULE, before_calls=3)
+    quiet = [QUIET - n for n in range(7)]
+    phrases, log, run, _ = hear(calls(LOUD, *quiet, LOUD), {0: [1], 3: [2]}, rule=rule)
+    assert log[log.index("restart") + 1 :] == [*quiet[-3:], LOUD]
+    assert phrases[1] == Phrase((1, 2), 5, 9, (5, 8)) and run == 4 + 4
+    # No more than there was, and no sound of the phrase before.
+    _, log, _, _ = hear(calls(LOUD, *quiet[:3], LOUD), {0: [1]}, rule=replace(rule, before_calls=9))
+    assert log[log.index("restart") + 1 :] == [*quiet[:3], LOUD]
+
+
+def test_silence_before_a_phrase_is_run_when_that_has_come():
+    rule = replace(RULE, before_calls=3)
+    came: list[int] = []
+    search = PhraseSearch(Greedily(Script({0: [1]})), rule, SCALE, ZERO_POINT, came.append)
+    search.accept(calls(LOUD, *[QUIET] * 7, LOUD, LOUD))
+    assert came == [0, 1, 2, 3, 8, 8, 8, 8, 9]
+
+
+def test_before_the_first_symbol_there_is_more_time():
+    loud = calls(*[LOUD, 40] * 10)
+    rule = replace(LONG, unheard_calls=12)
+    _, log, _, _ = hear(loud, {8: [1]}, rule=rule)
+    # Unheard for 8 calls, and 6 without a symbol behind it; then 5 of the next.
+    assert log.index("restart") == 1 + 8 + 1 + 6
+    _, log, _, _ = hear(loud, {}, rule=rule)
+    assert log.index("restart") == 1 + 12
+
+
+def test_a_phrase_is_no_longer_than_that():
+    loud = calls(*[LOUD, 40] * 6)
+    says = {n: [n + 1] for n in range(12)}
+    phrases, _, _, _ = hear(loud, says, rule=replace(LONG, longest_calls=5))
+    assert [phrase.tokens for phrase in phrases] == [(1, 2, 3, 4, 5), (1, 2, 3, 4, 5), (1, 2)]
+
+
+def nearly(levels, says, rule):
+    """Whether a phrase is taken to be over, and whether it has ended, after each call."""
+    search = PhraseSearch(Greedily(Script(says)), rule, SCALE, ZERO_POINT)
+    found = []
+    for call in calls(*levels):
+        search.accept(call[np.newaxis])
+        found.append((search.is_nearly_over, search.has_ended))
+    return found
+
+
+NO, OVER, ENDED = (False, False), (True, False), (True, True)
+
+
+def test_a_phrase_is_taken_to_be_over_before_it_ends():
+    rule = replace(PAUSES, quiet_calls=4, hesitant_calls=6, lead_calls=2, blank_calls=99)
+    quiet = [QUIET] * 4
+    assert nearly([LOUD, *quiet], {0: [1]}, rule) == [NO, NO, OVER, OVER, ENDED]
+    # Behind a pause later, and not at all where nothing was understood, or with no lead.
+    paused = [QUIET, LOUD, QUIET, QUIET, LOUD, *quiet, QUIET, QUIET]
+    found = nearly(paused, {0: [1]}, rule)
+    assert found == [NO, NO, NO, OVER, NO, NO, NO, NO, OVER, OVER, ENDED]
+    assert nearly([LOUD, *quiet], {}, rule) == [*[NO] * 4, (False, True)]
+    assert nearly([LOUD, *quiet], {0: [1]}, replace(rule, lead_calls=0)) == [*[NO] * 4, ENDED]
+
+
+def test_it_is_not_taken_to_be_over_while_symbols_come():
+    rule = replace(RULE, quiet_calls=4, hesitant_calls=4, lead_calls=3, settled_calls=2)
+    found = nearly([LOUD, *[QUIET] * 4], {0: [1], 1: [2]}, rule)
+    assert found == [NO, NO, NO, OVER, ENDED]
+
+
+def test_in_noise_calls_without_a_symbol_say_so():
+    rule = replace(LONG, lead_calls=2)
+    found = nearly([LOUD, 40] * 4, {0: [1]}, rule)
+    assert found[:7] == [NO, NO, NO, NO, OVER, OVER, ENDED]
+
+
+def test_a_call_that_was_full_is_not_blank():
+    """Where the cap of symbols ends a call, it gave symbols: no trailing blank."""
+    rule = replace(LONG, blank_calls=3, unheard_calls=3, lead_calls=1)
+    full = {n: [1, 2, 3] for n in range(6)}
+    assert nearly([LOUD, 40] * 3, full, rule) == [NO] * 6
+
+
+def test_the_sound_of_the_last_symbol_ends_the_phrase():
+    """A knock behind it, that gives no symbol, is none of its sound."""
+    rule = replace(
+        PAUSES, quiet_calls=9, hesitant_calls=9, blank_calls=30, unheard_calls=30, tail_calls=20
+    )
+    levels = [QUIET, LOUD, QUIET, LOUD, QUIET, QUIET, LOUD, LOUD, *[QUIET] * 9]
+    (phrase,) = hear(calls(*levels), {4: [1]}, rule=rule)[0]
+    assert (phrase.first_call, phrase.end_call) == (1, 4)
+    # A symbol amid a sound: that sound is its own, also behind a short stop.
+    (phrase,) = hear(calls(*levels), {1: [1]}, rule=rule)[0]
+    assert phrase.end_call == 4
+    (phrase,) = hear(calls(*levels), {4: [1], 9: [2]}, rule=rule)[0]
+    assert phrase.end_call == 8
+
+
+@given(
+    levels=st.lists(st.sampled_from([QUIET, QUIET, QUIET, -30, LOUD]), max_size=60),
+    rule=st.builds(
+        lambda quiet, more, pause, before: replace(
+            RULE,
+            quiet_calls=quiet,
+            hesitant_calls=quiet + more,
+            pause_calls=pause,
+            before_calls=before,
+        ),
+        st.integers(1, 5),
+        st.integers(0, 4),
+        st.integers(1, 3),
+        st.integers(1, 6),
+    ),
+    cuts=st.lists(st.integers(0, 60), max_size=20),
+)
+def test_chunks_change_nothing_by_any_rule(levels, rule, cuts):
+    heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
+    says = {0: [1], 3: [2]}
+    assert hear(heard, says, cuts, rule) == hear(heard, says, list(range(len(levels))), rule)
+    # Every loud call is run once, in order; what was before it, no earlier than the last one.
+    seen = []
+    for stretch in Gate(rule, SCALE, ZERO_POINT).accept(heard):
+        assert np.array_equal(stretch.features, heard[stretch.first :][: len(stretch.features)])
+        seen += [stretch.first + int(i) for i in np.flatnonzero(stretch.loud)]
+    assert seen == sorted(set(seen))
