@@ -13,9 +13,8 @@ import numpy as np
 from npu.analysis.endpoints_results import DelaysReport, EndpointsReport, ShareReport
 from npu.analysis.error_intervals import grouped, percentiles, resampled
 from npu.analysis.hearing import Ear
-from npu.speech.audio import stream_audio
 from npu.speech.ends import EndRule
-from npu.speech.listen import Event, Kind, Listening
+from npu.speech.listen import Event, Kind, events_of
 from npu.speech.spoken_sets import Said, Utterance
 from npu.speech.stream import Stream
 
@@ -50,14 +49,9 @@ class Session:
 
 def hear_session(ear: Ear, utterance: Utterance, rule: EndRule) -> Session:
     """Hear a recording as it comes, call by call. Raises AudioError."""
-    speech = ear.speech
-    stream = Stream(speech, ear.engine, rule, name=str(utterance.path))
-    listening = Listening(stream, ear.min_score)
-    events: list[Event] = []
-    for block in stream_audio(utterance.path, speech.rate, speech.seconds_per_call):
-        events += listening.accept(speech.rate, block)
-    events += listening.finish()
-    return Session(utterance.audio, stream.seconds, utterance.phrases, segments(events))
+    stream = Stream(ear.speech, ear.engine, rule, name=str(utterance.path))
+    found = segments(events_of(stream, utterance.path, ear.min_score))
+    return Session(utterance.audio, stream.seconds, utterance.phrases, found)
 
 
 def segments(events: Iterable[Event]) -> list[Segment]:

@@ -19,8 +19,11 @@ from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
 from npu.errors import NpuError
 from npu.files import write_atomic
+from npu.speech.ends import COMMANDS
+from npu.speech.listen import events_of
+from npu.speech.stream import Stream
 
-_SECTIONS = 6
+_SECTIONS = 7
 
 
 @click.command()
@@ -57,7 +60,9 @@ def command(
             with progress("listening"):
                 sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
             with progress("running"):
-                content = content_of_sound(loaded, image, sound, audio, ear.decided)
+                stream = Stream(ear.speech, ear.engine, COMMANDS.rule(ear.speech.seconds_per_call))
+                events = list(events_of(stream, audio))
+                content = content_of_sound(loaded, image, sound, audio, ear.decided, events)
         else:
             count = DEFAULT_FRAMES if frames is None else frames
             with progress("running"):

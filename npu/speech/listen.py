@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
+from npu.speech.audio import stream_audio
 from npu.speech.resample import Samples
 from npu.speech.stream import Spoken, Stream
 
@@ -112,3 +114,14 @@ class Listening:
             self._over = None
         self._told = spoken.text
         return Event(kind, self._phrase, self._stream.seconds, revises, resets, spoken)
+
+
+def events_of(stream: Stream, path: str | Path, min_score: float | None = None) -> Iterator[Event]:
+    """What is told of a file that comes call by call, as it would in real time.
+
+    Raises AudioError for what is no sound, or too little of it.
+    """
+    listening = Listening(stream, min_score)
+    for block in stream_audio(path, stream.rate_hz, stream.seconds_per_call):
+        yield from listening.accept(stream.rate_hz, block)
+    yield from listening.finish()

@@ -112,6 +112,16 @@ class Stream:
         self.samples = 0
 
     @property
+    def rate_hz(self) -> int:
+        """The model's."""
+        return self._speech.rate
+
+    @property
+    def seconds_per_call(self) -> float:
+        """Of sound, from one encoder call to the next."""
+        return self._speech.seconds_per_call
+
+    @property
     def calls(self) -> int:
         """Encoder calls that were run."""
         return self._search.calls

@@ -28,6 +28,7 @@ from npu.events.trace import Start
 from npu.runtime.image import Image
 from npu.speech.audio import stream_audio
 from npu.speech.host import Speech
+from npu.speech.listen import Event
 
 WINDOWS = 240
 """Of the frame that is shown window by window."""
@@ -68,6 +69,9 @@ class Sound:
     at_seconds, ms : when each frame came, and how long it took; of a long sound the slowest of some
         neighbours.
     symbols : (seconds, text) of each that was found.
+    wave : (columns, 2) float32, the lowest and the highest sample of each, over all seconds.
+    seconds : of the sound.
+    events : what `npu listen` tells of it.
     """
 
     spectrogram: np.ndarray
@@ -75,6 +79,9 @@ class Sound:
     at_seconds: np.ndarray
     ms: np.ndarray
     symbols: Sequence[tuple[float, str]]
+    wave: np.ndarray
+    seconds: float
+    events: Sequence[Event]
 
 
 @dataclass(frozen=True)
@@ -119,9 +126,17 @@ def content_of_frames(
 
 
 def content_of_sound(
-    loaded: Model | None, image: Image, sound: SoundFrames, path: str, decided: str
+    loaded: Model | None,
+    image: Image,
+    sound: SoundFrames,
+    path: str,
+    decided: str,
+    events: Sequence[Event],
 ) -> Content:
-    """Of the frames of a sound in the file `path`; `decided`: who heard it."""
+    """Of the frames of a sound in the file `path`.
+
+    decided : who heard it. events : what was told of it as it came.
+    """
     runner = Frames(image, events_of(image), _ideals(loaded, image))
     of = utterance_latency(runner, sound, decided)
     report = latency_report(of.latency)
@@ -129,7 +144,7 @@ def content_of_sound(
     slowest = int(of.latency.frame_cycles.argmax())
     frames = sound.frames[max(slowest - 1, 0) : slowest + 1]
     moment = _moment(image, sound.reset, frames, f"the slowest frame, number {slowest}")
-    return _content(loaded, image, report, moment, _sound(sound, path, of.latency))
+    return _content(loaded, image, report, moment, _sound(sound, path, of.latency, events))
 
 
 def _content(
@@ -194,7 +209,7 @@ def _moment(
     return Moment(name, part.cycle, part.cycles, windows, work)
 
 
-def _sound(sound: SoundFrames, path: str, latency: Latency) -> Sound:
+def _sound(sound: SoundFrames, path: str, latency: Latency, events: Sequence[Event]) -> Sound:
     comes = np.array(sound.comes_ms) / 1e3
     each = latency.params.milliseconds(1) * latency.frame_cycles
     step = max(1, -(-len(each) // _FRAMES_SHOWN))
@@ -203,7 +218,19 @@ def _sound(sound: SoundFrames, path: str, latency: Latency) -> Sound:
         at_seconds=comes[::step],
         ms=np.maximum.reduceat(each, np.arange(0, len(each), step)),
         symbols=list(_texts(sound, comes)),
+        wave=_wave(sound.speech, path),
+        seconds=sound.heard.samples / sound.speech.rate,
+        events=events,
     )
+
+
+def _wave(speech: Speech, path: str) -> np.ndarray:
+    """(columns, 2) float32, lowest and highest sample."""
+    samples = np.concatenate(list(stream_audio(path, speech.rate)))
+    step = max(1, -(-len(samples) // _SOUND_COLUMNS))
+    starts = np.arange(0, len(samples), step)
+    lowest, highest = (of.reduceat(samples, starts) for of in (np.minimum, np.maximum))
+    return np.stack([lowest, highest], axis=1).astype(np.float32)
 
 
 def _texts(sound: SoundFrames, comes: np.ndarray) -> Iterator[tuple[float, str]]:

@@ -14,6 +14,7 @@ from npu.analysis.layers import layer_label
 from npu.analysis.results import LayerReport
 from npu.chip.params import ChipParams
 from npu.chip.weight_format import WORD_BITS
+from npu.speech.listen import Kind
 from npu.text import printable
 from reports.model_page.canvas import FAINT, INK, PAPER, SERIES, drawings, short
 from reports.model_page.content import Content, Moment, Sound
@@ -303,6 +304,43 @@ def sound_figure(sound: Sound, deadline_ms: float) -> dict[str, str]:
         took.set_xlabel("seconds of sound")
 
     return drawings("sound", draw, lambda narrow: 400)
+
+
+def session_figure(sound: Sound) -> dict[str, str]:
+    """The samples, and the phrases with where they were told to be over."""
+    finals = [event for event in sound.events if event.kind == Kind.FINAL and event.spoken.text]
+    over = [event for event in sound.events if event.kind == Kind.SPECULATIVE]
+    back = [event for event in sound.events if event.resets]
+    times = np.linspace(0, sound.seconds, len(sound.wave), endpoint=False)
+    highest = float(np.abs(sound.wave).max(initial=1e-3))
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        axes = figure.subplots()
+        axes.fill_between(times, *sound.wave.T, color=SERIES[0], linewidth=0)
+        for event in finals:
+            axes.axvspan(event.spoken.start, event.spoken.end, color=SERIES[0], alpha=0.15)
+            axes.axvline(event.at, color=INK, linewidth=1.2)
+        for event in over:
+            axes.axvline(event.at, color=INK, linewidth=1, linestyle="--")
+        for event in back:
+            axes.axvline(event.at, color=SERIES[1], linewidth=1.5)
+        letter = sound.seconds * (0.032 if narrow else 0.0095)
+        starts = [event.spoken.start for event in finals] + 2 * [sound.seconds]
+        for n, event in enumerate(finals):
+            # In two rows: each has room up to the phrase after the next.
+            letters = int((starts[n + 2] - starts[n]) / letter) - 1
+            text = printable(event.spoken.text)
+            if letters > 3:
+                height = highest * (1.28 if n % 2 else 1.08)
+                written = axes.text(starts[n], height, short(text, letters), fontsize=11)
+                written.set_in_layout(False)
+        axes.set_title(" \n ", fontsize=11)
+        axes.set_xlim(0, max([sound.seconds, *(event.at for event in finals)]))
+        axes.set_ylim(-1.05 * highest, 1.05 * highest)
+        axes.set_ylabel("sample")
+        axes.set_xlabel("seconds of sound")
+
+    return drawings("session", draw, lambda narrow: 280)
 
 
 def _apart(symbols: Sequence[tuple[float, str]], width: float) -> list[tuple[float, str]]:

@@ -127,6 +127,15 @@ def _sections(content: Content) -> Iterator[Section]:
             figures.sound_figure(content.sound, deadline),
             {"frames": tables.sound_table(content), "symbols": tables.symbols_table(content)},
         )
+        yield _section(
+            "session",
+            "Phrases, as they are told",
+            "The sound, and each phrase between where its sound begins and ends. A dashed line is "
+            "where it was taken to be over, a solid one where it had ended; red is what was taken "
+            "back.",
+            figures.session_figure(content.sound),
+            {"what npu listen tells": tables.events_table(content)},
+        )
     yield _section(
         "layers",
         "Where the cycles go",

@@ -98,6 +98,18 @@ def test_text_comes_while_it_is_said(recognizer, sound, whole):
     assert len(set(said)) > 3 and all(whole[0].text.startswith(text) for text in said)
 
 
+def test_a_phrase_is_taken_to_be_over_before_its_end(recognizer, sound, whole):
+    stream, over = recognizer.create_stream(), []
+    stream.accept_waveform(RATE, sound)
+    while not stream.is_endpoint:
+        stream.decode()
+        if stream.is_speculative_endpoint:
+            over.append((stream.is_endpoint, stream.result.text))
+    assert over == [*[(False, whole[0].text)] * 3, (True, whole[0].text)]
+    stream.reset()
+    assert not stream.is_speculative_endpoint
+
+
 def test_an_end_stays_until_it_is_answered(recognizer, sound, whole):
     stream = recognizer.create_stream()
     stream.accept_waveform(RATE, sound)

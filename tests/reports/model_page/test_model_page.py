@@ -40,7 +40,7 @@ def elements(text):
 
 def test_every_figure_is_there_for_both_widths(content):
     drawn = elements(page(content))
-    assert len(drawn) == 12
+    assert len(drawn) == 14
     widths = [float(svg.attrib["viewBox"].split()[2]) for svg in drawn]
     assert widths == [WIDE, NARROW] * 6
 
@@ -68,7 +68,7 @@ def test_the_same_content_is_the_same_page(layer):
 def test_names_of_strangers_are_escaped(content):
     text = page(with_names(content))
     assert "<script" not in text and "<img" not in text and "&lt;script&gt;" in text
-    assert len(elements(text)) == 12
+    assert len(elements(text)) == 14
 
 
 def test_cards_say_what_the_latency_says(content):

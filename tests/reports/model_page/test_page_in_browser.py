@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="the extra `reports` is not installed")
 from reports.model_page.page import page
 
 WIDTHS = (390, 1400)
-SECTIONS = ("sound", "layers", "roofline", "moment", "sram", "bits")
+SECTIONS = ("sound", "session", "layers", "roofline", "moment", "sram", "bits")
 CONTRAST = 4.5
 """Of text and what is behind it, at least (WCAG 2, level AA)."""
 
