@@ -5,7 +5,7 @@ differ, ours is made again with one rule of theirs after the other, until the te
 rule is the reason. What no rule explains is an error, of theirs or of ours.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,14 +21,14 @@ from compiler.train.export.reading import trained_of
 from compiler.train.sherpa.floats import FloatNetworks, FloatScorer
 from compiler.train.sherpa.heads import HOP, Head, Heard, Spelt, heard_features, spell
 from compiler.train.sherpa.parts import Loop
-from compiler.train.sherpa.peer import Said, Sherpa
-from compiler.train.sherpa.rules import by_length, icefall_beam
-from npu.errors import ModelError
+from compiler.train.sherpa.peer import VERSION, Said, Sherpa
+from compiler.train.sherpa.rules import Phrases, by_length, icefall_beam
 from npu.model.config import ModelConfig
 from npu.model.tokens import Tokens
 from npu.speech.audio import stream_audio
 from npu.speech.beam import ACTIVE_PATHS, BeamRules, BeamSearch
 from npu.speech.features import FeatureExtractor
+from npu.speech.hotwords import Boost, Hotword
 from npu.speech.scores import ONE
 from npu.speech.search import GreedySearch, SearchRules
 from npu.speech.spoken_sets import Utterance
@@ -115,6 +115,7 @@ class Case:
     ----------
     name, search : of both, as they are told.
     reasons : rules of theirs, by which ours is made again.
+    phrases : to be heard more readily, and nats a symbol.
     """
 
     name: str
@@ -125,11 +126,13 @@ class Case:
     reasons: tuple[Reason, ...] = ()
     repeat: int = 1
     options: dict[str, Any] = field(default_factory=dict)
+    phrases: tuple[tuple[Symbols, float], ...] = ()
 
 
 def compare(
     model: Model,
     utterances: Sequence[Utterance],
+    hotwords: Sequence[Hotword] = (),
     done: Callable[[int], object] = lambda count: None,
 ) -> SherpaReport:
     """Run all cases.
@@ -138,26 +141,31 @@ def compare(
     ----------
     model : a transducer, of whose integers the floats are made.
     utterances : what is heard; `done` is told of each in each case.
+    hotwords : phrases to be heard more readily, in a case of their own.
 
     Raises ModelError for a single graph, and for networks that sherpa-onnx does not take.
     """
-    config = model.config
-    if config is None or model.tokens is None:
-        raise ModelError(f"{model.name} is a single graph, not a transducer")
-    import sherpa_onnx
-
-    found = [_compared(model, case, utterances, done) for case in cases(model, config)]
+    found = [_compared(model, case, utterances, done) for case in cases(model, hotwords)]
     return {
         "model": model.name,
-        "version": sherpa_onnx.__version__,
+        "version": VERSION,
         "utterances": len(utterances),
         "cases": found,
     }
 
 
-def cases(model: Model, config: ModelConfig) -> Iterator[Case]:
-    """Those that a model has: icefall's loop takes a stateless predictor alone."""
-    trained = trained_of(model)
+def count_of_cases(model: Model, hotwords: Sequence[Hotword] = ()) -> int:
+    """How many `compare` runs. Raises what it raises."""
+    return len(list(cases(model, hotwords)))
+
+
+def cases(model: Model, hotwords: Sequence[Hotword] = ()) -> Iterator[Case]:
+    """Those that a model has: icefall's loop takes a stateless predictor alone.
+
+    Raises ModelError for a single graph, and for networks that sherpa-onnx does not take.
+    """
+    trained, config = trained_of(model), model.config
+    assert config is not None, "trained_of takes transducers alone"
     networks = FloatNetworks(trained)
     most = config.max_symbols_per_frame
 
@@ -166,46 +174,73 @@ def cases(model: Model, config: ModelConfig) -> Iterator[Case]:
 
     several = f"greedy, at most {NEMOS_MOST} symbols a call"
     yield Case("NeMo's greedy search", several, "nemo", Spelt(), greedy(NEMOS_MOST))
-    heard = Heard(config.frontend)
-    yield Case("NeMo's greedy search of sound", several, "nemo", heard, greedy(NEMOS_MOST))
+    if Heard.takes(config.frontend):
+        heard = Heard(config.frontend)
+        yield Case("NeMo's greedy search of sound", several, "nemo", heard, greedy(NEMOS_MOST))
     if not isinstance(trained.predictor, StatelessPredictor):
         return
     for repeat in (most, 1):
         name = f"icefall's greedy search, {repeat} frame{'s' * (repeat > 1)} a call"
         search = f"greedy, at most {repeat} symbol{'s' * (repeat > 1)} a call"
         yield Case(name, search, "icefall", Spelt(), greedy(repeat), repeat=repeat)
-    for penalty in (0.0, PENALTY):
-        beam = BeamSearch(
-            networks,
-            SearchRules(0, config.start_id, most),
-            FloatScorer(0, penalty),
-            BeamRules(ACTIVE_PATHS, _WIDE, one_symbol=True),
-        )
-        yield Case(
-            "icefall's modified beam search" + f", blank penalty {penalty:g}" * (penalty > 0),
-            f"beam of {ACTIVE_PATHS}, one symbol a call",
-            "icefall",
-            Spelt(),
-            partial(_beam, beam),
-            _reasons(networks, beam, penalty),
-            options={
-                "decoding_method": "modified_beam_search",
-                "max_active_paths": ACTIVE_PATHS,
-                "blank_penalty": penalty,
-                "temperature_scale": 1.0,
-            },
-        )
+    rules = SearchRules(0, config.start_id, most)
+    yield _beam_case("", networks, rules)
+    yield _beam_case(f", blank penalty {PENALTY:g}", networks, rules, PENALTY)
+    if hotwords:
+        assert model.tokens is not None, "trained_of takes transducers alone"
+        boost = Boost(hotwords, model.tokens)
+        phrases = {_spelt(each.phrase, model.tokens): each.weight for each in hotwords}
+        yield _beam_case(", phrases", networks, rules, 0.0, boost, phrases)
 
 
-def _reasons(networks: FloatNetworks, beam: BeamSearch, penalty: float) -> tuple[Reason, ...]:
+def _beam_case(
+    name: str,
+    networks: FloatNetworks,
+    rules: SearchRules,
+    penalty: float = 0.0,
+    boost: Boost | None = None,
+    phrases: Mapping[Symbols, float] | None = None,
+) -> Case:
+    beam = BeamSearch(
+        networks,
+        rules,
+        FloatScorer(0, penalty),
+        BeamRules(ACTIVE_PATHS, _WIDE, one_symbol=True),
+        boost,
+    )
+
     def ranked(calls: Calls) -> Symbols:
         _beam(beam, calls)
         return by_length((each.symbols, each.score) for each in beam.found)
 
     def theirs(calls: Calls) -> Symbols:
-        return icefall_beam(networks, calls, ACTIVE_PATHS, penalty)
+        known = Phrases(phrases or {})
+        return icefall_beam(networks, calls, ACTIVE_PATHS, penalty, known)
 
-    return ("ranked by score over length", ranked), ("cut before equal strings are one", theirs)
+    how = "cut before equal strings are one" if boost is None else "how a phrase adds"
+    return Case(
+        f"icefall's modified beam search{name}",
+        f"beam of {ACTIVE_PATHS}, one symbol a call",
+        "icefall",
+        Spelt(),
+        # The scores that sherpa-onnx tells leave the penalty out.
+        partial(_beam, beam, scored=not penalty),
+        (("ranked by score over length", ranked), (how, theirs)),
+        options={
+            "decoding_method": "modified_beam_search",
+            "max_active_paths": ACTIVE_PATHS,
+            "blank_penalty": penalty,
+            "temperature_scale": 1.0,
+        },
+        phrases=tuple((phrases or {}).items()),
+    )
+
+
+def _spelt(phrase: str, tokens: Tokens) -> Symbols:
+    """The symbols of a phrase that a `Boost` takes."""
+    known = {symbol: number for number, symbol in enumerate(tokens.symbols)}
+    cases = ([letter, letter.lower(), letter.upper()] for letter in phrase)
+    return tuple(next(known[each] for each in of_letter if each in known) for of_letter in cases)
 
 
 def _greedy(networks: FloatNetworks, rules: SearchRules, calls: Calls) -> Ours:
@@ -214,14 +249,14 @@ def _greedy(networks: FloatNetworks, rules: SearchRules, calls: Calls) -> Ours:
     return Ours(symbols, tuple(n for n, of_call in enumerate(found) for _ in of_call))
 
 
-def _beam(beam: BeamSearch, calls: Calls) -> Ours:
+def _beam(beam: BeamSearch, calls: Calls, scored: bool = False) -> Ours:
     beam.reset()
     beam.accept_calls(calls)
     emitted = beam.hypotheses[0].emissions
     return Ours(
         tuple(each.symbol for each in emitted),
         tuple(each.call for each in emitted),
-        tuple((each.score or 0) / ONE for each in emitted),
+        tuple((each.score or 0) / ONE for each in emitted) if scored else (),
     )
 
 
@@ -266,6 +301,7 @@ def _compared(
             case.loop,
             case.head,
             case.repeat,
+            case.phrases,
             **case.options,
         )
         for each in utterances:

@@ -109,13 +109,18 @@ class Heard:
     bins: int = HEARD_BINS
 
     def __post_init__(self) -> None:
-        c = self.config
-        shape = c.sample_rate_hz, c.hop_length, c.window_length, c.fft_length
-        if shape != (RATE_HZ, HOP, WINDOW, FFT) or c.stack != c.stack_hop:
+        if not self.takes(self.config):
             raise ModelError(
                 f"rate, hop, window and FFT must be {RATE_HZ}, {HOP}, {WINDOW} and {FFT}, and "
-                f"stacked frames must not overlap, for sherpa-onnx to hear them, not {shape}"
+                "stacked frames must not overlap, for sherpa-onnx to hear them"
             )
+
+    @staticmethod
+    def takes(config: FrontendConfig) -> bool:
+        """Whether a front end is near enough."""
+        c = config
+        shape = c.sample_rate_hz, c.hop_length, c.window_length, c.fft_length
+        return shape == (RATE_HZ, HOP, WINDOW, FFT) and c.stack == c.stack_hop
 
     def frames(self, trained: TrainedTransducer) -> int:
         """Frames of sherpa-onnx that an encoder call takes."""

@@ -23,6 +23,7 @@ from compiler.train.sherpa.graph import Graph, dense, run_layers, states_of
 from compiler.train.sherpa.heads import Head
 from npu.errors import ModelError
 from npu.files import write_folder
+from npu.model.tokens import WORD_MARK
 
 Loop = Literal["nemo", "icefall"]
 ENCODER, DECODER, JOINER, TOKENS = "encoder.onnx", "decoder.onnx", "joiner.onnx", "tokens.txt"
@@ -103,10 +104,13 @@ def write_onnx(
     write_folder(Path(folder), files)
 
 
-def _tokens(tokens: Sequence[str]) -> bytes:
+def written(token: str) -> str:
     """With U+2581 for a space: `<space>` would stand in sherpa-onnx's texts as it is."""
-    lines = (f"{token.replace(' ', chr(0x2581))} {n}\n" for n, token in enumerate(tokens))
-    return "".join(lines).encode()
+    return token.replace(" ", WORD_MARK)
+
+
+def _tokens(tokens: Sequence[str]) -> bytes:
+    return "".join(f"{written(token)} {n}\n" for n, token in enumerate(tokens)).encode()
 
 
 def _encoded(g: Graph, form: _Form, sound: str, hidden: str, cell: str) -> tuple[str, str, str]:

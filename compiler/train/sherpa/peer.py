@@ -1,5 +1,6 @@
 """sherpa-onnx on a network that `parts` has written."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from compiler.train.export.network import TrainedTransducer
 from compiler.train.sherpa.heads import RATE_HZ, Head, Heard
-from compiler.train.sherpa.parts import DECODER, ENCODER, JOINER, TOKENS, Loop, write_onnx
+from compiler.train.sherpa.parts import DECODER, ENCODER, JOINER, TOKENS, Loop, write_onnx, written
+
+VERSION: str = sherpa_onnx.__version__
 
 _ICEFALLS_FRAME_MS = 40
 """A frame of encoder output, in the times that sherpa-onnx gives for icefall's models."""
@@ -34,6 +37,11 @@ class Said:
     scores: tuple[float, ...]
 
 
+def _spelt_out(phrase: Sequence[int], tokens: Sequence[str], nats: float) -> str:
+    """A line of a phrase; sherpa-onnx takes no words of letters, symbols stand apart."""
+    return " ".join(written(tokens[symbol]) for symbol in phrase) + f" :{nats}\n"
+
+
 class Sherpa:
     """A recogniser.
 
@@ -41,6 +49,7 @@ class Sherpa:
     ----------
     folder : new; gets the network's files.
     trained, tokens, loop, head, repeat : as `write_onnx` takes them.
+    phrases : symbols of each phrase to be heard more readily, and nats a symbol.
     options : of `sherpa_onnx.OnlineRecognizer.from_transducer`.
 
     Raises what `write_onnx` raises.
@@ -54,9 +63,14 @@ class Sherpa:
         loop: Loop,
         head: Head,
         repeat: int = 1,
+        phrases: Iterable[tuple[Sequence[int], float]] = (),
         **options: Any,
     ) -> None:
         write_onnx(folder, trained, tokens, loop, head, repeat=repeat)
+        lines = [_spelt_out(phrase, tokens, nats) for phrase, nats in phrases]
+        if lines:
+            options["hotwords_file"] = str(folder / "phrases.txt")
+            (folder / "phrases.txt").write_text("".join(lines), encoding="utf-8")
         self._bins = head.bins
         # Seconds between the times of two encoder calls.
         ms = head.frames(trained) * _FRAME_MS if loop == "nemo" else _ICEFALLS_FRAME_MS * repeat

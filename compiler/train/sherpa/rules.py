@@ -6,9 +6,12 @@ Where sherpa-onnx's text is not that of `npu.speech.beam`, this tells whether ru
   become one; ours become one before the best are taken.
 - The best string is that of the greatest score over its length, which counts the context before the
   first symbol; ours is that of the greatest score.
+- A phrase to be heard more readily adds to a way after it was taken, anywhere in a word; behind a
+  phrase the next one begins anew, and an open beginning keeps what it got at the end. Ours adds
+  before, between the borders of words, and takes back (`npu.speech.hotwords`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,41 @@ from compiler.train.export.network import CONTEXT
 from compiler.train.sherpa.floats import FloatNetworks, State
 
 Symbols = tuple[int, ...]
+
+
+class Phrases:
+    """What sherpa-onnx adds for phrases.
+
+    Parameters
+    ----------
+    phrases : symbols of each, and nats a symbol.
+    """
+
+    def __init__(self, phrases: Mapping[Symbols, float]) -> None:
+        self._nats: dict[Symbols, float] = {}
+        self._worth: dict[Symbols, float] = {(): 0.0}
+        self._whole = set(phrases)
+        for phrase, nats in phrases.items():
+            for place in range(1, len(phrase) + 1):
+                begun = phrase[:place]
+                self._nats[begun] = max(nats, self._nats.get(begun, nats))
+                self._worth[begun] = self._worth[begun[:-1]] + self._nats[begun]
+
+    def step(self, begun: Symbols, symbol: int) -> tuple[float, Symbols]:
+        """Nats for a symbol behind a beginning of phrases, and what is begun then."""
+        longer = (*begun, symbol)
+        then = self._ending(longer, self._worth)
+        nats = self._nats[then] if then == longer else self._worth[then] - self._worth[begun]
+        whole = self._ending(then, self._whole)
+        if not whole:
+            return nats, then
+        return nats + self._worth[whole] - self._worth[then], ()
+
+    @staticmethod
+    def _ending(string: Symbols, known: Iterable[Symbols]) -> Symbols:
+        """The longest end of a string that is known, or nothing."""
+        ends = (string[place:] for place in range(len(string)))
+        return next((each for each in ends if each in known), ())
 
 
 def by_length(strings: Iterable[tuple[Symbols, float]]) -> Symbols:
@@ -30,6 +68,7 @@ def icefall_beam(
     calls: NDArray[np.int8],
     paths: int,
     blank_penalty: float = 0.0,
+    phrases: Phrases | None = None,
 ) -> Symbols:
     """The symbols of an utterance.
 
@@ -37,9 +76,12 @@ def icefall_beam(
     ----------
     calls : what the encoder is called with, (calls, frames, width).
     paths : strings that are kept. blank_penalty : nats; blank is symbol 0.
+    phrases : that are to be heard more readily.
     """
     networks.reset()
+    phrases = phrases or Phrases({})
     known: dict[Symbols, tuple[Any, State]] = {(): networks.predict_from(None, 0)}
+    begun: dict[Symbols, Symbols] = {(): ()}
     kept: dict[Symbols, float] = {(): 0.0}
     for call in calls:
         encoded = networks.encode(call[np.newaxis])
@@ -52,6 +94,9 @@ def icefall_beam(
         merged: dict[Symbols, float] = {}
         for score, string, symbol in sorted(ways, key=lambda way: -way[0])[:paths]:
             longer = (*string, symbol) if symbol else string
+            if symbol:
+                nats, begun[longer] = phrases.step(begun[string], symbol)
+                score += nats
             before = merged.get(longer)
             merged[longer] = score if before is None else float(np.logaddexp(before, score))
             if longer not in known:
