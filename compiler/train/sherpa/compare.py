@@ -22,7 +22,7 @@ from compiler.train.sherpa.floats import FloatNetworks, FloatScorer
 from compiler.train.sherpa.heads import HOP, Head, Heard, Spelt, heard_features, spell
 from compiler.train.sherpa.parts import Loop
 from compiler.train.sherpa.peer import VERSION, Said, Sherpa
-from compiler.train.sherpa.rules import Phrases, by_length, icefall_beam
+from compiler.train.sherpa.rules import Phrases, by_length, icefall_beam, nemo_beam
 from npu.model.config import ModelConfig
 from npu.model.tokens import Tokens
 from npu.speech.audio import stream_audio
@@ -177,6 +177,7 @@ def cases(model: Model, hotwords: Sequence[Hotword] = ()) -> Iterator[Case]:
     if Heard.takes(config.frontend):
         heard = Heard(config.frontend)
         yield Case("NeMo's greedy search of sound", several, "nemo", heard, greedy(NEMOS_MOST))
+    yield _several_case(networks, config)
     if not isinstance(trained.predictor, StatelessPredictor):
         return
     for repeat in (most, 1):
@@ -191,6 +192,25 @@ def cases(model: Model, hotwords: Sequence[Hotword] = ()) -> Iterator[Case]:
         boost = Boost(hotwords, model.tokens)
         phrases = {_spelt(each.phrase, model.tokens): each.weight for each in hotwords}
         yield _beam_case(", phrases", networks, rules, 0.0, boost, phrases)
+
+
+def _several_case(networks: FloatNetworks, config: ModelConfig) -> Case:
+    """NeMo's beam search, which takes whole utterances."""
+    rules = SearchRules(0, config.start_id, NEMOS_MOST)
+    beam = BeamSearch(networks, rules, FloatScorer(0), BeamRules(ACTIVE_PATHS, _WIDE))
+
+    def theirs(calls: Calls) -> Symbols:
+        return nemo_beam(networks, calls, ACTIVE_PATHS, NEMOS_MOST)
+
+    return Case(
+        "NeMo's modified beam search",
+        f"beam of {ACTIVE_PATHS}, at most {NEMOS_MOST} symbols a call",
+        "whole",
+        Spelt(),
+        partial(_beam, beam, scored=True),
+        (("equal strings stay apart", theirs),),
+        options={"decoding_method": "modified_beam_search", "max_active_paths": ACTIVE_PATHS},
+    )
 
 
 def _beam_case(

@@ -44,7 +44,9 @@ class Head(Protocol):
         """Frames of sherpa-onnx that an encoder call takes."""
 
     def features(self, g: Graph, sound: str, trained: TrainedTransducer) -> str:
-        """Adds nodes that make features (frames, 1, width) of `sound` (frames, bins)."""
+        """Adds nodes that make features (frames, 1, width) of `sound` (frames, bins), of one
+        encoder call or of several.
+        """
 
 
 def _width(trained: TrainedTransducer) -> int:
@@ -75,9 +77,11 @@ class Spelt:
     def features(self, g: Graph, sound: str, trained: TrainedTransducer) -> str:
         """Adds nodes that make features (frames, 1, width) of `sound` (frames, bins)."""
         loud = g.one("ReduceMax", sound, axes=[1], keepdims=0)
-        middle = g.one("Gather", g.reshaped(loud, -1, _HELD), g.constant(_HELD // 2), axis=1)
-        zero, values = g.split(middle, [1, trained.frames_per_call * _width(trained)], 0)
-        steps = g.one("Div", g.one("Sub", values, zero), g.constant(_STEP))
+        values = trained.frames_per_call * _width(trained)
+        held = g.reshaped(loud, -1, 1 + values, _HELD)
+        middle = g.one("Gather", held, g.constant(_HELD // 2), axis=2)
+        zero, spelt = g.split(middle, [1, values], 1)
+        steps = g.one("Div", g.one("Sub", spelt, zero), g.constant(_STEP))
         return _real(g, g.one("Round", steps), trained, shift=0)
 
 
@@ -170,7 +174,7 @@ def _real(g: Graph, integers: str, trained: TrainedTransducer, shift: int) -> st
     inside = g.one("Clip", whole, g.constant(-128.0), g.constant(127.0))
     steps = g.one("Sub", inside, g.constant(float(grid.zero_point)))
     real = g.one("Mul", steps, g.constant(float(grid.scale)))
-    return g.reshaped(real, trained.frames_per_call, 1, _width(trained))
+    return g.reshaped(real, -1, 1, _width(trained))
 
 
 def heard_features(

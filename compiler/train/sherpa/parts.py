@@ -1,10 +1,12 @@
 """A trained transducer in floats as sherpa-onnx takes one: three graphs of ONNX and their symbols.
 
-sherpa-onnx has two loops for transducers that stream:
+sherpa-onnx has these loops for transducers, among others:
 
-    nemo    of NeMo's models: a predictor with a state, several symbols in an encoder call, greedy
-    icefall of icefall's LSTM models: a predictor of the last two symbols, one symbol in each of the
-            frames that an encoder call gives, greedy or with a beam
+    nemo    of NeMo's models that stream: a predictor with a state, several symbols in an encoder
+            call, greedy
+    whole   of NeMo's models that take whole utterances: the same, greedy or with a beam
+    icefall of icefall's LSTM models that stream: a predictor of the last two symbols, one symbol in
+            each of the frames that an encoder call gives, greedy or with a beam
 
 An encoder begins with a head (`heads`), which makes our features of what sherpa-onnx makes of
 samples. States of several layers lie side by side in one tensor. One stream is decoded at a time.
@@ -13,7 +15,7 @@ samples. States of several layers lie side by side in one tensor. One stream is 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from npu.errors import ModelError
 from npu.files import write_folder
 from npu.model.tokens import WORD_MARK
 
-Loop = Literal["nemo", "icefall"]
+Loop = Literal["nemo", "whole", "icefall"]
 ENCODER, DECODER, JOINER, TOKENS = "encoder.onnx", "decoder.onnx", "joiner.onnx", "tokens.txt"
 
 
@@ -86,9 +88,9 @@ def write_onnx(
     if not states_of(trained.encoder):
         raise ModelError("the encoder has no LSTM layer; sherpa-onnx's loops take one with states")
     form = _Form(trained, head, repeat)
-    if loop == "nemo":
+    if loop != "icefall":
         files = {
-            ENCODER: _nemo_encoder(form),
+            ENCODER: _nemo_encoder(form) if loop == "nemo" else _whole_encoder(form),
             DECODER: _nemo_decoder(trained),
             JOINER: _nemo_joiner(form),
             # The blank is the last symbol there.
@@ -114,7 +116,9 @@ def _tokens(tokens: Sequence[str]) -> bytes:
 
 
 def _encoded(g: Graph, form: _Form, sound: str, hidden: str, cell: str) -> tuple[str, str, str]:
-    """What the encoder makes of sherpa-onnx's frames, (frames, bins): (1, 1, width), and states."""
+    """What the encoder makes of frames of sherpa-onnx, (frames, bins): (calls, 1, width), and its
+    states behind them.
+    """
     features = form.head.features(g, sound, form.trained)
     return run_layers(g, form.trained.encoder, features, hidden, cell)
 
@@ -136,24 +140,44 @@ def _nemo_encoder(form: _Form) -> bytes:
     for name, state in zip(("channel", "time"), ended, strict=True):
         g.output(f"cache_last_{name}_next", g.one("Unsqueeze", state, g.constant([0])), shape)
     g.output("cache_last_channel_len_next", taken, (1,), "int64")
-    predictor = form.trained.predictor
-    stateless = isinstance(predictor, StatelessPredictor)
-    frames_taken = head.frames(form.trained)
     return g.written(
         {
-            "vocab_size": form.trained.symbols - 1,  # the blank is not counted
-            "window_size": frames_taken,
-            "chunk_shift": frames_taken,
-            "subsampling_factor": frames_taken,
-            "normalize_type": "NA",
-            "pred_rnn_layers": 1,
-            "pred_hidden": predictor.embedding.table.shape[1]
-            if stateless
-            else sum(states_of(predictor.layers)),
+            **_nemo_metadata(form),
+            "window_size": head.frames(form.trained),
+            "chunk_shift": head.frames(form.trained),
             **{f"cache_last_channel_dim{n}": size for n, size in enumerate(shape) if n},
             **{f"cache_last_time_dim{n}": size for n, size in enumerate(shape) if n},
         }
     )
+
+
+def _whole_encoder(form: _Form) -> bytes:
+    """Of all calls of an utterance at once; frames that fill none are left out."""
+    g, head, each = Graph("encoder"), form.head, form.head.frames(form.trained)
+    sound = g.input("audio_signal", (1, head.bins, "T"))
+    length = g.input("length", (1,), "int64")
+    frames = g.one("Squeeze", g.one("Transpose", sound, perm=[0, 2, 1]), g.constant([0]))
+    calls = g.one("Div", length, g.constant([each]))
+    taken = g.one("Mul", calls, g.constant([each]))
+    whole = g.one("Slice", frames, g.constant([0]), taken, g.constant([0]))
+    zeros = g.constant(np.zeros((1, 1, form.units)))
+    out = _encoded(g, form, whole, zeros, zeros)[0]
+    g.output("outputs", g.one("Transpose", out, perm=[1, 2, 0]), (1, form.width, "calls"))
+    g.output("encoded_lengths", calls, (1,), "int64")
+    return g.written(_nemo_metadata(form) | {"feat_dim": head.bins})
+
+
+def _nemo_metadata(form: _Form) -> dict[str, Any]:
+    predictor = form.trained.predictor
+    stateless = isinstance(predictor, StatelessPredictor)
+    width = predictor.embedding.table.shape[1]
+    return {
+        "vocab_size": form.trained.symbols - 1,  # the blank is not counted
+        "subsampling_factor": form.head.frames(form.trained),
+        "normalize_type": "NA",
+        "pred_rnn_layers": 1,  # of which all states are
+        "pred_hidden": width if stateless else sum(states_of(predictor.layers)),
+    }
 
 
 def _nemo_decoder(trained: TrainedTransducer) -> bytes:

@@ -50,7 +50,8 @@ class Sherpa:
     folder : new; gets the network's files.
     trained, tokens, loop, head, repeat : as `write_onnx` takes them.
     phrases : symbols of each phrase to be heard more readily, and nats a symbol.
-    options : of `sherpa_onnx.OnlineRecognizer.from_transducer`.
+    options : of `from_transducer` of sherpa-onnx's `OnlineRecognizer`, or `OfflineRecognizer` for
+        whole utterances.
 
     Raises what `write_onnx` raises.
     """
@@ -73,23 +74,28 @@ class Sherpa:
             (folder / "phrases.txt").write_text("".join(lines), encoding="utf-8")
         self._bins = head.bins
         # Seconds between the times of two encoder calls.
-        ms = head.frames(trained) * _FRAME_MS if loop == "nemo" else _ICEFALLS_FRAME_MS * repeat
+        ms = _ICEFALLS_FRAME_MS * repeat if loop == "icefall" else head.frames(trained) * _FRAME_MS
         self._call_seconds = ms / 1000
-        self._recognizer = sherpa_onnx.OnlineRecognizer.from_transducer(
-            tokens=str(folder / TOKENS),
-            encoder=str(folder / ENCODER),
-            decoder=str(folder / DECODER),
-            joiner=str(folder / JOINER),
-            num_threads=1,
-            sample_rate=RATE_HZ,
-            feature_dim=head.bins,
+        options |= {
+            "tokens": str(folder / TOKENS),
+            "encoder": str(folder / ENCODER),
+            "decoder": str(folder / DECODER),
+            "joiner": str(folder / JOINER),
+            "num_threads": 1,
+            "sample_rate": RATE_HZ,
+            "feature_dim": head.bins,
+        }
+        self._whole = loop == "whole"
+        if self._whole:
+            options["model_type"] = "nemo_transducer"
+            self._recognizer = sherpa_onnx.OfflineRecognizer.from_transducer(**options)
+        else:
             # As our front end: the first window begins with the first sample.
-            snip_edges=isinstance(head, Heard),
-            **options,
-        )
+            options["snip_edges"] = isinstance(head, Heard)
+            self._recognizer = sherpa_onnx.OnlineRecognizer.from_transducer(**options)
 
     def frames(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Its features of samples at RATE_HZ, the first `count` frames: (count, bins).
+        """Its features of samples at RATE_HZ, the first `count` frames: (count, bins); of a stream.
 
         There must be as many: sherpa-onnx ends the process otherwise.
         """
@@ -102,13 +108,16 @@ class Sherpa:
         """What is said in samples at RATE_HZ, (n,) float32 with a full scale of 1."""
         stream = self._recognizer.create_stream()
         stream.accept_waveform(RATE_HZ, samples)
-        stream.input_finished()
-        while self._recognizer.is_ready(stream):
+        if self._whole:
             self._recognizer.decode_stream(stream)
-        found = self._recognizer.get_result_all(stream)
+            found, scores = stream.result, stream.result.ys_log_probs
+        else:
+            stream.input_finished()
+            while self._recognizer.is_ready(stream):
+                self._recognizer.decode_stream(stream)
+            found = self._recognizer.get_result_all(stream)
+            scores = found.ys_probs
         # A time is a whole number of frames; half a frame keeps rounding away from a border.
         seconds = np.array(found.timestamps) + _FRAME_MS / 2000
         calls = np.floor(seconds / self._call_seconds).astype(int)
-        return Said(
-            found.text.strip(), tuple(found.tokens), tuple(calls.tolist()), tuple(found.ys_probs)
-        )
+        return Said(found.text.strip(), tuple(found.tokens), tuple(calls.tolist()), tuple(scores))

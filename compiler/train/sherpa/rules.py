@@ -1,6 +1,7 @@
-"""icefall's modified beam search by the rules that sherpa-onnx follows, on networks of ours.
+"""Beam searches by the rules that sherpa-onnx follows, on networks of ours.
 
-Where sherpa-onnx's text is not that of `npu.speech.beam`, this tells whether rules are why:
+Where sherpa-onnx's text is not that of `npu.speech.beam`, this tells whether rules are why. Of
+icefall's modified beam search:
 
 - Of all ways to go on, with a blank or a symbol, the best few are taken, and then equal strings
   become one; ours become one before the best are taken.
@@ -9,6 +10,12 @@ Where sherpa-onnx's text is not that of `npu.speech.beam`, this tells whether ru
 - A phrase to be heard more readily adds to a way after it was taken, anywhere in a word; behind a
   phrase the next one begins anew, and an open beginning keeps what it got at the end. Ours adds
   before, between the borders of words, and takes back (`npu.speech.hotwords`).
+
+Of the one for models of NeMo, in which a call may give several symbols:
+
+- Equal strings stay apart, each with the score of one way to it; ours become one.
+- Strings that have ended the call compete with those that go on in it for the places that there
+  are; of ours, those that go on have places of their own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -103,3 +110,36 @@ def icefall_beam(
                 known[longer] = networks.predict_from(known[string][1], symbol)
         kept = merged
     return by_length(kept.items())
+
+
+def nemo_beam(networks: FloatNetworks, calls: NDArray[np.int8], paths: int, most: int) -> Symbols:
+    """The symbols of an utterance.
+
+    Parameters
+    ----------
+    calls, paths : as of `icefall_beam`. most : symbols of a call.
+    """
+    networks.reset()
+    encoded = [networks.encode(call[np.newaxis]) for call in calls]
+    known: dict[Symbols, tuple[Any, State]] = {(): networks.predict_from(None, 0)}
+    kept: list[tuple[float, Symbols, int, int]] = [(0.0, (), 0, 0)]  # of it: call, symbols in it
+    while (now := min(call for _, _, call, _ in kept)) < len(calls):
+        ways = [way for way in kept if way[2] > now]
+        for score, string, call, emitted in kept:
+            if call > now:
+                continue
+            if emitted >= most:
+                ways.append((score, string, call + 1, 0))
+                continue
+            logits = networks.join(encoded[call], known[string][0])
+            scores = score + logits - np.logaddexp.reduce(logits)
+            for symbol in np.argsort(-scores, kind="stable")[:paths].tolist():
+                if not symbol:
+                    ways.append((float(scores[0]), string, call + 1, 0))
+                    continue
+                longer = (*string, symbol)
+                ways.append((float(scores[symbol]), longer, call, emitted + 1))
+                if longer not in known:
+                    known[longer] = networks.predict_from(known[string][1], symbol)
+        kept = sorted(ways, key=lambda way: -way[0])[:paths]
+    return kept[0][1]

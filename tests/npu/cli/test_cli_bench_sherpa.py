@@ -39,7 +39,7 @@ def test_texts_are_counted(npu, heard, monkeypatch):
     ran = npu(f"{command} --hotwords-file {heard / 'phrases.txt'} --json -")
     assert ran.status == 0, ran
     report = holds(ran.out, SherpaReport)
-    assert report["utterances"] == 3 and len(report["cases"]) == 7
+    assert report["utterances"] == 3 and len(report["cases"]) == 8
     for case in report["cases"]:
         assert case["unexplained"] == 0 and case["words"] == 6
         assert case["equal"] + sum(case["reasons"].values()) == 3
