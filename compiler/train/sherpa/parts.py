@@ -64,7 +64,7 @@ def write_onnx(
     *,
     repeat: int = 1,
 ) -> None:
-    """Write encoder, decoder, joiner and tokens.txt into a new folder.
+    """Write encoder, decoder, joiner and tokens.txt into a folder, which is made where there is none.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def write_onnx(
     ModelError
         Parts of the network do not fit together, or the loop does not take them.
     NpuError
-        The folder is there, or cannot be written.
+        The folder cannot be had or written.
     """
     check(trained)
     if len(tokens) != trained.symbols:
