@@ -64,7 +64,7 @@ def write_onnx(
     *,
     repeat: int = 1,
 ) -> None:
-    """Write encoder, decoder, joiner and tokens.txt into a folder, which is made where there is none.
+    """Write encoder, decoder, joiner and tokens.txt into a folder; it is made if it is not there.
 
     Parameters
     ----------
