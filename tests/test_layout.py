@@ -118,6 +118,15 @@ ALLOWED = {
         "compiler.tflite_writer",
         "compiler.train.export",
     },
+    # Our searches on the exported network, beside another decoder.
+    "compiler/train/sherpa": {
+        *COMMON,
+        "npu.model",
+        "npu.speech",
+        "compiler.frontends",
+        "compiler.train.export",
+        "compiler.train.sherpa",
+    },
     "compiler/lowering": {
         *COMMON,
         "npu.chip",

@@ -54,6 +54,7 @@ EXTRA = [
     "sweep",
     "browser",
     "voices",
+    "sherpa",
     "test",
 ]
 

