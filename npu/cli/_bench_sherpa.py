@@ -17,7 +17,7 @@ from npu.speech.hotwords import read_hotwords
 from npu.speech.spoken_sets import read_set, set_file
 
 if TYPE_CHECKING:
-    from compiler.train.sherpa.compare import CaseReport, SherpaReport
+    from compiler.train.sherpa.results import CaseReport, SherpaReport
 
 UNEXPLAINED = 1
 

@@ -172,63 +172,6 @@ def events_table(content: Content) -> Table:
     return Table.of(columns, rows, 3)
 
 
-def bits_table(content: Content) -> Table:
-    """Every weight matrix."""
-    rows = [
-        [
-            layer_label(each["name"]),
-            f"{each['rows']:,} × {each['columns']:,}",
-            f"{100 * each['sparsity']:.1f}",
-            f"{each['bits_per_weight']:.3f}",
-            f"{each['entropy_bits_per_weight']:.3f}",
-            _number(each["over_entropy"], ".3f"),
-            tiles_text(each["resident_tiles"], each["tiles"]),
-            f"{each['streamed_bytes']:,}",
-        ]
-        for each in content.matrices
-    ]
-    columns = ["matrix", "shape", "zeros, %", "bits", "entropy", "/ entropy"]
-    columns += ["tiles that stay", "bytes streamed"]
-    return Table.of(columns, rows)
-
-
-def sound_table(content: Content) -> Table:
-    """When each frame came, and how long it took."""
-    assert content.sound is not None, "one was heard"
-    sound = content.sound
-    rows = [
-        [f"{at:.2f}", f"{ms:.4f}"]
-        for at, ms in zip(sound.at_seconds.tolist(), sound.ms.tolist(), strict=True)
-    ]
-    return Table.of(["comes at, s", "takes, ms"], rows, 0)
-
-
-def symbols_table(content: Content) -> Table:
-    """The symbols with the frames in which they were found."""
-    assert content.sound is not None, "one was heard"
-    return Table.of(
-        ["symbol", "at, s"], [[text, f"{at:.2f}"] for at, text in content.sound.symbols]
-    )
-
-
-def events_table(content: Content) -> Table:
-    """What was told of the phrases, when."""
-    assert content.sound is not None, "one was heard"
-    rows = [
-        [
-            f"{event.at:.2f}",
-            event.kind.value,
-            event.spoken.text,
-            f"{event.spoken.start:.2f}",
-            "" if event.kind == Kind.PARTIAL else f"{event.spoken.end:.2f}",
-            "taken back" if event.resets else "",
-        ]
-        for event in content.sound.events
-    ]
-    columns = ["at, s", "event", "text", "from, s", "to, s", "what was over"]
-    return Table.of(columns, rows, 3)
-
-
 def memory_table(content: Content) -> Table:
     """Every memory of the chip, and how much of it the model takes."""
     rows = [

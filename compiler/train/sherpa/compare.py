@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from compiler.train.sherpa.floats import FloatNetworks, FloatScorer
 from compiler.train.sherpa.heads import HOP, Head, Heard, Spelt, heard_features, spell
 from compiler.train.sherpa.parts import Loop
 from compiler.train.sherpa.peer import VERSION, Said, Sherpa
+from compiler.train.sherpa.results import CaseReport, SherpaReport
 from compiler.train.sherpa.rules import Phrases, by_length, icefall_beam, nemo_beam
 from npu.model.config import ModelConfig
 from npu.model.tokens import Tokens
@@ -45,53 +46,6 @@ _WIDE = 1e4
 
 Calls = NDArray[np.int8]
 Symbols = tuple[int, ...]
-
-
-class DifferenceReport(TypedDict):
-    """Texts that differ, and the rule that is the reason; None for none."""
-
-    audio: str
-    ours: str
-    theirs: str
-    reason: str | None
-
-
-class CaseReport(TypedDict):
-    """A case.
-
-    Attributes
-    ----------
-    equal : utterances of the same text. reasons : of the others, by reason, how many.
-    unexplained : of the others, for which no rule is the reason.
-    calls : of equal texts, how many have each symbol in the same encoder call.
-    apart : nats between scores of the same symbols, at most; None where theirs tells none.
-    errors, their_errors, words : wrong words of both, and how many there are.
-    features : shares of integers that are equal, and at most one step apart; None where the
-        features are ours.
-    examples : the first differences.
-    """
-
-    case: str
-    search: str
-    equal: int
-    reasons: dict[str, int]
-    unexplained: int
-    calls: int
-    apart: float | None
-    errors: int
-    their_errors: int
-    words: int
-    features: tuple[float, float] | None
-    examples: list[DifferenceReport]
-
-
-class SherpaReport(TypedDict):
-    """All cases."""
-
-    model: str
-    version: str
-    utterances: int
-    cases: list[CaseReport]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def heard(tmp_path):
 def test_texts_are_counted(npu, heard, monkeypatch):
     pytest.importorskip("sherpa_onnx", reason="the extra `sherpa` is not installed")
     from compiler.train.sherpa import compare
-    from compiler.train.sherpa.compare import SherpaReport
+    from compiler.train.sherpa.results import SherpaReport
 
     command = f"bench sherpa {heard / 'model'} {heard / 'set'}"
     ran = npu(f"{command} --hotwords-file {heard / 'phrases.txt'} --json -")

@@ -42,7 +42,7 @@ def test_every_figure_is_there_for_both_widths(content):
     drawn = elements(page(content))
     assert len(drawn) == 14
     widths = [float(svg.attrib["viewBox"].split()[2]) for svg in drawn]
-    assert widths == [WIDE, NARROW] * 6
+    assert widths == [WIDE, NARROW] * 7
 
 
 def test_ids_are_unique_and_colours_are_the_pages(content):
