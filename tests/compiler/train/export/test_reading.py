@@ -1,5 +1,7 @@
 """A folder back as a trained network: what is written of it are the same files."""
 
+from pathlib import Path
+
 import pytest
 
 from compiler import load_model
@@ -18,6 +20,7 @@ def test_it_is_written_as_it_was(stateless, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
 
 
-def test_a_single_graph_is_refused(vectors):
+def test_a_single_graph_is_refused():
+    vectors = Path(__file__).parents[3] / "vectors" / "tflite"
     with pytest.raises(ModelError, match=r"fc_relu.* is a single graph, not a transducer"):
         trained_of(load_model(vectors / "fc_relu.tflite"))
