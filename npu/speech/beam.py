@@ -14,7 +14,6 @@ the form of icefall's modified beam search instead: a call ends with the first s
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from npu.speech.hotwords import Boost
 from npu.speech.nbest import Found
 from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
 from npu.speech.search import SearchRules, Vector, require_rules
-from npu.speech.ways import Key, Node, Way, key
+from npu.speech.ways import Key, Node, Text, Way, key
 
 ACTIVE_PATHS = 4
 """Of sherpa-onnx, too."""
@@ -63,24 +62,6 @@ class Branching(Protocol):
 
     def join(self, encoded: Any, predicted: Any) -> Vector:
         """The joiner's logits, (symbols,)."""
-
-
-class Text:
-    """A string of symbols: equal strings are one object, as long as somebody holds it."""
-
-    __slots__ = ("__weakref__", "_longer", "_shorter")
-
-    def __init__(self, shorter: "Text | None" = None) -> None:
-        # It is held: or the next one that is equal would be another object.
-        self._shorter = shorter
-        self._longer: WeakValueDictionary[int, Text] = WeakValueDictionary()
-
-    def then(self, symbol: int) -> "Text":
-        """This string and a symbol behind it."""
-        found = self._longer.get(symbol)
-        if found is None:
-            found = self._longer[symbol] = Text(self)
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +197,7 @@ class BeamSearch:
             calls = tuple(emission.call for emission in emitted)
             bonus = 0 if self._boost is None else self._boost.worth(symbols)
             end = each.score - before[each.text]
-            strings.append(Found(symbols, calls, each.score, bonus, each.node, end))
+            strings.append(Found(symbols, calls, each.score, bonus, each.text, each.node, end))
         return strings
 
     @property
@@ -357,7 +338,8 @@ def _recombine(given_up: Iterable[Hypothesis], kept: Iterable[Hypothesis], label
     for each in given_up:
         node = nodes.get(key(each.emission, each.boosted, labels))
         if node is not None and each.node is not None:
-            node.ways += each.node.ways
+            node.others.append((each.text, each.node.ways))
+            node.others += each.node.others
 
 
 def _recombine_longer(given_up: Iterable[Longer], kept: Iterable[Hypothesis], labels: int) -> None:
@@ -367,7 +349,8 @@ def _recombine_longer(given_up: Iterable[Longer], kept: Iterable[Hypothesis], la
         last = Emission(each.before.emission, each.symbol, 0)
         node = nodes.get(key(last, each.boosted, labels))
         if node is not None and each.before.node is not None:
-            node.ways.append(Way(each.before.node, *_step(each)))
+            text = each.before.text.then(each.symbol)
+            node.others.append((text, [Way(each.before.node, *_step(each))]))
 
 
 def _step(longer: Longer) -> tuple[int, int, int]:

@@ -71,7 +71,6 @@ class Lattice:
     @property
     def best(self) -> tuple[Arc, ...]:
         """The likeliest path; of equal ones always the same."""
-        reached: list[tuple[int, tuple[Arc, ...] | None]] = [(0, None)] * self.states
         best: dict[int, tuple[int, Arc | None]] = {0: (0, None)}
         for each in self.arcs:
             score = best[each.source][0] + each.score
@@ -154,11 +153,12 @@ def closest(lattice: Lattice, words: Sequence[str]) -> tuple[str, ...]:
     state, said = min(lattice.ends, key=lambda state: (errors[state][-1], state)), len(words)
     found = []
     while state:
-        arc, before = taken.get((state, said), (None, said - 1))
-        if arc is not None:
-            found.append(arc.word)
-            state = arc.source
-        said = before
+        if (state, said) not in taken:
+            said -= 1
+            continue
+        arc, said = taken[state, said]
+        found.append(arc.word)
+        state = arc.source
     return tuple(reversed(found))
 
 

@@ -6,9 +6,9 @@ so it comes to an end. Texts share what comes behind where nodes and scores are 
 integers, so that is no matter of rounding.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 from npu.model.tokens import Tokens
@@ -16,13 +16,16 @@ from npu.speech.beam import APART
 from npu.speech.lattice import Arc, End, Lattice
 from npu.speech.nbest import Found
 from npu.speech.scores import LEAST, ONE, log_add
-from npu.speech.ways import Node
+from npu.speech.ways import Node, Text, Way
 
 MOST_STATES = 20_000
 """That are looked into, the likeliest first; what comes behind all others is left out."""
 
 _UNSEEN = 12 * ONE
 """What is so far below is no part of a sum (`log_add`)."""
+
+
+_ROUNDING = ONE >> 10
 
 
 class _Place(NamedTuple):
@@ -106,20 +109,22 @@ class _Ways:
     """
 
     def __init__(self, found: Sequence[Found], tokens: Tokens) -> None:
-        last = {id(each.node): each for each in found}
-        nodes = sorted(_reached(found), key=lambda node: (node.call, node.emitted))
-        number = {id(node): at for at, node in enumerate(nodes)}
+        last = {each.node: each for each in found}
+        own = {b for each in found if each.text is not None for b in each.text.beginnings()}
+        into = _reached(found, own)
+        nodes = sorted(into, key=lambda node: (node.call, node.emitted))
+        number = {node: at for at, node in enumerate(nodes)}
         parts: dict[int | None, tuple[bytes, ...]] = {None: (b"",)}
         self.steps: list[list[_Step]] = [[] for _ in nodes]
         self.ends: dict[int, End] = {}
         for at, node in enumerate(nodes):
-            for way in node.ways:
+            for way in into[node]:
                 if way.symbol not in parts:
                     parts[way.symbol] = tuple(tokens.piece(way.symbol or 0).split(b" "))
-                self.steps[number[id(way.before)]].append(
+                self.steps[number[way.before]].append(
                     _Step(at, parts[way.symbol], way.score, way.bonus, node.call)
                 )
-            if (end := last.get(id(node))) is not None:
+            if (end := last.get(node)) is not None:
                 self.ends[at] = End(end.end, end.end)
         self.end = len(nodes)
         self.behind = [LEAST * 1024] * len(nodes) + [0]
@@ -133,18 +138,23 @@ class _Ways:
             self.behind[at] = total
 
 
-def _reached(found: Iterable[Found]) -> list[Node]:
-    """All nodes that lead to strings."""
+def _reached(found: Iterable[Found], own: Set[Text]) -> dict[Node, list[Way]]:
+    """All nodes that lead to strings, and the ways into each.
+
+    own : these strings and all their beginnings. What the search had given up of them it has found
+        again: it is left out as in the search's own scores, or another string could be the best.
+    """
     waiting = [each.node for each in found if each.node is not None]
-    seen = {id(node) for node in waiting}
-    nodes = []
+    into: dict[Node, list[Way]] = {node: [] for node in waiting}
     while waiting:
-        nodes.append(node := waiting.pop())
-        for way in node.ways:
-            if id(way.before) not in seen:
-                seen.add(id(way.before))
+        node = waiting.pop()
+        others = (ways for text, ways in node.others if text not in own)
+        into[node] = [*node.ways, *chain.from_iterable(others)]
+        for way in into[node]:
+            if way.before not in into:
+                into[way.before] = []
                 waiting.append(way.before)
-    return nodes
+    return into
 
 
 def lattice_of(
@@ -161,7 +171,8 @@ def lattice_of(
     if not found or any(each.node is None for each in found):
         return None
     scores = [each.score for each in found]
-    least = min(*scores, max(scores) - round(apart * ONE))
+    # A little less: sums in another order may differ in their last digits.
+    least = min(*scores, max(scores) - round(apart * ONE)) - _ROUNDING
     return _Words(_Ways(found, tokens), least, most).lattice()
 
 
@@ -171,17 +182,18 @@ class _Words:
     def __init__(self, ways: _Ways, least: int, most: int) -> None:
         self._ways, self._least = ways, least
         self._numbers: dict[_Subset, int] = {}
+        self._looked: set[int] = set()
         self._waiting: list[tuple[int, int, int, _Subset, int]] = []
         self._arcs: list[Arc] = []
         self._ends: dict[int, End] = {}
         self._order = count()
         self._state(((_Place(0), _Mass(0)),), 0)
         # The likeliest first, so that no other beginning of a state is likelier than its first.
-        for _ in range(most):
-            if not self._waiting:
-                break
+        while self._waiting and len(self._looked) < most:
             _, _, state, subset, before = heappop(self._waiting)
-            self._look(state, subset, before)
+            if state not in self._looked:
+                self._looked.add(state)
+                self._look(state, subset, before)
 
     def lattice(self) -> Lattice:
         """Without what leads to no end, states in order."""
@@ -189,9 +201,8 @@ class _Words:
 
     def _state(self, subset: _Subset, before: int) -> int:
         """The number of a state; `before` is the score of a path to it."""
-        number = self._numbers.get(subset)
-        if number is None:
-            number = self._numbers[subset] = len(self._numbers)
+        number = self._numbers.setdefault(subset, len(self._numbers))
+        if number not in self._looked:
             entry = (-before - self._sum(subset), next(self._order), number, subset, before)
             heappush(self._waiting, entry)
         return number

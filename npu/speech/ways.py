@@ -9,8 +9,9 @@ goes for it as well, so its ways go on from the better one's node. That is exact
 prediction network sees no more than these symbols, and a guess where it has a longer memory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from npu.speech.emission import Emission
 
@@ -19,6 +20,31 @@ LABELS = 8
 
 Key = tuple[tuple[int, ...], int]
 """The last symbols, and the state of `npu.speech.hotwords.Boost`."""
+
+
+class Text:
+    """A string of symbols: equal strings are one object, as long as somebody holds it."""
+
+    __slots__ = ("__weakref__", "_longer", "_shorter")
+
+    def __init__(self, shorter: "Text | None" = None) -> None:
+        # It is held: or the next one that is equal would be another object.
+        self._shorter = shorter
+        self._longer: WeakValueDictionary[int, Text] = WeakValueDictionary()
+
+    def then(self, symbol: int) -> "Text":
+        """This string and a symbol behind it."""
+        found = self._longer.get(symbol)
+        if found is None:
+            found = self._longer[symbol] = Text(self)
+        return found
+
+    def beginnings(self) -> "Iterator[Text]":
+        """This string, and all that it begins with."""
+        text: Text | None = self
+        while text is not None:
+            yield text
+            text = text._shorter
 
 
 class Way(NamedTuple):
@@ -43,13 +69,15 @@ class Node:
     Attributes
     ----------
     call, emitted : calls that have ended, and symbols since then.
-    ways : into it, those of the search itself first and in its order; none at the start.
+    ways : into it, in the search's own order; none at the start.
+    others : ways of hypotheses that were given up, by the string of each.
     """
 
-    __slots__ = ("call", "emitted", "ways")
+    __slots__ = ("call", "emitted", "others", "ways")
 
     def __init__(self, call: int = 0, emitted: int = 0, ways: Iterable[Way] = ()) -> None:
         self.call, self.emitted, self.ways = call, emitted, list(ways)
+        self.others: list[tuple[Text, list[Way]]] = []
 
     def then(self, symbol: int, score: int, bonus: int) -> "Node":
         """Behind one more symbol."""
@@ -62,7 +90,7 @@ class Node:
 
 def key(last: Emission | None, boosted: int, labels: int) -> Key:
     """Of a hypothesis: its last emission, and as much of a phrase as it has spelt."""
-    symbols = []
+    symbols: list[int] = []
     while last is not None and len(symbols) < labels:
         symbols.append(last.symbol)
         last = last.before
