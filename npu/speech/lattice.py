@@ -6,8 +6,8 @@ to say it (and what phrases that are to be heard have added, as in `npu.speech.n
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
@@ -23,7 +23,8 @@ class Arc(NamedTuple):
     Attributes
     ----------
     score : in units of `npu.speech.scores.ONE`, `bonus` of them for a phrase.
-    first, last : the calls of its first and last symbol, on the likeliest way through it.
+    start, end : when its first and its last symbol came, on the likeliest way through it: numbers
+        of calls, or seconds (`Lattice.timed`). The next word may be likeliest a little earlier.
     """
 
     source: int
@@ -31,8 +32,8 @@ class Arc(NamedTuple):
     word: str
     score: int
     bonus: int
-    first: int
-    last: int
+    start: float
+    end: float
 
 
 class End(NamedTuple):
@@ -54,6 +55,16 @@ class Lattice:
 
     arcs: tuple[Arc, ...]
     ends: dict[int, End]
+
+    def timed(self, start: Callable[[int], float], end: Callable[[int], float]) -> "Lattice":
+        """With the seconds of calls: where one starts, and up to where it has heard."""
+        return replace(
+            self,
+            arcs=tuple(
+                arc._replace(start=start(int(arc.start)), end=end(int(arc.end)))
+                for arc in self.arcs
+            ),
+        )
 
     @cached_property
     def states(self) -> int:

@@ -6,6 +6,7 @@ so it comes to an end. Texts share what comes behind where nodes and scores are 
 integers, so that is no matter of rounding.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
 from heapq import heappop, heappush
 from itertools import chain, count
@@ -14,12 +15,12 @@ from typing import NamedTuple
 from npu.model.tokens import Tokens
 from npu.speech.beam import APART
 from npu.speech.lattice import Arc, End, Lattice
-from npu.speech.nbest import Found
+from npu.speech.nbest import Found, alternatives
 from npu.speech.scores import LEAST, ONE, log_add
 from npu.speech.ways import Node, Text, Way
 
-MOST_STATES = 20_000
-"""That are looked into, the likeliest first; what comes behind all others is left out."""
+MOST_STATES = 5_000
+"""Where there would be more, a lattice has the texts that the beam has kept, and no others."""
 
 _UNSEEN = 12 * ONE
 """What is so far below is no part of a sum (`log_add`)."""
@@ -108,10 +109,10 @@ class _Ways:
     behind : of each node, the sum of all ways from it.
     """
 
-    def __init__(self, found: Sequence[Found], tokens: Tokens) -> None:
+    def __init__(self, found: Sequence[Found], tokens: Tokens, others: bool = True) -> None:
         last = {each.node: each for each in found}
         own = {b for each in found if each.text is not None for b in each.text.beginnings()}
-        into = _reached(found, own)
+        into = _reached(found, own if others else None)
         nodes = sorted(into, key=lambda node: (node.call, node.emitted))
         number = {node: at for at, node in enumerate(nodes)}
         parts: dict[int | None, tuple[bytes, ...]] = {None: (b"",)}
@@ -138,17 +139,18 @@ class _Ways:
             self.behind[at] = total
 
 
-def _reached(found: Iterable[Found], own: Set[Text]) -> dict[Node, list[Way]]:
+def _reached(found: Iterable[Found], own: Set[Text] | None) -> dict[Node, list[Way]]:
     """All nodes that lead to strings, and the ways into each.
 
     own : these strings and all their beginnings. What the search had given up of them it has found
         again: it is left out as in the search's own scores, or another string could be the best.
+    None leaves out all that it has given up.
     """
     waiting = [each.node for each in found if each.node is not None]
     into: dict[Node, list[Way]] = {node: [] for node in waiting}
     while waiting:
         node = waiting.pop()
-        others = (ways for text, ways in node.others if text not in own)
+        others = (ways for text, ways in node.others if own is not None and text not in own)
         into[node] = [*node.ways, *chain.from_iterable(others)]
         for way in into[node]:
             if way.before not in into:
@@ -170,10 +172,16 @@ def lattice_of(
     """
     if not found or any(each.node is None for each in found):
         return None
+    texts = alternatives(found, tokens)
     scores = [each.score for each in found]
     # A little less: sums in another order may differ in their last digits.
     least = min(*scores, max(scores) - round(apart * ONE)) - _ROUNDING
-    return _Words(_Ways(found, tokens), least, most).lattice()
+    best = round((texts[0].score + texts[0].bonus) * ONE) + _ROUNDING
+    words = _Words(_Ways(found, tokens), least, most)
+    if words.is_whole and (lattice := words.lattice()).score(lattice.best) <= best:
+        return lattice
+    # Ways that were given up may add up to more than the best text has: as good as never.
+    return _Words(_Ways(found, tokens, others=False), least, sys.maxsize).lattice()
 
 
 class _Words:
@@ -194,6 +202,11 @@ class _Words:
             if state not in self._looked:
                 self._looked.add(state)
                 self._look(state, subset, before)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all states have been looked into."""
+        return not self._waiting
 
     def lattice(self) -> Lattice:
         """Without what leads to no end, states in order."""
@@ -229,9 +242,7 @@ class _Words:
             target = self._state(after, before + top.score)
             text = word.decode("utf-8", "replace")
             _, mass = likeliest
-            self._arcs.append(
-                Arc(state, target, text, top.score, top.bonus, mass.first, mass.last)
-            )
+            self._arcs.append(Arc(state, target, text, top.score, top.bonus, mass.first, mass.last))
 
     def _words(
         self, begun: _Subset, before: int
