@@ -339,7 +339,6 @@ def _recombine(given_up: Iterable[Hypothesis], kept: Iterable[Hypothesis], label
         node = nodes.get(key(each.emission, each.boosted, labels))
         if node is not None and each.node is not None:
             node.others.append((each.text, each.node.ways))
-            node.others += each.node.others
 
 
 def _recombine_longer(given_up: Iterable[Longer], kept: Iterable[Hypothesis], labels: int) -> None:
