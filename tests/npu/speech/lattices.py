@@ -60,10 +60,10 @@ def searched(seed, beam, calls, labels, memory=2, boost=None) -> BeamSearch:
     return search
 
 
-def lattice(seed, paths=2, calls=4, labels=2, memory=2, apart=1000.0) -> Lattice:
+def lattice(seed, paths=3, calls=4, labels=1, memory=2, apart=1000.0, most=10**6) -> Lattice:
     """Of a narrow beam, with all that it has given up for the like."""
     search = searched(seed, BeamRules(paths, 50), calls, labels, memory)
-    return lattice_of(search.found, TOKENS, apart, 10**6)
+    return lattice_of(search.found, TOKENS, apart, most)
 
 
 def all_paths(of: Lattice, state: int = 0) -> list[tuple[Arc, ...]]:

@@ -134,7 +134,7 @@ def test_every_way_is_in_it_once(seed, paths, calls, labels, memory):
 @pytest.mark.parametrize("fault", ["_recombine", "_recombine_longer"])
 def test_a_way_that_is_lost_is_noticed(monkeypatch, fault):
     """The test above is no empty promise."""
-    cases = [dict(seed=s, paths=2, calls=5, labels=2, memory=2) for s in range(20)]
+    cases = [dict(seed=s, paths=3, calls=4, labels=1, memory=2) for s in range(12)]
     monkeypatch.setattr(beam_module, fault, lambda given_up, kept, labels: list(given_up))
     noticed = 0
     for case in cases:
@@ -142,7 +142,7 @@ def test_a_way_that_is_lost_is_noticed(monkeypatch, fault):
             test_every_way_is_in_it_once.hypothesis.inner_test(**case)
         except AssertionError:
             noticed += 1
-    assert noticed >= 5
+    assert noticed >= 3
 
 
 @given(**CASES, apart=st.floats(0.5, 50))
@@ -187,8 +187,8 @@ def truths(seed, calls, memory) -> dict[str, float]:
 def above_the_truth(labels, memory) -> int:
     """How many texts of some lattices are likelier than all strings of theirs together."""
     count, others = 0, 0
-    for seed in range(25):
-        search = searched(seed, BeamRules(2, 50), 3, labels, memory)
+    for seed in range(15):
+        search = searched(seed, BeamRules(3, 50), 3, labels, memory)
         kept = {TOKENS.decode(each.symbols) for each in search.found}
         true = truths(seed, 3, memory)
         for text, score in scores(lattice(seed, calls=3, labels=labels, memory=memory)).items():
@@ -221,10 +221,9 @@ def test_texts_that_are_far_behind_are_left_out():
 
 
 def test_where_there_are_too_many_states_what_the_beam_kept_is_there():
-    search = searched(1, BeamRules(2, 50), 4, 2)
-    made = lattice_of(search.found, TOKENS, 1000, most=3)
-    texts_ = {each.text for each in alternatives(search.found, TOKENS)}
-    assert set(scores(made)) == texts_ < set(scores(lattice(1)))
+    search = searched(1, BeamRules(3, 50), 4, 1)
+    kept = {each.text for each in alternatives(search.found, TOKENS)}
+    assert set(scores(lattice(1, most=3))) == kept < set(scores(lattice(1)))
 
 
 def test_nothing_is_recorded_unless_it_is_asked_for():
