@@ -15,7 +15,7 @@ from typing import NamedTuple
 from npu.model.tokens import Tokens
 from npu.speech.beam import APART
 from npu.speech.lattice import Arc, End, Lattice
-from npu.speech.nbest import Found, alternatives
+from npu.speech.nbest import Found
 from npu.speech.scores import LEAST, ONE, log_add
 from npu.speech.ways import Node, Text, Way
 
@@ -144,7 +144,7 @@ def _reached(found: Iterable[Found], own: Set[Text] | None) -> dict[Node, list[W
 
     own : these strings and all their beginnings. What the search had given up of them it has found
         again: it is left out as in the search's own scores, or another string could be the best.
-    None leaves out all that it has given up.
+        None leaves out all that it has given up.
     """
     waiting = [each.node for each in found if each.node is not None]
     into: dict[Node, list[Way]] = {node: [] for node in waiting}
@@ -172,16 +172,24 @@ def lattice_of(
     """
     if not found or any(each.node is None for each in found):
         return None
-    texts = alternatives(found, tokens)
     scores = [each.score for each in found]
     # A little less: sums in another order may differ in their last digits.
     least = min(*scores, max(scores) - round(apart * ONE)) - _ROUNDING
-    best = round((texts[0].score + texts[0].bonus) * ONE) + _ROUNDING
+    best = _best(found, tokens) + _ROUNDING
     words = _Words(_Ways(found, tokens), least, most)
     if words.is_whole and (lattice := words.lattice()).score(lattice.best) <= best:
         return lattice
     # Ways that were given up may add up to more than the best text has: as good as never.
     return _Words(_Ways(found, tokens, others=False), least, sys.maxsize).lattice()
+
+
+def _best(found: Iterable[Found], tokens: Tokens) -> int:
+    """The score of the likeliest text that the beam has kept; spaces between words do not count."""
+    scores: dict[tuple[str, ...], int] = {}
+    for each in found:
+        words = tuple(tokens.decode(each.symbols).split())
+        scores[words] = log_add(scores[words], each.score) if words in scores else each.score
+    return max(scores.values())
 
 
 class _Words:

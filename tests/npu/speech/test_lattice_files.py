@@ -104,7 +104,7 @@ def test_kaldi_s_costs_are_read_as_it_has_them():
 
 
 def test_pydot_draws_the_same_graph():
-    of = lattice(1)
+    of = lattice(1, apart=2)
     odd = replace(of, arcs=(of.arcs[0]._replace(word='q"\\'), *of.arcs[1:]))
     graphs = pydot.graph_from_dot_data(dot({"a-1": of, 'b"-2': odd}))
     assert [each.get_name().strip('"') for each in graphs] == ["a-1", 'b\\"-2']
