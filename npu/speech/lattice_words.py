@@ -6,8 +6,9 @@ so it comes to an end. Texts share what comes behind where nodes and scores are 
 integers, so that is no matter of rounding.
 """
 
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import chain, count
 from typing import NamedTuple
@@ -111,8 +112,7 @@ class _Ways:
 
     def __init__(self, found: Sequence[Found], tokens: Tokens, others: bool = True) -> None:
         last = {each.node: each for each in found}
-        own = {b for each in found if each.text is not None for b in each.text.beginnings()}
-        into = _reached(found, own if others else None)
+        into = _reached(found, _Spelt(found, tokens) if others else None)
         nodes = sorted(into, key=lambda node: (node.call, node.emitted))
         number = {node: at for at, node in enumerate(nodes)}
         parts: dict[int | None, tuple[bytes, ...]] = {None: (b"",)}
@@ -139,18 +139,45 @@ class _Ways:
             self.behind[at] = total
 
 
-def _reached(found: Iterable[Found], own: Set[Text] | None) -> dict[Node, list[Way]]:
+class _Spelt:
+    """The texts of what a beam has kept, against those of what it has given up."""
+
+    def __init__(self, found: Iterable[Found], tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._known: dict[Text, bytes] = {}
+        texts = (self._spelt(each.text) for each in found if each.text is not None)
+        self._own = [text.rstrip(b" ") + b" " for text in texts]
+
+    def has(self, given_up: Text) -> bool:
+        """Whether one of the texts begins with it."""
+        return any(text.startswith(self._spelt(given_up)) for text in self._own)
+
+    def _spelt(self, text: Text) -> bytes:
+        """Spaces between words are one, and none is before the first."""
+        unknown = []
+        at: Text | None = text
+        while at is not None and at not in self._known:
+            unknown.append(at)
+            at = at.shorter
+        for each in reversed(unknown):
+            before = b"" if each.shorter is None else self._known[each.shorter]
+            piece = b"" if each.symbol is None else self._tokens.piece(each.symbol)
+            self._known[each] = re.sub(rb" +", b" ", before + piece).lstrip(b" ")
+        return self._known[text]
+
+
+def _reached(found: Iterable[Found], own: _Spelt | None) -> dict[Node, list[Way]]:
     """All nodes that lead to strings, and the ways into each.
 
-    own : these strings and all their beginnings. What the search had given up of them it has found
-        again: it is left out as in the search's own scores, or another string could be the best.
+    own : the texts of these. What the search had given up of them it has found again, or spelt
+        otherwise: it is left out as in the search's own scores, or another text could be the best.
         None leaves out all that it has given up.
     """
     waiting = [each.node for each in found if each.node is not None]
     into: dict[Node, list[Way]] = {node: [] for node in waiting}
     while waiting:
         node = waiting.pop()
-        others = (ways for text, ways in node.others if own is not None and text not in own)
+        others = (ways for text, ways in node.others if own is not None and not own.has(text))
         into[node] = [*node.ways, *chain.from_iterable(others)]
         for way in into[node]:
             if way.before not in into:

@@ -9,7 +9,7 @@ goes for it as well, so its ways go on from the better one's node. That is exact
 prediction network sees no more than these symbols, and a guess where it has a longer memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -23,28 +23,26 @@ Key = tuple[tuple[int, ...], int]
 
 
 class Text:
-    """A string of symbols: equal strings are one object, as long as somebody holds it."""
+    """A string of symbols: equal strings are one object, as long as somebody holds it.
 
-    __slots__ = ("__weakref__", "_longer", "_shorter")
+    Attributes
+    ----------
+    shorter, symbol : the string without its last symbol, and that; None where there is none.
+    """
 
-    def __init__(self, shorter: "Text | None" = None) -> None:
+    __slots__ = ("__weakref__", "_longer", "shorter", "symbol")
+
+    def __init__(self, shorter: "Text | None" = None, symbol: int | None = None) -> None:
         # It is held: or the next one that is equal would be another object.
-        self._shorter = shorter
+        self.shorter, self.symbol = shorter, symbol
         self._longer: WeakValueDictionary[int, Text] = WeakValueDictionary()
 
     def then(self, symbol: int) -> "Text":
         """This string and a symbol behind it."""
         found = self._longer.get(symbol)
         if found is None:
-            found = self._longer[symbol] = Text(self)
+            found = self._longer[symbol] = Text(self, symbol)
         return found
-
-    def beginnings(self) -> "Iterator[Text]":
-        """This string, and all that it begins with."""
-        text: Text | None = self
-        while text is not None:
-            yield text
-            text = text._shorter
 
 
 class Way(NamedTuple):

@@ -1,5 +1,6 @@
 """Lattices beside a beam that writes every way to every string down, one by one."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +99,17 @@ def give_up(lost, kept, labels) -> None:
                 same[0].ways[spelt, before | {each.string}, at] = score
 
 
+def spelt_out(string) -> str:
+    return re.sub(" +", " ", "".join(TOKENS.symbols[each] for each in string)).lstrip()
+
+
 def texts(kept, others=True) -> dict[str, float]:
-    own = {each.string[:n] for each in kept for n in range(len(each.string) + 1)}
+    own = [spelt_out(each.string).rstrip() + " " for each in kept]
     found: dict[str, float] = {}
     for each in kept:
         for (spelt, lost, _), score in each.ways.items():
-            if not lost or (others and not lost & own):
+            again = any(of.startswith(spelt_out(each)) for of in own for each in lost)
+            if not lost or (others and not again):
                 text = " ".join(TOKENS.decode(spelt).split())
                 found[text] = np.logaddexp(found.get(text, -np.inf), score / ONE)
     likeliest = max(texts(kept, False).values()) if others else np.inf
