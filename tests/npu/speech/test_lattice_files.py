@@ -26,12 +26,11 @@ def compiled(of: Lattice):
     return kaldifst.compile(files["x-1.fst.txt"], acceptor=True, isymbols=symbols), symbols
 
 
-def texts(linear, symbols):
-    """The text and the score of each path of what shortest_path gives."""
-    for each in kaldifst.convert_nbest_to_vector(linear):
-        is_linear, labels, _, weight = kaldifst.get_linear_symbol_sequence(each)
-        assert is_linear
-        yield " ".join(symbols.find(label) for label in labels), -weight.value
+def read(linear, symbols) -> tuple[str, float]:
+    """The text and the score of a single path."""
+    is_linear, labels, _, weight = kaldifst.get_linear_symbol_sequence(linear)
+    assert is_linear
+    return " ".join(symbols.find(label) for label in labels), -weight.value
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -40,10 +39,11 @@ def test_openfst_finds_the_same_texts(seed):
     of = lattice(seed)
     fst, symbols = compiled(of)
     assert fst.num_states == of.states
-    found = list(texts(kaldifst.shortest_path(fst, n=MORE), symbols))
+    paths = kaldifst.convert_nbest_to_vector(kaldifst.shortest_path(fst, n=MORE))
+    found = [read(each, symbols) for each in paths]
     assert len(found) == of.paths == len({text for text, _ in found})
     assert dict(found) == pytest.approx(scores(of), abs=1e-4)
-    ((best, score),) = texts(kaldifst.shortest_path(fst), symbols)
+    best, score = read(kaldifst.shortest_path(fst), symbols)
     assert best == text_of(of.best) and score == pytest.approx(of.score(of.best) / ONE, abs=1e-4)
     # Whoever makes it deterministic finds that it is.
     assert kaldifst.determinize(fst).num_states == of.states
@@ -110,6 +110,7 @@ def plain(quoted: str) -> str:
     return quoted[1:-1].replace('\\"', '"').replace("\\\\", "\\")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pydot")
 def test_pydot_draws_the_same_graph():
     of = lattice(1, apart=2)
     odd = replace(of, arcs=(of.arcs[0]._replace(word='q"\\'), *of.arcs[1:]))
