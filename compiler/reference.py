@@ -30,8 +30,8 @@ def beam_of(
     lattice: int | None = None,
     recording: Recording | None = None,
 ) -> BeamSearch:
-    """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them, `boost` and
-    `lattice` as `BeamSearch`.
+    """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them, `boost`
+    and `lattice` as `BeamSearch`.
     """
     networks, rules = _networks_of(model, recording)
     joiner = model.graphs["joiner"]
