@@ -61,15 +61,15 @@ $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
 	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,board,formal,reports,trace,browser,sweep,train,sherpa]"
 	@touch $@ $(VENV)/.installed-core
 
-# Root gets a simulator, a compiler for RISC-V and NIST's sclite installed; others are told the command
+# Root gets a simulator, a compiler for RISC-V, NIST's sclite and OpenFst installed; others are told the command
 # in the last line of `make test`.
 $(VENV)/.installed-programs: $(VENV)/.created Makefile
 	@{ command -v iverilog && command -v riscv64-unknown-elf-gcc && command -v sctk && \
-	  command -v espeak-ng && command -v flite; } >/dev/null || \
+	  command -v espeak-ng && command -v flite && command -v fstcompile; } >/dev/null || \
 	  [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -q && \
 	  apt-get install -y -q --no-install-recommends iverilog gcc-riscv64-unknown-elf sctk espeak-ng \
-	  flite; } || \
-	  echo "note: Icarus Verilog, GCC for RISC-V, espeak-ng, flite or NIST's sctk could not be installed: their tests" \
+	  flite libfst-tools; } || \
+	  echo "note: Icarus Verilog, GCC for RISC-V, espeak-ng, flite, OpenFst or NIST's sctk could not be installed: their tests" \
 	       "are skipped" >&2
 	@touch $@
 

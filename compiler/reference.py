@@ -27,15 +27,18 @@ def beam_of(
     blank_penalty: float = 0.0,
     temperature: float = 1.0,
     boost: Boost | None = None,
+    lattice: int | None = None,
     recording: Recording | None = None,
 ) -> BeamSearch:
-    """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them."""
+    """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them, `boost`
+    and `lattice` as `BeamSearch`.
+    """
     networks, rules = _networks_of(model, recording)
     joiner = model.graphs["joiner"]
     quantization = joiner.tensors[joiner.outputs[0]].quantization
     assert quantization is not None, "load_model requires quantised logits"
     scorer = Scorer(float(quantization.scale[0]), rules.blank, blank_penalty, temperature)
-    return BeamSearch(networks, rules, scorer, beam, boost)
+    return BeamSearch(networks, rules, scorer, beam, boost, lattice)
 
 
 def _networks_of(model: Model, recording: Recording | None) -> tuple[Transducer, SearchRules]:

@@ -65,6 +65,8 @@ EXTRAS = {
             "edalize",
             "jiwer",
             "srt",
+            "kaldifst",
+            "pydot",
             "setuptools",
         ),
         "every check: make test",
@@ -82,11 +84,15 @@ PROGRAMS = {
     "espeak-ng": "speech of the corpus to train on: make test",
     "flite": "speech of the corpus to train on: make test",
     "sctk": "NIST's sclite, which counts word errors beside us: make test",
+    "fstcompile": "OpenFst, which reads lattices beside us: make test",
     "sta": "OpenSTA, which checks the exported constraints: make test",
 }
-PACKAGES = {"riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf"}
+PACKAGES = {
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "fstcompile": "libfst-tools",
+}
 """Programs whose Debian package has another name."""
-SILENT = {"sctk"}
+SILENT = {"sctk", "fstcompile"}
 """Programs that do not say their version."""
 
 CACHES = {

@@ -57,6 +57,13 @@ class Scored:
         aligned = [align(self.utterance.words, each) for each in self.hearing.alternatives]
         return replace(self, aligned=min(aligned, key=lambda each: each.errors))
 
+    @property
+    def closest(self) -> "Scored | None":
+        """With the text that has the fewest errors of all in the lattice."""
+        if self.hearing.closest is None:
+            return None
+        return replace(self, aligned=align(self.utterance.words, self.hearing.closest))
+
 
 def score(utterances: Sequence[Utterance], heard: Sequence[Hearing]) -> list[Scored]:
     """Align each utterance with what was heard."""
@@ -104,6 +111,12 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
         report["speech"] = _errors(spoken)
         if oracle := [least for each in spoken if (least := each.least) is not None]:
             report["oracle"] = _errors(oracle)["word_errors"]
+        if closest := [each for of in spoken if (each := of.closest) is not None]:
+            report["lattice"] = {
+                "oracle": _errors(closest)["word_errors"],
+                "arcs_per_word": sum(each.hearing.arcs for each in closest)
+                / sum(each.aligned.words for each in closest),
+            }
         if by_speaker := _by(spoken, lambda of: of.speaker):
             report["speakers"] = by_speaker
         if by_kind := _by(spoken, lambda of: of.kind):

@@ -82,6 +82,19 @@ class AtScoreReport(TypedDict):
     rejected: NotRequired[int]
 
 
+class LatticesReport(TypedDict):
+    """Lattices of utterances with words.
+
+    Attributes
+    ----------
+    oracle : word errors if of all texts in a lattice the best one were always taken.
+    arcs_per_word : over the words of the texts.
+    """
+
+    oracle: RateReport
+    arcs_per_word: float
+
+
 class ConfusionReport(TypedDict):
     """A word of the texts heard as another one; None where there is none."""
 
@@ -128,6 +141,7 @@ class ModelReport(TypedDict):
     model: str
     speech: NotRequired[ErrorsReport]
     oracle: NotRequired[RateReport]
+    lattice: NotRequired[LatticesReport]
     speakers: NotRequired[dict[str, ErrorsReport]]
     kinds: NotRequired[dict[str, ErrorsReport]]
     rejection: NotRequired[RejectionReport]

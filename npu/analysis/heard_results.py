@@ -102,6 +102,59 @@ class FileReport(TypedDict):
     chip: NotRequired[StreamReport]
 
 
+class ArcReport(TypedDict):
+    """A word of a lattice: see `npu.speech.lattice.Arc`.
+
+    Attributes
+    ----------
+    source, target : states. score, bonus : in nats, the first without the second.
+    posterior : the share of the paths that lead through it, 0 to 1.
+    start, end : seconds of the sound, as of a word.
+    """
+
+    source: int
+    target: int
+    word: str
+    score: float
+    bonus: float
+    posterior: float
+    start: float
+    end: float
+
+
+class EndReport(TypedDict):
+    """A state in which a text may end, as the arc behind it would be."""
+
+    state: int
+    score: float
+    bonus: float
+    posterior: float
+
+
+class LatticeReport(TypedDict):
+    """What may have been said in a phrase: see `npu.speech.lattice.Lattice`.
+
+    Attributes
+    ----------
+    name : of the sound with the phrase's number. states : how many; 0 is the start.
+    paths : how many texts. total : the logarithm of their sum, in nats, bonuses included.
+    arcs : each to a higher state.
+    """
+
+    name: str
+    states: int
+    paths: int
+    total: float
+    arcs: list[ArcReport]
+    ends: list[EndReport]
+
+
+class LatticesReport(TypedDict):
+    """The file of `npu transcribe --lattice`."""
+
+    lattices: list[LatticeReport]
+
+
 class DecodingReport(TypedDict):
     """How a transducer was decoded; all but `method` of a beam alone.
 
@@ -112,6 +165,7 @@ class DecodingReport(TypedDict):
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
     hotwords : how many phrases were to be heard more readily.
     min_score : below which a phrase was nothing; None without one.
+    lattice_labels : symbols that `npu.speech.ways` compares, where a lattice was made.
     """
 
     method: str
@@ -122,6 +176,7 @@ class DecodingReport(TypedDict):
     temperature: NotRequired[float]
     hotwords: NotRequired[int]
     min_score: NotRequired[float | None]
+    lattice_labels: NotRequired[int]
 
 
 class TranscribeReport(TypedDict):

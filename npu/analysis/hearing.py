@@ -17,6 +17,7 @@ from typing import NamedTuple
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
+from npu.speech.lattice import closest
 from npu.speech.nbest import score_a_word
 from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
@@ -51,6 +52,8 @@ class Hearing:
     notes : what was odd about the file.
     alternatives : the words of all texts that a beam has kept; None of a greedy search.
     scores : of each phrase with words, or of the utterance, as `Spoken.score`; None likewise.
+    closest : of the texts in the lattice, the words of the one with the fewest errors; None where
+        none was made. arcs : in it.
     """
 
     words: tuple[str, ...]
@@ -60,6 +63,8 @@ class Hearing:
     notes: tuple[str, ...]
     alternatives: tuple[tuple[str, ...], ...] | None = None
     scores: tuple[float, ...] | None = None
+    closest: tuple[str, ...] | None = None
+    arcs: int = 0
 
 
 def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
@@ -90,7 +95,7 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     at = None if utterance.ends is None else _emission(speech, emitted)
     texts = emitted.alternatives
     others = tuple(words_of(each.text) for each in texts) if texts else None
-    score = score_a_word(texts)
+    score, lattice = score_a_word(texts), emitted.lattice
     if min_score is not None and score is not None and score < min_score:
         words, at = (), None if at is None else ()
     return Hearing(
@@ -101,6 +106,8 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
         tuple(emitted.notes),
         others,
         None if score is None else (score,),
+        None if lattice is None else words_of(" ".join(closest(lattice, utterance.words))),
+        0 if lattice is None else len(lattice.arcs),
     )
 
 

@@ -30,6 +30,7 @@ class Decoding:
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
     hotwords : phrases that are to be heard more readily. hotwords_file : where they are from.
     min_score : below it a phrase is nothing, see `npu.speech.stream.Spoken.score`.
+    lattice_labels : as `npu.speech.beam.BeamSearch` takes `lattice`.
     """
 
     beam: BeamRules | None = None
@@ -38,12 +39,13 @@ class Decoding:
     hotwords: tuple[Hotword, ...] = ()
     min_score: float | None = None
     hotwords_file: str | None = None
+    lattice_labels: int | None = None
 
     def report(self) -> DecodingReport:
         """For JSON."""
         if self.beam is None:
             return {"method": GREEDY}
-        return {
+        report: DecodingReport = {
             "method": BEAM,
             "active_paths": self.beam.active_paths,
             "beam": self.beam.apart,
@@ -53,6 +55,9 @@ class Decoding:
             "hotwords": len(self.hotwords),
             "min_score": self.min_score,
         }
+        if self.lattice_labels is not None:
+            report["lattice_labels"] = self.lattice_labels
+        return report
 
     def scoring(self, tokens: Tokens) -> dict[str, Any]:
         """What makes scores of logits, of a model with these symbols. Raises InputError."""
@@ -60,6 +65,7 @@ class Decoding:
             "blank_penalty": self.blank_penalty,
             "temperature": self.temperature,
             "boost": Boost(self.hotwords, tokens) if self.hotwords else None,
+            "lattice": self.lattice_labels,
         }
 
 

@@ -63,6 +63,10 @@ def _figures(model: ModelReport, level: float) -> Iterator[tuple[str, str]]:
         if "oracle" in model:
             yield "n-best oracle", f"{model['oracle']['percent']:.2f} %"
             yield "  its interval", _interval(model["oracle"])
+        if "lattice" in model:
+            yield "lattice oracle", f"{model['lattice']['oracle']['percent']:.2f} %"
+            yield "  its own interval", _interval(model["lattice"]["oracle"])
+            yield "  arcs a word", f"{model['lattice']['arcs_per_word']:.2f}"
         yield "substitutions", f"{of['substitutions']:,}"
         yield "deletions", f"{of['deletions']:,}"
         yield "insertions", f"{of['insertions']:,}"

@@ -13,6 +13,7 @@ from npu.analysis.trn import trn
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._ears import jobs_for, opener, place_of_set
 from npu.cli._evaluate_show import show
+from npu.cli._lattices import labels_option, with_lattice
 from npu.cli._models import files_of, first_run_notice, is_image
 from npu.cli._options import Seconds, chip_option, complete_model, json_option, model_argument
 from npu.cli._output import console, emit_json, progress, require_place, say
@@ -46,6 +47,10 @@ REF, HYP, BESIDE = "ref.trn", "hyp.trn", "hyp_beside.trn"
 )
 @chip_option
 @decoding_options
+@click.option(
+    "--lattice", is_flag=True, help="Of a beam: how few errors the best text of each lattice has."
+)
+@labels_option
 @click.option(
     "--tail",
     "tail_seconds",
@@ -85,6 +90,8 @@ def command(
     beside_greedy: bool,
     engine: str,
     decoding: Decoding,
+    lattice: bool,
+    lattice_labels: int | None,
     chip: str | None,
     tail_seconds: float,
     jobs: int | None,
@@ -97,6 +104,7 @@ def command(
     SET is a folder with a set.jsonl, that file, or a model of the zoo, which stands for the
     utterances that it comes with. Every utterance is heard as a whole.
     """
+    decoding = with_lattice(decoding, lattice, lattice_labels)
     place = place_of_set(set_)
     utterances = read_set(place)
     file = set_file(place)

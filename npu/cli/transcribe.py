@@ -17,6 +17,12 @@ from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._heard import channel_option, engine_of, longest_option, show_chip, silence_option
+from npu.cli._lattices import (
+    labels_option,
+    require_place_of_lattices,
+    with_lattice,
+    write_lattices,
+)
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import (
     chip_option,
@@ -30,6 +36,7 @@ from npu.errors import InputError
 from npu.speech.audio import stream_audio
 from npu.speech.captions import ctm, nbest, require_names, srt
 from npu.speech.ends import Ending
+from npu.speech.lattice_files import named
 from npu.speech.transcribe import transcribe
 
 if TYPE_CHECKING:
@@ -51,6 +58,14 @@ TOO_LATE = 1
 @click.option("--ctm", "ctm_path", metavar="FILE", help="Write the words with their times, as CTM.")
 @click.option("--srt", "srt_path", metavar="FILE", help="Write the phrases as subtitles, as SRT.")
 @click.option("--nbest", "nbest_path", metavar="FILE", help="Write all that a beam found.")
+@click.option(
+    "--lattice",
+    "lattice_path",
+    metavar="FILE",
+    help="Write what a beam holds for possible as graphs of words: FILE.lat (Kaldi), .json, .dot "
+    "(Graphviz), or FOLDER/ for OpenFst.",
+)
+@labels_option
 @json_option
 def command(
     model: str,
@@ -65,6 +80,8 @@ def command(
     ctm_path: str | None,
     srt_path: str | None,
     nbest_path: str | None,
+    lattice_path: str | None,
+    lattice_labels: int | None,
     json_path: str | None,
 ) -> int:
     """Transcribe AUDIO files (WAV, FLAC) with a transducer MODEL.
@@ -78,14 +95,16 @@ def command(
         )
     if nbest_path is not None and decoding.beam is None:
         raise InputError("--nbest is of a beam: add --decoding-method beam")
+    decoding = with_lattice(decoding, lattice_path is not None, lattice_labels)
     texts: dict[str | None, Callable[[Answer], str]] = {
         ctm_path: lambda answer: ctm(answer.file, channel or 1, answer.heard.phrases),
         srt_path: lambda answer: srt(answer.heard.phrases),
         nbest_path: lambda answer: nbest(answer.file, answer.heard.phrases),
     }
     inputs = files_of(model, chip, decoding.hotwords_file, *audio)
-    require_place(json_path, ctm_path, srt_path, nbest_path, inputs=inputs)
-    if ctm_path is not None or nbest_path is not None:
+    places = (json_path, ctm_path, srt_path, nbest_path, require_place_of_lattices(lattice_path))
+    require_place(*places, inputs=inputs)
+    if not (ctm_path is nbest_path is lattice_path is None):
         require_names(audio)
     ending = Ending(end_seconds, longest=longest)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
@@ -109,6 +128,9 @@ def command(
     for place, text in texts.items():
         if place is not None:
             emit_text("".join(map(text, answers)), place)
+    if lattice_path is not None:
+        phrases = ((answer.file, answer.heard.phrases) for answer in answers)
+        write_lattices(lattice_path, dict(each for of in phrases for each in named(*of)))
     emit_json(report, json_path)
     is_taken = STDOUT in (json_path, *texts)
     _show(report, console(STDOUT if is_taken else None))

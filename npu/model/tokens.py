@@ -105,7 +105,7 @@ class Tokens:
         ModelError
             An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
         """
-        text = b"".join(self._piece(index) for index in ids)
+        text = b"".join(self.piece(index) for index in ids)
         return text.decode("utf-8", "replace").strip(" ")
 
     def words(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
@@ -121,7 +121,7 @@ class Tokens:
                 found.append((word.decode("utf-8", "replace"), first, last))
 
         for place, index in enumerate(ids):
-            for number, part in enumerate(self._piece(index).split(b" ")):
+            for number, part in enumerate(self.piece(index).split(b" ")):
                 if number:
                     end()
                     word = b""
@@ -131,7 +131,8 @@ class Tokens:
         end()
         return found
 
-    def _piece(self, index: int) -> bytes:
+    def piece(self, index: int) -> bytes:
+        """The text of a symbol, as `decode` says, in bytes of UTF-8."""
         if not 0 <= index < len(self.symbols):
             raise ModelError(
                 f"symbol id {index} is not in tokens.txt, which has ids 0 to "

@@ -124,7 +124,7 @@ class BeamSession(HostedSession[BeamSearch]):
     image : of a program with slots.
     beam : how wide the search is.
     blank_penalty, temperature : as `npu.speech.scores.Scorer` takes them.
-    boost : phrases that are to be heard more readily.
+    boost, lattice : as `npu.speech.beam.BeamSearch` takes them.
     options : as `npu.runtime.sessions.Session` takes them.
 
     Raises ImageError where the image has no slots, or not enough.
@@ -138,6 +138,7 @@ class BeamSession(HostedSession[BeamSearch]):
         blank_penalty: float = 0.0,
         temperature: float = 1.0,
         boost: Boost | None = None,
+        lattice: int | None = None,
         **options: Any,
     ) -> None:
         session = Session(image, **options)
@@ -152,7 +153,8 @@ class BeamSession(HostedSession[BeamSearch]):
                 f"paths take {wanted}; take fewer --num-active-paths, or give the model itself"
             )
         scorer = Scorer(logits.scale, rules.blank, blank_penalty, temperature)
-        super().__init__(session, networks, BeamSearch(networks, rules, scorer, beam, boost))
+        search = BeamSearch(networks, rules, scorer, beam, boost, lattice)
+        super().__init__(session, networks, search)
 
     @property
     def beam(self) -> BeamSearch:

@@ -14,7 +14,6 @@ the form of icefall's modified beam search instead: a call ends with the first s
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from npu.speech.hotwords import Boost
 from npu.speech.nbest import Found
 from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
 from npu.speech.search import SearchRules, Vector, require_rules
+from npu.speech.ways import Key, Node, Text, Way, key
 
 ACTIVE_PATHS = 4
 """Of sherpa-onnx, too."""
@@ -64,24 +64,6 @@ class Branching(Protocol):
         """The joiner's logits, (symbols,)."""
 
 
-class Text:
-    """A string of symbols: equal strings are one object, as long as somebody holds it."""
-
-    __slots__ = ("__weakref__", "_longer", "_shorter")
-
-    def __init__(self, shorter: "Text | None" = None) -> None:
-        # It is held: or the next one that is equal would be another object.
-        self._shorter = shorter
-        self._longer: WeakValueDictionary[int, Text] = WeakValueDictionary()
-
-    def then(self, symbol: int) -> "Text":
-        """This string and a symbol behind it."""
-        found = self._longer.get(symbol)
-        if found is None:
-            found = self._longer[symbol] = Text(self)
-        return found
-
-
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
     """What may have been said.
@@ -92,6 +74,7 @@ class Hypothesis:
     emission : of the last symbol, on the likeliest way; None without a symbol.
     prediction, state : of the prediction network behind the last symbol.
     boosted : how much of a phrase has been spelt, a state of `npu.speech.hotwords.Boost`.
+    node : where it stands among all ways of the search; None where nobody asks for a lattice.
     """
 
     text: Text
@@ -100,6 +83,7 @@ class Hypothesis:
     prediction: Any
     state: Any
     boosted: int = 0
+    node: Node | None = None
 
     @property
     def emissions(self) -> list[Emission]:
@@ -159,6 +143,8 @@ class BeamSearch:
     scorer : makes scores of logits.
     beam : how wide.
     boost : phrases that are to be heard more readily.
+    lattice : symbols by which `npu.speech.ways` takes one hypothesis for another, at least 1; None
+        records nothing.
 
     Attributes
     ----------
@@ -174,10 +160,14 @@ class BeamSearch:
         scorer: Scorer,
         beam: BeamRules | None = None,
         boost: Boost | None = None,
+        lattice: int | None = None,
     ) -> None:
         require_rules(networks.symbols, rules)
+        if lattice is not None and lattice < 1:
+            raise ValueError(f"lattice must be at least 1 symbol, not {lattice}")
         self._networks, self._rules, self.scorer = networks, rules, scorer
         self._beam, self._boost = beam or BeamRules(), boost
+        self._lattice = lattice
         self._apart = round(min(self._beam.apart * ONE, -LEAST))
         self.reset()
 
@@ -186,7 +176,8 @@ class BeamSearch:
         self._networks.reset()
         prediction, state = self._networks.predict_from(None, self._rules.start)
         start = 0 if self._boost is None else self._boost.start
-        self._kept = [Hypothesis(Text(), 0, None, prediction, state, start)]
+        node = None if self._lattice is None else Node()
+        self._kept = [Hypothesis(Text(), 0, None, prediction, state, start, node)]
         self.calls = 0
 
     @property
@@ -198,12 +189,15 @@ class BeamSearch:
     def found(self) -> list[Found]:
         """The hypotheses as strings, best first."""
         strings = []
+        # What the end of a phrase adds, by string.
+        before = {each.text: each.score for each in self._kept}
         for each in self.hypotheses:
             emitted = each.emissions
             symbols = tuple(emission.symbol for emission in emitted)
             calls = tuple(emission.call for emission in emitted)
             bonus = 0 if self._boost is None else self._boost.worth(symbols)
-            strings.append(Found(symbols, calls, each.score, bonus))
+            end = each.score - before[each.text]
+            strings.append(Found(symbols, calls, each.score, bonus, each.text, each.node, end))
         return strings
 
     @property
@@ -246,23 +240,26 @@ class BeamSearch:
             longer: list[Longer] = []
             for hypothesis in active:
                 scores = self.scorer(self._networks.join(encoded, hypothesis.prediction))
-                blank = hypothesis.score + int(scores[self._rules.blank])
-                _finish(finished, replace(hypothesis, score=blank))
+                _finish(finished, hypothesis, int(scores[self._rules.blank]))
                 longer += self._longer(hypothesis, scores)
             longer.sort(key=lambda each: (-each.score, each.symbol))
             # In icefall's form, what ends with a symbol competes with what ends with a blank.
-            least = self._least(finished.values(), longer)
-            active = [
-                self._emitted(each, known)
-                for each in longer[: self._beam.active_paths]
-                if each.score > least
-            ]
+            near, least = self._least(finished.values(), longer)
+            going = [each for each in longer[: self._beam.active_paths] if each.score > least]
+            active = [self._emitted(each, known) for each in going]
             if not active:
                 break
+            if self._lattice is not None:
+                given_up = (each for each in longer[len(active) :] if each.score >= near)
+                _recombine_longer(given_up, active, self._lattice)
         for hypothesis in active:
             # A call that is full ends without a blank.
-            _finish(finished, hypothesis)
-        self._kept = self._best(finished.values())
+            _finish(finished, hypothesis, 0)
+        best = sorted(finished.values(), key=lambda each: -each.score)
+        best = [each for each in best if each.score >= best[0].score - self._apart]
+        self._kept = best[: self._beam.active_paths]
+        if self._lattice is not None:
+            _recombine(best[self._beam.active_paths :], self._kept, self._lattice)
         self.calls += 1
 
     def _longer(self, hypothesis: Hypothesis, scores: Scores) -> Iterator[Longer]:
@@ -280,8 +277,9 @@ class BeamSearch:
                 0 if behind is None else int(behind[symbol]),
             )
 
-    def _least(self, finished: Iterable[Hypothesis], longer: list[Longer]) -> int:
-        """The score that a hypothesis must be above to go on.
+    def _least(self, finished: Iterable[Hypothesis], longer: list[Longer]) -> tuple[int, int]:
+        """The score from which on a hypothesis is near the best one, and the one that it must be
+        above to go on.
 
         As many as are kept have ended the call with a better one: it could become one of them by
         what a phrase adds with the next symbol, or as another way to one of their strings, which is
@@ -289,31 +287,72 @@ class BeamSearch:
         """
         scores = sorted((each.score for each in finished), reverse=True)
         best = max(scores[0], longer[0].score if longer else LEAST)
-        least = best - self._apart
+        near = least = best - self._apart
         if len(scores) >= self._beam.active_paths:
             more = 0 if self._boost is None else self._boost.most
             least = max(least, scores[self._beam.active_paths - 1] - more)
-        return least
+        return near, least
 
     def _emitted(self, longer: Longer, known: dict[Text, Hypothesis]) -> Hypothesis:
         before, symbol, score = longer.before, longer.symbol, longer.score
         text = before.text.then(symbol)
         emission = Emission(before.emission, symbol, self.calls, longer.alone)
+        node = None if before.node is None else before.node.then(*_step(longer))
         if (same := known.get(text)) is not None:
-            return replace(same, score=score, emission=emission)
+            return replace(same, score=score, emission=emission, node=node)
         prediction, state = self._networks.predict_from(before.state, symbol)
-        known[text] = Hypothesis(text, score, emission, prediction, state, longer.boosted)
+        known[text] = Hypothesis(text, score, emission, prediction, state, longer.boosted, node)
         return known[text]
 
-    def _best(self, finished: Iterable[Hypothesis]) -> list[Hypothesis]:
-        best = sorted(finished, key=lambda each: -each.score)[: self._beam.active_paths]
-        return [each for each in best if each.score >= best[0].score - self._apart]
 
+def _finish(finished: dict[Text, Hypothesis], hypothesis: Hypothesis, blank: int) -> None:
+    """Add a hypothesis to those whose call has ended; equal strings become one.
 
-def _finish(finished: dict[Text, Hypothesis], hypothesis: Hypothesis) -> None:
-    """Add a hypothesis to those whose call has ended; equal strings become one."""
+    blank : the score with which it has.
+    """
+    node = None if hypothesis.node is None else hypothesis.node.ended(blank)
+    score = hypothesis.score + blank
     other = finished.get(hypothesis.text)
     if other is not None:
-        likelier = hypothesis if hypothesis.score > other.score else other
-        hypothesis = replace(likelier, score=log_add(hypothesis.score, other.score))
-    finished[hypothesis.text] = hypothesis
+        if node is not None and other.node is not None:
+            other.node.ways += node.ways
+            node = other.node
+        hypothesis = hypothesis if score > other.score else other
+        score = log_add(score, other.score)
+    finished[hypothesis.text] = replace(hypothesis, score=score, node=node)
+
+
+# --- hypotheses that go on as others, for a lattice -----------------------------------------------
+def _keys(kept: Iterable[Hypothesis], labels: int) -> dict[Key, Node]:
+    """The nodes of hypotheses, the best one's of those that look the same."""
+    nodes: dict[Key, Node] = {}
+    for each in kept:
+        assert each.node is not None, "the search records"
+        nodes.setdefault(key(each.emission, each.boosted, labels), each.node)
+    return nodes
+
+
+def _recombine(given_up: Iterable[Hypothesis], kept: Iterable[Hypothesis], labels: int) -> None:
+    """The ways of hypotheses that are given up at the end of a call."""
+    nodes = _keys(kept, labels)
+    for each in given_up:
+        node = nodes.get(key(each.emission, each.boosted, labels))
+        if node is not None and each.node is not None:
+            node.others.append((each.text, each.node.ways))
+
+
+def _recombine_longer(given_up: Iterable[Longer], kept: Iterable[Hypothesis], labels: int) -> None:
+    """Likewise within a call: of those that would have emitted one more symbol."""
+    nodes = _keys(kept, labels)
+    for each in given_up:
+        last = Emission(each.before.emission, each.symbol, 0)
+        node = nodes.get(key(last, each.boosted, labels))
+        if node is not None and each.before.node is not None:
+            text = each.before.text.then(each.symbol)
+            node.others.append((text, [Way(each.before.node, *_step(each))]))
+
+
+def _step(longer: Longer) -> tuple[int, int, int]:
+    """A symbol, its score and what of it is a phrase's."""
+    score = longer.score - longer.before.score
+    return longer.symbol, score, score - longer.alone

@@ -17,7 +17,7 @@ def ctm(path: str | Path, channel: int, phrases: Iterable[Spoken]) -> str:
     """
     lines = []
     for word in (word for phrase in phrases for word in phrase.words):
-        line = f"{_name(path)} {channel} {word.start:.2f} {word.end - word.start:.2f} {word.text}"
+        line = f"{name_of(path)} {channel} {word.start:.2f} {word.end - word.start:.2f} {word.text}"
         lines.append(line if word.confidence is None else f"{line} {word.confidence:.4f}")
     return "".join(f"{line}\n" for line in lines)
 
@@ -27,7 +27,7 @@ def nbest(path: str | Path, phrases: Iterable[Spoken]) -> str:
     numbers of phrase and text from 1, logarithm of its probability, text. As Kaldi names them.
     """
     return "".join(
-        f"{_name(path)}-{number}-{place}\t{each.score:.4f}\t{each.text}\n"
+        f"{name_of(path)}-{number}-{place}\t{each.score:.4f}\t{each.text}\n"
         for number, phrase in enumerate(phrases, start=1)
         for place, each in enumerate(phrase.alternatives, start=1)
     )
@@ -45,14 +45,15 @@ def require_names(paths: Sequence[str | Path]) -> None:
     """Raise InputError for two sounds that would have one name in a file of words."""
     names: dict[str, str | Path] = {}
     for path in paths:
-        if (other := names.setdefault(_name(path), path)) != path:
+        if (other := names.setdefault(name := name_of(path), path)) != path:
             raise InputError(
-                f"{other} and {path} would both be called {_name(path)!r}; take one at a time, or "
+                f"{other} and {path} would both be called {name!r}; take one at a time, or "
                 "rename one"
             )
 
 
-def _name(path: str | Path) -> str:
+def name_of(path: str | Path) -> str:
+    """What a sound is called in such files: the file's name, without its ending and spaces."""
     return "_".join(Path(path).stem.split()) or "sound"
 
 

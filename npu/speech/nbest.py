@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from npu.model.tokens import Tokens
 from npu.speech.scores import ONE, log_add, probability
+from npu.speech.ways import Node, Text
 from npu.speech.word_errors import align
 
 
@@ -16,12 +17,18 @@ class Found(NamedTuple):
     ----------
     symbols : its ids. calls : in which each came, since the states were reset.
     score : in units of `npu.speech.scores.ONE`, `bonus` of them for phrases to be heard.
+    text : the string as the search knows it, and node : where it stands among all ways; None
+        where nobody asked for them.
+    end : of the score, what came when nothing came behind the string: a phrase that was over.
     """
 
     symbols: tuple[int, ...]
     calls: tuple[int, ...]
     score: int
     bonus: int
+    text: Text | None = None
+    node: Node | None = None
+    end: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from npu.speech.audio import PEAK_LIMIT, require_samples
 from npu.speech.ends import COMMANDS, EndRule
 from npu.speech.gate import Features
 from npu.speech.host import Speech
+from npu.speech.lattice import Lattice
+from npu.speech.lattice_words import lattice_of
 from npu.speech.nbest import Alternative, alternatives, best, confidences, score_a_word
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
@@ -55,6 +57,7 @@ class Spoken:
     words : likewise.
     alternatives : what a beam found, this text first; nothing of a greedy search, of a phrase that
         has not ended, and of several together.
+    lattice : likewise, of a beam that was to make one; its times are seconds.
     """
 
     text: str
@@ -64,6 +67,7 @@ class Spoken:
     times: list[float]
     words: list[Word]
     alternatives: list[Alternative] = field(default_factory=list)
+    lattice: Lattice | None = None
 
     @property
     def score(self) -> float | None:
@@ -252,6 +256,7 @@ class Stream:
         known = [alternatives(phrase.found, self._speech.tokens) for phrase in phrases]
         phrases = [self._likeliest(*each) for each in zip(phrases, known, strict=True)]
         found = known[0] if len(known) == 1 else []
+        lattice = self._lattice(phrases[0]) if found else None
         tokens = [token for phrase in phrases for token in phrase.tokens]
         texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
         words = [word for phrase in phrases for word in self._words(phrase)]
@@ -266,6 +271,16 @@ class Stream:
             [self._heard_at(call) for phrase in phrases for call in phrase.calls],
             words,
             found,
+            lattice,
+        )
+
+    def _lattice(self, phrase: Phrase) -> Lattice | None:
+        lattice = lattice_of(phrase.found, self._speech.tokens)
+        if lattice is None:
+            return None
+        return lattice.timed(
+            lambda call: self._second(phrase.begin + call),
+            lambda call: self._heard_at(phrase.begin + call),
         )
 
     def _likeliest(self, phrase: Phrase, texts: list[Alternative]) -> Phrase:

@@ -16,6 +16,8 @@ from npu.speech.audio import require_samples, stream_audio
 from npu.speech.emission import Emission, emissions
 from npu.speech.features import FeatureExtractor
 from npu.speech.host import Speech
+from npu.speech.lattice import Lattice
+from npu.speech.lattice_words import lattice_of
 from npu.speech.nbest import Alternative, alternatives, best
 from npu.speech.phrases import Beam, Engine, as_search, found_by
 
@@ -35,12 +37,14 @@ class Emitted:
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
     alternatives : all texts that a beam has kept, likeliest first; nothing of a greedy search.
+    lattice : of a beam that was to make one; its times are numbers of calls.
     """
 
     symbols: list[list[int]]
     samples: int
     notes: list[str]
     alternatives: list[Alternative] = field(default_factory=list)
+    lattice: Lattice | None = None
 
     @property
     def tokens(self) -> list[int]:
@@ -80,7 +84,7 @@ def hear_whole(
         emitted = [(each.symbol, each.call) for each in emissions(last)]
     for symbol, call in emitted:
         symbols[call].append(symbol)
-    return Emitted(symbols, samples, notes, texts)
+    return Emitted(symbols, samples, notes, texts, lattice_of(found, speech.tokens))
 
 
 def calls_of(

@@ -65,6 +65,61 @@ def test_what_else_was_found(npu, refused, sound, tmp_path):
     refused(f"{line} --nbest {tmp_path}/n.txt", match="--nbest is of a beam")
 
 
+def test_lattices_in_every_form(npu, refused, sound, tmp_path):
+    line = f"transcribe {MODEL} {sound} {BEAM} --num-active-paths 8"
+    ran = npu(f"{line} --engine kernels --json - --lattice {tmp_path}/l.json")
+    (phrase,) = files(ran)[0]["phrases"]
+    (found,) = json.loads((tmp_path / "l.json").read_text())["lattices"]
+    assert found["name"] == "test_fl_093-1" and found["paths"] >= len(phrase["alternatives"])
+    likeliest = {}
+    for arc in found["arcs"]:
+        kept = likeliest.setdefault(arc["source"], arc)
+        likeliest[arc["source"]] = max(kept, arc, key=lambda each: each["posterior"])
+    state, words = 0, []
+    while state in likeliest:
+        words.append(likeliest[state])
+        state = words[-1]["target"]
+    assert [each["word"] for each in words] == phrase["text"].split()
+    # One call is 60 ms; the likeliest way to a word need not be that of the whole text.
+    for mine, heard in zip(words, phrase["words"], strict=True):
+        assert abs(mine["start"] - heard["start"]) < 0.121
+        assert abs(mine["end"] - heard["end"]) < 0.121
+    assert sum(end["posterior"] for end in found["ends"]) == pytest.approx(1)
+    # On the chip, as on the kernels.
+    ran = npu(f"{line} --engine twin --lattice {tmp_path}/twin.json")
+    assert ran.status == 0
+    assert (tmp_path / "twin.json").read_bytes() == (tmp_path / "l.json").read_bytes()
+    line = f"{line} --engine kernels"
+    assert npu(f"{line} --lattice {tmp_path}/l.lat").status == 0
+    assert npu(f"{line} --lattice {tmp_path}/l.dot").status == 0
+    assert npu(f"{line} --lattice {tmp_path}/fst/").status == 0
+    assert (tmp_path / "l.lat").read_text().startswith("test_fl_093-1\n0 1 ")
+    assert (tmp_path / "l.dot").read_text().startswith('digraph "test_fl_093-1" {')
+    assert {each.name for each in (tmp_path / "fst").iterdir()} == {
+        "test_fl_093-1.fst.txt",
+        "words.syms",
+    }
+    (tmp_path / "file").write_text("")
+    refused(f"{line} --lattice {tmp_path}/file/", match="it is a file; name a folder")
+    refused(f"{line} --lattice {tmp_path}/no/l.lat", match="does not exist; create it")
+    refused(f"{line} --lattice l.fst", match="the ending says the form")
+    refused(f"{line} --lattice -", match="the ending says the form")
+    refused(f"{line} --lattice x.lat --nbest x.lat", match="x.lat is written too")
+    refused(f"{line} --lattice-labels 3", match="is of a lattice: add --lattice")
+    refused(f"{line} --lattice-labels 0 --lattice x.lat", match="not in the range 1<=x<=1000")
+
+
+def test_the_lattice_s_best_text_errs_no_more_than_the_n_best(npu, refused):
+    ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --lattice --json -")
+    report = json.loads(ran.out)
+    (model,) = report["models"]
+    assert report["decoding"]["lattice_labels"] == 4
+    assert model["lattice"]["oracle"]["percent"] <= model["oracle"]["percent"]
+    assert model["lattice"]["arcs_per_word"] >= 1
+    assert "lattice oracle" in npu(f"evaluate {MODEL} {MODEL} {BEAM} --lattice").out
+    refused(f"evaluate {MODEL} {MODEL} --lattice", match="--lattice is of a beam")
+
+
 def test_phrases_of_a_file_are_heard_more_readily(npu, refused, sound, tmp_path):
     words = tmp_path / "words.txt"
     line = f"transcribe {MODEL} {sound} {BEAM} --json -"
@@ -163,6 +218,8 @@ def test_word_errors_beside_greedy(npu):
         (f"transcribe {MODEL} a.wav {BEAM} --beam nan", "nan is no number"),
         (f"transcribe {MODEL} a/x.wav b/x.wav --ctm x.ctm", "would both be called"),
         (f"transcribe {MODEL} a.wav {BEAM} --hotwords-file w --ctm w", "w: cannot be read"),
+        (f"transcribe {MODEL} a.wav --lattice x.lat", "--lattice is of a beam"),
+        (f"transcribe {MODEL} a/x.wav b/x.wav {BEAM} --lattice x.lat", "would both be called"),
         (f"evaluate {MODEL} {MODEL} --beside-greedy", "is greedy already"),
         (f"evaluate {MODEL} {MODEL} --beside {MODEL}", "is the model itself; name another one"),
         (f"evaluate {MODEL} {MODEL} {BEAM} --beside commands --beside-greedy", "give one of them"),

@@ -13,3 +13,10 @@ def sclite() -> list[str]:
     if shutil.which("sctk"):
         return ["sctk", "sclite"]
     pytest.skip("NIST's sclite is not installed (sudo apt-get install sctk)")
+
+
+@pytest.fixture(scope="module")
+def openfst_tools() -> None:
+    """OpenFst's programs are there."""
+    if not shutil.which("fstcompile"):
+        pytest.skip("OpenFst is not installed (sudo apt-get install libfst-tools)")

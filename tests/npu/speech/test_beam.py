@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from npu.errors import ModelError
 from npu.model.graph import Tensor
 from npu.model.tokens import Tokens
-from npu.speech.beam import BeamRules, BeamSearch, Text
+from npu.speech.beam import BeamRules, BeamSearch
 from npu.speech.hotwords import Boost, Hotword
 from npu.speech.scores import ONE, Scorer
 from npu.speech.search import GreedySearch, SearchRules
+from npu.speech.ways import Text
 
 SYMBOLS, CALLS, MOST = 3, 3, 2
 RULES = SearchRules(blank=0, start=0, max_symbols_per_frame=MOST)
