@@ -7,9 +7,9 @@ integers (`npu.speech.scores`), and of equal ones the lower symbol comes first, 
 finds the same hypotheses.
 
 The search is the one that Graves describes (arXiv 1211.3711, section 2.4) with its expansions in
-rounds: all hypotheses that have emitted n symbols in a call are looked at together. `one_symbol` ends a
-call with its first symbol, as icefall's modified beam search does, which takes the best ways before
-equal strings become one, and in the end the best score over length: this one does neither.
+rounds: all hypotheses that have emitted n symbols in a call are looked at together. `one_symbol`
+ends a call with its first symbol, as icefall's modified beam search does, which takes the best ways
+before equal strings become one, and in the end the best score over length: this one does neither.
 """
 
 from collections.abc import Iterable, Iterator
