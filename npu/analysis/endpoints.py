@@ -146,7 +146,7 @@ def endpoints_report(
         "speculative_delay_ms": _delays(
             each.heard[0].over_at - each.said.end
             for each in ended
-            if each.heard[0].over_at is not None
+            if each.heard[0].over_at is not None and not each.taken_back
         ),
         "taken_back": share(
             lambda each: each.taken_back,

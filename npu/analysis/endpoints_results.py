@@ -38,7 +38,7 @@ class EndpointsReport(TypedDict):
     extra : segments that overlap no phrase.
     cut_off : of those found, whose end was told before that of their last word.
     final_delay_ms, speculative_delay_ms : from the end of the last word to where the end was told,
-        and to where the phrase was first taken to be over; of those found once, not cut off.
+        and to where the phrase was rightly taken to be over; of those found once, not cut off.
     taken_back : of those that were taken to be over, which was wrong.
     end_error_ms : from the last word's end to the segment's, either way.
     """

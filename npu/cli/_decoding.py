@@ -94,7 +94,8 @@ _OPTIONS = (
     click.option(
         "--one-symbol",
         is_flag=True,
-        help="A beam whose calls end with the first symbol, as of icefall.",
+        help="A beam whose calls end with the first symbol; icefall's do, too, but it ranks "
+        "otherwise.",
     ),
     click.option(
         "--blank-penalty",

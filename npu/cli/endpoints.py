@@ -62,7 +62,7 @@ def command(
     utterances = read_set(place)
     file = set_file(place)
     for each in utterances:
-        if not each.phrases:
+        if each.words and not each.phrases:
             raise InputError(
                 f"{file}: line {each.line}: does not say when its words end; give words their times"
             )

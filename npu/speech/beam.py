@@ -8,8 +8,10 @@ finds the same hypotheses.
 
 The search is the one that Graves describes (arXiv 1211.3711, section 2.4) with its expansions in
 rounds: all hypotheses that have emitted n symbols in a call are looked at together. `one_symbol`
-ends a call with its first symbol, as icefall's modified beam search does, which takes the best ways
-before equal strings become one, and in the end the best score over length: this one does neither.
+ends a call with its first symbol, as icefall's modified beam search does. It is not that search:
+icefall takes the best ways, with a blank or a symbol, before equal strings become one, gives none
+up for being far behind, and its winner has the greatest score over its length; the rules are in
+`compiler.train.sherpa.rules`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -244,7 +246,7 @@ class BeamSearch:
                 _finish(finished, hypothesis, int(scores[self._rules.blank]))
                 longer += self._longer(hypothesis, scores)
             longer.sort(key=lambda each: (-each.score, each.symbol))
-            # In icefall's form, what ends with a symbol competes with what ends with a blank.
+            # With one symbol a call, what ends with a symbol competes with what ends with a blank.
             near, least = self._least(finished.values(), longer)
             going = [each for each in longer[: self._beam.active_paths] if each.score > least]
             active = [self._emitted(each, known) for each in going]

@@ -56,7 +56,8 @@ class EndRule:
     Attributes
     ----------
     quiet_calls : quiet calls that end a phrase.
-    hesitant_calls : those that end one in which the speaker has paused; at least `quiet_calls`.
+    hesitant_calls : those that end one in which the speaker has paused, or, where noise kept the
+        phrase before from ending by silence, in that; at least `quiet_calls`.
     pause_calls : quiet calls amid a phrase that are such a pause.
     lead_calls : so long before silence ends it, a phrase is taken to be over; may be 0.
     settled_calls : calls without a symbol that it must have had by then; may be 0.
@@ -89,8 +90,8 @@ class Ending:
 
     Attributes
     ----------
-    silence : as END_SECONDS; where it is longer than BLANK_SECONDS, as long a stretch without a
-        symbol ends a phrase.
+    silence : as END_SECONDS; where it may last longer than BLANK_SECONDS, as long a stretch without
+        a symbol ends a phrase.
     hesitant, lead, longest : as HESITANT_SECONDS, LEAD_SECONDS and LONGEST_SECONDS. With a lead of
         0, no phrase is taken to be over before it ends.
 
@@ -117,7 +118,8 @@ class Ending:
         def calls(seconds: float) -> int:
             return max(1, round(seconds / seconds_per_call))
 
-        blank_seconds = max(BLANK_SECONDS, self.silence)
+        # Where silence may last, as long a stretch without a symbol does not end a phrase earlier.
+        blank_seconds = max(BLANK_SECONDS, self.silence + self.hesitant)
         return EndRule(
             quiet_calls=calls(self.silence),
             hesitant_calls=calls(self.silence + self.hesitant),

@@ -124,7 +124,7 @@ class Gate:
         self._rule, self._scale, self._zero_point = rule, scale, zero_point
         self._loudness = Loudness(rule)
         self._heard = self._quiet = 0
-        # Of the phrase: whether any call was loud, and whether a pause was made behind one.
+        # Since it last slept: whether any call was loud, and whether a pause was made behind one.
         self._begun = self._hesitant = False
         # The last quiet calls.
         self._before: deque[Features] = deque(maxlen=rule.before_calls)

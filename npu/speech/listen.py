@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+
 from npu.speech.audio import stream_audio
 from npu.speech.resample import Samples
 from npu.speech.stream import Spoken, Stream
@@ -89,7 +91,7 @@ class Listening:
 
     def _over_early(self, spoken: Spoken) -> Iterator[Event]:
         if spoken.text:
-            self._tokens = spoken.tokens
+            self._tokens = self._stream.tokens
             yield self._event(Kind.SPECULATIVE, spoken)
             self._over = spoken.text
 
@@ -104,7 +106,9 @@ class Listening:
         """The phrase as it is told if it is over."""
         spoken = self._stream.result
         if spoken.is_below(self._min_score):
-            return replace(spoken, text="", tokens=[], times=[], words=[], alternatives=[])
+            return replace(
+                spoken, text="", tokens=[], times=[], words=[], alternatives=[], lattice=None
+            )
         return spoken
 
     def _event(self, kind: Kind, spoken: Spoken) -> Event:
@@ -122,6 +126,11 @@ def events_of(stream: Stream, path: str | Path, min_score: float | None = None) 
     Raises AudioError for what is no sound, or too little of it.
     """
     listening = Listening(stream, min_score)
+    waiting, wanted = np.empty(0), stream.first_call_samples
     for block in stream_audio(path, stream.rate_hz, stream.seconds_per_call):
-        yield from listening.accept(stream.rate_hz, block)
+        waiting = np.concatenate([waiting, block])
+        while len(waiting) >= wanted:
+            yield from listening.accept(stream.rate_hz, waiting[:wanted])
+            waiting, wanted = waiting[wanted:], stream.samples_per_call
+    yield from listening.accept(stream.rate_hz, waiting)
     yield from listening.finish()

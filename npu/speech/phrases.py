@@ -197,8 +197,9 @@ class PhraseSearch:
         """Whether the open phrase, of which something was understood, is taken to be over."""
         if self._rule is None or self._gate is None or self._last is None or self._closed:
             return False
-        quiet = self._gate.nearly_asleep and self._blanks >= self._rule.settled_calls
-        return quiet or self._blanks >= self._rule.blank_calls - self._rule.lead_calls
+        blank = self._blanks >= self._rule.blank_calls - self._rule.lead_calls
+        settled = self._blanks >= self._rule.settled_calls
+        return settled and (self._gate.nearly_asleep or blank)
 
     def heard(self, found: bool = False) -> Phrase | None:
         """The open phrase as far as it was heard; None without a symbol.
@@ -300,7 +301,8 @@ class _Sound:
     """Where the sound of a phrase begins and ends.
 
     A symbol mostly comes behind its sound. So the sound of the last one ends where it last became
-    quiet before the symbol came, or, where it came amid a sound, with that.
+    quiet before the symbol came, or, where it came amid a sound, with that. Where a beam's best string
+    becomes another, what followed may count, up to the rule's `tail_calls`.
 
     Parameters
     ----------
@@ -315,12 +317,15 @@ class _Sound:
     def __init__(self, pause_calls: int) -> None:
         self._pause_calls = pause_calls
         self.first: int | None = None
-        self.end = self._loud_end = 0
+        self.end = 0
+        self._loud_end: int | None = None
         self._came: int | None = None
         self._has_ended = False
 
     def note(self, call: int, is_loud: bool, last: Emission | None) -> None:
         """Take the next call, and the last symbol after it."""
+        if self._loud_end is None:
+            self._loud_end = call
         if is_loud:
             self.first = call if self.first is None else self.first
             self._loud_end = call + 1

@@ -121,6 +121,16 @@ class Stream:
         return self._speech.rate
 
     @property
+    def first_call_samples(self) -> int:
+        """Samples behind which the first encoder call is complete."""
+        return self._extractor.first_call_samples
+
+    @property
+    def samples_per_call(self) -> int:
+        """Samples from one encoder call to the next."""
+        return self._extractor.samples_per_call
+
+    @property
     def seconds_per_call(self) -> float:
         """Of sound, from one encoder call to the next."""
         return self._speech.seconds_per_call

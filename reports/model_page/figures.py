@@ -335,7 +335,7 @@ def session_figure(sound: Sound) -> dict[str, str]:
                 written = axes.text(starts[n], height, short(text, letters), fontsize=11)
                 written.set_in_layout(False)
         axes.set_title(" \n ", fontsize=11)
-        axes.set_xlim(0, max([sound.seconds, *(event.at for event in finals)]))
+        axes.set_xlim(0, sound.seconds)
         axes.set_ylim(-1.05 * highest, 1.05 * highest)
         axes.set_ylabel("sample")
         axes.set_xlabel("seconds of sound")

@@ -58,10 +58,10 @@ def write_sessions(
     for name, part in PARTS.items():
         place = folder / name
         if not (place / FILE_NAME).is_file():
-            told(name)
             files = dict(_files(recipe, Part(corpus, part), name, phrases))
             if len(files) < 2:
                 continue
+            told(name)
             write_folder(str(place), files)
         written.append(place)
     return written

@@ -48,6 +48,12 @@ def test_a_session(npu, session):
     assert "found once" in ran.err and "a silence timer" in ran.err
 
 
+def test_where_nothing_is_said_segments_are_extra(npu, session):
+    place = session(text="", words=[], phrases=[])
+    found = json.loads(npu(f"endpoints {MODEL} {place} --json -").out)["found"]
+    assert (found["phrases"], found["extra"]) == (0, 3)
+
+
 def test_sets_that_say_too_little(npu, session):
     for keys, message in (
         ({"words": None, "phrases": None}, "does not say when its words end"),

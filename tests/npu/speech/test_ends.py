@@ -43,7 +43,7 @@ def test_durations_become_calls():
     assert Ending(0.5, hesitant=0, lead=0, longest=0.01).rule(0.06) == replace(
         rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1
     )
-    long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=50, unheard_calls=50)
+    long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=52, unheard_calls=52)
     assert Ending(3).rule(0.06) == long
 
 
@@ -140,6 +140,25 @@ def test_it_is_not_taken_to_be_over_while_symbols_come():
     assert found == [NO, NO, NO, OVER, ENDED]
 
 
+def test_a_long_lead_tells_nothing_while_symbols_come():
+    rule = replace(LONG, lead_calls=6, settled_calls=2)
+    assert nearly([LOUD, 40] * 4, {n: [1] for n in range(8)}, rule) == [NO] * 8
+
+
+def test_no_symbol_is_waited_for_no_shorter_than_silence():
+    for silence in (1.0, 1.14, 3):
+        rule = Ending(silence).rule(0.06)
+        assert rule.blank_calls >= rule.hesitant_calls
+
+
+def test_the_end_does_not_depend_on_where_a_phrase_lies():
+    """The first symbol comes in the silence that is run before a phrase."""
+    rule = replace(RULE, pause_calls=2, tail_calls=6)
+    one = [QUIET, LOUD, LOUD, LOUD, *[QUIET] * 5]
+    found = hear(calls(*one, *one, LOUD), {0: [1]}, rule=rule)[0]
+    assert [each.end_call - each.first_call for each in found[:2]] == [4, 4]
+
+
 def test_in_noise_calls_without_a_symbol_say_so():
     rule = replace(LONG, lead_calls=2)
     found = nearly([LOUD, 40] * 4, {0: [1]}, rule)
@@ -166,6 +185,17 @@ def test_the_sound_of_the_last_symbol_ends_the_phrase():
     assert phrase.end_call == 4
     (phrase,) = hear(calls(*levels), {4: [1], 9: [2]}, rule=rule)[0]
     assert phrase.end_call == 8
+
+
+@given(
+    cuts=st.lists(st.integers(0, 40), max_size=6),
+    says=st.dictionaries(st.integers(0, 30), st.just([1]), max_size=3),
+)
+def test_in_noise_chunks_change_nothing(cuts, says):
+    """A first symbol amid a chunk brings the end nearer."""
+    rule = replace(LONG, unheard_calls=15, longest_calls=25)
+    heard = calls(*[LOUD, 40] * 20)
+    assert hear(heard, says, cuts, rule) == hear(heard, says, list(range(40)), rule)
 
 
 @given(

@@ -90,6 +90,20 @@ def test_of_what_was_not_understood_nothing_is_told_as_over():
     assert events_of(("", OVER), ("", ENDED)) == []
 
 
+def test_the_likeliest_text_may_be_another_than_that_of_the_best_string():
+    """Strings of one text add up, once a phrase is taken to be over: that takes nothing back."""
+
+    class Merged(Told):
+        @property
+        def tokens(self):
+            return [1, 2, 3]
+
+    stream = Merged(("go on", OVER), ("go on", OVER), ("go on", ENDED))
+    found = Listening(stream).accept(10, [0.0])
+    told = [(event.kind.value, event.resets) for event in found]
+    assert told == [("speculative", False), ("final", False)]
+
+
 @pytest.mark.parametrize(("least", "kinds"), [(-2.0, ["speculative", "final"]), (-0.5, [])])
 def test_what_is_too_unlikely_is_not_told_as_over(least, kinds):
     stream = Told(("go", OVER), ("go", ENDED), alternatives=[Alternative("go", -1.0, 0.0, 1.0)])
