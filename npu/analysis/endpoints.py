@@ -13,10 +13,15 @@ import numpy as np
 from npu.analysis.endpoints_results import DelaysReport, EndpointsReport, ShareReport
 from npu.analysis.error_intervals import grouped, percentiles, resampled
 from npu.analysis.hearing import Ear
+from npu.errors import InputError
 from npu.speech.ends import EndRule
 from npu.speech.listen import Event, Kind, events_of
 from npu.speech.spoken_sets import Said, Utterance
 from npu.speech.stream import Stream
+
+
+_CLOCK_SECONDS = 0.1
+"""A word may end so far behind the sound: aligners count in frames."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,17 @@ class Session:
 
 
 def hear_session(ear: Ear, utterance: Utterance, rule: EndRule) -> Session:
-    """Hear a recording as it comes, call by call. Raises AudioError."""
+    """Hear a recording as it comes, call by call.
+
+    Raises AudioError for what is no sound, InputError for a word that ends behind it.
+    """
     stream = Stream(ear.speech, ear.engine, rule, name=str(utterance.path))
     found = segments(events_of(stream, utterance.path, ear.min_score))
+    if utterance.ends and max(utterance.ends) > stream.seconds + _CLOCK_SECONDS:
+        raise InputError(
+            f"{utterance.audio}: a word ends at {max(utterance.ends):g} s, behind the end of the "
+            f"sound at {stream.seconds:g} s"
+        )
     return Session(utterance.audio, stream.seconds, utterance.phrases, found)
 
 

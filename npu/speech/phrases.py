@@ -301,8 +301,8 @@ class _Sound:
     """Where the sound of a phrase begins and ends.
 
     A symbol mostly comes behind its sound. So the sound of the last one ends where it last became
-    quiet before the symbol came, or, where it came amid a sound, with that. Where a beam's best string
-    becomes another, what followed may count, up to the rule's `tail_calls`.
+    quiet before the symbol came, or, where it came amid a sound, with that. Where a beam's best
+    string becomes another, what followed may count, up to the rule's `tail_calls`.
 
     Parameters
     ----------

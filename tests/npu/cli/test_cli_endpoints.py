@@ -59,6 +59,7 @@ def test_sets_that_say_too_little(npu, session):
         ({"words": None, "phrases": None}, "does not say when its words end"),
         ({"phrases": [1, 1]}, "phrases have 2 words together, words are 3"),
         ({"words": None}, "phrases are of words with times"),
+        ({"words": [["word", 0, 1], ["word", 2, 3], ["word", 4, 999]]}, "a word ends at 999 s"),
         ({"phrases": [3, 0]}, "phrases.1 must be greater than or equal to 1, not 0"),
     ):
         ran = npu(f"endpoints {MODEL} {session(**keys)}")
