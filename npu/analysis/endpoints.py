@@ -19,7 +19,6 @@ from npu.speech.listen import Event, Kind, events_of
 from npu.speech.spoken_sets import Said, Utterance
 from npu.speech.stream import Stream
 
-
 _CLOCK_SECONDS = 0.1
 """A word may end so far behind the sound: aligners count in frames."""
 
