@@ -170,7 +170,7 @@ def _smallest(run: CurveReport) -> list[str]:
     """The chips that were looked for."""
     if not any(point["smallest"] for point in run["points"]):
         return []
-    heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz")
+    heads = ("run", "lanes", "banks, KiB", "ms", "mm2", "LUT4", "MHz", "ms there")
     steps = usual_steps(run["points"])
     usual = (_chip(point) for point in run["points"] if is_usual(point, steps))
     return ["## The smallest chips", "", _about_chips(run), "", *_table(heads, usual), ""]
@@ -180,18 +180,19 @@ def _about_chips(run: CurveReport) -> str:
     return (
         f"The smallest chip that `npu fit` finds for each model, at {run['clock_mhz']:g} MHz and at"
         f" most {run['deadline_ms']:g} ms a frame; LUTs and clock from place and route on an ECP5"
-        " 85k, seed 1."
+        " 85k, seed 1, and what a frame takes at that clock."
     )
 
 
 def _chip(point: PointReport) -> list[str]:
     found = point["smallest"]
     if found is None:
-        return [point["name"], "none", "", "", "", "", ""]
+        return [point["name"], "none", *[""] * 6]
     chip = found["chip"]
-    placed = ["", ""]
-    if found["lut4"] is not None:
-        placed = [f"{found['lut4']:,}", f"{found['clock_mhz']:.1f}"]
+    placed = [""] * 3
+    if found["lut4"] is not None and found["clock_mhz"] is not None:
+        there = found["cycles"] / found["clock_mhz"] / 1e3
+        placed = [f"{found['lut4']:,}", f"{found['clock_mhz']:.1f}", f"{there:.3f}"]
     banks = f"{chip['bank_bytes'] * chip['lanes'] / 1024:,.0f}"
     figures = [f"{found['ms']:.3f}", f"{found['area_mm2']:.3f}"]
     return [point["name"], str(chip["lanes"]), banks, *figures, *placed]
@@ -224,7 +225,7 @@ def figure(run: CurveReport, path: Path) -> None:
         colour = f"C{colours.index((point['predictor'], -point['bits']))}"
         marker = _MARKERS[ways.index(way(point)) % len(_MARKERS)]
         axes.errorbar(x, y, yerr=bars, fmt=marker, color=colour, capsize=3)
-        if not way(point):
+        if is_usual(point, steps):
             axes.annotate(f" {point['target']:.0%}", (x, y), fontsize=8)
     for number, (predictor, bits) in enumerate(colours):
         axes.plot([], [], "s", color=f"C{number}", label=f"{predictor}, {-bits} bits")
