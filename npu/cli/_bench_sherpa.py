@@ -27,7 +27,7 @@ UNEXPLAINED = 1
 @click.argument("set_", metavar="SET")
 @click.option(
     "--every",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1_000_000),
     default=1,
     show_default=True,
     metavar="N",
