@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STDOUT = "-"
 
 _quiet = False
-TABLE_WIDTH = 240
+TABLE_WIDTH = 1000
 
 
 def be_quiet(quiet: bool) -> None:
