@@ -139,9 +139,6 @@ def endpoints_report(
         for heard in session.heard
     )
 
-    def share(is_so: Callable[[_Outcome], bool], among: Callable[[_Outcome], bool]) -> ShareReport:
-        return _share(pairs, is_so, among)
-
     return {
         "quiet_ms": 1e3 * rule.quiet_calls * seconds_per_call,
         "hesitant_ms": 1e3 * rule.hesitant_calls * seconds_per_call,
@@ -153,14 +150,15 @@ def endpoints_report(
         "split": sum(len(each.heard) > 1 for each in found),
         "merged": sum(not each.alone for each in found),
         "extra": extra,
-        "cut_off": share(lambda each: each.cut_off, lambda each: bool(each.heard)),
+        "cut_off": _share(pairs, lambda each: each.cut_off, lambda each: bool(each.heard)),
         "final_delay_ms": _delays(each.heard[0].at - each.said.end for each in ended),
         "speculative_delay_ms": _delays(
             each.heard[0].over_at - each.said.end
             for each in ended
             if each.heard[0].over_at is not None and not each.taken_back
         ),
-        "taken_back": share(
+        "taken_back": _share(
+            pairs,
             lambda each: each.taken_back,
             lambda each: any(heard.over_at is not None for heard in each.heard),
         ),

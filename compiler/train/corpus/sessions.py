@@ -4,17 +4,15 @@ Clips of one part of a corpus follow each other with a pause behind each, in a t
 there is a noise, and another one lies under the whole recording. No clip is cut or comes twice.
 """
 
-import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from compiler.train.corpus.clip import Clip
-from compiler.train.corpus.sets import LEVEL_DBFS
+from compiler.train.corpus.sets import LEVEL_DBFS, flac
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe
 from compiler.train.sound.disturb import Floats, Rng, as_16_bits, at_level, burst, noisy
@@ -81,10 +79,8 @@ def _files(recipe: Recipe, part: Part, name: str, phrases: int) -> Iterator[tupl
             return in_floats(part[int(rng.integers(len(part)))].samples)
 
         samples, words = _session(chosen, rng, others)
-        sound = io.BytesIO()
-        soundfile.write(sound, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
         audio = f"{number:02}.flac"
-        yield audio, sound.getvalue()
+        yield audio, flac(samples)
         line = {
             "audio": audio,
             "text": " ".join(clip.text for clip in chosen),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from compiler.train.corpus.clip import Clip
 from compiler.train.corpus.plan import FOREIGN, parts
@@ -105,10 +106,8 @@ def write_sets(
 def _files(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[tuple[str, bytes]]:
     lines = []
     for number, clip in enumerate(_clips(recipe, part, name, of)):
-        sound = io.BytesIO()
-        soundfile.write(sound, clip.samples, RATE_HZ, format="FLAC", subtype="PCM_16")
         audio = f"{number:05}.flac"
-        yield audio, sound.getvalue()
+        yield audio, flac(clip.samples)
         words = [
             [word, round(begin, 4), round(end, 4)]
             for word, (begin, end) in zip(clip.text.split(), clip.words, strict=True)
@@ -116,6 +115,13 @@ def _files(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[tuple[st
         line = {"audio": audio, "text": clip.text, "speaker": clip.speaker, "kind": clip.kind}
         lines.append(json.dumps(line | ({"words": words} if words else {})))
     yield FILE_NAME, ("\n".join(lines) + "\n").encode()
+
+
+def flac(samples: NDArray[np.int16]) -> bytes:
+    """(n,) samples at RATE_HZ as a file."""
+    sound = io.BytesIO()
+    soundfile.write(sound, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
+    return sound.getvalue()
 
 
 def _clips(recipe: Recipe, part: Part, name: str, of: _Set) -> Iterator[Clip]:

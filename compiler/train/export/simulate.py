@@ -32,6 +32,13 @@ class Features:
     shape: tuple[int, ...]
     dtype: str = "int8"
 
+    @classmethod
+    def of(cls, trained: TrainedTransducer) -> "Features":
+        """Of a network that `check` has passed."""
+        first = trained.encoder[0]
+        assert not isinstance(first, TimeStack), "check() the network first"
+        return cls((1, trained.frames_per_call, first.inputs))
+
 
 class Simulation:
     """The networks that a search asks (`npu.speech.search.Networks`), vectors as integers."""
@@ -39,9 +46,7 @@ class Simulation:
     def __init__(self, trained: TrainedTransducer) -> None:
         """Raises ModelError as `write_transducer` does."""
         check(trained)
-        first = trained.encoder[0]
-        assert not isinstance(first, TimeStack), "check() the network first"
-        self.features = Features((1, trained.frames_per_call, first.inputs))
+        self.features = Features.of(trained)
         self.symbols = trained.symbols
         embedding = trained.predictor.embedding
         self._table = embedding.grid.real(embedding.grid.quantised(embedding.table))

@@ -37,9 +37,7 @@ class FloatNetworks:
     def __init__(self, trained: TrainedTransducer) -> None:
         """Raises ModelError as `write_transducer` does."""
         check(trained)
-        first = trained.encoder[0]
-        assert not isinstance(first, TimeStack), "check() the network first"
-        self.features = Features((1, trained.frames_per_call, first.inputs))
+        self.features = Features.of(trained)
         self.symbols = trained.symbols
         self._trained = trained
         self._stateless = isinstance(trained.predictor, StatelessPredictor)
