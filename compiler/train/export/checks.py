@@ -5,15 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from compiler.train.export.network import (
-    CONTEXT,
-    LstmPredictor,
-    TimeStack,
-    TrainedDense,
-    TrainedLstm,
-    TrainedTransducer,
-)
-from compiler.train.export.ranges import CELL_EXPONENTS
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.ranges import CELL_EXPONENTS
+from compiler.train.export.network import CONTEXT, LstmPredictor, TrainedTransducer
 from npu.errors import ModelError
 
 Layer = TrainedLstm | TrainedDense | TimeStack

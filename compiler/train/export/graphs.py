@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
+from compiler.quantise.layers import Value, activation, layer
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm, output_grid
+from compiler.quantise.ranges import TANH
 from compiler.tflite_writer import ModelSpec, Signature
-from compiler.train.export.layers import Value, activation, layer
-from compiler.train.export.network import (
-    CONTEXT,
-    StatelessPredictor,
-    TimeStack,
-    TrainedDense,
-    TrainedLstm,
-    TrainedTransducer,
-    output_grid,
-)
-from compiler.train.export.ranges import TANH
+from compiler.train.export.network import CONTEXT, StatelessPredictor, TrainedTransducer
 
 DESCRIPTION = "zeroskip"
 _LAST = ("VarHandleOptions", {"Container": "", "SharedName": "last_symbol"})

@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.frontends.models import TRANSDUCER_GRAPHS, Model
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.ranges import Grid
 from compiler.train.export.network import (
     LstmPredictor,
     StatelessPredictor,
-    TimeStack,
-    TrainedDense,
     TrainedEmbedding,
     TrainedJoiner,
-    TrainedLstm,
     TrainedTransducer,
 )
-from compiler.train.export.ranges import Grid
 from npu.errors import ModelError
 from npu.model.activation import Activation
 from npu.model.graph import Graph, Tensor

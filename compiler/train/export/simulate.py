@@ -11,15 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.ranges import TANH, Grid, bias_integers, bias_steps, integers_of
 from compiler.train.export.checks import check
-from compiler.train.export.network import (
-    StatelessPredictor,
-    TimeStack,
-    TrainedDense,
-    TrainedLstm,
-    TrainedTransducer,
-)
-from compiler.train.export.ranges import TANH, Grid, bias_integers, bias_steps, integers_of
+from compiler.train.export.network import StatelessPredictor, TrainedTransducer
 
 Vector = NDArray[np.int8]
 _CELL_MOST = 32767

@@ -3,17 +3,15 @@
 import numpy as np
 from torch import Tensor
 
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.ranges import Grid
 from compiler.train.export.network import (
     LstmPredictor,
     StatelessPredictor,
-    TimeStack,
-    TrainedDense,
     TrainedEmbedding,
     TrainedJoiner,
-    TrainedLstm,
     TrainedTransducer,
 )
-from compiler.train.export.ranges import Grid
 from compiler.train.learn.network import (
     FEATURE_SCALE,
     HIDDEN_SCALE,

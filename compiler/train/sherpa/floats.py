@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
 from compiler.train.export.checks import check
-from compiler.train.export.network import (
-    StatelessPredictor,
-    TimeStack,
-    TrainedDense,
-    TrainedLstm,
-    TrainedTransducer,
-)
+from compiler.train.export.network import StatelessPredictor, TrainedTransducer
 from compiler.train.export.simulate import Features
 from npu.speech.scores import LEAST, ONE, Scorer, Scores
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from compiler.train.export.network import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
 from npu import __version__
 
 OPSET, IR = 17, 8

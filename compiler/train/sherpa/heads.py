@@ -19,7 +19,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from compiler.train.export.network import TimeStack, TrainedTransducer
+from compiler.quantise.parts import TimeStack
+from compiler.train.export.network import TrainedTransducer
 from compiler.train.sherpa.graph import Graph
 from npu.errors import ModelError
 from npu.model.config import FrontendConfig

@@ -11,7 +11,8 @@ import pytest
 import tflite
 
 from compiler import load_model
-from compiler.train.export import layers, write_transducer
+from compiler.quantise import layers
+from compiler.train.export import write_transducer
 from compiler.train.export.reading import trained_of
 
 ROLES = ("encoder", "decoder", "joiner")

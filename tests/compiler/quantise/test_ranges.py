@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.train.export import Grid, cell_exponent, grid_of, step_of, steps_of_rows
-from compiler.train.export.ranges import bias_integers, bias_steps, integers_of
+from compiler.quantise.ranges import (
+    Grid,
+    bias_integers,
+    bias_steps,
+    cell_exponent,
+    grid_of,
+    integers_of,
+    step_of,
+    steps_of_rows,
+)
 from npu.errors import ModelError
 
 values = st.floats(-1e6, 1e6, width=32)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
+from compiler.quantise.ranges import Grid, bias_integers, bias_steps, integers_of
 from compiler.tflite_writer import ModelSpec
-from compiler.train.export.network import TimeStack, TrainedDense, TrainedLstm
-from compiler.train.export.ranges import Grid, bias_integers, bias_steps, integers_of
 
 GATES = ("input", "forget", "cell", "output")
 
