@@ -1,0 +1,30 @@
+"""Passes over float graphs: fewer kinds of node, the same answers.
+
+builder     a graph while it is rewritten: rules by kind of node
+moves       what moves elements: reshapes, slices and joins with everything settled
+arithmetic  what computes element by element
+products    matrices, and what is folded into their weights
+statistics  normalisations and reductions, in their parts
+states      states of many layers in one tensor, taken apart
+recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
+"""
+
+from compiler.floats.graph import FloatGraph, without_dead_nodes
+from compiler.floats.rewrite import arithmetic, moves, products, recurrent, states, statistics
+from compiler.floats.rewrite.builder import Rules, rewritten
+
+_PLAIN: Rules = {**moves.RULES, **arithmetic.RULES, **products.RULES, **statistics.RULES}
+
+
+def normal(graph: FloatGraph) -> FloatGraph:
+    """A graph of the kinds that `compiler.quantise` knows, or is refused there by.
+
+    Raises UnsupportedError with the node and the reason.
+    """
+    graph = without_dead_nodes(rewritten(graph, _PLAIN))
+    graph = without_dead_nodes(states.taken_apart(graph))
+    graph = without_dead_nodes(rewritten(recurrent.with_layers(graph), recurrent.RULES))
+    return without_dead_nodes(rewritten(graph, _PLAIN))
+
+
+__all__ = ["normal"]

@@ -1,0 +1,208 @@
+"""What moves elements: positions and shapes as attributes, and as few kinds as there can be."""
+
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+
+from compiler.floats.graph import Node
+from compiler.floats.rewrite.builder import Builder, Rules, inputs, settled
+
+
+def _alias(b: Builder, node: Node) -> None:
+    b.same(node.output, b.name(node.inputs[0]))
+
+
+def _cast(b: Builder, node: Node) -> None:
+    """Between reals, and between integers: nothing. From reals to integers is kept, and refused."""
+    source = b.name(node.inputs[0])
+    if (source in b.integers) == (node.output in b.integers):
+        b.same(node.output, source)
+    else:
+        b.keep(node)
+
+
+def _reshape(b: Builder, node: Node) -> None:
+    reshape(b, node, b.name(node.inputs[0]), b.shape(node.output), node.output)
+
+
+def reshape(
+    b: Builder, node: Node, source: str, shape: tuple[int, ...], output: str | None = None
+) -> str:
+    """A value in another shape. Of reshapes that follow each other the last one is left."""
+    before = b.producer(source)
+    if before is not None and before.kind == "Reshape":
+        source = before.inputs[0]
+    if b.shape(source) == tuple(shape):
+        if output is not None:
+            b.same(output, source)
+        return source
+    return b.emit("Reshape", [source], shape, output, node)
+
+
+def _transpose(b: Builder, node: Node) -> None:
+    source = b.name(node.inputs[0])
+    shape = b.shape(source)
+    order = tuple(node.get("perm") or range(len(shape))[::-1])
+    transpose(b, node, source, order, node.output)
+
+
+def transpose(
+    b: Builder, node: Node, source: str, order: tuple[int, ...], output: str | None = None
+) -> str:
+    """A value with its axes in another order; a reshape where only axes of 1 change places."""
+    shape = b.shape(source)
+    moved = tuple(shape[axis] for axis in order)
+    if all(a < b for a, b in pairwise(axis for axis in order if shape[axis] != 1)):
+        return reshape(b, node, source, moved, output)
+    return b.emit("Transpose", [source], moved, output, node, perm=order)
+
+
+def _slice(b: Builder, node: Node) -> None:
+    source = b.name(node.inputs[0])
+    shape = b.shape(source)
+    starts, ends = settled(b, node, 1, "starts"), settled(b, node, 2, "ends")
+    axes, steps = settled(b, node, 3, "axes"), settled(b, node, 4, "steps")
+    assert starts is not None and ends is not None, "the checker found them"
+    of = range(len(starts)) if axes is None else [int(a) % len(shape) for a in axes]
+    every = [1] * len(starts) if steps is None else [int(s) for s in steps]
+    pieces = [slice(0, n, 1) for n in shape]
+    for axis, start, end, step in zip(of, starts, ends, every, strict=True):
+        if step < 1:
+            raise b.graph.refuse(node, f"its step is {step}; steps must be 1 or more")
+        first, last, _ = slice(int(start), int(end), step).indices(shape[axis])
+        pieces[axis] = slice(first, last, step)
+    cut(b, node, source, pieces, node.output)
+
+
+def cut(b: Builder, node: Node, source: str, pieces: list[slice], output: str | None = None) -> str:
+    """A box of a value, a slice with start, stop and step for each axis."""
+    shape = tuple(len(range(p.start, p.stop, p.step)) for p in pieces)
+    if 0 in shape:
+        raise b.graph.refuse(node, f"what it picks is empty: {list(shape)}")
+    if shape == b.shape(source):
+        if output is not None:
+            b.same(output, source)
+        return source
+    starts, ends, steps = ([getattr(p, k) for p in pieces] for k in ("start", "stop", "step"))
+    return b.emit("Slice", [source], shape, output, node, starts=starts, ends=ends, steps=steps)
+
+
+def _split(b: Builder, node: Node) -> None:
+    source = b.name(node.inputs[0])
+    shape = b.shape(source)
+    axis, at = node.get("axis", 0) % len(shape), 0
+    for output in node.outputs:
+        size = b.graph.shapes[output][axis] if output else 0
+        pieces = [slice(0, n, 1) for n in shape]
+        pieces[axis] = slice(at, at + size, 1)
+        if output:
+            cut(b, node, source, pieces, output)
+        at += size
+
+
+def _gather(b: Builder, node: Node) -> None:
+    """Known indices on what is computed: a slice where they follow each other."""
+    source, indices = inputs(b, node)
+    shape, known = b.shape(source), b.constant(indices)
+    axis = node.get("axis", 0) % len(shape)
+    if known is None:
+        if axis != 0 or b.constant(source) is None:
+            raise b.graph.refuse(
+                node, "indices that a call gives pick rows of a constant table (axis 0) only"
+            )
+        b.keep(node)
+        return
+    flat = [int(i) % shape[axis] for i in known.reshape(-1)]
+    step = flat[1] - flat[0] if len(flat) > 1 else 1
+    if step < 1 or any(later - sooner != step for sooner, later in pairwise(flat)):
+        parts = [cut(b, node, source, _one(shape, axis, i)) for i in flat]
+        joined = [*shape[:axis], len(flat), *shape[axis + 1 :]]
+        picked = b.emit("Concat", parts, joined, at=node, axis=axis)
+    else:
+        pieces = [slice(0, n, 1) for n in shape]
+        pieces[axis] = slice(flat[0], flat[-1] + 1, step)
+        picked = cut(b, node, source, pieces)
+    reshape(b, node, picked, b.graph.shapes[node.output], node.output)
+
+
+def _one(shape: tuple[int, ...], axis: int, index: int) -> list[slice]:
+    pieces = [slice(0, n, 1) for n in shape]
+    pieces[axis] = slice(index, index + 1, 1)
+    return pieces
+
+
+def _concat(b: Builder, node: Node) -> None:
+    parts = inputs(b, node)
+    shape = b.graph.shapes[node.output]
+    parts = [part for part in parts if 0 not in b.shape(part)]
+    if len(parts) == 1:
+        b.same(node.output, parts[0])
+        return
+    b.emit("Concat", parts, shape, node.output, node, axis=node.get("axis", 0) % len(shape))
+
+
+def _expand(b: Builder, node: Node) -> None:
+    source, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
+    if prod(shape) == prod(b.shape(source)):
+        reshape(b, node, source, shape, node.output)
+    else:
+        b.emit("Expand", [source], shape, node.output, node)
+
+
+def _tile(b: Builder, node: Node) -> None:
+    here = b.name(node.inputs[0])
+    repeats = settled(b, node, 1, "repeats")
+    assert repeats is not None
+    for axis, times in enumerate(int(n) for n in repeats):
+        if times > 1:
+            shape = list(b.shape(here))
+            shape[axis] *= times
+            here = b.emit("Concat", [here] * times, shape, at=node, axis=axis)
+    b.same(node.output, here)
+
+
+def _pad(b: Builder, node: Node) -> None:
+    source = b.name(node.inputs[0])
+    shape, mode = b.shape(source), node.get("mode", "constant")
+    if mode != "constant":
+        raise b.graph.refuse(node, f"mode {mode!r}; padding must be with a constant")
+    pads, value = settled(b, node, 1, "pads"), settled(b, node, 2, "value")
+    axes = settled(b, node, 3, "axes")
+    assert pads is not None
+    of = range(len(shape)) if axes is None else [int(a) % len(shape) for a in axes]
+    begins, ends = [0] * len(shape), [0] * len(shape)
+    for number, axis in enumerate(of):
+        begins[axis], ends[axis] = int(pads[number]), int(pads[number + len(of)])
+    if min(begins + ends) < 0:
+        pieces = [
+            slice(max(0, -x), n - max(0, -y), 1)
+            for x, y, n in zip(begins, ends, shape, strict=True)
+        ]
+        source = cut(b, node, source, pieces)
+        begins, ends = [max(0, x) for x in begins], [max(0, y) for y in ends]
+    filled = float(np.asarray(value if value is not None else 0.0).reshape(-1)[0])
+    if not any(begins + ends):
+        b.same(node.output, source)
+        return
+    shape = b.graph.shapes[node.output]
+    b.emit("Pad", [source], shape, node.output, node, begins=begins, ends=ends, value=filled)
+
+
+RULES: Rules = {
+    "Identity": _alias,
+    "Dropout": _alias,
+    "Cast": _cast,
+    "Reshape": _reshape,
+    "Squeeze": _reshape,
+    "Unsqueeze": _reshape,
+    "Flatten": _reshape,
+    "Transpose": _transpose,
+    "Slice": _slice,
+    "Split": _split,
+    "Gather": _gather,
+    "Concat": _concat,
+    "Expand": _expand,
+    "Tile": _tile,
+    "Pad": _pad,
+}

@@ -1,0 +1,94 @@
+"""Normalisations and reductions, in the parts that TFLM has."""
+
+import numpy as np
+
+from compiler.floats.graph import Node
+from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
+
+
+def _reduction(kind: str) -> Rule:
+    """Axes as an attribute, for all that older opsets and newer ones write."""
+
+    def rule(b: Builder, node: Node) -> None:
+        source = b.name(node.inputs[0])
+        axes = settled(b, node, 1, "axes")
+        rank = len(b.shape(source))
+        if axes is None and node.get("noop_with_empty_axes", 0):
+            b.same(node.output, source)
+            return
+        of = sorted({int(a) % rank for a in axes}) if axes is not None else list(range(rank))
+        b.emit(
+            kind,
+            [source],
+            b.graph.shapes[node.output],
+            node.output,
+            node,
+            axes=of,
+            keepdims=int(node.get("keepdims", 1)),
+        )
+
+    return rule
+
+
+def _over_images(kind: str) -> Rule:
+    def rule(b: Builder, node: Node) -> None:
+        source = b.name(node.inputs[0])
+        axes = list(range(2, len(b.shape(source))))
+        shape = b.graph.shapes[node.output]
+        b.emit(kind, [source], shape, node.output, node, axes=axes, keepdims=1)
+
+    return rule
+
+
+def _layer_normalization(b: Builder, node: Node) -> None:
+    """(x - mean) / sqrt(variance + epsilon), times a scale, plus an offset."""
+    x, *rest = inputs(b, node)
+    if len(node.outputs) > 1 and any(b.users[o] for o in node.outputs[1:] if o):
+        raise b.graph.refuse(node, "its mean and deviation are taken; only its first output can be")
+    shape = b.shape(x)
+    axis = int(node.get("axis", -1)) % len(shape)
+    axes = list(range(axis, len(shape)))
+    means = (*shape[:axis], *[1] * len(axes))
+    mean = b.emit("ReduceMean", [x], means, at=node, axes=axes, keepdims=1)
+    centred = b.emit("Sub", [x, mean], shape, at=node)
+    square = b.emit("Mul", [centred, centred], shape, at=node)
+    variance = b.emit("ReduceMean", [square], means, at=node, axes=axes, keepdims=1)
+    epsilon = b.store(np.float32(node.get("epsilon", 1e-5)))
+    raised = b.emit("Add", [variance, epsilon], means, at=node)
+    inverse = b.emit("Rsqrt", [raised], means, at=node)
+    scale, offset = (b.constant(name) if name else None for name in (*rest, "", "")[:2])
+    if any(name and b.constant(name) is None for name in rest):
+        raise b.graph.refuse(node, "its scale and offset must be constant")
+    here = b.emit("Mul", [centred, inverse], shape, at=node)
+    if scale is not None and np.any(scale != 1):
+        here = b.emit("Mul", [here, b.store(scale)], shape, at=node)
+    if offset is not None and np.any(offset != 0):
+        here = b.emit("Add", [here, b.store(offset)], shape, at=node)
+    b.same(node.output, here)
+
+
+def _softmax(b: Builder, node: Node) -> None:
+    """The axis counted from the front; before opset 13 it began all that is summed over."""
+    source = b.name(node.inputs[0])
+    shape = b.shape(source)
+    b.emit(
+        node.kind,
+        [source],
+        shape,
+        node.output,
+        node,
+        axis=int(node.get("axis", -1)) % max(len(shape), 1),
+    )
+
+
+RULES: Rules = {
+    "ReduceMean": _reduction("ReduceMean"),
+    "ReduceSum": _reduction("ReduceSum"),
+    "ReduceMax": _reduction("ReduceMax"),
+    "ReduceMin": _reduction("ReduceMin"),
+    "GlobalAveragePool": _over_images("ReduceMean"),
+    "GlobalMaxPool": _over_images("ReduceMax"),
+    "LayerNormalization": _layer_normalization,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
+}

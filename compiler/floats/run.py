@@ -1,0 +1,76 @@
+"""Calls of a float graph by onnxruntime, one behind the other with states carried."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from compiler.floats.files import runtime
+from compiler.floats.graph import Array, FloatGraph
+from compiler.floats.samples import Samples
+from compiler.floats.seen import Seen
+from compiler.floats.write import to_onnx
+from npu.errors import ModelError
+
+MAX_CALLS = 4096
+"""Calls that a calibration hears at most; a longer file is thinned from its end."""
+
+
+def run(
+    graph: FloatGraph, samples: Samples, wanted: Sequence[str] = ()
+) -> Iterator[dict[str, Array]]:
+    """The outputs of each call, and the values `wanted`.
+
+    Raises ModelError with what onnxruntime said, and for a value that is not finite.
+    """
+    ort = runtime()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    model = to_onnx(graph, wanted)
+    try:
+        session = ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's errors have no common class
+        raise ModelError(f"{graph.name}: {str(error).splitlines()[0]:.300}") from error
+    names = [each.name for each in session.get_outputs()]
+    carried = {state.current: state.initial for state in graph.states}
+    shapes = {name: graph.shapes[name] for name in graph.inputs}
+    takes = {each.name for each in session.get_inputs()}
+    for inputs in samples.calls(shapes):
+        feeds = {
+            name: value.astype(np.int64 if name in graph.integers else np.float32)
+            for name, value in (inputs | carried).items()
+            if name in takes
+        }
+        try:
+            found = dict(zip(names, session.run(names, feeds), strict=True))
+        except Exception as error:  # as above; an index beyond a table, for one
+            raise ModelError(f"{graph.name}: {str(error).splitlines()[0]:.300}") from error
+        known = inputs | carried | found
+        yield {name: known[name] for name in (*graph.outputs, *wanted) if name in known}
+        carried = {state.current: known[state.following] for state in graph.states}
+
+
+def observe(graph: FloatGraph, samples: Samples) -> dict[str, Seen]:
+    """What every value that is a real number was, over all calls.
+
+    Raises ModelError for a value that is not finite.
+    """
+    given = [name for node in graph.nodes for name in node.outputs if name]
+    wanted = [*graph.inputs, *(state.current for state in graph.states), *given]
+    wanted = [name for name in wanted if name not in graph.integers]
+    seen = {name: Seen() for name in wanted}
+    for values in run(graph, samples, wanted):
+        for name in wanted:
+            value = values[name]
+            if not np.all(np.isfinite(value)):
+                raise ModelError(
+                    f"{graph.name}: value {name!r} becomes {value[~np.isfinite(value)][0]} on "
+                    f"{samples.place}; there is no range to quantise"
+                )
+            seen[name].widen(value)
+    for values in run(graph, samples, wanted):
+        for name in wanted:
+            seen[name].count(values[name])
+    return seen

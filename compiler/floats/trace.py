@@ -1,0 +1,223 @@
+"""A file and its first call: what is constant, what shape the rest has.
+
+Shape arithmetic, constants of constants and settled branches are not computed here: onnxruntime
+runs the first call, and what did not depend on its data is taken from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compiler.floats.files import _library, dependent, open_onnx, run_once, settle_branches
+from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
+from compiler.floats.samples import Samples
+from compiler.floats.states import match_states
+from npu.errors import ModelError, UnsupportedError
+
+if TYPE_CHECKING:
+    import onnx
+
+DOMAINS = ("", "ai.onnx")
+_DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
+_LOOPS = ("Loop", "Scan", "If")
+
+
+def read_onnx(
+    path: str | Path, samples: Samples, states: Mapping[str, str] | None = None
+) -> tuple[FloatGraph, Samples]:
+    """A float graph as the file has it, and the samples of its inputs.
+
+    states : output of an input that is a state, where names do not say so (`match_states`).
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, or the samples do not fit.
+    UnsupportedError
+        A shape or a branch depends on the data of a call.
+    """
+    path = Path(path)
+    return trace(open_onnx(path), path.name, samples, states)
+
+
+def trace(
+    model: onnx.ModelProto, name: str, samples: Samples, states: Mapping[str, str] | None = None
+) -> tuple[FloatGraph, Samples]:
+    """`read_onnx` of a model in memory, which is changed."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    declared = {v.name: v for v in model.graph.input if v.name not in stored}
+    outputs = [v.name for v in model.graph.output]
+    carried = match_states(name, list(declared), outputs, samples.arrays, states)
+    free = [each for each in declared if each not in carried]
+    settings = _settings(name, declared, free, samples)
+    taken = tuple(each for each in free if each not in settings)
+    if not taken:
+        raise ModelError(f"{name}: all inputs are states ({', '.join(carried)}); nothing to run")
+    own = samples.only(taken, name)
+    feeds = {each: _first(own.arrays[each][0], declared[each], name) for each in taken}
+    feeds |= settings
+    feeds |= {each: _zeros(declared[each], name) for each in carried}
+    varying = {*taken, *carried}
+    settle_branches(model, feeds, varying, name)
+    return _graph(model, name, feeds, varying, taken, outputs, carried), own
+
+
+def _graph(
+    model: onnx.ModelProto,
+    name: str,
+    feeds: dict[str, Array],
+    varying: set[str],
+    taken: tuple[str, ...],
+    outputs: list[str],
+    carried: dict[str, str],
+) -> FloatGraph:
+    varies = dependent(model, varying)
+    alive = [n for n in model.graph.node if varies & set(n.output)]
+    for node in alive:
+        _require_plain(node, name)
+    fixed = {each for node in alive for each in node.input if each and each not in varies}
+    fixed.update(each for each in outputs if each not in varies)
+    stored = {t.name: _library().numpy_helper.to_array(t) for t in model.graph.initializer}
+    constants = {each: _narrowed(stored[each]) for each in fixed if each in stored}
+    constants |= {each: _narrowed(feeds[each]) for each in fixed if each in feeds}
+    given = [each for node in alive for each in node.output if each]
+    unknown = [each for each in fixed if each not in constants]
+    values = run_once(model, feeds, [*dict.fromkeys([*given, *unknown])], name)
+    constants |= {each: _narrowed(values[each]) for each in unknown if each in values}
+    shapes = {each: values[each].shape for each in given if each in values}
+    shapes |= {each: feeds[each].shape for each in varying}
+    shapes |= {each: data.shape for each, data in constants.items()}
+    real = {each: value for each, value in values.items() if each in given} | {
+        each: feeds[each] for each in varying
+    }
+    integers = frozenset(each for each, value in real.items() if value.dtype.kind in "iub")
+    if dull := [each for each in outputs if each not in varies]:
+        raise UnsupportedError(
+            f"{name}: output {dull[0]!r} does not depend on any input; leave it out of the model"
+        )
+    states = tuple(
+        State(each, carried[each], np.asarray(feeds[each], np.float32)) for each in carried
+    )
+    for state in states:
+        if shapes.get(state.following) != shapes[state.current]:
+            raise UnsupportedError(
+                f"{name}: state {state.current!r} is {list(shapes[state.current])}, and its next "
+                f"value {state.following!r} {list(shapes.get(state.following, ()))}; a state must "
+                "keep its shape"
+            )
+    nodes = tuple(_node(node, number) for number, node in enumerate(alive))
+    rest = tuple(each for each in outputs if each not in carried.values())
+    if not rest:
+        raise UnsupportedError(f"{name}: all outputs are states; nothing is given")
+    return without_dead_nodes(
+        FloatGraph(name, nodes, constants, taken, rest, states, shapes, integers)
+    )
+
+
+def _require_plain(node: Any, name: str) -> None:
+    """Raise UnsupportedError for what is no operator of ONNX's own, or a loop."""
+    where = f"{name}: node {node.name!r} ({node.op_type})"
+    if node.domain not in DOMAINS:
+        raise UnsupportedError(
+            f"{where}: is of the domain {node.domain!r}; export without a runtime's own operators"
+        )
+    if node.op_type in _LOOPS:
+        raise UnsupportedError(
+            f"{where}: loops and branches on data do not run on the chip; export one step, with "
+            "its state as input and output"
+        )
+    if node.op_type.startswith(("Random", "Bernoulli", "Multinomial")):
+        raise UnsupportedError(f"{where}: is random; export the model for inference")
+
+
+def _node(node: Any, number: int) -> Node:
+    attribute = _library().helper.get_attribute_value
+    found = {}
+    for each in node.attribute:
+        value = attribute(each)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        elif isinstance(value, list) and value and isinstance(value[0], bytes):
+            value = [part.decode("utf-8", "replace") for part in value]
+        found[each.name] = value
+    called = node.name or f"{node.op_type}_{number}"
+    return Node(node.op_type, called, tuple(node.input), tuple(node.output), found)
+
+
+def _narrowed(array: Array) -> Array:
+    """Reals as float32, integers as int64; int8 and uint8 stay, as weights that are quantised."""
+    if array.dtype.kind == "f":
+        return np.asarray(array, np.float32)
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 1:
+        return np.asarray(array, np.int64)
+    return array
+
+
+def _settings(
+    name: str, declared: Mapping[str, Any], free: list[str], samples: Samples
+) -> dict[str, Array]:
+    """Integer inputs of one element that say how to run: a rate, a length."""
+    found: dict[str, Array] = {}
+    for each in free:
+        kind = declared[each].type.tensor_type.elem_type
+        if kind not in (6, 7, 9):
+            continue
+        shape = _shape(declared[each])
+        array = samples.arrays.get(each)
+        if array is not None:
+            flat = np.asarray(array).reshape(len(array) if np.ndim(array) else 1, -1)
+            if flat.shape[1] == 1 and np.all(flat == flat[0]) and (len(flat) > 1 or not shape):
+                found[each] = flat[0].astype(_DTYPES[kind]).reshape([1] * len(shape))
+        elif "len" in each.lower():
+            frames = next((samples.arrays[o].shape for o in free if o in samples.arrays), (0, 1, 1))
+            length = frames[-2] if len(frames) > 2 else frames[-1]
+            found[each] = np.full([1] * len(shape), length, _DTYPES[kind])
+    return found
+
+
+def _shape(declared: Any) -> list[int | None]:
+    dims = declared.type.tensor_type.shape.dim
+    return [int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else None for d in dims]
+
+
+def _dtype(declared: Any, name: str) -> type:
+    kind = declared.type.tensor_type.elem_type
+    if kind not in _DTYPES:
+        raise UnsupportedError(
+            f"{name}: input {declared.name!r} is of ONNX's element type {kind}; float32 and "
+            "integers are taken"
+        )
+    return _DTYPES[kind]
+
+
+def _zeros(declared: Any, name: str) -> Array:
+    """What a state begins with; axes without a size, as of the batch, have 1."""
+    return np.zeros([n or 1 for n in _shape(declared)], _dtype(declared, name))
+
+
+def _first(sample: Array, declared: Any, name: str) -> Array:
+    """A call's data in the shape that the input has; axes without a size follow the data."""
+    wanted = _shape(declared)
+    if not declared.type.tensor_type.HasField("shape"):
+        wanted = list(sample.shape)
+    shape = list(sample.shape)
+    while len(shape) < len(wanted) and wanted[len(wanted) - len(shape) - 1] in (1, None):
+        shape.insert(0, 1)
+    fits = len(shape) == len(wanted) and all(
+        w in (None, n) for w, n in zip(wanted, shape, strict=True)
+    )
+    if not fits:
+        known = [n for n in wanted if n is not None]
+        if len(known) == len(wanted) and int(np.prod(known)) == sample.size:
+            shape = known
+        else:
+            said = ", ".join("any" if n is None else str(n) for n in wanted)
+            raise ModelError(
+                f"{name}: input {declared.name!r} takes [{said}], the calibration data has "
+                f"{list(sample.shape)} a call"
+            )
+    return sample.astype(_dtype(declared, name)).reshape(shape)

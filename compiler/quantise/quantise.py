@@ -1,0 +1,166 @@
+"""A float graph with what was seen of it becomes an integer model in the form of TFLite."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from compiler.floats.graph import FloatGraph, Node
+from compiler.floats.seen import Seen
+from compiler.quantise import rules, rules_moves, rules_products, rules_windows
+from compiler.quantise.choose import DEFAULT
+from compiler.quantise.ranges import Grid
+from compiler.quantise.rules import Rule
+from compiler.quantise.writer import Value, Writer
+from compiler.tflite_writer import ModelSpec
+from npu.errors import ModelError
+
+RULES: dict[str, Rule] = {
+    **rules.RULES,
+    **rules_moves.RULES,
+    **rules_products.RULES,
+    **rules_windows.RULES,
+}
+_PASS_ON = ("Reshape", "Transpose", "Slice")
+_FIXED = ("Sigmoid", "Tanh", "Softmax", "LogSoftmax")
+
+
+def quantised(
+    graph: FloatGraph,
+    seen: Mapping[str, Seen],
+    method: str = DEFAULT,
+    told: Mapping[str, Grid] | None = None,
+) -> ModelSpec:
+    """The integer model of a normal float graph.
+
+    Activations are int8 with a zero point, weights int8 with a step for each row (each gate of an
+    LSTM), biases int32, the cell of an LSTM layer int16. States are variables.
+
+    Parameters
+    ----------
+    graph : as `compiler.floats.rewrite.normal` gives it
+    seen : of every real value, as `compiler.floats.run.observe` gives it
+    method : of `compiler.quantise.choose`
+    told : grids that values must have, as those of another model's end
+
+    Raises
+    ------
+    UnsupportedError
+        With the node and the reason, for what has no form in TFLM's int8 arithmetic.
+    ModelError
+        A range or a bias cannot be expressed.
+    """
+    w = Writer(graph, seen, method, told or {})
+    _share_grids(w)
+    inputs = {name: _input(w, name) for name in graph.inputs}
+    carried = [s for s in graph.states if not s.holder]
+    handles = {s.current: _read(w, number, s.current) for number, s in enumerate(carried)}
+    for node in graph.nodes:
+        if id(node) not in w.done:
+            _rule(w, node)(w, node)
+    for state in carried:
+        found = w.on(w.plain(state.following), w.grid(state.current), state.following)
+        operands = [handles[state.current], found.tensor]
+        w.m.operator("ASSIGN_VARIABLE", operands, [], ("AssignVariableOptions", {}))
+    _begin(w, [s for s in carried if np.any(s.initial != 0)], carried)
+    return w.finish(inputs, {name: _output(w, name) for name in graph.outputs})
+
+
+def supported_kinds() -> Iterable[str]:
+    """Of nodes, as they are once a graph is normal."""
+    return sorted(RULES)
+
+
+def _rule(w: Writer, node: Node) -> Rule:
+    rule = RULES.get(node.kind)
+    if rule is None:
+        raise w.graph.refuse(
+            node,
+            "it has no form in TFLM's int8 arithmetic here; write it in other operators (npu "
+            "quantize --help names those that run)",
+        )
+    return rule
+
+
+def _share_grids(w: Writer) -> None:
+    """Values that only move, or are joined or carried, take the grid of where they go."""
+    for state in w.graph.states:
+        if not state.holder:
+            _meet(w, state.following, state.current)
+    for node in reversed(w.graph.nodes):
+        if node.kind == "Concat" or node.kind in _PASS_ON:
+            for name in node.inputs:
+                _meet(w, name, node.output)
+
+
+def _meet(w: Writer, name: str, other: str) -> None:
+    """Only what has no grid of its own, and goes nowhere else."""
+    node = next((n for n in w.graph.nodes if name in n.outputs), None)
+    alone = len(w.takers.get(name, [])) + (name in w.ends) == 1
+    carried = name in w.ends and len(w.takers.get(name, [])) > 0
+    if node is None or node.kind in _FIXED or not (alone or carried) or name == other:
+        return
+    w.meet(name, other)
+
+
+def _input(w: Writer, name: str) -> int:
+    shape = w.graph.shapes[name]
+    if name in w.graph.integers:
+        tensor = w.m.tensor(shape, "int32", (), name=name)
+        w.put(name, tensor, None)
+    else:
+        grid = w.grid(name)
+        tensor = w.activation(name, shape, grid)
+        w.put(name, tensor, grid)
+    return tensor
+
+
+def _output(w: Writer, name: str) -> int:
+    found = w.plain(name)
+    if found.grid is None:
+        raise ModelError(f"{w.graph.name}: output {name!r} is of integers; real numbers come out")
+    if found.tensor in w.m.inputs or w.m.tensors[found.tensor].data is not None:
+        found = w.reshaped(found, found.shape, name)
+    return found.tensor
+
+
+def _read(w: Writer, number: int, name: str) -> int:
+    """READ_VARIABLE of a state. Returns the variable's handle."""
+    handle = w.m.tensor((), "resource", name=f"state{number}/handle")
+    w.m.operator("VAR_HANDLE", [], [handle], _handle(number))
+    grid = w.grid(name)
+    tensor = w.activation(name, w.graph.shapes[name], grid)
+    w.m.operator("READ_VARIABLE", [handle], [tensor], ("ReadVariableOptions", {}))
+    w.put(name, tensor, grid)
+    return handle
+
+
+def _handle(number: int) -> tuple[str, dict[str, str]]:
+    return ("VarHandleOptions", {"Container": "", "SharedName": f"state{number}"})
+
+
+def _begin(w: Writer, first: list, carried: list) -> None:
+    """CALL_ONCE of what states begin with that is not zero."""
+    if not first:
+        return
+    spec = ModelSpec(name="begin")
+    for state in first:
+        number, grid = carried.index(state), w.grid(state.current)
+        handle = spec.tensor((), "resource", name=f"state{number}/handle")
+        data = grid.quantised(state.initial)
+        value = spec.tensor(
+            data.shape,
+            scale=grid.scale,
+            zero_point=grid.zero_point,
+            data=data,
+            name=f"state{number}/initial",
+        )
+        spec.operator("VAR_HANDLE", [], [handle], _handle(number))
+        spec.operator("ASSIGN_VARIABLE", [handle, value], [], ("AssignVariableOptions", {}))
+    w.m.others.append(spec)
+    from compiler.tflite_writer import OperatorSpec
+
+    once = OperatorSpec("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
+    w.m.operators.insert(0, once)
+
+
+__all__ = ["Value", "quantised", "supported_kinds"]

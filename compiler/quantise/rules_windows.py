@@ -1,0 +1,5 @@
+"""Convolutions and pools: ONNX's images are NCHW, TFLite's NHWC."""
+
+from compiler.quantise.rules import Rule
+
+RULES: dict[str, Rule] = {}
