@@ -33,4 +33,4 @@ class Seen:
     def centres(self) -> NDArray[np.float64]:
         """The middle of each bin."""
         step = (self.most - self.least) / BINS
-        return self.least + step * (np.arange(BINS) + 0.5)
+        return np.asarray(self.least + step * (np.arange(BINS) + 0.5), np.float64)

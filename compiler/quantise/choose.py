@@ -75,6 +75,8 @@ def _divergence(seen: Seen, least: float, most: float) -> float:
     bins = _sums(level, (inner > 0).astype(np.float64))
     # Each level's share, spread over those of its bins that were seen; what is clipped has none.
     spread = np.where(inner > 0, _sums(level, inner)[level] / np.maximum(bins[level], 1), 0)
+    if not np.any(spread):
+        return np.inf
     held = inner.copy()
     here = np.flatnonzero(~outside)
     held[here[0]] += np.sum(counts[x < least])
@@ -87,7 +89,7 @@ def _divergence(seen: Seen, least: float, most: float) -> float:
 
 
 def _sums(level: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.bincount(level, values, _LEVELS)
+    return np.bincount(level, values, _LEVELS).astype(np.float64)
 
 
 METHODS: dict[str, Method] = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.floats.graph import Node
 from compiler.quantise.ranges import TANH, Grid
-from compiler.quantise.writer import Value, Writer
+from compiler.quantise.writer import Options, Value, Writer
 
 Rule = Callable[[Writer, Node], None]
 
@@ -60,9 +60,8 @@ def binary(kind: str, alike: bool = False) -> Rule:
         shape = w.graph.shapes[output]
         stored = Writer.stored_shape(Value(0, shape, grid, order))
         tensor = w.activation(output, stored, grid)
-        options = None if alike else (f"{kind.capitalize()}Options", {})
-        if options is not None and activation:
-            options = (options[0], {"FusedActivationFunction": activation})
+        told = {"FusedActivationFunction": activation} if activation else {}
+        options: Options | None = None if alike else (f"{kind.capitalize()}Options", told)
         w.m.operator(kind, [left.tensor, right.tensor], [tensor], options, version=2)
         w.put(output, tensor, grid, order)
 

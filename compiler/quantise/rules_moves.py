@@ -5,7 +5,7 @@ import numpy as np
 from compiler.floats.graph import Node
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
-from compiler.quantise.writer import Value, Writer
+from compiler.quantise.writer import Options, Value, Writer
 
 _MOST_PARTS = 10
 """That TFLM's CONCATENATION takes."""
@@ -26,7 +26,7 @@ def _slice(w: Writer, node: Node) -> None:
     named = [
         w.integers(node.get(what), f"{node.name}/{what}") for what in ("starts", "ends", "steps")
     ]
-    options = ("StridedSliceOptions", {})
+    options: Options = ("StridedSliceOptions", {})
     if source.grid is None:
         tensor = w.m.tensor(shape, "int32", (), name=node.output)
     else:
@@ -68,7 +68,9 @@ def _pad(w: Writer, node: Node) -> None:
     operands = [source.tensor, w.integers(borders, f"{node.name}/borders")]
     tensor = w.activation(node.output, shape, grid)
     if value:
-        operands.append(w.constant(f"{node.name}/value", np.float32([value]), grid).tensor)
+        operands.append(
+            w.constant(f"{node.name}/value", np.array([value], np.float32), grid).tensor
+        )
         w.m.operator("PADV2", operands, [tensor], ("PadV2Options", {}), version=2)
     else:
         w.m.operator("PAD", operands, [tensor], ("PadOptions", {}), version=2)
@@ -80,7 +82,7 @@ def _expand(w: Writer, node: Node) -> None:
     shape = w.graph.shapes[node.output]
     tensor = w.activation(node.output, shape, source.steps)
     target = w.integers(shape, f"{node.name}/shape")
-    options = ("BroadcastToOptions", {})
+    options: Options = ("BroadcastToOptions", {})
     w.m.operator("BROADCAST_TO", [source.tensor, target], [tensor], options)
     w.put(node.output, tensor, source.grid)
 

@@ -15,7 +15,7 @@ from compiler.quantise.ranges import (
     steps_of_rows,
 )
 from compiler.quantise.rules import Rule, activation_behind
-from compiler.quantise.writer import Value, Writer
+from compiler.quantise.writer import Options, Value, Writer
 
 _CELL_MARGIN = 1.0
 _GATE_ORDER = (0, 2, 3, 1)
@@ -151,7 +151,7 @@ def _outputs(w: Writer, node: Node, all_steps: Value) -> None:
             ]
             tensor = w.activation(f"{node.name}/last", (1, 1, units), all_steps.steps)
             stride = w.integers([1, 1, 1], f"{node.name}/stride")
-            options = ("StridedSliceOptions", {})
+            options: Options = ("StridedSliceOptions", {})
             operands = [all_steps.tensor, *named, stride]
             w.m.operator("STRIDED_SLICE", operands, [tensor], options)
             here = Value(tensor, (1, 1, units), all_steps.grid)

@@ -19,6 +19,9 @@ from compiler.tflite_writer import ModelSpec, Signature
 
 DESCRIPTION = "zeroskip"
 
+Options = tuple[str, dict[str, Any]]
+"""Class of the schema and its fields."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -167,7 +170,7 @@ class Writer:
             name=name,
         )
 
-    def integers(self, values: Sequence[int], name: str, dtype: str = "int32") -> int:
+    def integers(self, values: Sequence[int] | Array, name: str, dtype: str = "int32") -> int:
         """A constant that says what an operator does."""
         data = np.asarray(values, dtype)
         return self.m.tensor(data.shape, dtype, (), data=data, name=name)
