@@ -99,7 +99,10 @@ ALLOWED = {
         "npu.model",
         "npu.zoo",
         "kernels",
+        "compiler.floats",
         "compiler.frontends",
+        "compiler.quantise",
+        "compiler.tflite_writer",
     },
     "compiler/tflite_writer": {"compiler.tflite_writer"},
     # From float layers to integers, in the form of TFLite.

@@ -26,7 +26,7 @@ class Seen:
     def count(self, values: Array) -> None:
         """Count values, once the range stands."""
         if self.most > self.least:
-            found, _ = np.histogram(values, BINS, (self.least, self.most))
+            found, _ = np.histogram(np.asarray(values, np.float64), BINS, (self.least, self.most))
             self.counts += found
 
     @property

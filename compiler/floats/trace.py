@@ -6,7 +6,8 @@ runs the first call, and what did not depend on its data is taken from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,25 @@ _DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
 _LOOPS = ("Loop", "Scan", "If")
 
 
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """A graph as its file has it, the samples of its inputs, and the first call's outputs."""
+
+    graph: FloatGraph
+    samples: Samples
+    first: Mapping[str, Array]
+
+
 def read_onnx(
-    path: str | Path, samples: Samples, states: Mapping[str, str] | None = None
-) -> tuple[FloatGraph, Samples]:
-    """A float graph as the file has it, and the samples of its inputs.
+    path: str | Path,
+    samples: Samples,
+    states: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
+) -> Traced:
+    """A float graph as the file has it, with the samples of its inputs.
 
     states : output of an input that is a state, where names do not say so (`match_states`).
+    fixed : names of inputs that are what the samples' first call has, in every call.
 
     Raises
     ------
@@ -41,19 +55,28 @@ def read_onnx(
         A shape or a branch depends on the data of a call.
     """
     path = Path(path)
-    return trace(open_onnx(path), path.name, samples, states)
+    return trace(open_onnx(path), path.name, samples, states, fixed)
 
 
 def trace(
-    model: onnx.ModelProto, name: str, samples: Samples, states: Mapping[str, str] | None = None
-) -> tuple[FloatGraph, Samples]:
+    model: onnx.ModelProto,
+    name: str,
+    samples: Samples,
+    states: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
+) -> Traced:
     """`read_onnx` of a model in memory, which is changed."""
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {v.name: v for v in model.graph.input if v.name not in stored}
     outputs = [v.name for v in model.graph.output]
     carried = match_states(name, list(declared), outputs, samples.arrays, states)
     free = [each for each in declared if each not in carried]
-    settings = _settings(name, declared, free, samples)
+    settings = _settings(declared, free, samples)
+    for each in fixed:
+        if each not in declared or each not in samples.arrays:
+            raise ModelError(f"{name}: there is no input with data {each!r} to be fixed")
+        first = np.asarray(samples.arrays[each][0])
+        settings[each] = first.astype(_dtype(declared[each], name))
     taken = tuple(each for each in free if each not in settings)
     if not taken:
         raise ModelError(f"{name}: all inputs are states ({', '.join(carried)}); nothing to run")
@@ -63,7 +86,8 @@ def trace(
     feeds |= {each: _zeros(declared[each], name) for each in carried}
     varying = {*taken, *carried}
     settle_branches(model, feeds, varying, name)
-    return _graph(model, name, feeds, varying, taken, outputs, carried), own
+    graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
+    return Traced(graph, own, {each: values[each] for each in graph.outputs})
 
 
 def _graph(
@@ -74,7 +98,7 @@ def _graph(
     taken: tuple[str, ...],
     outputs: list[str],
     carried: dict[str, str],
-) -> FloatGraph:
+) -> tuple[FloatGraph, dict[str, Array]]:
     varies = dependent(model, varying)
     alive = [n for n in model.graph.node if varies & set(n.output)]
     for node in alive:
@@ -111,11 +135,15 @@ def _graph(
             )
     nodes = tuple(_node(node, number) for number, node in enumerate(alive))
     rest = tuple(each for each in outputs if each not in carried.values())
+    if whole := [each for each in rest if each in integers]:
+        raise UnsupportedError(
+            f"{name}: output {whole[0]!r} is of integers; the chip gives real numbers, so leave it "
+            "out of the model"
+        )
     if not rest:
         raise UnsupportedError(f"{name}: all outputs are states; nothing is given")
-    return without_dead_nodes(
-        FloatGraph(name, nodes, constants, taken, rest, states, shapes, integers)
-    )
+    graph = FloatGraph(name, nodes, constants, taken, rest, states, shapes, integers)
+    return without_dead_nodes(graph), values
 
 
 def _require_plain(node: Any, name: str) -> None:
@@ -157,9 +185,7 @@ def _narrowed(array: Array) -> Array:
     return array
 
 
-def _settings(
-    name: str, declared: Mapping[str, Any], free: list[str], samples: Samples
-) -> dict[str, Array]:
+def _settings(declared: Mapping[str, Any], free: list[str], samples: Samples) -> dict[str, Array]:
     """Integer inputs of one element that say how to run: a rate, a length."""
     found: dict[str, Array] = {}
     for each in free:

@@ -70,7 +70,12 @@ TFLITE = FrontEnd(
     has_signatures=True,
 )
 
-FORMATS = {".tflite": TFLITE}
+ONNX = FrontEnd(
+    reader="compiler.frontends.onnx.read:read_onnx_model",
+    examiner="compiler.frontends.onnx.read:examine_onnx",
+)
+
+FORMATS = {".tflite": TFLITE, ".onnx": ONNX}
 """Front ends by the suffix of their files."""
 
 

@@ -31,18 +31,32 @@ def activation_behind(w: Writer, name: str) -> tuple[str, int]:
     return node.output, RELU if node.kind == "Relu" else RELU6
 
 
-def unary(kind: str, fixed: Grid | None = None, options: Any = None) -> Rule:
-    """An operator of one value, whatever the order of its axes."""
+def unary(kind: str, fixed: Grid | None = None, options: Any = None, gentle: bool = False) -> Rule:
+    """An operator of one value, whatever the order of its axes.
+
+    gentle : whether the output moves no faster than the input, so that a finer grid than the
+        input's says nothing more.
+    """
 
     def rule(w: Writer, node: Node) -> None:
         source = w.value(node.inputs[0])
         grid = w.grid(node.output) if fixed is None else fixed
+        if gentle:
+            grid = no_finer(grid, source.steps)
         tensor = w.activation(node.output, w.stored_shape(source), grid)
         told = options(node) if options is not None else None
         w.m.operator(kind, [source.tensor], [tensor], told)
         w.put(node.output, tensor, grid, source.order)
 
     return rule
+
+
+def no_finer(grid: Grid, source: Grid) -> Grid:
+    """A grid with the same least value whose steps are at least the source's."""
+    if grid.scale >= source.scale:
+        return grid
+    least = float(grid.real(np.array([-128]))[0])
+    return Grid(source.scale, int(np.clip(np.rint(-128 - least / float(source.scale)), -128, 127)))
 
 
 def binary(kind: str, alike: bool = False) -> Rule:
@@ -94,7 +108,7 @@ def _operands(w: Writer, node: Node) -> tuple[Value, Value, tuple[int, ...] | No
 
 
 def relu(w: Writer, node: Node) -> None:
-    unary("RELU")(w, node)
+    unary("RELU", gentle=True)(w, node)
 
 
 def clip(w: Writer, node: Node) -> None:
@@ -165,12 +179,13 @@ RULES: dict[str, Rule] = {
     "Sigmoid": unary("LOGISTIC", PROBABILITY),
     "Tanh": unary("TANH", TANH),
     "Exp": unary("EXP"),
-    "Abs": unary("ABS"),
+    "Abs": unary("ABS", gentle=True),
     "Rsqrt": unary("RSQRT"),
     "HardSwish": unary("HARD_SWISH"),
     "Elu": unary("ELU"),
     "LeakyRelu": unary(
         "LEAKY_RELU",
+        gentle=True,
         options=lambda node: ("LeakyReluOptions", {"Alpha": float(node.get("alpha", 0.01))}),
     ),
     "Softmax": along_rows("SOFTMAX", PROBABILITY, ("SoftmaxOptions", {"Beta": 1.0})),

@@ -35,7 +35,7 @@ def _matmul(w: Writer, node: Node) -> None:
     output, bias = _bias_behind(w, node, weights.shape[1])
     output, activation = activation_behind(w, output)
     grid = w.grid(output)
-    operands = [source.tensor, *_weights(w, node, weights.T, bias, source.steps)]
+    operands = [source.tensor, *weights_and_bias(w, node, weights.T, bias, source.steps)]
     tensor = w.activation(output, w.graph.shapes[output], grid)
     options = {"FusedActivationFunction": activation, "KeepNumDims": len(source.shape) > 1}
     w.m.operator(
@@ -62,14 +62,25 @@ def _bias_behind(w: Writer, node: Node, width: int) -> tuple[str, Array | None]:
     return add.output, np.broadcast_to(data.reshape(-1), (width,))
 
 
-def _weights(
-    w: Writer, node: Node, rows: Array, bias: Array | None, source: Grid
+def weights_and_bias(
+    w: Writer,
+    node: Node,
+    rows: Array,
+    bias: Array | None,
+    source: Grid,
+    depthwise: bool = False,
 ) -> tuple[int, int]:
-    """Tensors of weights (rows, columns) and of their bias, -1 without one."""
+    """Tensors of weights (rows, ...), a step for each row, and of their bias, -1 without one.
+
+    depthwise : whether the rows are written last, as (1, height, width, rows)
+    """
     matrix = rows.reshape(len(rows), -1)
     steps = _bounded(steps_of_rows(matrix), bias, source)
     data = integers_of(matrix, steps).reshape(rows.shape)
-    weights = w.m.tensor(data.shape, scale=steps, data=data, name=f"{node.name}/weights")
+    if depthwise:
+        data = np.ascontiguousarray(np.moveaxis(data, 0, 3).squeeze(-1)[None])
+    axis = 3 if depthwise else 0
+    weights = w.m.tensor(data.shape, scale=steps, data=data, axis=axis, name=f"{node.name}/weights")
     if bias is None:
         return weights, -1
     steps_of_bias = bias_steps(source.scale, steps)

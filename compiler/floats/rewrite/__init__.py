@@ -14,6 +14,8 @@ from compiler.floats.rewrite import arithmetic, moves, products, recurrent, stat
 from compiler.floats.rewrite.builder import Rules, rewritten
 
 _PLAIN: Rules = {**moves.RULES, **arithmetic.RULES, **products.RULES, **statistics.RULES}
+RULES: Rules = {**_PLAIN, **recurrent.RULES}
+"""By kind of node: how it is simplified."""
 
 
 def normal(graph: FloatGraph) -> FloatGraph:
@@ -27,4 +29,4 @@ def normal(graph: FloatGraph) -> FloatGraph:
     return without_dead_nodes(rewritten(graph, _PLAIN))
 
 
-__all__ = ["normal"]
+__all__ = ["RULES", "normal"]

@@ -176,6 +176,19 @@ def _gelu(b: Builder, node: Node) -> None:
     b.emit("Mul", [x, half], shape, node.output, node)
 
 
+def _elu(b: Builder, node: Node) -> None:
+    """TFLite's has a factor of 1; another one weighs what is below 0."""
+    x, shape, alpha = b.name(node.inputs[0]), b.graph.shapes[node.output], node.get("alpha", 1.0)
+    if alpha == 1.0:
+        b.emit("Elu", [x], shape, node.output, node)
+        return
+    below = b.emit("Clip", [x], shape, at=node, min=-np.inf, max=0.0)
+    bent = b.emit("Elu", [below], shape, at=node)
+    weighed = b.emit("Mul", [bent, b.store(np.float32(alpha))], shape, at=node)
+    above = b.emit("Relu", [x], shape, at=node)
+    b.emit("Add", [above, weighed], shape, node.output, node)
+
+
 def _swish(b: Builder, node: Node) -> None:
     x, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
     alpha = float(node.get("alpha", 1.0))
@@ -239,6 +252,7 @@ RULES: Rules = {
     "HardSigmoid": _hard_sigmoid,
     "Erf": _erf,
     "Gelu": _gelu,
+    "Elu": _elu,
     "Swish": _swish,
     "Where": _where,
 }

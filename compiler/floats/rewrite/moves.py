@@ -13,6 +13,13 @@ def _alias(b: Builder, node: Node) -> None:
     b.same(node.output, b.name(node.inputs[0]))
 
 
+def _dropout(b: Builder, node: Node) -> None:
+    training = settled(b, node, 2, "training_mode")
+    if training is not None and np.any(training):
+        raise b.graph.refuse(node, "it is in training mode; export the model for inference")
+    _alias(b, node)
+
+
 def _cast(b: Builder, node: Node) -> None:
     """Between reals, and between integers: nothing. From reals to integers is kept, and refused."""
     source = b.name(node.inputs[0])
@@ -164,6 +171,9 @@ def _tile(b: Builder, node: Node) -> None:
 
 def _pad(b: Builder, node: Node) -> None:
     source = b.name(node.inputs[0])
+    if node.get("begins") is not None:
+        b.keep(node)
+        return
     shape, mode = b.shape(source), node.get("mode", "constant")
     if mode != "constant":
         raise b.graph.refuse(node, f"mode {mode!r}; padding must be with a constant")
@@ -191,7 +201,7 @@ def _pad(b: Builder, node: Node) -> None:
 
 RULES: Rules = {
     "Identity": _alias,
-    "Dropout": _alias,
+    "Dropout": _dropout,
     "Cast": _cast,
     "Reshape": _reshape,
     "Squeeze": _reshape,

@@ -13,6 +13,8 @@ def _reduction(kind: str) -> Rule:
         source = b.name(node.inputs[0])
         axes = settled(b, node, 1, "axes")
         rank = len(b.shape(source))
+        if axes is not None and axes.size == 0:
+            axes = None
         if axes is None and node.get("noop_with_empty_axes", 0):
             b.same(node.output, source)
             return

@@ -1,0 +1,116 @@
+"""How far the integers are from the floats: signal to quantisation noise, value by value."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.floats.graph import FloatGraph
+from compiler.floats.run import run
+from compiler.floats.samples import Samples
+from kernels import Interpreter
+from npu.model.graph import Graph, Tensor
+
+
+@dataclass
+class Noise:
+    """Of a value: sums over all elements of all calls.
+
+    Attributes
+    ----------
+    signal, error : of squares
+    varying : of squares, the mean of each element over the calls taken away
+    worst : the largest error, in steps of the value's grid
+    """
+
+    name: str
+    signal: float
+    varying: float
+    error: float
+    worst: float
+
+    @property
+    def decibels(self) -> float:
+        """10 lg of signal to noise; infinite where nothing is lost."""
+        return _decibels(self.signal, self.error)
+
+    @property
+    def varying_decibels(self) -> float:
+        """The same without what never changes."""
+        return _decibels(self.varying, self.error)
+
+
+def _decibels(signal: float, error: float) -> float:
+    if error == 0:
+        return float("inf")
+    return float(10 * np.log10(signal / error)) if signal > 0 else float("-inf")
+
+
+def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise]:
+    """Every value that both have, in the order in which it is computed; outputs come last.
+
+    Both run call by call, each with states of its own: the noise of a value is what has come
+    together since the first call.
+    """
+    number = {t.name: i for i, t in enumerate(integers.tensors) if t.quantization is not None}
+    names = [n for node in graph.nodes for n in node.outputs if n in number]
+    names = [n for n in dict.fromkeys(names) if n not in graph.outputs]
+    kernels = Interpreter(integers)
+    inputs = [integers.tensors[i] for i in integers.inputs]
+    floats: dict[str, list[np.ndarray]] = {n: [] for n in (*names, *graph.outputs)}
+    found: dict[str, list[np.ndarray]] = {n: [] for n in floats}
+    shapes = {name: graph.shapes[name] for name in graph.inputs}
+    calls = samples.calls(shapes)
+    for values in run(graph, samples, names):
+        given = next(calls)
+        fed = [
+            _integers(given[name], tensor)
+            for name, tensor in zip(graph.inputs, inputs, strict=True)
+        ]
+        outputs = kernels.invoke(fed)
+        for name in names:
+            if values[name].size == integers.tensors[number[name]].size:
+                floats[name].append(values[name].reshape(-1))
+                found[name].append(_real(kernels.tensor(number[name]), integers, number[name]))
+        for name, output, at in zip(graph.outputs, outputs, integers.outputs, strict=True):
+            floats[name].append(values[name].reshape(-1))
+            found[name].append(_real(output, integers, at))
+    return [
+        _noise(name, np.array(floats[name]), np.array(found[name]), _scale(integers, at))
+        for name, at in [
+            *((name, number[name]) for name in names),
+            *zip(graph.outputs, integers.outputs, strict=True),
+        ]
+        if floats[name]
+    ]
+
+
+def _integers(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    if tensor.quantization is None:
+        return values.astype(np.int32).reshape(tensor.shape)
+    scale, zero = tensor.quantization.scale[0], tensor.quantization.zero_point
+    steps = np.rint(values.astype(np.float32) / scale) + zero
+    return np.clip(steps, -128, 127).astype(np.int8).reshape(tensor.shape)
+
+
+def _real(values: np.ndarray, graph: Graph, index: int) -> np.ndarray:
+    quantization = graph.tensors[index].quantization
+    assert quantization is not None
+    steps = values.reshape(-1).astype(np.float64) - quantization.zero_point
+    return np.asarray(steps * float(quantization.scale[0]))
+
+
+def _scale(graph: Graph, index: int) -> float:
+    quantization = graph.tensors[index].quantization
+    assert quantization is not None
+    return float(quantization.scale[0])
+
+
+def _noise(name: str, floats: np.ndarray, found: np.ndarray, scale: float) -> Noise:
+    error = found - floats
+    return Noise(
+        name,
+        float(np.sum(floats**2)),
+        float(np.sum((floats - floats.mean(axis=0)) ** 2)),
+        float(np.sum(error**2)),
+        float(np.max(np.abs(error))) / scale,
+    )

@@ -1,0 +1,107 @@
+"""A file and its calibration data become an integer model."""
+
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from compiler.floats.graph import FloatGraph
+from compiler.floats.rewrite import normal
+from compiler.floats.run import observe, run
+from compiler.floats.samples import Samples
+from compiler.floats.seen import Seen
+from compiler.floats.trace import Traced, read_onnx
+from compiler.frontends.onnx.noise import Noise, noise_of
+from compiler.frontends.tflite.read import read_tflite
+from compiler.quantise.choose import DEFAULT
+from compiler.quantise.quantise import quantised
+from compiler.quantise.ranges import Grid
+from compiler.tflite_writer import write
+from npu.errors import ModelError
+from npu.model.graph import Graph
+
+
+@dataclass(frozen=True, eq=False)
+class FloatModel:
+    """A float model and what its calibration saw.
+
+    Attributes
+    ----------
+    graph : normal, as `compiler.floats.rewrite` has it
+    samples : of its inputs
+    seen : of its values
+    """
+
+    graph: FloatGraph
+    samples: Samples
+    seen: Mapping[str, Seen]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """An integer model.
+
+    Attributes
+    ----------
+    data : the bytes of the `.tflite` file
+    graph : what the file's reader makes of it
+    """
+
+    source: FloatModel
+    data: bytes
+    graph: Graph
+
+    def noise(self) -> list[Noise]:
+        """By value, over the calibration data; see `noise_of`."""
+        return noise_of(self.source.graph, self.source.samples, self.graph)
+
+    def grid(self, name: str) -> Grid:
+        """Of an input or output. Raises ModelError where it has none."""
+        ends = {**dict(zip(self.source.graph.inputs, self.graph.inputs, strict=True))}
+        ends |= dict(zip(self.source.graph.outputs, self.graph.outputs, strict=True))
+        quantization = self.graph.tensors[ends[name]].quantization
+        if quantization is None:
+            raise ModelError(f"{self.source.graph.name}: {name!r} is of integers")
+        return Grid(quantization.scale[0], quantization.zero_point)
+
+
+def read_float(
+    path: str | Path,
+    samples: Samples,
+    states: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
+) -> FloatModel:
+    """Read, simplify and calibrate an ONNX model.
+
+    Raises ModelError and UnsupportedError as `compiler.floats.trace.read_onnx`, and where the
+    simplified graph does not answer as the file does.
+    """
+    return calibrated(read_onnx(path, samples, states, fixed))
+
+
+def calibrated(traced: Traced) -> FloatModel:
+    """A graph as it was read, made normal; its first call must be as it was."""
+    simple, samples = normal(traced.graph), traced.samples
+    found = next(iter(run(simple, samples)))
+    for name, wanted in traced.first.items():
+        largest = float(np.max(np.abs(wanted), initial=0.0))
+        # Erf and Gelu are approximated, see `compiler.floats.rewrite.arithmetic`.
+        if np.max(np.abs(wanted - found[name])) > 2e-3 * max(largest, 1e-3):
+            raise ModelError(
+                f"{simple.name}: its simplified form answers otherwise in {name!r}; this is a fault "
+                "of zeroskip: report it with the model"
+            )
+    return FloatModel(simple, samples, observe(simple, samples))
+
+
+def quantised_model(
+    source: FloatModel, method: str = DEFAULT, told: Mapping[str, Grid] | None = None
+) -> Quantised:
+    """The integer model of a calibrated one; `method` and `told` as `quantised` takes them."""
+    data = write(quantised(source.graph, source.seen, method, told))
+    with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder:
+        file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
+        file.write_bytes(data)
+        return Quantised(source, data, read_tflite(file))

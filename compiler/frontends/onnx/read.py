@@ -1,0 +1,54 @@
+"""What `load_model` does with an ONNX file: the calibration data lies beside it."""
+
+from pathlib import Path
+
+from compiler.floats.files import open_onnx
+from compiler.floats.rewrite import RULES as REWRITTEN
+from compiler.floats.samples import Samples, load_samples
+from compiler.frontends.formats import Verdict
+from compiler.frontends.onnx.quantised import quantised_model, read_float
+from compiler.quantise.quantise import RULES
+from npu.errors import ModelError
+from npu.model.graph import Graph
+
+
+def read_onnx_model(path: str | Path) -> Graph:
+    """Read, calibrate and quantise a float model.
+
+    Raises ModelError where there is no calibration data beside it, and as `read_float`.
+    """
+    path = Path(path)
+    return quantised_model(read_float(path, samples_beside(path))).graph
+
+
+def samples_beside(path: Path) -> Samples:
+    """The data of `MODEL.npz` beside `MODEL.onnx`. Raises ModelError where there is none."""
+    place = path.with_suffix(".npz")
+    if not place.exists():
+        raise ModelError(
+            f"{path}: it is a float model, and its ranges are not known: calibration data must lie "
+            f"beside it in {place.name}, an array (calls, ...) for each input under its name; or "
+            f"quantise it first: npu quantize {path.name} --calibrate DATA.npz -o MODEL.tflite"
+        )
+    return load_samples(place)
+
+
+def examine_onnx(path: str | Path) -> list[Verdict]:
+    """Every operator of a file, and whether its kind runs here at all.
+
+    Forms of a kind are only known once shapes are, that is by quantising. Raises ModelError as
+    `open_onnx` does.
+    """
+    found = []
+    for number, node in enumerate(open_onnx(Path(path)).graph.node):
+        known = node.op_type in RULES or node.op_type in REWRITTEN or node.op_type in _SETTLED
+        reason = None if known else "has no form in TFLM's int8 arithmetic here"
+        name = f"operator {number} {node.op_type}"
+        found.append(Verdict(name, ", ".join([*node.input, "->", *node.output]), reason))
+    return found
+
+
+_SETTLED = frozenset(
+    {"Constant", "ConstantOfShape", "Shape", "Size", "Range", "Equal", "Not", "And", "Or", "If"}
+)
+"""Kinds of which nothing is left, where they do not depend on a call's data."""
