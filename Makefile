@@ -58,7 +58,7 @@ $(VENV)/.installed-core: $(VENV)/.created pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.created pyproject.toml
-	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,board,formal,reports,trace,browser,sweep,train,sherpa]"
+	$(BIN)/python -m pip install --quiet -e ".[test,rtl,views,litex,board,formal,reports,trace,browser,sweep,train,onnx,sherpa]"
 	@touch $@ $(VENV)/.installed-core
 
 # Root gets a simulator, a compiler for RISC-V, NIST's sclite and OpenFst installed; others are told the command

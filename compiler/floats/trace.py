@@ -41,11 +41,13 @@ def read_onnx(
     samples: Samples,
     states: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
+    outputs: Collection[str] | None = None,
 ) -> Traced:
     """A float graph as the file has it, with the samples of its inputs.
 
     states : output of an input that is a state, where names do not say so (`match_states`).
     fixed : names of inputs that are what the samples' first call has, in every call.
+    outputs : names of those that are wanted besides states; all unless given.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def read_onnx(
         A shape or a branch depends on the data of a call.
     """
     path = Path(path)
-    return trace(open_onnx(path), path.name, samples, states, fixed)
+    return trace(open_onnx(path), path.name, samples, states, fixed, outputs)
 
 
 def trace(
@@ -64,6 +66,7 @@ def trace(
     samples: Samples,
     states: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
+    wanted: Collection[str] | None = None,
 ) -> Traced:
     """`read_onnx` of a model in memory, which is changed."""
     stored = {tensor.name for tensor in model.graph.initializer}
@@ -81,6 +84,8 @@ def trace(
     if not taken:
         raise ModelError(f"{name}: all inputs are states ({', '.join(carried)}); nothing to run")
     own = samples.only(taken, name)
+    if wanted is not None:
+        outputs = [each for each in outputs if each in wanted or each in carried.values()]
     feeds = {each: _first(own.arrays[each][0], declared[each], name) for each in taken}
     feeds |= settings
     feeds |= {each: _zeros(declared[each], name) for each in carried}

@@ -15,10 +15,7 @@ CONVERT = (
     "representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8] and "
     "inference_input_type = inference_output_type = tf.int8"
 )
-ONNX = (
-    "it is an ONNX model; only int8 TFLite models are read: convert it, for example with onnx2tf "
-    "and its option -oiqt"
-)
+ONNX = "it is an ONNX model: give it the suffix .onnx"
 
 _OTHER_FILES = (
     (b"PK\x03\x04", "it is a zip archive, such as Keras and PyTorch write"),

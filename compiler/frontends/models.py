@@ -1,14 +1,14 @@
 """Models as users name them: a `.tflite` file, a transducer's folder, a name from the zoo."""
 
 import hashlib
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.frontends.formats import MAX_FILE_BYTES, Verdict, front_end
-from compiler.frontends.forms import ONNX
 from npu import zoo
 from npu.errors import ModelError
-from npu.files import read_file
+from npu.files import read_file, write_folder
 from npu.model.config import ModelConfig, load_model_config
 from npu.model.graph import Graph, Tensor
 from npu.model.tokens import Tokens
@@ -51,8 +51,8 @@ def load_model(model: str | Path, signature: str | None = None) -> Model:
         return _load_transducer(path)
     if not path.exists():
         raise ModelError(
-            f"no model {str(model)!r}: give a .tflite file, a transducer folder, a compiled .npu, "
-            f"or a zoo model ({', '.join(zoo.names())})"
+            f"no model {str(model)!r}: give a .tflite or .onnx file, a transducer folder, a compiled "
+            f".npu, or a zoo model ({', '.join(zoo.names())})"
         )
     graph = front_end(path).read(path, signature)
     return Model(path.name, {"main": graph}, None, None, {path.name: _digest(path)})
@@ -86,6 +86,8 @@ def _place(model: str | Path) -> Path:
 
 def _load_transducer(folder: Path) -> Model:
     if not (folder / "model.json").exists():
+        if any(folder.glob("*.onnx")):
+            return _load_float_transducer(folder)
         raise ModelError(f"{folder}: {_no_transducer(folder)}")
     config = load_model_config(folder / "model.json")
     tokens = Tokens.load(folder / "tokens.txt")
@@ -106,10 +108,20 @@ def _load_transducer(folder: Path) -> Model:
     return model
 
 
+def _load_float_transducer(folder: Path) -> Model:
+    """A folder in ONNX: quantised on the data in it, into a folder that is read as any other."""
+    from compiler.frontends.onnx.transducer import data_in, quantise_transducer
+
+    made = quantise_transducer(folder, data_in(folder))
+    with tempfile.TemporaryDirectory(prefix="zeroskip-") as place:
+        write_folder(Path(place), made.files)
+        model = _load_transducer(Path(place))
+    sources = {file.name: _digest(file) for file in sorted(folder.iterdir()) if file.is_file()}
+    return replace(model, name=folder.resolve().name, sources=sources)
+
+
 def _no_transducer(folder: Path) -> str:
     """What a folder without a model.json is, and the way out."""
-    if next(folder.glob("*.onnx"), None) is not None:
-        return f"{ONNX}, and describe the result in a model.json"
     if (folder / "saved_model.pb").exists():
         return "it is a SavedModel of TensorFlow; give a .tflite file, quantised to int8"
     return (

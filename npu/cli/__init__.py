@@ -36,6 +36,7 @@ COMMANDS = (
     "endpoints",
     "train",
     "zoo",
+    "quantize",
     "compile",
     "run",
     "latency",

@@ -237,7 +237,23 @@ def _masked(b: Builder, node: Node, name: str, where: Array, shape: tuple[int, .
     return b.emit("Mul", [name, b.store(where.astype(np.float32))], shape, at=node)
 
 
+def _compare(holds: bool) -> Rule:
+    """An index with 0 or less: symbols are never below it, whatever a mask says."""
+
+    def rule(b: Builder, node: Node) -> None:
+        left, right = inputs(b, node)
+        data = b.constant(right)
+        if left not in b.integers or data is None or np.any(data > 0):
+            b.keep(node)
+            return
+        b.same(node.output, b.store(np.full(b.graph.shapes[node.output], holds, np.float32)))
+
+    return rule
+
+
 RULES: Rules = {
+    "GreaterOrEqual": _compare(True),
+    "Less": _compare(False),
     "Add": _add,
     "Mul": _mul,
     "Sub": _sub,

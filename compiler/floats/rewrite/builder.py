@@ -72,6 +72,12 @@ class Builder:
         output : its name, where it stands for a value of the old graph
         at : the old node that it comes from, after which it is called
         """
+        data = self.constants.get(inputs[0]) if inputs else None
+        if kind == "Reshape" and data is not None:
+            found = self.store(data.reshape(tuple(shape)))
+            if output is not None:
+                self.same(output, found)
+            return found
         stem = at.name if at is not None else kind
         name = self._fresh(f"{stem}/{kind}") if output is None else output
         self._add(Node(kind, stem, tuple(inputs), (name,), attributes))

@@ -23,7 +23,7 @@ def _dropout(b: Builder, node: Node) -> None:
 def _cast(b: Builder, node: Node) -> None:
     """Between reals, and between integers: nothing. From reals to integers is kept, and refused."""
     source = b.name(node.inputs[0])
-    if (source in b.integers) == (node.output in b.integers):
+    if b.constant(source) is not None or (source in b.integers) == (node.output in b.integers):
         b.same(node.output, source)
     else:
         b.keep(node)

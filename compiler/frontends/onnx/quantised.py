@@ -72,13 +72,14 @@ def read_float(
     samples: Samples,
     states: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
+    outputs: Collection[str] | None = None,
 ) -> FloatModel:
-    """Read, simplify and calibrate an ONNX model.
+    """Read, simplify and calibrate an ONNX model; parameters are those of `read_onnx`.
 
     Raises ModelError and UnsupportedError as `compiler.floats.trace.read_onnx`, and where the
     simplified graph does not answer as the file does.
     """
-    return calibrated(read_onnx(path, samples, states, fixed))
+    return calibrated(read_onnx(path, samples, states, fixed, outputs))
 
 
 def calibrated(traced: Traced) -> FloatModel:
@@ -90,7 +91,7 @@ def calibrated(traced: Traced) -> FloatModel:
         # Erf and Gelu are approximated, see `compiler.floats.rewrite.arithmetic`.
         if np.max(np.abs(wanted - found[name])) > 2e-3 * max(largest, 1e-3):
             raise ModelError(
-                f"{simple.name}: its simplified form answers otherwise in {name!r}; this is a fault "
+                f"{simple.name}: its simplified form answers otherwise in {name!r}; a fault "
                 "of zeroskip: report it with the model"
             )
     return FloatModel(simple, samples, observe(simple, samples))

@@ -1,0 +1,203 @@
+"""A folder of encoder, decoder, joiner and tokens in ONNX, as icefall and sherpa-onnx export it.
+
+The encoder is calibrated on the data that is given, the decoder on every symbol in a random order,
+the joiner on what both answer. The ends of encoder and decoder give the joiner's inputs their
+grids, so that nothing is rescaled between them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compiler.floats.files import open_onnx
+from compiler.floats.graph import FloatGraph
+from compiler.floats.rewrite.context import SYMBOL, of_one_symbol
+from compiler.floats.run import observe, run
+from compiler.floats.samples import Samples, load_samples
+from compiler.frontends.onnx.quantised import FloatModel, Quantised, quantised_model, read_float
+from compiler.quantise.choose import DEFAULT
+from npu.errors import ModelError, UnsupportedError
+from npu.model.tokens import load_tokens
+
+ROLES = ("encoder", "decoder", "joiner")
+DATA = ("calibration.npz", "frames.npz")
+"""Files of calibration data that are looked for in a folder."""
+
+_PAIRS = 1024
+"""Of an encoder's and a decoder's answers, on which the joiner is calibrated."""
+_SEED = 20
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedTransducer:
+    """The three parts, by role, and the other files of the folder as bytes."""
+
+    parts: Mapping[str, Quantised]
+    files: Mapping[str, bytes]
+
+
+def parts_of(folder: Path) -> dict[str, Path]:
+    """The file of each role: `encoder.onnx`, or the only one with `encoder` in its name.
+
+    Raises ModelError where there is none, or where several might be meant.
+    """
+    found = {}
+    for role in ROLES:
+        exact = folder / f"{role}.onnx"
+        named = sorted(p for p in folder.glob(f"*{role}*.onnx") if ".int8" not in p.name)
+        if not exact.exists() and len(named) != 1:
+            names = ", ".join(p.name for p in named) or "none"
+            raise ModelError(f"{folder}: a transducer's folder has one {role}.onnx; found: {names}")
+        found[role] = exact if exact.exists() else named[0]
+    return found
+
+
+def is_transducer(folder: Path) -> bool:
+    """Whether a folder has parts in ONNX."""
+    return any(folder.glob("*encoder*.onnx"))
+
+
+def data_in(folder: Path) -> Samples:
+    """The calibration data in a folder. Raises ModelError where there is none."""
+    place = next((folder / name for name in DATA if (folder / name).exists()), None)
+    if place is None:
+        raise ModelError(
+            f"{folder}: its models are float, and their ranges are not known: put calibration data "
+            f"into it as {DATA[0]}, an array (calls, ...) for each input of the encoder that is no "
+            f"state; or quantise it first: npu quantize {folder.name} --calibrate DATA.npz -o OUT"
+        )
+    return load_samples(place)
+
+
+def quantise_transducer(
+    folder: Path, samples: Samples, method: str = DEFAULT, frontend: Mapping[str, Any] | None = None
+) -> QuantisedTransducer:
+    """The folder's models in int8, with a `model.json` that `load_model` takes.
+
+    frontend : of model.json; Kaldi's features as icefall's models take them, unless given.
+
+    Raises ModelError and UnsupportedError with the file and the reason.
+    """
+    files = parts_of(folder)
+    tokens = folder / "tokens.txt"
+    symbols = load_tokens(tokens)
+    encoder = read_float(files["encoder"], samples)
+    encoder = _first_output(encoder, "encoder")
+    decoder = _decoder(files["decoder"], len(symbols))
+    encoded = quantised_model(encoder, method)
+    decoded = quantised_model(decoder, method)
+    joiner = _joiner(files["joiner"], encoder, decoder)
+    first, second = joiner.graph.inputs
+    told = {
+        first: encoded.grid(encoder.graph.outputs[0]),
+        second: decoded.grid(decoder.graph.outputs[0]),
+    }
+    joined = quantised_model(joiner, method, told)
+    _require_one_frame(encoder.graph, joiner.graph.shapes[first])
+    parts = {"encoder": encoded, "decoder": decoded, "joiner": joined}
+    shape = encoder.graph.shapes[encoder.graph.inputs[0]]
+    content = {
+        "name": folder.resolve().name,
+        "type": "transducer",
+        "blank_id": 0,
+        "start_id": 0,
+        "max_symbols_per_frame": 6,
+        "encoder": {
+            "file": "encoder.tflite",
+            "frames_per_call": int(np.prod(shape[:-1])),
+            "stateful": True,
+        },
+        "decoder": {"file": "decoder.tflite", "stateful": True},
+        "joiner": {"file": "joiner.tflite", "inputs": ["encoder_out", "decoder_out"]},
+        "frontend": dict(frontend or frontend_of(shape[-1])),
+        "provenance": {
+            "from": {role: path.name for role, path in files.items()},
+            "calibrated on": f"{samples.place}, {len(samples)} calls",
+            "ranges": method,
+        },
+    }
+    made = {f"{role}.tflite": part.data for role, part in parts.items()}
+    made["tokens.txt"] = tokens.read_bytes()
+    made["model.json"] = (json.dumps(content, indent=1) + "\n").encode()
+    return QuantisedTransducer(parts, made)
+
+
+def _first_output(model: FloatModel, role: str) -> FloatModel:
+    """A part whose other outputs, such as lengths, are left out."""
+    graph = model.graph
+    if len(graph.inputs) != 1:
+        raise UnsupportedError(
+            f"{graph.name}: the {role} takes {', '.join(graph.inputs)} besides its states; one "
+            "input is run"
+        )
+    return replace(model, graph=replace(graph, outputs=graph.outputs[:1]))
+
+
+def _require_one_frame(graph: FloatGraph, wanted: tuple[int, ...]) -> None:
+    shape = graph.shapes[graph.outputs[0]]
+    if np.prod(shape) != np.prod(wanted):
+        raise UnsupportedError(
+            f"{graph.name}: a call gives {list(shape)}, the joiner takes {list(wanted)}: one frame "
+            "a call is run; export the encoder with a chunk that gives one"
+        )
+
+
+def _decoder(path: Path, count: int) -> FloatModel:
+    """The decoder on every symbol once, in a random order, its states carried."""
+    model = open_onnx(path)
+    stored = {t.name for t in model.graph.initializer}
+    indices = [
+        v
+        for v in model.graph.input
+        if v.name not in stored and v.type.tensor_type.elem_type in (6, 7)
+    ]
+    if not indices:
+        raise UnsupportedError(f"{path.name}: it has no input of symbols, int64 or int32")
+    symbols = indices[0].name
+    dims = [d.dim_value for d in indices[0].type.tensor_type.shape.dim]
+    width = dims[1] if len(dims) > 1 and dims[1] > 0 else 1
+    rng = np.random.default_rng(_SEED)
+    row = np.concatenate([np.zeros(width, np.int64), rng.permutation(count)])
+    windows = np.lib.stride_tricks.sliding_window_view(row, width)
+    given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
+    found = _first_output(read_float(path, given), "decoder")
+    masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)
+    graph = of_one_symbol(found.graph, masked)
+    if graph is found.graph:
+        return found
+    own = Samples({SYMBOL: windows[:, None, -1:].copy()}, given.place)
+    return FloatModel(graph, own, observe(graph, own))
+
+
+def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
+    """The joiner on random pairs of answers, the encoder's input first."""
+    rng = np.random.default_rng(_SEED)
+    answers = [
+        np.array([found[part.graph.outputs[0]].reshape(-1) for found in _calls(part)])
+        for part in (encoder, decoder)
+    ]
+    picks = [each[rng.integers(0, len(each), _PAIRS)] for each in answers]
+    model = open_onnx(path)
+    stored = {t.name for t in model.graph.initializer}
+    names = [v.name for v in model.graph.input if v.name not in stored]
+    if len(names) != 2:
+        raise UnsupportedError(f"{path.name}: a joiner takes 2 inputs, not {len(names)}")
+    if "dec" in names[0] and "dec" not in names[1]:
+        names.reverse()
+    pairs = Samples(dict(zip(names, picks, strict=True)), "the answers of encoder and decoder")
+    found = read_float(path, pairs)
+    ordered = replace(found.graph, inputs=tuple(names), outputs=found.graph.outputs[:1])
+    return replace(found, graph=ordered)
+
+
+def _calls(part: FloatModel) -> Any:
+    return run(part.graph, part.samples)
+
+
+def frontend_of(bins: int) -> dict[str, Any]:
+    """Kaldi's features as icefall's models take them."""
+    raise UnsupportedError(f"features of {bins} bins: no front end")

@@ -1,0 +1,216 @@
+"""A float model becomes an integer one: calibrated, quantised, its noise told value by value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from npu.analysis.quantise_results import PartReport, QuantiseReport, ValueNoise
+from npu.cli._extras import require_extra
+from npu.cli._options import json_option
+from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.errors import InputError, ModelError
+from npu.files import require_place_of_folder, write_atomic, write_folder
+
+if TYPE_CHECKING:
+    from compiler.floats.samples import Samples
+    from compiler.frontends.onnx.noise import Noise
+    from compiler.frontends.onnx.quantised import Quantised
+
+METHODS = ("mse", "minmax", "percentile", "entropy")
+
+
+def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict:
+    """IN=OUT, several times."""
+    found = {}
+    for text in given:
+        name, mark, output = text.partition("=")
+        if not (name and mark and output):
+            raise click.BadParameter(f"{text!r} must be INPUT=OUTPUT, the names of both")
+        found[name] = output
+    return found
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option("-o", "--output", metavar="OUT", required=True, help="The file or folder to write.")
+@click.option(
+    "--calibrate",
+    metavar="DATA.npz",
+    help="An array (calls, ...) for each input, under its name; MODEL.npz beside MODEL.onnx, and "
+    "calibration.npz in a folder, unless given.",
+)
+@click.option(
+    "--ranges",
+    type=click.Choice(METHODS),
+    default="mse",
+    show_default=True,
+    help="How the range of an activation is chosen from what was seen.",
+)
+@click.option(
+    "--state",
+    "states",
+    metavar="IN=OUT",
+    multiple=True,
+    callback=_pairs,
+    help="An output that comes back as an input, where their names do not say so.",
+)
+@click.option(
+    "--fix",
+    "fixed",
+    metavar="NAME",
+    multiple=True,
+    help="An input that is what the data's first call has, in every call.",
+)
+@click.option("--layers", is_flag=True, help="Show the noise of every value.")
+@json_option
+def command(
+    model: str,
+    output: str,
+    calibrate: str | None,
+    ranges: str,
+    states: dict[str, str],
+    fixed: tuple[str, ...],
+    layers: bool,
+    json_path: str | None,
+) -> None:
+    """Quantise a float MODEL to int8: an .onnx file, or a transducer's folder of them.
+
+    A file becomes OUT.tflite, a folder the folder OUT with encoder, decoder, joiner and model.json.
+    Both run in TensorFlow Lite Micro, and here in every command. Inputs that no data is given for
+    are states where an output has their name (h0 and next_h0): they become the chip's own.
+    """
+    require_extra("onnx", "npu quantize", "onnx", "onnxruntime")
+    place = Path(model)
+    if not place.exists():
+        raise ModelError(f"no model {model!r}: give an .onnx file, or a folder of them")
+    files = [place] if place.is_file() else sorted(place.iterdir())
+    if place.is_dir():
+        if states or fixed:
+            raise InputError("--state and --fix belong to a file, not to a transducer's folder")
+        require_place_of_folder(output)
+        require_place(json_path, inputs=[*files, *([] if calibrate is None else [calibrate])])
+        parts = _folder(place, output, calibrate, ranges)
+    else:
+        if not output.endswith(".tflite"):
+            raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
+        others = [] if calibrate is None else [calibrate]
+        require_place(output, json_path, inputs=[*files, *others])
+        parts = [_file(place, output, calibrate, ranges, states, fixed)]
+    report: QuantiseReport = {
+        "model": model,
+        "output": output,
+        "ranges": ranges,
+        "parts": parts,
+    }
+    emit_json(report, json_path)
+    _show(report, json_path, layers)
+
+
+def _file(
+    place: Path,
+    output: str,
+    calibrate: str | None,
+    ranges: str,
+    states: dict[str, str],
+    fixed: tuple[str, ...],
+) -> PartReport:
+    from compiler.frontends.onnx.quantised import quantised_model, read_float
+    from compiler.frontends.onnx.read import samples_beside
+
+    samples = _samples(calibrate) if calibrate is not None else samples_beside(place)
+    with progress("calibrating", total=3) as advance:
+        source = read_float(place, samples, states, fixed)
+        advance(1)
+        made = quantised_model(source, ranges)
+        advance(1)
+        report = _part(place.name, made)
+        advance(1)
+    write_atomic(output, made.data)
+    return report
+
+
+def _folder(place: Path, output: str, calibrate: str | None, ranges: str) -> list[PartReport]:
+    from compiler.frontends.onnx.transducer import data_in, parts_of, quantise_transducer
+
+    names = parts_of(place)
+    samples = _samples(calibrate) if calibrate is not None else data_in(place)
+    with progress("calibrating", total=2) as advance:
+        made = quantise_transducer(place, samples, ranges)
+        advance(1)
+        parts = [_part(names[role].name, part) for role, part in made.parts.items()]
+        advance(1)
+    write_folder(output, made.files)
+    return parts
+
+
+def _samples(path: str) -> Samples:
+    from compiler.floats.samples import load_samples
+
+    return load_samples(path)
+
+
+def _part(name: str, made: Quantised) -> PartReport:
+    noise = made.noise()
+    count = len(made.source.graph.outputs)
+    weights = [
+        t.data
+        for t in made.graph.tensors
+        if t.data is not None and t.dtype == "int8" and t.data.ndim > 1
+    ]
+    return {
+        "source": name,
+        "calls": len(made.source.samples),
+        "file_bytes": len(made.data),
+        "weights": sum(w.size for w in weights),
+        "zeros": sum(int((w == 0).sum()) for w in weights),
+        "states": [state.current for state in made.source.graph.states],
+        "outputs": [_noise(each) for each in noise[-count:]],
+        "values": [_noise(each) for each in noise[:-count]],
+    }
+
+
+def _noise(each: Noise) -> ValueNoise:
+    def known(decibels: float) -> float | None:
+        return round(decibels, 2) if abs(decibels) != float("inf") else None
+
+    return {
+        "name": each.name,
+        "decibels": known(each.decibels),
+        "varying_decibels": known(each.varying_decibels),
+        "worst_steps": round(each.worst, 2),
+    }
+
+
+def _show(report: QuantiseReport, json_path: str | None, layers: bool) -> None:
+    out = console(json_path)
+    rows = []
+    for part in report["parts"]:
+        shown = [*(part["values"] if layers else []), *part["outputs"]]
+        rows += [
+            (
+                part["source"],
+                each["name"],
+                _decibels(each["decibels"]),
+                _decibels(each["varying_decibels"]),
+                f"{each['worst_steps']:.1f}",
+            )
+            for each in shown
+        ]
+    columns = ("model", "value", "signal/noise dB", "without mean dB", "worst, steps")
+    out.print(table(columns, rows, left=["model", "value"]))
+    for part in report["parts"]:
+        share = part["zeros"] / part["weights"] if part["weights"] else 0.0
+        states = ", ".join(part["states"]) or "none"
+        out.print(
+            f"{part['source']}: {part['calls']:,} calls, {part['weights']:,} weights "
+            f"({share:.0%} zeros), {part['file_bytes']:,} bytes, states: {states}",
+            markup=False,
+        )
+    out.print(f"{report['output']}: written, ranges by {report['ranges']}", markup=False)
+
+
+def _decibels(value: float | None) -> str:
+    return "exact" if value is None else f"{value:.1f}"
