@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from compiler.costs import bits, cycles
     from compiler.frontends.models import Model
+    from compiler.frontends.onnx.torch_module import from_torch
     from compiler.reference import Reference
     from npu.analysis.profile import Measurement, measure
     from npu.api.chip import Chip
@@ -60,6 +61,7 @@ __all__ = [
     "bits",
     "compile",
     "cycles",
+    "from_torch",
     "load",
     "load_chip",
     "measure",
@@ -79,6 +81,7 @@ _HOMES = {
     "RunResult": ("npu.api.results", "RunResult"),
     "bits": ("compiler.costs", "bits"),
     "cycles": ("compiler.costs", "cycles"),
+    "from_torch": ("compiler.frontends.onnx.torch_module", "from_torch"),
     "load_chip": ("npu.chip.params", "load_params"),
     "measure": ("npu.analysis.profile", "measure"),
 }

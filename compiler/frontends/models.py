@@ -51,8 +51,8 @@ def load_model(model: str | Path, signature: str | None = None) -> Model:
         return _load_transducer(path)
     if not path.exists():
         raise ModelError(
-            f"no model {str(model)!r}: give a .tflite or .onnx file, a transducer folder, a compiled "
-            f".npu, or a zoo model ({', '.join(zoo.names())})"
+            f"no model {str(model)!r}: give a .tflite or .onnx file, a transducer folder, a "
+            f"compiled .npu, or a zoo model ({', '.join(zoo.names())})"
         )
     graph = front_end(path).read(path, signature)
     return Model(path.name, {"main": graph}, None, None, {path.name: _digest(path)})

@@ -1,0 +1,171 @@
+"""A module of PyTorch becomes an integer model, by way of PyTorch's own exporter to ONNX."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compiler.floats.files import _library
+from compiler.floats.graph import OPSET
+from compiler.floats.samples import Samples
+from compiler.floats.trace import trace
+from compiler.frontends.models import Model
+from compiler.frontends.onnx.quantised import calibrated, quantised_model
+from compiler.quantise.choose import DEFAULT
+from npu.errors import ModelError, NpuError
+from npu.files import write_atomic
+
+if TYPE_CHECKING:
+    import torch
+
+
+def from_torch(
+    module: torch.nn.Module,
+    example: Any,
+    *,
+    calibrate: Any,
+    states: Mapping[str, int] | None = None,
+    ranges: str = DEFAULT,
+    output: str | Path | None = None,
+) -> Model:
+    """Quantise a module of PyTorch.
+
+    Parameters
+    ----------
+    module : taken in evaluation mode, as `forward` has it
+    example : its positional arguments, a tensor or a tuple of tensors (tuples within are flattened)
+    calibrate : for each input that is no state an array (calls, ...): one array, or a dict by the
+        names of `forward`'s parameters; states are carried from call to call
+    states : by input, the number of the output that comes back there. Unless given, a module whose
+        inputs behind the first are as many as its outputs behind the first, in the same shapes,
+        carries them
+    ranges : how a range is chosen, as `npu quantize --ranges`
+    output : where the `.tflite` file is written, too
+
+    Raises
+    ------
+    ModelError
+        PyTorch cannot export the module, or the data does not fit.
+    UnsupportedError
+        Something in it has no form in TFLM's int8 arithmetic.
+    NpuError
+        PyTorch, or the extra `onnx`, is not installed.
+    """
+    inputs, outputs, data = _exported(module, example)
+    names = _states(inputs, outputs, states)
+    carried = {name: f"output{number}" for name, number in names.items()}
+    arrays = _arrays(calibrate, [name for name in inputs if name not in carried])
+    model = _library().load_from_string(data)
+    name = type(module).__name__
+    made = quantised_model(calibrated(trace(model, name, Samples(arrays), carried)), ranges)
+    if output is not None:
+        write_atomic(output, made.data)
+    return Model(name, {"main": made.graph}, None, None, {})
+
+
+def _exported(
+    module: torch.nn.Module, example: Any
+) -> tuple[dict[str, tuple[int, ...]], list[tuple[int, ...]], bytes]:
+    """Shapes of the inputs by name, shapes of the outputs, and the model's bytes.
+
+    The exporter that follows one run of the module writes LSTM, GRU and RNN as single operators at
+    a fixed opset and needs no further package; the newer one does not.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise NpuError("npu.from_torch needs PyTorch: pip install 'zeroskip[train]'") from error
+    _library()
+    arguments = example if isinstance(example, tuple) else (example,)
+    flat = _flat(arguments)
+    names = _names(module, arguments, len(flat))
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            found = _flat((module(*arguments),))
+        with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file = Path(folder, "module.onnx")
+            torch.onnx.export(
+                module,
+                arguments,
+                file,
+                input_names=names,
+                output_names=[f"output{number}" for number in range(len(found))],
+                opset_version=OPSET,
+                dynamo=False,
+            )
+            data = file.read_bytes()
+    except Exception as error:  # of the module, and of every part of the exporter
+        line = next((text for text in str(error).splitlines() if text.strip()), "no word")
+        raise ModelError(
+            f"{type(module).__name__}: PyTorch cannot export it ({type(error).__name__}): {line:.300}"
+        ) from error
+    finally:
+        module.train(was_training)
+    shapes = {name: tuple(each.shape) for name, each in zip(names, flat, strict=True)}
+    return shapes, [tuple(each.shape) for each in found], data
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    made: list[Any] = []
+    for value in values:
+        made += _flat(value) if isinstance(value, tuple | list) else [value]
+    return made
+
+
+def _names(module: Any, arguments: Sequence[Any], count: int) -> list[str]:
+    """The parameters' names, numbered where one holds several tensors."""
+    found = []
+    names = list(inspect.signature(module.forward).parameters.values())
+    variadic = inspect.Parameter.VAR_POSITIONAL
+    for place, argument in enumerate(arguments):
+        parameter = names[min(place, len(names) - 1)]
+        flat = _flat((argument,))
+        alone = len(flat) == 1 and parameter.kind is not variadic
+        start = place - (len(names) - 1) if parameter.kind is variadic else 0
+        found += (
+            [parameter.name]
+            if alone
+            else [f"{parameter.name}{start + number}" for number in range(len(flat))]
+        )
+    assert len(found) == count
+    return found
+
+
+def _states(
+    inputs: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[tuple[int, ...]],
+    told: Mapping[str, int] | None,
+) -> dict[str, int]:
+    if told is not None:
+        for name, number in told.items():
+            if name not in inputs or not 0 <= number < len(outputs):
+                raise ModelError(
+                    f"no state {name} -> output {number}: inputs are {', '.join(inputs)}, outputs "
+                    f"0 to {len(outputs) - 1}"
+                )
+        return dict(told)
+    behind = list(inputs)[1:]
+    shapes = [inputs[name] for name in behind]
+    if behind and shapes == list(outputs[1:]):
+        return {name: number + 1 for number, name in enumerate(behind)}
+    return {}
+
+
+def _arrays(calibrate: Any, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    given = calibrate if isinstance(calibrate, Mapping) else None
+    if given is None:
+        if len(wanted) != 1:
+            raise ModelError(
+                f"calibrate: give a dict with an array (calls, ...) for each of {', '.join(wanted)}"
+            )
+        given = {wanted[0]: calibrate}
+    return {str(name): np.asarray(array) for name, array in given.items()}
