@@ -29,10 +29,17 @@ _LOOPS = ("Loop", "Scan", "If")
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A graph as its file has it, the samples of its inputs, and the first call's outputs."""
+    """A graph as its file has it.
+
+    Attributes
+    ----------
+    samples : of its inputs
+    fed, first : all inputs of the first call, in the file's order, and its outputs
+    """
 
     graph: FloatGraph
     samples: Samples
+    fed: tuple[Array, ...]
     first: Mapping[str, Array]
 
 
@@ -92,7 +99,8 @@ def trace(
     varying = {*taken, *carried}
     settle_branches(model, feeds, varying, name)
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
-    return Traced(graph, own, {each: values[each] for each in graph.outputs})
+    fed = tuple(feeds[each] for each in declared)
+    return Traced(graph, own, fed, {each: values[each] for each in graph.outputs})
 
 
 def _graph(

@@ -78,7 +78,7 @@ def weights_and_bias(
     steps = _bounded(steps_of_rows(matrix), bias, source)
     data = integers_of(matrix, steps).reshape(rows.shape)
     if depthwise:
-        data = np.ascontiguousarray(np.moveaxis(data, 0, 3).squeeze(-1)[None])
+        data = np.ascontiguousarray(np.moveaxis(data[..., 0], 0, -1)[None])
     axis = 3 if depthwise else 0
     weights = w.m.tensor(data.shape, scale=steps, data=data, axis=axis, name=f"{node.name}/weights")
     if bias is None:

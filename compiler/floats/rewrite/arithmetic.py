@@ -5,6 +5,12 @@ import numpy as np
 from compiler.floats.graph import Array, Node
 from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
 
+_LEAST = -1e4
+"""Beyond it stands for minus infinity, as in a mask before a softmax."""
+_MASKED = -24.0
+"""What stands there instead: an int8 range that holds it has steps left for the rest, and its share
+of a softmax, 4e-11, is less than half a step of 1/256."""
+
 
 def _chain(kind: str) -> Rule:
     """Of many inputs two at a time."""
@@ -38,6 +44,8 @@ def _symmetric(b: Builder, node: Node, neutral: float) -> None:
         left, right = right, left
     shape = b.graph.shapes[node.output]
     data = b.constant(right)
+    if data is not None and neutral == 0.0 and np.any(data < _LEAST):
+        right = b.store(np.where(data < _LEAST, _MASKED, data))
     if data is not None and np.all(data == neutral) and b.shape(left) == shape:
         b.same(node.output, left)
         return
@@ -54,6 +62,10 @@ def _sub(b: Builder, node: Node) -> None:
         b.emit("Add", [left, b.store(-data)], shape, node.output, node)
 
 
+_TINY = 1e-4
+"""A divisor's least value below it is there against a division by 0."""
+
+
 def _div(b: Builder, node: Node) -> None:
     """By a constant: times its reciprocal. By a root: times what RSQRT gives."""
     left, right = inputs(b, node)
@@ -64,19 +76,33 @@ def _div(b: Builder, node: Node) -> None:
         factor = b.store(1.0 / data.astype(np.float64))
         b.emit("Mul", [left, factor], shape, node.output, node)
         return
-    root = b.producer(right)
-    if root is None or root.kind != "Sqrt":
+    root = _root_behind(b, right)
+    if root is None:
         raise b.graph.refuse(
             node,
             "a quotient of two computed values has no form in TFLM's int8 arithmetic; a divisor "
             "that is a constant, or the square root of something, has one",
         )
-    inverse = b.emit("Rsqrt", [root.inputs[0]], b.shape(right), at=node)
+    inverse = b.emit("Rsqrt", [root.inputs[0]], b.shape(root.output), at=node)
     one = b.constant(left)
-    if one is not None and np.all(one == 1) and shape == b.shape(right):
+    if one is not None and np.all(one == 1) and shape == b.shape(inverse):
         b.same(node.output, inverse)
     else:
         b.emit("Mul", [left, inverse], shape, node.output, node)
+
+
+def _root_behind(b: Builder, name: str) -> Node | None:
+    """The square root that a value is, but for a least value near 0 and copies along axes."""
+    node = b.producer(name)
+    while node is not None and node.kind != "Sqrt":
+        bounded = node.kind == "Clip" and node.get("max") == np.inf and node.get("min") < _TINY
+        if node.kind == "Max":
+            least = b.constant(node.inputs[1])
+            bounded = least is not None and bool(np.all(np.abs(least) < _TINY))
+        if node.kind != "Expand" and not bounded:
+            return None
+        node = b.producer(node.inputs[0])
+    return node
 
 
 def _reciprocal(b: Builder, node: Node) -> None:
@@ -199,10 +225,6 @@ def _swish(b: Builder, node: Node) -> None:
     b.emit("Mul", [x, gate], shape, node.output, node)
 
 
-_LEAST = -1e4
-"""Beyond it stands for minus infinity, as in a mask before a softmax."""
-
-
 def _where(b: Builder, node: Node) -> None:
     """With a known condition: what is picked, times 1, and the other times 0."""
     condition, left, right = inputs(b, node)
@@ -227,13 +249,8 @@ def _where(b: Builder, node: Node) -> None:
 def _masked(b: Builder, node: Node, name: str, where: Array, shape: tuple[int, ...]) -> str:
     data = b.constant(name)
     if data is not None:
-        if np.any(np.broadcast_to(data, shape)[where] < _LEAST):
-            raise b.graph.refuse(
-                node,
-                f"it puts {float(np.min(data)):g} in places; an int8 range that holds it has no "
-                "steps left for the rest; use a mask of -20 before a softmax",
-            )
-        return b.store(np.where(where, data, 0.0))
+        bounded = np.where(data < _LEAST, _MASKED, data)
+        return b.store(np.where(where, bounded, 0.0))
     return b.emit("Mul", [name, b.store(where.astype(np.float32))], shape, at=node)
 
 

@@ -47,10 +47,24 @@ def _layer_normalization(b: Builder, node: Node) -> None:
     x, *rest = inputs(b, node)
     if len(node.outputs) > 1 and any(b.users[o] for o in node.outputs[1:] if o):
         raise b.graph.refuse(node, "its mean and deviation are taken; only its first output can be")
+    rank = len(b.shape(x))
+    axes = list(range(int(node.get("axis", -1)) % rank, rank))
+    _normalised(b, node, x, axes, rest, ())
+
+
+def _instance_normalization(b: Builder, node: Node) -> None:
+    """The same over each channel's own elements, with a scale and an offset for each channel."""
+    x, *rest = inputs(b, node)
+    rank = len(b.shape(x))
+    _normalised(b, node, x, list(range(2, rank)), rest, (1,) * (rank - 2))
+
+
+def _normalised(
+    b: Builder, node: Node, x: str, axes: list[int], rest: list[str], behind: tuple[int, ...]
+) -> None:
+    """Along `axes`; scale and offset, of `rest`, with axes of 1 put `behind` them."""
     shape = b.shape(x)
-    axis = int(node.get("axis", -1)) % len(shape)
-    axes = list(range(axis, len(shape)))
-    means = (*shape[:axis], *[1] * len(axes))
+    means = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
     mean = b.emit("ReduceMean", [x], means, at=node, axes=axes, keepdims=1)
     centred = b.emit("Sub", [x, mean], shape, at=node)
     square = b.emit("Mul", [centred, centred], shape, at=node)
@@ -58,9 +72,14 @@ def _layer_normalization(b: Builder, node: Node) -> None:
     epsilon = b.store(np.float32(node.get("epsilon", 1e-5)))
     raised = b.emit("Add", [variance, epsilon], means, at=node)
     inverse = b.emit("Rsqrt", [raised], means, at=node)
-    scale, offset = (b.constant(name) if name else None for name in (*rest, "", "")[:2])
     if any(name and b.constant(name) is None for name in rest):
         raise b.graph.refuse(node, "its scale and offset must be constant")
+    scale, offset = (
+        data.reshape(*data.shape, *behind)
+        if name and (data := b.constant(name)) is not None
+        else None
+        for name in (*rest, "", "")[:2]
+    )
     here = b.emit("Mul", [centred, inverse], shape, at=node)
     if scale is not None and np.any(scale != 1):
         here = b.emit("Mul", [here, b.store(scale)], shape, at=node)
@@ -83,7 +102,20 @@ def _softmax(b: Builder, node: Node) -> None:
     )
 
 
+def _euclidean(b: Builder, node: Node) -> None:
+    source, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
+    axes = settled(b, node, 1, "axes")
+    rank = len(b.shape(source))
+    of = sorted({int(a) % rank for a in axes}) if axes is not None else list(range(rank))
+    square = b.emit("Mul", [source, source], b.shape(source), at=node)
+    keep = int(node.get("keepdims", 1))
+    total = b.emit("ReduceSum", [square], shape, at=node, axes=of, keepdims=keep)
+    b.emit("Sqrt", [total], shape, node.output, node)
+
+
 RULES: Rules = {
+    "InstanceNormalization": _instance_normalization,
+    "ReduceL2": _euclidean,
     "ReduceMean": _reduction("ReduceMean"),
     "ReduceSum": _reduction("ReduceSum"),
     "ReduceMax": _reduction("ReduceMax"),

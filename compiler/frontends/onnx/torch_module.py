@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from compiler.floats.files import _library
 from compiler.floats.graph import OPSET
 from compiler.floats.samples import Samples
-from compiler.floats.trace import trace
+from compiler.floats.trace import Traced, trace
 from compiler.frontends.models import Model
 from compiler.frontends.onnx.quantised import calibrated, quantised_model
 from compiler.quantise.choose import DEFAULT
@@ -57,61 +58,117 @@ def from_torch(
     NpuError
         PyTorch, or the extra `onnx`, is not installed.
     """
-    inputs, outputs, data = _exported(module, example)
-    names = _states(inputs, outputs, states)
-    carried = {name: f"output{number}" for name, number in names.items()}
-    arrays = _arrays(calibrate, [name for name in inputs if name not in carried])
-    model = _library().load_from_string(data)
-    name = type(module).__name__
-    made = quantised_model(calibrated(trace(model, name, Samples(arrays), carried)), ranges)
+    try:
+        import torch
+    except ImportError as error:
+        raise NpuError("npu.from_torch needs PyTorch: pip install 'zeroskip[train]'") from error
+    library = _library()
+    arguments = example if isinstance(example, tuple) else (example,)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            inputs, outputs, data = _exported(module, arguments)
+            names = _states(inputs, outputs, states)
+            carried = {name: f"output{number}" for name, number in names.items()}
+            arrays = _arrays(calibrate, [name for name in inputs if name not in carried])
+            name = type(module).__name__
+            model = library.load_from_string(data)
+            traced = trace(model, name, Samples(arrays), carried)
+            _require_same(module, arguments, traced)
+    finally:
+        module.train(was_training)
+    made = quantised_model(calibrated(traced), ranges)
     if output is not None:
         write_atomic(output, made.data)
     return Model(name, {"main": made.graph}, None, None, {})
 
 
 def _exported(
-    module: torch.nn.Module, example: Any
+    module: torch.nn.Module, arguments: tuple[Any, ...]
 ) -> tuple[dict[str, tuple[int, ...]], list[tuple[int, ...]], bytes]:
     """Shapes of the inputs by name, shapes of the outputs, and the model's bytes.
 
     The exporter that follows one run of the module writes LSTM, GRU and RNN as single operators at
-    a fixed opset and needs no further package; the newer one does not.
+    a fixed opset, in tenths of a second; what it cannot follow the newer one may, where its
+    library is there.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise NpuError("npu.from_torch needs PyTorch: pip install 'zeroskip[train]'") from error
-    _library()
-    arguments = example if isinstance(example, tuple) else (example,)
     flat = _flat(arguments)
     names = _names(module, arguments, len(flat))
-    was_training = module.training
-    module.eval()
+    name = type(module).__name__
     try:
-        with torch.no_grad():
-            found = _flat((module(*arguments),))
-        with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            file = Path(folder, "module.onnx")
-            torch.onnx.export(
-                module,
-                arguments,
-                file,
-                input_names=names,
-                output_names=[f"output{number}" for number in range(len(found))],
-                opset_version=OPSET,
-                dynamo=False,
-            )
-            data = file.read_bytes()
-    except Exception as error:  # of the module, and of every part of the exporter
-        line = next((text for text in str(error).splitlines() if text.strip()), "no word")
-        raise ModelError(
-            f"{type(module).__name__}: PyTorch cannot export it ({type(error).__name__}): {line:.300}"
-        ) from error
-    finally:
-        module.train(was_training)
-    shapes = {name: tuple(each.shape) for name, each in zip(names, flat, strict=True)}
+        found = _flat((module(*arguments),))
+    except Exception as error:  # of the module
+        raise ModelError(f"{name}: it does not run on the example: {_line(error)}") from error
+    outputs = [f"output{number}" for number in range(len(found))]
+    try:
+        data = _written(module, arguments, names, outputs, newer=False)
+    except Exception as error:  # of every part of the exporter
+        if find_spec("onnxscript") is None:
+            raise ModelError(
+                f"{name}: PyTorch cannot export it: {_line(error)}; its newer exporter may: pip "
+                "install onnxscript"
+            ) from error
+        try:
+            data = _written(module, arguments, names, outputs, newer=True)
+        except Exception as other:  # as above
+            raise ModelError(
+                f"{name}: PyTorch cannot export it: {_line(error)}; nor with its newer exporter: "
+                f"{_line(other)}"
+            ) from other
+    shapes = {each: tuple(value.shape) for each, value in zip(names, flat, strict=True)}
     return shapes, [tuple(each.shape) for each in found], data
+
+
+def _written(
+    module: torch.nn.Module,
+    arguments: tuple[Any, ...],
+    names: list[str],
+    outputs: list[str],
+    newer: bool,
+) -> bytes:
+    import torch
+
+    told: dict[str, Any] = {"dynamo": True, "verbose": False} if newer else {"dynamo": False}
+    if not newer:
+        told["opset_version"] = OPSET
+    with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = Path(folder, "module.onnx")
+        torch.onnx.export(module, arguments, file, input_names=names, output_names=outputs, **told)
+        model = _library().load(file)
+    found: bytes = model.SerializeToString()
+    return found
+
+
+def _line(error: Exception) -> str:
+    text = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {text:.200}"
+
+
+def _require_same(module: Any, arguments: tuple[Any, ...], traced: Traced) -> None:
+    """Raise ModelError where the export does not answer as the module, on the data's first call."""
+    import torch
+
+    inputs = iter(traced.fed)
+    wanted = _flat((module(*_filled(arguments, inputs)),))
+    for name, found in traced.first.items():
+        real = wanted[int(name.removeprefix("output"))].detach().to(torch.float32).numpy()
+        most = float(np.max(np.abs(real), initial=1e-3))
+        if np.max(np.abs(real - found.reshape(real.shape))) > 1e-3 * most:
+            raise ModelError(
+                f"{traced.graph.name}: the export answers otherwise than the module in {name}; "
+                "write the layer in simpler ones"
+            )
+
+
+def _filled(arguments: Any, inputs: Iterator[np.ndarray]) -> Any:
+    """Arguments with other contents, in the same tuples."""
+    import torch
+
+    if isinstance(arguments, tuple | list):
+        return tuple(_filled(each, inputs) for each in arguments)
+    return torch.from_numpy(np.array(next(inputs))).to(arguments.dtype)
 
 
 def _flat(values: Sequence[Any]) -> list[Any]:
