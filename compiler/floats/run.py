@@ -52,6 +52,13 @@ def run(
         carried = {state.current: known[state.following] for state in graph.states}
 
 
+def agree(wanted: Array, found: Array, share: float) -> bool:
+    """Whether values differ by no more than this share of the largest; what is not finite alike."""
+    finite = np.abs(wanted[np.isfinite(wanted)])
+    largest = max(float(np.max(finite, initial=0.0)), 1e-3)
+    return bool(np.allclose(found, wanted, rtol=0, atol=share * largest, equal_nan=True))
+
+
 def observe(graph: FloatGraph, samples: Samples) -> dict[str, Seen]:
     """What every value that is a real number was, over all calls.
 

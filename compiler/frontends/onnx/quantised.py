@@ -5,11 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite import normal
-from compiler.floats.run import observe, run
+from compiler.floats.run import agree, observe, run
 from compiler.floats.samples import Samples
 from compiler.floats.seen import Seen
 from compiler.floats.trace import Traced, read_onnx
@@ -87,9 +85,8 @@ def calibrated(traced: Traced) -> FloatModel:
     simple, samples = normal(traced.graph), traced.samples
     found = next(iter(run(simple, samples)))
     for name, wanted in traced.first.items():
-        largest = float(np.max(np.abs(wanted), initial=0.0))
         # Erf and Gelu are approximated, see `compiler.floats.rewrite.arithmetic`.
-        if np.max(np.abs(wanted - found[name])) > 2e-3 * max(largest, 1e-3):
+        if not agree(wanted, found[name], 2e-3):
             raise ModelError(
                 f"{simple.name}: its simplified form answers otherwise in {name!r}; a fault "
                 "of zeroskip: report it with the model"

@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler.floats.files import _library
 from compiler.floats.graph import OPSET
+from compiler.floats.run import agree
 from compiler.floats.samples import Samples
 from compiler.floats.trace import Traced, trace
 from compiler.frontends.models import Model
@@ -154,8 +155,7 @@ def _require_same(module: Any, arguments: tuple[Any, ...], traced: Traced) -> No
     wanted = _flat((module(*_filled(arguments, inputs)),))
     for name, found in traced.first.items():
         real = wanted[int(name.removeprefix("output"))].detach().to(torch.float32).numpy()
-        most = float(np.max(np.abs(real), initial=1e-3))
-        if np.max(np.abs(real - found.reshape(real.shape))) > 1e-3 * most:
+        if not agree(real, found.reshape(real.shape), 1e-3):
             raise ModelError(
                 f"{traced.graph.name}: the export answers otherwise than the module in {name}; "
                 "write the layer in simpler ones"

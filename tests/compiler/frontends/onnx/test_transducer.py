@@ -1,0 +1,103 @@
+"""Float transducers as integers, held against PyTorch's answers and TensorFlow Lite Micro."""
+
+import numpy as np
+import pytest
+
+from compiler import compile_model, load_model
+from compiler.floats.run import run
+from compiler.floats.samples import load_samples
+from compiler.frontends.onnx.quantised import quantised_model, read_float
+from compiler.frontends.onnx.transducer import data_in, quantise_transducer
+from kernels import Interpreter
+from npu.chip.params import load_params
+from npu.runtime.sessions import GraphSession
+from tests.conftest import ROOT
+from tests.float_models import decibels, integers, real
+
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+FOLDER = ROOT / "tests" / "vectors" / "float"
+BARS = {"lstm_rnnt_small": (28, 25), "lstm_proj_rnnt": (22, 22)}
+
+
+@pytest.fixture(scope="module", params=BARS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def encoder(name):
+    folder = FOLDER / name
+    source = read_float(folder / "encoder.onnx", load_samples(folder / "frames.npz"))
+    return quantised_model(source)
+
+
+def test_the_encoder_loses_little(name, encoder):
+    """Against the answers that PyTorch gave when the files were made, states carried."""
+    with np.load(FOLDER / name / "frames.npz") as file:
+        frames, wanted = file["x"], file["encoder_out"].reshape(len(file["x"]), -1)
+    graph = encoder.graph
+    given, made = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    kernels = Interpreter(graph)
+    found = np.array([real(kernels.invoke([integers(x, given)])[0], made).ravel() for x in frames])
+    whole, varying = BARS[name]
+    assert decibels(wanted, found) > whole
+    noise = np.mean((found - wanted) ** 2)
+    change = np.mean((wanted - wanted.mean(axis=0)) ** 2)
+    assert 10 * np.log10(change / noise) > varying
+    # The report says the same.
+    assert encoder.noise()[-1].decibels == pytest.approx(decibels(wanted, found), abs=0.01)
+
+
+def test_kernels_and_twin_are_tflm(name, encoder, tmp_path):
+    runtime = pytest.importorskip(
+        "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
+    )
+    theirs = runtime.Interpreter.from_bytes(encoder.data, arena_size=1 << 20)
+    kernels = Interpreter(encoder.graph)
+    place = tmp_path / "encoder.tflite"
+    place.write_bytes(encoder.data)
+    twin = GraphSession(compile_model(load_model(place), load_params("edge")))
+    frames = encoder.source.samples.arrays["x"]
+    given = encoder.graph.tensors[encoder.graph.inputs[0]]
+    for frame in frames:
+        call = integers(frame, given)
+        theirs.set_input(call, 0)
+        theirs.invoke()
+        wanted = theirs.get_output(0)
+        np.testing.assert_array_equal(kernels.invoke([call])[0], wanted)
+        np.testing.assert_array_equal(twin.invoke([call])[0], wanted)
+
+
+def test_the_parts_fit_together(name):
+    folder = FOLDER / name
+    made = quantise_transducer(folder, data_in(folder))
+    joiner = made.parts["joiner"]
+    for role, given in zip(("encoder", "decoder"), joiner.source.graph.inputs, strict=True):
+        part = made.parts[role]
+        assert part.grid(part.source.graph.outputs[0]) == joiner.grid(given)
+        assert part.noise()[-1].decibels > 22
+    assert joiner.noise()[-1].decibels > 30
+
+
+def test_the_likeliest_symbol_is_the_same(name):
+    """Teacher-forced: wherever the float logits differ by more than two steps."""
+    folder = FOLDER / name
+    joiner = quantise_transducer(folder, data_in(folder)).parts["joiner"]
+    graph, source = joiner.graph, joiner.source
+    logits = graph.tensors[graph.outputs[0]]
+    step = float(logits.quantization.scale[0])
+    kernels, compared = Interpreter(graph), 0
+    names = source.graph.inputs
+    calls = source.samples.calls({name: source.graph.shapes[name] for name in names})
+    for inputs, floats in zip(calls, run(source.graph, source.samples), strict=True):
+        wanted = floats[source.graph.outputs[0]].ravel()
+        fed = [
+            integers(inputs[name], graph.tensors[at])
+            for name, at in zip(names, graph.inputs, strict=True)
+        ]
+        found = kernels.invoke(fed)[0].ravel()
+        second, first = np.sort(wanted)[-2:]
+        if first - second > 2 * step:
+            compared += 1
+            assert found.argmax() == wanted.argmax()
+    assert compared > 300
