@@ -52,6 +52,22 @@ def run(
         carried = {state.current: known[state.following] for state in graph.states}
 
 
+def moments(graph: FloatGraph, samples: Samples, names: Sequence[str]) -> dict[str, Array]:
+    """Of each value the mean of x x' over all its rows, (width, width) float64.
+
+    Rows lie along the last axis.
+    """
+    wanted = list(dict.fromkeys(names))
+    sums = {name: np.zeros((graph.shapes[name][-1],) * 2) for name in wanted}
+    rows = dict.fromkeys(wanted, 0)
+    for values in run(graph, samples, wanted):
+        for name in wanted:
+            flat = values[name].reshape(-1, graph.shapes[name][-1]).astype(np.float64)
+            sums[name] += flat.T @ flat
+            rows[name] += len(flat)
+    return {name: sums[name] / rows[name] for name in wanted}
+
+
 def agree(wanted: Array, found: Array, share: float) -> bool:
     """Whether values differ by no more than this share of the largest; what is not finite alike."""
     finite = np.abs(wanted[np.isfinite(wanted)])

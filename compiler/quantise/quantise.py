@@ -10,6 +10,7 @@ from compiler.quantise import rules, rules_moves, rules_products, rules_windows
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
+from compiler.quantise.weights import Stored
 from compiler.quantise.writer import Value, Writer
 from compiler.tflite_writer import ModelSpec
 from npu.errors import ModelError
@@ -29,6 +30,7 @@ def quantised(
     seen: Mapping[str, Seen],
     method: str = DEFAULT,
     told: Mapping[str, Grid] | None = None,
+    stored: Mapping[tuple[str, int], Stored] | None = None,
 ) -> ModelSpec:
     """The integer model of a normal float graph.
 
@@ -41,6 +43,7 @@ def quantised(
     seen : of every real value, as `compiler.floats.run.observe` gives it
     method : of `compiler.quantise.choose`
     told : grids that values must have, as those of another model's end
+    stored : weights that are rounded already, as `stored_weights` gives them
 
     Raises
     ------
@@ -49,7 +52,7 @@ def quantised(
     ModelError
         A range or a bias cannot be expressed.
     """
-    w = Writer(graph, seen, method, told or {})
+    w = Writer(graph, seen, method, told or {}, stored or {})
     _share_grids(w)
     inputs = {name: _input(w, name) for name in graph.inputs}
     carried = [s for s in graph.states if not s.holder]

@@ -75,7 +75,9 @@ def weights_and_bias(
     depthwise : whether the rows are written last, as (1, height, width, rows)
     """
     matrix = rows.reshape(len(rows), -1)
-    steps = _bounded(steps_of_rows(matrix), bias, source)
+    known = w.stored.get((node.name, 1))
+    steps = _bounded(steps_of_rows(matrix) if known is None else known.steps, bias, source)
+    # Weights that are rounded already lie on their steps: they are found again.
     data = integers_of(matrix, steps).reshape(rows.shape)
     if depthwise:
         data = np.ascontiguousarray(np.moveaxis(data[..., 0], 0, -1)[None])
@@ -136,8 +138,8 @@ def _lstm(w: Writer, node: Node) -> None:
         of_inputs,
         of_hidden,
         gates,
-        np.array([step_of(each) for each in of_inputs]),
-        np.array([step_of(each) for each in of_hidden]),
+        _steps_of_gates(w, node, 1, of_inputs),
+        _steps_of_gates(w, node, 2, of_hidden),
         hidden,
         cell_exponent(most * _CELL_MARGIN),
         cell_clip=0.0,
@@ -147,6 +149,13 @@ def _lstm(w: Writer, node: Node) -> None:
     given = layers.Value(source.tensor, steps, width, source.steps)
     made = layers.lstm(w.m, node.name, given, layer)
     _outputs(w, node, Value(made.tensor, (1, steps, units), hidden))
+
+
+def _steps_of_gates(w: Writer, node: Node, position: int, gates: Array) -> Array:
+    known = w.stored.get((node.name, position))
+    if known is None:
+        return np.array([step_of(each) for each in gates])
+    return known.steps.reshape(4, -1)[list(_GATE_ORDER), 0]
 
 
 def _outputs(w: Writer, node: Node, all_steps: Value) -> None:

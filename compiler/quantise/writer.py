@@ -15,6 +15,7 @@ from compiler.floats.graph import Array, FloatGraph, Node
 from compiler.floats.seen import Seen
 from compiler.quantise.choose import Range, range_of
 from compiler.quantise.ranges import Grid, grid_of
+from compiler.quantise.weights import Stored
 from compiler.tflite_writer import ModelSpec, Signature
 
 DESCRIPTION = "zeroskip"
@@ -48,7 +49,7 @@ class Writer:
     ----------
     graph : normal, as `compiler.floats.rewrite` leaves it
     m : the model so far
-    told : what a node takes beyond what was seen, by name: a grid that must be met
+    stored : weights that are rounded already, by node and input
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Writer:
         seen: Mapping[str, Seen],
         method: str,
         told: Mapping[str, Grid],
-        bits: int = 8,
+        stored: Mapping[tuple[str, int], Stored],
     ) -> None:
-        self.graph, self.seen, self.method, self.bits = graph, seen, method, bits
+        self.graph, self.seen, self.method, self.stored = graph, seen, method, stored
         self.m = ModelSpec(name="main", description=DESCRIPTION)
         self.values: dict[str, Value] = {}
         self.takers: dict[str, list[Node]] = {}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from compiler.floats.samples import Samples
     from compiler.frontends.onnx.noise import Noise
     from compiler.frontends.onnx.quantised import Quantised
+    from compiler.quantise.weights import WeightPlan
 
 METHODS = ("mse", "minmax", "percentile", "entropy")
 
@@ -64,6 +65,40 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     multiple=True,
     help="An input that is what the data's first call has, in every call.",
 )
+@click.option(
+    "--bits",
+    type=click.Choice(["8", "6", "5", "4", "3"]),
+    default="8",
+    show_default=True,
+    help="Of a weight: how many levels a matrix has.",
+)
+@click.option(
+    "--levels",
+    type=click.Choice(["even", "clustered"]),
+    default="clustered",
+    show_default=True,
+    help="Where these lie: evenly, or where the weights cluster (k-means).",
+)
+@click.option(
+    "--prune",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="SHARE",
+    help="Make weights 0 until SHARE of them are.",
+)
+@click.option(
+    "--prune-scope",
+    type=click.Choice(["model", "layer"]),
+    default="model",
+    show_default=True,
+    help="Whether SHARE is of all weights together, or of each matrix.",
+)
+@click.option(
+    "--reconstruct/--no-reconstruct",
+    default=True,
+    show_default=True,
+    help="Move the weights that stay so that layers answer as before; with fewer bits or --prune.",
+)
 @click.option("--layers", is_flag=True, help="Show the noise of every value.")
 @json_option
 def command(
@@ -73,6 +108,11 @@ def command(
     ranges: str,
     states: dict[str, str],
     fixed: tuple[str, ...],
+    bits: str,
+    levels: str,
+    prune: float,
+    prune_scope: str,
+    reconstruct: bool,
     layers: bool,
     json_path: str | None,
 ) -> None:
@@ -83,6 +123,7 @@ def command(
     are states where an output has their name (h0 and next_h0): they become the chip's own.
     """
     require_extra("onnx", "npu quantize", "onnx", "onnxruntime")
+    plan = _plan(int(bits), levels, prune, prune_scope, reconstruct)
     place = Path(model)
     if not place.exists():
         raise ModelError(f"no model {model!r}: give an .onnx file, or a folder of them")
@@ -92,13 +133,13 @@ def command(
             raise InputError("--state and --fix belong to a file, not to a transducer's folder")
         require_place_of_folder(output)
         require_place(json_path, inputs=[*files, *([] if calibrate is None else [calibrate])])
-        parts = _folder(place, output, calibrate, ranges)
+        parts = _folder(place, output, calibrate, ranges, plan)
     else:
         if not output.endswith(".tflite"):
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
         others = [] if calibrate is None else [calibrate]
         require_place(output, json_path, inputs=[*files, *others])
-        parts = [_file(place, output, calibrate, ranges, states, fixed)]
+        parts = [_file(place, output, calibrate, ranges, states, fixed, plan)]
     report: QuantiseReport = {
         "model": model,
         "output": output,
@@ -116,6 +157,7 @@ def _file(
     ranges: str,
     states: dict[str, str],
     fixed: tuple[str, ...],
+    plan: WeightPlan,
 ) -> PartReport:
     from compiler.frontends.onnx.quantised import quantised_model, read_float
     from compiler.frontends.onnx.read import samples_beside
@@ -124,7 +166,7 @@ def _file(
     with progress("calibrating", total=3) as advance:
         source = read_float(place, samples, states, fixed)
         advance(1)
-        made = quantised_model(source, ranges)
+        made = quantised_model(source, ranges, plan=plan)
         advance(1)
         report = _part(place.name, made)
         advance(1)
@@ -132,13 +174,28 @@ def _file(
     return report
 
 
-def _folder(place: Path, output: str, calibrate: str | None, ranges: str) -> list[PartReport]:
+def _plan(bits: int, levels: str, prune: float, scope: str, reconstruct: bool) -> WeightPlan:
+    from compiler.quantise.weights import WeightPlan
+
+    lossy = bits < 8 or prune > 0
+    return WeightPlan(
+        bits=bits,
+        book=levels == "clustered" and bits < 8,
+        prune=prune,
+        per_layer=scope == "layer",
+        reconstruct=reconstruct and lossy,
+    )
+
+
+def _folder(
+    place: Path, output: str, calibrate: str | None, ranges: str, plan: WeightPlan
+) -> list[PartReport]:
     from compiler.frontends.onnx.transducer import data_in, parts_of, quantise_transducer
 
     names = parts_of(place)
     samples = _samples(calibrate) if calibrate is not None else data_in(place)
     with progress("calibrating", total=2) as advance:
-        made = quantise_transducer(place, samples, ranges)
+        made = quantise_transducer(place, samples, ranges, plan=plan)
         advance(1)
         parts = [_part(names[role].name, part) for role, part in made.parts.items()]
         advance(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite import normal
-from compiler.floats.run import agree, observe, run
+from compiler.floats.run import agree, moments, observe, run
 from compiler.floats.samples import Samples
 from compiler.floats.seen import Seen
 from compiler.floats.trace import Traced, read_onnx
@@ -16,6 +16,7 @@ from compiler.frontends.tflite.read import read_tflite
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
+from compiler.quantise.weights import WeightPlan, matrices, stored_weights
 from compiler.tflite_writer import write
 from npu.errors import ModelError
 from npu.model.graph import Graph
@@ -95,10 +96,22 @@ def calibrated(traced: Traced) -> FloatModel:
 
 
 def quantised_model(
-    source: FloatModel, method: str = DEFAULT, told: Mapping[str, Grid] | None = None
+    source: FloatModel,
+    method: str = DEFAULT,
+    told: Mapping[str, Grid] | None = None,
+    plan: WeightPlan | None = None,
 ) -> Quantised:
-    """The integer model of a calibrated one; `method` and `told` as `quantised` takes them."""
-    data = write(quantised(source.graph, source.seen, method, told))
+    """The integer model of a calibrated one; `method` and `told` as `quantised` takes them.
+
+    plan : of its weights, eight bits each unless given; ranges are seen again with what they become
+    """
+    graph, seen, stored = source.graph, source.seen, None
+    if plan is not None and not plan.plain:
+        names = [m.source for m in matrices(graph) if m.source] if plan.reconstruct else []
+        known = moments(graph, source.samples, names) if names else {}
+        graph, stored = stored_weights(graph, plan, known)
+        seen = observe(graph, source.samples)
+    data = write(quantised(graph, seen, method, told, stored))
     with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder:
         file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
         file.write_bytes(data)

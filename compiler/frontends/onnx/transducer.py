@@ -20,6 +20,7 @@ from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples, load_samples
 from compiler.frontends.onnx.quantised import FloatModel, Quantised, quantised_model, read_float
 from compiler.quantise.choose import DEFAULT
+from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
 from npu.model.tokens import load_tokens
 
@@ -74,11 +75,16 @@ def data_in(folder: Path) -> Samples:
 
 
 def quantise_transducer(
-    folder: Path, samples: Samples, method: str = DEFAULT, frontend: Mapping[str, Any] | None = None
+    folder: Path,
+    samples: Samples,
+    method: str = DEFAULT,
+    frontend: Mapping[str, Any] | None = None,
+    plan: WeightPlan | None = None,
 ) -> QuantisedTransducer:
     """The folder's models in int8, with a `model.json` that `load_model` takes.
 
-    frontend : of model.json; Kaldi's features as icefall's models take them, unless given.
+    frontend : of model.json; Kaldi's features as icefall's models take them, unless given
+    plan : of the weights of all parts
 
     Raises ModelError and UnsupportedError with the file and the reason.
     """
@@ -88,15 +94,15 @@ def quantise_transducer(
     encoder = read_float(files["encoder"], samples)
     encoder = _first_output(encoder, "encoder")
     decoder = _decoder(files["decoder"], len(symbols))
-    encoded = quantised_model(encoder, method)
-    decoded = quantised_model(decoder, method)
+    encoded = quantised_model(encoder, method, plan=plan)
+    decoded = quantised_model(decoder, method, plan=plan)
     joiner = _joiner(files["joiner"], encoder, decoder)
     first, second = joiner.graph.inputs
     told = {
         first: encoded.grid(encoder.graph.outputs[0]),
         second: decoded.grid(decoder.graph.outputs[0]),
     }
-    joined = quantised_model(joiner, method, told)
+    joined = quantised_model(joiner, method, told, plan)
     _require_one_frame(encoder.graph, joiner.graph.shapes[first])
     parts = {"encoder": encoded, "decoder": decoded, "joiner": joined}
     shape = encoder.graph.shapes[encoder.graph.inputs[0]]
