@@ -1,7 +1,8 @@
 """Regenerate what the README shows: `python -m reports.readme`.
 
 A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
-`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer), and
+`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer), `encoder.onnx` and
+`frames.npz` (a float encoder and its calibration data), and
 `sweep.toml` as the README has it; the commands run in the order of the text. The block
 `<!-- operators -->` gets the table of operators, `<!-- models -->` that of other people's models,
 from `reports/models.json`.
@@ -82,6 +83,9 @@ def _runner(folder: Path) -> Callable[[str], str]:
     shutil.copy(utterance, folder / "recording.wav")
     shutil.copy(layer.with_suffix(".tflite"), folder / "model.tflite")
     shutil.copy(layer.with_suffix(".npz"), folder / "in.npz")
+    floats = ROOT / "tests" / "vectors" / "float" / "lstm_rnnt_small"
+    for name in ("encoder.onnx", "frames.npz"):
+        shutil.copy(floats / name, folder / name)
     (folder / "sweep.toml").write_text(shown_spec(), encoding="utf-8")
 
     def run(command: str) -> str:

@@ -159,13 +159,16 @@ def _masks(found: list[Matrix], plan: WeightPlan, moments: Moments) -> list[NDAr
             cost = cost / np.diag(np.linalg.inv(_damped(moment)))
         costs.append(cost)
     if plan.per_layer or not costs:
-        return [_largest(cost, plan.prune) for cost in costs]
+        masks = [_largest(cost, plan.prune) for cost in costs]
+        return [mask & (m.rows != 0) for mask, m in zip(masks, found, strict=True)]
     # Layers differ in the size of what they give: costs are shares of a layer's own output.
     scaled = [cost / max(float(cost.sum()) / cost.size, 1e-30) for cost in costs]
     together = _largest(np.concatenate([cost.reshape(-1) for cost in scaled]), plan.prune)
     bounds = np.cumsum([cost.size for cost in costs])[:-1]
     parts = np.split(together, bounds)
-    return [part.reshape(m.rows.shape) for part, m in zip(parts, found, strict=True)]
+    return [
+        part.reshape(m.rows.shape) & (m.rows != 0) for part, m in zip(parts, found, strict=True)
+    ]
 
 
 def _largest(cost: Floats, share: float) -> NDArray[np.bool_]:
