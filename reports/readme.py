@@ -1,9 +1,9 @@
 """Regenerate what the README shows: `python -m reports.readme`.
 
 A block `<!-- output: COMMAND -->` ... `<!-- /output -->` gets what COMMAND prints in a folder with
-`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer), `encoder.onnx` and
-`frames.npz` (a float encoder and its calibration data), and
-`sweep.toml` as the README has it; the commands run in the order of the text. The block
+`recording.wav` (a bundled utterance), `model.tflite` and `in.npz` (a recorded layer),
+`encoder.onnx` and `frames.npz` (a float encoder and its calibration data), and `sweep.toml` as the
+README has it; the commands run in the order of the text. The block
 `<!-- operators -->` gets the table of operators, `<!-- models -->` that of other people's models,
 from `reports/models.json`.
 """

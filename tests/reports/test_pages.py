@@ -33,6 +33,7 @@ def test_the_readme_shows_an_output_of_every_command():
         "listen",
         "evaluate",
         "zoo",
+        "quantize",
         "compile",
         "run",
         "latency",
