@@ -44,13 +44,13 @@ def onnx_form(graph: Graph) -> bytes:
         made = _layer(helper, graph, op, params, k)
         nodes += made[0]
         constants += made[1]
-    ends = []
+    ends: list[Any] = []
     for indices in (graph.inputs, graph.outputs):
         shapes = {f"t{i}": _as_matrix(graph.tensors[i].shape) for i in indices}
         ends.append(
             [helper.make_tensor_value_info(t, TensorProto.INT8, s) for t, s in shapes.items()]
         )
-    made_graph = helper.make_graph(nodes, "products", *ends, constants)
+    made_graph = helper.make_graph(nodes, "products", ends[0], ends[1], constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("com.microsoft", MICROSOFT)]
     model = helper.make_model(made_graph, opset_imports=opsets, ir_version=9)
     checker.check_model(model)

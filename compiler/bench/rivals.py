@@ -1,7 +1,9 @@
 """Interpreters of the same model, each ready to be invoked over and over: what is timed.
 
 `TFLM` is imported here alone of the whole product, and only to be timed: nothing that it computes
-is used. Every engine takes the bytes of a `.tflite` file and its inputs, which it is given once.
+is used. Every engine takes the bytes of a `.tflite` file and its inputs. They are given once, or
+with `again` before every invocation: an interpreter may use their memory for something else, which
+does no harm to activations, but indices must stay in their range.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,33 +26,37 @@ class Missing(NpuError):
     """An engine that cannot run this model here; the message says why."""
 
 
-def ours(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
+def ours(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     """Our kernels: the calls of a graph that is one compiled program are one compiled loop."""
     interpreter = Interpreter(read_tflite(model))
     interpreter.invoke(inputs)
     return interpreter.repeat
 
 
-def through_python(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
+def through_python(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     """Our kernels as Python calls them: inputs checked and copied, outputs copied."""
     interpreter = Interpreter(read_tflite(model))
     return _loop(lambda: interpreter.invoke(inputs))
 
 
-def tflm(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
+def tflm(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     """TensorFlow Lite Micro's interpreter, with the reference kernels of its package."""
     try:
         from tflite_micro.python.tflite_micro import runtime
     except ImportError:
         raise Missing(_not_installed("tflite-micro", "oracle")) from None
     interpreter = runtime.Interpreter.from_bytes(model.read_bytes())
-    for k, array in enumerate(inputs):
-        interpreter.set_input(array, k)
+
+    def give() -> None:
+        for k, array in enumerate(inputs):
+            interpreter.set_input(array, k)
+
+    give()
     interpreter.invoke()
-    return _loop(interpreter.invoke)
+    return _loop(_both(give, interpreter.invoke) if again else interpreter.invoke)
 
 
-def litert(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
+def litert(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     """LiteRT with its default delegate, XNNPACK, on one thread."""
     try:
         from ai_edge_litert.interpreter import Interpreter as LiteInterpreter
@@ -58,13 +64,18 @@ def litert(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
         raise Missing(_not_installed("ai-edge-litert", "peers")) from None
     interpreter: Any = LiteInterpreter(model_content=model.read_bytes(), num_threads=1)
     interpreter.allocate_tensors()
-    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], array)
+    places = [detail["index"] for detail in interpreter.get_input_details()]
+
+    def give() -> None:
+        for place, array in zip(places, inputs, strict=True):
+            interpreter.set_tensor(place, array)
+
+    give()
     interpreter.invoke()
-    return _loop(interpreter.invoke)
+    return _loop(_both(give, interpreter.invoke) if again else interpreter.invoke)
 
 
-def onnxruntime(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
+def onnxruntime(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     """onnxruntime on one thread, on the int8 ONNX form of a model that has one."""
     try:
         import onnxruntime as runtime
@@ -83,7 +94,7 @@ def onnxruntime(model: Path, inputs: Sequence[np.ndarray]) -> Repeat:
     return _loop(lambda: session.run_with_iobinding(binding))
 
 
-ENGINES: dict[str, Callable[[Path, Sequence[np.ndarray]], Repeat]] = {
+ENGINES: dict[str, Callable[[Path, Sequence[np.ndarray], bool], Repeat]] = {
     "kernels": ours,
     "kernels from Python": through_python,
     "TFLM": tflm,
@@ -109,6 +120,14 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable[[], object]:
+    def both() -> None:
+        first()
+        second()
+
+    return both
 
 
 def _loop(invoke: Callable[[], object]) -> Repeat:

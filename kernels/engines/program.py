@@ -30,12 +30,27 @@ def _bytes(address, count):
     return carray(at_address(address), (count,), np.int8)
 
 
+# Of arrays that begin where they are read, and are indexed by a counter alone, numba knows that no
+# index counts from the end; only then are these loops made of vectors.
+@inner_kernel
+def _copy_bytes(source_at, output_at, count):
+    source, output = _bytes(source_at, count), _bytes(output_at, count)
+    for k in range(count):
+        output[k] = source[k]
+
+
+@inner_kernel
+def _bias(source_at, output_at, count):
+    source = _bytes(source_at, count)
+    output = carray(at_address(output_at), (count,), np.uint8)
+    for k in range(count):
+        output[k] = biased(source[k])
+
+
 @inner_kernel
 def _copy(row):
     """Bytes, as they are: count, source, output."""
-    source, output = _bytes(row[2], row[1]), _bytes(row[3], row[1])
-    for k in range(row[1]):
-        output[k] = source[k]
+    _copy_bytes(row[2], row[3], row[1])
 
 
 @inner_kernel
@@ -69,11 +84,8 @@ def _gather(row):
     for k in range(count):
         if indices[k] < 0 or indices[k] >= size:
             return False
-    table, output = _bytes(row[4], size * width), _bytes(row[6], count * width)
     for k in range(count):
-        start = np.int64(indices[k]) * width
-        for c in range(width):
-            output[k * width + c] = table[start + c]
+        _copy_bytes(row[4] + np.int64(indices[k]) * width, row[6] + k * width, width)
     return True
 
 
@@ -82,28 +94,21 @@ def _products(row):
     """A matrix by windows of images; see `product_row` for the words."""
     matrix = carray(at_address(row[1]), (11,), np.int64)
     batch, height, width, channels = row[2], row[3], row[4], row[5]
-    top, left, padded_height, padded_width = row[6], row[7], row[8], row[9]
+    top, left, padded_width = row[6], row[7], row[9]
     size_y, size_x, down, across = row[10], row[11], row[12], row[13]
     outputs_y, outputs_x = row[14], row[15]
-    source = _bytes(row[16], batch * height * width * channels)
-    pitch = padded_width * channels
-    image = carray(at_address(row[17]), (padded_height * pitch,), np.uint8)
-    span = size_x * channels
-    window = carray(at_address(row[18]), (size_y * span,), np.uint8)
-    at, rows = row[19], matrix[0]
+    source, image, at, rows = row[16], row[17], row[19], matrix[0]
+    across_image, pitch, span = width * channels, padded_width * channels, size_x * channels
     for n in range(batch):
         for y in range(height):
-            first, target = (n * height + y) * width * channels, (top + y) * pitch + left * channels
-            for c in range(width * channels):
-                image[target + c] = biased(source[first + c])
+            line = image + (top + y) * pitch + left * channels
+            _bias(source + (n * height + y) * across_image, line, across_image)
         for y in range(outputs_y):
             for x in range(outputs_x):
-                corner = y * down * pitch + x * across * channels
-                vector = row[17] + corner
+                vector = image + y * down * pitch + x * across * channels
                 if size_y > 1:
                     for j in range(size_y):
-                        for c in range(span):
-                            window[j * span + c] = image[corner + j * pitch + c]
+                        _copy_bytes(vector + j * pitch, row[18] + j * span, span)
                     vector = row[18]
                 if row[20] == 1:
                     multiply_slots(matrix, vector, _bytes(at, rows))
@@ -119,13 +124,11 @@ def _lstm(row):
     matrix = carray(at_address(row[5]), (11,), np.int64)
     from_inputs = carray(at_address(row[3]), (time, 4 * units), np.int16)
     from_hidden = carray(at_address(row[4]), (4 * units,), np.int16)
-    hidden, outputs = _bytes(row[6], units), _bytes(row[8], time * units)
+    hidden = _bytes(row[6], units)
     cell = carray(at_address(row[7]), (units,), np.int16)
-    vector = carray(at_address(row[9]), (units,), np.uint8)
     k = carray(at_address(row[10]), (14,), np.int64)
     for t in range(time):
-        for u in range(units):
-            vector[u] = biased(hidden[u])
+        _bias(row[6], row[9], units)
         multiply_slots(matrix, row[9], from_hidden)
         lstm_cell(
             from_inputs[t],
@@ -139,8 +142,7 @@ def _lstm(row):
             cell,
             hidden,
         )
-        for u in range(units):
-            outputs[t * units + u] = hidden[u]
+        _copy_bytes(row[6], row[8] + t * units, units)
 
 
 @kernel
