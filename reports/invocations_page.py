@@ -1,4 +1,6 @@
-"""Regenerate `reports/invocations.md`: `npu bench peers MODEL... --json reports/invocations.json`, then
+"""Regenerate `reports/invocations.md`.
+
+`npu bench peers MODEL... --install-scale-sim --json reports/invocations.json`, then
 
 python -m reports.invocations_page
 """
@@ -27,8 +29,8 @@ def page(run: PeersReport) -> str:
         "",
         (
             "Written by `python -m reports.invocations_page` from `invocations.json`, which `npu"
-            " bench peers MODEL... --install-scale-sim --json reports/invocations.json` wrote in one"
-            " run. `-` where an engine does not take a model; the reasons are below."
+            " bench peers MODEL... --install-scale-sim --json reports/invocations.json` wrote in"
+            " one run. `-` where an engine does not take a model; the reasons are below."
         ),
         "",
         f"- {host['processor']}; {host['system']}; one thread each",
@@ -39,13 +41,19 @@ def page(run: PeersReport) -> str:
         ),
         (
             "- Python's part is told apart: the others are invoked from Python, and what they take"
-            " for a RESHAPE of one byte, in the same rounds, is taken off. The calls of `kernels` are"
-            " a compiled loop, of which nothing is taken off; in `kernels from Python` each call"
-            " also checks and copies its inputs, and copies its outputs."
+            " for a RESHAPE of one byte, in the same rounds, is taken off. The calls of `kernels`"
+            " are a compiled loop, of which nothing is taken off. In `kernels one by one` each is"
+            " called from Python, and the same is taken off as of the others; in `kernels with"
+            " copies` inputs are checked and copied too, and outputs copied, as the others do"
+            " outside of what is timed."
         ),
         (
             "- Inputs are random int8; indices are zero. Where a model has indices, the others are"
             " given their inputs before every invocation, of the empty model too."
+        ),
+        (
+            "- onnxruntime takes chains of FULLY_CONNECTED alone, as QGemm with the same int8"
+            " weights and uint8 activations (`compiler/bench/onnx_form.py`)"
         ),
         "",
         "Microseconds of an invocation:",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.bench.onnx_form import onnx_form
+from compiler.bench.onnx_form import as_byte, onnx_form
 from compiler.frontends import read_tflite
 from kernels import Interpreter
 from npu.errors import NpuError
@@ -31,6 +31,13 @@ def ours(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
     interpreter = Interpreter(read_tflite(model))
     interpreter.invoke(inputs)
     return interpreter.repeat
+
+
+def one_by_one(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
+    """Our kernels with a call from Python for each invocation, as the others are called."""
+    interpreter = Interpreter(read_tflite(model))
+    interpreter.invoke(inputs)
+    return _loop(lambda: interpreter.repeat(1))
 
 
 def through_python(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repeat:
@@ -88,7 +95,7 @@ def onnxruntime(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repea
     session = runtime.InferenceSession(form, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     for given, array in zip(session.get_inputs(), inputs, strict=True):
-        binding.bind_cpu_input(given.name, array.reshape(given.shape))
+        binding.bind_cpu_input(given.name, as_byte(array).reshape(given.shape))
     for output in session.get_outputs():
         binding.bind_output(output.name)
     return _loop(lambda: session.run_with_iobinding(binding))
@@ -96,7 +103,8 @@ def onnxruntime(model: Path, inputs: Sequence[np.ndarray], again: bool) -> Repea
 
 ENGINES: dict[str, Callable[[Path, Sequence[np.ndarray], bool], Repeat]] = {
     "kernels": ours,
-    "kernels from Python": through_python,
+    "kernels one by one": one_by_one,
+    "kernels with copies": through_python,
     "TFLM": tflm,
     "LiteRT": litert,
     "onnxruntime": onnxruntime,
