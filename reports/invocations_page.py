@@ -53,7 +53,8 @@ def page(run: PeersReport) -> str:
         ),
         (
             "- onnxruntime takes chains of FULLY_CONNECTED alone, as QGemm with the same int8"
-            " weights and uint8 activations (`compiler/bench/onnx_form.py`)"
+            " weights and uint8 activations; without VNNI its sums of two products saturate in"
+            " int16, so its outputs may be wrong (`compiler/bench/onnx_form.py`)"
         ),
         "",
         "Microseconds of an invocation:",

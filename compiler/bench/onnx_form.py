@@ -1,8 +1,11 @@
 """Chains of FULLY_CONNECTED as ONNX, with the same int8 weights, int32 biases and scales.
 
 Activations are bytes of `x` + 128, with zero points to match: with int8 ones onnxruntime takes 50
-times as long on a processor with AVX2. Its `QGemm` is the same product; it rounds as its own
-specification says, once and half to even, so an output may be a step apart. What is no such chain
+times as long on a processor with AVX2. Its `QGemm` is the same product, rounded as its own
+specification says, once and half to even, so an output may be a step apart. Where a processor has
+no VNNI, it sums two products in int16, which saturates for bytes above 128 and large weights: its
+time stands for the product, its outputs then do not.
+What is no such chain
 has no int8 form in which onnxruntime would compute the same: its LSTM has other activations between
 the products.
 """
@@ -78,8 +81,8 @@ def _layer(
     assert weights.quantization is not None
     rows = len(weights.data)
     bias = None if op.bias is None else graph.tensors[op.bias].data
-    own = np.float32(weights.quantization.scale)
-    own = own[0] if len(own) == 1 else own
+    scales = weights.quantization.scale.astype(np.float32)
+    own = scales[0] if weights.quantization.per_tensor else scales
     values = {
         "x_scale": np.float32(source.quantization.scale[0]),
         "x_zero": as_byte(source.quantization.zero_point),
