@@ -5,9 +5,9 @@ times as long on a processor with AVX2. Its `QGemm` is the same product, rounded
 specification says, once and half to even, so an output may be a step apart. Where a processor has
 no VNNI, it sums two products in int16, which saturates for bytes above 128 and large weights: its
 time stands for the product, its outputs then do not.
-What is no such chain
-has no int8 form in which onnxruntime would compute the same: its LSTM has other activations between
-the products.
+
+What is no such chain has no int8 form in which onnxruntime would compute the same: its LSTM has
+other activations between the products.
 """
 
 from typing import Any
