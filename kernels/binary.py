@@ -5,13 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from kernels.engines.program import PROGRAMS, SUM, Program
 from kernels.values import Step, Values
 from npu.jit import kernel
 from npu.model.broadcast import broadcast_shape
 from npu.model.numerics import (
+    ADD_LEFT_SHIFT,
+    INT8_MAX,
+    INT8_MIN,
     add_affine,
     mul_affine,
     prelu_affine,
+    scale_operand,
     squared_difference_affine,
     sub_affine,
 )
@@ -94,8 +99,27 @@ def _step(values: Values, op: Binary, function: Callable[..., Any], *params: Any
 
 def prepare_sum(values: Values, op: Add | Sub | SquaredDifference, params: AddParams) -> Step:
     """The sum, the difference, or its square, of two tensors."""
+    if PROGRAMS and isinstance(op, Add) and values[op.a].shape == values[op.b].shape:
+        return _sum_program(values, op, params)
     loop = {Add: add, Sub: sub, SquaredDifference: squared_difference}[type(op)]
     return _step(values, op, loop, *(tuple(each) for each in params))
+
+
+def _sum_program(values: Values, op: Add, params: AddParams) -> Program:
+    """A sum of operands of one shape: what each of 256 values adds is prepared as a table."""
+    scales = (tuple(params.a), tuple(params.b))
+    tables = np.array(
+        [
+            [scale_operand(q, ADD_LEFT_SHIFT, scale) for q in range(INT8_MIN, INT8_MAX + 1)]
+            for scale in scales
+        ],
+        np.int32,
+    )
+    multiplier, shift, zero_point, lo, hi = params.output
+    arrays = [values.flat(i) for i in (op.a, op.b, op.output)]
+    left, right = max(shift, 0), max(-shift, 0)
+    scale = [multiplier, left, right, zero_point, lo, hi]
+    return Program([[SUM, arrays[0].size, tables, *arrays, *scale]])
 
 
 def prepare_product(values: Values, op: Mul | Prelu, params: MulParams | PreluParams) -> Step:

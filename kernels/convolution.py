@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from kernels.engines.program import PROGRAMS, Program, product_row
+from kernels.engines.slots import SlotMatrix
+from kernels.engines.sparse import prepare_matrix
 from kernels.engines.window import WindowProducts
 from kernels.values import Step, Values
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D, TransposeConv, window
@@ -11,13 +14,19 @@ from npu.model.window import Window
 
 def prepare(values: Values, op: Conv2D | DepthwiseConv2D, params: MatVecParams) -> Step:
     """Every window of every image; a depthwise filter is one of a group of one channel."""
-    own = values[op.weights]
-    weights = np.array(
-        own.transpose(3, 1, 2, 0) if isinstance(op, DepthwiseConv2D) else own, order="C"
-    )
-    bias = None if op.bias is None else values[op.bias]
-    products = WindowProducts(params, bias, window(values.graph, op))
+    filters = values[op.weights]
+    if isinstance(op, DepthwiseConv2D):
+        filters = filters.transpose(3, 1, 2, 0)
+    weights = np.array(filters, order="C")
+    bias, own = None if op.bias is None else values[op.bias], window(values.graph, op)
     inputs, outputs = values[op.input], values[op.output]
+    whole = weights.shape[3] == inputs.shape[3] and own.dilation == (1, 1)
+    if PROGRAMS and whole and not params.weights_zero_point:
+        matrix = prepare_matrix(weights.reshape(len(weights), -1), bias, params)
+        if isinstance(matrix, SlotMatrix):
+            image = (inputs, params.input_zero_point)
+            return Program([product_row(matrix, image, own, outputs)])
+    products = WindowProducts(params, bias, own)
     return lambda: products.run(inputs, weights, outputs)
 
 

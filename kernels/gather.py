@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from kernels.engines.program import GATHER, PROGRAMS, Program
 from kernels.values import Step, Values
 from npu.model.inputs import require_indices
 from npu.model.operators.gather import Gather
@@ -26,6 +27,12 @@ def prepare(values: Values, op: Gather, params: None) -> Step:
         for b in range(batch):
             np.copyto(output[b], table[b][:, indices[b]])
 
+    single = batch == outer == 1 and values[op.indices].dtype == np.int32
+    if PROGRAMS and single:
+        arrays = [values.flat(i) for i in (op.table, op.indices, op.output)]
+        width = inner * arrays[0].itemsize
+        row = [GATHER, count, shape[op.axis], width, *arrays]
+        return Program([row], [gather])
     return gather
 
 

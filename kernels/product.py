@@ -1,5 +1,7 @@
 """Products of a matrix with vectors."""
 
+from kernels.engines.program import Program, product_row
+from kernels.engines.slots import SlotMatrix
 from kernels.engines.sparse import prepare_matrix
 from kernels.engines.window import WindowProducts
 from kernels.values import Step, Values
@@ -21,6 +23,10 @@ def prepare(values: Values, op: FullyConnected, params: MatVecParams) -> Step:
         matrix = prepare_matrix(weights, bias, params)
         inputs = values[op.input].reshape(-1, columns)
         outputs = values[op.output].reshape(-1, rows)
+        if isinstance(matrix, SlotMatrix):
+            image, answers = inputs[None, None], outputs[None, None]
+            outside = params.input_zero_point
+            return Program([product_row(matrix, (image, outside), point(), answers)])
         return lambda: matrix.multiply(inputs, outputs)
     products = WindowProducts(params, bias, point())
     image, answers = (

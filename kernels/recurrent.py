@@ -4,67 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kernels.engines.cell import lstm_cell
 from kernels.engines.dense import check_array
+from kernels.engines.program import LSTM, Program, Word, product_row
+from kernels.engines.slots import SlotMatrix
 from kernels.engines.sparse import prepare_matrix
+from kernels.engines.vector import WINDOW
 from kernels.values import Step, Values
-from npu.jit import kernel
-from npu.model.numerics import (
-    mul_affine,
-    saturate,
-    saturating_add_int16,
-    sigmoid_int16,
-    tanh_int16,
-)
 from npu.model.operators.binary import MulParams
 from npu.model.operators.product import MatVecParams, in_int8_parts
 from npu.model.operators.recurrent import Lstm, LstmParams
-
-
-@kernel
-def lstm_cell(
-    from_input,
-    from_hidden,
-    gate_scaling,
-    cell_scaling,
-    forget_mul,
-    input_mul,
-    output_mul,
-    cell_clip,
-    cell,
-    hidden,
-):
-    """One step of a layer after its products, in place on `cell` and `hidden`.
-
-    `from_input` and `from_hidden` are (4 * units,) int16 in Q3.12, gates i, f, g, o one after the
-    other; `cell` is (units,) int16, `hidden` (units,) int8. The `*_mul` are (multiplier, shift,
-    zero point).
-    """
-    units = cell.shape[0]
-    for u in range(units):
-        i = saturating_add_int16(np.int64(from_input[u]), np.int64(from_hidden[u]))
-        f = saturating_add_int16(np.int64(from_input[units + u]), np.int64(from_hidden[units + u]))
-        g = saturating_add_int16(
-            np.int64(from_input[2 * units + u]), np.int64(from_hidden[2 * units + u])
-        )
-        o = saturating_add_int16(
-            np.int64(from_input[3 * units + u]), np.int64(from_hidden[3 * units + u])
-        )
-        i = sigmoid_int16(i, gate_scaling[0], gate_scaling[1])
-        f = sigmoid_int16(f, gate_scaling[0], gate_scaling[1])
-        g = tanh_int16(g, gate_scaling[0], gate_scaling[1])
-        o = sigmoid_int16(o, gate_scaling[0], gate_scaling[1])
-        kept = mul_affine(
-            f, np.int64(cell[u]), 0, 0, forget_mul[0], forget_mul[1], 0, -0x8000, 0x7FFF
-        )
-        added = mul_affine(i, g, 0, 0, input_mul[0], input_mul[1], 0, -0x8000, 0x7FFF)
-        state = saturating_add_int16(kept, added)
-        if cell_clip > 0:
-            state = saturate(state, -cell_clip, cell_clip)
-        cell[u] = state
-        squashed = tanh_int16(state, cell_scaling[0], cell_scaling[1])
-        hidden[u] = mul_affine(
-            squashed, o, 0, 0, output_mul[0], output_mul[1], output_mul[2], -0x80, 0x7F
-        )
+from npu.model.window import point
 
 
 def _stacked(params: tuple[MatVecParams, ...]) -> MatVecParams:
@@ -96,13 +46,13 @@ class _Product:
     ) -> None:
         zeros = [p.weights_zero_point for p in params]
         parts = in_int8_parts([values[w] for w in weights], zeros)
-        self._parts = len(parts[0])
+        self.parts = len(parts[0])
         matrix = np.concatenate([np.concatenate(gate, axis=1) for gate in parts])
-        self._matrix = prepare_matrix(matrix, biases, _stacked(params))
+        self.matrix = prepare_matrix(matrix, biases, _stacked(params))
 
     def multiply(self, inputs: np.ndarray, outputs: np.ndarray) -> None:
         """(vectors, columns) int8 to (vectors, rows of all gates) int16."""
-        self._matrix.multiply(np.tile(inputs, (1, self._parts)), outputs)
+        self.matrix.multiply(np.tile(inputs, (1, self.parts)), outputs)
 
 
 class LstmLayer:
@@ -150,6 +100,32 @@ class LstmLayer:
             lstm_cell(from_input[t], self._from_hidden[0], *self._constants, cell[0], hidden[0])
             outputs[t] = hidden[0]
 
+    def rows(
+        self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray, outputs: np.ndarray
+    ) -> list[list[Word]]:
+        """Two of a program for each of (batch, time, features): products, then the steps.
+
+        Empty where this processor, or these matrices, need loops of their own.
+        """
+        first, second = self._input.matrix, self._recurrent.matrix
+        parts = self._input.parts + self._recurrent.parts
+        if not isinstance(first, SlotMatrix) or not isinstance(second, SlotMatrix) or parts > 2:
+            return []
+        time = inputs.shape[1]
+        from_inputs = np.zeros((1, 1, time, 4 * self.units), np.int16)
+        vector = np.zeros(self.units + WINDOW, np.uint8)
+        flat = [each for group in self._constants[:-1] for each in group]
+        constants = np.array([*flat, self._constants[-1]], np.int64)
+        found: list[list[Word]] = []
+        for b in range(len(inputs)):
+            sequence = inputs[b].reshape(1, 1, time, -1)
+            states: list[Word] = [hidden[b], cell[b], outputs[b], vector, constants]
+            found += [
+                product_row(first, (sequence, 0), point(), from_inputs),
+                [LSTM, time, self.units, from_inputs, self._from_hidden, second, *states],
+            ]
+        return found
+
 
 def prepare(values: Values, op: Lstm, params: LstmParams) -> Step:
     """A call's sequences through the layer, one by one; their states live on in `values`."""
@@ -158,6 +134,9 @@ def prepare(values: Values, op: Lstm, params: LstmParams) -> Step:
     if op.time_major:
         inputs, outputs = inputs.swapaxes(0, 1), outputs.swapaxes(0, 1)
     hidden, cell = values[op.hidden_state], values[op.cell_state]
+    contiguous = inputs.flags.c_contiguous and outputs.flags.c_contiguous
+    if contiguous and (rows := layer.rows(inputs, hidden, cell, outputs)):
+        return Program(rows)
 
     def step() -> None:
         for b in range(len(hidden)):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kernels.engines.program import PROGRAMS, TABLE, Program
 from kernels.values import Step, Values
 from npu.model.operators.table import PARAMETERS, Function
 
@@ -15,6 +16,9 @@ def look_up(table: np.ndarray, source: np.ndarray, output: np.ndarray) -> None:
 def by_table(values: Values, source: int, output: int, table: np.ndarray) -> Step:
     """A tensor through a table of (256,) int8, indexed by q + 128."""
     read, written = values.flat(source), values.flat(output)
+    if PROGRAMS:
+        own = np.array(table, np.int8)
+        return Program([[TABLE, read.size, own, read, written]])
     return lambda: look_up(table, read, written)
 
 

@@ -1,10 +1,13 @@
 """Models on our chips beside Vela's estimates for Arm's: what `npu bench peers` measures."""
 
 import hashlib
+import platform
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compiler import Model, compile_model, load_model
+from compiler.bench.invocations import invocation_reports
 from compiler.bench.results import (
     LargeOperator,
     OperatorBounds,
@@ -12,6 +15,8 @@ from compiler.bench.results import (
     PeerReport,
     PeersReport,
 )
+from compiler.bench.rivals import versions
+from compiler.bench.scalesim import systolic_reports
 from compiler.bench.vela import PEERS, vela_report
 from compiler.frontends.formats import MAX_FILE_BYTES
 from npu.analysis.bounds import LARGE_SHARE, operator_bounds, total_cycles, works
@@ -24,9 +29,15 @@ from npu.files import read_file
 
 
 def peers_report(
-    models: Sequence[Path], chips: Sequence[ChipParams], advance: Callable[[int], None]
+    models: Sequence[Path],
+    chips: Sequence[ChipParams],
+    advance: Callable[[int], None],
+    install: bool = False,
 ) -> PeersReport:
-    """Every model on every chip and processor. Raises NpuError where Vela is not installed."""
+    """Every model on every chip and processor, and invoked by every interpreter.
+
+    `install` : whether SCALE-Sim may be installed, see `compiler.bench.scalesim`.
+    """
     found: list[PeerReport] = []
     for path in models:
         found.append(_model(path, chips))
@@ -37,7 +48,23 @@ def peers_report(
             name: {"system": peer.system, "memory": peer.memory} for name, peer in PEERS.items()
         },
         "models": found,
+        "host": {
+            "processor": processor(),
+            "system": f"Python {platform.python_version()}, {platform.system()}",
+            "versions": versions(),
+        },
+        "systolic": systolic_reports(install),
     }
+
+
+def processor() -> str:
+    """The processor as it calls itself."""
+    told = Path("/proc/cpuinfo")
+    if told.exists():
+        for line in told.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
@@ -54,13 +81,16 @@ def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
             own = {chip: of[i] for chip, of in bounds.items()}
             operators.append({"name": work.name, "macs": work.macs, "bounds": own})
         ours = {params.name: _ours(model, operators, params) for params in chips}
-    return {
+    report: PeerReport = {
         "model": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "operators": operators,
         "ours": ours,
         "vela": {name: vela_report(path, peer) for name, peer in PEERS.items()},
     }
+    with suppress(NpuError):  # of a model that our kernels do not run, there are no times
+        report["invocations"] = invocation_reports(path)
+    return report
 
 
 def _ours(model: Model, bounds: Sequence[OperatorBounds], params: ChipParams) -> OursReport:

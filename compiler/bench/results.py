@@ -168,19 +168,72 @@ class OperatorBounds(TypedDict):
     bounds: dict[str, dict[str, float]]
 
 
+class InvocationReport(TypedDict):
+    """An engine's time for an invocation; None of what is not known where it is refused.
+
+    Attributes
+    ----------
+    us : microseconds, without Python's part: `gross_us` less `empty_us`; of our kernels, whose
+        calls are a compiled loop, all of them.
+    gross_us, median_us : of the fastest round and of the middle one, with Python's part.
+    empty_us : of an invocation of a model that computes nothing, in its fastest round.
+    invocations : of the model, in all rounds.
+    """
+
+    refused: str | None
+    us: float | None
+    gross_us: float | None
+    median_us: float | None
+    empty_us: float | None
+    invocations: int
+
+
+class SystolicReport(TypedDict):
+    """A product in SCALE-Sim: what it simulates, the seconds that takes, or why there are none.
+
+    Attributes
+    ----------
+    rows, columns : of the matrix; the vector is one.
+    array : rows and columns of its systolic array.
+    cycles : that it counts; seconds : of its process.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    array: list[int]
+    refused: str | None
+    cycles: int | None
+    seconds: float | None
+
+
+class HostReport(TypedDict):
+    """Where times were taken: the processor, and by peer its version or "not installed"."""
+
+    processor: str
+    system: str
+    versions: dict[str, str]
+
+
 class PeerReport(TypedDict):
-    """A model: `ours` by chip, `vela` by processor."""
+    """A model: `ours` by chip, `vela` by processor, `invocations` by engine."""
 
     model: str
     sha256: str
     operators: list[OperatorBounds]
     ours: dict[str, OursReport]
     vela: dict[str, VelaReport]
+    invocations: NotRequired[dict[str, InvocationReport]]
 
 
 class PeersReport(TypedDict):
-    """`npu bench peers`: chips and peers as they were asked for, and every model."""
+    """`npu bench peers`: chips and peers as they were asked for, and every model.
+
+    `host` and `systolic` are of a run that takes times.
+    """
 
     chips: list[ChipSummary]
     peers: dict[str, dict[str, str]]
     models: list[PeerReport]
+    host: NotRequired[HostReport]
+    systolic: NotRequired[list[SystolicReport]]

@@ -48,20 +48,24 @@ class Peer:
 
 PEERS = {
     "U55-128": Peer("ethos-u55-128", "Ethos_U55_High_End_Embedded", "Shared_Sram", 128),
+    "U55-256": Peer("ethos-u55-256", "Ethos_U55_High_End_Embedded", "Shared_Sram", 256),
+    "U65-256": Peer("ethos-u65-256", "Ethos_U65_High_End", "Dedicated_Sram", 256),
     "U65-512": Peer("ethos-u65-512", "Ethos_U65_High_End", "Dedicated_Sram", 512),
 }
-"""What is measured: a peer of `edge`'s size and one of `max`'s, systems and memories as Vela's own
-defaults are."""
+"""What is measured: peers from `edge`'s size to `max`'s.
+
+Systems and memories are as Vela's own defaults are.
+"""
 
 
 def vela_report(model: Path, peer: Peer) -> VelaReport:
     """Vela's summary of one model for one processor.
 
-    Raises NpuError where Vela is not installed, or takes longer than `TIMEOUT_S`. A model that it
-    does not take gives a report with the reason.
+    Raises NpuError where it takes longer than `TIMEOUT_S`. A model that it does not take gives a
+    report with the reason, as does a Vela that is not installed.
     """
     if find_spec("ethosu") is None:
-        raise NpuError("Vela is not installed; install the extra: pip install 'zeroskip[bench]'")
+        return _refused("Vela is not installed; install the extra: pip install 'zeroskip[bench]'")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "ethosu.vela", str(model.resolve()), *peer.options()]
         try:

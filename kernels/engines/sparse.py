@@ -3,13 +3,18 @@
 import numpy as np
 
 from kernels.engines.dense import DenseMatrix, check_matrix, check_product, folded_bias
+from kernels.engines.slots import MAX_COLUMNS, SlotMatrix
+from kernels.engines.vector import VECTORS
 from npu.jit import kernel
 from npu.model.numerics import requantize
 from npu.model.operators.product import MatVecParams
 
 SPARSE_BELOW = 0.02
-"""Density under which skipping zeros beats a processor's vector units. Measured at 768 x 192 and
-640 x 2048: 25 % nonzeros take 7 to 9 times as long this way as dense, 2 % about as long."""
+"""Density under which skipping zeros beats a dense loop, where there are no `VECTORS`.
+
+Measured at 768 x 192 and 640 x 2048: 25 % nonzeros take 7 to 9 times as long this way as dense,
+2 % about as long.
+"""
 
 
 @kernel
@@ -93,8 +98,10 @@ class SparseMatrix:
 
 def prepare_matrix(
     weights: np.ndarray, bias: np.ndarray | None, params: MatVecParams
-) -> DenseMatrix | SparseMatrix:
-    """The faster of both forms for these weights."""
+) -> DenseMatrix | SparseMatrix | SlotMatrix:
+    """The fastest form for these weights on this processor."""
+    if VECTORS and weights.ndim == 2 and weights.shape[1] <= MAX_COLUMNS:
+        return SlotMatrix(weights, bias, params)
     density = np.count_nonzero(weights) / weights.size
     form = SparseMatrix if density < SPARSE_BELOW else DenseMatrix
     return form(weights, bias, params)

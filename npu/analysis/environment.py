@@ -30,6 +30,10 @@ EXTRAS = {
         ("ethos-u-vela", "zstandard"),
         "peers beside our figures: npu bench codec, npu bench peers",
     ),
+    "peers": (
+        ("ai-edge-litert", "onnx", "onnxruntime"),
+        "interpreters beside our kernels: npu bench peers, with bench and oracle",
+    ),
     "reports": (("matplotlib", "jinja2"), "npu report, and the pictures of reports/"),
     "trace": (
         ("perfetto", "protobuf", "pyvcd"),

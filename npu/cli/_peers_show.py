@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from compiler.bench.results import LargeOperator, OursReport, PeersReport, VelaReport
+from compiler.bench.results import (
+    InvocationReport,
+    LargeOperator,
+    OursReport,
+    PeersReport,
+    VelaReport,
+)
 from npu.analysis.bounds import LARGE_SHARE
 from npu.cli._output import table
 
@@ -43,9 +49,43 @@ def show(report: PeersReport, out: Console) -> None:
         "counted",
         markup=False,
     )
+    unasked = {found["refused"] for model in report["models"] for found in model["vela"].values()}
+    for reason in sorted(unasked - {None}, key=str):
+        out.print(f"Vela: {reason}", markup=False)
+    _times(report, out)
     for model in report["models"]:
         for reason in {ours["refused"] for ours in model["ours"].values()} - {None}:
             out.print(f"refused: {reason}", markup=False)
+
+
+def _times(report: PeersReport, out: Console) -> None:
+    """Microseconds of an invocation, and what is not there."""
+    timed = [(m["model"], m["invocations"]) for m in report["models"] if "invocations" in m]
+    if timed:
+        engines = list(timed[0][1])
+        rows = [(name, *(_time(found[each]) for each in engines)) for name, found in timed]
+        out.print(table(("us an invocation", *engines), rows))
+        out.print(
+            "one thread; the fastest of rounds in turns; what the others take for an empty model is"
+            " taken off",
+            markup=False,
+        )
+        left_out = {
+            f"{engine}: {found[engine]['refused']}"
+            for _, found in timed
+            for engine in engines
+            if found[engine]["refused"]
+        }
+        for line in sorted(left_out):
+            out.print(line, markup=False)
+    for each in report.get("systolic", ()):
+        told = each["refused"] or f"{each['seconds']:.1f} s for {each['cycles']:,} cycles"
+        size = f"{each['rows']} x {each['columns']}"
+        out.print(f"SCALE-Sim, a gate of {each['name']} ({size}): {told}", markup=False)
+
+
+def _time(found: InvocationReport) -> str:
+    return "-" if found["us"] is None else f"{found['us']:,.2f}"
 
 
 def _ours(ours: OursReport) -> list[str]:

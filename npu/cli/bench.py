@@ -248,13 +248,23 @@ def codec(model: str, large: bool, signature: str | None, json_path: str | None)
     show_default=True,
     help="Chips of ours; may be given several times.",
 )
+@click.option(
+    "--install-scale-sim",
+    "install",
+    is_flag=True,
+    help="Install SCALE-Sim, once, in an environment of its own in the cache.",
+)
 @json_option
-def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None) -> int:
-    """Cycles of whole models beside their bounds, and beside Vela's estimates.
+def peers(
+    models: tuple[str, ...], chips: tuple[str, ...], install: bool, json_path: str | None
+) -> int:
+    """Cycles of whole models beside Vela's estimates, times of our kernels beside others'.
 
     The bounds come from a model's graph alone (`npu/analysis/bounds.py`). Vela, of the extra
-    `bench`, estimates an Ethos-U55 of 128 and an Ethos-U65 of 512 multipliers. A model that a chip
-    refuses is listed with the reason.
+    `bench`, estimates Ethos-U55 and Ethos-U65 of 128 to 512 multipliers. A model that a chip
+    refuses is listed with the reason. TFLM (extra `oracle`), LiteRT and onnxruntime (extra `peers`)
+    invoke the same files as our kernels, on one thread, at least 1,000 times, in turns; what is not
+    installed is listed with its install line.
     """
     from npu.cli import _peers_show
     from reports.peers import peers_report
@@ -262,7 +272,7 @@ def peers(models: tuple[str, ...], chips: tuple[str, ...], json_path: str | None
     require_place(json_path, inputs=files_of(None, *models, *chips))
     params = [load_chip(chip) for chip in chips]
     with first_run_notice(), progress("measuring", total=len(models)) as advance:
-        report = peers_report([Path(model) for model in models], params, advance)
+        report = peers_report([Path(model) for model in models], params, advance, install)
     emit_json(report, json_path)
     _peers_show.show(report, console(json_path))
     return 0

@@ -13,11 +13,16 @@ rounding, and gemmlowp (`fixedpoint/fixedpoint.h`).
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from npu.jit import inner_kernel
+
+# Known to numba by other names than to a type checker.
+_intrinsic: Any = intrinsic
 
 INT8_MIN, INT8_MAX = -(1 << 7), (1 << 7) - 1
 INT16_MIN, INT16_MAX = -(1 << 15), (1 << 15) - 1
@@ -83,11 +88,8 @@ def saturating_rounding_doubling_high_mul(a, b):
     """
     if a == b and a == -0x80000000:
         return 0x7FFFFFFF
-    product = a * b
-    if product >= 0:
-        return (product + 0x40000000) >> 31
-    # The C source divides, which truncates toward zero; a shift alone would floor.
-    return -((0x3FFFFFFF - product) >> 31)
+    # The C source adds one less to a negative product and truncates toward zero: the same.
+    return (a * b + 0x40000000) >> 31
 
 
 @inner_kernel
@@ -127,6 +129,38 @@ def requantize(acc, bias, multiplier, shift, zero_point, lo, hi):
     return saturate(wrap_int32(scaled + zero_point), lo, hi)
 
 
+@_intrinsic
+def shift_right_int32(typing, x, count):
+    """int32 `x` / 2^`count` for int32 0..31, toward minus infinity; compiled code alone calls it.
+
+    Numba's own operator works in int64, for whose shifts many processors have no vectors.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ashr(*args)
+
+    return types.int32(types.int32, types.int32), emit
+
+
+@inner_kernel
+def requantize_int32(acc, multiplier, left, right, zero_point, lo, hi):
+    """As `requantize` of int32s without a branch, so that a compiler may take many at a time.
+
+    `left` 0..30 and `right` 0..31 are the shift's two directions, one of them 0. All are int32.
+    """
+    # Numba shifts int64; with the low bits alone a compiler knows that int32 will do.
+    left, right = left & np.int32(31), right & np.int32(31)
+    shifted = np.int32(acc << left)
+    # As `saturating_rounding_doubling_high_mul`, whose one case apart needs a negative multiplier.
+    product = np.int64(shifted) * np.int64(multiplier) + np.int64(0x40000000)
+    high = np.int32(product >> np.int64(31))
+    mask = np.int32((np.int32(1) << right) - np.int32(1))
+    threshold = np.int32((mask >> np.int32(1)) + np.int32(high < 0))
+    quotient = shift_right_int32(high, right)
+    quotient = np.int32(quotient + np.int32(np.int32(high & mask) > threshold))
+    return max(lo, min(hi, np.int32(quotient + zero_point)))
+
+
 @inner_kernel
 def saturating_add_int16(a, b):
     """`a` + `b` for int16 operands, limited to int16."""
@@ -151,13 +185,13 @@ def sigmoid_int16(x, multiplier, shift):
     """
     scaled = scale_table_input(x, multiplier, shift)
     magnitude = abs(scaled)
-    index = magnitude >> 9
-    if index >= 255:
+    # Read whether it is wanted or not: a choice of two values is no branch to be guessed.
+    index = min(magnitude >> 9, 254)
+    left = np.int64(SIGMOID_TABLE[index])
+    right = np.int64(SIGMOID_TABLE[index + 1])
+    value = (left << 9) + (magnitude & 0x1FF) * (right - left)
+    if magnitude >> 9 >= 255:
         value = 0x7FFF << 10
-    else:
-        left = np.int64(SIGMOID_TABLE[index])
-        right = np.int64(SIGMOID_TABLE[index + 1])
-        value = (left << 9) + (magnitude & 0x1FF) * (right - left)
     if scaled >= 0:
         return (value + 0x200) >> 10
     return ((1 << 25) - value + 0x1FF) >> 10
@@ -171,13 +205,13 @@ def tanh_int16(x, multiplier, shift):
     """
     scaled = scale_table_input(x, multiplier, shift)
     magnitude = abs(scaled)
-    index = magnitude >> 8
-    if index >= 255:
+    # Read whether it is wanted or not: a choice of two values is no branch to be guessed.
+    index = min(magnitude >> 8, 254)
+    left = np.int64(SIGMOID_TABLE[index])
+    right = np.int64(SIGMOID_TABLE[index + 1])
+    value = (left << 8) + (magnitude & 0xFF) * (right - left)
+    if magnitude >> 8 >= 255:
         value = 0xFFFF << 8
-    else:
-        left = np.int64(SIGMOID_TABLE[index])
-        right = np.int64(SIGMOID_TABLE[index + 1])
-        value = (left << 8) + (magnitude & 0xFF) * (right - left)
     if scaled >= 0:
         return (value - (1 << 23) + 0x80) >> 8
     return (-value + (1 << 23) + 0x7F) >> 8

@@ -1,5 +1,7 @@
 """Equality in every element with what TensorFlow Lite Micro answered, recorded."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,9 +66,36 @@ def test_recorded_zoo_encoder_on_random_inputs(zoo):
 
 @pytest.mark.parametrize("name", ["fc_wide", "lstm_stream"])
 def test_sparse_form_has_the_same_bits(name, monkeypatch):
+    monkeypatch.setattr("kernels.engines.sparse.VECTORS", False)
     monkeypatch.setattr("kernels.engines.sparse.DenseMatrix", SparseMatrix)
     graph = read_tflite(VECTORS / f"{name}.tflite")
     assert differences(graph, VECTORS / f"{name}.npz") == (ELEMENTS[name], 0)
+
+
+def test_other_processors_have_the_same_bits():
+    """Loops without vectors, operators one by one: what runs where there is no AVX2."""
+    script = """
+import llvmlite.binding as llvm
+features = llvm.get_host_cpu_features()
+for each in [name for name in features if name.startswith("avx")]:
+    features[each] = False
+llvm.get_host_cpu_features = lambda: features
+from compiler.frontends import read_tflite
+from kernels.engines.program import PROGRAMS
+from tests.kernels.test_vectors import ELEMENTS, VECTORS, differences
+assert not PROGRAMS
+for name, elements in ELEMENTS.items():
+    found = differences(read_tflite(VECTORS / f"{name}.tflite"), VECTORS / f"{name}.npz")
+    assert found == (elements, 0), (name, found)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=VECTORS.parents[2],
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def with_flipped_weight(graph: Graph, tensor: int) -> Graph:
@@ -102,13 +131,14 @@ def test_a_planted_multiplier_is_noticed(zoo, monkeypatch):
 
 def test_a_planted_rounding_is_noticed(monkeypatch):
     """One step of rounding added to every accumulator, as a floor instead of a round would."""
-    from kernels.engines import dense
+    from kernels.engines import dense, slots
 
     def shifted(weights, bias, zero_point):
         return original(weights, bias, zero_point) - 64
 
     original = dense.folded_bias
-    monkeypatch.setattr(dense, "folded_bias", shifted)
+    for form in (dense, slots):
+        monkeypatch.setattr(form, "folded_bias", shifted)
     graph = read_tflite(VECTORS / "joint.tflite")
     assert differences(graph, VECTORS / "joint.npz")[1] > 0
 

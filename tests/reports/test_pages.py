@@ -2,10 +2,20 @@
 
 import json
 
+import numpy as np
+
 from compiler.bench.results import PeersReport
 from compiler.frontends import supported_operators
 from npu.sweep.spec import read_spec
-from reports import coverage_page, isa_page, models, operators_page, peers_page, readme
+from reports import (
+    coverage_page,
+    invocations_page,
+    isa_page,
+    models,
+    operators_page,
+    peers_page,
+    readme,
+)
 from tests.schemas import faults
 
 
@@ -83,6 +93,20 @@ def test_the_page_of_the_peers():
         "run: python -m reports.peers_page"
     )
     assert faults(run, PeersReport) == []
+
+
+def test_the_page_of_the_invocations():
+    run = json.loads(invocations_page.RUN.read_text(encoding="utf-8"))
+    assert invocations_page.PAGE.read_text(encoding="utf-8") == invocations_page.page(run), (
+        "run: python -m reports.invocations_page"
+    )
+    assert faults(run, PeersReport) == []
+    beside_tflm = [invocations_page.ratio(model, "TFLM") for model in run["models"]]
+    assert min(beside_tflm) >= 5 and np.exp(np.mean(np.log(beside_tflm))) >= 12
+    assert min(invocations_page.ratio(model, "LiteRT") for model in run["models"]) >= 1
+    for model in run["models"]:
+        for found in model["invocations"].values():
+            assert found["refused"] or found["invocations"] >= 1000
 
 
 def test_the_page_of_coverage():

@@ -132,10 +132,15 @@ def test_codec_is_measured_beside_its_peers(npu, monkeypatch):
 
 
 def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
-    from compiler.bench import vela
+    from compiler.bench import invocations, vela
     from reports import peers
 
+    def timed(path):
+        return {"kernels": invocations._refused("no time"), "TFLM": {**TIMES}}
+
     monkeypatch.setattr(peers, "vela_report", lambda model, peer: vela._refused("not asked"))
+    monkeypatch.setattr(peers, "invocation_reports", timed)
+    monkeypatch.setattr(peers, "systolic_reports", lambda install: [SYSTOLIC])
     refused = vectors.parent / "refused" / "fc_relu_vela.tflite"
     ran = npu(
         "bench", "peers", vectors / "fc_relu.tflite", refused, "--chip", "edge", "--json", "-"
@@ -152,6 +157,33 @@ def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
         assert large["over_bound"] == large["cycles"] / large["bound_cycles"] > 1
     assert "by Vela" in report["models"][1]["ours"]["edge"]["refused"]
     assert "not counted" in ran.err
+    for said in (
+        "Vela: not asked",
+        "kernels: no time",
+        "12.50",
+        "(320 x 480): 4.5 s for 32,073 cycles",
+    ):
+        assert said in ran.err
+    assert report["host"]["processor"]
+
+
+TIMES = {
+    "refused": None,
+    "us": 12.5,
+    "gross_us": 13.0,
+    "median_us": 14.0,
+    "empty_us": 0.5,
+    "invocations": 1000,
+}
+SYSTOLIC = {
+    "name": "lstm_320",
+    "rows": 320,
+    "columns": 480,
+    "array": [16, 16],
+    "refused": None,
+    "cycles": 32073,
+    "seconds": 4.5,
+}
 
 
 def test_what_vela_says_is_read(vectors, monkeypatch):

@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -75,6 +76,26 @@ def test_requantize(acc, bias, multiplier, shift, zero_point):
     assert numerics.requantize(
         acc, bias, multiplier, shift, zero_point, -128, 127
     ) == naive.requantize(acc + bias, multiplier, shift, zero_point, -128, 127)
+
+
+@numba.njit
+def _in_int32(acc, multiplier, shift, zero_point):
+    left, right = np.int32(max(shift, 0)), np.int32(max(-shift, 0))
+    lo, hi = np.int32(-128), np.int32(127)
+    return numerics.requantize_int32(
+        np.int32(acc), np.int32(multiplier), left, right, np.int32(zero_point), lo, hi
+    )
+
+
+@given(INT32, MULTIPLIER, SHIFT, INT8)
+@example(-(2**31), 2**31 - 1, 0, 0)
+@example(-(2**31), 2**30, -31, 127)
+@example(-3, 2**30, -1, 0)
+@example(2**31 - 1, 2**31 - 1, 30, -128)
+def test_requantize_in_int32(acc, multiplier, shift, zero_point):
+    assert _in_int32(acc, multiplier, shift, zero_point) == naive.requantize(
+        acc, multiplier, shift, zero_point, -128, 127
+    )
 
 
 @given(INT8, INT8, INT8, INT8, MULTIPLIER, SHIFT)
