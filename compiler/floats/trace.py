@@ -7,7 +7,7 @@ runs the first call, and what did not depend on its data is taken from there.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from compiler.floats.files import _library, dependent, open_onnx, run_once, settle_branches
 from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
+from compiler.floats.integers import Integers, in_floats
 from compiler.floats.samples import Samples
 from compiler.floats.states import match_states
 from npu.errors import ModelError, UnsupportedError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 DOMAINS = ("", "ai.onnx")
 _DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
 _LOOPS = ("Loop", "Scan", "If")
+_WHOLE = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,8 @@ def trace(
     wanted: Collection[str] | None = None,
 ) -> Traced:
     """`read_onnx` of a model in memory, which is changed."""
+    found = in_floats(model, name)
+    samples = samples.scaled(found.inputs)
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {v.name: v for v in model.graph.input if v.name not in stored}
     outputs = [v.name for v in model.graph.output]
@@ -99,8 +103,21 @@ def trace(
     varying = {*taken, *carried}
     settle_branches(model, feeds, varying, name)
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
+    _require_whole(found, values, name)
+    graph = replace(graph, steps=found.steps)
     fed = tuple(feeds[each] for each in declared)
     return Traced(graph, own, fed, {each: values[each] for each in graph.outputs})
+
+
+def _require_whole(found: Integers, values: Mapping[str, Array], name: str) -> None:
+    """Raise UnsupportedError for integers that come out of a node and do not fit into int8."""
+    for value, node in found.whole.items():
+        most = float(np.max(np.abs(values[value]), initial=0.0)) if value in values else 0.0
+        if most > _WHOLE:
+            raise UnsupportedError(
+                f"{name}: node {node}: its integers come out as they are and reach {most:g}; the "
+                f"chip's outputs are int8, so scale them to within {_WHOLE}"
+            )
 
 
 def _graph(

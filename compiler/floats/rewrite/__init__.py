@@ -5,15 +5,22 @@ moves       what moves elements: reshapes, slices and joins with everything sett
 arithmetic  what computes element by element
 products    matrices, and what is folded into their weights
 statistics  normalisations and reductions, in their parts
+grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
 recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 """
 
 from compiler.floats.graph import FloatGraph, without_dead_nodes
-from compiler.floats.rewrite import arithmetic, moves, products, recurrent, states, statistics
+from compiler.floats.rewrite import arithmetic, grids, moves, products, recurrent, states, statistics
 from compiler.floats.rewrite.builder import Rules, rewritten
 
-_PLAIN: Rules = {**moves.RULES, **arithmetic.RULES, **products.RULES, **statistics.RULES}
+_PLAIN: Rules = {
+    **moves.RULES,
+    **arithmetic.RULES,
+    **products.RULES,
+    **statistics.RULES,
+    **grids.RULES,
+}
 RULES: Rules = {**_PLAIN, **recurrent.RULES}
 """By kind of node: how it is simplified."""
 
