@@ -85,7 +85,7 @@ def in_floats(model: onnx.ModelProto, name: str) -> Integers:
     Raises UnsupportedError with the node and the reason, for integers whose scale is not known.
     """
     kinds = {node.op_type for node in model.graph.node}
-    if not any("Quant" in kind or "Integer" in kind or kind.startswith("Q") for kind in kinds):
+    if not any("uant" in kind or "Integer" in kind or kind.startswith("Q") for kind in kinds):
         return Integers((), {}, {})
     walk = _Walk(model, name)
     for node in model.graph.node:
@@ -247,6 +247,9 @@ class _Walk:
 
     def pair(self, source: str, output: str, scale: str, zero: str, at: Any) -> None:
         """QuantizeLinear and DequantizeLinear: a value on a grid."""
+        step = self.constant(scale)
+        if step is not None and step.dtype != np.float32:
+            scale = self.store(step.astype(np.float32), f"{scale}/float32")
         names = [scale, zero] if zero else [scale]
         self.emit("QuantizeLinear", [source, *names], f"{output}/integers", at)
         self.emit("DequantizeLinear", [f"{output}/integers", *names], output, at)
@@ -437,3 +440,6 @@ _RULES: dict[str, Callable[[_Walk, Any], bool]] = {
     "Cast": _cast,
     "Mul": _mul,
 }
+
+KINDS = frozenset(_RULES) | frozenset(_PLAIN)
+"""Kinds of which only floats are left."""

@@ -32,7 +32,10 @@ class Samples:
     def calls(self, names: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, Array]]:
         """The inputs of each call, in the shapes of the inputs `names`."""
         for index in range(len(self)):
-            yield {name: self.arrays[name][index].reshape(shape) for name, shape in names.items()}
+            yield {
+                name: np.asarray(self.arrays[name][index]).reshape(shape)
+                for name, shape in names.items()
+            }
 
     def scaled(self, inputs: Mapping[str, tuple[float, int]]) -> "Samples":
         """With the arrays of `inputs`, which are integers, as the reals that they stand for."""
