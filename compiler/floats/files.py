@@ -74,7 +74,9 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # what protobuf and the checker raise has no common class
-        raise ModelError(f"{path}: no sound ONNX model: {_line(error)}") from error
+        raise ModelError(
+            f"{path}: no sound ONNX model; fetch or export it again: {_line(error)}"
+        ) from error
     version = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if version < OLDEST:
         raise UnsupportedError(

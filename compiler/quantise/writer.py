@@ -50,7 +50,7 @@ class Writer:
     graph : normal, as `compiler.floats.rewrite` leaves it
     m : the model so far
     told : grids that values must have
-    stored : weights that are rounded already, by node and input
+    stored : weights that are rounded already, by `key_of`
     """
 
     def __init__(
