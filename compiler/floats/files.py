@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     """A model with its weights, also of files beside it, of one graph without functions.
 
     Raises ModelError for what cannot be read, is damaged or too large; UnsupportedError for an
-    opset that is too old.
+    opset that is too old, or newer than what is installed.
     """
     onnx = _library()
     try:
@@ -54,12 +55,7 @@ def open_onnx(path: Path) -> onnx.ModelProto:
         if size > MAX_BYTES:
             raise ModelError(f"{path}: {size:,} bytes; more than 2 GiB are not read")
         model = onnx.load(path, load_external_data=False)
-        beside = sum(
-            int(entry.value)
-            for tensor in model.graph.initializer
-            for entry in tensor.external_data
-            if entry.key == "length" and entry.value.isdecimal()
-        )
+        beside = sum(_bytes_beside(tensor) for tensor in model.graph.initializer)
         if size + beside > MAX_BYTES:
             raise ModelError(
                 f"{path}: {size + beside:,} bytes with its external data; more than 2 GiB are not "
@@ -83,7 +79,27 @@ def open_onnx(path: Path) -> onnx.ModelProto:
             f"{path}: opset {version}; export it with opset {OLDEST} or newer, or convert it with "
             "onnx.version_converter"
         )
+    newest = onnx.defs.onnx_opset_version()
+    if version > newest:
+        raise UnsupportedError(
+            f"{path}: opset {version}; the installed onnx knows {newest}: export it with that, or "
+            "pip install --upgrade onnx onnxruntime"
+        )
+    if not model.graph.node:
+        raise ModelError(f"{path}: it has no operators; export the model again")
     return model
+
+
+def _bytes_beside(tensor: Any) -> int:
+    """What a tensor of another file takes, as its shape says, or its length where that is more."""
+    if tensor.data_location != tensor.EXTERNAL:
+        return 0
+    said = [int(e.value) for e in tensor.external_data if e.key == "length" and e.value.isdecimal()]
+    try:
+        width = _library().helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except KeyError:
+        width = 1
+    return max([prod(max(0, int(n)) for n in tensor.dims) * width, *said])
 
 
 def run_once(

@@ -208,7 +208,7 @@ class _Walk:
             if first is None or second is None:
                 if one != other:
                     return False
-            elif not np.array_equal(first.reshape(-1), second.reshape(-1)):
+            elif not np.array_equal(first.reshape(-1), second.reshape(-1), equal_nan=True):
                 return False
         return True
 

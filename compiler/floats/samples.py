@@ -1,8 +1,10 @@
 """What is calibrated on: arrays by the names of inputs, a call each."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -69,6 +71,11 @@ class Samples:
                     f"{self.place}: array {name!r} has {array[tuple(at)]} at {at}; values must "
                     "be finite"
                 )
+            if array.dtype.kind == "f" and np.max(np.abs(array)) > np.finfo(np.float32).max:
+                raise ModelError(
+                    f"{self.place}: array {name!r} reaches {np.max(np.abs(array)):g}; values must "
+                    "be finite in float32"
+                )
             if array.dtype.kind not in "fiu":
                 raise ModelError(
                     f"{self.place}: array {name!r} is of {array.dtype}, not of numbers"
@@ -90,7 +97,7 @@ def load_samples(path: str | Path) -> Samples:
             if not hasattr(file, "files"):
                 raise ModelError(f"{path}: one array; give an .npz file with an array per input")
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, ImportError) as error:
+    except (OSError, ValueError, EOFError, ImportError, BadZipFile, zlib.error) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{path}: no .npz file of arrays: {text}") from error
     return Samples(arrays, path.name)

@@ -144,6 +144,9 @@ def _graph(
     unknown = [each for each in fixed if each not in constants]
     values = run_once(model, feeds, [*dict.fromkeys([*given, *unknown])], name)
     constants |= {each: _narrowed(values[each]) for each in unknown if each in values}
+    for each, data in constants.items():
+        if data.dtype.kind == "f" and np.any(np.isnan(data)):
+            raise ModelError(f"{name}: constant {each!r} has nan; train or export the model again")
     shapes = {each: values[each].shape for each in given if each in values}
     shapes |= {each: feeds[each].shape for each in varying}
     shapes |= {each: data.shape for each, data in constants.items()}

@@ -5,6 +5,7 @@ Rows are made by `Program`s, which keep the arrays; neighbours are joined by `fu
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import numpy as np
 from numba import carray
@@ -198,9 +199,11 @@ class Program:
             assert refuse is not None, "only rows that can be refused stop"
             refuse()
 
-    def then(self, other: "Program") -> "Program":
-        """Both, one after the other."""
-        return Program([*self._given, *other._given], [*self._refuse, *other._refuse])
+    @classmethod
+    def of(cls, parts: Sequence["Program"]) -> "Program":
+        """All of them, one after the other."""
+        rows = [row for part in parts for row in part._given]
+        return cls(rows, [each for part in parts for each in part._refuse])
 
 
 def _word(value: Word) -> int:
@@ -215,11 +218,10 @@ def _word(value: Word) -> int:
 def fused(steps: Sequence[Callable[[], object]]) -> list[Callable[[], object]]:
     """The same steps, neighbouring programs as one."""
     joined: list[Callable[[], object]] = []
-    for step in steps:
-        if joined and isinstance(step, Program) and isinstance(joined[-1], Program):
-            joined[-1] = joined[-1].then(step)
-        else:
-            joined.append(step)
+    for together, group in groupby(steps, lambda step: isinstance(step, Program)):
+        found = list(group)
+        programs = [step for step in found if isinstance(step, Program)]
+        joined += [Program.of(programs)] if together else found
     return joined
 
 

@@ -127,6 +127,8 @@ def command(
     place = Path(model)
     if not place.exists():
         raise ModelError(f"no model {model!r}: give an .onnx file, or a folder of them")
+    if not (place.is_file() or place.is_dir()):
+        raise ModelError(f"model {model!r}: neither a file nor a folder")
     files = [place] if place.is_file() else sorted(place.iterdir())
     if place.is_dir():
         if states or fixed:

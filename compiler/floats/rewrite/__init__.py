@@ -5,6 +5,7 @@ moves       what moves elements: reshapes, slices and joins with everything sett
 arithmetic  what computes element by element
 products    matrices, and what is folded into their weights
 statistics  normalisations and reductions, in their parts
+magnitude   sqrt(a^2 + b^2), by turns
 grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
 wide        weights of more than 127 steps, in two parts
@@ -12,7 +13,17 @@ recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 """
 
 from compiler.floats.graph import FloatGraph, without_dead_nodes
-from compiler.floats.rewrite import arithmetic, grids, moves, products, recurrent, states, statistics, wide
+from compiler.floats.rewrite import (
+    arithmetic,
+    grids,
+    magnitude,
+    moves,
+    products,
+    recurrent,
+    states,
+    statistics,
+    wide,
+)
 from compiler.floats.rewrite.builder import Rules, rewritten
 
 _PLAIN: Rules = {
@@ -21,6 +32,7 @@ _PLAIN: Rules = {
     **products.RULES,
     **statistics.RULES,
     **grids.RULES,
+    **magnitude.RULES,
 }
 RULES: Rules = {**_PLAIN, **recurrent.RULES}
 """By kind of node: how it is simplified."""

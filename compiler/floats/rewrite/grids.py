@@ -7,6 +7,8 @@ from compiler.floats.rewrite.builder import Builder, Rules
 
 _SHIFT = {"int8": 0, "uint8": 128}
 """From a zero point to int8's."""
+_LEAST = float(np.finfo(np.float32).tiny)
+"""Of a scale: less has no full precision."""
 
 
 def _dequantize(b: Builder, node: Node) -> None:
@@ -24,7 +26,7 @@ def _dequantize(b: Builder, node: Node) -> None:
         raise b.graph.refuse(node, "its scale and zero point must be constant")
     scale, zero = (*written, np.uint8(0))[:2]
     scale, zero = np.asarray(scale), np.asarray(zero)
-    if any(not np.array_equal(one, other) for one, other in zip(read, written, strict=True)):
+    if any(not np.array_equal(one, other, equal_nan=True) for one, other in zip(read, written, strict=True)):
         raise b.graph.refuse(node, "it reads with another scale than its integers are written with")
     if scale.size != 1 or zero.size != 1:
         raise b.graph.refuse(
@@ -35,8 +37,10 @@ def _dequantize(b: Builder, node: Node) -> None:
             node, "its integers are not int8 or uint8; quantise activations to eight bits"
         )
     step = float(scale.reshape(-1)[0])
-    if not (np.isfinite(step) and step > 0):
-        raise b.graph.refuse(node, f"its scale is {step:g}; it must be positive and finite")
+    if not _LEAST <= step < np.inf:
+        raise b.graph.refuse(
+            node, f"its scale is {step:g}; it must be {_LEAST:.3g} or more, and finite"
+        )
     at = int(zero.reshape(-1)[0]) - _SHIFT[zero.dtype.name]
     shape = b.graph.shapes[node.output]
     source = before.inputs[0]

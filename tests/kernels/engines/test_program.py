@@ -75,7 +75,7 @@ def test_a_row_that_cannot_run_says_so_and_writes_nothing():
         raise KeyError("no such slice")
 
     gather = Program([[GATHER, 2, 3, 2, table, indices, output]], [refuse])
-    program = gather.then(Program([[COPY, 4, output, behind]]))
+    program = Program.of([gather, Program([[COPY, 4, output, behind]])])
     for wrong in (3, -1):
         indices[1] = wrong
         with pytest.raises(KeyError, match="no such slice"):
