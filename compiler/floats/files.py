@@ -179,7 +179,7 @@ def _write_out(model: onnx.ModelProto, node: Any, condition: bool) -> None:
     for inner in branch.node:
         copy = onnx.NodeProto()
         copy.CopyFrom(inner)
-        copy.name = f"{node.name or node.output[0]}/{inner.name}"
+        copy.name = f"{node.name or node.output[0]}/{inner.name or next(iter(inner.output))}"
         _rename(copy, renamed)
         made.append(copy)
     for tensor in branch.initializer:

@@ -93,7 +93,9 @@ def load_samples(path: str | Path) -> Samples:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(f"{path}: more than {MAX_BYTES >> 30} GiB; give fewer calls")
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file open that is no archive.
+        with path.open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
             if not hasattr(file, "files"):
                 raise ModelError(f"{path}: one array; give an .npz file with an array per input")
             arrays = {name: file[name] for name in file.files}

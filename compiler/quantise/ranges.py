@@ -59,7 +59,8 @@ TANH = Grid(np.float32(1 / 128))
 def grid_of(least: float, most: float) -> Grid:
     """The grid of an activation that was seen between `least` and `most`.
 
-    The range is widened to hold 0.0, which lies on the grid. What was always 0 has a step of 1.
+    The range is widened to hold 0.0, which lies on the grid. What was always 0, or has no
+    full precision in float32, has a step of 1.
 
     Raises ModelError for what is no range of finite numbers.
     """
@@ -67,7 +68,7 @@ def grid_of(least: float, most: float) -> Grid:
         raise ModelError(f"a range must be finite, its least value first, not {least} to {most}")
     lo, hi = min(np.float32(least), np.float32(0)), max(np.float32(most), np.float32(0))
     scale = (hi - lo) / np.float32(HIGHEST - LOWEST)
-    if scale == 0:
+    if scale < np.finfo(np.float32).tiny:
         return Grid(np.float32(1), 0)
     zero = np.float32(LOWEST) - lo / scale
     # Halves away from zero, as std::round has them.

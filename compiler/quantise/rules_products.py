@@ -17,6 +17,7 @@ from compiler.quantise.ranges import (
 from compiler.quantise.rules import Rule, activation_behind
 from compiler.quantise.weights import key_of
 from compiler.quantise.writer import Options, Value, Writer
+from npu.errors import ModelError
 
 _CELL_MARGIN = 1.0
 _GATE_ORDER = (0, 2, 3, 1)
@@ -134,6 +135,10 @@ def _lstm(w: Writer, node: Node) -> None:
     of_hidden = recurrent[0].reshape(4, units, units)[list(_GATE_ORDER)]
     cell = w.seen[held[1].current], w.seen[held[1].following]
     most = max(abs(v) for each in cell for v in (each.least, each.most))
+    try:
+        exponent = cell_exponent(most * _CELL_MARGIN)
+    except ModelError as error:
+        raise w.graph.refuse(node, str(error)) from error
     hidden = w.grid(node.outputs[0] or held[0].following)
     layer = TrainedLstm(
         of_inputs,
@@ -142,7 +147,7 @@ def _lstm(w: Writer, node: Node) -> None:
         _steps_of_gates(w, node, 1, of_inputs),
         _steps_of_gates(w, node, 2, of_hidden),
         hidden,
-        cell_exponent(most * _CELL_MARGIN),
+        exponent,
         cell_clip=0.0,
     )
     if steps > 1 or len(source.shape) != 3:

@@ -24,11 +24,17 @@ def _parts(graph: FloatGraph, state: State) -> list[State] | None:
     takers = [node for node in graph.nodes if state.current in node.inputs]
     users = graph.users()
     given = [*graph.outputs, *(s.following for s in graph.states if s is not state)]
-    join = graph.producers().get(state.following)
+    producers = graph.producers()
+    join = producers.get(state.following)
+    # What a settled branch gives has a name of its own, and stands behind a reshape to the same.
+    while join is not None and join.kind == "Reshape" and users[join.inputs[0]] == 1:
+        join = producers.get(join.inputs[0])
     joins = join is not None and join.kind == "Concat"
     if not takers or any(t.kind != "Slice" for t in takers) or not joins:
         return None
     assert join is not None
+    if joins and graph.shapes[join.output] != state.initial.shape:  # type: ignore[union-attr]
+        return None
     if state.current in given or state.following in given or users[state.following] != 1:
         return None
     axis, at, found = join.get("axis"), 0, []

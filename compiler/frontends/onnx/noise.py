@@ -1,5 +1,6 @@
 """How far the integers are from the floats: signal to quantisation noise, value by value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,8 @@ def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise
         outputs = kernels.invoke(fed)
         for name in names:
             if values[name].size == integers.tensors[number[name]].size:
-                floats[name].append(values[name].reshape(-1))
+                stored = integers.tensors[number[name]].shape
+                floats[name].append(_as_stored(values[name], stored).reshape(-1))
                 found[name].append(_real(kernels.tensor(number[name]), integers, number[name]))
         for name, output, at in zip(graph.outputs, outputs, integers.outputs, strict=True):
             floats[name].append(values[name].reshape(-1))
@@ -82,6 +84,21 @@ def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise
         ]
         if floats[name]
     ]
+
+
+def _as_stored(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """A value in the order of its tensor's axes: channels lie last behind windows.
+
+    Axes of 1 say nothing. Where both orders have the shape, the value's own is taken.
+    """
+
+    def wide(of: Sequence[int]) -> list[int]:
+        return [n for n in of if n != 1]
+
+    if values.ndim > 2 and wide(values.shape) != wide(shape):
+        last = np.moveaxis(values, 1, -1)
+        return last if wide(last.shape) == wide(shape) else values
+    return values
 
 
 def _integers(values: np.ndarray, tensor: Tensor) -> np.ndarray:

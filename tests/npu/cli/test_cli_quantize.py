@@ -1,0 +1,102 @@
+"""`npu quantize`: what it writes, and what it says of what it cannot take."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from compiler import load_model
+from tests.conftest import ROOT
+
+ENCODER = ROOT / "tests" / "vectors" / "float" / "lstm_rnnt_small" / "encoder.onnx"
+FRAMES = ENCODER.with_name("frames.npz")
+
+
+def model(path, kind="Tanh"):
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy"]
+    weights = numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"], name="product"),
+        helper.make_node(kind, ["m"], ["y"], name="bend"),
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [weights])
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "calls.npz"
+    np.savez(path, x=np.random.default_rng(0).standard_normal((16, 1, 4)).astype(np.float32))
+    return path
+
+
+def test_writes_a_model(npu, tmp_path):
+    out, said = tmp_path / "encoder.tflite", tmp_path / "report.json"
+    ran = npu("quantize", ENCODER, "--calibrate", FRAMES, "-o", out, "--json", said)
+    assert (ran.status, ran.err) == (0, "")
+    report = json.loads(said.read_text(encoding="utf-8"))
+    (part,) = report["parts"]
+    assert part["outputs"][0]["decibels"] > 28
+    assert part["file_bytes"] == out.stat().st_size
+    assert load_model(out)
+
+
+def test_names_node_reason_and_way_out(refused, data, tmp_path):
+    out = tmp_path / "o.tflite"
+    match = r"m.onnx: node 'bend' \(Floor\): it has no form .*; write it in other operators"
+    refused("quantize", model(tmp_path / "m.onnx", "Floor"), "--calibrate", data, "-o", out, match=match)
+    assert not out.exists()
+
+
+def test_without_data(refused, tmp_path):
+    place = model(tmp_path / "m.onnx")
+    match = "its ranges are not known: calibration data must lie beside it in m.npz"
+    refused("quantize", place, "-o", tmp_path / "o.tflite", match=match)
+
+
+def test_data_beside_the_model(npu, data, tmp_path):
+    place = model(tmp_path / "m.onnx")
+    data.rename(tmp_path / "m.npz")
+    assert npu("quantize", place, "-o", tmp_path / "o.tflite").status == 0
+
+
+@pytest.mark.parametrize("damage", ["model", "data", "huge", "pipe", "missing"])
+def test_damaged(damage, refused, data, tmp_path):
+    place = model(tmp_path / "m.onnx")
+    match = "no sound ONNX model; fetch or export it again"
+    match damage:
+        case "model":
+            place.write_bytes(place.read_bytes()[:-20])
+        case "data":
+            data.write_bytes(data.read_bytes()[:-30])
+            match = "calls.npz: no .npz file of arrays"
+        case "huge":
+            with place.open("wb") as file:
+                file.truncate(3 << 30)
+            match = "more than 2 GiB are not read"
+        case "pipe":
+            place.unlink()
+            os.mkfifo(place)
+            match = "neither a file nor a folder"
+        case _:
+            place.unlink()
+            match = "give an .onnx file, or a folder of them"
+    refused("quantize", place, "--calibrate", data, "-o", tmp_path / "o.tflite", match=match)
+
+
+def test_names_that_steer_a_terminal(npu, data, tmp_path):
+    place = model(tmp_path / "m.onnx", "Floor")
+    made = onnx.load(place)
+    made.graph.node[1].name = "bend\x1b[31m\nerror: none"
+    onnx.save(made, place)
+    ran = npu("quantize", place, "--calibrate", data, "-o", tmp_path / "o.tflite")
+    assert ran.status == 2
+    assert ran.err.count("\n") == 1
+    assert "\x1b" not in ran.err
