@@ -146,7 +146,7 @@ def events(
             heard = None
             if ear is not None:
                 rtl = machine.report()
-                heard = hear_events(image, ear.speech, ear.engine, sounds, rtl)
+                heard = hear_events(image, ear.hear, sounds, rtl)
             advance(1)
     machine.machine.close()
     report = events_report(image, machine.report(), machine.each, found, heard)

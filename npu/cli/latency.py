@@ -13,8 +13,9 @@ from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
-from npu.analysis.utterance import SoundFrames, utterance_latency
-from npu.cli._frames import ear_of, frame_options, opened, require_one_source
+from npu.analysis.utterance import utterance_latency
+from npu.cli._decoding import Decoding, decoding_options
+from npu.cli._frames import ear_of, frame_options, opened, require_one_source, require_sound
 from npu.cli._latency_show import show
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
@@ -29,6 +30,7 @@ TOO_LATE = 1
 @model_argument
 @chip_option
 @frame_options("frame", "Frames (calls)")
+@decoding_options
 @click.option("--commands", is_flag=True, help="Also show every command of the program.")
 @signature_option
 @json_option
@@ -38,6 +40,7 @@ def command(
     audio: str | None,
     frames: int | None,
     symbols: int | None,
+    decoding: Decoding,
     commands: bool,
     signature: str | None,
     json_path: str | None,
@@ -47,12 +50,13 @@ def command(
     A frame is a call of a graph, or an encoder call of a transducer with its symbols. With --audio
     the exit status is 1 where the chip is too late.
     """
-    require_place(json_path, inputs=files_of(model, chip, audio))
+    require_place(json_path, inputs=files_of(model, chip, audio, decoding.hotwords_file))
     require_one_source("frame", audio, frames, symbols)
+    require_sound(decoding, audio)
     with first_run_notice():
-        loaded, image = opened(model, chip, signature)
+        loaded, image = opened(model, chip, signature, decoding)
         if audio is not None:
-            report = _of_sound(loaded, image, audio, commands)
+            report = _of_sound(loaded, image, audio, decoding, commands)
         else:
             count = DEFAULT_FRAMES if frames is None else frames
             ideals = _ideals_of(loaded, image)
@@ -68,11 +72,13 @@ def _ideals_of(loaded: Model | None, image: Image) -> dict[str, Ideal] | None:
     return None if loaded is None else ideals_of(loaded.graphs, image.params)
 
 
-def _of_sound(loaded: Model | None, image: Image, audio: str, commands: bool) -> LatencyReport:
-    ear = ear_of(loaded, image)
+def _of_sound(
+    loaded: Model | None, image: Image, audio: str, decoding: Decoding, commands: bool
+) -> LatencyReport:
+    ear = ear_of(loaded, image, decoding)
     runner = Frames(image, events_of(image), _ideals_of(loaded, image))
     with progress("listening"):
-        sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
+        sound = ear.hear(audio)
         of = utterance_latency(runner, sound, ear.decided)
     report = latency_report(of.latency, commands=commands)
     report["utterance"] = utterance_figures(audio, of)
