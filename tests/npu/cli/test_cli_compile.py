@@ -151,7 +151,9 @@ def test_models_that_are_none(refused, vectors, images, out, tmp_path):
     for share in (0.01, 0.3, 0.6, 0.9, 0.99):
         cut.write_bytes(whole[: int(len(whole) * share)])
         refused("compile", cut, "-o", out, match="cut.tflite: ")
-    refused("compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite file")
+    refused(
+        "compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite or .onnx"
+    )
     refused("compile", "comands", "-o", out, match="or a zoo model .commands, commands_rnnt.")
     refused("compile", tmp_path, "-o", out, match="model.json")
     refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
@@ -247,3 +249,19 @@ def test_a_model_is_not_overwritten_by_its_raw_image(refused, vectors, tmp_path,
     (folder / "joint.bin").hardlink_to(model)
     refused("compile", model, "-o", out, "--raw", folder, match="it is the input")
     assert model.read_bytes() == (vectors / "joint.tflite").read_bytes()
+
+
+def test_for_a_beam(npu, refused, vectors, tmp_path):
+    """Its image is for searches on the host, and `npu latency` takes it as it is."""
+    image = tmp_path / "beam.npu"
+    report = json.loads(
+        npu("compile commands_rnnt -o", image, "--num-active-paths 4 --chip tiny --json -").out
+    )
+    greedy = tmp_path / "greedy.npu"
+    alone = json.loads(npu("compile commands_rnnt -o", greedy, "--chip tiny --json -").out)
+    assert report["total"] == alone["total"]
+    assert report["reset_cycles"] > alone["reset_cycles"]
+    latency = json.loads(npu("latency", image, "--json -").out)
+    assert latency["frame"]["cycles"]["max"] > 20_000
+    line = vectors / "joint.tflite"
+    refused("compile", line, "-o", image, "--num-active-paths", 4, match="single graph")
