@@ -66,6 +66,7 @@ EXTRAS = {
             "jiwer",
             "srt",
             "kaldifst",
+            "kaldi-native-fbank",
             "pydot",
             "setuptools",
         ),
