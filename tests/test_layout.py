@@ -38,6 +38,7 @@ ALLOWED = {
         *COMMON,
         "npu.model.config",
         "npu.model.inputs",
+        "npu.model.kaldi_frontend",
         "npu.model.tokens",
         "npu.speech",
     },

@@ -143,7 +143,7 @@ def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None
 
     features = only("encoder", "inputs")
     front = config.frontend
-    shape = (1, config.encoder.frames_per_call, front.mel.bins * front.stack)
+    shape = (1, config.encoder.frames_per_call, front.frame_size)
     if features.shape != shape or features.dtype != "int8":
         raise ModelError(
             f"{model.name}: encoder input is {features.dtype} {list(features.shape)}, model.json "

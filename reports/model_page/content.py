@@ -266,9 +266,12 @@ def _spectrogram(speech: Speech, path: str) -> tuple[np.ndarray, float]:
     """(bins, columns) float32 and the seconds of a column; a long sound by its loudest columns."""
     extractor, front = speech.extractor(), speech.frontend
     calls: list[Any] = [extractor.accept(block) for block in stream_audio(path, speech.rate)]
-    stacks = np.concatenate(calls).reshape(-1, front.stack, front.mel.bins)[:, : front.stack_hop]
+    # Of calls that overlap, each frame once.
+    apart = front.calls_apart(speech.frames_per_call)
+    frames = np.concatenate(calls)[:, :apart].reshape(-1, front.stack, front.bins)
+    stacks = frames[:, : front.stack_hop]
     columns = (
-        speech.scale * (stacks.reshape(-1, front.mel.bins) - np.float32(speech.zero_point))
+        speech.scale * (stacks.reshape(-1, front.bins) - np.float32(speech.zero_point))
     ).T
     step = max(1, -(-columns.shape[1] // _SOUND_COLUMNS))
     loudest = np.maximum.reduceat(columns, np.arange(0, columns.shape[1], step), axis=1)
