@@ -124,3 +124,30 @@ class KaldiFrontendConfig(Frozen):
     def samples_per_call(self, frames_per_call: int) -> int:
         """Samples from one encoder call of so many stacked frames to the next."""
         return self.calls_apart(frames_per_call) * self.stack_hop * self.hop_length
+
+
+def icefall_frontend(bins: int, call_hop: int) -> KaldiFrontendConfig:
+    """What icefall's recipes and sherpa-onnx take where a model says nothing else."""
+    return KaldiFrontendConfig(
+        type="kaldi fbank",
+        sample_rate_hz=16_000,
+        samples="float in -1..1",
+        frame_length_ms=25.0,
+        frame_shift_ms=10.0,
+        snip_edges=False,
+        dither=0.0,
+        remove_dc_offset=True,
+        preemphasis=0.97,
+        window="povey",
+        bins=bins,
+        low_hz=20.0,
+        high_hz=-400.0,
+        use_energy=False,
+        log_floor="float32 epsilon",
+        stack=1,
+        stack_hop=1,
+        call_hop=call_hop,
+        tail="feature frames that do not fill one encoder call are dropped",
+        quantise="round half to even of x/scale, plus zero point, clipped to int8; scale and zero "
+        "point of the encoder's input tensor",
+    )

@@ -253,15 +253,13 @@ def test_a_model_is_not_overwritten_by_its_raw_image(refused, vectors, tmp_path,
 
 def test_for_a_beam(npu, refused, vectors, tmp_path):
     """Its image is for searches on the host, and `npu latency` takes it as it is."""
-    image = tmp_path / "beam.npu"
-    report = json.loads(
-        npu("compile commands_rnnt -o", image, "--num-active-paths 4 --chip tiny --json -").out
-    )
-    greedy = tmp_path / "greedy.npu"
-    alone = json.loads(npu("compile commands_rnnt -o", greedy, "--chip tiny --json -").out)
+    image, greedy = tmp_path / "beam.npu", tmp_path / "greedy.npu"
+    line = f"compile commands_rnnt -o {image} --num-active-paths 4 --chip tiny --json -"
+    report = json.loads(npu(line).out)
+    alone = json.loads(npu(f"compile commands_rnnt -o {greedy} --chip tiny --json -").out)
     assert report["total"] == alone["total"]
     assert report["reset_cycles"] > alone["reset_cycles"]
-    latency = json.loads(npu("latency", image, "--json -").out)
+    latency = json.loads(npu(f"latency {image} --json -").out)
     assert latency["frame"]["cycles"]["max"] > 20_000
-    line = vectors / "joint.tflite"
-    refused("compile", line, "-o", image, "--num-active-paths", 4, match="single graph")
+    single = vectors / "joint.tflite"
+    refused("compile", single, "-o", image, "--num-active-paths", 4, match="single graph")
