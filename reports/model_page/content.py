@@ -256,9 +256,7 @@ def _spectrogram(speech: Speech, path: str) -> tuple[np.ndarray, float]:
     apart = front.calls_apart(speech.frames_per_call)
     frames = np.concatenate(calls)[:, :apart].reshape(-1, front.stack, front.bins)
     stacks = frames[:, : front.stack_hop]
-    columns = (
-        speech.scale * (stacks.reshape(-1, front.bins) - np.float32(speech.zero_point))
-    ).T
+    columns = (speech.scale * (stacks.reshape(-1, front.bins) - np.float32(speech.zero_point))).T
     step = max(1, -(-columns.shape[1] // _SOUND_COLUMNS))
     loudest = np.maximum.reduceat(columns, np.arange(0, columns.shape[1], step), axis=1)
     return loudest.astype(np.float32), step * front.hop_length / speech.rate
