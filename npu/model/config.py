@@ -230,12 +230,15 @@ class ModelConfig(Frozen):
         # Or a second of sound would be thousands of calls of the encoder.
         encoder = info.data.get("encoder")
         taken = encoder.frames_per_call if encoder is not None else 1
-        if isinstance(front, KaldiFrontendConfig) and encoder is not None:
-            if front.call_hop > taken:
-                raise problem(
-                    f"must have a call_hop of at most encoder.frames_per_call {taken}, "
-                    f"not {front.call_hop}"
-                )
+        if (
+            isinstance(front, KaldiFrontendConfig)
+            and encoder is not None
+            and front.call_hop > taken
+        ):
+            raise problem(
+                f"must have a call_hop of at most encoder.frames_per_call {taken}, "
+                f"not {front.call_hop}"
+            )
         frames = front.stack_hop * front.calls_apart(taken)
         if 1000 * front.hop_length * frames < front.sample_rate_hz:
             least = -(-front.sample_rate_hz // (1000 * frames))

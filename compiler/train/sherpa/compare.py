@@ -29,8 +29,8 @@ from npu.model.tokens import Tokens
 from npu.speech.audio import stream_audio
 from npu.speech.beam import ACTIVE_PATHS, BeamRules, BeamSearch
 from npu.speech.extractor import Extractor
-from npu.speech.kaldi import extractor_of
 from npu.speech.hotwords import Boost, Hotword
+from npu.speech.kaldi import extractor_of
 from npu.speech.scores import ONE
 from npu.speech.search import GreedySearch, SearchRules
 from npu.speech.spoken_sets import Utterance

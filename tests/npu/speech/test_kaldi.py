@@ -1,4 +1,4 @@
-"""Kaldi's fbank against kaldi-native-fbank, itself in other chunks, and in a transducer's folder."""
+"""Kaldi's fbank against kaldi-native-fbank, itself in other chunks, and in a folder."""
 
 import json
 from pathlib import Path
@@ -88,18 +88,15 @@ def test_equals_kaldi_native_fbank(changes, chunk):
         features, calls = ours(config, samples)
         expected = library(config, samples, chunk)
         assert features.shape == expected.shape, name
-        # Where the energy is cancellation, float32 has little of it: the largest is in README.
         far = np.abs(features - expected)
         steps = np.clip(np.rint(expected / np.float32(SCALE)) + ZERO_POINT, -128, 127)
         off = np.abs(calls.reshape(steps.shape) - steps)
         print(f"{changes} {name}: {far.max():.2g}, {off.max():g} steps, {(off > 0).mean():.2g}")
-        loudest = np.exp(expected.max())
-        floor = np.maximum(np.exp(expected), 1e-6 * loudest)
-        assert np.all(np.abs(np.exp(features) - np.exp(expected)) <= 1e-3 * floor), name
-        if not name.startswith(("tone", "offset")):
-            assert far.max() < 2e-3, name
-            assert off.max() <= 1, name
-            assert (off > 0).mean() < 1e-3, name
+        # Beside a tone the energy of a bin is cancellation, of which float32 has little.
+        near, few = (1e-2, 0.03) if name.startswith("tone") else (1e-3, 1e-3)
+        assert far.max() < near, name
+        assert off.max() <= 1, name
+        assert (off > 0).mean() < few, name
 
 
 @given(
@@ -150,7 +147,9 @@ def test_loudness_is_that_of_the_zoos_features():
         samples = np.concatenate(list(stream_audio(path, 16000)))
         calls = KaldiExtractor(config, SCALE, 60, 2).accept(samples)
         found.append(SCALE * (calls.mean(axis=(1, 2)) - 60))
-        known.append(zoo.scale * (zoo.extractor().accept(samples).mean(axis=(1, 2)) - zoo.zero_point))
+        known.append(
+            zoo.scale * (zoo.extractor().accept(samples).mean(axis=(1, 2)) - zoo.zero_point)
+        )
     step, mean = np.polyfit(np.concatenate(known), np.concatenate(found), 1)
     assert step == pytest.approx(LOUDNESS_STEP, abs=0.01)
     assert mean == pytest.approx(LOUDNESS_MEAN, abs=0.01)
