@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from npu.analysis.process import cores, run_npu
+from npu.analysis.process import run_npu
 from npu.analysis.results_beside import PageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
+from npu.pools import cores
 
 MOST_SECONDS, MOST_MIB = 30.0, 1536.0
 """Bars for a transducer of 45.3 M parameters and ten seconds of sound, on two cores."""
