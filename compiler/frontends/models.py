@@ -103,8 +103,10 @@ def _is_transducer(model: str | Path, path: Path) -> bool:
 def _load_workload(workload: workloads.Workload) -> Model:
     # Only who asks for one pays for what builds it.
     from compiler.frontends.workloads.assemble import assemble
+    from compiler.frontends.workloads.weights import RandomWeights
 
-    parts = assemble(workload)
+    weights = RandomWeights(workload.sparsity, workload.seed)
+    parts = assemble(workload.name, workload.dimensions, weights)
     model = Model(str(workload), parts.graphs, parts.config, parts.tokens, parts.sources)
     _check_transducer(model, parts.config, parts.tokens)
     return model

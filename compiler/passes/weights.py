@@ -6,6 +6,7 @@ parameter memory holds all of them.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -151,9 +152,7 @@ def _shared(
             return None
         cut = {m: one for m, one in cuts.items() if not all(one.stays)}
         try:
-            again = packed | pack_each(
-                cut, lambda m, cut=cut: pack_cut(m, params, cut[m], bank_words)
-            )
+            again = {**packed, **pack_each(cut, partial(_pack_cut, cut, params, bank_words))}
         except CapacityError:
             return None
         stays = {
@@ -168,6 +167,12 @@ def _shared(
         # Some tile is longer than it was thought to be; the next try is to do.
         spare -= 2 * missing
     return None
+
+
+def _pack_cut(
+    cuts: Mapping[Matrix, Cut], params: ChipParams, bank_words: int, m: Matrix
+) -> PackedMatrix:
+    return pack_cut(m, params, cuts[m], bank_words)
 
 
 def _words(packed: _Packed, stays: _Stays) -> int:

@@ -9,7 +9,6 @@ import numpy as np
 
 from compiler.frontends.workloads.graphs import STEP, GraphBuilder, Value
 from compiler.frontends.workloads.layers import Layers, network
-from compiler.frontends.workloads.names import Workload
 from compiler.frontends.workloads.weights import RandomWeights
 from npu.model.config import ModelConfig
 from npu.model.graph import Graph
@@ -44,23 +43,24 @@ class Parts:
     sources: dict[str, str]
 
 
-def assemble(workload: Workload) -> Parts:
-    """Build a workload. The same name, sparsity and seed give the same graphs."""
-    sizes = workload.dimensions
+def assemble(name: str, sizes: Mapping[str, Any], weights: RandomWeights) -> Parts:
+    """Build a transducer; the same weights give the same graphs.
+
+    name : with which its graphs are called. sizes : as an entry of `workloads.json`.
+    """
     features, frames = sizes["features"], sizes["frames_per_call"]
-    weights = RandomWeights(workload.sparsity, workload.seed)
     width = features["bins"] * features["stack"]
-    encoder = _builder(workload, "encoder", weights)
+    encoder = GraphBuilder(f"{name} encoder", weights)
     heard = encoder.value((1, frames, width))
     encoded = network(encoder, heard, sizes["encoder"])
     (_, symbols, embedded), *layers = sizes["decoder"]
-    decoder = _builder(workload, "decoder", weights)
+    decoder = GraphBuilder(f"{name} decoder", weights)
     symbol = Value(decoder.tensor((1, 1), None, "int32"), (1, 1))
     decoded = network(decoder, _embedding(decoder, symbol, symbols, embedded), layers)
-    joiner = _builder(workload, "joiner", weights)
-    ends = tuple(
-        joiner.value((1, 1, end.width), graph.scale(end), end.rms)
-        for graph, end in ((encoder, encoded), (decoder, decoded))
+    joiner = GraphBuilder(f"{name} joiner", weights)
+    ends = (
+        joiner.value((1, 1, encoded.width), encoder.scale(encoded), encoded.rms),
+        joiner.value((1, 1, decoded.width), decoder.scale(decoded), decoded.rms),
     )
     logits = _joint(joiner, ends, sizes["joiner"])
     graphs = {
@@ -69,11 +69,7 @@ def assemble(workload: Workload) -> Parts:
         "joiner": joiner.graph(ends, logits),
     }
     sources = {graph.name: _digest(graph) for graph in graphs.values()}
-    return Parts(graphs, _config(workload), Tokens(_symbols(symbols)), sources)
-
-
-def _builder(workload: Workload, role: str, weights: RandomWeights) -> GraphBuilder:
-    return GraphBuilder(f"{workload.name} {role}", weights)
+    return Parts(graphs, _config(name, sizes), Tokens(_symbols(symbols)), sources)
 
 
 def _embedding(b: GraphBuilder, symbol: Value, symbols: int, width: int) -> Value:
@@ -90,7 +86,8 @@ def _joint(b: GraphBuilder, ends: tuple[Value, Value], layers: Layers) -> Value:
     (kind, *sizes), *inner, (_, _, symbols) = layers
     if kind == "sum":
         *_, width = sizes
-        joint = b.add(*(b.linear(end, width) for end in ends))
+        heard, said = (b.linear(end, width) for end in ends)
+        joint = b.add(heard, said)
     else:
         joint = b.joined([b.rescaled(end, STEP) for end in ends], 2)
     hidden = network(b, joint, inner)
@@ -105,7 +102,7 @@ def _digest(graph: Graph) -> str:
         meaning = None if own is None else (own.scale.tolist(), own.zero_point)
         digest.update(repr((tensor.shape, tensor.dtype, meaning)).encode())
         if tensor.data is not None:
-            digest.update(np.ascontiguousarray(tensor.data))
+            digest.update(np.ascontiguousarray(tensor.data).data)
     return digest.hexdigest()
 
 
@@ -116,15 +113,14 @@ def _symbols(count: int) -> tuple[str, ...]:
     return ("<blk>", *(f" {number}" for number in range(1, count)))
 
 
-def _config(workload: Workload) -> ModelConfig:
-    sizes = workload.dimensions
+def _config(name: str, sizes: Mapping[str, Any]) -> ModelConfig:
     features = sizes["features"]
     parts: Mapping[str, Any] = {
         role: {"file": role, "stateful": True} for role in ("encoder", "decoder")
     }
     return ModelConfig.model_validate(
         {
-            "name": workload.name,
+            "name": name,
             "type": "transducer",
             "blank_id": 0,
             "start_id": 0,

@@ -15,7 +15,6 @@ import numpy as np
 
 from compiler.frontends.workloads.graphs import STEP, GraphBuilder, Value
 from compiler.frontends.workloads.shapes import basic_norm, swish
-from npu.model.boxes import Box
 from npu.model.operators.convolution import DepthwiseConv2D
 from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.normalise import Softmax
@@ -40,7 +39,7 @@ def attention(b: GraphBuilder, x: Value, heads: int, left: int) -> Value:
     """softmax((q + u) K + (q + v) P) V of the last frames, projected; u and v are biases."""
     size = x.width // heads
     q, k, v = b.split(b.linear(x, 3 * x.width, name="attention in"), 3)
-    by_content = _by_head(b, q, _of_heads(b, b.ring(k, left), heads), size, transposed=True)
+    by_content = _scores(b, q, _last(b, k, heads, left))
     blocks = np.zeros((heads, left, heads, size), np.int8)
     for head in range(heads):
         blocks[head, :, head] = b.weights.matrix((left, size))
@@ -49,28 +48,31 @@ def attention(b: GraphBuilder, x: Value, heads: int, left: int) -> Value:
     scores = b.add(by_content, positions)
     shares = b.value(scores.shape, 1 / 256, 1 / left, zero_point=-128)
     b.append(Softmax(b.named("softmax"), scores.index, shares.index, size**-0.5))
-    seen = _weighted_sum(b, shares, _of_heads(b, b.ring(v, left), heads), size)
+    seen = _weighted_sum(b, shares, _last(b, v, heads, left))
     return b.linear(b.reshape(seen, (1, 1, x.width)), x.width, name="attention out")
 
 
-def _of_heads(b: GraphBuilder, ring: Value, heads: int) -> Value:
-    """(heads, frames, size) of (1, frames, width)."""
-    frames, size = ring.steps, ring.width // heads
-    box = Box(0, (heads, frames, size), (size, ring.width, 1))
-    return b.copy(ring, [(box, (heads, frames, size))])[0]
+def _last(b: GraphBuilder, value: Value, heads: int, left: int) -> Value:
+    """(heads, left, size): the last frames, by head, oldest first.
+
+    A ring for each head: what lies in one block moves as a whole, elements of a walk one by one.
+    """
+    rings = [b.ring(part, left) for part in b.split(value, heads)]
+    return b.joined(rings, 0)
 
 
-def _by_head(b: GraphBuilder, q: Value, keys: Value, size: int, transposed: bool) -> Value:
-    heads, frames, _ = keys.shape
+def _scores(b: GraphBuilder, q: Value, keys: Value) -> Value:
+    heads, frames, size = keys.shape
     own = b.reshape(q, (heads, 1, size))
     made = b.value((heads, 1, frames), STEP * 4, float(np.sqrt(size)))
     name = b.named("scores")
-    b.append(BatchMatMul(name, own.index, keys.index, made.index, transpose_b=transposed))
+    b.append(BatchMatMul(name, own.index, keys.index, made.index, transpose_b=True))
     return made
 
 
-def _weighted_sum(b: GraphBuilder, shares: Value, values: Value, size: int) -> Value:
-    made = b.value((values.shape[0], 1, size), STEP)
+def _weighted_sum(b: GraphBuilder, shares: Value, values: Value) -> Value:
+    heads, _, size = values.shape
+    made = b.value((heads, 1, size), STEP)
     b.append(BatchMatMul(b.named("weighted sum"), shares.index, values.index, made.index))
     return made
 

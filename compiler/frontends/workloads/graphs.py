@@ -7,7 +7,6 @@ sums neither vanish nor saturate.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -122,7 +121,7 @@ class GraphBuilder:
 
     def constant(self, data: np.ndarray, terms: float, source: Value) -> int:
         """Weights with the scale that `matrix` describes."""
-        density = max(np.count_nonzero(data), 1) / data.size
+        density = max(int(np.count_nonzero(data)), 1) / data.size
         scale = 1 / (source.rms * DENSE_RMS * float(np.sqrt(max(terms * density, 1))))
         return self.tensor(data.shape, scale, data=data)
 
@@ -207,7 +206,8 @@ class GraphBuilder:
 
     def copy(self, source: Value, boxes: Sequence[tuple[Box, tuple[int, ...]]]) -> list[Value]:
         """An activation for each box of the source, of that shape."""
-        made, pieces = [], []
+        made: list[Value] = []
+        pieces: list[Piece] = []
         for number, (box, shape) in enumerate(boxes):
             made.append(self.value(shape, self.scale(source), source.rms))
             written = Box(0, box.sizes, Box.whole(box.sizes).strides)
@@ -241,7 +241,8 @@ class GraphBuilder:
         shape = list(values[0].shape)
         shape[axis] = size
         made = self.value(tuple(shape), self.scale(values[0]), values[0].rms)
-        pieces, at = [], 0
+        pieces: list[Piece] = []
+        at = 0
         for number, value in enumerate(values):
             written = Box.whole(made.shape).cut(axis, at, value.shape[axis])
             pieces += simplified(Piece(number, 0, Box.whole(value.shape), written))
@@ -284,8 +285,21 @@ class GraphBuilder:
         inner = [self.matrix((units, source.width), source.width, source) for _ in range(4)]
         biases = [self.bias(units, source, weights) for weights in inner]
         recurrent = [self.matrix((units, units), units, made) for _ in range(4)]
-        hidden = self.state((1, units), HIDDEN_STEP)
-        cell = self.state((1, units), 2.0**-11, "int16")
-        matrices: Any = tuple(inner), tuple(recurrent), tuple(biases)
-        self.append(Lstm(self.named("lstm"), source.index, *matrices, hidden, cell, made.index))
+        self.append(
+            Lstm(
+                self.named("lstm"),
+                source.index,
+                _four(inner),
+                _four(recurrent),
+                _four(biases),
+                self.state((1, units), HIDDEN_STEP),
+                self.state((1, units), 2.0**-11, "int16"),
+                made.index,
+            )
+        )
         return made
+
+
+def _four(gates: Sequence[int]) -> tuple[int, int, int, int]:
+    i, f, g, o = gates
+    return i, f, g, o
