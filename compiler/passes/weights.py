@@ -5,6 +5,7 @@ two windows are left: one tile is multiplied while the next one loads. Row recor
 parameter memory holds all of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +25,7 @@ from compiler.passes.assembler import MemoryMap
 from compiler.passes.packing import pack_each
 from compiler.passes.residency import Runs, choose
 from compiler.passes.tiles import (
+    Cut,
     PackedMatrix,
     Tile,
     least_words,
