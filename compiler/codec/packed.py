@@ -101,14 +101,25 @@ def entropy_bits(*matrices: np.ndarray) -> float:
     return total
 
 
+TABLES = 4
+
+
 @kernel
 def _count_values(weights: np.ndarray, counts: np.ndarray) -> None:
     """Add how often each weight modulo 256 occurs to `counts`, (256,) int64; weights : (n,) int8.
 
-    As `np.bincount`, which takes eight bytes of memory for each weight.
+    As `np.bincount`, which takes eight bytes of memory for each weight. Neighbours are counted in
+    tables of their own: of a sparse matrix most are zeros, and one counter would be waited for.
     """
-    for i in range(len(weights)):
-        counts[np.int64(weights[i]) & 0xFF] += 1
+    own = np.zeros((TABLES, 256), np.int64)
+    whole = len(weights) // TABLES * TABLES
+    for i in range(0, whole, TABLES):
+        for k in range(TABLES):
+            own[k, np.int64(weights[i + k]) & 0xFF] += 1
+    for i in range(whole, len(weights)):
+        own[0, np.int64(weights[i]) & 0xFF] += 1
+    for k in range(TABLES):
+        counts += own[k]
 
 
 @dataclass(frozen=True, eq=False)
