@@ -7,6 +7,7 @@ Every point is two processes, `npu compile` and `npu latency` of what it wrote.
 """
 
 import json
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NotRequired, TypedDict
@@ -14,6 +15,7 @@ from typing import NotRequired, TypedDict
 from compiler.frontends.workloads import PREFIX, published
 from npu.analysis.process import run_npu
 from npu.errors import NpuError
+from npu.files import write_atomic
 
 PAGE = Path(__file__).with_name("workloads.md")
 RUN = Path(__file__).with_name("workloads.json")
