@@ -42,9 +42,9 @@ def page_report(
 ) -> PageReport:
     """Measure `npu report MODEL --audio SOUND`; machine code is there before, from `warm_up`.
 
-    folder : in which both models lie, and sound and page are written. chip : as the command line
-    takes it, and `params` of it. parameters, zeros : of the model. utterances : WAV files that
-    make up the sound.
+    folder : in which sound and page are written. model, warm_up : as the command line takes them.
+    chip : likewise, and `params` of it. parameters, zeros : of the model. utterances : WAV files
+    that make up the sound.
 
     Raises NpuError with what the command said where it fails.
     """
@@ -53,7 +53,7 @@ def page_report(
 
     def report(name: str) -> list[str]:
         options = ["--chip", chip, "--audio", str(sound), "-o", str(page)]
-        return ["report", str(folder / name), *options]
+        return ["report", name, *options]
 
     run_npu(*report(warm_up))
     process = run_npu(*report(model))
