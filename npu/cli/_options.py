@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from compiler.frontends.workloads.names import MOST_SEED
 from npu.chip.limit import NO_END
 from npu.cli._chips import DEFAULT_CHIP, keep_overrides
 from npu.errors import ModelError
@@ -161,7 +162,7 @@ _sparsity_option = click.option(
 )
 _weight_seed_option = click.option(
     "--weight-seed",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_SEED),
     metavar="N",
     is_eager=True,
     expose_value=False,

@@ -15,6 +15,7 @@ import numpy as np
 
 from compiler.frontends.workloads.graphs import STEP, GraphBuilder, Value
 from compiler.frontends.workloads.shapes import basic_norm, swish
+from npu.model.boxes import Box
 from npu.model.operators.convolution import DepthwiseConv2D
 from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.normalise import Softmax
@@ -55,10 +56,12 @@ def attention(b: GraphBuilder, x: Value, heads: int, left: int) -> Value:
 def _last(b: GraphBuilder, value: Value, heads: int, left: int) -> Value:
     """(heads, left, size): the last frames, by head, oldest first.
 
-    A ring for each head: what lies in one block moves as a whole, elements of a walk one by one.
+    One ring and one walk over it: a ring for each head would take fewer cycles, and so many
+    commands that the branches of a program of 18 blocks do not reach them.
     """
-    rings = [b.ring(part, left) for part in b.split(value, heads)]
-    return b.joined(rings, 0)
+    ring, size = b.ring(value, left), value.width // heads
+    box = Box(0, (heads, left, size), (size, value.width, 1))
+    return b.copy(ring, [(box, (heads, left, size))])[0]
 
 
 def _scores(b: GraphBuilder, q: Value, keys: Value) -> Value:
