@@ -107,8 +107,8 @@ def page(points: list[Point]) -> str:
             "Written by `python -m reports.workloads`. `npu latency workload:NAME --sparsity S"
             " --chip CHIP` gives every line; a frame emits one symbol. Of what is moved, most are"
             " weights that do not stay on the chip. Seconds and memory are those of the process"
-            " `npu compile`, which builds the network, compiles it and measures a call, on two cores"
-            " that other work shared."
+            " `npu compile`, which builds the network, compiles it and measures a call, on two"
+            " cores that other work shared."
         ),
         "",
         (
