@@ -9,12 +9,12 @@ from pathlib import Path
 from compiler import Model, load_model, reference
 from npu import zoo
 from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear
-from npu.analysis.process import cores
 from npu.analysis.ties import Ties
 from npu.cli._decoding import Decoding
 from npu.cli._heard import image_for, on_kernels, on_twin
 from npu.cli._models import refuse_image
 from npu.errors import InputError
+from npu.pools import cores
 from npu.runtime.frontend import speech_of
 from npu.runtime.host_search import rules_of
 from npu.runtime.image import Image

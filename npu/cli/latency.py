@@ -12,7 +12,12 @@ import click
 from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
-from npu.analysis.latency_report import LatencyReport, latency_report, utterance_figures
+from npu.analysis.latency_report import (
+    LatencyReport,
+    latency_report,
+    pace_figures,
+    utterance_figures,
+)
 from npu.analysis.utterance import utterance_latency
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._frames import ear_of, frame_options, opened, require_one_source, require_sound
@@ -21,6 +26,7 @@ from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
 from npu.events.machine import events_of
+from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 
 TOO_LATE = 1
@@ -63,6 +69,9 @@ def command(
             with progress("running", total=count) as advance:
                 found = latency_of(image, ideals, frames=count, symbols=symbols, advance=advance)
             report = latency_report(found, commands=commands)
+            if image.header.transducer is not None:
+                every = 1e3 * speech_of(image).seconds_per_call
+                report["pace"] = pace_figures(found, every)
     emit_json(report, json_path)
     show(report, console(json_path))
     return 0 if report.get("utterance", {}).get("in_time", True) else TOO_LATE
