@@ -40,8 +40,8 @@ from npu.speech.beam import MOST_PATHS, BeamRules
     "active_paths",
     type=click.IntRange(1, MOST_PATHS),
     metavar="N",
-    help="A transducer for a beam of N hypotheses on the host, each with slots on the chip; "
-    "without it, the chip searches greedily by itself.",
+    help="A transducer for a beam of N hypotheses, with slots on the chip; its search runs on the "
+    "host. Without it, the chip searches greedily by itself.",
 )
 @signature_option
 @json_option

@@ -18,7 +18,7 @@ from npu.analysis.frames import (
     symbol_frame,
 )
 from npu.analysis.latency import Frames, ideals_of, latency_of
-from npu.analysis.profile import Profile
+from npu.analysis.profile import Profile, measure
 from npu.analysis.streaming import BeamOnTwin, OnTwin
 from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.chip.params import load_params
@@ -27,6 +27,8 @@ from npu.events.machine import events_of
 from npu.runtime.calls import call, calls_of, open_session
 from npu.runtime.frontend import speech_of
 from npu.runtime.host_beam import BeamSession, most_slots
+from npu.runtime.host_interface import FROM, SYMBOL, TO
+from npu.runtime.sessions import Session
 from npu.speech.beam import BeamRules
 from npu.speech.ends import Ending
 from npu.speech.search import SearchRules
@@ -153,6 +155,30 @@ def test_an_utterance_is_that_of_the_twin(transducer, sound, ending):
     (phrase,) = found.phrases
     assert 0 < phrase.last_symbol_ms < found.audio_ms + 400
     assert phrase.perceived_ms == phrase.last_symbol_ms - phrase.end_ms
+
+
+@pytest.mark.parametrize("symbols", [0, 1, 6])
+def test_a_frame_of_a_beam_without_a_sound(transducer, symbols):
+    """Start by start, with other slots and symbols: what they are takes no cycle."""
+    model, _ = transducer
+    image = compile_model(model, EDGE, program=branching(model, 8))
+    found = latency_of(image, frames=2, symbols=symbols)
+    session = Session(image)
+    features = np.zeros(image.header.features.shape, np.int8)
+    slot = image.header.entry("decoder").outputs[0].shape[1]
+    registers = {FROM: slot, TO: 2 * slot, SYMBOL: 5}
+    cycles = session.start("encoder", [features])[1]
+    for each in range(symbols):
+        cycles += session.start("joiner", registers={FROM: each % 3 * slot})[1]
+        cycles += session.start("decoder", registers=registers)[1]
+    if symbols < model.config.max_symbols_per_frame:
+        cycles += session.start("joiner", registers={FROM: slot})[1]
+    assert found.frame_cycles.tolist() == [cycles, cycles]
+    decoder = session.start("decoder", registers=registers)[1]
+    assert found.reset_cycles == session.reset_cycles + decoder
+    assert measure(image).segments["encoder"].cycles > 0
+    with pytest.raises(InputError, match="at most 6 symbols in a call, not 7"):
+        latency_of(image, symbols=7)
 
 
 @pytest.mark.parametrize("min_score", [None, -1e-4])

@@ -64,6 +64,20 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     assert out.read_bytes() == (images / "zoo.npu").read_bytes()
 
 
+def test_an_image_for_a_beam(npu, refused, vectors, utterances, out):
+    ran = npu("compile", "commands_rnnt", "-o", out, "--num-active-paths", 2, "--json", "-")
+    report = json.loads(ran.out)
+    assert ran.status == 0 and {"encoder", "decoder", "joiner"} <= set(report["segments"])
+    assert report["frame"]["decided"] == "every frame one hypothesis emits 1 symbol"
+    sound, beam = utterances / "test_hoes_134.wav", ("--decoding-method", "beam")
+    heard = npu("transcribe", out, sound, *beam, "--num-active-paths", 2)
+    of_model = npu("transcribe", "commands_rnnt", sound, *beam, "--num-active-paths", 2)
+    assert heard.status == 0 and heard.out == of_model.out
+    refused("transcribe", out, sound, *beam, match="4 active paths take 29")
+    layer = vectors / "fc_wide.tflite"
+    refused("compile", layer, "-o", out, "--num-active-paths", 2, match="not a transducer")
+
+
 @pytest.mark.parametrize("model", ["fc_wide.tflite", "commands_rnnt"])
 def test_the_energy_of_a_call_is_that_of_npu_latency(npu, vectors, out, model):
     place = vectors / model if model.endswith(".tflite") else model
@@ -249,17 +263,3 @@ def test_a_model_is_not_overwritten_by_its_raw_image(refused, vectors, tmp_path,
     (folder / "joint.bin").hardlink_to(model)
     refused("compile", model, "-o", out, "--raw", folder, match="it is the input")
     assert model.read_bytes() == (vectors / "joint.tflite").read_bytes()
-
-
-def test_for_a_beam(npu, refused, vectors, tmp_path):
-    """Its image is for searches on the host, and `npu latency` takes it as it is."""
-    image, greedy = tmp_path / "beam.npu", tmp_path / "greedy.npu"
-    line = f"compile commands_rnnt -o {image} --num-active-paths 4 --chip tiny --json -"
-    report = json.loads(npu(line).out)
-    alone = json.loads(npu(f"compile commands_rnnt -o {greedy} --chip tiny --json -").out)
-    assert report["total"] == alone["total"]
-    assert report["reset_cycles"] > alone["reset_cycles"]
-    latency = json.loads(npu(f"latency {image} --json -").out)
-    assert latency["frame"]["cycles"]["max"] > 20_000
-    single = vectors / "joint.tflite"
-    refused("compile", single, "-o", image, "--num-active-paths", 4, match="single graph")
