@@ -74,7 +74,9 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # what protobuf and the checker raise has no common class
-        raise ModelError(f"{path}: no sound ONNX model: {_line(error)}") from error
+        raise ModelError(
+            f"{path}: no sound ONNX model; fetch or export it again: {_line(error)}"
+        ) from error
     version = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if version < OLDEST:
         raise UnsupportedError(
@@ -94,6 +96,11 @@ def run_once(
     onnx, ort = _library(), runtime()
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    # Branches that are not settled yet may leave what follows them without a rank.
+    needed = [copy.graph.node[at] for at in _needed(model, wanted)]
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in needed]
+    del copy.graph.node[:]
+    copy.graph.node.extend(kept)
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(each) for each in wanted)
     options = ort.SessionOptions()
@@ -110,6 +117,17 @@ def run_once(
     except Exception as error:  # onnxruntime's errors have no common class
         raise ModelError(f"{name}: onnxruntime cannot run it: {_line(error)}") from error
     return {key: value for key, value in zip(wanted, found, strict=True) if hasattr(value, "dtype")}
+
+
+def _needed(model: onnx.ModelProto, wanted: list[str]) -> list[int]:
+    """Which nodes values take, in order."""
+    names, found = set(wanted), []
+    for at in reversed(range(len(model.graph.node))):
+        node = model.graph.node[at]
+        if names & set(node.output):
+            names.update([*node.input, *_outer(node)])
+            found.append(at)
+    return found[::-1]
 
 
 def settle_branches(
@@ -146,8 +164,7 @@ def _write_out(model: onnx.ModelProto, node: Any, condition: bool) -> None:
         copy = onnx.NodeProto()
         copy.CopyFrom(inner)
         copy.name = f"{node.name or node.output[0]}/{inner.name}"
-        for names in (copy.input, copy.output):
-            names[:] = [renamed.get(each, each) for each in names]
+        _rename(copy, renamed)
         made.append(copy)
     for tensor in branch.initializer:
         copy = onnx.TensorProto()
@@ -162,6 +179,21 @@ def _write_out(model: onnx.ModelProto, node: Any, condition: bool) -> None:
     kept = [onnx.NodeProto.FromString(each.SerializeToString()) for each in nodes]
     del model.graph.node[:]
     model.graph.node.extend(kept)
+
+
+def _rename(node: Any, renamed: Mapping[str, str]) -> None:
+    """New names for what a node takes and gives, in the graphs within it too."""
+    for names in (node.input, node.output):
+        names[:] = [renamed.get(each, each) for each in names]
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            graph = attribute.g
+            own = {o for n in graph.node for o in n.output} | {t.name for t in graph.initializer}
+            outer = {name: now for name, now in renamed.items() if name not in own}
+            for inner in graph.node:
+                _rename(inner, outer)
+            for result in graph.output:
+                result.name = outer.get(result.name, result.name)
 
 
 def dependent(model: onnx.ModelProto, varying: set[str]) -> set[str]:

@@ -71,6 +71,7 @@ class FloatGraph:
     states : what is carried from call to call
     shapes : of every value that nodes take or give
     integers : names of values that are integers, such as symbols
+    steps : of weights that a file holds as integers, (rows,) or (1,) float32 each
     """
 
     name: str
@@ -81,6 +82,7 @@ class FloatGraph:
     states: tuple[State, ...]
     shapes: Mapping[str, tuple[int, ...]]
     integers: frozenset[str] = frozenset()
+    steps: tuple[Array, ...] = ()
 
     def constant(self, name: str) -> Array | None:
         """The contents of a constant; None of what a call computes, and of what is absent."""

@@ -32,7 +32,19 @@ class Samples:
     def calls(self, names: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, Array]]:
         """The inputs of each call, in the shapes of the inputs `names`."""
         for index in range(len(self)):
-            yield {name: self.arrays[name][index].reshape(shape) for name, shape in names.items()}
+            yield {
+                name: np.asarray(self.arrays[name][index]).reshape(shape)
+                for name, shape in names.items()
+            }
+
+    def scaled(self, inputs: Mapping[str, tuple[float, int]]) -> "Samples":
+        """With the arrays of `inputs`, which are integers, as the reals that they stand for."""
+        found = dict(self.arrays)
+        for name, (scale, zero) in inputs.items():
+            if name in found:
+                whole = np.asarray(found[name]).astype(np.float32) - np.float32(zero)
+                found[name] = whole * np.float32(scale)
+        return Samples(found, self.place)
 
     def only(self, names: tuple[str, ...], model: str) -> "Samples":
         """The arrays of these inputs.

@@ -7,7 +7,7 @@ runs the first call, and what did not depend on its data is taken from there.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ import numpy as np
 
 from compiler.floats.files import _library, dependent, open_onnx, run_once, settle_branches
 from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
+from compiler.floats.integers import Integers, in_floats
 from compiler.floats.samples import Samples
 from compiler.floats.states import match_states
 from npu.errors import ModelError, UnsupportedError
+from npu.model.graph import DTYPE_RANGES
 
 if TYPE_CHECKING:
     import onnx
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 DOMAINS = ("", "ai.onnx")
 _DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
 _LOOPS = ("Loop", "Scan", "If")
+_WHOLE = DTYPE_RANGES["int8"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ def trace(
     wanted: Collection[str] | None = None,
 ) -> Traced:
     """`read_onnx` of a model in memory, which is changed."""
+    found = in_floats(model, name)
+    samples = samples.scaled(found.inputs)
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {v.name: v for v in model.graph.input if v.name not in stored}
     outputs = [v.name for v in model.graph.output]
@@ -89,7 +94,8 @@ def trace(
         settings[each] = first.astype(_dtype(declared[each], name))
     taken = tuple(each for each in free if each not in settings)
     if not taken:
-        raise ModelError(f"{name}: all inputs are states ({', '.join(carried)}); nothing to run")
+        said = f"all inputs are states ({', '.join(carried)})" if carried else "no input is left"
+        raise ModelError(f"{name}: {said}; nothing to run: leave one to the data of a call")
     own = samples.only(taken, name)
     if wanted is not None:
         outputs = [each for each in outputs if each in wanted or each in carried.values()]
@@ -99,8 +105,21 @@ def trace(
     varying = {*taken, *carried}
     settle_branches(model, feeds, varying, name)
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
+    _require_whole(found, values, name)
+    graph = replace(graph, steps=found.steps)
     fed = tuple(feeds[each] for each in declared)
     return Traced(graph, own, fed, {each: values[each] for each in graph.outputs})
+
+
+def _require_whole(found: Integers, values: Mapping[str, Array], name: str) -> None:
+    """Raise UnsupportedError for integers that come out of a node and do not fit into int8."""
+    for value, node in found.whole.items():
+        least, most = (float(pick(values[value])) for pick in (np.min, np.max))
+        if least < _WHOLE[0] or most > _WHOLE[1]:
+            raise UnsupportedError(
+                f"{name}: node {node}: its integers come out as they are, {least:g} to {most:g}; "
+                f"the chip's outputs are int8, so scale them to within {_WHOLE[0]} to {_WHOLE[1]}"
+            )
 
 
 def _graph(
@@ -173,6 +192,15 @@ def _require_plain(node: Any, name: str) -> None:
         )
     if node.op_type.startswith(("Random", "Bernoulli", "Multinomial")):
         raise UnsupportedError(f"{where}: is random; export the model for inference")
+    whole = {a.name: a.i for a in node.attribute if a.HasField("i")}
+    if node.op_type == "BatchNormalization" and whole.get("training_mode", 0):
+        raise UnsupportedError(f"{where}: is in training mode; export the model for inference")
+    if node.op_type in ("LSTM", "GRU", "RNN") and whole.get("layout", 0):
+        raise UnsupportedError(f"{where}: its batch comes first (layout 1); export it with layout 0")
+    if node.op_type == "AveragePool" and any(
+        step != 1 for a in node.attribute if a.name == "dilations" for step in a.ints
+    ):
+        raise UnsupportedError(f"{where}: its dilations are not 1; use a convolution")
 
 
 def _node(node: Any, number: int) -> Node:
@@ -259,4 +287,4 @@ def _first(sample: Array, declared: Any, name: str) -> Array:
                 f"{name}: input {declared.name!r} takes [{said}], the calibration data has "
                 f"{list(sample.shape)} a call"
             )
-    return sample.astype(_dtype(declared, name)).reshape(shape)
+    return np.asarray(sample, _dtype(declared, name)).reshape(shape)

@@ -73,6 +73,15 @@ class _Writer:
                 inputs += [self._store(pads), self._store(extra.pop("value"), np.float32)]
             case "ReduceSum":
                 inputs.append(self._store(extra.pop("axes")))
+            case "FakeQuantize":
+                grid = [
+                    self._store(extra.pop("scale"), np.float32),
+                    self._store(extra.pop("zero_point"), np.int8),
+                ]
+                whole = f"{node.output}/integers"
+                made = self._helper.make_node("QuantizeLinear", [*inputs, *grid], [whole])
+                self.nodes.append(made)
+                inputs, kind = [whole, *grid], "DequantizeLinear"
             case "Rsqrt":
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))

@@ -8,6 +8,7 @@ from compiler.floats.graph import FloatGraph, Node
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_windows
 from compiler.quantise.choose import DEFAULT
+from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.weights import Stored
@@ -52,7 +53,8 @@ def quantised(
     ModelError
         A range or a bias cannot be expressed.
     """
-    w = Writer(graph, seen, method, told or {}, stored or {})
+    known = grids_of_file(graph) | dict(told or {})
+    w = Writer(graph, seen, method, known, stored or {})
     _share_grids(w)
     inputs = {name: _input(w, name) for name in graph.inputs}
     carried = [s for s in graph.states if not s.holder]

@@ -41,7 +41,7 @@ def unary(kind: str, fixed: Grid | None = None, options: Any = None, gentle: boo
     def rule(w: Writer, node: Node) -> None:
         source = w.value(node.inputs[0])
         grid = w.grid(node.output) if fixed is None else fixed
-        if gentle:
+        if gentle and node.output not in w.told:
             grid = no_finer(grid, source.steps)
         tensor = w.activation(node.output, w.stored_shape(source), grid)
         told = options(node) if options is not None else None
@@ -105,6 +105,12 @@ def _operands(w: Writer, node: Node) -> tuple[Value, Value, tuple[int, ...] | No
         turned = np.transpose(wide, np.argsort(left.order))
         return left, w.constant(f"{node.name}/turned", turned), left.order
     return w.plain(names[0]), w.plain(names[1]), None
+
+
+def fake_quantize(w: Writer, node: Node) -> None:
+    """A value on the grid that the file gives it; nothing where it was computed on that."""
+    grid = w.grid(node.output)
+    w.values[node.output] = w.on(w.value(node.inputs[0]), grid, node.output)
 
 
 def relu(w: Writer, node: Node) -> None:
@@ -173,6 +179,7 @@ RULES: dict[str, Rule] = {
     "Mul": binary("MUL"),
     "Max": binary("MAXIMUM", alike=True),
     "Min": binary("MINIMUM", alike=True),
+    "FakeQuantize": fake_quantize,
     "PRelu": prelu,
     "Relu": relu,
     "Clip": clip,

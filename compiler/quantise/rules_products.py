@@ -15,6 +15,7 @@ from compiler.quantise.ranges import (
     steps_of_rows,
 )
 from compiler.quantise.rules import Rule, activation_behind
+from compiler.quantise.weights import key_of
 from compiler.quantise.writer import Options, Value, Writer
 
 _CELL_MARGIN = 1.0
@@ -75,7 +76,7 @@ def weights_and_bias(
     depthwise : whether the rows are written last, as (1, height, width, rows)
     """
     matrix = rows.reshape(len(rows), -1)
-    known = w.stored.get((node.name, 1))
+    known = w.stored.get(key_of(node, 1))
     steps = _bounded(steps_of_rows(matrix) if known is None else known.steps, bias, source)
     # Weights that are rounded already lie on their steps: they are found again.
     data = integers_of(matrix, steps).reshape(rows.shape)
@@ -152,7 +153,7 @@ def _lstm(w: Writer, node: Node) -> None:
 
 
 def _steps_of_gates(w: Writer, node: Node, position: int, gates: Array) -> Array:
-    known = w.stored.get((node.name, position))
+    known = w.stored.get(key_of(node, position))
     if known is None:
         return np.array([step_of(each) for each in gates])
     return known.steps.reshape(4, -1)[list(_GATE_ORDER), 0]

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from compiler.floats.graph import Array, Node
-from compiler.quantise.ranges import Grid
+from compiler.quantise.ranges import LOWEST, Grid
 from compiler.quantise.rules import Rule, activation_behind
 from compiler.quantise.rules_products import weights_and_bias
 from compiler.quantise.writer import Options, Value, Writer
@@ -103,12 +103,19 @@ def _nhwc(w: Writer, output: str) -> tuple[int, ...]:
     return (batch, *((1,) * (2 - len(sizes))), *sizes, channels)
 
 
-def _padded(w: Writer, source: Value, window: _Window, name: str) -> Value:
-    """PAD with zeros around an image."""
+def _padded(
+    w: Writer, source: Value, window: _Window, name: str, lowest: bool = False
+) -> Value:
+    """PAD with zeros around an image, or with the least integer, which no maximum takes."""
     borders = [(0, 0), *zip(window.begin, window.end, strict=True), (0, 0)]
     shape = tuple(n + sum(pair) for n, pair in zip(source.shape, borders, strict=True))
     tensor = w.activation(f"{name}/padded", shape, source.steps)
     operands = [source.tensor, w.integers(np.array(borders), f"{name}/borders")]
+    if lowest:
+        grid = source.steps
+        least = w.constant(f"{name}/least", grid.real(np.array([LOWEST])), grid)
+        w.m.operator("PADV2", [*operands, least.tensor], [tensor], ("PadV2Options", {}), version=2)
+        return Value(tensor, shape, grid)
     w.m.operator("PAD", operands, [tensor], ("PadOptions", {}), version=2)
     return Value(tensor, shape, source.grid)
 
@@ -220,13 +227,17 @@ def _pool(kind: str) -> Rule:
         window = _Window(w, node, node.get("kernel_shape"))
         if node.get("ceil_mode", 0) or any(d != 1 for d in node.get("dilations") or []):
             raise w.graph.refuse(node, "ceil_mode and dilations do not run; pad before the pool")
-        word = window.word()
-        if word is None or (word == _SAME and node.get("count_include_pad", 0)):
+        word, counted = window.word(), bool(node.get("count_include_pad", 0))
+        bordered = word is None or (word == _SAME and counted)
+        if bordered and kind == "AVERAGE_POOL_2D" and not counted:
             raise w.graph.refuse(
                 node,
                 f"pads {list(node.get('pads') or [])} are neither SAME nor VALID; pad before it",
             )
         source = _image(w, node.inputs[0])
+        if bordered:
+            source = _padded(w, source, window, node.name, lowest=kind == "MAX_POOL_2D")
+            word = _VALID
         shape = _nhwc(w, node.output)
         if prod(shape) == 0:
             raise w.graph.refuse(node, "its output is empty")

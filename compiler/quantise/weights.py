@@ -76,7 +76,12 @@ class Matrix:
 
     @property
     def key(self) -> tuple[str, int]:
-        return self.node.name, self.position
+        return key_of(self.node, self.position)
+
+
+def key_of(node: Node, position: int) -> tuple[str, int]:
+    """A weight of a node, by what the node gives: a layer in parts has many nodes of one name."""
+    return next(name for name in node.outputs if name), position
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +114,7 @@ def matrices(graph: FloatGraph) -> Iterator[Matrix]:
 def stored_weights(
     graph: FloatGraph, plan: WeightPlan, moments: Moments
 ) -> tuple[FloatGraph, dict[tuple[str, int], Stored]]:
-    """The graph with its weights as they become, and their integers by node and input."""
+    """The graph with its weights as they become, and their integers by `key_of`."""
     found = list(matrices(graph))
     masks = _masks(found, plan, moments)
     made = {}
@@ -119,7 +124,7 @@ def stored_weights(
         moment = moments.get(matrix.source) if plan.reconstruct else None
         stored = _stored(matrix, plan, mask, moment)
         made[matrix.key] = stored
-        name = f"{matrix.node.name}/stored{matrix.position}"
+        name = f"{matrix.key[0]}/stored{matrix.position}"
         node = nodes[id(matrix.node)]
         inputs = [*node.inputs]
         constants[name] = _back(graph, matrix, stored)

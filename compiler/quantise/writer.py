@@ -49,7 +49,8 @@ class Writer:
     ----------
     graph : normal, as `compiler.floats.rewrite` leaves it
     m : the model so far
-    stored : weights that are rounded already, by node and input
+    told : grids that values must have
+    stored : weights that are rounded already, by `key_of`
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Writer:
                 self.takers.setdefault(name, []).append(node)
         self.ends = {*graph.outputs, *(s.following for s in graph.states if not s.holder)}
         self.done: set[int] = set()
-        self._told = dict(told)
+        self.told = dict(told)
         self._grids: dict[str, Grid] = {}
         self._meets: dict[str, str] = {}
 
@@ -77,14 +78,15 @@ class Writer:
 
     def meet(self, name: str, other: str) -> None:
         """`name` takes the grid of `other`, so that nothing is rescaled between them."""
-        self._meets[name] = other
+        if name not in self.told:
+            self._meets[name] = other
 
     def grid(self, name: str) -> Grid:
         """The grid of a computed value."""
         while name in self._meets:
             name = self._meets[name]
         if name not in self._grids:
-            self._grids[name] = self._told.get(name) or grid_of(*self._range(name))
+            self._grids[name] = self.told.get(name) or grid_of(*self._range(name))
         return self._grids[name]
 
     def _range(self, name: str) -> Range:

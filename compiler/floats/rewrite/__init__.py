@@ -5,15 +5,23 @@ moves       what moves elements: reshapes, slices and joins with everything sett
 arithmetic  what computes element by element
 products    matrices, and what is folded into their weights
 statistics  normalisations and reductions, in their parts
+grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
+wide        weights of more than 127 steps, in two parts
 recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 """
 
 from compiler.floats.graph import FloatGraph, without_dead_nodes
-from compiler.floats.rewrite import arithmetic, moves, products, recurrent, states, statistics
+from compiler.floats.rewrite import arithmetic, grids, moves, products, recurrent, states, statistics, wide
 from compiler.floats.rewrite.builder import Rules, rewritten
 
-_PLAIN: Rules = {**moves.RULES, **arithmetic.RULES, **products.RULES, **statistics.RULES}
+_PLAIN: Rules = {
+    **moves.RULES,
+    **arithmetic.RULES,
+    **products.RULES,
+    **statistics.RULES,
+    **grids.RULES,
+}
 RULES: Rules = {**_PLAIN, **recurrent.RULES}
 """By kind of node: how it is simplified."""
 
@@ -26,7 +34,7 @@ def normal(graph: FloatGraph) -> FloatGraph:
     graph = without_dead_nodes(rewritten(graph, _PLAIN))
     graph = without_dead_nodes(states.taken_apart(graph))
     graph = without_dead_nodes(rewritten(recurrent.with_layers(graph), recurrent.RULES))
-    return without_dead_nodes(rewritten(graph, _PLAIN))
+    return without_dead_nodes(wide.narrowed(rewritten(graph, _PLAIN)))
 
 
 __all__ = ["RULES", "normal"]

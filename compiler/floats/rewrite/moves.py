@@ -175,8 +175,6 @@ def _pad(b: Builder, node: Node) -> None:
         b.keep(node)
         return
     shape, mode = b.shape(source), node.get("mode", "constant")
-    if mode != "constant":
-        raise b.graph.refuse(node, f"mode {mode!r}; padding must be with a constant")
     pads, value = settled(b, node, 1, "pads"), settled(b, node, 2, "value")
     axes = settled(b, node, 3, "axes")
     assert pads is not None
@@ -191,12 +189,44 @@ def _pad(b: Builder, node: Node) -> None:
         ]
         source = cut(b, node, source, pieces)
         begins, ends = [max(0, x) for x in begins], [max(0, y) for y in ends]
+    if mode != "constant":
+        _mirrored(b, node, source, list(zip(begins, ends, strict=True)), mode)
+        return
     filled = float(np.asarray(value if value is not None else 0.0).reshape(-1)[0])
     if not any(begins + ends):
         b.same(node.output, source)
         return
     shape = b.graph.shapes[node.output]
     b.emit("Pad", [source], shape, node.output, node, begins=begins, ends=ends, value=filled)
+
+
+_FEW = 8
+"""Elements that are put beside others by a join; more of them by a matrix of 0 and 1."""
+
+
+def _mirrored(
+    b: Builder, node: Node, here: str, pairs: list[tuple[int, int]], mode: str
+) -> None:
+    """Borders that repeat elements, axis by axis. The chip's products skip a matrix's zeros."""
+    for axis, pair in enumerate(pairs):
+        shape = b.shape(here)
+        if not any(pair):
+            continue
+        picks = np.pad(np.arange(shape[axis]), pair, mode)  # type: ignore[call-overload]
+        made = [*shape[:axis], len(picks), *shape[axis + 1 :]]
+        if sum(pair) <= _FEW:
+            ones = [cut(b, node, here, _one(shape, axis, int(i))) for i in picks[: pair[0]]]
+            ends = picks[len(picks) - pair[1] :]
+            more = [cut(b, node, here, _one(shape, axis, int(i))) for i in ends]
+            here = b.emit("Concat", [*ones, here, *more], made, at=node, axis=axis)
+            continue
+        order = [*(a for a in range(len(shape)) if a != axis), axis]
+        turned = transpose(b, node, here, tuple(order))
+        matrix = b.store((np.arange(shape[axis])[:, None] == picks).astype(np.float32))
+        wide = [made[a] for a in order]
+        product = b.emit("MatMul", [turned, matrix], wide, at=node)
+        here = transpose(b, node, product, tuple(int(a) for a in np.argsort(order)))
+    b.same(node.output, here)
 
 
 RULES: Rules = {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from compiler.floats.files import open_onnx
+from compiler.floats.integers import KINDS as OF_INTEGERS
 from compiler.floats.rewrite import RULES as REWRITTEN
 from compiler.floats.samples import Samples, load_samples
 from compiler.frontends.formats import Verdict
@@ -41,14 +42,14 @@ def examine_onnx(path: str | Path) -> list[Verdict]:
     """
     found = []
     for number, node in enumerate(open_onnx(Path(path)).graph.node):
-        known = node.op_type in RULES or node.op_type in REWRITTEN or node.op_type in _SETTLED
+        known = node.op_type in {*RULES, *REWRITTEN, *OF_INTEGERS, *SETTLED}
         reason = None if known else "has no form in TFLM's int8 arithmetic here"
         name = f"operator {number} {node.op_type}"
         found.append(Verdict(name, ", ".join([*node.input, "->", *node.output]), reason))
     return found
 
 
-_SETTLED = frozenset(
+SETTLED = frozenset(
     {"Constant", "ConstantOfShape", "Shape", "Size", "Range", "Equal", "Not", "And", "Or", "If"}
 )
 """Kinds of which nothing is left, where they do not depend on a call's data."""

@@ -1,0 +1,253 @@
+"""Files that hold integers: their numbers are kept, and what is rounded otherwise is counted."""
+
+import numpy as np
+import pytest
+
+ort = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+
+from compiler.floats.files import open_onnx
+from compiler.floats.samples import Samples
+from compiler.frontends.onnx.quantised import quantised_model, read_float
+from kernels import Interpreter
+from npu.errors import UnsupportedError
+from tests.float_models import decibels, integers, real
+
+SHAPES = {"dense": (1, 32), "conv": (1, 3, 9, 9), "add": (1, 4, 8, 8), "deep": (1, 4, 10, 10)}
+SHARE = {"dense": 0.01, "conv": 0.01, "add": 0.01, "deep": 0.15}
+"""Of elements that may differ by a step. TFLM's requantiser rounds twice: to a whole number of
+2**-n steps, then to steps. Of what lies within 2**-(n + 1) below a tie it gives the upper
+neighbour, which is 2**-(n + 1) of all. A step in one of the 288 hidden values of `deep` is part of
+a step in each of its outputs."""
+
+
+def model(name, nodes, shape, stored, opset=17, rank=2):
+    rng = np.random.default_rng(5)
+    constants = [
+        numpy_helper.from_array(
+            data if isinstance(data, np.ndarray) else rng.standard_normal(data).astype("f4") / 4, key
+        )
+        for key, data in stored.items()
+    ]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape)),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank),
+    ]
+    graph = helper.make_graph(nodes, name, ends[:1], ends[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def floats(name):
+    node = helper.make_node
+    match name:
+        case "dense":
+            nodes = [node("Gemm", ["x", "w", "b"], ["y"], name="d")]
+            stored = {"w": (32, 24), "b": (24,)}
+        case "conv":
+            nodes = [node("Conv", ["x", "w", "b"], ["y"], name="c", kernel_shape=[3, 3])]
+            stored = {"w": (8, 3, 3, 3), "b": (8,)}
+        case "add":
+            nodes = [
+                node("Conv", ["x", "w", "b"], ["c"], name="c", kernel_shape=[1, 1]),
+                node("Add", ["c", "x"], ["y"], name="a"),
+            ]
+            stored = {"w": (4, 4, 1, 1), "b": (4,)}
+        case _:
+            nodes = [
+                node("Conv", ["x", "w", "b"], ["c"], name="c", kernel_shape=[3, 3]),
+                node("Relu", ["c"], ["r"], name="r"),
+                node("Conv", ["r", "v", "e"], ["h"], name="h", group=8, kernel_shape=[3, 3]),
+                node("Relu", ["h"], ["s"], name="s"),
+                node("Flatten", ["s"], ["f"], name="f"),
+                node("Gemm", ["f", "u", "g"], ["y"], name="g"),
+            ]
+            stored = {
+                "w": (8, 4, 3, 3),
+                "b": (8,),
+                "v": (8, 1, 3, 3),
+                "e": (8,),
+                "u": (288, 10),
+                "g": (10,),
+            }
+    return model(name, nodes, SHAPES[name], stored, rank=4 if name in ("conv", "add") else 2)
+
+
+class Reader(CalibrationDataReader):
+    def __init__(self, calls):
+        self.calls = iter([{"x": call} for call in calls])
+
+    def get_next(self):
+        return next(self.calls, None)
+
+
+def calls(name, count=64, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, *SHAPES[name])).astype(np.float32)
+
+
+def written(folder, name, **options):
+    """A model of onnxruntime's quantiser; weights of 7 bits, for its kernels saturate with 8."""
+    source, target = folder / "float.onnx", folder / "whole.onnx"
+    onnx.save(floats(name), source)
+    common = {"weight_type": QuantType.QInt8, "reduce_range": True}
+    quantize_static(source, target, Reader(calls(name)), **(common | options))
+    return target
+
+
+def answers(path, made, given):
+    """Integers of ours and of onnxruntime, optimisations off: what the operators' texts say."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    graph = made.graph
+    first, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    kernels = Interpreter(graph)
+    ours = [kernels.invoke([integers(call, first)])[0].astype(int).ravel() for call in given]
+    theirs = [integers(session.run(None, {"x": call})[0], last).astype(int).ravel() for call in given]
+    return np.array(ours), np.array(theirs)
+
+
+KINDS = {
+    "int8": {"activation_type": QuantType.QInt8},
+    "uint8": {"activation_type": QuantType.QUInt8},
+    "per_channel": {"activation_type": QuantType.QInt8, "per_channel": True},
+    "operators": {"activation_type": QuantType.QUInt8, "quant_format": QuantFormat.QOperator},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_one_step_at_most(name, kind, tmp_path):
+    path = written(tmp_path, name, **KINDS[kind])
+    made = quantised_model(read_float(path, Samples({"x": calls(name)})))
+    ours, theirs = answers(path, made, calls(name, 200, seed=2))
+    apart = np.abs(ours - theirs)
+    assert apart.max() <= 1
+    assert np.mean(apart > 0) <= SHARE[name]
+    # Not all the same: the answers move over many steps.
+    assert len(np.unique(ours)) > 40
+
+
+@pytest.mark.parametrize("kind", ["int8", "per_channel"])
+def test_numbers_of_the_file_are_kept(kind, tmp_path):
+    path = written(tmp_path, "conv", **KINDS[kind])
+    made = quantised_model(read_float(path, Samples({"x": calls("conv")})))
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    weights = next(t for t in made.graph.tensors if t.name == "c/weights")
+    assert np.array_equal(weights.data, stored["w_quantized"].transpose(0, 2, 3, 1))
+    assert np.array_equal(weights.quantization.scale, np.broadcast_to(stored["w_scale"], 8)) or (
+        kind == "int8" and np.all(weights.quantization.scale == stored["w_scale"])
+    )
+    bias = next(t for t in made.graph.tensors if t.name == "c/bias")
+    assert np.array_equal(bias.data, stored["b_quantized"])
+    first = made.graph.tensors[made.graph.inputs[0]].quantization
+    assert (first.scale[0], first.zero_point) == (stored["x_scale"], stored["x_zero_point"])
+    last = made.graph.tensors[made.graph.outputs[0]].quantization
+    assert (last.scale[0], last.zero_point) == (stored["y_scale"], stored["y_zero_point"])
+
+
+def quantised_dense(weight, steps, zero=0, bias=0):
+    """x on steps[0], a weight of one number on steps[1], y on steps[2]: all whole."""
+    stored = {
+        "sx": np.float32(steps[0]),
+        "sw": np.float32(steps[1]),
+        "sy": np.float32(steps[2]),
+        "z": np.int8(0),
+        "zy": np.int8(zero),
+        "w": np.array([[weight]], np.int8),
+        "b": np.array([bias], np.int32),
+        "sb": np.float32(steps[0]) * np.float32(steps[1]),
+    }
+    stored = {key: np.asarray(data) for key, data in stored.items()}
+    node = helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["x", "sx", "z"], ["xq"]),
+        node("DequantizeLinear", ["xq", "sx", "z"], ["xr"]),
+        node("DequantizeLinear", ["w", "sw", "z"], ["wr"]),
+        node("DequantizeLinear", ["b", "sb"], ["br"]),
+        node("Gemm", ["xr", "wr", "br"], ["yr"]),
+        node("QuantizeLinear", ["yr", "sy", "zy"], ["yq"]),
+        node("DequantizeLinear", ["yq", "sy", "zy"], ["y"]),
+    ]
+    return model("tie", nodes, (1, 1), stored)
+
+
+@pytest.mark.parametrize("zero", [0, 5])
+@pytest.mark.parametrize("weight", [16, 48])
+def test_ties(weight, zero, tmp_path):
+    """All inputs on a grid where every other answer is a tie.
+
+    ONNX rounds halves to even, TFLM's requantiser away from zero: they differ at the ties whose
+    even neighbour is nearer to zero, there by one, and nowhere else.
+    """
+    path = tmp_path / "tie.onnx"
+    onnx.save(quantised_dense(weight, (1.0, 1.0, 32.0), zero), path)
+    every = np.arange(-128, 128, dtype=np.float32).reshape(-1, 1, 1)
+    made = quantised_model(read_float(path, Samples({"x": every})))
+    ours, theirs = (found.ravel() for found in answers(path, made, every))
+    exact = every.ravel() * weight / 32
+    even = np.clip(np.rint(exact) + zero, -128, 127)
+    away = np.clip(np.sign(exact) * np.floor(np.abs(exact) + 0.5) + zero, -128, 127)
+    assert np.array_equal(theirs, even)
+    assert np.array_equal(ours, away)
+    assert np.sum(even != away) > 25
+
+
+@pytest.mark.parametrize("kind", [QuantType.QInt8, QuantType.QUInt8])
+@pytest.mark.parametrize("name", ["dense", "deep"])
+def test_dynamically_quantised(name, kind, tmp_path):
+    """Weights stay the file's; ranges are those of the calibration, so answers are near."""
+    source, target = tmp_path / "float.onnx", tmp_path / "dynamic.onnx"
+    onnx.save(floats(name), source)
+    quantize_dynamic(source, target, weight_type=kind)
+    assert {"DynamicQuantizeLinear"} <= {n.op_type for n in onnx.load(target).graph.node}
+    made = quantised_model(read_float(target, Samples({"x": calls(name)})))
+    session = ort.InferenceSession(str(source), providers=["CPUExecutionProvider"])
+    graph = made.graph
+    first, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    kernels, given = Interpreter(graph), calls(name)
+    found = [real(kernels.invoke([integers(call, first)])[0], last).ravel() for call in given]
+    wanted = [session.run(None, {"x": call})[0].ravel() for call in given]
+    assert decibels(np.array(wanted), np.array(found)) > 28
+    if name == "dense":
+        stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(target).graph.initializer}
+        whole = stored["w_quantized"].astype(int) - stored["w_zero_point"]
+        weights = next(t for t in graph.tensors if t.name.endswith("/weights"))
+        kept = weights.data[:, :32].astype(int)
+        kept = kept + weights.data[:, 32:] if weights.data.shape[1] > 32 else kept
+        assert np.array_equal(kept.T, whole)
+
+
+def test_integers_that_are_not_scaled(tmp_path):
+    """The product of dynamic integers must be scaled at once."""
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        helper.make_node("MatMulInteger", ["q", "w", "z"], ["m"], name="product"),
+        helper.make_node("Neg", ["m"], ["n"]),
+        helper.make_node("Cast", ["n"], ["y"], to=1),
+    ]
+    path = tmp_path / "unscaled.onnx"
+    onnx.save(model("unscaled", nodes, (1, 4), {"w": np.ones((4, 3), np.int8)}), path)
+    assert open_onnx(path)
+    with pytest.raises(UnsupportedError, match=r"'product' \(MatMulInteger\): its integers are taken"):
+        read_float(path, Samples({"x": np.ones((2, 1, 4), np.float32)}))
+
+
+def test_sixteen_bits(tmp_path):
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], name="wide"),
+    ]
+    stored = {"s": np.asarray(np.float32(0.1)), "z": np.asarray(np.int16(0))}
+    path = tmp_path / "wide.onnx"
+    onnx.save(model("wide", nodes, (1, 4), stored, opset=21), path)
+    with pytest.raises(UnsupportedError, match="not int8 or uint8; quantise activations to eight"):
+        read_float(path, Samples({"x": np.ones((2, 1, 4), np.float32)}))
