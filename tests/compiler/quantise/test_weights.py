@@ -47,7 +47,7 @@ def random_case(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def rebuilt(weights: np.ndarray, inputs: np.ndarray, plan: WeightPlan) -> np.ndarray:
     moments = {"v0": inputs.T @ inputs / len(inputs)}
     _, stored = stored_weights(graph_of(weights), plan, moments)
-    found = stored["n0", 1]
+    found = stored["v1", 1]
     return found.integers * found.steps[:, None].astype(np.float64)
 
 
@@ -81,13 +81,13 @@ def test_levels_and_zeros(bits, book, reconstruct):
     moments = {"v0": inputs.T @ inputs}
     plan = WeightPlan(bits=bits, book=book, reconstruct=reconstruct)
     graph, stored = stored_weights(graph_of(weights), plan, moments)
-    found = stored["n0", 1].integers
+    found = stored["v1", 1].integers
     assert len(np.unique(found)) <= 1 << bits
     assert np.abs(found.astype(int)).max() <= (127 if book else (1 << (bits - 1)) - 1)
     assert np.all(found[weights == 0] == 0)
     # What the float graph has now are the integers on their steps.
     (matrix,) = matrices(graph)
-    np.testing.assert_allclose(matrix.rows, found * stored["n0", 1].steps[:, None], rtol=1e-6)
+    np.testing.assert_allclose(matrix.rows, found * stored["v1", 1].steps[:, None], rtol=1e-6)
 
 
 @pytest.mark.parametrize("per_layer", [False, True])
@@ -96,7 +96,7 @@ def test_shares_of_zeros(per_layer):
     large, small = rng.normal(size=(30, 50)), 0.01 * rng.normal(size=(20, 30))
     plan = WeightPlan(prune=0.75, per_layer=per_layer, reconstruct=False)
     _, stored = stored_weights(graph_of(large, small), plan, {})
-    zeros = [np.mean(stored[f"n{n}", 1].integers == 0) for n in (0, 1)]
+    zeros = [np.mean(stored[f"v{n + 1}", 1].integers == 0) for n in (0, 1)]
     assert (1500 * zeros[0] + 600 * zeros[1]) / 2100 == pytest.approx(0.75, abs=0.03)
     # Neither is left empty, whatever the size of its weights.
     assert min(zeros) > 0.6 and max(zeros) < 0.9
