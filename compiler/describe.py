@@ -1,6 +1,6 @@
 """What is in a model, as the report of `npu inspect`."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
@@ -73,6 +73,21 @@ def model_report(model: Model) -> ModelReport:
         report["config"] = model.config.model_dump(mode="json")
         report["symbols"] = list(model.tokens.symbols)
     return report
+
+
+class Size(NamedTuple):
+    """Of a model: its parameters, and the share of zeros among its int8 weights."""
+
+    parameters: int
+    zeros: float
+
+
+def size_of(model: Model) -> Size:
+    """Count the constants of all graphs."""
+    data = [t.data for g in model.graphs.values() for t in g.tensors if t.data is not None]
+    weights = [each for each in data if each.dtype == np.int8]
+    zeros = sum(each.size - int(np.count_nonzero(each)) for each in weights)
+    return Size(sum(each.size for each in data), zeros / sum(each.size for each in weights))
 
 
 def _graph_report(graph: Graph) -> GraphReport:

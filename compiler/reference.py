@@ -7,7 +7,7 @@ import numpy as np
 from compiler.frontends.models import TRANSDUCER_GRAPHS, Model
 from kernels import Interpreter, Transducer
 from npu.errors import ModelError
-from npu.model.recording import Recording
+from npu.model.recording import Recorder, Recording
 from npu.speech.beam import BeamRules, BeamSearch
 from npu.speech.host import Speech
 from npu.speech.hotwords import Boost
@@ -15,7 +15,7 @@ from npu.speech.scores import Scorer
 from npu.speech.search import GreedySearch, SearchRules
 
 
-def search_of(model: Model, recording: Recording | None = None) -> GreedySearch:
+def search_of(model: Model, recording: Recorder | None = None) -> GreedySearch:
     """A transducer's search; `recording` sees its intermediate results."""
     return GreedySearch(*_networks_of(model, recording))
 
@@ -28,7 +28,7 @@ def beam_of(
     temperature: float = 1.0,
     boost: Boost | None = None,
     lattice: int | None = None,
-    recording: Recording | None = None,
+    recording: Recorder | None = None,
 ) -> BeamSearch:
     """A transducer's beam search; `blank_penalty` and `temperature` as `Scorer` takes them, `boost`
     and `lattice` as `BeamSearch`.
@@ -41,7 +41,7 @@ def beam_of(
     return BeamSearch(networks, rules, scorer, beam, boost, lattice)
 
 
-def _networks_of(model: Model, recording: Recording | None) -> tuple[Transducer, SearchRules]:
+def _networks_of(model: Model, recording: Recorder | None) -> tuple[Transducer, SearchRules]:
     assert model.config is not None, "a transducer"
     encoder, decoder, joiner = (model.graphs[role] for role in TRANSDUCER_GRAPHS)
     return Transducer(encoder, decoder, joiner, recording), SearchRules.of(model.config)

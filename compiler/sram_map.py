@@ -9,6 +9,7 @@ from compiler.compile import lower
 from compiler.frontends.models import Model
 from compiler.passes.allocate import allocate
 from compiler.passes.lifetimes import lifetimes
+from compiler.programs import Program
 from npu.chip.params import ChipParams
 from npu.model.layer import Layer
 
@@ -46,9 +47,9 @@ class SramMap:
     used_bytes: int
 
 
-def sram_map(model: Model, params: ChipParams) -> SramMap:
+def sram_map(model: Model, params: ChipParams, program: Program | None = None) -> SramMap:
     """As `compile_model` places it. Raises what that raises for a model that does not fit."""
-    module = lower(model, params).module
+    module = lower(model, params, program).module
     used, _ = allocate(module, params)
     steps = tuple(layer for segment in module.segments.values() for layer in segment.layers)
     last_step = max(len(steps) - 1, 0)

@@ -8,7 +8,7 @@ from npu.errors import ModelError
 from npu.model.border import crossing
 from npu.model.graph import Graph, Tensor
 from npu.model.operators.rescale import rescale_table
-from npu.model.recording import Recording
+from npu.model.recording import ENCODER_OUT, LOGITS, Recorder
 
 
 class Transducer:
@@ -32,7 +32,7 @@ class Transducer:
     """
 
     def __init__(
-        self, encoder: Graph, decoder: Graph, joiner: Graph, recording: Recording | None = None
+        self, encoder: Graph, decoder: Graph, joiner: Graph, recording: Recorder | None = None
     ) -> None:
         self._encoder, self._decoder, self._joiner = map(Interpreter, (encoder, decoder, joiner))
         _check_signature(encoder, ["int8"])
@@ -57,7 +57,7 @@ class Transducer:
     def encode(self, features: np.ndarray) -> np.ndarray:
         """The encoder on its next call, in the joiner's scale."""
         (encoded,) = self._encoder.invoke([features])
-        self._record("encoder_out", encoded)
+        self._record(ENCODER_OUT, encoded)
         return self._from_encoder.cross(encoded)
 
     def predict(self, symbol: int) -> np.ndarray:
@@ -78,7 +78,7 @@ class Transducer:
     def join(self, encoded: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The logits, (symbols,)."""
         (logits,) = self._joiner.invoke([encoded, predicted])
-        self._record("logits", logits)
+        self._record(LOGITS, logits)
         return logits.reshape(-1)
 
     def _record(self, name: str, values: np.ndarray) -> None:

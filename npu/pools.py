@@ -1,8 +1,15 @@
-"""Processes of a pool."""
+"""Processes of a pool, and the processors there are for them."""
 
 import multiprocessing
 import os
 import threading
+
+
+def cores() -> int:
+    """Of processors, that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_with_parent() -> None:

@@ -24,11 +24,10 @@ from typing import Any, TypedDict
 from compiler import compile_model, load_model
 from npu.analysis.layers import totals
 from npu.analysis.model_figures import FILE_NAME, Figures, read_figures
-from npu.analysis.process import cores
 from npu.chip.params import ChipParams, load_params
 from npu.errors import NpuError
 from npu.files import read_text, write_atomic
-from npu.pools import end_with_parent
+from npu.pools import cores, end_with_parent
 from npu.sweep.fit import Search, evaluation
 from npu.sweep.kept import users_folder
 from npu.text import json_text

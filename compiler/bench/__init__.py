@@ -3,7 +3,6 @@
     cases    the matrices: those of a model, and random ones of many kinds
     results  the schema of the report
     codec    the weight codec on them: bytes with everything counted, and rates of one thread
-    large    a transducer of 45.3 M parameters, as files
 
 What is printed and drawn of them is in `reports`.
 """

@@ -37,11 +37,12 @@ def row_steps(
     n = 0
     column = -1 - carried
     for i in range(columns):
-        if matrix[row, i] != 0:
-            gaps[n] = i - column - 1
-            weights[n] = matrix[row, i]
-            column = i
-            n += 1
+        # Without a branch, which no processor could foresee: what a zero writes is written over.
+        weight = matrix[row, i]
+        gaps[n] = i - column - 1
+        weights[n] = weight
+        column = i if weight != 0 else column
+        n += int(weight != 0)
     if n == 0:
         gaps[0] = columns - 1 + carried
         weights[0] = 0

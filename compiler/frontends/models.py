@@ -1,4 +1,5 @@
-"""Models as users name them: a `.tflite` file, a transducer's folder, a name from the zoo."""
+"""Models as users name them: a `.tflite` file, a transducer's folder, a name from the zoo, or a
+workload of published dimensions."""
 
 import hashlib
 import tempfile
@@ -6,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.frontends.formats import MAX_FILE_BYTES, Verdict, front_end
+from compiler.frontends.workloads import names as workloads
 from npu import zoo
 from npu.errors import ModelError
 from npu.files import read_file, write_folder
@@ -45,14 +47,17 @@ def load_model(model: str | Path, signature: str | None = None) -> Model:
     Raises ModelError or UnsupportedError with the file and the reason.
     """
     path = _place(model)
+    if _is_transducer(model, path) and signature is not None:
+        raise ModelError(f"{model}: a transducer has no signatures to choose from")
+    if workloads.is_workload(model):
+        return _load_workload(workloads.workload_of(model))
     if path.is_dir():
-        if signature is not None:
-            raise ModelError(f"{model}: a transducer has no signatures to choose from")
         return _load_transducer(path)
     if not path.exists():
         raise ModelError(
             f"no model {str(model)!r}: give a .tflite or .onnx file, a transducer folder, a "
-            f"compiled .npu, or a zoo model ({', '.join(zoo.names())})"
+            f"compiled .npu, a zoo model ({', '.join(zoo.names())}), or a workload "
+            f"({', '.join(workloads.PREFIX + name for name in workloads.published())})"
         )
     graph = front_end(path).read(path, signature)
     return Model(path.name, {"main": graph}, None, None, {path.name: _digest(path)})
@@ -65,6 +70,10 @@ def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
     `load_model` and `compiler.check_model` find. Raises ModelError or UnsupportedError where that
     much cannot be told.
     """
+    if workloads.is_workload(model):
+        # What is built here is built of operators that run.
+        workloads.workload_of(model)
+        raise ModelError(f"{model}: has no file to examine; every operator of a workload runs")
     path = _place(model)
     files = [path]
     if path.is_dir():
@@ -75,6 +84,9 @@ def examine_model(model: str | Path) -> dict[str, list[Verdict]]:
 
 def model_files(model: str | Path) -> list[Path]:
     """The files that `load_model` may read, those of a folder all; none if there is no model."""
+    if workloads.is_workload(model):
+        workloads.workload_of(model)
+        return [workloads.DIMENSIONS]
     path = _place(model)
     return sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
 
@@ -82,6 +94,22 @@ def model_files(model: str | Path) -> list[Path]:
 def _place(model: str | Path) -> Path:
     path = Path(model)
     return zoo.path(str(model)) if not path.exists() and str(model) in zoo.names() else path
+
+
+def _is_transducer(model: str | Path, path: Path) -> bool:
+    return workloads.is_workload(model) or path.is_dir()
+
+
+def _load_workload(workload: workloads.Workload) -> Model:
+    # Only who asks for one pays for what builds it.
+    from compiler.frontends.workloads.assemble import assemble
+    from compiler.frontends.workloads.weights import RandomWeights
+
+    weights = RandomWeights(workload.sparsity, workload.seed)
+    parts = assemble(workload.name, workload.dimensions, weights)
+    model = Model(str(workload), parts.graphs, parts.config, parts.tokens, parts.sources)
+    _check_transducer(model, parts.config, parts.tokens)
+    return model
 
 
 def _load_transducer(folder: Path) -> Model:
@@ -143,7 +171,7 @@ def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None
 
     features = only("encoder", "inputs")
     front = config.frontend
-    shape = (1, config.encoder.frames_per_call, front.mel.bins * front.stack)
+    shape = (1, config.encoder.frames_per_call, front.frame_size)
     if features.shape != shape or features.dtype != "int8":
         raise ModelError(
             f"{model.name}: encoder input is {features.dtype} {list(features.shape)}, model.json "

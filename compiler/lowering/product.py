@@ -38,12 +38,24 @@ def lower(site: GraphLowering, op: FullyConnected, params: MatVecParams) -> None
         site.add(_shifted(site, gate, src, dst))
         return
     if vectors == 1:
-        matrix = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows))
-        site.add(matvec(site, matrix, src, dst, params))
+        site.add(matvec(site, _shared(site, op, gate), src, dst, params))
         return
     image = Image(1, vectors, columns, 1, vectors, out_down=vectors * rows, out_across=rows)
     filters = Filters(weights.reshape(rows, 1, 1, columns), bias, params)
     products(site, src, dst, image, filters)
+
+
+def _shared(site: GraphLowering, op: FullyConnected, gate: Gate) -> Matrix:
+    """The matrix of a product with one vector: the same for all that have its weights and scales.
+
+    So the steps of a recurrent network that are written out hold their weights once.
+    """
+    scales = gate.params.multipliers.tobytes(), gate.params.shifts.tobytes()
+    key = op.weights, op.bias, *scales
+    if key not in site.matrices:
+        rows = len(gate.weights)
+        site.matrices[key] = stacked(site.layer(rows=(rows,)), [gate], np.arange(rows))
+    return site.matrices[key]
 
 
 def _shifted(site: GraphLowering, gate: Gate, src: View, dst: View) -> MatVec:

@@ -10,6 +10,7 @@ from compiler.lowering.ir import (
     ChipOperator,
     LoadConstant,
     LoadInput,
+    Matrix,
     MatVec,
     Segment,
     Vector,
@@ -87,6 +88,7 @@ class GraphLowering:
     Attributes
     ----------
     reals : real inputs and outputs, with the tensor of integers that the host has for each.
+    matrices : those that several operators may share, by what they are made of.
 
     Parameters
     ----------
@@ -122,6 +124,7 @@ class GraphLowering:
         self._kept: set[int] = set()
         self._placed: dict[int, Buffer] = dict(bound or {})
         self.reals: dict[int, int] = {}
+        self.matrices: dict[tuple, Matrix] = {}
         self._layer = ""
         self._splitter = Splitter(params, self.new_buffer)
         for index in graph.inputs:

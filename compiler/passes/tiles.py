@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -31,6 +32,9 @@ NEAR = 1.125
 # More than a weight takes in any code, its run and its value; a row has one more of them at most.
 MOST_BITS = 4 * MAX_SYMBOL_BITS
 _MAX_DESTINATION = int(np.iinfo(ROW_DTYPE["destination"]).max)
+
+# Bits of matrices that are in use: they are asked for several times.
+_ENTROPY: WeakKeyDictionary[Matrix, float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +135,7 @@ def pack_matrix(
     require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
     capacity = 8 * params.bus_bytes * params.lanes * max(1, max_words)
-    least = least_words(matrix, params) // max(1, max_words)
+    least = -(-least_words(matrix, params) // max(1, max_words))
     count = min(rows, max(-(-rows // longest), least))
     while True:
         groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
@@ -160,8 +164,10 @@ def pack_cut(matrix: Matrix, params: ChipParams, cut: Cut, max_words: int) -> Pa
 
 def least_words(matrix: Matrix, params: ChipParams) -> int:
     """Bus words of every bank that a matrix takes in any case."""
+    if matrix not in _ENTROPY:
+        _ENTROPY[matrix] = entropy_bits(matrix.weights)
     per_word = 8 * params.bus_bytes * params.lanes
-    return int(LEAST_OF_ENTROPY * entropy_bits(matrix.weights) / per_word)
+    return int(LEAST_OF_ENTROPY * _ENTROPY[matrix] / per_word)
 
 
 def require_longest_row(matrix: Matrix, params: ChipParams, max_words: int) -> None:

@@ -5,7 +5,9 @@ two windows are left: one tile is multiplied while the next one loads. Row recor
 parameter memory holds all of them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -20,8 +22,10 @@ from compiler.lowering.ir import (
     Vector,
 )
 from compiler.passes.assembler import MemoryMap
+from compiler.passes.packing import pack_each
 from compiler.passes.residency import Runs, choose
 from compiler.passes.tiles import (
+    Cut,
     PackedMatrix,
     Tile,
     least_words,
@@ -122,7 +126,7 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     runs, tables = _weights_of(module)
     _require_possible(list(runs), params)
     bank_words = params.bank_bus_words
-    packed = {m: pack_matrix(m, params, bank_words, params.param_bytes) for m in runs}
+    packed = pack_each(runs, lambda m: pack_matrix(m, params, bank_words, params.param_bytes))
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
     if free < 4 * params.bus_bytes:
@@ -148,14 +152,15 @@ def _shared(
         cuts = choose(packed, runs, params, spare, record_bytes)
         if cuts is None:
             return None
-        again, stays = {}, {}
-        for m, whole in packed.items():
-            kept = all(cuts[m].stays)
-            try:
-                again[m] = whole if kept else pack_cut(m, params, cuts[m], bank_words)
-            except CapacityError:
-                return None
-            stays[m] = (True,) * len(whole.tiles) if kept else cuts[m].stays
+        cut = {m: one for m, one in cuts.items() if not all(one.stays)}
+        try:
+            again = {**packed, **pack_each(cut, partial(_pack_cut, cut, params, bank_words))}
+        except CapacityError:
+            return None
+        stays = {
+            m: cut[m].stays if m in cut else (True,) * len(whole.tiles)
+            for m, whole in packed.items()
+        }
         missing = _words(again, stays) - bank_words
         if sum(len(p.block) + p.record_bytes for p in again.values()) > most:
             return None
@@ -164,6 +169,12 @@ def _shared(
         # Some tile is longer than it was thought to be; the next try is to do.
         spare -= 2 * missing
     return None
+
+
+def _pack_cut(
+    cuts: Mapping[Matrix, Cut], params: ChipParams, bank_words: int, m: Matrix
+) -> PackedMatrix:
+    return pack_cut(m, params, cuts[m], bank_words)
 
 
 def _words(packed: _Packed, stays: _Stays) -> int:
@@ -190,7 +201,8 @@ def _streamed(packed: _Packed, params: ChipParams, record_bytes: int) -> tuple[_
     """What is left where rows are long or parameter memory is small: as few tiles as fit halves."""
     window = record_bytes // 2
     window -= window % params.bus_bytes + params.bus_bytes
-    halves = {m: pack_matrix(m, params, params.bank_bus_words // 2, window) for m in packed}
+    half = params.bank_bus_words // 2
+    halves = pack_each(packed, lambda m: pack_matrix(m, params, half, window))
     return halves, {m: (False,) * len(p.tiles) for m, p in halves.items()}
 
 

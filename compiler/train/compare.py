@@ -12,7 +12,9 @@ from compiler.train.learn.check import errors_of, grouped
 from compiler.train.learn.loop import Learner
 from compiler.train.learn.network import FEATURE_SCALE
 from compiler.train.recipe import Recipe
+from npu.errors import ModelError
 from npu.files import write_atomic
+from npu.model.config import FrontendConfig
 from npu.speech.features import FeatureExtractor
 from npu.speech.spoken_sets import Utterance, read_set, set_digest
 from npu.speech.whole import calls_of
@@ -58,6 +60,8 @@ def _steps(model: Model, utterance: Utterance) -> NDArray[np.float32]:
     """(steps, features): an utterance with the silence behind it, as the chip gets it."""
     assert model.config is not None, "a transducer"
     frontend, frames = model.config.frontend, model.config.encoder.frames_per_call
+    if not isinstance(frontend, FrontendConfig):
+        raise ModelError(f"{model.name}: its front end is {frontend.type}; training has another")
     extractor = FeatureExtractor(frontend, FEATURE_SCALE, 0, frames)
     heard = calls_of(extractor, utterance.path, frontend.sample_rate_hz)
     calls = np.concatenate([calls for _, calls in heard])

@@ -74,6 +74,7 @@ EXTRAS = {
             "jiwer",
             "srt",
             "kaldifst",
+            "kaldi-native-fbank",
             "pydot",
             "setuptools",
         ),

@@ -25,6 +25,7 @@ from npu.analysis.evaluation_results import (
     ModelReport,
     RateReport,
     RejectionReport,
+    TiesReport,
     UtteranceReport,
 )
 from npu.analysis.hearing import Hearing
@@ -127,7 +128,21 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
         report["at_scores"] = [_at_score(scored, score) for score in SCORES]
     if delay := _delay(spoken):
         report["delay"] = delay
+    if ties := _ties(scored):
+        report["ties"] = ties
     return report
+
+
+def _ties(scored: Sequence[Scored]) -> TiesReport | None:
+    """None where nobody counted."""
+    counts = [each.hearing.ties for each in scored if each.hearing.ties is not None]
+    if not counts:
+        return None
+    return {
+        "outputs": sum(each.outputs for each in counts),
+        "equal": sum(each.equal for each in counts),
+        "with_blank": sum(each.with_blank for each in counts),
+    }
 
 
 def _at_score(scored: Sequence[Scored], score: float) -> AtScoreReport:

@@ -95,6 +95,21 @@ class LatticesReport(TypedDict):
     arcs_per_word: float
 
 
+class TiesReport(TypedDict):
+    """What a model's joiner gave in all utterances: see `npu.analysis.ties`.
+
+    Attributes
+    ----------
+    outputs : (symbols,) int8 logits, one a question of the search.
+    equal : those whose two largest logits are equal; int32 logits could change a greedy search in
+        these alone. with_blank : in which blank is one of the largest.
+    """
+
+    outputs: int
+    equal: int
+    with_blank: int
+
+
 class ConfusionReport(TypedDict):
     """A word of the texts heard as another one; None where there is none."""
 
@@ -147,6 +162,7 @@ class ModelReport(TypedDict):
     rejection: NotRequired[RejectionReport]
     at_scores: NotRequired[list[AtScoreReport]]
     delay: NotRequired[DelayReport]
+    ties: NotRequired[TiesReport]
     confusions: list[ConfusionReport]
     utterances: list[UtteranceReport]
 

@@ -15,7 +15,9 @@ from npu.events.trace import Recorder, Start
 from npu.runtime.budget import Budgets
 from npu.runtime.calls import Inputs, call, calls_of, open_session
 from npu.runtime.header import INVOKE, RESET
-from npu.runtime.host_interface import CALLS
+from npu.runtime.host_beam import is_for_beam
+from npu.runtime.host_interface import CALLS, FROM, SYMBOL, TO
+from npu.runtime.host_search import DECODER, ENCODER, JOINER
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
 
@@ -98,6 +100,30 @@ def symbol_frame(image: Image, symbols: Sequence[int]) -> Frame:
     return [Start(image.header.entry(info.hears).pc, ((CALLS, 1),), values)]
 
 
+def hypothesis_frame(image: Image, symbols: int) -> Frame:
+    """An encoder call in which a beam of one hypothesis emits so many symbols, then blank.
+
+    What a symbol is decides nothing, nor do the slots. Raises InputError for more than a call may
+    emit.
+    """
+    info = image.header.transducer
+    assert info is not None, "it has slots"
+    if symbols > info.max_symbols_per_frame:
+        raise InputError(
+            f"{image.header.model} emits at most {info.max_symbols_per_frame} symbols in a call, "
+            f"not {symbols}"
+        )
+    joiner = Start(image.header.entry(JOINER).pc, ((FROM, 0),))
+    # A call that is full ends without a blank.
+    ends = [joiner] * (symbols < info.max_symbols_per_frame)
+    emits = [joiner, _decoder_start(image)] * symbols
+    return [Start(image.header.entry(ENCODER).pc), *emits, *ends]
+
+
+def _decoder_start(image: Image) -> Start:
+    return Start(image.header.entry(DECODER).pc, tuple(sorted({FROM: 0, TO: 0, SYMBOL: 0}.items())))
+
+
 def assumed_frames(image: Image, frames: int, symbols: int) -> list[Frame]:
     """Frames that each emit so many symbols, always the same one. Raises InputError."""
     info = image.header.transducer
@@ -135,6 +161,10 @@ def decided_frames(image: Image, count: int, symbols: int | None = None) -> Deci
         emitted = DEFAULT_SYMBOLS if symbols is None else symbols
         by = f"every frame emits {emitted} symbol{'s' * (emitted != 1)}"
         return Decided(reset_frame(image), assumed_frames(image, count, emitted), by)
+    if is_for_beam(image):
+        emitted = DEFAULT_SYMBOLS if symbols is None else symbols
+        by = f"every frame one hypothesis emits {emitted} symbol{'s' * (emitted != 1)}"
+        return Decided(reset_frame(image), [hypothesis_frame(image, emitted)] * count, by)
     if symbols is not None:
         raise InputError(
             f"{image.header.model} does not search on the chip: leave out how many symbols it emits"
@@ -146,5 +176,6 @@ def decided_frames(image: Image, count: int, symbols: int | None = None) -> Deci
 
 
 def reset_frame(image: Image) -> Frame:
-    """The start that begins an utterance."""
-    return [Start(image.header.entry(RESET).pc)]
+    """The starts that begin an utterance: of a beam, the decoder's on the start symbol, too."""
+    reset = Start(image.header.entry(RESET).pc)
+    return [reset, _decoder_start(image)] if is_for_beam(image) else [reset]

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from npu.analysis.ties import TieCount, Ties
 from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
@@ -31,11 +32,15 @@ _CHUNK = 8
 
 
 class Ear(NamedTuple):
-    """What hears: phrases, or whole utterances, below `min_score` are nothing (`Spoken.score`)."""
+    """What hears: phrases, or whole utterances, below `min_score` are nothing (`Spoken.score`).
+
+    `ties` is shown what the engine's joiner gives; None where nobody counts.
+    """
 
     speech: Speech
     engine: Engine | Beam
     min_score: float | None = None
+    ties: Ties | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Hearing:
     scores : of each phrase with words, or of the utterance, as `Spoken.score`; None likewise.
     closest : of the texts in the lattice, the words of the one with the fewest errors; None where
         none was made. arcs : in it.
+    ties : of the joiner's outputs; None where nobody counted.
     """
 
     words: tuple[str, ...]
@@ -65,6 +71,7 @@ class Hearing:
     scores: tuple[float, ...] | None = None
     closest: tuple[str, ...] | None = None
     arcs: int = 0
+    ties: TieCount | None = None
 
 
 def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
@@ -74,7 +81,15 @@ def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     has erred once in an utterance may keep quiet until its states are reset, which would hide what
     else it would have understood. Raises AudioError.
     """
-    speech, engine, min_score = ear
+    if ear.ties is None:
+        return _hear(ear, utterance, tail_seconds)
+    ear.ties.clear()
+    heard = _hear(ear, utterance, tail_seconds)
+    return replace(heard, ties=ear.ties.count)
+
+
+def _hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
+    speech, engine, min_score = ear.speech, ear.engine, ear.min_score
     if not utterance.words:
         heard = transcribe(speech, engine, utterance.path, min_score=min_score)
         phrases = [phrase for phrase in heard.phrases if phrase.text]

@@ -78,6 +78,20 @@ class UtteranceFigures(TypedDict):
     phrases: list[PhraseFigures]
 
 
+class PaceFigures(TypedDict):
+    """How a transducer keeps up where no sound says so: a frame is due every `deadline_ms`.
+
+    Attributes
+    ----------
+    real_time_factor : of the mean frame, its time over that of its sound.
+    slowest : the same of the slowest.
+    """
+
+    deadline_ms: float
+    real_time_factor: float
+    slowest: float
+
+
 class FrameFigures(TypedDict):
     """Of all frames: cycles and milliseconds by "p50", "p90", "p99" and "max"."""
 
@@ -106,6 +120,7 @@ class LatencyReport(TypedDict):
     total: FiguresReport
     layers: list[LayerFigures]
     commands: NotRequired[list[CommandFigures]]
+    pace: NotRequired[PaceFigures]
     utterance: NotRequired[UtteranceFigures]
 
 
@@ -166,6 +181,16 @@ def latency_report(latency: Latency, *, commands: bool = False) -> LatencyReport
             for command in latency.commands
         ]
     return report
+
+
+def pace_figures(latency: Latency, deadline_ms: float) -> PaceFigures:
+    """What a frame's duration of sound adds to the report of a transducer."""
+    times = [latency.params.milliseconds(int(cycles)) for cycles in latency.frame_cycles]
+    return {
+        "deadline_ms": deadline_ms,
+        "real_time_factor": sum(times) / len(times) / deadline_ms,
+        "slowest": max(times) / deadline_ms,
+    }
 
 
 def _tiles(of: Tiles) -> TilesReport:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from npu.analysis.process import cores, run_npu
+from npu.analysis.process import run_npu
 from npu.analysis.results_beside import PageReport
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
+from npu.pools import cores
 
 MOST_SECONDS, MOST_MIB = 30.0, 1536.0
 """Bars for a transducer of 45.3 M parameters and ten seconds of sound, on two cores."""
@@ -41,9 +42,9 @@ def page_report(
 ) -> PageReport:
     """Measure `npu report MODEL --audio SOUND`; machine code is there before, from `warm_up`.
 
-    folder : in which both models lie, and sound and page are written. chip : as the command line
-    takes it, and `params` of it. parameters, zeros : of the model. utterances : WAV files that
-    make up the sound.
+    folder : in which sound and page are written. model, warm_up : as the command line takes them.
+    chip : likewise, and `params` of it. parameters, zeros : of the model. utterances : WAV files
+    that make up the sound.
 
     Raises NpuError with what the command said where it fails.
     """
@@ -52,7 +53,7 @@ def page_report(
 
     def report(name: str) -> list[str]:
         options = ["--chip", chip, "--audio", str(sound), "-o", str(page)]
-        return ["report", str(folder / name), *options]
+        return ["report", name, *options]
 
     run_npu(*report(warm_up))
     process = run_npu(*report(model))

@@ -57,10 +57,3 @@ def run_npu(*arguments: str, environment: Mapping[str, str] | None = None) -> Pr
         "cpu_seconds": cpu_seconds,
         "peak_memory_mib": mebibytes(peak),
     }
-
-
-def cores() -> int:
-    """Of processors, that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

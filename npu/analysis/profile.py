@@ -10,6 +10,7 @@ from npu.analysis.frames import (
     Frame,
     decided_by,
     graph_frames,
+    hypothesis_frame,
     reset_frame,
     searches_on_chip,
     symbol_frame,
@@ -21,6 +22,7 @@ from npu.events.stretch import COUNTS
 from npu.events.trace import Start
 from npu.model.layer import CONTROL, Layer
 from npu.runtime.header import BOOT, TensorInfo
+from npu.runtime.host_beam import is_for_beam
 from npu.runtime.image import Image
 from npu.runtime.sessions import GraphSession, TransducerSession
 from npu.twin.machine import Machine
@@ -247,10 +249,12 @@ class Measurement:
 def measure(image: Image) -> Measurement:
     """Run an image once: as events where no value decides, or else on the twin with zeros.
 
-    The encoder call of a transducer that searches on the chip emits no symbol.
+    The encoder call of a transducer that searches on the chip, or for a beam, emits no symbol.
     """
     if searches_on_chip(image):
         return measure_events(image, symbol_frame(image, ()))
+    if is_for_beam(image):
+        return measure_events(image, hypothesis_frame(image, 0))
     if image.header.transducer is None and not decided_by(image):
         return measure_events(image, graph_frames(image, 1)[0])
     return measure_twin(image)

@@ -27,6 +27,7 @@ class PartReport(TypedDict):
     calls : of the calibration.
     file_bytes : of the integer model, as TFLite has it.
     weights, zeros : how many int8 weights, and how many of them are 0.
+    bits : by node, where they are chosen one by one.
     states : what is carried from call to call, by input.
     outputs, values : noise of what the model gives, and of every value before it.
     """
@@ -36,6 +37,7 @@ class PartReport(TypedDict):
     file_bytes: int
     weights: int
     zeros: int
+    bits: dict[str, int]
     states: list[str]
     outputs: list[ValueNoise]
     values: list[ValueNoise]

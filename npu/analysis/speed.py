@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from npu.events.trace import Start
 from npu.runtime.calls import Inputs, call, open_session
 from npu.runtime.header import BOOT
 from npu.runtime.image import Image
-from npu.speech.host import Speech
-from npu.speech.phrases import Engine
 
 
 def run_timed(image: Image, inputs: list[Inputs], machine: Clocked) -> dict[str, Any]:
@@ -74,16 +72,19 @@ def run_events(
 
 
 def hear_events(
-    image: Image, speech: Speech, engine: Engine, paths: Sequence[Path], rtl: SpeedReport
+    image: Image,
+    hear: Callable[[Path], SoundFrames],
+    paths: Sequence[Path],
+    rtl: SpeedReport,
 ) -> HeardEventsReport:
     """Sounds, one behind the other, as events on a machine that knows nothing yet.
 
-    engine : says which symbols come; its first sound is heard before, unmeasured, for machine code
-    may be made then. rtl : the speed to compare with.
+    hear : says which symbols come in a file; the first one is heard before, unmeasured, for machine
+    code may be made then. rtl : the speed to compare with.
     """
-    SoundFrames.hear(image, speech, engine, paths[0])
+    hear(paths[0])
     began = time.perf_counter()
-    sounds = [SoundFrames.hear(image, speech, engine, path) for path in paths]
+    sounds = [hear(path) for path in paths]
     kernels_seconds = time.perf_counter() - began
     starts = [Start(image.header.entry(BOOT).pc)]
     for sound in sounds:

@@ -21,7 +21,7 @@ from npu.chip.machine import MachineFactory, Observer
 from npu.chip.params import ChipParams
 from npu.chip.summary import summary
 from npu.chip.work import Work
-from npu.model.recording import Recording
+from npu.model.recording import Recorder
 from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
@@ -67,7 +67,7 @@ class OnChip:
         *,
         session: Callable[..., TransducerSession | BeamSession] = TransducerSession,
         observer: Observer | None = None,
-        recording: Recording | None = None,
+        recording: Recorder | None = None,
         max_cycles: int | None = None,
     ) -> None:
         self.params = image.params
@@ -116,7 +116,7 @@ class OnTwin(OnChip):
     def __init__(
         self,
         image: Image,
-        recording: Recording | None = None,
+        recording: Recorder | None = None,
         max_cycles: int | None = None,
         session: Callable[..., TransducerSession | BeamSession] = TransducerSession,
     ) -> None:

@@ -1,19 +1,26 @@
 """Sound as it comes, frame by frame in real time: when a chip has found each of its symbols."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from npu.analysis.energy import listening
-from npu.analysis.frames import Frame, reset_frame, symbol_frame
+from npu.analysis.frames import Frame, entries_of, reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
+from npu.analysis.streaming import BeamOnChip
+from npu.events.trace import Recorder
+from npu.model.tokens import Tokens
+from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
+from npu.speech.emission import Emission
 from npu.speech.ends import COMMANDS, Ending
 from npu.speech.gate import Features
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.nbest import alternatives, best, score_a_word
+from npu.speech.phrases import Engine, found_by
 from npu.speech.transcribe import Heard, transcribe
+from npu.twin.machine import Machine
 
 
 @dataclass
@@ -47,6 +54,85 @@ class Told:
     def note(self, call: int) -> None:
         """A call was run, as `npu.speech.phrases.PhraseSearch` tells it."""
         self.came.append(call)
+
+
+class ToldBeam(BeamOnChip):
+    """A beam on the twin that also notes its starts, and what it answers in the end.
+
+    Parameters
+    ----------
+    image : compiled for a beam. session : makes a `BeamSession` of it.
+    tokens : of the model.
+    min_score : as `npu.speech.transcribe.transcribe` takes it.
+
+    Attributes
+    ----------
+    calls : the symbols of every call, those of the likeliest text of each phrase that has ended.
+    begins, came : as of `Told`.
+    first : the starts of the reset. frames : those of every call, a restart before it among them.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        session: Callable[..., BeamSession],
+        tokens: Tokens,
+        min_score: float | None = None,
+    ) -> None:
+        self._recorder = Recorder(Machine, entries_of(image))
+        self._tokens, self._min_score = tokens, min_score
+        self._forget()
+        super().__init__(image, self._recorder, session=session)
+        self.first: Frame = []
+
+    def reset(self) -> None:
+        self._forget()
+        self._done = len(self._recorder.trace.starts)
+        super().reset()
+        self.first = self._new()
+
+    def restart(self) -> None:
+        self.end_phrase()
+        super().restart()
+        self.begins.append(len(self.calls))
+
+    def accept_calls(self, features: Features) -> list[Emission | None]:
+        answers: list[Emission | None] = []
+        for number in range(len(features)):
+            answers += super().accept_calls(features[number : number + 1])
+            self.frames.append(self._new())
+            self.calls.append([])
+        return answers
+
+    def note(self, call: int) -> None:
+        """As of `Told`."""
+        self.came.append(call)
+
+    def end_phrase(self) -> None:
+        """Nothing comes behind it: note its symbols."""
+        found = found_by(self)
+        texts = alternatives(found, self._tokens)
+        score = score_a_word(texts)
+        if self.beam.hypotheses[0].emission is None:
+            return
+        if self._min_score is not None and score is not None and score < self._min_score:
+            return
+        first = self.begins[-1] if self.begins else 0
+        string = best(found, texts, self._tokens)
+        for symbol, call in zip(string.symbols, string.calls, strict=True):
+            self.calls[first + call].append(symbol)
+
+    def _forget(self) -> None:
+        self.calls: list[list[int]] = []
+        self.begins: list[int] = []
+        self.came: list[int] = []
+        self.frames: list[Frame] = []
+
+    def _new(self) -> Frame:
+        """The starts since the last time."""
+        starts = self._recorder.trace.starts[self._done :]
+        self._done += len(starts)
+        return starts
 
 
 @dataclass(frozen=True)
@@ -85,12 +171,37 @@ class SoundFrames:
         for index, symbols in enumerate(told.calls):
             starts = symbol_frame(image, symbols)
             frames.append([*reset, *starts] if index in begins else starts)
-        extractor = speech.extractor()
-        comes = [
-            1e3 * (extractor.first_call_samples + n * extractor.samples_per_call) / speech.rate
-            for n in told.came
-        ]
+        comes = _comes_ms(speech, told.came)
         return cls(speech, heard, reset, frames, comes, told.calls, told.begins)
+
+    @classmethod
+    def hear_beam(
+        cls,
+        image: Image,
+        speech: Speech,
+        session: Callable[..., BeamSession],
+        path: str | Path,
+        ending: Ending | None = COMMANDS,
+        min_score: float | None = None,
+    ) -> "SoundFrames":
+        """The twin says which starts a beam takes; `session` makes one of the image.
+
+        Raises what `npu.speech.transcribe` raises, ImageError for an image of another search.
+        """
+        told = ToldBeam(image, session, speech.tokens, min_score)
+        heard = transcribe(speech, told, path, ending, min_score=min_score, told=told.note)
+        told.end_phrase()
+        comes = _comes_ms(speech, told.came)
+        return cls(speech, heard, told.first, told.frames, comes, told.calls, told.begins)
+
+
+def _comes_ms(speech: Speech, came: Sequence[int]) -> list[float]:
+    """When the last sample of calls of a stream has come."""
+    extractor = speech.extractor()
+    return [
+        1e3 * (extractor.first_call_samples + n * extractor.samples_per_call) / speech.rate
+        for n in came
+    ]
 
 
 @dataclass(frozen=True)

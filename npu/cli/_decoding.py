@@ -12,12 +12,11 @@ import click
 from npu.analysis.heard_results import DecodingReport
 from npu.cli._options import Number
 from npu.model.tokens import Tokens
-from npu.speech.beam import ACTIVE_PATHS, APART, BeamRules
+from npu.speech.beam import ACTIVE_PATHS, APART, MOST_PATHS, BeamRules
 from npu.speech.hotwords import MOST_WEIGHT, WEIGHT, Boost, Hotword, read_hotwords
 from npu.speech.scores import MOST_PENALTY
 
 GREEDY, BEAM = "greedy", "beam"
-MOST_PATHS = 64
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from pathlib import Path
 from compiler import Model, load_model, reference
 from npu import zoo
 from npu.analysis.hearing import UTTERANCES_PER_PROCESS, Ear
-from npu.analysis.process import cores
+from npu.analysis.ties import Ties
 from npu.cli._decoding import Decoding
 from npu.cli._heard import image_for, on_kernels, on_twin
 from npu.cli._models import refuse_image
 from npu.errors import InputError
+from npu.pools import cores
 from npu.runtime.frontend import speech_of
+from npu.runtime.host_search import rules_of
 from npu.runtime.image import Image
 from npu.speech.spoken_sets import Utterance
 
@@ -52,8 +54,11 @@ def opener(
 
 
 def _on_kernels(model: Model, decoding: Decoding) -> Ear:
-    return Ear(reference.speech_of(model), on_kernels(model, decoding), decoding.min_score)
+    assert model.config is not None, "a transducer"
+    speech, ties = reference.speech_of(model), Ties(model.config.blank_id)
+    return Ear(speech, on_kernels(model, decoding, ties), decoding.min_score, ties)
 
 
 def _on_twin(image: Image, decoding: Decoding) -> Ear:
-    return Ear(speech_of(image), on_twin(image, decoding), decoding.min_score)
+    speech, ties = speech_of(image), Ties(rules_of(image).blank)
+    return Ear(speech, on_twin(image, decoding, ties), decoding.min_score, ties)

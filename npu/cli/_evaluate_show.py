@@ -85,6 +85,11 @@ def _figures(model: ModelReport, level: float) -> Iterator[tuple[str, str]]:
         yield "false phrases an hour", f"{quiet['phrases_per_hour']:,.2f}"
         yield f"  their {level:.0%} limits", f"{low:,.2f} - {high:,.2f}"
         yield "false words an hour", f"{quiet['words_per_hour']:,.2f}"
+    if "ties" in model:
+        ties = model["ties"]
+        yield "joiner outputs", f"{ties['outputs']:,}"
+        yield "  best two equal", f"{ties['equal']:,}"
+        yield "  blank one of them", f"{ties['with_blank']:,}"
 
 
 def _interval(rate: RateReport) -> str:
@@ -203,3 +208,8 @@ def _show_method(report: EvaluateReport, out: Console) -> None:
         )
     if any("rejection" in model for model in report["models"]):
         out.print("without words: heard in phrases, as npu transcribe does; Poisson's exact limits")
+    if any("ties" in model for model in report["models"]):
+        out.print(
+            "best two equal: of the int8 logits; int32 ones have no other order, and could change "
+            "what is taken greedily in these outputs alone"
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -10,15 +12,19 @@ import click
 from compiler import Model, load_model, reference
 from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
 from npu.analysis.streaming import OnTwin
+from npu.analysis.utterance import SoundFrames
+from npu.cli._decoding import Decoding
+from npu.cli._heard import on_kernels, on_twin, program_for
 from npu.cli._models import compile_for, is_image, load_chip, open_image
 from npu.cli._options import Command
 from npu.errors import InputError
 from npu.model.config import MAX_SYMBOLS_PER_FRAME
 from npu.runtime.calls import MOST_CALLS
 from npu.runtime.frontend import speech_of
+from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
 from npu.speech.host import Speech
-from npu.speech.phrases import Engine
+from npu.speech.phrases import Beam, Engine
 
 
 def frame_options(one: str, many: str) -> Callable[[Command], Command]:
@@ -63,29 +69,57 @@ class Ear(NamedTuple):
     Attributes
     ----------
     decided : who that was, in words.
+    hear : the frames of a file, from its path.
     """
 
     speech: Speech
-    engine: Engine
+    engine: Engine | Beam
     decided: str
+    hear: Callable[[str | Path], SoundFrames]
 
 
-def opened(model: str, chip: str | None, signature: str | None) -> tuple[Model | None, Image]:
-    """MODEL compiled for `--chip`; no model of an image."""
+def opened(
+    model: str, chip: str | None, signature: str | None, decoding: Decoding | None = None
+) -> tuple[Model | None, Image]:
+    """MODEL compiled for `--chip`, and to be decoded so; no model of an image."""
     if is_image(model):
         return None, open_image(model, chip, signature)
     loaded = load_model(model, signature)
-    return loaded, compile_for(loaded, load_chip(chip))
+    if decoding is None or decoding.beam is None:
+        return loaded, compile_for(loaded, load_chip(chip))
+    reference.speech_of(loaded)
+    return loaded, compile_for(loaded, load_chip(chip), program_for(loaded, decoding.beam))
 
 
-def ear_of(loaded: Model | None, image: Image) -> Ear:
-    """The kernels, or the twin where only the image is there.
+def require_sound(decoding: Decoding, audio: str | None) -> None:
+    """Raises InputError for a beam without a sound."""
+    if decoding.beam is not None and audio is None:
+        raise InputError("--decoding-method beam is of a sound: give one with --audio")
 
-    Raises InputError for what is no transducer, and for one that searches on the host.
+
+def ear_of(loaded: Model | None, image: Image, decoding: Decoding | None = None) -> Ear:
+    """The kernels, or the twin where only the image is there; of a beam, the twin says which starts
+    it takes.
+
+    Raises InputError for what is no transducer, and for one that searches on the host but with no
+    beam.
     """
     speech = speech_of(image)
+    if decoding is not None and decoding.beam is not None:
+        engine = on_twin(image, decoding) if loaded is None else on_kernels(loaded, decoding)
+        paths = decoding.beam.active_paths
+        decided = f"the twin heard the sound, with {paths} hypotheses on the host"
+        session = partial(BeamSession, beam=decoding.beam, **decoding.scoring(speech.tokens))
+        hear = partial(SoundFrames.hear_beam, image, speech, session, min_score=decoding.min_score)
+        return Ear(speech, engine, decided, hear)
     if not searches_on_chip(image):
-        raise InputError(f"{image.header.model} searches on the host: leave --audio out")
+        raise InputError(
+            f"{image.header.model} searches on the host: leave --audio out, or hear with "
+            "--decoding-method beam what was compiled for it"
+        )
+    greedy: Engine
     if loaded is None:
-        return Ear(speech, OnTwin(image), "the twin heard the sound")
-    return Ear(speech, reference.search_of(loaded), "the kernels heard the sound")
+        greedy, decided = OnTwin(image), "the twin heard the sound"
+    else:
+        greedy, decided = reference.search_of(loaded), "the kernels heard the sound"
+    return Ear(speech, greedy, decided, partial(SoundFrames.hear, image, speech, greedy))

@@ -25,6 +25,7 @@ from npu.cli._models import (
 )
 from npu.cli._options import Seconds
 from npu.cli._output import table
+from npu.model.recording import Recorder
 from npu.runtime.frontend import speech_of
 from npu.runtime.host_beam import BeamSession, most_slots
 from npu.runtime.image import Image
@@ -94,17 +95,22 @@ def engine_of(
     return speech, made(image, max_cycles=max_cycles, **options), image.params
 
 
-def on_kernels(model: Model, decoding: Decoding) -> Engine | Beam:
+def on_kernels(
+    model: Model, decoding: Decoding, recording: Recorder | None = None
+) -> Engine | Beam:
     """A transducer on the kernels."""
     if decoding.beam is None:
-        return reference.search_of(model)
+        return reference.search_of(model, recording)
     assert model.tokens is not None, "a transducer"
-    return reference.beam_of(model, decoding.beam, **decoding.scoring(model.tokens))
+    scoring = decoding.scoring(model.tokens)
+    return reference.beam_of(model, decoding.beam, recording=recording, **scoring)
 
 
-def on_twin(image: Image, decoding: Decoding) -> OnTwin:
+def on_twin(image: Image, decoding: Decoding, recording: Recorder | None = None) -> OnTwin:
     """An image on the twin."""
-    return session_of(decoding, speech_of(image), OnTwin, BeamOnTwin)(image)
+    made = session_of(decoding, speech_of(image), OnTwin, BeamOnTwin)
+    twin: OnTwin = made(image, recording=recording)
+    return twin
 
 
 def session_of(

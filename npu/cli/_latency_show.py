@@ -60,6 +60,12 @@ def show(report: LatencyReport, out: Console) -> None:
         for name in frame["cycles"]
     ]
     out.print(table(("a frame", "cycles", "ms"), rows))
+    if "pace" in report:
+        pace = report["pace"]
+        out.print(
+            f"a frame every {pace['deadline_ms']:g} ms: real-time factor "
+            f"{pace['real_time_factor']:.5f}, {pace['slowest']:.5f} of the slowest"
+        )
     if "utterance" in report:
         _show_utterance(report["utterance"], report, out)
     out.print(f"boot {report['boot_cycles']:,} cycles, reset {report['reset_cycles']:,} cycles")

@@ -13,8 +13,10 @@ from npu.cli._decoding import Decoding
 from npu.cli._output import emit_json, emit_text
 from npu.errors import InputError
 from npu.files import require_place_of_folder, write_folder
+from npu.speech.captions import name_of
 from npu.speech.lattice import Lattice
-from npu.speech.lattice_files import dot, kaldi, openfst
+from npu.speech.lattice_files import dot, kaldi, openfst, words_of
+from npu.speech.listen import Event, Kind
 from npu.speech.ways import LABELS
 
 MOST_LABELS = 1000
@@ -59,6 +61,38 @@ def require_place_of_lattices(place: str | None) -> str | None:
             f"for Graphviz; a folder, with {FOLDER} at its end, gets OpenFst's texts"
         )
     return place
+
+
+class LatticeFolder:
+    """Writes the lattice of each phrase into a folder when the phrase has ended, as OpenFst's text.
+
+    Of an endless sound, the words that have a number are kept, and nothing else.
+
+    Parameters
+    ----------
+    place : the folder, with FOLDER at its end. sound : that is heard, for the names of the files.
+
+    Raises InputError for another form, NpuError for a folder that cannot be had.
+    """
+
+    def __init__(self, place: str, sound: str) -> None:
+        if not place.endswith(FOLDER):
+            raise InputError(
+                f"--lattice {place}: of a sound that comes each phrase is written when it has "
+                f"ended; name a folder, with {FOLDER} at its end"
+            )
+        require_place_of_folder(place)
+        self._place, self._name = place, name_of(sound)
+        self._words: list[str] = []
+
+    def tell(self, event: Event) -> None:
+        """Write what a phrase that has ended may have been; other events are nothing."""
+        lattice = event.spoken.lattice
+        if event.kind != Kind.FINAL or lattice is None:
+            return
+        files = openfst({f"{self._name}-{event.phrase + 1}": lattice}, self._words)
+        write_folder(self._place, {name: _bytes(text) for name, text in files.items()})
+        self._words = words_of([lattice], self._words)
 
 
 def write_lattices(place: str, lattices: Mapping[str, Lattice]) -> None:

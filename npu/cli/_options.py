@@ -7,8 +7,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from compiler.frontends.workloads.names import MOST_SEED
 from npu.chip.limit import NO_END
 from npu.cli._chips import DEFAULT_CHIP, keep_overrides
+from npu.errors import ModelError
 
 Command = Callable[..., Any]
 
@@ -23,10 +25,12 @@ def complete_chip(context: click.Context, param: click.Parameter, text: str) -> 
 
 
 def complete_model(context: click.Context, param: click.Parameter, text: str) -> list[Any]:
-    """What a shell offers for a MODEL: those of the zoo, and files."""
+    """What a shell offers for a MODEL: those of the zoo, workloads, and files."""
+    from compiler.frontends import workloads
     from npu import zoo
 
-    found = [CompletionItem(name) for name in zoo.names() if name.startswith(text)]
+    named = [*zoo.names(), *(workloads.PREFIX + name for name in workloads.published())]
+    found = [CompletionItem(name) for name in named if name.startswith(text)]
     return [*found, CompletionItem(text, type="file")]
 
 
@@ -56,9 +60,6 @@ def chip_or_image_option(otherwise: str) -> Callable[[Command], Command]:
 
 chip_option = chip_or_image_option(DEFAULT_CHIP)
 """`--chip`, and `--set` on top of it: take both with `npu.cli._chips.load_chip`."""
-
-
-model_argument = click.argument("model", shell_complete=complete_model)
 
 
 def engine_choice(otherwise: str) -> Callable[[Command], Command]:
@@ -125,6 +126,57 @@ class Number(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value} is no number; give {self.unit}, as 0.5.", param, ctx)
         return number
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    assert option.name is not None, "options have names"
+    context.meta[f"{__name__}.{option.name}"] = value
+    return value
+
+
+def _with_weights(context: click.Context, argument: click.Parameter, model: str) -> str:
+    """MODEL with what the options say of its weights. Raises ModelError as the names do."""
+    from compiler.frontends import workloads
+
+    sparsity, seed = (context.meta[f"{__name__}.{name}"] for name in ("sparsity", "weight_seed"))
+    if not workloads.is_workload(model):
+        if sparsity is not None or seed is not None:
+            option = "--sparsity" if sparsity is not None else "--weight-seed"
+            known = ", ".join(workloads.PREFIX + name for name in workloads.published())
+            raise ModelError(
+                f"{model}: has weights of its own: leave {option} out, or take a workload ({known})"
+            )
+        return model
+    return str(workloads.with_weights(workloads.workload_of(model), sparsity, seed))
+
+
+# Eager, so that they are known when MODEL is.
+_sparsity_option = click.option(
+    "--sparsity",
+    type=Number(0, 1),
+    metavar="S",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep,
+    help="Of MODEL workload:NAME: share of zeros in every matrix, such as 0.75; 0 unless said.",
+)
+_weight_seed_option = click.option(
+    "--weight-seed",
+    type=click.IntRange(0, MOST_SEED),
+    metavar="N",
+    is_eager=True,
+    expose_value=False,
+    callback=_keep,
+    help="Of MODEL workload:NAME: seed of its random weights; 1 unless said.",
+)
+
+
+def model_argument(command: Command) -> Command:
+    """MODEL, and of a workload `--sparsity` and `--weight-seed`, which become part of its name."""
+    for option in (_sparsity_option, _weight_seed_option):
+        command = option(command)
+    argument = click.argument("model", shell_complete=complete_model, callback=_with_weights)
+    return argument(command)
 
 
 class Seconds(Number):

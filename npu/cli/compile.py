@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from compiler import load_model
+from compiler import load_model, reference
 from npu.analysis.frame_energy import frame_energy
 from npu.analysis.latency import Latency, latency_of
 from npu.analysis.layers import compile_report
 from npu.analysis.profile import measure
 from npu.analysis.results import CompileReport
 from npu.chip.summary import summary_text
+from npu.cli._heard import program_for
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
@@ -22,6 +23,7 @@ from npu.files import require_place_of_folder, write_atomic, write_folder
 from npu.runtime.header import BOOT, INVOKE, RESET
 from npu.runtime.image import Image
 from npu.runtime.raw import raw_files
+from npu.speech.beam import MOST_PATHS, BeamRules
 
 
 @click.command()
@@ -33,6 +35,14 @@ from npu.runtime.raw import raw_files
     metavar="DIR",
     help="Write the bytes of external memory, the same for $readmemh, and a C header, too.",
 )
+@click.option(
+    "--num-active-paths",
+    "active_paths",
+    type=click.IntRange(1, MOST_PATHS),
+    metavar="N",
+    help="A transducer for a beam of N hypotheses, with slots on the chip; its search runs on the "
+    "host. Without it, the chip searches greedily by itself.",
+)
 @signature_option
 @json_option
 def command(
@@ -40,6 +50,7 @@ def command(
     output: str,
     chip: str | None,
     raw: str | None,
+    active_paths: int | None,
     signature: str | None,
     json_path: str | None,
 ) -> None:
@@ -50,9 +61,12 @@ def command(
     if is_image(model):
         raise ModelError(f"{model}: is an image already; give the model that it was compiled from")
     params = load_chip(chip)
-    loaded = load_model(model, signature)
+    loaded, program = load_model(model, signature), None
+    if active_paths is not None:
+        reference.speech_of(loaded)
+        program = program_for(loaded, BeamRules(active_paths))
     with first_run_notice():
-        image = compile_for(loaded, params)
+        image = compile_for(loaded, params, program)
         with progress("measuring"):
             measurement = measure(image)
             latency = latency_of(image)

@@ -108,6 +108,7 @@ def command(
     place = place_of_set(set_)
     utterances = read_set(place)
     file = set_file(place)
+    _require_single_phrases(utterances, file, f"npu endpoints {model} {set_}")
     _require_places(
         json_path,
         folder,
@@ -161,6 +162,16 @@ def command(
     emit_json(report, json_path)
     show(report, shown_errors, console(json_path))
     return 0
+
+
+def _require_single_phrases(utterances: Sequence[Utterance], file: Path, instead: str) -> None:
+    """Raises InputError for a session: its phrases must be found before they can be heard."""
+    for each in utterances:
+        if len(each.phrases) > 1:
+            raise InputError(
+                f"{file}: line {each.line}: has {len(each.phrases)} phrases, and an utterance is "
+                f"heard as one here; sessions are for {instead}"
+            )
 
 
 def _require_places(json_path: str | None, folder: str | None, inputs: Sequence[Path]) -> None:

@@ -30,6 +30,7 @@ from npu.cli._heard import (
     show_chip,
     silence_option,
 )
+from npu.cli._lattices import LatticeFolder, labels_option, with_lattice
 from npu.cli._lazy import INTERRUPTED
 from npu.cli._models import first_run_notice
 from npu.cli._options import chip_option, engine_choice, max_cycles_option, model_argument
@@ -72,6 +73,13 @@ UNTIL = {Kind.PARTIAL: "...", Kind.SPECULATIVE: "{:.2f}?", Kind.FINAL: "{:.2f}"}
 @longest_option
 @decoding_options
 @max_cycles_option
+@click.option(
+    "--lattice",
+    "lattice_place",
+    metavar="FOLDER/",
+    help="Write what a beam holds for possible, of each phrase when it has ended, for OpenFst.",
+)
+@labels_option
 @click.option("--json-lines", is_flag=True, help="Print a JSON object a line instead.")
 def command(
     model: str,
@@ -86,6 +94,8 @@ def command(
     longest: float,
     decoding: Decoding,
     max_cycles: int | None,
+    lattice_place: str | None,
+    lattice_labels: int | None,
     json_lines: bool,
 ) -> int:
     """Transcribe a sound with a transducer MODEL while it comes: a file, or "-" for a pipe.
@@ -96,11 +106,13 @@ def command(
     if channels is not None and raw_hz is None:
         raise InputError("--channels is of raw samples; a header says its own: give --raw RATE too")
     raw = None if raw_hz is None else Raw(raw_hz, channels or 1)
+    decoding = with_lattice(decoding, lattice_place is not None, lattice_labels)
+    folder = None if lattice_place is None else LatticeFolder(lattice_place, _name(sound))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     rule = Ending(end_seconds, lead=lead, longest=longest).rule(speech.seconds_per_call)
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
-    show = partial(_show, json_lines=json_lines)
+    show = partial(_show, json_lines=json_lines, folder=folder)
     with first_run_notice(), _interrupts() as came:
         for rate_hz, block in _blocks(sound, speech.rate, raw, channel, lambda: bool(came)):
             show(listening.accept(rate_hz, block))
@@ -172,9 +184,11 @@ def _blocks(
         yield from ((rate_hz, block) for block in blocks)
 
 
-def _show(events: Iterator[Event], *, json_lines: bool) -> None:
-    """Print events as they come; whoever reads them gets each at once."""
+def _show(events: Iterator[Event], *, json_lines: bool, folder: LatticeFolder | None) -> None:
+    """Print events as they come; whoever reads them gets each at once, and finds its lattice."""
     for event in events:
+        if folder is not None:
+            folder.tell(event)
         if json_lines:
             sys.stdout.write(json.dumps(heard_report(event)) + "\n")
         else:

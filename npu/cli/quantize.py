@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from npu.analysis.quantise_results import PartReport, QuantiseReport, ValueNoise
+from npu.cli._chips import load_chip
 from npu.cli._extras import require_extra
-from npu.cli._options import json_option
+from npu.cli._options import chip_option, json_option
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import InputError, ModelError
 from npu.files import require_place_of_folder, write_atomic, write_folder
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from compiler.frontends.onnx.noise import Noise
     from compiler.frontends.onnx.quantised import Quantised
     from compiler.quantise.weights import WeightPlan
+    from npu.chip.params import ChipParams
 
 METHODS = ("mse", "minmax", "percentile", "entropy")
 
@@ -99,6 +104,13 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     show_default=True,
     help="Move the weights that stay so that layers answer as before; with fewer bits or --prune.",
 )
+@click.option(
+    "--budget",
+    type=click.IntRange(1),
+    metavar="BYTES",
+    help="Of the compressed weights: bits are taken where they cost least, down to 3.",
+)
+@chip_option
 @click.option("--layers", is_flag=True, help="Show the noise of every value.")
 @json_option
 def command(
@@ -113,6 +125,8 @@ def command(
     prune: float,
     prune_scope: str,
     reconstruct: bool,
+    budget: int | None,
+    chip: str | None,
     layers: bool,
     json_path: str | None,
 ) -> None:
@@ -123,7 +137,10 @@ def command(
     are states where an output has their name (h0 and next_h0): they become the chip's own.
     """
     require_extra("onnx", "npu quantize", "onnx", "onnxruntime")
-    plan = _plan(int(bits), levels, prune, prune_scope, reconstruct)
+    if budget is not None and bits != "8":
+        raise InputError("--budget chooses the bits: leave --bits out")
+    plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, budget)
+    params = load_chip(chip)
     place = Path(model)
     if not place.exists():
         raise ModelError(f"no model {model!r}: give an .onnx file, or a folder of them")
@@ -134,6 +151,8 @@ def command(
         if states or fixed:
             raise InputError("--state and --fix belong to a file, not to a transducer's folder")
         require_place_of_folder(output)
+        if budget is not None:
+            raise InputError("--budget is of a file; give encoder, decoder and joiner one each")
         require_place(json_path, inputs=[*files, *([] if calibrate is None else [calibrate])])
         parts = _folder(place, output, calibrate, ranges, plan)
     else:
@@ -141,7 +160,7 @@ def command(
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
         others = [] if calibrate is None else [calibrate]
         require_place(output, json_path, inputs=[*files, *others])
-        parts = [_file(place, output, calibrate, ranges, states, fixed, plan)]
+        parts = [_file(place, output, calibrate, ranges, states, fixed, plan, budget, params)]
     report: QuantiseReport = {
         "model": model,
         "output": output,
@@ -160,32 +179,46 @@ def _file(
     states: dict[str, str],
     fixed: tuple[str, ...],
     plan: WeightPlan,
+    budget: int | None,
+    params: ChipParams,
 ) -> PartReport:
+    from compiler.frontends.onnx.precision import sensitivities, within
     from compiler.frontends.onnx.quantised import quantised_model, read_float
     from compiler.frontends.onnx.read import samples_beside
 
     samples = _samples(calibrate) if calibrate is not None else samples_beside(place)
     with progress("calibrating", total=3) as advance:
         source = read_float(place, samples, states, fixed)
+        if budget is not None:
+            choices = sensitivities(source, plan, partial(_bytes, params), ranges)
+            plan = replace(plan, bits_of=within(choices, budget))
         advance(1)
         made = quantised_model(source, ranges, plan=plan)
         advance(1)
-        report = _part(place.name, made)
+        report = _part(place.name, made, plan)
         advance(1)
     write_atomic(output, made.data)
     return report
 
 
-def _plan(bits: int, levels: str, prune: float, scope: str, reconstruct: bool) -> WeightPlan:
+def _bytes(params: ChipParams, matrix: np.ndarray) -> int:
+    from compiler import costs
+
+    return costs.bits(matrix, params) // 8
+
+
+def _plan(
+    bits: int, levels: str, prune: float, scope: str, reconstruct: bool, budget: int | None
+) -> WeightPlan:
     from compiler.quantise.weights import WeightPlan
 
-    lossy = bits < 8 or prune > 0
+    fewer = bits < 8 or budget is not None
     return WeightPlan(
         bits=bits,
-        book=levels == "clustered" and bits < 8,
+        book=levels == "clustered" and fewer,
         prune=prune,
         per_layer=scope == "layer",
-        reconstruct=reconstruct and lossy,
+        reconstruct=reconstruct and (fewer or prune > 0),
     )
 
 
@@ -199,7 +232,7 @@ def _folder(
     with progress("calibrating", total=2) as advance:
         made = quantise_transducer(place, samples, ranges, plan=plan)
         advance(1)
-        parts = [_part(names[role].name, part) for role, part in made.parts.items()]
+        parts = [_part(names[role].name, part, plan) for role, part in made.parts.items()]
         advance(1)
     write_folder(output, made.files)
     return parts
@@ -211,7 +244,7 @@ def _samples(path: str) -> Samples:
     return load_samples(path)
 
 
-def _part(name: str, made: Quantised) -> PartReport:
+def _part(name: str, made: Quantised, plan: WeightPlan) -> PartReport:
     noise = made.noise()
     count = len(made.source.graph.outputs)
     weights = [
@@ -225,6 +258,7 @@ def _part(name: str, made: Quantised) -> PartReport:
         "file_bytes": len(made.data),
         "weights": sum(w.size for w in weights),
         "zeros": sum(int((w == 0).sum()) for w in weights),
+        "bits": dict(plan.bits_of),
         "states": [state.current for state in made.source.graph.states],
         "outputs": [_noise(each) for each in noise[-count:]],
         "values": [_noise(each) for each in noise[:-count]],
@@ -261,6 +295,8 @@ def _show(report: QuantiseReport, json_path: str | None, layers: bool) -> None:
     columns = ("model", "value", "signal/noise dB", "without mean dB", "worst, steps")
     out.print(table(columns, rows, left=["model", "value"]))
     for part in report["parts"]:
+        for node, bits in part["bits"].items():
+            out.print(f"{part['source']}: {node}: {bits} bits", markup=False)
         share = part["zeros"] / part["weights"] if part["weights"] else 0.0
         states = ", ".join(part["states"]) or "none"
         out.print(

@@ -11,9 +11,11 @@ from importlib.util import find_spec
 import click
 
 from npu.analysis.frames import DEFAULT_FRAMES
-from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary_text
-from npu.cli._frames import ear_of, frame_options, opened, require_one_source
+from npu.cli._decoding import Decoding, decoding_options
+from npu.cli._frames import ear_of, frame_options, opened, require_one_source, require_sound
+from npu.cli._heard import program_for
+from npu.cli._lattices import with_lattice
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, model_argument, signature_option
 from npu.cli._output import console, progress, require_place
@@ -23,13 +25,14 @@ from npu.speech.ends import COMMANDS
 from npu.speech.listen import events_of
 from npu.speech.stream import Stream
 
-_SECTIONS = 7
+_SECTIONS = 8
 
 
 @click.command()
 @model_argument
 @chip_option
 @frame_options("frame", "Frames (calls)")
+@decoding_options
 @signature_option
 @click.option("-o", "--output", metavar="OUT.html", required=True, help="The page to write.")
 def command(
@@ -38,12 +41,18 @@ def command(
     audio: str | None,
     frames: int | None,
     symbols: int | None,
+    decoding: Decoding,
     signature: str | None,
     output: str,
 ) -> None:
-    """Write what MODEL takes on a chip, and what limits it, as one HTML file."""
-    require_place(output, inputs=files_of(model, chip, audio))
+    """Write what MODEL takes on a chip, and what limits it, as one HTML file.
+
+    Of a sound that is heard with a beam, the page draws the lattices of its phrases.
+    """
+    require_place(output, inputs=files_of(model, chip, audio, decoding.hotwords_file))
     require_one_source("frame", audio, frames, symbols)
+    require_sound(decoding, audio)
+    decoding = with_lattice(decoding, decoding.beam is not None, None)
     for tool in ("jinja2", "matplotlib"):
         if find_spec(tool) is None:
             raise NpuError(
@@ -54,15 +63,20 @@ def command(
     from reports.model_page.page import page
 
     with first_run_notice():
-        loaded, image = opened(model, chip, signature)
+        loaded, image = opened(model, chip, signature, decoding)
         if audio is not None:
-            ear = ear_of(loaded, image)
+            ear = ear_of(loaded, image, decoding)
             with progress("listening"):
-                sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
+                sound = ear.hear(audio)
             with progress("running"):
                 stream = Stream(ear.speech, ear.engine, COMMANDS.rule(ear.speech.seconds_per_call))
-                events = list(events_of(stream, audio))
-                content = content_of_sound(loaded, image, sound, audio, ear.decided, events)
+                events = list(events_of(stream, audio, decoding.min_score))
+                program = None
+                if loaded is not None and decoding.beam is not None:
+                    program = program_for(loaded, decoding.beam)
+                content = content_of_sound(
+                    loaded, image, sound, audio, ear.decided, events, program
+                )
         else:
             count = DEFAULT_FRAMES if frames is None else frames
             with progress("running"):

@@ -19,7 +19,6 @@ from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES, decided_frames
 from npu.analysis.streaming import OnChip
 from npu.analysis.timeline import Timeline, timeline_of, timeline_of_sound
-from npu.analysis.utterance import SoundFrames
 from npu.chip.summary import summary, summary_text
 from npu.cli._extras import require_extra
 from npu.cli._frames import ear_of, frame_options, opened, require_one_source
@@ -94,9 +93,7 @@ def _perfetto(
 
     with progress("running"):
         if audio is not None:
-            ear = ear_of(loaded, image)
-            sound = SoundFrames.hear(image, ear.speech, ear.engine, audio)
-            timeline = timeline_of_sound(image, sound)
+            timeline = timeline_of_sound(image, ear_of(loaded, image).hear(audio))
         else:
             count = DEFAULT_FRAMES if calls is None else calls
             timeline = timeline_of(image, decided_frames(image, count, symbols))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from npu.analysis.process import cores
 from npu.cli._extras import require_extra
 from npu.cli._measure import measure
 from npu.cli._models import first_run_notice
 from npu.cli._output import be_quiet, console, is_quiet, say
 from npu.files import require_place_of_folder
+from npu.pools import cores
 
 if TYPE_CHECKING:
     from compiler.train.learn.loop import Progress

@@ -14,19 +14,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
     StringConstraints,
+    Tag,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from npu.errors import ModelError
 from npu.files import read_text
+from npu.model.checked import Finite, Frozen, Positive, problem
+from npu.model.kaldi_frontend import KALDI, KaldiFrontendConfig
 from npu.text import printable, shown
 
 MAX_BYTES = 4 << 20
@@ -38,35 +40,23 @@ MAX_SYMBOLS_PER_FRAME = 1024
 _TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
 
 
-def _problem(text: str) -> PydanticCustomError:
-    """`text` follows the key: "must be ..., not ..."."""
-    # Through the context, as the text may hold braces.
-    return PydanticCustomError("predicate", "{text}", {"text": text})
-
-
 def _plain_file_name(name: str) -> str:
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise _problem(f"must be the name of a file in the model's folder, not {shown(name)}")
+        raise problem(f"must be the name of a file in the model's folder, not {shown(name)}")
     return name
 
 
 def _known_tail(text: str) -> str:
     if not _TAIL.fullmatch(text):
         known = "feature frames that do not fill one encoder call are dropped"
-        raise _problem(f"must be {shown(known)}, not {shown(text)}")
+        raise problem(f"must be {shown(known)}, not {shown(text)}")
     return text
 
 
 FileName = Annotated[str, AfterValidator(_plain_file_name)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class MelConfig(_Frozen):
+class MelConfig(Frozen):
     """The mel filter bank: `bins` triangles between `low_hz` and `high_hz`."""
 
     bins: Annotated[int, Field(ge=1, le=1024)]
@@ -80,11 +70,11 @@ class MelConfig(_Frozen):
     def _above_low(cls, high_hz: float, info: ValidationInfo) -> float:
         low_hz = info.data.get("low_hz", 0.0)
         if high_hz <= low_hz:
-            raise _problem(f"must be above low_hz {low_hz:g}, not {high_hz:g}")
+            raise problem(f"must be above low_hz {low_hz:g}, not {high_hz:g}")
         return high_hz
 
 
-class FrontendConfig(_Frozen):
+class FrontendConfig(Frozen):
     """The front end: 16-bit audio to normalised, stacked log-mel frames; see `npu.speech.features`.
 
     Lengths are in samples, `stack` and `stack_hop` in feature frames; `mean` and `std` are per
@@ -119,7 +109,7 @@ class FrontendConfig(_Frozen):
     def _holds_the_window(cls, fft_length: int, info: ValidationInfo) -> int:
         window_length = info.data.get("window_length", 0)
         if fft_length < window_length:
-            raise _problem(f"must be at least window_length {window_length}, not {fft_length}")
+            raise problem(f"must be at least window_length {window_length}, not {fft_length}")
         return fft_length
 
     @field_validator("mel")
@@ -127,7 +117,7 @@ class FrontendConfig(_Frozen):
     def _below_nyquist(cls, mel: MelConfig, info: ValidationInfo) -> MelConfig:
         rate = info.data.get("sample_rate_hz", math.inf)
         if 2 * mel.high_hz > rate:
-            raise _problem(
+            raise problem(
                 f"must have high_hz at most half of sample_rate_hz, {rate / 2:g}, "
                 f"not {mel.high_hz:g}"
             )
@@ -138,15 +128,55 @@ class FrontendConfig(_Frozen):
     def _one_per_bin(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         mel = info.data.get("mel")
         if mel is not None and len(values) != mel.bins:
-            raise _problem(f"must have one value per mel bin, {mel.bins}, not {len(values)}")
+            raise problem(f"must have one value per mel bin, {mel.bins}, not {len(values)}")
         return values
+
+    @property
+    def bins(self) -> int:
+        """Values of a feature frame."""
+        return self.mel.bins
+
+    @property
+    def frame_size(self) -> int:
+        """Values of a stacked frame."""
+        return self.stack * self.bins
+
+    @property
+    def loudness(self) -> tuple[float, float]:
+        """Of the mean of a frame's values: what is 0, and what is 1 above it, where the end of a
+        phrase is looked for.
+        """
+        return 0.0, 1.0
+
+    def calls_apart(self, frames_per_call: int) -> int:
+        """Stacked frames from one encoder call to the next."""
+        return frames_per_call
 
     def samples_per_call(self, frames_per_call: int) -> int:
         """Samples from one encoder call of so many stacked frames to the next."""
-        return frames_per_call * self.stack_hop * self.hop_length
+        return self.calls_apart(frames_per_call) * self.stack_hop * self.hop_length
 
 
-class EncoderConfig(_Frozen):
+_LOG_MEL = "log-mel"
+
+
+def _type_of(frontend: Any) -> str:
+    """Which front end: of values that name none, the type as JSON, which is the name of none."""
+    if isinstance(frontend, FrontendConfig | KaldiFrontendConfig):
+        return KALDI if isinstance(frontend, KaldiFrontendConfig) else _LOG_MEL
+    if not isinstance(frontend, dict) or "type" not in frontend:
+        return _LOG_MEL
+    return KALDI if frontend["type"] == KALDI else shown(frontend["type"])
+
+
+AnyFrontend = FrontendConfig | KaldiFrontendConfig
+_Chosen = Annotated[
+    Annotated[FrontendConfig, Tag(_LOG_MEL)] | Annotated[KaldiFrontendConfig, Tag(KALDI)],
+    Discriminator(_type_of),
+]
+
+
+class EncoderConfig(Frozen):
     """The encoder takes `frames_per_call` stacked frames per call and keeps its own state."""
 
     file: FileName
@@ -155,7 +185,7 @@ class EncoderConfig(_Frozen):
     note: str = ""
 
 
-class DecoderConfig(_Frozen):
+class DecoderConfig(Frozen):
     """The prediction network takes one symbol per call and keeps its own state."""
 
     file: FileName
@@ -163,7 +193,7 @@ class DecoderConfig(_Frozen):
     note: str = ""
 
 
-class JoinerConfig(_Frozen):
+class JoinerConfig(Frozen):
     """The joiner; `inputs` names what its input tensors take, in their order."""
 
     file: FileName
@@ -174,13 +204,13 @@ class JoinerConfig(_Frozen):
     @classmethod
     def _each_once(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
         if sorted(inputs) != ["decoder_out", "encoder_out"]:
-            raise _problem(
+            raise problem(
                 f"must name encoder_out and decoder_out, each once, not {shown(list(inputs))}"
             )
         return inputs
 
 
-class ModelConfig(_Frozen):
+class ModelConfig(Frozen):
     """A whole `model.json`. Greedy search starts the decoder with `start_id`."""
 
     name: Annotated[str, StringConstraints(min_length=1)]
@@ -191,19 +221,35 @@ class ModelConfig(_Frozen):
     encoder: EncoderConfig
     decoder: DecoderConfig
     joiner: JoinerConfig
-    frontend: FrontendConfig
+    frontend: _Chosen
     provenance: JsonValue = None
 
     @field_validator("frontend")
     @classmethod
-    def _a_millisecond_a_call(cls, front: FrontendConfig, info: ValidationInfo) -> FrontendConfig:
+    def _a_millisecond_a_call(cls, front: AnyFrontend, info: ValidationInfo) -> AnyFrontend:
         # Or a second of sound would be thousands of calls of the encoder.
         encoder = info.data.get("encoder")
-        frames = front.stack_hop * (encoder.frames_per_call if encoder is not None else 1)
+        taken = encoder.frames_per_call if encoder is not None else 1
+        if (
+            isinstance(front, KaldiFrontendConfig)
+            and encoder is not None
+            and front.call_hop > taken
+        ):
+            raise problem(
+                f"must have a call_hop of at most encoder.frames_per_call {taken}, "
+                f"not {front.call_hop}"
+            )
+        frames = front.stack_hop * front.calls_apart(taken)
         if 1000 * front.hop_length * frames < front.sample_rate_hz:
-            raise _problem(
+            least = -(-front.sample_rate_hz // (1000 * frames))
+            if isinstance(front, KaldiFrontendConfig):
+                raise problem(
+                    f"must have a frame_shift_ms of at least {least} samples for {frames} frames "
+                    f"a call, not of {front.hop_length}"
+                )
+            raise problem(
                 f"must have a hop_length of at least a millisecond for {frames} frames a call, "
-                f"{-(-front.sample_rate_hz // (1000 * frames))}, not {front.hop_length}"
+                f"{least}, not {front.hop_length}"
             )
         return front
 
@@ -266,17 +312,20 @@ _WORDING = {
 
 def _describe(error: ErrorDetails) -> str:
     """One problem: the key as written in the file, what is wrong, the value."""
-    kind, value, context, loc = error["type"], error["input"], error.get("ctx", {}), error["loc"]
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    loc = place_of(error)
     if kind == "json_invalid":
         return f"is not usable JSON: {context['error']}; correct the file"
     key = ""
     for part in loc:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
     key = printable(key)
+    if kind == "union_tag_invalid":
+        return f'{key}.type must be "{KALDI}", or left out, not {context["tag"]}'
     if kind == "missing":
         return f"{key} is missing"
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(loc[-1]), _keys_at(loc[:-1]), 1)
+        near = difflib.get_close_matches(str(loc[-1]), _keys_at(error["loc"][:-1]), 1)
         hint = f", did you mean {near[0]}?" if near else ""
         return f"{key} is not a known key{hint} (value {shown(value)})"
     if kind == "predicate":
@@ -295,8 +344,18 @@ def _choices(python: str) -> str:
     return re.sub(r"(?<!\w)'|'(?!\w)", '"', python.replace("True", "true"))
 
 
+def place_of(error: ErrorDetails) -> tuple[int | str, ...]:
+    """The keys that lead to a problem, without the kind of front end that pydantic puts in."""
+    loc = error["loc"]
+    return (loc[0], *loc[2:]) if loc[:1] == ("frontend",) else loc
+
+
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys beside one, from its place as pydantic has it."""
     model: Any = ModelConfig
     for part in loc:
-        model = model.model_fields[str(part)].annotation
+        if part in (_LOG_MEL, KALDI):
+            model = KaldiFrontendConfig if part == KALDI else FrontendConfig
+        elif part != "frontend":
+            model = model.model_fields[str(part)].annotation
     return list(model.model_fields)

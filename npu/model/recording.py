@@ -1,8 +1,19 @@
 """What a run saw on its way: vectors by name, for comparison with another engine's."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
+
+ENCODER_OUT, LOGITS = "encoder_out", "logits"
+"""Of a transducer."""
+
+
+class Recorder(Protocol):
+    """Is shown what a run makes on its way."""
+
+    def add(self, name: str, vector: np.ndarray) -> None:
+        """See a vector; what it holds may be another one later."""
 
 
 @dataclass

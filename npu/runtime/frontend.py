@@ -5,7 +5,7 @@ import json
 from pydantic import ValidationError
 
 from npu.errors import ImageError, ModelError
-from npu.model.config import ModelConfig
+from npu.model.config import ModelConfig, place_of
 from npu.model.tokens import Tokens
 from npu.runtime.image import Image
 from npu.speech.host import Speech
@@ -19,12 +19,12 @@ def speech_of(image: Image) -> Speech:
     try:
         config = ModelConfig.model_validate_json(json.dumps(info.config))
     except ValidationError as error:
-        key = ".".join(map(str, error.errors()[0]["loc"]))
+        key = ".".join(map(str, place_of(error.errors()[0])))
         raise ImageError(
             f"{header.model}: damaged header: transducer.config.{key}; compile the model again"
         ) from error
     features, frontend = header.features, config.frontend
-    shape = (1, config.encoder.frames_per_call, frontend.mel.bins * frontend.stack)
+    shape = (1, config.encoder.frames_per_call, frontend.frame_size)
     if features.shape != shape or features.scale is None:
         raise ImageError(
             f"{header.model}: damaged header: features are {list(features.shape)}, the "

@@ -26,6 +26,13 @@ from npu.speech.scores import Scorer
 from npu.speech.search import SearchRules
 
 
+def is_for_beam(image: Image) -> bool:
+    """Whether it is a transducer's with slots for hypotheses, as far as its entries say."""
+    entries = {entry.name: entry for entry in image.header.entries}
+    is_whole = image.header.transducer is not None and {ENCODER, DECODER, JOINER} <= set(entries)
+    return is_whole and not entries[JOINER].inputs
+
+
 def most_slots(beam: BeamRules, rules: SearchRules) -> int:
     """How many slots a search takes: the start, what is kept, and in a call as many again for each
     symbol.
@@ -54,13 +61,12 @@ class ChipBranches(ChipStarts):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         header = session.image.header
-        entries = {entry.name: entry for entry in header.entries}
-        if not {ENCODER, DECODER, JOINER} <= set(entries) or entries[JOINER].inputs:
+        if not is_for_beam(session.image):
             raise ImageError(
                 f"{header.model}: was not compiled for a beam, it has no slots for hypotheses; "
                 "give the model itself"
             )
-        places, logits = entries[DECODER].outputs, entries[JOINER].outputs
+        places, logits = header.entry(DECODER).outputs, header.entry(JOINER).outputs
         if len(places) != 1 or len(places[0].shape) != 2 or places[0].shape[0] < 2:
             raise ImageError(f"{header.model}: its decoder must leave two slots or more")
         assert header.transducer is not None, "an image with features has a transducer"

@@ -17,7 +17,7 @@ from npu.chip.trace import Retire
 from npu.errors import InputError, MachineError
 from npu.model.inputs import require_calls, require_indices, require_inputs
 from npu.model.real import dequantized, quantized
-from npu.model.recording import Recording
+from npu.model.recording import Recorder
 from npu.runtime.budget import Budgets
 from npu.runtime.header import BOOT, INVOKE, RESET, TensorInfo
 from npu.runtime.host_interface import CALL_SHIFT, CALLS, TOKENS
@@ -45,7 +45,7 @@ class Session:
         schedule: BusSchedule | None = None,
         step: bool = False,
         observer: Observer | None = None,
-        recording: Recording | None = None,
+        recording: Recorder | None = None,
         machine: MachineFactory = Twin,
         max_cycles: int | None = None,
     ) -> None:
@@ -238,7 +238,7 @@ def _real(tensor: TensorInfo) -> tuple[float, int]:
     return tensor.scale, tensor.zero_point
 
 
-def _prober(image: Image, recording: Recording) -> Observer:
+def _prober(image: Image, recording: Recorder) -> Observer:
     probes = {probe.pc: probe for probe in image.header.probes}
 
     def observe(retire: Retire, machine: Machine) -> None:

@@ -28,8 +28,8 @@ from npu.speech.scores import LEAST, ONE, Scorer, Scores, log_add
 from npu.speech.search import SearchRules, Vector, require_rules
 from npu.speech.ways import Key, Node, Text, Way, key
 
-ACTIVE_PATHS = 4
-"""Of sherpa-onnx, too."""
+ACTIVE_PATHS, MOST_PATHS = 4, 64
+"""Without a word, of sherpa-onnx, too; and at most, where a user says."""
 
 APART = 8.0
 """Nats: what is so much less likely than the best hypothesis is given up."""

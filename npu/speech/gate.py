@@ -111,7 +111,7 @@ class Gate:
     Parameters
     ----------
     rule : EndRule
-    scale, zero_point : float, int
+    scale, zero_point : float, float
         Quantisation of the features.
 
     Attributes
@@ -120,7 +120,7 @@ class Gate:
         Whether the phrase has ended, the next one not begun.
     """
 
-    def __init__(self, rule: EndRule, scale: float, zero_point: int) -> None:
+    def __init__(self, rule: EndRule, scale: float, zero_point: float) -> None:
         self._rule, self._scale, self._zero_point = rule, scale, zero_point
         self._loudness = Loudness(rule)
         self._heard = self._quiet = 0

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from npu.model.config import FrontendConfig
+from npu.model.config import AnyFrontend
 from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
-from npu.speech.features import FeatureExtractor
+from npu.speech.extractor import Extractor
+from npu.speech.kaldi import extractor_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Speech:
     """
 
     name: str
-    frontend: FrontendConfig
+    frontend: AnyFrontend
     frames_per_call: int
     scale: float
     zero_point: int
@@ -41,9 +42,15 @@ class Speech:
         """From one encoder call to the next."""
         return self.frontend.samples_per_call(self.frames_per_call) / self.rate
 
-    def extractor(self) -> FeatureExtractor:
+    @property
+    def loudness(self) -> tuple[float, float]:
+        """Scale and zero point with which features are loudness, as `npu.speech.gate` has it."""
+        mean, step = self.frontend.loudness
+        return self.scale / step, self.zero_point + mean / self.scale
+
+    def extractor(self) -> Extractor:
         """A fresh front end."""
-        return FeatureExtractor(self.frontend, self.scale, self.zero_point, self.frames_per_call)
+        return extractor_of(self.frontend, self.scale, self.zero_point, self.frames_per_call)
 
     def features(self, path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (samples heard so far, the encoder calls that they complete), block by block.

@@ -4,7 +4,7 @@ A lattice's name is that of its sound and the number of its phrase, as `npu.spee
 names them. Costs are negative logarithms of probabilities, in nats.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from npu.speech.captions import name_of
@@ -24,11 +24,13 @@ def named(path: str | Path, phrases: Iterable[Spoken]) -> Iterator[tuple[str, La
             yield f"{name_of(path)}-{number}", phrase.lattice
 
 
-def openfst(lattices: Mapping[str, Lattice]) -> dict[str, str]:
+def openfst(lattices: Mapping[str, Lattice], known: Sequence[str] = ()) -> dict[str, str]:
     """Files that `fstcompile --acceptor` reads: NAME.fst.txt of each, and their words in SYMBOLS
     (`--isymbols`).
 
     A weight is a cost, phrases that are to be heard included.
+
+    known : words that have numbers already, from 1, as `words_of` gives them; new ones follow.
     """
     files = {}
     for name, lattice in lattices.items():
@@ -38,9 +40,15 @@ def openfst(lattices: Mapping[str, Lattice]) -> dict[str, str]:
         ]
         lines += [f"{state} {_cost(end.score)}" for state, end in _ends(lattice)]
         files[f"{name}.fst.txt"] = _text(lines)
-    words = sorted({_word(arc.word) for each in lattices.values() for arc in each.arcs})
+    words = words_of(lattices.values(), known)
     files[SYMBOLS] = _text(f"{word} {at}" for at, word in enumerate([EPSILON, *words]))
     return files
+
+
+def words_of(lattices: Iterable[Lattice], known: Sequence[str] = ()) -> list[str]:
+    """Known words and behind them the new ones of lattices, sorted, as OpenFst has them."""
+    found = {_word(arc.word) for each in lattices for arc in each.arcs}
+    return [*known, *sorted(found - set(known))]
 
 
 def kaldi(lattices: Mapping[str, Lattice]) -> str:

@@ -145,7 +145,7 @@ class PhraseSearch:
         Is reset.
     rule : EndRule or None
         None takes the whole stream for one phrase and runs every call.
-    scale, zero_point : float, int
+    scale, zero_point : float, float
         Quantisation of the features.
     told : callable or None
         Called for every call that the engine has run, with the number of the call of the stream
@@ -166,7 +166,7 @@ class PhraseSearch:
         search: Searching,
         rule: EndRule | None,
         scale: float,
-        zero_point: int,
+        zero_point: float,
         told: Callable[[int], None] | None = None,
     ) -> None:
         self._search, self._rule, self._told = search, rule, told

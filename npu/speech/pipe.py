@@ -7,11 +7,26 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import Any
 
+import numpy as np
+
 from npu.errors import AudioError
 from npu.speech.audio import MOST_CHANNELS, Note, mono_blocks, require_channel
 from npu.speech.resample import MAX_RATE_HZ, MIN_RATE_HZ, Samples
 
 BLOCK_SECONDS = 0.02
+HEADERS = {
+    b"RIFF": "WAV",
+    b"RF64": "WAV",
+    b"riff": "W64",
+    b"fLaC": "FLAC",
+    b"OggS": "OGG",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+    b".snd": "AU",
+    b"NIST": "NIST",
+}
+"""How files begin, and whose header that is. Samples are these four bytes once in 2**32 times."""
+
 _ASK_SECONDS = 0.1
 _AHEAD = 64
 """Blocks that are read before they are wanted; then the writer waits."""
@@ -52,8 +67,9 @@ def stream_pipe(
     note : is told what is odd about the sound.
     is_over : is asked while nothing comes whether to wait no longer.
 
-    Raises AudioError for what libsndfile cannot read from a pipe (FLAC and MP3, among others), a
-    rate or channel out of range, damage, and for no sound at all.
+    Raises AudioError for what libsndfile cannot read from a pipe (FLAC and MP3, among others), for
+    raw samples that are one of HEADERS, a rate or channel out of range, damage, and for no sound at
+    all.
     """
     if raw is not None and not (
         MIN_RATE_HZ <= raw.rate_hz <= MAX_RATE_HZ and 1 <= raw.channels <= MOST_CHANNELS
@@ -96,8 +112,28 @@ def _blocks(
                 f"{MAX_RATE_HZ} Hz"
             )
         require_channel(name, file, channel)
+        if raw is not None:
+            _require_no_header(name, file)
         for block in mono_blocks(name, file, BLOCK_SECONDS, channel, note):
             yield file.samplerate, block
+
+
+def _require_no_header(name: str, file: Any) -> None:
+    """Have the first samples looked at when they are read: a pipe cannot be read twice."""
+    read = file.read
+
+    def first(*args: Any, **options: Any) -> Any:
+        file.read = read
+        block = read(*args, **options)
+        begin = np.rint(32_768 * block.reshape(-1)[:2]).astype("<i2").tobytes()
+        if begin in HEADERS:
+            raise AudioError(
+                f"{name}: begins with the header of {HEADERS[begin]}, which would be heard as "
+                "samples; leave --raw out, it says its own rate"
+            )
+        return block
+
+    file.read = first
 
 
 def _from_thread(

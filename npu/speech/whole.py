@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
 from npu.speech.emission import Emission, emissions
-from npu.speech.features import FeatureExtractor
+from npu.speech.extractor import Extractor
 from npu.speech.host import Speech
 from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
@@ -88,7 +88,7 @@ def hear_whole(
 
 
 def calls_of(
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     path: str | Path,
     rate: int,
     tail_seconds: float = TAIL_SECONDS,

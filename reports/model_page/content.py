@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from compiler import Model
+from compiler.programs import Program
 from compiler.sram_map import SramMap, sram_map
 from npu.analysis.frames import decided_frames
 from npu.analysis.latency import Frames, Ideal, Latency, ideals_of, latency_of
@@ -28,7 +29,8 @@ from npu.events.trace import Start
 from npu.runtime.image import Image
 from npu.speech.audio import stream_audio
 from npu.speech.host import Speech
-from npu.speech.listen import Event
+from npu.speech.lattice import Lattice
+from npu.speech.listen import Event, Kind
 
 WINDOWS = 240
 """Of the frame that is shown window by window."""
@@ -66,8 +68,8 @@ class Sound:
     ----------
     spectrogram : (bins, columns) float32, logarithm of power as the model hears it.
     seconds_per_column : of the spectrogram.
-    at_seconds, ms : when each frame came, and how long it took; of a long sound the slowest of some
-        neighbours.
+    at_seconds, cycles, ms : when each frame came, and how long it took; of a long sound the slowest
+        of some neighbours.
     symbols : (seconds, text) of each that was found.
     wave : (columns, 2) float32, the lowest and the highest sample of each, over all seconds.
     seconds : of the sound.
@@ -77,11 +79,18 @@ class Sound:
     spectrogram: np.ndarray
     seconds_per_column: float
     at_seconds: np.ndarray
+    cycles: np.ndarray
     ms: np.ndarray
     symbols: Sequence[tuple[float, str]]
     wave: np.ndarray
     seconds: float
     events: Sequence[Event]
+
+    @property
+    def lattices(self) -> list[tuple[str, Lattice]]:
+        """Of the phrases that a beam has heard, with their texts."""
+        told = [event.spoken for event in self.events if event.kind == Kind.FINAL]
+        return [(each.text, each.lattice) for each in told if each.lattice and each.lattice.arcs]
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,8 @@ def content_of_frames(
     latency = latency_of(image, _ideals(loaded, image), frames=frames, symbols=symbols)
     decided = decided_frames(image, 2, symbols)
     moment = _moment(image, decided.reset, decided.frames, "a frame behind another")
-    return _content(loaded, image, latency_report(latency), moment, None)
+    sram = None if loaded is None else sram_map(loaded, image.params)
+    return _content(image, latency_report(latency), moment, sram, None)
 
 
 def content_of_sound(
@@ -132,10 +142,12 @@ def content_of_sound(
     path: str,
     decided: str,
     events: Sequence[Event],
+    program: Program | None = None,
 ) -> Content:
     """Of the frames of a sound in the file `path`.
 
-    decided : who heard it. events : what was told of it as it came.
+    decided : who heard it. events : what was told of it as it came. program : of the image, as
+    `compiler.compile_model` takes it.
     """
     runner = Frames(image, events_of(image), _ideals(loaded, image))
     of = utterance_latency(runner, sound, decided)
@@ -144,14 +156,15 @@ def content_of_sound(
     slowest = int(of.latency.frame_cycles.argmax())
     frames = sound.frames[max(slowest - 1, 0) : slowest + 1]
     moment = _moment(image, sound.reset, frames, f"the slowest frame, number {slowest}")
-    return _content(loaded, image, report, moment, _sound(sound, path, of.latency, events))
+    sram = None if loaded is None else sram_map(loaded, image.params, program)
+    return _content(image, report, moment, sram, _sound(sound, path, of.latency, events))
 
 
 def _content(
-    loaded: Model | None,
     image: Image,
     report: LatencyReport,
     moment: Moment,
+    sram: SramMap | None,
     sound: Sound | None,
 ) -> Content:
     header, params = image.header, image.params
@@ -163,7 +176,7 @@ def _content(
         weights=totals(header.layers),
         memory=memory_report(image),
         moment=moment,
-        sram=None if loaded is None else sram_map(loaded, params),
+        sram=sram,
         sound=sound,
     )
 
@@ -211,12 +224,13 @@ def _moment(
 
 def _sound(sound: SoundFrames, path: str, latency: Latency, events: Sequence[Event]) -> Sound:
     comes = np.array(sound.comes_ms) / 1e3
-    each = latency.params.milliseconds(1) * latency.frame_cycles
-    step = max(1, -(-len(each) // _FRAMES_SHOWN))
+    step = max(1, -(-len(comes) // _FRAMES_SHOWN))
+    slowest = np.maximum.reduceat(latency.frame_cycles, np.arange(0, len(comes), step))
     return Sound(
         *_spectrogram(sound.speech, path),
         at_seconds=comes[::step],
-        ms=np.maximum.reduceat(each, np.arange(0, len(each), step)),
+        cycles=slowest,
+        ms=latency.params.milliseconds(1) * slowest,
         symbols=list(_texts(sound, comes)),
         wave=_wave(sound.speech, path),
         seconds=sound.heard.samples / sound.speech.rate,
@@ -252,10 +266,11 @@ def _spectrogram(speech: Speech, path: str) -> tuple[np.ndarray, float]:
     """(bins, columns) float32 and the seconds of a column; a long sound by its loudest columns."""
     extractor, front = speech.extractor(), speech.frontend
     calls: list[Any] = [extractor.accept(block) for block in stream_audio(path, speech.rate)]
-    stacks = np.concatenate(calls).reshape(-1, front.stack, front.mel.bins)[:, : front.stack_hop]
-    columns = (
-        speech.scale * (stacks.reshape(-1, front.mel.bins) - np.float32(speech.zero_point))
-    ).T
+    # Of calls that overlap, each frame once.
+    apart = front.calls_apart(speech.frames_per_call)
+    frames = np.concatenate(calls)[:, :apart].reshape(-1, front.stack, front.bins)
+    stacks = frames[:, : front.stack_hop]
+    columns = (speech.scale * (stacks.reshape(-1, front.bins) - np.float32(speech.zero_point))).T
     step = max(1, -(-columns.shape[1] // _SOUND_COLUMNS))
     loudest = np.maximum.reduceat(columns, np.arange(0, columns.shape[1], step), axis=1)
     return loudest.astype(np.float32), step * front.hop_length / speech.rate

@@ -292,7 +292,9 @@ def sound_figure(sound: Sound, deadline_ms: float) -> dict[str, str]:
             written.set_in_layout(False)
         # Room for them.
         heard.set_title(" ", fontsize=11)
-        width = np.min(np.diff(sound.at_seconds), initial=seconds / max(len(sound.ms), 1))
+        # Where a phrase begins, calls of the silence before it come at once.
+        apart = np.diff(sound.at_seconds)
+        width = np.min(apart[apart > 0], initial=seconds / max(len(sound.ms), 1))
         took.bar(sound.at_seconds, sound.ms, width=0.85 * width, color=SERIES[0], linewidth=0)
         took.set_ylabel("ms of a frame")
         took.set_ylim(0, latest * 1.15)
@@ -300,6 +302,11 @@ def sound_figure(sound: Sound, deadline_ms: float) -> dict[str, str]:
             took.axhline(deadline_ms, color=SERIES[1], linewidth=1.5)
             took.set_ylim(0, max(latest, deadline_ms) * 1.15)
         took.grid(axis="y")
+        a_ms = float(sound.cycles.max(initial=0)) / latest if latest else 1.0
+        both = (lambda ms: ms * a_ms, lambda cycles: cycles / a_ms)
+        counted = took.secondary_yaxis("right", functions=both)
+        counted.set_ylabel("cycles")
+        _numbers(counted.yaxis, narrow=True)
         took.set_xlim(0, max(seconds, float(sound.at_seconds.max(initial=0)) + width))
         took.set_xlabel("seconds of sound")
 

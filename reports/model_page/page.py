@@ -10,7 +10,8 @@ from npu.analysis.latency_report import UtteranceFigures
 from npu.chip.summary import summary_text
 from npu.text import printable
 from reports.model_page import figures, tables
-from reports.model_page.content import Content
+from reports.model_page.content import Content, Sound
+from reports.model_page.lattices import lattices_figure, left_out_text
 from reports.model_page.tables import Table
 
 
@@ -118,24 +119,7 @@ def _sections(content: Content) -> Iterator[Section]:
     """The sections one by one; to draw one takes a while."""
     latency = content.latency
     if content.sound is not None:
-        deadline = latency["utterance"]["deadline_ms"]
-        yield _section(
-            "sound",
-            "What was heard, and when",
-            "The sound as the model hears it, with its symbols at the frames that found them, and "
-            f"how long each frame takes; the next one is due after {deadline:g} ms.",
-            figures.sound_figure(content.sound, deadline),
-            {"frames": tables.sound_table(content), "symbols": tables.symbols_table(content)},
-        )
-        yield _section(
-            "session",
-            "Phrases, as they are told",
-            "The sound, and each phrase between where its sound begins and ends. A dashed line is "
-            "where it was taken to be over, a solid one where it had ended; red is what was taken "
-            "back.",
-            figures.session_figure(content.sound),
-            {"what npu listen tells": tables.events_table(content)},
-        )
+        yield from _sections_of_sound(content, content.sound)
     yield _section(
         "layers",
         "Where the cycles go",
@@ -187,6 +171,40 @@ def _sections(content: Content) -> Iterator[Section]:
             "more weights.",
             figures.bits_figure(content.matrices),
             {"matrices": tables.bits_table(content)},
+        )
+
+
+def _sections_of_sound(content: Content, sound: Sound) -> Iterator[Section]:
+    """What was heard, when it was told, and what else it may have been."""
+    deadline = content.latency["utterance"]["deadline_ms"]
+    yield _section(
+        "sound",
+        "What was heard, and when",
+        "The sound as the model hears it, with its symbols at the frames that found them, and "
+        f"how long each frame takes; the next one is due after {deadline:g} ms.",
+        figures.sound_figure(sound, deadline),
+        {"frames": tables.sound_table(content), "symbols": tables.symbols_table(content)},
+    )
+    yield _section(
+        "session",
+        "Phrases, as they are told",
+        "The sound, and each phrase between where its sound begins and ends. A dashed line is "
+        "where it was taken to be over, a solid one where it had ended; red is what was taken "
+        "back.",
+        figures.session_figure(sound),
+        {"what npu listen tells": tables.events_table(content)},
+    )
+    if sound.lattices:
+        yield _section(
+            "lattice",
+            "What else may have been said",
+            "What the beam held for possible, as a graph for each phrase: words between "
+            "states, as they came, with the seconds up to which the likeliest path had been "
+            "heard. The number of a word is the share of all texts, by their probability, in "
+            "which it is said there; the likeliest path is coloured, and a text may end in a "
+            "ring. " + left_out_text(sound.lattices),
+            lattices_figure(sound.lattices),
+            {"words between states": tables.lattices_table(sound)},
         )
 
 

@@ -7,7 +7,7 @@ from npu.analysis.causes import CAUSES
 from npu.analysis.layers import layer_label, tiles_text
 from npu.speech.listen import Kind
 from npu.text import printable
-from reports.model_page.content import Content
+from reports.model_page.content import Content, Sound
 from reports.model_page.figures import step_cycles
 
 MOST_ROWS = 2000
@@ -140,10 +140,34 @@ def sound_table(content: Content) -> Table:
     assert content.sound is not None, "one was heard"
     sound = content.sound
     rows = [
-        [f"{at:.2f}", f"{ms:.4f}"]
-        for at, ms in zip(sound.at_seconds.tolist(), sound.ms.tolist(), strict=True)
+        [f"{at:.2f}", f"{cycles:,}", f"{ms:.4f}"]
+        for at, cycles, ms in zip(
+            sound.at_seconds.tolist(), sound.cycles.tolist(), sound.ms.tolist(), strict=True
+        )
     ]
-    return Table.of(["comes at, s", "takes, ms"], rows, 0)
+    return Table.of(["comes at, s", "cycles", "takes, ms"], rows, 0)
+
+
+def lattices_table(sound: Sound) -> Table:
+    """Every arc of the lattices, also those that are not drawn."""
+    rows = []
+    for number, (_, lattice) in enumerate(sound.lattices, start=1):
+        best = set(lattice.best)
+        for arc, share in zip(lattice.arcs, lattice.posteriors, strict=True):
+            rows.append(
+                [
+                    arc.word,
+                    "yes" if arc in best else "",
+                    f"{number}",
+                    f"{arc.source}",
+                    f"{arc.target}",
+                    f"{arc.start:.2f}",
+                    f"{arc.end:.2f}",
+                    f"{share:.4f}",
+                ]
+            )
+    columns = ["word", "likeliest path", "phrase", "from state", "to", "from s", "to s"]
+    return Table.of([*columns, "posterior"], rows, 2)
 
 
 def symbols_table(content: Content) -> Table:

@@ -22,6 +22,7 @@ from compiler.frontends.onnx.quantised import FloatModel, Quantised, quantised_m
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
+from npu.model.kaldi_frontend import icefall_frontend
 from npu.model.tokens import load_tokens
 
 ROLES = ("encoder", "decoder", "joiner")
@@ -119,7 +120,7 @@ def quantise_transducer(
         },
         "decoder": {"file": "decoder.tflite", "stateful": True},
         "joiner": {"file": "joiner.tflite", "inputs": ["encoder_out", "decoder_out"]},
-        "frontend": dict(frontend or frontend_of(shape[-1])),
+        "frontend": dict(frontend or _frontend(shape)),
         "provenance": {
             "from": {role: path.name for role, path in files.items()},
             "calibrated on": f"{samples.place}, {len(samples)} calls",
@@ -204,6 +205,6 @@ def _calls(part: FloatModel) -> Any:
     return run(part.graph, part.samples)
 
 
-def frontend_of(bins: int) -> dict[str, Any]:
-    """Kaldi's features as icefall's models take them."""
-    raise UnsupportedError(f"features of {bins} bins: no front end")
+def _frontend(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Kaldi's features, a bin for each value of a frame, for calls that do not overlap."""
+    return icefall_frontend(shape[-1], int(np.prod(shape[:-1]))).model_dump(mode="json")

@@ -24,12 +24,13 @@ from compiler.train.sherpa.parts import Loop
 from compiler.train.sherpa.peer import VERSION, Said, Sherpa
 from compiler.train.sherpa.results import CaseReport, SherpaReport
 from compiler.train.sherpa.rules import Phrases, by_length, icefall_beam, nemo_beam
-from npu.model.config import ModelConfig
+from npu.model.config import FrontendConfig, ModelConfig
 from npu.model.tokens import Tokens
 from npu.speech.audio import stream_audio
 from npu.speech.beam import ACTIVE_PATHS, BeamRules, BeamSearch
-from npu.speech.features import FeatureExtractor
+from npu.speech.extractor import Extractor
 from npu.speech.hotwords import Boost, Hotword
+from npu.speech.kaldi import extractor_of
 from npu.speech.scores import ONE
 from npu.speech.search import GreedySearch, SearchRules
 from npu.speech.spoken_sets import Utterance
@@ -128,7 +129,7 @@ def cases(model: Model, hotwords: Sequence[Hotword] = ()) -> Iterator[Case]:
 
     several = f"greedy, at most {NEMOS_MOST} symbols a call"
     yield Case("NeMo's greedy search", several, "nemo", Spelt(), greedy(NEMOS_MOST))
-    if Heard.takes(config.frontend):
+    if isinstance(config.frontend, FrontendConfig) and Heard.takes(config.frontend):
         heard = Heard(config.frontend)
         yield Case("NeMo's greedy search of sound", several, "nemo", heard, greedy(NEMOS_MOST))
     yield _several_case(networks, config)
@@ -254,10 +255,10 @@ class _Ear:
         sound = np.concatenate(list(stream_audio(path, rate)))
         return np.pad(sound, (0, round(TAIL_SECONDS * rate) + HOP))[:wanted].astype(np.float32)
 
-    def _extractor(self) -> FeatureExtractor:
+    def _extractor(self) -> Extractor:
         grid = self.trained.features
         frames = self.trained.frames_per_call
-        return FeatureExtractor(self._config.frontend, float(grid.scale), grid.zero_point, frames)
+        return extractor_of(self._config.frontend, float(grid.scale), grid.zero_point, frames)
 
 
 def _compared(

@@ -1,9 +1,13 @@
 """Latency: causes sum to cycles, parts to the whole, and they say what limits a layer."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+import soundfile
 
 from compiler import compile_model, load_model, reference
+from compiler.programs import branching
 from npu.analysis.causes import CAUSES
 from npu.analysis.energy import Costs, energy_uj, listening
 from npu.analysis.frames import (
@@ -14,15 +18,20 @@ from npu.analysis.frames import (
     symbol_frame,
 )
 from npu.analysis.latency import Frames, ideals_of, latency_of
-from npu.analysis.profile import Profile
-from npu.analysis.streaming import OnTwin
+from npu.analysis.profile import Profile, measure
+from npu.analysis.streaming import BeamOnTwin, OnTwin
 from npu.analysis.utterance import SoundFrames, utterance_latency
 from npu.chip.params import load_params
 from npu.errors import InputError
 from npu.events.machine import events_of
 from npu.runtime.calls import call, calls_of, open_session
 from npu.runtime.frontend import speech_of
+from npu.runtime.host_beam import BeamSession, most_slots
+from npu.runtime.host_interface import FROM, SYMBOL, TO
+from npu.runtime.sessions import Session
+from npu.speech.beam import BeamRules
 from npu.speech.ends import Ending
+from npu.speech.search import SearchRules
 from npu.speech.transcribe import transcribe
 
 EDGE = load_params("edge")
@@ -146,6 +155,54 @@ def test_an_utterance_is_that_of_the_twin(transducer, sound, ending):
     (phrase,) = found.phrases
     assert 0 < phrase.last_symbol_ms < found.audio_ms + 400
     assert phrase.perceived_ms == phrase.last_symbol_ms - phrase.end_ms
+
+
+@pytest.mark.parametrize("symbols", [0, 1, 6])
+def test_a_frame_of_a_beam_without_a_sound(transducer, symbols):
+    """Start by start, with other slots and symbols: what they are takes no cycle."""
+    model, _ = transducer
+    image = compile_model(model, EDGE, program=branching(model, 8))
+    found = latency_of(image, frames=2, symbols=symbols)
+    session = Session(image)
+    features = np.zeros(image.header.features.shape, np.int8)
+    slot = image.header.entry("decoder").outputs[0].shape[1]
+    registers = {FROM: slot, TO: 2 * slot, SYMBOL: 5}
+    cycles = session.start("encoder", [features])[1]
+    for each in range(symbols):
+        cycles += session.start("joiner", registers={FROM: each % 3 * slot})[1]
+        cycles += session.start("decoder", registers=registers)[1]
+    if symbols < model.config.max_symbols_per_frame:
+        cycles += session.start("joiner", registers={FROM: slot})[1]
+    assert found.frame_cycles.tolist() == [cycles, cycles]
+    decoder = session.start("decoder", registers=registers)[1]
+    assert found.reset_cycles == session.reset_cycles + decoder
+    assert measure(image).segments["encoder"].cycles > 0
+    with pytest.raises(InputError, match="at most 6 symbols in a call, not 7"):
+        latency_of(image, symbols=7)
+
+
+@pytest.mark.parametrize("min_score", [None, -1e-4])
+def test_phrases_of_a_beam_are_those_of_the_twin(transducer, sound, tmp_path, min_score):
+    model, _ = transducer
+    samples, rate = soundfile.read(sound)
+    sound = tmp_path / "twice.wav"
+    soundfile.write(sound, np.concatenate([samples, np.zeros(2 * rate), samples]), rate)
+    beam = BeamRules(3)
+    program = branching(model, most_slots(beam, SearchRules.of(model.config)))
+    image, session = compile_model(model, EDGE, program=program), partial(BeamSession, beam=beam)
+    speech = speech_of(image)
+    heard = SoundFrames.hear_beam(image, speech, session, sound, min_score=min_score)
+    found = utterance_latency(frames_of(model, image), heard, "told")
+    twin = BeamOnTwin(image, session=session)
+    phrases = transcribe(speech, twin, sound, min_score=min_score).phrases
+    assert found.latency.frame_cycles.tolist() == twin.use().cycles.tolist()
+    assert [phrase.text for phrase in found.phrases] == [phrase.text for phrase in phrases]
+    assert len(phrases) == (2 if min_score is None else 0)
+    emitted = [symbol for symbols in heard.symbols for symbol in symbols]
+    assert emitted == [token for phrase in phrases for token in phrase.tokens]
+    calls = [at for at, symbols in enumerate(heard.symbols) for _ in symbols]
+    times = [time for phrase in phrases for time in phrase.times]
+    assert [heard.comes_ms[call] / 1e3 for call in calls] == pytest.approx(times)
 
 
 def test_a_chip_that_is_too_slow_is_late(transducer, sound):

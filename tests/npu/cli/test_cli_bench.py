@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from compiler.bench import cases, codec
-from compiler.bench import large as large_transducer
 from compiler.bench.results import CodecReport, PeersReport
 from npu.analysis import page_speed
 from npu.analysis.energy_results import EnergyReport
@@ -256,7 +255,7 @@ def test_a_model_is_known_by_what_is_in_it(npu, vectors, tmp_path):
 def test_the_page_of_a_large_transducer(npu, monkeypatch):
     """A smaller one here, and a bar that cannot hold."""
     pytest.importorskip("matplotlib", reason="the extra `reports` is not installed")
-    monkeypatch.setattr(large_transducer, "UNITS", 24)
+    monkeypatch.setattr(bench, "PAGE_MODEL", "commands")
     monkeypatch.setattr(page_speed, "MOST_SECONDS", 600.0)
     ran = npu("bench", "report", "--set", "lanes=32", "--json", "-")
     report = holds(ran.out, PageReport)

@@ -64,6 +64,20 @@ def test_the_transducer_layer_by_layer(npu, images, out):
     assert out.read_bytes() == (images / "zoo.npu").read_bytes()
 
 
+def test_an_image_for_a_beam(npu, refused, vectors, utterances, out):
+    ran = npu("compile", "commands_rnnt", "-o", out, "--num-active-paths", 2, "--json", "-")
+    report = json.loads(ran.out)
+    assert ran.status == 0 and {"encoder", "decoder", "joiner"} <= set(report["segments"])
+    assert report["frame"]["decided"] == "every frame one hypothesis emits 1 symbol"
+    sound, beam = utterances / "test_hoes_134.wav", ("--decoding-method", "beam")
+    heard = npu("transcribe", out, sound, *beam, "--num-active-paths", 2)
+    of_model = npu("transcribe", "commands_rnnt", sound, *beam, "--num-active-paths", 2)
+    assert heard.status == 0 and heard.out == of_model.out
+    refused("transcribe", out, sound, *beam, match="4 active paths take 29")
+    layer = vectors / "fc_wide.tflite"
+    refused("compile", layer, "-o", out, "--num-active-paths", 2, match="not a transducer")
+
+
 @pytest.mark.parametrize("model", ["fc_wide.tflite", "commands_rnnt"])
 def test_the_energy_of_a_call_is_that_of_npu_latency(npu, vectors, out, model):
     place = vectors / model if model.endswith(".tflite") else model
@@ -151,8 +165,10 @@ def test_models_that_are_none(refused, vectors, images, out, tmp_path):
     for share in (0.01, 0.3, 0.6, 0.9, 0.99):
         cut.write_bytes(whole[: int(len(whole) * share)])
         refused("compile", cut, "-o", out, match="cut.tflite: ")
-    refused("compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite file")
-    refused("compile", "comands", "-o", out, match="or a zoo model .commands, commands_rnnt.")
+    refused(
+        "compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite or .onnx"
+    )
+    refused("compile", "comands", "-o", out, match="a zoo model .commands, commands_rnnt.")
     refused("compile", tmp_path, "-o", out, match="model.json")
     refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
     foreign = tmp_path / "foreign.tflite"

@@ -90,6 +90,15 @@ def test_what_is_printed(npu, small):
     assert "test_fl_108" not in npu(f"evaluate {MODEL} {small} --errors 0").out
 
 
+def test_sessions_are_for_another_command(refused, small):
+    file = small / "set.jsonl"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"words": ', '"phrases": [2, 2], "words": '), encoding="utf-8")
+    told = f"set.jsonl: line 1: has 2 phrases.*npu endpoints {MODEL} {small}$"
+    refused(f"evaluate {MODEL} {small}", match=told)
+    file.write_text(text.replace('"words": ', '"phrases": [4], "words": '), encoding="utf-8")
+
+
 def test_what_must_not_be_understood_is_counted_in_phrases(npu, texts, utterances, tmp_path):
     """Three utterances with a second of silence behind each, which are said to be noise."""
     names = sorted(texts)[:3]

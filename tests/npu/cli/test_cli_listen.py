@@ -77,6 +77,30 @@ def test_a_pipe_a_file_and_transcribe_hear_the_same(npu, listening, sound, wav):
     assert [out.decode().splitlines() for out in piped] == [lines, lines]
 
 
+def test_lattices_are_those_of_transcribe(npu, listening, sound, wav, tmp_path):
+    path = wav(np.frombuffer(sound, "<i2") / 32_768, subtype="PCM_16")
+    beam = f"{MODEL} {path} --engine kernels --decoding-method beam --lattice"
+    assert npu(f"transcribe {beam} {tmp_path}/a/").status == 0
+    assert npu(f"listen {beam} {tmp_path}/b/").status == 0
+    written, wanted = ({p.name: p.read_text() for p in (tmp_path / x).iterdir()} for x in "ba")
+    # Numbers of words follow from when they were heard first.
+    numbered, sorted_ = (each.pop("words.syms").split() for each in (written, wanted))
+    assert written == wanted and len(written) >= 3
+    assert sorted(numbered[::2]) == sorted(sorted_[::2]) and numbered[1::2] == sorted_[1::2]
+
+
+def test_the_lattice_lies_there_when_the_phrase_is_told(listening, sound, tmp_path):
+    folder = tmp_path / "lattices"
+    line = ("-", "--raw", RATE, "--json-lines", "--decoding-method", "beam")
+    process = listening(*line, "--lattice", f"{folder}/")
+    process.stdin.write(sound[: len(sound) // 2])
+    process.stdin.flush()
+    while json.loads(process.stdout.readline())["event"] != "final":
+        pass
+    assert [path.name for path in folder.glob("*.fst.txt")] == ["standard_input-1.fst.txt"]
+    process.communicate(timeout=LIMIT_S)
+
+
 def test_text_comes_before_the_sound_has_ended(listening, sound):
     process = listening("-", "--raw", RATE)
     assert process.stdin is not None and process.stdout is not None
@@ -131,10 +155,25 @@ def test_on_the_chip(npu, sound, wav):
         ("a.wav --channels 2", "--channels is of raw samples"),
         ("a.wav --raw 10", "not in the range"),
         (".", "is a folder"),
+        ("a.wav --lattice x/", "--lattice is of a beam"),
+        ("a.wav --decoding-method beam --lattice x.json", "name a folder, with / at its end"),
+        ("a.wav --decoding-method beam --lattice no/x/", "the folder .*no does not exist"),
+        ("a.wav --lattice-labels 2", "add --lattice"),
     ],
 )
 def test_what_is_refused(refused, line, match):
     refused(f"listen {MODEL} {line}", match=match)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "AIFF", "OGG"])
+def test_a_header_is_no_sound(refused, listening, tmp_path, kind):
+    path = tmp_path / f"a.{kind.lower()}"
+    soundfile.write(path, np.zeros(RATE), RATE, format=kind)
+    told = f"begins with the header of {kind}.*leave --raw out"
+    refused(f"listen {MODEL} {path} --raw {RATE}", match=told)
+    process = listening("-", "--raw", RATE)
+    _, err = process.communicate(path.read_bytes(), LIMIT_S)
+    assert process.returncode == 2 and f"header of {kind}".encode() in err
 
 
 def test_sound_that_is_too_short(refused, tmp_path):

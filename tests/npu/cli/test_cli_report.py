@@ -26,6 +26,15 @@ def test_of_a_sound_with_an_image(npu, images, utterances, tmp_path):
     assert "beside the ideal" not in text and "An image does not say" in text
 
 
+def test_of_a_beam(npu, utterances, tmp_path):
+    path = tmp_path / "page.html"
+    sound = utterances / "test_hoes_134.wav"
+    line = ("report", "commands_rnnt", "--audio", sound, "--decoding-method", "beam", "-o", path)
+    assert npu(*line).status == 0
+    text = path.read_text(encoding="utf-8")
+    assert "with 4 hypotheses on the host" in text and "What else may have been said" in text
+
+
 def test_what_is_refused(refused, vectors, utterances, tmp_path):
     path, model = tmp_path / "page.html", vectors / "fc_wide.tflite"
     sound = utterances / "test_fl_093.wav"

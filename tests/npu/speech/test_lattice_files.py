@@ -9,7 +9,7 @@ import pydot
 import pytest
 
 from npu.speech.lattice import Arc, End, Lattice
-from npu.speech.lattice_files import SYMBOLS, dot, kaldi, named, openfst
+from npu.speech.lattice_files import SYMBOLS, dot, kaldi, named, openfst, words_of
 from npu.speech.scores import ONE
 from npu.speech.stream import Spoken
 from tests.npu.speech.lattices import all_paths, lattice, scores, text_of
@@ -138,3 +138,13 @@ def test_names_are_those_of_phrases():
     phrases = [replace(said, lattice=of), said, replace(said, lattice=of)]
     assert [name for name, _ in named("x/a b.wav", phrases)] == ["a_b-1", "a_b-3"]
     assert len(all_paths(of)) == of.paths
+
+
+def test_words_of_openfst_keep_their_numbers():
+    """Of lattices that come one after the other."""
+    known = ["z", "<q>"]
+    of = lattice(3)
+    symbols = openfst({"x-1": of}, known)[SYMBOLS].splitlines()
+    new = sorted({arc.word for arc in of.arcs} - set(known))
+    assert symbols == [f"{word} {n}" for n, word in enumerate(["<eps>", *known, *new])]
+    assert words_of([of], known) == [*known, *new] and new

@@ -53,6 +53,17 @@ def test_headers_are_read(samples, tmp_path, kind, subtype):
     assert rates == {RATE} and np.array_equal(heard, samples / 32_768)
 
 
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "W64", "FLAC", "OGG", "AIFF", "CAF", "AU", "NIST"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_header_is_no_raw_sound(samples, tmp_path, kind, channels):
+    soundfile.write(tmp_path / "a", samples / 32_768, RATE, format=kind)
+    with pytest.raises(AudioError, match=f"header of {kind.replace('RF64', 'WAV')}.*leave --raw"):
+        through((tmp_path / "a").read_bytes(), Raw(RATE, channels))
+    data = samples.astype("<i2").tobytes() + b"RIFF"
+    _, heard = through(data, Raw(RATE))
+    assert len(heard) == len(samples) + 2
+
+
 @pytest.mark.parametrize("size", [0x8000_0000, 0x7FFF_F000, 0xFFFF_FFFF])
 def test_a_length_that_nobody_knew_does_not_count(samples, tmp_path, size):
     """As arecord, sox and ffmpeg write it to a pipe."""

@@ -56,6 +56,41 @@ def test_chunks_and_types_change_nothing(recognizer, sound, whole, seed, most):
         assert phrases_of(recognizer.create_stream(), chunks_of(samples, seed, most)) == whole
 
 
+@pytest.mark.parametrize("chip", [None, "edge"])
+def test_a_beam_has_lattices(utterances, chip):
+    """At the end of each phrase: its best path is the text, and so is the first alternative."""
+    stream = npu.Recognizer(
+        MODEL, chip, decoding_method="beam", num_active_paths=3, lattice=True
+    ).create_stream()
+    samples = joined(utterances, 0.7)[: 5 * RATE]
+    stream.accept_waveform(RATE, samples)
+    found, told = [], 0
+    while stream.is_ready:
+        stream.decode()
+        told += stream.result.lattice is None
+        if stream.is_endpoint:
+            found.append(stream.result)
+            stream.reset()
+    assert len(found) >= 2 and told > 20
+    for phrase in found:
+        assert " ".join(arc.word for arc in phrase.lattice.best) == phrase.text
+        assert phrase.alternatives[0].text == phrase.text and len(phrase.alternatives) <= 3
+        assert phrase.lattice.paths >= len(phrase.alternatives)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"decoding_method": "modified_beam_search"}, "must be greedy or beam"),
+        ({"decoding_method": "beam", "num_active_paths": 0}, "must be 1 to 64, not 0"),
+        ({"lattice": True}, "lattice is of a beam"),
+    ],
+)
+def test_what_a_recognizer_refuses(wrong, told):
+    with pytest.raises(InputError, match=told):
+        npu.Recognizer(MODEL, **wrong)
+
+
 def test_a_file_gives_the_same(recognizer, sound, whole, tmp_path):
     for rate, name in ((RATE, "a.wav"), (44_100, "b.wav")):
         samples = resample(sound / 32_768, RATE, rate)

@@ -16,7 +16,13 @@ from reports.model_page.canvas import NARROW, WIDE, drawings, short
 from reports.model_page.content import content_of_frames
 from reports.model_page.page import cards, page
 from tests.conftest import ROOT
-from tests.reports.model_page.pages import HOSTILE, sound_content, with_names
+from tests.reports.model_page.pages import (
+    HOSTILE,
+    beam_content,
+    hostile_words,
+    sound_content,
+    with_names,
+)
 
 VECTORS = ROOT / "tests" / "vectors" / "tflite"
 
@@ -69,6 +75,30 @@ def test_names_of_strangers_are_escaped(content):
     text = page(with_names(content))
     assert "<script" not in text and "<img" not in text and "&lt;script&gt;" in text
     assert len(elements(text)) == 14
+
+
+def test_a_beam_has_its_lattice_and_its_cycles(zoo):
+    content = beam_content(zoo)
+    text = page(content)
+    drawn = elements(text)
+    assert len(drawn) == 16 and "What else may have been said" in text
+    ((said, lattice),) = content.sound.lattices
+    svg = "".join(drawn[4].itertext())
+    for word in said.split():
+        assert f"{word} 1.00" in svg or f"{word} 0.9" in svg
+    for arc in lattice.arcs:
+        assert arc.word in svg
+    table = tables.lattices_table(content.sound)
+    assert len(table.rows) == len(lattice.arcs)
+    assert [row[0] for row in table.rows if row[1]] == said.split()
+    shown = [int(row[1].replace(",", "")) for row in tables.sound_table(content).rows]
+    assert max(shown) == content.latency["frame"]["cycles"]["max"]
+
+
+def test_words_of_a_lattice_are_escaped(zoo):
+    text = page(hostile_words(beam_content(zoo)))
+    assert "<script" not in text and "<img" not in text
+    assert len(elements(text)) == 16
 
 
 def test_cards_say_what_the_latency_says(content):

@@ -1,0 +1,153 @@
+"""Measure the workloads and write `reports/workloads.json` and `workloads.md`:
+
+python -m reports.workloads           # measures, some fifteen minutes on two cores
+python -m reports.workloads --page    # writes the page again from the last run
+
+Every point is two processes, `npu compile` and `npu latency` of what it wrote.
+"""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NotRequired, TypedDict
+
+from compiler.frontends.workloads import PREFIX, published
+from npu.analysis.process import run_npu
+from npu.errors import NpuError
+from npu.files import write_atomic
+
+PAGE = Path(__file__).with_name("workloads.md")
+RUN = Path(__file__).with_name("workloads.json")
+
+SPARSITIES = (0.0, 0.5, 0.75, 0.9)
+LARGER = "max,sram_bytes=4194304,program_bytes=1048576"
+"""For rings of keys and values, and for programs of many operators."""
+
+CHIPS = {
+    "mlperf_rnnt": "edge",
+    "google_2019": "max",
+    "icefall_lstm": "max",
+    "icefall_conformer": LARGER,
+}
+FRAMES = 2
+
+
+class Point(TypedDict):
+    """A workload on a chip. Where it was refused there is the reason, and no figure.
+
+    Attributes
+    ----------
+    frame_ms : of sound, from one call to the next.
+    ms : of a call that emits a symbol, in the mean.
+    moved_bytes : over the external bus in such a call.
+    compile_seconds, peak_memory_mib : of the process `npu compile`, machine code made before.
+    """
+
+    workload: str
+    sparsity: float
+    chip: str
+    refused: NotRequired[str]
+    image_bytes: NotRequired[int]
+    frame_ms: NotRequired[float]
+    ms: NotRequired[float]
+    real_time_factor: NotRequired[float]
+    moved_bytes: NotRequired[float]
+    energy_uj: NotRequired[float]
+    compile_seconds: NotRequired[float]
+    peak_memory_mib: NotRequired[float]
+
+
+def measure() -> list[Point]:
+    """Every workload at every sparsity on its chips."""
+    points = []
+    for name in published():
+        # What is compiled to machine code the first time is not measured.
+        _point(name, SPARSITIES[-1])
+        for sparsity in SPARSITIES:
+            points.append(_point(name, sparsity))
+            print(json.dumps(points[-1]), flush=True)
+    return points
+
+
+def _point(name: str, sparsity: float) -> Point:
+    chip = CHIPS[name]
+    found: Point = {"workload": name, "sparsity": sparsity, "chip": chip}
+    with TemporaryDirectory(prefix="zeroskip-") as place:
+        image, report = Path(place, "image.npu"), Path(place, "report.json")
+        asked = [f"{PREFIX}{name},sparsity={sparsity}", "--chip", chip]
+        try:
+            compiled = run_npu("compile", *asked, "-o", str(image))
+        except NpuError as error:
+            return {**found, "refused": str(error)}
+        run_npu("latency", str(image), "--frames", str(FRAMES), "--json", str(report))
+        latency = json.loads(report.read_text(encoding="utf-8"))
+        size = image.stat().st_size
+    total, pace = latency["total"], latency["pace"]
+    moved = total["memory_bytes"]
+    return {
+        **found,
+        "image_bytes": size,
+        "frame_ms": pace["deadline_ms"],
+        "ms": total["ms"],
+        "real_time_factor": pace["real_time_factor"],
+        "moved_bytes": moved["external read"] + moved["external written"],
+        "energy_uj": total["energy_uj"]["total"],
+        "compile_seconds": compiled["seconds"],
+        "peak_memory_mib": compiled["peak_memory_mib"],
+    }
+
+
+def page(points: list[Point]) -> str:
+    """The page as Markdown, from what was measured."""
+    lines = [
+        "# Published networks with random weights",
+        "",
+        (
+            "Written by `python -m reports.workloads`. `npu latency workload:NAME --sparsity S"
+            " --chip CHIP` gives every line; a frame emits one symbol. Of what is moved, most are"
+            " weights that do not stay on the chip. Seconds and memory are those of the process"
+            " `npu compile`, which builds the network, compiles it and measures a call, on two"
+            " cores that other work shared."
+        ),
+        "",
+        (
+            "| workload | zeros | chip | frame, ms | ms | real-time factor | image, bytes |"
+            " moved a frame | uJ | compile, s | MiB |"
+        ),
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *(_line(point) for point in points),
+        "",
+        "## What they are",
+        "",
+    ]
+    for name, entry in published().items():
+        lines += [
+            f"- `{PREFIX}{name}`: {entry['title']}",
+            f"  - from: {'; '.join(entry['sources'])}",
+        ]
+        lines += [f"  - differs: {each}" for each in entry["differs"]]
+    return "\n".join(lines) + "\n"
+
+
+def _line(point: Point) -> str:
+    first = f"| {point['workload']} | {point['sparsity']:.0%} | {point['chip']} |"
+    if "refused" in point:
+        return f"{first} | refused: {point['refused']} | | | | | | |"
+    return (
+        f"{first} {point['frame_ms']:g} | {point['ms']:.3f} | {point['real_time_factor']:.4f} |"
+        f" {point['image_bytes']:,} | {point['moved_bytes']:,.0f} | {point['energy_uj']:,.0f} |"
+        f" {point['compile_seconds']:.1f} | {point['peak_memory_mib']:,.0f} |"
+    )
+
+
+def main() -> None:
+    """Measure unless `--page`, and write the page."""
+    if "--page" not in sys.argv[1:]:
+        write_atomic(RUN, (json.dumps(measure(), indent=1) + "\n").encode())
+    points = json.loads(RUN.read_text(encoding="utf-8"))
+    write_atomic(PAGE, page(points).encode())
+
+
+if __name__ == "__main__":
+    main()

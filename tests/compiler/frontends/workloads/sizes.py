@@ -1,0 +1,60 @@
+"""A small workload for tests, with every kind of layer."""
+
+import numpy as np
+
+from compiler import Model
+from compiler.frontends.workloads.assemble import assemble
+from compiler.frontends.workloads.weights import RandomWeights
+
+SMALL = {
+    "title": "a small one",
+    "sources": ["none"],
+    "differs": [],
+    "features": {"bins": 12, "window": 400, "stack": 3, "hop": 3},
+    "frames_per_call": 2,
+    "max_symbols_per_frame": 3,
+    "encoder": [
+        ["lstm", 36, 16],
+        ["lstmp", 16, 24, 20],
+        ["stack", 2],
+        ["repeat", 2, [["residual", [["linear", 40, 48], ["swish"], ["linear", 48, 40]]]]],
+        ["norm"],
+    ],
+    "decoder": [["embedding", 29, 12], ["lstmp", 12, 10, 8]],
+    "joiner": [["concat"], ["linear", 48, 24], ["relu"], ["linear", 24, 29]],
+}
+
+STATELESS = {
+    **SMALL,
+    "features": {"bins": 16, "window": 400, "stack": 9, "hop": 4},
+    "frames_per_call": 1,
+    "encoder": [
+        ["image", 9, 16],
+        ["conv2d", 1, 3, 1, 1],
+        ["swish"],
+        ["conv2d", 3, 4, 2, 0],
+        ["swish"],
+        ["conv2d", 4, 6, 2, 0],
+        ["flat"],
+        ["linear", 18, 32],
+        ["conformer", 4, 40, 5, 6],
+    ],
+    "decoder": [["embedding", 40, 16], ["conv1d", 16, 16, 2, 4], ["relu"]],
+    "joiner": [["sum", 32, 16, 24], ["tanh"], ["linear", 24, 40]],
+}
+
+
+def model_of(sizes: dict, sparsity: float = 0.5, seed: int = 1) -> Model:
+    """The transducer of some sizes."""
+    parts = assemble("small", sizes, RandomWeights(sparsity, seed))
+    return Model("small", parts.graphs, parts.config, parts.tokens, parts.sources)
+
+
+class OneWeight(RandomWeights):
+    """Matrices that take no memory."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 1)
+
+    def matrix(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.broadcast_to(np.int8(1), shape)

@@ -1,0 +1,19 @@
+"""The page of the workloads shows the last run."""
+
+import json
+
+from compiler.frontends.workloads import published
+from reports import workloads
+
+
+def test_the_page_shows_the_last_run():
+    points = json.loads(workloads.RUN.read_text(encoding="utf-8"))
+    assert workloads.PAGE.read_text(encoding="utf-8") == workloads.page(points), (
+        "run: python -m reports.workloads --page"
+    )
+
+
+def test_the_run_has_every_workload():
+    points = json.loads(workloads.RUN.read_text(encoding="utf-8"))
+    found = {(point["workload"], point["sparsity"]) for point in points}
+    assert found == {(name, share) for name in published() for share in workloads.SPARSITIES}
