@@ -1,4 +1,4 @@
-"""ONNX's own cases of its operators: a model of one node, inputs, and the outputs that it must give.
+"""ONNX's own cases of its operators: a model of one node, inputs, and the outputs that it gives.
 
 `python -m tests.operator_cases FOLDER` packs those of `onnx/backend/test/data` whose operators run
 here into `tests/vectors/onnx/cases.npz`; see the note there.

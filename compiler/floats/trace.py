@@ -199,7 +199,9 @@ def _require_plain(node: Any, name: str) -> None:
     if node.op_type == "BatchNormalization" and whole.get("training_mode", 0):
         raise UnsupportedError(f"{where}: is in training mode; export the model for inference")
     if node.op_type in ("LSTM", "GRU", "RNN") and whole.get("layout", 0):
-        raise UnsupportedError(f"{where}: its batch comes first (layout 1); export it with layout 0")
+        raise UnsupportedError(
+            f"{where}: its batch comes first (layout 1); export it with layout 0"
+        )
     if node.op_type == "AveragePool" and any(
         step != 1 for a in node.attribute if a.name == "dilations" for step in a.ints
     ):

@@ -103,9 +103,7 @@ def _nhwc(w: Writer, output: str) -> tuple[int, ...]:
     return (batch, *((1,) * (2 - len(sizes))), *sizes, channels)
 
 
-def _padded(
-    w: Writer, source: Value, window: _Window, name: str, lowest: bool = False
-) -> Value:
+def _padded(w: Writer, source: Value, window: _Window, name: str, lowest: bool = False) -> Value:
     """PAD with zeros around an image, or with the least integer, which no maximum takes."""
     borders = [(0, 0), *zip(window.begin, window.end, strict=True), (0, 0)]
     shape = tuple(n + sum(pair) for n, pair in zip(source.shape, borders, strict=True))
@@ -229,6 +227,7 @@ def _pool(kind: str) -> Rule:
             raise w.graph.refuse(node, "ceil_mode and dilations do not run; pad before the pool")
         word, counted = window.word(), bool(node.get("count_include_pad", 0))
         bordered = word is None or (word == _SAME and counted)
+        kept = _SAME if word == _SAME and not bordered else _VALID
         if bordered and kind == "AVERAGE_POOL_2D" and not counted:
             raise w.graph.refuse(
                 node,
@@ -237,12 +236,11 @@ def _pool(kind: str) -> Rule:
         source = _image(w, node.inputs[0])
         if bordered:
             source = _padded(w, source, window, node.name, lowest=kind == "MAX_POOL_2D")
-            word = _VALID
         shape = _nhwc(w, node.output)
         if prod(shape) == 0:
             raise w.graph.refuse(node, "its output is empty")
         sizes = {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
-        options: Options = ("Pool2DOptions", window.options(word) | sizes)
+        options: Options = ("Pool2DOptions", window.options(kept) | sizes)
         tensor = w.activation(node.output, shape, source.steps)
         w.m.operator(kind, [source.tensor], [tensor], options, version=2)
         _put(w, node.output, tensor, shape, source.steps)

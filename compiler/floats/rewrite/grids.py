@@ -26,7 +26,8 @@ def _dequantize(b: Builder, node: Node) -> None:
         raise b.graph.refuse(node, "its scale and zero point must be constant")
     scale, zero = (*written, np.uint8(0))[:2]
     scale, zero = np.asarray(scale), np.asarray(zero)
-    if any(not np.array_equal(one, other, equal_nan=True) for one, other in zip(read, written, strict=True)):
+    pairs = ((np.asarray(one), np.asarray(o)) for one, o in zip(read, written, strict=True))
+    if not all(np.array_equal(one, other, equal_nan=True) for one, other in pairs):
         raise b.graph.refuse(node, "it reads with another scale than its integers are written with")
     if scale.size != 1 or zero.size != 1:
         raise b.graph.refuse(

@@ -204,9 +204,7 @@ _FEW = 8
 """Elements that are put beside others by a join; more of them by a matrix of 0 and 1."""
 
 
-def _mirrored(
-    b: Builder, node: Node, here: str, pairs: list[tuple[int, int]], mode: str
-) -> None:
+def _mirrored(b: Builder, node: Node, here: str, pairs: list[tuple[int, int]], mode: str) -> None:
     """Borders that repeat elements, axis by axis. The chip's products skip a matrix's zeros."""
     for axis, pair in enumerate(pairs):
         shape = b.shape(here)

@@ -33,7 +33,7 @@ def _parts(graph: FloatGraph, state: State) -> list[State] | None:
     if not takers or any(t.kind != "Slice" for t in takers) or not joins:
         return None
     assert join is not None
-    if joins and graph.shapes[join.output] != state.initial.shape:  # type: ignore[union-attr]
+    if joins and graph.shapes[join.output] != state.initial.shape:
         return None
     if state.current in given or state.following in given or users[state.following] != 1:
         return None

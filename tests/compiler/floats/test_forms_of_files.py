@@ -1,4 +1,4 @@
-"""What exporters write around operators: branches that are settled, borders, spectra, stacked states."""
+"""What exporters write around operators: settled branches, borders, spectra, stacked states."""
 
 import numpy as np
 import pytest

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 ort = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import (
+import onnx  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnxruntime.quantization import (  # noqa: E402
     CalibrationDataReader,
     QuantFormat,
     QuantType,
@@ -14,12 +14,12 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from compiler.floats.files import open_onnx
-from compiler.floats.samples import Samples
-from compiler.frontends.onnx.quantised import quantised_model, read_float
-from kernels import Interpreter
-from npu.errors import UnsupportedError
-from tests.float_models import decibels, integers, real
+from compiler.floats.files import open_onnx  # noqa: E402
+from compiler.floats.samples import Samples  # noqa: E402
+from compiler.frontends.onnx.quantised import quantised_model, read_float  # noqa: E402
+from kernels import Interpreter  # noqa: E402
+from npu.errors import UnsupportedError  # noqa: E402
+from tests.float_models import decibels, integers, real  # noqa: E402
 
 SHAPES = {"dense": (1, 32), "conv": (1, 3, 9, 9), "add": (1, 4, 8, 8), "deep": (1, 4, 10, 10)}
 SHARE = {"dense": 0.01, "conv": 0.01, "add": 0.01, "deep": 0.15}
@@ -33,7 +33,8 @@ def model(name, nodes, shape, stored, opset=17, rank=2):
     rng = np.random.default_rng(5)
     constants = [
         numpy_helper.from_array(
-            data if isinstance(data, np.ndarray) else rng.standard_normal(data).astype("f4") / 4, key
+            data if isinstance(data, np.ndarray) else rng.standard_normal(data).astype("f4") / 4,
+            key,
         )
         for key, data in stored.items()
     ]
@@ -111,7 +112,9 @@ def answers(path, made, given):
     first, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     kernels = Interpreter(graph)
     ours = [kernels.invoke([integers(call, first)])[0].astype(int).ravel() for call in given]
-    theirs = [integers(session.run(None, {"x": call})[0], last).astype(int).ravel() for call in given]
+    theirs = [
+        integers(session.run(None, {"x": call})[0], last).astype(int).ravel() for call in given
+    ]
     return np.array(ours), np.array(theirs)
 
 
@@ -237,7 +240,9 @@ def test_integers_that_are_not_scaled(tmp_path):
     path = tmp_path / "unscaled.onnx"
     onnx.save(model("unscaled", nodes, (1, 4), {"w": np.ones((4, 3), np.int8)}), path)
     assert open_onnx(path)
-    with pytest.raises(UnsupportedError, match=r"'product' \(MatMulInteger\): its integers are taken"):
+    with pytest.raises(
+        UnsupportedError, match=r"'product' \(MatMulInteger\): its integers are taken"
+    ):
         read_float(path, Samples({"x": np.ones((2, 1, 4), np.float32)}))
 
 

@@ -51,7 +51,9 @@ def test_writes_a_model(npu, tmp_path):
 def test_names_node_reason_and_way_out(refused, data, tmp_path):
     out = tmp_path / "o.tflite"
     match = r"m.onnx: node 'bend' \(Floor\): it has no form .*; write it in other operators"
-    refused("quantize", model(tmp_path / "m.onnx", "Floor"), "--calibrate", data, "-o", out, match=match)
+    refused(
+        "quantize", model(tmp_path / "m.onnx", "Floor"), "--calibrate", data, "-o", out, match=match
+    )
     assert not out.exists()
 
 
