@@ -69,7 +69,8 @@ def test_it_learns(learnt):
     assert told[-1].loss < 0.3 * told[0].loss
     assert told[-1].zeros == pytest.approx(0.5, abs=0.01)
     counted = [each.word_errors for each in told]
-    assert counted[2] is None and counted[3] == counted[5] > counted[-1]
+    # A processor whose sums end otherwise may have learnt all by the first count.
+    assert counted[2] is None and 0.5 > counted[3] == counted[5] >= counted[-1]
     held_out = Check(replace(listener, part="test"))
     assert held_out.word_errors(learner.network) < 0.3
 

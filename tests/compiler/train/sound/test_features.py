@@ -60,7 +60,8 @@ def test_calls_end_with_their_last_sample():
 def test_a_stretch_changes_the_frames_alone():
     samples = np.random.default_rng(1).uniform(-1, 1, 40_000).astype(np.float32)
     plain, twice = log_mel(samples), log_mel(samples, Bend(stretch=2.0))
-    assert np.array_equal(twice[::2], plain)
+    # A product with more rows may add in another order.
+    np.testing.assert_allclose(twice[::2], plain, rtol=0, atol=1e-5)
     assert len(log_mel(samples, Bend(stretch=0.8))) == 1 + (40_000 - WINDOW) // (HOP / 0.8)
 
 
