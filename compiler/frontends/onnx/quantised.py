@@ -85,6 +85,8 @@ def read_float(
     if Path(path).suffix.lower() == ".tflite":
         told = (states, fixed, outputs, signature)
         return calibrated(read_float_tflite(path, samples, *told))
+    if signature is not None:
+        raise ModelError(f"{path}: its format has no signatures to choose from")
     return calibrated(read_onnx(path, samples, states, fixed, outputs))
 
 

@@ -34,6 +34,14 @@ def _squared_difference(site: Site) -> None:
     site.finish("Mul", [gap, gap])
 
 
+def _floor_div(site: Site) -> None:
+    """Of integers as of shapes, which are not negative."""
+    if site.is_real(0):
+        site.finish("Floor", [site.emit("Div", [site.input(0), site.input(1)])])
+    else:
+        site.finish("Div", [site.input(0), site.input(1)])
+
+
 def _square(site: Site) -> None:
     site.finish("Mul", [site.input(0), site.input(0)])
 
@@ -126,6 +134,7 @@ RULES: dict[str, Rule] = {
     "MAXIMUM": _plain("Max"),
     "MINIMUM": _plain("Min"),
     "SQUARED_DIFFERENCE": _squared_difference,
+    "FLOOR_DIV": _floor_div,
     "POW": _plain("Pow"),
     "SQUARE": _square,
     "SQRT": _plain("Sqrt"),
@@ -160,6 +169,7 @@ RULES: dict[str, Rule] = {
     "SUM": _reduction("ReduceSum"),
     "REDUCE_MAX": _reduction("ReduceMax"),
     "REDUCE_MIN": _reduction("ReduceMin"),
+    "REDUCE_PROD": _reduction("ReduceProd"),
     "SELECT": _plain("Where"),
     "SELECT_V2": _plain("Where"),
     "EQUAL": _plain("Equal"),

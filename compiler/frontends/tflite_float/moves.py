@@ -177,6 +177,17 @@ def _depth_to_space(site: Site) -> None:
     site.finish("Reshape", [moved, site.store(whole)])
 
 
+def _range(site: Site) -> None:
+    site.finish("Range", [site.input(p) for p in range(3)])
+
+
+def _reverse(site: Site) -> None:
+    axes = site.integers(1, "axes")
+    last, before = [-1] * len(axes), [-_END] * len(axes)
+    operands = [site.input(0), *(site.store(each) for each in (last, before, axes, last))]
+    site.finish("Slice", operands)
+
+
 RULES: dict[str, Rule] = {
     "RESHAPE": _reshape,
     "SQUEEZE": _squeeze,
@@ -198,6 +209,8 @@ RULES: dict[str, Rule] = {
     "BROADCAST_TO": _broadcast_to,
     "SHAPE": _shape,
     "FILL": _fill,
+    "RANGE": _range,
+    "REVERSE_V2": _reverse,
     "ZEROS_LIKE": _zeros_like,
     "SPACE_TO_DEPTH": _space_to_depth,
     "DEPTH_TO_SPACE": _depth_to_space,

@@ -12,6 +12,7 @@ from compiler.floats.files import _library
 from compiler.floats.graph import OPSET
 from compiler.floats.samples import Samples
 from compiler.floats.trace import Traced, trace
+from compiler.frontends.forms import computes_in_floats
 from compiler.frontends.tflite.schema import TYPE_NAMES
 from compiler.frontends.tflite.signatures import chosen, names_of
 from compiler.frontends.tflite.source import Source, kind_name
@@ -80,6 +81,11 @@ def _traced(
 def _model(source: Source, signature: str | None) -> tuple[Written, Any]:
     main = chosen(source, source.open(), signature)
     source.turn_to(main)
+    if not computes_in_floats(source.model, source.subgraph):
+        raise UnsupportedError(
+            f"{source.name}: it computes in integers already, or in part: every command takes such "
+            "a model as it stands (npu inspect says what of it runs)"
+        )
     initial = first_values(source)
     source.turn_to(main, f"subgraph {main}, " if main else "")
     raw = raw_tensors(source)
@@ -192,7 +198,7 @@ def _onnx(written: Written, inputs: tuple[int, ...], outputs: list[str]) -> Any:
         takes,
         [helper.make_empty_tensor_value_info(name) for name in gives],
         [
-            onnx.numpy_helper.from_array(np.ascontiguousarray(data), name)
+            onnx.numpy_helper.from_array(np.asarray(data, order="C"), name)
             for name, data in written.constants.items()
         ],
     )
