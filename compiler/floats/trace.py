@@ -7,7 +7,7 @@ runs the first call, and what did not depend on its data is taken from there.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,14 @@ class Traced:
     ----------
     samples : of its inputs
     fed, first : all inputs of the first call, in the file's order, and its outputs
+    limits : what magnitudes of values must stay below for the graph to be what the file is
     """
 
     graph: FloatGraph
     samples: Samples
     fed: tuple[Array, ...]
     first: Mapping[str, Array]
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_onnx(
@@ -77,8 +79,12 @@ def trace(
     states: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
     wanted: Collection[str] | None = None,
+    initial: Mapping[str, Array] | None = None,
 ) -> Traced:
-    """`read_onnx` of a model in memory, which is changed."""
+    """`read_onnx` of a model in memory, which is changed.
+
+    initial : what states begin with that are not zero.
+    """
     found = in_floats(model, name)
     samples = samples.scaled(found.inputs)
     stored = {tensor.name for tensor in model.graph.initializer}
@@ -101,7 +107,8 @@ def trace(
         outputs = [each for each in outputs if each in wanted or each in carried.values()]
     feeds = {each: _first(own.arrays[each][0], declared[each], name) for each in taken}
     feeds |= settings
-    feeds |= {each: _zeros(declared[each], name) for each in carried}
+    begun = initial or {}
+    feeds |= {each: begun.get(each, _zeros(declared[each], name)) for each in carried}
     varying = {*taken, *carried}
     settle_branches(model, feeds, varying, name)
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)

@@ -65,7 +65,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 TFLITE = FrontEnd(
-    reader="compiler.frontends.tflite.read:read_tflite",
+    reader="compiler.frontends.either:read_either",
     examiner="compiler.frontends.tflite.examine:examine_tflite",
     has_signatures=True,
 )

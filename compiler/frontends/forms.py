@@ -15,6 +15,11 @@ CONVERT = (
     "representative_dataset, target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8] and "
     "inference_input_type = inference_output_type = tf.int8"
 )
+QUANTISE = (
+    "quantise it here: npu quantize MODEL.tflite --calibrate DATA.npz -o OUT.tflite, with an array "
+    "(calls, ...) for each input under its name; or let the data lie beside it as MODEL.npz; or "
+    f"{CONVERT}"
+)
 ONNX = "it is an ONNX model: give it the suffix .onnx"
 
 _OTHER_FILES = (
@@ -23,6 +28,7 @@ _OTHER_FILES = (
     (b"version https://git-lfs", "it is a pointer of Git LFS; fetch the file with git lfs pull"),
     (b"\x1f\x8b", "it is compressed with gzip; unpack it"),
 )
+_GRIDS = {TensorType.INT8, TensorType.UINT8, TensorType.INT16}
 _FLOATS = (TensorType.FLOAT32, TensorType.FLOAT16)
 
 
@@ -57,9 +63,11 @@ def explanation(model: Any, subgraph: Any) -> str | None:
         for vector in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
         for i in ([] if isinstance(vector, int) else vector)
     }
-    inside = {t.Type() for t in tensors if t.Quantization() is not None and _scaled(t)}
-    if TensorType.INT8 not in inside and any(kind in borders for kind in _FLOATS):
-        return f"it is a float model; quantise it: {CONVERT}"
+    if computes_in_floats(model, subgraph):
+        what = "it is a float model"
+        if constants & {TensorType.INT8, TensorType.UINT8, TensorType.INT4}:
+            what = "only its weights are quantised, it computes in float"
+        return f"{what}, and its ranges are not known; {QUANTISE}"
     computed = {t.Type() for t in tensors if model.Buffers(t.Buffer()).DataLength() == 0}
     only_int16 = TensorType.INT16 in borders and TensorType.INT8 not in computed
     if only_int16 or _is_16x8(model, subgraph, tensors):
@@ -71,8 +79,14 @@ def explanation(model: Any, subgraph: Any) -> str | None:
     return None
 
 
-def _scaled(tensor: Any) -> bool:
-    return tensor.Quantization().ScaleLength() > 0
+def computes_in_floats(model: Any, subgraph: Any) -> bool:
+    """Whether a model computes real numbers, and nothing on a grid of integers.
+
+    Its constants may be stored as integers.
+    """
+    tensors = [subgraph.Tensors(i) for i in range(subgraph.TensorsLength())]
+    computed = {t.Type() for t in tensors if model.Buffers(t.Buffer()).DataLength() == 0}
+    return any(kind in computed for kind in _FLOATS) and not computed & _GRIDS
 
 
 def _is_16x8(model: Any, subgraph: Any, tensors: list[Any]) -> bool:

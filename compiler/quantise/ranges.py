@@ -103,6 +103,39 @@ def steps_of_rows(weights: Floats) -> NDArray[np.float32]:
     return np.where(steps > 0, steps, step_of(weights)).astype(np.float32)
 
 
+def kept_steps(weights: Floats, steps: Floats) -> NDArray[np.float32]:
+    """Steps (rows,) at which rows that are multiples of a step already stay exactly what they are.
+
+    So int8 weights of a model that computes in floats are kept. A row that lies on no grid of at
+    most 127 steps to a side has that of `steps`; none is more than twice as large.
+    """
+    found = np.broadcast_to(np.asarray(steps, np.float32), (len(weights),)).copy()
+    for number, row in enumerate(np.asarray(weights, np.float64)):
+        held = np.unique(np.abs(row))
+        held = held[held > 0]
+        if 1 < len(held) <= MOST and (step := _common_step(held)) is not None:
+            times = MOST // int(np.rint(held[-1] / step))
+            found[number] = step / times
+    return found
+
+
+_PARTS = 8
+_NEARLY = 1e-3
+
+
+def _common_step(held: NDArray[np.float64]) -> float | None:
+    """The largest step that all are multiples of, in rising order and none beyond `MOST` of it."""
+    gap = float(np.min(np.diff(held, prepend=0.0)))
+    for parts in range(1, _PARTS + 1):
+        times = np.rint(held * parts / gap)
+        if times[-1] > MOST:
+            return None
+        step = float(np.sum(held) / np.sum(times))
+        if np.max(np.abs(held / step - times)) < _NEARLY:
+            return step
+    return None
+
+
 def integers_of(weights: Floats, steps: Floats) -> NDArray[np.int8]:
     """Weights as clip(round-half-even(w / step), -127, 127), divided in float32 as in training.
 

@@ -11,6 +11,7 @@ from compiler.quantise.ranges import (
     bias_steps,
     cell_exponent,
     integers_of,
+    kept_steps,
     step_of,
     steps_of_rows,
 )
@@ -78,7 +79,8 @@ def weights_and_bias(
     """
     matrix = rows.reshape(len(rows), -1)
     known = w.stored.get(key_of(node, 1))
-    steps = _bounded(steps_of_rows(matrix) if known is None else known.steps, bias, source)
+    natural = kept_steps(matrix, steps_of_rows(matrix)) if known is None else known.steps
+    steps = _bounded(natural, bias, source)
     # Weights that are rounded already lie on their steps: they are found again.
     data = integers_of(matrix, steps).reshape(rows.shape)
     if depthwise:
@@ -160,7 +162,8 @@ def _lstm(w: Writer, node: Node) -> None:
 def _steps_of_gates(w: Writer, node: Node, position: int, gates: Array) -> Array:
     known = w.stored.get(key_of(node, position))
     if known is None:
-        return np.array([step_of(each) for each in gates])
+        rows = np.array([each.reshape(-1) for each in gates])
+        return kept_steps(rows, np.array([step_of(each) for each in gates]))
     return known.steps.reshape(4, -1)[list(_GATE_ORDER), 0]
 
 

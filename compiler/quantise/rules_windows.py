@@ -248,7 +248,45 @@ def _pool(kind: str) -> Rule:
     return rule
 
 
+def _resize(w: Writer, node: Node) -> None:
+    """The nearest element, as TFLM counts it in its three ways."""
+    mode, how = node.get("mode", "nearest"), node.get("coordinate_transformation_mode")
+    wanted = {"asymmetric": "floor", "half_pixel": "round_prefer_ceil"}
+    wanted["align_corners"] = "round_prefer_ceil"
+    if mode != "nearest" or wanted.get(how) != node.get("nearest_mode", "round_prefer_floor"):
+        raise w.graph.refuse(
+            node,
+            f"{mode!r} with {how!r} and {node.get('nearest_mode')!r} is not how TFLM resizes; take "
+            "'nearest' with 'asymmetric' and 'floor'",
+        )
+    source, shape = _image(w, node.inputs[0]), _nhwc(w, node.output)
+    tensor = w.activation(node.output, shape, source.steps)
+    size = w.integers(shape[1:3], f"{node.name}/size")
+    told = {"AlignCorners": how == "align_corners", "HalfPixelCenters": how == "half_pixel"}
+    options: Options = ("ResizeNearestNeighborOptions", told)
+    w.m.operator("RESIZE_NEAREST_NEIGHBOR", [source.tensor, size], [tensor], options, version=3)
+    _put(w, node.output, tensor, shape, source.steps)
+
+
+def _blocks(kind: str, options: str) -> Rule:
+    """Channels to places and back; a place's channels in the order of ONNX's mode DCR."""
+
+    def rule(w: Writer, node: Node) -> None:
+        if node.get("mode", "DCR") != "DCR":
+            raise w.graph.refuse(node, f"its mode is {node.get('mode')!r}; TFLM has 'DCR'")
+        source, shape = _image(w, node.inputs[0]), _nhwc(w, node.output)
+        tensor = w.activation(node.output, shape, source.steps)
+        told: Options = (options, {"BlockSize": node.get("blocksize")})
+        w.m.operator(kind, [source.tensor], [tensor], told)
+        _put(w, node.output, tensor, shape, source.steps)
+
+    return rule
+
+
 RULES: dict[str, Rule] = {
+    "DepthToSpace": _blocks("DEPTH_TO_SPACE", "DepthToSpaceOptions"),
+    "SpaceToDepth": _blocks("SPACE_TO_DEPTH", "SpaceToDepthOptions"),
+    "Resize": _resize,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "MaxPool": _pool("MAX_POOL_2D"),

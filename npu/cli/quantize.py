@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from npu.analysis.quantise_results import PartReport, QuantiseReport, ValueNoise
 from npu.cli._chips import load_chip
 from npu.cli._extras import require_extra
-from npu.cli._options import chip_option, json_option
+from npu.cli._options import chip_option, json_option, signature_option
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import InputError, ModelError
 from npu.files import require_place_of_folder, write_atomic, write_folder
@@ -21,7 +22,7 @@ from npu.files import require_place_of_folder, write_atomic, write_folder
 if TYPE_CHECKING:
     from compiler.floats.samples import Samples
     from compiler.frontends.onnx.noise import Noise
-    from compiler.frontends.onnx.quantised import Quantised
+    from compiler.frontends.onnx.quantised import FloatModel, Quantised
     from compiler.quantise.weights import WeightPlan
     from npu.chip.params import ChipParams
 
@@ -45,7 +46,7 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 @click.option(
     "--calibrate",
     metavar="DATA.npz",
-    help="An array (calls, ...) for each input, under its name; MODEL.npz beside MODEL.onnx, and "
+    help="An array (calls, ...) for each input, under its name; MODEL.npz beside MODEL, and "
     "calibration.npz in a folder, unless given.",
 )
 @click.option(
@@ -111,6 +112,7 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     help="Of the compressed weights: bits are taken where they cost least, down to 3.",
 )
 @chip_option
+@signature_option
 @click.option("--layers", is_flag=True, help="Show the noise of every value.")
 @json_option
 def command(
@@ -127,10 +129,11 @@ def command(
     reconstruct: bool,
     budget: int | None,
     chip: str | None,
+    signature: str | None,
     layers: bool,
     json_path: str | None,
 ) -> None:
-    """Quantise a float MODEL to int8: an .onnx file, or a transducer's folder of them.
+    """Quantise a float MODEL to int8: an .onnx or .tflite file, or a transducer's folder of .onnx.
 
     A file becomes OUT.tflite, a folder the folder OUT with encoder, decoder, joiner and model.json.
     Both run in TensorFlow Lite Micro, and here in every command. Inputs that no data is given for
@@ -143,13 +146,15 @@ def command(
     params = load_chip(chip)
     place = Path(model)
     if not place.exists():
-        raise ModelError(f"no model {model!r}: give an .onnx file, or a folder of them")
+        raise ModelError(f"no model {model!r}: give an .onnx or .tflite file, or a folder of .onnx")
     if not (place.is_file() or place.is_dir()):
         raise ModelError(f"model {model!r}: neither a file nor a folder")
     files = [place] if place.is_file() else sorted(place.iterdir())
     if place.is_dir():
-        if states or fixed:
-            raise InputError("--state and --fix belong to a file, not to a transducer's folder")
+        if states or fixed or signature:
+            raise InputError(
+                "--state, --fix and --signature belong to a file, not to a transducer's folder"
+            )
         require_place_of_folder(output)
         if budget is not None:
             raise InputError("--budget is of a file; give encoder, decoder and joiner one each")
@@ -160,7 +165,8 @@ def command(
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
         others = [] if calibrate is None else [calibrate]
         require_place(output, json_path, inputs=[*files, *others])
-        parts = [_file(place, output, calibrate, ranges, states, fixed, plan, budget, params)]
+        read = partial(_read, place, calibrate, states, fixed, signature)
+        parts = [_file(read, place.name, output, ranges, plan, budget, params)]
     report: QuantiseReport = {
         "model": model,
         "output": output,
@@ -171,31 +177,41 @@ def command(
     _show(report, json_path, layers)
 
 
-def _file(
+def _read(
     place: Path,
-    output: str,
     calibrate: str | None,
-    ranges: str,
     states: dict[str, str],
     fixed: tuple[str, ...],
+    signature: str | None,
+) -> FloatModel:
+    from compiler.frontends.onnx.quantised import read_float
+    from compiler.frontends.onnx.read import samples_beside
+
+    samples = _samples(calibrate) if calibrate is not None else samples_beside(place)
+    return read_float(place, samples, states, fixed, signature=signature)
+
+
+def _file(
+    read: Callable[[], FloatModel],
+    name: str,
+    output: str,
+    ranges: str,
     plan: WeightPlan,
     budget: int | None,
     params: ChipParams,
 ) -> PartReport:
     from compiler.frontends.onnx.precision import sensitivities, within
-    from compiler.frontends.onnx.quantised import quantised_model, read_float
-    from compiler.frontends.onnx.read import samples_beside
+    from compiler.frontends.onnx.quantised import quantised_model
 
-    samples = _samples(calibrate) if calibrate is not None else samples_beside(place)
     with progress("calibrating", total=3) as advance:
-        source = read_float(place, samples, states, fixed)
+        source = read()
         if budget is not None:
             choices = sensitivities(source, plan, partial(_bytes, params), ranges)
             plan = replace(plan, bits_of=within(choices, budget))
         advance(1)
         made = quantised_model(source, ranges, plan=plan)
         advance(1)
-        report = _part(place.name, made, plan)
+        report = _part(name, made, plan)
         advance(1)
     write_atomic(output, made.data)
     return report

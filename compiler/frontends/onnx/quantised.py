@@ -13,13 +13,14 @@ from compiler.floats.seen import Seen
 from compiler.floats.trace import Traced, read_onnx
 from compiler.frontends.onnx.noise import Noise, noise_of
 from compiler.frontends.tflite.read import read_tflite
+from compiler.frontends.tflite_float.read import read_float_tflite
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.known import weights_of_file
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
 from compiler.quantise.weights import WeightPlan, matrices, stored_weights
 from compiler.tflite_writer import write
-from npu.errors import ModelError
+from npu.errors import ModelError, UnsupportedError
 from npu.model.graph import Graph
 
 _STEPS_APART = 0.05
@@ -76,12 +77,20 @@ def read_float(
     states: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
     outputs: Collection[str] | None = None,
+    signature: str | None = None,
 ) -> FloatModel:
-    """Read, simplify and calibrate an ONNX model; parameters are those of `read_onnx`.
+    """Read, simplify and calibrate a model of ONNX, or of TFLite by its suffix.
+
+    Parameters are those of `read_onnx`; `signature` is of a file of TFLite that has several.
 
     Raises ModelError and UnsupportedError as `compiler.floats.trace.read_onnx`, and where the
     simplified graph does not answer as the file does.
     """
+    if Path(path).suffix.lower() == ".tflite":
+        told = (states, fixed, outputs, signature)
+        return calibrated(read_float_tflite(path, samples, *told))
+    if signature is not None:
+        raise ModelError(f"{path}: its format has no signatures to choose from")
     return calibrated(read_onnx(path, samples, states, fixed, outputs))
 
 
@@ -98,7 +107,14 @@ def calibrated(traced: Traced) -> FloatModel:
                 f"{simple.name}: its simplified form answers otherwise in {name!r}; a fault "
                 "of zeroskip: report it with the model"
             )
-    return FloatModel(simple, samples, observe(simple, samples))
+    seen = observe(simple, samples)
+    for name, limit in traced.limits.items():
+        if name in seen and max(abs(seen[name].least), abs(seen[name].most)) >= limit:
+            raise UnsupportedError(
+                f"{simple.name}: {name!r} is clipped at {limit:g} on {samples.place}, which has no "
+                "form in a float graph; train without the clip"
+            )
+    return FloatModel(simple, samples, seen)
 
 
 def quantised_model(

@@ -23,7 +23,7 @@ def read_onnx_model(path: str | Path) -> Graph:
 
 
 def samples_beside(path: Path) -> Samples:
-    """The data of `MODEL.npz` beside `MODEL.onnx`. Raises ModelError where there is none."""
+    """The data of `MODEL.npz` beside a model. Raises ModelError where there is none."""
     place = path.with_suffix(".npz")
     if not place.exists():
         raise ModelError(

@@ -1,6 +1,8 @@
 """Signatures: the names of the subgraphs that a model may be called by."""
 
-from compiler.frontends.tflite.source import Source
+from typing import Any
+
+from compiler.frontends.tflite.source import Source, printable_name
 from npu.errors import ModelError, UnsupportedError
 from npu.text import shown
 
@@ -40,3 +42,28 @@ def chosen(source: Source, subgraphs: int, name: str | None) -> int:
     if not 0 <= number < subgraphs:
         raise source.damaged(f"there is no subgraph {number}, only {subgraphs}")
     return number
+
+
+def names_of(source: Source, subgraph: int) -> tuple[dict[int, str], dict[int, str]]:
+    """What a signature of this subgraph calls the tensors of its inputs, and of its outputs.
+
+    Both are empty where it has none.
+    """
+    source.place = "signatures"
+    for i in range(source.model.SignatureDefsLength()):
+        signature = source.model.SignatureDefs(i)
+        if signature.SubgraphIndex() == subgraph:
+            ends = (
+                (signature.InputsLength(), signature.Inputs),
+                (signature.OutputsLength(), signature.Outputs),
+            )
+            inputs, outputs = (
+                {int(one(k).TensorIndex()): _name(one(k)) for k in range(min(count, _MOST))}
+                for count, one in ends
+            )
+            return inputs, outputs
+    return {}, {}
+
+
+def _name(entry: Any) -> str:
+    return printable_name((entry.Name() or b"")[:200].decode("utf-8", "replace"))

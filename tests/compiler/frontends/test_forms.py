@@ -56,11 +56,11 @@ def dense(weights: str, activations: str) -> bytes:
 @pytest.mark.parametrize(
     ("weights", "activations", "match"),
     [
-        ("float32", "float32", "it is a float model; quantise it: .*TFLITE_BUILTINS_INT8"),
+        ("float32", "float32", "it is a float model, .*npu quantize.*TFLITE_BUILTINS_INT8"),
         (
             "int8",
             "float32",
-            "only its weights are quantised, it computes in float; .*converter",
+            "only its weights are quantised, it computes in float, .*npu quantize .*converter",
         ),
         ("int8", "int16", "it is quantised 16x8, .*TFLITE_BUILTINS_INT8"),
     ],

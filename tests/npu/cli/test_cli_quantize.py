@@ -89,7 +89,7 @@ def test_damaged(damage, refused, data, tmp_path):
             match = "neither a file nor a folder"
         case _:
             place.unlink()
-            match = "give an .onnx file, or a folder of them"
+            match = "give an .onnx or .tflite file"
     refused("quantize", place, "--calibrate", data, "-o", tmp_path / "o.tflite", match=match)
 
 
