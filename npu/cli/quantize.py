@@ -107,7 +107,7 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 )
 @click.option(
     "--budget",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 1 << 40),
     metavar="BYTES",
     help="Of the compressed weights: bits are taken where they cost least, down to 3.",
 )
