@@ -19,7 +19,8 @@ MAX_BYTES = (1 << 31) - 1
 OLDEST, MAX_BRANCHES = 11, 64
 
 
-def _library() -> Any:
+def library() -> Any:
+    """onnx. Raises NpuError with the way out where it is not installed."""
     try:
         import onnx
         import onnx.checker
@@ -49,7 +50,7 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     Raises ModelError for what cannot be read, is damaged or too large; UnsupportedError for an
     opset that is too old, or newer than what is installed.
     """
-    onnx = _library()
+    onnx = library()
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -90,13 +91,19 @@ def open_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
+def free_inputs(model: onnx.ModelProto) -> dict[str, Any]:
+    """What a caller gives, as it is declared, by name: inputs that are no stored constants."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    return {value.name: value for value in model.graph.input if value.name not in stored}
+
+
 def _bytes_beside(tensor: Any) -> int:
     """What a tensor of another file takes, as its shape says, or its length where that is more."""
     if tensor.data_location != tensor.EXTERNAL:
         return 0
     said = [int(e.value) for e in tensor.external_data if e.key == "length" and e.value.isdecimal()]
     try:
-        width = _library().helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        width = library().helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except KeyError:
         width = 1
     return max([prod(max(0, int(n)) for n in tensor.dims) * width, *said])
@@ -109,7 +116,7 @@ def run_once(
 
     Raises ModelError with what onnxruntime said.
     """
-    onnx, ort = _library(), runtime()
+    onnx, ort = library(), runtime()
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     # Branches that are not settled yet may leave what follows them without a rank.
@@ -170,7 +177,7 @@ def settle_branches(
 
 
 def _write_out(model: onnx.ModelProto, node: Any, condition: bool) -> None:
-    onnx = _library()
+    onnx = library()
     wanted = "then_branch" if condition else "else_branch"
     branch = next(a.g for a in node.attribute if a.name == wanted)
     own = {o for n in branch.node for o in n.output} | {t.name for t in branch.initializer}

@@ -5,7 +5,7 @@ any runtime of ONNX runs a graph. What does not depend on the data of a call is 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,21 +114,3 @@ def without_dead_nodes(graph: FloatGraph) -> FloatGraph:
             wanted.update(node.inputs)
     constants = {name: data for name, data in graph.constants.items() if name in wanted}
     return replace(graph, nodes=tuple(reversed(kept)), constants=constants)
-
-
-def in_order(nodes: Iterable[Node], known: Iterable[str]) -> tuple[Node, ...]:
-    """Nodes so that each stands behind those whose outputs it takes; `known` needs no node.
-
-    Raises ValueError where they take each other's outputs in a circle, or what nobody gives.
-    """
-    waiting, have, done = list(nodes), {"", *known}, []
-    while waiting:
-        ready = [node for node in waiting if have.issuperset(node.inputs)]
-        if not ready:
-            raise ValueError(f"nobody gives what {waiting[0].name!r} takes")
-        for node in ready:
-            have.update(node.outputs)
-        done += ready
-        gone = {id(node) for node in ready}
-        waiting = [node for node in waiting if id(node) not in gone]
-    return tuple(done)

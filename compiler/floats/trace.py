@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.files import _library, dependent, open_onnx, run_once, settle_branches
+from compiler.floats.files import (
+    dependent,
+    free_inputs,
+    library,
+    open_onnx,
+    run_once,
+    settle_branches,
+)
 from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.integers import Integers, in_floats
 from compiler.floats.samples import Samples
@@ -87,8 +94,7 @@ def trace(
     """
     found = in_floats(model, name)
     samples = samples.scaled(found.inputs)
-    stored = {tensor.name for tensor in model.graph.initializer}
-    declared = {v.name: v for v in model.graph.input if v.name not in stored}
+    declared = free_inputs(model)
     outputs = [v.name for v in model.graph.output]
     carried = match_states(name, list(declared), outputs, samples.arrays, states)
     free = [each for each in declared if each not in carried]
@@ -144,7 +150,7 @@ def _graph(
         _require_plain(node, name)
     fixed = {each for node in alive for each in node.input if each and each not in varies}
     fixed.update(each for each in outputs if each not in varies)
-    stored = {t.name: _library().numpy_helper.to_array(t) for t in model.graph.initializer}
+    stored = {t.name: library().numpy_helper.to_array(t) for t in model.graph.initializer}
     constants = {each: _narrowed(stored[each]) for each in fixed if each in stored}
     constants |= {each: _narrowed(feeds[each]) for each in fixed if each in feeds}
     given = [each for node in alive for each in node.output if each]
@@ -216,7 +222,7 @@ def _require_plain(node: Any, name: str) -> None:
 
 
 def _node(node: Any, number: int) -> Node:
-    attribute = _library().helper.get_attribute_value
+    attribute = library().helper.get_attribute_value
     found = {}
     for each in node.attribute:
         value = attribute(each)

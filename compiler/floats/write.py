@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.files import _library
+from compiler.floats.files import library
 from compiler.floats.graph import OPSET, FloatGraph, Node
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def to_onnx(graph: FloatGraph, outputs: Sequence[str] = ()) -> onnx.ModelProto:
     """The model, with the values `outputs` besides its own."""
-    onnx = _library()
+    onnx = library()
     helper, types = onnx.helper, onnx.TensorProto
 
     def info(name: str) -> Any:

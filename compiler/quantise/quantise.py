@@ -1,10 +1,10 @@
 """A float graph with what was seen of it becomes an integer model in the form of TFLite."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from compiler.floats.graph import FloatGraph, Node
+from compiler.floats.graph import FloatGraph, Node, State
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_windows
 from compiler.quantise.choose import DEFAULT
@@ -12,8 +12,8 @@ from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.weights import Stored
-from compiler.quantise.writer import Value, Writer
-from compiler.tflite_writer import ModelSpec
+from compiler.quantise.writer import Writer
+from compiler.tflite_writer import ModelSpec, OperatorSpec
 from npu.errors import ModelError
 
 RULES: dict[str, Rule] = {
@@ -66,13 +66,8 @@ def quantised(
         found = w.on(w.plain(state.following), w.grid(state.current), state.following)
         operands = [handles[state.current], found.tensor]
         w.m.operator("ASSIGN_VARIABLE", operands, [], ("AssignVariableOptions", {}))
-    _begin(w, [s for s in carried if np.any(s.initial != 0)], carried)
+    _begin(w, carried)
     return w.finish(inputs, {name: _output(w, name) for name in graph.outputs})
-
-
-def supported_kinds() -> Iterable[str]:
-    """Of nodes, as they are once a graph is normal."""
-    return sorted(RULES)
 
 
 def _rule(w: Writer, node: Node) -> Rule:
@@ -80,26 +75,26 @@ def _rule(w: Writer, node: Node) -> Rule:
     if rule is None:
         raise w.graph.refuse(
             node,
-            "it has no form in TFLM's int8 arithmetic here; write it in other operators (npu "
-            "quantize --help names those that run)",
+            "it has no form in TFLM's int8 arithmetic here; write it in other operators, or leave "
+            "it to the host",
         )
     return rule
 
 
 def _share_grids(w: Writer) -> None:
     """Values that only move, or are joined or carried, take the grid of where they go."""
+    producers = w.graph.producers()
     for state in w.graph.states:
         if not state.holder:
-            _meet(w, state.following, state.current)
+            _meet(w, producers.get(state.following), state.following, state.current)
     for node in reversed(w.graph.nodes):
         if node.kind == "Concat" or node.kind in _PASS_ON:
             for name in node.inputs:
-                _meet(w, name, node.output)
+                _meet(w, producers.get(name), name, node.output)
 
 
-def _meet(w: Writer, name: str, other: str) -> None:
-    """Only what has no grid of its own, and goes nowhere else."""
-    node = next((n for n in w.graph.nodes if name in n.outputs), None)
+def _meet(w: Writer, node: Node | None, name: str, other: str) -> None:
+    """What a node gives, if it has no grid of its own, and goes nowhere else."""
     alone = len(w.takers.get(name, [])) + (name in w.ends) == 1
     carried = name in w.ends and len(w.takers.get(name, [])) > 0
     if node is None or node.kind in _FIXED or not (alone or carried) or name == other:
@@ -143,13 +138,14 @@ def _handle(number: int) -> tuple[str, dict[str, str]]:
     return ("VarHandleOptions", {"Container": "", "SharedName": f"state{number}"})
 
 
-def _begin(w: Writer, first: list, carried: list) -> None:
+def _begin(w: Writer, carried: Sequence[State]) -> None:
     """CALL_ONCE of what states begin with that is not zero."""
+    first = [(number, s) for number, s in enumerate(carried) if np.any(s.initial != 0)]
     if not first:
         return
     spec = ModelSpec(name="begin")
-    for state in first:
-        number, grid = carried.index(state), w.grid(state.current)
+    for number, state in first:
+        grid = w.grid(state.current)
         handle = spec.tensor((), "resource", name=f"state{number}/handle")
         data = grid.quantised(state.initial)
         value = spec.tensor(
@@ -162,10 +158,5 @@ def _begin(w: Writer, first: list, carried: list) -> None:
         spec.operator("VAR_HANDLE", [], [handle], _handle(number))
         spec.operator("ASSIGN_VARIABLE", [handle, value], [], ("AssignVariableOptions", {}))
     w.m.others.append(spec)
-    from compiler.tflite_writer import OperatorSpec
-
     once = OperatorSpec("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
     w.m.operators.insert(0, once)
-
-
-__all__ = ["Value", "quantised", "supported_kinds"]

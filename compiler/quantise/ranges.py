@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npu.errors import ModelError
-from npu.model.graph import DTYPE_RANGES
+from npu.model.graph import DTYPE_RANGES, Tensor
 
 LOWEST, HIGHEST = DTYPE_RANGES["int8"]
 MOST = 127
@@ -41,6 +41,12 @@ class Grid:
             raise ModelError(
                 f"a grid's zero point must be {LOWEST} to {HIGHEST}, not {self.zero_point}"
             )
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> "Grid | None":
+        """The grid of an activation of a graph, None where it has none."""
+        found = tensor.quantization
+        return None if found is None else cls(found.scale[0], found.zero_point)
 
     def quantised(self, values: Floats) -> NDArray[np.int8]:
         """The nearest integers, halves to even, clipped to int8; divided in float32."""

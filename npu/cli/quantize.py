@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from compiler.floats.samples import load_samples
+from compiler.quantise.choose import DEFAULT, METHODS
+from compiler.quantise.weights import BITS, WeightPlan
 from npu.analysis.quantise_results import PartReport, QuantiseReport, ValueNoise
 from npu.cli._chips import load_chip
 from npu.cli._extras import require_extra
@@ -20,13 +23,9 @@ from npu.errors import InputError, ModelError
 from npu.files import require_place_of_folder, write_atomic, write_folder
 
 if TYPE_CHECKING:
-    from compiler.floats.samples import Samples
     from compiler.frontends.onnx.noise import Noise
     from compiler.frontends.onnx.quantised import FloatModel, Quantised
-    from compiler.quantise.weights import WeightPlan
     from npu.chip.params import ChipParams
-
-METHODS = ("mse", "minmax", "percentile", "entropy")
 
 
 def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict:
@@ -51,8 +50,8 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 )
 @click.option(
     "--ranges",
-    type=click.Choice(METHODS),
-    default="mse",
+    type=click.Choice(list(METHODS)),
+    default=DEFAULT,
     show_default=True,
     help="How the range of an activation is chosen from what was seen.",
 )
@@ -73,7 +72,7 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 )
 @click.option(
     "--bits",
-    type=click.Choice(["8", "6", "5", "4", "3"]),
+    type=click.Choice(list(map(str, BITS))),
     default="8",
     show_default=True,
     help="Of a weight: how many levels a matrix has.",
@@ -149,7 +148,8 @@ def command(
         raise ModelError(f"no model {model!r}: give an .onnx or .tflite file, or a folder of .onnx")
     if not (place.is_file() or place.is_dir()):
         raise ModelError(f"model {model!r}: neither a file nor a folder")
-    files = [place] if place.is_file() else sorted(place.iterdir())
+    read_from = [place] if place.is_file() else sorted(place.iterdir())
+    read_from += [] if calibrate is None else [Path(calibrate)]
     if place.is_dir():
         if states or fixed or signature:
             raise InputError(
@@ -158,13 +158,12 @@ def command(
         require_place_of_folder(output)
         if budget is not None:
             raise InputError("--budget is of a file; give encoder, decoder and joiner one each")
-        require_place(json_path, inputs=[*files, *([] if calibrate is None else [calibrate])])
+        require_place(json_path, inputs=read_from)
         parts = _folder(place, output, calibrate, ranges, plan)
     else:
         if not output.endswith(".tflite"):
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
-        others = [] if calibrate is None else [calibrate]
-        require_place(output, json_path, inputs=[*files, *others])
+        require_place(output, json_path, inputs=read_from)
         read = partial(_read, place, calibrate, states, fixed, signature)
         parts = [_file(read, place.name, output, ranges, plan, budget, params)]
     report: QuantiseReport = {
@@ -187,7 +186,7 @@ def _read(
     from compiler.frontends.onnx.quantised import read_float
     from compiler.frontends.onnx.read import samples_beside
 
-    samples = _samples(calibrate) if calibrate is not None else samples_beside(place)
+    samples = load_samples(calibrate) if calibrate is not None else samples_beside(place)
     return read_float(place, samples, states, fixed, signature=signature)
 
 
@@ -226,8 +225,6 @@ def _bytes(params: ChipParams, matrix: np.ndarray) -> int:
 def _plan(
     bits: int, levels: str, prune: float, scope: str, reconstruct: bool, budget: int | None
 ) -> WeightPlan:
-    from compiler.quantise.weights import WeightPlan
-
     fewer = bits < 8 or budget is not None
     return WeightPlan(
         bits=bits,
@@ -244,7 +241,7 @@ def _folder(
     from compiler.frontends.onnx.transducer import data_in, parts_of, quantise_transducer
 
     names = parts_of(place)
-    samples = _samples(calibrate) if calibrate is not None else data_in(place)
+    samples = load_samples(calibrate) if calibrate is not None else data_in(place)
     with progress("calibrating", total=2) as advance:
         made = quantise_transducer(place, samples, ranges, plan=plan)
         advance(1)
@@ -252,12 +249,6 @@ def _folder(
         advance(1)
     write_folder(output, made.files)
     return parts
-
-
-def _samples(path: str) -> Samples:
-    from compiler.floats.samples import load_samples
-
-    return load_samples(path)
 
 
 def _part(name: str, made: Quantised, plan: WeightPlan) -> PartReport:

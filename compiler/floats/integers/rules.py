@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.files import _library
+from compiler.floats.files import library
 from compiler.floats.integers.walk import INT8, UINT8, Integers, Walk
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _node(walk: Walk, node: Any) -> None:
 
 
 def _attributes(walk: Walk, node: Any) -> dict[str, Any]:
-    value = _library().helper.get_attribute_value
+    value = library().helper.get_attribute_value
     return {each.name: value(each) for each in node.attribute if each.name not in _OWN}
 
 
@@ -164,7 +164,7 @@ def _dynamic(walk: Walk, node: Any) -> bool:
     walk.dynamic[integers], walk.scales[scale] = source, np.float32(1)
     walk.emit("Identity", [source], integers, node)
     kept = [f"{integers}/integers", scale, zero]
-    walk.made.append(_library().helper.make_node(node.op_type, [source], kept))
+    walk.made.append(library().helper.make_node(node.op_type, [source], kept))
     if integers in walk.outputs:
         walk.grids[integers] = scale, zero
     return True

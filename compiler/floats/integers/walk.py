@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.files import _library
+from compiler.floats.files import free_inputs, library
 from compiler.floats.graph import Array
 from npu.errors import UnsupportedError
 
@@ -48,7 +48,7 @@ class Walk:
 
     def __init__(self, model: onnx.ModelProto, name: str) -> None:
         self.model, self.name = model, name
-        self.helper, self.numpy = _library().helper, _library().numpy_helper
+        self.helper, self.numpy = library().helper, library().numpy_helper
         self.made: list[Any] = []
         self.called: set[str] = set()
         self.stored = {t.name: t for t in model.graph.initializer}
@@ -57,7 +57,7 @@ class Walk:
             for n in model.graph.node
             if n.op_type == "Constant" and n.attribute and n.attribute[0].name == "value"
         }
-        self.free = {v.name: v for v in model.graph.input if v.name not in self.stored}
+        self.free = free_inputs(model)
         self.outputs = {v.name for v in model.graph.output}
         self.grids: dict[str, tuple[str, str]] = {}
         self.alias: dict[str, str] = {}

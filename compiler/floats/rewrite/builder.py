@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.floats.graph import Array, FloatGraph, Node, State
+from compiler.floats.graph import Array, FloatGraph, Node
 
 
 class Builder:
@@ -112,15 +112,11 @@ class Builder:
                 self.emit("Reshape", [now], self.shapes[now], output=name)
                 if now in self.integers:
                     self.integers.add(name)
-        states = tuple(
-            State(s.current, s.following, s.initial, s.holder) for s in self.graph.states
-        )
         return replace(
             self.graph,
             nodes=tuple(self.nodes),
             constants=self.constants,
             shapes=self.shapes,
-            states=states,
             integers=frozenset(self.integers),
         )
 

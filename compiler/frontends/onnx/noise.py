@@ -8,6 +8,7 @@ import numpy as np
 from compiler.floats.graph import FloatGraph
 from compiler.floats.run import run
 from compiler.floats.samples import Samples
+from compiler.quantise.ranges import Grid
 from kernels import Interpreter
 from npu.model.graph import Graph, Tensor
 
@@ -102,11 +103,9 @@ def _as_stored(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def _integers(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    if tensor.quantization is None:
-        return values.astype(np.int32).reshape(tensor.shape)
-    scale, zero = tensor.quantization.scale[0], tensor.quantization.zero_point
-    steps = np.rint(values.astype(np.float32) / scale) + zero
-    return np.clip(steps, -128, 127).astype(np.int8).reshape(tensor.shape)
+    grid = Grid.of(tensor)
+    found = values.astype(np.int32) if grid is None else grid.quantised(values)
+    return found.reshape(tensor.shape)
 
 
 def _real(values: np.ndarray, graph: Graph, index: int) -> np.ndarray:

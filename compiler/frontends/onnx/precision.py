@@ -85,7 +85,9 @@ def _sizes(made: Quantised, cost: Cost) -> dict[str, int]:
     for tensor in made.graph.tensors:
         if tensor.data is None or tensor.dtype != "int8" or tensor.data.ndim < 2:
             continue
-        node = next((n for n in names if tensor.name.startswith(f"{n}/")), None)
+        # A node may be called as the scope of another one.
+        own = (name for name in names if tensor.name.startswith(f"{name}/"))
+        node = max(own, key=len, default=None)
         if node is not None:
             matrix = tensor.data
             rows = matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)

@@ -63,12 +63,12 @@ class Quantised:
 
     def grid(self, name: str) -> Grid:
         """Of an input or output. Raises ModelError where it has none."""
-        ends = {**dict(zip(self.source.graph.inputs, self.graph.inputs, strict=True))}
+        ends = dict(zip(self.source.graph.inputs, self.graph.inputs, strict=True))
         ends |= dict(zip(self.source.graph.outputs, self.graph.outputs, strict=True))
-        quantization = self.graph.tensors[ends[name]].quantization
-        if quantization is None:
+        grid = Grid.of(self.graph.tensors[ends[name]])
+        if grid is None:
             raise ModelError(f"{self.source.graph.name}: {name!r} is of integers")
-        return Grid(quantization.scale[0], quantization.zero_point)
+        return grid
 
 
 def read_float(

@@ -40,10 +40,9 @@ def examine_onnx(path: str | Path) -> list[Verdict]:
     Forms of a kind are only known once shapes are, that is by quantising. Raises ModelError as
     `open_onnx` does.
     """
-    found = []
+    runs, found = {*RULES, *REWRITTEN, *OF_INTEGERS, *SETTLED}, []
     for number, node in enumerate(open_onnx(Path(path)).graph.node):
-        known = node.op_type in {*RULES, *REWRITTEN, *OF_INTEGERS, *SETTLED}
-        reason = None if known else "has no form in TFLM's int8 arithmetic here"
+        reason = None if node.op_type in runs else "has no form in TFLM's int8 arithmetic here"
         name = f"operator {number} {node.op_type}"
         found.append(Verdict(name, ", ".join([*node.input, "->", *node.output]), reason))
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.files import _library
+from compiler.floats.files import library
 from compiler.floats.graph import OPSET
 from compiler.floats.run import agree
 from compiler.floats.samples import Samples
@@ -63,7 +63,7 @@ def from_torch(
         import torch
     except ImportError as error:
         raise NpuError("npu.from_torch needs PyTorch: pip install 'zeroskip[train]'") from error
-    library = _library()
+    onnx = library()
     arguments = example if isinstance(example, tuple) else (example,)
     was_training = module.training
     module.eval()
@@ -74,7 +74,7 @@ def from_torch(
             carried = {name: f"output{number}" for name, number in names.items()}
             arrays = _arrays(calibrate, [name for name in inputs if name not in carried])
             name = type(module).__name__
-            model = library.load_from_string(data)
+            model = onnx.load_from_string(data)
             traced = trace(model, name, Samples(arrays), carried)
             _require_same(module, arguments, traced)
     finally:
@@ -137,7 +137,7 @@ def _written(
         warnings.simplefilter("ignore")
         file = Path(folder, "module.onnx")
         torch.onnx.export(module, arguments, file, input_names=names, output_names=outputs, **told)
-        model = _library().load(file)
+        model = library().load(file)
     found: bytes = model.SerializeToString()
     return found
 

@@ -13,12 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from compiler.floats.files import open_onnx
+from compiler.floats.files import free_inputs, open_onnx
 from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite.context import SYMBOL, of_one_symbol
 from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples, load_samples
-from compiler.frontends.onnx.quantised import FloatModel, Quantised, quantised_model, read_float
+from compiler.floats.trace import trace
+from compiler.frontends.onnx.quantised import (
+    FloatModel,
+    Quantised,
+    calibrated,
+    quantised_model,
+    read_float,
+)
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
@@ -56,11 +63,6 @@ def parts_of(folder: Path) -> dict[str, Path]:
             raise ModelError(f"{folder}: a transducer's folder has one {role}.onnx; found: {names}")
         found[role] = exact if exact.exists() else named[0]
     return found
-
-
-def is_transducer(folder: Path) -> bool:
-    """Whether a folder has parts in ONNX."""
-    return any(folder.glob("*encoder*.onnx"))
 
 
 def data_in(folder: Path) -> Samples:
@@ -156,12 +158,8 @@ def _require_one_frame(graph: FloatGraph, wanted: tuple[int, ...]) -> None:
 def _decoder(path: Path, count: int) -> FloatModel:
     """The decoder on every symbol once, in a random order, its states carried."""
     model = open_onnx(path)
-    stored = {t.name for t in model.graph.initializer}
-    indices = [
-        v
-        for v in model.graph.input
-        if v.name not in stored and v.type.tensor_type.elem_type in (6, 7)
-    ]
+    free = free_inputs(model).values()
+    indices = [value for value in free if value.type.tensor_type.elem_type in (6, 7)]
     if not indices:
         raise UnsupportedError(f"{path.name}: it has no input of symbols, int64 or int32")
     symbols = indices[0].name
@@ -171,8 +169,8 @@ def _decoder(path: Path, count: int) -> FloatModel:
     row = np.concatenate([np.zeros(width, np.int64), rng.permutation(count)])
     windows = np.lib.stride_tricks.sliding_window_view(row, width)
     given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
-    found = _first_output(read_float(path, given), "decoder")
     masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)
+    found = _first_output(calibrated(trace(model, path.name, given)), "decoder")
     graph = of_one_symbol(found.graph, masked)
     if graph is found.graph:
         return found
@@ -184,25 +182,22 @@ def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     """The joiner on random pairs of answers, the encoder's input first."""
     rng = np.random.default_rng(_SEED)
     answers = [
-        np.array([found[part.graph.outputs[0]].reshape(-1) for found in _calls(part)])
+        np.array(
+            [found[part.graph.outputs[0]].reshape(-1) for found in run(part.graph, part.samples)]
+        )
         for part in (encoder, decoder)
     ]
     picks = [each[rng.integers(0, len(each), _PAIRS)] for each in answers]
     model = open_onnx(path)
-    stored = {t.name for t in model.graph.initializer}
-    names = [v.name for v in model.graph.input if v.name not in stored]
+    names = list(free_inputs(model))
     if len(names) != 2:
         raise UnsupportedError(f"{path.name}: a joiner takes 2 inputs, not {len(names)}")
     if "dec" in names[0] and "dec" not in names[1]:
         names.reverse()
     pairs = Samples(dict(zip(names, picks, strict=True)), "the answers of encoder and decoder")
-    found = read_float(path, pairs)
+    found = calibrated(trace(model, path.name, pairs))
     ordered = replace(found.graph, inputs=tuple(names), outputs=found.graph.outputs[:1])
     return replace(found, graph=ordered)
-
-
-def _calls(part: FloatModel) -> Any:
-    return run(part.graph, part.samples)
 
 
 def _frontend(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tflite.TensorType import TensorType
 
-from compiler.floats.files import _library
+from compiler.floats.files import library
 from compiler.floats.graph import OPSET
 from compiler.floats.samples import Samples
 from compiler.floats.trace import Traced, trace
@@ -182,7 +182,7 @@ def _outputs(
 
 
 def _onnx(written: Written, inputs: tuple[int, ...], outputs: list[str]) -> Any:
-    onnx = _library()
+    onnx = library()
     helper = onnx.helper
     takes = []
     for index in inputs:

@@ -12,7 +12,7 @@ from tflite.ActivationFunctionType import ActivationFunctionType
 from tflite.BuiltinOptions import BuiltinOptions
 from tflite.TensorType import TensorType
 
-from compiler.floats.files import _library
+from compiler.floats.files import library
 from compiler.floats.graph import Array
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.tensors import RawTensor
@@ -74,7 +74,7 @@ class Written:
         """A node; attributes that are None are left out."""
         given = {key: value for key, value in attributes.items() if value is not None}
         name = f"{called}/{kind}.{len(self.nodes)}"
-        made = _library().helper.make_node(kind, list(inputs), list(outputs), name=name, **given)
+        made = library().helper.make_node(kind, list(inputs), list(outputs), name=name, **given)
         self.nodes.append(made)
 
 

@@ -103,8 +103,9 @@ def _scale(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def _grid(tensor: Tensor) -> Grid:
-    assert tensor.quantization is not None
-    return Grid(_scale(tensor)[0], tensor.quantization.zero_point)
+    grid = Grid.of(tensor)
+    assert grid is not None
+    return grid
 
 
 def _real(tensor: Tensor) -> NDArray[np.float32]:
