@@ -98,11 +98,11 @@ def case(request, tmp_path):
     return place, x
 
 
-def test_the_float_graph_is_what_litert_computes(case):
+def compare(place, x):
+    """Every call on LiteRT beside the float graph, where LiteRT is installed."""
     litert = pytest.importorskip(
         "ai_edge_litert.interpreter", reason="the extra `peers` is not installed"
     )
-    place, x = case
     source = read_float(place, Samples({"x": x}))
     theirs = litert.Interpreter(model_path=str(place), num_threads=1)
     theirs.allocate_tensors()
@@ -111,6 +111,10 @@ def test_the_float_graph_is_what_litert_computes(case):
         theirs.invoke()
         wanted = theirs.get_tensor(theirs.get_output_details()[0]["index"])
         np.testing.assert_allclose(found[source.graph.outputs[0]], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_float_graph_is_what_litert_computes(case):
+    compare(*case)
 
 
 def test_little_is_lost(case):
@@ -129,3 +133,34 @@ def test_data_beside_it(case):
     np.savez(place.with_suffix(".npz"), y=x)
     with pytest.raises(ModelError, match="has no array 'x'"):
         load_model(place)
+
+
+def test_int8_weights_of_a_float_model_stay_what_they_are(tmp_path):
+    integers = np.random.default_rng(4).integers(-90, 91, (12, 20)).astype(np.int8)
+    m = Maker(4, (1, 20))
+    weights = m.m.tensor((12, 20), "int8", np.float32(0.013), data=integers)
+    m.then("FULLY_CONNECTED", [weights, -1], (1, 12), ("FullyConnectedOptions", {}))
+    x = np.random.default_rng(5).normal(size=(CALLS, 1, 20)).astype(np.float32)
+    made = quantised_model(read_float(m.file(tmp_path / "model.tflite"), Samples({"x": x})))
+    (kept,) = (t for t in made.graph.tensors if t.data is not None and t.shape == (12, 20))
+    np.testing.assert_array_equal(kept.data, integers)
+    assert set(kept.quantization.scale) == {np.float32(0.013)}
+
+
+def test_an_lstm_goes_on_from_call_to_call(tmp_path):
+    m = Maker(6, (1, 1, 20))
+    gates = [[m.weights(8, width) for _ in range(4)] for width in (20, 8)]
+    biases = [m.weights(8) for _ in range(4)]
+    states = [m.m.tensor((1, 8), "float32", is_variable=True) for _ in range(2)]
+    operands = [*gates[0], *gates[1], -1, -1, -1, *biases, -1, -1, *states, -1, -1, -1, -1]
+    options = {"FusedActivationFunction": 4, "CellClip": 0.0, "TimeMajor": False}
+    m.then(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        operands,
+        (1, 1, 8),
+        ("UnidirectionalSequenceLSTMOptions", options),
+    )
+    place = m.file(tmp_path / "model.tflite")
+    x = np.random.default_rng(7).normal(size=(CALLS, 1, 1, 20)).astype(np.float32)
+    assert quantised_model(read_float(place, Samples({"x": x}))).noise()[-1].decibels > 32
+    compare(place, x)
