@@ -13,6 +13,10 @@ start = "lstm-0-8"             # an earlier run: its weights are the first ones
 changes = ["short"]
 set = { "pruning.zeros" = 0.75 }
 
+[[runs]]
+name = "ended"
+model = "commands"             # one of the zoo, or a folder: its weights, and its front end
+
 [changes.short]                # keys that some runs set alike; a run's own come behind
 "learning.steps" = 2_500
 """
@@ -44,6 +48,7 @@ class _Run(BaseModel):
 
     name: _Name
     start: str | None = None
+    model: str | None = None
     changes: list[str] = []
     set: dict[str, JsonValue] = {}
 
@@ -66,11 +71,13 @@ class Run:
     name : of its folder.
     recipe : with its changes.
     start : the name of the run whose weights it begins with, or None.
+    model : the transducer whose weights it begins with, and whose front end it has, or None.
     """
 
     name: str
     recipe: Recipe
     start: str | None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,8 @@ def load_queue(path: Path) -> Queue:
                 f"{where}: starts from {each.start!r}, which is no run before it; there are: "
                 f"{', '.join(runs) or 'none'}"
             )
+        if each.start is not None and each.model is not None:
+            raise RecipeError(f"{where}: starts from a run and from a model; give one of the two")
         changes: dict[str, JsonValue] = {}
         for name in each.changes:
             if name not in queue.changes:
@@ -132,7 +141,7 @@ def load_queue(path: Path) -> Queue:
                 )
             changes |= queue.changes[name]
         made = changed(recipe, changes | each.set, where)
-        runs[each.name] = Run(each.name, made, each.start)
+        runs[each.name] = Run(each.name, made, each.start, each.model)
     return Queue(recipe, None if queue.sets is None else tuple(queue.sets), tuple(runs.values()))
 
 

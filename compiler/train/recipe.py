@@ -168,15 +168,30 @@ class Respliced(_Table):
     kinds: Annotated[list[str], Field(min_length=1)]
 
 
+class Ended(_Table):
+    """`</s>` behind the last word, to be emitted within `window_s` of its end.
+
+    `tail_s`: silence behind the clip. In the share `paused` of clips a pause of `pause_s` comes
+    between some two words, which is no end.
+    """
+
+    window_s: tuple[Seconds, Seconds]
+    tail_s: tuple[Seconds, Seconds]
+    paused: Share
+    pause_s: tuple[Seconds, Seconds]
+
+
 class Sound(_Table):
     """What is done to clips each time that they are heard. `untouched`: all but the level is left;
-    `nothing`: noise is in their place; `respliced`: words of other clips are.
+    `nothing`: noise is in their place; `respliced`: words of other clips are; `ended`: the model
+    learns to tell their end.
     """
 
     ramp_steps: tuple[Steps, Steps]
     untouched: Share
     nothing: Share
     respliced: Respliced | None = None
+    ended: Ended | None = None
     rate: Change
     vocal_tract: Change
     stretch: Change

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from npu.model.tokens import END_SYMBOL
+
 BLANK = 0
 SPACE = 1
 _LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 # The end of a phrase, where a turn begins and ends, intents and slots.
-_RESERVED = ("</s>", "<sot>", "<eot>", *(f"<tag{n}>" for n in range(6)))
+_RESERVED = (END_SYMBOL, "<sot>", "<eot>", *(f"<tag{n}>" for n in range(6)))
 SYMBOLS = ("<blk>", "<space>", *_LETTERS, *_RESERVED)
+END = SYMBOLS.index(END_SYMBOL)
 _NUMBER = {" ": SPACE} | {letter: 2 + n for n, letter in enumerate(_LETTERS)}
 
 

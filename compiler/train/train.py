@@ -12,8 +12,9 @@ from compiler.frontends.models import Model
 from compiler.train.corpus.build import build
 from compiler.train.corpus.store import Part
 from compiler.train.export import write_transducer
+from compiler.train.export.reading import trained_of
 from compiler.train.learn.check import Check
-from compiler.train.learn.convert import trained
+from compiler.train.learn.convert import take, trained
 from compiler.train.learn.decode import MOST_SYMBOLS
 from compiler.train.learn.loop import Learner, Progress, run
 from compiler.train.recipe import Recipe, require_same
@@ -25,6 +26,7 @@ from compiler.train.symbols import SYMBOLS
 from npu import __version__
 from npu.errors import RecipeError
 from npu.files import write_atomic
+from npu.model.config import FrontendConfig
 
 _HEARD = 500
 """Clips whose features are averaged, for the front end."""
@@ -35,7 +37,7 @@ def train(
     folder: Path,
     *,
     corpus: Path | None = None,
-    start: Path | None = None,
+    start: Path | Model | None = None,
     jobs: int,
     device: str | None = None,
     kept: tuple[Path, int] | None = None,
@@ -49,7 +51,8 @@ def train(
     recipe : how.
     folder : gets `corpus`, `recipe.json`, `checkpoint.pt` and at last `model`.
     corpus : where the corpus is, or shall be, if not there.
-    start : the folder of a run that is done: its weights, where they fit, are the first ones.
+    start : the folder of a run that is done: its weights, where they fit, are the first ones. Or a
+        transducer as this trains one: its weights are, and its front end is the model's.
     jobs : processes that make the corpus and the batches.
     device : "cpu" or "cuda"; None for a GPU where there is one.
     kept : a folder for batches that other runs learn from, too, and of how many steps.
@@ -64,7 +67,10 @@ def train(
     Raises
     ------
     RecipeError
-        A synthesiser is missing, or the folder has a run of another recipe.
+        A synthesiser is missing, the folder has a run of another recipe, or the transducer to start
+        from is another one than the recipe's.
+    ModelError
+        It is none.
     """
     begin(recipe, folder)
     corpus = corpus or folder / "corpus"
@@ -72,9 +78,14 @@ def train(
     # Sums come in one order, whatever machine; the other core makes batches.
     torch.set_num_threads(1)
     alone()
-    mean, std = _normal(corpus)
     learner = Learner(recipe, device_of(device))
-    if start is not None:
+    if isinstance(start, Model):
+        weights = trained_of(start)
+        mean, std = _normal_of(start)
+        take(learner.network, weights)
+    else:
+        mean, std = _normal(corpus)
+    if isinstance(start, Path):
         learner.begin_with(start / "checkpoint.pt")
     listener = Listener(corpus, "train", recipe, mean, std)
     batches = listener if kept is None else KeptBatches(listener, *kept)
@@ -114,6 +125,20 @@ def begin(recipe: Recipe, folder: Path) -> None:
 def device_of(device: str | None) -> str:
     """The device; for None a GPU where there is one."""
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _normal_of(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the features of a model that hears as this trains them."""
+    assert model.config is not None and model.tokens is not None, "trained_of takes no other"
+    given = model.config.frontend
+    if not isinstance(given, FrontendConfig) or frontend(given.mean, given.std) != given:
+        raise RecipeError(f"{model.name} has another front end than models that are trained here")
+    if len(model.tokens) != len(SYMBOLS):
+        raise RecipeError(
+            f"{model.name} has {len(model.tokens)} symbols; models that are trained here have "
+            f"{len(SYMBOLS)}"
+        )
+    return given.mean, given.std
 
 
 def _normal(corpus: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -18,6 +18,7 @@ from npu.files import require_place_of_folder
 from npu.pools import cores
 
 if TYPE_CHECKING:
+    from compiler.frontends.models import Model
     from compiler.train.learn.loop import Progress
     from compiler.train.queue import Run
     from npu.analysis.model_figures import Heard
@@ -62,9 +63,11 @@ def command(
     a folder of its own in FOLDER, some at once.
     """
     require_extra("train", "npu train", "torch", "scipy", "names")
+    from compiler.frontends.models import load_model
     from compiler.train.corpus.build import build
     from compiler.train.corpus.sessions import write_sessions
     from compiler.train.corpus.sets import write_sets
+    from compiler.train.export.reading import trained_of
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
     from compiler.train.sound.kept import shared_steps
@@ -83,7 +86,10 @@ def command(
     jobs, device = jobs or cores(), device_of(device)
     at_once = min(at_once or (cores() if device == "cpu" else 1), len(queue.runs))
     for run in queue.runs:
-        begin(run.recipe, folder / run.name)  # what is of another recipe is told before long work
+        # What is of another recipe, or no model, is told before long work.
+        begin(run.recipe, folder / run.name)
+        if run.model is not None:
+            trained_of(load_model(run.model))
     build(queue.recipe, folder / "corpus", jobs, _made)
     sets = write_sets(
         queue.recipe,
@@ -132,6 +138,7 @@ def _run(
     quiet: bool,
 ) -> list[str]:
     """Train, and measure on the sets; what came out, in lines."""
+    from compiler.frontends.models import load_model
     from compiler.train.compare import compare
     from compiler.train.sound.kept import key
     from compiler.train.train import train
@@ -140,7 +147,9 @@ def _run(
     if run.name:
         say(f"run {names.index(run.name) + 1} of {len(names)}: {run.name}")
     place = folder / run.name
-    start = None if run.start is None else folder / run.start
+    start: Path | Model | None = None if run.start is None else folder / run.start
+    if run.model is not None:
+        start = load_model(run.model)
     batches = key(run.recipe)
     made = train(
         run.recipe,

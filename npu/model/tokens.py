@@ -14,7 +14,12 @@ MAX_BYTES = 4 << 20
 
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
 # Symbols that a model may emit and that stand for no text.
-UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", "</s>")
+END_SYMBOL = "</s>"
+"""Of a model that learnt to tell that a phrase has ended."""
+UNWRITTEN_SYMBOLS = (
+    *BLANK_SYMBOLS,
+    *("<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", END_SYMBOL),
+)
 WORD_MARK = "\u2581"
 # Of icefall's lexicons: behind the model's symbols, never emitted.
 _DISAMBIGUATION = re.compile(r"#[0-9]+")
@@ -93,6 +98,11 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.symbols)
+
+    @property
+    def end(self) -> int | None:
+        """The symbol that tells the end of a phrase; None where there is none."""
+        return self.symbols.index(END_SYMBOL) if END_SYMBOL in self.symbols else None
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, each 0 .. len - 1, without spaces at either end.

@@ -27,6 +27,9 @@ LEAD_SECONDS = 0.18
 SETTLED_SECONDS = 0.12
 """For so long no symbol may have come by then."""
 
+ENDED_SECONDS = 0.18
+"""Behind the `</s>` of a model that has one: the phrase ends if no symbol comes meanwhile."""
+
 BEFORE_SECONDS = 0.3
 """Of silence are run before a phrase: models learn from sounds that begin with as much."""
 
@@ -61,6 +64,8 @@ class EndRule:
     pause_calls : quiet calls amid a phrase that are such a pause.
     lead_calls : so long before silence ends it, a phrase is taken to be over; may be 0.
     settled_calls : calls without a symbol that it must have had by then; may be 0.
+    ended_calls : calls without a symbol behind a model's `</s>` that end one; may be 0. When that
+        symbol comes, the phrase is taken to be over.
     before_calls : quiet calls that are run before a phrase.
     blank_calls : calls without a symbol that end one, behind its last symbol.
     unheard_calls : the same before its first symbol; at least `blank_calls`.
@@ -75,6 +80,7 @@ class EndRule:
     pause_calls: int
     lead_calls: int
     settled_calls: int
+    ended_calls: int
     before_calls: int
     blank_calls: int
     unheard_calls: int
@@ -92,23 +98,23 @@ class Ending:
     ----------
     silence : as END_SECONDS; where it may last longer than BLANK_SECONDS, as long a stretch without
         a symbol ends a phrase.
-    hesitant, lead, longest : as HESITANT_SECONDS, LEAD_SECONDS and LONGEST_SECONDS. With a lead of
-        0, no phrase is taken to be over before it ends.
+    hesitant, lead, longest, ended : as HESITANT_SECONDS, LEAD_SECONDS, LONGEST_SECONDS and
+        ENDED_SECONDS. With a lead of 0, no phrase is taken to be over before silence ends it.
 
-    Raises ValueError for one that is not finite, below 0, or where only `hesitant` and `lead` may
-    be, 0.
+    Raises ValueError for one that is not finite, below 0, or, of `silence` and `longest`, 0.
     """
 
     silence: float = END_SECONDS
     hesitant: float = HESITANT_SECONDS
     lead: float = LEAD_SECONDS
     longest: float = LONGEST_SECONDS
+    ended: float = ENDED_SECONDS
 
     def __post_init__(self) -> None:
         for name in ("silence", "longest"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be above 0 seconds, not {getattr(self, name)}")
-        for name in ("hesitant", "lead"):
+        for name in ("hesitant", "lead", "ended"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be 0 seconds or more, not {getattr(self, name)}")
 
@@ -126,6 +132,7 @@ class Ending:
             pause_calls=calls(PAUSE_SECONDS),
             lead_calls=round(self.lead / seconds_per_call),
             settled_calls=round(SETTLED_SECONDS / seconds_per_call),
+            ended_calls=round(self.ended / seconds_per_call),
             before_calls=calls(BEFORE_SECONDS),
             blank_calls=calls(blank_seconds),
             unheard_calls=calls(max(UNHEARD_SECONDS, blank_seconds)),

@@ -138,6 +138,10 @@ class Gate:
         """Whether it would be asleep after `lead_calls` more."""
         return self._quiet > 0 and self._quiet >= self._needed - self._rule.lead_calls
 
+    def sleep(self) -> None:
+        """The phrase has ended, as something else told: until the next call that is not quiet."""
+        self._quiet = max(self._quiet, self._needed)
+
     @property
     def _needed(self) -> int:
         return self._rule.hesitant_calls if self._hesitant else self._rule.quiet_calls

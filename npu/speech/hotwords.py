@@ -127,7 +127,7 @@ class Boost:
     def __init__(self, hotwords: Sequence[Hotword], tokens: Tokens) -> None:
         self._symbols = len(tokens)
         letters = _letters(tokens)
-        self._space = letters[_SPACE]
+        self._space, self._end = letters[_SPACE], tokens.end
         self._nodes = [_Node()]
         if sum(len(each.phrase) for each in hotwords) > MOST_LETTERS:
             raise InputError(f"hotwords: have more than {MOST_LETTERS:,} letters; give fewer")
@@ -172,6 +172,8 @@ class Boost:
         return node.open - self._nodes[state].open + node.complete, behind
 
     def _follow(self, state: int, symbol: int) -> int:
+        if symbol == self._end:
+            symbol = self._space  # the last word has ended
         while state and symbol not in self._nodes[state].longer:
             state = self._nodes[state].shorter
         return self._nodes[state].longer.get(symbol, 0)

@@ -150,6 +150,8 @@ class PhraseSearch:
     told : callable or None
         Called for every call that the engine has run, with the number of the call of the stream
         that had come by then: one of the silence before a phrase is run when that begins.
+    end : int or None
+        The symbol with which the model tells that a phrase has ended.
 
     Attributes
     ----------
@@ -168,8 +170,9 @@ class PhraseSearch:
         scale: float,
         zero_point: float,
         told: Callable[[int], None] | None = None,
+        end: int | None = None,
     ) -> None:
-        self._search, self._rule, self._told = search, rule, told
+        self._search, self._rule, self._told, self._end = search, rule, told, end
         self._gate = Gate(rule, scale, zero_point) if rule is not None else None
         self.phrases: list[Phrase] = []
         self.calls = self.restarts = 0
@@ -197,6 +200,8 @@ class PhraseSearch:
         """Whether the open phrase, of which something was understood, is taken to be over."""
         if self._rule is None or self._gate is None or self._last is None or self._closed:
             return False
+        if self._last.symbol == self._end:
+            return True
         blank = self._blanks >= self._rule.blank_calls - self._rule.lead_calls
         settled = self._blanks >= self._rule.settled_calls
         return settled and (self._gate.nearly_asleep or blank)
@@ -214,8 +219,8 @@ class PhraseSearch:
         # A symbol may come in a quiet call, before any other one.
         first = calls[0] if self._sound.first is None else min(self._sound.first, calls[0])
         end = self._sound.end
-        if self._rule is not None:
-            end = min(end, calls[-1] + 1 + self._rule.tail_calls)
+        if self._rule is not None and (spelt := self._spelt(last)) is not None:
+            end = min(end, self._begin + spelt.call + 1 + self._rule.tail_calls)
         return Phrase(
             tuple(each.symbol for each in heard),
             first,
@@ -231,10 +236,15 @@ class PhraseSearch:
             loud = np.ones(len(features), bool)
             self._run(Stretch(self.calls, False, features, loud))
             return
-        for stretch in self._gate.accept(features):
-            if stretch.begins:
-                self.restart()
-            self._run(stretch)
+        # Whether the model has ended a phrase is known when its call was run.
+        size = len(features) if self._end is None else 1
+        for at in range(0, len(features), max(1, size)):
+            for stretch in self._gate.accept(features[at : at + size]):
+                if stretch.begins:
+                    self.restart()
+                self._run(stretch)
+            if self._model_ended:
+                self._gate.sleep()
 
     def close(self) -> list[Phrase]:
         """The open phrase is one of those that have ended, which are returned and forgotten."""
@@ -252,6 +262,18 @@ class PhraseSearch:
         self._sound = self._no_sound()
         self.restarts += 1
         self._search.restart()
+
+    @property
+    def _model_ended(self) -> bool:
+        if self._rule is None or self._last is None or self._last.symbol != self._end:
+            return False
+        return self._blanks >= self._rule.ended_calls
+
+    def _spelt(self, last: Emission | None) -> Emission | None:
+        """The last symbol that is not the one that tells the end."""
+        while last is not None and last.symbol == self._end:
+            last = last.before
+        return last
 
     @property
     def _ends_awake(self) -> bool:
@@ -294,7 +316,7 @@ class PhraseSearch:
         self._last = last
         # What is likeliest now may have ended earlier than what was before.
         self._blanks = self._length - (0 if last is None else last.call + 1)
-        self._sound.note(call, is_loud, last)
+        self._sound.note(call, is_loud, self._spelt(last))
 
 
 class _Sound:

@@ -105,7 +105,9 @@ class Stream:
     ) -> None:
         self._speech, self._name = speech, name
         self._extractor = speech.extractor()
-        self._search = PhraseSearch(as_search(engine), rule, *speech.loudness, told)
+        self._search = PhraseSearch(
+            as_search(engine), rule, *speech.loudness, told, speech.tokens.end
+        )
         self._waiting: deque[Features] = deque()
         self._resampler: Resampler | None = None
         self._finished = False

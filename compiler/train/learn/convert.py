@@ -1,6 +1,9 @@
-"""The network as it is exported: float weights, and the grids of everything."""
+"""The network as it is exported: float weights, and the grids of everything; and back."""
+
+from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
@@ -20,6 +23,7 @@ from compiler.train.learn.network import (
     Range,
     Transducer,
 )
+from npu.errors import RecipeError
 
 CELL_EXPONENT = -11
 """Of the cell state, which is clipped at 10: as TensorFlow's converter has it."""
@@ -48,6 +52,48 @@ def trained(network: Transducer) -> TrainedTransducer:
     joiner = TrainedJoiner(ranges["joined"], _dense(network.joiner, ranges["logits"]))
     features = Grid(np.float32(FEATURE_SCALE))
     return TrainedTransducer(features, FRAMES_PER_CALL, tuple(encoder), predictor, joiner)
+
+
+@torch.no_grad()
+def take(network: Transducer, start: TrainedTransducer) -> None:
+    """Make a trained transducer's weights those of a network; its zeros and grids are not taken.
+
+    Raises RecipeError where a layer of the one is no layer of the other, or of another size.
+    """
+    own = [*network.lstms, network.projection, network.predictor, network.predicted, network.joiner]
+    given = [each for each in start.encoder if not isinstance(each, TimeStack)]
+    given += [*start.predictor.layers, start.joiner.output]
+    pairs = [(network.embedding, start.predictor.embedding.table)]
+    if len(own) != len(given):
+        raise RecipeError(f"the model has {len(given)} layers, and the recipe {len(own)}")
+    for layer, other in zip(own, given, strict=True):
+        pairs += _pairs(layer, other)
+    for parameter, values in pairs:
+        if parameter.numel() != values.size:
+            raise RecipeError(
+                f"a tensor of the model has {values.size:,} values, and the recipe's "
+                f"{parameter.numel():,}; give network the model's sizes"
+            )
+        parameter.copy_(torch.from_numpy(values.reshape(parameter.shape)))
+
+
+def _pairs(
+    layer: Layer | Dense, other: TrainedLstm | TrainedDense
+) -> Iterator[tuple[torch.nn.Parameter, np.ndarray]]:
+    match layer, other:
+        case Layer(), TrainedLstm():
+            yield layer.input.weight, other.input_weights
+            yield layer.recurrent.weight, other.recurrent_weights
+            yield layer.bias, other.bias
+        case Dense(), TrainedDense():
+            yield layer.matrix.weight, other.weights
+            if layer.bias is not None and other.bias is not None:
+                yield layer.bias, other.bias
+        case _:
+            raise RecipeError(
+                f"a layer of the model is {type(other).__name__}, and of the recipe "
+                f"{type(layer).__name__}"
+            )
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_limits
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
 from compiler.train.sound.disturb import disturbed, masked, nothing
+from compiler.train.sound.ended import with_end
 from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
 from compiler.train.sound.respliced import respliced, sources
-from compiler.train.symbols import symbols_of
+from compiler.train.symbols import END, symbols_of
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ class Listener:
         if again is not None and clip.text and rng.random() < again.chance:
             of = sources(self.folder, self.part, tuple(again.kinds))
             clip = respliced(part, number, of, self.recipe, rng)
+        if sound.ended is not None and clip.text:
+            clip = with_end(clip, sound.ended, rng)
 
         def others() -> NDArray[np.float32]:
             return in_floats(part[int(rng.integers(len(part)))].samples)
@@ -121,9 +124,12 @@ class Listener:
         symbols, ends, begins = symbols_of(text, words)
         # The features' hop is a whole number of samples.
         factor *= _stretched(bend)
-        first, last = windows(
-            ends * factor, begins * factor, len(seen) // 2, self.recipe.learning.window_s
-        )
+        ends, begins, calls = ends * factor, begins * factor, len(seen) // 2
+        first, last = windows(ends, begins, calls, self.recipe.learning.window_s)
+        if sound.ended is not None and symbols:
+            behind = windows(ends[-1:], begins[-1:], calls, sound.ended.window_s)
+            symbols = [*symbols, END]
+            first, last = np.append(first, behind[0]), np.append(last, behind[1])
         return seen, symbols, first, last
 
 

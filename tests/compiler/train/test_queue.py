@@ -52,6 +52,14 @@ def test_runs_are_the_recipe_with_their_changes(written):
     assert (sparse.recipe.learning.steps, sparse.recipe.learning.batch) == (400, 5)
 
 
+def test_a_run_may_start_from_a_model(written):
+    (run,) = load_queue(written('recipe = "commands"\n[[runs]]\nname = "a"\nmodel = "m"\n')).runs
+    assert (run.start, run.model) == (None, "m")
+    both = '\n[[runs]]\nname = "b"\nstart = "dense"\nmodel = "commands"\n'
+    with pytest.raises(RecipeError, match="run b: starts from a run and from a model; give one"):
+        load_queue(written(TEXT.replace("\n[changes]", both + "\n[changes]")))
+
+
 def test_a_recipe_beside_the_queue_comes_first(written, tmp_path):
     text = shipped()["commands"].read_text(encoding="utf-8").replace("batch = 48", "batch = 7")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")

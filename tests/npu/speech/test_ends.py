@@ -30,6 +30,7 @@ def test_durations_become_calls():
         pause_calls=2,
         lead_calls=3,
         settled_calls=2,
+        ended_calls=3,
         before_calls=5,
         blank_calls=20,
         unheard_calls=40,
@@ -40,14 +41,16 @@ def test_durations_become_calls():
     )
     assert COMMANDS.rule(0.06) == rule
     assert Ending(0.001).rule(0.06) == replace(rule, quiet_calls=1, hesitant_calls=2)
-    assert Ending(0.5, hesitant=0, lead=0, longest=0.01).rule(0.06) == replace(
-        rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1
+    assert Ending(0.5, hesitant=0, lead=0, longest=0.01, ended=0).rule(0.06) == replace(
+        rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1, ended_calls=0
     )
     long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=52, unheard_calls=52)
     assert Ending(3).rule(0.06) == long
 
 
-@pytest.mark.parametrize("wrong", [{"silence": 0}, {"longest": float("inf")}, {"lead": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"silence": 0}, {"longest": float("inf")}, {"lead": -1}, {"ended": -1}]
+)
 def test_durations_that_are_none(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name} must be"):
@@ -109,9 +112,9 @@ def test_a_phrase_is_no_longer_than_that():
     assert [phrase.tokens for phrase in phrases] == [(1, 2, 3, 4, 5), (1, 2, 3, 4, 5), (1, 2)]
 
 
-def nearly(levels, says, rule):
+def nearly(levels, says, rule, end=None):
     """Whether a phrase is taken to be over, and whether it has ended, after each call."""
-    search = PhraseSearch(Greedily(Script(says)), rule, SCALE, ZERO_POINT)
+    search = PhraseSearch(Greedily(Script(says)), rule, SCALE, ZERO_POINT, end=end)
     found = []
     for call in calls(*levels):
         search.accept(call[np.newaxis])
@@ -225,3 +228,54 @@ def test_chunks_change_nothing_by_any_rule(levels, rule, cuts):
         assert np.array_equal(stretch.features, heard[stretch.first :][: len(stretch.features)])
         seen += [stretch.first + int(i) for i in np.flatnonzero(stretch.loud)]
     assert seen == sorted(set(seen))
+
+
+END = 9
+
+
+def test_a_model_tells_that_a_phrase_has_ended():
+    rule = replace(LONG, quiet_calls=7, hesitant_calls=7, blank_calls=99, ended_calls=2)
+    loud = [LOUD] * 3
+    says = {0: [1], 1: [END]}
+    # It is taken to be over as the symbol comes, and ends two calls later, quiet or not.
+    assert nearly([*loud, QUIET], says, rule, END) == [NO, OVER, OVER, ENDED]
+    assert nearly([*loud, LOUD], says, rule, END) == [NO, OVER, OVER, ENDED]
+    assert nearly([*loud, LOUD], says, replace(rule, ended_calls=0), END)[1] == ENDED
+    # To a model without such a symbol it is one like others; and where more comes, it is no end.
+    assert nearly([*loud, QUIET], says, rule) == [NO] * 4
+    found = nearly([*loud, QUIET, QUIET], says | {2: [2]}, rule, END)
+    assert found == [NO, OVER, NO, NO, NO]
+
+
+def test_what_follows_such_an_end_is_the_next_phrase():
+    rule = replace(LONG, quiet_calls=7, hesitant_calls=7, blank_calls=99, before_calls=2)
+    levels = calls(QUIET, LOUD, QUIET, QUIET, QUIET, QUIET, LOUD, QUIET)
+    engine = Script({1: [1], 2: [2, END]})
+    search = PhraseSearch(Greedily(engine), rule, SCALE, ZERO_POINT, end=END)
+    search.accept(levels)
+    # Calls 4 and 5 are not run before something sounds, then as what comes before a phrase.
+    at = engine.log.index("restart")
+    assert engine.log[1:at] == [QUIET, LOUD, QUIET, QUIET]
+    assert engine.log[at + 1 :] == [QUIET, QUIET, LOUD, QUIET]
+    first, second = search.close()
+    # The sound ends where the last symbol that is spelt says.
+    assert first == Phrase((1, 2, END), 1, 2, (1, 2, 2))
+    assert second.tokens == (1, 2, END) and second.first_call == 5
+
+
+@given(st.lists(st.sampled_from([QUIET, LOUD]), min_size=1, max_size=40), st.data())
+def test_such_ends_are_the_same_however_a_stream_is_cut(levels, data):
+    says = data.draw(
+        st.dictionaries(
+            st.integers(0, 40), st.lists(st.sampled_from([1, END]), min_size=1, max_size=2)
+        )
+    )
+    cuts = data.draw(st.lists(st.integers(0, len(levels)), max_size=4))
+    found = []
+    for chunks in ([calls(*levels)], np.split(calls(*levels), sorted(cuts))):
+        engine = Script(says)
+        search = PhraseSearch(Greedily(engine), PAUSES, SCALE, ZERO_POINT, end=END)
+        for chunk in chunks:
+            search.accept(chunk)
+        found.append((search.close(), engine.log, search.calls))
+    assert found[0] == found[1]

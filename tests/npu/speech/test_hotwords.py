@@ -151,6 +151,13 @@ def test_what_cannot_be_spelt():
         Boost([Hotword("a" * 200, 1)] * 5001, TOKENS)
 
 
+def test_the_end_that_a_model_tells_ends_the_last_word():
+    tokens = Tokens(("<blk>", "a", "b", " ", "</s>"))
+    boost = Boost([Hotword("ab", 1.0)], tokens)
+    assert boost.worth([1, 2, 4]) == boost.worth([1, 2]) == boost.worth([1, 2, 4, 4])
+    assert boost.worth([1, 2, 4]) > 0 == boost.worth([1, 4, 2])
+
+
 def test_a_line_of_blanks_takes_no_time(tmp_path):
     (tmp_path / "words.txt").write_text("a" + " " * 1_000_000 + "b\n")
     assert read_hotwords(tmp_path / "words.txt") == [Hotword("a b", WEIGHT)]

@@ -20,6 +20,7 @@ RULE = EndRule(
     pause_calls=3,
     lead_calls=1,
     settled_calls=0,
+    ended_calls=1,
     before_calls=1,
     blank_calls=6,
     unheard_calls=6,
