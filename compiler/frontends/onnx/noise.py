@@ -65,7 +65,7 @@ def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise
     for values in run(graph, samples, names):
         given = next(calls)
         fed = [
-            _integers(given[name], tensor)
+            integers_of_call(given[name], tensor)
             for name, tensor in zip(graph.inputs, inputs, strict=True)
         ]
         outputs = kernels.invoke(fed)
@@ -73,12 +73,12 @@ def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise
             if values[name].size == integers.tensors[number[name]].size:
                 stored = integers.tensors[number[name]].shape
                 floats[name].append(_as_stored(values[name], stored).reshape(-1))
-                found[name].append(_real(kernels.tensor(number[name]), integers, number[name]))
+                found[name].append(reals_of(kernels.tensor(number[name]), integers, number[name]))
         for name, output, at in zip(graph.outputs, outputs, integers.outputs, strict=True):
             floats[name].append(values[name].reshape(-1))
-            found[name].append(_real(output, integers, at))
+            found[name].append(reals_of(output, integers, at))
     return [
-        _noise(name, np.array(floats[name]), np.array(found[name]), _scale(integers, at))
+        noise_between(name, np.array(floats[name]), np.array(found[name]), scale_of(integers, at))
         for name, at in [
             *((name, number[name]) for name in names),
             *zip(graph.outputs, integers.outputs, strict=True),
@@ -102,26 +102,30 @@ def _as_stored(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return values
 
 
-def _integers(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+def integers_of_call(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """An input of a call as the integers of its tensor, in the tensor's shape."""
     grid = Grid.of(tensor)
     found = values.astype(np.int32) if grid is None else grid.quantised(values)
     return found.reshape(tensor.shape)
 
 
-def _real(values: np.ndarray, graph: Graph, index: int) -> np.ndarray:
+def reals_of(values: np.ndarray, graph: Graph, index: int) -> np.ndarray:
+    """What integers of a tensor stand for, in a row."""
     quantization = graph.tensors[index].quantization
     assert quantization is not None
     steps = values.reshape(-1).astype(np.float64) - quantization.zero_point
     return np.asarray(steps * float(quantization.scale[0]))
 
 
-def _scale(graph: Graph, index: int) -> float:
+def scale_of(graph: Graph, index: int) -> float:
+    """A step of a tensor's grid."""
     quantization = graph.tensors[index].quantization
     assert quantization is not None
     return float(quantization.scale[0])
 
 
-def _noise(name: str, floats: np.ndarray, found: np.ndarray, scale: float) -> Noise:
+def noise_between(name: str, floats: np.ndarray, found: np.ndarray, scale: float) -> Noise:
+    """Of what floats gave and what integers stood for, (calls, elements) each."""
     error = found - floats
     return Noise(
         name,
