@@ -40,11 +40,11 @@ class Domain(NamedTuple):
     what: str
     make: Maker
     sizes: tuple[int, ...] = ()
-    calls: tuple[int, int] = (48, 24)
+    calls: tuple[int, int] = (24, 12)
     fixed: bool = False
 
 
-_MANY = (150, 150)
+_MANY = (120, 120)
 _LARGE = (8, 4)
 _CHUNK = "speech, 512 samples a call behind 64 of the one before"
 
@@ -117,7 +117,8 @@ def data_of(file: str, inputs: list[Input], halves: tuple[Half, Half]) -> Data:
     domains = {each.name: domain_of(file, each.name) for each in inputs}
     if not domains:
         raise NpuError(f"{file}: it has no inputs but states")
-    calls = [min(pair) for pair in zip(*(d.calls for d in domains.values()), strict=True)]
+    varying = [d.calls for d in domains.values() if not d.fixed] or [(1, 1)]
+    calls = [min(pair) for pair in zip(*varying, strict=True)]
     made: list[dict[str, Array]] = [{}, {}]
     for each in inputs:
         domain = domains[each.name]

@@ -129,3 +129,15 @@ def _models(root: Path) -> Sequence[Path]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pictures_of(folder: Path, place: Path) -> Path | None:
+    """The folder of photographs out of scikit-image's wheel; None without that."""
+    wheel = next(iter(sorted(folder.glob("scikit_image-*.whl"))), None)
+    if wheel is None:
+        return None
+    where = "skimage/data/"
+    with ZipFile(wheel) as archive:
+        named = [name for name in archive.namelist() if name.startswith(where)]
+        archive.extractall(place / "pictures", named)
+    return place / "pictures" / where
