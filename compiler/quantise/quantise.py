@@ -1,6 +1,7 @@
 """A float graph with what was seen of it becomes an integer model in the form of TFLite."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -56,18 +57,33 @@ def quantised(
     known = grids_of_file(graph) | dict(told or {})
     w = Writer(graph, seen, method, known, stored or {})
     _share_grids(w)
-    inputs = {name: _input(w, name) for name in graph.inputs}
+    inputs = {}
+    for name in graph.inputs:
+        with _within(graph, f"input {name!r}"):
+            inputs[name] = _input(w, name)
     carried = [s for s in graph.states if not s.holder]
     handles = {s.current: _read(w, number, s.current) for number, s in enumerate(carried)}
     for node in graph.nodes:
         if id(node) not in w.done:
-            _rule(w, node)(w, node)
+            with _within(graph, f"node {node.name!r} ({node.kind})"):
+                _rule(w, node)(w, node)
     for state in carried:
         found = w.on(w.plain(state.following), w.grid(state.current), state.following)
         operands = [handles[state.current], found.tensor]
         w.m.operator("ASSIGN_VARIABLE", operands, [], ("AssignVariableOptions", {}))
     _begin(w, carried)
     return w.finish(inputs, {name: _output(w, name) for name in graph.outputs})
+
+
+@contextmanager
+def _within(graph: FloatGraph, where: str) -> Iterator[None]:
+    """Errors say where they belong, unless they do already."""
+    try:
+        yield
+    except ModelError as error:
+        if str(error).startswith(f"{graph.name}: "):
+            raise
+        raise ModelError(f"{graph.name}: {where}: {error}") from error
 
 
 def _rule(w: Writer, node: Node) -> Rule:

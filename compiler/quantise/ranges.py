@@ -71,8 +71,16 @@ def grid_of(least: float, most: float) -> Grid:
     Raises ModelError for what is no range of finite numbers.
     """
     if not (np.isfinite(least) and np.isfinite(most) and least <= most):
-        raise ModelError(f"a range must be finite, its least value first, not {least} to {most}")
+        raise ModelError(
+            f"a range must be finite, its least value first, not {least} to {most}; clip the value "
+            "in the model"
+        )
     lo, hi = min(np.float32(least), np.float32(0)), max(np.float32(most), np.float32(0))
+    if float(hi) - float(lo) > float(np.finfo(np.float32).max):
+        raise ModelError(
+            f"a value from {least:g} to {most:g} has no grid of int8 in float32; clip it to what "
+            "the next operators need, or give the model's outputs before it"
+        )
     scale = (hi - lo) / np.float32(HIGHEST - LOWEST)
     if scale < np.finfo(np.float32).tiny:
         return Grid(np.float32(1), 0)

@@ -56,11 +56,23 @@ def _verify_tensors(graph: Graph) -> None:
             _verify_tensor(tensor)
         except ModelError as error:
             raise ModelError(f"{_label(graph, index)}: {error}") from None
-    elements = sum(tensor.size for tensor in graph.tensors if not tensor.is_constant)
-    require(
-        elements <= MAX_ELEMENTS,
-        f"its activations must have at most {MAX_ELEMENTS} elements in all, not {elements}",
-    )
+    computed = {i: tensor.size for i, tensor in enumerate(graph.tensors) if not tensor.is_constant}
+    elements = sum(computed.values())
+    if elements > MAX_ELEMENTS:
+        largest = max(computed, key=computed.__getitem__)
+        raise ModelError(
+            f"its activations must have at most {MAX_ELEMENTS} elements in all, not {elements}; "
+            f"the largest is {_label(graph, largest)}{_source_of(graph, largest)} with "
+            f"{computed[largest]}: export it for a smaller input, or cut it in two"
+        )
+
+
+def _source_of(graph: Graph, index: int) -> str:
+    """Which operator gives a tensor."""
+    for op in graph.operators:
+        if index in operator_outputs(op):
+            return f", of {op.name},"
+    return ""
 
 
 def _verify_tensor(tensor: Tensor) -> None:

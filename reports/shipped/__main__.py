@@ -2,6 +2,7 @@
 
 python -m reports.shipped FOLDER --download            # fetches the wheels, too
 python -m reports.shipped FOLDER --only '*palm*'       # these again, the others as they were
+python -m reports.shipped FOLDER --rest                # what an interrupted run has left
 python -m reports.shipped --page                       # the page again, from the last run
 
 A model is a process of its own, with a limit of time and memory.
@@ -11,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,48 +20,61 @@ from tempfile import TemporaryDirectory
 from npu.errors import NpuError
 from npu.files import write_atomic
 from reports.shipped.limited import limited
+from reports.shipped.measure import measured
 from reports.shipped.packages import PICTURES, Shipped, download, pictures_of, shipped
 from reports.shipped.page import PAGE, RUN, Row, page
 
 SECONDS, MEMORY_BYTES = 900.0, 10 << 30
+LEFT = "not measured yet"
 
 
-def row_of(model: Shipped, pictures: Path | None, seconds: float, memory_bytes: int) -> Row:
-    """What comes of a model in a process of its own."""
-    words = [sys.executable, "-m", "reports.shipped.measure", str(model.path), model.file]
-    words += [] if pictures is None else [str(pictures)]
-    began = time.perf_counter()
-    ended = limited(words, seconds, memory_bytes)
-    row: Row = {
+def row_of(model: Shipped) -> Row:
+    """A model of which nothing is known yet."""
+    return {
         "packages": list(model.packages),
         "file": model.file,
         "sha256": model.sha256,
         "bytes": model.path.stat().st_size,
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": 0.0,
         "operators": {},
         "integers": False,
+        "stopped": LEFT,
     }
+
+
+def measured_row(model: Shipped, pictures: Path | None, seconds: float) -> Row:
+    """What comes of a model in a process of its own."""
+    began = time.perf_counter()
+    given = (model.path, model.file, pictures)
+    ended = limited(measured, given, seconds, MEMORY_BYTES, ["reports.shipped.measure"])
+    row = row_of(model)
+    row["seconds"] = round(time.perf_counter() - began, 1)
     if ended.stopped:
         row["stopped"] = ended.stopped
     else:
-        row.update(json.loads(ended.output.splitlines()[-1]))
+        del row["stopped"]
+        row.update(ended.given)
     return row
 
 
-def measure(folder: Path, only: str, known: list[Row], seconds: float, place: Path) -> list[Row]:
-    """Rows of all models in `folder`; of those that `only` leaves out as they are `known`."""
-    models = shipped(folder, place)
-    pictures = pictures_of(folder, place)
+def measure(
+    models: Sequence[Shipped],
+    known: Sequence[Row],
+    wanted: Callable[[Row], bool],
+    measured_one: Callable[[Shipped], Row],
+) -> Iterator[list[Row]]:
+    """Rows of all models, so far: those that are `wanted` as they are measured, small ones first.
+
+    known : rows of an earlier run
+    """
     before = {row["sha256"]: row for row in known}
-    rows = []
-    for number, model in enumerate(models, 1):
-        wanted = fnmatchcase(model.file, only)
-        row = before.get(model.sha256)
-        if wanted or row is None:
-            row = row_of(model, pictures, seconds, MEMORY_BYTES)
-            print(f"{number} of {len(models)}: {json.dumps(row)}", flush=True)
-        rows.append(row)
-    return rows
+    rows = {each.sha256: before.get(each.sha256, row_of(each)) for each in models}
+    yield list(rows.values())
+    for model in sorted(models, key=lambda each: each.path.stat().st_size):
+        if wanted(rows[model.sha256]):
+            rows[model.sha256] = measured_one(model)
+            print(json.dumps(rows[model.sha256]), flush=True)
+            yield list(rows.values())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="where wheels and packages lie")
     parser.add_argument("--download", action="store_true", help="fetch the wheels first")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="files to measure again")
+    parser.add_argument("--rest", action="store_true", help="what is not measured yet alone")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="that a model may take")
     parser.add_argument("--page", action="store_true", help="write the page from the last run")
     parser.add_argument("--json", type=Path, default=RUN, metavar="FILE", help="of the run")
@@ -81,9 +97,19 @@ def main(arguments: list[str] | None = None) -> int:
             if given.download:
                 download(given.folder)
             known = json.loads(given.json.read_text("utf-8")) if given.json.exists() else []
-            with TemporaryDirectory(prefix="zeroskip-") as place:
-                rows = measure(given.folder, given.only, known, given.seconds, Path(place))
-            write_atomic(given.json, (json.dumps(rows, indent=1) + "\n").encode())
+            with TemporaryDirectory(prefix="zeroskip-") as folder:
+                place = Path(folder)
+                models, pictures = shipped(given.folder, place), pictures_of(given.folder, place)
+                for rows in measure(
+                    models,
+                    known,
+                    lambda row: (
+                        fnmatchcase(row["file"], given.only)
+                        and (not given.rest or row.get("stopped") == LEFT)
+                    ),
+                    lambda model: measured_row(model, pictures, given.seconds),
+                ):
+                    write_atomic(given.json, (json.dumps(rows, indent=1) + "\n").encode())
         text = page(json.loads(given.json.read_text(encoding="utf-8")), PICTURES)
         write_atomic(given.to, text.encode())
     except NpuError as error:

@@ -55,7 +55,9 @@ DOMAINS = (
     Domain("*silero*", "sr", "16,000 Hz", same(16_000), fixed=True),
     Domain("*akiki*", "audio_with_context", _CHUNK, sound(512), (), _MANY),
     Domain("*smart-turn*", "*", "log-mel of speech", log_mel(80), (1,), _LARGE),
-    Domain("*fsmn-vad*", "speech", "log-mel of speech, 5 frames side by side", log_mel(80, 5), (4,)),
+    Domain(
+        "*fsmn-vad*", "speech", "log-mel of speech, 5 frames side by side", log_mel(80, 5), (4,)
+    ),
     Domain("*flashvad*", "feature", "log-mel of speech", log_mel(43), (1,), _MANY),
     Domain("*basic_pitch*", "*", "speech", sound(4096), (1,), _LARGE),
     Domain("*_MData_*", "*", "places and weeks", numbers(1, 48), (1,)),

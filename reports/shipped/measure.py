@@ -1,12 +1,5 @@
-"""One model, quantised here, and our kernels beside its own runtime in floats.
+"""One model, quantised here, and our kernels beside its own runtime in floats."""
 
-    python -m reports.shipped.measure MODEL NAME [PICTURES]
-
-prints a line of JSON, the `Found` of a model that lies in its package as NAME.
-"""
-
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -154,8 +147,3 @@ def _lost(name: str, floats: np.ndarray, whole: np.ndarray, scale: float) -> Los
 
 def _rounded(decibels: float) -> float | None:
     return round(decibels, 1) if np.isfinite(decibels) else None
-
-
-if __name__ == "__main__":
-    model, name, *rest = sys.argv[1:]
-    print(json.dumps(measured(Path(model), name, Path(rest[0]) if rest else None)))

@@ -55,7 +55,7 @@ def page(rows: list[Row], pictures: str) -> str:
         "",
         (
             f"{len(floats)} float models: **{len(run)} run, {len(refused)} are refused**"
-            + (f", {len(stopped)} were stopped" if stopped else "")
+            + (f", {len(stopped)} stopped" if stopped else "")
             + f". {len(whole)} more compute in integers and need no quantising."
         ),
         "",

@@ -15,6 +15,7 @@ from compiler.frontends.onnx.noise import Noise, noise_of
 from compiler.frontends.tflite.read import read_tflite
 from compiler.frontends.tflite_float.read import read_float_tflite
 from compiler.quantise.choose import DEFAULT
+from compiler.quantise.equalise import equalised
 from compiler.quantise.known import weights_of_file
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
@@ -114,7 +115,10 @@ def calibrated(traced: Traced) -> FloatModel:
                 f"{simple.name}: {name!r} is clipped at {limit:g} on {samples.place}, which has no "
                 "form in a float graph; train without the clip"
             )
-    return FloatModel(simple, samples, seen)
+    equal = equalised(simple, samples)
+    if equal is not simple:
+        seen = observe(equal, samples)
+    return FloatModel(equal, samples, seen)
 
 
 def quantised_model(
