@@ -79,24 +79,29 @@ def read_float(
     fixed: Collection[str] = (),
     outputs: Collection[str] | None = None,
     signature: str | None = None,
+    equalise: bool = False,
 ) -> FloatModel:
     """Read, simplify and calibrate a model of ONNX, or of TFLite by its suffix.
 
-    Parameters are those of `read_onnx`; `signature` is of a file of TFLite that has several.
+    Parameters are those of `read_onnx`; `signature` is of a file of TFLite that has several,
+    `equalise` whether channels that differ in size are made alike.
 
     Raises ModelError and UnsupportedError as `compiler.floats.trace.read_onnx`, and where the
     simplified graph does not answer as the file does.
     """
     if Path(path).suffix.lower() == ".tflite":
         told = (states, fixed, outputs, signature)
-        return calibrated(read_float_tflite(path, samples, *told))
+        return calibrated(read_float_tflite(path, samples, *told), equalise)
     if signature is not None:
         raise ModelError(f"{path}: its format has no signatures to choose from")
-    return calibrated(read_onnx(path, samples, states, fixed, outputs))
+    return calibrated(read_onnx(path, samples, states, fixed, outputs), equalise)
 
 
-def calibrated(traced: Traced) -> FloatModel:
-    """A graph as it was read, made normal; its first call must be as it was."""
+def calibrated(traced: Traced, equalise: bool = False) -> FloatModel:
+    """A graph as it was read, made normal; its first call must be as it was.
+
+    equalise : whether channels that differ in size are made alike, see `compiler.quantise.equalise`
+    """
     simple, samples = normal(traced.graph), traced.samples
     found = next(iter(run(simple, samples)))
     on_grids = any(node.kind == "FakeQuantize" for node in simple.nodes)
@@ -115,10 +120,9 @@ def calibrated(traced: Traced) -> FloatModel:
                 f"{simple.name}: {name!r} is clipped at {limit:g} on {samples.place}, which has no "
                 "form in a float graph; train without the clip"
             )
-    equal = equalised(simple, samples)
-    if equal is not simple:
-        seen = observe(equal, samples)
-    return FloatModel(equal, samples, seen)
+    if equalise and (equal := equalised(simple, samples)) is not simple:
+        return FloatModel(equal, samples, observe(equal, samples))
+    return FloatModel(simple, samples, seen)
 
 
 def quantised_model(
