@@ -105,6 +105,11 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     help="Move the weights that stay so that layers answer as before; with fewer bits or --prune.",
 )
 @click.option(
+    "--equalise",
+    is_flag=True,
+    help="Make channels that differ in size alike first; see with --layers whether it helps.",
+)
+@click.option(
     "--budget",
     type=click.IntRange(1, 1 << 40),
     metavar="BYTES",
@@ -126,6 +131,7 @@ def command(
     prune: float,
     prune_scope: str,
     reconstruct: bool,
+    equalise: bool,
     budget: int | None,
     chip: str | None,
     signature: str | None,
@@ -156,6 +162,8 @@ def command(
                 "--state, --fix and --signature belong to a file, not to a transducer's folder"
             )
         require_place_of_folder(output)
+        if equalise:
+            raise InputError("--equalise is of a file, not of a transducer's folder")
         if budget is not None:
             raise InputError("--budget is of a file; give encoder, decoder and joiner one each")
         require_place(json_path, inputs=read_from)
@@ -164,7 +172,7 @@ def command(
         if not output.endswith(".tflite"):
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
         require_place(output, json_path, inputs=read_from)
-        read = partial(_read, place, calibrate, states, fixed, signature)
+        read = partial(_read, place, calibrate, states, fixed, signature, equalise)
         parts = [_file(read, place.name, output, ranges, plan, budget, params)]
     report: QuantiseReport = {
         "model": model,
@@ -182,12 +190,13 @@ def _read(
     states: dict[str, str],
     fixed: tuple[str, ...],
     signature: str | None,
+    equalise: bool,
 ) -> FloatModel:
     from compiler.frontends.onnx.quantised import read_float
     from compiler.frontends.onnx.read import samples_beside
 
     samples = load_samples(calibrate) if calibrate is not None else samples_beside(place)
-    return read_float(place, samples, states, fixed, signature=signature)
+    return read_float(place, samples, states, fixed, signature=signature, equalise=equalise)
 
 
 def _file(

@@ -107,5 +107,7 @@ def test_no_grid(scale, zero, match):
 def test_no_range():
     with pytest.raises(ModelError, match="a range must be finite, its least value first, not 2 to"):
         grid_of(2, 1)
+    with pytest.raises(ModelError, match=r"from -3e\+38 to 3e\+38 has no grid .*; clip it"):
+        grid_of(-3e38, 3e38)
     with pytest.raises(ModelError, match="a cell state of 65 is beyond 64"):
         cell_exponent(65)

@@ -57,6 +57,37 @@ def test_names_node_reason_and_way_out(refused, data, tmp_path):
     assert not out.exists()
 
 
+def test_a_range_that_no_grid_holds_is_told_with_its_place(refused, tmp_path):
+    huge = tmp_path / "huge.npz"
+    np.savez(huge, x=np.array([[[-3e38, 0, 0, 3e38]]], np.float32))
+    refused(
+        "quantize",
+        model(tmp_path / "m.onnx"),
+        "--calibrate",
+        huge,
+        "--ranges",
+        "minmax",
+        "-o",
+        tmp_path / "o.tflite",
+        match=r"m.onnx: input 'x': a value from -3e\+38 to 3e\+38 has no grid of int8",
+    )
+
+
+def test_channels_are_made_alike_when_asked(npu, refused, data, tmp_path):
+    out = tmp_path / "o.tflite"
+    made = model(tmp_path / "m.onnx", "Relu")
+    assert npu("quantize", made, "--calibrate", data, "--equalise", "-o", out).status == 0
+    assert load_model(out)
+    refused(
+        "quantize",
+        ENCODER.parent,
+        "--equalise",
+        "-o",
+        tmp_path / "folder",
+        match="--equalise is of a file, not of a transducer's folder",
+    )
+
+
 def test_without_data(refused, tmp_path):
     place = model(tmp_path / "m.onnx")
     match = "its ranges are not known: calibration data must lie beside it in m.npz"
