@@ -200,10 +200,10 @@ def _scaled(graph: FloatGraph, links: Linked, factors: Mapping[int, float]) -> F
         now = wide / s
         # A bias stays a row, as a product takes it up.
         store(node, 1, now.reshape(-1) if axis == len(shape) - 1 and now.size == s.size else now)
-    now = tuple(made.get(key, node) for key, node in nodes.items())
-    used = {name for node in now for name in node.inputs}
+    changed = tuple(made.get(key, node) for key, node in nodes.items())
+    used = {name for node in changed for name in node.inputs}
     kept = {name: data for name, data in constants.items() if name in used}
-    return replace(graph, nodes=now, constants=kept, shapes=shapes)
+    return replace(graph, nodes=changed, constants=kept, shapes=shapes)
 
 
 def _times(weights: Array, node: Node, s: Floats) -> Array:

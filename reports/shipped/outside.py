@@ -34,7 +34,7 @@ class Runtime(Protocol):
 class OnnxRuntime:
     """An ONNX file; states are found by their names, as `npu quantize` finds them."""
 
-    name = "onnxruntime"
+    name: str = "onnxruntime"
 
     def __init__(self, path: Path) -> None:
         model = open_onnx(path)
@@ -42,7 +42,7 @@ class OnnxRuntime:
         named = [value.name for value in model.graph.output]
         self._pairs = match_states(path.name, list(declared), named, ())
         found = [_declared(value) for value in declared.values()]
-        self.inputs = [each for each in found if each.name not in self._pairs]
+        self.inputs: Sequence[Input] = [each for each in found if each.name not in self._pairs]
         self._held = {
             each.name: np.zeros([n or 1 for n in each.shape], np.float32)
             for each in found
@@ -60,11 +60,11 @@ class OnnxRuntime:
             raise ModelError(f"{path.name}: onnxruntime cannot run it: {error!s:.200}") from error
         self._types = {each.name: _TYPES[each.type] for each in self._session.get_inputs()}
         real = [o.name for o in self._session.get_outputs() if "float" in o.type]
-        self.outputs = [name for name in real if name not in self._pairs.values()]
+        self.outputs: Sequence[str] = [name for name in real if name not in self._pairs.values()]
         self._wanted = [*self.outputs, *self._pairs.values()]
 
     def call(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = {
+        given: dict[str, np.ndarray] = {
             name: np.asarray(value).astype(self._types[name])
             for name, value in {**feeds, **self._held}.items()
         }
@@ -76,7 +76,7 @@ class OnnxRuntime:
 class LiteRt:
     """A file of TFLite."""
 
-    name = "LiteRT"
+    name: str = "LiteRT"
 
     def __init__(self, path: Path) -> None:
         try:
@@ -91,7 +91,7 @@ class LiteRt:
             raise ModelError(f"{path.name}: LiteRT cannot read it: {error!s:.200}") from error
         self._details = self._interpreter.get_input_details()
         self._given = self._interpreter.get_output_details()
-        self.inputs = [
+        self.inputs: Sequence[Input] = [
             Input(
                 detail["name"],
                 tuple(int(n) if n > 0 else None for n in detail["shape_signature"]),
@@ -99,7 +99,7 @@ class LiteRt:
             )
             for detail in self._details
         ]
-        self.outputs = [detail["name"] for detail in self._given]
+        self.outputs: Sequence[str] = [detail["name"] for detail in self._given]
         self._ready = False
 
     def call(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
