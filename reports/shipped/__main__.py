@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from npu.errors import NpuError
 from npu.files import write_atomic
 from reports.shipped.limited import limited
-from reports.shipped.measure import measured
 from reports.shipped.packages import PICTURES, Shipped, download, pictures_of, shipped
-from reports.shipped.page import PAGE, RUN, Row, page
+from reports.shipped.page import PAGE, RUN, page
+from reports.shipped.rows import Row
 
 SECONDS, MEMORY_BYTES = 900.0, 10 << 30
 LEFT = "not measured yet"
@@ -44,6 +44,8 @@ def row_of(model: Shipped) -> Row:
 
 def measured_row(model: Shipped, pictures: Path | None, seconds: float) -> Row:
     """What comes of a model in a process of its own."""
+    from reports.shipped.measure import measured  # the page is written without runtimes
+
     began = time.perf_counter()
     given = (model.path, model.file, pictures)
     ended = limited(measured, given, seconds, MEMORY_BYTES, ["reports.shipped.measure"])

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -22,40 +21,7 @@ from npu.errors import NpuError
 from reports.shipped.domains import Data, data_of
 from reports.shipped.inputs import halves
 from reports.shipped.outside import Runtime, opened
-
-
-class Lost(TypedDict):
-    """An output: signal to quantisation noise, and the same without what never changes.
-
-    None where the output is exact, or never changes.
-    """
-
-    name: str
-    decibels: float | None
-    varying_decibels: float | None
-    worst_steps: float
-
-
-class Found(TypedDict):
-    """What came of a model; `refused` has the line that a user gets.
-
-    Attributes
-    ----------
-    operators : by kind, how many
-    integers : whether it computes in integers already, which is no case for this page
-    runtime : that the outputs are from
-    data, calls : what it was given; calls that were calibrated on, and that were measured
-    left_out : outputs that are of integers
-    """
-
-    operators: dict[str, int]
-    integers: bool
-    runtime: NotRequired[str]
-    data: NotRequired[str]
-    calls: NotRequired[list[int]]
-    left_out: NotRequired[list[str]]
-    outputs: NotRequired[list[Lost]]
-    refused: NotRequired[str]
+from reports.shipped.rows import Found, Lost
 
 
 def measured(path: Path, file: str, pictures: Path | None = None) -> Found:

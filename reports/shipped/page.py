@@ -3,25 +3,13 @@
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import NotRequired
 
-from reports.shipped.measure import Found, Lost
+from reports.shipped.rows import Lost, Row
 
 PAGE = Path(__file__).parent.with_name("shipped.md")
 RUN = Path(__file__).parent.with_name("shipped.json")
 _MOST_KINDS = 6
 _WHERE = re.compile(r"(?:node '[^']*'|operator \d+) \((\w+)\)")
-
-
-class Row(Found):
-    """A model; `stopped` says why it has no answer."""
-
-    packages: list[str]
-    file: str
-    sha256: str
-    bytes: int
-    seconds: float
-    stopped: NotRequired[str]
 
 
 def page(rows: list[Row], pictures: str) -> str:
