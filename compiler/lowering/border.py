@@ -33,16 +33,14 @@ def cross_border(
 
 
 def one_frame(
-    source: Buffer, frames: int, where: str, params: ChipParams
+    source: Buffer, frames: int, where: str, target: str, params: ChipParams
 ) -> tuple[Buffer, Segment]:
-    """A buffer for one of several frames, of int8, that cross, and a segment that copies one into it:
-    that which register BASES["a"] says, in bytes behind the first.
+    """A buffer for one of several int8 frames that cross, and a segment that copies one into it:
+    that which register BASES["a"] says, in bytes behind the first. It is a layer of graph `target`.
     """
     n = source.n // frames
     frame = Buffer(f"{where}: frame", n, source.element, params.align(n), persistent=True)
     segment = Segment(where)
-    copied = Vector(
-        "VCOPY", n, frame.whole(), source.part(0, n), travel={"a": Travel(n, frames)}
-    )
-    segment.add(copied, Layer(where, "frame"))
+    copied = Vector("VCOPY", n, frame.whole(), source.part(0, n), travel={"a": Travel(n, frames)})
+    segment.add(copied, Layer(target, frame.name))
     return frame, segment

@@ -191,7 +191,7 @@ def _one_vector(
     if border.frames == 1:
         return buffer
     where = f"{border.source} to {border.target}"
-    frame, segment = one_frame(buffer, border.frames, where, params)
+    frame, segment = one_frame(buffer, border.frames, where, border.target, params)
     linked.picks[border] = linked.module.segments[where] = segment
     linked.module.buffers.append(frame)
     return frame

@@ -18,9 +18,7 @@ def frames_out(encoder: Graph, joiner: Graph) -> int:
     return given.size // taken.size if whole else 1
 
 
-def crossing(
-    source: Tensor, target: Tensor, where: str, frames: int = 1
-) -> RescaleParams | None:
+def crossing(source: Tensor, target: Tensor, where: str, frames: int = 1) -> RescaleParams | None:
     """How int8 values of `source` become those of `target`; None: as they are.
 
     frames : times that `source` holds what `target` takes, one behind the other.

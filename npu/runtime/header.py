@@ -88,7 +88,8 @@ class Loop(_Checked):
     """An entry that takes several calls in one start, and emits symbols.
 
     The entry's one input is the first place of a ring of `calls`. `tokens_address` holds up to
-    `max_symbols_per_frame` words for each frame of a call, laid out as `npu.runtime.host_interface` says.
+    `max_symbols_per_frame` words for each frame that a call gives, laid out as
+    `npu.runtime.host_interface` says.
     """
 
     calls: _Count

@@ -12,8 +12,8 @@ TOKENS: Final = 3
 """Register of a loop entry: how many words the chip has left, after HALT."""
 
 CALL_SHIFT: Final = 16
-"""In such a word: the symbol is below, above it the frames that are left behind the one that emitted
-it: one a call, or as many as an encoder call gives."""
+"""In such a word: the symbol is below, above it the frames left behind the one that emitted it: one
+a call, or as many as an encoder call gives."""
 
 # --- of a search on the host with several hypotheses ----------------------------------------------
 FROM: Final = 1

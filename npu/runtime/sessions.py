@@ -197,7 +197,8 @@ class TransducerSession(Session):
         features : (calls, frames, features) int8.
         calls_per_start : encoder calls handed to the chip at once, 1 to `calls`.
 
-        Returns the symbols of each frame that the encoder gave. Raises InputError when `features` does not fit.
+        Returns the symbols of each frame that the encoder gave. Raises InputError when `features`
+        does not fit.
         """
         tensor = self.features
         require_calls("features", tensor, features)

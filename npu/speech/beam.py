@@ -55,8 +55,7 @@ class Branching(Protocol):
         """States to their start values."""
 
     def encode(self, features: Vector) -> Sequence[Any]:
-        """The encoder on its next call: its frames, of every call as many; they hold until the next.
-        """
+        """The encoder on its next call: its frames, which hold until the next one."""
 
     def predict_from(self, state: Any, symbol: int) -> tuple[Any, Any]:
         """The prediction network on a symbol, after the symbols that led to a state.

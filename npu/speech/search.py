@@ -108,8 +108,8 @@ class GreedySearch:
         return [symbol for symbols in self.accept_calls(features) for symbol in symbols]
 
     def accept_calls(self, features: Vector) -> list[list[int]]:
-        """Take the next encoder calls, (calls, frames, features) int8; the symbols of each frame that
-        the encoder gives, a call's behind those of the one before.
+        """Take the next encoder calls, (calls, frames, features) int8; the symbols of each frame
+        that the encoder gives, a call's behind those of the one before.
 
         Raises InputError if `features` does not fit the encoder, or a symbol does not fit the
         decoder.

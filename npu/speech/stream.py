@@ -53,8 +53,8 @@ class Spoken:
 
     Attributes
     ----------
-    tokens : the symbols. times : of each, the second up to which the encoder's frame that gave it has
-        heard; of several frames in a call, as if they came one after the other.
+    tokens : the symbols. times : of each, the second up to which the encoder's frame that gave it
+        has heard; of several frames in a call, as if they came one after the other.
     words : likewise.
     alternatives : what a beam found, this text first; nothing of a greedy search, of a phrase that
         has not ended, and of several together.

@@ -15,6 +15,7 @@ class Script:
 
     features = FEATURES
     symbols = 4
+    frames_out = 1
 
     def __init__(self, *best):
         self.best = list(best)
@@ -25,7 +26,7 @@ class Script:
 
     def encode(self, features):
         self.asked.append(f"encode {features[0, 0, 0]}")
-        return np.zeros(1, np.int8)
+        return [np.zeros(1, np.int8)] * self.frames_out
 
     def predict(self, symbol):
         self.asked.append(f"predict {symbol}")
