@@ -87,8 +87,8 @@ class _Entries:
         return Exchange(outputs=(slots,))
 
     def joiner(self, writer: Writer) -> Exchange:
-        """The logits of a slot, of which no more is loaded than the joiner takes, and of FRAME, where
-        a call of the encoder gives several.
+        """The logits of a slot, of which no more is loaded than the joiner takes, and of FRAME,
+        where a call of the encoder gives several.
         """
         self._move(writer, "LOAD", FROM, crosses=True)
         if self._heard.frames > 1:

@@ -1,4 +1,4 @@
-"""The loop over several frames of an encoder call on the RTL: every cycle and bit as on the twin."""
+"""The loop over several frames of an encoder call on the RTL: each cycle and bit as on the twin."""
 
 import importlib.util
 import shutil
