@@ -1,5 +1,6 @@
 """A small streaming Conformer, its decoder and joiner, as icefall exports them for sherpa-onnx."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,8 @@ def export(folder: Path, seed: int, counts: bool) -> None:
     ends = torch.zeros(1, WIDTH), torch.zeros(1, WIDTH)
     ins = ["encoder_out", "decoder_out"]
     _write(folder / "joiner.onnx", joiner, ends, ins, ["logit"], {"joiner_dim": WIDTH})
-    symbols_ = ["<blk>", *(("▁" if n % 3 == 0 else "") + chr(97 + n) for n in range(SYMBOLS - 1))]
-    lines = [f"{symbol} {n}\n" for n, symbol in enumerate(symbols_)]
+    written = ["<blk>", *(("▁" if n % 3 == 0 else "") + chr(97 + n) for n in range(SYMBOLS - 1))]
+    lines = [f"{symbol} {n}\n" for n, symbol in enumerate(written)]
     (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
 
 
@@ -163,18 +164,18 @@ def _write(
     said: dict[str, object],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        module,
-        given,
-        str(path),
-        input_names=names,
-        output_names=made,
-        dynamic_axes={name: {0: "N"} for name in ("encoder_out", "logit") if name in names + made}
-        if path.name == "joiner.onnx"
-        else None,
-        opset_version=13,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The older exporter is what icefall's recipes call.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            given,
+            str(path),
+            input_names=names,
+            output_names=made,
+            opset_version=13,
+            dynamo=False,
+        )
     model = onnx.load(path)
     for key, value in said.items():
         entry = model.metadata_props.add()

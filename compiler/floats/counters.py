@@ -22,8 +22,8 @@ from npu.errors import UnsupportedError
 if TYPE_CHECKING:
     import onnx
 
-MAX_CALLS = 1024
-"""In so many calls a value must have come to an end."""
+MAX_CALLS, STAYS = 256, 8
+"""In so many calls a value must have come to what it is after a long time, and stay so for some."""
 
 MASKED, LEAST = -24.0, -20.0
 """What is added to a score that nobody may see, in place of one below LEAST: minus infinity, or the
@@ -150,14 +150,17 @@ def _rows(
     now = dict(feeds)
     after = now | {each: np.full_like(now[each], _LONG) for each in counters}
     last = run_once(model, after, values, name)
+    stays = 0
     rows: dict[str, list[Array]] = {value: [] for value in values}
     followings = [each.following for each in counters.values() if each.following is not None]
     for _ in range(MAX_CALLS):
         made = run_once(model, now, [*values, *followings], name)
         for value in values:
             rows[value].append(made[value])
-        if all(np.array_equal(made[value], last[value]) for value in values):
-            return rows
+        same = all(np.array_equal(made[value], last[value]) for value in values)
+        stays = stays + 1 if same else 0
+        if stays == STAYS:
+            return {value: row[: 1 - STAYS] for value, row in rows.items()}
         for each, counter in counters.items():
             following = counter.following
             now[each] = now[each] + counter.step if following is None else made[following]
@@ -183,8 +186,8 @@ def _take(
         return
     if rows[0].dtype.kind != "b" or node.op_type != "Where" or node.input[0] != value:
         raise UnsupportedError(
-            f"{where}: takes {value!r}, which counts calls; a mask may be the condition of a Where, "
-            "or a real number"
+            f"{where}: takes {value!r}, which counts calls; a mask may be the condition of a "
+            "Where, or a real number"
         )
     left, right = node.input[1], node.input[2]
     masks = [row if left in fixed else ~row for row in rows]
@@ -197,8 +200,8 @@ def _take(
     fill = fixed[constant]
     if fill.size != 1 or not (fill.item() == 0 or fill.item() < LEAST):
         raise UnsupportedError(
-            f"{where}: puts {fill.reshape(-1)[:3].tolist()} where a count says; 0 and what is below "
-            f"{LEAST:g} have a form"
+            f"{where}: puts {fill.reshape(-1)[:3].tolist()} where a count says; 0 and what is "
+            f"below {LEAST:g} have a form"
         )
     hides = fill.item() != 0
     reals = [np.where(mask, MASKED, 0) if hides else np.where(mask, 0, 1) for mask in masks]

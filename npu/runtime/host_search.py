@@ -6,7 +6,6 @@ hypotheses.
 """
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -74,9 +73,9 @@ class ChipNetworks(ChipStarts):
             (decoder.name, decoder.outputs, joiner.inputs[1:], 1),
         )
         for name, given, taken, frames in fits:
-            if [(prod(t.shape), t.dtype) for t in given] != [
-                (frames * prod(t.shape), t.dtype) for t in taken
-            ]:
+            several = () if frames == 1 else (frames,)
+            wanted = [((*several, *t.shape), t.dtype) for t in taken]
+            if [(t.shape, t.dtype) for t in given] != wanted:
                 raise ImageError(f"{header.model}: entry {name!r} does not give what joiner takes")
         if len(joiner.inputs) != 2 or len(joiner.outputs) != 1 or len(decoder.inputs) != 1:
             raise ImageError(f"{header.model}: its entries are not those of a transducer")
