@@ -151,7 +151,7 @@ def _first_output(model: FloatModel, role: str) -> FloatModel:
 def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
     """How many frames a call of the encoder gives. Raises UnsupportedError where they are none."""
     shape, size = graph.shapes[graph.outputs[0]], int(np.prod(wanted))
-    if shape[-1] != size:
+    if size not in (shape[-1], np.prod(shape)):
         raise UnsupportedError(
             f"{graph.name}: a call gives {list(shape)}, the joiner takes {list(wanted)}: frames of "
             f"{size} values are run; export the encoder with the output (1, frames, {size})"
@@ -206,9 +206,11 @@ def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     answers = []
     for part in (encoder, decoder):
         output = part.graph.outputs[0]
-        rows = (-1, part.graph.shapes[output][-1])
-        found = [made[output].reshape(rows) for made in run(part.graph, part.samples)]
-        answers.append(np.concatenate(found))
+        shape = part.graph.shapes[output]
+        # (1, width, 1) is one frame, too.
+        width = shape[-1] if shape[-1] > 1 else int(np.prod(shape))
+        each = [made[output].reshape(-1, width) for made in run(part.graph, part.samples)]
+        answers.append(np.concatenate(each))
     picks = [each[rng.integers(0, len(each), _PAIRS)] for each in answers]
     model = open_onnx(path)
     names = list(free_inputs(model))
