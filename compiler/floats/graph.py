@@ -95,6 +95,11 @@ class FloatGraph:
         taken.update(state.following for state in self.states)
         return taken
 
+    @property
+    def on_grids(self) -> bool:
+        """Whether the file holds integers, and says on which grids its values are."""
+        return any(node.kind == "FakeQuantize" for node in self.nodes)
+
     def producers(self) -> dict[str, Node]:
         """The node of each value."""
         return {name: node for node in self.nodes for name in node.outputs if name}

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("names", reason="the extra `train` is not installed")
 
-from compiler.train.recipe import load_recipe, shipped  # noqa: E402
-from npu import zoo  # noqa: E402
-from npu.speech.spoken_sets import Utterance, read_set  # noqa: E402
-from reports import hotwords  # noqa: E402
+from compiler.train.recipe import load_recipe, shipped
+from npu import zoo
+from npu.speech.spoken_sets import Utterance, read_set
+from reports import hotwords
 
 
 def said(*texts):

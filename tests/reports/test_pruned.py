@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
-from npu import zoo  # noqa: E402
-from reports import pruned  # noqa: E402
+from npu import zoo
+from reports import pruned
 
 
 @pytest.fixture
