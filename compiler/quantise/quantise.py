@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from compiler.floats.graph import FloatGraph, Node, State
+from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_windows
 from compiler.quantise.choose import DEFAULT
@@ -53,6 +53,7 @@ def quantised(
     ModelError
         A range or a bias cannot be expressed.
     """
+    graph = without_dead_nodes(graph, held=False)
     known = grids_of_file(graph) | dict(told or {})
     w = Writer(graph, seen, method, known, stored or {})
     _share_grids(w)

@@ -1,0 +1,71 @@
+"""Lists of names: who is in which list, what is compared with what, and the page."""
+
+import json
+import shutil
+
+import pytest
+
+pytest.importorskip("names", reason="the extra `train` is not installed")
+
+from compiler.train.recipe import load_recipe, shipped
+from npu import zoo
+from npu.speech.spoken_sets import Utterance, read_set
+from reports import hotwords
+
+
+def said(*texts):
+    """Utterances of these words."""
+    first = read_set(zoo.utterance_set("commands"))[0]
+    return [
+        Utterance(**{**vars(first), "line": n, "words": tuple(text.split())})
+        for n, text in enumerate(texts, 1)
+    ]
+
+
+def test_a_list_has_the_names_of_the_utterances_that_are_heard_with_it():
+    utterances = said("call ann", "call bob", "call ann cid", "call dan", "call eve fay")
+    known = {"ann", "bob", "cid", "dan", "eve", "fay"}
+    groups = list(hotwords._groups(utterances, known, 2))
+    assert [own for _, own in groups] == [["ann", "bob"], ["ann", "cid"], ["dan"], ["eve", "fay"]]
+    assert [each for some, _ in groups for each in some] == utterances
+
+
+def test_names_were_held_out_or_learnt():
+    held, learnt = hotwords._pools(load_recipe(shipped()["commands"]))
+    assert len(held) > 500 and not set(held) & set(learnt)
+    assert len(held) + len(learnt) >= max(hotwords.SIZES)
+
+
+def test_errors_are_counted_on_the_same_draws():
+    found = hotwords._errors([(1, 4), (0, 4)], [(2, 4), (1, 4)])
+    assert (found["words"], found["percent"], found["more"]) == (8, 12.5, -25.0)
+    assert found["interval"] == (-25.0, -25.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Sets as a run has them, of two utterances of the zoo."""
+    of = zoo.utterance_set("commands").parent
+    lines = [json.loads(line) for line in (of / "set.jsonl").read_text().splitlines()[:2]]
+    for name in (*hotwords.SETS, "test-30db"):
+        place = tmp_path / "sets" / name
+        place.mkdir(parents=True)
+        for line in lines:
+            shutil.copy(of / line["audio"], place / line["audio"])
+        text = "\n".join(json.dumps(line | {"kind": "open"}) for line in lines) + "\n"
+        (place / "set.jsonl").write_text(text)
+    return tmp_path
+
+
+def test_it_is_measured_and_told(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(hotwords, "SIZES", (3,))
+    monkeypatch.setattr(hotwords, "WEIGHTS", (1.5,))
+    for name in ("RUN", "PAGE"):
+        monkeypatch.setattr(hotwords, name, tmp_path / name)
+    hotwords.main([str(folder), "commands"])
+    report = json.loads((tmp_path / "RUN").read_text())
+    assert (report["named"], report["general"], report["names"]) == (4, 2, 0)
+    assert [each["size"] for each in report["points"]] == [0, 3]
+    assert report["points"][0]["named"]["more"] == 0
+    page = (tmp_path / "PAGE").read_text()
+    assert "| none |" in page and "| 3 | 1.5 |" in page
