@@ -141,8 +141,8 @@ def page(points: Sequence[Point]) -> str:
         "",
         (
             "Written by `python -m reports.pruned FOLDER`, of `npu train pruned -o FOLDER`: the"
-            " zoo's `commands` gets all of its weights back in 1,000 steps; from there networks"
-            " learn in 500 steps with zeros (magnitude, each matrix alike), and the same network in"
+            " zoo's `commands` gets all of its weights back in 800 steps; from there networks"
+            " learn in 400 steps with zeros (magnitude, each matrix alike), and the same network in"
             f" floats goes through `npu quantize --prune` (calibrated on {CALLS:,} calls of one"
             f" development recording). Words wrong of the first {UTTERANCES} utterances of"
             " `sets/test-30db`, greedily; bytes of the image for `edge`."

@@ -59,13 +59,13 @@ def folder(tmp_path):
 
 def test_it_is_measured_and_told(folder, monkeypatch, tmp_path):
     monkeypatch.setattr(hotwords, "SIZES", (3,))
-    monkeypatch.setattr(hotwords, "WEIGHTS", (1.5,))
+    monkeypatch.setattr(hotwords, "WEIGHTS", {4: (1.5,), 2: ()})
     for name in ("RUN", "PAGE"):
         monkeypatch.setattr(hotwords, name, tmp_path / name)
     hotwords.main([str(folder), "commands"])
     report = json.loads((tmp_path / "RUN").read_text())
     assert (report["named"], report["general"], report["names"]) == (4, 2, 0)
-    assert [each["size"] for each in report["points"]] == [0, 3]
+    assert [(each["paths"], each["size"]) for each in report["points"]] == [(4, 0), (4, 3), (2, 0)]
     assert report["points"][0]["named"]["more"] == 0
     page = (tmp_path / "PAGE").read_text()
-    assert "| none |" in page and "| 3 | 1.5 |" in page
+    assert "| 2 | none |" in page and "| 4 | 3 | 1.5 |" in page
