@@ -71,12 +71,15 @@ def decided_by(image: Image) -> list[Command]:
     return [program[pc] for pc in relevance(program, entries_of(image)).sources]
 
 
+def has_loop(image: Image) -> bool:
+    """Whether it is a transducer that searches by itself."""
+    info = image.header.transducer
+    return info is not None and image.header.entry(info.hears).loop is not None
+
+
 def searches_on_chip(image: Image) -> bool:
     """Whether it is a transducer whose cycles follow from the symbols of its frames."""
-    info = image.header.transducer
-    if info is None or image.header.entry(info.hears).loop is None:
-        return False
-    return all(cmd.opcode.name == "VARGMAX" for cmd in decided_by(image))
+    return has_loop(image) and all(cmd.opcode.name == "VARGMAX" for cmd in decided_by(image))
 
 
 def symbol_frame(image: Image, symbols: Sequence[Sequence[int]]) -> Frame:
