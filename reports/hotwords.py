@@ -1,6 +1,6 @@
 """Lists of names: `reports/hotwords.json` and `hotwords.md`.
 
-python -m reports.hotwords FOLDER MODEL   # the corpus of a run of `npu train`, and a transducer
+python -m reports.hotwords FOLDER MODEL   # a run of `npu train`, and a transducer
 python -m reports.hotwords --page         # writes the page again from the last run
 
 Utterances with names that the model has never learnt are heard with lists of 10, 100 and 1,000: the
@@ -15,17 +15,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from compiler.train.corpus.grammar import Grammar
-from compiler.train.corpus.names import names
-from compiler.train.corpus.sides import side
-from compiler.train.recipe import Recipe, load_recipe, shipped
+from compiler import load_model, reference
+from compiler.frontends.models import Model
 from npu.analysis.error_intervals import grouped, percentiles, resampled
-from npu.analysis.hearing import hear_set
-from npu.cli._decoding import Decoding
-from npu.cli._ears import opener
+from npu.analysis.hearing import Ear, hear_set
 from npu.files import write_atomic
 from npu.speech.beam import BeamRules
-from npu.speech.hotwords import Hotword
+from npu.speech.hotwords import Boost, Hotword
 from npu.speech.spoken_sets import Utterance, read_set, set_file
 from npu.speech.word_errors import align
 
@@ -36,8 +32,8 @@ SIZES = (10, 100, 1_000)
 WEIGHTS = {4: (1.0, 1.5, 2.0), 8: (1.5,)}
 """Of each number of paths, that of a beam without a word first."""
 SETS = ("test-apart-30db", "speakers-apart-30db")
-KIND = "open"
-"""Of the utterances in which names are said."""
+KIND, AROUND = "open", frozenset({"call", "message", "turn", "on", "the"})
+"""Of the utterances in which names are said, and what else is said in them."""
 MOST, GENERAL = 500, 400
 _SEED = 20261128
 _TAIL_S = 0.6
@@ -78,14 +74,14 @@ Counts = list[tuple[int, int]]
 
 def measure(folder: Path, model: str) -> Report:
     """All of them."""
-    recipe = load_recipe(shipped()["commands"])
-    unlearnt, learnt = _pools(recipe)
+    loaded = load_model(model)
+    unlearnt, learnt = _pools(folder / "corpus")
     named = [each for name in SETS for each in _open(folder / "sets" / name)][:MOST]
     general = read_set(folder / "sets" / "test-30db")[:GENERAL]
     ours = set(unlearnt)
     points: list[Point] = []
     for paths, weights in WEIGHTS.items():
-        base = [_heard(model, paths, each, ()) for each in (named, general)]
+        base = [_heard(loaded, paths, each, ()) for each in (named, general)]
         _tell(points, paths, 0, 0.0, base, base)
         for size in SIZES:
             others = random.Random(_SEED).sample(unlearnt, len(unlearnt)) + learnt
@@ -94,9 +90,9 @@ def measure(folder: Path, model: str) -> Report:
                 found: Counts = []
                 for some, own in groups:
                     filled = [*own, *(n for n in others if n not in own)][:size]
-                    found += _heard(model, paths, some, [Hotword(n, weight) for n in filled])
+                    found += _heard(loaded, paths, some, [Hotword(n, weight) for n in filled])
                 listed = [Hotword(n, weight) for n in others[:size]]
-                both = [found, _heard(model, paths, general, listed)]
+                both = [found, _heard(loaded, paths, general, listed)]
                 _tell(points, paths, size, weight, both, base)
     said = {word for each in named for word in each.words if word in ours}
     return {
@@ -123,15 +119,15 @@ def _tell(
     print(json.dumps(points[-1]), flush=True)
 
 
-def _pools(recipe: Recipe) -> tuple[list[str], list[str]]:
-    """Names that were held out, and those that were not."""
-    assert recipe.names is not None, "the shipped recipe has them"
-    held: list[str] = []
-    rest: list[str] = []
-    for name in names(recipe.names, Grammar(recipe.rules()).words()):
-        on = side("name", name, recipe.corpus.shares.model_dump())
-        (held if on == "test" else rest).append(name)
-    return held, rest
+def _pools(corpus: Path) -> tuple[list[str], list[str]]:
+    """Names that the training side has none of, and those that it has."""
+    said: dict[bool, set[str]] = {True: set(), False: set()}
+    for file in sorted(corpus.glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            clip = json.loads(line)
+            if clip["kind"] == KIND:
+                said[file.name.startswith("train-")] |= set(clip["text"].split()) - AROUND
+    return sorted(said[False] - said[True]), sorted(said[True])
 
 
 def _open(place: Path) -> Iterator[Utterance]:
@@ -159,16 +155,16 @@ def _groups(
 
 
 def _heard(
-    model: str, paths: int, utterances: Sequence[Utterance], hotwords: Iterable[Hotword]
+    model: Model, paths: int, utterances: Sequence[Utterance], hotwords: Iterable[Hotword]
 ) -> Counts:
-    decoding = Decoding(BeamRules(paths), hotwords=tuple(hotwords))
-    heard = hear_set(
-        utterances,
-        opener(model, "kernels", None, decoding),
-        where=utterances[0].path,
-        tail_seconds=_TAIL_S,
-        jobs=1,
-    )
+    speech, listed = reference.speech_of(model), list(hotwords)
+    boost = Boost(listed, speech.tokens) if listed else None
+
+    def ear() -> Ear:
+        return Ear(speech, reference.beam_of(model, BeamRules(paths), boost=boost))
+
+    where = utterances[0].path
+    heard = hear_set(utterances, ear, where=where, tail_seconds=_TAIL_S, jobs=1)
     aligned = [align(u.words, h.words) for u, h in zip(utterances, heard, strict=True)]
     return [(each.errors, each.words) for each in aligned]
 

@@ -9,6 +9,7 @@ answer as before. Beside it stand networks that learnt on with as many zeros. Al
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,9 +20,6 @@ import numpy as np
 
 from compiler import load_model, reference
 from compiler.frontends.models import Model
-from compiler.train.export.reading import trained_of
-from compiler.train.sherpa.plain import write_plain
-from compiler.train.symbols import SYMBOLS
 from npu.analysis.process import run_npu
 from npu.files import write_atomic
 from npu.speech.spoken_sets import FILE_NAME
@@ -62,7 +60,7 @@ def measure(runs: Path) -> list[Point]:
         heard = _some(runs / "sets" / "test-30db", room / "set", UTTERANCES)
         floats, data = room / "floats", room / "calibration.npz"
         dense = load_model(runs / LEARNT[0.0] / "model")
-        write_plain(floats, trained_of(dense), SYMBOLS)
+        _floats(runs / LEARNT[0.0] / "model", floats)
         np.savez(data, x=_features(dense, runs / "sessions" / "develop" / "00.flac"))
         for zeros, way, folder in _networks(runs, floats, data, room):
             points.append(_point(zeros, way, folder, heard, room))
@@ -84,6 +82,12 @@ def _networks(
             run_npu("quantize", *asked, "--prune", str(zeros), *options)
             _same_host(runs / LEARNT[0.0] / "model", out)
             yield zeros, way, out
+
+
+def _floats(model: Path, folder: Path) -> None:
+    """In a process: no report needs what training does."""
+    command = [sys.executable, "-m", "compiler.train.sherpa.plain", str(model), str(folder)]
+    subprocess.run(command, check=True)
 
 
 def _same_host(of: Path, folder: Path) -> None:

@@ -5,9 +5,6 @@ import shutil
 
 import pytest
 
-pytest.importorskip("names", reason="the extra `train` is not installed")
-
-from compiler.train.recipe import load_recipe, shipped
 from npu import zoo
 from npu.speech.spoken_sets import Utterance, read_set
 from reports import hotwords
@@ -30,10 +27,17 @@ def test_a_list_has_the_names_of_the_utterances_that_are_heard_with_it():
     assert [each for some, _ in groups for each in some] == utterances
 
 
-def test_names_were_held_out_or_learnt():
-    held, learnt = hotwords._pools(load_recipe(shipped()["commands"]))
-    assert len(held) > 500 and not set(held) & set(learnt)
-    assert len(held) + len(learnt) >= max(hotwords.SIZES)
+def test_names_were_held_out_or_learnt(tmp_path):
+    for file, texts in (
+        ("train-000", ["call ann bob", "go left"]),
+        ("test-000", ["turn on the cid", "message ann"]),
+    ):
+        lines = [
+            json.dumps({"text": text, "kind": "open" if text != "go left" else "command"})
+            for text in texts
+        ]
+        (tmp_path / f"{file}.jsonl").write_text("\n".join(lines) + "\n")
+    assert hotwords._pools(tmp_path) == (["cid"], ["ann", "bob"])
 
 
 def test_errors_are_counted_on_the_same_draws():
@@ -46,6 +50,9 @@ def test_errors_are_counted_on_the_same_draws():
 def folder(tmp_path):
     """Sets as a run has them, of two utterances of the zoo."""
     of = zoo.utterance_set("commands").parent
+    (tmp_path / "corpus").mkdir()
+    lines = [json.dumps({"text": f"call {n}", "kind": "open"}) for n in ("ann", "bob", "cid")]
+    (tmp_path / "corpus" / "test-000.jsonl").write_text("\n".join(lines) + "\n")
     lines = [json.loads(line) for line in (of / "set.jsonl").read_text().splitlines()[:2]]
     for name in (*hotwords.SETS, "test-30db"):
         place = tmp_path / "sets" / name

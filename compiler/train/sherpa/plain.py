@@ -1,4 +1,6 @@
-"""A trained transducer in floats as a folder of ONNX that `npu quantize` takes.
+"""A trained transducer in floats as a folder of ONNX that `npu quantize` takes:
+
+python -m compiler.train.sherpa.plain MODEL FOLDER
 
 encoder : `x` (1, frames, features), the features of `model.json`, and of each recurrent layer `h0`
     and `c0` (1, 1, units); `encoder_out` (1, width), `next_h0` and `next_c0`.
@@ -6,13 +8,16 @@ decoder : `y` (1, 1) a symbol, and its states; `decoder_out` (1, width).
 joiner : both (1, width); `logit` (1, symbols).
 """
 
+import sys
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from compiler.frontends.models import load_model
 from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm
 from compiler.train.export.checks import check
 from compiler.train.export.network import LstmPredictor, TrainedTransducer
+from compiler.train.export.reading import trained_of
 from compiler.train.export.simulate import Features
 from compiler.train.sherpa.graph import Graph, dense, run_layers
 from npu.errors import ModelError
@@ -83,3 +88,17 @@ def _through(g: Graph, layers: _Layers, here: str) -> str:
         for name, value in zip("hc", ended, strict=True):
             g.output(f"next_{name}{n}", value, shape)
     return here
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the floats of a model."""
+    model, folder = arguments
+    loaded = load_model(model)
+    trained = trained_of(loaded)
+    assert loaded.tokens is not None, "trained_of takes no other"
+    names = ["<blk>", *("<space>" if each == " " else each for each in loaded.tokens.symbols[1:])]
+    write_plain(folder, trained, names)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
