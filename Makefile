@@ -8,6 +8,8 @@ JOBS ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes: with this set, each would compile all of our modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint formal verify-long coverage fuzz clean
 .DELETE_ON_ERROR:
@@ -22,7 +24,7 @@ demo: $(VENV)/.installed-core
 
 # What is not installed and so was not tested stands in the last line.
 test: lint $(VENV)/.installed-oracle $(VENV)/.installed-programs
-	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 -m "not long and not formal"
+	$(BIN)/pytest -n $(JOBS) --maxprocesses=8 --dist worksteal -m "not long and not formal"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check

@@ -61,6 +61,7 @@ def speech_of(model: Model) -> Speech:
         scale=float(quantization.scale[0]),
         zero_point=quantization.zero_point,
         tokens=model.tokens,
+        frames_out=model.frames_out,
     )
 
 

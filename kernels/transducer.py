@@ -5,7 +5,7 @@ import numpy as np
 from kernels.interpreter import Interpreter
 from kernels.table import look_up
 from npu.errors import ModelError
-from npu.model.border import crossing
+from npu.model.border import crossing, frames_out
 from npu.model.graph import Graph, Tensor
 from npu.model.operators.rescale import rescale_table
 from npu.model.recording import ENCODER_OUT, LOGITS, Recorder
@@ -19,7 +19,8 @@ class Transducer:
 
     Parameters
     ----------
-    encoder : one input (1, frames, features) int8, one output
+    encoder : one input (1, frames, features) int8, one output of one frame or several, one behind
+        the other, each of the size of the joiner's first input
     decoder : one input of a single int32, one output
     joiner : two inputs, encoder output first; one output, the logits
     recording : receives `encoder_out` of every encoder call, before the joiner's scale, and
@@ -45,7 +46,7 @@ class Transducer:
             )
         self.features: Tensor = encoder.tensors[encoder.inputs[0]]
         self.symbols = joiner.tensors[joiner.outputs[0]].size
-        self._from_encoder = _Border(encoder, joiner, 0)
+        self._from_encoder = _Border(encoder, joiner, 0, frames_out(encoder, joiner))
         self._from_decoder = _Border(decoder, joiner, 1)
         self._recording = recording
 
@@ -54,8 +55,8 @@ class Transducer:
         self._encoder.reset()
         self._decoder.reset()
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        """The encoder on its next call, in the joiner's scale."""
+    def encode(self, features: np.ndarray) -> list[np.ndarray]:
+        """The encoder on its next call: its frames, in the joiner's scale."""
         (encoded,) = self._encoder.invoke([features])
         self._record(ENCODER_OUT, encoded)
         return self._from_encoder.cross(encoded)
@@ -63,7 +64,8 @@ class Transducer:
     def predict(self, symbol: int) -> np.ndarray:
         """The decoder on a symbol, in the joiner's scale. Raises InputError for one it has not."""
         (output,) = self._decoder.invoke([np.full(self._symbol_shape, symbol, np.int32)])
-        return self._from_decoder.cross(output)
+        (predicted,) = self._from_decoder.cross(output)
+        return predicted
 
     def predict_from(
         self, state: list[np.ndarray] | None, symbol: int
@@ -96,19 +98,21 @@ def _check_signature(graph: Graph, inputs: list[str]) -> None:
 
 
 class _Border:
-    """From one graph's output to another's input: the same real values in the shape wanted."""
+    """From one graph's output to another's input: the same real values in the shape wanted, of
+    which the output may hold several `frames`.
+    """
 
-    def __init__(self, source: Graph, target: Graph, position: int) -> None:
+    def __init__(self, source: Graph, target: Graph, position: int, frames: int = 1) -> None:
         output = source.tensors[source.outputs[0]]
         wanted = target.tensors[target.inputs[position]]
         where = f"from {source.name} to input {position} of {target.name}"
-        rescale = crossing(output, wanted, where)
+        rescale = crossing(output, wanted, where, frames)
         self._table = None if rescale is None else rescale_table(rescale)
-        self._shape = wanted.shape
+        self._shape = (frames, *wanted.shape)
 
-    def cross(self, values: np.ndarray) -> np.ndarray:
+    def cross(self, values: np.ndarray) -> list[np.ndarray]:
         if self._table is not None:
             crossed = np.empty_like(values)
             look_up(self._table, values.reshape(-1), crossed.reshape(-1))
             values = crossed
-        return values.reshape(self._shape)
+        return list(values.reshape(self._shape))

@@ -119,9 +119,9 @@ class GraphMaker:
         return self.tensor((rows,), Quantization(np.array([scale], np.float32), 0), data, "int32")
 
     # --- operators ------------------------------------------------------------------------------
-    def fully_connected(self, source: int, rows: int | None = None) -> None:
+    def fully_connected(self, source: int, rows: int | None = None, frames: int = 1) -> None:
         rng = self.rng
-        if len(self.shape(source)) > 1 and rng.random() < 0.2:
+        if len(self.shape(source)) > 1 and rng.random() < 0.2 and frames == 1:
             source = self.reshape(source, (1, self.tensors[source].size))
         columns = self.shape(source)[-1]
         rows = int(rng.integers(1, MAX_ROWS)) if rows is None else rows

@@ -14,13 +14,16 @@ from npu.model.tokens import Tokens
 from tests.random_graphs import GraphMaker
 
 
-def random_transducer(rng: np.random.Generator) -> Model:
-    """Encoder and decoder with a recurrent layer each, and a joiner of few symbols."""
+def random_transducer(rng: np.random.Generator, frames: int = 1) -> Model:
+    """Encoder and decoder with a recurrent layer each, and a joiner of few symbols.
+
+    frames : that an encoder call takes, and gives. The same `rng` makes the same layers of them.
+    """
     symbols, width = int(rng.integers(2, 9)), int(rng.integers(2, 24))
     encoder = GraphMaker(rng)
-    encoder.inputs.append(encoder.activation((1, 1, int(rng.integers(1, 20)))))
+    encoder.inputs.append(encoder.activation((1, frames, int(rng.integers(1, 20)))))
     encoder.lstm(encoder.live[-1])
-    encoder.fully_connected(encoder.live[-1], width)
+    encoder.fully_connected(encoder.live[-1], width, frames)
     decoder = GraphMaker(rng)
     decoder.gather(symbols, 1)
     decoder.lstm(decoder.live[-1])

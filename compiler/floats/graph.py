@@ -95,6 +95,11 @@ class FloatGraph:
         taken.update(state.following for state in self.states)
         return taken
 
+    @property
+    def on_grids(self) -> bool:
+        """Whether the file holds integers, and says on which grids its values are."""
+        return any(node.kind == "FakeQuantize" for node in self.nodes)
+
     def producers(self) -> dict[str, Node]:
         """The node of each value."""
         return {name: node for node in self.nodes for name in node.outputs if name}
@@ -104,9 +109,13 @@ class FloatGraph:
         return UnsupportedError(f"{self.name}: node {node.name!r} ({node.kind}): {reason}")
 
 
-def without_dead_nodes(graph: FloatGraph) -> FloatGraph:
-    """A graph without what nobody takes, constants among them."""
-    wanted = {*graph.outputs, *(state.following for state in graph.states)}
+def without_dead_nodes(graph: FloatGraph, held: bool = True) -> FloatGraph:
+    """A graph without what nobody takes, constants among them.
+
+    held : with what becomes of states that a node keeps for itself.
+    """
+    carried = (s.following for s in graph.states if held or not s.holder)
+    wanted = {*graph.outputs, *carried}
     kept = []
     for node in reversed(graph.nodes):
         if wanted & set(node.outputs):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compiler.floats.counters import counters_of, without_counters
 from compiler.floats.files import (
     dependent,
     free_inputs,
@@ -97,7 +98,11 @@ def trace(
     declared = free_inputs(model)
     outputs = [v.name for v in model.graph.output]
     carried = match_states(name, list(declared), outputs, samples.arrays, states)
-    free = [each for each in declared if each not in carried]
+    counters = counters_of(model, declared, carried, set(samples.arrays))
+    # What a counter becomes is nobody's output.
+    counts = {each.following for each in counters.values()}
+    carried = {each: then for each, then in carried.items() if each not in counters}
+    free = [each for each in declared if each not in carried and each not in counters]
     settings = _settings(declared, free, samples)
     for each in fixed:
         if each not in declared or each not in samples.arrays:
@@ -114,9 +119,15 @@ def trace(
     feeds = {each: _first(own.arrays[each][0], declared[each], name) for each in taken}
     feeds |= settings
     begun = initial or {}
-    feeds |= {each: begun.get(each, _zeros(declared[each], name)) for each in carried}
+    zeros = [*carried, *counters]
+    feeds |= {each: begun.get(each, _zeros(declared[each], name)) for each in zeros}
+    settle_branches(model, feeds, {*taken, *carried, *counters}, name)
+    if counters:
+        outputs = [each for each in outputs if each not in counts]
+        moving = without_counters(model, name, feeds, counters, {*taken, *carried})
+        carried |= {each: state.following for each, state in moving.items()}
+        feeds |= {each: state.initial for each, state in moving.items()}
     varying = {*taken, *carried}
-    settle_branches(model, feeds, varying, name)
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
     _require_whole(found, values, name)
     graph = replace(graph, steps=found.steps)

@@ -11,7 +11,8 @@ from compiler.frontends.workloads import names as workloads
 from npu import zoo
 from npu.errors import ModelError
 from npu.files import read_file, write_folder
-from npu.model.config import ModelConfig, load_model_config
+from npu.model.border import frames_out
+from npu.model.config import MAX_FRAMES_OUT, ModelConfig, load_model_config
 from npu.model.graph import Graph, Tensor
 from npu.model.tokens import Tokens
 
@@ -39,6 +40,11 @@ class Model:
     @property
     def is_transducer(self) -> bool:
         return self.config is not None
+
+    @property
+    def frames_out(self) -> int:
+        """Frames that an encoder call of a transducer gives, each of which is joined."""
+        return frames_out(self.graphs["encoder"], self.graphs["joiner"])
 
 
 def load_model(model: str | Path, signature: str | None = None) -> Model:
@@ -182,9 +188,16 @@ def _check_transducer(model: Model, config: ModelConfig, tokens: Tokens) -> None
         raise ModelError(f"{model.name}: decoder input must be one int32 symbol")
     for index, role in enumerate(("encoder", "decoder")):
         output, wanted = only(role, "outputs"), only("joiner", "inputs", index)
-        if output.size != wanted.size:
+        frames = model.frames_out if role == "encoder" else 1
+        if output.size != frames * wanted.size:
             raise ModelError(
                 f"{model.name}: {role} gives {output.size} values, joiner takes {wanted.size}"
+            )
+        if frames > MAX_FRAMES_OUT or (frames > 1 and output.shape[-1] != wanted.size):
+            raise ModelError(
+                f"{model.name}: {role} gives {list(output.shape)}, joiner takes frames of "
+                f"{wanted.size} values: a call must give up to {MAX_FRAMES_OUT} of them, each in "
+                "the last axis"
             )
         for tensor in (output, wanted):
             if tensor.dtype != "int8" or tensor.quantization is None:

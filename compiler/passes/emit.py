@@ -6,14 +6,15 @@ from typing import cast
 import numpy as np
 
 from compiler.frontends.models import Model
+from compiler.lowering.ir import Vector
 from compiler.passes.assembler import Assembler, MemoryMap
 from compiler.passes.lifetimes import LiveSet
 from compiler.passes.link import Hosted, Linked
 from compiler.passes.residency import tile_commands
 from compiler.passes.schedule import Scheduler
 from compiler.passes.weights import WeightPlan, place_weights
-from compiler.programs.program import Kept
-from npu.chip.isa import COMMAND_BYTES
+from compiler.programs.program import Border, Kept
+from npu.chip.isa import BASES, COMMAND_BYTES
 from npu.chip.params import ChipParams
 from npu.errors import CapacityError
 from npu.model.layer import CONTROL
@@ -119,6 +120,16 @@ class Emitter:
                     n=looked_at.n,
                 )
             )
+
+    def bring(self, border: Border, frame: int) -> None:
+        """Append the commands that give a border's target one of several frames: that of the number
+        in a register.
+        """
+        segment = self._linked.picks[border]
+        (copied,) = segment.operators
+        assert isinstance(copied, Vector), "what picks is one copy"
+        self.emit("MUL", rd=BASES["a"], rs1=frame, imm=copied.travel["a"].step)
+        self._scheduler.segment(segment)
 
     def reset(self) -> None:
         """Append the commands that give every state its start value."""

@@ -1,9 +1,9 @@
 """Linking: a program's graphs are lowered one by one, and joined with each other and the host."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from compiler.lowering.border import cross_border
+from compiler.lowering.border import cross_border, one_frame
 from compiler.lowering.host import host_input, host_output
 from compiler.lowering.ir import Buffer, ChipModule, Segment, StoreOutput, Vector
 from compiler.lowering.site import GraphLowering
@@ -46,6 +46,7 @@ class Linked:
     probed : the first outputs of the graphs that are worth looking at, by role.
     kept : the states of the graphs, and what crosses from them on the chip, which is True of that,
         by role.
+    picks : segments that pick one of several frames which cross on the chip, by border.
     """
 
     program: Program
@@ -54,6 +55,7 @@ class Linked:
     outputs: dict[str, tuple[Hosted, ...]] = field(default_factory=dict)
     probed: dict[str, Buffer] = field(default_factory=dict)
     kept: dict[str, dict[Buffer, bool]] = field(default_factory=dict)
+    picks: dict[Border, Segment] = field(default_factory=dict)
 
 
 def link(
@@ -69,7 +71,7 @@ def link(
     for use in program.uses:
         graph = graphs[use.role]
         bound = {
-            graph.inputs[border.input]: _one_vector(crossed[border], graphs, border)
+            graph.inputs[border.input]: _one_vector(linked, params, crossed[border], graphs, border)
             for border in program.borders
             if border.target == use.role and border.on_chip
         }
@@ -146,11 +148,13 @@ def _leave(
             target = graphs[border.target]
             wanted = target.tensors[target.inputs[border.input]]
             where = f"{border.source} to {border.target}"
-            crossed[border] = cross_border(lowering, index, wanted, where)
+            crossed[border] = cross_border(lowering, index, wanted, where, border.frames)
             if border.on_chip:
                 crossed[border].persistent = True
-            else:
+            elif border.frames == 1:
                 store(wanted, crossed[border])
+            else:
+                store(replace(wanted, shape=(border.frames, *wanted.shape)), crossed[border])
         if use.stores and all(border.on_chip for border in leaving):
             store(graph.tensors[index], lowering.buffer(index), _stored(lowering, index))
         if position == 0 and use.probe is not None:
@@ -165,15 +169,29 @@ def _leave(
     return tuple(stored)
 
 
-def _one_vector(buffer: Buffer, graphs: dict[str, Graph], border: Border) -> Buffer:
-    """The buffer of what crosses. Raises ModelError where it is more than one vector."""
+def _one_vector(
+    linked: Linked,
+    params: ChipParams,
+    buffer: Buffer,
+    graphs: dict[str, Graph],
+    border: Border,
+) -> Buffer:
+    """The buffer of what crosses, or of one of its frames.
+
+    Raises ModelError where that is more than one vector.
+    """
     source, target = graphs[border.source], graphs[border.target]
     shape = source.tensors[source.outputs[border.output]].shape
     rows = math.prod(shape[:-1])
-    if rows != 1:
+    if rows != border.frames:
         raise ModelError(
             f"{target.name}: input {target.tensors[target.inputs[border.input]].name!r} must be "
-            f"one vector, the border gives {rows} rows; the emit loop takes one encoder frame "
-            "per call"
+            f"one vector, the border gives {rows} rows in {border.frames} frames"
         )
-    return buffer
+    if border.frames == 1:
+        return buffer
+    where = f"{border.source} to {border.target}"
+    frame, segment = one_frame(buffer, border.frames, where, border.target, params)
+    linked.picks[border] = linked.module.segments[where] = segment
+    linked.module.buffers.append(frame)
+    return frame

@@ -11,18 +11,18 @@ from typing import Literal
 
 from compiler.frontends.models import Model
 from compiler.programs.graph import one_call
-from compiler.programs.program import EntryPoint, Exchange, Program, Use, Writer
+from compiler.programs.program import Border, EntryPoint, Exchange, Program, Use, Writer
 from compiler.programs.transducer import (
-    BORDERS,
     DECODER,
     ENCODER,
     HOT,
     JOINER,
     PROBES,
+    borders,
     transducer_info,
 )
 from npu.runtime.header import RESET, TensorInfo
-from npu.runtime.host_interface import FROM, SYMBOL, TO
+from npu.runtime.host_interface import FRAME, FROM, SYMBOL, TO
 
 
 def branching(model: Model, slots: int) -> Program:
@@ -32,7 +32,8 @@ def branching(model: Model, slots: int) -> Program:
     """
     if slots < 2:
         raise ValueError(f"slots must be at least 2, not {slots}")
-    entries = _Entries(slots)
+    crossing = borders(model)
+    entries = _Entries(slots, crossing[0])
     return Program(
         uses=(
             Use(ENCODER, probe=PROBES[ENCODER]),
@@ -45,7 +46,7 @@ def branching(model: Model, slots: int) -> Program:
             EntryPoint(DECODER, entries.decoder),
             EntryPoint(JOINER, entries.joiner),
         ),
-        borders=BORDERS,
+        borders=crossing,
         hot=HOT,
         transducer=transducer_info(model, ENCODER),
     )
@@ -54,8 +55,8 @@ def branching(model: Model, slots: int) -> Program:
 class _Entries:
     """The entries of one program; `reset`, which is written first, reserves the slots."""
 
-    def __init__(self, slots: int) -> None:
-        self._slots, self._address = slots, 0
+    def __init__(self, slots: int, heard: Border) -> None:
+        self._slots, self._heard, self._address = slots, heard, 0
 
     def reset(self, writer: Writer) -> Exchange:
         """States to their start values, also in the first slot."""
@@ -86,8 +87,12 @@ class _Entries:
         return Exchange(outputs=(slots,))
 
     def joiner(self, writer: Writer) -> Exchange:
-        """The logits of a slot, of which no more is loaded than the joiner takes."""
+        """The logits of a slot, of which no more is loaded than the joiner takes, and of FRAME,
+        where a call of the encoder gives several.
+        """
         self._move(writer, "LOAD", FROM, crosses=True)
+        if self._heard.frames > 1:
+            writer.bring(self._heard, FRAME)
         return one_call(writer, JOINER)
 
     def _slot_bytes(self, writer: Writer) -> int:

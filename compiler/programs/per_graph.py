@@ -10,7 +10,8 @@ from functools import partial
 from compiler.frontends.models import Model
 from compiler.programs.graph import one_call, reset
 from compiler.programs.program import Border, EntryPoint, Program, Use
-from compiler.programs.transducer import BORDERS, HOT, PROBES, transducer_info
+from compiler.programs.transducer import HOT, PROBES, transducer_info
+from compiler.programs.transducer import borders as transducer_borders
 from npu.runtime.header import RESET
 
 
@@ -22,7 +23,8 @@ def per_graph(model: Model, borders: tuple[Border, ...] = ()) -> Program:
     target's.
     """
     if model.is_transducer:
-        borders = tuple(replace(border, on_chip=False) for border in BORDERS)
+        crossing = transducer_borders(model)
+        borders = tuple(replace(border, on_chip=False) for border in crossing)
     return Program(
         uses=tuple(Use(role, stores=True, probe=PROBES.get(role)) for role in model.graphs),
         entries=(

@@ -17,6 +17,8 @@ class Border:
     output, input : which of theirs, by position.
     on_chip : the value stays in SRAM. Otherwise it goes through the host: it is an output of the
         source, in the shape and scale of the target's input.
+    frames : times that the output holds what the input takes, one behind the other. Of more than
+        one the target sees what `Writer.bring` has brought, or the host has picked.
     """
 
     source: str
@@ -24,6 +26,7 @@ class Border:
     output: int = 0
     input: int = 0
     on_chip: bool = True
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,11 @@ class Writer(Protocol):
 
     def run(self, role: str) -> None:
         """Append the commands of a graph."""
+
+    def bring(self, border: Border, frame: int) -> None:
+        """Append the commands that give a border's target one of several frames: that of the number
+        in a register.
+        """
 
     def reset(self) -> None:
         """Append the commands that give every state its start value."""

@@ -8,12 +8,16 @@ from npu.runtime.header import TransducerInfo
 
 ENCODER, DECODER, JOINER = "encoder", "decoder", "joiner"
 
-BORDERS = (Border(ENCODER, JOINER, input=0), Border(DECODER, JOINER, input=1))
-
 HOT = (JOINER, DECODER)
 """They run several times per encoder call."""
 
 PROBES = {ENCODER: "encoder_out", JOINER: "logits"}
+
+
+def borders(model: Model) -> tuple[Border, Border]:
+    """From the encoder to the joiner, and from the decoder to it."""
+    heard = Border(ENCODER, JOINER, input=0, frames=model.frames_out)
+    return heard, Border(DECODER, JOINER, input=1)
 
 
 def transducer_info(model: Model, hears: str) -> TransducerInfo:
@@ -31,6 +35,7 @@ def transducer_info(model: Model, hears: str) -> TransducerInfo:
         blank=config.blank_id,
         start=config.start_id,
         max_symbols_per_frame=config.max_symbols_per_frame,
+        frames_out=model.frames_out,
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from compiler.floats.graph import FloatGraph, Node, State
+from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_windows
 from compiler.quantise.choose import DEFAULT
@@ -54,6 +54,7 @@ def quantised(
     ModelError
         A range or a bias cannot be expressed.
     """
+    graph = without_dead_nodes(graph, held=False)
     known = grids_of_file(graph) | dict(told or {})
     w = Writer(graph, seen, method, known, stored or {})
     _share_grids(w)

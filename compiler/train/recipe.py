@@ -6,46 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from compiler.train.corpus.grammar import Grammar
+from compiler.train.tables import Count, Factor, Positive, Seconds, Seed, Share, Steps, Table
 from npu.errors import RecipeError
 from npu.files import read_text, write_atomic
 
 MAX_BYTES = 1 << 20
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Factor = Annotated[float, Field(ge=0.5, le=2)]
-Seconds = Annotated[float, Field(ge=0, le=60)]
-Count = Annotated[int, Field(ge=1, le=10_000_000)]
-Steps = Annotated[int, Field(ge=0, le=10_000_000)]
-Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
 Side = Literal["train", "develop", "test"]
 
 
 CORPUS_KEYS = ("corpus", "voices", "speakers", "names", "foreign", "grammar")
 """What a corpus is made of."""
 _Kind = TypeVar("_Kind", bound=BaseModel)
-_FREE = ("ctc",)
-"""Pairs that are no range."""
 
 
-class _Table(BaseModel):
-    # Strict: neither "5" nor true is the number of anything. No NaN: JSON, which a recipe goes
-    # through on its way to other processes, has none.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ranges_rise(self) -> "_Table":
-        for name, value in self:
-            if isinstance(value, tuple) and name not in _FREE and value[0] > value[1]:
-                raise ValueError(f"{name} must not fall, not [{value[0]:g}, {value[1]:g}]")
-        return self
-
-
-class Shares(_Table):
+class Shares(Table):
     """Of what is held out, by its hash."""
 
     develop: Share
@@ -61,7 +40,7 @@ class Shares(_Table):
         return self
 
 
-class Corpus(_Table):
+class Corpus(Table):
     """How many clips, of which sentences, and how they are put together.
 
     `start`: the grammar's rules of whole sentences. `apart`: those that are tested by themselves.
@@ -80,11 +59,11 @@ class Corpus(_Table):
     tail_s: tuple[Seconds, Seconds]
     longest_s: Seconds
     start: Annotated[list[str], Field(min_length=1)]
-    apart: list[str] = []
+    apart: list[str] = Field(default_factory=list)
     shares: Shares
 
 
-class Names(_Table):
+class Names(Table):
     """What `<name>` is in the grammar: so many of the most frequent, each on one side alone."""
 
     surnames: Steps
@@ -92,7 +71,7 @@ class Names(_Table):
     men: Steps
 
 
-class Foreign(_Table):
+class Foreign(Table):
     """Clips of other languages, in which nothing is to be heard; eSpeak NG speaks them."""
 
     share: Share
@@ -106,7 +85,7 @@ class Foreign(_Table):
         return self
 
 
-class Voices(_Table):
+class Voices(Table):
     """What an engine says; one of the side "test" is left out of training, to be measured with."""
 
     engine: Literal["espeak", "flite", "festival", "rhvoice", "piper", "hibari"]
@@ -116,14 +95,14 @@ class Voices(_Table):
     side: Literal["test"] | None = None
 
 
-class Change(_Table):
+class Change(Table):
     """A factor that is drawn, with a chance."""
 
     chance: Share
     range: tuple[Factor, Factor]
 
 
-class Equaliser(_Table):
+class Equaliser(Table):
     """A slope over the spectrum, and bumps in it."""
 
     chance: Share
@@ -132,14 +111,14 @@ class Equaliser(_Table):
     bump_db: float
 
 
-class Reverberation(_Table):
+class Reverberation(Table):
     """A room's."""
 
     chance: Share
     t60_s: tuple[Seconds, Seconds]
 
 
-class Noise(_Table):
+class Noise(Table):
     """Coloured noise; in shares of the cases babble, music or impulses instead."""
 
     chance: Share
@@ -149,7 +128,7 @@ class Noise(_Table):
     impulses: Share
 
 
-class Masks(_Table):
+class Masks(Table):
     """SpecAugment: so many bands and stretches, each of at most so many bins and model steps."""
 
     bands: Steps
@@ -158,7 +137,7 @@ class Masks(_Table):
     frames: Steps
 
 
-class Respliced(_Table):
+class Respliced(Table):
     """Strings of words that are cut out of clips of some kinds (rules of the grammar); `joined`:
     share of the words that follow at once, others after one of `corpus.spliced_gap_s`.
     """
@@ -168,7 +147,7 @@ class Respliced(_Table):
     kinds: Annotated[list[str], Field(min_length=1)]
 
 
-class Ended(_Table):
+class Ended(Table):
     """`</s>` behind the last word, to be emitted within `window_s` of its end.
 
     `tail_s`: silence behind the clip. In the share `paused` of clips a pause of `pause_s` comes
@@ -181,7 +160,7 @@ class Ended(_Table):
     pause_s: tuple[Seconds, Seconds]
 
 
-class Sound(_Table):
+class Sound(Table):
     """What is done to clips each time that they are heard. `untouched`: all but the level is left;
     `nothing`: noise is in their place; `respliced`: words of other clips are; `ended`: the model
     learns to tell their end.
@@ -206,7 +185,7 @@ class Sound(_Table):
     masks: Masks
 
 
-class Network(_Table):
+class Network(Table):
     """Encoder of LSTM layers with a stack of two steps, predictor, joiner.
 
     `forget`: of the symbols that the predictor is told in training, it is not told.
@@ -231,7 +210,7 @@ class Network(_Table):
         return self
 
 
-class Learning(_Table):
+class Learning(Table):
     """The optimiser with a warm-up and a cosine, and the losses."""
 
     steps: Count
@@ -250,7 +229,7 @@ class Learning(_Table):
     check: Count
 
 
-class Pruning(_Table):
+class Pruning(Table):
     """Zeros, and when they come: a cubic schedule from `begin` to `end`.
 
     `method`: "magnitude", the smallest; "l1", the same, and meanwhile each step draws weights to
@@ -278,7 +257,7 @@ class Pruning(_Table):
         return self
 
 
-class Quantisation(_Table):
+class Quantisation(Table):
     """The weights' grid, from when on, and how much the backward pass draws weights to it.
 
     `forward`: what a code book's weights are in the forward pass, "grid" (the default: straight
@@ -293,14 +272,14 @@ class Quantisation(_Table):
     snap: Count | None = None
 
 
-class Recipe(_Table):
+class Recipe(Table):
     """All of it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     seed: Seed
     corpus: Corpus
     voices: Annotated[list[Voices], Field(min_length=1)]
-    speakers: dict[str, Side] = {}
+    speakers: dict[str, Side] = Field(default_factory=dict)
     names: Names | None = None
     foreign: Foreign | None = None
     sound: Sound

@@ -18,8 +18,8 @@ _NUMBER = {" ": SPACE} | {letter: 2 + n for n, letter in enumerate(_LETTERS)}
 
 
 def text_of(symbols: Sequence[int]) -> str:
-    """The text of symbols; blanks and reserved names say nothing."""
-    letters = {number: letter for letter, number in _NUMBER.items()}
+    """The text of symbols; an end is a space, blanks and other reserved names say nothing."""
+    letters = {number: letter for letter, number in _NUMBER.items()} | {END: " "}
     return "".join(letters.get(int(symbol), "") for symbol in symbols)
 
 

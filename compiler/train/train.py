@@ -79,12 +79,7 @@ def train(
     torch.set_num_threads(1)
     alone()
     learner = Learner(recipe, device_of(device))
-    if isinstance(start, Model):
-        weights = trained_of(start)
-        mean, std = _normal_of(start)
-        take(learner.network, weights)
-    else:
-        mean, std = _normal(corpus)
+    mean, std = _begin_with(learner, start) if isinstance(start, Model) else _normal(corpus)
     if isinstance(start, Path):
         learner.begin_with(start / "checkpoint.pt")
     listener = Listener(corpus, "train", recipe, mean, std)
@@ -122,9 +117,22 @@ def begin(recipe: Recipe, folder: Path) -> None:
     )
 
 
+def require_start(recipe: Recipe, model: Model) -> None:
+    """Raise RecipeError or ModelError where a recipe's network cannot begin with a model."""
+    _begin_with(Learner(recipe, "cpu"), model)
+
+
 def device_of(device: str | None) -> str:
     """The device; for None a GPU where there is one."""
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _begin_with(learner: Learner, model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Take a model's weights; mean and deviation of its features."""
+    weights = trained_of(model)
+    found = _normal_of(model)
+    take(learner.network, weights)
+    return found
 
 
 def _normal_of(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -143,6 +143,7 @@ def endpoints_report(
         "quiet_ms": 1e3 * rule.quiet_calls * seconds_per_call,
         "hesitant_ms": 1e3 * rule.hesitant_calls * seconds_per_call,
         "lead_ms": 1e3 * rule.lead_calls * seconds_per_call,
+        "ended_ms": 1e3 * rule.ended_calls * seconds_per_call,
         "recordings": len(sessions),
         "phrases": len(pairs),
         "found_once": sum(each.once for each in found),

@@ -32,6 +32,7 @@ class EndpointsReport(TypedDict):
     ----------
     quiet_ms, hesitant_ms, lead_ms : the rule: silence that ends a phrase, and one in which the
         speaker has paused, and how long before that it is taken to be over.
+    ended_ms : so long behind its `</s>`, of a model that has one.
     recordings, phrases : how many.
     found_once : phrases that one segment overlaps, and that no other phrase shares it with.
     missed, split, merged : those that none overlaps, or several do, or that share one.
@@ -46,6 +47,7 @@ class EndpointsReport(TypedDict):
     quiet_ms: float
     hesitant_ms: float
     lead_ms: float
+    ended_ms: float
     recordings: int
     phrases: int
     found_once: int
@@ -67,6 +69,7 @@ class EndpointsOfModel(TypedDict):
     ----------
     found : by the rule that was asked for.
     rules, timers : by other silences, with and without a longer one behind a pause.
+    ends : of a model that has `</s>`, by other times behind it.
     """
 
     model: str
@@ -76,3 +79,4 @@ class EndpointsOfModel(TypedDict):
     found: EndpointsReport
     rules: NotRequired[list[EndpointsReport]]
     timers: NotRequired[list[EndpointsReport]]
+    ends: NotRequired[list[EndpointsReport]]

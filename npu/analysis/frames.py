@@ -16,7 +16,7 @@ from npu.runtime.budget import Budgets
 from npu.runtime.calls import Inputs, call, calls_of, open_session
 from npu.runtime.header import INVOKE, RESET
 from npu.runtime.host_beam import is_for_beam
-from npu.runtime.host_interface import CALLS, FROM, SYMBOL, TO
+from npu.runtime.host_interface import CALLS, FRAME, FROM, SYMBOL, TO
 from npu.runtime.host_search import DECODER, ENCODER, JOINER
 from npu.runtime.image import Image
 from npu.twin.machine import Machine
@@ -71,33 +71,52 @@ def decided_by(image: Image) -> list[Command]:
     return [program[pc] for pc in relevance(program, entries_of(image)).sources]
 
 
+def has_loop(image: Image) -> bool:
+    """Whether it is a transducer that searches by itself."""
+    info = image.header.transducer
+    return info is not None and image.header.entry(info.hears).loop is not None
+
+
 def searches_on_chip(image: Image) -> bool:
     """Whether it is a transducer whose cycles follow from the symbols of its frames."""
-    info = image.header.transducer
-    if info is None or image.header.entry(info.hears).loop is None:
-        return False
-    return all(cmd.opcode.name == "VARGMAX" for cmd in decided_by(image))
+    return has_loop(image) and all(cmd.opcode.name == "VARGMAX" for cmd in decided_by(image))
 
 
-def symbol_frame(image: Image, symbols: Sequence[int]) -> Frame:
-    """An encoder call that emits `symbols`, on a chip that searches by itself.
+def symbol_frame(image: Image, symbols: Sequence[Sequence[int]]) -> Frame:
+    """An encoder call on a chip that searches by itself; `symbols` of each frame that it gives.
 
-    Raises InputError for more symbols than a call may emit, or one that there is not.
+    Raises InputError for more symbols than a frame may emit, or one that there is not.
     """
     info = image.header.transducer
     assert info is not None, "it searches"
-    if len(symbols) > info.max_symbols_per_frame:
+    values: list[int] = []
+    for emitted in symbols:
+        _require_few(image, len(emitted))
+        for symbol in emitted:
+            if not 0 <= symbol < len(info.tokens) or symbol == info.blank:
+                raise InputError(f"{image.header.model} emits no symbol {symbol}")
+        values += [*emitted, *[info.blank] * (len(emitted) < info.max_symbols_per_frame)]
+    return [Start(image.header.entry(info.hears).pc, ((CALLS, 1),), tuple(values))]
+
+
+def _require_few(image: Image, symbols: int, frames: int = 1) -> None:
+    """Raise InputError for more symbols than so many frames may emit."""
+    info = image.header.transducer
+    assert info is not None, "it searches"
+    most = frames * info.max_symbols_per_frame
+    if symbols > most:
         raise InputError(
-            f"{image.header.model} emits at most {info.max_symbols_per_frame} symbols in a call, "
-            f"not {len(symbols)}"
+            f"{image.header.model} emits at most {most} symbols in a call, not {symbols}"
         )
-    for symbol in symbols:
-        if not 0 <= symbol < len(info.tokens) or symbol == info.blank:
-            raise InputError(f"{image.header.model} emits no symbol {symbol}")
-    values = tuple(symbols)
-    if len(values) < info.max_symbols_per_frame:
-        values += (info.blank,)
-    return [Start(image.header.entry(info.hears).pc, ((CALLS, 1),), values)]
+
+
+def _spread(image: Image, symbols: int) -> list[int]:
+    """So many symbols of a call over the frames that it gives. Raises InputError for too many."""
+    info = image.header.transducer
+    assert info is not None, "it searches"
+    _require_few(image, symbols, info.frames_out)
+    each, more = divmod(symbols, info.frames_out)
+    return [each + (frame < more) for frame in range(info.frames_out)]
 
 
 def hypothesis_frame(image: Image, symbols: int) -> Frame:
@@ -108,16 +127,14 @@ def hypothesis_frame(image: Image, symbols: int) -> Frame:
     """
     info = image.header.transducer
     assert info is not None, "it has slots"
-    if symbols > info.max_symbols_per_frame:
-        raise InputError(
-            f"{image.header.model} emits at most {info.max_symbols_per_frame} symbols in a call, "
-            f"not {symbols}"
-        )
-    joiner = Start(image.header.entry(JOINER).pc, ((FROM, 0),))
-    # A call that is full ends without a blank.
-    ends = [joiner] * (symbols < info.max_symbols_per_frame)
-    emits = [joiner, _decoder_start(image)] * symbols
-    return [Start(image.header.entry(ENCODER).pc), *emits, *ends]
+    starts = [Start(image.header.entry(ENCODER).pc)]
+    for frame, emitted in enumerate(_spread(image, symbols)):
+        which = ((FRAME, frame),) if info.frames_out > 1 else ()
+        joiner = Start(image.header.entry(JOINER).pc, tuple(sorted(((FROM, 0), *which))))
+        starts += [joiner, _decoder_start(image)] * emitted
+        # A frame that is full ends without a blank.
+        starts += [joiner] * (emitted < info.max_symbols_per_frame)
+    return starts
 
 
 def _decoder_start(image: Image) -> Start:
@@ -125,11 +142,12 @@ def _decoder_start(image: Image) -> Start:
 
 
 def assumed_frames(image: Image, frames: int, symbols: int) -> list[Frame]:
-    """Frames that each emit so many symbols, always the same one. Raises InputError."""
+    """Calls that each emit so many symbols, always the same one. Raises InputError."""
     info = image.header.transducer
     assert info is not None, "it searches"
     symbol = next(i for i in range(len(info.tokens) + 1) if i != info.blank)
-    return [symbol_frame(image, [symbol] * symbols)] * frames
+    of_frames = [[symbol] * emitted for emitted in _spread(image, symbols)]
+    return [symbol_frame(image, of_frames)] * frames
 
 
 def graph_frames(image: Image, frames: int) -> list[Frame]:

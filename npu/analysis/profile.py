@@ -8,12 +8,12 @@ import numpy as np
 from npu.analysis.frames import (
     Bounded,
     Frame,
+    assumed_frames,
     decided_by,
     graph_frames,
     hypothesis_frame,
     reset_frame,
     searches_on_chip,
-    symbol_frame,
 )
 from npu.chip.isa import OPCODES, Command
 from npu.chip.trace import Retire
@@ -252,7 +252,7 @@ def measure(image: Image) -> Measurement:
     The encoder call of a transducer that searches on the chip, or for a beam, emits no symbol.
     """
     if searches_on_chip(image):
-        return measure_events(image, symbol_frame(image, ()))
+        return measure_events(image, assumed_frames(image, 1, 0)[0])
     if is_for_beam(image):
         return measure_events(image, hypothesis_frame(image, 0))
     if image.header.transducer is None and not decided_by(image):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from npu.analysis.energy import listening
@@ -29,12 +29,13 @@ class Told:
 
     Attributes
     ----------
-    calls : the symbols of every call. begins : the numbers of those before which a phrase began.
+    calls : of every call, the symbols of each frame that the encoder gave.
+    begins : the numbers of the calls before which a phrase began.
     came : for each call that was run, the number of the one of the stream that had come by then.
     """
 
     engine: Engine
-    calls: list[list[int]] = field(default_factory=list)
+    calls: list[list[list[int]]] = field(default_factory=list)
     begins: list[int] = field(default_factory=list)
     came: list[int] = field(default_factory=list)
 
@@ -48,7 +49,10 @@ class Told:
 
     def accept_calls(self, features: Features) -> list[list[int]]:
         answers = self.engine.accept_calls(features)
-        self.calls += answers
+        frames_out = len(answers) // max(1, len(features))
+        self.calls += [
+            answers[at : at + frames_out] for at in range(0, len(answers), frames_out or 1)
+        ]
         return answers
 
     def note(self, call: int) -> None:
@@ -81,6 +85,8 @@ class ToldBeam(BeamOnChip):
     ) -> None:
         self._recorder = Recorder(Machine, entries_of(image))
         self._tokens, self._min_score = tokens, min_score
+        assert image.header.transducer is not None, "an image for a beam has a transducer"
+        self._frames_out = image.header.transducer.frames_out
         self._forget()
         super().__init__(image, self._recorder, session=session)
         self.first: Frame = []
@@ -119,8 +125,8 @@ class ToldBeam(BeamOnChip):
             return
         first = self.begins[-1] if self.begins else 0
         string = best(found, texts, self._tokens)
-        for symbol, call in zip(string.symbols, string.calls, strict=True):
-            self.calls[first + call].append(symbol)
+        for symbol, frame in zip(string.symbols, string.frames, strict=True):
+            self.calls[first + frame // self._frames_out].append(symbol)
 
     def _forget(self) -> None:
         self.calls: list[list[int]] = []
@@ -172,7 +178,8 @@ class SoundFrames:
             starts = symbol_frame(image, symbols)
             frames.append([*reset, *starts] if index in begins else starts)
         comes = _comes_ms(speech, told.came)
-        return cls(speech, heard, reset, frames, comes, told.calls, told.begins)
+        emitted = [[*chain(*of_frames)] for of_frames in told.calls]
+        return cls(speech, heard, reset, frames, comes, emitted, told.begins)
 
     @classmethod
     def hear_beam(

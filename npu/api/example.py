@@ -52,7 +52,7 @@ def _of_the_zoo(params: ChipParams) -> Example:
     # Until the first symbol, the transducer asks its joiner once a frame.
     assert (logits.argmax(axis=1) == whole.config.blank_id).all(), "a symbol in the first frames"
     predicted = networks.predict(whole.config.start_id)
-    inputs = [[networks.encode(frames[np.newaxis]), predicted] for frames in features]
+    inputs = [[*networks.encode(frames[np.newaxis]), predicted] for frames in features]
     image = compile_model(load_model(str(folder / _JOINER)), params)
     source = f"{ZOO}/{_JOINER} on {UTTERANCE}: outputs as recorded of TensorFlow Lite Micro"
     return _example(image, inputs, [[row] for row in logits], source)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from compiler import Model, load_model, reference
-from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, searches_on_chip
+from npu.analysis.frames import DEFAULT_FRAMES, DEFAULT_SYMBOLS, has_loop, searches_on_chip
 from npu.analysis.streaming import OnTwin
 from npu.analysis.utterance import SoundFrames
 from npu.cli._decoding import Decoding
@@ -112,6 +112,11 @@ def ear_of(loaded: Model | None, image: Image, decoding: Decoding | None = None)
         session = partial(BeamSession, beam=decoding.beam, **decoding.scoring(speech.tokens))
         hear = partial(SoundFrames.hear_beam, image, speech, session, min_score=decoding.min_score)
         return Ear(speech, engine, decided, hear)
+    if has_loop(image) and not searches_on_chip(image):
+        raise InputError(
+            f"{image.header.model}: how long its graphs take depends on data, as of a softmax: "
+            "leave --audio out, or let npu transcribe --engine twin count the cycles"
+        )
     if not searches_on_chip(image):
         raise InputError(
             f"{image.header.model} searches on the host: leave --audio out, or hear with "

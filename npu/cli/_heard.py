@@ -31,7 +31,7 @@ from npu.runtime.host_beam import BeamSession, most_slots
 from npu.runtime.image import Image
 from npu.speech.audio import MOST_CHANNELS
 from npu.speech.beam import BeamRules
-from npu.speech.ends import END_SECONDS, LEAD_SECONDS, LONGEST_SECONDS
+from npu.speech.ends import END_SECONDS, ENDED_SECONDS, LEAD_SECONDS, LONGEST_SECONDS
 from npu.speech.host import Speech
 from npu.speech.phrases import Beam, Engine
 from npu.speech.search import SearchRules
@@ -67,6 +67,16 @@ lead_option = click.option(
     default=LEAD_SECONDS,
     show_default=True,
     help="So long before silence would end it, a phrase is told as over; 0 tells none so.",
+)
+
+ended_option = click.option(
+    "--after-end",
+    "ended",
+    type=Seconds(min=0, max=3600),
+    metavar="SECONDS",
+    default=ENDED_SECONDS,
+    show_default=True,
+    help="So long behind the </s> of a model that has one a phrase ends, if no symbol comes.",
 )
 
 channel_option = click.option(

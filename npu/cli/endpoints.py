@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,18 +16,26 @@ from npu.analysis.endpoints_results import (
 )
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._ears import opener, place_of_set
-from npu.cli._heard import lead_option, longest_option, silence_option
+from npu.cli._heard import ended_option, lead_option, longest_option, silence_option
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import json_option, model_argument
 from npu.cli._output import console, emit_json, progress, require_place, table
 from npu.errors import InputError
-from npu.speech.ends import HESITANT_SECONDS, Ending
+from npu.speech.ends import Ending
 from npu.speech.spoken_sets import read_set, set_file
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 CURVE_SECONDS = (0.36, 0.42, 0.48, 0.54, 0.6, 0.66, 0.72, 0.78, 0.84)
+ENDED_SECONDS = (0.0, 0.06, 0.12, 0.18, 0.24, 0.3, 0.36)
+
+_Curve = Literal["rules", "timers", "ends"]
+_TITLES: dict[_Curve, str] = {
+    "rules": "more silence behind a pause",
+    "timers": "a silence timer",
+    "ends": "time behind </s>",
+}
 
 
 @click.command()
@@ -35,12 +44,14 @@ CURVE_SECONDS = (0.36, 0.42, 0.48, 0.54, 0.6, 0.66, 0.72, 0.78, 0.84)
 @silence_option
 @lead_option
 @longest_option
+@ended_option
 @decoding_options
 @click.option(
     "--curve",
     is_flag=True,
     help=f"Other silences as well, {CURVE_SECONDS[0]:g} to {CURVE_SECONDS[-1]:g} s; each once with "
-    "more silence behind a pause, and once without.",
+    "more silence behind a pause, and once without; of a model with </s> also other times behind "
+    "it.",
 )
 @json_option
 def command(
@@ -49,6 +60,7 @@ def command(
     end_seconds: float,
     lead: float,
     longest: float,
+    ended: float,
     decoding: Decoding,
     curve: bool,
     json_path: str | None,
@@ -71,36 +83,39 @@ def command(
         inputs=[*files_of(model, decoding.hotwords_file), file, *(u.path for u in utterances)],
     )
     ear = opener(model, "kernels", None, decoding)()
-    endings = [Ending(end_seconds, lead=lead, longest=longest)]
+    asked = Ending(end_seconds, lead=lead, longest=longest, ended=ended)
+    curves: dict[_Curve, list[Ending]] = {}
     if curve:
-        hesitants = [HESITANT_SECONDS] * len(CURVE_SECONDS) + [0.0] * len(CURVE_SECONDS)
-        endings += [
-            Ending(seconds, hesitant, lead, longest)
-            for seconds, hesitant in zip(2 * CURVE_SECONDS, hesitants, strict=True)
-        ]
+        curves["rules"] = [replace(asked, silence=each) for each in CURVE_SECONDS]
+        curves["timers"] = [replace(each, hesitant=0.0) for each in curves["rules"]]
+        if ear.speech.tokens.end is not None:
+            curves["ends"] = [replace(asked, ended=each) for each in ENDED_SECONDS]
     per_call = ear.speech.seconds_per_call
-    found = []
+    points = sum(map(len, curves.values())) + 1
     with (
         first_run_notice(),
-        progress("listening", total=len(utterances) * len(endings)) as advance,
+        progress("listening", total=len(utterances) * points) as advance,
     ):
-        for ending in endings:
+
+        def heard(ending: Ending) -> tuple[EndpointsReport, float]:
             rule = ending.rule(per_call)
             sessions = []
             for each in utterances:
                 sessions.append(hear_session(ear, each, rule))
                 advance(1)
-            found.append(endpoints_report(sessions, rule, per_call))
-    report: EndpointsOfModel = {
-        "model": model,
-        "set": set_,
-        "decoding": decoding.report(),
-        "seconds": sum(session.seconds for session in sessions),
-        "found": found[0],
-    }
-    if curve:
-        count = len(CURVE_SECONDS)
-        report["rules"], report["timers"] = found[1 : 1 + count], found[1 + count :]
+            told = endpoints_report(sessions, rule, per_call)
+            return told, sum(session.seconds for session in sessions)
+
+        found, seconds = heard(asked)
+        report: EndpointsOfModel = {
+            "model": model,
+            "set": set_,
+            "decoding": decoding.report(),
+            "seconds": seconds,
+            "found": found,
+        }
+        for name, endings in curves.items():
+            report[name] = [heard(ending)[0] for ending in endings]
     emit_json(report, json_path)
     _show(report, console(json_path))
     return 0
@@ -114,7 +129,7 @@ def _show(report: EndpointsOfModel, out: Console) -> None:
         f"{minutes:,}:{seconds:02d} of sound"
     )
     out.print(table(["", report["model"]], list(_figures(found)), title=title))
-    for name in ("rules", "timers"):
+    for name in _TITLES:
         if name in report:
             _show_curve(report[name], name, out)
     out.print(
@@ -155,10 +170,9 @@ def _delays(delays: DelaysReport | None) -> str:
     return f"p50 {delays['p50']:,.0f} ms, p95 {delays['p95']:,.0f} ms"
 
 
-def _show_curve(points: list[EndpointsReport], name: str, out: Console) -> None:
-    titles = {"rules": "more silence behind a pause", "timers": "a silence timer"}
+def _show_curve(points: list[EndpointsReport], name: _Curve, out: Console) -> None:
     columns = [
-        "silence ms",
+        "behind </s> ms" if name == "ends" else "silence ms",
         "found once",
         "extra",
         "cut off",
@@ -168,7 +182,7 @@ def _show_curve(points: list[EndpointsReport], name: str, out: Console) -> None:
     ]
     rows = [
         [
-            _silence(each),
+            f"{each['ended_ms']:.0f}" if name == "ends" else _silence(each),
             f"{each['found_once']:,}",
             f"{each['extra']:,}",
             _percent(each["cut_off"]),
@@ -178,7 +192,7 @@ def _show_curve(points: list[EndpointsReport], name: str, out: Console) -> None:
         ]
         for each in points
     ]
-    out.print(table(columns, rows, title=titles[name]))
+    out.print(table(columns, rows, title=_TITLES[name]))
 
 
 def _silence(of: EndpointsReport) -> str:

@@ -165,7 +165,7 @@ def _show_model(report: ModelReport, out: Console) -> None:
         config = report["config"]
         out.print(
             f"{len(report['symbols'])} symbols: blank and {symbols!r}; at most "
-            f"{config['max_symbols_per_frame']} per encoder call",
+            f"{config['max_symbols_per_frame']} per frame of the encoder's output",
             markup=False,
         )
 

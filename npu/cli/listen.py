@@ -24,6 +24,7 @@ from npu.analysis.streaming import Answer, OnChip, heard_report, transcribe_repo
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._heard import (
     channel_option,
+    ended_option,
     engine_of,
     lead_option,
     longest_option,
@@ -71,6 +72,7 @@ UNTIL = {Kind.PARTIAL: "...", Kind.SPECULATIVE: "{:.2f}?", Kind.FINAL: "{:.2f}"}
 @silence_option
 @lead_option
 @longest_option
+@ended_option
 @decoding_options
 @max_cycles_option
 @click.option(
@@ -92,6 +94,7 @@ def command(
     end_seconds: float,
     lead: float,
     longest: float,
+    ended: float,
     decoding: Decoding,
     max_cycles: int | None,
     lattice_place: str | None,
@@ -109,7 +112,9 @@ def command(
     decoding = with_lattice(decoding, lattice_place is not None, lattice_labels)
     folder = None if lattice_place is None else LatticeFolder(lattice_place, _name(sound))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
-    rule = Ending(end_seconds, lead=lead, longest=longest).rule(speech.seconds_per_call)
+    rule = Ending(end_seconds, lead=lead, longest=longest, ended=ended).rule(
+        speech.seconds_per_call
+    )
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines, folder=folder)

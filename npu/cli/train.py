@@ -67,12 +67,11 @@ def command(
     from compiler.train.corpus.build import build
     from compiler.train.corpus.sessions import write_sessions
     from compiler.train.corpus.sets import write_sets
-    from compiler.train.export.reading import trained_of
     from compiler.train.queue import Queue, Run, is_queue, load_queue, shipped_queues
     from compiler.train.recipe import load_recipe, shipped
     from compiler.train.sound.kept import shared_steps
     from compiler.train.together import run_together
-    from compiler.train.train import begin, device_of
+    from compiler.train.train import begin, device_of, require_start
 
     path = Path(recipe_path)
     if not path.exists():
@@ -89,7 +88,7 @@ def command(
         # What is of another recipe, or no model, is told before long work.
         begin(run.recipe, folder / run.name)
         if run.model is not None:
-            trained_of(load_model(run.model))
+            require_start(run.recipe, load_model(run.model))
     build(queue.recipe, folder / "corpus", jobs, _made)
     sets = write_sets(
         queue.recipe,

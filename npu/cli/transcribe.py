@@ -16,7 +16,14 @@ from npu.analysis.heard_results import TranscribeReport
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
-from npu.cli._heard import channel_option, engine_of, longest_option, show_chip, silence_option
+from npu.cli._heard import (
+    channel_option,
+    ended_option,
+    engine_of,
+    longest_option,
+    show_chip,
+    silence_option,
+)
 from npu.cli._lattices import (
     labels_option,
     require_place_of_lattices,
@@ -52,6 +59,7 @@ TOO_LATE = 1
 @engine_option
 @silence_option
 @longest_option
+@ended_option
 @decoding_options
 @channel_option
 @max_cycles_option
@@ -74,6 +82,7 @@ def command(
     engine: str,
     end_seconds: float,
     longest: float,
+    ended: float,
     decoding: Decoding,
     channel: int | None,
     max_cycles: int | None,
@@ -106,7 +115,7 @@ def command(
     require_place(*places, inputs=inputs)
     if not (ctm_path is nbest_path is lattice_path is None):
         require_names(audio)
-    ending = Ending(end_seconds, longest=longest)
+    ending = Ending(end_seconds, longest=longest, ended=ended)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)

@@ -36,6 +36,9 @@ MAX_BYTES = 4 << 20
 
 MAX_SYMBOLS_PER_FRAME = 1024
 
+MAX_FRAMES_OUT = 1024
+"""Of an encoder call."""
+
 # The parenthesis restates the numbers of other keys and is left to the author.
 _TAIL = re.compile(r"feature frames that do not fill one encoder call( \([^()]*\))? are dropped")
 

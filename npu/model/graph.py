@@ -95,13 +95,19 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A quantised model. `inputs` and `outputs` are tensor indices in calling order."""
+    """A quantised model. `inputs` and `outputs` are tensor indices in calling order.
+
+    rounds_once : products are rescaled with one rounding, as ONNX's specification has it, where
+        TFLM rounds twice (`numerics.quantize_multiplier`). ONNX rounds ties to even, this does
+        not.
+    """
 
     name: str
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    rounds_once: bool = False
 
 
 def quantization(tensor: Tensor) -> Quantization:

@@ -51,10 +51,10 @@ def scale(tensor: Tensor) -> np.float32:
     return quantization(tensor).scale[0]
 
 
-def multiplier(real: float, where: str) -> tuple[int, int]:
-    """A real factor as (multiplier, shift)."""
+def multiplier(real: float, where: str, once: bool = False) -> tuple[int, int]:
+    """A real factor as (multiplier, shift); `once` as of a graph's `rounds_once`."""
     try:
-        return numerics.quantize_multiplier(real)
+        return numerics.quantize_multiplier(real, once)
     except ValueError as error:
         raise ModelError(f"{where}: its scales are too far apart: {error}") from None
 
@@ -69,9 +69,11 @@ def multiplier_below_one(real: float, where: str) -> tuple[int, int]:
     return factor, shift
 
 
-def ratio(source: Quantization, output: Quantization, where: str) -> tuple[int, int]:
+def ratio(
+    source: Quantization, output: Quantization, where: str, once: bool = False
+) -> tuple[int, int]:
     """What steps of `source` become in steps of `output`, as (multiplier, shift)."""
-    return multiplier(float(source.scale[0]) / float(output.scale[0]), where)
+    return multiplier(float(source.scale[0]) / float(output.scale[0]), where, once)
 
 
 def steps(value: float, scale: np.float32, where: str) -> int:

@@ -22,8 +22,8 @@ class Recording:
 
     Attributes
     ----------
-    vectors : by name, one-dimensional; of a transducer `encoder_out`, (width,) int8 per encoder
-        call, and `logits`, (symbols,) int8 per joiner evaluation.
+    vectors : by name, one-dimensional; of a transducer `encoder_out`, (frames * width,) int8 per
+        encoder call, and `logits`, (symbols,) int8 per joiner evaluation.
     """
 
     vectors: dict[str, list[np.ndarray]] = field(default_factory=dict)

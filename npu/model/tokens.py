@@ -14,12 +14,9 @@ MAX_BYTES = 4 << 20
 
 BLANK_SYMBOLS = ("<blk>", "<blank>", "<b>", "<eps>")
 # Symbols that a model may emit and that stand for no text.
+UNWRITTEN_SYMBOLS = (*BLANK_SYMBOLS, "<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>")
 END_SYMBOL = "</s>"
-"""Of a model that learnt to tell that a phrase has ended."""
-UNWRITTEN_SYMBOLS = (
-    *BLANK_SYMBOLS,
-    *("<unk>", "<UNK>", "<sos/eos>", "<sos>", "<eos>", "<s>", END_SYMBOL),
-)
+"""Of a model that learnt to tell that a phrase has ended. If another follows, a word has ended."""
 WORD_MARK = "\u2581"
 # Of icefall's lexicons: behind the model's symbols, never emitted.
 _DISAMBIGUATION = re.compile(r"#[0-9]+")
@@ -107,16 +104,18 @@ class Tokens:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`, each 0 .. len - 1, without spaces at either end.
 
-        Blank, `<unk>`, `<sos/eos>` and their like have no text. `<0xE2>` is a byte of UTF-8, as
-        of byte-level BPE; bytes that are no character become U+FFFD.
+        Blank, `<unk>`, `<sos/eos>` and their like have no text, `</s>` ends a word. `<0xE2>` is a
+        byte of UTF-8, as of byte-level BPE; bytes that are no character become U+FFFD.
 
         Raises
         ------
         ModelError
             An id is outside 0 .. len - 1: the joiner and `tokens.txt` do not belong together.
         """
-        text = b"".join(self.piece(index) for index in ids)
-        return text.decode("utf-8", "replace").strip(" ")
+        symbols = list(ids)
+        text = b"".join(self.piece(index) for index in symbols).decode("utf-8", "replace")
+        # A space may stand on either side of such an end.
+        return " ".join(text.split()) if self.end in symbols else text.strip(" ")
 
     def words(self, ids: Iterable[int]) -> list[tuple[str, int, int]]:
         """The words of the text of `ids`, with the places of their first and last symbols in it.
@@ -153,4 +152,6 @@ class Tokens:
             return bytes.fromhex(byte[1])
         if not index or symbol in UNWRITTEN_SYMBOLS:
             return b""
+        if symbol == END_SYMBOL:
+            return b" "
         return symbol.encode("utf-8", "replace")

@@ -1,12 +1,12 @@
 """How long a start of the chip may take: a bound that follows from the image alone.
 
-A program of ours has loops over a transducer's encoder calls and the symbols of each, and those of
-its routines: a start takes at most as many passes as the image says. In a pass every command runs
-once, or as often as the loops around it turn. The command before a loop of a routine sets a
-register that the branch at its end compares; one of the two says the number of turns, or an address
-or a number of bytes that is no less. What needs more
-than all this does not halt, or comes from somewhere else; the simulation of an image must not last
-for hours because its header asks for it.
+A program of ours has loops over a transducer's encoder calls, the frames of each and their symbols,
+and those of its routines: a start takes at most as many passes as the image says. In a pass every
+command runs once, or as often as the loops around it turn. The command before a loop of a routine
+sets a register that the branch at its end compares; one of the two says the number of turns, or an
+address or a number of bytes that is no less. What needs more than all this does not halt, or comes
+from somewhere else; the simulation of an image must not last for hours because its header asks for
+it.
 """
 
 from typing import NamedTuple
@@ -60,7 +60,7 @@ class Budgets:
             for command, layer, turn in zip(program, working, turns, strict=True)
         )
         info = header.transducer
-        self._passes = 1 if info is None else 1 + info.max_symbols_per_frame
+        self._passes = 1 if info is None else 1 + info.frames_out * info.max_symbols_per_frame
 
     def of_start(self, calls: int = 0) -> Budget:
         """The budget of a start that runs `calls` encoder calls; 0 for any other start."""

@@ -37,4 +37,5 @@ def speech_of(image: Image) -> Speech:
         scale=features.scale,
         zero_point=features.zero_point,
         tokens=Tokens(info.tokens),
+        frames_out=info.frames_out,
     )

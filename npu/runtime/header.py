@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from npu.errors import InputError
-from npu.model.config import MAX_SYMBOLS_PER_FRAME
+from npu.model.config import MAX_FRAMES_OUT, MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
@@ -88,7 +88,8 @@ class Loop(_Checked):
     """An entry that takes several calls in one start, and emits symbols.
 
     The entry's one input is the first place of a ring of `calls`. `tokens_address` holds up to
-    `max_symbols_per_frame` words a call, laid out as `npu.runtime.host_interface` says.
+    `max_symbols_per_frame` words for each frame that a call gives, laid out as
+    `npu.runtime.host_interface` says.
     """
 
     calls: _Count
@@ -169,8 +170,8 @@ class TransducerInfo(_Checked):
     """The host's part of a transducer.
 
     `config` is its model.json, `tokens` are its symbols by id. `hears` names the entry whose one
-    input is an encoder call of features. The search begins with symbol `start`; `blank` and
-    `max_symbols_per_frame` symbols end a call.
+    input is an encoder call of features, which gives `frames_out` frames. The search begins with
+    symbol `start`; `blank` and `max_symbols_per_frame` symbols end a frame.
     """
 
     config: Annotated[dict, AfterValidator(_finite)]
@@ -179,6 +180,7 @@ class TransducerInfo(_Checked):
     blank: _Size
     start: _Size
     max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
+    frames_out: Annotated[int, Field(ge=1, le=MAX_FRAMES_OUT)] = 1
 
 
 class Header(_Checked):

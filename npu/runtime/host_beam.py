@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npu.errors import ImageError, InputError
-from npu.runtime.host_interface import FROM, SYMBOL, TO
+from npu.runtime.host_interface import FRAME, FROM, SYMBOL, TO
 from npu.runtime.host_search import (
     DECODER,
     ENCODER,
@@ -74,6 +74,7 @@ class ChipBranches(ChipStarts):
         if len(logits) != 1 or logits[0].dtype != "int8" or np.prod(logits[0].shape) != symbols:
             raise ImageError(f"{header.model}: its joiner must give {symbols} logits, as int8")
         self._slots, self._n_bytes = places[0].shape
+        self._frames_out = header.transducer.frames_out
         self.symbols = symbols
         self._forget()
 
@@ -87,10 +88,10 @@ class ChipBranches(ChipStarts):
         super().reset()
         self._forget()
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        """The encoder on its next call; what it gives stays on the chip."""
+    def encode(self, features: np.ndarray) -> range:
+        """The encoder on its next call: the numbers of its frames, which stay on the chip."""
         self._start(ENCODER, features)
-        return np.empty(0, np.int8)
+        return range(self._frames_out)
 
     def predict_from(self, state: Slot | None, symbol: int) -> tuple[Any, Slot]:
         """The prediction network on a symbol, from a slot to a free one.
@@ -109,9 +110,12 @@ class ChipBranches(ChipStarts):
         self._start(DECODER, registers=registers)
         return slot, slot
 
-    def join(self, encoded: np.ndarray, predicted: Slot) -> np.ndarray:
-        """The logits, (symbols,)."""
-        (logits,) = self._start(JOINER, registers={FROM: self._at(predicted.number)})
+    def join(self, encoded: int, predicted: Slot) -> np.ndarray:
+        """The logits of a frame, (symbols,)."""
+        registers = {FROM: self._at(predicted.number)}
+        if self._frames_out > 1:
+            registers[FRAME] = encoded
+        (logits,) = self._start(JOINER, registers=registers)
         return logits.reshape(-1)
 
     def _forget(self) -> None:

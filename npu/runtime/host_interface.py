@@ -12,7 +12,8 @@ TOKENS: Final = 3
 """Register of a loop entry: how many words the chip has left, after HALT."""
 
 CALL_SHIFT: Final = 16
-"""In such a word: the symbol is below, above it the calls left behind the one that emitted it."""
+"""In such a word: the symbol is below, above it the frames left behind the one that emitted it: one
+a call, or as many as an encoder call gives."""
 
 # --- of a search on the host with several hypotheses ----------------------------------------------
 FROM: Final = 1
@@ -20,6 +21,9 @@ FROM: Final = 1
 
 TO: Final = 3
 """Register: the slot that a longer hypothesis gets."""
+
+FRAME: Final = 4
+"""Register: which of several frames that an encoder call gives is joined, from 0."""
 
 SYMBOL: Final = 5
 """Register: the symbol that it has more; in a loop, the one that the joiner chose."""

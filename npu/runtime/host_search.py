@@ -65,24 +65,30 @@ class ChipNetworks(ChipStarts):
                 f"{header.model}: was compiled for a beam, of which a search knows that keeps "
                 "several hypotheses; hear with npu transcribe --decoding-method beam"
             )
+        info = header.transducer
+        assert info is not None, "an image with features has a transducer"
+        self._frames_out = info.frames_out
         fits = (
-            (encoder.name, encoder.outputs, joiner.inputs[:1]),
-            (decoder.name, decoder.outputs, joiner.inputs[1:]),
+            (encoder.name, encoder.outputs, joiner.inputs[:1], self._frames_out),
+            (decoder.name, decoder.outputs, joiner.inputs[1:], 1),
         )
-        for name, given, taken in fits:
-            if [(t.shape, t.dtype) for t in given] != [(t.shape, t.dtype) for t in taken]:
+        for name, given, taken, frames in fits:
+            several = () if frames == 1 else (frames,)
+            wanted = [((*several, *t.shape), t.dtype) for t in taken]
+            if [(t.shape, t.dtype) for t in given] != wanted:
                 raise ImageError(f"{header.model}: entry {name!r} does not give what joiner takes")
         if len(joiner.inputs) != 2 or len(joiner.outputs) != 1 or len(decoder.inputs) != 1:
             raise ImageError(f"{header.model}: its entries are not those of a transducer")
         (self._symbol,), (logits,) = decoder.inputs, joiner.outputs
+        self._frame_shape = joiner.inputs[0].shape
         self.symbols = int(np.prod(logits.shape))
         if not self.symbols:
             raise ImageError(f"{header.model}: the joiner gives no symbols")
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        """The encoder on its next call, in the joiner's scale."""
+    def encode(self, features: np.ndarray) -> list[np.ndarray]:
+        """The encoder on its next call: its frames, in the joiner's scale."""
         (encoded,) = self._start(ENCODER, features)
-        return encoded
+        return list(encoded.reshape(self._frames_out, *self._frame_shape))
 
     def predict(self, symbol: int) -> np.ndarray:
         """The decoder on a symbol, in the joiner's scale. Raises InputError for one it has not."""
@@ -153,7 +159,7 @@ class HostedSession(Generic[SearchKind]):
 
 
 class HostSearchSession(HostedSession[GreedySearch]):
-    """With a greedy search on the host: of each call, its symbols."""
+    """With a greedy search on the host: of each frame that the encoder gives, its symbols."""
 
     def __init__(self, image: Image, **options: Any) -> None:
         session = Session(image, **options)
@@ -161,5 +167,5 @@ class HostSearchSession(HostedSession[GreedySearch]):
         super().__init__(session, networks, GreedySearch(networks, rules_of(image)))
 
     def accept(self, features: np.ndarray) -> list[int]:
-        """As `accept_calls`, the symbols of all calls in one list."""
+        """As `accept_calls`, all symbols in one list."""
         return [symbol for symbols in self.accept_calls(features) for symbol in symbols]

@@ -178,7 +178,7 @@ class Image:
         ]
         if (loop := entry.loop) is not None and (info := self.header.transducer) is not None:
             (ring,) = entry.inputs
-            words = loop.calls * info.max_symbols_per_frame
+            words = loop.calls * info.frames_out * info.max_symbols_per_frame
             extents.append((ring.name, ring.address, loop.calls * ring.n_bytes))
             extents.append(("tokens", loop.tokens_address, 4 * words))
         return extents

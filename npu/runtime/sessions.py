@@ -185,7 +185,7 @@ class TransducerSession(Session):
         self._restart_cycles = self.reset_cycles
 
     def accept(self, features: np.ndarray, calls_per_start: int = 1) -> list[int]:
-        """As `accept_calls`, the symbols of all calls in one list."""
+        """As `accept_calls`, all symbols in one list."""
         answers = self.accept_calls(features, calls_per_start)
         return [symbol for symbols in answers for symbol in symbols]
 
@@ -197,7 +197,8 @@ class TransducerSession(Session):
         features : (calls, frames, features) int8.
         calls_per_start : encoder calls handed to the chip at once, 1 to `calls`.
 
-        Returns the symbols that each call emitted. Raises InputError when `features` does not fit.
+        Returns the symbols of each frame that the encoder gave. Raises InputError when `features`
+        does not fit.
         """
         tensor = self.features
         require_calls("features", tensor, features)
@@ -215,20 +216,21 @@ class TransducerSession(Session):
         return answers
 
     def _answers(self, calls: int) -> list[list[int]]:
-        """The symbols of a start of so many calls."""
+        """The symbols of each frame of a start of so many calls."""
         count = self.machine.registers[TOKENS]
-        if not 0 <= count <= calls * self._info.max_symbols_per_frame:
+        frames = calls * self._info.frames_out
+        if not 0 <= count <= frames * self._info.max_symbols_per_frame:
             raise MachineError(f"the chip reports {count} tokens for {calls} calls")
         words = self.machine.memory.window(self._loop.tokens_address, 4 * count).view("<u4")
-        answers: list[list[int]] = [[] for _ in range(calls)]
+        answers: list[list[int]] = [[] for _ in range(frames)]
         for word in words.tolist():
             left, symbol = divmod(word, 1 << CALL_SHIFT)
-            if symbol >= len(self._info.tokens) or left >= calls:
+            if symbol >= len(self._info.tokens) or left >= frames:
                 raise MachineError(
                     f"the chip emitted a token that does not exist: {symbol}, with {left} of "
-                    f"{calls} calls left"
+                    f"{frames} frames left"
                 )
-            answers[calls - 1 - left].append(symbol)
+            answers[frames - 1 - left].append(symbol)
         return answers
 
 

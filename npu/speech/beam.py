@@ -1,20 +1,21 @@
 """A beam search over a transducer: several hypotheses side by side, best first.
 
 A hypothesis is a string of symbols; its score is the sum over all ways to emit it, so equal strings
-are merged. In each encoder call every hypothesis may emit up to `max_symbols_per_frame` symbols
-before its blank: the zoo's models emit most of their symbols in calls with two and more. Scores are
+are merged. In each frame that the encoder gives every hypothesis may emit up to
+`max_symbols_per_frame` symbols before its blank: the zoo's models emit most of their symbols in
+frames with two and more. Scores are
 integers (`npu.speech.scores`), and of equal ones the lower symbol comes first, so every engine
 finds the same hypotheses.
 
 The search is the one that Graves describes (arXiv 1211.3711, section 2.4) with its expansions in
-rounds: all hypotheses that have emitted n symbols in a call are looked at together. `one_symbol`
-ends a call with its first symbol, as icefall's modified beam search does. It is not that search:
+rounds: all hypotheses that have emitted n symbols in a frame are looked at together. `one_symbol`
+ends a frame with its first symbol, as icefall's modified beam search does. It is not that search:
 icefall takes the best ways, with a blank or a symbol, before equal strings become one, gives none
 up for being far behind, and its winner has the greatest score over its length; the rules are in
 `compiler.train.sherpa.rules`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -53,8 +54,8 @@ class Branching(Protocol):
     def reset(self) -> None:
         """States to their start values."""
 
-    def encode(self, features: Vector) -> Any:
-        """The encoder on its next call; it holds until the next one."""
+    def encode(self, features: Vector) -> Sequence[Any]:
+        """The encoder on its next call: its frames, which hold until the next one."""
 
     def predict_from(self, state: Any, symbol: int) -> tuple[Any, Any]:
         """The prediction network on a symbol, after the symbols that led to a state.
@@ -64,7 +65,7 @@ class Branching(Protocol):
         """
 
     def join(self, encoded: Any, predicted: Any) -> Vector:
-        """The joiner's logits, (symbols,)."""
+        """The joiner's logits of a frame, (symbols,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ class BeamRules:
     ----------
     active_paths : hypotheses that are kept, at least 1.
     apart : nats below the best one in which others are kept, above 0.
-    one_symbol : a call ends with the first symbol that is emitted in it.
+    one_symbol : a frame ends with the first symbol that is emitted in it.
     """
 
     active_paths: int = ACTIVE_PATHS
@@ -151,7 +152,7 @@ class BeamSearch:
 
     Attributes
     ----------
-    calls : encoder calls since the reset.
+    frames : that the encoder has given since the reset.
 
     Raises ModelError if the rules are not those of the networks.
     """
@@ -181,7 +182,7 @@ class BeamSearch:
         start = 0 if self._boost is None else self._boost.start
         node = None if self._lattice is None else Node()
         self._kept = [Hypothesis(Text(), 0, None, prediction, state, start, node)]
-        self.calls = 0
+        self.frames = 0
 
     @property
     def beam(self) -> "BeamSearch":
@@ -197,10 +198,10 @@ class BeamSearch:
         for each in self.hypotheses:
             emitted = each.emissions
             symbols = tuple(emission.symbol for emission in emitted)
-            calls = tuple(emission.call for emission in emitted)
+            frames = tuple(emission.frame for emission in emitted)
             bonus = 0 if self._boost is None else self._boost.worth(symbols)
             end = each.score - before[each.text]
-            strings.append(Found(symbols, calls, each.score, bonus, each.text, each.node, end))
+            strings.append(Found(symbols, frames, each.score, bonus, each.text, each.node, end))
         return strings
 
     @property
@@ -228,12 +229,12 @@ class BeamSearch:
         require_calls("features", self._networks.features, features)
         found = []
         for call in features:
-            self._call(call[np.newaxis])
+            for encoded in self._networks.encode(call[np.newaxis]):
+                self._frame(encoded)
             found.append(self._kept[0].emission)
         return found
 
-    def _call(self, features: Vector) -> None:
-        encoded = self._networks.encode(features)
+    def _frame(self, encoded: Any) -> None:
         finished: dict[Text, Hypothesis] = {}
         active = self._kept
         # One string may be reached from several others: the prediction network runs once on it.
@@ -246,7 +247,7 @@ class BeamSearch:
                 _finish(finished, hypothesis, int(scores[self._rules.blank]))
                 longer += self._longer(hypothesis, scores)
             longer.sort(key=lambda each: (-each.score, each.symbol))
-            # With one symbol a call, what ends with a symbol competes with what ends with a blank.
+            # With one symbol a frame, what ends with a symbol competes with what ends with a blank.
             near, least = self._least(finished.values(), longer)
             going = [each for each in longer[: self._beam.active_paths] if each.score > least]
             active = [self._emitted(each, known) for each in going]
@@ -256,14 +257,14 @@ class BeamSearch:
                 given_up = (each for each in longer[len(active) :] if each.score >= near)
                 _recombine_longer(given_up, active, self._lattice)
         for hypothesis in active:
-            # A call that is full ends without a blank.
+            # A frame that is full ends without a blank.
             _finish(finished, hypothesis, 0)
         best = sorted(finished.values(), key=lambda each: -each.score)
         best = [each for each in best if each.score >= best[0].score - self._apart]
         self._kept = best[: self._beam.active_paths]
         if self._lattice is not None:
             _recombine(best[self._beam.active_paths :], self._kept, self._lattice)
-        self.calls += 1
+        self.frames += 1
 
     def _longer(self, hypothesis: Hypothesis, scores: Scores) -> Iterator[Longer]:
         """With one more symbol; no more than are kept."""
@@ -284,7 +285,7 @@ class BeamSearch:
         """The score from which on a hypothesis is near the best one, and the one that it must be
         above to go on.
 
-        As many as are kept have ended the call with a better one: it could become one of them by
+        As many as are kept have ended the frame with a better one: it could become one of them by
         what a phrase adds with the next symbol, or as another way to one of their strings, which is
         given up here.
         """
@@ -299,7 +300,7 @@ class BeamSearch:
     def _emitted(self, longer: Longer, known: dict[Text, Hypothesis]) -> Hypothesis:
         before, symbol, score = longer.before, longer.symbol, longer.score
         text = before.text.then(symbol)
-        emission = Emission(before.emission, symbol, self.calls, longer.alone)
+        emission = Emission(before.emission, symbol, self.frames, longer.alone)
         node = None if before.node is None else before.node.then(*_step(longer))
         if (same := known.get(text)) is not None:
             return replace(same, score=score, emission=emission, node=node)
@@ -309,7 +310,7 @@ class BeamSearch:
 
 
 def _finish(finished: dict[Text, Hypothesis], hypothesis: Hypothesis, blank: int) -> None:
-    """Add a hypothesis to those whose call has ended; equal strings become one.
+    """Add a hypothesis to those whose frame has ended; equal strings become one.
 
     blank : the score with which it has.
     """
@@ -336,7 +337,7 @@ def _keys(kept: Iterable[Hypothesis], labels: int) -> dict[Key, Node]:
 
 
 def _recombine(given_up: Iterable[Hypothesis], kept: Iterable[Hypothesis], labels: int) -> None:
-    """The ways of hypotheses that are given up at the end of a call."""
+    """The ways of hypotheses that are given up at the end of a frame."""
     nodes = _keys(kept, labels)
     for each in given_up:
         node = nodes.get(key(each.emission, each.boosted, labels))
@@ -345,7 +346,7 @@ def _recombine(given_up: Iterable[Hypothesis], kept: Iterable[Hypothesis], label
 
 
 def _recombine_longer(given_up: Iterable[Longer], kept: Iterable[Hypothesis], labels: int) -> None:
-    """Likewise within a call: of those that would have emitted one more symbol."""
+    """Likewise within a frame: of those that would have emitted one more symbol."""
     nodes = _keys(kept, labels)
     for each in given_up:
         last = Emission(each.before.emission, each.symbol, 0)

@@ -10,13 +10,13 @@ class Emission:
     Attributes
     ----------
     before : the one before it; None for the first.
-    symbol : its id. call : in which encoder call since the states were reset it came.
+    symbol : its id. frame : of which of the encoder's frames, counted since the states were reset.
     score : of the symbol alone, in units of `npu.speech.scores.ONE`; None where nobody knows it.
     """
 
     before: "Emission | None" = field(repr=False)
     symbol: int
-    call: int
+    frame: int
     score: int | None = None
 
 

@@ -23,6 +23,7 @@ class Speech:
     frontend, frames_per_call : how sound becomes encoder calls.
     scale, zero_point : quantisation of the features.
     tokens : the symbols.
+    frames_out : frames that an encoder call gives.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Speech:
     scale: float
     zero_point: int
     tokens: Tokens
+    frames_out: int = 1
 
     @property
     def rate(self) -> int:
@@ -41,6 +43,11 @@ class Speech:
     def seconds_per_call(self) -> float:
         """From one encoder call to the next."""
         return self.frontend.samples_per_call(self.frames_per_call) / self.rate
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """From one frame that the encoder gives to the next."""
+        return self.seconds_per_call / self.frames_out
 
     @property
     def loudness(self) -> tuple[float, float]:

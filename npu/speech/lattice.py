@@ -24,7 +24,7 @@ class Arc(NamedTuple):
     ----------
     score : in units of `npu.speech.scores.ONE`, `bonus` of them for a phrase.
     start, end : when its first and its last symbol came, on the likeliest way through it: numbers
-        of calls, or seconds (`Lattice.timed`). The next word may be likeliest a little earlier.
+        of frames, or seconds (`Lattice.timed`). The next word may be likeliest a little earlier.
     """
 
     source: int
@@ -57,7 +57,7 @@ class Lattice:
     ends: dict[int, End]
 
     def timed(self, start: Callable[[int], float], end: Callable[[int], float]) -> "Lattice":
-        """With the seconds of calls: where one starts, and up to where it has heard."""
+        """With the seconds of frames: where one starts, and up to where it has heard."""
         return replace(
             self,
             arcs=tuple(

@@ -50,15 +50,15 @@ class _Mass(NamedTuple):
     Attributes
     ----------
     score : of all of them, bonus included.
-    bonus, first, last, call : of the likeliest; calls of the first and last symbol of the word, and
-        of the last symbol at all. -1 where there is none.
+    bonus, first, last, frame : of the likeliest; frames of the first and last symbol of the word,
+        and of the last symbol at all. -1 where there is none.
     """
 
     score: int
     bonus: int = 0
     first: int = -1
     last: int = -1
-    call: int = -1
+    frame: int = -1
 
     def then(self, step: "_Step", is_begun: bool) -> "_Mass":
         """With a step; `is_begun` if it may go on with a word."""
@@ -67,17 +67,17 @@ class _Mass(NamedTuple):
             return self._replace(score=score, bonus=bonus)
         first, last = self.first, self.last
         if step.parts[0]:
-            first, last = first if is_begun else step.call, step.call
-        return _Mass(score, bonus, first, last, step.call)
+            first, last = first if is_begun else step.frame, step.frame
+        return _Mass(score, bonus, first, last, step.frame)
 
     def begin(self) -> "_Mass":
         """A word begins with the last symbol."""
-        return self._replace(first=self.call, last=self.call)
+        return self._replace(first=self.frame, last=self.frame)
 
     def less(self, other: "_Mass", place: _Place) -> "_Mass":
         """What is behind a word: nothing of that counts any more."""
-        call = self.call if place.word or place.then else -1
-        return _Mass(self.score - other.score, self.bonus - other.bonus, call=call)
+        frame = self.frame if place.word or place.then else -1
+        return _Mass(self.score - other.score, self.bonus - other.bonus, frame=frame)
 
     def or_(self, other: "_Mass | None") -> "_Mass":
         """With other ways to the same place."""
@@ -98,7 +98,7 @@ class _Step(NamedTuple):
     parts: tuple[bytes, ...]
     score: int
     bonus: int
-    call: int
+    frame: int
 
 
 class _Ways:
@@ -113,7 +113,7 @@ class _Ways:
     def __init__(self, found: Sequence[Found], tokens: Tokens, others: bool = True) -> None:
         last = {each.node: each for each in found}
         into = _reached(found, _Spelt(found, tokens) if others else None)
-        nodes = sorted(into, key=lambda node: (node.call, node.emitted))
+        nodes = sorted(into, key=lambda node: (node.frame, node.emitted))
         number = {node: at for at, node in enumerate(nodes)}
         parts: dict[int | None, tuple[bytes, ...]] = {None: (b"",)}
         self.steps: list[list[_Step]] = [[] for _ in nodes]
@@ -123,7 +123,7 @@ class _Ways:
                 if way.symbol not in parts:
                     parts[way.symbol] = tuple(tokens.piece(way.symbol or 0).split(b" "))
                 self.steps[number[way.before]].append(
-                    _Step(at, parts[way.symbol], way.score, way.bonus, node.call)
+                    _Step(at, parts[way.symbol], way.score, way.bonus, node.frame)
                 )
             if (end := last.get(node)) is not None:
                 self.ends[at] = End(end.end, end.end)

@@ -15,7 +15,7 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    symbols : its ids. calls : in which each came, since the states were reset.
+    symbols : its ids. frames : of which each came, as `npu.speech.emission` counts them.
     score : in units of `npu.speech.scores.ONE`, `bonus` of them for phrases to be heard.
     text : the string as the search knows it, and node : where it stands among all ways; None
         where nobody asked for them.
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     """
 
     symbols: tuple[int, ...]
-    calls: tuple[int, ...]
+    frames: tuple[int, ...]
     score: int
     bonus: int
     text: Text | None = None

@@ -38,7 +38,9 @@ class Engine(Protocol):
         """Begin another phrase amid the stream: the same states."""
 
     def accept_calls(self, features: Features) -> list[list[int]]:
-        """Take (calls, frames, features) int8; returns the symbols of each call."""
+        """Take (calls, frames, features) int8; returns the symbols of each frame that the encoder
+        gives, of every call as many.
+        """
 
 
 class Searching(Protocol):
@@ -87,7 +89,7 @@ class Greedily:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._last: Emission | None = None
-        self._calls = 0
+        self._frames = 0
 
     def reset(self) -> None:
         """Begin a stream."""
@@ -102,15 +104,18 @@ class Greedily:
     def accept_calls(self, features: Features) -> list[Emission | None]:
         """The last symbol after each call."""
         found = []
-        for symbols in self._engine.accept_calls(features):
+        answers = self._engine.accept_calls(features)
+        frames_out = len(answers) // max(1, len(features))
+        for number, symbols in enumerate(answers, 1):
             for symbol in symbols:
-                self._last = Emission(self._last, symbol, self._calls)
-            self._calls += 1
-            found.append(self._last)
+                self._last = Emission(self._last, symbol, self._frames)
+            self._frames += 1
+            if number % frames_out == 0:
+                found.append(self._last)
         return found
 
     def _begin(self) -> None:
-        self._last, self._calls = None, 0
+        self._last, self._frames = None, 0
 
 
 @dataclass(frozen=True)
@@ -123,15 +128,15 @@ class Phrase:
     first_call, end_call : from the first call that is not quiet to behind the last one, which is
         one of the rule's `tail_calls` behind the last symbol: where nothing was understood for
         long, the phrase does not claim it.
-    calls : of each symbol, the call that gave it.
+    frames : of each symbol, the encoder's frame that gave it; `frames_out` a call of the stream.
     found : all strings that a beam has kept; nothing of a greedy search, or if nobody asked.
-    begin : the call of the stream that is 0 in `found`.
+    begin : the frame of the stream that is 0 in `found`.
     """
 
     tokens: tuple[int, ...]
     first_call: int
     end_call: int
-    calls: tuple[int, ...]
+    frames: tuple[int, ...]
     found: tuple[Found, ...] = field(default=(), compare=False)
     begin: int = field(default=0, compare=False)
 
@@ -152,6 +157,8 @@ class PhraseSearch:
         that had come by then: one of the silence before a phrase is run when that begins.
     end : int or None
         The symbol with which the model tells that a phrase has ended.
+    frames_out : int
+        Frames that the encoder gives a call.
 
     Attributes
     ----------
@@ -171,8 +178,10 @@ class PhraseSearch:
         zero_point: float,
         told: Callable[[int], None] | None = None,
         end: int | None = None,
+        frames_out: int = 1,
     ) -> None:
         self._search, self._rule, self._told, self._end = search, rule, told, end
+        self._frames_out = frames_out
         self._gate = Gate(rule, scale, zero_point) if rule is not None else None
         self.phrases: list[Phrase] = []
         self.calls = self.restarts = 0
@@ -215,19 +224,21 @@ class PhraseSearch:
         if last is None:
             return None
         heard = emissions(last)
-        calls = tuple(self._begin + each.call for each in heard)
+        begin = self._begin * self._frames_out
         # A symbol may come in a quiet call, before any other one.
-        first = calls[0] if self._sound.first is None else min(self._sound.first, calls[0])
+        first = self._begin + self._call(heard[0])
+        if self._sound.first is not None:
+            first = min(self._sound.first, first)
         end = self._sound.end
         if self._rule is not None and (spelt := self._spelt(last)) is not None:
-            end = min(end, self._begin + spelt.call + 1 + self._rule.tail_calls)
+            end = min(end, self._begin + self._call(spelt) + 1 + self._rule.tail_calls)
         return Phrase(
             tuple(each.symbol for each in heard),
             first,
             max(end, first + 1),
-            calls,
+            tuple(begin + each.frame for each in heard),
             found_by(self._search) if found else (),
-            self._begin,
+            begin,
         )
 
     def accept(self, features: Features) -> None:
@@ -275,6 +286,10 @@ class PhraseSearch:
             last = last.before
         return last
 
+    def _call(self, symbol: Emission) -> int:
+        """In which call of the phrase it came."""
+        return symbol.frame // self._frames_out
+
     @property
     def _ends_awake(self) -> bool:
         return self._rule is not None and self._left(self._rule) <= 0
@@ -315,7 +330,7 @@ class PhraseSearch:
         self._length += 1
         self._last = last
         # What is likeliest now may have ended earlier than what was before.
-        self._blanks = self._length - (0 if last is None else last.call + 1)
+        self._blanks = self._length - (0 if last is None else self._call(last) + 1)
         self._sound.note(call, is_loud, self._spelt(last))
 
 
@@ -351,7 +366,7 @@ class _Sound:
         if is_loud:
             self.first = call if self.first is None else self.first
             self._loud_end = call + 1
-        if (came := None if last is None else last.call) != self._came:
+        if (came := None if last is None else last.frame) != self._came:
             self._came, self._has_ended = came, False
         if not self._has_ended:
             self.end = self._loud_end

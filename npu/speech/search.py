@@ -5,6 +5,7 @@ A policy asks the networks (`Networks`: three calls and a reset) and never knows
 decides as it does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,21 +39,22 @@ class Networks(Protocol):
     def reset(self) -> None:
         """States to their start values."""
 
-    def encode(self, features: Vector) -> Vector:
-        """The encoder on its next call."""
+    def encode(self, features: Vector) -> Sequence[Vector]:
+        """The encoder on its next call: its frames, of every call as many, one or more."""
 
     def predict(self, symbol: int) -> Vector:
         """The prediction network (decoder) on a symbol that was emitted."""
 
     def join(self, encoded: Vector, predicted: Vector) -> Vector:
-        """The joiner's logits, (symbols,)."""
+        """The joiner's logits of a frame, (symbols,)."""
 
 
 @dataclass(frozen=True)
 class SearchRules:
     """What a search must know of its model.
 
-    `start` is the symbol before the first; `blank`, or `max_symbols_per_frame` symbols, end a call.
+    `start` is the symbol before the first; `blank`, or `max_symbols_per_frame` symbols, end a frame
+    of the encoder's output.
     """
 
     blank: int
@@ -80,8 +82,9 @@ class GreedySearch:
     """A streaming greedy search: the best symbol at every joiner evaluation, no way back.
 
     At the start of an utterance both recurrent networks are reset and the decoder runs once on
-    `start`. Then, per encoder call and at most `max_symbols_per_frame` times: joiner, argmax (the
-    first of equals), stop at `blank`, else emit the symbol and run the decoder on it.
+    `start`. Then, for every frame of every encoder call and at most `max_symbols_per_frame` times:
+    joiner, argmax (the first of equals), stop at `blank`, else emit the symbol and run the decoder
+    on it.
 
     Raises ModelError if the rules are not those of the networks.
     """
@@ -101,20 +104,21 @@ class GreedySearch:
         self.reset()
 
     def accept(self, features: Vector) -> list[int]:
-        """As `accept_calls`, the symbols of all calls in one list."""
+        """As `accept_calls`, all symbols in one list."""
         return [symbol for symbols in self.accept_calls(features) for symbol in symbols]
 
     def accept_calls(self, features: Vector) -> list[list[int]]:
-        """Take the next encoder calls, (calls, frames, features) int8; the symbols of each.
+        """Take the next encoder calls, (calls, frames, features) int8; the symbols of each frame
+        that the encoder gives, a call's behind those of the one before.
 
         Raises InputError if `features` does not fit the encoder, or a symbol does not fit the
         decoder.
         """
         require_calls("features", self._networks.features, features)
-        return [self._call(call[np.newaxis]) for call in features]
+        encode = self._networks.encode
+        return [self._frame(frame) for call in features for frame in encode(call[np.newaxis])]
 
-    def _call(self, features: Vector) -> list[int]:
-        encoded = self._networks.encode(features)
+    def _frame(self, encoded: Vector) -> list[int]:
         tokens: list[int] = []
         for _ in range(self._rules.max_symbols_per_frame):
             symbol = int(np.argmax(self._networks.join(encoded, self._prediction)))

@@ -53,7 +53,8 @@ class Spoken:
 
     Attributes
     ----------
-    tokens : the symbols. times : of each, the second up to which it had been heard when it came.
+    tokens : the symbols. times : of each, the second up to which the encoder's frame that gave it
+        has heard; of several frames in a call, as if they came one after the other.
     words : likewise.
     alternatives : what a beam found, this text first; nothing of a greedy search, of a phrase that
         has not ended, and of several together.
@@ -106,7 +107,12 @@ class Stream:
         self._speech, self._name = speech, name
         self._extractor = speech.extractor()
         self._search = PhraseSearch(
-            as_search(engine), rule, *speech.loudness, told, speech.tokens.end
+            as_search(engine),
+            rule,
+            *speech.loudness,
+            told,
+            speech.tokens.end,
+            speech.frames_out,
         )
         self._waiting: deque[Features] = deque()
         self._resampler: Resampler | None = None
@@ -275,12 +281,13 @@ class Stream:
         if found:
             sure = confidences([word.text for word in words], found)
             words = [replace(word, confidence=each) for word, each in zip(words, sure, strict=True)]
+        per_call = self._speech.frames_out
         return Spoken(
             " ".join(text for text in texts if text),
             tokens,
-            self._second(phrases[0].first_call) if phrases else self.seconds,
-            self._second(phrases[-1].end_call) if phrases else self.seconds,
-            [self._heard_at(call) for phrase in phrases for call in phrase.calls],
+            self._second(phrases[0].first_call * per_call) if phrases else self.seconds,
+            self._second(phrases[-1].end_call * per_call) if phrases else self.seconds,
+            [self._heard_at(frame) for phrase in phrases for frame in phrase.frames],
             words,
             found,
             lattice,
@@ -291,8 +298,8 @@ class Stream:
         if lattice is None:
             return None
         return lattice.timed(
-            lambda call: self._second(phrase.begin + call),
-            lambda call: self._heard_at(phrase.begin + call),
+            lambda frame: self._second(phrase.begin + frame),
+            lambda frame: self._heard_at(phrase.begin + frame),
         )
 
     def _likeliest(self, phrase: Phrase, texts: list[Alternative]) -> Phrase:
@@ -300,23 +307,24 @@ class Stream:
         if not texts:
             return phrase
         string = best(phrase.found, texts, self._speech.tokens)
-        calls = tuple(phrase.begin + call for call in string.calls)
-        return replace(phrase, tokens=string.symbols, calls=calls)
+        frames = tuple(phrase.begin + frame for frame in string.frames)
+        return replace(phrase, tokens=string.symbols, frames=frames)
 
     def _words(self, phrase: Phrase) -> Iterator[Word]:
         behind = 0.0
         for text, first, last in self._speech.tokens.words(phrase.tokens):
-            # In one call a word may end and the next begin.
-            start = max(behind, self._second(phrase.calls[first]))
-            behind = max(start, self._heard_at(phrase.calls[last]))
+            # In one frame a word may end and the next begin.
+            start = max(behind, self._second(phrase.frames[first]))
+            behind = max(start, self._heard_at(phrase.frames[last]))
             yield Word(text, start, behind)
 
-    def _heard_at(self, call: int) -> float:
-        """The second up to which a call has heard."""
-        extractor = self._extractor
-        samples = extractor.first_call_samples + call * extractor.samples_per_call
+    def _heard_at(self, frame: int) -> float:
+        """The second up to which a frame of the encoder has heard."""
+        extractor, per_call = self._extractor, self._speech.frames_out
+        ahead = (frame + 1 - per_call) * extractor.samples_per_call / per_call
+        samples = extractor.first_call_samples + ahead
         return round(min(samples / self._speech.rate, self.seconds), 6)
 
-    def _second(self, call: int) -> float:
-        """Of the sound, without the silence behind it."""
-        return round(min(call * self._speech.seconds_per_call, self.seconds), 6)
+    def _second(self, frame: int) -> float:
+        """Where a frame begins in the sound, without the silence behind it."""
+        return round(min(frame * self._speech.seconds_per_frame, self.seconds), 6)

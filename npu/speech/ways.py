@@ -1,10 +1,10 @@
 """How a beam came to its strings: every step of a search, as a graph that leads back to its start.
 
-A node is where a hypothesis stood: behind so many calls, and so many symbols of the next one. Who
-is forgotten by all hypotheses that the beam still has is forgotten here, too.
+A node is where a hypothesis stood: behind so many of the encoder's frames, and so many symbols of
+the next one. Who is forgotten by all hypotheses that the beam still has is forgotten here, too.
 
 A hypothesis that is given up may look the same as a better one from there on: the same last
-symbols, the same call, as much of a phrase spelt (`Key`). What will be said of the better one then
+symbols, the same frame, as much of a phrase spelt (`Key`). What will be said of the better one then
 goes for it as well, so its ways go on from the better one's node. That is exact where the
 prediction network sees no more than these symbols, and a guess where it has a longer memory.
 """
@@ -51,7 +51,7 @@ class Way(NamedTuple):
     Attributes
     ----------
     before : the node that it comes from; always an earlier one.
-    symbol : that is emitted; None where a call ends instead.
+    symbol : that is emitted; None where a frame ends instead.
     score : of the step, in units of `npu.speech.scores.ONE`, `bonus` of them for a phrase.
     """
 
@@ -66,24 +66,24 @@ class Node:
 
     Attributes
     ----------
-    call, emitted : calls that have ended, and symbols since then.
+    frame, emitted : frames that have ended, and symbols since then.
     ways : into it, in the search's own order; none at the start.
     others : ways of hypotheses that were given up, by the string of each.
     """
 
-    __slots__ = ("call", "emitted", "others", "ways")
+    __slots__ = ("emitted", "frame", "others", "ways")
 
-    def __init__(self, call: int = 0, emitted: int = 0, ways: Iterable[Way] = ()) -> None:
-        self.call, self.emitted, self.ways = call, emitted, list(ways)
+    def __init__(self, frame: int = 0, emitted: int = 0, ways: Iterable[Way] = ()) -> None:
+        self.frame, self.emitted, self.ways = frame, emitted, list(ways)
         self.others: list[tuple[Text, list[Way]]] = []
 
     def then(self, symbol: int, score: int, bonus: int) -> "Node":
         """Behind one more symbol."""
-        return Node(self.call, self.emitted + 1, [Way(self, symbol, score, bonus)])
+        return Node(self.frame, self.emitted + 1, [Way(self, symbol, score, bonus)])
 
     def ended(self, score: int) -> "Node":
-        """Behind the call."""
-        return Node(self.call + 1, 0, [Way(self, None, score, 0)])
+        """Behind the frame."""
+        return Node(self.frame + 1, 0, [Way(self, None, score, 0)])
 
 
 def key(last: Emission | None, boosted: int, labels: int) -> Key:

@@ -37,7 +37,7 @@ class Emitted:
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
     alternatives : all texts that a beam has kept, likeliest first; nothing of a greedy search.
-    lattice : of a beam that was to make one; its times are numbers of calls.
+    lattice : of a beam that was to make one; its times are numbers of the encoder's frames.
     """
 
     symbols: list[list[int]]
@@ -79,11 +79,11 @@ def hear_whole(
     texts = alternatives(found, speech.tokens)
     if texts:
         string = best(found, texts, speech.tokens)
-        emitted = list(zip(string.symbols, string.calls, strict=True))
+        emitted = list(zip(string.symbols, string.frames, strict=True))
     else:
-        emitted = [(each.symbol, each.call) for each in emissions(last)]
-    for symbol, call in emitted:
-        symbols[call].append(symbol)
+        emitted = [(each.symbol, each.frame) for each in emissions(last)]
+    for symbol, frame in emitted:
+        symbols[frame // speech.frames_out].append(symbol)
     return Emitted(symbols, samples, notes, texts, lattice_of(found, speech.tokens))
 
 

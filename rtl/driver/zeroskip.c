@@ -329,6 +329,7 @@ enum zeroskip_result zeroskip_tokens(struct zeroskip *chip, const struct zeroski
                                      size_t *count)
 {
     const uint32_t offset = ZEROSKIP_SCALARS_OFFSET + REGISTER_BYTES * loop->count_register;
+    const uint32_t frames = calls * loop->frames_per_call;
     uint32_t left, i;
     const enum zeroskip_result result = read_register(chip, offset, &left);
     if (result != ZEROSKIP_OK)
@@ -343,11 +344,12 @@ enum zeroskip_result zeroskip_tokens(struct zeroskip *chip, const struct zeroski
         zeroskip_get(chip, loop->address + 4u * i, bytes, sizeof bytes);
         word = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
                (uint32_t)bytes[3] << 24;
-        behind = word >> loop->call_shift; /* calls left when it came */
+        behind = word >> loop->call_shift; /* frames left when it came */
         tokens[i].symbol = word & ((UINT32_C(1) << loop->call_shift) - 1u);
-        if (tokens[i].symbol >= loop->symbols || behind >= calls)
+        if (tokens[i].symbol >= loop->symbols || behind >= frames)
             return ZEROSKIP_TOKENS;
-        tokens[i].call = calls - 1u - behind;
+        tokens[i].call = (frames - 1u - behind) / loop->frames_per_call;
+        tokens[i].frame = (frames - 1u - behind) % loop->frames_per_call;
     }
     *count = left;
     return ZEROSKIP_OK;

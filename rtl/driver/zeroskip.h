@@ -100,15 +100,17 @@ struct zeroskip_tensor {
 struct zeroskip_loop {
     uint32_t address;         /* of the words that it leaves */
     uint32_t count_register;  /* how many */
-    uint32_t call_shift;      /* in a word: the symbol is below, above it the calls left */
+    uint32_t call_shift;      /* in a word: the symbol is below, above it the frames left */
     uint32_t symbols_per_call;
     uint32_t symbols;
+    uint32_t frames_per_call; /* that the encoder gives, at least 1 */
 };
 
-/* Symbol `symbol` was emitted by call `call`, 0 for the first of the start. */
+/* Symbol `symbol` was emitted by call `call`, 0 for the first of the start, in its frame `frame`. */
 struct zeroskip_token {
     uint32_t call;
     uint32_t symbol;
+    uint32_t frame;
 };
 
 void zeroskip_open(struct zeroskip *chip, const struct zeroskip_port *port);

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.floats.graph import FloatGraph
@@ -58,6 +58,14 @@ class Quantised:
     data: bytes
     graph: Graph
 
+    @property
+    def rounding_as_onnx(self) -> Graph:
+        """The graph; of a file that holds integers with products that are rounded once, as it says.
+
+        The `.tflite` file cannot say so: TFLM rounds twice.
+        """
+        return replace(self.graph, rounds_once=self.source.graph.on_grids)
+
     def noise(self) -> list[Noise]:
         """By value, over the calibration data; see `noise_of`."""
         return noise_of(self.source.graph, self.source.samples, self.graph)
@@ -104,7 +112,7 @@ def calibrated(traced: Traced, equalise: bool = False) -> FloatModel:
     """
     simple, samples = normal(traced.graph), traced.samples
     found = next(iter(run(simple, samples)))
-    on_grids = any(node.kind == "FakeQuantize" for node in simple.nodes)
+    on_grids = simple.on_grids
     for name, wanted in traced.first.items():
         # Erf and Gelu are approximated, see `compiler.floats.rewrite.arithmetic`.
         # A value that lies between two steps of a grid may go to either, as sums are ordered.

@@ -19,7 +19,7 @@ def read_onnx_model(path: str | Path) -> Graph:
     Raises ModelError where there is no calibration data beside it, and as `read_float`.
     """
     path = Path(path)
-    return quantised_model(read_float(path, samples_beside(path))).graph
+    return quantised_model(read_float(path, samples_beside(path))).rounding_as_onnx
 
 
 def samples_beside(path: Path) -> Samples:

@@ -94,8 +94,13 @@ def quantise_transducer(
     files = parts_of(folder)
     tokens = folder / "tokens.txt"
     symbols = load_tokens(tokens)
+    if len(samples.arrays) == 1:
+        # What the metadata says wrong is told before it is believed.
+        (calls,) = samples.arrays.values()
+        _call_hop(files["encoder"], calls.shape[1:])
     encoder = read_float(files["encoder"], samples)
     encoder = _first_output(encoder, "encoder")
+    hop = _call_hop(files["encoder"], encoder.graph.shapes[encoder.graph.inputs[0]])
     decoder = _decoder(files["decoder"], len(symbols))
     encoded = quantised_model(encoder, method, plan=plan)
     decoded = quantised_model(decoder, method, plan=plan)
@@ -106,7 +111,7 @@ def quantise_transducer(
         second: decoded.grid(decoder.graph.outputs[0]),
     }
     joined = quantised_model(joiner, method, told, plan)
-    _require_one_frame(encoder.graph, joiner.graph.shapes[first])
+    frames = _frames_of(encoder.graph, joiner.graph.shapes[first])
     parts = {"encoder": encoded, "decoder": decoded, "joiner": joined}
     shape = encoder.graph.shapes[encoder.graph.inputs[0]]
     content = {
@@ -114,7 +119,8 @@ def quantise_transducer(
         "type": "transducer",
         "blank_id": 0,
         "start_id": 0,
-        "max_symbols_per_frame": 6,
+        # Of several frames each, sherpa-onnx takes one symbol at most, and so they are trained.
+        "max_symbols_per_frame": 6 if frames == 1 else 1,
         "encoder": {
             "file": "encoder.tflite",
             "frames_per_call": int(np.prod(shape[:-1])),
@@ -122,7 +128,7 @@ def quantise_transducer(
         },
         "decoder": {"file": "decoder.tflite", "stateful": True},
         "joiner": {"file": "joiner.tflite", "inputs": ["encoder_out", "decoder_out"]},
-        "frontend": dict(frontend or _frontend(shape)),
+        "frontend": dict(frontend or _frontend(shape, hop)),
         "provenance": {
             "from": {role: path.name for role, path in files.items()},
             "calibrated on": f"{samples.place}, {len(samples)} calls",
@@ -146,13 +152,33 @@ def _first_output(model: FloatModel, role: str) -> FloatModel:
     return replace(model, graph=replace(graph, outputs=graph.outputs[:1]))
 
 
-def _require_one_frame(graph: FloatGraph, wanted: tuple[int, ...]) -> None:
-    shape = graph.shapes[graph.outputs[0]]
-    if np.prod(shape) != np.prod(wanted):
+def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
+    """How many frames a call of the encoder gives. Raises UnsupportedError where they are none."""
+    shape, size = graph.shapes[graph.outputs[0]], int(np.prod(wanted))
+    if size not in (shape[-1], np.prod(shape)):
         raise UnsupportedError(
-            f"{graph.name}: a call gives {list(shape)}, the joiner takes {list(wanted)}: one frame "
-            "a call is run; export the encoder with a chunk that gives one"
+            f"{graph.name}: a call gives {list(shape)}, the joiner takes {list(wanted)}: frames of "
+            f"{size} values are run; export the encoder with the output (1, frames, {size})"
         )
+    return int(np.prod(shape)) // size
+
+
+def _call_hop(path: Path, shape: tuple[int, ...]) -> int:
+    """Frames from one call to the next, as the metadata of icefall's exports has it; without any,
+    calls do not overlap.
+
+    Raises ModelError where it is no number of frames that a call can have.
+    """
+    said = {each.key: each.value for each in open_onnx(path).metadata_props}
+    frames = int(np.prod(shape[:-1]))
+    for name, least, most in (("T", frames, frames), ("decode_chunk_len", 1, frames)):
+        value = said.get(name, str(most)).strip()
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise ModelError(
+                f"{path.name}: its metadata says {name} {value!r}, a call takes {frames} frames; "
+                "export the encoder again"
+            )
+    return int(said.get("decode_chunk_len", frames))
 
 
 def _decoder(path: Path, count: int) -> FloatModel:
@@ -181,12 +207,14 @@ def _decoder(path: Path, count: int) -> FloatModel:
 def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     """The joiner on random pairs of answers, the encoder's input first."""
     rng = np.random.default_rng(_SEED)
-    answers = [
-        np.array(
-            [found[part.graph.outputs[0]].reshape(-1) for found in run(part.graph, part.samples)]
-        )
-        for part in (encoder, decoder)
-    ]
+    answers = []
+    for part in (encoder, decoder):
+        output = part.graph.outputs[0]
+        shape = part.graph.shapes[output]
+        # (1, width, 1) is one frame, too.
+        width = shape[-1] if shape[-1] > 1 else int(np.prod(shape))
+        each = [made[output].reshape(-1, width) for made in run(part.graph, part.samples)]
+        answers.append(np.concatenate(each))
     picks = [each[rng.integers(0, len(each), _PAIRS)] for each in answers]
     model = open_onnx(path)
     names = list(free_inputs(model))
@@ -200,6 +228,6 @@ def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     return replace(found, graph=ordered)
 
 
-def _frontend(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Kaldi's features, a bin for each value of a frame, for calls that do not overlap."""
-    return icefall_frontend(shape[-1], int(np.prod(shape[:-1]))).model_dump(mode="json")
+def _frontend(shape: tuple[int, ...], hop: int) -> dict[str, Any]:
+    """Kaldi's features, a bin for each value of a frame, for calls `hop` frames apart."""
+    return icefall_frontend(shape[-1], hop).model_dump(mode="json")

@@ -59,10 +59,10 @@ class Simulation:
         self._predictor.reset()
         self._last = np.zeros(self._table.shape[1])
 
-    def encode(self, features: Vector) -> Vector:
-        """The encoder on its next call, (1, frames, width) to (1, 1, width)."""
+    def encode(self, features: Vector) -> list[Vector]:
+        """The encoder on its next call, (1, frames, width) to one frame, (1, 1, width)."""
         frames = self._input.real(features.reshape(self.features.shape[1:]))
-        return self._encoder.grid.quantised(self._encoder.run(frames))[np.newaxis]
+        return [self._encoder.grid.quantised(self._encoder.run(frames))[np.newaxis]]
 
     def predict(self, symbol: int) -> Vector:
         """The predictor on a symbol, (1, 1, width)."""

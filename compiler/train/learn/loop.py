@@ -18,6 +18,7 @@ from torch.nn import functional
 from compiler.train.learn import schedule
 from compiler.train.learn.check import Check
 from compiler.train.learn.loss import arcs, reachable, restricted_loss
+from compiler.train.learn.muon import fast_precision
 from compiler.train.learn.network import Transducer
 from compiler.train.learn.optimise import Optimiser
 from compiler.train.recipe import Recipe
@@ -132,7 +133,9 @@ class Learner:
         if share is not None:
             self._prune(share)
         averages = self.step >= _AVERAGE_BEGINS * recipe.learning.steps
-        network.work_in("float32" if averages else recipe.learning.precision)
+        # Where bfloat16 is emulated, it takes ten times as long.
+        slow = fast_precision(self.device) == torch.float32
+        network.work_in("float32" if averages or slow else recipe.learning.precision)
         begin = recipe.quantisation.begin
         network.watch(begin - 200 <= self.step < begin)
         if self.step == begin:

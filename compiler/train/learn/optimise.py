@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compiler.train.learn.muon import Muon, fast_precision
 from compiler.train.learn.network import Transducer
 from compiler.train.recipe import Learning
 
 
 class Optimiser:
-    """AdamW; with "muon" the matrices that are pruned by Muon (Jordan and others 2024), whose steps
-    are orthogonal matrices, scaled to what AdamW's are (Liu and others, arXiv 2502.16982).
+    """AdamW; with "muon" the matrices that are pruned by Muon.
 
     Parameters
     ----------
@@ -34,11 +34,7 @@ class Optimiser:
             torch.optim.AdamW(groups, lr=learning.rate, betas=(0.9, 0.98))
         ]
         if own:
-            self._all.append(
-                torch.optim.Muon(
-                    own, lr=learning.rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
-                )
-            )
+            self._all.append(Muon(own, learning.rate, decay, fast_precision(own[0].device)))
 
     def step(self, rate: float) -> None:
         """One step, by the gradients."""

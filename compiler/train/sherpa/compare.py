@@ -230,7 +230,7 @@ def _beam(beam: BeamSearch, calls: Calls, scored: bool = False) -> Ours:
     emitted = beam.hypotheses[0].emissions
     return Ours(
         tuple(each.symbol for each in emitted),
-        tuple(each.call for each in emitted),
+        tuple(each.frame for each in emitted),
         tuple((each.score or 0) / ONE for each in emitted) if scored else (),
     )
 

@@ -44,11 +44,11 @@ class FloatNetworks:
         self._heard = _zeros(self._trained.encoder)
         self._said: State | None = None
 
-    def encode(self, features: NDArray[np.int8]) -> Any:
-        """The encoder on its next call, (1, frames, width) int8 to (width,)."""
+    def encode(self, features: NDArray[np.int8]) -> list[Any]:
+        """The encoder on its next call, (1, frames, width) int8 to one frame, (width,)."""
         frames = self._trained.features.real(features[0]).astype(np.float64)
         out, self._heard = _run(self._trained.encoder, frames, self._heard)
-        return out[0]
+        return [out[0]]
 
     def predict(self, symbol: int) -> Any:
         """The predictor on a symbol behind those so far, (width,)."""

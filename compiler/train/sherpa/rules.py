@@ -91,7 +91,7 @@ def icefall_beam(
     begun: dict[Symbols, Symbols] = {(): ()}
     kept: dict[Symbols, float] = {(): 0.0}
     for call in calls:
-        encoded = networks.encode(call[np.newaxis])
+        (encoded,) = networks.encode(call[np.newaxis])
         ways: list[tuple[float, Symbols, int]] = []
         for string, score in kept.items():
             logits = networks.join(encoded, known[string][0])
@@ -120,7 +120,7 @@ def nemo_beam(networks: FloatNetworks, calls: NDArray[np.int8], paths: int, most
     calls, paths : as of `icefall_beam`. most : symbols of a call.
     """
     networks.reset()
-    encoded = [networks.encode(call[np.newaxis]) for call in calls]
+    encoded = [frame for call in calls for frame in networks.encode(call[np.newaxis])]
     known: dict[Symbols, tuple[Any, State]] = {(): networks.predict_from(None, 0)}
     kept: list[tuple[float, Symbols, int, int]] = [(0.0, (), 0, 0)]  # of it: call, symbols in it
     while (now := min(call for _, _, call, _ in kept)) < len(calls):

@@ -208,7 +208,7 @@ def mul_params(graph: Graph, op: Mul) -> MulParams:
     where = place(graph, op)
     a, b, output = (graph.tensors[i] for i in (op.a, op.b, op.output))
     multiplier, shift = quantisation.multiplier(
-        float(scale(a)) * float(scale(b)) / float(scale(output)), where
+        float(scale(a)) * float(scale(b)) / float(scale(output)), where, graph.rounds_once
     )
     lo, hi = activation_range(op.activation, output, where)
     return MulParams(
@@ -226,9 +226,9 @@ def prelu_params(graph: Graph, op: Prelu) -> PreluParams:
     """Parameters of a PRELU. Raises ModelError as `mul_params`."""
     where = place(graph, op)
     a, b, output = (quantization(graph.tensors[i]) for i in (op.a, op.b, op.output))
-    multiplier, shift = quantisation.ratio(a, output, where)
+    multiplier, shift = quantisation.ratio(a, output, where, graph.rounds_once)
     slope_multiplier, slope_shift = quantisation.multiplier(
-        float(a.scale[0]) * float(b.scale[0]) / float(output.scale[0]), where
+        float(a.scale[0]) * float(b.scale[0]) / float(output.scale[0]), where, graph.rounds_once
     )
     return PreluParams(
         a.zero_point,

@@ -184,6 +184,7 @@ def _parameters(graph: Graph, op: Conv2D | DepthwiseConv2D | TransposeConv) -> M
         activation_range(op.activation, output, where),
         where,
         DEPTHWISE_FILTERS if isinstance(op, DepthwiseConv2D) else FILTERS,
+        graph.rounds_once,
     )
 
 

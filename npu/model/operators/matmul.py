@@ -80,6 +80,7 @@ def matmul_params(graph: Graph, op: BatchMatMul) -> MatVecParams:
         DTYPE_RANGES["int8"],
         place(graph, op),
         axes(op)[1],
+        graph.rounds_once,
     )
     return replace(params, weights_zero_point=quantization(b).zero_point)
 

@@ -106,6 +106,7 @@ def fully_connected_params(graph: Graph, op: FullyConnected) -> MatVecParams:
         quantization(output),
         activation_range(op.activation, output, where),
         where,
+        once=graph.rounds_once,
     )
     # TFLM takes no zero point from weights with a scale for each row.
     return replace(params, weights_zero_point=own.zero_point) if own.per_tensor else params
@@ -118,10 +119,12 @@ def matvec_params(
     clamp: tuple[int, int],
     where: str,
     axis: int = 0,
+    once: bool = False,
 ) -> MatVecParams:
     """Those of a product of weights with vectors of one quantisation, to another, within `clamp`.
 
-    There is a row of weights for each index of `axis`; their zero point is not taken.
+    There is a row of weights for each index of `axis`; their zero point is not taken. `once` as of
+    a graph's `rounds_once`.
 
     Raises
     ------
@@ -133,7 +136,7 @@ def matvec_params(
     # pinned oracle answers as if in double, and the last bit of a multiplier shows in outputs.
     pairs = [
         quantisation.multiplier(
-            float(source.scale[0]) * float(each) / float(output.scale[0]), where
+            float(source.scale[0]) * float(each) / float(output.scale[0]), where, once
         )
         for each in scales.scale
     ]

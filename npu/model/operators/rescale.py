@@ -53,9 +53,14 @@ def verify(graph: Graph, op: Relu | Relu6 | Quantize) -> None:
 
 
 def requantisation(
-    source: Quantization, output: Quantization, where: str, dtype: str = "int8"
+    source: Quantization,
+    output: Quantization,
+    where: str,
+    dtype: str = "int8",
+    once: bool = False,
 ) -> RescaleParams:
-    """Parameters of a QUANTIZE from one quantisation to another, of type `dtype`.
+    """Parameters of a QUANTIZE from one quantisation to another, of type `dtype`; `once` as of a
+    graph's `rounds_once`.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def requantisation(
         If the scales cannot be expressed.
     """
     # In double, as the pinned oracle does; see `npu.model.quantisation`.
-    multiplier, shift = ratio(source, output, where)
+    multiplier, shift = ratio(source, output, where, once)
     lo, hi = DTYPE_RANGES[dtype]
     return RescaleParams(multiplier, shift, source.zero_point, output.zero_point, lo, hi)
 
@@ -71,13 +76,13 @@ def requantisation(
 def quantize_params(graph: Graph, op: Quantize) -> RescaleParams:
     """Parameters of a QUANTIZE. Raises ModelError as `requantisation`."""
     source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
-    return requantisation(source, output, place(graph, op))
+    return requantisation(source, output, place(graph, op), once=graph.rounds_once)
 
 
 def relu_params(graph: Graph, op: Relu) -> RescaleParams:
     """Parameters of a RELU. Raises ModelError as `requantisation`."""
     source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
-    multiplier, shift = ratio(source, output, place(graph, op))
+    multiplier, shift = ratio(source, output, place(graph, op), graph.rounds_once)
     zero = output.zero_point
     lo, hi = DTYPE_RANGES["int8"]
     return RescaleParams(multiplier, shift, source.zero_point, zero, max(lo, zero), hi)

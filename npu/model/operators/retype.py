@@ -96,7 +96,11 @@ def requantize_params(graph: Graph, op: Requantize) -> RescaleParams:
     """As `rescale.requantisation`."""
     source, output = graph.tensors[op.input], graph.tensors[op.output]
     return requantisation(
-        quantization(source), quantization(output), place(graph, op), output.dtype
+        quantization(source),
+        quantization(output),
+        place(graph, op),
+        output.dtype,
+        graph.rounds_once,
     )
 
 

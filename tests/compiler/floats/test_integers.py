@@ -14,19 +14,24 @@ from onnxruntime.quantization import (  # noqa: E402
     quantize_static,
 )
 
+from compiler import compile_model, load_model  # noqa: E402
 from compiler.floats.files import open_onnx  # noqa: E402
 from compiler.floats.samples import Samples  # noqa: E402
 from compiler.frontends.onnx.quantised import quantised_model, read_float  # noqa: E402
 from kernels import Interpreter  # noqa: E402
+from npu.chip.params import load_params  # noqa: E402
 from npu.errors import UnsupportedError  # noqa: E402
+from npu.runtime.sessions import GraphSession  # noqa: E402
 from tests.float_models import decibels, integers, real  # noqa: E402
 
 SHAPES = {"dense": (1, 32), "conv": (1, 3, 9, 9), "add": (1, 4, 8, 8), "deep": (1, 4, 10, 10)}
+ONCE = 1e-5
+"""Of elements that may differ by a step: where the sums of floats end otherwise."""
 SHARE = {"dense": 0.01, "conv": 0.01, "add": 0.01, "deep": 0.15}
-"""Of elements that may differ by a step. TFLM's requantiser rounds twice: to a whole number of
-2**-n steps, then to steps. Of what lies within 2**-(n + 1) below a tie it gives the upper
-neighbour, which is 2**-(n + 1) of all. A step in one of the 288 hidden values of `deep` is part of
-a step in each of its outputs."""
+"""The same of the `.tflite` file: TFLM's requantiser rounds twice, to a whole number of 2**-n
+steps, then to steps. Of what lies within 2**-(n + 1) below a tie it gives the upper neighbour,
+which is 2**-(n + 1) of all. A step in one of the 288 hidden values of `deep` is part of a step in
+each of its outputs."""
 
 
 def model(name, nodes, shape, stored, opset=17, rank=2):
@@ -103,12 +108,11 @@ def written(folder, name, **options):
     return target
 
 
-def answers(path, made, given):
+def answers(path, graph, given):
     """Integers of ours and of onnxruntime, optimisations off: what the operators' texts say."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    graph = made.graph
     first, last = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     kernels = Interpreter(graph)
     ours = [kernels.invoke([integers(call, first)])[0].astype(int).ravel() for call in given]
@@ -131,12 +135,37 @@ KINDS = {
 def test_one_step_at_most(name, kind, tmp_path):
     path = written(tmp_path, name, **KINDS[kind])
     made = quantised_model(read_float(path, Samples({"x": calls(name)})))
-    ours, theirs = answers(path, made, calls(name, 200, seed=2))
-    apart = np.abs(ours - theirs)
-    assert apart.max() <= 1
-    assert np.mean(apart > 0) <= SHARE[name]
-    # Not all the same: the answers move over many steps.
-    assert len(np.unique(ours)) > 40
+    given = calls(name, 400, seed=2)
+    for graph, share in ((made.rounding_as_onnx, ONCE), (made.graph, SHARE[name])):
+        ours, theirs = answers(path, graph, given)
+        apart = np.abs(ours - theirs)
+        assert apart.max() <= 1
+        assert np.mean(apart > 0) <= share
+        # Not all the same: the answers move over many steps.
+        assert len(np.unique(ours)) > 40
+
+
+def test_what_load_model_reads_rounds_once(tmp_path):
+    path = written(tmp_path, "dense", **KINDS["int8"])
+    np.savez(path.with_suffix(".npz"), x=calls("dense"))
+    assert load_model(path).graphs["main"].rounds_once
+    onnx.save(floats("dense"), tmp_path / "real.onnx")
+    np.savez(tmp_path / "real.npz", x=calls("dense"))
+    assert not load_model(tmp_path / "real.onnx").graphs["main"].rounds_once
+
+
+@pytest.mark.parametrize("name", ["deep", "add"])
+def test_the_chip_rounds_once_too(name, tmp_path):
+    path = written(tmp_path, name, **KINDS["per_channel"])
+    np.savez(path.with_suffix(".npz"), x=calls(name))
+    model = load_model(path)
+    graph, session = model.graphs["main"], GraphSession(compile_model(model, load_params("edge")))
+    kernels = Interpreter(graph)
+    source = graph.tensors[graph.inputs[0]]
+    for call in calls(name, 3, seed=4):
+        given = integers(call, source)
+        (ours,) = session.invoke([given])
+        assert np.array_equal(ours, kernels.invoke([given])[0])
 
 
 @pytest.mark.parametrize("kind", ["int8", "per_channel"])
@@ -188,20 +217,20 @@ def quantised_dense(weight, steps, zero=0, bias=0):
 def test_ties(weight, zero, tmp_path):
     """All inputs on a grid where every other answer is a tie.
 
-    ONNX rounds halves to even, TFLM's requantiser away from zero: they differ at the ties whose
-    even neighbour is nearer to zero, there by one, and nowhere else.
+    ONNX rounds halves to even, the chip up where it rounds once: they differ at the ties whose even
+    neighbour lies below, there by one, and nowhere else.
     """
     path = tmp_path / "tie.onnx"
     onnx.save(quantised_dense(weight, (1.0, 1.0, 32.0), zero), path)
     every = np.arange(-128, 128, dtype=np.float32).reshape(-1, 1, 1)
     made = quantised_model(read_float(path, Samples({"x": every})))
-    ours, theirs = (found.ravel() for found in answers(path, made, every))
+    ours, theirs = (found.ravel() for found in answers(path, made.rounding_as_onnx, every))
     exact = every.ravel() * weight / 32
     even = np.clip(np.rint(exact) + zero, -128, 127)
-    away = np.clip(np.sign(exact) * np.floor(np.abs(exact) + 0.5) + zero, -128, 127)
+    up = np.clip(np.floor(exact + 0.5) + zero, -128, 127)
     assert np.array_equal(theirs, even)
-    assert np.array_equal(ours, away)
-    assert np.sum(even != away) > 25
+    assert np.array_equal(ours, up)
+    assert np.sum(even != up) > 25
 
 
 @pytest.mark.parametrize("kind", [QuantType.QInt8, QuantType.QUInt8])

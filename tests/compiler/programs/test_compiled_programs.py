@@ -74,9 +74,9 @@ def test_a_network_that_is_off_by_one_is_seen(monkeypatch):
     encode = ChipNetworks.encode
 
     def off(networks, features):
-        encoded = encode(networks, features).copy()
+        (encoded,) = encode(networks, features)
         encoded[0, 0] ^= 1
-        return encoded
+        return [encoded]
 
     monkeypatch.setattr(ChipNetworks, "encode", off)
     with pytest.raises(AssertionError, match="logits"):

@@ -14,10 +14,10 @@ def test_symbols_are_names_in_order():
     assert text_of(symbols) == "it's on"
 
 
-def test_blanks_and_reserved_names_say_nothing():
+def test_blanks_and_reserved_names_say_nothing_and_an_end_is_a_space():
     assert SYMBOLS[BLANK] == "<blk>"
     assert SYMBOLS[SPACE] == "<space>"
-    assert text_of(range(len(SYMBOLS))) == " abcdefghijklmnopqrstuvwxyz'"
+    assert text_of(range(len(SYMBOLS))) == " abcdefghijklmnopqrstuvwxyz' "
     assert len(set(SYMBOLS)) == len(SYMBOLS)
 
 

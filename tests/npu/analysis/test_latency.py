@@ -116,7 +116,7 @@ def test_of_a_transducer(transducer):
     one = frames.latency("told")
     same_as_parts(one)
     frames.reset()
-    frames.run(symbol_frame(image, []))
+    frames.run(symbol_frame(image, [[]]))
     none = frames.latency("told")
     assert none.total.cycles < one.total.cycles
     # The decoder runs behind a symbol only, the joiner once more.
@@ -131,10 +131,10 @@ def test_symbols_that_there_are_not(transducer):
     _, image = transducer
     info = image.header.transducer
     with pytest.raises(InputError, match="emits at most"):
-        symbol_frame(image, [1] * (info.max_symbols_per_frame + 1))
+        symbol_frame(image, [[1] * (info.max_symbols_per_frame + 1)])
     for symbol in (info.blank, len(info.tokens), -1):
         with pytest.raises(InputError, match=f"emits no symbol {symbol}"):
-            symbol_frame(image, [symbol])
+            symbol_frame(image, [[symbol]])
 
 
 @pytest.mark.parametrize("ending", [None, Ending(0.5)])

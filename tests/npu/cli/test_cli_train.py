@@ -72,25 +72,36 @@ def test_mistakes_are_told(refused, tmp_path):
     (tmp_path / "file").write_text("")
     refused(f"train commands -o {tmp_path}/file", match="it is a file; name a folder")
     refused(f"train {tmp_path}/file -o {tmp_path}/run", match="recipe|name")
+    start = 'recipe = "commands"\n[[runs]]\nname = "a"\nmodel = "commands_rnnt"\n'
+    (tmp_path / "other.toml").write_text(start)
+    refused(f"train {tmp_path}/other.toml -o {tmp_path}/run", match="has another front end than")
 
 
-def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path):
+def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path, zoo):
     queue = tmp_path / "queue.toml"
     queue.write_text(
         f'recipe = "{recipe.name}"\nsets = ["test-30db"]\n'
         '[[runs]]\nname = "dense"\nset = { "pruning.zeros" = 0.0 }\n'
         '[[runs]]\nname = "sparse"\nstart = "dense"\n'
         'set = { "network.predictor" = "stateless", "quantisation.bits" = 4 }\n'
+        '[[runs]]\nname = "ended"\nmodel = "commands"\n'
+        'set = { "sound.ended" = { window_s = [0.1, 0.5], tail_s = [0.4, 1.0], paused = 0.5, '
+        "pause_s = [0.1, 0.5] } }\n"
     )
     ran = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
-    assert ran.status == 0 and "run 2 of 2: sparse" in ran.err
+    assert ran.status == 0 and "run 2 of 3: sparse" in ran.err
     assert "sparse: step 6 of 6" in ran.err
     assert (tmp_path / "runs" / "corpus").is_dir() and (tmp_path / "runs" / "sets").is_dir()
     assert not (tmp_path / "runs" / "sparse" / "corpus").exists()
     assert not (tmp_path / "runs" / "batches").exists() and "simulated" not in ran.out
-    for name in ("dense", "sparse"):
+    for name in ("dense", "sparse", "ended"):
         (heard,) = read_figures(tmp_path / "runs" / name / "model").sets
         assert Path(heard.set).name == "test-30db"
+    features = [
+        json.loads((place / "model.json").read_text())["frontend"]
+        for place in (zoo / "commands", tmp_path / "runs" / "ended" / "model")
+    ]
+    assert features[0] == features[1], "a model that goes on learning hears as it did"
     again = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
     assert again.out == ran.out and "writing" not in again.err
 

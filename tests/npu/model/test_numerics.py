@@ -1,6 +1,7 @@
 """Every rounding of `npu.model.numerics` against the slow oracle, extremes included."""
 
 import math
+from fractions import Fraction
 
 import numba
 import numpy as np
@@ -184,3 +185,26 @@ def test_quantize_multiplier_at_its_ends():
 def test_checked_log2():
     assert numerics.checked_log2(2.0**-13) == (-13, True)
     assert numerics.checked_log2(3.0)[1] is False
+
+
+@given(st.integers(-(2**20), 2**20), st.floats(2.0**-14, 2.0))
+def test_products_that_are_rounded_once(acc, real):
+    multiplier, shift = numerics.quantize_multiplier(real, once=True)
+    found = numerics.requantize(acc, 0, multiplier, shift, 0, -(2**31), 2**31 - 1)
+    # Between the factor and what it became lies half of 2**-31 of the accumulator.
+    exact = Fraction(acc) * Fraction(real)
+    apart = Fraction(abs(acc), 2**32) + Fraction(1, 2**40)
+    assert math.floor(exact - apart + Fraction(1, 2)) <= found
+    assert found <= math.floor(exact + apart + Fraction(1, 2))
+
+
+def test_once_and_twice():
+    # 0.4990 in steps of 2**-8 is a half, which goes up.
+    real, acc = 2.0**-8 * 1.00001, 127
+    twice = numerics.quantize_multiplier(real)
+    once = numerics.quantize_multiplier(real, once=True)
+    assert once[1] == 0 > twice[1]
+    rounded = [numerics.requantize(acc, 0, *each, 0, -128, 127) for each in (twice, once)]
+    assert rounded == [1, 0] and acc * real < 0.5
+    assert numerics.quantize_multiplier(3.0, once=True) == numerics.quantize_multiplier(3.0)
+    assert numerics.quantize_multiplier(1 - 2.0**-40, once=True) == (2**31 - 1, 0)

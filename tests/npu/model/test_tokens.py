@@ -124,3 +124,16 @@ def test_words_are_those_of_the_text(ids):
     assert [word for word, _, _ in words] == tokens.decode(ids).split()
     places = [place for _, first, last in words for place in (first, last)]
     assert places == sorted(places)
+
+
+def test_an_end_ends_a_word():
+    tokens = Tokens(("<blk>", " ", "a", "b", "</s>"))
+    assert tokens.end == 4 and Tokens(("<blk>", "a")).end is None
+    assert [tokens.decode(ids) for ids in ([2, 4], [2, 4, 3], [2, 1, 4, 3], [4], [])] == [
+        "a",
+        "a b",
+        "a b",
+        "",
+        "",
+    ]
+    assert tokens.words([2, 4, 3, 4]) == [("a", 0, 0), ("b", 2, 2)]

@@ -23,7 +23,7 @@ CALLS = 5
 
 def found(search):
     return [
-        (each.symbols, each.score, [(e.call, e.score) for e in each.emissions])
+        (each.symbols, each.score, [(e.frame, e.score) for e in each.emissions])
         for each in search.beam.hypotheses
     ]
 

@@ -43,9 +43,9 @@ class Random:
     def reset(self) -> None:
         self.call, self.history = -1, ()
 
-    def encode(self, features) -> np.ndarray:
+    def encode(self, features) -> list[np.ndarray]:
         self.call += 1
-        return np.array([self.call])
+        return [np.array([self.call])]
 
     def predict(self, symbol):
         # The start symbol is no part of what was said.
@@ -138,7 +138,7 @@ def test_what_is_kept_is_bounded_and_told_truly(seed, paths, apart):
     assert kept[0].score - kept[-1].score <= apart * ONE + 1
     for each in kept:
         emissions, symbols = each.emissions, each.symbols
-        calls = [emission.call for emission in emissions]
+        calls = [emission.frame for emission in emissions]
         assert len(calls) == len(symbols) and calls == sorted(calls)
         assert max([0, *map(calls.count, calls)]) <= MOST
         assert each.prediction.tolist() == [0, *symbols] == list(each.state)
@@ -171,7 +171,7 @@ def test_chunks_change_nothing():
     told = [[(each.symbols, each.score) for each in of.hypotheses] for of in (one, search)]
     assert told[0] == told[1]
     search.reset()
-    assert search.calls == 0 and search.hypotheses[0].symbols == []
+    assert search.frames == 0 and search.hypotheses[0].symbols == []
 
 
 def test_a_sure_model_is_heard_as_greedily():

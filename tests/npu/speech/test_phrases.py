@@ -251,3 +251,40 @@ def test_what_becomes_likeliest_may_have_come_earlier():
 
 def test_what_becomes_likeliest_may_be_nothing():
     assert phrase_of([LOUD] * 3, [[], [(5, 1)], []]) == []
+
+
+# --- several frames a call ------------------------------------------------------------------------
+class Frames(Script):
+    """A script of frames, of which every call gives three."""
+
+    def accept_calls(self, features: np.ndarray) -> list[list[int]]:
+        return [
+            frame for call in features for frame in super(Frames, self).accept_calls([call] * 3)
+        ]
+
+
+def test_symbols_of_several_frames_stand_at_their_frames():
+    """Phrases begin and end with the calls; each symbol has the frame that gave it."""
+    heard = calls(QUIET, LOUD, LOUD, *[QUIET] * 5, -94, LOUD, LOUD, QUIET)
+    wanted, _, run, _ = hear(heard, {1: [4, 5]})
+    engine = Frames({4: [4], 5: [5]})
+    search = PhraseSearch(Greedily(engine), RULE, SCALE, ZERO_POINT, frames_out=3)
+    search.accept(heard)
+    found = search.close()
+    assert [(p.tokens, p.first_call, p.end_call) for p in found] == [
+        (p.tokens, p.first_call, p.end_call) for p in wanted
+    ]
+    assert [p.frames for p in found] == [(4, 5), (28, 29)] and search.calls == run
+
+
+def test_one_by_one_or_together_frames_are_the_same():
+    heard = calls(QUIET, LOUD, LOUD, *[QUIET] * 5, LOUD, LOUD, LOUD)
+    sides = []
+    for size in (1, 4, len(heard)):
+        search = PhraseSearch(
+            Greedily(Frames({2: [1], 7: [2], 11: [3]})), RULE, SCALE, ZERO_POINT, frames_out=3
+        )
+        for at in range(0, len(heard), size):
+            search.accept(heard[at : at + size])
+        sides.append(search.close())
+    assert sides[0] == sides[1] == sides[2] and sides[0]

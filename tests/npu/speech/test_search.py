@@ -15,6 +15,7 @@ class Script:
 
     features = FEATURES
     symbols = 4
+    frames_out = 1
 
     def __init__(self, *best):
         self.best = list(best)
@@ -25,7 +26,7 @@ class Script:
 
     def encode(self, features):
         self.asked.append(f"encode {features[0, 0, 0]}")
-        return np.zeros(1, np.int8)
+        return [np.zeros(1, np.int8)] * self.frames_out
 
     def predict(self, symbol):
         self.asked.append(f"predict {symbol}")
@@ -49,6 +50,17 @@ def test_what_is_asked_and_answered():
     first = "reset, predict 1, encode 0, join 1, predict 2, join 2"
     last = "encode 2, join 2, predict 3, join 3, predict 1, join 1, predict 2"
     assert ", ".join(networks.asked) == f"{first}, encode 1, join 2, {last}"
+
+
+def test_every_frame_of_a_call_is_joined():
+    """In order, with the prediction that the one before has left."""
+    networks = Script([2], [0], [0], [3], [1], [2], [0])
+    networks.frames_out = 2
+    search = GreedySearch(networks, SearchRules(blank=0, start=1, max_symbols_per_frame=2))
+    assert search.accept_calls(calls(2)) == [[2], [], [3, 1], [2]]
+    first = "reset, predict 1, encode 0, join 1, predict 2, join 2, join 2"
+    last = "encode 1, join 2, predict 3, join 3, predict 1, join 1, predict 2, join 2"
+    assert ", ".join(networks.asked) == f"{first}, {last}"
 
 
 def test_the_first_of_equals_wins():

@@ -1,10 +1,13 @@
 """A stream: any chunks at any rate give what a file gives, and phrases end where they ended."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
 
 import npu
+from compiler import load_model
 from compiler.reference import search_of, speech_of
 from npu.errors import AudioError, InputError, ModelError
 from npu.speech.emission import emissions
@@ -215,3 +218,35 @@ def test_what_is_refused(recognizer):
             npu.Recognizer(MODEL, end_seconds=seconds)
     with pytest.raises(ModelError, match="not a transducer"):
         npu.Recognizer("tests/vectors/tflite/joint.tflite")
+
+
+class OfFrames:
+    """An engine that gives four frames a call, a symbol in those that are told."""
+
+    def __init__(self, says):
+        self.says, self.at = says, 0
+
+    def reset(self):
+        self.at = 0
+
+    restart = reset
+
+    def accept_calls(self, features):
+        first, self.at = self.at, self.at + 4 * len(features)
+        return [self.says.get(frame, []) for frame in range(first, self.at)]
+
+
+def test_times_are_exact_to_the_frame():
+    """A call's seconds are those of its frames, one behind the other."""
+    speech = replace(speech_of(load_model(MODEL)), frames_out=4)
+    engine = OfFrames({5: [3], 6: [1], 7: [4], 20: [5]})
+    stream = Stream(speech, engine, None)
+    stream.accept_waveform(RATE, np.zeros(RATE))
+    while stream.is_ready:
+        stream.decode()
+    each = speech.seconds_per_call / 4
+    assert speech.seconds_per_frame == each
+    # Up to which a frame has heard: the last one of call 0 when that is complete.
+    ends = [stream.first_call_samples / RATE + (frame - 3) * each for frame in (5, 6, 7, 20)]
+    assert stream.result.times == pytest.approx(ends, abs=1e-6)
+    assert stream.result.words[0].start == pytest.approx(5 * each, abs=1e-6)

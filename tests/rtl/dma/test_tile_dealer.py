@@ -1,5 +1,6 @@
 """The tile dealer and damaged tiles: it takes, refuses and writes what the twin does."""
 
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -72,53 +73,79 @@ def damage(rng, tile):
 ALWAYS = np.ones(1, np.bool_)
 
 
+class Bench:
+    """The unit in a simulator that is built once and reset for each tile."""
+
+    def __init__(self, params):
+        self.params = params
+        self.unit = TileDealer(params)
+        self.simulator = Simulator(self.unit)
+        self.simulator.add_clock(1e-6)
+        self.simulator.add_testbench(self._deal)
+        self.has_run = False
+
+    def dealt(self, tile, offers):
+        """(refused, cycle in which it is dealt, banks) of a tile behind a reset."""
+        bus_words = self.params.bus_bytes // 4
+        self.tile, self.offers = tile, offers
+        shape = self.params.lanes, self.params.bank_bytes // self.params.bus_bytes, bus_words
+        self.banks = np.zeros(shape, np.uint32)
+        if self.has_run:
+            self.simulator.reset()
+        self.has_run = True
+        self.simulator.run()
+        return self.refused, self.cycle, self.banks
+
+    def _written(self, ctx):
+        """What the unit writes in this cycle goes to the banks."""
+        port = self.unit.port
+        if ctx.get(port.en):
+            word = ctx.get(port.data).to_bytes(self.params.bus_bytes, "little")
+            self.banks[ctx.get(port.lane), ctx.get(port.addr)] = np.frombuffer(word, np.uint32)
+
+    async def _deal(self, ctx):
+        unit, offers = self.unit, self.offers
+        ctx.set(unit.bank, BANK)
+        ctx.set(unit.start, 1)
+        beats, has_beat, offered = list(self.tile.reshape(-1, self.banks.shape[-1])), False, False
+        for cycle in range(LIMIT):
+            offered = bool(beats) and (offered or (cycle > 0 and offers[cycle % len(offers)]))
+            waits = ctx.get(unit.waits)
+            if not beats and not has_beat and (not ctx.get(unit.busy) or ctx.get(unit.error)):
+                break
+            self._written(ctx)
+            await ctx.tick()
+            ctx.set(unit.start, 0)
+            if waits:
+                continue
+            has_beat = offered
+            ctx.set(unit.en, bool(has_beat))
+            if offered:
+                ctx.set(unit.data, int.from_bytes(beats.pop(0).tobytes(), "little"))
+                offered = False
+        assert cycle < LIMIT - 1
+        self._written(ctx)
+        await ctx.tick()
+        self.refused = bool(
+            ctx.get(unit.error) or not ctx.get(unit.complete) or ctx.get(unit.damaged)
+        )
+        self.cycle = cycle
+
+
+@cache
+def bench_of(params):
+    """Building the simulator takes longer than most tiles do."""
+    return Bench(params)
+
+
 def dealt(params, tiles, offers=ALWAYS):
     """(refused, cycle in which it is dealt, banks) of each tile, on the unit with a reset each.
 
     The tile starts in cycle 0, its beats are on offer from cycle 1 on; offers : bool by cycle
     modulo length, when a further beat is.
     """
-    unit, bus, outcomes = TileDealer(params), params.bus_bytes, []
-    for tile in tiles:
-        simulator = Simulator(unit)
-        simulator.add_clock(1e-6)
-        banks = np.zeros((params.lanes, params.bank_bytes // bus, bus // 4), np.uint32)
-
-        async def bench(ctx, tile=tile, banks=banks):
-            ctx.set(unit.bank, BANK)
-            ctx.set(unit.start, 1)
-            beats, has_beat, offered = list(tile.reshape(-1, bus // 4)), False, False
-            for cycle in range(LIMIT):
-                offered = bool(beats) and (offered or (cycle > 0 and offers[cycle % len(offers)]))
-                waits = ctx.get(unit.waits)
-                if not beats and not has_beat and (not ctx.get(unit.busy) or ctx.get(unit.error)):
-                    break
-                if ctx.get(unit.port.en):
-                    word = ctx.get(unit.port.data).to_bytes(bus, "little")
-                    place = ctx.get(unit.port.lane), ctx.get(unit.port.addr)
-                    banks[place] = np.frombuffer(word, np.uint32)
-                await ctx.tick()
-                ctx.set(unit.start, 0)
-                if waits:
-                    continue
-                has_beat = offered
-                ctx.set(unit.en, bool(has_beat))
-                if offered:
-                    ctx.set(unit.data, int.from_bytes(beats.pop(0).tobytes(), "little"))
-                    offered = False
-            assert cycle < LIMIT - 1
-            if ctx.get(unit.port.en):
-                word = ctx.get(unit.port.data).to_bytes(bus, "little")
-                banks[ctx.get(unit.port.lane), ctx.get(unit.port.addr)] = np.frombuffer(
-                    word, np.uint32
-                )
-            await ctx.tick()
-            refused = ctx.get(unit.error) or not ctx.get(unit.complete) or ctx.get(unit.damaged)
-            outcomes.append((bool(refused), cycle, banks))
-
-        simulator.add_testbench(bench)
-        simulator.run()
-    return outcomes
+    bench = bench_of(params)
+    return [bench.dealt(tile, offers) for tile in tiles]
 
 
 def expected(params, tile, offers=ALWAYS):

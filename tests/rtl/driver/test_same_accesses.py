@@ -196,7 +196,14 @@ class Loop(ctypes.Structure):
 
     _fields_ = tuple(
         (name, ctypes.c_uint32)
-        for name in ("address", "count_register", "call_shift", "symbols_per_call", "symbols")
+        for name in (
+            "address",
+            "count_register",
+            "call_shift",
+            "symbols_per_call",
+            "symbols",
+            "frames_per_call",
+        )
     )
 
 
@@ -206,26 +213,33 @@ class Tensor(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint32) for name in ("address", "bytes", "space"))
 
 
-LOOP = Loop(address=64, count_register=3, call_shift=16, symbols_per_call=2, symbols=28)
+LOOP = Loop(64, 3, call_shift=16, symbols_per_call=2, symbols=28, frames_per_call=1)
+FRAMES = Loop(64, 3, call_shift=16, symbols_per_call=6, symbols=28, frames_per_call=3)
 
 
-def heard(words: list[int], count: int, calls: int, room: int = 8):
-    """What `zeroskip_tokens` makes of the words that lie in memory."""
+def heard(words: list[int], count: int, calls: int, room: int = 8, loop: Loop = LOOP):
+    """What `zeroskip_tokens` makes of the words that lie in memory: call, symbol, frame."""
     memory = np.zeros(128, np.uint8)
     memory[64 : 64 + 4 * len(words)] = np.array(words, "<u4").view(np.uint8)
     c = CDriver(Chip(R3=[count]), memory)
-    found, n = (ctypes.c_uint32 * (2 * room))(), ctypes.c_size_t()
+    found, n = (ctypes.c_uint32 * (3 * room))(), ctypes.c_size_t()
     try:
-        c.call("tokens", ctypes.byref(LOOP), calls, found, ctypes.c_size_t(room), ctypes.byref(n))
+        c.call("tokens", ctypes.byref(loop), calls, found, ctypes.c_size_t(room), ctypes.byref(n))
     except MachineError:
         return c.result
-    return list(zip(found[: 2 * n.value : 2], found[1 : 2 * n.value : 2], strict=True))
+    return [tuple(found[3 * at : 3 * at + 3]) for at in range(n.value)]
 
 
 def test_tokens_are_put_to_their_calls():
     words = [3 << 16 | 5, 3 << 16 | 27, 0 << 16 | 1]
-    assert heard(words, 3, 4) == [(0, 5), (0, 27), (3, 1)]
+    assert heard(words, 3, 4) == [(0, 5, 0), (0, 27, 0), (3, 1, 0)]
     assert heard(words, 0, 4) == []
+
+
+def test_tokens_are_put_to_their_frames():
+    words = [11 << 16 | 5, 7 << 16 | 27, 0 << 16 | 1]
+    assert heard(words, 3, 4, loop=FRAMES) == [(0, 5, 0), (1, 27, 1), (3, 1, 2)]
+    assert heard([12 << 16], 1, 4, loop=FRAMES) == TOKENS
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ static void listen(const int8_t *features, uint32_t first, uint32_t calls)
     static const struct zeroskip_loop loop = {
         COMMANDS_RNNT_FRAMES_TOKENS_ADDRESS, COMMANDS_RNNT_FRAMES_TOKENS_REGISTER,
         COMMANDS_RNNT_FRAMES_CALL_SHIFT, COMMANDS_RNNT_FRAMES_SYMBOLS_PER_CALL,
-        COMMANDS_RNNT_FRAMES_SYMBOLS};
+        COMMANDS_RNNT_FRAMES_SYMBOLS, COMMANDS_RNNT_FRAMES_FRAMES_PER_CALL};
     struct zeroskip_token tokens[COMMANDS_RNNT_FRAMES_LOOP_CALLS *
                                  COMMANDS_RNNT_FRAMES_SYMBOLS_PER_CALL];
     const struct zeroskip_argument arguments[] = {

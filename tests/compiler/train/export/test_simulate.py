@@ -31,7 +31,7 @@ def distances(model, simulation, trained, rng):
     equal = 0
     for _ in range(CALLS):
         features, symbol = random_call(rng, trained)
-        ours = [each.encode(features) for each in (simulation, kernels)]
+        ours = [each.encode(features)[0] for each in (simulation, kernels)]
         theirs = [each.predict(symbol) for each in (simulation, kernels)]
         logits = [
             each.join(*sides)

@@ -27,7 +27,7 @@ def test_layers_are_those_of_pytorch():
     trained = random_trained(3, stateless=False)
     networks, rng = FloatNetworks(trained), np.random.default_rng(4)
     calls = [random_call(rng, trained)[0] for _ in range(6)]
-    found = [networks.encode(call) for call in calls]
+    found = [networks.encode(call)[0] for call in calls]
 
     values = torch.from_numpy(np.concatenate([trained.features.real(c[0]) for c in calls])).double()
     with torch.no_grad():

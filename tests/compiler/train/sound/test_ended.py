@@ -77,7 +77,7 @@ def test_the_end_comes_behind_the_last_word(listener):
         if not count:
             continue
         symbols = batch.symbols[n, :count]
-        assert symbols[-1] == END and END not in symbols[:-1] and text_of(symbols) == "a b c"
+        assert symbols[-1] == END and END not in symbols[:-1] and text_of(symbols) == "a b c "
         assert batch.first[n, count - 1] >= batch.first[n, count - 2]
         heard = end_of_calls(batch.lengths[n] // 2)
         early, late = heard[batch.first[n, count - 1]], heard[batch.last[n, count - 1]]
