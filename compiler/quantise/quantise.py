@@ -33,6 +33,7 @@ def quantised(
     method: str = DEFAULT,
     told: Mapping[str, Grid] | None = None,
     stored: Mapping[tuple[str, int], Stored] | None = None,
+    cell_clip: float = 0.0,
 ) -> ModelSpec:
     """The integer model of a normal float graph.
 
@@ -46,6 +47,7 @@ def quantised(
     method : of `compiler.quantise.choose`
     told : grids that values must have, as those of another model's end
     stored : weights that are rounded already, as `stored_weights` gives them
+    cell_clip : as of a `WeightPlan`
 
     Raises
     ------
@@ -56,7 +58,7 @@ def quantised(
     """
     graph = without_dead_nodes(graph, held=False)
     known = grids_of_file(graph) | dict(told or {})
-    w = Writer(graph, seen, method, known, stored or {})
+    w = Writer(graph, seen, method, known, stored or {}, cell_clip)
     _share_grids(w)
     inputs = {}
     for name in graph.inputs:

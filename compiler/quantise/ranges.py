@@ -99,7 +99,10 @@ def cell_exponent(most: float) -> int:
         if 2.0 ** (exponent + _CELL_BITS) >= most:
             return exponent
     limit = 1 << (CELL_EXPONENTS[-1] + _CELL_BITS)
-    raise ModelError(f"a cell state of {most:g} is beyond {limit}; clip the cell in training")
+    raise ModelError(
+        f"a cell state of {most:g} is beyond {limit}; clip the cell in training, or here with "
+        "--clip-cells, and listen to what it costs"
+    )
 
 
 def step_of(weights: Floats) -> np.float32:

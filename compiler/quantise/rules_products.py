@@ -136,9 +136,9 @@ def _lstm(w: Writer, node: Node) -> None:
     of_inputs = weights[0].reshape(4, units, width)[list(_GATE_ORDER)]
     of_hidden = recurrent[0].reshape(4, units, units)[list(_GATE_ORDER)]
     cell = w.seen[held[1].current], w.seen[held[1].following]
-    most = max(abs(v) for each in cell for v in (each.least, each.most))
+    most = max(abs(v) for each in cell for v in (each.least, each.most)) * _CELL_MARGIN
     try:
-        exponent = cell_exponent(most * _CELL_MARGIN)
+        exponent = cell_exponent(min(most, w.cell_clip) if w.cell_clip else most)
     except ModelError as error:
         raise w.graph.refuse(node, str(error)) from error
     hidden = w.grid(node.outputs[0] or held[0].following)
@@ -150,7 +150,7 @@ def _lstm(w: Writer, node: Node) -> None:
         _steps_of_gates(w, node, 2, of_hidden),
         hidden,
         exponent,
-        cell_clip=0.0,
+        cell_clip=w.cell_clip,
     )
     if steps > 1 or len(source.shape) != 3:
         source = w.reshaped(source, (1, steps, width), f"{node.name}/in")

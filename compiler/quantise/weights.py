@@ -28,7 +28,7 @@ Moments = Mapping[str, Floats]
 
 @dataclass(frozen=True)
 class WeightPlan:
-    """How weights are rounded and pruned.
+    """How weights are rounded and pruned, and cells limited.
 
     Attributes
     ----------
@@ -39,6 +39,7 @@ class WeightPlan:
     prune : the share of all weights that are 0 in the end, 0 to below 1
     per_layer : whether that is the share of each matrix, instead of all together
     reconstruct : whether what remains is moved
+    cell_clip : limit of the |cell state| of LSTM layers, 0 for none; TensorFlow's converter has 10
     """
 
     bits: int = 8
@@ -47,6 +48,7 @@ class WeightPlan:
     prune: float = 0.0
     per_layer: bool = False
     reconstruct: bool = True
+    cell_clip: float = 0.0
 
     def __post_init__(self) -> None:
         if wrong := {self.bits, *self.bits_of.values()} - set(BITS):
@@ -57,7 +59,8 @@ class WeightPlan:
     @property
     def plain(self) -> bool:
         """Whether weights are what they are anyway: eight bits, each rounded by itself."""
-        return self == WeightPlan() or self == WeightPlan(reconstruct=False)
+        unclipped = replace(self, cell_clip=0.0)
+        return unclipped == WeightPlan() or unclipped == WeightPlan(reconstruct=False)
 
 
 @dataclass(frozen=True, eq=False)

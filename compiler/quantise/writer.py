@@ -60,7 +60,9 @@ class Writer:
         method: str,
         told: Mapping[str, Grid],
         stored: Mapping[tuple[str, int], Stored],
+        cell_clip: float = 0.0,
     ) -> None:
+        self.cell_clip = cell_clip
         self.graph, self.seen, self.method, self.stored = graph, seen, method, stored
         self.m = ModelSpec(name="main", description=DESCRIPTION)
         self.values: dict[str, Value] = {}

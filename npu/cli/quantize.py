@@ -105,6 +105,12 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     help="Move the weights that stay so that layers answer as before; with fewer bits or --prune.",
 )
 @click.option(
+    "--clip-cells",
+    type=click.FloatRange(0, 64, min_open=True),
+    metavar="LIMIT",
+    help="Of LSTM layers: limit the cell state to LIMIT either way; TensorFlow's converter has 10.",
+)
+@click.option(
     "--equalise",
     is_flag=True,
     help="Make channels that differ in size alike first; see with --layers whether it helps.",
@@ -131,6 +137,7 @@ def command(
     prune: float,
     prune_scope: str,
     reconstruct: bool,
+    clip_cells: float | None,
     equalise: bool,
     budget: int | None,
     chip: str | None,
@@ -148,6 +155,7 @@ def command(
     if budget is not None and bits != "8":
         raise InputError("--budget chooses the bits: leave --bits out")
     plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, budget)
+    plan = replace(plan, cell_clip=clip_cells or 0.0)
     params = load_chip(chip)
     place = Path(model)
     if not place.exists():

@@ -150,7 +150,8 @@ def quantised_model(
         known = moments(graph, source.samples, names) if names else {}
         graph, stored = stored_weights(graph, plan, known)
         seen = observe(graph, source.samples)
-    data = write(quantised(graph, seen, method, told, stored))
+    clip = 0.0 if plan is None else plan.cell_clip
+    data = write(quantised(graph, seen, method, told, stored, clip))
     with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder:
         file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
         file.write_bytes(data)

@@ -9,11 +9,13 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not
 from compiler.floats.samples import Samples  # noqa: E402
 from compiler.frontends.models import load_model  # noqa: E402
 from compiler.frontends.onnx.transducer import quantise_transducer  # noqa: E402
+from compiler.quantise.weights import WeightPlan  # noqa: E402
 from compiler.train.export.reading import trained_of  # noqa: E402
 from compiler.train.sherpa.floats import FloatNetworks  # noqa: E402
 from compiler.train.sherpa.plain import write_plain  # noqa: E402
 from compiler.train.symbols import SYMBOLS  # noqa: E402
-from npu.errors import ModelError  # noqa: E402
+from npu.errors import ModelError, UnsupportedError  # noqa: E402
+from npu.model.operators.recurrent import Lstm  # noqa: E402
 from tests.trained_transducers import random_trained  # noqa: E402
 
 CALLS = 40
@@ -62,6 +64,22 @@ def test_it_is_quantised_as_any_other(exported):
     made = quantise_transducer(folder, data)
     assert set(made.parts) == {"encoder", "decoder", "joiner"}
     assert made.parts["encoder"].noise()[-1].decibels > 25
+
+
+def test_cells_that_grow_are_limited_where_asked(exported):
+    """The trained network counts in cells that its chip clips at 10; it answers much the same."""
+    folder, trained = exported
+    shape = FloatNetworks(trained).features.shape
+    # One loud vowel: some cell grows with every call.
+    steady = np.repeat(np.random.default_rng(6).normal(1, 1, (1, *shape)), 400, axis=0)
+    data = Samples({"x": steady.clip(-4, 4).astype(np.float32)}, "a vowel")
+    with pytest.raises(UnsupportedError, match=r"node 'LSTM.*is beyond 64; .*--clip-cells"):
+        quantise_transducer(folder, data)
+    made = quantise_transducer(folder, data, plan=WeightPlan(cell_clip=10.0))
+    encoder = made.parts["encoder"]
+    lstms = [op for op in encoder.graph.operators if isinstance(op, Lstm)]
+    assert len(lstms) == 3 and {op.cell_clip for op in lstms} == {10.0}
+    assert encoder.noise()[-1].decibels > 15
 
 
 def test_a_stateless_predictor_has_another_form(tmp_path):
