@@ -121,8 +121,8 @@ def test_a_planted_multiplier_is_noticed(zoo, monkeypatch):
 
     exact = quantisation.multiplier
 
-    def rounded(real: float, where: str) -> tuple[int, int]:
-        return exact(float(np.float32(real)), where)
+    def rounded(real: float, where: str, once: bool = False) -> tuple[int, int]:
+        return exact(float(np.float32(real)), where, once)
 
     monkeypatch.setattr(quantisation, "multiplier", rounded)
     graph = read_tflite(zoo / "commands_rnnt" / "encoder.tflite")
