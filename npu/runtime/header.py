@@ -8,7 +8,15 @@ import json
 import zlib
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from npu.errors import InputError
 from npu.model.config import MAX_FRAMES_OUT, MAX_SYMBOLS_PER_FRAME
@@ -181,6 +189,14 @@ class TransducerInfo(_Checked):
     start: _Size
     max_symbols_per_frame: Annotated[int, Field(ge=1, le=MAX_SYMBOLS_PER_FRAME)]
     frames_out: Annotated[int, Field(ge=1, le=MAX_FRAMES_OUT)] = 1
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict:
+        """Images of one frame a call are the bytes that they were before there were others."""
+        told: dict = handler(self)
+        if self.frames_out == 1:
+            del told["frames_out"]
+        return told
 
 
 class Header(_Checked):
