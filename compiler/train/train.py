@@ -1,5 +1,6 @@
 """From a recipe to a transducer's folder: corpus, features, learning, export."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from compiler.frontends.models import Model
+from compiler.frontends.models import Model, load_model
 from compiler.train.corpus.build import build
 from compiler.train.corpus.store import Part
 from compiler.train.export import write_transducer
@@ -52,7 +53,7 @@ def train(
     folder : gets `corpus`, `recipe.json`, `checkpoint.pt` and at last `model`.
     corpus : where the corpus is, or shall be, if not there.
     start : the folder of a run that is done: its weights, where they fit, are the first ones. Or a
-        transducer as this trains one: its weights are, and its front end is the model's.
+        transducer as this trains one. The front end is that of what it starts from.
     jobs : processes that make the corpus and the batches.
     device : "cpu" or "cuda"; None for a GPU where there is one.
     kept : a folder for batches that other runs learn from, too, and of how many steps.
@@ -79,11 +80,19 @@ def train(
     torch.set_num_threads(1)
     alone()
     learner = Learner(recipe, device_of(device))
-    mean, std = _begin_with(learner, start) if isinstance(start, Model) else _normal(corpus)
-    if isinstance(start, Path):
+    if isinstance(start, Model):
+        mean, std = _begin_with(learner, start)
+    elif start is not None:
         learner.begin_with(start / "checkpoint.pt")
+        # It may have begun with a model whose features are others than the corpus'.
+        mean, std = _normal_of(load_model(start / "model"))
+    else:
+        mean, std = _normal(corpus)
     listener = Listener(corpus, "train", recipe, mean, std)
-    batches = listener if kept is None else KeptBatches(listener, *kept)
+    batches: Listener | KeptBatches = listener
+    if kept is not None:
+        heard = hashlib.sha256(json.dumps([mean, std]).encode()).hexdigest()[:16]
+        batches = KeptBatches(listener, kept[0] / heard, kept[1])
     check = Check(Listener(corpus, "develop", recipe, mean, std))
     run(learner, batches, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
