@@ -80,14 +80,7 @@ def train(
     torch.set_num_threads(1)
     alone()
     learner = Learner(recipe, device_of(device))
-    if isinstance(start, Model):
-        mean, std = _begin_with(learner, start)
-    elif start is not None:
-        learner.begin_with(start / "checkpoint.pt")
-        # It may have begun with a model whose features are others than the corpus'.
-        mean, std = _normal_of(load_model(start / "model"))
-    else:
-        mean, std = _normal(corpus)
+    mean, std = _normal(corpus) if start is None else _begin_with(learner, start)
     listener = Listener(corpus, "train", recipe, mean, std)
     batches: Listener | KeptBatches = listener
     if kept is not None:
@@ -136,10 +129,16 @@ def device_of(device: str | None) -> str:
     return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _begin_with(learner: Learner, model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Take a model's weights; mean and deviation of its features."""
-    weights = trained_of(model)
-    found = _normal_of(model)
+def _begin_with(
+    learner: Learner, start: Model | Path
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Take the weights of a model or a run that is done; mean and deviation of its features."""
+    if isinstance(start, Path):
+        learner.begin_with(start / "checkpoint.pt")
+        # It may have begun with a model whose features are others than the corpus'.
+        return _normal_of(load_model(start / "model"))
+    weights = trained_of(start)
+    found = _normal_of(start)
     take(learner.network, weights)
     return found
 
