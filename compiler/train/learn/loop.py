@@ -75,6 +75,9 @@ class Learner:
         self.optimiser = Optimiser(self.network, recipe.learning)
         for matrix in self.network.matrices().values():
             matrix.free = recipe.quantisation.forward == "int8"
+        # Where bfloat16 is emulated, it takes ten times as long.
+        slow = fast_precision(self.device) == torch.float32
+        self._precision = "float32" if slow else recipe.learning.precision
         self.step = 0
         self._average: dict[str, Tensor] = {}
         self._averaged = 0
@@ -133,9 +136,7 @@ class Learner:
         if share is not None:
             self._prune(share)
         averages = self.step >= _AVERAGE_BEGINS * recipe.learning.steps
-        # Where bfloat16 is emulated, it takes ten times as long.
-        slow = fast_precision(self.device) == torch.float32
-        network.work_in("float32" if averages or slow else recipe.learning.precision)
+        network.work_in("float32" if averages else self._precision)
         begin = recipe.quantisation.begin
         network.watch(begin - 200 <= self.step < begin)
         if self.step == begin:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from compiler.train.corpus.clip import Clip
-from compiler.train.corpus.engines.speech import RATE_HZ
+from compiler.train.corpus.engines.speech import RATE_HZ, samples_of
 from compiler.train.recipe import Ended
 
 _FADE = 80
@@ -22,13 +22,13 @@ def with_end(clip: Clip, ended: Ended, rng: np.random.Generator) -> Clip:
     samples, words = clip.samples, list(clip.words)
     if len(words) > 1 and rng.random() < ended.paused:
         n = int(rng.integers(1, len(words)))
-        pause = _samples(rng.uniform(*ended.pause_s))
-        at = min(_samples((words[n - 1][1] + words[n][0]) / 2), len(samples))
+        pause = samples_of(rng.uniform(*ended.pause_s))
+        at = min(samples_of((words[n - 1][1] + words[n][0]) / 2), len(samples))
         samples = np.concatenate(
             [_faded(samples[:at], True), np.zeros(pause, np.int16), _faded(samples[at:], False)]
         )
         words[n:] = [(a + pause / RATE_HZ, b + pause / RATE_HZ) for a, b in words[n:]]
-    tail = _samples(rng.uniform(*ended.tail_s))
+    tail = samples_of(rng.uniform(*ended.tail_s))
     samples = np.concatenate([samples, np.zeros(tail, np.int16)])
     return Clip(samples, clip.text, clip.engine, clip.speaker, tuple(words), clip.kind)
 
@@ -43,7 +43,3 @@ def _faded(samples: np.ndarray, out: bool) -> np.ndarray:
     else:
         slope[:count] = ramp
     return np.rint(samples * slope).astype(np.int16)
-
-
-def _samples(seconds: float) -> int:
-    return round(seconds * RATE_HZ)

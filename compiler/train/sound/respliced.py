@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.train.corpus.clip import Clip
-from compiler.train.corpus.engines.speech import RATE_HZ
+from compiler.train.corpus.engines.speech import RATE_HZ, samples_of
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe
 
@@ -51,8 +51,8 @@ def respliced(
     out = np.zeros(length, np.int16)
     texts: list[str] = []
     words: list[tuple[float, float]] = []
-    place = _samples(rng.uniform(*corpus.lead_s))
-    end = length - _samples(corpus.tail_s[0])
+    place = samples_of(rng.uniform(*corpus.lead_s))
+    end = length - samples_of(corpus.tail_s[0])
     while len(own):
         numbers = of[""] if rng.random() < corpus.other_voice else own
         cut, text, (begin, stop) = _word(part[int(rng.choice(numbers))], rng)
@@ -64,7 +64,7 @@ def respliced(
         words.append((place / RATE_HZ + begin, place / RATE_HZ + stop))
         place += len(cut)
         if rng.random() >= again.joined:
-            place += _samples(rng.uniform(*corpus.spliced_gap_s))
+            place += samples_of(rng.uniform(*corpus.spliced_gap_s))
     if not texts:  # no word is as short
         return clip
     return Clip(out, " ".join(texts), clip.engine, clip.speaker, tuple(words), clip.kind)
@@ -80,9 +80,7 @@ def _word(
     first = max(begin - _PAD_S, words[n - 1][1] if n else 0.0)
     last = min(end + _PAD_S, words[n + 1][0] if n + 1 < len(words) else np.inf)
     first, last = min(first, begin), max(last, end)
-    cut = clip.samples[max(0, _samples(first)) : _samples(min(last, len(clip.samples) / RATE_HZ))]
+    cut = clip.samples[
+        max(0, samples_of(first)) : samples_of(min(last, len(clip.samples) / RATE_HZ))
+    ]
     return cut, texts[n], (begin - first, end - first)
-
-
-def _samples(seconds: float) -> int:
-    return round(seconds * RATE_HZ)

@@ -87,6 +87,11 @@ def at_rate(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
     return np.clip(np.rint(changed * 32768), -32768, 32767).astype(np.int16)
 
 
+def samples_of(seconds: float) -> int:
+    """Samples at RATE_HZ."""
+    return round(seconds * RATE_HZ)
+
+
 def sounding(samples: NDArray[np.int16]) -> tuple[float, float]:
     """Begin and end of what is no silence, in seconds; all of it if everything is silent."""
     loud = np.abs(samples.astype(np.int32))
