@@ -279,7 +279,7 @@ def depth_to_space(rng: np.random.Generator) -> ModelSpec:
     return m.operator("DEPTH_TO_SPACE", inputs, [[batch, h * n, w * n, depth]], options)
 
 
-def _batches(m: Maker, bordered: bool = True) -> tuple[list[int], list[int], Any, list[int]]:
+def _batches(m: Maker) -> tuple[list[int], list[int], Any, list[int]]:
     """A large shape, a block, a border around it, and the shape of all small ones."""
     spatial = m.number(1, 2)
     batch, *small, depth = m.shape(spatial + 2, 4)
@@ -287,17 +287,15 @@ def _batches(m: Maker, bordered: bool = True) -> tuple[list[int], list[int], Any
     border = np.zeros((spatial, 2), int)
     large = []
     for axis, (n, size) in enumerate(zip(small, block, strict=True)):
-        if bordered:
-            before = m.number(0, min(2, n * size - 1))
-            border[axis] = before, m.number(0, min(2, n * size - 1 - before))
+        before = m.number(0, min(2, n * size - 1))
+        border[axis] = before, m.number(0, min(2, n * size - 1 - before))
         large.append(n * size - int(border[axis].sum()))
     return [batch, *large, depth], block, border, [batch * int(np.prod(block)), *small, depth]
 
 
 def space_to_batch(rng: np.random.Generator) -> ModelSpec:
     m = Maker(rng, ("float32",))
-    # A border of real numbers has what lay in the oracle's arena before: it sets no value for it.
-    large, block, border, small = _batches(m, bordered=m.dtype == "int8")
+    large, block, border, small = _batches(m)
     inputs = [m.input(large), m.numbers(block), m.numbers(border)]
     return m.operator("SPACE_TO_BATCH_ND", inputs, [small], ("SpaceToBatchNDOptions", {}))
 

