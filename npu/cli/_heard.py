@@ -23,7 +23,6 @@ from npu.cli._models import (
     open_image,
     refuse_image,
 )
-from npu.cli._options import Seconds
 from npu.cli._output import table
 from npu.model.recording import Recorder
 from npu.runtime.frontend import speech_of
@@ -31,7 +30,6 @@ from npu.runtime.host_beam import BeamSession, most_slots
 from npu.runtime.image import Image
 from npu.speech.audio import MOST_CHANNELS
 from npu.speech.beam import BeamRules
-from npu.speech.ends import END_SECONDS, ENDED_SECONDS, LEAD_SECONDS, LONGEST_SECONDS
 from npu.speech.host import Speech
 from npu.speech.phrases import Beam, Engine
 from npu.speech.search import SearchRules
@@ -39,45 +37,6 @@ from npu.speech.search import SearchRules
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-silence_option = click.option(
-    "--silence",
-    "end_seconds",
-    type=Seconds(min=0, max=3600, min_open=True),
-    metavar="SECONDS",
-    default=END_SECONDS,
-    show_default=True,
-    help="Silence that ends a phrase, rounded to encoder calls. From 1.2 on, also so long a sound "
-    "of which nothing is understood.",
-)
-
-longest_option = click.option(
-    "--longest",
-    type=Seconds(min=0, max=3600, min_open=True),
-    metavar="SECONDS",
-    default=LONGEST_SECONDS,
-    show_default=True,
-    help="A phrase ends after so long, whatever is said.",
-)
-
-lead_option = click.option(
-    "--lead",
-    type=Seconds(min=0, max=3600),
-    metavar="SECONDS",
-    default=LEAD_SECONDS,
-    show_default=True,
-    help="So long before silence would end it, a phrase is told as over; 0 tells none so.",
-)
-
-ended_option = click.option(
-    "--after-end",
-    "ended",
-    type=Seconds(min=0, max=3600),
-    metavar="SECONDS",
-    default=ENDED_SECONDS,
-    show_default=True,
-    help="So long behind the </s> of a model that has one a phrase ends, if no symbol comes.",
-)
 
 channel_option = click.option(
     "--channel",

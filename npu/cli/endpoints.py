@@ -16,7 +16,7 @@ from npu.analysis.endpoints_results import (
 )
 from npu.cli._decoding import Decoding, decoding_options
 from npu.cli._ears import opener, place_of_set
-from npu.cli._heard import ended_option, lead_option, longest_option, silence_option
+from npu.cli._ending import ending_options
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import json_option, model_argument
 from npu.cli._output import console, emit_json, progress, require_place, table
@@ -41,10 +41,7 @@ _TITLES: dict[_Curve, str] = {
 @click.command()
 @model_argument
 @click.argument("set_", metavar="SET")
-@silence_option
-@lead_option
-@longest_option
-@ended_option
+@ending_options(early=True)
 @decoding_options
 @click.option(
     "--curve",
@@ -57,10 +54,7 @@ _TITLES: dict[_Curve, str] = {
 def command(
     model: str,
     set_: str,
-    end_seconds: float,
-    lead: float,
-    longest: float,
-    ended: float,
+    ending: Ending,
     decoding: Decoding,
     curve: bool,
     json_path: str | None,
@@ -83,13 +77,12 @@ def command(
         inputs=[*files_of(model, decoding.hotwords_file), file, *(u.path for u in utterances)],
     )
     ear = opener(model, "kernels", None, decoding)()
-    asked = Ending(end_seconds, lead=lead, longest=longest, ended=ended)
     curves: dict[_Curve, list[Ending]] = {}
     if curve:
-        curves["rules"] = [replace(asked, silence=each) for each in CURVE_SECONDS]
+        curves["rules"] = [replace(ending, silence=each) for each in CURVE_SECONDS]
         curves["timers"] = [replace(each, hesitant=0.0) for each in curves["rules"]]
         if ear.speech.tokens.end is not None:
-            curves["ends"] = [replace(asked, ended=each) for each in ENDED_SECONDS]
+            curves["ends"] = [replace(ending, ended=each) for each in ENDED_SECONDS]
     per_call = ear.speech.seconds_per_call
     points = sum(map(len, curves.values())) + 1
     with (
@@ -97,8 +90,8 @@ def command(
         progress("listening", total=len(utterances) * points) as advance,
     ):
 
-        def heard(ending: Ending) -> tuple[EndpointsReport, float]:
-            rule = ending.rule(per_call)
+        def heard(by: Ending) -> tuple[EndpointsReport, float]:
+            rule = by.rule(per_call)
             sessions = []
             for each in utterances:
                 sessions.append(hear_session(ear, each, rule))
@@ -106,7 +99,7 @@ def command(
             told = endpoints_report(sessions, rule, per_call)
             return told, sum(session.seconds for session in sessions)
 
-        found, seconds = heard(asked)
+        found, seconds = heard(ending)
         report: EndpointsOfModel = {
             "model": model,
             "set": set_,
@@ -115,7 +108,7 @@ def command(
             "found": found,
         }
         for name, endings in curves.items():
-            report[name] = [heard(ending)[0] for ending in endings]
+            report[name] = [heard(each)[0] for each in endings]
     emit_json(report, json_path)
     _show(report, console(json_path))
     return 0

@@ -22,14 +22,11 @@ import click
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, heard_report, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
+from npu.cli._ending import ending_options
 from npu.cli._heard import (
     channel_option,
-    ended_option,
     engine_of,
-    lead_option,
-    longest_option,
     show_chip,
-    silence_option,
 )
 from npu.cli._lattices import LatticeFolder, labels_option, with_lattice
 from npu.cli._lazy import INTERRUPTED
@@ -69,10 +66,7 @@ UNTIL = {Kind.PARTIAL: "...", Kind.SPECULATIVE: "{:.2f}?", Kind.FINAL: "{:.2f}"}
 @channel_option
 @engine_choice("kernels")
 @chip_option
-@silence_option
-@lead_option
-@longest_option
-@ended_option
+@ending_options(early=True)
 @decoding_options
 @max_cycles_option
 @click.option(
@@ -91,10 +85,7 @@ def command(
     channel: int | None,
     engine: str,
     chip: str | None,
-    end_seconds: float,
-    lead: float,
-    longest: float,
-    ended: float,
+    ending: Ending,
     decoding: Decoding,
     max_cycles: int | None,
     lattice_place: str | None,
@@ -112,9 +103,7 @@ def command(
     decoding = with_lattice(decoding, lattice_place is not None, lattice_labels)
     folder = None if lattice_place is None else LatticeFolder(lattice_place, _name(sound))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
-    rule = Ending(end_seconds, lead=lead, longest=longest, ended=ended).rule(
-        speech.seconds_per_call
-    )
+    rule = ending.rule(speech.seconds_per_call)
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines, folder=folder)

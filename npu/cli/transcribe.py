@@ -16,13 +16,11 @@ from npu.analysis.heard_results import TranscribeReport
 from npu.analysis.memory import peak_memory_mib
 from npu.analysis.streaming import Answer, OnChip, transcribe_report
 from npu.cli._decoding import Decoding, decoding_options
+from npu.cli._ending import ending_options
 from npu.cli._heard import (
     channel_option,
-    ended_option,
     engine_of,
-    longest_option,
     show_chip,
-    silence_option,
 )
 from npu.cli._lattices import (
     labels_option,
@@ -57,9 +55,7 @@ TOO_LATE = 1
 @click.argument("audio", nargs=-1, required=True)
 @chip_option
 @engine_option
-@silence_option
-@longest_option
-@ended_option
+@ending_options(early=False)
 @decoding_options
 @channel_option
 @max_cycles_option
@@ -80,9 +76,7 @@ def command(
     audio: tuple[str, ...],
     chip: str | None,
     engine: str,
-    end_seconds: float,
-    longest: float,
-    ended: float,
+    ending: Ending,
     decoding: Decoding,
     channel: int | None,
     max_cycles: int | None,
@@ -115,7 +109,6 @@ def command(
     require_place(*places, inputs=inputs)
     if not (ctm_path is nbest_path is lattice_path is None):
         require_names(audio)
-    ending = Ending(end_seconds, longest=longest, ended=ended)
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     for path in audio:
         next(stream_audio(path, speech.rate, channel=channel), None)
@@ -132,7 +125,7 @@ def command(
     for note in (note for answer in answers for note in answer.heard.notes):
         say(f"note: {note}")
     report = transcribe_report(answers, speech, engine, params, peak_memory_mib())
-    report["end_seconds"] = end_seconds
+    report["end_seconds"] = ending.silence
     report["decoding"] = decoding.report()
     for place, text in texts.items():
         if place is not None:

@@ -36,12 +36,14 @@ class Stretch:
     begins : whether the states are reset before it.
     features : (calls, frames, features) int8.
     loud : (calls,) bool, those that are not quiet.
+    levels : (calls,) float64, how loud they are.
     """
 
     first: int
     begins: bool
     features: Features
     loud: NDArray[np.bool_]
+    levels: NDArray[np.float64]
 
 
 class Lowest:
@@ -127,7 +129,7 @@ class Gate:
         # Since it last slept: whether any call was loud, and whether a pause was made behind one.
         self._begun = self._hesitant = False
         # The last quiet calls.
-        self._before: deque[Features] = deque(maxlen=rule.before_calls)
+        self._before: deque[tuple[Features, float]] = deque(maxlen=rule.before_calls)
 
     @property
     def asleep(self) -> bool:
@@ -148,25 +150,27 @@ class Gate:
 
     def accept(self, features: Features) -> Iterator[Stretch]:
         """Take the next calls of the stream, (calls, frames, features) int8; yield those to run."""
-        loud = np.array([self._loudness.is_loud(self._level(call)) for call in features], bool)
+        levels = np.array([self._level(call) for call in features])
+        loud = np.array([self._loudness.is_loud(level) for level in levels], bool)
         begin = 0
         for index, call in enumerate(features):
             wakes = self.asleep and bool(loud[index])
             self._count(bool(loud[index]))
             if wakes or self._quiet > self._needed:
                 if begin < index:
-                    yield self._stretch(features, loud, begin, index)
+                    yield self._stretch(features, loud, levels, begin, index)
                 begin = index + 1
             if wakes:
-                yield self._beginning(self._heard + index, call)
+                yield self._beginning(self._heard + index, call, levels[index])
             if loud[index]:
                 self._before.clear()
             else:
-                self._before.append(call)
+                self._before.append((call, levels[index]))
         if begin < len(features):
-            yield self._stretch(features, loud, begin, len(features))
+            yield self._stretch(features, loud, levels, begin, len(features))
         self._heard += len(features)
-        self._before = deque([call.copy() for call in self._before], self._rule.before_calls)
+        copies = [(call.copy(), level) for call, level in self._before]
+        self._before = deque(copies, self._rule.before_calls)
 
     def _count(self, is_loud: bool) -> None:
         if not is_loud:
@@ -176,16 +180,24 @@ class Gate:
         self._hesitant = not self.asleep and (self._hesitant or paused)
         self._begun, self._quiet = True, 0
 
-    def _beginning(self, number: int, call: Features) -> Stretch:
+    def _beginning(self, number: int, call: Features, level: float) -> Stretch:
         """A call that begins a phrase, behind the quiet ones before it."""
-        lead = np.stack([*self._before, call])
-        is_loud = np.arange(len(lead)) == len(self._before)
-        return Stretch(number - len(self._before), True, lead, is_loud)
+        calls, levels = zip(*self._before, (call, level), strict=True)
+        is_loud = np.arange(len(calls)) == len(self._before)
+        first = number - len(self._before)
+        return Stretch(first, True, np.stack(calls), is_loud, np.array(levels))
 
     def _stretch(
-        self, features: Features, loud: NDArray[np.bool_], begin: int, end: int
+        self,
+        features: Features,
+        loud: NDArray[np.bool_],
+        levels: NDArray[np.float64],
+        begin: int,
+        end: int,
     ) -> Stretch:
-        return Stretch(self._heard + begin, False, features[begin:end], loud[begin:end])
+        taken = slice(begin, end)
+        first = self._heard + begin
+        return Stretch(first, False, features[taken], loud[taken], levels[taken])
 
     def _level(self, call: Features) -> float:
         # Integers up to the division: the same on every machine.

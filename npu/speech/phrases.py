@@ -9,12 +9,14 @@ is over, until its states are reset. So the host listens to the encoder's inputs
   heard some silence first understands less.
 - Where noise or music never lets it become quiet, a phrase also ends after so many calls without a
   symbol, and in the end by its length.
+- What is far fainter than the phrase just before is none, whatever the model makes of it.
 
 How many `npu.speech.ends` says, what is quiet `npu.speech.gate`.
 
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -190,6 +192,9 @@ class PhraseSearch:
         self._begin = self._length = 0
         self._blanks = 0
         self._sound = self._no_sound()
+        self._loudest = -math.inf
+        # Of the last phrase that was one, and the call behind it.
+        self._reference: tuple[float, int] | None = None
         self._closed = False
         search.reset()
 
@@ -209,6 +214,8 @@ class PhraseSearch:
         """Whether the open phrase, of which something was understood, is taken to be over."""
         if self._rule is None or self._gate is None or self._last is None or self._closed:
             return False
+        if self._is_faint:
+            return False
         if self._last.symbol == self._end:
             return True
         blank = self._blanks >= self._rule.blank_calls - self._rule.lead_calls
@@ -216,12 +223,12 @@ class PhraseSearch:
         return settled and (self._gate.nearly_asleep or blank)
 
     def heard(self, found: bool = False) -> Phrase | None:
-        """The open phrase as far as it was heard; None without a symbol.
+        """The open phrase as far as it was heard; None without a symbol, or while it is faint.
 
         found : with all that a beam has kept.
         """
         last = None if self._closed else likeliest(self._search, self._last)
-        if last is None:
+        if last is None or self._is_faint:
             return None
         heard = emissions(last)
         begin = self._begin * self._frames_out
@@ -244,8 +251,8 @@ class PhraseSearch:
     def accept(self, features: Features) -> None:
         """Take the next calls, (calls, frames, features) int8."""
         if self._gate is None:
-            loud = np.ones(len(features), bool)
-            self._run(Stretch(self.calls, False, features, loud))
+            loud, levels = np.ones(len(features), bool), np.zeros(len(features))
+            self._run(Stretch(self.calls, False, features, loud, levels))
             return
         # Whether the model has ended a phrase is known when its call was run.
         size = len(features) if self._end is None else 1
@@ -261,6 +268,7 @@ class PhraseSearch:
         """The open phrase is one of those that have ended, which are returned and forgotten."""
         if (phrase := self.heard(found=True)) is not None:
             self.phrases.append(phrase)
+            self._reference = self._loudest, phrase.end_call
         self._closed = True
         ended, self.phrases = self.phrases, []
         return ended
@@ -270,7 +278,7 @@ class PhraseSearch:
         self.phrases = self.close()
         self._last, self._closed = None, False
         self._length = self._blanks = 0
-        self._sound = self._no_sound()
+        self._sound, self._loudest = self._no_sound(), -math.inf
         self.restarts += 1
         self._search.restart()
 
@@ -279,6 +287,14 @@ class PhraseSearch:
         if self._rule is None or self._last is None or self._last.symbol != self._end:
             return False
         return self._blanks >= self._rule.ended_calls
+
+    @property
+    def _is_faint(self) -> bool:
+        if self._rule is None or self._reference is None:
+            return False
+        level, behind = self._reference
+        is_recent = self._begin - behind <= self._rule.peak_calls
+        return is_recent and self._loudest < level - self._rule.faint_depth
 
     def _spelt(self, last: Emission | None) -> Emission | None:
         """The last symbol that is not the one that tells the end."""
@@ -320,6 +336,7 @@ class PhraseSearch:
                 came = count - 1 if stretch.begins else index
                 if self._told is not None:
                     self._told(stretch.first + came)
+                self._loudest = max(self._loudest, stretch.levels[index])
                 self._note(stretch.first + index, bool(stretch.loud[index]), last)
             self.calls += end - at
             at = end

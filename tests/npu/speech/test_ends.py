@@ -38,6 +38,7 @@ def test_durations_become_calls():
         floor_calls=83,
         peak_calls=167,
         tail_calls=6,
+        faint_depth=0.85,
     )
     assert COMMANDS.rule(0.06) == rule
     assert Ending(0.001).rule(0.06) == replace(rule, quiet_calls=1, hesitant_calls=2)

@@ -1,5 +1,6 @@
 """The end of a phrase: what is run, where states are reset, the same for every chunking."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -28,6 +29,7 @@ RULE = EndRule(
     floor_calls=8,
     peak_calls=16,
     tail_calls=4,
+    faint_depth=math.inf,
 )
 # The noise of the place and the loudest speech of the whole stream.
 LONG = replace(RULE, floor_calls=1000, peak_calls=1000)
@@ -130,12 +132,39 @@ def test_without_a_rule_it_is_one_phrase():
     levels=st.lists(st.sampled_from([ZEROS, QUIET, QUIET, QUIET, -30, LOUD]), max_size=60),
     cuts=st.lists(st.integers(0, 60), max_size=20),
     says=st.dictionaries(st.integers(0, 12), st.lists(st.integers(1, 9), max_size=3)),
+    faint=st.sampled_from([0.15, math.inf]),
 )
-def test_chunks_change_nothing(levels, cuts, says):
+def test_chunks_change_nothing(levels, cuts, says, faint):
     heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
-    whole = hear(heard, says)
-    assert hear(heard, says, cuts) == whole
-    assert hear(heard, says, list(range(len(levels)))) == whole
+    rule = replace(RULE, faint_depth=faint)
+    whole = hear(heard, says, rule=rule)
+    assert hear(heard, says, cuts, rule) == whole
+    assert hear(heard, says, list(range(len(levels))), rule) == whole
+
+
+def test_what_is_far_fainter_than_the_phrase_before_is_none():
+    """It is said LOUD, at 0.8; then at 0.1 within the rule's 16 calls, then later; then LOUD."""
+    silence, faint = [ZEROS] * 5, [-55] * 4
+    heard = calls(LOUD, LOUD, *silence, *faint, *silence, *[ZEROS] * 4, *faint, *silence, LOUD)
+    rule = replace(RULE, faint_depth=0.5)
+    phrases, _, run, _ = hear(heard, {0: [1], 2: [2]}, rule=rule)
+    assert [phrase.first_call for phrase in phrases] == [0, 19, 28]
+    everything, _, whole, _ = hear(heard, {0: [1], 2: [2]})
+    assert [phrase.first_call for phrase in everything] == [0, 6, 19, 28] and run == whole
+    # What is no phrase is no measure for the next one either.
+    further = calls(LOUD, *silence, *faint, *silence, *[-90] * 4)
+    assert len(hear(further, {0: [1]}, rule=replace(rule, peak_calls=30))[0]) == 1
+
+
+def test_a_faint_phrase_is_not_taken_to_be_over():
+    search = PhraseSearch(
+        Greedily(Script({0: [1]})), replace(RULE, faint_depth=0.5), SCALE, ZERO_POINT
+    )
+    over = []
+    for call in calls(LOUD, *[ZEROS] * 5, -55, *[ZEROS] * 5, LOUD, *[ZEROS] * 2):
+        search.accept(call[np.newaxis])
+        over.append(search.is_nearly_over)
+    assert [i for i, each in enumerate(over) if each] == [2, 3, 4, 5, 14]
 
 
 @given(levels=st.lists(st.integers(-128, 127), max_size=80))
@@ -187,7 +216,7 @@ def test_a_long_silence_takes_no_memory(chunk):
     for _ in range(200):
         list(gate.accept(calls(*[QUIET] * chunk)))
     assert len(gate._loudness) <= RULE.floor_calls + RULE.peak_calls
-    (last,) = gate._before
+    ((last, _),) = gate._before
     assert last.size == 10 and last.base is None
 
 
