@@ -150,11 +150,14 @@ class Respliced(Table):
 class Ended(Table):
     """`</s>` behind the last word, to be emitted within `window_s` of its end.
 
-    `tail_s`: silence behind the clip. In the share `paused` of clips a pause of `pause_s` comes
-    between some two words, which is no end.
+    `hesitant_window_s`: that of a clip of one word, or with `hesitant_s` between two of its words:
+    more may come. `tail_s`: silence behind the clip. In the share `paused` of clips a pause of
+    `pause_s` comes between some two words, which is no end.
     """
 
     window_s: tuple[Seconds, Seconds]
+    hesitant_window_s: tuple[Seconds, Seconds]
+    hesitant_s: Seconds
     tail_s: tuple[Seconds, Seconds]
     paused: Share
     pause_s: tuple[Seconds, Seconds]

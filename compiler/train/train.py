@@ -99,6 +99,9 @@ def train(
         "torch": torch.__version__,
         "parameters": sum(value.numel() for value in learner.network.parameters()),
     }
+    if start is not None:
+        model = load_model(start / "model") if isinstance(start, Path) else start
+        provenance["started_from"] = {"model": model.name, "sha256": model.sources}
     return write_transducer(
         folder / "model",
         trained(learner.network.cpu()),

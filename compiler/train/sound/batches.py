@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from compiler.train.corpus.store import Part
 from compiler.train.recipe import Recipe, Sound
 from compiler.train.sound.disturb import disturbed, masked, nothing
-from compiler.train.sound.ended import with_end
+from compiler.train.sound.ended import window_of_end, with_end
 from compiler.train.sound.features import HOP, Bend, end_of_calls, in_floats, log_mel, steps
 from compiler.train.sound.respliced import respliced, sources
 from compiler.train.symbols import END, symbols_of
@@ -127,7 +127,7 @@ class Listener:
         ends, begins, calls = ends * factor, begins * factor, len(seen) // 2
         first, last = windows(ends, begins, calls, self.recipe.learning.window_s)
         if sound.ended is not None and symbols:
-            behind = windows(ends[-1:], begins[-1:], calls, sound.ended.window_s)
+            behind = windows(ends[-1:], begins[-1:], calls, window_of_end(clip, sound.ended))
             symbols = [*symbols, END]
             first, last = np.append(first, behind[0]), np.append(last, behind[1])
         return seen, symbols, first, last

@@ -1,5 +1,7 @@
 """Clips with silence behind them, and some with pauses amid them: what an end is learnt from."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from compiler.train.corpus.clip import Clip
@@ -31,6 +33,13 @@ def with_end(clip: Clip, ended: Ended, rng: np.random.Generator) -> Clip:
     tail = samples_of(rng.uniform(*ended.tail_s))
     samples = np.concatenate([samples, np.zeros(tail, np.int16)])
     return Clip(samples, clip.text, clip.engine, clip.speaker, tuple(words), clip.kind)
+
+
+def window_of_end(clip: Clip, ended: Ended) -> tuple[float, float]:
+    """In which seconds behind the last word of a clip its end may be told."""
+    words = clip.words
+    paused = any(b[0] - a[1] >= ended.hesitant_s for a, b in pairwise(words))
+    return ended.hesitant_window_s if paused or len(words) == 1 else ended.window_s
 
 
 def _faded(samples: np.ndarray, out: bool) -> np.ndarray:

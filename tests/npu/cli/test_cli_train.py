@@ -85,8 +85,8 @@ def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path, zoo):
         '[[runs]]\nname = "sparse"\nstart = "dense"\n'
         'set = { "network.predictor" = "stateless", "quantisation.bits" = 4 }\n'
         '[[runs]]\nname = "ended"\nmodel = "commands"\n'
-        'set = { "sound.ended" = { window_s = [0.1, 0.5], tail_s = [0.4, 1.0], paused = 0.5, '
-        "pause_s = [0.1, 0.5] } }\n"
+        'set = { "sound.ended" = { window_s = [0.1, 0.5], hesitant_window_s = [0.4, 0.8], '
+        "hesitant_s = 0.2, tail_s = [0.4, 1.0], paused = 0.5, pause_s = [0.1, 0.5] } }\n"
     )
     ran = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
     assert ran.status == 0 and "run 2 of 3: sparse" in ran.err
@@ -97,11 +97,13 @@ def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path, zoo):
     for name in ("dense", "sparse", "ended"):
         (heard,) = read_figures(tmp_path / "runs" / name / "model").sets
         assert Path(heard.set).name == "test-30db"
-    features = [
-        json.loads((place / "model.json").read_text())["frontend"]
+    first, later = (
+        json.loads((place / "model.json").read_text())
         for place in (zoo / "commands", tmp_path / "runs" / "ended" / "model")
-    ]
-    assert features[0] == features[1], "a model that goes on learning hears as it did"
+    )
+    assert first["frontend"] == later["frontend"], "a model that goes on learning hears as it did"
+    origin = later["provenance"]["started_from"]
+    assert origin["model"] == "commands" and len(origin["sha256"]["encoder.tflite"]) == 64
     again = npu(f"train {queue} -o {tmp_path}/runs --jobs 1 --at-once 1 --device cpu")
     assert again.out == ran.out and "writing" not in again.err
 

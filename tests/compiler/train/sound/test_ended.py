@@ -8,7 +8,7 @@ from compiler.train.corpus.engines.speech import RATE_HZ
 from compiler.train.corpus.store import write_shard
 from compiler.train.recipe import Ended
 from compiler.train.sound.batches import Listener
-from compiler.train.sound.ended import with_end
+from compiler.train.sound.ended import window_of_end, with_end
 from compiler.train.sound.features import MEL, end_of_calls
 from compiler.train.symbols import END, text_of
 from tests.compiler.train.corpus.recipes import tiny
@@ -25,7 +25,14 @@ def clip(words=WORDS):
 
 
 def ended(paused=1.0, tail_s=(0.5, 0.5), pause_s=(0.3, 0.6)):
-    return Ended(window_s=(0.1, 0.4), tail_s=tail_s, paused=paused, pause_s=pause_s)
+    return Ended(
+        window_s=(0.1, 0.4),
+        hesitant_window_s=(0.5, 0.8),
+        hesitant_s=0.2,
+        tail_s=tail_s,
+        paused=paused,
+        pause_s=pause_s,
+    )
 
 
 def test_words_are_where_their_times_say():
@@ -60,10 +67,19 @@ def test_pauses_have_no_clicks():
         assert near[0] == 2000 and near[-1] == 0 and np.abs(np.diff(near)).max() <= 30
 
 
-@pytest.fixture
-def listener(tmp_path):
+def test_who_may_go_on_is_given_more_time():
+    assert window_of_end(clip(), ended()) == (0.1, 0.4)
+    assert window_of_end(clip(WORDS[:1]), ended()) == (0.5, 0.8)
+    assert window_of_end(clip(((0.1, 0.4), (0.61, 0.9))), ended()) == (0.5, 0.8)
+    paused = with_end(clip(), ended(), np.random.default_rng(1))
+    assert window_of_end(paused, ended()) == (0.5, 0.8)
+
+
+@pytest.fixture(params=[0.0, 1.0])
+def listener(request, tmp_path):
     recipe = tiny()
-    sound = recipe.sound.model_copy(update={"ended": ended(), "nothing": 0.0})
+    lessons = ended(request.param, tail_s=(0.9, 0.9))
+    sound = recipe.sound.model_copy(update={"ended": lessons, "nothing": 0.0})
     learning = recipe.learning.model_copy(update={"batch": 4})
     recipe = recipe.model_copy(update={"sound": sound, "learning": learning})
     silent = Clip(np.zeros(20_000, np.int16), "", "flite", "kal", ())
@@ -72,6 +88,7 @@ def listener(tmp_path):
 
 
 def test_the_end_comes_behind_the_last_word(listener):
+    paused = listener.recipe.sound.ended.paused
     batch = listener.batch(0)  # before the ramp: times are the clip's
     for n, count in enumerate(batch.counts):
         if not count:
@@ -81,7 +98,8 @@ def test_the_end_comes_behind_the_last_word(listener):
         assert batch.first[n, count - 1] >= batch.first[n, count - 2]
         heard = end_of_calls(batch.lengths[n] // 2)
         early, late = heard[batch.first[n, count - 1]], heard[batch.last[n, count - 1]]
-        # The last word ends 0.6 s before the clip does, as the tail is 0.5 s.
-        length = heard[-1]
-        assert length - 0.7 < early < length - 0.3 and early + 0.2 < late <= length
+        # The last word ends 1.0 s before the clip does, as the tail is 0.9 s.
+        said, window = heard[-1] - 1.0, (0.5, 0.8) if paused else (0.1, 0.4)
+        assert said + window[0] - 0.1 < early < said + window[0] + 0.2
+        assert early + 0.2 < late < said + window[1] + 0.1
     assert sorted(batch.counts)[0] == 0, "where nothing is said nothing ends"
