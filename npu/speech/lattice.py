@@ -5,12 +5,14 @@ that of its arcs and of its last state's end: the logarithm of its text's probab
 to say it (and what phrases that are to be heard have added, as in `npu.speech.nbest`).
 """
 
+import heapq
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -41,6 +43,9 @@ class End(NamedTuple):
 
     score: int
     bonus: int
+
+
+_Path: TypeAlias = "tuple[Arc, _Path] | None"
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,46 @@ class Lattice:
             state = arc.source
         return tuple(reversed(found))
 
+    def likeliest(self, most: int) -> list[tuple[Arc, ...]]:
+        """The likeliest paths, best first, no more than so many; of equal ones always the same.
+
+        A* with the exact score of what is still to come (Soong and Huang 1991): nothing is looked
+        at in vain.
+        """
+        behind = {state: end.score for state, end in self.ends.items()}
+        for each in reversed(self.arcs):
+            score = each.score + behind[each.target]
+            behind[each.source] = max(score, behind.get(each.source, score))
+        leaving = {state: list(arcs) for state, arcs in groupby(self.arcs, lambda arc: arc.source)}
+        # What is best if a path goes on, the order in which they came, what its arcs have scored,
+        # whether it has ended, and its arcs, the last one first.
+        count = itertools.count()
+        found: list[tuple[Arc, ...]] = []
+        waiting: list[tuple[int, int, int, bool, _Path]] = [(-behind[0], 0, 0, False, None)]
+        while waiting and len(found) < most:
+            _, _, score, has_ended, path = heapq.heappop(waiting)
+            if has_ended:
+                found.append(_arcs(path))
+                continue
+            state = 0 if path is None else path[0].target
+            if (end := self.ends.get(state)) is not None:
+                entry = (-(score + end.score), next(count), score, True, path)
+                heapq.heappush(waiting, entry)
+            for arc in leaving.get(state, ()):
+                whole = score + arc.score
+                entry = (-(whole + behind[arc.target]), next(count), whole, False, (arc, path))
+                heapq.heappush(waiting, entry)
+        return found
+
     def score(self, path: Sequence[Arc]) -> int:
         """Of a path from the start to an end."""
         last = path[-1].target if path else 0
         return sum(each.score for each in path) + self.ends[last].score
+
+    def bonus(self, path: Sequence[Arc]) -> int:
+        """What of a path's score phrases have added."""
+        last = path[-1].target if path else 0
+        return sum(each.bonus for each in path) + self.ends[last].bonus
 
     @property
     def total(self) -> float:
@@ -136,6 +177,14 @@ class Lattice:
             score = behind[each.target] + each.score / ONE
             behind[each.source] = float(np.logaddexp(behind[each.source], score))
         return before, behind
+
+
+def _arcs(path: _Path) -> tuple[Arc, ...]:
+    arcs: list[Arc] = []
+    while path is not None:
+        arc, path = path
+        arcs.append(arc)
+    return tuple(reversed(arcs))
 
 
 def closest(lattice: Lattice, words: Sequence[str]) -> tuple[str, ...]:

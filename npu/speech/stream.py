@@ -25,7 +25,14 @@ from npu.speech.gate import Features
 from npu.speech.host import Speech
 from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
-from npu.speech.nbest import Alternative, alternatives, best, confidences, score_a_word
+from npu.speech.nbest import (
+    Alternative,
+    alternatives,
+    best,
+    confidences,
+    score_a_word,
+    texts_of,
+)
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
 
@@ -56,8 +63,8 @@ class Spoken:
     tokens : the symbols. times : of each, the second up to which the encoder's frame that gave it
         has heard; of several frames in a call, as if they came one after the other.
     words : likewise.
-    alternatives : what a beam found, this text first; nothing of a greedy search, of a phrase that
-        has not ended, and of several together.
+    alternatives : what a beam found, or the likeliest of its lattice, this text first; nothing of a
+        greedy search, of a phrase that has not ended, and of several together.
     lattice : likewise, of a beam that was to make one; its times are seconds.
     """
 
@@ -271,10 +278,13 @@ class Stream:
         self._waiting.extend(self._extractor.accept(samples))
 
     def _spoken(self, phrases: list[Phrase]) -> Spoken:
-        known = [alternatives(phrase.found, self._speech.tokens) for phrase in phrases]
+        lattice = self._lattice(phrases[0]) if len(phrases) == 1 else None
+        if lattice is not None:
+            known = [texts_of(lattice)]
+        else:
+            known = [alternatives(phrase.found, self._speech.tokens) for phrase in phrases]
         phrases = [self._likeliest(*each) for each in zip(phrases, known, strict=True)]
         found = known[0] if len(known) == 1 else []
-        lattice = self._lattice(phrases[0]) if found else None
         tokens = [token for phrase in phrases for token in phrase.tokens]
         texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
         words = [word for phrase in phrases for word in self._words(phrase)]

@@ -18,7 +18,7 @@ from npu.speech.extractor import Extractor
 from npu.speech.host import Speech
 from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
-from npu.speech.nbest import Alternative, alternatives, best
+from npu.speech.nbest import Alternative, alternatives, best, texts_of
 from npu.speech.phrases import Beam, Engine, as_search, found_by
 
 TAIL_SECONDS = 0.6
@@ -36,7 +36,8 @@ class Emitted:
     symbols : of each call, the silence behind the file included.
     samples : of the file, at the model's rate, without the silence.
     notes : what was odd about the file.
-    alternatives : all texts that a beam has kept, likeliest first; nothing of a greedy search.
+    alternatives : all texts that a beam has kept, or the likeliest of its lattice, likeliest first;
+        nothing of a greedy search.
     lattice : of a beam that was to make one; its times are numbers of the encoder's frames.
     """
 
@@ -76,7 +77,8 @@ def hear_whole(
         last = (search.accept_calls(calls) or [last])[-1]
     symbols: list[list[int]] = [[] for _ in range(calls_run)]
     found = found_by(search)
-    texts = alternatives(found, speech.tokens)
+    lattice = lattice_of(found, speech.tokens)
+    texts = alternatives(found, speech.tokens) if lattice is None else texts_of(lattice)
     if texts:
         string = best(found, texts, speech.tokens)
         emitted = list(zip(string.symbols, string.frames, strict=True))
@@ -84,7 +86,7 @@ def hear_whole(
         emitted = [(each.symbol, each.frame) for each in emissions(last)]
     for symbol, frame in emitted:
         symbols[frame // speech.frames_out].append(symbol)
-    return Emitted(symbols, samples, notes, texts, lattice_of(found, speech.tokens))
+    return Emitted(symbols, samples, notes, texts, lattice)
 
 
 def calls_of(

@@ -50,6 +50,17 @@ def test_posteriors_are_1_on_every_cut(seed, calls):
         assert crossing + over == pytest.approx(1)
 
 
+@given(**CASES, most=st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_the_likeliest_come_first(seed, calls, most):
+    of = lattice(seed, calls=calls)
+    found = of.likeliest(most)
+    scores = [of.score(path) for path in found]
+    assert scores == sorted(map(of.score, all_paths(of)), reverse=True)[:most]
+    assert len(set(found)) == len(found) and found == of.likeliest(most + 1)[:most]
+    assert of.score(of.best) == of.score(of.likeliest(1)[0])
+
+
 @given(**CASES, words=st.lists(st.sampled_from(["a", "B", "ab", "bb", "c"]), max_size=5))
 @settings(max_examples=60, deadline=None)
 def test_the_closest_text_has_the_fewest_errors(seed, calls, words):
@@ -66,3 +77,4 @@ def test_of_a_lattice_without_a_word():
     assert (of.states, of.paths, of.best, of.total) == (1, 1, (), -1)
     assert of.posteriors == [] and of.end_posteriors == {0: 1}
     assert closest(of, ["a", "b"]) == () == closest(of, [])
+    assert of.likeliest(5) == [()]

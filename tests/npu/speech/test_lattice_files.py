@@ -10,6 +10,7 @@ import pytest
 
 from npu.speech.lattice import Arc, End, Lattice
 from npu.speech.lattice_files import SYMBOLS, dot, kaldi, named, openfst, words_of
+from npu.speech.nbest import texts_of
 from npu.speech.scores import ONE
 from npu.speech.stream import Spoken
 from tests.npu.speech.lattices import all_paths, lattice, scores, text_of
@@ -43,6 +44,12 @@ def test_openfst_finds_the_same_texts(seed):
     found = [read(each, symbols) for each in paths]
     assert len(found) == of.paths == len({text for text, _ in found})
     assert dict(found) == pytest.approx(scores(of), abs=1e-4)
+    first = kaldifst.convert_nbest_to_vector(kaldifst.shortest_path(fst, n=5))
+    told = [(each.text, each.score) for each in texts_of(of, 5)]
+    assert told == [
+        (text, pytest.approx(nats, abs=1e-4))
+        for text, nats in (read(each, symbols) for each in first)
+    ]
     best, score = read(kaldifst.shortest_path(fst), symbols)
     assert best == text_of(of.best) and score == pytest.approx(of.score(of.best) / ONE, abs=1e-4)
     # Whoever makes it deterministic finds that it is.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from npu.model.tokens import Tokens
+from npu.speech.lattice import Arc, End, Lattice
 from npu.speech.nbest import (
     Alternative,
     Found,
@@ -11,6 +12,7 @@ from npu.speech.nbest import (
     best,
     confidences,
     score_a_word,
+    texts_of,
 )
 from npu.speech.scores import ONE
 
@@ -50,6 +52,24 @@ def test_what_phrases_add_ranks_and_is_no_score():
     assert (first.bonus, second.bonus) == (2.0, 0.0)
     assert first.score == pytest.approx(np.log(0.2), abs=1e-4)
     assert score_a_word([first, second]) == first.score and score_a_word([]) is None
+
+
+def test_texts_of_a_lattice():
+    """A phrase has added 2 nats to "b" and 1 to ending behind it: they rank and are no score."""
+    arcs = (
+        Arc(0, 1, "a", round(np.log(0.5) * ONE), 0, 0, 0),
+        Arc(0, 2, "b", round((np.log(0.2) + 2) * ONE), 2 * ONE, 0, 0),
+        Arc(1, 2, "c", round(np.log(0.5) * ONE), 0, 0, 0),
+    )
+    found = texts_of(Lattice(arcs, {1: End(0, 0), 2: End(ONE, ONE)}))
+    assert [each.text for each in found] == ["b", "a c", "a"]
+    assert [each.score for each in found] == pytest.approx(
+        np.log([0.2, 0.25, 0.5]).tolist(), abs=1e-4
+    )
+    assert [each.bonus for each in found] == pytest.approx([3, 1, 0])
+    ranks = np.exp([each.score + each.bonus for each in found])
+    assert [each.probability for each in found] == pytest.approx(ranks / ranks.sum(), abs=1e-3)
+    assert [each.text for each in texts_of(Lattice(arcs, {2: End(0, 0)}), most=1)] == ["b"]
 
 
 def test_words_are_as_sure_as_the_texts_that_have_them():
