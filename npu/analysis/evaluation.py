@@ -7,6 +7,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from npu.analysis.confidence import ConfidenceReport, confidence_report
 from npu.analysis.error_intervals import (
     LEVEL,
     RESAMPLES,
@@ -118,6 +119,8 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
                 "arcs_per_word": sum(each.hearing.arcs for each in closest)
                 / sum(each.aligned.words for each in closest),
             }
+        if confidence := _confidence(spoken):
+            report["confidence"] = confidence
         if by_speaker := _by(spoken, lambda of: of.speaker):
             report["speakers"] = by_speaker
         if by_kind := _by(spoken, lambda of: of.kind):
@@ -131,6 +134,15 @@ def _model(model: str, scored: Sequence[Scored]) -> ModelReport:
     if ties := _ties(scored):
         report["ties"] = ties
     return report
+
+
+def _confidence(spoken: Sequence[Scored]) -> ConfidenceReport | None:
+    """Of the words of utterances that a beam has heard."""
+    known = [each for each in spoken if each.hearing.sure is not None]
+    sure = [each for of in known for each in of.hearing.sure or ()]
+    pairs = [pair for each in known for pair in each.aligned.pairs]
+    right = [said == heard for said, heard in pairs if heard is not None]
+    return confidence_report(sure, right)
 
 
 def _ties(scored: Sequence[Scored]) -> TiesReport | None:

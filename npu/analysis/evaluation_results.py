@@ -2,6 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
+from npu.analysis.confidence import ConfidenceReport
 from npu.analysis.heard_results import DecodingReport
 
 
@@ -150,13 +151,16 @@ class ModelReport(TypedDict):
     ----------
     speech : of utterances with words, speakers : of each speaker, where there is more than one,
         kinds : of each kind of text, likewise.
-    oracle : word errors if of all texts that a beam has kept the best one were always taken.
+    oracle : word errors if of all texts that a beam has kept, or of the likeliest of its lattice,
+        the best one were always taken.
+    confidence : of the words that a beam has heard in utterances with words.
     """
 
     model: str
     speech: NotRequired[ErrorsReport]
     oracle: NotRequired[RateReport]
     lattice: NotRequired[LatticesReport]
+    confidence: NotRequired[ConfidenceReport]
     speakers: NotRequired[dict[str, ErrorsReport]]
     kinds: NotRequired[dict[str, ErrorsReport]]
     rejection: NotRequired[RejectionReport]

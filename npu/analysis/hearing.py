@@ -19,7 +19,7 @@ from npu.errors import AudioError, NpuError
 from npu.pools import end_with_parent
 from npu.speech.host import Speech
 from npu.speech.lattice import closest
-from npu.speech.nbest import score_a_word
+from npu.speech.nbest import confidences, score_a_word
 from npu.speech.phrases import Beam, Engine
 from npu.speech.spoken_sets import Utterance, words_of
 from npu.speech.transcribe import transcribe
@@ -55,7 +55,8 @@ class Hearing:
         (`npu.speech.whole.call_seconds`); None where the set does not say when words end.
     phrases : how many with words, where nothing had to be understood; else None.
     notes : what was odd about the file.
-    alternatives : the words of all texts that a beam has kept; None of a greedy search.
+    alternatives : the words of all texts that a beam has kept; None of a greedy search. sure : of
+        each of `words`, its confidence (`npu.speech.nbest`); None likewise.
     scores : of each phrase with words, or of the utterance, as `Spoken.score`; None likewise.
     closest : of the texts in the lattice, the words of the one with the fewest errors; None where
         none was made. arcs : in it.
@@ -72,6 +73,7 @@ class Hearing:
     closest: tuple[str, ...] | None = None
     arcs: int = 0
     ties: TieCount | None = None
+    sure: tuple[float, ...] | None = None
 
 
 def hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
@@ -110,9 +112,13 @@ def _hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
     at = None if utterance.ends is None else _emission(speech, emitted)
     texts = emitted.alternatives
     others = tuple(words_of(each.text) for each in texts) if texts else None
+    sure = None
+    if others:
+        shares = [each.probability for each in texts]
+        sure = tuple(confidences(words, zip(others, shares, strict=True)))
     score, lattice = score_a_word(texts), emitted.lattice
     if min_score is not None and score is not None and score < min_score:
-        words, at = (), None if at is None else ()
+        words, at, sure = (), None if at is None else (), None
     return Hearing(
         words,
         seconds,
@@ -123,6 +129,7 @@ def _hear(ear: Ear, utterance: Utterance, tail_seconds: float) -> Hearing:
         None if score is None else (score,),
         None if lattice is None else words_of(" ".join(closest(lattice, utterance.words))),
         0 if lattice is None else len(lattice.arcs),
+        sure=sure,
     )
 
 

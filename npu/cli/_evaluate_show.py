@@ -67,6 +67,11 @@ def _figures(model: ModelReport, level: float) -> Iterator[tuple[str, str]]:
             yield "lattice oracle", f"{model['lattice']['oracle']['percent']:.2f} %"
             yield "  its own interval", _interval(model["lattice"]["oracle"])
             yield "  arcs a word", f"{model['lattice']['arcs_per_word']:.2f}"
+        if "confidence" in model:
+            sure = model["confidence"]
+            yield "confidence of words", f"{sure['mean']:.3f}, {sure['right']:.3f} are right"
+            yield "  cross entropy", f"{sure['cross_entropy']:.3f} of 1"
+            yield "  area of ROC", f"{sure['area']:.3f}"
         yield "substitutions", f"{of['substitutions']:,}"
         yield "deletions", f"{of['deletions']:,}"
         yield "insertions", f"{of['insertions']:,}"

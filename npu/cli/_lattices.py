@@ -31,15 +31,21 @@ labels_option = click.option(
 )
 
 
-def with_lattice(decoding: Decoding, wanted: bool, labels: int | None) -> Decoding:
+def with_lattice(
+    decoding: Decoding, wanted: bool, labels: int | None, *, texts: bool = False
+) -> Decoding:
     """A decoding that makes lattices, if they are wanted by `--lattice`.
+
+    texts : a beam makes them in any case: other texts, or how sure words are, are told, and of a
+        lattice that is known much better (record 0020).
 
     Raises InputError where it cannot, and for `labels` of none.
     """
     if not wanted:
         if labels is not None:
             raise InputError("--lattice-labels is of a lattice: add --lattice")
-        return decoding
+        if decoding.beam is None or not texts:
+            return decoding
     if decoding.beam is None:
         raise InputError("--lattice is of a beam: add --decoding-method beam")
     return replace(decoding, lattice_labels=labels or LABELS)

@@ -100,7 +100,8 @@ def command(
     if channels is not None and raw_hz is None:
         raise InputError("--channels is of raw samples; a header says its own: give --raw RATE too")
     raw = None if raw_hz is None else Raw(raw_hz, channels or 1)
-    decoding = with_lattice(decoding, lattice_place is not None, lattice_labels)
+    wanted = lattice_place is not None
+    decoding = with_lattice(decoding, wanted, lattice_labels, texts=json_lines)
     folder = None if lattice_place is None else LatticeFolder(lattice_place, _name(sound))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
     rule = ending.rule(speech.seconds_per_call)

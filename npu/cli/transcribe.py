@@ -98,7 +98,8 @@ def command(
         )
     if nbest_path is not None and decoding.beam is None:
         raise InputError("--nbest is of a beam: add --decoding-method beam")
-    decoding = with_lattice(decoding, lattice_path is not None, lattice_labels)
+    told = not (json_path is ctm_path is nbest_path is None)
+    decoding = with_lattice(decoding, lattice_path is not None, lattice_labels, texts=told)
     texts: dict[str | None, Callable[[Answer], str]] = {
         ctm_path: lambda answer: ctm(answer.file, channel or 1, answer.heard.phrases),
         srt_path: lambda answer: srt(answer.heard.phrases),

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from npu.model.tokens import Tokens
 from npu.speech.lattice import Lattice
-from npu.speech.scores import ONE, log_add, probability
+from npu.speech.scores import ONE, log_add
+from npu.speech.scores import probability as share_of
 from npu.speech.ways import Node, Text
 from npu.speech.word_errors import align
 
@@ -69,9 +70,7 @@ def alternatives(found: Iterable[Found], tokens: Tokens) -> list[Alternative]:
     for _, rank in ordered[1:]:
         total = log_add(total, rank)
     return [
-        Alternative(
-            text, (rank - bonuses[text]) / ONE, bonuses[text] / ONE, probability(rank - total)
-        )
+        Alternative(text, (rank - bonuses[text]) / ONE, bonuses[text] / ONE, share_of(rank - total))
         for text, rank in ordered
     ]
 
@@ -101,17 +100,19 @@ def score_a_word(found: Sequence[Alternative]) -> float | None:
     return found[0].score / max(1, len(found[0].text.split())) if found else None
 
 
-def confidences(words: Sequence[str], found: Iterable[Alternative]) -> list[float]:
+def confidences(words: Sequence[str], found: Iterable[tuple[Sequence[str], float]]) -> list[float]:
     """How sure each word is, 0 to 1: the probability of the texts that have it in its place.
 
     Places are those of the cheapest alignment with each text (Wessel and others 2001, of n-best
     lists).
+
+    found : the words of each text, and its probability.
     """
     sure = [0.0] * len(words)
-    for each in found:
+    for text, probability in found:
         place = 0
-        for said, heard in align(words, each.text.split()).pairs:
+        for said, heard in align(words, text).pairs:
             if said is not None:
-                sure[place] += each.probability * (said == heard)
+                sure[place] += probability * (said == heard)
                 place += 1
     return [min(1.0, each) for each in sure]

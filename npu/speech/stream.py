@@ -289,7 +289,8 @@ class Stream:
         texts = [self._speech.tokens.decode(phrase.tokens) for phrase in phrases]
         words = [word for phrase in phrases for word in self._words(phrase)]
         if found:
-            sure = confidences([word.text for word in words], found)
+            others = [(each.text.split(), each.probability) for each in found]
+            sure = confidences([word.text for word in words], others)
             words = [replace(word, confidence=each) for word, each in zip(words, sure, strict=True)]
         per_call = self._speech.frames_out
         return Spoken(

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from npu.speech.emission import Emission
 
-LABELS = 4
+LABELS = 1
 """Symbols that two hypotheses must have in common at their ends."""
 
 Key = tuple[tuple[int, ...], int]

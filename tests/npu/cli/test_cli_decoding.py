@@ -113,7 +113,7 @@ def test_the_lattice_s_best_text_errs_no_more_than_the_n_best(npu, refused):
     ran = npu(f"evaluate {MODEL} {MODEL} {BEAM} --lattice --json -")
     report = json.loads(ran.out)
     (model,) = report["models"]
-    assert report["decoding"]["lattice_labels"] == 4
+    assert report["decoding"]["lattice_labels"] == 1
     assert model["lattice"]["oracle"]["percent"] <= model["oracle"]["percent"]
     assert model["lattice"]["arcs_per_word"] >= 1
     assert "lattice oracle" in npu(f"evaluate {MODEL} {MODEL} {BEAM} --lattice").out
@@ -204,6 +204,11 @@ def test_word_errors_beside_greedy(npu):
     beam, greedy = report["models"]
     assert [beam["model"], greedy["model"]] == [MODEL, f"{MODEL}, greedily"]
     assert beam["oracle"]["percent"] <= beam["speech"]["word_errors"]["percent"]
+    sure, words = beam["confidence"], beam["speech"]
+    heard = words["words"] - words["deletions"] + words["insertions"]
+    right = words["words"] - words["deletions"] - words["substitutions"]
+    assert sure["words"] == heard and sure["right"] == pytest.approx(right / heard)
+    assert 0.5 < sure["area"] <= 1 and sure["cross_entropy"] <= 1
     assert "oracle" not in greedy
 
 

@@ -6,7 +6,6 @@ import pytest
 from npu.model.tokens import Tokens
 from npu.speech.lattice import Arc, End, Lattice
 from npu.speech.nbest import (
-    Alternative,
     Found,
     alternatives,
     best,
@@ -74,9 +73,9 @@ def test_texts_of_a_lattice():
 
 def test_words_are_as_sure_as_the_texts_that_have_them():
     found = [
-        Alternative("call the mover", -1, 0, 0.5),
-        Alternative("call mover", -1, 0, 0.3),
-        Alternative("tall the mover now", -2, 0, 0.2),
+        (["call", "the", "mover"], 0.5),
+        (["call", "mover"], 0.3),
+        (["tall", "the", "mover", "now"], 0.2),
     ]
     assert confidences(["call", "the", "mover"], found) == pytest.approx([0.8, 0.7, 1.0])
     assert confidences([], found) == [] and confidences(["x"], []) == [0.0]
