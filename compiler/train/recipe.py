@@ -191,7 +191,8 @@ class Sound(Table):
 class Network(Table):
     """Encoder of LSTM layers with a stack of two steps, predictor, joiner.
 
-    `forget`: of the symbols that the predictor is told in training, it is not told.
+    `forget`: of the symbols that the predictor is told in training, it is not told. `mistaken`: of
+    the spaces it is told ends instead, as if one had been found too early: it learns to go on.
     """
 
     layers: Annotated[list[Count], Field(min_length=1)]
@@ -202,6 +203,7 @@ class Network(Table):
     units: Count
     dropout: Share
     forget: Share
+    mistaken: Share | None = None
 
     @model_validator(mode="after")
     def _stack_is_there(self) -> "Network":

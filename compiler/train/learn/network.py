@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from compiler.train.learn.grids import Sparse, rounded
 from compiler.train.recipe import Network
+from compiler.train.symbols import END, SPACE
 from npu.speech.features import CLIP
 
 HIDDEN_SCALE = 1 / 128
@@ -156,6 +157,9 @@ class Transducer(nn.Module):
 
     def predict(self, symbols: Tensor) -> Tensor:
         """(clips, n) symbols, the first of them the blank, to (clips, n, joint)."""
+        if self.training and self.network.mistaken:
+            told = torch.rand(symbols.shape, device=symbols.device) < self.network.mistaken
+            symbols = symbols.masked_fill(told & (symbols == SPACE), END)
         values = self.ranges["embedded"](self.embedding)[symbols]
         if self.training and self.network.forget:
             # Or it learns sentences by heart, and the encoder is not asked.
