@@ -29,6 +29,9 @@ STATE_STEP, WEIGHT_STEP = 2.0**-11, 2.0**-16
 """Scales of a mean's state and of its weights: a product of the two never leaves int32, as the
 weights of all frames are 1 together and the state is an int16."""
 
+LEAST_MEMORY = 9
+"""Frames of a mean: of fewer, the newest would weigh more than an int16 holds."""
+
 MEAN_RMS = 0.15
 
 
@@ -138,6 +141,9 @@ def fading(memory: int) -> np.ndarray:
 
     Each is 1 - 4 / memory of the one behind it, and all are 1 together but for what rounding down
     leaves: an exponential mean, cut off where a frame counts less than a fiftieth of the newest.
+    Raises ValueError for fewer than LEAST_MEMORY frames.
     """
+    if memory < LEAST_MEMORY:
+        raise ValueError(f"memory must be at least {LEAST_MEMORY} frames, not {memory}")
     powers = (1 - 4 / memory) ** np.arange(memory - 1, -1, -1)
     return np.floor(powers / powers.sum() / WEIGHT_STEP).astype(np.int16)
