@@ -4,50 +4,25 @@ import numpy as np
 import pytest
 
 from compiler import compile_model
-from compiler.frontends.workloads.gated import gated_block
 from kernels import Interpreter
 from npu.chip.params import load_params
-from npu.model.operators.gate import Gate, between
+from npu.model.operators.gate import between
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.ring import CircularBuffer
 from npu.model.verify import verify
 from npu.runtime.sessions import GraphSession
-from tests.compiler.frontends.workloads.blocks import WIDTH, block, frames, model_of_block
+from tests.compiler.frontends.workloads.blocks import (
+    LEFT,
+    WIDTH,
+    frames,
+    gated_blocks,
+    gates,
+    model_of_block,
+    opened,
+)
 from tests.written_graphs import written
 
-LEFT = 4
 WAYS = ["written", "skipped"]
-
-
-def blocks(count, unseen):
-    """So many of them, with weights by which gates decide both ways."""
-
-    def make(b, x):
-        for _ in range(count):
-            x = gated_block(b, x, 2, 24, LEFT, 6, unseen)
-        return x
-
-    for seed in range(30):
-        graph = block(make, seed)
-        ours, found = Interpreter(graph), []
-        for x in frames(20):
-            ours.invoke([x])
-            found.append(opened(ours))
-        if all(0.2 < share < 0.8 for share in np.mean(found, axis=0)):
-            return graph
-    raise AssertionError("no seed makes them decide")
-
-
-def gates(graph):
-    return [op for op in graph.operators if isinstance(op, Gate)]
-
-
-def opened(interpreter):
-    """Which gates were open in the last call."""
-    return tuple(
-        bool(interpreter.tensor(gate.condition).item() >= gate.threshold)
-        for gate in gates(interpreter.graph)
-    )
 
 
 @pytest.mark.parametrize("unseen", WAYS)
@@ -55,7 +30,7 @@ def test_as_tensorflow_lite_micro(unseen):
     runtime = pytest.importorskip(
         "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
     )
-    graph = blocks(2, unseen)
+    graph = gated_blocks(2, unseen)
     ours = Interpreter(graph)
     oracle = runtime.Interpreter.from_bytes(written(graph), arena_size=1 << 22)
     seen = set()
@@ -70,7 +45,7 @@ def test_as_tensorflow_lite_micro(unseen):
 @pytest.mark.parametrize("unseen", WAYS)
 @pytest.mark.parametrize("chip", ["tiny", "edge"])
 def test_the_chip_answers_as_the_kernels_do(unseen, chip):
-    graph = blocks(2, unseen)
+    graph = gated_blocks(2, unseen)
     session = GraphSession(compile_model(model_of_block(graph), load_params(chip)))
     ours = Interpreter(graph)
     cycles = {}
@@ -84,7 +59,7 @@ def test_the_chip_answers_as_the_kernels_do(unseen, chip):
 
 @pytest.mark.parametrize("unseen", WAYS)
 def test_a_closed_gate_hands_on_what_came_in(unseen):
-    graph = blocks(1, unseen)
+    graph = gated_blocks(1, unseen)
     ours, shut = Interpreter(graph), 0
     for x in frames(20):
         (found,) = ours.invoke([x])
@@ -99,7 +74,7 @@ def test_a_closed_gate_hands_on_what_came_in(unseen):
 @pytest.mark.parametrize(("unseen", "seen"), [("written", True), ("skipped", False)])
 def test_what_is_seen_of_a_frame_that_was_kept_out(unseen, seen):
     """Two streams that differ in such a frame alone."""
-    graph = blocks(1, unseen)
+    graph = gated_blocks(1, unseen)
     probe, sorted_out = Interpreter(graph), {True: [], False: []}
     for x in frames(20):
         probe.invoke([x])
@@ -117,7 +92,7 @@ def test_what_is_seen_of_a_frame_that_was_kept_out(unseen, seen):
 def test_writing_keys_and_values_keeps_two_products_of_a_width_each():
     gated = {}
     for unseen in WAYS:
-        graph = blocks(1, unseen)
+        graph = gated_blocks(1, unseen)
         verify(graph)
         inside, _ = between(graph, gates(graph)[0])
         products = [op for op in inside if isinstance(op, FullyConnected)]
