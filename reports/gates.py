@@ -110,7 +110,8 @@ def page(points: list[Point]) -> str:
             "Written by `python -m reports.gates`. An arbitrator decides in every frame for each of"
             f" {points[0]['gates']} Transformer blocks whether it runs"
             " ([0024](../npu/design/0024-gates-are-branches-in-a-graph.md)); `npu latency"
-            f" workload:NAME --sparsity {SPARSITY} --chip {CHIP} --open-gates N` gives every figure."
+            f" workload:NAME --sparsity {SPARSITY} --chip {CHIP} --open-gates N` gives every"
+            " figure."
             " Frames are of 40 ms and random, symbols those that they give. Where a rate is no"
             " whole number of gates, figures lie between those of the two next to it."
         ),
@@ -160,8 +161,8 @@ def _told(points: list[Point]) -> list[str]:
             f" behind a closed one takes {each:,.0f} of them, {each / of_block:.1%}, and"
             f" {share:.1%} of its multiplications: two of its twelve matrices of the width squared,"
             " less what attention multiplies besides. With all gates closed"
-            f" {skipped:,.0f} cycles are left, those of the convolutions in front of the blocks, the"
-            " arbitrators, the joiner and the decoder."
+            f" {skipped:,.0f} cycles are left, those of the convolutions in front of the blocks,"
+            " the arbitrators, the joiner and the decoder."
         )
     ]
 
