@@ -159,8 +159,8 @@ def _told(points: list[Point]) -> list[str]:
         (
             f"A block takes {of_block:,.0f} cycles behind an open gate. To write keys and values"
             f" behind a closed one takes {each:,.0f} of them, {each / of_block:.1%}, and"
-            f" {share:.1%} of its multiplications: two of its twelve matrices of the width squared,"
-            " less what attention multiplies besides. With all gates closed"
+            f" {share:.1%} of its multiplications: two of its twelve matrices of the width squared"
+            " (the relative positions are a little more). With all gates closed"
             f" {skipped:,.0f} cycles are left, those of the convolutions in front of the blocks,"
             " the arbitrators, the joiner and the decoder."
         )

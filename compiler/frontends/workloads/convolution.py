@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compiler.frontends.workloads.graphs import HIDDEN_STEP, GraphBuilder, Value
+from compiler.frontends.workloads.graphs import HIDDEN_STEP, RELU_RMS, GraphBuilder, Value
 from npu.model.activation import Activation
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D
 from npu.model.operators.svdf import Svdf
@@ -61,7 +61,7 @@ def _convolved(b: GraphBuilder, images: Value, filters: int, kernel: int) -> Val
     _, _, width, channels = images.shape
     weights = b.matrix((filters, kernel, kernel, channels), kernel * kernel * channels, images)
     bias = b.bias(filters, images, weights)
-    made = b.value((1, 1, width, filters))
+    made = b.value((1, 1, width, filters), rms=RELU_RMS)
     beside = (0, kernel // 2, 0, kernel // 2)
     b.append(
         Conv2D(
@@ -91,7 +91,7 @@ def global_convolution(
     images = b.reshape(b.ring(wide, frames), (1, frames, 2, x.width))
     weights = b.matrix((1, TAPS, 2, x.width), TAPS * 2, images)
     bias = b.bias(x.width, images, weights)
-    made = b.value((1, 1, 1, x.width))
+    made = b.value((1, 1, 1, x.width), rms=RELU_RMS)
     b.append(
         DepthwiseConv2D(
             b.named("depthwise"),

@@ -48,9 +48,9 @@ CONVOLUTIONS = {
     "encoder": [
         *STATELESS["encoder"][:-1],
         ["local", 32, 3, [3, 2]],
-        ["beside", [["global", 32, 2, 4, 9], ["global", 32, 4, 4, 12]]],
+        ["beside", [["lstms", 32, 2, 20, 24], ["global", 32, 2, 4, 9], ["global", 32, 4, 4, 12]]],
         ["linear", 64, 32],
-        ["lstms", 32, 2, 20, 24],
+        ["norm"],
     ],
 }
 
