@@ -15,11 +15,12 @@ from compiler.frontends.onnx.noise import Noise, noise_of
 from compiler.frontends.tflite.read import read_tflite
 from compiler.frontends.tflite_float.read import read_float_tflite
 from compiler.quantise.choose import DEFAULT
+from compiler.quantise.correct import corrected, with_biases
 from compiler.quantise.equalise import equalised
 from compiler.quantise.known import weights_of_file
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
-from compiler.quantise.weights import WeightPlan, matrices, stored_weights
+from compiler.quantise.weights import Stored, WeightPlan, matrices, stored_weights
 from compiler.tflite_writer import write
 from npu.errors import ModelError, UnsupportedError
 from npu.model.graph import Graph
@@ -145,10 +146,11 @@ def quantised_model(
     """
     graph, seen = source.graph, source.seen
     stored = weights_of_file(graph)
+    if plan is not None and (graph.steps or graph.on_grids):
+        # Biases beside integers of a file are right already.
+        plan = replace(plan, correct=False)
     if plan is not None and not plan.plain:
-        names = [m.source for m in matrices(graph) if m.source] if plan.reconstruct else []
-        known = moments(graph, source.samples, names) if names else {}
-        graph, stored = stored_weights(graph, plan, known)
+        graph, stored = _planned(graph, source.samples, plan)
         seen = observe(graph, source.samples)
     clip = 0.0 if plan is None else plan.cell_clip
     data = write(quantised(graph, seen, method, told, stored, clip))
@@ -156,3 +158,15 @@ def quantised_model(
         file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
         file.write_bytes(data)
         return Quantised(source, data, read_tflite(file))
+
+
+def _planned(
+    graph: FloatGraph, samples: Samples, plan: WeightPlan
+) -> tuple[FloatGraph, dict[tuple[str, int], Stored]]:
+    """The graph with its weights and biases as they become, and the weights' integers."""
+    before = with_biases(graph) if plan.correct else graph
+    moves = plan.reconstruct and not replace(plan, correct=False).plain
+    names = [m.source for m in matrices(before) if m.source] if moves else []
+    known = moments(before, samples, names) if names else {}
+    after, stored = stored_weights(before, plan, known)
+    return corrected(before, after, samples) if plan.correct else after, stored
