@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite import normal
 from compiler.floats.run import agree, moments, observe, run
@@ -16,7 +18,7 @@ from compiler.frontends.tflite.read import read_tflite
 from compiler.frontends.tflite_float.read import read_float_tflite
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.correct import corrected, with_biases
-from compiler.quantise.equalise import equalised
+from compiler.quantise.equalise import SHARES, equalised
 from compiler.quantise.known import weights_of_file
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
@@ -25,6 +27,8 @@ from compiler.tflite_writer import write
 from npu.errors import ModelError, UnsupportedError
 from npu.model.graph import Graph
 
+_MEASURED = 32
+"""Calls on which it is measured what equal channels bring."""
 _STEPS_APART = 0.05
 """Of the largest value: a dozen steps of int8."""
 
@@ -129,9 +133,28 @@ def calibrated(traced: Traced, equalise: bool = False) -> FloatModel:
                 f"{simple.name}: {name!r} is clipped at {limit:g} on {samples.place}, which has no "
                 "form in a float graph; train without the clip"
             )
-    if equalise and (equal := equalised(simple, samples)) is not simple:
-        return FloatModel(equal, samples, observe(equal, samples))
-    return FloatModel(simple, samples, seen)
+    model = FloatModel(simple, samples, seen)
+    return _alike(model) if equalise else model
+
+
+def _alike(plain: FloatModel) -> FloatModel:
+    """With channels alike by whichever share loses least on the first calls, or as it was."""
+    models = [plain]
+    for share in SHARES:
+        graph = equalised(plain.graph, plain.samples, share)
+        if graph is not plain.graph:
+            models.append(FloatModel(graph, plain.samples, observe(graph, plain.samples)))
+    if len(models) == 1:
+        return plain
+    return min(models, key=_lost)
+
+
+def _lost(model: FloatModel) -> float:
+    """The mean over the outputs of the logarithm of what is lost in integers."""
+    few = model.samples.first(_MEASURED)
+    made = quantised_model(model)
+    noise = noise_of(model.graph, few, made.graph, outputs_alone=True)
+    return float(np.mean([np.log(max(each.error, 1e-30)) for each in noise]))
 
 
 def quantised_model(
