@@ -113,12 +113,12 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 @click.option(
     "--equalise",
     is_flag=True,
-    help="Make channels that differ in size alike first; see with --layers whether it helps.",
+    help="Make channels that differ in size alike first, where that loses less.",
 )
 @click.option(
     "--correct-bias",
     is_flag=True,
-    help="Let biases give back what rounded weights take on average; see whether it helps.",
+    help="Let biases give back what rounded weights take on average, where that loses less.",
 )
 @click.option(
     "--budget",

@@ -146,14 +146,13 @@ def _alike(plain: FloatModel) -> FloatModel:
             models.append(FloatModel(graph, plain.samples, observe(graph, plain.samples)))
     if len(models) == 1:
         return plain
-    return min(models, key=_lost)
+    return min(models, key=lambda model: _lost(quantised_model(model)))
 
 
-def _lost(model: FloatModel) -> float:
-    """The mean over the outputs of the logarithm of what is lost in integers."""
-    few = model.samples.first(_MEASURED)
-    made = quantised_model(model)
-    noise = noise_of(model.graph, few, made.graph, outputs_alone=True)
+def _lost(made: Quantised) -> float:
+    """The mean over the outputs of the logarithm of what the first calls lose in integers."""
+    few = made.source.samples.first(_MEASURED)
+    noise = noise_of(made.source.graph, few, made.graph, outputs_alone=True)
     return float(np.mean([np.log(max(each.error, 1e-30)) for each in noise]))
 
 
@@ -165,13 +164,28 @@ def quantised_model(
 ) -> Quantised:
     """The integer model of a calibrated one; `method` and `told` as `quantised` takes them.
 
-    plan : of its weights, eight bits each unless given; ranges are seen again with what they become
+    plan : of its weights, eight bits each unless given; ranges are seen again with what they
+        become. Biases are corrected where that loses less on the first calls
     """
+    if plan is not None and plan.correct:
+        # Biases beside integers of a file are right already.
+        whole = source.graph.steps or source.graph.on_grids
+        plans = [
+            replace(plan, correct=correct) for correct in ((False,) if whole else (False, True))
+        ]
+        return min((_made(source, method, told, each) for each in plans), key=_lost)
+    return _made(source, method, told, plan)
+
+
+def _made(
+    source: FloatModel,
+    method: str,
+    told: Mapping[str, Grid] | None,
+    plan: WeightPlan | None,
+) -> Quantised:
+    """As `quantised_model`, with biases corrected whether that helps or not."""
     graph, seen = source.graph, source.seen
     stored = weights_of_file(graph)
-    if plan is not None and (graph.steps or graph.on_grids):
-        # Biases beside integers of a file are right already.
-        plan = replace(plan, correct=False)
     if plan is not None and not plan.plain:
         graph, stored = _planned(graph, source.samples, plan)
         seen = observe(graph, source.samples)
