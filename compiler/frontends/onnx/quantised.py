@@ -167,14 +167,13 @@ def quantised_model(
     plan : of its weights, eight bits each unless given; ranges are seen again with what they
         become. Biases are corrected where that loses less on the first calls
     """
-    if plan is not None and plan.correct:
-        # Biases beside integers of a file are right already.
-        whole = source.graph.steps or source.graph.on_grids
-        plans = [
-            replace(plan, correct=correct) for correct in ((False,) if whole else (False, True))
-        ]
-        return min((_made(source, method, told, each) for each in plans), key=_lost)
-    return _made(source, method, told, plan)
+    if plan is None or not plan.correct:
+        return _made(source, method, told, plan)
+    plans = [replace(plan, correct=False)]
+    # Biases beside integers of a file are right already.
+    if not (source.graph.steps or source.graph.on_grids):
+        plans.append(plan)
+    return min((_made(source, method, told, each) for each in plans), key=_lost)
 
 
 def _made(
