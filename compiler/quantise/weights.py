@@ -40,7 +40,7 @@ class WeightPlan:
     per_layer : whether that is the share of each matrix, instead of all together
     reconstruct : whether what remains is moved
     cell_clip : limit of the |cell state| of LSTM layers, 0 for none; TensorFlow's converter has 10
-    correct : whether biases may give back what rounding takes on average, see
+    correct : whether biases give back what rounding takes on average, see
         `compiler.quantise.correct`
     """
 

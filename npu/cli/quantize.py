@@ -118,7 +118,7 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 @click.option(
     "--correct-bias",
     is_flag=True,
-    help="Let biases give back what rounded weights take on average, where that loses less.",
+    help="Let biases give back what rounded weights take on average; see whether it helps.",
 )
 @click.option(
     "--budget",

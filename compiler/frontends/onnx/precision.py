@@ -31,7 +31,6 @@ def sensitivities(
     source: FloatModel, plan: WeightPlan, cost: Cost, method: str
 ) -> dict[str, list[Choice]]:
     """By node, from eight bits down; errors are mean squares over the outputs' mean squares."""
-    plan = replace(plan, correct=False)
     nodes = list(dict.fromkeys(matrix.node.name for matrix in matrices(source.graph)))
     whole = quantised_model(source, method, plan=replace(plan, bits=8, bits_of={}))
     base, sizes = _error(whole), _sizes(whole, cost)

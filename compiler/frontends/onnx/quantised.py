@@ -165,26 +165,13 @@ def quantised_model(
     """The integer model of a calibrated one; `method` and `told` as `quantised` takes them.
 
     plan : of its weights, eight bits each unless given; ranges are seen again with what they
-        become. Biases are corrected where that loses less on the first calls
+        become
     """
-    if plan is None or not plan.correct:
-        return _made(source, method, told, plan)
-    plans = [replace(plan, correct=False)]
-    # Biases beside integers of a file are right already.
-    if not (source.graph.steps or source.graph.on_grids):
-        plans.append(plan)
-    return min((_made(source, method, told, each) for each in plans), key=_lost)
-
-
-def _made(
-    source: FloatModel,
-    method: str,
-    told: Mapping[str, Grid] | None,
-    plan: WeightPlan | None,
-) -> Quantised:
-    """As `quantised_model`, with biases corrected whether that helps or not."""
     graph, seen = source.graph, source.seen
     stored = weights_of_file(graph)
+    if plan is not None and (graph.steps or graph.on_grids):
+        # Biases beside integers of a file are right already.
+        plan = replace(plan, correct=False)
     if plan is not None and not plan.plain:
         graph, stored = _planned(graph, source.samples, plan)
         seen = observe(graph, source.samples)
