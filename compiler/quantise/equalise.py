@@ -24,8 +24,7 @@ from compiler.quantise.ranges import kept_steps, steps_of_rows
 Floats = NDArray[np.float64]
 
 SHARES = (0.25, 0.5)
-"""Of the logarithm of a channel's size, what may be taken away; more fits the calibration's data and
-no others."""
+"""Of the logarithm of a channel's size, what may be taken away; more fits the calibration alone."""
 _MOST_FACTOR = 256.0
 
 
