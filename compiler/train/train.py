@@ -23,7 +23,7 @@ from compiler.train.sound.batches import Listener, alone
 from compiler.train.sound.features import frontend, in_floats, log_mel
 from compiler.train.sound.kept import KeptBatches
 from compiler.train.summary import digest
-from compiler.train.symbols import SYMBOLS
+from compiler.train.symbols import END, SYMBOLS
 from npu import __version__
 from npu.errors import RecipeError
 from npu.files import write_atomic
@@ -89,6 +89,9 @@ def train(
     check = Check(Listener(corpus, "develop", recipe, mean, std))
     run(learner, batches, folder / "checkpoint.pt", learnt, jobs, check=check)
     learner.finish()
+    if recipe.sound.ended is not None:
+        with torch.no_grad():
+            learner.network.joiner.bias[END] -= recipe.sound.ended.handicap
     provenance: dict[str, Any] = {
         "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "
         f"{recipe.quantisation.bits} bits, seed {recipe.seed}",
@@ -101,7 +104,7 @@ def train(
     }
     if start is not None:
         model = load_model(start / "model") if isinstance(start, Path) else start
-        provenance["started_from"] = {"model": model.name, "sha256": model.sources}
+        provenance["started_from"] = {"model": start.name, "sha256": model.sources}
     return write_transducer(
         folder / "model",
         trained(learner.network.cpu()),
