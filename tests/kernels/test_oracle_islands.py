@@ -11,7 +11,7 @@ from kernels import Interpreter
 from npu.errors import ModelError, UnsupportedError
 from npu.model.graph import Graph
 from npu.model.operators.real_function import RealFunction
-from npu.model.operators.retype import FromReal, ToReal
+from npu.model.operators.retype import ToReal
 from npu.model.operators.table import ViaReal
 from npu.model.real import FUNCTIONS
 from tests.tflite_builder import ModelSpec, OperatorSpec, write
@@ -91,8 +91,10 @@ def formula(parts, scales, zero_points) -> ModelSpec:
             for operand in operands
         ]
         values[number] = m.tensor((1, 256), "float32")
-        options = {kind: (f"{kind.capitalize()}Options", {}) for kind in ("ADD", "SUB", "MUL", "DIV")}
-        m.operator(kind, read, [values[number]], options.get(kind))
+        options = {
+            kind: (f"{kind.capitalize()}Options", {}) for kind in ("ADD", "SUB", "MUL", "DIV")
+        }
+        m.operator(kind, read, [values[number]], options)
     output = m.tensor((1, 256), "int8", scales[1], zero_points[1])
     m.operator("QUANTIZE", [values[len(parts) - 1]], [output])
     m.inputs, m.outputs = [source], [output]
