@@ -304,15 +304,7 @@ def _slice(
 
 def _resize(w: Writer, node: Node) -> None:
     """The nearest element, as TFLM counts it in its three ways."""
-    mode, how = node.get("mode", "nearest"), node.get("coordinate_transformation_mode")
-    wanted = {"asymmetric": "floor", "half_pixel": "round_prefer_ceil"}
-    wanted["align_corners"] = "round_prefer_ceil"
-    if mode != "nearest" or wanted.get(how) != node.get("nearest_mode", "round_prefer_floor"):
-        raise w.graph.refuse(
-            node,
-            f"{mode!r} with {how!r} and {node.get('nearest_mode')!r} is not how TFLM resizes; take "
-            "'nearest' with 'asymmetric' and 'floor'",
-        )
+    how = node.get("coordinate_transformation_mode")
     source, shape = _image(w, node.inputs[0]), _nhwc(w, node.output)
     tensor = w.activation(node.output, shape, source.steps)
     size = w.integers(shape[1:3], f"{node.name}/size")

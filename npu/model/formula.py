@@ -57,9 +57,12 @@ def _clamped(function: Callable[[Reals, Reals], Reals]) -> Callable[[Reals, Real
 UNARY: dict[str, Callable[[Reals], Reals]] = {
     **FUNCTIONS,
     "ABS": np.abs,
+    "CEIL": np.ceil,
     "EXP": exactly(np.exp),
+    "FLOOR": np.floor,
     "LOG": exactly(np.log),
     "LOGISTIC": exactly(_logistic),
+    "ROUND": np.rint,
     "RSQRT": lambda x: np.float32(1) / np.sqrt(x),
     "SQRT": np.sqrt,
     "TANH": exactly(np.tanh),

@@ -12,6 +12,7 @@ states      states of many layers in one tensor, taken apart
 functions   what is a function of one value, in one node
 wide        weights of more than 127 steps, in two parts
 pools       means of windows
+resizes     images in another size
 recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 """
 
@@ -25,6 +26,7 @@ from compiler.floats.rewrite import (
     pools,
     products,
     recurrent,
+    resizes,
     states,
     statistics,
     wide,
@@ -40,6 +42,7 @@ _PLAIN: Rules = {
     **statistics.RULES,
     **grids.RULES,
     **pools.RULES,
+    **resizes.RULES,
     **magnitude.RULES,
 }
 RULES: Rules = {**_PLAIN, **recurrent.RULES}

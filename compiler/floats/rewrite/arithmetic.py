@@ -180,6 +180,12 @@ def _swish(b: Builder, node: Node) -> None:
     b.emit("Mul", [x, gate], shape, node.output, node)
 
 
+def _mish(b: Builder, node: Node) -> None:
+    x, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
+    gate = b.emit("Tanh", [b.emit("Softplus", [x], shape, at=node)], shape, at=node)
+    b.emit("Mul", [x, gate], shape, node.output, node)
+
+
 RULES: Rules = {
     "Add": _add,
     "Mul": _mul,
@@ -192,5 +198,6 @@ RULES: Rules = {
     "HardSigmoid": _hard_sigmoid,
     "Gelu": _gelu,
     "Elu": _elu,
+    "Mish": _mish,
     "Swish": _swish,
 }

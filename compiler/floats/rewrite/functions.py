@@ -24,13 +24,16 @@ _NATIVE = frozenset({"Sigmoid", "Tanh", "Exp", "Elu", "HardSwish"})
 _OTHERS = frozenset(
     {
         "And",
+        "Ceil",
         "Celu",
         "Cos",
         "Erf",
+        "Floor",
         "Log",
         "Or",
         "Pow",
         "Reciprocal",
+        "Round",
         "Selu",
         "Sign",
         "Sin",
