@@ -73,7 +73,13 @@ FORMULAS = {
     "root": [("MAXIMUM", 0.0, "x"), ("SQRT", 0), ("SUB", 3.0, 1)],
     "inverse of a root": [("SQUARE", "x"), ("ADD", 0, 1.0), ("RSQRT", 1)],
     "bent": [("MUL", "x", 0.7), ("TANH", 0), ("MINIMUM", 1, 0.5)],
-    "in whole numbers": [("FLOOR", "x"), ("CEIL", 0), ("MUL", "x", 0.5), ("ROUND", 2), ("ADD", 1, 3)],
+    "in whole numbers": [
+        ("FLOOR", "x"),
+        ("CEIL", 0),
+        ("MUL", "x", 0.5),
+        ("ROUND", 2),
+        ("ADD", 1, 3),
+    ],
     "of nothing": [("MUL", "x", 0.0), ("DIV", 1.0, 0), ("MUL", 1, 0.0), ("COS", 2)],
 }
 """Parts by name; operands are the input, parts before by number, and constants."""

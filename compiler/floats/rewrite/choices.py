@@ -4,6 +4,7 @@ import numpy as np
 
 from compiler.floats.graph import Array, Node
 from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
+from compiler.floats.rewrite.functions import COMPARISONS
 
 LEAST = -1e4
 """Beyond it stands for minus infinity, as in a mask before a softmax."""
@@ -112,8 +113,7 @@ def _masked(b: Builder, node: Node, name: str, where: Array, shape: tuple[int, .
 
 
 def _where_computed(b: Builder, node: Node, condition: str, left: str, right: str) -> None:
-    before = b.producer(condition)
-    if before is None or any(name in b.integers for name in before.inputs):
+    if not _of_reals(b, condition):
         raise b.graph.refuse(
             node,
             "its condition is no comparison of real numbers; it must be one, or be fixed when the "
@@ -133,6 +133,16 @@ def _where_computed(b: Builder, node: Node, condition: str, left: str, right: st
         pair = [value, mask] if data is None else [mask, value]
         parts.append(b.emit("Mul", pair, wide, at=node))
     b.emit("Add", parts, shape, node.output, node)
+
+
+def _of_reals(b: Builder, condition: str) -> bool:
+    """Whether a condition is made of comparisons of real numbers alone."""
+    before = b.producer(condition)
+    if before is None:
+        return False
+    if before.kind in ("And", "Not", "Or"):
+        return all(_of_reals(b, name) for name in before.inputs)
+    return before.kind in COMPARISONS and b.integers.isdisjoint(before.inputs)
 
 
 def _compare(holds: bool | None) -> Rule:
