@@ -28,7 +28,8 @@ class Seen:
     def count(self, values: Array) -> None:
         """Count values, once the range stands."""
         if self.most > self.least:
-            flat = np.ascontiguousarray(values, np.float32).reshape(-1)
+            kind = np.float64 if values.dtype == np.float64 else np.float32
+            flat = np.ascontiguousarray(values, kind).reshape(-1)
             _count(flat, np.linspace(self.least, self.most, BINS + 1), self.counts)
 
     @property

@@ -98,9 +98,8 @@ def formula(parts, scales, zero_points) -> ModelSpec:
             for operand in operands
         ]
         values[number] = m.tensor((1, 256), "float32")
-        options = {
-            kind: (f"{kind.capitalize()}Options", {}) for kind in ("ADD", "SUB", "MUL", "DIV")
-        }
+        of = f"{kind.capitalize()}Options"
+        options = (of, {}) if kind in ("ADD", "SUB", "MUL", "DIV") else None
         m.operator(kind, read, [values[number]], options)
     output = m.tensor((1, 256), "int8", scales[1], zero_points[1])
     m.operator("QUANTIZE", [values[len(parts) - 1]], [output])

@@ -114,9 +114,7 @@ def _resize(b: Builder, node: Node) -> None:
     b.same(node.output, here)
 
 
-def _scales(
-    b: Builder, node: Node, before: tuple[int, ...], shape: tuple[int, ...]
-) -> list[float]:
+def _scales(b: Builder, node: Node, before: tuple[int, ...], shape: tuple[int, ...]) -> list[float]:
     found = [behind / size for size, behind in zip(before, shape, strict=True)]
     told = settled(b, node, 2, "scales")
     if told is not None and told.size:

@@ -263,7 +263,7 @@ def test_many_layers_of_gelu_answer_as_the_file_does(tmp_path):
 
 
 def test_a_file_says_what_its_tables_compute(tmp_path):
-    """What is written is read again as one operator, with TFLM's operators of floats in the file."""
+    """What is written is read again as one operator, by what TFLM has for floats."""
     nodes, _ = FUNCTIONS["swish"]
     made = quantised_of(tmp_path, nodes, {"x": on_the_grid(1 / 32)}, STORED)
     path = tmp_path / "model.tflite"
