@@ -7,7 +7,7 @@ from compiler.floats.rewrite.functions import KIND
 from compiler.quantise.formulas import formula_of
 from compiler.quantise.ranges import HIGHEST, LOWEST, Grid
 from compiler.quantise.rules import Rule
-from compiler.quantise.writer import Writer
+from compiler.quantise.writer import Options, Writer
 from npu.model.formula import CONSTANT, Formula, Part, answers
 
 _MOST_STEPS = 2.0**30
@@ -32,7 +32,7 @@ def _function(w: Writer, node: Node) -> None:
             continue
         made = w.m.tensor(shape, "float32", (), name=name)
         options = _OPTIONS.get(part.kind)
-        told = None if options is None else (options, {})
+        told: Options | None = None if options is None else (options, {})
         w.m.operator(part.kind, [values[at] for at in part.operands], [made], told)
         values.append(made)
     tensor = w.activation(node.output, shape, grid)
