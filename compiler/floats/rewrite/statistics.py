@@ -4,6 +4,7 @@ import numpy as np
 
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
+from npu.model.operators.normalise import MAX_SUMMED
 
 
 def _reduction(kind: str) -> Rule:
@@ -89,17 +90,24 @@ def _normalised(
 
 
 def _softmax(b: Builder, node: Node) -> None:
-    """The axis counted from the front; before opset 13 it began all that is summed over."""
-    source = b.name(node.inputs[0])
-    shape = b.shape(source)
-    b.emit(
-        node.kind,
-        [source],
-        shape,
-        node.output,
-        node,
-        axis=int(node.get("axis", -1)) % max(len(shape), 1),
-    )
+    """The axis counted from the front. Of rows that are too long for TFLM's sums in their parts."""
+    x, output = b.name(node.inputs[0]), node.output
+    shape = b.shape(x)
+    axis = int(node.get("axis", -1)) % max(len(shape), 1)
+    if not shape or shape[axis] <= MAX_SUMMED:
+        b.emit(node.kind, [x], shape, output, node, axis=axis)
+        return
+    kept = tuple(1 if number == axis else n for number, n in enumerate(shape))
+    most = b.emit("ReduceMax", [x], kept, at=node, axes=[axis], keepdims=1)
+    below = b.emit("Sub", [x, most], shape, at=node)
+    shares = b.emit("Exp", [below], shape, at=node)
+    total = b.emit("ReduceSum", [shares], kept, at=node, axes=[axis], keepdims=1)
+    if node.kind == "LogSoftmax":
+        whole = b.emit("Log", [total], kept, at=node)
+        b.emit("Sub", [below, whole], shape, output, node)
+        return
+    inverse = b.emit("Reciprocal", [total], kept, at=node)
+    b.emit("Mul", [shares, inverse], shape, output, node)
 
 
 def _sum_of(before: str | None, behind: str | None) -> Rule:

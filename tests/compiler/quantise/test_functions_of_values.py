@@ -210,6 +210,20 @@ def test_of_several_values(name, tmp_path):
     assert differences(path, np.random.default_rng(3), chip()) == 0
 
 
+@pytest.mark.parametrize(("kind", "least"), [("Softmax", 20), ("LogSoftmax", 30)])
+def test_rows_beyond_tflms_sums(kind, least, tmp_path):
+    """Of more than 4,095 exponentials, in the operators that a softmax is made of."""
+    x = random((2, 4200), -6, 0)
+    x[:, 0, 7] = 6
+    x[:, 1, 4000:4003] = 5
+    made = quantised_of(tmp_path, [node(kind, X, ["y"], axis=1)], {"x": x}, version=13)
+    assert "Softmax" not in {n.kind for n in made.source.graph.nodes}
+    assert made.noise()[-1].decibels > least
+    path = tmp_path / "model.tflite"
+    path.write_bytes(made.data)
+    assert differences(path, np.random.default_rng(3), chip(), calls=3) == 0
+
+
 def test_what_a_table_takes_is_kept_within_what_was_seen(tmp_path):
     """The grid of the input holds 0, of which there is no logarithm."""
     x = random((4, 8), 0.5, 6)
