@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from compiler.floats.files import OLDEST
 from compiler.floats.integers import KINDS as OF_INTEGERS
 from compiler.floats.rewrite import RULES as REWRITTEN
+from compiler.floats.rewrite.functions import PARTS
 from compiler.floats.samples import Samples
 from compiler.floats.trace import trace
 from compiler.frontends.onnx.quantised import Quantised, calibrated, quantised_model
@@ -32,7 +33,7 @@ _MOST = 40_000
 
 _ALL = frozenset({"Add", "Sub", "Mul", "Max", "Min", "Sum", "MatMul", "Concat"})
 """Kinds whose operands are all data of a call; of others only the first is."""
-_RUN = frozenset(RULES) | frozenset(REWRITTEN) | SETTLED | OF_INTEGERS
+_RUN = frozenset(RULES) | frozenset(REWRITTEN) | PARTS | SETTLED | OF_INTEGERS
 
 
 @dataclass(frozen=True, eq=False)

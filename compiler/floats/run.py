@@ -104,25 +104,32 @@ def agree(wanted: Array, found: Array, share: float) -> bool:
     return bool(np.allclose(found, wanted, rtol=0, atol=share * largest, equal_nan=True))
 
 
+_MOVES = frozenset({"Reshape", "Transpose"})
+"""Kinds whose output has the values of their input."""
+
+
 def observe(graph: FloatGraph, samples: Samples) -> dict[str, Seen]:
     """What every value that is a real number was, over all calls.
 
     Raises ModelError for a value that is not finite.
     """
+    alike = {node.output: node.inputs[0] for node in graph.nodes if node.kind in _MOVES}
     given = [name for node in graph.nodes for name in node.outputs if name]
     wanted = [*graph.inputs, *(state.current for state in graph.states), *given]
-    wanted = [name for name in wanted if name not in graph.integers]
+    wanted = [name for name in wanted if name not in graph.integers and name not in alike]
     seen = {name: Seen() for name in wanted}
     for values in run(graph, samples, wanted):
         for name in wanted:
             value = values[name]
-            if not np.all(np.isfinite(value)):
+            if not seen[name].widen(value):
                 raise ModelError(
                     f"{graph.name}: value {name!r} becomes {value[~np.isfinite(value)][0]} on "
                     f"{samples.place}; there is no range to quantise"
                 )
-            seen[name].widen(value)
     for values in run(graph, samples, wanted):
         for name in wanted:
             seen[name].count(values[name])
+    for name, source in alike.items():
+        if source in seen:
+            seen[name] = seen[source]
     return seen

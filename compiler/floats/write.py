@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,9 @@ class _Writer:
                 made = self._helper.make_node("QuantizeLinear", [*inputs, *grid], [whole])
                 self.nodes.append(made)
                 inputs, kind = [whole, *grid], "DequantizeLinear"
+            case "Function":
+                self._parts(graph, node)
+                return
             case "Rsqrt":
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))
@@ -89,3 +93,18 @@ class _Writer:
         self.nodes.append(
             self._helper.make_node(kind, inputs, list(node.outputs), name=node.output, **extra)
         )
+
+    def _parts(self, graph: FloatGraph, node: Node) -> None:
+        """A function's own nodes; others may have the same ones."""
+        names = {
+            name: f"{node.output}/{name}"
+            for part in node.get("parts")
+            for name in part.outputs
+            if name != node.output
+        }
+        names |= {name: self._store(v, np.float32) for name, v in node.get("constants").items()}
+        for part in node.get("parts"):
+            inputs, outputs = (
+                tuple(names.get(name, name) for name in of) for of in (part.inputs, part.outputs)
+            )
+            self.node(graph, replace(part, inputs=inputs, outputs=outputs))

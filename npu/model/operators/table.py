@@ -8,10 +8,11 @@ import numpy as np
 
 from npu.errors import InputError, ModelError
 from npu.model import int8_functions as functions
+from npu.model.formula import Formula, answers, reason
 from npu.model.graph import Graph, Quantization, quantization
 from npu.model.int8_tables import logistic_table_int8, tanh_table_int8
 from npu.model.quantisation import place
-from npu.model.real import FUNCTIONS, dequantized, quantized
+from npu.model.real import dequantized, quantized
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import require, unary
 
@@ -83,11 +84,11 @@ class Rsqrt(Operator):
 
 @dataclass(frozen=True)
 class ViaReal(Operator):
-    """As real numbers through `function`, one of `npu.model.real.FUNCTIONS`, and back."""
+    """As real numbers through a formula, and back."""
 
     input: Operand
     output: Result
-    function: str
+    formula: Formula
 
 
 Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal
@@ -115,10 +116,10 @@ def _fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Tanh | 
 
 
 def verify_via_real(graph: Graph, op: ViaReal) -> None:
-    """As `verify`, with a function that is known."""
+    """As `verify`, with a sound formula."""
     unary(graph, op.input, op.output)
-    known = ", ".join(FUNCTIONS)
-    require(op.function in FUNCTIONS, f"its function must be one of {known}, not {op.function!r}")
+    wrong = reason(op.formula)
+    require(wrong is None, f"its formula: {wrong}")
 
 
 def verify_leaky_relu(graph: Graph, op: LeakyRelu) -> None:
@@ -145,13 +146,11 @@ def leaky_relu_params(graph: Graph, op: LeakyRelu) -> np.ndarray:
 
 
 def via_real_params(graph: Graph, op: ViaReal) -> np.ndarray:
-    """The table of a function of reals. Raises ModelError where a value has no integer."""
+    """The table of a formula of reals. Raises ModelError where a value has no integer."""
     source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
     every = np.arange(-128, 128, dtype=np.int8)
     real = dequantized(every, float(source.scale[0]), source.zero_point)
-    with np.errstate(over="ignore"):
-        values = FUNCTIONS[op.function](real)
-    where = place(graph, op)
+    where, values = place(graph, op), answers(op.formula, real)
     try:
         return quantized(where, values, float(output.scale[0]), output.zero_point, "int8")
     except InputError as error:
