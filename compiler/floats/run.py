@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.floats.files import runtime
-from compiler.floats.graph import Array, FloatGraph
+from compiler.floats.graph import Array, FloatGraph, Node
 from compiler.floats.samples import Samples
 from compiler.floats.seen import Seen
 from compiler.floats.write import to_onnx
@@ -54,6 +54,15 @@ def run(
         known = inputs | carried | found
         yield {name: known[name] for name in (*graph.outputs, *wanted) if name in known}
         carried = {state.current: known[state.following] for state in graph.states}
+
+
+def function_of(node: Node, points: Array) -> Array:
+    """What a `Pointwise` node gives at some points, (n,) float32 both; not all need be finite."""
+    (source,), (output,) = node.inputs, node.outputs
+    shapes = dict.fromkeys((source, output), points.shape)
+    graph = FloatGraph(node.name, (node,), {}, (source,), (output,), (), shapes)
+    (found,) = run(graph, Samples({source: points[np.newaxis]}, "every int8"))
+    return np.asarray(found[output], np.float32)
 
 
 def moments(graph: FloatGraph, samples: Samples, names: Sequence[str]) -> dict[str, Array]:

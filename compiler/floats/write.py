@@ -9,6 +9,7 @@ import numpy as np
 
 from compiler.floats.files import library
 from compiler.floats.graph import OPSET, FloatGraph, Node
+from compiler.floats.rewrite.pointwise import POINTWISE, expanded
 
 if TYPE_CHECKING:
     import onnx
@@ -55,6 +56,12 @@ class _Writer:
         return name
 
     def node(self, graph: FloatGraph, node: Node) -> None:
+        if node.kind == POINTWISE:
+            body, constants = expanded(node)
+            self.constants += [self._numpy.from_array(data, n) for n, data in constants.items()]
+            for each in body:
+                self._add(each.kind, list(each.inputs), each, dict(each.attributes))
+            return
         inputs, extra, kind = list(node.inputs), dict(node.attributes), node.kind
         match kind:
             case "Reshape":
@@ -86,6 +93,9 @@ class _Writer:
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))
                 inputs, kind = [root], "Reciprocal"
+        self._add(kind, inputs, node, extra)
+
+    def _add(self, kind: str, inputs: list[str], node: Node, attributes: dict[str, Any]) -> None:
         self.nodes.append(
-            self._helper.make_node(kind, inputs, list(node.outputs), name=node.output, **extra)
+            self._helper.make_node(kind, inputs, list(node.outputs), name=node.output, **attributes)
         )

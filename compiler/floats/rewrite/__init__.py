@@ -1,11 +1,13 @@
 """Passes over float graphs: fewer kinds of node, the same answers.
 
 builder     a graph while it is rewritten: rules by kind of node
+gathers     elements that are picked at known places
 moves       what moves elements: reshapes, slices and joins with everything settled
 arithmetic  what computes element by element
 products    matrices, and what is folded into their weights
 statistics  normalisations and reductions, in their parts
 magnitude   sqrt(a^2 + b^2), by turns
+pointwise   functions of one value that need a table, as one node each
 grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
 wide        weights of more than 127 steps, in two parts
@@ -15,9 +17,11 @@ recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 from compiler.floats.graph import FloatGraph, without_dead_nodes
 from compiler.floats.rewrite import (
     arithmetic,
+    gathers,
     grids,
     magnitude,
     moves,
+    pointwise,
     products,
     recurrent,
     states,
@@ -28,6 +32,7 @@ from compiler.floats.rewrite.builder import Rules, rewritten
 
 _PLAIN: Rules = {
     **moves.RULES,
+    **gathers.RULES,
     **arithmetic.RULES,
     **products.RULES,
     **statistics.RULES,
@@ -43,6 +48,7 @@ def normal(graph: FloatGraph) -> FloatGraph:
 
     Raises UnsupportedError with the node and the reason.
     """
+    graph = without_dead_nodes(pointwise.joined(graph))
     graph = without_dead_nodes(rewritten(graph, _PLAIN))
     graph = without_dead_nodes(states.taken_apart(graph))
     graph = without_dead_nodes(rewritten(recurrent.with_layers(graph), recurrent.RULES))
