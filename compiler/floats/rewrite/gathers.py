@@ -1,4 +1,4 @@
-"""Elements that are picked one by one, at known places: slices and reshapes where these are regular.
+"""Elements that are picked one by one, at known places: slices and reshapes where they are regular.
 
 Attention by relative position turns scores by how far apart two frames are into scores by which
 frames they are: row r of T begins T - 1 - r further on. Exporters write that as a GatherElements.
@@ -37,12 +37,13 @@ def _gather_elements(b: Builder, node: Node) -> None:
     within = places[tuple(s if a != axis else slice(None) for a, s in enumerate(others))]
     picked = np.take_along_axis(within, known % shape[axis], axis)
     found = _regular(picked)
-    if found is None or not _fits(found, prod(shape)):
+    begin = None if found is None else _begin(found, prod(shape))
+    if found is None or begin is None:
         raise b.graph.refuse(
             node,
             "the elements that it picks lie at no regular distance; pick whole slices, by Gather",
         )
-    _copy(b, node, source, found)
+    _copy(b, node, source, found, begin)
 
 
 def _regular(places: Array) -> _Regular | None:
@@ -64,27 +65,28 @@ def _regular(places: Array) -> _Regular | None:
     return _Regular(int(starts[0]), counts, groups.pop(), row, columns.pop())
 
 
-def _fits(found: _Regular, size: int) -> bool:
-    """Whether groups are rows of the source, rows those of a piece of them, and columns of that."""
+def _begin(found: _Regular, size: int) -> int | None:
+    """Where in a group its pieces of whole rows begin; None where there are none.
+
+    Groups are rows of the source, rows pieces of a group, columns elements of a piece.
+    """
     groups, rows, columns = found.counts
     group = found.group or size
-    return (
-        size % group == 0
-        and size // group == groups
-        and found.column >= 1
-        and (columns - 1) * found.column < found.row
-        and found.first + rows * found.row <= group
-    )
+    begin = min(found.first, group - rows * found.row)
+    last = found.first - begin + (columns - 1) * found.column
+    whole = group > 0 and groups * group == size and found.column >= 1
+    return begin if whole and begin >= 0 and last < found.row else None
 
 
-def _copy(b: Builder, node: Node, source: str, found: _Regular) -> None:
+def _copy(b: Builder, node: Node, source: str, found: _Regular, begin: int) -> None:
     groups, rows, columns = found.counts
     group = found.group or prod(b.shape(source))
     flat = reshape(b, node, source, (groups, group))
-    box = [slice(0, groups, 1), slice(found.first, found.first + rows * found.row, 1)]
-    wide = reshape(b, node, cut(b, node, flat, box), (groups, rows, found.row))
-    every = slice(0, (columns - 1) * found.column + 1, found.column)
-    picked = cut(b, node, wide, [slice(0, groups, 1), slice(0, rows, 1), every])
+    every, first = slice(0, groups, 1), found.first - begin
+    pieces = cut(b, node, flat, [every, slice(begin, begin + rows * found.row, 1)])
+    wide = reshape(b, node, pieces, (groups, rows, found.row))
+    columns_of = slice(first, first + (columns - 1) * found.column + 1, found.column)
+    picked = cut(b, node, wide, [every, slice(0, rows, 1), columns_of])
     reshape(b, node, picked, b.graph.shapes[node.output], node.output)
 
 

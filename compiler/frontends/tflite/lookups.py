@@ -63,7 +63,9 @@ def _makes_indices(source: Source, op: Requantize, tensors: list[RawTensor]) -> 
     if types != (TensorType.INT8, TensorType.INT32):
         return False
     place = source.place
-    before, behind = (graph_tensor(source, i, tensors[i]).quantization for i in (op.input, op.output))
+    before, behind = (
+        graph_tensor(source, i, tensors[i]).quantization for i in (op.input, op.output)
+    )
     source.place = place
     return (
         before is not None

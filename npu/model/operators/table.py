@@ -15,7 +15,6 @@ from npu.model.real import FUNCTIONS, dequantized, quantized
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import require, unary
 
-
 TABLE_SIZE = 256
 """Entries of a table: one for every int8."""
 
