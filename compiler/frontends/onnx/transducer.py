@@ -18,19 +18,25 @@ from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite.context import SYMBOL, of_one_symbol
 from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples, load_samples
+from compiler.floats.states import match_in_order, match_states
 from compiler.floats.trace import trace
-from compiler.frontends.onnx.quantised import (
-    FloatModel,
-    Quantised,
-    calibrated,
-    quantised_model,
-    read_float,
+from compiler.frontends.onnx.nemo import (
+    MOST_SYMBOLS,
+    SHIFT,
+    WINDOW,
+    decoder_from_blank,
+    is_nemos,
+    joiner_from_blank,
+    tokens_from_blank,
+    with_frames_first,
 )
+from compiler.frontends.onnx.quantised import FloatModel, Quantised, calibrated, quantised_model
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
+from npu.files import read_text
 from npu.model.kaldi_frontend import icefall_frontend
-from npu.model.tokens import load_tokens
+from npu.model.tokens import MAX_BYTES, tokens_of
 
 ROLES = ("encoder", "decoder", "joiner")
 DATA = ("calibration.npz", "frames.npz")
@@ -92,19 +98,19 @@ def quantise_transducer(
     Raises ModelError and UnsupportedError with the file and the reason.
     """
     files = parts_of(folder)
-    tokens = folder / "tokens.txt"
-    symbols = load_tokens(tokens)
-    if len(samples.arrays) == 1:
-        # What the metadata says wrong is told before it is believed.
-        (calls,) = samples.arrays.values()
-        _call_hop(files["encoder"], calls.shape[1:])
-    encoder = read_float(files["encoder"], samples)
-    encoder = _first_output(encoder, "encoder")
+    place = folder / "tokens.txt"
+    tokens, blank_last = tokens_from_blank(read_text(place, MAX_BYTES, ModelError))
+    symbols = tokens_of(tokens, place)
+    encoder = _encoder(files["encoder"], samples)
     hop = _call_hop(files["encoder"], encoder.graph.shapes[encoder.graph.inputs[0]])
     decoder = _decoder(files["decoder"], len(symbols))
+    if blank_last:
+        decoder = _changed(decoder, decoder_from_blank(decoder.graph))
     encoded = quantised_model(encoder, method, plan=plan)
     decoded = quantised_model(decoder, method, plan=plan)
     joiner = _joiner(files["joiner"], encoder, decoder)
+    if blank_last:
+        joiner = _changed(joiner, joiner_from_blank(joiner.graph))
     first, second = joiner.graph.inputs
     told = {
         first: encoded.grid(encoder.graph.outputs[0]),
@@ -120,7 +126,7 @@ def quantise_transducer(
         "blank_id": 0,
         "start_id": 0,
         # Of several frames each, sherpa-onnx takes one symbol at most, and so they are trained.
-        "max_symbols_per_frame": 6 if frames == 1 else 1,
+        "max_symbols_per_frame": MOST_SYMBOLS if blank_last else 6 if frames == 1 else 1,
         "encoder": {
             "file": "encoder.tflite",
             "frames_per_call": int(np.prod(shape[:-1])),
@@ -136,9 +142,28 @@ def quantise_transducer(
         },
     }
     made = {f"{role}.tflite": part.data for role, part in parts.items()}
-    made["tokens.txt"] = tokens.read_bytes()
+    made["tokens.txt"] = tokens.encode()
     made["model.json"] = (json.dumps(content, indent=1) + "\n").encode()
     return QuantisedTransducer(parts, made)
+
+
+def _encoder(path: Path, samples: Samples) -> FloatModel:
+    """The encoder's first output on the data, frames first."""
+    model = open_onnx(path)
+    if is_nemos(model):
+        model, samples = with_frames_first(model, path.name, samples)
+    if len(samples.arrays) == 1:
+        # What the metadata says wrong is told before it is believed.
+        (calls,) = samples.arrays.values()
+        _call_hop(path, calls.shape[1:])
+    first = model.graph.output[0].name
+    found = calibrated(trace(model, path.name, samples, wanted=[first]))
+    return _first_output(found, "encoder")
+
+
+def _changed(model: FloatModel, graph: FloatGraph) -> FloatModel:
+    """A part with another graph, on the same data."""
+    return FloatModel(graph, model.samples, observe(graph, model.samples))
 
 
 def _first_output(model: FloatModel, role: str) -> FloatModel:
@@ -164,28 +189,30 @@ def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
 
 
 def _call_hop(path: Path, shape: tuple[int, ...]) -> int:
-    """Frames from one call to the next, as the metadata of icefall's exports has it; without any,
-    calls do not overlap.
+    """Frames from one call to the next, as the metadata of icefall's and NeMo's exports has it;
+    without any, calls do not overlap.
 
     Raises ModelError where it is no number of frames that a call can have.
     """
     said = {each.key: each.value for each in open_onnx(path).metadata_props}
     frames = int(np.prod(shape[:-1]))
-    for name, least, most in (("T", frames, frames), ("decode_chunk_len", 1, frames)):
+    taken = [(name, frames, frames) for name in ("T", WINDOW)]
+    hops = [(name, 1, frames) for name in ("decode_chunk_len", SHIFT)]
+    for name, least, most in (*taken, *hops):
         value = said.get(name, str(most)).strip()
         if not value.isdecimal() or not least <= int(value) <= most:
             raise ModelError(
                 f"{path.name}: its metadata says {name} {value!r}, a call takes {frames} frames; "
                 "export the encoder again"
             )
-    return int(said.get("decode_chunk_len", frames))
+    return int(said.get("decode_chunk_len", said.get(SHIFT, frames)))
 
 
 def _decoder(path: Path, count: int) -> FloatModel:
     """The decoder on every symbol once, in a random order, its states carried."""
     model = open_onnx(path)
-    free = free_inputs(model).values()
-    indices = [value for value in free if value.type.tensor_type.elem_type in (6, 7)]
+    free = free_inputs(model)
+    indices = [value for value in free.values() if value.type.tensor_type.elem_type in (6, 7)]
     if not indices:
         raise UnsupportedError(f"{path.name}: it has no input of symbols, int64 or int32")
     symbols = indices[0].name
@@ -196,7 +223,15 @@ def _decoder(path: Path, count: int) -> FloatModel:
     windows = np.lib.stride_tricks.sliding_window_view(row, width)
     given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
     masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)
-    found = _first_output(calibrated(trace(model, path.name, given)), "decoder")
+    first, *others = model.graph.output
+    named = match_states(path.name, list(free), [each.name for each in others], [symbols])
+    real = [v for v in free.values() if v.type.tensor_type.elem_type not in (6, 7)]
+    left = [v for v in real if v.name not in named]
+    ends = [v for v in others if v.type.tensor_type.elem_type not in (6, 7)]
+    rest = [v for v in ends if v.name not in named.values()]
+    states = named | match_in_order(left, rest)
+    traced = trace(model, path.name, given, states, wanted=[first.name])
+    found = _first_output(calibrated(traced), "decoder")
     graph = of_one_symbol(found.graph, masked)
     if graph is found.graph:
         return found
