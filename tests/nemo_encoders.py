@@ -171,14 +171,16 @@ def export(folder: Path, seed: int) -> None:
     """Write encoder, decoder, joiner and tokens.txt, with the names and metadata of NeMo's."""
     torch.manual_seed(seed)
     encoder, decoder, joiner = Encoder().eval(), Decoder().eval(), Joiner().eval()
-    with torch.no_grad():
-        # So that symbols come, and not one alone.
-        joiner.out.weight *= 8
-        joiner.out.bias[-1] += 2.0
-        decoder.table.weight *= 2
     channel, time = torch.zeros(1, LAYERS, LEFT, WIDTH), torch.zeros(1, LAYERS, WIDTH, TAPS - 1)
     taken, none = torch.tensor([TAKEN]), torch.zeros(1, dtype=torch.int64)
-    given = (torch.zeros(1, BINS, TAKEN), taken, channel, time, none)
+    given = (torch.randn(1, BINS, TAKEN), taken, channel, time, none)
+    with torch.no_grad():
+        # So that symbols come, and not one alone.
+        joiner.encoder.weight *= 8
+        joiner.encoder.bias -= joiner.encoder(encoder(*given)[0].mean(2)[0])
+        joiner.out.weight *= 4
+        joiner.out.bias[-1] += 1.5
+        decoder.table.weight *= 3
     caches = ("cache_last_channel", "cache_last_time", "cache_last_channel_len")
     following = ("cache_last_channel_next", "cache_last_time_next", "cache_last_channel_next_len")
     write_onnx(

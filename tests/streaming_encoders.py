@@ -163,7 +163,7 @@ def write_onnx(
     made: list[str],
     said: dict[str, object],
 ) -> None:
-    """A module as a file, by the exporter that icefall's recipes and NeMo call; `said` is metadata."""
+    """A module as a file, by the exporter that icefall's recipes call; `said` is its metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

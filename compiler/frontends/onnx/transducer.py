@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from compiler.floats.files import free_inputs, open_onnx
-from compiler.floats.graph import FloatGraph
+from compiler.floats.graph import FloatGraph, Node
 from compiler.floats.rewrite.context import SYMBOL, of_one_symbol
 from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples, load_samples
@@ -35,7 +35,7 @@ from compiler.quantise.choose import DEFAULT
 from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
 from npu.files import read_text
-from npu.model.kaldi_frontend import icefall_frontend
+from npu.model.kaldi_frontend import icefall_frontend, nemo_frontend
 from npu.model.tokens import MAX_BYTES, tokens_of
 
 ROLES = ("encoder", "decoder", "joiner")
@@ -134,7 +134,7 @@ def quantise_transducer(
         },
         "decoder": {"file": "decoder.tflite", "stateful": True},
         "joiner": {"file": "joiner.tflite", "inputs": ["encoder_out", "decoder_out"]},
-        "frontend": dict(frontend or _frontend(shape, hop)),
+        "frontend": dict(frontend or _frontend(files["encoder"], shape, hop)),
         "provenance": {
             "from": {role: path.name for role, path in files.items()},
             "calibrated on": f"{samples.place}, {len(samples)} calls",
@@ -167,14 +167,38 @@ def _changed(model: FloatModel, graph: FloatGraph) -> FloatModel:
 
 
 def _first_output(model: FloatModel, role: str) -> FloatModel:
-    """A part whose other outputs, such as lengths, are left out."""
+    """A part whose other outputs, as lengths, are left out; one of (1, width, 1) becomes a row."""
     graph = model.graph
     if len(graph.inputs) != 1:
         raise UnsupportedError(
             f"{graph.name}: the {role} takes {', '.join(graph.inputs)} besides its states; one "
             "input is run"
         )
-    return replace(model, graph=replace(graph, outputs=graph.outputs[:1]))
+    graph = replace(graph, outputs=graph.outputs[:1])
+    shape = graph.shapes[graph.outputs[0]]
+    if shape[-1] > 1 or int(np.prod(shape)) == 1:
+        return replace(model, graph=graph)
+    return _changed(model, _with_row(graph, graph.outputs[0], int(np.prod(shape))))
+
+
+def _with_row(graph: FloatGraph, output: str, width: int) -> FloatGraph:
+    """A graph that gives (1, width) for an output, whose name goes to that."""
+    inner = f"{output}/column"
+
+    def named(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(inner if each == output else each for each in names)
+
+    nodes = [
+        replace(node, inputs=named(node.inputs), outputs=named(node.outputs))
+        for node in graph.nodes
+    ]
+    states = [
+        replace(each, following=inner) if each.following == output else each
+        for each in graph.states
+    ]
+    shapes = {**graph.shapes, inner: graph.shapes[output], output: (1, width)}
+    row = Node("Reshape", f"{output}/row", (inner,), (output,))
+    return replace(graph, nodes=(*nodes, row), states=tuple(states), shapes=shapes)
 
 
 def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
@@ -263,6 +287,7 @@ def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     return replace(found, graph=ordered)
 
 
-def _frontend(shape: tuple[int, ...], hop: int) -> dict[str, Any]:
-    """Kaldi's features, a bin for each value of a frame, for calls `hop` frames apart."""
-    return icefall_frontend(shape[-1], hop).model_dump(mode="json")
+def _frontend(path: Path, shape: tuple[int, ...], hop: int) -> dict[str, Any]:
+    """Features of Kaldi's kind, a bin for each value of a frame, for calls `hop` frames apart."""
+    made = nemo_frontend if is_nemos(open_onnx(path)) else icefall_frontend
+    return made(shape[-1], hop).model_dump(mode="json", exclude_defaults=True)
