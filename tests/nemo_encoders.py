@@ -167,13 +167,17 @@ class Joiner(nn.Module):
         return self.out(torch.relu(left + right)).log_softmax(-1)
 
 
-def export(folder: Path, seed: int) -> None:
-    """Write encoder, decoder, joiner and tokens.txt, with the names and metadata of NeMo's."""
+def export(folder: Path, seed: int, heard: np.ndarray | None = None) -> None:
+    """Write encoder, decoder, joiner and tokens.txt, with the names and metadata of NeMo's.
+
+    heard : (1, BINS, TAKEN), features as they will come; noise unless given.
+    """
     torch.manual_seed(seed)
     encoder, decoder, joiner = Encoder().eval(), Decoder().eval(), Joiner().eval()
     channel, time = torch.zeros(1, LAYERS, LEFT, WIDTH), torch.zeros(1, LAYERS, WIDTH, TAPS - 1)
     taken, none = torch.tensor([TAKEN]), torch.zeros(1, dtype=torch.int64)
-    given = (torch.randn(1, BINS, TAKEN), taken, channel, time, none)
+    x = torch.randn(1, BINS, TAKEN) if heard is None else torch.as_tensor(heard)
+    given = (x, taken, channel, time, none)
     with torch.no_grad():
         # So that symbols come, and not one alone.
         joiner.encoder.weight *= 8
