@@ -7,6 +7,7 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from compiler.floats.files import run_once
 from compiler.floats.samples import Samples
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 
@@ -165,3 +166,8 @@ def test_pools_with_pads_of_their_own(kind, tmp_path):
     # All below 0, so that a border of zeros would be the largest.
     samples = Samples({"x": -rng.uniform(0.1, 1, (6, 1, 2, 8, 9)).astype(np.float32)})
     assert quantised_model(read_float(path, samples), "minmax").noise()[-1].worst <= 1
+
+
+def test_no_values_are_asked_of_no_runtime():
+    """As of a file whose constants are all stored: a graph without nodes is none to onnxruntime."""
+    assert run_once(onnx.ModelProto(), {}, [], "m") == {}
