@@ -10,6 +10,7 @@ import numpy as np
 
 from compiler.floats.files import library
 from compiler.floats.graph import OPSET, FloatGraph, Node
+from compiler.floats.rewrite.functions import FUNCTION
 
 if TYPE_CHECKING:
     import onnx
@@ -56,6 +57,9 @@ class _Writer:
         return name
 
     def node(self, graph: FloatGraph, node: Node) -> None:
+        if node.kind == FUNCTION:
+            self._parts(graph, node)
+            return
         inputs, extra, kind = list(node.inputs), dict(node.attributes), node.kind
         match kind:
             case "Reshape":
@@ -83,9 +87,6 @@ class _Writer:
                 made = self._helper.make_node("QuantizeLinear", [*inputs, *grid], [whole])
                 self.nodes.append(made)
                 inputs, kind = [whole, *grid], "DequantizeLinear"
-            case "Function":
-                self._parts(graph, node)
-                return
             case "Rsqrt":
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))
@@ -102,7 +103,7 @@ class _Writer:
             for name in part.outputs
             if name != node.output
         }
-        names |= {name: self._store(v, np.float32) for name, v in node.get("constants").items()}
+        names |= {name: self._store(v, v.dtype) for name, v in node.get("constants").items()}
         for part in node.get("parts"):
             inputs, outputs = (
                 tuple(names.get(name, name) for name in of) for of in (part.inputs, part.outputs)

@@ -7,13 +7,7 @@ import numpy as np
 
 from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
-from compiler.quantise import (
-    rules,
-    rules_functions,
-    rules_moves,
-    rules_products,
-    rules_windows,
-)
+from compiler.quantise import rules, rules_moves, rules_products, rules_tables, rules_windows
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
@@ -25,9 +19,9 @@ from npu.errors import ModelError
 
 RULES: dict[str, Rule] = {
     **rules.RULES,
-    **rules_functions.RULES,
     **rules_moves.RULES,
     **rules_products.RULES,
+    **rules_tables.RULES,
     **rules_windows.RULES,
 }
 _PASS_ON = ("Reshape", "Transpose", "Slice")

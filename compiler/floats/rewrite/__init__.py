@@ -1,6 +1,7 @@
 """Passes over float graphs: fewer kinds of node, the same answers.
 
 builder     a graph while it is rewritten: rules by kind of node
+gathers     elements that are picked at known places
 moves       what moves elements: reshapes, slices and joins with everything settled
 arithmetic  what computes element by element
 choices     bounds and conditions
@@ -9,7 +10,7 @@ statistics  normalisations and reductions, in their parts
 magnitude   sqrt(a^2 + b^2), by turns
 grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
-functions   what is a function of one value, in one node
+functions   what is a function of one value, as one node
 wide        weights of more than 127 steps, in two parts
 pools       means of windows
 resizes     images in another size
@@ -20,6 +21,7 @@ from compiler.floats.graph import FloatGraph, without_dead_nodes
 from compiler.floats.rewrite import (
     arithmetic,
     choices,
+    gathers,
     grids,
     magnitude,
     moves,
@@ -36,6 +38,7 @@ from compiler.floats.rewrite.functions import with_functions
 
 _PLAIN: Rules = {
     **moves.RULES,
+    **gathers.RULES,
     **arithmetic.RULES,
     **choices.RULES,
     **products.RULES,
@@ -58,7 +61,9 @@ def normal(graph: FloatGraph) -> FloatGraph:
     graph = without_dead_nodes(states.taken_apart(graph))
     graph = without_dead_nodes(rewritten(recurrent.with_layers(graph), recurrent.RULES))
     graph = without_dead_nodes(wide.narrowed(rewritten(graph, _PLAIN)))
-    return without_dead_nodes(with_functions(graph))
+    graph = without_dead_nodes(with_functions(graph))
+    # What picks by the value that it picks from is a function now; what is left, a mask.
+    return without_dead_nodes(with_functions(rewritten(graph, choices.MASKS)))
 
 
 __all__ = ["RULES", "normal"]

@@ -4,7 +4,7 @@ import numpy as np
 
 from compiler.floats.graph import Array, Node
 from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
-from compiler.floats.rewrite.functions import COMPARISONS
+from compiler.floats.rewrite.functions import CONDITIONS
 
 LEAST = -1e4
 """Beyond it stands for minus infinity, as in a mask before a softmax."""
@@ -85,11 +85,16 @@ def _clip_to_computed(b: Builder, node: Node, source: str, bounds: list[str]) ->
 
 
 def _where(b: Builder, node: Node) -> None:
-    """What is picked, times 1, and the other times 0; a computed condition is 0 or 1 itself."""
+    """With a known condition: what is picked, times 1, and the other times 0."""
     condition, left, right = inputs(b, node)
     picks, shape = b.constant(condition), b.graph.shapes[node.output]
     if picks is None:
-        _where_computed(b, node, condition, left, right)
+        _require_reals(b, node, condition, left, right)
+        kept = [
+            name if (data := b.constant(name)) is None else b.store(bounded(data))
+            for name in (left, right)
+        ]
+        b.emit("Where", [condition, *kept], shape, node.output, node)
         return
     chosen = np.broadcast_to(picks.astype(bool), shape)
     for name, all_of in ((left, True), (right, False)):
@@ -112,7 +117,7 @@ def _masked(b: Builder, node: Node, name: str, where: Array, shape: tuple[int, .
     return b.emit("Mul", [name, b.store(where.astype(np.float32))], shape, at=node)
 
 
-def _where_computed(b: Builder, node: Node, condition: str, left: str, right: str) -> None:
+def _require_reals(b: Builder, node: Node, condition: str, left: str, right: str) -> None:
     if not _of_reals(b, condition):
         raise b.graph.refuse(
             node,
@@ -121,16 +126,20 @@ def _where_computed(b: Builder, node: Node, condition: str, left: str, right: st
         )
     if not b.integers.isdisjoint((left, right)):
         raise b.graph.refuse(node, "it picks integers by a condition; only real numbers run")
+
+
+def _mask(b: Builder, node: Node) -> None:
+    """With a computed condition, which is 0 or 1: as with a known one."""
+    condition, left, right = inputs(b, node)
     shape, size = b.graph.shapes[node.output], b.shape(condition)
     holds = b.emit("Cast", [condition], size, at=node, to=_REAL)
     other = b.emit("Sub", [b.store(np.float32(1.0)), holds], size, at=node)
     parts = []
     for name, mask in ((left, holds), (right, other)):
         data = b.constant(name)
-        value = name if data is None else b.store(bounded(data))
-        wide = np.broadcast_shapes(b.shape(value), size)
+        wide = np.broadcast_shapes(b.shape(name), size)
         # The constant behind, as everywhere.
-        pair = [value, mask] if data is None else [mask, value]
+        pair = [name, mask] if data is None else [mask, name]
         parts.append(b.emit("Mul", pair, wide, at=node))
     b.emit("Add", parts, shape, node.output, node)
 
@@ -142,7 +151,7 @@ def _of_reals(b: Builder, condition: str) -> bool:
         return False
     if before.kind in ("And", "Not", "Or"):
         return all(_of_reals(b, name) for name in before.inputs)
-    return before.kind in COMPARISONS and b.integers.isdisjoint(before.inputs)
+    return before.kind in CONDITIONS and b.integers.isdisjoint(before.inputs)
 
 
 def _compare(holds: bool | None) -> Rule:
@@ -177,3 +186,5 @@ RULES: Rules = {
     "Min": chain("Min"),
     "Where": _where,
 }
+MASKS: Rules = {"Where": _mask}
+"""What becomes of a `Where` that picks by another value than those that it picks from."""

@@ -11,10 +11,13 @@ import numpy as np
 
 from compiler.floats.graph import FloatGraph, Node
 
-KIND = "Function"
+FUNCTION = "Function"
 """Of a node with `parts`: nodes from its input to its output, and `constants` that they take."""
 
 COMPARISONS = frozenset({"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"})
+CONDITIONS = COMPARISONS | {"IsInf", "IsNaN"}
+"""Kinds that say of real numbers whether something holds."""
+
 _SIMPLE = frozenset(
     {"Add", "Sub", "Mul", "Max", "Min", "Relu", "LeakyRelu", "Clip", "Abs", "Rsqrt", "Cast", "Not"}
 )
@@ -23,12 +26,21 @@ _NATIVE = frozenset({"Sigmoid", "Tanh", "Exp", "Elu", "HardSwish"})
 """What int8 has by itself."""
 _OTHERS = frozenset(
     {
+        "Acos",
+        "Acosh",
         "And",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
         "Ceil",
         "Celu",
         "Cos",
+        "Cosh",
         "Erf",
         "Floor",
+        "IsInf",
+        "IsNaN",
         "Log",
         "Or",
         "Pow",
@@ -37,15 +49,20 @@ _OTHERS = frozenset(
         "Selu",
         "Sign",
         "Sin",
+        "Sinh",
         "Softplus",
         "Softsign",
         "Sqrt",
+        "Tan",
+        "ThresholdedRelu",
+        "Where",
     }
 )
-PARTS = _SIMPLE | _NATIVE | _OTHERS | COMPARISONS
+PARTS = _SIMPLE | _NATIVE | _OTHERS | CONDITIONS
 """Kinds that compute element by element, of one value and single constants."""
 
-_MOST_PARTS = 48
+_MOST_PARTS = 256
+"""Longer ones are several tables: the search must end soon, whatever the file."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ def _narrows(node: Node) -> bool:
 
 def _is_single(graph: FloatGraph, name: str) -> bool:
     data = graph.constants.get(name)
-    return data is None or (data.size == 1 and bool(np.all(np.isfinite(data))))
+    return data is None or (data.size > 0 and bool(np.all(data == data.reshape(-1)[0])))
 
 
 def _is_function(graph: FloatGraph, node: Node, way: _Way) -> bool:
@@ -129,6 +146,6 @@ def _is_function(graph: FloatGraph, node: Node, way: _Way) -> bool:
 def _function(graph: FloatGraph, node: Node, way: _Way) -> Node:
     parts = tuple(graph.nodes[at] for at in sorted(way.nodes))
     taken = {name for part in parts for name in part.inputs if name in graph.constants}
-    constants = {name: np.float32(graph.constants[name].reshape(-1)[0]) for name in taken}
+    constants = {name: graph.constants[name].reshape(-1)[0] for name in taken}
     told = {"parts": parts, "constants": constants}
-    return Node(KIND, node.name, (way.origin,), node.outputs, told)
+    return Node(FUNCTION, node.name, (way.origin,), node.outputs, told)

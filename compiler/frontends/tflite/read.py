@@ -6,6 +6,7 @@ from compiler.frontends.forms import explanation
 from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.fold import fold
 from compiler.frontends.tflite.islands import islands
+from compiler.frontends.tflite.lookups import with_lookups
 from compiler.frontends.tflite.operators import (
     find_variables,
     initialisations,
@@ -113,6 +114,7 @@ def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
         source.indices(vector, len(raw), optional=False)
         for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
     )
+    made = with_lookups(source, made, outputs, raw)
     # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 

@@ -1,7 +1,7 @@
 """Functions of one int8: a table of all their values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from npu.model.quantisation import place
 from npu.model.real import dequantized, quantized
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import require, unary
+
+TABLE_SIZE = 256
+"""Entries of a table: one for every int8."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,19 @@ class ViaReal(Operator):
     formula: Formula
 
 
-Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal
+@dataclass(frozen=True)
+class Lookup(Operator):
+    """A table that the model brings: `table[q + 128]`, 256 bytes that are int8.
+
+    In TFLite it is a QUANTIZE to int32, which makes indices, and a GATHER.
+    """
+
+    input: Operand
+    output: Result
+    table: bytes = field(repr=False)
+
+
+Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal | Lookup
 """An operator that this room holds."""
 
 
@@ -128,6 +143,15 @@ def verify_leaky_relu(graph: Graph, op: LeakyRelu) -> None:
     require(bool(np.isfinite(op.alpha)), f"its alpha must be finite, not {op.alpha}")
 
 
+def verify_lookup(graph: Graph, op: Lookup) -> None:
+    """As `verify`, with an entry for every int8."""
+    unary(graph, op.input, op.output)
+    require(
+        len(op.table) == TABLE_SIZE,
+        f"its table must have {TABLE_SIZE} entries, not {len(op.table)}",
+    )
+
+
 Make = Callable[[Quantization, Quantization], np.ndarray]
 
 
@@ -143,6 +167,11 @@ def _lookup_table(make: Make) -> Callable[[Graph, Function], np.ndarray]:
 def leaky_relu_params(graph: Graph, op: LeakyRelu) -> np.ndarray:
     """The table of a LEAKY_RELU. Raises ModelError if the scales cannot be expressed."""
     return _made(graph, op, lambda a, b: functions.leaky_relu_table(a, b, op.alpha))
+
+
+def lookup_params(graph: Graph, op: Lookup) -> np.ndarray:
+    """The table that the operator holds."""
+    return np.frombuffer(op.table, np.int8)
 
 
 def via_real_params(graph: Graph, op: ViaReal) -> np.ndarray:
@@ -178,6 +207,7 @@ RULES: dict[type[Operator], Any] = {
     Logistic: _fixed_output(256, -128),
     LeakyRelu: verify_leaky_relu,
     ViaReal: verify_via_real,
+    Lookup: verify_lookup,
     **dict.fromkeys((HardSwish, Elu, Exp, Abs, Rsqrt), verify),
 }
 PARAMETERS: dict[type[Operator], Any] = {
@@ -185,6 +215,7 @@ PARAMETERS: dict[type[Operator], Any] = {
     Logistic: _lookup_table(_of_input(logistic_table_int8)),
     LeakyRelu: leaky_relu_params,
     ViaReal: via_real_params,
+    Lookup: lookup_params,
     HardSwish: _lookup_table(functions.hard_swish_table),
     Elu: _lookup_table(functions.elu_table),
     Exp: _lookup_table(_exp_table),

@@ -7,6 +7,7 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from compiler.floats.files import run_once
 from compiler.floats.samples import Samples
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 from tests.on_the_twin import chip, differences
@@ -242,3 +243,8 @@ def test_images_in_another_size(mode, how, size, tmp_path):
     file = tmp_path / "resize.tflite"
     file.write_bytes(made.data)
     assert differences(file, rng, chip()) == 0
+
+
+def test_no_values_are_asked_of_no_runtime():
+    """As of a file whose constants are all stored: a graph without nodes is none to onnxruntime."""
+    assert run_once(onnx.ModelProto(), {}, [], "m") == {}
