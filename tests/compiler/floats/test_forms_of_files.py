@@ -8,6 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compiler.floats.files import run_once
+from compiler.floats.run import run
 from compiler.floats.samples import Samples
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 from tests.on_the_twin import chip, differences
@@ -248,3 +249,36 @@ def test_images_in_another_size(mode, how, size, tmp_path):
 def test_no_values_are_asked_of_no_runtime():
     """As of a file whose constants are all stored: a graph without nodes is none to onnxruntime."""
     assert run_once(onnx.ModelProto(), {}, [], "m") == {}
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_rows_of_a_table_of_integers(tmp_path, kind):
+    """As onnxruntime's dynamic quantisation leaves an embedding: picked first, then made real."""
+    rng = np.random.default_rng(6)
+    whole = rng.integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, (9, 4)).astype(kind)
+    zero = kind(3)
+    nodes = [
+        node("Gather", ["table", "s"], ["rows"]),
+        node("DequantizeLinear", ["rows", "scale", "zero"], ["real"]),
+        node("Add", ["real", "more"], ["y"]),
+    ]
+    stored = {
+        "table": whole,
+        "scale": np.float32(0.02),
+        "zero": zero,
+        "more": np.float32([1, 0, -1, 0.5]),
+    }
+    made = graph(
+        nodes,
+        [("s", TensorProto.INT64, [1, 1])],
+        [("y", TensorProto.FLOAT, [1, 1, 4])],
+        stored,
+    )
+    place = tmp_path / "rows.onnx"
+    onnx.save(made, place)
+    symbols = np.arange(9)[:, None, None]
+    source = read_float(place, Samples({"s": symbols}))
+    wanted = (whole.astype(np.float32) - np.float32(zero)) * np.float32(0.02) + stored["more"]
+    for found, like in zip(run(source.graph, source.samples), wanted, strict=True):
+        np.testing.assert_allclose(found["y"][0, 0], like, atol=1e-6)
+    assert quantised_model(source).noise()[-1].decibels > 40
