@@ -88,7 +88,7 @@ def data_of(case: Case, model: Any) -> list[str]:
         return names[1:]
     if kind == "QLinearMatMul" and case.inputs[3].ndim > 2:
         return [names[0], names[3]]
-    return [names[1 if kind in ("Gather", "GatherElements", "GatherND") else 0]]
+    return [names[1 if kind in ("Gather", "GatherND") else 0]]
 
 
 def steps_apart(case: Case) -> float:

@@ -12,6 +12,7 @@ from compiler import compile_model, load_model
 from compiler.floats.samples import Samples
 from compiler.floats.trace import trace
 from compiler.frontends.onnx.quantised import Quantised, calibrated, quantised_model
+from compiler.frontends.onnx.read import examine_onnx
 from compiler.quantise.ranges import Grid
 from kernels import Interpreter
 from npu.chip.params import load_params
@@ -57,6 +58,7 @@ def plain(kind):
     return {}, [node(kind, ["x"], ["y"])]
 
 
+ALONE = "Softplus Softsign Sin Cos Selu Celu Atan Asinh Sinh ThresholdedRelu Floor Erf".split()
 FUNCTIONS = {
     "swoosh_l": swoosh(4.0, 0.035),
     "swoosh_r": swoosh(1.0, 0.313261687),
@@ -64,7 +66,6 @@ FUNCTIONS = {
     "mish": (
         {},
         [
-            *plain("Softplus")[1][:0],
             node("Softplus", ["x"], ["a"]),
             node("Tanh", ["a"], ["b"]),
             node("Mul", ["x", "b"], ["y"]),
@@ -78,7 +79,16 @@ FUNCTIONS = {
             node("Where", ["a", "x", "b"], ["y"]),
         ],
     ),
-    **{kind.lower(): plain(kind) for kind in ("Softplus", "Softsign", "Sin", "Cos", "Selu")},
+    "guarded": (
+        {"steep": 20.0, "none": -2.0},
+        [
+            node("Mul", ["x", "steep"], ["a"]),
+            node("Exp", ["a"], ["b"]),
+            node("IsInf", ["b"], ["c"]),
+            node("Where", ["c", "none", "x"], ["y"]),
+        ],
+    ),
+    **{kind.lower(): plain(kind) for kind in ALONE},
 }
 
 
@@ -112,6 +122,13 @@ def quantise(model, data) -> Quantised:
 def wanted(model, x):
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"x": x})
+
+
+def test_a_file_is_examined_node_by_node(tmp_path):
+    """Each kind that may be a part of a function runs."""
+    place = tmp_path / "alone.onnx"
+    onnx.save(model_of({}, [node(kind, ["x"], [kind]) for kind in [*ALONE, "Hardmax"]]), place)
+    assert [v.reason is None for v in examine_onnx(place)] == [True] * len(ALONE) + [False]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
