@@ -52,7 +52,13 @@ def test_names_node_reason_and_way_out(refused, data, tmp_path):
     out = tmp_path / "o.tflite"
     match = r"m.onnx: node 'bend' \(Hardmax\): it has no form .*; write it in other operators"
     refused(
-        "quantize", model(tmp_path / "m.onnx", "Hardmax"), "--calibrate", data, "-o", out, match=match
+        "quantize",
+        model(tmp_path / "m.onnx", "Hardmax"),
+        "--calibrate",
+        data,
+        "-o",
+        out,
+        match=match,
     )
     assert not out.exists()
 

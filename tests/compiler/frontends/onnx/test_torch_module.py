@@ -151,7 +151,7 @@ def test_training_mode_is_as_it_was():
 @pytest.mark.parametrize(
     ("module", "calibrate", "error", "words"),
     [
-        (nn.Softplus(), np.ones((4, 1, 3), "f4"), UnsupportedError, "Softplus.*has no form"),
+        (Formula(torch.acosh), np.ones((4, 1, 3), "f4"), UnsupportedError, "Acosh.*has no form"),
         (nn.Linear(3, 2), np.ones((4, 1, 5), "f4"), ModelError, r"takes \[1, 3\].*\[1, 5\] a call"),
         (nn.Linear(3, 2), np.full((4, 1, 3), np.nan, "f4"), ModelError, "has nan at.*finite"),
         (nn.Linear(3, 2), np.ones((0, 1, 3), "f4"), ModelError, "has no calls"),
