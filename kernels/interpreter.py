@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kernels.engines.program import Program, fused
+from kernels.engines.program import Program
+from kernels.gate import nested
 from kernels.values import END, Values
 from npu.model.graph import Graph
 from npu.model.inputs import require_inputs
@@ -40,7 +41,7 @@ class Interpreter:
         operators = zip(
             graph.operators, integer_parameters(graph), PREPARE.functions(graph), strict=True
         )
-        self._steps = fused(
+        self._steps = nested(
             [prepare(self._values, op, params) for op, params, prepare in operators]
         )
         self.reset()

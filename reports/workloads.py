@@ -1,13 +1,15 @@
 """Measure the workloads and write `reports/workloads.json` and `workloads.md`:
 
-python -m reports.workloads           # measures, some fifteen minutes on two cores
-python -m reports.workloads --page    # writes the page again from the last run
+python -m reports.workloads             # measures, some twenty minutes on two cores
+python -m reports.workloads convrnn_t   # measures this one alone, and keeps the others
+python -m reports.workloads --page      # writes the page again from the last run
 
 Every point is two processes, `npu compile` and `npu latency` of what it wrote.
 """
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NotRequired, TypedDict
@@ -29,7 +31,9 @@ CHIPS = {
     "google_2019": "max",
     "icefall_lstm": "max",
     "icefall_conformer": LARGER,
+    "convrnn_t": LARGER,
 }
+"""Of all workloads but those with gates, which `reports.gates` measures."""
 FRAMES = 2
 
 
@@ -58,10 +62,10 @@ class Point(TypedDict):
     peak_memory_mib: NotRequired[float]
 
 
-def measure() -> list[Point]:
-    """Every workload at every sparsity on its chips."""
+def measure(names: Iterable[str] = CHIPS) -> list[Point]:
+    """Workloads at every sparsity on their chips."""
     points = []
-    for name in published():
+    for name in names:
         # What is compiled to machine code the first time is not measured.
         _point(name, SPARSITIES[-1])
         for sparsity in SPARSITIES:
@@ -121,12 +125,14 @@ def page(points: list[Point]) -> str:
         "## What they are",
         "",
     ]
-    for name, entry in published().items():
+    for name in CHIPS:
+        entry = published()[name]
         lines += [
             f"- `{PREFIX}{name}`: {entry['title']}",
             f"  - from: {'; '.join(entry['sources'])}",
         ]
         lines += [f"  - differs: {each}" for each in entry["differs"]]
+    lines += ["", "[gates.md](gates.md) has those whose blocks an arbitrator gates."]
     return "\n".join(lines) + "\n"
 
 
@@ -142,9 +148,14 @@ def _line(point: Point) -> str:
 
 
 def main() -> None:
-    """Measure unless `--page`, and write the page."""
-    if "--page" not in sys.argv[1:]:
-        write_atomic(RUN, (json.dumps(measure(), indent=1) + "\n").encode())
+    """Measure unless `--page`, all or those that are named, and write the page."""
+    if (names := sys.argv[1:]) != ["--page"]:
+        known = json.loads(RUN.read_text(encoding="utf-8")) if names else []
+        found = measure(names or CHIPS)
+        kept = [point for point in known if point["workload"] not in names]
+        order = list(CHIPS)
+        points = sorted([*kept, *found], key=lambda point: order.index(point["workload"]))
+        write_atomic(RUN, (json.dumps(points, indent=1) + "\n").encode())
     points = json.loads(RUN.read_text(encoding="utf-8"))
     write_atomic(PAGE, page(points).encode())
 

@@ -1,7 +1,6 @@
 """Calls of a float graph by onnxruntime, one behind the other with states carried."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -88,29 +87,17 @@ def moments(graph: FloatGraph, samples: Samples, names: Sequence[str]) -> dict[s
     return {name: sums[name] / rows[name] for name in wanted}
 
 
-@dataclass(frozen=True, eq=False)
-class Span:
-    """Of each channel of a value: the largest magnitude, and the mean square."""
-
-    most: Array
-    square: Array
-
-
-def spans(graph: FloatGraph, samples: Samples, axes: Mapping[str, int]) -> dict[str, Span]:
-    """How large the channels of values are, (channels,) float64 each.
+def largest(graph: FloatGraph, samples: Samples, axes: Mapping[str, int]) -> dict[str, Array]:
+    """By value the largest magnitude of each of its channels, (channels,) float64.
 
     axes : by value, along which its channels lie
     """
     most = {name: np.zeros(graph.shapes[name][axis]) for name, axis in axes.items()}
-    sums = {name: np.zeros(graph.shapes[name][axis]) for name, axis in axes.items()}
-    calls = 0
     for values in run(graph, samples, list(axes)):
-        calls += 1
         for name, axis in axes.items():
             rows = np.moveaxis(values[name], axis, 0).reshape(len(most[name]), -1)
             most[name] = np.maximum(most[name], np.max(np.abs(rows), axis=1))
-            sums[name] += np.mean(rows.astype(np.float64) ** 2, axis=1)
-    return {name: Span(most[name], sums[name] / max(calls, 1)) for name in axes}
+    return most
 
 
 def agree(wanted: Array, found: Array, share: float) -> bool:

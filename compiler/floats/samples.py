@@ -31,6 +31,10 @@ class Samples:
     def __len__(self) -> int:
         return min((len(array) for array in self.arrays.values()), default=0)
 
+    def first(self, count: int) -> "Samples":
+        """The first calls, all where there are no more."""
+        return Samples({name: array[:count] for name, array in self.arrays.items()}, self.place)
+
     def calls(self, names: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, Array]]:
         """The inputs of each call, in the shapes of the inputs `names`."""
         for index in range(len(self)):

@@ -303,8 +303,33 @@ class LoopEnd:
     touched: tuple[Buffer, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class GateStart:
+    """What follows, up to its GateElse, runs if the int8 at `condition` is `threshold` or more, and
+    otherwise what stands from there up to its GateEnd; no gate is inside of another, or of a loop.
+    """
+
+    condition: View
+    threshold: int
+
+
+@dataclass(frozen=True, eq=False)
+class GateElse:
+    """Between both ways of a gate."""
+
+    start: GateStart
+
+
+@dataclass(frozen=True, eq=False)
+class GateEnd:
+    """Behind both ways of a gate."""
+
+    start: GateStart
+
+
 StraightOperator = MatVec | Vector | LoadConstant | LoadInput | StoreOutput | GatherRow | Routine
-ChipOperator = StraightOperator | LoopStart | LoopEnd
+GateOperator = GateStart | GateElse | GateEnd
+ChipOperator = StraightOperator | LoopStart | LoopEnd | GateOperator
 
 
 @dataclass(eq=False)
@@ -355,7 +380,9 @@ def operands(op: ChipOperator) -> tuple[list[Buffer], list[Buffer]]:
             return [], [op.dst.buffer]
         case Routine():
             return list(op.reads), list(op.writes)
-        case LoopStart():
+        case GateStart():
+            return [op.condition.buffer], []
+        case LoopStart() | GateElse() | GateEnd():
             return [], []
         case LoopEnd():
             return list(op.touched), []

@@ -16,9 +16,7 @@ from compiler.lowering.ir import (
     LayerError,
     LoadConstant,
     LoadInput,
-    LoopEnd,
     Loops,
-    LoopStart,
     MatVec,
     Routine,
     Segment,
@@ -29,6 +27,7 @@ from compiler.lowering.ir import (
 )
 from compiler.lowering.registers import FEATURES, SCRATCH
 from compiler.passes.assembler import Assembler, MemoryMap
+from compiler.passes.branches import Branches, BranchOperator
 from compiler.passes.constants import Constants
 from compiler.passes.weights import WINDOWS, PlacedTile, WeightPlan, table_bytes
 from npu.chip.isa import OPCODES, OPERANDS, TAGS
@@ -72,7 +71,8 @@ class Scheduler:
         # What the units hold from the commands before, as far as it is sure.
         self._held: dict[str, object] = {}
         self._ahead = ahead
-        self._routines = self._loops = 0
+        self._routines = 0
+        self._branches = Branches(assembler)
         self._may_end = False
 
     def boot(self, constants_address: int) -> None:
@@ -102,41 +102,25 @@ class Scheduler:
             self._vector(Vector("VFILL", buffer.n, buffer.whole(), fields=fields), RESET)
 
     def segment(self, segment: Segment) -> None:
-        """Emit a segment, stretch by stretch: loops are stretches of their own."""
+        """Emit a segment, stretch by stretch: turns of loops and ways of gates are some."""
         self._held.clear()
         self._may_end = False
         tiles = self.plan.streamed(segment)
         streams = bool(tiles)
         stretch: list[tuple[StraightOperator, Layer]] = []
         for op, layer in zip(segment.operators, segment.layers, strict=True):
-            if isinstance(op, LoopStart | LoopEnd):
-                self._stretch(segment.name, stretch, streams)
-                stretch = []
-                self._loop(op, layer)
-            else:
+            if not isinstance(op, BranchOperator):
                 stretch.append((op, layer))
+                continue
+            self._stretch(segment.name, stretch, streams)
+            stretch = []
+            if self._branches.emit(op, layer):
+                # Units hold what one way or the other has left.
+                self._held.clear()
         self._stretch(segment.name, stretch, streams)
         # Behind what is stored, which would wait for it; two tiles have never left the windows.
         if len(tiles) > len(self._ahead):
             self._load_ahead(Layer(segment.name, "streaming"))
-
-    def _loop(self, op: LoopStart | LoopEnd, layer: Layer) -> None:
-        """Begin or end a loop."""
-        asm = self.assembler
-        if isinstance(op, LoopStart):
-            for base in op.bases:
-                asm.emit("ADD", layer, rd=base)
-            # `npu.runtime.budget` finds the number of turns here.
-            asm.emit("ADD", layer, rd=op.count, imm=op.turns)
-            self._loops += 1
-            asm.label(f"loop {self._loops}")
-            # In a later turn units hold what the end of the turn before has left.
-            self._held.clear()
-            return
-        for base, step in op.start.bases.items():
-            asm.emit("ADD", layer, rd=base, rs1=base, imm=step)
-        asm.emit("SUB", layer, rd=op.start.count, rs1=op.start.count, imm=1)
-        asm.emit("BNE", layer, f"loop {self._loops}", rs1=op.start.count)
 
     def _stretch(
         self, segment: str, operators: Sequence[tuple[StraightOperator, Layer]], streams: bool

@@ -13,6 +13,7 @@ import numpy as np
 
 from compiler.lowering.ir import (
     ChipModule,
+    GateStart,
     LayerError,
     LoopEnd,
     LoopStart,
@@ -113,10 +114,12 @@ class WeightPlan:
     def ahead(self, module: ChipModule) -> list[PlacedTile]:
         """Tiles that may load before their segment begins: the first of the only one that streams.
 
-        In a loop a tile of the last turn would load for nothing.
+        In a loop a tile of the last turn would load for nothing, behind a gate one of a call in
+        which it is closed.
         """
         streams = [s for s in module.segments.values() if self.streamed(s)]
-        if len(streams) != 1 or any(isinstance(op, LoopStart) for op in streams[0].operators):
+        stops = (LoopStart, GateStart)
+        if len(streams) != 1 or any(isinstance(op, stops) for op in streams[0].operators):
             return []
         return self.streamed(streams[0])[:WINDOWS]
 

@@ -2,48 +2,40 @@
 
 A value of a call has one grid, weights have a step for each row. A channel that is small beside
 another one would get few of the grid's steps; it is made larger by the weights before it and
-smaller again by those behind, which changes no answer (Nagel et al., 2019, arXiv 1906.04721). Where
-the weights behind are dense, what their rows lose is weighed against it, as SmoothQuant does (arXiv
-2211.10438).
+smaller again by those behind, which changes no answer (Nagel et al., 2019, arXiv 1906.04721). What
+the rows of the weights behind lose is to be minded, too: a share of the logarithm of a channel's
+size is taken away, as SmoothQuant does (arXiv 2211.10438). Which share suits a model shows only in
+its answers; the noise that is expected of single layers says little about them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.floats.graph import Array, FloatGraph, Node
-from compiler.floats.run import Span, spans
+from compiler.floats.run import largest
 from compiler.floats.samples import Samples
-from compiler.quantise.channels import Ids, Linked, linked
-from compiler.quantise.ranges import MOST, kept_steps, steps_of_rows
+from compiler.quantise.channels import Linked, linked
+from compiler.quantise.ranges import kept_steps, steps_of_rows
 
 Floats = NDArray[np.float64]
 
-_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of the logarithm of a channel's size, how much is taken away."""
+SHARES = (0.25, 0.5)
+"""Of the logarithm of a channel's size, what may be taken away; more fits the calibration alone."""
 _MOST_FACTOR = 256.0
-_LEAST_GAIN = 0.9
-"""Of the noise that is expected, what must be left at most for a graph to be changed."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Dense:
-    """Weights that take a value: (outputs, channels, taps), and whether each is of one channel."""
-
-    weights: Floats
-    alone: bool
-
-
-def equalised(graph: FloatGraph, samples: Samples) -> FloatGraph:
+def equalised(graph: FloatGraph, samples: Samples, share: float = 0.5) -> FloatGraph:
     """A graph that answers as before, whose channels are of like size wherever that is free.
 
     A graph with grids or integers of its file is returned as it is.
 
     graph : as `compiler.floats.rewrite.normal` gives it
     samples : of its inputs
+    share : of the logarithm of a channel's size, what is taken away
     """
     if graph.steps or any(node.kind == "FakeQuantize" for node in graph.nodes):
         return graph
@@ -53,11 +45,10 @@ def equalised(graph: FloatGraph, samples: Samples) -> FloatGraph:
             links.pin(node.inputs[0])
     pinned = links.pinned()
     free = {name for name in links.of if not pinned.issuperset(links.roots(name).tolist())}
-    takers = [node for node in links.consumers if node.inputs[0] in free]
-    if not takers:
+    if not any(node.inputs[0] in free for node in links.consumers):
         return graph
-    known = spans(graph, samples, {name: links.of[name].axis for name in sorted(free)})
-    factors = _factors(graph, links, known, takers, pinned)
+    known = largest(graph, samples, {name: links.of[name].axis for name in sorted(free)})
+    factors = _factors(links, known, pinned, share)
     return _scaled(graph, links, factors) if factors else graph
 
 
@@ -69,43 +60,25 @@ def _alone(graph: FloatGraph, node: Node) -> bool:
 
 def _has_integers(graph: FloatGraph, node: Node) -> bool:
     """Whether rows are integers of a step already, which factors of columns would spoil."""
-    rows = _dense(graph, node).weights
-    matrix = rows.reshape(len(rows), -1)
-    steps = steps_of_rows(matrix)
-    return bool(np.any(kept_steps(matrix, steps) != steps))
-
-
-def _dense(graph: FloatGraph, node: Node) -> _Dense:
-    weights = np.asarray(graph.constants[node.inputs[1]], np.float64)
-    if node.kind == "MatMul":
-        return _Dense(weights.T[:, :, None], False)
-    rows = weights.reshape(*weights.shape[:2], -1)
-    group = int(node.get("group", 1))
-    if _alone(graph, node):
-        # A channel's rows side by side, as taps of one row.
-        return _Dense(rows.reshape(group, 1, -1), True)
-    per, width = len(rows) // group, rows.shape[1]
-    whole = np.zeros((len(rows), width * group, rows.shape[2]))
-    for number in range(group):
-        of = slice(number * per, (number + 1) * per)
-        whole[of, number * width : (number + 1) * width] = rows[of]
-    return _Dense(whole, False)
+    weights = graph.constants[node.inputs[1]]
+    rows = weights.T if node.kind == "MatMul" else weights.reshape(len(weights), -1)
+    steps = steps_of_rows(rows)
+    return bool(np.any(kept_steps(rows, steps) != steps))
 
 
 def _factors(
-    graph: FloatGraph,
-    links: Linked,
-    known: Mapping[str, Span],
-    takers: list[Node],
-    pinned: set[int],
+    links: Linked, known: Mapping[str, Array], pinned: set[int], share: float
 ) -> dict[int, float]:
-    """By root: what its channels are divided by, chosen for all that meet in a value together."""
+    """By root: what its channels are divided by.
+
+    known : by value, the largest magnitude of each channel
+    """
     sizes: dict[int, float] = {}
     meets = Linked()
     numbers: dict[int, int] = {}
     roots = {name: links.roots(name) for name in known}
-    for name, span in known.items():
-        for root, size in zip(roots[name].tolist(), span.most.tolist(), strict=True):
+    for name, most in known.items():
+        for root, size in zip(roots[name].tolist(), most.tolist(), strict=True):
             sizes[root] = max(sizes.get(root, 0.0), size)
             if root not in numbers:
                 meets.fresh(f"{root}", 0, 1)
@@ -117,16 +90,7 @@ def _factors(
         together.setdefault(meets.root(number), []).append(root)
     found: dict[int, float] = {}
     for group in together.values():
-        of = [node for node in takers if int(roots[node.inputs[0]][0]) in set(group)]
-        inside = [root for root in group if root not in pinned]
-        cases = [_powers(sizes, inside, share) for share in _SHARES]
-        costs = [
-            sum(_noise(_dense(graph, n), known[n.inputs[0]], roots[n.inputs[0]], c) for n in of)
-            for c in cases
-        ]
-        best = int(np.argmin(costs))
-        if of and costs[best] < _LEAST_GAIN * costs[0]:
-            found |= cases[best]
+        found |= _powers(sizes, [root for root in group if root not in pinned], share)
     return found
 
 
@@ -139,23 +103,6 @@ def _powers(sizes: Mapping[int, float], group: list[int], share: float) -> dict[
     factors = np.clip((own / middle) ** share, 1 / _MOST_FACTOR, _MOST_FACTOR)
     factors[own == 0] = 1.0
     return dict(zip(group, factors.tolist(), strict=True))
-
-
-def _noise(dense: _Dense, span: Span, roots: Ids, factors: Mapping[int, float]) -> float:
-    """What rounding a value and the weights that take it is expected to add, over the signal."""
-    s = np.array([factors.get(int(root), 1.0) for root in roots])
-    step = 2 * float(np.max(span.most / s)) / 255
-    taps = dense.weights.shape[2]
-    if dense.alone:
-        energy = np.sum(dense.weights[:, 0] ** 2, axis=1)
-        signal = float(np.sum(energy * span.square))
-        return float(np.sum(energy * s**2)) * step**2 / 12 / max(signal, 1e-30)
-    energy = np.sum(dense.weights**2, axis=(0, 2))
-    signal = float(np.sum(energy * span.square))
-    of_value = float(np.sum(energy * s**2)) * step**2 / 12
-    steps = np.max(np.abs(dense.weights) * s[:, None], axis=(1, 2)) / MOST
-    of_weights = float(np.sum(steps**2)) / 12 * taps * float(np.sum(span.square / s**2))
-    return (of_value + of_weights) / max(signal, 1e-30)
 
 
 def _scaled(graph: FloatGraph, links: Linked, factors: Mapping[int, float]) -> FloatGraph:

@@ -4,6 +4,7 @@ import numpy as np
 
 from compiler.floats.graph import Array, Node
 from compiler.quantise import layers
+from compiler.quantise.correct import added_row
 from compiler.quantise.parts import TrainedLstm
 from compiler.quantise.ranges import (
     Grid,
@@ -35,7 +36,7 @@ def _matmul(w: Writer, node: Node) -> None:
             node, f"its constant is {list(weights.shape)}; a matrix of two dimensions is needed"
         )
     source = w.plain(node.inputs[0])
-    output, bias = _bias_behind(w, node, weights.shape[1])
+    output, bias = _bias_behind(w, node)
     output, activation = activation_behind(w, output)
     grid = w.grid(output)
     operands = [source.tensor, *weights_and_bias(w, node, weights.T, bias, source.steps)]
@@ -51,18 +52,14 @@ def _matmul(w: Writer, node: Node) -> None:
     w.put(output, tensor, grid)
 
 
-def _bias_behind(w: Writer, node: Node, width: int) -> tuple[str, Array | None]:
+def _bias_behind(w: Writer, node: Node) -> tuple[str, Array | None]:
     """A constant row that alone is added to a product, and what that gives."""
     add = w.alone(node.output)
-    if add is None or add.kind != "Add" or add.inputs[0] != node.output:
+    row = None if add is None else added_row(w.graph, node, add)
+    if add is None or row is None:
         return node.output, None
-    data = w.graph.constant(add.inputs[1])
-    fits = data is not None and data.size in (1, width) and data.shape[-1:] in ((), (1,), (width,))
-    if not fits or w.graph.shapes[add.output] != w.graph.shapes[node.output]:
-        return node.output, None
-    assert data is not None
     w.take(add)
-    return add.output, np.broadcast_to(data.reshape(-1), (width,))
+    return add.output, row
 
 
 def weights_and_bias(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.floats.graph import Array, FloatGraph, Node
-from compiler.quantise.ranges import MOST
+from compiler.quantise.ranges import MOST, kept_steps
 from npu.errors import ModelError
 
 BITS = (8, 6, 5, 4, 3)
@@ -40,6 +40,8 @@ class WeightPlan:
     per_layer : whether that is the share of each matrix, instead of all together
     reconstruct : whether what remains is moved
     cell_clip : limit of the |cell state| of LSTM layers, 0 for none; TensorFlow's converter has 10
+    correct : whether biases give back what rounding takes on average, see
+        `compiler.quantise.correct`
     """
 
     bits: int = 8
@@ -49,6 +51,7 @@ class WeightPlan:
     per_layer: bool = False
     reconstruct: bool = True
     cell_clip: float = 0.0
+    correct: bool = False
 
     def __post_init__(self) -> None:
         if wrong := {self.bits, *self.bits_of.values()} - set(BITS):
@@ -202,6 +205,9 @@ def _stored(
     most = np.max(np.abs(kept).reshape(-1, matrix.groups * kept.shape[1]), axis=1)
     most = np.where(most > 0, most, max(float(np.max(most)), 1e-9))
     steps = np.repeat(most / levels, matrix.groups).astype(np.float32)
+    if levels == MOST and moment is None:
+        gates = kept.reshape(-1, matrix.groups * kept.shape[1])
+        steps = np.repeat(kept_steps(gates, steps[:: matrix.groups]), matrix.groups)
     scale = steps.astype(np.float64)
     if plan.book and bits < 8:
         book = centroids(kept / scale[:, None], bits)

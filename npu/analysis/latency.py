@@ -274,12 +274,20 @@ class _Parts:
         return found
 
     def ideals(self, graph: str, ideal: Ideal) -> dict[str, float]:
-        """Of a graph, by operator and for its border: as often as it ran in a frame."""
-        # A graph is a straight line: it runs as often as its first command.
-        first = next((pc for pc in self.ran if self.layer(pc).graph == graph), None)
-        runs = 0.0 if first is None else int(self._tally.runs[first]) / self._frames
-        found = {name: runs * cycles for name, cycles in ideal.operators.items()}
-        return {**found, BORDER: runs * ideal.border}
+        """Of a graph, by operator and for its border: as often as each ran in a frame."""
+        # A graph begins once. So does an operator, with its first command, or it has none.
+        first: dict[str, int] = {}
+        header = self._image.header
+        for pc, place in enumerate(header.command_layer):
+            layer = header.command_layers[place]
+            if layer.graph == graph:
+                first.setdefault(layer.operator, pc)
+        if not first:
+            return {}
+        runs = {name: int(self._tally.runs[pc]) / self._frames for name, pc in first.items()}
+        once = int(self._tally.runs[min(first.values())]) / self._frames
+        found = {name: runs.get(name, once) * cycles for name, cycles in ideal.operators.items()}
+        return {**found, BORDER: once * ideal.border}
 
     def tiles(self, graph: str, operator: str) -> Tiles | None:
         """Of an operator; None for what has no weights."""

@@ -114,8 +114,8 @@ def ear_of(loaded: Model | None, image: Image, decoding: Decoding | None = None)
         return Ear(speech, engine, decided, hear)
     if has_loop(image) and not searches_on_chip(image):
         raise InputError(
-            f"{image.header.model}: how long its graphs take depends on data, as of a softmax: "
-            "leave --audio out, or let npu transcribe --engine twin count the cycles"
+            f"{image.header.model}: how long its graphs take depends on data, as of a softmax or a "
+            "gate: leave --audio out, or let npu transcribe --engine twin count the cycles"
         )
     if not searches_on_chip(image):
         raise InputError(

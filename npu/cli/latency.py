@@ -11,6 +11,7 @@ import click
 
 from compiler import Model
 from npu.analysis.frames import DEFAULT_FRAMES
+from npu.analysis.gates import with_open
 from npu.analysis.latency import Frames, Ideal, ideals_of, latency_of
 from npu.analysis.latency_report import (
     LatencyReport,
@@ -25,6 +26,7 @@ from npu.cli._latency_show import show
 from npu.cli._models import files_of, first_run_notice
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
+from npu.errors import InputError
 from npu.events.machine import events_of
 from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
@@ -36,6 +38,13 @@ TOO_LATE = 1
 @model_argument
 @chip_option
 @frame_options("frame", "Frames (calls)")
+@click.option(
+    "--open-gates",
+    type=click.IntRange(0),
+    metavar="N",
+    help="So many of a model's gates are open whatever comes, the others closed; without it, "
+    "they decide on random inputs.",
+)
 @decoding_options
 @click.option("--commands", is_flag=True, help="Also show every command of the program.")
 @signature_option
@@ -46,6 +55,7 @@ def command(
     audio: str | None,
     frames: int | None,
     symbols: int | None,
+    open_gates: int | None,
     decoding: Decoding,
     commands: bool,
     signature: str | None,
@@ -58,9 +68,13 @@ def command(
     """
     require_place(json_path, inputs=files_of(model, chip, audio, decoding.hotwords_file))
     require_one_source("frame", audio, frames, symbols)
+    if audio is not None and open_gates is not None:
+        raise InputError("a sound opens gates by itself: leave --audio or --open-gates out")
     require_sound(decoding, audio)
     with first_run_notice():
         loaded, image = opened(model, chip, signature, decoding)
+        if open_gates is not None:
+            image = with_open(image, open_gates)
         if audio is not None:
             report = _of_sound(loaded, image, audio, decoding, commands)
         else:

@@ -113,7 +113,12 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
 @click.option(
     "--equalise",
     is_flag=True,
-    help="Make channels that differ in size alike first; see with --layers whether it helps.",
+    help="Make channels that differ in size alike first, where that loses less.",
+)
+@click.option(
+    "--correct-bias",
+    is_flag=True,
+    help="Let biases give back what rounded weights take on average; see whether it helps.",
 )
 @click.option(
     "--budget",
@@ -139,6 +144,7 @@ def command(
     reconstruct: bool,
     clip_cells: float | None,
     equalise: bool,
+    correct_bias: bool,
     budget: int | None,
     chip: str | None,
     signature: str | None,
@@ -155,7 +161,7 @@ def command(
     if budget is not None and bits != "8":
         raise InputError("--budget chooses the bits: leave --bits out")
     plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, budget)
-    plan = replace(plan, cell_clip=clip_cells or 0.0)
+    plan = replace(plan, cell_clip=clip_cells or 0.0, correct=correct_bias)
     params = load_chip(chip)
     place = Path(model)
     if not place.exists():

@@ -69,8 +69,8 @@ class EndRule:
     pause_calls : quiet calls amid a phrase that are such a pause.
     lead_calls : so long before silence ends it, a phrase is taken to be over; may be 0.
     settled_calls : calls without a symbol that it must have had by then; may be 0.
-    ended_calls : calls without a symbol behind a model's `</s>` that end one; may be 0. When that
-        symbol comes, the phrase is taken to be over.
+    ended_calls : calls without a symbol behind a model's `</s>` that end one; may be 0, and twice
+        as many where it is loud. When that symbol comes, the phrase is taken to be over.
     before_calls : quiet calls that are run before a phrase.
     blank_calls : calls without a symbol that end one, behind its last symbol.
     unheard_calls : the same before its first symbol; at least `blank_calls`.

@@ -192,7 +192,7 @@ class PhraseSearch:
         self._begin = self._length = 0
         self._blanks = 0
         self._sound = self._no_sound()
-        self._loudest = -math.inf
+        self._loudest, self._is_loud = -math.inf, False
         # Of the last phrase that was one, and the call behind it.
         self._reference: tuple[float, int] | None = None
         self._closed = False
@@ -286,7 +286,8 @@ class PhraseSearch:
     def _model_ended(self) -> bool:
         if self._rule is None or self._last is None or self._last.symbol != self._end:
             return False
-        return self._blanks >= self._rule.ended_calls
+        # The next word may have begun, whose first symbol comes behind its sound.
+        return self._blanks >= self._rule.ended_calls * (2 if self._is_loud else 1)
 
     @property
     def _is_faint(self) -> bool:
@@ -337,6 +338,7 @@ class PhraseSearch:
                 if self._told is not None:
                     self._told(stretch.first + came)
                 self._loudest = max(self._loudest, stretch.levels[index])
+                self._is_loud = bool(stretch.loud[index])
                 self._note(stretch.first + index, bool(stretch.loud[index]), last)
             self.calls += end - at
             at = end

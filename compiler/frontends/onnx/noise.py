@@ -47,7 +47,9 @@ def _decibels(signal: float, error: float) -> float:
     return float(10 * np.log10(signal / error)) if signal > 0 else float("-inf")
 
 
-def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise]:
+def noise_of(
+    graph: FloatGraph, samples: Samples, integers: Graph, outputs_alone: bool = False
+) -> list[Noise]:
     """Every value that both have, in the order in which it is computed; outputs come last.
 
     Both run call by call, each with states of its own: the noise of a value is what has come
@@ -55,7 +57,7 @@ def noise_of(graph: FloatGraph, samples: Samples, integers: Graph) -> list[Noise
     """
     number = {t.name: i for i, t in enumerate(integers.tensors) if t.quantization is not None}
     names = [n for node in graph.nodes for n in node.outputs if n in number]
-    names = [n for n in dict.fromkeys(names) if n not in graph.outputs]
+    names = [n for n in dict.fromkeys(names) if n not in graph.outputs and not outputs_alone]
     kernels = Interpreter(integers)
     inputs = [integers.tensors[i] for i in integers.inputs]
     floats: dict[str, list[np.ndarray]] = {n: [] for n in (*names, *graph.outputs)}

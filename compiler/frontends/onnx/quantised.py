@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from compiler.floats.graph import FloatGraph
 from compiler.floats.rewrite import normal
 from compiler.floats.run import agree, moments, observe, run
@@ -15,15 +17,18 @@ from compiler.frontends.onnx.noise import Noise, noise_of
 from compiler.frontends.tflite.read import read_tflite
 from compiler.frontends.tflite_float.read import read_float_tflite
 from compiler.quantise.choose import DEFAULT
-from compiler.quantise.equalise import equalised
+from compiler.quantise.correct import corrected, with_biases
+from compiler.quantise.equalise import SHARES, equalised
 from compiler.quantise.known import weights_of_file
 from compiler.quantise.quantise import quantised
 from compiler.quantise.ranges import Grid
-from compiler.quantise.weights import WeightPlan, matrices, stored_weights
+from compiler.quantise.weights import Stored, WeightPlan, matrices, stored_weights
 from compiler.tflite_writer import write
 from npu.errors import ModelError, UnsupportedError
 from npu.model.graph import Graph
 
+_MEASURED = 32
+"""Calls on which it is measured what equal channels bring."""
 _STEPS_APART = 0.05
 """Of the largest value: a dozen steps of int8."""
 
@@ -128,9 +133,27 @@ def calibrated(traced: Traced, equalise: bool = False) -> FloatModel:
                 f"{simple.name}: {name!r} is clipped at {limit:g} on {samples.place}, which has no "
                 "form in a float graph; train without the clip"
             )
-    if equalise and (equal := equalised(simple, samples)) is not simple:
-        return FloatModel(equal, samples, observe(equal, samples))
-    return FloatModel(simple, samples, seen)
+    model = FloatModel(simple, samples, seen)
+    return _alike(model) if equalise else model
+
+
+def _alike(plain: FloatModel) -> FloatModel:
+    """With channels alike by whichever share loses least on the first calls, or as it was."""
+    models = [plain]
+    for share in SHARES:
+        graph = equalised(plain.graph, plain.samples, share)
+        if graph is not plain.graph:
+            models.append(FloatModel(graph, plain.samples, observe(graph, plain.samples)))
+    if len(models) == 1:
+        return plain
+    return min(models, key=lambda model: _lost(quantised_model(model)))
+
+
+def _lost(made: Quantised) -> float:
+    """The mean over the outputs of the logarithm of what the first calls lose in integers."""
+    few = made.source.samples.first(_MEASURED)
+    noise = noise_of(made.source.graph, few, made.graph, outputs_alone=True)
+    return float(np.mean([np.log(max(each.error, 1e-30)) for each in noise]))
 
 
 def quantised_model(
@@ -141,14 +164,16 @@ def quantised_model(
 ) -> Quantised:
     """The integer model of a calibrated one; `method` and `told` as `quantised` takes them.
 
-    plan : of its weights, eight bits each unless given; ranges are seen again with what they become
+    plan : of its weights, eight bits each unless given; ranges are seen again with what they
+        become
     """
     graph, seen = source.graph, source.seen
     stored = weights_of_file(graph)
+    if plan is not None and (graph.steps or graph.on_grids):
+        # Biases beside integers of a file are right already.
+        plan = replace(plan, correct=False)
     if plan is not None and not plan.plain:
-        names = [m.source for m in matrices(graph) if m.source] if plan.reconstruct else []
-        known = moments(graph, source.samples, names) if names else {}
-        graph, stored = stored_weights(graph, plan, known)
+        graph, stored = _planned(graph, source.samples, plan)
         seen = observe(graph, source.samples)
     clip = 0.0 if plan is None else plan.cell_clip
     data = write(quantised(graph, seen, method, told, stored, clip))
@@ -156,3 +181,15 @@ def quantised_model(
         file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
         file.write_bytes(data)
         return Quantised(source, data, read_tflite(file))
+
+
+def _planned(
+    graph: FloatGraph, samples: Samples, plan: WeightPlan
+) -> tuple[FloatGraph, dict[tuple[str, int], Stored]]:
+    """The graph with its weights and biases as they become, and the weights' integers."""
+    before = with_biases(graph) if plan.correct else graph
+    moves = plan.reconstruct and not replace(plan, correct=False).plain
+    names = [m.source for m in matrices(before) if m.source] if moves else []
+    known = moments(before, samples, names) if names else {}
+    after, stored = stored_weights(before, plan, known)
+    return corrected(before, after, samples) if plan.correct else after, stored

@@ -11,6 +11,8 @@ with all of them is one with constant weights, of a block for each head. Zeros a
 take no cycle.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from compiler.frontends.workloads.graphs import STEP, GraphBuilder, Value
@@ -38,9 +40,21 @@ def _feed_forward(b: GraphBuilder, x: Value, width: int) -> Value:
 
 def attention(b: GraphBuilder, x: Value, heads: int, left: int) -> Value:
     """softmax((q + u) K + (q + v) P) V of the last frames, projected; u and v are biases."""
-    size = x.width // heads
     q, k, v = b.split(b.linear(x, 3 * x.width, name="attention in"), 3)
-    by_content = _scores(b, q, _last(b, k, heads, left))
+    seen = attended(
+        b, q, lambda: by_head(b, b.ring(k, left), heads), lambda: by_head(b, b.ring(v, left), heads)
+    )
+    return b.linear(seen, x.width, name="attention out")
+
+
+def attended(
+    b: GraphBuilder, q: Value, keys: Callable[[], Value], values: Callable[[], Value]
+) -> Value:
+    """(1, 1, width) that a frame's query, (1, 1, width), sees; keys and values as `by_head` gives
+    them, made where they are looked at."""
+    by_content = _scores(b, q, keys())
+    heads, _, left = by_content.shape
+    size = q.width // heads
     blocks = np.zeros((heads, left, heads, size), np.int8)
     for head in range(heads):
         blocks[head, :, head] = b.weights.matrix((left, size))
@@ -49,18 +63,19 @@ def attention(b: GraphBuilder, x: Value, heads: int, left: int) -> Value:
     scores = b.add(by_content, positions)
     shares = b.value(scores.shape, 1 / 256, 1 / left, zero_point=-128)
     b.append(Softmax(b.named("softmax"), scores.index, shares.index, size**-0.5))
-    seen = _weighted_sum(b, shares, _last(b, v, heads, left))
-    return b.linear(b.reshape(seen, (1, 1, x.width)), x.width, name="attention out")
+    seen = _weighted_sum(b, shares, values())
+    return b.reshape(seen, (1, 1, q.width))
 
 
-def _last(b: GraphBuilder, value: Value, heads: int, left: int) -> Value:
-    """(heads, left, size): the last frames, by head, oldest first.
+def by_head(b: GraphBuilder, ring: Value, heads: int) -> Value:
+    """(heads, left, size) of the last frames, (1, left, width), the oldest first.
 
     One ring and one walk over it: a ring for each head would take fewer cycles, and so many
     commands that the branches of a program of 18 blocks do not reach them.
     """
-    ring, size = b.ring(value, left), value.width // heads
-    box = Box(0, (heads, left, size), (size, value.width, 1))
+    _, left, width = ring.shape
+    size = width // heads
+    box = Box(0, (heads, left, size), (size, width, 1))
     return b.copy(ring, [(box, (heads, left, size))])[0]
 
 

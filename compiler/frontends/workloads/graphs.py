@@ -32,6 +32,9 @@ HIDDEN_STEP = 1 / 128
 
 HIDDEN_RMS = 0.3
 
+RELU_RMS = 0.7
+"""Of what a rectifier leaves of values of about unit size."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -155,7 +158,8 @@ class GraphBuilder:
     ) -> Value:
         """FULLY_CONNECTED with what `weighted` made; several may take the same."""
         weights, bias = weighted
-        made = self.value((*source.shape[:-1], self._tensors[weights].shape[0]))
+        shape = (*source.shape[:-1], self._tensors[weights].shape[0])
+        made = self.value(shape, rms=RELU_RMS if relu else 1.0)
         fused = Activation.RELU if relu else Activation.NONE
         self.append(
             FullyConnected(self.named(name), source.index, weights, bias, made.index, fused)

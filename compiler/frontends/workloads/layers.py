@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from compiler.frontends.workloads.attention import conformer_block
+from compiler.frontends.workloads.convolution import global_convolution, local_convolutions
+from compiler.frontends.workloads.gated import Unseen, gated_block
 from compiler.frontends.workloads.graphs import GraphBuilder, Value
-from compiler.frontends.workloads.recurrent import projected_lstm
+from compiler.frontends.workloads.recurrent import lstms, projected_lstm
 from compiler.frontends.workloads.shapes import basic_norm, swish
 from npu.model.operators.convolution import Conv2D
 from npu.model.operators.rescale import Relu
@@ -61,6 +63,12 @@ def _tanh(b: GraphBuilder, value: Value) -> Value:
 
 def _residual(b: GraphBuilder, value: Value, layers: Layers) -> Value:
     return b.add(value, network(b, value, layers), rms=1.2)
+
+
+def _beside(b: GraphBuilder, value: Value, layers: Layers) -> Value:
+    """What comes in, with what the layers make of it behind it."""
+    made = network(b, value, layers)
+    return b.joined([value, b.rescaled(made, b.scale(value))], len(value.shape) - 1)
 
 
 def _repeat(b: GraphBuilder, value: Value, times: int, layers: Layers) -> Value:
@@ -116,19 +124,51 @@ def _conv1d(b: GraphBuilder, value: Value, columns: int, rows: int, taps: int, g
     return b.product(ring, b.weighted(ring, rows, data=data.reshape(rows, -1)), name="conv1d")
 
 
+def _local(b: GraphBuilder, value: Value, width: int, kernel: int, filters: Sequence[int]) -> Value:
+    _require_width(value, width, "local")
+    return local_convolutions(b, value, kernel, filters)
+
+
+def _global(b: GraphBuilder, value: Value, width: int, *sizes: int) -> Value:
+    _require_width(value, width, "global")
+    return global_convolution(b, value, *sizes)
+
+
+def _lstms(b: GraphBuilder, value: Value, width: int, *sizes: int) -> Value:
+    _require_width(value, width, "lstms")
+    return lstms(b, value, *sizes)
+
+
 def _conformer(b: GraphBuilder, value: Value, *sizes: int) -> Value:
     return conformer_block(b, value, *sizes)
 
 
+def _gated(
+    b: GraphBuilder,
+    value: Value,
+    heads: int,
+    feed_forward: int,
+    left: int,
+    arbitrator: int,
+    unseen: Unseen,
+) -> Value:
+    return gated_block(b, value, heads, feed_forward, left, arbitrator, unseen)
+
+
 LAYERS: dict[str, Callable[..., Value]] = {
+    "beside": _beside,
     "conformer": _conformer,
     "conv1d": _conv1d,
     "conv2d": _conv2d,
     "flat": _flat,
+    "gated": _gated,
+    "global": _global,
     "image": _image,
     "linear": _linear,
+    "local": _local,
     "lstm": _lstm,
     "lstmp": _lstmp,
+    "lstms": _lstms,
     "norm": basic_norm,
     "relu": _relu,
     "repeat": _repeat,

@@ -10,6 +10,7 @@ and is one for all steps of a call.
 """
 
 from compiler.frontends.workloads.graphs import HIDDEN_RMS, HIDDEN_STEP, STEP, GraphBuilder, Value
+from compiler.frontends.workloads.shapes import swish
 
 GATES = 4
 CELL_RMS = 0.7
@@ -37,3 +38,17 @@ def projected_lstm(b: GraphBuilder, source: Value, units: int, projection: int) 
     b.assign(cell, c)
     b.assign(hidden, h)
     return b.joined(steps, 1)
+
+
+def lstms(b: GraphBuilder, x: Value, layers: int, units: int, feed_forward: int) -> Value:
+    """(1, steps, width) of (1, steps, width): LSTMs, each with the same feed-forward network behind
+    it, whose weights are there once."""
+    width = x.width
+    into = out = None
+    for _ in range(layers):
+        h = b.lstm(x, units)
+        into = into or b.weighted(h, feed_forward)
+        hidden = swish(b, b.product(h, into, name="feed forward"))
+        out = out or b.weighted(hidden, width)
+        x = b.product(hidden, out, name="feed forward")
+    return x

@@ -18,6 +18,7 @@ from compiler import compile_model, load_model  # noqa: E402
 from compiler.floats.files import open_onnx  # noqa: E402
 from compiler.floats.samples import Samples  # noqa: E402
 from compiler.frontends.onnx.quantised import quantised_model, read_float  # noqa: E402
+from compiler.quantise.weights import WeightPlan  # noqa: E402
 from kernels import Interpreter  # noqa: E402
 from npu.chip.params import load_params  # noqa: E402
 from npu.errors import UnsupportedError  # noqa: E402
@@ -143,6 +144,15 @@ def test_one_step_at_most(name, kind, tmp_path):
         assert np.mean(apart > 0) <= share
         # Not all the same: the answers move over many steps.
         assert len(np.unique(ours)) > 40
+
+
+@pytest.mark.parametrize("name", ["dense", "conv"])
+def test_biases_of_a_file_stay(name, tmp_path):
+    """They are right beside integers that are the file's own."""
+    path = written(tmp_path, name, **KINDS["int8"])
+    source = read_float(path, Samples({"x": calls(name)}))
+    told = quantised_model(source, plan=WeightPlan(correct=True))
+    assert told.data == quantised_model(source).data
 
 
 def test_what_load_model_reads_rounds_once(tmp_path):

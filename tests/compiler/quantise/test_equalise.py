@@ -9,12 +9,12 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from compiler.floats.rewrite import normal
-from compiler.floats.run import run
+from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples
 from compiler.floats.trace import read_onnx
 from compiler.frontends.onnx.noise import integers_of_call, reals_of
-from compiler.frontends.onnx.quantised import quantised_model, read_float
-from compiler.quantise.equalise import equalised
+from compiler.frontends.onnx.quantised import FloatModel, quantised_model, read_float
+from compiler.quantise.equalise import SHARES, equalised
 from kernels import Interpreter
 
 CHANNELS, SIDE = 12, 8
@@ -159,6 +159,29 @@ def test_integers_lose_less(seed, tmp_path):
         for alike in (False, True)
     ]
     assert lost[1] > lost[0] + 1
+
+
+def pinched(net):
+    """Channels that differ, before weights whose rows each have one that is large."""
+    x = net.put("Relu", net.conv("x", CHANNELS, CHANNELS))
+    weights = net.rng.normal(size=(CHANNELS, CHANNELS, 1, 1))
+    weights[:, 0] *= 1000
+    return net.put("Conv", x, net.store(weights), kernel_shape=[1, 1]), [1, CHANNELS, SIDE, SIDE]
+
+
+@pytest.mark.parametrize("build", [residual, mixed, gated, pinched])
+def test_what_does_not_help_is_left(build, tmp_path):
+    """Whatever share each would be given, on the images that it was chosen on."""
+    net = Net(5)
+    path = net.save(tmp_path / "net.onnx", *build(net))
+    samples = Samples({"x": images(10)})
+    plain, chosen = (read_float(path, samples, equalise=alike) for alike in (False, True))
+    every = [
+        FloatModel(graph, samples, observe(graph, samples))
+        for graph in (plain.graph, *(equalised(plain.graph, samples, share) for share in SHARES))
+    ]
+    lost = [signal_to_noise(quantised_model(m), path, images(10)) for m in (chosen, *every)]
+    assert lost[0] == pytest.approx(max(lost), abs=1e-3)
 
 
 def test_integers_of_a_file_stay(tmp_path):

@@ -17,14 +17,19 @@ ENCODER = ROOT / "tests" / "vectors" / "float" / "lstm_rnnt_small" / "encoder.on
 FRAMES = ENCODER.with_name("frames.npz")
 
 
-def model(path, kind="Tanh"):
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy"]
-    weights = numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")
+def model(path, kind="Tanh", weights=None):
+    """A product with the unit matrix, unless `weights` (inputs, outputs) are given, and a bend."""
+    weights = np.eye(4) if weights is None else weights
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, n])
+        for name, n in zip("xy", weights.shape, strict=True)
+    ]
+    stored = numpy_helper.from_array(weights.astype(np.float32), "w")
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["m"], name="product"),
         helper.make_node(kind, ["m"], ["y"], name="bend"),
     ]
-    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [weights])
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [stored])
     opset = helper.make_opsetid("", 17)
     onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
     return path
@@ -92,6 +97,26 @@ def test_channels_are_made_alike_when_asked(npu, refused, data, tmp_path):
         tmp_path / "folder",
         match="--equalise is of a file, not of a transducer's folder",
     )
+
+
+def test_biases_are_corrected_when_asked(npu, tmp_path):
+    """Behind inputs that are not zero on average, in a file and in each part of a folder."""
+    rng = np.random.default_rng(3)
+    weights = rng.normal(0, 0.1, (64, 4))
+    weights[0] = 20
+    place = model(tmp_path / "m.onnx", "Relu", weights)
+    data, said = tmp_path / "data.npz", tmp_path / "report.json"
+    np.savez(data, x=rng.uniform(0.9, 1.1, (40, 1, 64)).astype(np.float32))
+    lost = []
+    for options in ((), ("--correct-bias",)):
+        asked = (place, "--calibrate", data, "-o", tmp_path / "o.tflite", "--json", said)
+        assert npu("quantize", *asked, *options).status == 0
+        report = json.loads(said.read_text(encoding="utf-8"))
+        lost.append(report["parts"][0]["outputs"][0]["decibels"])
+    assert lost[1] > lost[0] + 3
+    out = tmp_path / "folder"
+    assert npu("quantize", ENCODER.parent, "--correct-bias", "-o", out).status == 0
+    assert load_model(out)
 
 
 def test_without_data(refused, tmp_path):

@@ -1,4 +1,4 @@
-"""A small Conformer block and a projected LSTM: kernels, twin and RTL are equal, in every cycle."""
+"""Small blocks of the workloads: kernels, twin and RTL are equal, in every cycle."""
 
 import importlib.util
 import shutil
@@ -6,15 +6,22 @@ import shutil
 import numpy as np
 import pytest
 
-from compiler import Model, compile_model
+from compiler import compile_model
 from compiler.frontends.workloads.attention import conformer_block
-from compiler.frontends.workloads.graphs import GraphBuilder
+from compiler.frontends.workloads.convolution import global_convolution, local_convolutions
 from compiler.frontends.workloads.recurrent import projected_lstm
-from compiler.frontends.workloads.weights import RandomWeights
 from kernels import Interpreter
 from npu.chip.params import load_params
 from npu.twin.machine import Machine
 from rtl.sim.machine import RtlMachine
+from tests.compiler.frontends.workloads.blocks import (
+    WIDTH,
+    block,
+    frames,
+    gated_blocks,
+    model_of_block,
+    opened,
+)
 from tests.rtl.lockstep import assert_equal, run_graph
 
 pytestmark = pytest.mark.skipif(
@@ -22,21 +29,36 @@ pytestmark = pytest.mark.skipif(
     reason="Verilator and a C++ compiler are needed",
 )
 
-WIDTH = 16
 LAYERS = {
     "conformer": lambda b, x: conformer_block(b, x, 2, 24, 3, 4),
     "projected lstm": lambda b, x: projected_lstm(b, x, 12, WIDTH),
+    "local convolutions": lambda b, x: local_convolutions(b, x, 3, [3, 2]),
+    "global convolution": lambda b, x: global_convolution(b, x, 2, 4, 9),
 }
+CALLS = 3
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_block_runs_as_on_the_twin(layer):
-    builder = GraphBuilder("block", RandomWeights(0.5, 3))
-    heard = builder.value((1, 1, WIDTH))
-    graph = builder.graph([heard], LAYERS[layer](builder, heard))
-    image = compile_model(Model("block", {"main": graph}, None, None, {}), load_params("tiny"))
     rng = np.random.default_rng(1)
-    calls = [[rng.integers(-128, 128, (1, 1, WIDTH)).astype(np.int8)] for _ in range(3)]
+    calls = [[rng.integers(-128, 128, (1, 1, WIDTH)).astype(np.int8)] for _ in range(CALLS)]
+    run_everywhere(block(LAYERS[layer]), calls)
+
+
+@pytest.mark.parametrize("unseen", ["written", "skipped"])
+def test_gates_open_and_close_as_on_the_twin(unseen):
+    graph = gated_blocks(2, unseen)
+    heard, seen = Interpreter(graph), set()
+    calls = [[x] for x in frames(20)]
+    for call in calls:
+        heard.invoke(call)
+        seen.update(enumerate(opened(heard)))
+    assert seen == {(gate, way) for gate in range(2) for way in (False, True)}
+    run_everywhere(graph, calls)
+
+
+def run_everywhere(graph, calls):
+    image = compile_model(model_of_block(graph), load_params("tiny"))
     twin, rtl = (run_graph(image, calls, machine) for machine in (Machine, RtlMachine))
     assert_equal(image, twin, rtl)
     kernels = Interpreter(graph)

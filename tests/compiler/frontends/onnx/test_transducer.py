@@ -101,5 +101,7 @@ def test_the_likeliest_symbol_is_the_same(name):
             compared += 1
             if found.argmax() != wanted.argmax():
                 others.append((first - second) / step)
-    # Of a thousand pairs one is lost, between two and three steps apart.
+    # Of a thousand pairs one is lost, between two and three steps apart; of all 2,126 pairs that
+    # are so far apart, two. A logit's noise is 0.7 steps there, half of its power from TANH, whose
+    # int8 output has one grid in TFLM, 1/128, whatever its range.
     assert compared > 800 and len(others) <= 1 and max(others, default=0) < 3

@@ -1,4 +1,4 @@
-"""A small workload for tests, with every kind of layer."""
+"""Small workloads for tests, with every kind of layer."""
 
 import numpy as np
 
@@ -41,6 +41,25 @@ STATELESS = {
     ],
     "decoder": [["embedding", 40, 16], ["conv1d", 16, 16, 2, 4], ["relu"]],
     "joiner": [["sum", 32, 16, 24], ["tanh"], ["linear", 24, 40]],
+}
+
+CONVOLUTIONS = {
+    **STATELESS,
+    "encoder": [
+        *STATELESS["encoder"][:-1],
+        ["local", 32, 3, [3, 2]],
+        ["beside", [["lstms", 32, 2, 20, 24], ["global", 32, 2, 4, 9], ["global", 32, 4, 4, 12]]],
+        ["linear", 64, 32],
+        ["norm"],
+    ],
+}
+
+GATED = {
+    unseen: {
+        **STATELESS,
+        "encoder": [*STATELESS["encoder"][:-1], ["repeat", 3, [["gated", 4, 48, 6, 8, unseen]]]],
+    }
+    for unseen in ("written", "skipped")
 }
 
 

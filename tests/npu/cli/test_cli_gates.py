@@ -1,0 +1,48 @@
+"""`npu latency --open-gates`, and what commands say of a model with gates."""
+
+import json
+
+import pytest
+
+from compiler.frontends.workloads import names
+from tests.compiler.frontends.workloads.sizes import GATED
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    """Two small networks in the place of those that are published."""
+    file = tmp_path / "workloads.json"
+    file.write_text(json.dumps(GATED), encoding="utf-8")
+    monkeypatch.setattr(names, "DIMENSIONS", file)
+    names.published.cache_clear()
+    yield
+    names.published.cache_clear()
+
+
+@pytest.mark.parametrize("unseen", ["written", "skipped"])
+def test_more_open_gates_take_more(npu, tmp_path, unseen):
+    image = tmp_path / "a.npu"
+    assert npu(f"compile workload:{unseen} --sparsity 0.5 -o {image}").status == 0
+    cycles = []
+    for count in range(4):
+        ran = npu(f"latency {image} --open-gates {count} --json -")
+        assert ran.status == 0, ran
+        total = json.loads(ran.out)["total"]
+        cycles.append(total["cycles"])
+    assert cycles == sorted(set(cycles))
+    decided = json.loads(npu(f"latency {image} --json -").out)
+    assert decided["decided"] == "random inputs on the twin"
+    assert cycles[0] <= decided["total"]["cycles"] <= cycles[-1]
+
+
+def test_what_is_refused(refused, zoo):
+    refused(
+        "latency workload:written --open-gates 4", match="has 3 gates: 0 to 3 can be open, not 4"
+    )
+    refused("latency commands --open-gates 1", match="has no gates: leave out how many are open")
+    sound = zoo / "commands_rnnt" / "utterances" / "test_sent_284.wav"
+    refused(
+        f"latency workload:written --audio {sound} --open-gates 1",
+        match="a sound opens gates by itself: leave --audio or --open-gates out",
+    )
+    refused(f"latency workload:written --audio {sound}", match="as of a softmax or a gate")

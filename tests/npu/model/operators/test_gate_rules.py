@@ -1,0 +1,84 @@
+"""Gates: what belongs to one, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from npu.errors import ModelError
+from npu.model.graph import Graph
+from npu.model.operators.gate import Gate, GateEnd, between
+from npu.model.operators.move import Reshape
+from npu.model.operators.table import Logistic
+from npu.model.verify import verify
+from tests.npu.model.operators.made import activation
+
+# x, condition, made behind the gate, output, another shape, another scale, a second output.
+TENSORS = (
+    activation(0.1, 0, (1, 4)),
+    activation(0.1, 0, (1, 1)),
+    activation(0.1, 0, (1, 4)),
+    activation(0.1, 0, (1, 4)),
+    activation(0.1, 0, (1, 3)),
+    activation(0.2, 0, (1, 4)),
+    activation(0.1, 0, (1, 4)),
+)
+GATE, MADE, END = Gate("gate", 1), Reshape("made", 0, 2), GateEnd("end", 2, 0, 3)
+NEXT = (Gate("next", 1), GateEnd("next end", 0, 3, 6))
+
+
+def graph(*operators, outputs=(3,), inputs=(0, 1)):
+    return Graph("m", TENSORS, operators, inputs, outputs)
+
+
+def test_a_gate_and_what_it_holds():
+    legal = graph(GATE, MADE, END)
+    verify(legal)
+    assert between(legal, GATE) == ((MADE,), END)
+    verify(graph(GATE, MADE, END, *NEXT, outputs=(6,)))
+    for threshold in (-128, 128):
+        verify(graph(replace(GATE, threshold=threshold), MADE, END))
+    # Nothing behind it: then it chooses between two values.
+    verify(graph(GATE, GateEnd("end", 2, 0, 3), inputs=(0, 1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        (graph(GATE, MADE, outputs=(2,)), "m: gate: it must have an end"),
+        (graph(MADE, END), "m: end: it must stand behind a gate"),
+        (graph(GATE, MADE, END, GateEnd("b", 3, 0, 6)), "m: b: it must stand behind a gate"),
+        (graph(GATE, MADE, Gate("b", 1), END), "m: gate: \"?'?b'?\"? must not stand inside of it"),
+        (
+            graph(replace(GATE, threshold=129), MADE, END),
+            "its threshold must be -128 to 128, not 129",
+        ),
+        (
+            graph(replace(GATE, threshold=-129), MADE, END),
+            "its threshold must be -128 to 128, not -129",
+        ),
+        (
+            graph(replace(GATE, condition=0), MADE, END),
+            r"its condition must be one number, not \[1, 4\]",
+        ),
+        (
+            graph(GATE, MADE, replace(END, otherwise=2)),
+            "'end' must have something else where it is closed",
+        ),
+        (graph(GATE, MADE, END, outputs=(3, 2)), "must not be used behind its end"),
+        (
+            graph(GATE, MADE, END, Logistic("after", 2, 6), outputs=(3, 6)),
+            "must not be used behind its end",
+        ),
+        (
+            graph(GATE, MADE, replace(END, otherwise=4), inputs=(0, 1, 4)),
+            "its shapes must be equal",
+        ),
+        (
+            graph(GATE, MADE, replace(END, otherwise=5), inputs=(0, 1, 5)),
+            "both its values and its output must be quantised alike",
+        ),
+    ],
+)
+def test_what_is_refused(refused, message):
+    with pytest.raises(ModelError, match=message):
+        verify(refused)
