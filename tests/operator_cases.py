@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from compiler.floats.files import OLDEST
 from compiler.floats.integers import KINDS as OF_INTEGERS
 from compiler.floats.rewrite import RULES as REWRITTEN
+from compiler.floats.rewrite.functions import PARTS
 from compiler.floats.samples import Samples
 from compiler.floats.trace import trace
 from compiler.frontends.onnx.quantised import Quantised, calibrated, quantised_model
@@ -32,7 +33,7 @@ _MOST = 40_000
 
 _ALL = frozenset({"Add", "Sub", "Mul", "Max", "Min", "Sum", "MatMul", "Concat"})
 """Kinds whose operands are all data of a call; of others only the first is."""
-_RUN = frozenset(RULES) | frozenset(REWRITTEN) | SETTLED | OF_INTEGERS
+_RUN = frozenset(RULES) | frozenset(REWRITTEN) | PARTS | SETTLED | OF_INTEGERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def data_of(case: Case, model: Any) -> list[str]:
         return names[1:]
     if kind == "QLinearMatMul" and case.inputs[3].ndim > 2:
         return [names[0], names[3]]
-    return [names[1 if kind in ("Gather", "GatherElements", "GatherND") else 0]]
+    return [names[1 if kind in ("Gather", "GatherND") else 0]]
 
 
 def steps_apart(case: Case) -> float:

@@ -128,13 +128,13 @@ def export(folder: Path, seed: int, counts: bool) -> None:
     names = ["x", "cached_attn", "cached_conv", "processed_lens"]
     made = ["encoder_out", "new_cached_attn", "new_cached_conv", "new_processed_lens"]
     made = made if counts else made[:3]
-    _write(folder / "encoder.onnx", encoder, given, names, made, _said(counts))
+    write_onnx(folder / "encoder.onnx", encoder, given, names, made, _said(counts))
     symbols = torch.zeros(1, CONTEXT, dtype=torch.int64)
     context = {"context_size": CONTEXT, "vocab_size": SYMBOLS}
-    _write(folder / "decoder.onnx", decoder, (symbols,), ["y"], ["decoder_out"], context)
+    write_onnx(folder / "decoder.onnx", decoder, (symbols,), ["y"], ["decoder_out"], context)
     ends = torch.zeros(1, WIDTH), torch.zeros(1, WIDTH)
     ins = ["encoder_out", "decoder_out"]
-    _write(folder / "joiner.onnx", joiner, ends, ins, ["logit"], {"joiner_dim": WIDTH})
+    write_onnx(folder / "joiner.onnx", joiner, ends, ins, ["logit"], {"joiner_dim": WIDTH})
     written = ["<blk>", *(("▁" if n % 3 == 0 else "") + chr(97 + n) for n in range(SYMBOLS - 1))]
     lines = [f"{symbol} {n}\n" for n, symbol in enumerate(written)]
     (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
@@ -155,7 +155,7 @@ def _said(counts: bool) -> dict[str, object]:
     }
 
 
-def _write(
+def write_onnx(
     path: Path,
     module: nn.Module,
     given: tuple[torch.Tensor, ...],
@@ -163,9 +163,9 @@ def _write(
     made: list[str],
     said: dict[str, object],
 ) -> None:
+    """A module as a file, by the exporter that icefall's recipes call; `said` is its metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        # The older exporter is what icefall's recipes call.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,

@@ -166,7 +166,7 @@ def _rows(
             now[each] = now[each] + counter.step if following is None else made[following]
     raise UnsupportedError(
         f"{name}: {values[0]!r} still changes after {MAX_CALLS} calls, as {', '.join(counters)} "
-        "counts on; a mask must come to an end"
+        "counts on; a mask must come to an end, and a mean over all that was heard has no form"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from compiler.floats.files import runtime
-from compiler.floats.graph import Array, FloatGraph
+from compiler.floats.graph import Array, FloatGraph, Node
 from compiler.floats.samples import Samples
 from compiler.floats.seen import Seen
 from compiler.floats.write import to_onnx
@@ -55,6 +55,22 @@ def run(
         carried = {state.current: known[state.following] for state in graph.states}
 
 
+def function_of(node: Node, points: Array, within: Sequence[str] = ()) -> dict[str, Array]:
+    """What a node of one value gives at some points, (n,) float32 all; not all need be finite.
+
+    within : values between its parts that are wanted, too
+    """
+    parts: tuple[Node, ...] = node.get("parts")
+    constants: Mapping[str, Array] = node.get("constants")
+    (source,), outputs = node.inputs, (node.output, *within)
+    shapes = dict.fromkeys((source, *(part.output for part in parts)), points.shape)
+    shapes |= dict.fromkeys(constants, ())
+    graph = FloatGraph(node.name, parts, constants, (source,), outputs, (), shapes)
+    (found,) = run(graph, Samples({source: points[np.newaxis]}, "every int8"))
+    known = found | {source: points}
+    return {name: np.asarray(known[name], np.float32) for name in outputs}
+
+
 def moments(graph: FloatGraph, samples: Samples, names: Sequence[str]) -> dict[str, Array]:
     """Of each value the mean of x x' over all its rows, (width, width) float64.
 
@@ -91,25 +107,32 @@ def agree(wanted: Array, found: Array, share: float) -> bool:
     return bool(np.allclose(found, wanted, rtol=0, atol=share * largest, equal_nan=True))
 
 
+_MOVES = frozenset({"Reshape", "Transpose"})
+"""Kinds whose output has the values of their input."""
+
+
 def observe(graph: FloatGraph, samples: Samples) -> dict[str, Seen]:
     """What every value that is a real number was, over all calls.
 
     Raises ModelError for a value that is not finite.
     """
+    alike = {node.output: node.inputs[0] for node in graph.nodes if node.kind in _MOVES}
     given = [name for node in graph.nodes for name in node.outputs if name]
     wanted = [*graph.inputs, *(state.current for state in graph.states), *given]
-    wanted = [name for name in wanted if name not in graph.integers]
+    wanted = [name for name in wanted if name not in graph.integers and name not in alike]
     seen = {name: Seen() for name in wanted}
     for values in run(graph, samples, wanted):
         for name in wanted:
             value = values[name]
-            if not np.all(np.isfinite(value)):
+            if not seen[name].widen(value):
                 raise ModelError(
                     f"{graph.name}: value {name!r} becomes {value[~np.isfinite(value)][0]} on "
                     f"{samples.place}; there is no range to quantise"
                 )
-            seen[name].widen(value)
     for values in run(graph, samples, wanted):
         for name in wanted:
             seen[name].count(values[name])
+    for name, source in alike.items():
+        if source in seen:
+            seen[name] = seen[source]
     return seen

@@ -1,6 +1,7 @@
 """Which outputs of a call come back as inputs of the next: matched by how exporters name them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from npu.errors import ModelError
 
@@ -21,7 +22,7 @@ def match_states(
 
     An input for which there is calibration data (`given`) is none. Names are matched as exporters
     write them: `h0` with `next_h0`, `cached_len_0` with `new_cached_len_0`, `state` with `stateN`,
-    `h` with `hn` or `h_out`, `in_cache` with `out_cache`.
+    `h` with `hn` or `h_out`, `in_cache` with `out_cache`, `cache_len` with `cache_next_len`.
 
     told : output of an input, where names do not say so.
 
@@ -53,4 +54,22 @@ def _candidates(name: str) -> list[str]:
     ]
     made = [f"{prefix}{stem}" for stem in stems for prefix in _BEFORE]
     made += [f"{stem}{end}" for stem in stems for end in _BEHIND]
+    head, mark, tail = name.rpartition("_")
+    made += [f"{head}_next_{tail}"] if mark else []
     return [each for each in made if each != name]
+
+
+def match_in_order(inputs: Sequence[Any], outputs: Sequence[Any]) -> dict[str, str]:
+    """Values of ONNX that are declared, one behind the other, where they are as many, of the same
+    types and with as many axes; nothing where they are not.
+
+    As for states whose names say nothing: NeMo's decoders have `states.1` and `onnx::LSTM_3`.
+    """
+
+    def kind(value: Any) -> tuple[int, int]:
+        tensor = value.type.tensor_type
+        return tensor.elem_type, len(tensor.shape.dim)
+
+    if list(map(kind, inputs)) != list(map(kind, outputs)):
+        return {}
+    return {one.name: other.name for one, other in zip(inputs, outputs, strict=True)}

@@ -308,8 +308,9 @@ def _first(sample: Array, declared: Any, name: str) -> Array:
     )
     if not fits:
         known = [n for n in wanted if n is not None]
-        if len(known) == len(wanted) and int(np.prod(known)) == sample.size:
-            shape = known
+        if known and int(np.prod(known)) == sample.size:
+            # Axes without a size have the one element that is left for them.
+            shape = [n or 1 for n in wanted]
         else:
             said = ", ".join("any" if n is None else str(n) for n in wanted)
             raise ModelError(

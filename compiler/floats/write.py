@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from compiler.floats.files import library
 from compiler.floats.graph import OPSET, FloatGraph, Node
+from compiler.floats.rewrite.functions import FUNCTION
 
 if TYPE_CHECKING:
     import onnx
@@ -55,6 +57,9 @@ class _Writer:
         return name
 
     def node(self, graph: FloatGraph, node: Node) -> None:
+        if node.kind == FUNCTION:
+            self._parts(graph, node)
+            return
         inputs, extra, kind = list(node.inputs), dict(node.attributes), node.kind
         match kind:
             case "Reshape":
@@ -89,3 +94,18 @@ class _Writer:
         self.nodes.append(
             self._helper.make_node(kind, inputs, list(node.outputs), name=node.output, **extra)
         )
+
+    def _parts(self, graph: FloatGraph, node: Node) -> None:
+        """A function's own nodes; others may have the same ones."""
+        names = {
+            name: f"{node.output}/{name}"
+            for part in node.get("parts")
+            for name in part.outputs
+            if name != node.output
+        }
+        names |= {name: self._store(v, v.dtype) for name, v in node.get("constants").items()}
+        for part in node.get("parts"):
+            inputs, outputs = (
+                tuple(names.get(name, name) for name in of) for of in (part.inputs, part.outputs)
+            )
+            self.node(graph, replace(part, inputs=inputs, outputs=outputs))

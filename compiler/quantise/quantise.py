@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
-from compiler.quantise import rules, rules_moves, rules_products, rules_windows
+from compiler.quantise import rules, rules_moves, rules_products, rules_tables, rules_windows
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
@@ -21,6 +21,7 @@ RULES: dict[str, Rule] = {
     **rules.RULES,
     **rules_moves.RULES,
     **rules_products.RULES,
+    **rules_tables.RULES,
     **rules_windows.RULES,
 }
 _PASS_ON = ("Reshape", "Transpose", "Slice")

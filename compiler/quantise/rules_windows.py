@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from compiler.floats.graph import Array, Node
+from compiler.floats.rewrite.pools import same_padding
 from compiler.quantise.ranges import LOWEST, Grid
 from compiler.quantise.rules import Rule, activation_behind
 from compiler.quantise.rules_products import weights_and_bias
@@ -51,10 +52,26 @@ class _Window:
         return self._two(pads[: self.rank], 0), self._two(pads[self.rank :], 0)
 
     def _same(self, axis: int, lower: bool = False) -> Pair:
-        span = (self.kernel[axis] - 1) * self.dilation[axis] + 1
-        windows = -(-self.image[axis] // self.stride[axis])
-        total = max(0, (windows - 1) * self.stride[axis] + span - self.image[axis])
-        return (total - total // 2, total // 2) if lower else (total // 2, total - total // 2)
+        return same_padding(
+            self.image[axis], self.kernel[axis], self.stride[axis], self.dilation[axis], lower
+        )
+
+    def reach(self, windows: Pair) -> None:
+        """Pad behind, as far as so many windows go."""
+        beyond = [
+            (count - 1) * stride + (kernel - 1) * step + 1 - (begin + size + end)
+            for count, stride, kernel, step, begin, size, end in zip(
+                windows,
+                self.stride,
+                self.kernel,
+                self.dilation,
+                self.begin,
+                self.image,
+                self.end,
+                strict=True,
+            )
+        ]
+        self.end = (self.end[0] + max(0, beyond[0]), self.end[1] + max(0, beyond[1]))
 
     def word(self) -> int | None:
         """SAME or VALID where the padding is that, else None."""
@@ -202,11 +219,8 @@ def _conv_transpose(w: Writer, node: Node) -> None:
     if shape != whole:
         starts = [0, *begin, 0]
         ends = [a + n for a, n in zip(starts, shape, strict=True)]
-        named = [w.integers(v, f"{node.name}/crop") for v in (starts, ends, [1] * 4)]
-        cropped = w.activation(node.output, shape, grid)
-        crop: Options = ("StridedSliceOptions", {})
-        w.m.operator("STRIDED_SLICE", [tensor, *named], [cropped], crop)
-        tensor = cropped
+        box = (starts, ends, [1] * 4)
+        tensor = _slice(w, Value(tensor, whole, grid), box, node.output).tensor
     _put(w, node.output, tensor, shape, grid)
 
 
@@ -222,43 +236,75 @@ def _cropped(window: _Window, node: Node) -> Pair:
 
 def _pool(kind: str) -> Rule:
     def rule(w: Writer, node: Node) -> None:
-        window = _Window(w, node, node.get("kernel_shape"))
-        if node.get("ceil_mode", 0) or any(d != 1 for d in node.get("dilations") or []):
-            raise w.graph.refuse(node, "ceil_mode and dilations do not run; pad before the pool")
+        window, shape = _Window(w, node, node.get("kernel_shape")), _nhwc(w, node.output)
+        if prod(shape) == 0:
+            raise w.graph.refuse(node, "its output is empty")
+        window.reach((shape[1], shape[2]))
         word, counted = window.word(), bool(node.get("count_include_pad", 0))
-        bordered = word is None or (word == _SAME and counted)
+        apart = any(step != 1 for step in window.dilation)
+        bordered = word is None or (word == _SAME and (counted or apart))
         kept = _SAME if word == _SAME and not bordered else _VALID
-        if bordered and kind == "AVERAGE_POOL_2D" and not counted:
+        if kind == "AVERAGE_POOL_2D" and (apart or (bordered and node.get("ceil_mode", 0))):
             raise w.graph.refuse(
                 node,
-                f"pads {list(node.get('pads') or [])} are neither SAME nor VALID; pad before it",
+                "windows that stand out of what is counted, and dilations, do not run; pad before "
+                "the pool, or take a convolution",
             )
         source = _image(w, node.inputs[0])
         if bordered:
             source = _padded(w, source, window, node.name, lowest=kind == "MAX_POOL_2D")
-        shape = _nhwc(w, node.output)
-        if prod(shape) == 0:
-            raise w.graph.refuse(node, "its output is empty")
-        sizes = {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
-        options: Options = ("Pool2DOptions", window.options(kept) | sizes)
-        tensor = w.activation(node.output, shape, source.steps)
-        w.m.operator(kind, [source.tensor], [tensor], options, version=2)
+        if apart:
+            tensor = _largest(w, node, source, window, shape)
+        else:
+            sizes = {"FilterHeight": window.kernel[0], "FilterWidth": window.kernel[1]}
+            options: Options = ("Pool2DOptions", window.options(kept) | sizes)
+            tensor = w.activation(node.output, shape, source.steps)
+            w.m.operator(kind, [source.tensor], [tensor], options, version=2)
         _put(w, node.output, tensor, shape, source.steps)
 
     return rule
 
 
+def _largest(w: Writer, node: Node, source: Value, window: _Window, shape: tuple[int, ...]) -> int:
+    """The maximum of elements that lie apart, along one axis and then along the other.
+
+    Each is a slice that begins a dilation later; TFLM's pool has none.
+    """
+    here = source
+    for axis in (1, 2):
+        count, kernel = shape[axis], window.kernel[axis - 1]
+        stride, apart = window.stride[axis - 1], window.dilation[axis - 1]
+        taps = []
+        for tap in range(kernel):
+            starts, ends, steps = [0] * 4, list(here.shape), [1] * 4
+            starts[axis], steps[axis] = tap * apart, stride
+            ends[axis] = starts[axis] + (count - 1) * stride + 1
+            taps.append(_slice(w, here, (starts, ends, steps), f"{node.output}/{axis}.{tap}"))
+        here = taps[0]
+        for number, other in enumerate(taps[1:]):
+            name = f"{node.output}/{axis}.most{number}"
+            tensor = w.activation(name, here.shape, source.steps)
+            w.m.operator("MAXIMUM", [here.tensor, other.tensor], [tensor])
+            here = Value(tensor, here.shape, source.grid)
+    return here.tensor
+
+
+def _slice(
+    w: Writer, source: Value, box: tuple[list[int], list[int], list[int]], name: str
+) -> Value:
+    shape = tuple(len(range(*each)) for each in zip(*box, strict=True))
+    if shape == source.shape:
+        return source
+    named = [w.integers(values, f"{name}/box") for values in box]
+    tensor = w.activation(name, shape, source.steps)
+    options: Options = ("StridedSliceOptions", {})
+    w.m.operator("STRIDED_SLICE", [source.tensor, *named], [tensor], options)
+    return Value(tensor, shape, source.grid)
+
+
 def _resize(w: Writer, node: Node) -> None:
     """The nearest element, as TFLM counts it in its three ways."""
-    mode, how = node.get("mode", "nearest"), node.get("coordinate_transformation_mode")
-    wanted = {"asymmetric": "floor", "half_pixel": "round_prefer_ceil"}
-    wanted["align_corners"] = "round_prefer_ceil"
-    if mode != "nearest" or wanted.get(how) != node.get("nearest_mode", "round_prefer_floor"):
-        raise w.graph.refuse(
-            node,
-            f"{mode!r} with {how!r} and {node.get('nearest_mode')!r} is not how TFLM resizes; take "
-            "'nearest' with 'asymmetric' and 'floor'",
-        )
+    how = node.get("coordinate_transformation_mode")
     source, shape = _image(w, node.inputs[0]), _nhwc(w, node.output)
     tensor = w.activation(node.output, shape, source.steps)
     size = w.integers(shape[1:3], f"{node.name}/size")

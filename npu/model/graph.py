@@ -27,8 +27,11 @@ DTYPES = (*DTYPE_RANGES, "float32", "bool")
 them it takes."""
 
 MAX_ELEMENTS = 1 << 24
-"""Most elements of all activations and states; a claim beyond it is damage, not a model for a
-chip like this."""
+"""Most elements of a variable, and of what is worked out while a file is read."""
+
+MAX_ACTIVATIONS = 1 << 27
+"""Most elements of all activations and states; a claim beyond it is damage. Not all live at once,
+so a chip may hold a model of which all of them are more than its memory."""
 
 MAX_RANK = 8
 

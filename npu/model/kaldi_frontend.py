@@ -14,6 +14,9 @@ LOUDNESS_MEAN, LOUDNESS_STEP = -4.90, 3.44
 """Of 80 bins with samples in -1 .. 1: a line through the 490 encoder calls of the zoo's own
 utterances (correlation 0.994; `tests/npu/speech/test_kaldi.py`)."""
 
+SLANEY_MEAN, SLANEY_STEP = -9.25, 3.32
+"""The same of librosa's filters, whose area is 1 (correlation 0.996)."""
+
 _LONGEST = 65_536
 
 
@@ -21,9 +24,10 @@ class KaldiFrontendConfig(Frozen):
     """Audio to stacked log-mel frames as Kaldi's fbank makes them; see `npu.speech.kaldi`.
 
     Lengths in milliseconds are of whole samples, cut as Kaldi cuts them. `high_hz` of 0 and below
-    counts from half the sample rate. `stack`, `stack_hop` are in feature frames; `call_hop` is in
-    stacked frames, from one encoder call to the next: less than the encoder takes where calls
-    overlap.
+    counts from half the sample rate. `hann` is periodic, `hanning` is not. `mel` "slaney" is
+    librosa's: linear in Hz up to 1 kHz, triangles in Hz of one area each. `stack`, `stack_hop` are
+    in feature frames; `call_hop` is in stacked frames, from one encoder call to the next: less
+    than the encoder takes where calls overlap.
     """
 
     type: Literal["kaldi fbank"]
@@ -35,10 +39,11 @@ class KaldiFrontendConfig(Frozen):
     dither: Annotated[float, Field(ge=0, le=0, allow_inf_nan=False)]
     remove_dc_offset: bool
     preemphasis: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    window: Literal["povey", "hamming", "hanning", "rectangular"]
+    window: Literal["povey", "hamming", "hanning", "hann", "rectangular"]
     bins: Annotated[int, Field(ge=1, le=1024)]
     low_hz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     high_hz: Finite
+    mel: Literal["kaldi", "slaney"] = "kaldi"
     use_energy: Literal[False]
     log_floor: Literal["float32 epsilon"]
     stack: Annotated[int, Field(ge=1, le=64)]
@@ -115,7 +120,9 @@ class KaldiFrontendConfig(Frozen):
         """Of the mean of a frame's values: what is 0, and what is 1 above it, where the end of a
         phrase is looked for; as the zoo's features of the same sounds have it.
         """
-        return LOUDNESS_MEAN + 2 * math.log(self.full_scale), LOUDNESS_STEP
+        slaney = self.mel == "slaney"
+        mean, step = (SLANEY_MEAN, SLANEY_STEP) if slaney else (LOUDNESS_MEAN, LOUDNESS_STEP)
+        return mean + 2 * math.log(self.full_scale), step
 
     def calls_apart(self, frames_per_call: int) -> int:
         """Stacked frames from one encoder call to the next."""
@@ -151,3 +158,15 @@ def icefall_frontend(bins: int, call_hop: int) -> KaldiFrontendConfig:
         quantise="round half to even of x/scale, plus zero point, clipped to int8; scale and zero "
         "point of the encoder's input tensor",
     )
+
+
+def nemo_frontend(bins: int, call_hop: int) -> KaldiFrontendConfig:
+    """What sherpa-onnx takes for NeMo's streaming models: librosa's filters, nothing normalised."""
+    changes = {
+        "remove_dc_offset": False,
+        "window": "hann",
+        "low_hz": 0.0,
+        "high_hz": 8000.0,
+        "mel": "slaney",
+    }
+    return icefall_frontend(bins, call_hop).model_copy(update=changes)

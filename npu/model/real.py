@@ -35,7 +35,7 @@ def dequantized(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray
     return (scale * (values.astype(np.int32) - np.int32(zero_point))).astype(np.float32)
 
 
-def _exactly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+def exactly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
     """A function of float32, worked out in double and rounded once."""
     return lambda x: function(x.astype(np.float64)).astype(np.float32)
 
@@ -45,10 +45,10 @@ def _elu(x: np.ndarray) -> np.ndarray:
 
 
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "COS": _exactly(np.cos),
-    "ELU": _exactly(_elu),
+    "COS": exactly(np.cos),
+    "ELU": exactly(_elu),
     "NEG": np.negative,
-    "SIN": _exactly(np.sin),
+    "SIN": exactly(np.sin),
     "SQUARE": np.square,
 }
 """Functions of float32 that the converter leaves amid an integer graph, by their TFLite names. The

@@ -24,7 +24,12 @@ _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 def load_tokens(path: str | Path) -> list[str]:
-    """Read a `tokens.txt`: one `symbol id` per line, as icefall and sherpa-onnx write it.
+    """Read a `tokens.txt`: see `tokens_of`."""
+    return tokens_of(read_text(Path(path), MAX_BYTES, ModelError), path)
+
+
+def tokens_of(text: str, path: str | Path) -> list[str]:
+    """What a `tokens.txt` says: one `symbol id` per line, as icefall and sherpa-onnx write it.
 
     `<space>` stands for a space, and so does `\u2581`, with which BPE pieces mark a word's start.
     Disambiguation symbols (`#0`, `#1`, ...) are left out: they follow the symbols of the model.
@@ -44,7 +49,7 @@ def load_tokens(path: str | Path) -> list[str]:
     line_of_id: dict[int, int] = {}
     line_of_symbol: dict[str, int] = {}
     symbol_of_id: dict[int, str] = {}
-    lines = read_text(Path(path), MAX_BYTES, ModelError).rstrip("\n").split("\n")
+    lines = text.rstrip("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         found = re.fullmatch(r"([^ \t]+)[ \t]+([0-9]{1,9})[ \t]*", line)
         if not found:

@@ -6,7 +6,7 @@ from npu.errors import ModelError
 from npu.model.graph import (
     DTYPE_RANGES,
     DTYPES,
-    MAX_ELEMENTS,
+    MAX_ACTIVATIONS,
     MAX_RANK,
     Graph,
     Quantization,
@@ -58,10 +58,10 @@ def _verify_tensors(graph: Graph) -> None:
             raise ModelError(f"{_label(graph, index)}: {error}") from None
     computed = {i: tensor.size for i, tensor in enumerate(graph.tensors) if not tensor.is_constant}
     elements = sum(computed.values())
-    if elements > MAX_ELEMENTS:
+    if elements > MAX_ACTIVATIONS:
         largest = max(computed, key=computed.__getitem__)
         raise ModelError(
-            f"its activations must have at most {MAX_ELEMENTS} elements in all, not {elements}; "
+            f"its activations must have at most {MAX_ACTIVATIONS} elements in all, not {elements}; "
             f"the largest is {_label(graph, largest)}{_source_of(graph, largest)} with "
             f"{computed[largest]}: export it for a smaller input, or cut it in two"
         )

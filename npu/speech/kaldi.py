@@ -23,29 +23,49 @@ def kaldi_mel(hz: ArrayLike) -> NDArray[np.float64]:
     return 1127.0 * np.log(1.0 + np.asarray(hz, np.float64) / 700.0)
 
 
+def slaney_mel(hz: ArrayLike) -> NDArray[np.float64]:
+    """The mel scale of Slaney's Auditory Toolbox: 200/3 Hz each up to 1 kHz, 27 a factor of 6.4."""
+    hz = np.asarray(hz, np.float64)
+    above = 15 + 27 * np.log(np.maximum(hz, 1000.0) / 1000) / np.log(6.4)
+    return np.where(hz <= 1000, hz * 3 / 200, above)
+
+
+def slaney_hz(mel: ArrayLike) -> NDArray[np.float64]:
+    """The inverse of `slaney_mel`."""
+    mel = np.asarray(mel, np.float64)
+    above = 1000 * np.exp((np.maximum(mel, 15.0) - 15) * np.log(6.4) / 27)
+    return np.where(mel <= 15, mel * 200 / 3, above)
+
+
 def kaldi_filters(config: KaldiFrontendConfig) -> NDArray[np.float64]:
-    """Triangular filters of peak 1, equally spaced and linear in mel.
+    """Triangular filters, equally spaced in mel: of peak 1 and linear in mel, or as librosa has
+    them, linear in Hz and of area 1.
 
     Returns
     -------
     (bins, fft_length // 2) float64, 0 .. 1
         At the FFT bin frequencies below half the sample rate: the bin at it has no part.
     """
-    ends = kaldi_mel([config.low_hz, config.highest_hz])
+    slaney = config.mel == "slaney"
+    ends = (slaney_mel if slaney else kaldi_mel)([config.low_hz, config.highest_hz])
     edges = np.linspace(ends[0], ends[1], config.bins + 2)
     hz = np.arange(config.fft_length // 2) * (config.sample_rate_hz / config.fft_length)
-    mel = kaldi_mel(hz)
+    edges, at = (slaney_hz(edges), hz) if slaney else (edges, kaldi_mel(hz))
     low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    return np.maximum(0.0, np.minimum((mel - low) / (peak - low), (high - mel) / (high - peak)))
+    found = np.maximum(0.0, np.minimum((at - low) / (peak - low), (high - at) / (high - peak)))
+    return found * 2 / (high - low) if slaney else found
 
 
 def kaldi_window(kind: str, length: int) -> NDArray[np.float64]:
-    """(length,) 0 .. 1: povey (hanning to the power 0.85), hamming, hanning or rectangular."""
+    """(length,) 0 .. 1: povey (hanning to the power 0.85), hamming, hanning, rectangular, or hann,
+    which would begin anew behind its end.
+    """
     if kind == "rectangular":
         return np.ones(length)
     if kind == "hamming":
         return np.hamming(length)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (length - 1))
+    period = length if kind == "hann" else length - 1
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / period)
     return window**_POVEY if kind == "povey" else window
 
 

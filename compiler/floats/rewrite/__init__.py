@@ -1,37 +1,51 @@
 """Passes over float graphs: fewer kinds of node, the same answers.
 
 builder     a graph while it is rewritten: rules by kind of node
+gathers     elements that are picked at known places
 moves       what moves elements: reshapes, slices and joins with everything settled
 arithmetic  what computes element by element
+choices     bounds and conditions
 products    matrices, and what is folded into their weights
 statistics  normalisations and reductions, in their parts
 magnitude   sqrt(a^2 + b^2), by turns
 grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
+functions   what is a function of one value, as one node
 wide        weights of more than 127 steps, in two parts
+pools       means of windows
+resizes     images in another size
 recurrent   LSTM, GRU and RNN: as a layer of TFLite, or in their parts
 """
 
 from compiler.floats.graph import FloatGraph, without_dead_nodes
 from compiler.floats.rewrite import (
     arithmetic,
+    choices,
+    gathers,
     grids,
     magnitude,
     moves,
+    pools,
     products,
     recurrent,
+    resizes,
     states,
     statistics,
     wide,
 )
 from compiler.floats.rewrite.builder import Rules, rewritten
+from compiler.floats.rewrite.functions import with_functions
 
 _PLAIN: Rules = {
     **moves.RULES,
+    **gathers.RULES,
     **arithmetic.RULES,
+    **choices.RULES,
     **products.RULES,
     **statistics.RULES,
     **grids.RULES,
+    **pools.RULES,
+    **resizes.RULES,
     **magnitude.RULES,
 }
 RULES: Rules = {**_PLAIN, **recurrent.RULES}
@@ -46,7 +60,10 @@ def normal(graph: FloatGraph) -> FloatGraph:
     graph = without_dead_nodes(rewritten(graph, _PLAIN))
     graph = without_dead_nodes(states.taken_apart(graph))
     graph = without_dead_nodes(rewritten(recurrent.with_layers(graph), recurrent.RULES))
-    return without_dead_nodes(wide.narrowed(rewritten(graph, _PLAIN)))
+    graph = without_dead_nodes(wide.narrowed(rewritten(graph, _PLAIN)))
+    graph = without_dead_nodes(with_functions(graph))
+    # What picks by the value that it picks from is a function now; what is left, a mask.
+    return without_dead_nodes(with_functions(rewritten(graph, choices.MASKS)))
 
 
 __all__ = ["RULES", "normal"]

@@ -18,6 +18,8 @@ def _dequantize(b: Builder, node: Node) -> None:
     what is not eight bits.
     """
     before = b.producer(b.name(node.inputs[0]))
+    if before is not None and before.kind == "Gather" and _dequantized_rows(b, node, before):
+        return
     if before is None or before.kind != "QuantizeLinear":
         raise b.graph.refuse(node, f"nothing says what the integers {node.inputs[0]!r} stand for")
     read = [b.constant(b.name(name)) for name in node.inputs[1:]]
@@ -46,6 +48,21 @@ def _dequantize(b: Builder, node: Node) -> None:
     shape = b.graph.shapes[node.output]
     source = before.inputs[0]
     b.emit("FakeQuantize", [source], shape, node.output, node, scale=step, zero_point=at)
+
+
+def _dequantized_rows(b: Builder, node: Node, gather: Node) -> bool:
+    """Rows of a table of integers, as onnxruntime's dynamic quantisation leaves an embedding: those
+    of the reals that it stands for. Whether that is what they are.
+    """
+    table, *grid = (b.constant(name) for name in (gather.inputs[0], *map(b.name, node.inputs[1:])))
+    if table is None or any(each is None or each.size != 1 for each in grid):
+        return False
+    step, zero = (np.asarray(each).reshape(-1)[0] for each in (*grid, np.int64(0))[:2])
+    real = (table.astype(np.float64) - float(zero)) * float(step)
+    operands = [b.store(real), gather.inputs[1]]
+    shape, axis = b.graph.shapes[node.output], gather.get("axis", 0)
+    b.emit("Gather", operands, shape, node.output, node, axis=axis)
+    return True
 
 
 RULES: Rules = {"DequantizeLinear": _dequantize}

@@ -205,26 +205,39 @@ _FEW = 8
 
 
 def _mirrored(b: Builder, node: Node, here: str, pairs: list[tuple[int, int]], mode: str) -> None:
-    """Borders that repeat elements, axis by axis. The chip's products skip a matrix's zeros."""
-    for axis, pair in enumerate(pairs):
+    """Borders that repeat elements, axis by axis."""
+    for axis, (begin, end) in enumerate(pairs):
+        if not begin + end:
+            continue
         shape = b.shape(here)
-        if not any(pair):
-            continue
-        picks = np.pad(np.arange(shape[axis]), pair, mode)  # type: ignore[call-overload]
+        picks = np.pad(np.arange(shape[axis]), (begin, end), mode)  # type: ignore[call-overload]
+        parts = [
+            *_picked(b, node, here, axis, [int(i) for i in picks[:begin]]),
+            here,
+            *_picked(b, node, here, axis, [int(i) for i in picks[len(picks) - end :]]),
+        ]
         made = [*shape[:axis], len(picks), *shape[axis + 1 :]]
-        if sum(pair) <= _FEW:
-            ones = [cut(b, node, here, _one(shape, axis, int(i))) for i in picks[: pair[0]]]
-            ends = picks[len(picks) - pair[1] :]
-            more = [cut(b, node, here, _one(shape, axis, int(i))) for i in ends]
-            here = b.emit("Concat", [*ones, here, *more], made, at=node, axis=axis)
-            continue
-        order = [*(a for a in range(len(shape)) if a != axis), axis]
-        turned = transpose(b, node, here, tuple(order))
-        matrix = b.store((np.arange(shape[axis])[:, None] == picks).astype(np.float32))
-        wide = [made[a] for a in order]
-        product = b.emit("MatMul", [turned, matrix], wide, at=node)
-        here = transpose(b, node, product, tuple(int(a) for a in np.argsort(order)))
+        here = b.emit("Concat", parts, made, at=node, axis=axis)
     b.same(node.output, here)
+
+
+def _picked(b: Builder, node: Node, here: str, axis: int, picks: list[int]) -> list[str]:
+    """Elements of an axis in this order, in parts: of many a product of those that they lie among.
+
+    The chip's products skip the zeros of the matrix.
+    """
+    shape = b.shape(here)
+    if len(picks) <= _FEW:
+        return [cut(b, node, here, _one(shape, axis, i)) for i in picks]
+    first, last = min(picks), max(picks) + 1
+    pieces = [slice(0, n, 1) for n in shape]
+    pieces[axis] = slice(first, last, 1)
+    order = [*(a for a in range(len(shape)) if a != axis), axis]
+    turned = transpose(b, node, cut(b, node, here, pieces), tuple(order))
+    matrix = (np.arange(first, last)[:, None] == np.array(picks)).astype(np.float32)
+    wide = [shape[a] for a in order[:-1]] + [len(picks)]
+    product = b.emit("MatMul", [turned, b.store(matrix)], wide, at=node)
+    return [transpose(b, node, product, tuple(int(a) for a in np.argsort(order)))]
 
 
 RULES: Rules = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from compiler.floats.graph import Array, Node
 from compiler.floats.rewrite.builder import Builder, Rules, inputs
-from compiler.floats.rewrite.moves import transpose
+from compiler.floats.rewrite.moves import cut, reshape, transpose
 
 
 def _gemm(b: Builder, node: Node) -> None:
@@ -36,7 +36,11 @@ def _matmul(b: Builder, node: Node) -> None:
     """A constant goes to the right: A x = (x' A')'."""
     left, right = inputs(b, node)
     data, shape = b.constant(left), b.graph.shapes[node.output]
-    if data is None or b.constant(right) is not None:
+    weights = b.constant(right)
+    if weights is not None and data is None and weights.ndim > 2:
+        _by_batch(b, node, left, weights)
+        return
+    if data is None or weights is not None:
         b.keep(node)
         return
     if data.ndim != 2 or len(b.shape(right)) < 2:
@@ -48,6 +52,28 @@ def _matmul(b: Builder, node: Node) -> None:
     made = [shape[axis] for axis in order]
     product = b.emit("MatMul", [turned, b.store(data.T)], made, at=node)
     transpose(b, node, product, order, node.output)
+
+
+def _by_batch(b: Builder, node: Node, left: str, weights: Array) -> None:
+    """A matrix for each batch, as for each head of an attention: a product for each."""
+    shape, rows = b.graph.shapes[node.output], b.shape(left)
+    batches, (width, count) = shape[:-2], weights.shape[-2:]
+    matrices = np.broadcast_to(weights, (*batches, width, count)).reshape(-1, width, count)
+    if all(np.array_equal(each, matrices[0]) for each in matrices[1:]):
+        b.emit("MatMul", [left, b.store(matrices[0])], shape, node.output, node)
+        return
+    if rows[:-2] != batches:
+        raise b.graph.refuse(
+            node, f"its left side {list(rows)} is to be copied for a constant {list(weights.shape)}"
+        )
+    flat = reshape(b, node, left, (len(matrices), *rows[-2:]))
+    made = []
+    for number, matrix in enumerate(matrices):
+        pieces = [slice(number, number + 1, 1), *(slice(0, n, 1) for n in rows[-2:])]
+        part = cut(b, node, flat, pieces)
+        made.append(b.emit("MatMul", [part, b.store(matrix)], (1, rows[-2], count), at=node))
+    joined = b.emit("Concat", made, (len(matrices), rows[-2], count), at=node, axis=0)
+    reshape(b, node, joined, shape, node.output)
 
 
 def _batch_normalization(b: Builder, node: Node) -> None:

@@ -21,7 +21,13 @@ def taken_apart(graph: FloatGraph) -> FloatGraph:
 
 
 def _parts(graph: FloatGraph, state: State) -> list[State] | None:
-    takers = [node for node in graph.nodes if state.current in node.inputs]
+    current, initial = state.current, state.initial
+    takers = [node for node in graph.nodes if current in node.inputs]
+    if len(takers) == 1 and takers[0].kind == "Reshape":
+        # As where a batch of one changes places with the layers.
+        current = takers[0].output
+        initial = initial.reshape(graph.shapes[current])
+        takers = [node for node in graph.nodes if current in node.inputs]
     users = graph.users()
     given = [*graph.outputs, *(s.following for s in graph.states if s is not state)]
     producers = graph.producers()
@@ -33,9 +39,9 @@ def _parts(graph: FloatGraph, state: State) -> list[State] | None:
     if not takers or any(t.kind != "Slice" for t in takers) or not joins:
         return None
     assert join is not None
-    if joins and graph.shapes[join.output] != state.initial.shape:
+    if joins and graph.shapes[join.output] != initial.shape:
         return None
-    if state.current in given or state.following in given or users[state.following] != 1:
+    if {state.current, current, state.following} & set(given) or users[state.following] != 1:
         return None
     axis, at, found = join.get("axis"), 0, []
     spans = {_span(graph, taker, axis): taker for taker in takers}
@@ -46,9 +52,9 @@ def _parts(graph: FloatGraph, state: State) -> list[State] | None:
         taker = spans.pop((at, at + size), None)
         if taker is None or part in graph.constants:
             return None
-        pieces = [slice(None)] * len(graph.shapes[state.current])
+        pieces = [slice(None)] * len(initial.shape)
         pieces[axis] = slice(at, at + size)
-        found.append(State(taker.output, part, state.initial[tuple(pieces)]))
+        found.append(State(taker.output, part, initial[tuple(pieces)]))
         at += size
     return found if not spans else None
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.builder import Builder, Rule, Rules, inputs, settled
+from npu.model.operators.normalise import MAX_SUMMED
 
 
 def _reduction(kind: str) -> Rule:
@@ -89,33 +90,71 @@ def _normalised(
 
 
 def _softmax(b: Builder, node: Node) -> None:
-    """The axis counted from the front; before opset 13 it began all that is summed over."""
-    source = b.name(node.inputs[0])
-    shape = b.shape(source)
-    b.emit(
-        node.kind,
-        [source],
-        shape,
-        node.output,
-        node,
-        axis=int(node.get("axis", -1)) % max(len(shape), 1),
-    )
+    """The axis counted from the front. Of rows that are too long for TFLM's sums in their parts."""
+    x, output = b.name(node.inputs[0]), node.output
+    shape = b.shape(x)
+    axis = int(node.get("axis", -1)) % max(len(shape), 1)
+    if not shape or shape[axis] <= MAX_SUMMED:
+        b.emit(node.kind, [x], shape, output, node, axis=axis)
+        return
+    kept = tuple(1 if number == axis else n for number, n in enumerate(shape))
+    most = b.emit("ReduceMax", [x], kept, at=node, axes=[axis], keepdims=1)
+    below = b.emit("Sub", [x, most], shape, at=node)
+    shares = b.emit("Exp", [below], shape, at=node)
+    total = b.emit("ReduceSum", [shares], kept, at=node, axes=[axis], keepdims=1)
+    if node.kind == "LogSoftmax":
+        whole = b.emit("Log", [total], kept, at=node)
+        b.emit("Sub", [below, whole], shape, output, node)
+        return
+    inverse = b.emit("Reciprocal", [total], kept, at=node)
+    b.emit("Mul", [shares, inverse], shape, output, node)
 
 
-def _euclidean(b: Builder, node: Node) -> None:
-    source, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
-    axes = settled(b, node, 1, "axes")
-    rank = len(b.shape(source))
+def _sum_of(before: str | None, behind: str | None) -> Rule:
+    """A sum of a function of each element, and a function of that.
+
+    before : a kind, of which Mul is the square
+    """
+
+    def rule(b: Builder, node: Node) -> None:
+        here, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
+        axes, rank = settled(b, node, 1, "axes"), len(b.shape(here))
+        of = sorted({int(a) % rank for a in axes}) if axes is not None else list(range(rank))
+        if before is not None:
+            taken = [here, here] if before == "Mul" else [here]
+            here = b.emit(before, taken, b.shape(here), at=node)
+        told = {"axes": of, "keepdims": int(node.get("keepdims", 1))}
+        output = node.output if behind is None else None
+        total = b.emit("ReduceSum", [here], shape, output, node, **told)
+        if behind is not None:
+            b.emit(behind, [total], shape, node.output, node)
+
+    return rule
+
+
+def _log_sum_exp(b: Builder, node: Node) -> None:
+    """The largest value, and the logarithm of the sum of exp(x - that), which stays within 1 and
+    the number of values."""
+    x, shape = b.name(node.inputs[0]), b.graph.shapes[node.output]
+    axes, before = settled(b, node, 1, "axes"), b.shape(x)
+    rank = len(before)
     of = sorted({int(a) % rank for a in axes}) if axes is not None else list(range(rank))
-    square = b.emit("Mul", [source, source], b.shape(source), at=node)
-    keep = int(node.get("keepdims", 1))
-    total = b.emit("ReduceSum", [square], shape, at=node, axes=of, keepdims=keep)
-    b.emit("Sqrt", [total], shape, node.output, node)
+    kept = tuple(1 if axis in of else n for axis, n in enumerate(before))
+    most = b.emit("ReduceMax", [x], kept, at=node, axes=of, keepdims=1)
+    shares = b.emit("Exp", [b.emit("Sub", [x, most], before, at=node)], before, at=node)
+    total = b.emit("ReduceSum", [shares], kept, at=node, axes=of, keepdims=1)
+    logarithm = b.emit("Log", [total], kept, at=node)
+    whole = b.emit("Add", [most, logarithm], kept, at=node)
+    b.emit("Reshape", [whole], shape, node.output, node)
 
 
 RULES: Rules = {
     "InstanceNormalization": _instance_normalization,
-    "ReduceL2": _euclidean,
+    "ReduceL1": _sum_of("Abs", None),
+    "ReduceL2": _sum_of("Mul", "Sqrt"),
+    "ReduceLogSum": _sum_of(None, "Log"),
+    "ReduceLogSumExp": _log_sum_exp,
+    "ReduceSumSquare": _sum_of("Mul", None),
     "ReduceMean": _reduction("ReduceMean"),
     "ReduceSum": _reduction("ReduceSum"),
     "ReduceMax": _reduction("ReduceMax"),

@@ -119,7 +119,7 @@ def calibrated(traced: Traced, equalise: bool = False) -> FloatModel:
     found = next(iter(run(simple, samples)))
     on_grids = simple.on_grids
     for name, wanted in traced.first.items():
-        # Erf and Gelu are approximated, see `compiler.floats.rewrite.arithmetic`.
+        # A magnitude's turns are within 0.06 %, see `compiler.floats.rewrite.magnitude`.
         # A value that lies between two steps of a grid may go to either, as sums are ordered.
         if not agree(wanted, found[name], _STEPS_APART if on_grids else 2e-3):
             raise ModelError(

@@ -5,6 +5,7 @@ from pathlib import Path
 from compiler.floats.files import open_onnx
 from compiler.floats.integers import KINDS as OF_INTEGERS
 from compiler.floats.rewrite import RULES as REWRITTEN
+from compiler.floats.rewrite.functions import PARTS
 from compiler.floats.samples import Samples, load_samples
 from compiler.frontends.formats import Verdict
 from compiler.frontends.onnx.quantised import quantised_model, read_float
@@ -40,7 +41,7 @@ def examine_onnx(path: str | Path) -> list[Verdict]:
     Forms of a kind are only known once shapes are, that is by quantising. Raises ModelError as
     `open_onnx` does.
     """
-    runs, found = {*RULES, *REWRITTEN, *OF_INTEGERS, *SETTLED}, []
+    runs, found = {*RULES, *REWRITTEN, *PARTS, *OF_INTEGERS, *SETTLED}, []
     for number, node in enumerate(open_onnx(Path(path)).graph.node):
         reason = None if node.op_type in runs else "has no form in TFLM's int8 arithmetic here"
         name = f"operator {number} {node.op_type}"

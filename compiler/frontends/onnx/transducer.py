@@ -14,23 +14,29 @@ from typing import Any
 import numpy as np
 
 from compiler.floats.files import free_inputs, open_onnx
-from compiler.floats.graph import FloatGraph
+from compiler.floats.graph import FloatGraph, Node
 from compiler.floats.rewrite.context import SYMBOL, of_one_symbol
 from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples, load_samples
+from compiler.floats.states import match_in_order, match_states
 from compiler.floats.trace import trace
-from compiler.frontends.onnx.quantised import (
-    FloatModel,
-    Quantised,
-    calibrated,
-    quantised_model,
-    read_float,
+from compiler.frontends.onnx.nemo import (
+    MOST_SYMBOLS,
+    SHIFT,
+    WINDOW,
+    decoder_from_blank,
+    is_nemos,
+    joiner_from_blank,
+    tokens_from_blank,
+    with_frames_first,
 )
+from compiler.frontends.onnx.quantised import FloatModel, Quantised, calibrated, quantised_model
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.weights import WeightPlan
 from npu.errors import ModelError, UnsupportedError
-from npu.model.kaldi_frontend import icefall_frontend
-from npu.model.tokens import load_tokens
+from npu.files import read_text
+from npu.model.kaldi_frontend import icefall_frontend, nemo_frontend
+from npu.model.tokens import MAX_BYTES, tokens_of
 
 ROLES = ("encoder", "decoder", "joiner")
 DATA = ("calibration.npz", "frames.npz")
@@ -92,19 +98,19 @@ def quantise_transducer(
     Raises ModelError and UnsupportedError with the file and the reason.
     """
     files = parts_of(folder)
-    tokens = folder / "tokens.txt"
-    symbols = load_tokens(tokens)
-    if len(samples.arrays) == 1:
-        # What the metadata says wrong is told before it is believed.
-        (calls,) = samples.arrays.values()
-        _call_hop(files["encoder"], calls.shape[1:])
-    encoder = read_float(files["encoder"], samples)
-    encoder = _first_output(encoder, "encoder")
+    place = folder / "tokens.txt"
+    tokens, blank_last = tokens_from_blank(read_text(place, MAX_BYTES, ModelError))
+    symbols = tokens_of(tokens, place)
+    encoder = _encoder(files["encoder"], samples)
     hop = _call_hop(files["encoder"], encoder.graph.shapes[encoder.graph.inputs[0]])
     decoder = _decoder(files["decoder"], len(symbols))
+    if blank_last:
+        decoder = _changed(decoder, decoder_from_blank(decoder.graph))
     encoded = quantised_model(encoder, method, plan=plan)
     decoded = quantised_model(decoder, method, plan=plan)
     joiner = _joiner(files["joiner"], encoder, decoder)
+    if blank_last:
+        joiner = _changed(joiner, joiner_from_blank(joiner.graph))
     first, second = joiner.graph.inputs
     told = {
         first: encoded.grid(encoder.graph.outputs[0]),
@@ -120,7 +126,7 @@ def quantise_transducer(
         "blank_id": 0,
         "start_id": 0,
         # Of several frames each, sherpa-onnx takes one symbol at most, and so they are trained.
-        "max_symbols_per_frame": 6 if frames == 1 else 1,
+        "max_symbols_per_frame": MOST_SYMBOLS if blank_last else 6 if frames == 1 else 1,
         "encoder": {
             "file": "encoder.tflite",
             "frames_per_call": int(np.prod(shape[:-1])),
@@ -128,7 +134,7 @@ def quantise_transducer(
         },
         "decoder": {"file": "decoder.tflite", "stateful": True},
         "joiner": {"file": "joiner.tflite", "inputs": ["encoder_out", "decoder_out"]},
-        "frontend": dict(frontend or _frontend(shape, hop)),
+        "frontend": dict(frontend or _frontend(files["encoder"], shape, hop)),
         "provenance": {
             "from": {role: path.name for role, path in files.items()},
             "calibrated on": f"{samples.place}, {len(samples)} calls",
@@ -136,20 +142,63 @@ def quantise_transducer(
         },
     }
     made = {f"{role}.tflite": part.data for role, part in parts.items()}
-    made["tokens.txt"] = tokens.read_bytes()
+    made["tokens.txt"] = tokens.encode()
     made["model.json"] = (json.dumps(content, indent=1) + "\n").encode()
     return QuantisedTransducer(parts, made)
 
 
+def _encoder(path: Path, samples: Samples) -> FloatModel:
+    """The encoder's first output on the data, frames first."""
+    model = open_onnx(path)
+    if is_nemos(model):
+        model, samples = with_frames_first(model, path.name, samples)
+    if len(samples.arrays) == 1:
+        # What the metadata says wrong is told before it is believed.
+        (calls,) = samples.arrays.values()
+        _call_hop(path, calls.shape[1:])
+    first = model.graph.output[0].name
+    found = calibrated(trace(model, path.name, samples, wanted=[first]))
+    return _first_output(found, "encoder")
+
+
+def _changed(model: FloatModel, graph: FloatGraph) -> FloatModel:
+    """A part with another graph, on the same data."""
+    return FloatModel(graph, model.samples, observe(graph, model.samples))
+
+
 def _first_output(model: FloatModel, role: str) -> FloatModel:
-    """A part whose other outputs, such as lengths, are left out."""
+    """A part whose other outputs, as lengths, are left out; one of (1, width, 1) becomes a row."""
     graph = model.graph
     if len(graph.inputs) != 1:
         raise UnsupportedError(
             f"{graph.name}: the {role} takes {', '.join(graph.inputs)} besides its states; one "
             "input is run"
         )
-    return replace(model, graph=replace(graph, outputs=graph.outputs[:1]))
+    graph = replace(graph, outputs=graph.outputs[:1])
+    shape = graph.shapes[graph.outputs[0]]
+    if shape[-1] > 1 or int(np.prod(shape)) == 1:
+        return replace(model, graph=graph)
+    return _changed(model, _with_row(graph, graph.outputs[0], int(np.prod(shape))))
+
+
+def _with_row(graph: FloatGraph, output: str, width: int) -> FloatGraph:
+    """A graph that gives (1, width) for an output, whose name goes to that."""
+    inner = f"{output}/column"
+
+    def named(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(inner if each == output else each for each in names)
+
+    nodes = [
+        replace(node, inputs=named(node.inputs), outputs=named(node.outputs))
+        for node in graph.nodes
+    ]
+    states = [
+        replace(each, following=inner) if each.following == output else each
+        for each in graph.states
+    ]
+    shapes = {**graph.shapes, inner: graph.shapes[output], output: (1, width)}
+    row = Node("Reshape", f"{output}/row", (inner,), (output,))
+    return replace(graph, nodes=(*nodes, row), states=tuple(states), shapes=shapes)
 
 
 def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
@@ -164,28 +213,30 @@ def _frames_of(graph: FloatGraph, wanted: tuple[int, ...]) -> int:
 
 
 def _call_hop(path: Path, shape: tuple[int, ...]) -> int:
-    """Frames from one call to the next, as the metadata of icefall's exports has it; without any,
-    calls do not overlap.
+    """Frames from one call to the next, as the metadata of icefall's and NeMo's exports has it;
+    without any, calls do not overlap.
 
     Raises ModelError where it is no number of frames that a call can have.
     """
     said = {each.key: each.value for each in open_onnx(path).metadata_props}
     frames = int(np.prod(shape[:-1]))
-    for name, least, most in (("T", frames, frames), ("decode_chunk_len", 1, frames)):
+    taken = [(name, frames, frames) for name in ("T", WINDOW)]
+    hops = [(name, 1, frames) for name in ("decode_chunk_len", SHIFT)]
+    for name, least, most in (*taken, *hops):
         value = said.get(name, str(most)).strip()
         if not value.isdecimal() or not least <= int(value) <= most:
             raise ModelError(
                 f"{path.name}: its metadata says {name} {value!r}, a call takes {frames} frames; "
                 "export the encoder again"
             )
-    return int(said.get("decode_chunk_len", frames))
+    return int(said.get("decode_chunk_len", said.get(SHIFT, frames)))
 
 
 def _decoder(path: Path, count: int) -> FloatModel:
     """The decoder on every symbol once, in a random order, its states carried."""
     model = open_onnx(path)
-    free = free_inputs(model).values()
-    indices = [value for value in free if value.type.tensor_type.elem_type in (6, 7)]
+    free = free_inputs(model)
+    indices = [value for value in free.values() if value.type.tensor_type.elem_type in (6, 7)]
     if not indices:
         raise UnsupportedError(f"{path.name}: it has no input of symbols, int64 or int32")
     symbols = indices[0].name
@@ -196,7 +247,15 @@ def _decoder(path: Path, count: int) -> FloatModel:
     windows = np.lib.stride_tricks.sliding_window_view(row, width)
     given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
     masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)
-    found = _first_output(calibrated(trace(model, path.name, given)), "decoder")
+    first, *others = model.graph.output
+    named = match_states(path.name, list(free), [each.name for each in others], [symbols])
+    real = [v for v in free.values() if v.type.tensor_type.elem_type not in (6, 7)]
+    left = [v for v in real if v.name not in named]
+    ends = [v for v in others if v.type.tensor_type.elem_type not in (6, 7)]
+    rest = [v for v in ends if v.name not in named.values()]
+    states = named | match_in_order(left, rest)
+    traced = trace(model, path.name, given, states, wanted=[first.name])
+    found = _first_output(calibrated(traced), "decoder")
     graph = of_one_symbol(found.graph, masked)
     if graph is found.graph:
         return found
@@ -228,6 +287,7 @@ def _joiner(path: Path, encoder: FloatModel, decoder: FloatModel) -> FloatModel:
     return replace(found, graph=ordered)
 
 
-def _frontend(shape: tuple[int, ...], hop: int) -> dict[str, Any]:
-    """Kaldi's features, a bin for each value of a frame, for calls `hop` frames apart."""
-    return icefall_frontend(shape[-1], hop).model_dump(mode="json")
+def _frontend(path: Path, shape: tuple[int, ...], hop: int) -> dict[str, Any]:
+    """Features of Kaldi's kind, a bin for each value of a frame, for calls `hop` frames apart."""
+    made = nemo_frontend if is_nemos(open_onnx(path)) else icefall_frontend
+    return made(shape[-1], hop).model_dump(mode="json", exclude_defaults=True)

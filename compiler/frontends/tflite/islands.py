@@ -1,52 +1,217 @@
 """Islands of real numbers amid an integer graph become functions of an int8.
 
-The converter has no integer form of some functions: it dequantises, computes in float32, and
-quantises again, in every normalisation of Keras. All three together are a table of 256 values.
+TensorFlow Lite Micro has no integer form of some functions: a model dequantises, computes in
+float32, and quantises again, as in every normalisation of Keras. All of it together is a table of
+256 values, where one int8 goes in and its other operands are single constants.
 """
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from tflite.AddOptions import AddOptions
+from tflite.BuiltinOperator import BuiltinOperator
+from tflite.BuiltinOptions import BuiltinOptions
+from tflite.DivOptions import DivOptions
+from tflite.MulOptions import MulOptions
+from tflite.SubOptions import SubOptions
 from tflite.TensorType import TensorType
 
-from compiler.frontends.tflite.tensors import RawTensor
-from npu.model.operators.real_function import RealFunction
-from npu.model.operators.retype import FromReal, ToReal
-from npu.model.operators.table import ViaReal
-from npu.model.references import Operator, operator_inputs, operator_outputs
+from compiler.frontends.tflite.operators import options_of
+from compiler.frontends.tflite.source import Code, Source, kind_name
+from compiler.frontends.tflite.tensors import RawTensor, contents
+from npu.model.formula import BINARY, CONSTANT, UNARY, Formula, Part
+
+_MOST_PARTS = 200
+"""Of a formula; a longer one stays as it is written."""
+
+_OPTIONS: dict[int, tuple[int, Any]] = {
+    BuiltinOperator.ADD: (BuiltinOptions.AddOptions, AddOptions),
+    BuiltinOperator.DIV: (BuiltinOptions.DivOptions, DivOptions),
+    BuiltinOperator.MUL: (BuiltinOptions.MulOptions, MulOptions),
+    BuiltinOperator.SUB: (BuiltinOptions.SubOptions, SubOptions),
+}
 
 
-def without_islands(
-    operators: Sequence[Operator], outputs: Sequence[int], tensors: Sequence[RawTensor]
-) -> list[Operator]:
-    """The same operators, each function of reals between int8 as one, in place of its last.
+@dataclass(frozen=True)
+class Island:
+    """A formula between two int8 tensors of the file."""
 
-    Parameters
+    input: int
+    output: int
+    formula: Formula
+
+
+@dataclass(frozen=True)
+class Islands:
+    """Those of a subgraph.
+
+    Attributes
     ----------
-    operators : in order, by the tensors of the file; `outputs` are the model's.
+    at : by the operator that quantises again
+    within : operators that nothing outside of islands needs
     """
-    made = {index: op for op in operators for index in operator_outputs(op)}
-    joined = [_joined(op, made, tensors) for op in operators]
-    # What only islands read is not needed any more: from the end, as readers stand behind.
-    read = Counter(outputs)
-    kept: list[Operator] = []
-    for op in reversed(joined):
-        spare = isinstance(op, ToReal | RealFunction)
-        if spare and op is not None and not any(read[index] for index in operator_outputs(op)):
+
+    at: dict[int, Island]
+    within: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Written:
+    """An operator of the file."""
+
+    code: Code
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    table: Any
+
+
+def islands(source: Source, tensors: Sequence[RawTensor]) -> Islands:
+    """What of the open subgraph's operators is a function of one int8.
+
+    Raises ModelError for indices and contents that cannot be.
+    """
+    operators = [_written(source, i, len(tensors)) for i in source.operators()]
+    made = {output: at for at, op in enumerate(operators) for output in op.outputs}
+    found: dict[int, Island] = {}
+    inside: set[int] = set()
+    for at, op in enumerate(operators):
+        if _quantises(op, tensors):
+            walk = _Walk(source, operators, made, tensors, tensors[op.inputs[0]].shape)
+            if walk.value(op.inputs[0]) is not None and walk.begin >= 0 and walk.ends_with_part:
+                found[at] = Island(walk.begin, op.outputs[0], tuple(walk.parts))
+                inside |= walk.operators
+    kept = set(source.indices(source.subgraph.OutputsAsNumpy(), len(tensors), optional=False))
+    # From the end, as readers stand behind.
+    for at in reversed(range(len(operators))):
+        if at in found:
             continue
-        read.update(operator_inputs(op))
-        kept.append(op)
-    return kept[::-1]
+        if at in inside and not kept & set(operators[at].outputs):
+            continue
+        inside.discard(at)
+        kept.update(operators[at].inputs)
+    return Islands(found, frozenset(inside))
 
 
-def _joined(op: Operator, made: dict[int, Operator], tensors: Sequence[RawTensor]) -> Operator:
-    """A QUANTIZE behind an island as the whole of it; what is none of these, as it is."""
-    if not isinstance(op, FromReal) or tensors[op.output].type != TensorType.INT8:
-        return op
-    function = made.get(op.input)
-    if not isinstance(function, RealFunction):
-        return op
-    begin = made.get(function.input)
-    if not isinstance(begin, ToReal) or tensors[begin.input].type != TensorType.INT8:
-        return op
-    return ViaReal(function.name, begin.input, op.output, function.function)
+def _written(source: Source, index: int, count: int) -> _Written:
+    code, name, table = source.operator(index)
+    source.place = name
+    inputs = source.indices(table.InputsAsNumpy(), count, optional=True)
+    return _Written(
+        code, inputs, source.indices(table.OutputsAsNumpy(), count, optional=False), table
+    )
+
+
+def _quantises(op: _Written, tensors: Sequence[RawTensor]) -> bool:
+    if op.code != BuiltinOperator.QUANTIZE or (len(op.inputs), len(op.outputs)) != (1, 1):
+        return False
+    source, output = op.inputs[0], op.outputs[0]
+    return (
+        source >= 0
+        and tensors[source].type == TensorType.FLOAT32
+        and tensors[output].type == TensorType.INT8
+        and tensors[source].shape == tensors[output].shape
+        and 0 not in tensors[source].shape
+    )
+
+
+class _Walk:
+    """From a value back to the one int8 that it is a function of.
+
+    Attributes
+    ----------
+    begin : that int8; -1 before it is found
+    parts, operators : of the formula so far, and of the file that they stand for
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        operators: Sequence[_Written],
+        made: dict[int, int],
+        tensors: Sequence[RawTensor],
+        shape: tuple[int, ...],
+    ) -> None:
+        self._source, self._all, self._made = source, operators, made
+        self._tensors, self._shape = tensors, shape
+        self.begin = -1
+        self.parts: list[Part] = []
+        self.operators: set[int] = set()
+        self._known: dict[int, int] = {}
+
+    @property
+    def ends_with_part(self) -> bool:
+        """Whether there is more than an int8 and a constant."""
+        return bool(self.parts) and self.parts[-1].kind != CONSTANT
+
+    def value(self, tensor: int) -> int | None:
+        """Its number in the formula; None where it is no function of one int8 alone."""
+        if tensor < 0 or len(self.parts) >= _MOST_PARTS:
+            return None
+        if tensor not in self._known:
+            found = self._found(tensor)
+            if found is None:
+                return None
+            self._known[tensor] = found
+        return self._known[tensor]
+
+    def _found(self, tensor: int) -> int | None:
+        raw = self._tensors[tensor]
+        if raw.type != TensorType.FLOAT32 or raw.is_sparse or raw.is_variable:
+            return None
+        if raw.is_constant:
+            return self._constant(raw)
+        at = self._made.get(tensor)
+        if at is None or raw.shape != self._shape or len(self._all[at].outputs) != 1:
+            return None
+        op = self._all[at]
+        found = self._begin(op) if op.code == BuiltinOperator.DEQUANTIZE else self._part(at, op)
+        if found is not None:
+            self.operators.add(at)
+        return found
+
+    def _constant(self, raw: RawTensor) -> int | None:
+        if int(np.prod(raw.shape)) != 1:
+            return None
+        value = float(contents(self._source, raw).reshape(-1)[0])
+        if not np.isfinite(value):
+            return None
+        self.parts.append(Part(CONSTANT, (), value))
+        return len(self.parts)
+
+    def _begin(self, op: _Written) -> int | None:
+        if len(op.inputs) != 1 or op.inputs[0] < 0:
+            return None
+        raw = self._tensors[op.inputs[0]]
+        if raw.type != TensorType.INT8 or raw.shape != self._shape or raw.is_constant:
+            return None
+        if self.begin not in (-1, op.inputs[0]):
+            return None
+        self.begin = op.inputs[0]
+        return 0
+
+    def _part(self, at: int, op: _Written) -> int | None:
+        kind = kind_name(op.code)
+        wanted = 2 if kind in BINARY else 1 if kind in UNARY else -1
+        if len(op.inputs) != wanted or self._activation(at, op):
+            return None
+        operands = []
+        for tensor in op.inputs:
+            # One by one, as each may need parts of its own before this one.
+            number = self.value(tensor)
+            if number is None:
+                return None
+            operands.append(number)
+        if len(self.parts) >= _MOST_PARTS:
+            return None
+        self.parts.append(Part(kind, tuple(operands)))
+        return len(self.parts)
+
+    def _activation(self, at: int, op: _Written) -> int:
+        known = _OPTIONS.get(op.code) if isinstance(op.code, int) else None
+        if known is None:
+            return 0
+        self._source.place = f"operator {at}"
+        options = options_of(self._source, op.table, known)
+        return 0 if options is None else int(options.FusedActivationFunction())

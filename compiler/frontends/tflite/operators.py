@@ -5,7 +5,6 @@ from typing import Any
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 
-from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.site import Constraint, Site, text
 from compiler.frontends.tflite.source import Code, Source
@@ -26,17 +25,23 @@ def site_of(
         source,
         source.indices(table.InputsAsNumpy(), len(tensors), optional=True),
         source.indices(table.OutputsAsNumpy(), len(tensors), optional=False),
-        None if entry is None else _options(source, table, entry),
+        None if entry is None else options_of(source, table, entry.options),
         tensors,
         variables,
         b"" if isinstance(custom, int) else custom[:_MAX_CUSTOM].tobytes(),
     )
 
 
-def _options(source: Source, table: Any, entry: Entry) -> Any:
-    if entry.options is None or table.BuiltinOptionsType() == BuiltinOptions.NONE:
+def options_of(source: Source, table: Any, wanted: tuple[int, Any] | None) -> Any:
+    """An operator's options; None where it says nothing.
+
+    wanted : their kind and class in the schema, None where none are read
+
+    Raises ModelError where they are of another kind.
+    """
+    if wanted is None or table.BuiltinOptionsType() == BuiltinOptions.NONE:
         return None
-    kind, options_class = entry.options
+    kind, options_class = wanted
     if table.BuiltinOptionsType() != kind:
         raise source.damaged(f"its options must be of kind {kind}")
     union = table.BuiltinOptions()
@@ -62,7 +67,7 @@ def initialisations(source: Source) -> list[int]:
         code, name, table = source.operator(i)
         if code == BuiltinOperator.CALL_ONCE:
             source.place = name
-            options = _options(source, table, SUPPORTED[code])
+            options = options_of(source, table, SUPPORTED[code].options)
             number = -1 if options is None else options.InitSubgraphIndex()
             if not 0 <= number < source.model.SubgraphsLength():
                 raise source.damaged(f"there is no subgraph {number} to call")

@@ -26,7 +26,7 @@ _DAMAGE = (
     ValueError,
 )
 
-_MAX_ITEMS = 1 << 14
+_MAX_ITEMS = 1 << 16
 """Most tensors, operators or buffers of a model; more is damage that would only cost time."""
 _MAX_OPERANDS = 64
 

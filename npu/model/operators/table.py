@@ -1,19 +1,23 @@
 """Functions of one int8: a table of all their values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from npu.errors import InputError, ModelError
 from npu.model import int8_functions as functions
+from npu.model.formula import Formula, answers, reason
 from npu.model.graph import Graph, Quantization, quantization
 from npu.model.int8_tables import logistic_table_int8, tanh_table_int8
 from npu.model.quantisation import place
-from npu.model.real import FUNCTIONS, dequantized, quantized
+from npu.model.real import dequantized, quantized
 from npu.model.references import Operand, Operator, Result
 from npu.model.rules import require, unary
+
+TABLE_SIZE = 256
+"""Entries of a table: one for every int8."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,26 @@ class Rsqrt(Operator):
 
 @dataclass(frozen=True)
 class ViaReal(Operator):
-    """As real numbers through `function`, one of `npu.model.real.FUNCTIONS`, and back."""
+    """As real numbers through a formula, and back."""
 
     input: Operand
     output: Result
-    function: str
+    formula: Formula
 
 
-Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal
+@dataclass(frozen=True)
+class Lookup(Operator):
+    """A table that the model brings: `table[q + 128]`, 256 bytes that are int8.
+
+    In TFLite it is a QUANTIZE to int32, which makes indices, and a GATHER.
+    """
+
+    input: Operand
+    output: Result
+    table: bytes = field(repr=False)
+
+
+Function = Tanh | Logistic | LeakyRelu | HardSwish | Elu | Exp | Abs | Rsqrt | ViaReal | Lookup
 """An operator that this room holds."""
 
 
@@ -115,16 +131,25 @@ def _fixed_output(denominator: int, zero_point: int) -> Callable[[Graph, Tanh | 
 
 
 def verify_via_real(graph: Graph, op: ViaReal) -> None:
-    """As `verify`, with a function that is known."""
+    """As `verify`, with a sound formula."""
     unary(graph, op.input, op.output)
-    known = ", ".join(FUNCTIONS)
-    require(op.function in FUNCTIONS, f"its function must be one of {known}, not {op.function!r}")
+    wrong = reason(op.formula)
+    require(wrong is None, f"its formula: {wrong}")
 
 
 def verify_leaky_relu(graph: Graph, op: LeakyRelu) -> None:
     """As `verify`, with a slope that is a number."""
     unary(graph, op.input, op.output)
     require(bool(np.isfinite(op.alpha)), f"its alpha must be finite, not {op.alpha}")
+
+
+def verify_lookup(graph: Graph, op: Lookup) -> None:
+    """As `verify`, with an entry for every int8."""
+    unary(graph, op.input, op.output)
+    require(
+        len(op.table) == TABLE_SIZE,
+        f"its table must have {TABLE_SIZE} entries, not {len(op.table)}",
+    )
 
 
 Make = Callable[[Quantization, Quantization], np.ndarray]
@@ -144,14 +169,17 @@ def leaky_relu_params(graph: Graph, op: LeakyRelu) -> np.ndarray:
     return _made(graph, op, lambda a, b: functions.leaky_relu_table(a, b, op.alpha))
 
 
+def lookup_params(graph: Graph, op: Lookup) -> np.ndarray:
+    """The table that the operator holds."""
+    return np.frombuffer(op.table, np.int8)
+
+
 def via_real_params(graph: Graph, op: ViaReal) -> np.ndarray:
-    """The table of a function of reals. Raises ModelError where a value has no integer."""
+    """The table of a formula of reals. Raises ModelError where a value has no integer."""
     source, output = (quantization(graph.tensors[i]) for i in (op.input, op.output))
     every = np.arange(-128, 128, dtype=np.int8)
     real = dequantized(every, float(source.scale[0]), source.zero_point)
-    with np.errstate(over="ignore"):
-        values = FUNCTIONS[op.function](real)
-    where = place(graph, op)
+    where, values = place(graph, op), answers(op.formula, real)
     try:
         return quantized(where, values, float(output.scale[0]), output.zero_point, "int8")
     except InputError as error:
@@ -179,6 +207,7 @@ RULES: dict[type[Operator], Any] = {
     Logistic: _fixed_output(256, -128),
     LeakyRelu: verify_leaky_relu,
     ViaReal: verify_via_real,
+    Lookup: verify_lookup,
     **dict.fromkeys((HardSwish, Elu, Exp, Abs, Rsqrt), verify),
 }
 PARAMETERS: dict[type[Operator], Any] = {
@@ -186,6 +215,7 @@ PARAMETERS: dict[type[Operator], Any] = {
     Logistic: _lookup_table(_of_input(logistic_table_int8)),
     LeakyRelu: leaky_relu_params,
     ViaReal: via_real_params,
+    Lookup: lookup_params,
     HardSwish: _lookup_table(functions.hard_swish_table),
     Elu: _lookup_table(functions.elu_table),
     Exp: _lookup_table(_exp_table),

@@ -7,8 +7,11 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from compiler.floats.files import run_once
+from compiler.floats.run import run
 from compiler.floats.samples import Samples
 from compiler.frontends.onnx.quantised import quantised_model, read_float
+from tests.on_the_twin import chip, differences
 
 BINS, TAPS, LENGTH = 5, 16, 96
 node = helper.make_node
@@ -153,6 +156,19 @@ def test_borders(mode, pads, tmp_path):
     assert quantised_model(read_float(path, samples), "minmax").noise()[-1].worst <= 1
 
 
+def test_a_long_signal_is_mirrored_by_its_ends_alone(tmp_path):
+    length, border = 40_000, 128
+    stored = {"pads": np.array([0, border, 0, border])}
+    nodes = [node("Pad", ["x", "pads"], ["y"], mode="reflect")]
+    made = graph(nodes, [("x", 1, [1, length])], [("y", 1, [1, length + 2 * border])], stored)
+    path = tmp_path / "pad.onnx"
+    onnx.save(made, path)
+    sound = np.random.default_rng(1).standard_normal((2, 1, length)).astype(np.float32)
+    source = read_float(path, Samples({"x": sound}))
+    assert sum(data.size for data in source.graph.constants.values()) < 3 * border * border
+    assert quantised_model(source, "minmax").noise()[-1].worst <= 1
+
+
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
 def test_pools_with_pads_of_their_own(kind, tmp_path):
     options = {"kernel_shape": [3, 3], "pads": [2, 2, 1, 2], "strides": [2, 1]}
@@ -165,3 +181,104 @@ def test_pools_with_pads_of_their_own(kind, tmp_path):
     # All below 0, so that a border of zeros would be the largest.
     samples = Samples({"x": -rng.uniform(0.1, 1, (6, 1, 2, 8, 9)).astype(np.float32)})
     assert quantised_model(read_float(path, samples), "minmax").noise()[-1].worst <= 1
+
+
+@pytest.mark.parametrize("sizes", [(8, 9), (7, 7)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 1], "ceil_mode": 1},
+        {"kernel_shape": [3, 2], "dilations": [2, 3], "strides": [1, 2]},
+        {"kernel_shape": [3, 3], "dilations": [2, 2], "pads": [2, 2, 2, 2]},
+        {"kernel_shape": [2, 3], "dilations": [1, 2], "strides": [2, 2], "ceil_mode": 1},
+    ],
+)
+def test_maxima_of_windows_that_reach_out_or_lie_apart(options, sizes, tmp_path):
+    pool = node("MaxPool", ["x"], ["y"], **options)
+    path = tmp_path / "pool.onnx"
+    onnx.save(graph([pool], [("x", 1, [1, 2, *sizes])], [("y", 1, [1, 2, None, None])], {}), path)
+    rng = np.random.default_rng(1)
+    samples = Samples({"x": -rng.uniform(0.1, 1, (6, 1, 2, *sizes)).astype(np.float32)})
+    made = quantised_model(read_float(path, samples), "minmax")
+    assert made.noise()[-1].worst <= 1
+    file = tmp_path / "pool.tflite"
+    file.write_bytes(made.data)
+    assert differences(file, rng, chip()) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}, 3),
+        ({"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 0, 1]}, 3.5),
+        ({"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 1, 1, 0]}, 3),
+    ],
+)
+def test_means_count_what_is_inside(options, most, tmp_path):
+    pool = node("AveragePool", ["x"], ["y"], **options)
+    path = tmp_path / "pool.onnx"
+    onnx.save(graph([pool], [("x", 1, [1, 2, 7, 9])], [("y", 1, [1, 2, None, None])], {}), path)
+    rng = np.random.default_rng(1)
+    samples = Samples({"x": rng.uniform(0.1, 1, (6, 1, 2, 7, 9)).astype(np.float32)})
+    made = quantised_model(read_float(path, samples), "minmax")
+    assert made.noise()[-1].worst <= most
+    file = tmp_path / "pool.tflite"
+    file.write_bytes(made.data)
+    assert differences(file, rng, chip()) == 0
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("how", ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"])
+@pytest.mark.parametrize("size", [(12, 14), (9, 5)])
+def test_images_in_another_size(mode, how, size, tmp_path):
+    stored = {"size": np.array([1, 2, *size])}
+    inputs = ["x", "", "", "size"]
+    resize = node("Resize", inputs, ["y"], mode=mode, coordinate_transformation_mode=how)
+    path = tmp_path / "resize.onnx"
+    onnx.save(graph([resize], [("x", 1, [1, 2, 6, 7])], [("y", 1, [1, 2, *size])], stored), path)
+    rng = np.random.default_rng(1)
+    samples = Samples({"x": rng.standard_normal((4, 1, 2, 6, 7)).astype(np.float32)})
+    made = quantised_model(read_float(path, samples), "minmax")
+    assert made.noise()[-1].worst <= {"nearest": 1, "linear": 2, "cubic": 2}[mode]
+    file = tmp_path / "resize.tflite"
+    file.write_bytes(made.data)
+    assert differences(file, rng, chip()) == 0
+
+
+def test_no_values_are_asked_of_no_runtime():
+    """As of a file whose constants are all stored: a graph without nodes is none to onnxruntime."""
+    assert run_once(onnx.ModelProto(), {}, [], "m") == {}
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_rows_of_a_table_of_integers(tmp_path, kind):
+    """As onnxruntime's dynamic quantisation leaves an embedding: picked first, then made real."""
+    rng = np.random.default_rng(6)
+    whole = rng.integers(np.iinfo(kind).min, np.iinfo(kind).max + 1, (9, 4)).astype(kind)
+    zero = kind(3)
+    nodes = [
+        node("Gather", ["table", "s"], ["rows"]),
+        node("DequantizeLinear", ["rows", "scale", "zero"], ["real"]),
+        node("Add", ["real", "more"], ["y"]),
+    ]
+    stored = {
+        "table": whole,
+        "scale": np.float32(0.02),
+        "zero": zero,
+        "more": np.float32([1, 0, -1, 0.5]),
+    }
+    made = graph(
+        nodes,
+        [("s", TensorProto.INT64, [1, 1])],
+        [("y", TensorProto.FLOAT, [1, 1, 4])],
+        stored,
+    )
+    place = tmp_path / "rows.onnx"
+    onnx.save(made, place)
+    symbols = np.arange(9)[:, None, None]
+    source = read_float(place, Samples({"s": symbols}))
+    wanted = (whole.astype(np.float32) - np.float32(zero)) * np.float32(0.02) + stored["more"]
+    for found, like in zip(run(source.graph, source.samples), wanted, strict=True):
+        np.testing.assert_allclose(found["y"][0, 0], like, atol=1e-6)
+    assert quantised_model(source).noise()[-1].decibels > 40

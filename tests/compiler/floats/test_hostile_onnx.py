@@ -158,7 +158,7 @@ def test_an_opset_of_the_future(refused):
 @pytest.mark.parametrize(
     ("kind", "match"),
     [
-        ("Floor", r"node 'n' \(Floor\): it has no form in TFLM's int8 arithmetic"),
+        ("Hardmax", r"node 'n' \(Hardmax\): it has no form in TFLM's int8 arithmetic"),
         ("NonZero", r"node 'n' \(NonZero\)"),
         ("Bernoulli", r"node 'n' \(Bernoulli\): is random; export the model for inference"),
         ("com.acme", r"node 'n' \(Thing\): is of the domain 'com.acme'; export without"),

@@ -48,8 +48,13 @@ def test_a_wrong_value_is_named(tmp_path, changes, message):
     assert message in str(caught.value)
 
 
-def test_every_key_but_the_type_is_named_when_missing(tmp_path):
-    for key in set(KALDI_FRONTEND) - {"type"}:
+def test_filters_are_kaldis_unless_said(tmp_path):
+    few = {name: value for name, value in KALDI_FRONTEND.items() if name != "mel"}
+    assert loaded(tmp_path, few).mel == "kaldi"
+
+
+def test_every_other_key_but_the_type_is_named_when_missing(tmp_path):
+    for key in set(KALDI_FRONTEND) - {"type", "mel"}:
         few = {name: value for name, value in KALDI_FRONTEND.items() if name != key}
         with pytest.raises(ModelError, match=f"frontend.{key} is missing$"):
             loaded(tmp_path, few)

@@ -83,7 +83,7 @@ def test_operands():
         (changed(0, shape=(1,) * 9), "it must have at most 8 dimensions, not 9"),
         (
             changed(0, shape=(2**20, 2**20)),
-            "at most 16777216 elements in all, not .*; the largest is tensor 0 .*cut it in two",
+            "at most 134217728 elements in all, not .*; the largest is tensor 0 .*cut it in two",
         ),
         (changed(0, quantization=None), "its input must be quantised with one scale"),
         (changed(0, quantization=quantised(np.nan)), "must be finite and positive"),

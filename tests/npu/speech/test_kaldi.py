@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import npu as product
 from compiler import load_model
 from compiler.reference import speech_of
-from npu.model.kaldi_frontend import LOUDNESS_MEAN, LOUDNESS_STEP
+from npu.model.kaldi_frontend import LOUDNESS_MEAN, LOUDNESS_STEP, SLANEY_MEAN, SLANEY_STEP
 from npu.speech.audio import stream_audio
 from npu.speech.kaldi import KaldiExtractor
 from tests.kaldi_frontends import KALDI_FRONTEND, kaldi_frontend
@@ -49,6 +49,7 @@ def library(config, samples, chunk=None):
     frame.preemph_coeff, frame.remove_dc_offset = config.preemphasis, config.remove_dc_offset
     frame.window_type, frame.snip_edges = config.window, config.snip_edges
     mel.num_bins, mel.low_freq, mel.high_freq = config.bins, config.low_hz, config.high_hz
+    mel.is_librosa = config.mel == "slaney"
     options.use_energy = config.use_energy
     fbank = kaldi_native_fbank.OnlineFbank(options)
     scaled = (samples * config.full_scale).astype(np.float32)
@@ -69,6 +70,9 @@ def sounds(rate=16000):
     return {k: np.round(v * 32768) / 32768 for k, v in (tones | noises | offset).items()}
 
 
+NEMOS = {"mel": "slaney", "window": "hann", "low_hz": 0.0, "high_hz": 8000.0} | {
+    "remove_dc_offset": False
+}
 OPTIONS = [
     {},
     {"samples": "int16"},
@@ -77,6 +81,7 @@ OPTIONS = [
     {"bins": 23, "high_hz": 0.0, "window": "rectangular"},
     {"sample_rate_hz": 8000, "bins": 40, "high_hz": 3700.0},
     {"frame_length_ms": 32.0, "frame_shift_ms": 8.0, "low_hz": 0.0},
+    NEMOS | {"bins": 80},
 ]
 
 
@@ -139,9 +144,15 @@ def test_a_call_comes_with_its_last_sample_and_reset_begins_anew():
     assert np.array_equal(front.accept(samples[:280]), first)
 
 
-def test_loudness_is_that_of_the_zoos_features():
+@pytest.mark.parametrize(
+    ("changes", "mean", "step"),
+    [({}, LOUDNESS_MEAN, LOUDNESS_STEP), (NEMOS, SLANEY_MEAN, SLANEY_STEP)],
+    ids=["kaldi", "slaney"],
+)
+def test_loudness_is_that_of_the_zoos_features(changes, mean, step):
     zoo = speech_of(load_model("commands_rnnt"))
-    config = kaldi_frontend(snip_edges=True, stack=3, stack_hop=3, call_hop=2)
+    config = kaldi_frontend(snip_edges=True, stack=3, stack_hop=3, call_hop=2, **changes)
+    assert config.loudness == (mean, step)
     known, found = [], []
     for path in sorted(UTTERANCES.glob("*.wav")):
         samples = np.concatenate(list(stream_audio(path, 16000)))
@@ -150,9 +161,8 @@ def test_loudness_is_that_of_the_zoos_features():
         known.append(
             zoo.scale * (zoo.extractor().accept(samples).mean(axis=(1, 2)) - zoo.zero_point)
         )
-    step, mean = np.polyfit(np.concatenate(known), np.concatenate(found), 1)
-    assert step == pytest.approx(LOUDNESS_STEP, abs=0.01)
-    assert mean == pytest.approx(LOUDNESS_MEAN, abs=0.01)
+    fitted = np.polyfit(np.concatenate(known), np.concatenate(found), 1)
+    assert fitted == pytest.approx((step, mean), abs=0.01)
 
 
 @pytest.mark.parametrize("samples", ["float in -1..1", "int16"])

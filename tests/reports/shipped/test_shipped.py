@@ -41,7 +41,7 @@ def folder(tmp_path):
     folder = tmp_path / "packages"
     for name, files in {
         "good-1.0": {"good/models/relu.onnx": model("Relu"), "good/readme.txt": b"no model"},
-        "bad-2.0": {"bad/softplus.onnx": model("Softplus"), "bad/broken.tflite": b"TFL3" * 9},
+        "bad-2.0": {"bad/hardmax.onnx": model("Hardmax"), "bad/broken.tflite": b"TFL3" * 9},
     }.items():
         for file, data in files.items():
             path = folder / name / file
@@ -65,7 +65,7 @@ def run(folder, tmp_path, *more):
 def test_every_model_has_a_row(folder, tmp_path):
     status, rows = run(folder, tmp_path)
     assert status == 0
-    assert set(rows) == {"again/own.onnx", "again/same.onnx", "bad/softplus.onnx"} | {
+    assert set(rows) == {"again/own.onnx", "again/same.onnx", "bad/hardmax.onnx"} | {
         "bad/broken.tflite"
     }
     same = rows["again/same.onnx"]
@@ -73,20 +73,20 @@ def test_every_model_has_a_row(folder, tmp_path):
     assert same["operators"] == {"MatMul": 1, "Relu": 1} and same["calls"] == [24, 12]
     (output,) = same["outputs"]
     assert output["name"] == "y" and 30 < output["decibels"] < 60
-    assert "node 'bend' (Softplus)" in rows["bad/softplus.onnx"]["refused"]
+    assert "node 'bend' (Hardmax)" in rows["bad/hardmax.onnx"]["refused"]
     assert "broken.tflite" in rows["bad/broken.tflite"]["refused"]
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "4 float models: **2 run, 2 are refused**" in text
-    assert "- Softplus: 1" in text and "| `softplus.onnx` | bad-2.0 |" in text
+    assert "- Hardmax: 1" in text and "| `hardmax.onnx` | bad-2.0 |" in text
 
 
 def test_one_is_measured_again_and_the_others_stay(folder, tmp_path, capsys):
     run(folder, tmp_path)
     capsys.readouterr()
-    _, rows = run(folder, tmp_path, "--only", "*softplus*")
+    _, rows = run(folder, tmp_path, "--only", "*hardmax*")
     assert len(rows) == 4
     assert [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()] == [
-        "bad/softplus.onnx"
+        "bad/hardmax.onnx"
     ]
 
 

@@ -89,6 +89,38 @@ MODULES = {
     ),
     "unit length": (lambda: Formula(lambda x: nn.functional.normalize(x, dim=-1)), (1, 8, 12)),
     "softmax": (lambda: nn.Sequential(nn.Linear(16, 8), nn.Softmax(-1)), (1, 16)),
+    "softplus": (
+        lambda: nn.Sequential(nn.Linear(20, 32), nn.Softplus(), nn.Linear(32, 9)),
+        (1, 20),
+    ),
+    "mish": (lambda: nn.Sequential(nn.Linear(20, 32), nn.Mish(), nn.Linear(32, 9)), (1, 20)),
+    "swoosh": (
+        lambda: Formula(lambda x: torch.log(1 + torch.exp(x - 1)) - 0.08 * x - 0.313261687),
+        (1, 20),
+    ),
+    "log of energies": (
+        lambda: Formula(lambda x: torch.log((x * x).sum(-1, keepdim=True) + 0.1)),
+        (1, 8, 12),
+    ),
+    "share of the sum": (
+        lambda: Formula(lambda x: x.abs() / (x.abs().sum(-1, keepdim=True) + 0.1)),
+        (1, 8, 12),
+    ),
+    "the larger ones": (lambda: Formula(lambda x: torch.where(x > 0, x, -0.25 * x)), (1, 20)),
+    "kept below a mean": (
+        lambda: Formula(lambda x: torch.minimum(x, x.mean(-1, keepdim=True) + 0.5)),
+        (1, 8, 12),
+    ),
+    "whole windows": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, 1, dilation=2)
+        ),
+        (1, 3, 13, 13),
+    ),
+    "twice as large": (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Upsample(scale_factor=2, mode="bilinear")),
+        (1, 3, 9, 9),
+    ),
 }
 LEAST = {"attention": 29, "transformer": 29}
 
@@ -151,16 +183,21 @@ def test_training_mode_is_as_it_was():
 @pytest.mark.parametrize(
     ("module", "calibrate", "error", "words"),
     [
-        (nn.Softplus(), np.ones((4, 1, 3), "f4"), UnsupportedError, "Softplus.*has no form"),
+        (
+            Formula(lambda x: torch.cumsum(x, 1)),
+            np.ones((4, 1, 3), "f4"),
+            UnsupportedError,
+            "CumSum.*has no form",
+        ),
         (nn.Linear(3, 2), np.ones((4, 1, 5), "f4"), ModelError, r"takes \[1, 3\].*\[1, 5\] a call"),
         (nn.Linear(3, 2), np.full((4, 1, 3), np.nan, "f4"), ModelError, "has nan at.*finite"),
         (nn.Linear(3, 2), np.ones((0, 1, 3), "f4"), ModelError, "has no calls"),
         (nn.Linear(4, 2), np.ones((4, 1, 3), "f4"), ModelError, "does not run on the example"),
         (
             Formula(lambda x: x / x.sum()),
-            np.ones((4, 1, 3), "f4"),
+            np.linspace(-1, 1, 12, dtype="f4").reshape(4, 1, 3),
             UnsupportedError,
-            "quotient of two computed values",
+            "its divisor was .* and passes 0",
         ),
         (
             Formula(lambda x: x * 1e30 * 1e30),

@@ -13,6 +13,7 @@ from npu.model.operators.table import (
     HardSwish,
     LeakyRelu,
     Logistic,
+    Lookup,
     Rsqrt,
     Tanh,
 )
@@ -40,6 +41,18 @@ def test_a_scale_too_small_for_a_table():
     graph, op = unary(Tanh, activation(2.0**-28), activation(1 / 128))
     with pytest.raises(ModelError, match=r"m: op: its input: .* at least 2\^-27"):
         PARAMETERS[Tanh](graph, op)
+
+
+def test_a_table_of_the_model_has_an_entry_for_every_int8():
+    tensors = (activation(0.04, 9), activation(0.1))
+    entries = np.arange(256, dtype=np.uint8).tobytes()
+    graph = Graph("m", tensors, (Lookup("op", 0, 1, entries),), (0,), (1,))
+    verify(graph)
+    found = PARAMETERS[Lookup](graph, graph.operators[0])
+    np.testing.assert_array_equal(found.view(np.uint8), np.arange(256))
+    odd = Graph("m", tensors, (Lookup("op", 0, 1, entries[:-1]),), (0,), (1,))
+    with pytest.raises(ModelError, match="its table must have 256 entries, not 255"):
+        verify(odd)
 
 
 def table(kind, source, output):

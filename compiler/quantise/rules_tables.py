@@ -1,0 +1,81 @@
+"""A function of one value becomes a table of what it gives for every int8.
+
+TFLM has no operator for that, but two that do it: QUANTIZE to int32 with a zero point 128 further
+on makes of an int8 its index, GATHER picks by it. The reader of TFLite makes one of both.
+"""
+
+import numpy as np
+
+from compiler.floats.graph import Node
+from compiler.floats.rewrite.functions import FUNCTION
+from compiler.floats.run import function_of
+from compiler.quantise.ranges import Floats, Grid
+from compiler.quantise.rules import Rule
+from compiler.quantise.writer import Writer
+
+_COUNT, _BELOW = 256, 128
+"""Entries of a table, and what brings an int8 to its index."""
+
+
+def _function(w: Writer, node: Node) -> None:
+    source, grid = w.value(node.inputs[0]), w.grid(node.output)
+    steps, shape = source.steps, w.stored_shape(source)
+    index = w.m.tensor(
+        shape,
+        "int32",
+        steps.scale,
+        steps.zero_point + _BELOW,
+        name=f"{node.output}/index",
+    )
+    table = w.m.tensor(
+        (_COUNT,),
+        scale=grid.scale,
+        zero_point=grid.zero_point,
+        data=grid.quantised(_entries(w, node, steps)),
+        name=f"{node.output}/table",
+    )
+    tensor = w.activation(node.output, shape, grid)
+    w.m.operator("QUANTIZE", [source.tensor], [index])
+    w.m.operator("GATHER", [table, index], [tensor], ("GatherOptions", {"Axis": 0}))
+    w.put(node.output, tensor, grid, source.order)
+
+
+def _entries(w: Writer, node: Node, source: Grid) -> Floats:
+    """What a function gives of each of its source's steps, (256,).
+
+    Beyond what was seen there may be no answer, as of a logarithm of 0: there it gives what it
+    does at the nearest value that was seen.
+
+    Raises UnsupportedError where it has none in between either, or a divisor passes 0.
+    """
+    divisors = [part.inputs[0] for part in node.get("parts") if part.kind == "Reciprocal"]
+    x = source.real(np.arange(_COUNT) - _BELOW)
+    found = function_of(node, x, divisors)
+    passing = [name for name in divisors if _passes_zero(found[name])]
+    if not passing and np.all(np.isfinite(found[node.output])):
+        return found[node.output]
+    seen = w.seen[node.inputs[0]]
+    found = function_of(node, np.clip(x, seen.least, seen.most), divisors)
+    for name in divisors:
+        if _passes_zero(found[name]):
+            least, most = np.min(found[name]), np.max(found[name])
+            raise w.graph.refuse(
+                node,
+                f"its divisor was {least:g} to {most:g} and passes 0, where a quotient has no "
+                "bounds; keep the divisor on one side, as by an epsilon",
+            )
+    values = found[node.output]
+    if not np.all(np.isfinite(values)):
+        raise w.graph.refuse(
+            node,
+            f"it is {values[~np.isfinite(values)][0]} somewhere between {seen.least:g} and "
+            f"{seen.most:g}, which its input was; keep it from there, as with Clip",
+        )
+    return values
+
+
+def _passes_zero(values: Floats) -> bool:
+    return not (np.all(values > 0) or np.all(values < 0))
+
+
+RULES: dict[str, Rule] = {FUNCTION: _function}
