@@ -152,8 +152,8 @@ class Ended(Table):
 
     `hesitant_window_s`: that of a clip of one word, or with `hesitant_s` between two of its words:
     more may come. `tail_s`: silence behind the clip. In the share `paused` of clips a pause of
-    `pause_s` comes between some two words, which is no end. `handicap`: nats that are taken from its
-    logit when the model is written; chosen on the development side.
+    `pause_s` comes between some two words, which is no end. `handicap`: nats that are taken from
+    its logit when the model is written; chosen on the development side.
     """
 
     window_s: tuple[Seconds, Seconds]

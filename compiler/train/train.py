@@ -91,8 +91,24 @@ def train(
     learner.finish()
     if recipe.sound.ended is not None:
         with torch.no_grad():
-            learner.network.joiner.bias[END] -= recipe.sound.ended.handicap
-    provenance: dict[str, Any] = {
+            logits = learner.network.joiner.bias
+            assert logits is not None, "a joiner has one"
+            logits[END] -= recipe.sound.ended.handicap
+    return write_transducer(
+        folder / "model",
+        trained(learner.network.cpu()),
+        SYMBOLS,
+        frontend(mean, std),
+        recipe.name,
+        _provenance(recipe, learner, start),
+        max_symbols_per_frame=MOST_SYMBOLS,
+        replace=True,
+    )
+
+
+def _provenance(recipe: Recipe, learner: Learner, start: Path | Model | None) -> dict[str, Any]:
+    """What model.json tells of how it was made."""
+    told: dict[str, Any] = {
         "training": f"npu train: {recipe.learning.steps} steps, {recipe.pruning.zeros:.0%} zeros, "
         f"{recipe.quantisation.bits} bits, seed {recipe.seed}",
         "recipe": recipe.name,
@@ -104,17 +120,8 @@ def train(
     }
     if start is not None:
         model = load_model(start / "model") if isinstance(start, Path) else start
-        provenance["started_from"] = {"model": start.name, "sha256": model.sources}
-    return write_transducer(
-        folder / "model",
-        trained(learner.network.cpu()),
-        SYMBOLS,
-        frontend(mean, std),
-        recipe.name,
-        provenance,
-        max_symbols_per_frame=MOST_SYMBOLS,
-        replace=True,
-    )
+        told["started_from"] = {"model": start.name, "sha256": model.sources}
+    return told
 
 
 def begin(recipe: Recipe, folder: Path) -> None:

@@ -87,9 +87,24 @@ def texts_of(lattice: Lattice, most: int = MOST_TEXTS) -> list[Alternative]:
     return texts
 
 
+def texts_told(
+    found: Sequence[Found], lattice: Lattice | None, tokens: Tokens
+) -> list[Alternative]:
+    """The texts of strings, or of their lattice, the beam's own likeliest one first.
+
+    In the last digits of its sums a lattice may have another one before it.
+    """
+    kept = alternatives(found, tokens)
+    if lattice is None or not kept:
+        return kept
+    own = kept[0].text.split()
+    return sorted(texts_of(lattice), key=lambda each: each.text.split() != own)
+
+
 def best(found: Iterable[Found], texts: Sequence[Alternative], tokens: Tokens) -> Found:
-    """The likeliest string of the likeliest text; `texts` are what `alternatives` makes of them."""
-    return next(each for each in found if tokens.decode(each.symbols) == texts[0].text)
+    """The likeliest string of the likeliest text; `texts` are what `texts_told` makes of them."""
+    words = texts[0].text.split()
+    return next(each for each in found if tokens.decode(each.symbols).split() == words)
 
 
 def score_a_word(found: Sequence[Alternative]) -> float | None:

@@ -27,11 +27,10 @@ from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
 from npu.speech.nbest import (
     Alternative,
-    alternatives,
     best,
     confidences,
     score_a_word,
-    texts_of,
+    texts_told,
 )
 from npu.speech.phrases import Beam, Engine, Phrase, PhraseSearch, as_search
 from npu.speech.resample import Resampler
@@ -279,10 +278,7 @@ class Stream:
 
     def _spoken(self, phrases: list[Phrase]) -> Spoken:
         lattice = self._lattice(phrases[0]) if len(phrases) == 1 else None
-        if lattice is not None:
-            known = [texts_of(lattice)]
-        else:
-            known = [alternatives(phrase.found, self._speech.tokens) for phrase in phrases]
+        known = [texts_told(phrase.found, lattice, self._speech.tokens) for phrase in phrases]
         phrases = [self._likeliest(*each) for each in zip(phrases, known, strict=True)]
         found = known[0] if len(known) == 1 else []
         tokens = [token for phrase in phrases for token in phrase.tokens]

@@ -18,7 +18,7 @@ from npu.speech.extractor import Extractor
 from npu.speech.host import Speech
 from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
-from npu.speech.nbest import Alternative, alternatives, best, texts_of
+from npu.speech.nbest import Alternative, best, texts_told
 from npu.speech.phrases import Beam, Engine, as_search, found_by
 
 TAIL_SECONDS = 0.6
@@ -78,7 +78,7 @@ def hear_whole(
     symbols: list[list[int]] = [[] for _ in range(calls_run)]
     found = found_by(search)
     lattice = lattice_of(found, speech.tokens)
-    texts = alternatives(found, speech.tokens) if lattice is None else texts_of(lattice)
+    texts = texts_told(found, lattice, speech.tokens)
     if texts:
         string = best(found, texts, speech.tokens)
         emitted = list(zip(string.symbols, string.frames, strict=True))

@@ -12,6 +12,7 @@ from npu.speech.nbest import (
     confidences,
     score_a_word,
     texts_of,
+    texts_told,
 )
 from npu.speech.scores import ONE
 
@@ -69,6 +70,22 @@ def test_texts_of_a_lattice():
     ranks = np.exp([each.score + each.bonus for each in found])
     assert [each.probability for each in found] == pytest.approx(ranks / ranks.sum(), abs=1e-3)
     assert [each.text for each in texts_of(Lattice(arcs, {2: End(0, 0)}), most=1)] == ["b"]
+
+
+def test_the_beams_own_text_is_told_first():
+    """The lattice's sums have another one before it, in their last digit."""
+    found = of(((2, 1, 3), 0.3), ((2, 1, 4), 0.2))
+    score = found[0].score
+    arcs = tuple(Arc(0, n, word, score + n, 0, 0, 0) for n, word in ((1, "c"), (2, "d")))
+    lattice = Lattice(
+        (*arcs, Arc(0, 3, "a", 0, 0, 0, 0), Arc(3, 4, "b", score, 0, 0, 0)),
+        {1: End(0, 0), 2: End(0, 0), 4: End(0, 0)},
+    )
+    texts = texts_told(found, lattice, TOKENS)
+    assert [each.text for each in texts] == ["a b", "d", "c"]
+    assert best(found, texts, TOKENS) is found[0]
+    assert texts_told(found, None, TOKENS) == alternatives(found, TOKENS)
+    assert texts_told([], None, TOKENS) == []
 
 
 def test_words_are_as_sure_as_the_texts_that_have_them():
