@@ -238,9 +238,11 @@ def test_a_model_tells_that_a_phrase_has_ended():
     rule = replace(LONG, quiet_calls=7, hesitant_calls=7, blank_calls=99, ended_calls=2)
     loud = [LOUD] * 3
     says = {0: [1], 1: [END]}
-    # It is taken to be over as the symbol comes, and ends two calls later, quiet or not.
+    # It is taken to be over as the symbol comes, and ends two calls later where it is quiet.
     assert nearly([*loud, QUIET], says, rule, END) == [NO, OVER, OVER, ENDED]
-    assert nearly([*loud, LOUD], says, rule, END) == [NO, OVER, OVER, ENDED]
+    # Where it is loud a word may have begun: twice as long.
+    assert nearly([*loud, *loud], says, rule, END) == [NO, *[OVER] * 4, ENDED]
+    assert nearly([*loud, LOUD, QUIET], says, rule, END) == [NO, *[OVER] * 3, ENDED]
     assert nearly([*loud, LOUD], says, replace(rule, ended_calls=0), END)[1] == ENDED
     # To a model without such a symbol it is one like others; and where more comes, it is no end.
     assert nearly([*loud, QUIET], says, rule) == [NO] * 4
