@@ -156,9 +156,16 @@ def _encoder(path: Path, samples: Samples) -> FloatModel:
         # What the metadata says wrong is told before it is believed.
         (calls,) = samples.arrays.values()
         _call_hop(path, calls.shape[1:])
-    first = model.graph.output[0].name
+    first = _answer(model, path.name, samples)
     found = calibrated(trace(model, path.name, samples, wanted=[first]))
     return _first_output(found, "encoder")
+
+
+def _answer(model: Any, name: str, given: Samples) -> str:
+    """The first output of a part that is no state: some exporters have states before it."""
+    outputs = [each.name for each in model.graph.output]
+    states = match_states(name, list(free_inputs(model)), outputs, list(given.arrays)).values()
+    return next((each for each in outputs if each not in states), outputs[0])
 
 
 def _changed(model: FloatModel, graph: FloatGraph) -> FloatModel:
@@ -247,14 +254,15 @@ def _decoder(path: Path, count: int) -> FloatModel:
     windows = np.lib.stride_tricks.sliding_window_view(row, width)
     given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
     masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)
-    first, *others = model.graph.output
+    first = _answer(model, path.name, given)
+    others = [each for each in model.graph.output if each.name != first]
     named = match_states(path.name, list(free), [each.name for each in others], [symbols])
     real = [v for v in free.values() if v.type.tensor_type.elem_type not in (6, 7)]
     left = [v for v in real if v.name not in named]
     ends = [v for v in others if v.type.tensor_type.elem_type not in (6, 7)]
     rest = [v for v in ends if v.name not in named.values()]
     states = named | match_in_order(left, rest)
-    traced = trace(model, path.name, given, states, wanted=[first.name])
+    traced = trace(model, path.name, given, states, wanted=[first])
     found = _first_output(calibrated(traced), "decoder")
     graph = of_one_symbol(found.graph, masked)
     if graph is found.graph:

@@ -168,7 +168,7 @@ def test_models_that_are_none(refused, vectors, images, out, tmp_path):
     refused(
         "compile", tmp_path / "none", "-o", out, match="no model .*none': give a .tflite or .onnx"
     )
-    refused("compile", "comands", "-o", out, match="a zoo model .commands, commands_rnnt.")
+    refused("compile", "comands", "-o", out, match="a zoo model .commands, commands_e")
     refused("compile", tmp_path, "-o", out, match="model.json")
     refused("compile", images / "zoo.npu", "-o", out, match="zoo.npu: is an image already")
     foreign = tmp_path / "foreign.tflite"

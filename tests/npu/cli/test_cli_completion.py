@@ -33,6 +33,7 @@ def test_commands_chips_and_models_are_offered():
     assert offered("npu compile --chip e") == ["plain,edge", "file,e"]
     assert offered("npu compile com") == [
         "plain,commands",
+        "plain,commands_ending",
         "plain,commands_rnnt",
         "file,com",
     ]
