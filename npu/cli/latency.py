@@ -40,7 +40,7 @@ TOO_LATE = 1
 @frame_options("frame", "Frames (calls)")
 @click.option(
     "--open-gates",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 1_000_000),
     metavar="N",
     help="So many of a model's gates are open whatever comes, the others closed; without it, "
     "they decide on random inputs.",
