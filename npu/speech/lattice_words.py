@@ -23,6 +23,10 @@ from npu.speech.ways import Node, Text, Way
 MOST_STATES = 5_000
 """Where there would be more, a lattice has the texts that the beam has kept, and no others."""
 
+MOST_STEPS = 100_000
+"""The same, of steps from symbol to symbol: a model that is unsure of a long phrase would take
+hours. Phrases of the zoo's models take a few hundred to some thousand."""
+
 _UNSEEN = 12 * ONE
 """What is so far below is no part of a sum (`log_add`)."""
 
@@ -203,11 +207,11 @@ def lattice_of(
     # A little less: sums in another order may differ in their last digits.
     least = min(*scores, max(scores) - round(apart * ONE)) - _ROUNDING
     best = _best(found, tokens) + _ROUNDING
-    words = _Words(_Ways(found, tokens), least, most)
+    words = _Words(_Ways(found, tokens), least, most, MOST_STEPS)
     if words.is_whole and (lattice := words.lattice()).score(lattice.best) <= best:
         return lattice
     # Ways that were given up may add up to more than the best text has: as good as never.
-    return _Words(_Ways(found, tokens, others=False), least, sys.maxsize).lattice()
+    return _Words(_Ways(found, tokens, others=False), least, sys.maxsize, sys.maxsize).lattice()
 
 
 def _best(found: Iterable[Found], tokens: Tokens) -> int:
@@ -222,8 +226,9 @@ def _best(found: Iterable[Found], tokens: Tokens) -> int:
 class _Words:
     """The states of a lattice, each made when something leads to it."""
 
-    def __init__(self, ways: _Ways, least: int, most: int) -> None:
+    def __init__(self, ways: _Ways, least: int, most: int, steps: int) -> None:
         self._ways, self._least = ways, least
+        self._left = steps
         self._numbers: dict[_Subset, int] = {}
         self._looked: set[int] = set()
         self._waiting: list[tuple[int, int, int, _Subset, int]] = []
@@ -232,7 +237,7 @@ class _Words:
         self._order = count()
         self._state(((_Place(0), _Mass(0)),), 0)
         # The likeliest first, so that no other beginning of a state is likelier than its first.
-        while self._waiting and len(self._looked) < most:
+        while self._waiting and len(self._looked) < most and self._left >= 0:
             _, _, state, subset, before = heappop(self._waiting)
             if state not in self._looked:
                 self._looked.add(state)
@@ -241,7 +246,7 @@ class _Words:
     @property
     def is_whole(self) -> bool:
         """Whether all states have been looked into."""
-        return not self._waiting
+        return not self._waiting and self._left >= 0
 
     def lattice(self) -> Lattice:
         """Without what leads to no end, states in order."""
@@ -308,9 +313,10 @@ class _Words:
 
         for place, mass in begun:
             reach(*place, mass.begin() if place.word else mass)
-        while nodes:
+        while nodes and self._left >= 0:
             node = heappop(nodes)
             for word, mass in open_.pop(node).items():
+                self._left -= 1
                 if node == ways.end:
                     end = mass.or_(end)
                     continue

@@ -228,10 +228,12 @@ def test_texts_that_are_far_behind_are_left_out():
     assert {text for text in wide if wide[text] > best - 2} <= set(narrow) < set(wide)
 
 
-def test_where_there_are_too_many_states_what_the_beam_kept_is_there():
+def test_where_there_are_too_many_states_or_steps_what_the_beam_kept_is_there(monkeypatch):
     search = searched(1, BeamRules(3, 50), 4, 1)
     kept = {" ".join(each.text.split()) for each in alternatives(search.found, TOKENS)}
     assert set(scores(lattice(1, most=3))) == kept < set(scores(lattice(1)))
+    monkeypatch.setattr("npu.speech.lattice_words.MOST_STEPS", 5)
+    assert set(scores(lattice(1))) == kept
 
 
 def test_nothing_is_recorded_unless_it_is_asked_for():
