@@ -9,12 +9,11 @@ import numpy as np
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.functions import FUNCTION
 from compiler.floats.run import function_of
-from compiler.quantise.ranges import Floats, Grid
+from compiler.quantise.ranges import HIGHEST, LOWEST, Floats, Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.writer import Writer
 
-_COUNT, _BELOW = 256, 128
-"""Entries of a table, and what brings an int8 to its index."""
+_EVERY = np.arange(LOWEST, HIGHEST + 1)
 
 
 def _function(w: Writer, node: Node) -> None:
@@ -24,11 +23,11 @@ def _function(w: Writer, node: Node) -> None:
         shape,
         "int32",
         steps.scale,
-        steps.zero_point + _BELOW,
+        steps.zero_point - LOWEST,
         name=f"{node.output}/index",
     )
     table = w.m.tensor(
-        (_COUNT,),
+        _EVERY.shape,
         scale=grid.scale,
         zero_point=grid.zero_point,
         data=grid.quantised(_entries(w, node, steps)),
@@ -49,7 +48,7 @@ def _entries(w: Writer, node: Node, source: Grid) -> Floats:
     Raises UnsupportedError where it has none in between either, or a divisor passes 0.
     """
     divisors = [part.inputs[0] for part in node.get("parts") if part.kind == "Reciprocal"]
-    x = source.real(np.arange(_COUNT) - _BELOW)
+    x = source.real(_EVERY)
     found = function_of(node, x, divisors)
     passing = [name for name in divisors if _passes_zero(found[name])]
     if not passing and np.all(np.isfinite(found[node.output])):

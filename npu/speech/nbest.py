@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from npu.model.tokens import Tokens
 from npu.speech.lattice import Lattice
-from npu.speech.scores import ONE, log_add
-from npu.speech.scores import probability as share_of
+from npu.speech.scores import ONE, log_add, probability
 from npu.speech.ways import Node, Text
 from npu.speech.word_errors import align
 
@@ -70,7 +69,9 @@ def alternatives(found: Iterable[Found], tokens: Tokens) -> list[Alternative]:
     for _, rank in ordered[1:]:
         total = log_add(total, rank)
     return [
-        Alternative(text, (rank - bonuses[text]) / ONE, bonuses[text] / ONE, share_of(rank - total))
+        Alternative(
+            text, (rank - bonuses[text]) / ONE, bonuses[text] / ONE, probability(rank - total)
+        )
         for text, rank in ordered
     ]
 
@@ -124,10 +125,10 @@ def confidences(words: Sequence[str], found: Iterable[tuple[Sequence[str], float
     found : the words of each text, and its probability.
     """
     sure = [0.0] * len(words)
-    for text, probability in found:
+    for text, share in found:
         place = 0
         for said, heard in align(words, text).pairs:
             if said is not None:
-                sure[place] += probability * (said == heard)
+                sure[place] += share * (said == heard)
                 place += 1
     return [min(1.0, each) for each in sure]

@@ -11,7 +11,7 @@ import numpy as np
 
 from compiler.frontends.workloads.attention import conformer_block
 from compiler.frontends.workloads.convolution import global_convolution, local_convolutions
-from compiler.frontends.workloads.gated import Unseen, gated_block
+from compiler.frontends.workloads.gated import gated_block
 from compiler.frontends.workloads.graphs import GraphBuilder, Value
 from compiler.frontends.workloads.recurrent import lstms, projected_lstm
 from compiler.frontends.workloads.shapes import basic_norm, swish
@@ -139,29 +139,13 @@ def _lstms(b: GraphBuilder, value: Value, width: int, *sizes: int) -> Value:
     return lstms(b, value, *sizes)
 
 
-def _conformer(b: GraphBuilder, value: Value, *sizes: int) -> Value:
-    return conformer_block(b, value, *sizes)
-
-
-def _gated(
-    b: GraphBuilder,
-    value: Value,
-    heads: int,
-    feed_forward: int,
-    left: int,
-    arbitrator: int,
-    unseen: Unseen,
-) -> Value:
-    return gated_block(b, value, heads, feed_forward, left, arbitrator, unseen)
-
-
 LAYERS: dict[str, Callable[..., Value]] = {
     "beside": _beside,
-    "conformer": _conformer,
+    "conformer": conformer_block,
     "conv1d": _conv1d,
     "conv2d": _conv2d,
     "flat": _flat,
-    "gated": _gated,
+    "gated": gated_block,
     "global": _global,
     "image": _image,
     "linear": _linear,

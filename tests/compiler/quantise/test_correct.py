@@ -12,11 +12,12 @@ from compiler.floats.rewrite import normal
 from compiler.floats.run import run
 from compiler.floats.samples import Samples
 from compiler.floats.trace import read_onnx
-from compiler.frontends.onnx.noise import integers_of_call, reals_of
+from compiler.frontends.onnx.noise import integers_of_call
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 from compiler.quantise.correct import corrected, with_biases
 from compiler.quantise.weights import WeightPlan, stored_weights
 from kernels import Interpreter
+from tests.quantised_noise import signal_to_noise
 
 COARSE = WeightPlan(bits=4, reconstruct=False)
 WIDTH, UNITS = 6, 5
@@ -159,19 +160,6 @@ def rectified(path, seed):
         x, channels = f"y{number}", 16
     nodes.append(helper.make_node("GlobalAveragePool", [x], ["y"]))
     return saved(path, nodes, stored, {"x": [1, 8, 10, 10]}, {"y": [1, 16, 1, 1]})
-
-
-def signal_to_noise(made, path, data):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    kernels, graph = Interpreter(made.graph), made.graph
-    signal = error = 0.0
-    for image in data:
-        (wanted,) = session.run(None, {"x": image})
-        fed = integers_of_call(image, graph.tensors[graph.inputs[0]])
-        found = reals_of(kernels.invoke([fed])[0], graph, graph.outputs[0])
-        signal += float(np.sum(wanted**2))
-        error += float(np.sum((found - wanted.reshape(-1)) ** 2))
-    return 10 * np.log10(signal / error)
 
 
 @pytest.mark.parametrize("seed", range(2))

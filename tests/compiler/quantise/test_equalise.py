@@ -12,10 +12,9 @@ from compiler.floats.rewrite import normal
 from compiler.floats.run import observe, run
 from compiler.floats.samples import Samples
 from compiler.floats.trace import read_onnx
-from compiler.frontends.onnx.noise import integers_of_call, reals_of
 from compiler.frontends.onnx.quantised import FloatModel, quantised_model, read_float
 from compiler.quantise.equalise import SHARES, equalised
-from kernels import Interpreter
+from tests.quantised_noise import signal_to_noise
 
 CHANNELS, SIDE = 12, 8
 
@@ -131,19 +130,6 @@ def test_floats_answer_as_before(build, changes, seed, tmp_path):
         (wanted,) = session.run(None, {"x": image})
         (found,) = values.values()
         np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * np.max(np.abs(wanted)))
-
-
-def signal_to_noise(made, path, data):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    kernels, graph = Interpreter(made.graph), made.graph
-    signal = error = 0.0
-    for image in data:
-        (wanted,) = session.run(None, {"x": image})
-        fed = integers_of_call(image, graph.tensors[graph.inputs[0]])
-        found = reals_of(kernels.invoke([fed])[0], graph, graph.outputs[0])
-        signal += float(np.sum(wanted**2))
-        error += float(np.sum((found - wanted.reshape(-1)) ** 2))
-    return 10 * np.log10(signal / error)
 
 
 @pytest.mark.parametrize("seed", range(2))
