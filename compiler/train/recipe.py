@@ -195,6 +195,8 @@ class Network(Table):
 
     `forget`: of the symbols that the predictor is told in training, it is not told. `mistaken`: of
     the spaces it is told ends instead, as if one had been found too early: it learns to go on.
+    `reluctant`: nats that the blank gets in training while no symbol has come: it learns to begin
+    in spite of them, and without them misses fewer beginnings.
     """
 
     layers: Annotated[list[Count], Field(min_length=1)]
@@ -206,6 +208,7 @@ class Network(Table):
     dropout: Share
     forget: Share
     mistaken: Share | None = None
+    reluctant: Annotated[float, Field(ge=-10, le=10)] | None = None
 
     @model_validator(mode="after")
     def _stack_is_there(self) -> "Network":

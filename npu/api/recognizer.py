@@ -13,7 +13,7 @@ from npu.chip.params import ChipParams
 from npu.errors import InputError
 from npu.runtime.host_beam import BeamSession, most_slots
 from npu.speech.beam import ACTIVE_PATHS, MOST_PATHS, BeamRules
-from npu.speech.ends import END_SECONDS, Ending
+from npu.speech.ends import Ending
 from npu.speech.phrases import Beam, Engine
 from npu.speech.search import SearchRules
 from npu.speech.stream import Stream
@@ -38,7 +38,7 @@ class Recognizer:
     model : what `npu.load` takes, or gives.
     chip : what `npu.Chip` takes: the twin of that chip runs the networks. None: the kernels do,
         with the same symbols, and faster.
-    end_seconds : silence that ends a phrase.
+    end_seconds : silence that ends a phrase; None as `npu listen` without --silence.
     decoding_method : "greedy", or "beam", which keeps several hypotheses: a result at an end-point
         has alternatives then, and its words confidences.
     num_active_paths : hypotheses of a beam, 1 to MOST_PATHS.
@@ -53,12 +53,12 @@ class Recognizer:
         model: Model | str | Path,
         chip: ChipParams | str | Path | None = None,
         *,
-        end_seconds: float = END_SECONDS,
+        end_seconds: float | None = None,
         decoding_method: Literal["greedy", "beam"] = "greedy",
         num_active_paths: int = ACTIVE_PATHS,
         lattice: bool = False,
     ) -> None:
-        if not 0 < end_seconds <= MOST_SECONDS:
+        if end_seconds is not None and not 0 < end_seconds <= MOST_SECONDS:
             raise InputError(
                 f"end_seconds must be above 0, at most {MOST_SECONDS}, not {end_seconds}"
             )
@@ -80,7 +80,7 @@ class Recognizer:
         self._image = None
         if chip is not None:
             self._image = compile_model(self._model, Chip(chip), program=program)
-        self._rule = Ending(end_seconds).rule(self._speech.seconds_per_call)
+        self._rule = self._speech.rule(Ending(end_seconds))
 
     @property
     def sample_rate_hz(self) -> int:

@@ -11,9 +11,10 @@ from npu.cli._options import Number, Seconds
 from npu.speech.ends import (
     END_SECONDS,
     ENDED_SECONDS,
-    FAINT_DEPTH,
+    FAINT_DB,
     LEAD_SECONDS,
     LONGEST_SECONDS,
+    PATIENT_SECONDS,
     Ending,
 )
 
@@ -22,10 +23,9 @@ _silence = click.option(
     "end_seconds",
     type=Seconds(min=0, max=3600, min_open=True),
     metavar="SECONDS",
-    default=END_SECONDS,
-    show_default=True,
-    help="Silence that ends a phrase, rounded to encoder calls. From 1.2 on, also so long a sound "
-    "of which nothing is understood.",
+    help=f"Silence that ends a phrase, rounded to encoder calls; {END_SECONDS} without it, "
+    f"{PATIENT_SECONDS} for a model with </s>. From 1.2 on, also so long a sound of which nothing "
+    "is understood.",
 )
 
 _lead = click.option(
@@ -59,11 +59,10 @@ _ended = click.option(
 _faint = click.option(
     "--faint",
     type=Number(0, 1000),
-    metavar="DEPTH",
-    default=FAINT_DEPTH,
+    metavar="DB",
+    default=FAINT_DB,
     show_default=True,
-    help=f"A phrase so far fainter than the one shortly before is nothing: {FAINT_DEPTH:g} is "
-    "some 15 dB; 0 hears all.",
+    help="A phrase so far fainter than one shortly before is nothing; 0 hears all.",
 )
 
 
@@ -78,7 +77,7 @@ def ending_options(*, early: bool) -> Callable[[Callable[..., Any]], Callable[..
         @wraps(command)
         def taken(
             *args: Any,
-            end_seconds: float,
+            end_seconds: float | None,
             longest: float,
             ended: float,
             faint: float,

@@ -81,7 +81,7 @@ def command(
     if curve:
         curves["rules"] = [replace(ending, silence=each) for each in CURVE_SECONDS]
         curves["timers"] = [replace(each, hesitant=0.0) for each in curves["rules"]]
-        if ear.speech.tokens.end is not None:
+        if ear.speech.tells_end:
             curves["ends"] = [replace(ending, ended=each) for each in ENDED_SECONDS]
     per_call = ear.speech.seconds_per_call
     points = sum(map(len, curves.values())) + 1
@@ -91,7 +91,7 @@ def command(
     ):
 
         def heard(by: Ending) -> tuple[EndpointsReport, float]:
-            rule = by.rule(per_call)
+            rule = ear.speech.rule(by)
             sessions = []
             for each in utterances:
                 sessions.append(hear_session(ear, each, rule))

@@ -104,7 +104,7 @@ def command(
     decoding = with_lattice(decoding, wanted, lattice_labels, texts=json_lines)
     folder = None if lattice_place is None else LatticeFolder(lattice_place, _name(sound))
     speech, runner, params = engine_of(model, engine, chip, max_cycles, decoding)
-    rule = ending.rule(speech.seconds_per_call)
+    rule = speech.rule(ending)
     stream = Stream(speech, runner, rule, name=_name(sound))
     listening, began = Listening(stream, decoding.min_score), time.perf_counter()
     show = partial(_show, json_lines=json_lines, folder=folder)

@@ -69,7 +69,7 @@ def command(
             with progress("listening"):
                 sound = ear.hear(audio)
             with progress("running"):
-                stream = Stream(ear.speech, ear.engine, COMMANDS.rule(ear.speech.seconds_per_call))
+                stream = Stream(ear.speech, ear.engine, ear.speech.rule(COMMANDS))
                 events = list(events_of(stream, audio, decoding.min_score))
                 program = None
                 if loaded is not None and decoding.beam is not None:

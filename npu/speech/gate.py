@@ -36,7 +36,7 @@ class Stretch:
     begins : whether the states are reset before it.
     features : (calls, frames, features) int8.
     loud : (calls,) bool, those that are not quiet.
-    levels : (calls,) float64, how loud they are.
+    levels : (calls,) float64, in dB (`npu.speech.levels`).
     """
 
     first: int
@@ -148,10 +148,11 @@ class Gate:
     def _needed(self) -> int:
         return self._rule.hesitant_calls if self._hesitant else self._rule.quiet_calls
 
-    def accept(self, features: Features) -> Iterator[Stretch]:
-        """Take the next calls of the stream, (calls, frames, features) int8; yield those to run."""
-        levels = np.array([self._level(call) for call in features])
-        loud = np.array([self._loudness.is_loud(level) for level in levels], bool)
+    def accept(self, features: Features, levels: NDArray[np.float64]) -> Iterator[Stretch]:
+        """Take the next calls of the stream, (calls, frames, features) int8, and their levels,
+        (calls,) dB; yield those to run.
+        """
+        loud = np.array([self._loudness.is_loud(self._height(call)) for call in features], bool)
         begin = 0
         for index, call in enumerate(features):
             wakes = self.asleep and bool(loud[index])
@@ -199,6 +200,6 @@ class Gate:
         first = self._heard + begin
         return Stretch(first, False, features[taken], loud[taken], levels[taken])
 
-    def _level(self, call: Features) -> float:
+    def _height(self, call: Features) -> float:
         # Integers up to the division: the same on every machine.
         return (int(call.sum(dtype=np.int64)) / call.size - self._zero_point) * self._scale

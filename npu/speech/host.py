@@ -9,6 +9,7 @@ import numpy as np
 from npu.model.config import AnyFrontend
 from npu.model.tokens import Tokens
 from npu.speech.audio import require_samples, stream_audio
+from npu.speech.ends import Ending, EndRule
 from npu.speech.extractor import Extractor
 from npu.speech.kaldi import extractor_of
 
@@ -54,6 +55,15 @@ class Speech:
         """Scale and zero point with which features are loudness, as `npu.speech.gate` has it."""
         mean, step = self.frontend.loudness
         return self.scale / step, self.zero_point + mean / self.scale
+
+    @property
+    def tells_end(self) -> bool:
+        """Whether the model tells itself when a phrase has ended."""
+        return self.tokens.end is not None
+
+    def rule(self, ending: Ending) -> EndRule:
+        """In the model's encoder calls."""
+        return ending.rule(self.seconds_per_call, self.tells_end)
 
     def extractor(self) -> Extractor:
         """A fresh front end."""

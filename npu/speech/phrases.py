@@ -9,23 +9,24 @@ is over, until its states are reset. So the host listens to the encoder's inputs
   heard some silence first understands less.
 - Where noise or music never lets it become quiet, a phrase also ends after so many calls without a
   symbol, and in the end by its length.
-- What is far fainter than the phrase just before is none, whatever the model makes of it.
+- What is far fainter than a phrase shortly before is none, whatever the model makes of it.
 
 How many `npu.speech.ends` says, what is quiet `npu.speech.gate`.
 
 Every decision depends on the calls before it alone, never on how they were cut into chunks.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from npu.speech.beam import BeamSearch
 from npu.speech.emission import Emission, emissions
 from npu.speech.ends import EndRule
+from npu.speech.faint import Faintness
 from npu.speech.gate import Features, Gate, Stretch
 from npu.speech.nbest import Found
 
@@ -192,9 +193,9 @@ class PhraseSearch:
         self._begin = self._length = 0
         self._blanks = 0
         self._sound = self._no_sound()
-        self._loudest, self._is_loud = -math.inf, False
-        # Of the last phrase that was one, and the call behind it.
-        self._reference: tuple[float, int] | None = None
+        self._levels: list[float] = []
+        self._is_loud = False
+        self._faintness = Faintness(rule) if rule is not None else None
         self._closed = False
         search.reset()
 
@@ -248,16 +249,17 @@ class PhraseSearch:
             begin,
         )
 
-    def accept(self, features: Features) -> None:
-        """Take the next calls, (calls, frames, features) int8."""
+    def accept(self, features: Features, levels: NDArray[np.float64]) -> None:
+        """Take the next calls, (calls, frames, features) int8, and their levels, (calls,) dB."""
         if self._gate is None:
-            loud, levels = np.ones(len(features), bool), np.zeros(len(features))
+            loud = np.ones(len(features), bool)
             self._run(Stretch(self.calls, False, features, loud, levels))
             return
         # Whether the model has ended a phrase is known when its call was run.
         size = len(features) if self._end is None else 1
         for at in range(0, len(features), max(1, size)):
-            for stretch in self._gate.accept(features[at : at + size]):
+            chunk = slice(at, at + size)
+            for stretch in self._gate.accept(features[chunk], levels[chunk]):
                 if stretch.begins:
                     self.restart()
                 self._run(stretch)
@@ -268,7 +270,8 @@ class PhraseSearch:
         """The open phrase is one of those that have ended, which are returned and forgotten."""
         if (phrase := self.heard(found=True)) is not None:
             self.phrases.append(phrase)
-            self._reference = self._loudest, phrase.end_call
+            if self._faintness is not None:
+                self._faintness.note(self._loudest(), phrase.end_call)
         self._closed = True
         ended, self.phrases = self.phrases, []
         return ended
@@ -278,7 +281,7 @@ class PhraseSearch:
         self.phrases = self.close()
         self._last, self._closed = None, False
         self._length = self._blanks = 0
-        self._sound, self._loudest = self._no_sound(), -math.inf
+        self._sound, self._levels = self._no_sound(), []
         self.restarts += 1
         self._search.restart()
 
@@ -291,11 +294,16 @@ class PhraseSearch:
 
     @property
     def _is_faint(self) -> bool:
-        if self._rule is None or self._reference is None:
-            return False
-        level, behind = self._reference
-        is_recent = self._begin - behind <= self._rule.peak_calls
-        return is_recent and self._loudest < level - self._rule.faint_depth
+        faintness = self._faintness
+        return faintness is not None and faintness.is_faint(self._loudest(), self._begin)
+
+    def _loudest(self) -> float:
+        """How loud it was until a pause behind the last symbol; what follows may be another
+        phrase.
+        """
+        if self._rule is None or self._last is None:
+            return max(self._levels)
+        return max(self._levels[: self._call(self._last) + 1 + self._rule.pause_calls])
 
     def _spelt(self, last: Emission | None) -> Emission | None:
         """The last symbol that is not the one that tells the end."""
@@ -337,7 +345,7 @@ class PhraseSearch:
                 came = count - 1 if stretch.begins else index
                 if self._told is not None:
                     self._told(stretch.first + came)
-                self._loudest = max(self._loudest, stretch.levels[index])
+                self._levels.append(float(stretch.levels[index]))
                 self._is_loud = bool(stretch.loud[index])
                 self._note(stretch.first + index, bool(stretch.loud[index]), last)
             self.calls += end - at

@@ -25,6 +25,7 @@ from npu.speech.gate import Features
 from npu.speech.host import Speech
 from npu.speech.lattice import Lattice
 from npu.speech.lattice_words import lattice_of
+from npu.speech.levels import CallLevels
 from npu.speech.nbest import (
     Alternative,
     best,
@@ -120,12 +121,14 @@ class Stream:
             speech.tokens.end,
             speech.frames_out,
         )
-        self._waiting: deque[Features] = deque()
+        first, between = self._extractor.first_call_samples, self._extractor.samples_per_call
+        self._levels = CallLevels(first, between, speech.rate)
+        self._waiting: deque[tuple[Features, float]] = deque()
         self._resampler: Resampler | None = None
         self._finished = False
         # The calls in which the last sample is heard, and silence in which the last symbols come.
-        quiet = COMMANDS.rule(speech.seconds_per_call).quiet_calls
-        self._behind = self._extractor.first_call_samples + quiet * self._extractor.samples_per_call
+        quiet = speech.rule(COMMANDS).quiet_calls
+        self._behind = first + quiet * between
         self._answered: int | None = None
         self.samples = 0
 
@@ -206,14 +209,15 @@ class Stream:
         while not self._waiting and self._finished and self._search.is_open and self._behind > 0:
             count = self._extractor.samples_per_call
             self._behind -= count
-            self._waiting.extend(self._extractor.accept(np.zeros(count)))
+            self._extract(np.zeros(count))
         return bool(self._waiting)
 
     def decode(self) -> None:
         """Run the next call. Raises InputError where none is ready."""
         if not self.is_ready:
             raise InputError(f"{self._name}: no call is complete; ask is_ready before decode")
-        self._search.accept(self._waiting.popleft()[np.newaxis])
+        features, level = self._waiting.popleft()
+        self._search.accept(features[np.newaxis], np.array([level]))
 
     @property
     def result(self) -> Spoken:
@@ -274,7 +278,11 @@ class Stream:
 
     def _hear(self, samples: NDArray[np.float64]) -> None:
         self.samples += len(samples)
-        self._waiting.extend(self._extractor.accept(samples))
+        self._extract(samples)
+
+    def _extract(self, samples: NDArray[np.float64]) -> None:
+        features, levels = self._extractor.accept(samples), self._levels.accept(samples)
+        self._waiting.extend(zip(features, levels, strict=True))
 
     def _spoken(self, phrases: list[Phrase]) -> Spoken:
         lattice = self._lattice(phrases[0]) if len(phrases) == 1 else None

@@ -64,7 +64,7 @@ def transcribe(
     Raises AudioError for what is no sound, or too little of it.
     """
     began = time.perf_counter()
-    rule = None if ending is None else ending.rule(speech.seconds_per_call)
+    rule = None if ending is None else speech.rule(ending)
     stream = Stream(speech, engine, rule, told, name=str(path))
     notes: list[str] = []
     phrases: list[Spoken] = []

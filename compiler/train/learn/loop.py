@@ -113,6 +113,8 @@ class Learner:
         cells = reachable(calls, counts, batch["first"], batch["last"], encoded.shape[1])
         clip, call, state = cells.nonzero(as_tuple=True)
         logits = network.join(encoded[clip, call], predicted[clip, state])
+        if recipe.network.reluctant:
+            logits[:, BLANK] += recipe.network.reluctant * (state == 0)
         blanks, emits = arcs(logits, cells, batch["symbols"], BLANK)
         own = restricted_loss(blanks, emits, calls, counts, batch["first"], batch["last"])
         total = counts.sum().clamp_min(1)

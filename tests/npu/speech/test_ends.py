@@ -19,6 +19,7 @@ from tests.npu.speech.test_phrases import (
     ZERO_POINT,
     Script,
     calls,
+    decibels,
     hear,
 )
 
@@ -30,7 +31,7 @@ def test_durations_become_calls():
         pause_calls=2,
         lead_calls=3,
         settled_calls=2,
-        ended_calls=3,
+        ended_calls=4,
         before_calls=5,
         blank_calls=20,
         unheard_calls=40,
@@ -38,7 +39,8 @@ def test_durations_become_calls():
         floor_calls=83,
         peak_calls=167,
         tail_calls=6,
-        faint_depth=0.85,
+        recent_calls=333,
+        faint_db=11,
     )
     assert COMMANDS.rule(0.06) == rule
     assert Ending(0.001).rule(0.06) == replace(rule, quiet_calls=1, hesitant_calls=2)
@@ -46,7 +48,9 @@ def test_durations_become_calls():
         rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1, ended_calls=0
     )
     long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=52, unheard_calls=52)
-    assert Ending(3).rule(0.06) == long
+    assert Ending(3).rule(0.06) == Ending(3).rule(0.06, tells_end=True) == long
+    patient = replace(rule, quiet_calls=14, hesitant_calls=16)
+    assert COMMANDS.rule(0.06, tells_end=True) == patient
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,8 @@ def test_silence_before_a_phrase_is_run_when_that_has_come():
     rule = replace(RULE, before_calls=3)
     came: list[int] = []
     search = PhraseSearch(Greedily(Script({0: [1]})), rule, SCALE, ZERO_POINT, came.append)
-    search.accept(calls(LOUD, *[QUIET] * 7, LOUD, LOUD))
+    heard = calls(LOUD, *[QUIET] * 7, LOUD, LOUD)
+    search.accept(heard, decibels(heard))
     assert came == [0, 1, 2, 3, 8, 8, 8, 8, 9]
 
 
@@ -118,7 +123,7 @@ def nearly(levels, says, rule, end=None):
     search = PhraseSearch(Greedily(Script(says)), rule, SCALE, ZERO_POINT, end=end)
     found = []
     for call in calls(*levels):
-        search.accept(call[np.newaxis])
+        search.accept(call[np.newaxis], np.zeros(1))
         found.append((search.is_nearly_over, search.has_ended))
     return found
 
@@ -225,7 +230,7 @@ def test_chunks_change_nothing_by_any_rule(levels, rule, cuts):
     assert hear(heard, says, cuts, rule) == hear(heard, says, list(range(len(levels))), rule)
     # Every loud call is run once, in order; what was before it, no earlier than the last one.
     seen = []
-    for stretch in Gate(rule, SCALE, ZERO_POINT).accept(heard):
+    for stretch in Gate(rule, SCALE, ZERO_POINT).accept(heard, decibels(heard)):
         assert np.array_equal(stretch.features, heard[stretch.first :][: len(stretch.features)])
         seen += [stretch.first + int(i) for i in np.flatnonzero(stretch.loud)]
     assert seen == sorted(set(seen))
@@ -255,7 +260,7 @@ def test_what_follows_such_an_end_is_the_next_phrase():
     levels = calls(QUIET, LOUD, QUIET, QUIET, QUIET, QUIET, LOUD, QUIET)
     engine = Script({1: [1], 2: [2, END]})
     search = PhraseSearch(Greedily(engine), rule, SCALE, ZERO_POINT, end=END)
-    search.accept(levels)
+    search.accept(levels, decibels(levels))
     # Calls 4 and 5 are not run before something sounds, then as what comes before a phrase.
     at = engine.log.index("restart")
     assert engine.log[1:at] == [QUIET, LOUD, QUIET, QUIET]
@@ -279,6 +284,6 @@ def test_such_ends_are_the_same_however_a_stream_is_cut(levels, data):
         engine = Script(says)
         search = PhraseSearch(Greedily(engine), PAUSES, SCALE, ZERO_POINT, end=END)
         for chunk in chunks:
-            search.accept(chunk)
+            search.accept(chunk, decibels(chunk))
         found.append((search.close(), engine.log, search.calls))
     assert found[0] == found[1]

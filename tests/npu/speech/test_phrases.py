@@ -29,7 +29,8 @@ RULE = EndRule(
     floor_calls=8,
     peak_calls=16,
     tail_calls=4,
-    faint_depth=math.inf,
+    recent_calls=16,
+    faint_db=math.inf,
 )
 # The noise of the place and the loudest speech of the whole stream.
 LONG = replace(RULE, floor_calls=1000, peak_calls=1000)
@@ -39,6 +40,11 @@ ZEROS, QUIET, LOUD = -128, -95, -20
 
 def calls(*levels: int) -> np.ndarray:
     return np.array(levels, np.int8)[:, None, None] * np.ones((1, 2, 5), np.int8)
+
+
+def decibels(heard: np.ndarray) -> np.ndarray:
+    """Of such calls: one for each step of the features."""
+    return heard[:, 0, 0].astype(np.float64)
 
 
 class Script:
@@ -69,7 +75,7 @@ def hear(features: np.ndarray, says: dict, cuts: list[int] | None = None, rule=R
     engine = Script(says)
     search = PhraseSearch(Greedily(engine), rule, SCALE, ZERO_POINT)
     for chunk in np.split(features, sorted(cuts or [])):
-        search.accept(chunk)
+        search.accept(chunk, decibels(chunk))
     was_open = search.is_open
     return search.close(), engine.log, search.calls, was_open
 
@@ -105,7 +111,7 @@ def test_the_noise_of_the_place_is_quiet():
     _, log, run, _ = hear(calls(QUIET, *noise * 2), {0: [1], 3: [1]})
     assert log.count("restart") == 0 and run == 7
     rule = replace(RULE, floor_calls=20)
-    (stretch,) = Gate(rule, SCALE, ZERO_POINT).accept(calls(*[LOUD] * 6))
+    (stretch,) = Gate(rule, SCALE, ZERO_POINT).accept(calls(*[LOUD] * 6), np.zeros(6))
     assert stretch.loud.tolist() == [True] * 4 + [False] * 2
 
 
@@ -132,37 +138,54 @@ def test_without_a_rule_it_is_one_phrase():
     levels=st.lists(st.sampled_from([ZEROS, QUIET, QUIET, QUIET, -30, LOUD]), max_size=60),
     cuts=st.lists(st.integers(0, 60), max_size=20),
     says=st.dictionaries(st.integers(0, 12), st.lists(st.integers(1, 9), max_size=3)),
-    faint=st.sampled_from([0.15, math.inf]),
+    faint=st.sampled_from([7.5, math.inf]),
 )
 def test_chunks_change_nothing(levels, cuts, says, faint):
     heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
-    rule = replace(RULE, faint_depth=faint)
+    rule = replace(RULE, faint_db=faint)
     whole = hear(heard, says, rule=rule)
     assert hear(heard, says, cuts, rule) == whole
     assert hear(heard, says, list(range(len(levels))), rule) == whole
 
 
-def test_what_is_far_fainter_than_the_phrase_before_is_none():
-    """It is said LOUD, at 0.8; then at 0.1 within the rule's 16 calls, then later; then LOUD."""
+def test_what_is_far_fainter_than_a_phrase_before_is_none():
+    """It is said LOUD; then 35 dB below within the rule's 16 calls, then later; then LOUD."""
     silence, faint = [ZEROS] * 5, [-55] * 4
     heard = calls(LOUD, LOUD, *silence, *faint, *silence, *[ZEROS] * 4, *faint, *silence, LOUD)
-    rule = replace(RULE, faint_depth=0.5)
+    rule = replace(RULE, faint_db=25)
     phrases, _, run, _ = hear(heard, {0: [1], 2: [2]}, rule=rule)
     assert [phrase.first_call for phrase in phrases] == [0, 19, 28]
     everything, _, whole, _ = hear(heard, {0: [1], 2: [2]})
     assert [phrase.first_call for phrase in everything] == [0, 6, 19, 28] and run == whole
     # What is no phrase is no measure for the next one either.
     further = calls(LOUD, *silence, *faint, *silence, *[-90] * 4)
-    assert len(hear(further, {0: [1]}, rule=replace(rule, peak_calls=30))[0]) == 1
+    assert len(hear(further, {0: [1]}, rule=replace(rule, recent_calls=30))[0]) == 1
+
+
+def test_the_loudest_of_the_phrases_before_counts():
+    """LOUD, 20 dB below, and 30 below: none by the first of them, and one by the second alone."""
+    silence = [ZEROS] * 4
+    heard = calls(LOUD, *silence, LOUD - 20, *silence, LOUD - 30, *silence)
+    assert len(hear(heard, {0: [1], 1: [2]}, rule=replace(RULE, faint_db=25))[0]) == 2
+    heard = calls(LOUD - 20, *silence, LOUD - 30, *silence)
+    assert len(hear(heard, {0: [1], 1: [2]}, rule=replace(RULE, faint_db=25))[0]) == 2
+
+
+def test_what_follows_a_symbol_makes_no_phrase_louder():
+    """Noise of which something was understood, and at once a phrase of which nothing is."""
+    rule = replace(RULE, faint_db=25)
+    heard = calls(LOUD, *[ZEROS] * 5, *[-55] * 5, LOUD, *[ZEROS] * 4)
+    phrases, *_ = hear(heard, {0: [1], 1: [2]}, rule=rule)
+    assert len(phrases) == 1
+    phrases, *_ = hear(heard, {0: [1], 4: [2]}, rule=rule)
+    assert len(phrases) == 2
 
 
 def test_a_faint_phrase_is_not_taken_to_be_over():
-    search = PhraseSearch(
-        Greedily(Script({0: [1]})), replace(RULE, faint_depth=0.5), SCALE, ZERO_POINT
-    )
+    search = PhraseSearch(Greedily(Script({0: [1]})), replace(RULE, faint_db=25), SCALE, ZERO_POINT)
     over = []
     for call in calls(LOUD, *[ZEROS] * 5, -55, *[ZEROS] * 5, LOUD, *[ZEROS] * 2):
-        search.accept(call[np.newaxis])
+        search.accept(call[np.newaxis], decibels(call[np.newaxis]))
         over.append(search.is_nearly_over)
     assert [i for i, each in enumerate(over) if each] == [2, 3, 4, 5, 14]
 
@@ -172,7 +195,7 @@ def test_every_loud_call_is_run_once_and_in_order(levels):
     gate = Gate(RULE, SCALE, ZERO_POINT)
     heard = calls(*levels) if levels else np.empty((0, 2, 5), np.int8)
     seen = []
-    for stretch in gate.accept(heard):
+    for stretch in gate.accept(heard, decibels(heard)):
         assert np.array_equal(stretch.features, heard[stretch.first :][: len(stretch.features)])
         seen += [stretch.first + int(i) for i in np.flatnonzero(stretch.loud)]
     assert seen == sorted(set(seen))
@@ -196,7 +219,8 @@ def test_quiet_is_what_is_quiet_in_a_recording(down):
 def test_a_slammed_door_is_forgotten():
     quiet_speech = [-90, -122] * 20
     rule = replace(RULE, floor_calls=40)
-    (first, *rest) = Gate(rule, SCALE, ZERO_POINT).accept(calls(*[ZEROS] * 10, 120, *quiet_speech))
+    heard = calls(*[ZEROS] * 10, 120, *quiet_speech)
+    (first, *rest) = Gate(rule, SCALE, ZERO_POINT).accept(heard, decibels(heard))
     loud = [stretch.first + int(i) for stretch in rest for i in np.flatnonzero(stretch.loud)]
     assert not first.loud.any() and loud[0] == 10
     # From the call that no longer has the door among its last ones.
@@ -214,7 +238,7 @@ def test_a_phrase_ends_with_what_was_understood():
 def test_a_long_silence_takes_no_memory(chunk):
     gate = Gate(RULE, SCALE, ZERO_POINT)
     for _ in range(200):
-        list(gate.accept(calls(*[QUIET] * chunk)))
+        list(gate.accept(calls(*[QUIET] * chunk), np.zeros(chunk)))
     assert len(gate._loudness) <= RULE.floor_calls + RULE.peak_calls
     ((last, _),) = gate._before
     assert last.size == 10 and last.base is None
@@ -264,7 +288,7 @@ class Beams:
 def phrase_of(levels, says):
     rule = replace(LONG, quiet_calls=99, blank_calls=99)
     search = PhraseSearch(Beams(says), rule, SCALE, ZERO_POINT)
-    search.accept(calls(*levels))
+    search.accept(calls(*levels), np.array(levels, np.float64))
     return search.close()
 
 
@@ -298,7 +322,7 @@ def test_symbols_of_several_frames_stand_at_their_frames():
     wanted, _, run, _ = hear(heard, {1: [4, 5]})
     engine = Frames({4: [4], 5: [5]})
     search = PhraseSearch(Greedily(engine), RULE, SCALE, ZERO_POINT, frames_out=3)
-    search.accept(heard)
+    search.accept(heard, decibels(heard))
     found = search.close()
     assert [(p.tokens, p.first_call, p.end_call) for p in found] == [
         (p.tokens, p.first_call, p.end_call) for p in wanted
@@ -314,6 +338,6 @@ def test_one_by_one_or_together_frames_are_the_same():
             Greedily(Frames({2: [1], 7: [2], 11: [3]})), RULE, SCALE, ZERO_POINT, frames_out=3
         )
         for at in range(0, len(heard), size):
-            search.accept(heard[at : at + size])
+            search.accept(heard[at : at + size], decibels(heard[at : at + size]))
         sides.append(search.close())
     assert sides[0] == sides[1] == sides[2] and sides[0]

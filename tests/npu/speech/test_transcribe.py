@@ -10,6 +10,7 @@ from npu.runtime.frontend import speech_of
 from npu.runtime.image import Image
 from npu.runtime.sessions import TransducerSession
 from npu.speech.ends import COMMANDS
+from npu.speech.levels import CallLevels
 from npu.speech.phrases import Greedily, PhraseSearch
 from npu.speech.transcribe import transcribe
 from tests.sounds import RATE, joined, word_errors
@@ -32,7 +33,10 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
     samples = joined(utterances, 0.5)[: 9 * RATE]
     model, image = load_model("commands_rnnt"), Image.load(images / "zoo.npu")
     speech = speech_of(image)
-    features = speech.extractor().accept(samples)
+    extractor = speech.extractor()
+    features = extractor.accept(samples)
+    between = extractor.samples_per_call
+    levels = np.array(CallLevels(extractor.first_call_samples, between, RATE).accept(samples))
     rule = COMMANDS.rule(speech.seconds_per_call)
 
     class Starts(TransducerSession):
@@ -44,7 +48,7 @@ def test_every_engine_and_chunk_cuts_the_same_phrases(images, utterances):
     for engine, size in zip(engines, (1, 7, len(features)), strict=True):
         search = PhraseSearch(Greedily(engine), rule, speech.scale, speech.zero_point)
         for at in range(0, len(features), size):
-            search.accept(features[at : at + size])
+            search.accept(features[at : at + size], levels[at : at + size])
         answers.append((search.close(), search.calls))
     assert answers[0] == answers[1] == answers[2]
     assert len(answers[0][0]) == 4 and answers[0][1] < len(features)
