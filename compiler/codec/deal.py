@@ -12,6 +12,8 @@ from npu.errors import CapacityError
 from npu.jit import kernel
 
 MAX_EXCHANGES = 500
+# More than any slot holds.
+NO_PARTNER = 1 << 62
 
 
 def deal(row_symbols: np.ndarray, slots: int, most: int = MAX_SLOT_ROWS) -> list[np.ndarray]:
@@ -74,11 +76,18 @@ def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int, most: int, flo
 
     floor : the sum of the fullest slot that nothing improves.
     """
+    rows = len(lengths)
     sums = np.zeros(slots, np.int64)
     counts = np.zeros(slots, np.int64)
-    for row in range(len(lengths)):
+    for row in range(rows):
         sums[dealt[row]] += lengths[row]
         counts[dealt[row]] += 1
+    # Partners of a swap are rows; behind them, slots that have room for one more, which give none.
+    # `kept` is what a partner's slot has without what it gives. The loop over all of them has no
+    # branch, so that several are looked at at a time.
+    gives = np.zeros(rows + slots, np.int64)
+    gives[:rows] = lengths
+    kept = np.zeros(rows + slots, np.int64)
     for _ in range(MAX_EXCHANGES):
         fullest = 0
         for slot in range(slots):
@@ -87,34 +96,36 @@ def _exchange(lengths: np.ndarray, dealt: np.ndarray, slots: int, most: int, flo
         best = sums[fullest]
         if best <= floor:
             return
-        moved, swapped, taker = -1, -1, -1
-        for row in range(len(lengths)):
+        for row in range(rows):
+            slot = dealt[row]
+            kept[row] = NO_PARTNER if slot == fullest else sums[slot] - lengths[row]
+        for slot in range(slots):
+            full = slot == fullest or counts[slot] == most
+            kept[rows + slot] = NO_PARTNER if full else sums[slot]
+        moved = -1
+        for row in range(rows):
             if dealt[row] != fullest:
                 continue
-            # The other row of a swap; behind the rows, slots that have room for one more.
-            for other in range(len(lengths) + slots):
-                if other < len(lengths):
-                    slot = dealt[other]
-                    shift = lengths[row] - lengths[other]
-                else:
-                    slot = other - len(lengths)
-                    shift = lengths[row]
-                    if counts[slot] == most:
-                        continue
-                if slot == fullest:
-                    continue
-                larger = max(sums[fullest] - shift, sums[slot] + shift)
-                if larger < best:
-                    best, moved, swapped, taker = larger, row, other, slot
+            rest = sums[fullest] - lengths[row]
+            least = best
+            for other in range(rows + slots):
+                least = min(least, max(rest + gives[other], kept[other] + lengths[row]))
+            if least < best:
+                best, moved = least, row
         if moved < 0:
             return
-        shift = lengths[moved]
-        dealt[moved] = taker
-        if swapped < len(lengths):
-            shift -= lengths[swapped]
+        rest = sums[fullest] - lengths[moved]
+        swapped = 0
+        while max(rest + gives[swapped], kept[swapped] + lengths[moved]) > best:
+            swapped += 1
+        shift = lengths[moved] - gives[swapped]
+        if swapped < rows:
+            taker = dealt[swapped]
             dealt[swapped] = fullest
         else:
+            taker = swapped - rows
             counts[fullest] -= 1
             counts[taker] += 1
+        dealt[moved] = taker
         sums[fullest] -= shift
         sums[taker] += shift

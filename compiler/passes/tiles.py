@@ -125,18 +125,10 @@ def pack_matrix(
             f"a row record names {_MAX_DESTINATION + 1}; split the layer",
         )
     scales = RowScales.of(matrix)
-    longest = min(MAX_TILE_ROWS, max_record_bytes // scales.record_bytes)
-    if longest < 1:
-        raise LayerError(
-            matrix.layer,
-            f"parameter memory leaves {max_record_bytes} bytes for row records of "
-            f"{scales.record_bytes} bytes; take a chip with a larger param_bytes",
-        )
+    count = first_count(matrix, scales, params, max_words, max_record_bytes)
     require_longest_row(matrix, params, max_words)
     rows = len(matrix.weights)
     capacity = 8 * params.bus_bytes * params.lanes * max(1, max_words)
-    least = -(-least_words(matrix, params) // max(1, max_words))
-    count = min(rows, max(-(-rows // longest), least))
     while True:
         groups = [group for group in np.array_split(np.arange(rows), count) if len(group)]
         arranged = arrange(matrix.weights, groups, params)
@@ -149,6 +141,22 @@ def pack_matrix(
         bits = arranged.sizes[0] - 8 * block_bytes(arranged.sets, 0)
         count = min(rows, max(count + max(1, count // 8), -(-bits // capacity)))
     return PackedMatrix(matrix, scales, pack_block(arranged.sets, scales.shared), tuple(tiles))
+
+
+def first_count(
+    matrix: Matrix, scales: RowScales, params: ChipParams, max_words: int, max_record_bytes: int
+) -> int:
+    """Tiles that `pack_matrix` tries first. Raises CapacityError where no row's record fits."""
+    longest = min(MAX_TILE_ROWS, max_record_bytes // scales.record_bytes)
+    if longest < 1:
+        raise LayerError(
+            matrix.layer,
+            f"parameter memory leaves {max_record_bytes} bytes for row records of "
+            f"{scales.record_bytes} bytes; take a chip with a larger param_bytes",
+        )
+    rows = len(matrix.weights)
+    least = -(-least_words(matrix, params) // max(1, max_words))
+    return min(rows, max(-(-rows // longest), least))
 
 
 def pack_cut(matrix: Matrix, params: ChipParams, cut: Cut, max_words: int) -> PackedMatrix:

@@ -5,7 +5,7 @@ two windows are left: one tile is multiplied while the next one loads. Row recor
 parameter memory holds all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,10 +25,12 @@ from compiler.lowering.ir import (
 from compiler.passes.assembler import MemoryMap
 from compiler.passes.packing import pack_each
 from compiler.passes.residency import Runs, choose
+from compiler.passes.scales import RowScales
 from compiler.passes.tiles import (
     Cut,
     PackedMatrix,
     Tile,
+    first_count,
     least_words,
     pack_cut,
     pack_matrix,
@@ -36,7 +38,7 @@ from compiler.passes.tiles import (
 )
 from npu.chip.isa import OPCODES
 from npu.chip.params import ChipParams
-from npu.chip.weight_format import LUT_BYTES
+from npu.chip.weight_format import BLOCK_HEADER_BYTES, LUT_BYTES, MAX_BLOCK_BYTES
 from npu.errors import CapacityError
 
 WINDOWS = 2
@@ -128,11 +130,13 @@ def plan_weights(module: ChipModule, params: ChipParams) -> WeightPlan:
     """Compress every matrix and place it. Raises CapacityError if that cannot be done."""
     runs, tables = _weights_of(module)
     _require_possible(list(runs), params)
+    if (halves := _foreseen(list(runs), tables, params)) is not None:
+        return _place(halves, _none_stays(halves), tables, params)
     bank_words = params.bank_bus_words
     packed = pack_each(runs, lambda m: pack_matrix(m, params, bank_words, params.param_bytes))
     fixed = len(tables) * LUT_BYTES + sum(len(p.block) for p in packed.values())
     free = params.param_bytes - fixed
-    if free < 4 * params.bus_bytes:
+    if free < _least_free(params):
         raise CapacityError(
             f"code and look-up tables take {fixed} bytes of parameter memory, chip "
             f"{params.name!r} has param_bytes {params.param_bytes}; take a chip with a larger one"
@@ -202,11 +206,56 @@ def _tiles(packed: _Packed, stays: _Stays, kept: bool) -> list[Tile]:
 
 def _streamed(packed: _Packed, params: ChipParams, record_bytes: int) -> tuple[_Packed, _Stays]:
     """What is left where rows are long or parameter memory is small: as few tiles as fit halves."""
-    window = record_bytes // 2
-    window -= window % params.bus_bytes + params.bus_bytes
+    halves = _halves(packed, params, _window(params, record_bytes))
+    return halves, _none_stays(halves)
+
+
+def _halves(matrices: Iterable[Matrix], params: ChipParams, window: int) -> _Packed:
+    """As few tiles as fit half of a bank, their records `window` bytes of parameter memory."""
     half = params.bank_bus_words // 2
-    halves = pack_each(packed, lambda m: pack_matrix(m, params, half, window))
-    return halves, {m: (False,) * len(p.tiles) for m, p in halves.items()}
+    return pack_each(matrices, lambda m: pack_matrix(m, params, half, window))
+
+
+def _window(params: ChipParams, record_bytes: int) -> int:
+    """Bytes of each of two windows in what parameter memory leaves for records."""
+    window = record_bytes // 2
+    return window - (window % params.bus_bytes + params.bus_bytes)
+
+
+def _none_stays(packed: _Packed) -> _Stays:
+    return {m: (False,) * len(p.tiles) for m, p in packed.items()}
+
+
+def _least_free(params: ChipParams) -> int:
+    """Bytes of parameter memory below which no records are streamed."""
+    return 4 * params.bus_bytes
+
+
+def _foreseen(matrices: list[Matrix], tables: list[bytes], params: ChipParams) -> _Packed | None:
+    """The halves of `_streamed` where that is the way whatever the codes take, else None.
+
+    Packing the whole matrices only says how large their blocks are. Where the records of all rows
+    do not fit beside the smallest blocks that there may be, and the largest ones leave windows that
+    cut no matrix into more tiles than the smallest ones do, that need not be known.
+    """
+    scales = {m: RowScales.of(m) for m in matrices}
+    records = sum(len(m.weights) * of.record_bytes for m, of in scales.items())
+    fixed = len(tables) * LUT_BYTES + sum(of.shared.nbytes for of in scales.values())
+    most = params.param_bytes - fixed - len(matrices) * BLOCK_HEADER_BYTES
+    least = params.param_bytes - fixed - len(matrices) * MAX_BLOCK_BYTES
+    if records <= most or least < _least_free(params):
+        return None
+    half = params.bank_bus_words // 2
+    narrow, wide = _window(params, least), _window(params, most)
+    try:
+        for m, of in scales.items():
+            counts = [first_count(m, of, params, half, window) for window in (narrow, wide)]
+            if counts[0] != counts[1]:
+                return None
+        return _halves(matrices, params, narrow)
+    except CapacityError:
+        # Which of the two ways refuses it first, and so with which reason, is seen on the long one.
+        return None
 
 
 def check_weights(module: ChipModule, params: ChipParams) -> None:

@@ -231,6 +231,10 @@ def set_bytes(code_set: CodeSet) -> int:
     return BLOCK_HEADER_BYTES + padded_entries(run_entries) + padded_entries(len(value.entries))
 
 
+MAX_BLOCK_BYTES = MAX_SETS * (BLOCK_HEADER_BYTES + 2 * padded_entries(MAX_SYMBOLS))
+"""The most that a matrix block takes, its scales apart."""
+
+
 def record_bytes(scales: int) -> int:
     """Bytes of a row's record: with a scale of its own where the block has none to share."""
     return ROW_DTYPE.itemsize + (0 if scales else SCALE_DTYPE.itemsize)
