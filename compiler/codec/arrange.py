@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.codec.bits import join_rows, measure_rows
+from compiler.codec.bits import RowSteps, join_rows, measure_rows, steps_of
 from compiler.codec.checks import as_rows, check_bus, check_count
 from compiler.codec.classes import Split, classes, splits
 from compiler.codec.deal import deal
@@ -21,7 +21,7 @@ from compiler.codec.packed import entry_counts
 from compiler.codec.steps import Part
 from compiler.codec.swaps import exchange_rows, order_rows, swap_lanes
 from compiler.codec.symbols import CYCLE_BITS, Plan, as_coded, check_cycle_bits, joined, make_plan
-from compiler.codec.tables import choose_sets
+from compiler.codec.tables import sets_for
 from npu.chip import timing
 from npu.chip.weight_format import SETS, WORD_BITS, CodeSet, block_bytes
 
@@ -86,9 +86,18 @@ class Arrangement:
     def parts(self) -> list[Part]:
         return list(zip(self.tiles, self.deals, strict=True))
 
+    @property
+    def columns(self) -> int:
+        return self.tiles[0].shape[1]
+
+    @cached_property
+    def steps(self) -> tuple[RowSteps, ...]:
+        """The rows of each tile as steps."""
+        return tuple(map(steps_of, self.tiles))
+
     @cached_property
     def plans(self) -> list[Plan]:
-        return [make_plan(tables, self.tiles[0].shape[1], self.cycle_bits) for tables in self.sets]
+        return [make_plan(tables, self.columns, self.cycle_bits) for tables in self.sets]
 
     def share(self, slots: Sequence[np.ndarray], number: int) -> Sequence[np.ndarray]:
         """The slots of the lanes that decode with a set."""
@@ -99,19 +108,26 @@ class Arrangement:
     def row_sizes(self) -> list[np.ndarray]:
         """`measure_rows` of each tile, every row by the code set that it is dealt to."""
         found = []
-        for weights, slots in self.parts():
+        for weights, steps, slots in zip(self.tiles, self.steps, self.deals, strict=True):
             sizes = np.zeros((len(weights), 4), np.int64)
             for number, plan in enumerate(self.plans):
-                measure_rows(weights, joined(self.share(slots, number)).rows, plan, sizes)
+                measure_rows(steps, joined(self.share(slots, number)).rows, plan, sizes)
             found.append(sizes)
         return found
+
+    def dealt_again(
+        self, deals: Sequence[tuple[np.ndarray, ...]], row_sizes: list[np.ndarray]
+    ) -> "Arrangement":
+        """The same rows under the same codes in other slots, where they take `row_sizes`."""
+        made = replace(self, deals=tuple(deals))
+        return _known(made, steps=self.steps, plans=self.plans, row_sizes=row_sizes)
 
     @cached_property
     def sizes(self) -> tuple[int, int]:
         """(bits, cycles of a product): streams in words, block without scales; no waits."""
         params = self.params
         entries = entry_counts(self.sets)
-        reads = -(-self.tiles[0].shape[1] // params.bus_bytes)
+        reads = -(-self.columns // params.bus_bytes)
         load = timing.load(entries, 0, reads, params.threads)
         bits, cycles = 8 * block_bytes(self.sets, 0), load * len(self.tiles)
         for slots, sizes in zip(self.deals, self.row_sizes, strict=True):
@@ -127,6 +143,38 @@ class Arrangement:
     def price(self) -> int:
         bits, cycles = self.sizes
         return bits + PRODUCT_CYCLE * self.cycle_bits * cycles
+
+
+def _known(made: Arrangement, **found: Any) -> Arrangement:
+    """An arrangement of which some properties are known, and not worked out again."""
+    vars(made).update(found)
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Matrix:
+    """What is arranged, whatever the codes and slots.
+
+    Attributes
+    ----------
+    tiles, params, cycle_bits : see `Arrangement`.
+    groups : of each tile, the rows of the matrix.
+    mass : (rows,) turns that a row takes at least.
+    steps : of each tile.
+    """
+
+    tiles: tuple[np.ndarray, ...]
+    groups: Sequence[np.ndarray]
+    mass: np.ndarray
+    params: Lanes
+    cycle_bits: int
+    steps: tuple[RowSteps, ...]
+
+    def sets_for(self, deals: Sequence[Sequence[np.ndarray]], sets: int) -> tuple[CodeSet, ...]:
+        """So many code sets for rows dealt like this."""
+        columns = self.tiles[0].shape[1]
+        dealt = list(zip(self.steps, deals, strict=True))
+        return tuple(sets_for(columns, dealt, self.params.lanes, sets, self.cycle_bits))
 
 
 def arrange(
@@ -149,10 +197,11 @@ def arrange(
     if not groups or any((np.diff(rows) <= 0).any() for rows in groups):
         raise ValueError("groups must be one or more of rows in ascending order")
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
+    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
+    matrix = _Matrix(tiles, groups, mass, params, cycle_bits, tuple(map(steps_of, tiles)))
     if not thorough:
-        lengths = [mass[rows] for rows in groups]
-        return _deal(coded, groups, mass, [], params, cycle_bits, lengths)
-    best = _dealt(coded, groups, mass, [], params, cycle_bits)
+        return _deal(matrix, [], [mass[rows] for rows in groups])
+    best = _dealt(matrix, [])
     allowed = [n for n in SETS if params.lanes % n == 0]
     found = splits(coded, mass, max(allowed))
     block = 8 * block_bytes(best.sets, 0)
@@ -160,54 +209,37 @@ def arrange(
         sum(split.saved for split in found[: n - 1]) - SET_COST * block * (n - 1) for n in allowed
     ]
     if (further := allowed[int(np.argmax(promises))] - 1) > 0:
-        separate = _dealt(coded, groups, mass, found[:further], params, cycle_bits)
+        separate = _dealt(matrix, found[:further])
         if separate.price < best.price:
-            exchanged = _rechosen(_exchanged(separate, groups, mass))
-            exchanged = _exchanged(exchanged, groups, mass)
+            exchanged = _rechosen(_exchanged(separate, matrix), matrix)
+            exchanged = _exchanged(exchanged, matrix)
             best = min(separate, exchanged, key=attrgetter("price"))
-    return _less_padding(_ordered(best))
+    return _tightened(best)
 
 
-def _dealt(
-    coded: np.ndarray,
-    groups: Sequence[np.ndarray],
-    mass: np.ndarray,
-    found: Sequence[Split],
-    params: Lanes,
-    cycle_bits: int,
-) -> Arrangement:
+def _dealt(matrix: _Matrix, found: Sequence[Split]) -> Arrangement:
     """Rows dealt by class, by their nonzeros or, where that is better, by what they really take."""
-    lengths = [mass[rows] for rows in groups]
-    made = _deal(coded, groups, mass, found, params, cycle_bits, lengths)
+    made = _deal(matrix, found, [matrix.mass[rows] for rows in matrix.groups])
     lengths = [sizes[:, 2] for sizes in made.row_sizes]
-    if sum(int(length.sum()) for length in lengths) <= UNEVEN * mass.sum():
+    if sum(int(length.sum()) for length in lengths) <= UNEVEN * matrix.mass.sum():
         return made
-    again = _deal(coded, groups, mass, found, params, cycle_bits, lengths)
+    again = _deal(matrix, found, lengths)
     return min(made, again, key=attrgetter("price"))
 
 
-def _deal(
-    coded: np.ndarray,
-    groups: Sequence[np.ndarray],
-    mass: np.ndarray,
-    found: Sequence[Split],
-    params: Lanes,
-    cycle_bits: int,
-    lengths: Sequence[np.ndarray],
-) -> Arrangement:
+def _deal(matrix: _Matrix, found: Sequence[Split], lengths: Sequence[np.ndarray]) -> Arrangement:
     """Rows dealt by class, slots as full as each other; lengths : of the rows of each group."""
     sets = len(found) + 1
-    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
     deals = []
-    for rows, length in zip(groups, lengths, strict=True):
+    for rows, length in zip(matrix.groups, lengths, strict=True):
         slots: list[np.ndarray] = []
-        for part in classes(found, mass, rows):
+        for part in classes(found, matrix.mass, rows):
             mine = np.searchsorted(rows, part)
-            slots += [mine[slot] for slot in deal(length[mine], params.slots // sets)]
+            slots += [mine[slot] for slot in deal(length[mine], matrix.params.slots // sets)]
         deals.append(tuple(slots))
-    parts = list(zip(tiles, deals, strict=True))
-    code_sets = choose_sets(parts, params.lanes, sets, cycle_bits)
-    return Arrangement(tiles, tuple(deals), tuple(code_sets), params, cycle_bits)
+    code_sets = matrix.sets_for(deals, sets)
+    made = Arrangement(matrix.tiles, tuple(deals), code_sets, matrix.params, matrix.cycle_bits)
+    return _known(made, steps=matrix.steps)
 
 
 def _streams(found: np.ndarray, params: Lanes) -> np.ndarray:
@@ -220,56 +252,62 @@ def _padded_bits(sections: np.ndarray) -> int:
     return int((-(-sections // WORD_BITS) * WORD_BITS).sum())
 
 
-def _exchanged(made: Arrangement, groups: Sequence[np.ndarray], mass: np.ndarray) -> Arrangement:
+def _exchanged(made: Arrangement, matrix: _Matrix) -> Arrangement:
     """Swap rows between code sets by what they take under the codes."""
-    deals = []
-    for rows, weights, slots in zip(groups, made.tiles, made.deals, strict=True):
-        every, prices = np.arange(len(rows)), []
-        for plan in made.plans:
-            sizes = np.zeros((len(rows), 4), np.int64)
-            measure_rows(weights, every, plan, sizes)
-            prices.append(sizes[:, 3] + plan.boundaries()[0][0, sizes[:, 0]])
+    deals, row_sizes = [], []
+    for rows, steps, slots in zip(matrix.groups, made.steps, made.deals, strict=True):
+        every = np.arange(len(rows))
+        under = np.zeros((len(made.sets), len(rows), 4), np.int64)
+        prices = np.empty((len(rows), len(made.sets)), np.int64)
+        for number, plan in enumerate(made.plans):
+            measure_rows(steps, every, plan, under[number])
+            lead, between = under[number, :, 0], under[number, :, 3]
+            prices[:, number] = between + plan.boundaries()[0][0, lead]
         order, starts = joined(slots)
         share = made.params.slots // len(made.sets)
         sets = np.repeat(np.arange(len(slots)) // share, np.diff(starts))
-        exchange_rows(order, sets, mass[rows], np.stack(prices, axis=1))
+        exchange_rows(order, sets, matrix.mass[rows], prices)
         deals.append(tuple(np.split(order, starts[1:-1])))
-    return replace(made, deals=tuple(deals))
+        set_of_row = np.empty(len(rows), np.int64)
+        set_of_row[order] = sets
+        row_sizes.append(under[set_of_row, every])
+    return made.dealt_again(deals, row_sizes)
 
 
-def _rechosen(made: Arrangement) -> Arrangement:
+def _rechosen(made: Arrangement, matrix: _Matrix) -> Arrangement:
     """The codes chosen again, for rows that have moved."""
-    sets = choose_sets(made.parts(), made.params.lanes, len(made.sets), made.cycle_bits)
-    return replace(made, sets=tuple(sets))
+    sets = matrix.sets_for(made.deals, len(made.sets))
+    return _known(replace(made, sets=sets), steps=made.steps)
 
 
-def _ordered(made: Arrangement) -> Arrangement:
-    """Swap rows within slots where that makes streams shorter."""
+def _tightened(made: Arrangement) -> Arrangement:
+    """Swap rows within slots and between lanes of a set where that makes streams shorter."""
     deals = []
     for slots, sizes in zip(made.deals, made.row_sizes, strict=True):
-        ordered: list[np.ndarray] = []
+        tightened: list[np.ndarray] = []
         for number, plan in enumerate(made.plans):
-            dealt = joined(made.share(slots, number))
-            order_rows(dealt, sizes, *plan.boundaries())
-            ordered += np.split(dealt.rows, dealt.starts[1:-1])
-        deals.append(tuple(ordered))
-    return replace(made, deals=tuple(deals))
+            share = _ordered(made.share(slots, number), sizes, plan)
+            tightened += _less_padding(share, sizes, plan, made.params)
+        deals.append(tuple(tightened))
+    return made.dealt_again(deals, made.row_sizes)
 
 
-def _less_padding(made: Arrangement) -> Arrangement:
+def _ordered(slots: Sequence[np.ndarray], sizes: np.ndarray, plan: Plan) -> list[np.ndarray]:
+    """Swap rows within slots where that makes streams shorter; sizes : see `measure_rows`."""
+    dealt = joined(slots)
+    order_rows(dealt, sizes, *plan.boundaries())
+    return np.split(dealt.rows, dealt.starts[1:-1])
+
+
+def _less_padding(
+    slots: list[np.ndarray], sizes: np.ndarray, plan: Plan, params: Lanes
+) -> list[np.ndarray]:
     """Swap rows between lanes where that makes all sections together shorter."""
-    params, deals = made.params, []
-    for slots, sizes in zip(made.deals, made.row_sizes, strict=True):
-        swapped: list[np.ndarray] = []
-        for number, plan in enumerate(made.plans):
-            share = made.share(slots, number)
-            dealt = joined(share)
-            sections = _streams(join_rows(sizes, dealt, plan), params)
-            before = _padded_bits(sections)
-            # What ends a section just under a word are bits, whatever a cycle is worth.
-            bits, zeros = plan._replace(zero_bits=int(plan.values.lengths[0])).boundaries()
-            swap_lanes(dealt, params.threads, sections, sizes, bits, zeros)
-            better = _padded_bits(sections) < before
-            swapped += np.split(dealt.rows, dealt.starts[1:-1]) if better else share
-        deals.append(tuple(swapped))
-    return replace(made, deals=tuple(deals))
+    dealt = joined(slots)
+    sections = _streams(join_rows(sizes, dealt, plan), params)
+    before = _padded_bits(sections)
+    # What ends a section just under a word are bits, whatever a cycle is worth.
+    bits, zeros = plan._replace(zero_bits=int(plan.values.lengths[0])).boundaries()
+    swap_lanes(dealt, params.threads, sections, sizes, bits, zeros)
+    better = _padded_bits(sections) < before
+    return np.split(dealt.rows, dealt.starts[1:-1]) if better else slots

@@ -1,4 +1,10 @@
-"""The hot loops of the encoder: a slot's rows to steps, and to bits in a lane's section."""
+"""The hot loops of the encoder: a slot's rows to steps, and to bits in a lane's section.
+
+A search for codes and slots looks at the same rows many times, and most of a row may be zeros:
+`steps_of` passes over those once.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,37 +28,58 @@ def put(words: np.ndarray, bit: int, code: int, length: int) -> int:
     return bit + length
 
 
-@inner_kernel
-def row_steps(
-    matrix: np.ndarray, row: int, carried: int, gaps: np.ndarray, weights: np.ndarray
-) -> tuple[int, int]:
-    """Write the steps of a row to `gaps` and `weights`; returns their number and the zeros left.
+class RowSteps(NamedTuple):
+    """The steps of the rows of a matrix, each row by itself.
 
-    A row without nonzeros is one explicit zero, in its last column. The first gap counts the
-    `carried` zeros left by the row before, too.
+    A row without nonzeros is one explicit zero, in its last column.
 
-    matrix : (rows, columns) int8, columns >= 1; gaps, weights : (columns,) int64, overwritten.
+    Attributes
+    ----------
+    starts : (rows + 1,) int64, where each row's steps start.
+    gaps, values : (steps,) int32 and uint8: zeros skipped in the row, then the weight modulo 256.
+    left : (rows,) int64, zeros behind a row's last step.
     """
-    columns = matrix.shape[1]
-    n = 0
-    column = -1 - carried
-    for i in range(columns):
-        # Without a branch, which no processor could foresee: what a zero writes is written over.
-        weight = matrix[row, i]
-        gaps[n] = i - column - 1
-        weights[n] = weight
-        column = i if weight != 0 else column
-        n += int(weight != 0)
-    if n == 0:
-        gaps[0] = columns - 1 + carried
-        weights[0] = 0
-        return 1, 0
-    return n, columns - 1 - column
+
+    starts: np.ndarray
+    gaps: np.ndarray
+    values: np.ndarray
+    left: np.ndarray
+
+
+@kernel
+def steps_of(weights: np.ndarray) -> RowSteps:
+    """weights : (rows, columns) int8, columns >= 1."""
+    rows, columns = weights.shape
+    starts = np.zeros(rows + 1, np.int64)
+    for row in range(rows):
+        n = 0
+        for i in range(columns):
+            n += int(weights[row, i] != 0)
+        starts[row + 1] = starts[row] + max(1, n)
+    # One more, where a row's zeros behind its last weight are written, and written over.
+    gaps = np.empty(starts[rows] + 1, np.int32)
+    values = np.empty(starts[rows] + 1, np.uint8)
+    left = np.zeros(rows, np.int64)
+    for row in range(rows):
+        n = starts[row]
+        column = -1
+        for i in range(columns):
+            # Without a branch, which nobody could foresee: what a zero writes is written over.
+            weight = weights[row, i]
+            gaps[n] = i - column - 1
+            values[n] = np.uint8(weight)
+            column = i if weight != 0 else column
+            n += int(weight != 0)
+        if n == starts[row]:
+            gaps[n], values[n] = columns - 1, 0
+        else:
+            left[row] = columns - 1 - column
+    return RowSteps(starts, gaps[: starts[rows]], values[: starts[rows]], left)
 
 
 @kernel
 def count_slots(
-    weights: np.ndarray,
+    steps: RowSteps,
     slots: Slots,
     gap_counts: np.ndarray,
     end_counts: np.ndarray,
@@ -60,46 +87,47 @@ def count_slots(
 ) -> None:
     """Add the steps of slots to the counts.
 
-    weights : (rows, columns) int8. gap_counts : (2 * columns - 1,) int64, by gap; end_counts :
-    (columns,) by the zeros behind a slot's last weight; value_counts : (256,) by weight modulo 256.
+    gap_counts : (2 * columns - 1,) int64, by gap, the zeros left by the row before included;
+    end_counts : (columns,) by the zeros behind a slot's last weight; value_counts : (256,) by
+    weight modulo 256.
     """
     rows, starts = slots
-    columns = weights.shape[1]
-    gaps = np.empty(columns, np.int64)
-    values = np.empty(columns, np.int64)
     for slot in range(len(starts) - 1):
         carried = 0
         for place in range(starts[slot], starts[slot + 1]):
-            n, carried = row_steps(weights, rows[place], carried, gaps, values)
-            for i in range(n):
-                gap_counts[gaps[i]] += 1
-                value_counts[values[i] & 0xFF] += 1
+            row = rows[place]
+            for i in range(steps.starts[row], steps.starts[row + 1]):
+                gap_counts[carried + steps.gaps[i]] += 1
+                value_counts[steps.values[i]] += 1
+                carried = 0
+            carried = steps.left[row]
         if starts[slot + 1] > starts[slot]:
             end_counts[carried] += 1
 
 
 @kernel
-def measure_slots(weights: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
+def measure_slots(steps: RowSteps, slots: Slots, plan: Plan) -> np.ndarray:
     """(slots, 3) int64: weights coded, run bits and value bits of each slot.
 
-    weights : (rows, columns) int8. The bits are NO_CODE or more where the plan has no code.
+    The bits are NO_CODE or more where the plan has no code.
     """
     rows, starts = slots
     _, bits, zeros = plan.gaps
     value_lengths = plan.values.lengths
-    columns = weights.shape[1]
-    gaps = np.empty(columns, np.int64)
-    values = np.empty(columns, np.int64)
     sizes = np.zeros((len(starts) - 1, 3), np.int64)
     for slot in range(len(sizes)):
         symbols = run_bits = value_bits = explicit = carried = 0
         for place in range(starts[slot], starts[slot + 1]):
-            n, carried = row_steps(weights, rows[place], carried, gaps, values)
-            symbols += n
-            for i in range(n):
-                explicit += zeros[gaps[i]]
-                run_bits += bits[gaps[i]]
-                value_bits += value_lengths[values[i] & 0xFF]
+            row = rows[place]
+            first, behind = steps.starts[row], steps.starts[row + 1]
+            symbols += behind - first
+            for i in range(first, behind):
+                gap = carried + steps.gaps[i]
+                explicit += zeros[gap]
+                run_bits += bits[gap]
+                value_bits += value_lengths[steps.values[i]]
+                carried = 0
+            carried = steps.left[row]
         if starts[slot + 1] > starts[slot]:
             explicit += plan.ends.zeros[carried]
             run_bits += plan.ends.bits[carried]
@@ -111,28 +139,25 @@ def measure_slots(weights: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
 
 
 @kernel
-def measure_rows(weights: np.ndarray, rows: np.ndarray, plan: Plan, sizes: np.ndarray) -> None:
+def measure_rows(steps: RowSteps, rows: np.ndarray, plan: Plan, sizes: np.ndarray) -> None:
     """What some rows take by themselves, to `sizes`: (rows of the matrix, 4) int64.
 
     Zeros at a row's start and at its end; weights coded and bits between.
     """
     _, bits, zeros = plan.gaps
     value_lengths = plan.values.lengths
-    columns = weights.shape[1]
-    gaps = np.empty(columns, np.int64)
-    values = np.empty(columns, np.int64)
     for place in range(len(rows)):
         row = rows[place]
-        n, left = row_steps(weights, row, 0, gaps, values)
+        first, behind = steps.starts[row], steps.starts[row + 1]
         explicit = 0
-        total = value_lengths[values[0] & 0xFF]
-        for i in range(1, n):
-            explicit += zeros[gaps[i]]
-            total += bits[gaps[i]] + value_lengths[values[i] & 0xFF]
+        total = value_lengths[steps.values[first]]
+        for i in range(first + 1, behind):
+            explicit += zeros[steps.gaps[i]]
+            total += bits[steps.gaps[i]] + value_lengths[steps.values[i]]
         if explicit:
             total += explicit * value_lengths[0]
-        sizes[row, 0], sizes[row, 1], sizes[row, 2], sizes[row, 3] = gaps[0], left, n, total
-        sizes[row, 2] += explicit
+        sizes[row, 0], sizes[row, 1] = steps.gaps[first], steps.left[row]
+        sizes[row, 2], sizes[row, 3] = behind - first + explicit, total
 
 
 @kernel
@@ -164,7 +189,7 @@ def join_rows(sizes: np.ndarray, slots: Slots, plan: Plan) -> np.ndarray:
 
 @kernel
 def write_slots(
-    weights: np.ndarray,
+    steps: RowSteps,
     slots: Slots,
     plan: Plan,
     words: np.ndarray,
@@ -173,31 +198,30 @@ def write_slots(
 ) -> None:
     """Write the two streams of each slot.
 
-    weights : (rows, columns) int8; plan : one that can express the slots; words : (n,) uint32, zero
-    where the streams will be; run_starts, value_starts : (slots,) the bits where they start.
+    plan : one that can express the slots; words : (n,) uint32, zero where the streams will be;
+    run_starts, value_starts : (slots,) the bits where they start.
     """
     rows, starts = slots
     first, end_first = plan.gaps.first, plan.ends.first
     run_codes, run_lengths = plan.runs
     value_codes, value_lengths = plan.values
-    columns = weights.shape[1]
-    gaps = np.empty(columns, np.int64)
-    values = np.empty(columns, np.int64)
     for slot in range(len(starts) - 1):
         run_bit, value_bit = run_starts[slot], value_starts[slot]
         carried = 0
         for place in range(starts[slot], starts[slot + 1]):
-            n, carried = row_steps(weights, rows[place], carried, gaps, values)
-            for i in range(n):
-                gap = gaps[i]
+            row = rows[place]
+            for i in range(steps.starts[row], steps.starts[row + 1]):
+                gap = carried + steps.gaps[i]
+                carried = 0
                 while first[gap] != gap:
                     run = first[gap]
                     run_bit = put(words, run_bit, run_codes[run], run_lengths[run])
                     value_bit = put(words, value_bit, value_codes[0], value_lengths[0])
                     gap -= run + 1
                 run_bit = put(words, run_bit, run_codes[gap], run_lengths[gap])
-                value = values[i] & 0xFF
+                value = steps.values[i]
                 value_bit = put(words, value_bit, value_codes[value], value_lengths[value])
+            carried = steps.left[row]
         while starts[slot + 1] > starts[slot]:
             run = end_first[carried]
             run_bit = put(words, run_bit, run_codes[run], run_lengths[run])

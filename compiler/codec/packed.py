@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.codec.bits import measure_slots, write_slots
+from compiler.codec.bits import measure_slots, steps_of, write_slots
 from compiler.codec.checks import (
     DEFAULT_BUS_BYTES,
     STREAMS,
@@ -29,7 +29,7 @@ from compiler.codec.symbols import (
     joined,
     make_plan,
 )
-from compiler.codec.tables import choose_sets
+from compiler.codec.tables import sets_for
 from compiler.codec.tile import bank_words, pack_tile, read_slots, tile_words
 from npu.chip.weight_format import (
     MAX_SLOT_ROWS,
@@ -281,8 +281,9 @@ def encode(
     rows, columns = coded.shape
     slots = _check_slots(slot_rows, rows, lanes, threads)
     dealt = joined(slots)
+    steps = steps_of(coded)
     if sets is None:
-        sets = choose_sets([(coded, slots)], lanes, 1, cycle_bits)
+        sets = sets_for(columns, [(steps, slots)], lanes, 1, cycle_bits)
     sets = tuple(sets)
     check_sets(sets)
     plans = [make_plan(tables, columns, cycle_bits) for tables in sets]
@@ -293,7 +294,7 @@ def encode(
     ]
 
     def size(first: int, end: int, plan: Plan) -> np.ndarray:
-        return measure_slots(coded, dealt.part(first, end), plan)
+        return measure_slots(steps, dealt.part(first, end), plan)
 
     sizes = mapped(size, shares, workers)
     symbols, *streams = np.concatenate(sizes).T
@@ -314,7 +315,7 @@ def encode(
 
     def write(first: int, end: int, plan: Plan) -> None:
         run_starts, value_starts = begins[first:end].T
-        write_slots(coded, dealt.part(first, end), plan, words, run_starts, value_starts)
+        write_slots(steps, dealt.part(first, end), plan, words, run_starts, value_starts)
 
     mapped(write, shares, workers)
     sections = np.split(words, lane_starts[1:-1])

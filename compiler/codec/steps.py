@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.codec.bits import count_slots
-from compiler.codec.symbols import as_coded, joined
+from compiler.codec.bits import RowSteps, count_slots
+from compiler.codec.symbols import joined
 from npu.chip.compiled import padded_entries
 from npu.jit import inner_kernel
 
 Part = tuple[np.ndarray, Sequence[np.ndarray]]
 """A matrix (rows, columns) int8 and its rows by slot."""
+
+DealtSteps = tuple[RowSteps, Sequence[np.ndarray]]
+"""The same, its rows as steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +44,16 @@ class Steps:
         return Steps(self.columns, self.gaps[: longest + 1], self.ends[: longest + 1], self.values)
 
 
-def count_steps(columns: int, parts: Sequence[Part]) -> Steps:
-    """Count the steps of matrices of so many columns, dealt."""
-    columns = max(1, columns)
+def count_steps(columns: int, parts: Sequence[DealtSteps]) -> Steps:
+    """Count the steps of matrices of so many columns, at least one, dealt."""
     steps = Steps(
         columns,
         np.zeros(2 * columns - 1, np.int64),
         np.zeros(columns, np.int64),
         np.zeros(256, np.int64),
     )
-    for weights, slot_rows in parts:
-        count_slots(as_coded(weights), joined(slot_rows), steps.gaps, steps.ends, steps.values)
+    for of_rows, slot_rows in parts:
+        count_slots(of_rows, joined(slot_rows), steps.gaps, steps.ends, steps.values)
     return steps
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compiler.codec.bits import steps_of
 from compiler.codec.checks import as_slots, check_count
 from compiler.codec.codebook import code_table
 from compiler.codec.runs import choose_runs
-from compiler.codec.steps import Part, Steps, count_steps, table_bits
+from compiler.codec.steps import DealtSteps, Part, Steps, count_steps, table_bits
 from compiler.codec.symbols import CYCLE_BITS, as_coded, check_cycle_bits
 from compiler.codec.values import choose_values
 from npu.chip.weight_format import SETS, CodeSet, CodeTable, set_of_lane
@@ -77,20 +78,28 @@ def choose_sets(
     if sets not in SETS:
         raise ValueError(f"{sets} code sets, must be one of {SETS}")
     check_cycle_bits(cycle_bits)
-    parts = [(as_coded(weights), as_slots(slots, len(weights))) for weights, slots in parts]
-    for _, slot_rows in parts:
+    checked = [(as_coded(weights), as_slots(slots, len(weights))) for weights, slots in parts]
+    for _, slot_rows in checked:
         if not slot_rows or len(slot_rows) % lanes:
             raise ValueError(f"{len(slot_rows)} slots for {lanes} lanes")
     if not parts:
         lanes = min(lanes, sets)
-    columns = max((weights.shape[1] for weights, _ in parts), default=1)
+    columns = max((weights.shape[1] for weights, _ in checked), default=1)
+    dealt = [(steps_of(weights), slots) for weights, slots in checked]
+    return sets_for(columns, dealt, lanes, sets, cycle_bits)
+
+
+def sets_for(
+    columns: int, parts: Sequence[DealtSteps], lanes: int, sets: int, cycle_bits: int
+) -> list[CodeSet]:
+    """`choose_sets` for rows as steps, of so many columns, at least one; nothing is checked."""
     chosen = []
     for number in range(sets):
         mine = [lane for lane in range(lanes) if set_of_lane(lane, lanes, sets) == number]
         shares = []
-        for weights, slot_rows in parts:
+        for of_rows, slot_rows in parts:
             threads = len(slot_rows) // lanes
             slots = [lane * threads + thread for lane in mine for thread in range(threads)]
-            shares.append((weights, [slot_rows[slot] for slot in slots]))
+            shares.append((of_rows, [slot_rows[slot] for slot in slots]))
         chosen.append(choose_tables(count_steps(columns, shares), cycle_bits))
     return chosen

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.codec import Packed
-from compiler.codec.bits import measure_slots, write_slots
+from compiler.codec.bits import measure_slots, steps_of, write_slots
 from compiler.codec.parallel import parts
 from compiler.codec.symbols import Codewords, as_coded, joined, make_plan
 from compiler.codec.tile import tile_words
@@ -48,7 +48,8 @@ def streams_of(
     coded = as_coded(weights)
     plan = make_plan(code_set, coded.shape[1])
     dealt = joined(slots)
-    sizes = measure_slots(coded, dealt, plan)
+    steps = steps_of(coded)
+    sizes = measure_slots(steps, dealt, plan)
     value_at = np.cumsum([0, *sizes[:, 0]])
     # A slot with rows has a terminator, too.
     run_at = np.cumsum([0, *(sizes[:, 0] + (np.diff(dealt.starts) > 0))])
@@ -58,7 +59,7 @@ def streams_of(
     themselves = Codewords(numbers, np.full(len(numbers), WORD_BITS))
     plain = plan._replace(runs=themselves, values=themselves)
     run_bits, value_bits = WORD_BITS * run_at, WORD_BITS * (run_at[-1] + value_at)
-    write_slots(coded, dealt, plain, words, run_bits, value_bits)
+    write_slots(steps, dealt, plain, words, run_bits, value_bits)
     runs, values = np.split(words.astype(np.int64), run_at[-1:])
     return Streams((runs, values), (run_at, value_at)), sizes[:, 1:]
 
