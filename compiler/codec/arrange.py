@@ -197,13 +197,15 @@ def arrange(
     if not groups or any((np.diff(rows) <= 0).any() for rows in groups):
         raise ValueError("groups must be one or more of rows in ascending order")
     mass = np.maximum(1, np.count_nonzero(coded, axis=1))
-    tiles = tuple(np.ascontiguousarray(coded[rows]) for rows in groups)
-    matrix = _Matrix(tiles, groups, mass, params, cycle_bits, tuple(map(steps_of, tiles)))
+    steps = steps_of(coded)
+    parts = [_part(coded, steps, rows) for rows in groups]
+    tiles, of_tiles = zip(*parts, strict=True)
+    matrix = _Matrix(tiles, groups, mass, params, cycle_bits, of_tiles)
     if not thorough:
         return _deal(matrix, [], [mass[rows] for rows in groups])
     best = _dealt(matrix, [])
     allowed = [n for n in SETS if params.lanes % n == 0]
-    found = splits(coded, mass, max(allowed))
+    found = splits(steps, mass, max(allowed))
     block = 8 * block_bytes(best.sets, 0)
     promises = [
         sum(split.saved for split in found[: n - 1]) - SET_COST * block * (n - 1) for n in allowed
@@ -215,6 +217,15 @@ def arrange(
             exchanged = _exchanged(exchanged, matrix)
             best = min(separate, exchanged, key=attrgetter("price"))
     return _tightened(best)
+
+
+def _part(weights: np.ndarray, steps: RowSteps, rows: np.ndarray) -> tuple[np.ndarray, RowSteps]:
+    """Some rows of a matrix and their steps, not copied where they follow one another."""
+    if not len(rows) or rows[-1] - rows[0] >= len(rows):
+        some = weights[rows]
+        return some, steps_of(some)
+    first, end = int(rows[0]), int(rows[-1]) + 1
+    return weights[first:end], steps.part(first, end)
 
 
 def _dealt(matrix: _Matrix, found: Sequence[Split]) -> Arrangement:

@@ -35,7 +35,7 @@ class RowSteps(NamedTuple):
 
     Attributes
     ----------
-    starts : (rows + 1,) int64, where each row's steps start.
+    starts : (rows + 1,) int64, where in `gaps` and `values` each row's steps start.
     gaps, values : (steps,) int32 and uint8: zeros skipped in the row, then the weight modulo 256.
     left : (rows,) int64, zeros behind a row's last step.
     """
@@ -44,6 +44,10 @@ class RowSteps(NamedTuple):
     gaps: np.ndarray
     values: np.ndarray
     left: np.ndarray
+
+    def part(self, first: int, end: int) -> "RowSteps":
+        """The rows from `first` to before `end`."""
+        return RowSteps(self.starts[first : end + 1], self.gaps, self.values, self.left[first:end])
 
 
 @kernel

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.codec.bits import RowSteps
 from npu.jit import kernel
 
 # Runs from here on share counts, in bins that double in size.
@@ -29,31 +30,23 @@ UNSEEN = 1 / 64
 
 
 @kernel
-def _count(weights: np.ndarray, counts: np.ndarray) -> None:
+def _count(steps: RowSteps, counts: np.ndarray) -> None:
     """Count, to (rows, BINS): a row's runs, those at its ends as one, then its values."""
-    rows, columns = weights.shape
-    for row in range(rows):
-        column = -1
-        lead = -1
-        for i in range(columns + 1):
-            if i < columns and weights[row, i] == 0:
-                continue
-            run = i - column - 1
-            if lead < 0:
-                lead = run
-            else:
-                if i == columns:
-                    run += lead
-                place = run
-                if run >= EXACT_RUNS:
-                    place = EXACT_RUNS
-                    while run >= 2 * EXACT_RUNS and place < RUN_BINS - 1:
-                        run >>= 1
-                        place += 1
-                counts[row, place] += 1
-            if i < columns:
-                counts[row, RUN_BINS + (np.int64(weights[row, i]) & 0xFF)] += 1
-            column = i
+    for row in range(len(steps.left)):
+        first, behind = steps.starts[row], steps.starts[row + 1]
+        if steps.values[first] == 0:
+            continue
+        for i in range(first, behind):
+            counts[row, RUN_BINS + steps.values[i]] += 1
+            # Behind the last value, and around to the first.
+            run = steps.gaps[i + 1] if i + 1 < behind else steps.left[row] + steps.gaps[first]
+            place = run
+            if run >= EXACT_RUNS:
+                place = EXACT_RUNS
+                while run >= 2 * EXACT_RUNS and place < RUN_BINS - 1:
+                    run >>= 1
+                    place += 1
+            counts[row, place] += 1
 
 
 @kernel
@@ -142,11 +135,9 @@ class Split:
     saved: float
 
 
-def _split(profiles: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
-    """The best split found for some rows, as a preference of all."""
+def _split(profiles: np.ndarray, size: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
+    """The best split found for some rows, as a preference of all; size : by row, of its values."""
     sample = rows[:: -(-len(rows) // SAMPLE_ROWS) or 1]
-    values = np.abs(np.arange(256) - 128)[(np.arange(256) + 128) % 256]
-    size = profiles[:, RUN_BINS:] @ values * PRICE_UNITS // np.maximum(1, mass)
     rank = np.argsort(np.argsort(size[sample], kind="stable"), kind="stable")
     dense = np.argsort(np.argsort(mass[sample], kind="stable"), kind="stable")
     starts = np.stack([rank, rank + dense, rank - dense])
@@ -157,17 +148,19 @@ def _split(profiles: np.ndarray, mass: np.ndarray, rows: np.ndarray) -> Split:
     return Split(preference, whole - sum(separate))
 
 
-def splits(weights: np.ndarray, mass: np.ndarray, sets: int) -> list[Split]:
+def splits(steps: RowSteps, mass: np.ndarray, sets: int) -> list[Split]:
     """How to split the rows of a matrix in `sets` classes: one for 2, three for 4.
 
-    weights : (rows, columns) int8; mass : (rows,) at least 1.
+    mass : (rows,) at least 1.
     """
-    profiles = np.zeros((len(weights), BINS), np.int32)
-    _count(weights, profiles)
+    profiles = np.zeros((len(mass), BINS), np.int32)
+    _count(steps, profiles)
+    values = np.abs(np.arange(256) - 128)[(np.arange(256) + 128) % 256]
+    size = profiles[:, RUN_BINS:] @ values * PRICE_UNITS // mass
     found: list[Split] = []
-    parts = [np.arange(len(weights))]
+    parts = [np.arange(len(mass))]
     for _ in range(sets.bit_length() - 1):
-        level = [_split(profiles, mass, part) for part in parts]
+        level = [_split(profiles, size, mass, part) for part in parts]
         parts = _halved(parts, level, mass)
         found += level
     return found

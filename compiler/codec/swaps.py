@@ -93,15 +93,14 @@ def order_rows(dealt: Slots, sizes: np.ndarray, prices: np.ndarray, zeros: np.nd
             for i in range(first, behind):
                 for j in range(i + 1 + i % step, behind, step):
                     price = _around(order, first, behind, i, j, sizes, prices)
-                    explicit = _around(order, first, behind, i, j, sizes, zeros)
                     order[i], order[j] = order[j], order[i]
-                    if (
-                        _around(order, first, behind, i, j, sizes, prices) < price
-                        and _around(order, first, behind, i, j, sizes, zeros) <= explicit
-                    ):
-                        swapped = True
-                    else:
+                    if _around(order, first, behind, i, j, sizes, prices) < price:
+                        explicit = _around(order, first, behind, i, j, sizes, zeros)
                         order[i], order[j] = order[j], order[i]
+                        if explicit > _around(order, first, behind, i, j, sizes, zeros):
+                            continue
+                        swapped = True
+                    order[i], order[j] = order[j], order[i]
             if not swapped:
                 break
 

@@ -49,7 +49,10 @@ def _placed(taken: list[Place], wanted: int) -> tuple[list[int], int]:
     best: list[int] = []
     least = -1
     for order in _orders(taken):
-        for _ in range(attempts):
+        tried: set[tuple[int, ...]] = set()
+        # From an order that was tried before, all that follows was, too.
+        while len(tried) < attempts and tuple(order) not in tried:
+            tried.add(tuple(order))
             addresses = _lowest(taken, met, order)
             ends = [place.n_bytes + at for place, at in zip(taken, addresses, strict=True)]
             used = max(ends, default=0)

@@ -6,6 +6,7 @@ Plain Python, run once per model. Source of method: TensorFlow Lite Micro's `tan
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -61,9 +62,11 @@ def logistic_q4_27(a: int) -> int:
     return result if a > 0 else INT32_MAX - result
 
 
+@lru_cache(maxsize=64)
 def _int8_table(
     function: Callable[[int], int], drop_bits: int, offset: int, scale: float, zero_point: int
-) -> np.ndarray:
+) -> bytes:
+    """The table's values. A recurrent network asks for the same one at every gate and step."""
     multiplier, shift, radius = q4_27_scaling(scale)
     table = np.empty(256, np.int8)
     for q in range(INT8_MIN, INT8_MAX + 1):
@@ -77,7 +80,7 @@ def _int8_table(
             image = divide_by_pot(high_mul(centred << shift, multiplier), 0)
             value = divide_by_pot(function(image), drop_bits) + offset
         table[q - INT8_MIN] = min(max(value, INT8_MIN), INT8_MAX)
-    return table
+    return table.tobytes()
 
 
 def tanh_table_int8(scale: float, zero_point: int) -> np.ndarray:
@@ -88,7 +91,7 @@ def tanh_table_int8(scale: float, zero_point: int) -> np.ndarray:
     ValueError
         As `q4_27_scaling`.
     """
-    return _int8_table(tanh_q4_27, 24, 0, scale, zero_point)
+    return _as_table(_int8_table(tanh_q4_27, 24, 0, scale, zero_point))
 
 
 def logistic_table_int8(scale: float, zero_point: int) -> np.ndarray:
@@ -101,4 +104,9 @@ def logistic_table_int8(scale: float, zero_point: int) -> np.ndarray:
     ValueError
         As `q4_27_scaling`.
     """
-    return _int8_table(logistic_q4_27, 23, INT8_MIN, scale, zero_point)
+    return _as_table(_int8_table(logistic_q4_27, 23, INT8_MIN, scale, zero_point))
+
+
+def _as_table(values: bytes) -> np.ndarray:
+    """An array of its own for every caller."""
+    return np.frombuffer(values, np.int8).copy()

@@ -46,7 +46,8 @@ class RandomWeights:
         if zeros:
             # The places of the smallest numbers, whose upper half the values do not know; a tie at
             # the border, once in about 2**32 / size matrices, leaves a zero more.
-            found[drawn <= np.partition(drawn, zeros - 1)[zeros - 1]] = 0
+            # Multiplied, which takes a tenth of the time of zeros written here and there.
+            found *= drawn > np.partition(drawn, zeros - 1)[zeros - 1]
         found = found.reshape(shape)
         found.flags.writeable = False
         return found

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.codec.bits import steps_of
 from compiler.codec.classes import SAMPLE_ROWS, classes, halves, splits
+from compiler.codec.symbols import as_coded
 
 
 def sparse(rng, rows, columns, density, scale):
@@ -39,14 +41,14 @@ def test_every_row_is_in_one_class(seed, rows, columns, density, sets):
     rng = np.random.default_rng(seed)
     weights = sparse(rng, rows, columns, density, 20)
     mass = mass_of(weights)
-    found = splits(weights, mass, sets)
+    found = splits(steps_of(weights), mass, sets)
     assert len(found) == sets - 1
     for some in (np.arange(rows), np.flatnonzero(rng.random(rows) < 0.5)):
         parts = classes(found, mass, some)
         assert len(parts) == sets
         assert sorted(np.concatenate(parts).tolist()) == some.tolist()
         assert all((np.diff(part) > 0).all() for part in parts)
-    for split, again in zip(found, splits(weights.copy("F"), mass, sets), strict=True):
+    for split, again in zip(found, splits(steps_of(as_coded(weights.copy("F"))), mass, sets), strict=True):
         np.testing.assert_array_equal(split.preference, again.preference)
 
 
@@ -74,7 +76,7 @@ def test_rows_of_a_kind_stay_together(kinds, rows):
     order = rng.permutation(len(weights))
     weights, kind = weights[order], kind[order]
     mass = mass_of(weights)
-    found = splits(weights, mass, len(kinds))
+    found = splits(steps_of(weights), mass, len(kinds))
     parts = classes(found, mass, np.arange(len(weights)))
     purest = [np.bincount(kind[part]).max() for part in parts]
     assert sum(purest) >= 0.93 * len(weights)
