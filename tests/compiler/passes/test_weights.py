@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from compiler import compile_model, load_model
-from compiler.passes import verify
+from compiler.passes import verify, weights
 from compiler.passes.residency import tile_commands
 from compiler.passes.weights import plan_weights
 from npu.chip.isa import decode_program
@@ -58,6 +58,44 @@ def test_windows_of_records_where_not_all_of_them_fit():
     records = [len(tile.tile.records) for tile in tiles_of(plan, False)]
     assert max(records) <= second - first
     assert 2 * second - first <= params.param_bytes
+
+
+@pytest.mark.parametrize(
+    ("scales", "changes", "foreseen"),
+    [
+        (1, {"bank_bytes": 1024, "param_bytes": 2400}, True),
+        (1, {"bank_bytes": 1024, "param_bytes": 8192}, False),
+        (200, {"bank_bytes": 65536, "param_bytes": 2048}, False),
+        (200, {"bank_bytes": 1024, "param_bytes": 512}, False),
+    ],
+    ids=["foreseen", "records fit", "tiles depend on the block", "the largest block fills it"],
+)
+def test_what_only_streams_is_packed_once(scales, changes, foreseen, monkeypatch):
+    params = chip(**changes)
+    module = module_of(matrix(300, 60, scales, seed=1))
+    passes = []
+    pack_each = weights.pack_each
+
+    def counted(*arguments):
+        passes.append(1)
+        return pack_each(*arguments)
+
+    monkeypatch.setattr(weights, "pack_each", counted)
+    plan = plan_weights(module, params)
+    assert (len(passes) == 1) == foreseen
+    # And nothing else comes of it.
+    monkeypatch.setattr(weights, "_foreseen", lambda *_: None)
+    other = plan_weights(module, params)
+    assert contents(plan) == contents(other)
+
+
+def contents(plan):
+    tiles = [
+        (tile.tile.image, tile.tile.records, tile.stays, tile.bank, tile.records)
+        for placed in plan.matrices.values()
+        for tile in placed.tiles
+    ]
+    return tiles, plan.constants, plan.stream_banks, plan.stream_records, plan.streams_records
 
 
 @pytest.mark.parametrize(
