@@ -1,7 +1,9 @@
 """A function of one value becomes a table of what it gives for every int8.
 
-TFLM has no operator for that, but two that do it: QUANTIZE to int32 with a zero point 128 further
-on makes of an int8 its index, GATHER picks by it. The reader of TFLite makes one of both.
+TFLite has no operator for that, but three that do it, in TensorFlow Lite Micro as in LiteRT: CAST
+to int32 and ADD of 128 make of an int8 its index, GATHER picks by it. QUANTIZE to int32 would do
+for the first two, but LiteRT has none of int8. The reader of TFLite makes one operator of all three
+(`compiler.frontends.tflite.lookups`).
 """
 
 import numpy as np
@@ -9,22 +11,23 @@ import numpy as np
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.functions import FUNCTION
 from compiler.floats.run import function_of
-from compiler.quantise.ranges import HIGHEST, LOWEST, Floats, Grid
+from compiler.quantise.ranges import Floats, Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.writer import Writer
+from compiler.tflite_writer import TYPES
+from npu.model.operators.table import FIRST_ENTRY, TABLE_SIZE
 
-_EVERY = np.arange(LOWEST, HIGHEST + 1)
+_EVERY = FIRST_ENTRY + np.arange(TABLE_SIZE)
 
 
 def _function(w: Writer, node: Node) -> None:
     source, grid = w.value(node.inputs[0]), w.grid(node.output)
     steps, shape = source.steps, w.stored_shape(source)
-    index = w.m.tensor(
-        shape,
-        "int32",
-        steps.scale,
-        steps.zero_point - LOWEST,
-        name=f"{node.output}/index",
+    # TFLM adds int32 only where they have no scale.
+    wide = w.m.tensor(shape, "int32", name=f"{node.output}/wide")
+    index = w.m.tensor(shape, "int32", name=f"{node.output}/index")
+    offset = w.m.tensor(
+        (), "int32", data=np.array(-FIRST_ENTRY, np.int32), name=f"{node.output}/offset"
     )
     table = w.m.tensor(
         _EVERY.shape,
@@ -34,7 +37,9 @@ def _function(w: Writer, node: Node) -> None:
         name=f"{node.output}/table",
     )
     tensor = w.activation(node.output, shape, grid)
-    w.m.operator("QUANTIZE", [source.tensor], [index])
+    types = {"InDataType": TYPES["int8"], "OutDataType": TYPES["int32"]}
+    w.m.operator("CAST", [source.tensor], [wide], ("CastOptions", types))
+    w.m.operator("ADD", [wide, offset], [index], ("AddOptions", {}))
     w.m.operator("GATHER", [table, index], [tensor], ("GatherOptions", {"Axis": 0}))
     w.put(node.output, tensor, grid, source.order)
 

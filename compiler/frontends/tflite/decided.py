@@ -14,7 +14,8 @@ _SHAPES = "shapes are fixed when a model is read; convert it with fixed shapes"
 REFUSED: dict[Code, str] = {
     BuiltinOperator.ADD_N: "add two at a time, with ADD",
     BuiltinOperator.BROADCAST_ARGS: _SHAPES,
-    BuiltinOperator.CAST: "it takes integers for numbers, whatever their scale; take QUANTIZE",
+    BuiltinOperator.CAST: "it takes integers for numbers, whatever their scale; take QUANTIZE "
+    "(of an int8, with ADD of 128 and GATHER of 256 int8 behind it, it is part of a table)",
     BuiltinOperator.CEIL: _PART,
     BuiltinOperator.CUMSUM: "each sum waits for the one before; take a FULLY_CONNECTED of ones",
     BuiltinOperator.DIV: "the chip has no divider; multiply by a reciprocal, which amid DEQUANTIZE "

@@ -7,7 +7,7 @@ from tflite.BuiltinOperator import BuiltinOperator
 
 from compiler.frontends.formats import Verdict
 from compiler.frontends.tflite.decided import reason as reason_of
-from compiler.frontends.tflite.islands import islands
+from compiler.frontends.tflite.joined import joined
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
@@ -39,7 +39,7 @@ def _verdicts(source: Source) -> list[Verdict]:
         variables = Variables()
         where = f"subgraph {number}, " if number else ""
         inputs = source.indices(source.subgraph.InputsAsNumpy(), len(raw), optional=False)
-        found = islands(source, raw)
+        found = joined(source, raw)
         runs = found.within | found.at.keys()
         for i in source.operators():
             verdict = _verdict(source, i, raw, variables, frozenset(inputs))

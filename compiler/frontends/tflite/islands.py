@@ -6,104 +6,43 @@ float32, and quantises again, as in every normalisation of Keras. All of it toge
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
-from tflite.BuiltinOptions import BuiltinOptions
-from tflite.DivOptions import DivOptions
-from tflite.MulOptions import MulOptions
-from tflite.SubOptions import SubOptions
 from tflite.TensorType import TensorType
 
-from compiler.frontends.tflite.operators import options_of
-from compiler.frontends.tflite.source import Code, Source, kind_name
+from compiler.frontends.tflite.source import Source, kind_name
 from compiler.frontends.tflite.tensors import RawTensor, contents
-from npu.model.formula import BINARY, CONSTANT, UNARY, Formula, Part
+from compiler.frontends.tflite.written import Written, activation_of, makers
+from npu.model.formula import BINARY, CONSTANT, UNARY, Part
+from npu.model.operators.table import ViaReal
+from npu.model.references import Operator
 
 _MOST_PARTS = 200
 """Of a formula; a longer one stays as it is written."""
 
-_OPTIONS: dict[int, tuple[int, Any]] = {
-    BuiltinOperator.ADD: (BuiltinOptions.AddOptions, AddOptions),
-    BuiltinOperator.DIV: (BuiltinOptions.DivOptions, DivOptions),
-    BuiltinOperator.MUL: (BuiltinOptions.MulOptions, MulOptions),
-    BuiltinOperator.SUB: (BuiltinOptions.SubOptions, SubOptions),
-}
 
-
-@dataclass(frozen=True)
-class Island:
-    """A formula between two int8 tensors of the file."""
-
-    input: int
-    output: int
-    formula: Formula
-
-
-@dataclass(frozen=True)
-class Islands:
-    """Those of a subgraph.
-
-    Attributes
-    ----------
-    at : by the operator that quantises again
-    within : operators that nothing outside of islands needs
-    """
-
-    at: dict[int, Island]
-    within: frozenset[int]
-
-
-@dataclass(frozen=True)
-class _Written:
-    """An operator of the file."""
-
-    code: Code
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    table: Any
-
-
-def islands(source: Source, tensors: Sequence[RawTensor]) -> Islands:
+def islands(
+    source: Source, operators: Sequence[Written], tensors: Sequence[RawTensor]
+) -> tuple[dict[int, Operator], set[int]]:
     """What of the open subgraph's operators is a function of one int8.
 
-    Raises ModelError for indices and contents that cannot be.
+    By the operator that quantises again, and with the operators within.
+    Raises ModelError for contents that cannot be.
     """
-    operators = [_written(source, i, len(tensors)) for i in source.operators()]
-    made = {output: at for at, op in enumerate(operators) for output in op.outputs}
-    found: dict[int, Island] = {}
+    made = makers(operators)
+    found: dict[int, Operator] = {}
     inside: set[int] = set()
     for at, op in enumerate(operators):
         if _quantises(op, tensors):
             walk = _Walk(source, operators, made, tensors, tensors[op.inputs[0]].shape)
             if walk.value(op.inputs[0]) is not None and walk.begin >= 0 and walk.ends_with_part:
-                found[at] = Island(walk.begin, op.outputs[0], tuple(walk.parts))
+                found[at] = ViaReal(op.name, walk.begin, op.outputs[0], tuple(walk.parts))
                 inside |= walk.operators
-    kept = set(source.indices(source.subgraph.OutputsAsNumpy(), len(tensors), optional=False))
-    # From the end, as readers stand behind.
-    for at in reversed(range(len(operators))):
-        if at in found:
-            continue
-        if at in inside and not kept & set(operators[at].outputs):
-            continue
-        inside.discard(at)
-        kept.update(operators[at].inputs)
-    return Islands(found, frozenset(inside))
+    return found, inside
 
 
-def _written(source: Source, index: int, count: int) -> _Written:
-    code, name, table = source.operator(index)
-    source.place = name
-    inputs = source.indices(table.InputsAsNumpy(), count, optional=True)
-    return _Written(
-        code, inputs, source.indices(table.OutputsAsNumpy(), count, optional=False), table
-    )
-
-
-def _quantises(op: _Written, tensors: Sequence[RawTensor]) -> bool:
+def _quantises(op: Written, tensors: Sequence[RawTensor]) -> bool:
     if op.code != BuiltinOperator.QUANTIZE or (len(op.inputs), len(op.outputs)) != (1, 1):
         return False
     source, output = op.inputs[0], op.outputs[0]
@@ -128,7 +67,7 @@ class _Walk:
     def __init__(
         self,
         source: Source,
-        operators: Sequence[_Written],
+        operators: Sequence[Written],
         made: dict[int, int],
         tensors: Sequence[RawTensor],
         shape: tuple[int, ...],
@@ -166,7 +105,7 @@ class _Walk:
         if at is None or raw.shape != self._shape or len(self._all[at].outputs) != 1:
             return None
         op = self._all[at]
-        found = self._begin(op) if op.code == BuiltinOperator.DEQUANTIZE else self._part(at, op)
+        found = self._begin(op) if op.code == BuiltinOperator.DEQUANTIZE else self._part(op)
         if found is not None:
             self.operators.add(at)
         return found
@@ -180,7 +119,7 @@ class _Walk:
         self.parts.append(Part(CONSTANT, (), value))
         return len(self.parts)
 
-    def _begin(self, op: _Written) -> int | None:
+    def _begin(self, op: Written) -> int | None:
         if len(op.inputs) != 1 or op.inputs[0] < 0:
             return None
         raw = self._tensors[op.inputs[0]]
@@ -191,10 +130,10 @@ class _Walk:
         self.begin = op.inputs[0]
         return 0
 
-    def _part(self, at: int, op: _Written) -> int | None:
+    def _part(self, op: Written) -> int | None:
         kind = kind_name(op.code)
         wanted = 2 if kind in BINARY else 1 if kind in UNARY else -1
-        if len(op.inputs) != wanted or self._activation(at, op):
+        if len(op.inputs) != wanted or activation_of(self._source, op):
             return None
         operands = []
         for tensor in op.inputs:
@@ -207,11 +146,3 @@ class _Walk:
             return None
         self.parts.append(Part(kind, tuple(operands)))
         return len(self.parts)
-
-    def _activation(self, at: int, op: _Written) -> int:
-        known = _OPTIONS.get(op.code) if isinstance(op.code, int) else None
-        if known is None:
-            return 0
-        self._source.place = f"operator {at}"
-        options = options_of(self._source, op.table, known)
-        return 0 if options is None else int(options.FusedActivationFunction())

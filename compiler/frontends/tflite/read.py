@@ -5,8 +5,7 @@ from pathlib import Path
 from compiler.frontends.forms import explanation
 from compiler.frontends.tflite.decided import reason as reason_of
 from compiler.frontends.tflite.fold import fold
-from compiler.frontends.tflite.islands import islands
-from compiler.frontends.tflite.lookups import with_lookups
+from compiler.frontends.tflite.joined import joined
 from compiler.frontends.tflite.operators import (
     find_variables,
     initialisations,
@@ -20,7 +19,6 @@ from compiler.frontends.tflite.table import SUPPORTED
 from compiler.frontends.tflite.tensors import RawTensor, contents, graph_tensor, raw_tensors
 from npu.errors import UnsupportedError
 from npu.model.graph import Graph
-from npu.model.operators.table import ViaReal
 from npu.model.operators.variable import AssignVariable
 from npu.model.references import Operator, renumbered
 from npu.model.verify import verify
@@ -94,12 +92,12 @@ def _variables(source: Source, main: int) -> Variables:
 def _operators(source: Source, raw: list[RawTensor], variables: Variables) -> list[Operator]:
     """What is left to run of the open subgraph's operators, on the tensors of the file."""
     made: list[Operator] = []
-    found = islands(source, raw)
+    found = joined(source, raw)
     for i in source.operators():
         if i in found.within:
             continue
-        if (island := found.at.get(i)) is not None:
-            made.append(ViaReal(source.operator(i)[1], island.input, island.output, island.formula))
+        if (whole := found.at.get(i)) is not None:
+            made.append(whole)
             continue
         op = _operator(source, i, raw, variables)
         if op is not None and not fold(source, op, raw):
@@ -114,7 +112,6 @@ def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
         source.indices(vector, len(raw), optional=False)
         for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
     )
-    made = with_lookups(source, made, outputs, raw)
     # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 

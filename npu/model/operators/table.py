@@ -19,6 +19,9 @@ from npu.model.rules import require, unary
 TABLE_SIZE = 256
 """Entries of a table: one for every int8."""
 
+FIRST_ENTRY = -TABLE_SIZE // 2
+"""The int8 whose entry is the first one."""
+
 
 @dataclass(frozen=True)
 class Tanh(Operator):
@@ -98,7 +101,7 @@ class ViaReal(Operator):
 class Lookup(Operator):
     """A table that the model brings: `table[q + 128]`, 256 bytes that are int8.
 
-    In TFLite it is a QUANTIZE to int32, which makes indices, and a GATHER.
+    In TFLite it is a CAST to int32 and an ADD of 128, which make indices, and a GATHER.
     """
 
     input: Operand

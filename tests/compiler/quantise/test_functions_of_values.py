@@ -1,4 +1,4 @@
-"""Functions of one value as tables: beside onnxruntime, TensorFlow Lite Micro and the twin."""
+"""Functions of one value as tables: beside onnxruntime, TFLM, LiteRT and the twin."""
 
 import numpy as np
 import pytest
@@ -129,18 +129,26 @@ def test_a_function_is_one_table(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_table_is_what_tflm_picks(name, tmp_path):
+def test_a_table_is_what_tflm_and_litert_pick(name, tmp_path):
     runtime = pytest.importorskip(
         "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
     )
+    litert = pytest.importorskip(
+        "ai_edge_litert.interpreter", reason="the extra `peers` is not installed"
+    )
     nodes, shift = FUNCTIONS[name]
     made = quantised_of(tmp_path, nodes, {"x": on_the_grid(1 / 23, shift)}, STORED)
-    oracle = runtime.Interpreter.from_bytes(made.data, arena_size=1 << 20)
     every = EVERY.astype(np.int8).reshape(1, 1, 256)[0]
+    (found,) = Interpreter(made.graph).invoke([every])
+    oracle = runtime.Interpreter.from_bytes(made.data, arena_size=1 << 20)
     oracle.set_input(every, 0)
     oracle.invoke()
-    (found,) = Interpreter(made.graph).invoke([every])
     np.testing.assert_array_equal(found, oracle.get_output(0))
+    theirs = litert.Interpreter(model_content=made.data, num_threads=1)
+    theirs.allocate_tensors()
+    theirs.set_tensor(theirs.get_input_details()[0]["index"], every)
+    theirs.invoke()
+    np.testing.assert_array_equal(found, theirs.get_tensor(theirs.get_output_details()[0]["index"]))
 
 
 def random(shape, least=-2.0, most=2.0, seed=1):
