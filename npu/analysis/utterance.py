@@ -4,16 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 from npu.analysis.energy import listening
 from npu.analysis.frames import Frame, entries_of, reset_frame, symbol_frame
 from npu.analysis.latency import Frames, Latency
-from npu.analysis.streaming import BeamOnChip
+from npu.analysis.streaming import BeamOnChip, OnChip
 from npu.events.trace import Recorder
 from npu.model.tokens import Tokens
 from npu.runtime.host_beam import BeamSession
 from npu.runtime.image import Image
-from npu.speech.emission import Emission
+from npu.runtime.sessions import TransducerSession
 from npu.speech.ends import COMMANDS, Ending
 from npu.speech.gate import Features
 from npu.speech.host import Speech
@@ -60,33 +61,23 @@ class Told:
         self.came.append(call)
 
 
-class ToldBeam(BeamOnChip):
-    """A beam on the twin that also notes its starts, and what it answers in the end.
+class ToldByTwin(OnChip):
+    """A transducer on the twin that also notes its starts, with what data decide in them.
 
     Parameters
     ----------
-    image : compiled for a beam. session : makes a `BeamSession` of it.
-    tokens : of the model.
-    min_score : as `npu.speech.transcribe.transcribe` takes it.
+    image : a transducer's. session : makes the session of it.
 
     Attributes
     ----------
-    calls : the symbols of every call, those of the likeliest text of each phrase that has ended.
-    begins, came : as of `Told`.
+    calls : the symbols of every call. begins, came : as of `Told`.
     first : the starts of the reset. frames : those of every call, a restart before it among them.
     """
 
     def __init__(
-        self,
-        image: Image,
-        session: Callable[..., BeamSession],
-        tokens: Tokens,
-        min_score: float | None = None,
+        self, image: Image, session: Callable[..., TransducerSession | BeamSession]
     ) -> None:
         self._recorder = Recorder(Machine, entries_of(image))
-        self._tokens, self._min_score = tokens, min_score
-        assert image.header.transducer is not None, "an image for a beam has a transducer"
-        self._frames_out = image.header.transducer.frames_out
         self._forget()
         super().__init__(image, self._recorder, session=session)
         self.first: Frame = []
@@ -98,21 +89,69 @@ class ToldBeam(BeamOnChip):
         self.first = self._new()
 
     def restart(self) -> None:
-        self.end_phrase()
         super().restart()
         self.begins.append(len(self.calls))
 
-    def accept_calls(self, features: Features) -> list[Emission | None]:
-        answers: list[Emission | None] = []
+    def accept_calls(self, features: Features) -> list[Any]:
+        """Call by call, so that each has starts of its own."""
+        answers: list[Any] = []
         for number in range(len(features)):
-            answers += super().accept_calls(features[number : number + 1])
+            found = super().accept_calls(features[number : number + 1])
             self.frames.append(self._new())
-            self.calls.append([])
+            self.calls.append(self._symbols(found))
+            answers += found
         return answers
 
     def note(self, call: int) -> None:
         """As of `Told`."""
         self.came.append(call)
+
+    def _symbols(self, answers: list[Any]) -> list[int]:
+        """What a call has emitted, of its answers."""
+        return [*chain(*answers)]
+
+    def _forget(self) -> None:
+        self.calls: list[list[int]] = []
+        self.begins: list[int] = []
+        self.came: list[int] = []
+        self.frames: list[Frame] = []
+
+    def _new(self) -> Frame:
+        """The starts since the last time."""
+        starts = self._recorder.trace.starts[self._done :]
+        self._done += len(starts)
+        return starts
+
+
+class ToldBeam(ToldByTwin, BeamOnChip):
+    """A beam on the twin that also notes its starts, and what it answers in the end.
+
+    Parameters
+    ----------
+    image : compiled for a beam. session : makes a `BeamSession` of it.
+    tokens : of the model.
+    min_score : as `npu.speech.transcribe.transcribe` takes it.
+
+    Attributes
+    ----------
+    calls : the symbols of every call, those of the likeliest text of each phrase that has ended.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        session: Callable[..., BeamSession],
+        tokens: Tokens,
+        min_score: float | None = None,
+    ) -> None:
+        self._tokens, self._min_score = tokens, min_score
+        assert image.header.transducer is not None, "an image for a beam has a transducer"
+        self._frames_out = image.header.transducer.frames_out
+        super().__init__(image, session)
+
+    def restart(self) -> None:
+        self.end_phrase()
+        super().restart()
 
     def end_phrase(self) -> None:
         """Nothing comes behind it: note its symbols."""
@@ -128,17 +167,9 @@ class ToldBeam(BeamOnChip):
         for symbol, frame in zip(string.symbols, string.frames, strict=True):
             self.calls[first + frame // self._frames_out].append(symbol)
 
-    def _forget(self) -> None:
-        self.calls: list[list[int]] = []
-        self.begins: list[int] = []
-        self.came: list[int] = []
-        self.frames: list[Frame] = []
-
-    def _new(self) -> Frame:
-        """The starts since the last time."""
-        starts = self._recorder.trace.starts[self._done :]
-        self._done += len(starts)
-        return starts
+    def _symbols(self, answers: list[Any]) -> list[int]:
+        """None before the phrase ends."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -180,6 +211,19 @@ class SoundFrames:
         comes = _comes_ms(speech, told.came)
         emitted = [[*chain(*of_frames)] for of_frames in told.calls]
         return cls(speech, heard, reset, frames, comes, emitted, told.begins)
+
+    @classmethod
+    def hear_on_twin(
+        cls, image: Image, speech: Speech, path: str | Path, ending: Ending | None = COMMANDS
+    ) -> "SoundFrames":
+        """The twin searches, and says what else data decide, as the sums of a softmax.
+
+        For an image with a loop of its own. Raises what `npu.speech.transcribe` raises.
+        """
+        told = ToldByTwin(image, TransducerSession)
+        heard = transcribe(speech, told, path, ending, told=told.note)
+        comes = _comes_ms(speech, told.came)
+        return cls(speech, heard, told.first, told.frames, comes, told.calls, told.begins)
 
     @classmethod
     def hear_beam(

@@ -1,8 +1,9 @@
 """Where a model's time goes on a chip: layer by layer, what limits it, and how far from ideal.
 
 Cycles are those of the chip, from commands and transfers as events: no element is computed. Where
-data decide how a program goes on, they are told: by the kernels for --audio, by the twin on random
-inputs, or by the assumption that every frame emits --symbols symbols.
+data decide how a program goes on, they are told: by the kernels for --audio, or by the twin where
+more than symbols decides, as in a softmax; by the twin on random inputs; or by the assumption that
+every frame emits --symbols symbols.
 """
 
 from __future__ import annotations
