@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
+from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_tables, rules_windows
 from compiler.quantise.choose import DEFAULT
@@ -159,24 +159,32 @@ def _handle(number: int) -> tuple[str, dict[str, str]]:
 
 
 def _begin(w: Writer, carried: Sequence[State]) -> None:
-    """CALL_ONCE of what states begin with that is not zero."""
-    first = [(number, s) for number, s in enumerate(carried) if np.any(s.initial != 0)]
-    if not first:
+    """CALL_ONCE of what states begin with.
+
+    TFLM would begin with zero points by itself; LiteRT reads no variable that nobody has assigned.
+    """
+    if not carried:
         return
     spec = ModelSpec(name="begin")
-    for number, state in first:
-        grid = w.grid(state.current)
+    for number, state in enumerate(carried):
         handle = spec.tensor((), "resource", name=f"state{number}/handle")
-        data = grid.quantised(state.initial)
-        value = spec.tensor(
-            data.shape,
-            scale=grid.scale,
-            zero_point=grid.zero_point,
-            data=data,
-            name=f"state{number}/initial",
-        )
+        value = _initial(spec, w.grid(state.current), state.initial, f"state{number}/initial")
         spec.operator("VAR_HANDLE", [], [handle], _handle(number))
         spec.operator("ASSIGN_VARIABLE", [handle, value], [], ("AssignVariableOptions", {}))
     w.m.others.append(spec)
     once = OperatorSpec("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
     w.m.operators.insert(0, once)
+
+
+def _initial(spec: ModelSpec, grid: Grid, initial: Array, name: str) -> int:
+    """The tensor of a state's first value: a constant, or one number in all elements."""
+    data = grid.quantised(initial)
+    steps = {"scale": grid.scale, "zero_point": grid.zero_point}
+    if not data.size or np.any(data != data.reshape(-1)[0]):
+        return spec.tensor(data.shape, data=data, name=name, **steps)
+    shape = np.array(data.shape, np.int32)
+    sizes = spec.tensor(shape.shape, "int32", data=shape, name=f"{name}/shape")
+    number = spec.tensor((), data=data.reshape(-1)[0], name=f"{name}/value", **steps)
+    filled = spec.tensor(data.shape, name=name, **steps)
+    spec.operator("FILL", [sizes, number], [filled], ("FillOptions", {}), version=3)
+    return filled

@@ -83,7 +83,7 @@ def _expand(w: Writer, node: Node) -> None:
     tensor = w.activation(node.output, shape, source.steps)
     target = w.integers(shape, f"{node.name}/shape")
     options: Options = ("BroadcastToOptions", {})
-    w.m.operator("BROADCAST_TO", [source.tensor, target], [tensor], options)
+    w.m.operator("BROADCAST_TO", [source.tensor, target], [tensor], options, version=2)
     w.put(node.output, tensor, source.grid)
 
 

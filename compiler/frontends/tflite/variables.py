@@ -62,8 +62,16 @@ def handle(name: str, site: Site, tensor: Number) -> None:
         name=printable_name(key[1][:200]),
         is_variable=True,
         is_constant=False,
-        known=known.initial.get(key, _default(site, known.kinds[key])),
+        known=_first(site, key),
     )
+
+
+def _first(site: Site, key: Key) -> np.ndarray | None:
+    """What a variable begins with; None where that is its zero point everywhere."""
+    kind, given = site.variables.kinds[key], site.variables.initial.get(key)
+    if given is None:
+        return _default(site, kind)
+    return None if np.all(given == kind.zero_point) else given
 
 
 def _default(site: Site, kind: RawTensor) -> np.ndarray | None:
