@@ -71,7 +71,8 @@ def _first(site: Site, key: Key) -> np.ndarray | None:
     kind, given = site.variables.kinds[key], site.variables.initial.get(key)
     if given is None:
         return _default(site, kind)
-    return None if np.all(given == kind.zero_point) else given
+    fits = given.shape == kind.shape and given.dtype == DTYPES[kind.type]
+    return None if fits and np.all(given == kind.zero_point) else given
 
 
 def _default(site: Site, kind: RawTensor) -> np.ndarray | None:

@@ -110,6 +110,27 @@ def test_kernels_are_tflm(made, calls):
         np.testing.assert_array_equal(kernels.invoke([call])[0], theirs.get_output(0))
 
 
+def test_litert_runs_it_too(made, calls):
+    """Its products differ by a step in a few elements of a thousand, and states keep that."""
+    litert = pytest.importorskip(
+        "ai_edge_litert.interpreter", reason="the extra `peers` is not installed"
+    )
+    encoder = made.parts["encoder"]
+    theirs = litert.Interpreter(model_content=encoder.data, num_threads=1)
+    theirs.allocate_tensors()
+    (given,), (told,) = theirs.get_input_details(), theirs.get_output_details()
+    (output,) = (encoder.graph.tensors[i] for i in encoder.graph.outputs)
+    kernels, ours, found = Interpreter(encoder.graph), [], []
+    for call in encoder.grid("x").quantised(calls):
+        theirs.set_tensor(given["index"], call)
+        theirs.invoke()
+        found.append(theirs.get_tensor(told["index"]).astype(float))
+        ours.append(kernels.invoke([call])[0].astype(float))
+    wanted = np.array(ours) - output.quantization.zero_point
+    lost = np.sum(wanted**2) / np.sum((np.array(found) - np.array(ours)) ** 2)
+    assert 10 * np.log10(lost) > 22
+
+
 def test_chip_and_kernels_hear_the_same(made, calls, tmp_path):
     write_folder(tmp_path / "int8", made.files)
     model = load_model(tmp_path / "int8")

@@ -60,6 +60,30 @@ def test_a_variable_is_a_state(tmp_path, once, first):
     assert all(v.reason is None for v in examine_tflite(tmp_path / "m.tflite"))
 
 
+def filled(value: int) -> ModelSpec:
+    """A counter that begins with the same number in all elements, as `npu quantize` writes it."""
+    m = counter()
+    begin = ModelSpec()
+    handle = begin.tensor((1,), "resource")
+    shape = begin.tensor((2,), "int32", data=np.array([1, 3], np.int32))
+    number = begin.tensor((), "int8", 0.5, 4, np.array(value, np.int8))
+    whole = begin.tensor((1, 3), "int8", 0.5, 4)
+    begin.operator("VAR_HANDLE", [], [handle], NAMED)
+    begin.operator("FILL", [shape, number], [whole], ("FillOptions", {}))
+    begin.operator("ASSIGN_VARIABLE", [handle, whole], [])
+    m.others = [begin]
+    return m
+
+
+@pytest.mark.parametrize("value", [4, 5])
+def test_a_state_of_zero_points_has_no_contents(tmp_path, value):
+    """Nothing is stored of it: a chip resets it as one that nobody assigns."""
+    graph = read(tmp_path, filled(value))
+    (state,) = [t for t in graph.tensors if t.is_state]
+    assert (state.initial is None) == (value == 4)
+    assert Interpreter(graph).invoke([np.zeros((1, 3), np.int8)])[0].tolist() == [[value] * 3]
+
+
 def wild(change) -> ModelSpec:
     spec = counter()
     change(spec)
@@ -73,6 +97,11 @@ def computes(spec: ModelSpec) -> None:
 def other_shape(spec: ModelSpec) -> None:
     spec.others[0].tensors[1].shape = (1, 2)
     spec.others[0].tensors[1].data = np.zeros((1, 2), np.int8)
+
+
+def zero_points_of_another_shape(spec: ModelSpec) -> None:
+    spec.others[0].tensors[1].shape = (1, 2)
+    spec.others[0].tensors[1].data = np.full((1, 2), 4, np.int8)
 
 
 def no_subgraph(spec: ModelSpec) -> None:
@@ -90,6 +119,10 @@ def no_handle(spec: ModelSpec) -> None:
         (counter(behind=True), "it stands before all that reads or assigns a variable"),
         (wild(computes), "subgraph 1, operator 1 .* what is: constants are assigned"),
         (wild(other_shape), r"its contents must be int8 \[1, 3\], not int8 \[1, 2\]"),
+        (
+            wild(zero_points_of_another_shape),
+            r"its contents must be int8 \[1, 3\], not int8 \[1, 2\]",
+        ),
         (wild(no_subgraph), "there is no subgraph 7 to call"),
         (wild(no_handle), "its variable comes from a VAR_HANDLE of the same subgraph"),
     ],
