@@ -1,6 +1,6 @@
 """Sound as it comes, frame by frame in real time: when a chip has found each of its symbols."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
@@ -318,10 +318,6 @@ def utterance_latency(frames: Frames, sound: SoundFrames, decided: str) -> Utter
         finished.append(begin + image.params.milliseconds(cycles))
     audio_ms = 1e3 * heard.samples / speech.rate
     busy_ms = image.params.milliseconds(sum(frames.cycles))
-    ends = []
-    for first, behind in pairwise([0, *sound.begins, len(sound.frames)]):
-        speaking = [i for i in range(first, behind) if sound.symbols[i]]
-        ends += [finished[i] for i in speaking[-1:]]
     return UtteranceLatency(
         latency=frames.latency(
             decided, listening(audio_ms / 1e3, busy_ms / 1e3, len(frames.cycles))
@@ -334,6 +330,22 @@ def utterance_latency(frames: Frames, sound: SoundFrames, decided: str) -> Utter
         finished_ms=finished,
         phrases=[
             PhraseLatency(phrase.text, 1e3 * phrase.end, end)
-            for phrase, end in zip(heard.phrases, ends, strict=True)
+            for phrase, end in zip(heard.phrases, _ends(sound, finished), strict=True)
         ],
     )
+
+
+def _ends(sound: SoundFrames, finished: Sequence[float]) -> Iterator[float]:
+    """When the chip has found the last symbol of each phrase.
+
+    Between two restarts there may be symbols that are no phrase, as they were too faint.
+    """
+    speaking = [i for i, symbols in enumerate(sound.symbols) if symbols]
+    stretches = [*pairwise([0, *sound.begins, len(sound.frames)])]
+    behind = 0
+    for phrase in sound.heard.phrases:
+        # A call is run when its sound has come, or later.
+        at_ms = 1e3 * phrase.times[-1] - 1e-6
+        last = next(i for i in speaking if i >= behind and sound.comes_ms[i] >= at_ms)
+        first, behind = next(each for each in stretches if each[0] <= last < each[1])
+        yield max(finished[i] for i in speaking if first <= i < behind)

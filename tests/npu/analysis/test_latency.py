@@ -205,6 +205,29 @@ def test_phrases_of_a_beam_are_those_of_the_twin(transducer, sound, tmp_path, mi
     assert [heard.comes_ms[call] / 1e3 for call in calls] == pytest.approx(times)
 
 
+@pytest.mark.parametrize("beam", [None, BeamRules(3)], ids=["greedy", "beam"])
+def test_symbols_that_are_too_faint_are_no_phrase(transducer, sound, tmp_path, beam):
+    """Between two phrases the same one from afar: the second one's last symbol is its own."""
+    model, image = transducer
+    samples, rate = soundfile.read(sound)
+    parts = [samples, np.zeros(rate), 0.15 * samples, np.zeros(rate), samples]
+    sound = tmp_path / "faint.wav"
+    soundfile.write(sound, np.concatenate(parts), rate)
+    if beam is None:
+        heard = SoundFrames.hear(image, speech_of(image), reference.search_of(model), sound)
+    else:
+        program = branching(model, most_slots(beam, SearchRules.of(model.config)))
+        image = compile_model(model, EDGE, program=program)
+        session = partial(BeamSession, beam=beam)
+        heard = SoundFrames.hear_beam(image, speech_of(image), session, sound)
+    found = utterance_latency(frames_of(model, image), heard, "told")
+    assert len(found.phrases) == 2 and len(heard.begins) == 2
+    faint = range(*heard.begins)
+    assert any(heard.symbols[call] for call in faint)
+    for phrase, spoken in zip(found.phrases, heard.heard.phrases, strict=True):
+        assert phrase.last_symbol_ms == pytest.approx(1e3 * spoken.times[-1], abs=1)
+
+
 def test_a_chip_that_is_too_slow_is_late(transducer, sound):
     """It hears the last symbol when it comes to it, not when the sound does."""
     model, image = transducer

@@ -45,4 +45,16 @@ def test_what_is_refused(refused, zoo):
         f"latency workload:written --audio {sound} --open-gates 1",
         match="a sound opens gates by itself: leave --audio or --open-gates out",
     )
-    refused(f"latency workload:written --audio {sound}", match="as of a softmax or a gate")
+
+
+@pytest.mark.parametrize("unseen", ["written", "skipped"])
+def test_a_sound_opens_gates_as_it_does_on_the_twin(npu, zoo, tmp_path, unseen):
+    sound, image = zoo / "commands_rnnt" / "utterances" / "test_sent_284.wav", tmp_path / "a.npu"
+    assert npu(f"compile workload:{unseen} --sparsity 0.5 -o {image}").status == 0
+    ran = npu(f"latency {image} --audio {sound} --json -")
+    assert ran.status in (0, 1), ran
+    told = json.loads(ran.out)
+    twin = json.loads(npu(f"transcribe {image} {sound} --engine twin --json -").out)["chip"]
+    assert told["decided"] == "the twin heard the sound"
+    assert told["total"]["cycles"] == pytest.approx(twin["mean_cycles"])
+    assert told["frame"]["cycles"]["max"] == twin["max_cycles"]
