@@ -9,6 +9,7 @@ from pathlib import Path
 from compiler import Model, compile_model, load_model
 from compiler.bench.invocations import invocation_reports
 from compiler.bench.results import (
+    HostReport,
     LargeOperator,
     OperatorBounds,
     OursReport,
@@ -48,12 +49,17 @@ def peers_report(
             name: {"system": peer.system, "memory": peer.memory} for name, peer in PEERS.items()
         },
         "models": found,
-        "host": {
-            "processor": processor(),
-            "system": f"Python {platform.python_version()}, {platform.system()}",
-            "versions": versions(),
-        },
+        "host": host(),
         "systolic": systolic_reports(install),
+    }
+
+
+def host() -> HostReport:
+    """Where times are taken."""
+    return {
+        "processor": processor(),
+        "system": f"Python {platform.python_version()}, {platform.system()}",
+        "versions": versions(),
     }
 
 

@@ -39,7 +39,8 @@ def window_of_end(clip: Clip, ended: Ended) -> tuple[float, float]:
     """In which seconds behind the last word of a clip its end may be told."""
     words = clip.words
     paused = any(b[0] - a[1] >= ended.hesitant_s for a, b in pairwise(words))
-    return ended.hesitant_window_s if paused or len(words) == 1 else ended.window_s
+    may_go_on = paused or len(words) == 1 or clip.kind in (ended.hesitant_kinds or ())
+    return ended.hesitant_window_s if may_go_on else ended.window_s
 
 
 def _faded(samples: np.ndarray, out: bool) -> np.ndarray:
