@@ -31,6 +31,7 @@ CHIPS = {
     "google_2019": "max",
     "icefall_lstm": "max",
     "icefall_conformer": LARGER,
+    "icefall_zipformer": LARGER,
     "convrnn_t": LARGER,
 }
 """Of all workloads but those with gates, which `reports.gates` measures."""

@@ -6,7 +6,7 @@ sums neither vanish nor saturate.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from compiler.frontends.workloads.weights import DENSE_RMS, RandomWeights
 from npu.model.activation import Activation
 from npu.model.boxes import Box, Piece, simplified
 from npu.model.graph import Graph, Quantization, Tensor
-from npu.model.operators.binary import Add, Mul
+from npu.model.operators.binary import Add, Mul, Sub
 from npu.model.operators.move import Copy, Reshape
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
@@ -113,9 +113,17 @@ class GraphBuilder:
 
     def scale(self, value: Value) -> float:
         """The scale of an activation."""
+        return float(self._quantization(value).scale[0])
+
+    def like(self, source: Value, shape: tuple[int, ...]) -> Value:
+        """Append an activation that means the same integers as another one."""
+        zero_point = self._quantization(source).zero_point
+        return self.value(shape, self.scale(source), source.rms, zero_point)
+
+    def _quantization(self, value: Value) -> Quantization:
         found = self._tensors[value.index].quantization
         assert found is not None, "activations are quantised"
-        return float(found.scale[0])
+        return found
 
     # --- weights ---------------------------------------------------------------------------------
     def matrix(self, shape: tuple[int, ...], terms: int, source: Value) -> int:
@@ -137,6 +145,12 @@ class GraphBuilder:
         data[0] = round(first / scale)
         return self.tensor((rows,), scale, "int32", data=data)
 
+    def given(self, data: np.ndarray, scale: float) -> Value:
+        """Constants that an operator takes like an activation, int8; read-only from then on."""
+        data.flags.writeable = False
+        rms = scale * float(np.sqrt(np.mean(np.square(data, dtype=np.float64))))
+        return Value(self.tensor(data.shape, scale, data=data), data.shape, rms)
+
     # --- operators -------------------------------------------------------------------------------
     def weighted(
         self,
@@ -154,26 +168,48 @@ class GraphBuilder:
         return weights, self.bias(rows, source, weights, first_bias)
 
     def product(
-        self, source: Value, weighted: tuple[int, int], relu: bool = False, name: str = "linear"
+        self,
+        source: Value,
+        weighted: tuple[int, int],
+        relu: bool = False,
+        name: str = "linear",
+        rms: float = 1.0,
     ) -> Value:
-        """FULLY_CONNECTED with what `weighted` made; several may take the same."""
+        """FULLY_CONNECTED with what `weighted` made; several may take the same.
+
+        rms : of the products, before a rectifier.
+        """
         weights, bias = weighted
         shape = (*source.shape[:-1], self._tensors[weights].shape[0])
-        made = self.value(shape, rms=RELU_RMS if relu else 1.0)
+        made = self.value(shape, STEP * rms, (RELU_RMS if relu else 1.0) * rms)
         fused = Activation.RELU if relu else Activation.NONE
         self.append(
             FullyConnected(self.named(name), source.index, weights, bias, made.index, fused)
         )
         return made
 
-    def linear(self, source: Value, rows: int, relu: bool = False, name: str = "linear") -> Value:
-        """FULLY_CONNECTED with random weights."""
-        return self.product(source, self.weighted(source, rows), relu, name)
+    def linear(
+        self,
+        source: Value,
+        rows: int,
+        relu: bool = False,
+        name: str = "linear",
+        rms: float = 1.0,
+    ) -> Value:
+        """FULLY_CONNECTED with random weights; `rms` as `product` takes it."""
+        weighted = self.weighted(replace(source, rms=source.rms / rms), rows)
+        return self.product(source, weighted, relu, name, rms)
 
     def add(self, a: Value, b: Value, scale: float = STEP, rms: float = 1.0) -> Value:
         """ADD; shapes may be broadcast to that of `a`."""
         made = self.value(a.shape, scale, rms)
         self.append(Add(self.named("add"), a.index, b.index, made.index))
+        return made
+
+    def sub(self, a: Value, b: Value, scale: float = STEP, rms: float = 1.0) -> Value:
+        """SUB; `b` may be broadcast to the shape of `a`."""
+        made = self.value(a.shape, scale, rms)
+        self.append(Sub(self.named("sub"), a.index, b.index, made.index))
         return made
 
     def mul(self, a: Value, b: Value, scale: float = STEP, rms: float = 1.0) -> Value:
@@ -204,7 +240,7 @@ class GraphBuilder:
 
     def reshape(self, source: Value, shape: tuple[int, ...]) -> Value:
         """The same elements under another shape."""
-        made = self.value(shape, self.scale(source), source.rms)
+        made = self.like(source, shape)
         self.append(Reshape(self.named("reshape"), source.index, made.index))
         return made
 
@@ -213,7 +249,7 @@ class GraphBuilder:
         made: list[Value] = []
         pieces: list[Piece] = []
         for number, (box, shape) in enumerate(boxes):
-            made.append(self.value(shape, self.scale(source), source.rms))
+            made.append(self.like(source, shape))
             written = Box(0, box.sizes, Box.whole(box.sizes).strides)
             pieces += simplified(Piece(0, number, box, written))
         outputs = tuple(value.index for value in made)
@@ -238,13 +274,13 @@ class GraphBuilder:
         return self.copy(source, [(box, (1, 1, source.width))])[0]
 
     def joined(self, values: Sequence[Value], axis: int) -> Value:
-        """Activations of one scale one behind the other along an axis."""
+        """Activations of one quantisation one behind the other along an axis."""
         if len(values) == 1:
             return values[0]
         size = sum(value.shape[axis] for value in values)
         shape = list(values[0].shape)
         shape[axis] = size
-        made = self.value(tuple(shape), self.scale(values[0]), values[0].rms)
+        made = self.like(values[0], tuple(shape))
         pieces: list[Piece] = []
         at = 0
         for number, value in enumerate(values):

@@ -15,6 +15,14 @@ from compiler.frontends.workloads.gated import gated_block
 from compiler.frontends.workloads.graphs import GraphBuilder, Value
 from compiler.frontends.workloads.recurrent import lstms, projected_lstm
 from compiler.frontends.workloads.shapes import basic_norm, swish
+from compiler.frontends.workloads.zipformer import (
+    bias_norm,
+    convnext,
+    downsample,
+    swoosh_l,
+    swoosh_r,
+    zipformer,
+)
 from npu.model.operators.convolution import Conv2D
 from npu.model.operators.rescale import Relu
 
@@ -87,17 +95,28 @@ def _flat(b: GraphBuilder, value: Value) -> Value:
 
 
 def _conv2d(
-    b: GraphBuilder, value: Value, channels: int, filters: int, stride: int, padding: int
+    b: GraphBuilder,
+    value: Value,
+    channels: int,
+    filters: int,
+    stride: int | Sequence[int],
+    padding: int | Sequence[int],
 ) -> Value:
-    """3 x 3 filters, each with so many rows and columns of zeros on every side."""
+    """3 x 3 filters, each with so many rows and columns of zeros on every side.
+
+    stride, padding : down and across, or one number for both.
+    """
     _require_width(value, channels, "conv2d")
     size = 3
     weights = b.matrix((filters, size, size, channels), size * size * channels, value)
     bias = b.bias(filters, value, weights)
     _, rows, columns, _ = value.shape
-    down, across = ((n + 2 * padding - size) // stride + 1 for n in (rows, columns))
+    strides, borders = _both(stride), _both(padding)
+    down, across = (
+        (n + 2 * beside - size) // step + 1
+        for n, beside, step in zip((rows, columns), borders, strides, strict=True)
+    )
     made = b.value((1, down, across, filters))
-    borders = (padding,) * 4
     b.append(
         Conv2D(
             b.named("conv2d"),
@@ -105,11 +124,16 @@ def _conv2d(
             weights,
             bias,
             made.index,
-            stride=(stride, stride),
-            padding=borders,
+            stride=strides,
+            padding=(*borders, *borders),
         )
     )
     return made
+
+
+def _both(sizes: int | Sequence[int]) -> tuple[int, int]:
+    down, across = (sizes, sizes) if isinstance(sizes, int) else sizes
+    return down, across
 
 
 def _conv1d(b: GraphBuilder, value: Value, columns: int, rows: int, taps: int, group: int) -> Value:
@@ -141,9 +165,12 @@ def _lstms(b: GraphBuilder, value: Value, width: int, *sizes: int) -> Value:
 
 LAYERS: dict[str, Callable[..., Value]] = {
     "beside": _beside,
+    "bias_norm": bias_norm,
     "conformer": conformer_block,
     "conv1d": _conv1d,
     "conv2d": _conv2d,
+    "convnext": convnext,
+    "downsample": downsample,
     "flat": _flat,
     "gated": gated_block,
     "global": _global,
@@ -159,6 +186,9 @@ LAYERS: dict[str, Callable[..., Value]] = {
     "residual": _residual,
     "stack": _stack,
     "swish": swish,
+    "swoosh_l": swoosh_l,
+    "swoosh_r": swoosh_r,
     "tanh": _tanh,
+    "zipformer": zipformer,
 }
 """What builds a layer, by name: of the graph, what comes in, and the layer's arguments."""

@@ -40,8 +40,7 @@ class RandomWeights:
     def matrix(self, shape: tuple[int, ...]) -> np.ndarray:
         """int8, read-only; round(sparsity * size) places drawn without replacement are zeros."""
         size = int(np.prod(shape))
-        drawn = self._rng.integers(0, 1 << 32, size, np.uint32)
-        found = _VALUES[drawn.astype(np.uint16)]
+        drawn, found = self._drawn(size)
         zeros = round(self.sparsity * size)
         if zeros:
             # The places of the smallest numbers, whose upper half the values do not know; a tie at
@@ -51,3 +50,13 @@ class RandomWeights:
         found = found.reshape(shape)
         found.flags.writeable = False
         return found
+
+    def dense(self, shape: tuple[int, ...]) -> np.ndarray:
+        """int8 without zeros: the biases and factors of channels, which nobody prunes."""
+        _, found = self._drawn(int(np.prod(shape)))
+        return found.reshape(shape)
+
+    def _drawn(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Random uint32, and the values that their lower halves pick."""
+        drawn = self._rng.integers(0, 1 << 32, size, np.uint32)
+        return drawn, _VALUES[drawn.astype(np.uint16)]

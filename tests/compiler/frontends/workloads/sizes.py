@@ -62,6 +62,33 @@ GATED = {
     for unseen in ("written", "skipped")
 }
 
+ZIPFORMER = {
+    **STATELESS,
+    "features": {"bins": 24, "window": 400, "stack": 29, "hop": 16},
+    "encoder": [
+        ["image", 29, 24],
+        ["conv2d", 1, 3, 1, [0, 1]],
+        ["swoosh_r"],
+        ["conv2d", 3, 4, 2, 0],
+        ["swoosh_r"],
+        ["conv2d", 4, 6, [1, 2], 0],
+        ["swoosh_r"],
+        ["convnext", 7, 3],
+        ["flat"],
+        ["linear", 30, 16],
+        ["bias_norm"],
+        [
+            "zipformer",
+            16,
+            [8, 4, 4, 8],
+            [[1, 1, 16, 32, 2, 9], [2, 2, 24, 32, 4, 9], [1, 4, 16, 24, 2, 5]],
+        ],
+        ["downsample", 2],
+    ],
+    "joiner": [["sum", 24, 16, 24], ["tanh"], ["linear", 24, 40]],
+}
+"""Chunks of 8 frames at three rates, with 16 before them; the second stack is the widest."""
+
 
 def model_of(sizes: dict, sparsity: float = 0.5, seed: int = 1) -> Model:
     """The transducer of some sizes."""
