@@ -11,8 +11,9 @@ from flatbuffers import flexbuffers
 
 from compiler.tflite_writer import ModelSpec, write
 from npu.model.activation import Activation
+from npu.model.boxes import Box
 from npu.model.graph import Graph
-from npu.model.operators.binary import Add, Mul
+from npu.model.operators.binary import Add, Mul, Sub
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D
 from npu.model.operators.gate import Gate, GateEnd, between
 from npu.model.operators.matmul import BatchMatMul
@@ -20,11 +21,12 @@ from npu.model.operators.move import Copy, Reshape
 from npu.model.operators.normalise import Softmax
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.recurrent import Lstm
-from npu.model.operators.reduce import Mean
+from npu.model.operators.reduce import Mean, Sum
 from npu.model.operators.rescale import Quantize, Relu
 from npu.model.operators.ring import CircularBuffer
 from npu.model.operators.svdf import Svdf
-from npu.model.operators.table import Logistic, Rsqrt, Tanh
+from npu.model.operators.table import Logistic, Lookup, Rsqrt, Tanh
+from npu.model.operators.variable import AssignVariable, ReadVariable
 from npu.model.references import Operator, operator_inputs, operator_outputs
 
 _FUSED = {Activation.NONE: 0, Activation.RELU: 1}
@@ -113,9 +115,9 @@ class _Maker:
         match op:
             case FullyConnected():
                 options = {"FusedActivationFunction": _FUSED[op.activation], "KeepNumDims": True}
-                inputs = [at(op.input), at(op.weights), at(op.bias)]
+                inputs = [at(op.input), at(op.weights), -1 if op.bias is None else at(op.bias)]
                 add("FULLY_CONNECTED", inputs, [at(op.output)], ("FullyConnectedOptions", options))
-            case Add() | Mul():
+            case Add() | Sub() | Mul():
                 kind = type(op).__name__
                 options = {"FusedActivationFunction": _FUSED[op.activation]}
                 inputs = [at(op.a), at(op.b)]
@@ -150,9 +152,20 @@ class _Maker:
                 options = {"AdjX": op.transpose_a, "AdjY": op.transpose_b}
                 inputs = [at(op.a), at(op.b)]
                 add("BATCH_MATMUL", inputs, [at(op.output)], ("BatchMatMulOptions", options))
-            case Mean():
+            case Mean() | Sum():
                 inputs = [at(op.input), self._constant(op.axes)]
-                add("MEAN", inputs, [at(op.output)], ("ReducerOptions", {"KeepDims": True}))
+                source, made = (self._graph.tensors[i].shape for i in (op.input, op.output))
+                options = {"KeepDims": len(source) == len(made)}
+                kind = type(op).__name__.upper()
+                add(kind, inputs, [at(op.output)], ("ReducerOptions", options))
+            case ReadVariable():
+                options = ("ReadVariableOptions", {})
+                add("READ_VARIABLE", [self._handle(op.variable)], [at(op.output)], options)
+            case AssignVariable():
+                inputs = [self._handle(op.variable), at(op.value)]
+                add("ASSIGN_VARIABLE", inputs, [], ("AssignVariableOptions", {}))
+            case Lookup():
+                self._lookup(op)
             case Logistic() | Tanh() | Rsqrt() | Relu():
                 add(_FUNCTIONS[type(op)], [at(op.input)], [at(op.output)])
             case _:
@@ -197,21 +210,45 @@ class _Maker:
         shape = self._constant(self._graph.tensors[op.output].shape)
         self.spec.operator("RESHAPE", [held, shape], [self.at(op.output)])
 
+    def _handle(self, variable: int) -> int:
+        """What names a variable."""
+        if variable not in self._places:
+            self._places[variable] = handle = self.spec.tensor((), "resource")
+            names = {"Container": "", "SharedName": f"state{variable}"}
+            self.spec.operator("VAR_HANDLE", [], [handle], ("VarHandleOptions", names))
+        return self._places[variable]
+
+    def _lookup(self, op: Lookup) -> None:
+        """A QUANTIZE that makes indices, and a GATHER of the table."""
+        source, made = (self._graph.tensors[i] for i in (op.input, op.output))
+        assert source.quantization is not None and made.quantization is not None
+        grid = source.quantization
+        index = self.spec.tensor(source.shape, "int32", grid.scale, grid.zero_point + 128)
+        data = np.frombuffer(op.table, np.int8)
+        own = made.quantization
+        table = self.spec.tensor(data.shape, "int8", own.scale, own.zero_point, data)
+        self.spec.operator("QUANTIZE", [self.at(op.input)], [index], ("QuantizeOptions", {}))
+        outputs = [self.at(op.output)]
+        self.spec.operator("GATHER", [table, index], outputs, ("GatherOptions", {"Axis": 0}))
+
     def _copy(self, op: Copy) -> None:
-        """As rows of one number each, picked from all inputs one behind the other."""
+        """As rows of one number each, picked from all inputs one behind the other, then `fill`."""
         tensors = self._graph.tensors
         starts = np.cumsum([0, *(tensors[index].size for index in op.inputs)])
         whole = int(starts[-1])
         flat = [self._reshaped(self.at(i), i, (tensors[i].size,)) for i in op.inputs]
+        if op.fill is not None:
+            flat.append(self._tensor(op.inputs[0], (1,)))
+            self.spec.tensors[flat[-1]].data = np.array([op.fill], np.int8)
         source = flat[0]
         if len(flat) > 1:
-            source = self._tensor(op.inputs[0], (whole,))
+            source = self._tensor(op.inputs[0], (whole + (op.fill is not None),))
             self.spec.operator("CONCATENATION", flat, [source], ("ConcatenationOptions", {}))
         for target, index in enumerate(op.outputs):
-            picks = np.zeros(tensors[index].size, np.int32)
+            picks = np.full(tensors[index].size, 0 if op.fill is None else whole, np.int32)
             for piece in op.pieces:
                 if piece.target == target:
-                    picks[_places(piece.written)] = starts[piece.source] + _places(piece.read)
+                    picks[places(piece.written)] = starts[piece.source] + places(piece.read)
             made = self._tensor(index, picks.shape)
             inputs = [source, self._constant(picks.tolist())]
             self.spec.operator("GATHER", inputs, [made], ("GatherOptions", {}))
@@ -219,7 +256,8 @@ class _Maker:
             self.spec.operator("RESHAPE", [made, shape], [self.at(index)])
 
 
-def _places(box) -> np.ndarray:
+def places(box: Box) -> np.ndarray:
+    """Where the elements of a box lie, in order."""
     steps = (np.arange(n) * s for n, s in zip(box.sizes, box.strides, strict=True))
     grid = np.zeros((), np.int64)
     for axis in steps:

@@ -335,7 +335,7 @@ class _Builder:
             rs1=int(rng.integers(8)),
             rs2=int(rng.integers(8)),
             imm=int(rng.choice([0, 1, -5])),
-            target=len(self.commands) if not self.rare(rng, 0.05) else int(rng.integers(1 << 12)),
+            target=len(self.commands) if not self.rare(rng, 0.05) else int(rng.integers(1 << 16)),
         )
 
     def _loop(self, rng: np.random.Generator) -> None:

@@ -10,14 +10,14 @@ from tests.compiler.passes.made import chip
 
 def test_programs_that_do_not_fit():
     asm = Assembler()
-    for _ in range(5000):
+    for _ in range(70000):
         asm.emit("HALT")
-    with pytest.raises(CapacityError, match="the program takes 160000 bytes, chip 'tiny'"):
+    with pytest.raises(CapacityError, match="the program takes 2240000 bytes, chip 'tiny'"):
         asm.program(chip(program_bytes=16384))
     asm.label("far")
     asm.jump("far")
     with pytest.raises(
-        CapacityError, match="label 'far' is at command 5000, a branch reaches 4095"
+        CapacityError, match="label 'far' is at command 70000, a branch reaches 65535"
     ):
         asm.program(chip(program_bytes=1 << 20))
     with pytest.raises(ValueError, match="label 'far' is placed twice"):

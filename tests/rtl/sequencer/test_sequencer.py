@@ -462,10 +462,20 @@ def test_illegal_commands_are_refused():
         assert outcome.cycles == BEGIN + timing.REFUSED
 
 
+def test_branches_reach_every_command():
+    far = 5000
+    program = [command("BEQ", target=far), *[command("ADD", rd=1, imm=1)] * (far - 1)]
+    program += [command("ADD", rd=2, imm=7), command("HALT")]
+    params = ChipParams.model_validate(chip().model_dump() | {"program_bytes": 1 << 18})
+    outcome = Bench(params, program).run()
+    assert outcome.registers[1:3] == [0, 7]
+    assert [pc for pc, *_ in outcome.retired] == [0, far, far + 1]
+
+
 def test_stops_outside_the_program():
-    program = [command("BEQ", target=4000), command("HALT")]
+    program = [command("BEQ", target=60000), command("HALT")]
     outcome = Bench(chip(), program).run()
-    assert (outcome.error, outcome.error_pc) == (Status.ILLEGAL_COMMAND, 4000)
+    assert (outcome.error, outcome.error_pc) == (Status.ILLEGAL_COMMAND, 60000)
     bench = Bench(chip(), [command("ADD"), command("ADD"), command("HALT")])
     bench.limit = 2
     outcome = bench.run()

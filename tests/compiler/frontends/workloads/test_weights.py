@@ -35,6 +35,13 @@ def test_the_nonzeros_are_spread_as_is_said():
     assert abs(dense.mean()) < 0.2
 
 
+def test_what_nobody_prunes_has_no_zeros():
+    weights = RandomWeights(0.75, 1)
+    found = weights.dense((20, 30))
+    assert found.dtype == np.int8 and found.shape == (20, 30) and found.all()
+    assert not np.array_equal(found, weights.dense((20, 30)))
+
+
 def test_zeros_know_nothing_of_values():
     """What is left at 75 % is as large as what there is at 0 %."""
     sparse = RandomWeights(0.75, 1).matrix((1000, 1000)).astype(float)
