@@ -2,7 +2,8 @@
 
 `names` says how they are called, `workloads.json` what they are made of and where that is
 published; `weights` draws the matrices, `graphs` builds a graph operator by operator, `layers`,
-`recurrent`, `attention` and `shapes` are the layers, and `assemble` makes a transducer of it.
+`recurrent`, `attention`, `convolution`, `gated`, `zipformer` and `shapes` are the layers, and
+`assemble` makes a transducer of it.
 """
 
 from compiler.frontends.workloads.names import (

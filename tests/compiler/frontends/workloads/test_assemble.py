@@ -55,7 +55,7 @@ def test_every_published_network_is_as_large_as_its_source_says():
 @pytest.mark.parametrize("chip", ["edge", "max"])
 def test_the_chip_answers_as_the_kernels_do(sizes, chip):
     # With a seed by which it emits symbols.
-    model = model_of(sizes, seed=4 if sizes is ZIPFORMER else 1)
+    model = model_of(sizes, seed=6 if sizes is ZIPFORMER else 1)
     # A Zipformer's layer is some 300 commands.
     params = load_params(chip).model_copy(update={"program_bytes": 1 << 16})
     check_model(model, params)
