@@ -70,8 +70,8 @@ def attended(
 def by_head(b: GraphBuilder, ring: Value, heads: int) -> Value:
     """(heads, left, size) of the last frames, (1, left, width), the oldest first.
 
-    One ring and one walk over it: a ring for each head would take fewer cycles, and so many
-    commands that the branches of a program of 18 blocks do not reach them.
+    One ring and one walk over it: a ring for each head would take fewer cycles and many more
+    commands.
     """
     _, left, width = ring.shape
     size = width // heads

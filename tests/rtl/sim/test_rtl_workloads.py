@@ -10,6 +10,7 @@ from compiler import compile_model
 from compiler.frontends.workloads.attention import conformer_block
 from compiler.frontends.workloads.convolution import global_convolution, local_convolutions
 from compiler.frontends.workloads.recurrent import projected_lstm
+from compiler.frontends.workloads.zipformer import zipformer
 from kernels import Interpreter
 from npu.chip.params import load_params
 from npu.twin.machine import Machine
@@ -33,6 +34,7 @@ LAYERS = {
     "conformer": lambda b, x: conformer_block(b, x, 2, 24, 3, 4),
     "projected lstm": lambda b, x: projected_lstm(b, x, 12, WIDTH),
     "local convolutions": lambda b, x: local_convolutions(b, x, 3, [3, 2]),
+    "zipformer": lambda b, x: zipformer(b, x, 4, [4, 4, 4, 8], [[1, 1, WIDTH, 16, 2, 3]]),
     "global convolution": lambda b, x: global_convolution(b, x, 2, 4, 9),
 }
 CALLS = 3
