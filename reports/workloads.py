@@ -35,9 +35,6 @@ CHIPS = {
     "convrnn_t": LARGER,
 }
 """Of all workloads but those with gates, which `reports.gates` measures."""
-SPARSE_ONLY = {"icefall_zipformer": SPARSITIES[1:]}
-"""Sparsities of those that are not measured with dense weights, which take minutes to compile."""
-
 FRAMES = 2
 
 
@@ -66,18 +63,13 @@ class Point(TypedDict):
     peak_memory_mib: NotRequired[float]
 
 
-def sparsities(name: str) -> tuple[float, ...]:
-    """At which a workload is measured."""
-    return SPARSE_ONLY.get(name, SPARSITIES)
-
-
 def measure(names: Iterable[str] = CHIPS) -> list[Point]:
-    """Workloads at their sparsities on their chips."""
+    """Workloads at every sparsity on their chips."""
     points = []
     for name in names:
         # What is compiled to machine code the first time is not measured.
         _point(name, SPARSITIES[-1])
-        for sparsity in sparsities(name):
+        for sparsity in SPARSITIES:
             points.append(_point(name, sparsity))
             print(json.dumps(points[-1]), flush=True)
     return points
