@@ -23,7 +23,7 @@ from npu.model.config import MAX_FRAMES_OUT, MAX_SYMBOLS_PER_FRAME
 from npu.model.graph import MAX_RANK
 from npu.model.layer import MAX_ROWS, Layer
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 
 BOOT, RESET = "boot", "reset"
 """Entries of every program: load what stays on the chip; states to their start values."""

@@ -105,9 +105,9 @@ LOOP = {"inputs": OUTPUTS, "outputs": [], "loop": {"calls": 1, "tokens_address":
 MISSING = "each must be there once, and 'boot' and 'reset'"
 
 CHECKS = [
-    (("format",), 2, "an image of format 2, this version reads 6; compile the model again"),
-    (("format",), 5, "an image of format 5, this version reads 6; compile the model again"),
-    (("format",), 7, "damaged header: format: Input should be 6"),
+    (("format",), 2, "an image of format 2, this version reads 7; compile the model again"),
+    (("format",), 5, "an image of format 5, this version reads 7; compile the model again"),
+    (("format",), 8, "damaged header: format: Input should be 7"),
     (("kind",), "graph", "damaged header: kind: Extra inputs are not permitted"),
     (("surprise",), 1, "damaged header: surprise: Extra inputs are not permitted"),
     (("memory_bytes",), 1, r"memory_bytes is 1, must be \d+ to 16777216"),
