@@ -151,9 +151,10 @@ class Ended(Table):
     """`</s>` behind the last word, to be emitted within `window_s` of its end.
 
     `hesitant_window_s`: that of a clip of one word, of `hesitant_kinds` (rules of the grammar), or
-    with `hesitant_s` between two of its words: more may come. `tail_s`: silence behind the clip. In the share `paused` of clips a pause of
-    `pause_s` comes between some two words, which is no end. `handicap`: nats that are taken from
-    its logit when the model is written; chosen on the development side.
+    with `hesitant_s` between two of its words: more may come. `tail_s`: silence behind the clip.
+    In the share `paused` of clips a pause of `pause_s` comes between some two words, which is no
+    end. `handicap`: nats that are taken from its logit when the model is written; chosen on the
+    development side.
     """
 
     window_s: tuple[Seconds, Seconds]

@@ -206,7 +206,7 @@ class Header(_Checked):
     `live_places`; an output written over its input is in one place with it.
     """
 
-    format: Literal[6]
+    format: Literal[7]
     model: str
     chip: dict
     sources: dict[str, str]

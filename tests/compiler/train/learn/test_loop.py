@@ -18,7 +18,7 @@ from compiler.train.learn.loop import Learner, run  # noqa: E402
 from compiler.train.learn.network import FEATURE_SCALE  # noqa: E402
 from compiler.train.sound.batches import padded  # noqa: E402
 from compiler.train.sound.features import frontend  # noqa: E402
-from compiler.train.symbols import SYMBOLS, text_of  # noqa: E402
+from compiler.train.symbols import BLANK, SYMBOLS, text_of  # noqa: E402
 from kernels import Interpreter  # noqa: E402
 from tests.compiler.train import toy  # noqa: E402
 
@@ -73,6 +73,22 @@ def test_it_learns(learnt):
     assert counted[2] is None and 0.5 > counted[3] == counted[5] >= counted[-1]
     held_out = Check(replace(listener, part="test"))
     assert held_out.word_errors(learner.network) < 0.3
+
+
+def test_a_reluctant_model_has_likelier_blanks_before_the_first_symbol(tmp_path):
+    batch = toy.listener(tmp_path, toy.recipe()).batch(0)
+    silent = replace(batch, counts=np.zeros_like(batch.counts))
+
+    def loss(of, reluctant=None, blank=0.0):
+        learner = Learner(toy.recipe(network={"reluctant": reluctant}), "cpu")
+        with torch.no_grad():
+            learner.network.joiner.bias[BLANK] += blank
+        return learner.learn(of)
+
+    assert loss(silent, reluctant=2.0) == pytest.approx(loss(silent, blank=2.0), rel=1e-5)
+    assert loss(silent, reluctant=2.0) < loss(silent)
+    # Behind a symbol it is as any other.
+    assert len({loss(batch), loss(batch, reluctant=2.0), loss(batch, blank=2.0)}) == 3
 
 
 WAYS = {

@@ -24,11 +24,12 @@ def clip(words=WORDS):
     return Clip(samples, " ".join("abc"[: len(words)]), "flite", "kal", words)
 
 
-def ended(paused=1.0, tail_s=(0.5, 0.5), pause_s=(0.3, 0.6)):
+def ended(paused=1.0, tail_s=(0.5, 0.5), pause_s=(0.3, 0.6), hesitant_kinds=None):
     return Ended(
         window_s=(0.1, 0.4),
         hesitant_window_s=(0.5, 0.8),
         hesitant_s=0.2,
+        hesitant_kinds=hesitant_kinds,
         tail_s=tail_s,
         paused=paused,
         pause_s=pause_s,
@@ -73,6 +74,9 @@ def test_who_may_go_on_is_given_more_time():
     assert window_of_end(clip(((0.1, 0.4), (0.61, 0.9))), ended()) == (0.5, 0.8)
     paused = with_end(clip(), ended(), np.random.default_rng(1))
     assert window_of_end(paused, ended()) == (0.5, 0.8)
+    kind = clip().kind
+    assert window_of_end(clip(), ended(hesitant_kinds=[kind])) == (0.5, 0.8)
+    assert window_of_end(clip(), ended(hesitant_kinds=[f"no {kind}"])) == (0.1, 0.4)
 
 
 @pytest.fixture(params=[0.0, 1.0])
