@@ -62,6 +62,7 @@ def speech_of(model: Model) -> Speech:
         zero_point=quantization.zero_point,
         tokens=model.tokens,
         frames_out=model.frames_out,
+        silence_s=model.config.silence_s,
     )
 
 

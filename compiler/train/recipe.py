@@ -152,15 +152,15 @@ class Ended(Table):
 
     `hesitant_window_s`: that of a clip of one word, of `hesitant_kinds` (rules of the grammar), or
     with `hesitant_s` between two of its words: more may come. `tail_s`: silence behind the clip.
-    In the share `paused` of clips a pause of `pause_s` comes between some two words, which is no
-    end. `handicap`: nats that are taken from its logit when the model is written; chosen on the
-    development side.
+    In the share `paused` a pause of `pause_s` comes between some two words, which is no end.
+    `handicap`: nats taken from its logit when the model is written. `silence_s`: of model.json.
     """
 
     window_s: tuple[Seconds, Seconds]
     hesitant_window_s: tuple[Seconds, Seconds]
     hesitant_s: Seconds
     hesitant_kinds: list[str] | None = None
+    silence_s: Seconds | None = None
     tail_s: tuple[Seconds, Seconds]
     paused: Share
     pause_s: tuple[Seconds, Seconds]

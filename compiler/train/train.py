@@ -102,6 +102,7 @@ def train(
         recipe.name,
         _provenance(recipe, learner, start),
         max_symbols_per_frame=MOST_SYMBOLS,
+        silence_s=None if recipe.sound.ended is None else recipe.sound.ended.silence_s,
         replace=True,
     )
 

@@ -14,7 +14,6 @@ from npu.speech.ends import (
     FAINT_DB,
     LEAD_SECONDS,
     LONGEST_SECONDS,
-    PATIENT_SECONDS,
     Ending,
 )
 
@@ -23,9 +22,8 @@ _silence = click.option(
     "end_seconds",
     type=Seconds(min=0, max=3600, min_open=True),
     metavar="SECONDS",
-    help=f"Silence that ends a phrase, rounded to encoder calls; {END_SECONDS} without it, "
-    f"{PATIENT_SECONDS} for a model with </s>. From 1.2 on, also so long a sound of which nothing "
-    "is understood.",
+    help=f"Silence that ends a phrase, rounded to encoder calls; {END_SECONDS} without it, or what "
+    "the model wants. From 1.2 on, also so long a sound of which nothing is understood.",
 )
 
 _lead = click.option(

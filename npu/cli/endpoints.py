@@ -81,7 +81,7 @@ def command(
     if curve:
         curves["rules"] = [replace(ending, silence=each) for each in CURVE_SECONDS]
         curves["timers"] = [replace(each, hesitant=0.0) for each in curves["rules"]]
-        if ear.speech.tells_end:
+        if ear.speech.tokens.end is not None:
             curves["ends"] = [replace(ending, ended=each) for each in ENDED_SECONDS]
     per_call = ear.speech.seconds_per_call
     points = sum(map(len, curves.values())) + 1

@@ -126,7 +126,7 @@ def command(
     for note in (note for answer in answers for note in answer.heard.notes):
         say(f"note: {note}")
     report = transcribe_report(answers, speech, engine, params, peak_memory_mib())
-    report["end_seconds"] = ending.silence_of(speech.tells_end)
+    report["end_seconds"] = ending.silence_of(speech.silence_s)
     report["decoding"] = decoding.report()
     for place, text in texts.items():
         if place is not None:

@@ -213,8 +213,16 @@ class JoinerConfig(Frozen):
         return inputs
 
 
+MOST_SILENCE_S = 3600.0
+"""An hour."""
+
+
 class ModelConfig(Frozen):
-    """A whole `model.json`. Greedy search starts the decoder with `start_id`."""
+    """A whole `model.json`. Greedy search starts the decoder with `start_id`.
+
+    `silence_s` : silence that ends a phrase, where it is another than for most models: one that
+    tells ends itself wants more where it told none.
+    """
 
     name: Annotated[str, StringConstraints(min_length=1)]
     type: Literal["transducer"]
@@ -225,6 +233,7 @@ class ModelConfig(Frozen):
     decoder: DecoderConfig
     joiner: JoinerConfig
     frontend: _Chosen
+    silence_s: Annotated[float, Field(gt=0, le=MOST_SILENCE_S)] | None = None
     provenance: JsonValue = None
 
     @field_validator("frontend")

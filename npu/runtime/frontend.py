@@ -38,4 +38,5 @@ def speech_of(image: Image) -> Speech:
         zero_point=features.zero_point,
         tokens=Tokens(info.tokens),
         frames_out=info.frames_out,
+        silence_s=config.silence_s,
     )

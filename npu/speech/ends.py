@@ -15,9 +15,6 @@ from dataclasses import dataclass
 END_SECONDS = 0.66
 """Silence that ends a phrase. The zoo's models emit the last letters up to 0.36 s late."""
 
-PATIENT_SECONDS = 0.84
-"""The same of a model that tells itself when a phrase has ended."""
-
 HESITANT_SECONDS = 0.12
 """More silence ends one in which the speaker has paused: who pauses once pauses again."""
 
@@ -30,7 +27,7 @@ LEAD_SECONDS = 0.18
 SETTLED_SECONDS = 0.12
 """For so long no symbol may have come by then."""
 
-ENDED_SECONDS = 0.24
+ENDED_SECONDS = 0.3
 """Behind the `</s>` of a model that has one: the phrase ends if no symbol comes meanwhile."""
 
 BEFORE_SECONDS = 0.3
@@ -111,8 +108,8 @@ class Ending:
 
     Attributes
     ----------
-    silence : None as END_SECONDS, or PATIENT_SECONDS; where it may last longer than BLANK_SECONDS,
-        as long a stretch without a symbol ends a phrase.
+    silence : None as the model wants it, mostly END_SECONDS; where it may last longer than
+        BLANK_SECONDS, as long a stretch without a symbol ends a phrase.
     hesitant, lead, longest, ended : as HESITANT_SECONDS, LEAD_SECONDS, LONGEST_SECONDS and
         ENDED_SECONDS. With a lead of 0, no phrase is taken to be over before silence ends it.
     faint : as FAINT_DB, and no duration; infinite to hear every phrase.
@@ -139,18 +136,18 @@ class Ending:
         if not self.faint > 0:
             raise ValueError(f"faint must be above 0, not {self.faint}")
 
-    def silence_of(self, tells_end: bool) -> float:
-        """Of a model that tells itself when a phrase has ended, or does not."""
+    def silence_of(self, wanted: float | None) -> float:
+        """Of a model that wants so much silence, or None."""
         if self.silence is not None:
             return self.silence
-        return PATIENT_SECONDS if tells_end else END_SECONDS
+        return END_SECONDS if wanted is None else wanted
 
-    def rule(self, seconds_per_call: float, tells_end: bool = False) -> EndRule:
+    def rule(self, seconds_per_call: float, wanted: float | None = None) -> EndRule:
         """The same in calls so far apart; a duration is rounded to calls.
 
-        tells_end : whether the model tells itself when a phrase has ended.
+        wanted : the silence that the model wants, where nobody said another.
         """
-        silence = self.silence_of(tells_end)
+        silence = self.silence_of(wanted)
 
         def calls(seconds: float) -> int:
             return max(1, round(seconds / seconds_per_call))

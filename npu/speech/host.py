@@ -25,6 +25,7 @@ class Speech:
     scale, zero_point : quantisation of the features.
     tokens : the symbols.
     frames_out : frames that an encoder call gives.
+    silence_s : silence that the model wants at the end of a phrase; None for that of most.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Speech:
     zero_point: int
     tokens: Tokens
     frames_out: int = 1
+    silence_s: float | None = None
 
     @property
     def rate(self) -> int:
@@ -56,14 +58,9 @@ class Speech:
         mean, step = self.frontend.loudness
         return self.scale / step, self.zero_point + mean / self.scale
 
-    @property
-    def tells_end(self) -> bool:
-        """Whether the model tells itself when a phrase has ended."""
-        return self.tokens.end is not None
-
     def rule(self, ending: Ending) -> EndRule:
-        """In the model's encoder calls."""
-        return ending.rule(self.seconds_per_call, self.tells_end)
+        """In the model's encoder calls, with the silence that it wants."""
+        return ending.rule(self.seconds_per_call, self.silence_s)
 
     def extractor(self) -> Extractor:
         """A fresh front end."""

@@ -31,6 +31,7 @@ def write_transducer(
     *,
     start_id: int = 0,
     max_symbols_per_frame: int = 6,
+    silence_s: float | None = None,
     replace: bool = False,
 ) -> Model:
     """Write encoder, decoder and joiner, tokens.txt and model.json.
@@ -41,6 +42,7 @@ def write_transducer(
     tokens : the symbols by id, the blank first; a space is written as `<space>`
     frontend : of model.json
     name, provenance : of model.json; the latter is any JSON
+    silence_s : likewise, as `npu.model.config.ModelConfig` has it
     replace : whether files of these names in a folder that is there are replaced; others stay
 
     Returns
@@ -85,6 +87,7 @@ def write_transducer(
                 "frontend": frontend.model_dump(mode="json")
                 if isinstance(frontend, FrontendConfig)
                 else dict(frontend),
+                **({} if silence_s is None else {"silence_s": silence_s}),
                 "provenance": provenance,
             }
         ),

@@ -31,7 +31,7 @@ def test_durations_become_calls():
         pause_calls=2,
         lead_calls=3,
         settled_calls=2,
-        ended_calls=4,
+        ended_calls=5,
         before_calls=5,
         blank_calls=20,
         unheard_calls=40,
@@ -48,9 +48,8 @@ def test_durations_become_calls():
         rule, quiet_calls=8, hesitant_calls=8, lead_calls=0, longest_calls=1, ended_calls=0
     )
     long = replace(rule, quiet_calls=50, hesitant_calls=52, blank_calls=52, unheard_calls=52)
-    assert Ending(3).rule(0.06) == Ending(3).rule(0.06, tells_end=True) == long
-    patient = replace(rule, quiet_calls=14, hesitant_calls=16)
-    assert COMMANDS.rule(0.06, tells_end=True) == patient
+    assert Ending(3).rule(0.06) == Ending(3).rule(0.06, wanted=0.84) == long
+    assert COMMANDS.rule(0.06, 0.84) == replace(rule, quiet_calls=14, hesitant_calls=16)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,8 @@ def test_phrases_are_transcribed_as_on_the_twin(zoo):
         )
         run.machine = session.machine
         search = PhraseSearch(Greedily(session), COMMANDS.rule(0.06), taken.scale, taken.zero_point)
-        search.accept(np.concatenate([first, second[:10]]))
+        heard = np.concatenate([first, second[:10]])
+        search.accept(heard, np.zeros(len(heard)))
         phrases = search.close()
         run.outputs.append([np.array([token for phrase in phrases for token in phrase.tokens])])
         runs.append(run)
