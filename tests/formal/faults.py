@@ -23,7 +23,11 @@ def faulty(name: str, old: str, new: str) -> ModuleType:
 
 
 def one_in(n: int, faults: Sequence[tuple]) -> list:
-    """Every n-th fault for `make test`, all of them for `make formal`."""
+    """Every n-th fault for `make test`, all of them for `make formal`.
+
+    That a proof can fail one or two faults show; that each check of it can, all of them, which take
+    longer than the proof, and only change with it.
+    """
     return [
         pytest.param(*fault, marks=pytest.mark.formal if index % n else ())
         for index, fault in enumerate(faults)

@@ -17,7 +17,7 @@ from rtl.dma.bursts import Bursts
 from rtl.dma.dma import Dma
 from rtl.dma.tile import TileDealer, dealer_ports
 from rtl.shared import axi
-from tests.formal.faults import faulty
+from tests.formal.faults import faulty, one_in
 from tests.formal.prove import before, check, opened, prove, stable
 from tests.formal.small import smaller
 from tests.formal.subordinate import Subordinate, free_inputs
@@ -341,12 +341,19 @@ def test_bursts():
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("limit.eq(to_boundary)", "limit.eq(self._longest)", {"within_4_kib"}),
-        ("Mux(fits, from_beats, limit)", "limit", {"not_empty"}),
-        ("from_beats - limit)", "from_beats - limit - 1)", {"valid_to_the_end", "not_empty"}),
-        ("rest_address.eq(from_address + limit)", "rest_address.eq(from_address)", {"in_order"}),
-    ],
+    one_in(
+        3,
+        [
+            ("limit.eq(to_boundary)", "limit.eq(self._longest)", {"within_4_kib"}),
+            ("Mux(fits, from_beats, limit)", "limit", {"not_empty"}),
+            ("from_beats - limit)", "from_beats - limit - 1)", {"valid_to_the_end", "not_empty"}),
+            (
+                "rest_address.eq(from_address + limit)",
+                "rest_address.eq(from_address)",
+                {"in_order"},
+            ),
+        ],
+    ),
 )
 def test_faulty_bursts(old, new, failed):
     verdict = prove(BurstsSpec(faulty("rtl.dma.bursts", old, new).Bursts(PARAMS, BEATS_BITS)))
@@ -373,11 +380,14 @@ def test_dealer():
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("words.lane == self._params.lanes - 1", "words.lane == 7", {"busy_not_for_long"}),
-        ("thread == self._params.threads - 1", "thread == 7", {"busy_not_for_long"}),
-        ("self.en & words.deals & ~failed", "self.en & ~failed", {"waits_not_for_long"}),
-    ],
+    one_in(
+        3,
+        [
+            ("self.en & words.deals & ~failed", "self.en & ~failed", {"waits_not_for_long"}),
+            ("thread == self._params.threads - 1", "thread == 7", {"busy_not_for_long"}),
+            ("words.lane == self._params.lanes - 1", "words.lane == 7", {"busy_not_for_long"}),
+        ],
+    ),
 )
 def test_faulty_dealer(old, new, failed):
     verdict = prove(DealerSpec(faulty("rtl.dma.tile", old, new).TileDealer(PARAMS)))
@@ -397,22 +407,29 @@ RESPONSE_FORGOTTEN = {"reset_is_safe", "one_burst_at_a_time"}
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
-        # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
-        ("may_offer & ~filled", "may_offer & addressed & ~filled", {"data_waits_for_no_address"}),
-        ("may_offer & ~addressed", "may_offer & filled & ~addressed", ADDRESS_BEHIND_DATA),
-        (
-            "now_filled = filled | (self.sent & w",
-            "now_filled = (self.sent & w",
-            {"one_burst_at_a_time", "beat_belongs_to_an_address"},
-        ),
-        ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
-        ("ended.eq(now_addressed & now_filled)", "ended.eq(now_filled)", NEXT_TOO_SOON),
-        # Responses: one burst too many waits for its own, the first counts as the last.
-        ("unanswered != params", "unanswered != 1 + params", {"writes_outstanding"}),
-        ("b.valid & (unanswered == 1)", "b.valid", RESPONSE_FORGOTTEN),
-    ],
+    one_in(
+        4,
+        [
+            ("w.payload.last.eq(burst_beat == bursts", "w.payload.last.eq(0 == bursts", {"last"}),
+            # Data that waits for AWREADY: a subordinate that wants both first waits for ever.
+            (
+                "may_offer & ~filled",
+                "may_offer & addressed & ~filled",
+                {"data_waits_for_no_address"},
+            ),
+            ("may_offer & ~addressed", "may_offer & filled & ~addressed", ADDRESS_BEHIND_DATA),
+            (
+                "now_filled = filled | (self.sent & w",
+                "now_filled = (self.sent & w",
+                {"one_burst_at_a_time", "beat_belongs_to_an_address"},
+            ),
+            ("now_addressed = addressed | (aw", "now_addressed = (aw", ADDRESS_TWICE),
+            ("ended.eq(now_addressed & now_filled)", "ended.eq(now_filled)", NEXT_TOO_SOON),
+            # Responses: one burst too many waits for its own, the first counts as the last.
+            ("unanswered != params", "unanswered != 1 + params", {"writes_outstanding"}),
+            ("b.valid & (unanswered == 1)", "b.valid", RESPONSE_FORGOTTEN),
+        ],
+    ),
 )
 def test_faulty_writes(monkeypatch, old, new, failed):
     monkeypatch.setattr(rtl.dma.dma, "Writes", faulty("rtl.dma.writes", old, new).Writes)
@@ -428,13 +445,16 @@ def test_faulty_manager(monkeypatch):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("ar.valid.eq(opened != params.dma_outstanding)", "ar.valid.eq(1)", {"outstanding"}),
-        ("bursts.next.eq(asked)", "bursts.next.eq(1)", {"ar_payload_stable", "ar_length"}),
-        ("open_ | (opened != 0)", "open_", {"reset_is_safe"}),
-        ("[open_.eq(1), loads.eq(1)]", "loads.eq(1)", {"reset_is_safe"}),
-        ("with m.If(asked & bursts.last)", "with m.If(bursts.last)", {"ar_stays_valid"}),
-    ],
+    one_in(
+        3,
+        [
+            ("ar.valid.eq(opened != params.dma_outstanding)", "ar.valid.eq(1)", {"outstanding"}),
+            ("bursts.next.eq(asked)", "bursts.next.eq(1)", {"ar_payload_stable", "ar_length"}),
+            ("open_ | (opened != 0)", "open_", {"reset_is_safe"}),
+            ("[open_.eq(1), loads.eq(1)]", "loads.eq(1)", {"reset_is_safe"}),
+            ("with m.If(asked & bursts.last)", "with m.If(bursts.last)", {"ar_stays_valid"}),
+        ],
+    ),
 )
 def test_faulty_asks(monkeypatch, old, new, failed):
     fault = faulty("rtl.dma.asks", old, new)

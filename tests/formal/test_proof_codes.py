@@ -15,7 +15,7 @@ from npu.chip.weight_format import (
 )
 from rtl.lane.codetable import CODE, INDEX_BITS, MAX_RAW_BITS, CodeTable
 from rtl.lane.decoder import LENGTH_LATENCY, StreamDecoder
-from tests.formal.faults import faulty
+from tests.formal.faults import faulty, one_in
 from tests.formal.prove import check, opened, prove
 
 READY = LENGTHS + 1
@@ -250,14 +250,17 @@ def test_table():
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("with m.If(end > room):", "with m.If(0):", {"refuses"}),
-        ("(end != 1 << MAX_CODE_BITS)", "(end[:MAX_CODE_BITS] != 0)", {"refuses"}),
-        ("with m.If(end != 1 << MAX_CODE_BITS):", "with m.If(0):", {"refuses"}),
-        ("(self.raw_bits > MAX", "(self.raw_bits >= MAX", {"accepts"}),
-        ("index.eq(index + count)", "index.eq(index + count + 1)", None),
-        ("value.eq(index - first)", "value.eq(index - first + 1)", None),
-    ],
+    one_in(
+        4,
+        [
+            ("with m.If(end > room):", "with m.If(0):", {"refuses"}),
+            ("(end != 1 << MAX_CODE_BITS)", "(end[:MAX_CODE_BITS] != 0)", {"refuses"}),
+            ("with m.If(end != 1 << MAX_CODE_BITS):", "with m.If(0):", {"refuses"}),
+            ("(self.raw_bits > MAX", "(self.raw_bits >= MAX", {"accepts"}),
+            ("index.eq(index + count)", "index.eq(index + count + 1)", None),
+            ("value.eq(index - first)", "value.eq(index - first + 1)", None),
+        ],
+    ),
 )
 def test_faulty_table(old, new, failed):
     unit = faulty("rtl.lane.codetable", old, new).CodeTable()
@@ -279,11 +282,14 @@ def test_entries(length):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("            least = 1\n", "            least = 0\n", None),
-        ("index.eq(code + offset.data)", "index.eq(code - offset.data)", None),
-        ("(MAX_CODE_BITS - code_length)[:4]", "(MAX_CODE_BITS - code_length)[:3]", None),
-    ],
+    one_in(
+        3,
+        [
+            ("            least = 1\n", "            least = 0\n", None),
+            ("index.eq(code + offset.data)", "index.eq(code - offset.data)", None),
+            ("(MAX_CODE_BITS - code_length)[:4]", "(MAX_CODE_BITS - code_length)[:3]", None),
+        ],
+    ),
 )
 def test_faulty_entries(old, new, failed):
     unit = faulty("rtl.lane.decoder", old, new).StreamDecoder(2)
@@ -298,12 +304,15 @@ def test_rest():
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("& self.code.raw_mask", "", {"raw"}),
-        ("not_raw - code_length", "not_raw - length_c", {"raw"}),
-        ("length_c + self.code.raw_bits, 0)", "length_c, 0)", {"length"}),
-        ("go_b.eq(self.go)", "go_b.eq(1)", {"no_turn_no_length"}),
-    ],
+    one_in(
+        3,
+        [
+            ("& self.code.raw_mask", "", {"raw"}),
+            ("not_raw - code_length", "not_raw - length_c", {"raw"}),
+            ("length_c + self.code.raw_bits, 0)", "length_c, 0)", {"length"}),
+            ("go_b.eq(self.go)", "go_b.eq(1)", {"no_turn_no_length"}),
+        ],
+    ),
 )
 def test_faulty_rest(old, new, failed):
     unit = faulty("rtl.lane.decoder", old, new).StreamDecoder(2)

@@ -9,7 +9,7 @@ import rtl.matvec.collector
 from npu.chip import timing
 from npu.chip.params import load_params
 from rtl.matvec.collector import PICK_LATENCY
-from tests.formal.faults import faulty
+from tests.formal.faults import faulty, one_in
 from tests.formal.prove import check, opened, prove
 
 LANES, DEPTH = 2, 8
@@ -144,11 +144,14 @@ def test_fifo(depth):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("w_port.en.eq(self.w_en & self.w_rdy)", "w_port.en.eq(self.w_en)", {"in_order"}),
-        ("self.level != self.depth", "self.level + 1 != self.depth", {"room"}),
-        ("with m.If(do_write & ~do_read):", "with m.If(do_write):", {"room", "inside"}),
-    ],
+    one_in(
+        3,
+        [
+            ("w_port.en.eq(self.w_en & self.w_rdy)", "w_port.en.eq(self.w_en)", {"in_order"}),
+            ("self.level != self.depth", "self.level + 1 != self.depth", {"room"}),
+            ("with m.If(do_write & ~do_read):", "with m.If(do_write):", {"room", "inside"}),
+        ],
+    ),
 )
 def test_faulty_fifo(old, new, failed):
     unit = faulty("amaranth.lib.fifo", old, new).SyncFIFO(width=2, depth=4)
@@ -175,15 +178,22 @@ def test_collector(monkeypatch, lane):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("level + row.valid - pick", "level + row.valid", {"nothing_made", "in_order"}),
-        ("depth - timing.LANE_PIPELINE", "depth - timing.LANE_PIPELINE + 4", {"in_order", "room"}),
-        ("place == depth - 1, 0, place + 1", "place == depth - 1, 0, place + 2", {"in_order"}),
-        ("candidates.eq(Mux(first.any(), first, held))", "candidates.eq(held)", {"fair"}),
-        ("with m.If(picked):", "with m.If(pick):", {"in_order"}),
-        ("same & (held | picked)", "same & held", {"left"}),
-        ("row.record, self.parity)", "row.record, 0)", {"in_order", "left"}),
-    ],
+    one_in(
+        4,
+        [
+            ("level + row.valid - pick", "level + row.valid", {"nothing_made", "in_order"}),
+            (
+                "depth - timing.LANE_PIPELINE",
+                "depth - timing.LANE_PIPELINE + 4",
+                {"in_order", "room"},
+            ),
+            ("place == depth - 1, 0, place + 1", "place == depth - 1, 0, place + 2", {"in_order"}),
+            ("candidates.eq(Mux(first.any(), first, held))", "candidates.eq(held)", {"fair"}),
+            ("with m.If(picked):", "with m.If(pick):", {"in_order"}),
+            ("same & (held | picked)", "same & held", {"left"}),
+            ("row.record, self.parity)", "row.record, 0)", {"in_order", "left"}),
+        ],
+    ),
 )
 def test_faulty_collector(monkeypatch, old, new, failed):
     # Rows leave slowest for the lane that is not preferred.

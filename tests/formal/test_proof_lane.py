@@ -29,7 +29,7 @@ from npu.chip.weight_format import (
 )
 from rtl.lane.barrel import RESOLVE, RUN, VALUE, Barrel
 from rtl.lane.decoder import LENGTH_LATENCY, OFFSET_BITS
-from tests.formal.faults import faulty, stand_in
+from tests.formal.faults import faulty, one_in, stand_in
 from tests.formal.prove import check, opened, prove
 from tests.formal.small import PARAMS, THREADS
 
@@ -251,12 +251,15 @@ def test_turns(monkeypatch, thread):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("run_load.eq(length)", "run_load.eq(length - 1)", {"run_0", "run_1"}),
-        ("control.end & fetch.past_end", "0", {"in_bank"}),
-        ("starts & (length != 0) & ~active_load", "0", {"run_none_0", "run_none_1"}),
-        ("control.run | control.align", "control.run", None),
-    ],
+    one_in(
+        3,
+        [
+            ("run_load.eq(length)", "run_load.eq(length - 1)", {"run_0", "run_1"}),
+            ("control.end & fetch.past_end", "0", {"in_bank"}),
+            ("starts & (length != 0) & ~active_load", "0", {"run_none_0", "run_none_1"}),
+            ("control.run | control.align", "control.run", None),
+        ],
+    ),
 )
 def test_faulty_load(monkeypatch, old, new, failed):
     spec = LoadSpec(*lane(monkeypatch, faulty("rtl.lane.lane", old, new)))
@@ -266,14 +269,17 @@ def test_faulty_load(monkeypatch, old, new, failed):
 
 @pytest.mark.parametrize(
     ("old", "new", "failed"),
-    [
-        ("run_next[-1] | (value", "(value", {"run_inside"}),
-        ("(run_left[-1] != 0) | value_left_over", "(run_left[-1] != 0)", {"all_of_value"}),
-        (" | outside)", ")", {"column_inside"}),
-        ("active[RESOLVE % p.threads]", "active[0]", {"progress", "no_symbol_without_row"}),
-        ("(rows[0] == 1)", "(rows[0] == 2)", None),
-        ("wraps.eq(remaining < 0)", "wraps.eq(remaining < -1)", {"column_inside", "row_ends"}),
-    ],
+    one_in(
+        4,
+        [
+            ("run_next[-1] | (value", "(value", {"run_inside"}),
+            ("(run_left[-1] != 0) | value_left_over", "(run_left[-1] != 0)", {"all_of_value"}),
+            (" | outside)", ")", {"column_inside"}),
+            ("active[RESOLVE % p.threads]", "active[0]", {"progress", "no_symbol_without_row"}),
+            ("(rows[0] == 1)", "(rows[0] == 2)", None),
+            ("wraps.eq(remaining < 0)", "wraps.eq(remaining < -1)", {"column_inside", "row_ends"}),
+        ],
+    ),
 )
 def test_faulty_turns(monkeypatch, old, new, failed):
     spec = TurnSpec(*lane(monkeypatch, faulty("rtl.lane.lane", old, new)), 0)

@@ -76,6 +76,26 @@ class Job:
     pause: int = 0
 
 
+class Made:
+    """A unit in its simulator, which is built once and reset for every further run."""
+
+    def __init__(self, dut: Dma) -> None:
+        self.dut, self._has_run = dut, False
+        self._simulator = Simulator(dut)
+        self._simulator.add_clock(1e-6)
+        self._simulator.add_testbench(self._testbench)
+
+    async def _testbench(self, ctx) -> None:
+        await self._now(ctx)
+
+    def run(self, testbench) -> None:
+        self._now = testbench
+        if self._has_run:
+            self._simulator.reset()
+        self._has_run = True
+        self._simulator.run()
+
+
 @dataclass
 class Bench:
     """The engine with its memories as arrays, stepped cycle by cycle."""
@@ -84,6 +104,7 @@ class Bench:
     data: np.ndarray
     schedule: BusSchedule
     unit: type = Dma
+    made: Made | None = None
     banks: np.ndarray = field(init=False)
     param: np.ndarray = field(init=False)
     sram: np.ndarray = field(init=False)
@@ -92,7 +113,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         p = self.params
-        self.dut = self.unit(p)
+        self.made = self.made or Made(self.unit(p))
+        self.dut = self.made.dut
+        self._look_up()
         self.memory = BusMemory(p, self.data, self.schedule)
         self.rules = BusRules(p)
         self.banks = np.zeros((p.lanes, p.bank_bytes), np.uint8)
@@ -104,54 +127,67 @@ class Bench:
 
     async def step(self, ctx) -> None:
         """One cycle: the bus, then the memories, then the clock."""
-        axi = self.dut.axi
-        inputs = self.memory.drive(self.cycle)
-        ctx.set(axi.ar.ready, inputs.ar_ready)
-        ctx.set(axi.aw.ready, inputs.aw_ready)
-        ctx.set(axi.w.ready, inputs.w_ready)
-        ctx.set(axi.r.valid, inputs.r_valid)
-        ctx.set(axi.r.payload.data, inputs.r_data)
-        ctx.set(axi.r.payload.resp, inputs.r_resp)
-        ctx.set(axi.r.payload.last, inputs.r_last)
-        ctx.set(axi.b.valid, inputs.b_valid)
-        ctx.set(axi.b.payload.resp, inputs.b_resp)
-        ctx.set(self.dut.sram_read.data, self._sram_word)
+        inputs, o = self.memory.drive(self.cycle), self._outputs
+        driven = {name: getattr(inputs, name) for name in self._inputs}
+        for name, value in (driven | {"sram": self._sram_word}).items():
+            # What a simulator in Python takes its time for is each signal that is set.
+            if self._driven.get(name) != value:
+                ctx.set(self._sram_data if name == "sram" else self._inputs[name], value)
+                self._driven[name] = value
         outputs = Outputs()
-        for name in ("ar", "aw"):
-            channel = getattr(axi, name)
-            if ctx.get(channel.valid):
-                request = (ctx.get(channel.payload.addr), ctx.get(channel.payload.len) + 1)
-                setattr(outputs, name, request)
-        if ctx.get(axi.w.valid):
-            payload = axi.w.payload
-            outputs.w = (ctx.get(payload.data), ctx.get(payload.strb), ctx.get(payload.last))
-        outputs.r_ready = bool(ctx.get(axi.r.ready))
+        if ctx.get(o["ar_valid"]):
+            outputs.ar = (ctx.get(o["ar_addr"]), ctx.get(o["ar_len"]) + 1)
+        if ctx.get(o["aw_valid"]):
+            outputs.aw = (ctx.get(o["aw_addr"]), ctx.get(o["aw_len"]) + 1)
+        if ctx.get(o["w_valid"]):
+            outputs.w = (ctx.get(o["w_data"]), ctx.get(o["w_strb"]), ctx.get(o["w_last"]))
+        outputs.r_ready = bool(ctx.get(o["r_ready"]))
         self.rules.check(inputs, outputs)
         self.memory.clock(self.cycle, outputs)
-        self._write(ctx, self.dut.param, self.param)
-        self._write(ctx, self.dut.sram_write, self.sram)
-        self._write(ctx, self.dut.program_memory, self.program)
-        if ctx.get(self.dut.bank.en):
-            self._write(ctx, self.dut.bank, self.banks[ctx.get(self.dut.bank.lane)])
-        read = self.dut.sram_read
-        if ctx.get(read.en):
-            at = ctx.get(read.addr) * self.params.bus_bytes
+        self._write(ctx, "param", self.param)
+        self._write(ctx, "sram_write", self.sram)
+        self._write(ctx, "program_memory", self.program)
+        if ctx.get(self._ports["bank"][0]):
+            self._write(ctx, "bank", self.banks[ctx.get(self._bank_lane)])
+        read_en, read_addr = self._read
+        if ctx.get(read_en):
+            at = ctx.get(read_addr) * self.params.bus_bytes
             word = self.sram[at : at + self.params.bus_bytes].tobytes()
             self._sram_word = int.from_bytes(word, "little")
-        self.error = ctx.get(self.dut.transfers.error)
+        self.error = ctx.get(self._error)
         await ctx.tick()
         self.cycle += 1
         assert self.cycle < LIMIT
 
-    def _write(self, ctx, port, memory: np.ndarray) -> None:
-        en = ctx.get(port.en)
-        if not en:
-            assert ctx.get(port.addr) == 0 and ctx.get(port.data) == 0, "an idle port drives"
+    def _look_up(self) -> None:
+        """The signals of every cycle: to find one in an interface takes as long as to read it."""
+        dut, axi = self.dut, self.dut.axi
+        self._driven: dict[str, int] = {}
+        self._inputs = {f"{name}_ready": getattr(axi, name).ready for name in ("ar", "aw", "w")}
+        self._inputs |= {f"{name}_valid": getattr(axi, name).valid for name in ("r", "b")}
+        self._inputs |= {f"r_{name}": axi.r.payload[name] for name in ("data", "resp", "last")}
+        self._inputs["b_resp"] = axi.b.payload.resp
+        self._outputs = {f"{name}_valid": getattr(axi, name).valid for name in ("ar", "aw", "w")}
+        for name in ("ar", "aw"):
+            payload = getattr(axi, name).payload
+            self._outputs |= {f"{name}_addr": payload.addr, f"{name}_len": payload.len}
+        self._outputs |= {f"w_{name}": axi.w.payload[name] for name in ("data", "strb", "last")}
+        self._outputs["r_ready"] = axi.r.ready
+        names = ("param", "sram_write", "program_memory", "bank")
+        ports = {name: getattr(dut, name) for name in names}
+        self._ports = {name: (port.en, port.addr, port.data) for name, port in ports.items()}
+        self._bank_lane, self._error = dut.bank.lane, dut.transfers.error
+        self._sram_data, self._read = dut.sram_read.data, (dut.sram_read.en, dut.sram_read.addr)
+
+    def _write(self, ctx, name: str, memory: np.ndarray) -> None:
+        en, addr, data = self._ports[name]
+        if not ctx.get(en):
+            assert ctx.get(addr) == 0 and ctx.get(data) == 0, "an idle port drives"
             return
         n = self.params.bus_bytes
-        at = ctx.get(port.addr) * n
+        at = ctx.get(addr) * n
         assert at + n <= len(memory)
-        memory[at : at + n] = np.frombuffer(ctx.get(port.data).to_bytes(n, "little"), np.uint8)
+        memory[at : at + n] = np.frombuffer(ctx.get(data).to_bytes(n, "little"), np.uint8)
 
     async def ask(self, ctx, job: Job) -> int:
         """Put a job on the queue; returns the cycle in which it was taken."""
@@ -182,10 +218,7 @@ class Bench:
         return self.cycle
 
     def run(self, testbench) -> None:
-        sim = Simulator(self.dut)
-        sim.add_clock(1e-6)
-        sim.add_testbench(testbench)
-        sim.run()
+        self.made.run(testbench)
 
 
 def tile(rng: random.Random, p: ChipParams, bus_words: int) -> bytes:
