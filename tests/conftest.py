@@ -4,6 +4,7 @@ The seed of all properties stands in pyproject.toml and is printed at the top of
 one: `pytest --hypothesis-seed=random`. More examples: `pytest --hypothesis-profile=long`.
 """
 
+import gc
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,11 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is slow by itself begins first; the order of the others stays."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    # What stands now stays to the end. To look through it again for every few hundred objects that
+    # a test makes would be a fifth of the time of those that elaborate or simulate hardware.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 # What a skipped test says of a package that is not there.

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
-from npu import zoo
+from npu import cli, zoo
 from reports import pruned
 
 
@@ -25,7 +25,15 @@ def runs(tmp_path):
     return runs
 
 
+def npu_here(*arguments):
+    """As `run_npu`, without a process for each of the dozen commands, which takes longer to start
+    than most of them to run."""
+    assert cli.main(list(arguments)) == 0, arguments
+
+
+@pytest.mark.slow
 def test_it_is_measured_and_told(runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(pruned, "run_npu", npu_here)
     monkeypatch.setattr(pruned, "LEARNT", {0.0: "dense", 0.75: "lstm-75"})
     monkeypatch.setattr(pruned, "UTTERANCES", 2)
     for name in ("RUN", "PAGE"):

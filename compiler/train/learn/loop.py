@@ -2,11 +2,8 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +19,13 @@ from compiler.train.learn.muon import fast_precision
 from compiler.train.learn.network import Transducer
 from compiler.train.learn.optimise import Optimiser
 from compiler.train.recipe import Recipe
-from compiler.train.sound.batches import Batch, Listener, alone
+from compiler.train.sound.ahead import made_ahead
+from compiler.train.sound.batches import Batch, Listener
 from compiler.train.sound.features import MEL, STACK
 from compiler.train.sound.kept import KeptBatches
 from compiler.train.symbols import BLANK, SYMBOLS
 from npu.files import write_atomic
-from npu.pools import end_with_parent
 
-_AHEAD = 4
-"""Batches that are made ahead, for each process."""
 _AVERAGE_BEGINS = 0.9
 """Of all steps: the checkpoints that are averaged lie behind it."""
 
@@ -252,7 +247,7 @@ def run(
         learner.restore(torch.load(checkpoint, map_location=learner.device, weights_only=True))
     saved = begun = time.monotonic()
     first, losses, errors = learner.step, [], None
-    with _batches(listener, learner.step, learning.steps, jobs) as batches:
+    with made_ahead(listener, learner.step, learning.steps, jobs) as batches:
         for batch in batches:
             losses.append(learner.learn(batch))
             now = time.monotonic()
@@ -275,28 +270,3 @@ def save(learner: Learner, checkpoint: Path) -> None:
     buffer = io.BytesIO()
     torch.save(learner.state(), buffer)
     write_atomic(checkpoint, buffer.getvalue())
-
-
-@contextmanager
-def _batches(
-    listener: Listener | KeptBatches, first: int, end: int, jobs: int
-) -> Iterator[Iterator[Batch]]:
-    """The batches of the steps from `first` to `end`, in their order, made in other processes."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin)
-    waiting: list[Future[Batch]] = []
-
-    def made() -> Iterator[Batch]:
-        for step in range(first, end):
-            while len(waiting) < _AHEAD * jobs and step + len(waiting) < end:
-                waiting.append(pool.submit(listener.batch, step + len(waiting)))
-            yield waiting.pop(0).result()
-
-    try:
-        yield made()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    end_with_parent()
-    alone()

@@ -4,11 +4,14 @@ import os
 import signal
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="the extra `train` is not installed")
+# Looked for and not imported: each process of the tests would import it too, for nothing.
+if find_spec("torch") is None:
+    pytest.skip("the extra `train` is not installed", allow_module_level=True)
 
 from compiler.train.queue import Run
 from compiler.train.together import run_together

@@ -39,20 +39,30 @@ def layer():
     return content_of_frames(None, image, 2)
 
 
+@pytest.fixture(scope="module")
+def text(content):
+    """Its page: to draw one takes seconds."""
+    return page(content)
+
+
+@pytest.fixture(scope="module")
+def layer_text(layer):
+    return page(layer)
+
+
 def elements(text):
     """The SVG elements of a page, each well formed."""
     return [ET.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]
 
 
-def test_every_figure_is_there_for_both_widths(content):
-    drawn = elements(page(content))
+def test_every_figure_is_there_for_both_widths(text):
+    drawn = elements(text)
     assert len(drawn) == 14
     widths = [float(svg.attrib["viewBox"].split()[2]) for svg in drawn]
     assert widths == [WIDE, NARROW] * 7
 
 
-def test_ids_are_unique_and_colours_are_the_pages(content):
-    text = page(content)
+def test_ids_are_unique_and_colours_are_the_pages(text):
     ids = re.findall(r'<[^>]*\bid="([^"]*)"', text)
     assert len(ids) == len(set(ids))
     figure_text = "".join(re.findall(r"<figure.*?</figure>", text, re.DOTALL))
@@ -60,15 +70,14 @@ def test_ids_are_unique_and_colours_are_the_pages(content):
     assert 'font-size="' not in figure_text or "<text" in figure_text
 
 
-def test_a_page_asks_for_nothing(content):
-    text = page(content)
+def test_a_page_asks_for_nothing(text):
     assert "<script" not in text and "@import" not in text
     assert all(url.startswith(("data:", "#")) for url in re.findall(r'href="([^"]*)"', text))
     assert re.findall(r'\bsrc="', text) == []
 
 
-def test_the_same_content_is_the_same_page(layer):
-    assert page(layer) == page(layer)
+def test_the_same_content_is_the_same_page(layer, layer_text):
+    assert page(layer) == layer_text
 
 
 def test_names_of_strangers_are_escaped(content):
@@ -113,11 +122,10 @@ def test_cards_say_what_the_latency_says(content):
     assert content.energy_mw == pytest.approx(mj / (utterance["audio_ms"] / 1e3))
 
 
-def test_an_image_has_no_map_of_its_sram(layer):
-    text = page(layer)
-    assert "An image does not say which buffer lies where" in text
-    assert layer.sram is None and layer.sound is None and "Transcript" not in text
-    assert len(elements(text)) == 8
+def test_an_image_has_no_map_of_its_sram(layer, layer_text):
+    assert "An image does not say which buffer lies where" in layer_text
+    assert layer.sram is None and layer.sound is None and "Transcript" not in layer_text
+    assert len(elements(layer_text)) == 8
     assert "energy of a frame" in {card.name for card in cards(layer)}
 
 

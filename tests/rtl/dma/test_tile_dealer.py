@@ -79,6 +79,9 @@ class Bench:
     def __init__(self, params):
         self.params = params
         self.unit = TileDealer(params)
+        # To find a signal in an interface takes longer than to read it.
+        port = self.unit.port
+        self._port = port.en, port.lane, port.addr, port.data
         self.simulator = Simulator(self.unit)
         self.simulator.add_clock(1e-6)
         self.simulator.add_testbench(self._deal)
@@ -98,28 +101,31 @@ class Bench:
 
     def _written(self, ctx):
         """What the unit writes in this cycle goes to the banks."""
-        port = self.unit.port
-        if ctx.get(port.en):
-            word = ctx.get(port.data).to_bytes(self.params.bus_bytes, "little")
-            self.banks[ctx.get(port.lane), ctx.get(port.addr)] = np.frombuffer(word, np.uint32)
+        en, lane, addr, data = self._port
+        if ctx.get(en):
+            word = ctx.get(data).to_bytes(self.params.bus_bytes, "little")
+            self.banks[ctx.get(lane), ctx.get(addr)] = np.frombuffer(word, np.uint32)
 
     async def _deal(self, ctx):
         unit, offers = self.unit, self.offers
+        waiting, busy, error, en = unit.waits, unit.busy, unit.error, unit.en
         ctx.set(unit.bank, BANK)
         ctx.set(unit.start, 1)
         beats, has_beat, offered = list(self.tile.reshape(-1, self.banks.shape[-1])), False, False
         for cycle in range(LIMIT):
             offered = bool(beats) and (offered or (cycle > 0 and offers[cycle % len(offers)]))
-            waits = ctx.get(unit.waits)
-            if not beats and not has_beat and (not ctx.get(unit.busy) or ctx.get(unit.error)):
+            waits = ctx.get(waiting)
+            if not beats and not has_beat and (not ctx.get(busy) or ctx.get(error)):
                 break
             self._written(ctx)
             await ctx.tick()
-            ctx.set(unit.start, 0)
+            if not cycle:
+                ctx.set(unit.start, 0)
             if waits:
                 continue
-            has_beat = offered
-            ctx.set(unit.en, bool(has_beat))
+            if has_beat != offered:
+                has_beat = offered
+                ctx.set(en, bool(has_beat))
             if offered:
                 ctx.set(unit.data, int.from_bytes(beats.pop(0).tobytes(), "little"))
                 offered = False
@@ -162,8 +168,8 @@ def expected(params, tile, offers=ALWAYS):
 
 def test_fields_may_reach_up_to_the_loose_words():
     """Behind the last field there is no room for another, and none is needed."""
-    params = chip(5, 3, 16)
-    for seed in range(20_000):
+    params = chip(8, 2, 16)
+    for seed in range(1000):
         tile = tile_of(np.random.default_rng(seed), params)
         found, _, banks = expected(params, tile)
         loose = found.dealing.cycles - timing.deal(params.lanes, params.threads, 0)
@@ -174,8 +180,9 @@ def test_fields_may_reach_up_to_the_loose_words():
         full = -(-bits // 32) + loose == 4 * header_field(header, "front")
         if full and -(-(bits + tail_bits(4)) // 32) > -(-bits // 32):
             break
+    else:
+        pytest.fail("no tile is as full")
     ((refused, _, written),) = dealt(params, [tile])
-    assert full
     assert not refused
     np.testing.assert_array_equal(written, banks)
 

@@ -12,10 +12,8 @@ from types import MappingProxyType
 
 import pytest
 
-from npu.api.example import example_of
-from npu.chip.params import load_params
-from rtl.export import export
 from rtl.sim.verilate import BuildError, verilator_root
+from tests.rtl.exports.kept import kept_export
 
 TIMEOUT_S = 300
 
@@ -31,10 +29,7 @@ needs_sta = pytest.mark.skipif(shutil.which("sta") is None, reason="OpenSTA (sta
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
-    params = load_params("tiny").model_copy(update={"lanes": 2, "name": "small"})
-    folder = tmp_path_factory.mktemp("core") / "made"
-    export(params, folder, example_of(params))
-    return folder
+    return kept_export(tmp_path_factory)
 
 
 def fusesoc(

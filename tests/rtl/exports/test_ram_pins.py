@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from npu.api.example import example_of
-from npu.chip.params import ChipParams, load_params
 from rtl.export import TOP, export
 from rtl.shared.options import Options
+from tests.rtl.exports.kept import kept_export, small
 from tests.rtl.exports.test_exported_bench import needs_icarus, simulated
 from tests.rtl.exports.test_exported_core import checked, needs_sta
 from tests.rtl.test_export_tools import lint, needs_verilator
@@ -52,15 +51,9 @@ endmodule
 """
 
 
-def small() -> ChipParams:
-    return load_params("tiny").model_copy(update={"lanes": 2, "name": "small"})
-
-
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("pins") / "made"
-    export(small(), folder, example_of(small()), OPTIONS)
-    return folder
+    return kept_export(tmp_path_factory, OPTIONS)
 
 
 def rams(folder: Path) -> list[dict]:
@@ -186,7 +179,7 @@ def test_no_clock_of_the_chip_times_the_pins(tmp_path, crossing):
     assert not [line for line in told.splitlines() if "ram_pins" not in line and "." not in line]
 
 
-def test_a_plain_export_has_none_of_it(tmp_path):
-    export(small(), tmp_path / "plain")
-    assert "pins_" not in (tmp_path / "plain" / f"{TOP}.v").read_text()
-    assert "ram_pins_out" not in (tmp_path / "plain" / f"{TOP}.json").read_text()
+def test_a_plain_export_has_none_of_it(tmp_path_factory):
+    plain = kept_export(tmp_path_factory)
+    assert "pins_" not in (plain / f"{TOP}.v").read_text()
+    assert "ram_pins_out" not in (plain / f"{TOP}.json").read_text()

@@ -1,5 +1,6 @@
 """A toy learns, goes on as if it had not stopped, and says as a file what TFLM says of it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -9,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+import compiler.train.sound.ahead  # noqa: E402
 from compiler.reference import search_of  # noqa: E402
 from compiler.train.export import write_transducer  # noqa: E402
 from compiler.train.learn.check import Check  # noqa: E402
@@ -63,6 +65,7 @@ def heard(listener, count):
     return padded(items), texts
 
 
+@pytest.mark.slow
 def test_it_learns(learnt):
     learner, listener, told = learnt
     assert told[-1].step == toy.STEPS and told[-1].left_s == 0
@@ -102,8 +105,17 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_it_goes_on_as_if_it_had_not_stopped(tmp_path, way):
+def test_it_goes_on_as_if_it_had_not_stopped(tmp_path, monkeypatch, way):
+    if way != "straight through":
+        # That batches are the same of whatever process one way shows. Each run would start its own,
+        # which takes longer than its steps.
+        monkeypatch.setattr(
+            compiler.train.sound.ahead,
+            "ProcessPoolExecutor",
+            lambda jobs, **_: ThreadPoolExecutor(jobs),
+        )
     optimiser, of_pruning, of_grid = WAYS[way]
     made = toy.recipe(
         learning={"steps": 24, "batch": 4, "checkpoint_s": 1e9, "optimiser": optimiser},
@@ -140,6 +152,7 @@ def test_it_goes_on_as_if_it_had_not_stopped(tmp_path, way):
             assert len(torch.unique(part)) <= 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predictor", ["lstm", pytest.param("stateless", marks=pytest.mark.long)])
 def test_its_files_are_the_network(tmp_path, learnt, predictor):
     """Integers against the network in training, and against TFLM where it is installed."""
