@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from compiler.train.corpus.clip import Clip
 from compiler.train.corpus.store import write_shard
@@ -23,6 +24,13 @@ def clip(n) -> Clip:
     rng = np.random.default_rng(n)
     samples = rng.integers(-9000, 9000, 14_000 + 1700 * n, np.int16)
     return Clip(samples, f"go {chr(97 + n)}", "flite", "kal", ((0.1, 0.3), (0.35, 0.7)))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in each process that makes batches (`alone`): sums of more threads end otherwise."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +55,8 @@ def test_a_step_decides_its_batch_in_whatever_process(listener, tmp_path):
     (tmp_path / "listener").write_bytes(pickle.dumps(listener))
     code = (
         "import pickle, sys\n"
+        "from compiler.train.sound.batches import alone\n"
+        "alone()\n"
         "listener = pickle.load(open(sys.argv[1] + '/listener', 'rb'))\n"
         "listener.batch(7)\n"
         "pickle.dump(listener.batch(3000), open(sys.argv[1] + '/batch', 'wb'))\n"
