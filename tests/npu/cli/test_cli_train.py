@@ -77,6 +77,7 @@ def test_mistakes_are_told(refused, tmp_path):
     refused(f"train {tmp_path}/other.toml -o {tmp_path}/run", match="has another front end than")
 
 
+@pytest.mark.slow
 def test_a_queue_makes_each_of_its_models(npu, recipe, tmp_path, zoo):
     queue = tmp_path / "queue.toml"
     queue.write_text(
