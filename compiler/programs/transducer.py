@@ -28,8 +28,10 @@ def transducer_info(model: Model, hears: str) -> TransducerInfo:
     config, tokens = model.config, model.tokens
     assert config is not None and tokens is not None, "a transducer has both"
     _check_embedding(model)
+    # What most models do not say is not in their images either.
+    silent = {"silence_s"} if config.silence_s is None else set()
     return TransducerInfo(
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json", exclude=silent),
         tokens=tokens.symbols,
         hears=hears,
         blank=config.blank_id,
