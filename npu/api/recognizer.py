@@ -13,14 +13,11 @@ from npu.chip.params import ChipParams
 from npu.errors import InputError
 from npu.runtime.host_beam import BeamSession, most_slots
 from npu.speech.beam import ACTIVE_PATHS, MOST_PATHS, BeamRules
-from npu.speech.ends import Ending
+from npu.speech.ends import MOST_SECONDS, Ending
 from npu.speech.phrases import Beam, Engine
 from npu.speech.search import SearchRules
 from npu.speech.stream import Stream
 from npu.speech.ways import LABELS
-
-MOST_SECONDS = 3600
-"""Of silence that ends a phrase."""
 
 
 class Recognizer:

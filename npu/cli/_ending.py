@@ -14,13 +14,14 @@ from npu.speech.ends import (
     FAINT_DB,
     LEAD_SECONDS,
     LONGEST_SECONDS,
+    MOST_SECONDS,
     Ending,
 )
 
 _silence = click.option(
     "--silence",
     "end_seconds",
-    type=Seconds(min=0, max=3600, min_open=True),
+    type=Seconds(min=0, max=MOST_SECONDS, min_open=True),
     metavar="SECONDS",
     help=f"Silence that ends a phrase, rounded to encoder calls; {END_SECONDS} without it, or what "
     "the model wants. From 1.2 on, also so long a sound of which nothing is understood.",
@@ -28,7 +29,7 @@ _silence = click.option(
 
 _lead = click.option(
     "--lead",
-    type=Seconds(min=0, max=3600),
+    type=Seconds(min=0, max=MOST_SECONDS),
     metavar="SECONDS",
     default=LEAD_SECONDS,
     show_default=True,
@@ -37,7 +38,7 @@ _lead = click.option(
 
 _longest = click.option(
     "--longest",
-    type=Seconds(min=0, max=3600, min_open=True),
+    type=Seconds(min=0, max=MOST_SECONDS, min_open=True),
     metavar="SECONDS",
     default=LONGEST_SECONDS,
     show_default=True,
@@ -47,7 +48,7 @@ _longest = click.option(
 _ended = click.option(
     "--after-end",
     "ended",
-    type=Seconds(min=0, max=3600),
+    type=Seconds(min=0, max=MOST_SECONDS),
     metavar="SECONDS",
     default=ENDED_SECONDS,
     show_default=True,

@@ -48,6 +48,9 @@ FLOOR_SECONDS = 5.0
 PEAK_SECONDS = 10.0
 """The loudest call of so long is the speech. A slammed door is forgotten after that time."""
 
+MOST_SECONDS = 3600
+"""No duration that somebody gives is longer."""
+
 TAIL_SECONDS = 0.36
 """The sound of a phrase ends no later behind its last symbol; symbols mostly come behind it."""
 
