@@ -111,11 +111,15 @@ def writes_behind(op: ChipOperator) -> bool:
         if view is None:
             continue
         read = _addresses(op, name, view)
-        size = max(int(written.max()), int(read.max())) + 1 if read.size else 0
+        if not read.size:
+            continue
+        low = min(int(written.min()), int(read.min()))
+        size = max(int(written.max()), int(read.max())) + 1 - low
         last_read, first_written = np.full(size, -1), np.full(size, len(read))
-        order = np.arange(len(read))
-        np.maximum.at(last_read, read, order[:, np.newaxis])
-        np.minimum.at(first_written, written, order[:, np.newaxis])
+        order = np.arange(len(read))[:, np.newaxis]
+        # Of equal addresses numpy keeps what is assigned last.
+        last_read[read - low] = order
+        first_written[written[::-1] - low] = order[::-1]
         touched = (last_read >= 0) & (first_written < len(read))
         plain = op.loops is None
         if ((first_written != last_read) if plain else (first_written < last_read))[touched].any():

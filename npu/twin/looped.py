@@ -59,7 +59,7 @@ class LoopedCommand:
         self._dst = self._walks.get("dst")
         if self._dst is not None:
             sources = [walk for key, walk in self._walks.items() if key != "dst"]
-            check_order(sources, self._dst, len(sram))
+            check_order(sources, self._dst)
         writes = 0 if self._dst is None else self._dst.total
         reads = sum(walk.total for walk in self._walks.values()) - writes
         self.accesses = Accesses(reads, writes)

@@ -78,25 +78,31 @@ def byte_at(walk, position, segment, k, size):
 
 
 @kernel
-def overlaps(walk, places, n_bytes, written):
+def overlaps(walk, places, n_bytes, size, low, written):
     """Whether a position reads a byte that one before it writes.
 
     places : (positions, n) int64, addresses of what each writes, of `n_bytes`.
-    written : (bytes of SRAM,) int64, `positions` each; overwritten.
+    size : bytes of SRAM.
+    written : (n,) int64, of the bytes from `low` on that hold all places; overwritten.
     """
+    written[:] = len(places)
     for position in range(len(places)):
         for segment in range(walk.ny * walk.nx):
             for k in range(walk.length):
-                at = byte_at(walk, position, segment, k, len(written))
-                if at >= 0 and written[at] < position:
+                at = byte_at(walk, position, segment, k, size) - low
+                if 0 <= at < len(written) and written[at] < position:
                     return True
         for i in range(places.shape[1]):
-            for byte in range(places[position, i], places[position, i] + n_bytes):
+            for byte in range(places[position, i] - low, places[position, i] - low + n_bytes):
                 written[byte] = min(written[byte], position)
     return False
 
 
 def require_apart(walk: Walk, places: np.ndarray, n_bytes: int, size: int) -> None:
     """Raise MachineError where `overlaps`: the chip computes something, but not what is asked."""
-    if overlaps(walk, places, n_bytes, np.full(size, len(places))):
+    if not places.size:
+        return
+    low = int(places.min())
+    written = np.empty(int(places.max()) + n_bytes - low, np.int64)
+    if overlaps(walk, places, n_bytes, size, low, written):
         raise MachineError("matvec: a position writes what one behind it reads")

@@ -45,7 +45,7 @@ def random_walks(
                 places["dst"] = dst.start
                 found |= {f"dst_{level}": step for level, step in enumerate(dst.strides)}
             try:
-                check_order([walks[key] for key in walks if key != "dst"], dst, p.sram_bytes)
+                check_order([walks[key] for key in walks if key != "dst"], dst)
             except MachineError:
                 most = max(1, most * 3 // 4)
                 continue

@@ -1,13 +1,17 @@
 """Looped vector commands beside three plain loops, and what they refuse."""
 
-from itertools import product
+from contextlib import nullcontext
+from itertools import combinations, product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from npu.chip import timing
 from npu.chip.isa import OPCODES, OPERANDS, Command, command, encode
 from npu.chip.limit import Budget
+from npu.chip.opcode import ElementType
 from npu.chip.status import Status
 from npu.errors import MachineError
 from npu.twin import walk
@@ -168,6 +172,28 @@ def test_what_is_moved_towards_its_beginning_is_in_order():
     made.sram[:53] = range(53)
     made.run(0)
     assert made.sram[:50].tolist() == list(range(3, 53))
+
+
+@given(data=st.data())
+def test_order_is_what_single_steps_say(data):
+    """A later element reads no byte that an earlier one wrote: looked up step by step."""
+
+    def drawn(counts, kind):
+        steps = tuple(kind.n_bytes * data.draw(st.integers(-4, 4)) for _ in counts)
+        low, _ = walk.Walk(0, counts, steps, kind).span
+        start = kind.n_bytes * data.draw(st.integers(0, 12)) - low
+        return walk.Walk(start, counts, steps, kind)
+
+    counts = tuple(data.draw(st.integers(1, 4)) for _ in range(3))
+    kinds = st.sampled_from((ElementType.INT8, ElementType.INT16))
+    source = drawn(counts, data.draw(kinds))
+    dst = source if data.draw(st.booleans()) else drawn(counts, data.draw(kinds))
+    read, written = (list(map(set, w.bytes(0, w.total).tolist())) for w in (source, dst))
+    races = any(read[j] & written[i] for i, j in combinations(range(source.total), 2))
+    if source.never_twice:
+        assert len(set().union(*read)) == source.total * source.kind.n_bytes
+    with pytest.raises(MachineError, match="later one reads") if races else nullcontext():
+        walk.check_order([source], dst)
 
 
 def test_nothing_is_held_after_power_on():
