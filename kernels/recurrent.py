@@ -81,6 +81,7 @@ class LstmLayer:
         )
         assert params.gate_tanh == params.sigmoid, "both read Q3.12"
         self._from_hidden = np.empty((1, 4 * self.units), np.int16)
+        self._room = np.empty((2, 4 * self.units), np.int32)
 
     def run(
         self, inputs: np.ndarray, hidden: np.ndarray, cell: np.ndarray, outputs: np.ndarray
@@ -97,7 +98,8 @@ class LstmLayer:
         self._input.multiply(inputs, from_input)
         for t in range(len(inputs)):
             self._recurrent.multiply(hidden, self._from_hidden)
-            lstm_cell(from_input[t], self._from_hidden[0], *self._constants, cell[0], hidden[0])
+            sums = from_input[t], self._from_hidden[0]
+            lstm_cell(*sums, *self._constants, cell[0], hidden[0], self._room)
             outputs[t] = hidden[0]
 
     def rows(
@@ -119,7 +121,7 @@ class LstmLayer:
         found: list[list[Word]] = []
         for b in range(len(inputs)):
             sequence = inputs[b].reshape(1, 1, time, -1)
-            states: list[Word] = [hidden[b], cell[b], outputs[b], vector, constants]
+            states: list[Word] = [hidden[b], cell[b], outputs[b], vector, constants, self._room]
             found += [
                 product_row(first, (sequence, 0), point(), from_inputs),
                 [LSTM, time, self.units, from_inputs, self._from_hidden, second, *states],

@@ -128,6 +128,7 @@ def _lstm(row):
     hidden = _bytes(row[6], units)
     cell = carray(at_address(row[7]), (units,), np.int16)
     k = carray(at_address(row[10]), (14,), np.int64)
+    room = carray(at_address(row[11]), (2, 4 * units), np.int32)
     for t in range(time):
         _bias(row[6], row[9], units)
         multiply_slots(matrix, row[9], from_hidden)
@@ -142,6 +143,7 @@ def _lstm(row):
             k[13],
             cell,
             hidden,
+            room,
         )
         _copy_bytes(row[6], row[8] + t * units, units)
 

@@ -64,6 +64,21 @@ SIGMOID_TABLE = np.array(
 SIGMOID_TABLE.flags.writeable = False
 
 
+def _steps(last: int) -> np.ndarray:
+    """(256,) int32: an entry in the low 16 bits, above them what the next one has more.
+
+    last : where the table ends; from there on nothing is added.
+    """
+    entries = SIGMOID_TABLE.astype(np.int32)
+    found = np.append(entries[:-1] | np.diff(entries) << 16, np.int32(last))
+    found.flags.writeable = False
+    return found
+
+
+SIGMOID_STEPS, TANH_STEPS = _steps(0xFFFE), _steps(0xFFFF)
+"""`SIGMOID_TABLE` as interpolation reads it, with what the C source says beyond its end."""
+
+
 @inner_kernel
 def wrap_int32(x):
     """Two's complement of the low 32 bits of `x` (any int64)."""
@@ -178,23 +193,43 @@ def scale_table_input(x, multiplier, shift):
 
 
 @inner_kernel
+def sigmoid_step(scaled):
+    """Which of `SIGMOID_STEPS` an input in the table's scale falls into."""
+    return min(abs(scaled) >> 9, 255)
+
+
+@inner_kernel
+def tanh_step(scaled):
+    """Which of `TANH_STEPS` an input in the table's scale falls into."""
+    return min(abs(scaled) >> 8, 255)
+
+
+@inner_kernel
+def sigmoid_within(scaled, step):
+    """Sigmoid in Q0.15 of an input in the table's scale; `step`: that of `SIGMOID_STEPS`."""
+    value = ((step & 0xFFFF) << 9) + (abs(scaled) & 0x1FF) * (step >> 16)
+    if scaled >= 0:
+        return (value + 0x200) >> 10
+    return ((1 << 25) - value + 0x1FF) >> 10
+
+
+@inner_kernel
+def tanh_within(scaled, step):
+    """Tanh in Q0.15 of an input in the table's scale; `step`: that of `TANH_STEPS`."""
+    value = ((step & 0xFFFF) << 8) + (abs(scaled) & 0xFF) * (step >> 16)
+    if scaled >= 0:
+        return (value - (1 << 23) + 0x80) >> 8
+    return (-value + (1 << 23) + 0x7F) >> 8
+
+
+@inner_kernel
 def sigmoid_int16(x, multiplier, shift):
     """Sigmoid of int16 `x` as Q0.15, from `SIGMOID_TABLE` with linear interpolation.
 
     (3, 0) are the `multiplier` and `shift` of a Q3.12 input; see `table_input_scaling`.
     """
     scaled = scale_table_input(x, multiplier, shift)
-    magnitude = abs(scaled)
-    # Read whether it is wanted or not: a choice of two values is no branch to be guessed.
-    index = min(magnitude >> 9, 254)
-    left = np.int64(SIGMOID_TABLE[index])
-    right = np.int64(SIGMOID_TABLE[index + 1])
-    value = (left << 9) + (magnitude & 0x1FF) * (right - left)
-    if magnitude >> 9 >= 255:
-        value = 0x7FFF << 10
-    if scaled >= 0:
-        return (value + 0x200) >> 10
-    return ((1 << 25) - value + 0x1FF) >> 10
+    return sigmoid_within(scaled, np.int64(SIGMOID_STEPS[sigmoid_step(scaled)]))
 
 
 @inner_kernel
@@ -204,17 +239,7 @@ def tanh_int16(x, multiplier, shift):
     (3, 0) are the `multiplier` and `shift` of a Q3.12 input; see `table_input_scaling`.
     """
     scaled = scale_table_input(x, multiplier, shift)
-    magnitude = abs(scaled)
-    # Read whether it is wanted or not: a choice of two values is no branch to be guessed.
-    index = min(magnitude >> 8, 254)
-    left = np.int64(SIGMOID_TABLE[index])
-    right = np.int64(SIGMOID_TABLE[index + 1])
-    value = (left << 8) + (magnitude & 0xFF) * (right - left)
-    if magnitude >> 8 >= 255:
-        value = 0xFFFF << 8
-    if scaled >= 0:
-        return (value - (1 << 23) + 0x80) >> 8
-    return (-value + (1 << 23) + 0x7F) >> 8
+    return tanh_within(scaled, np.int64(TANH_STEPS[tanh_step(scaled)]))
 
 
 ADD_LEFT_SHIFT = 20
