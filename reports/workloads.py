@@ -14,10 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NotRequired, TypedDict
 
+import numpy as np
+
+from compiler import load_model
 from compiler.frontends.workloads import PREFIX, published
+from compiler.reference import Reference
 from npu.analysis.process import run_npu
 from npu.errors import NpuError
 from npu.files import write_atomic
+from npu.model.recording import Recording
+from npu.runtime.calls import call, calls_of, open_session
+from npu.runtime.image import Image
 
 PAGE = Path(__file__).with_name("workloads.md")
 RUN = Path(__file__).with_name("workloads.json")
@@ -36,6 +43,8 @@ CHIPS = {
 }
 """Of all workloads but those with gates, which `reports.gates` measures."""
 FRAMES = 2
+CALLS = 4
+"""Of random features, on kernels and twin."""
 
 
 class Point(TypedDict):
@@ -47,6 +56,8 @@ class Point(TypedDict):
     ms : of a call that emits a symbol, in the mean.
     moved_bytes : over the external bus in such a call.
     compile_seconds, peak_memory_mib : of the process `npu compile`, machine code made before.
+    compared : elements of encoder outputs and logits that kernels and twin both computed, and that
+        are equal.
     """
 
     workload: str
@@ -61,6 +72,7 @@ class Point(TypedDict):
     energy_uj: NotRequired[float]
     compile_seconds: NotRequired[float]
     peak_memory_mib: NotRequired[float]
+    compared: NotRequired[int]
 
 
 def measure(names: Iterable[str] = CHIPS) -> list[Point]:
@@ -80,14 +92,15 @@ def _point(name: str, sparsity: float) -> Point:
     found: Point = {"workload": name, "sparsity": sparsity, "chip": chip}
     with TemporaryDirectory(prefix="zeroskip-") as place:
         image, report = Path(place, "image.npu"), Path(place, "report.json")
-        asked = [f"{PREFIX}{name},sparsity={sparsity}", "--chip", chip]
+        model = f"{PREFIX}{name},sparsity={sparsity}"
         try:
-            compiled = run_npu("compile", *asked, "-o", str(image))
+            compiled = run_npu("compile", model, "--chip", chip, "-o", str(image))
         except NpuError as error:
             return {**found, "refused": str(error)}
         run_npu("latency", str(image), "--frames", str(FRAMES), "--json", str(report))
         latency = json.loads(report.read_text(encoding="utf-8"))
         size = image.stat().st_size
+        compared = compare(model, Image.load(image))
     total, pace = latency["total"], latency["pace"]
     moved = total["memory_bytes"]
     return {
@@ -100,7 +113,25 @@ def _point(name: str, sparsity: float) -> Point:
         "energy_uj": total["energy_uj"]["total"],
         "compile_seconds": compiled["seconds"],
         "peak_memory_mib": compiled["peak_memory_mib"],
+        "compared": compared,
     }
+
+
+def compare(model: str, image: Image) -> int:
+    """Elements of a transducer that kernels and twin computed alike.
+
+    Raises AssertionError where they differ.
+    """
+    kernels, recording = Reference(load_model(model)), Recording()
+    twin = open_session(image, recording=recording)
+    compared = 0
+    for inputs in calls_of(image, limit=CALLS):
+        (tokens,), wanted = kernels.call(inputs)
+        np.testing.assert_array_equal(call(twin, inputs)[0], tokens)
+        np.testing.assert_equal(recording.vectors, wanted)
+        compared += sum(vector.size for vectors in wanted.values() for vector in vectors)
+        recording.clear()
+    return compared
 
 
 def page(points: list[Point]) -> str:
@@ -113,14 +144,15 @@ def page(points: list[Point]) -> str:
             " --chip CHIP` gives every line; a frame emits one symbol. Of what is moved, most are"
             " weights that do not stay on the chip. Seconds and memory are those of the process"
             " `npu compile`, which builds the network, compiles it and measures a call, on two"
-            " cores that other work shared."
+            " cores that other work shared. What is equal are elements of the encoder's outputs and"
+            f" of the logits in {CALLS} calls of random features, on the kernels and on the twin."
         ),
         "",
         (
             "| workload | zeros | chip | frame, ms | ms | real-time factor | image, bytes |"
-            " moved a frame | uJ | compile, s | MiB |"
+            " moved a frame | uJ | compile, s | MiB | equal |"
         ),
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(_line(point) for point in points),
         "",
         "## What they are",
@@ -140,11 +172,12 @@ def page(points: list[Point]) -> str:
 def _line(point: Point) -> str:
     first = f"| {point['workload']} | {point['sparsity']:.0%} | {point['chip']} |"
     if "refused" in point:
-        return f"{first} | refused: {point['refused']} | | | | | | |"
+        return f"{first} | refused: {point['refused']} | | | | | | | | |"
     return (
         f"{first} {point['frame_ms']:g} | {point['ms']:.3f} | {point['real_time_factor']:.4f} |"
         f" {point['image_bytes']:,} | {point['moved_bytes']:,.0f} | {point['energy_uj']:,.0f} |"
         f" {point['compile_seconds']:.1f} | {point['peak_memory_mib']:,.0f} |"
+        f" {point['compared']:,} |"
     )
 
 
