@@ -9,6 +9,7 @@ from typing import Any, NotRequired, TypedDict
 
 from npu.analysis.energy_results import FrameEnergy
 from npu.analysis.heard_results import StreamChip, StreamReport
+from npu.analysis.quantise_results import PartReport
 from npu.chip.summary import ChipSummary
 from npu.chip.work import WorkReport
 
@@ -99,7 +100,10 @@ class SegmentReport(TypedDict):
 
 
 class CompileReport(TypedDict):
-    """`npu compile`. `memory` is by memory, `segments` by graph; `frame` is of `npu latency`."""
+    """`npu compile`. `memory` is by memory, `segments` by graph; `frame` is of `npu latency`.
+
+    `calibration` is there with `--calibration-report`.
+    """
 
     model: str
     kind: str
@@ -113,6 +117,7 @@ class CompileReport(TypedDict):
     reset_cycles: int
     segments: dict[str, SegmentReport]
     frame: FrameEnergy
+    calibration: NotRequired[PartReport]
 
 
 class Line(TypedDict):

@@ -15,6 +15,7 @@ from npu.analysis.results import CompileReport
 from npu.chip.summary import summary_text
 from npu.cli._heard import program_for
 from npu.cli._models import compile_for, files_of, first_run_notice, is_image, load_chip
+from npu.cli._noise import calibration_report, show_noise
 from npu.cli._options import chip_option, json_option, model_argument, signature_option
 from npu.cli._output import console, emit_json, progress, require_place
 from npu.cli._tables import energy_text, layer_table, memory_table, segment_table
@@ -43,6 +44,12 @@ from npu.speech.beam import MOST_PATHS, BeamRules
     help="A transducer for a beam of N hypotheses, with slots on the chip; its search runs on the "
     "host. Without it, the chip searches greedily by itself.",
 )
+@click.option(
+    "--calibration-report",
+    "calibrated",
+    is_flag=True,
+    help="Of a float MODEL: the noise of every value over the data that it was calibrated on.",
+)
 @signature_option
 @json_option
 def command(
@@ -51,6 +58,7 @@ def command(
     chip: str | None,
     raw: str | None,
     active_paths: int | None,
+    calibrated: bool,
     signature: str | None,
     json_path: str | None,
 ) -> None:
@@ -62,6 +70,7 @@ def command(
         raise ModelError(f"{model}: is an image already; give the model that it was compiled from")
     params = load_chip(chip)
     loaded, program = load_model(model, signature), None
+    noise = calibration_report(model, signature) if calibrated else None
     if active_paths is not None:
         reference.speech_of(loaded)
         program = program_for(loaded, BeamRules(active_paths))
@@ -77,11 +86,15 @@ def command(
         places = [Path(raw) / name for name in files]
         require_place(*places, output, json_path, inputs=files_of(model, chip))
     report = compile_report(image, measurement, energy, len(content))
+    if noise is not None:
+        report["calibration"] = noise
     if raw is not None:
         write_folder(raw, files)
     write_atomic(output, content)
     emit_json(report, json_path)
     _show(report, output, json_path)
+    if noise is not None:
+        show_noise(console(json_path), [noise], layers=True)
     for name, data in files.items():
         console(json_path).print(f"{Path(raw or '') / name}: {len(data):,} bytes", markup=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import numpy as np
@@ -14,18 +14,25 @@ import numpy as np
 from compiler.floats.samples import load_samples
 from compiler.quantise.choose import DEFAULT, METHODS
 from compiler.quantise.weights import BITS, WeightPlan
-from npu.analysis.quantise_results import PartReport, QuantiseReport, ValueNoise
+from npu.analysis.quantise_results import PartReport, QuantiseReport
 from npu.cli._chips import load_chip
 from npu.cli._extras import require_extra
+from npu.cli._noise import part_report, show_noise
 from npu.cli._options import chip_option, json_option, signature_option
-from npu.cli._output import console, emit_json, progress, require_place, table
+from npu.cli._output import console, emit_json, progress, require_place
 from npu.errors import InputError, ModelError
 from npu.files import require_place_of_folder, write_atomic, write_folder
 
 if TYPE_CHECKING:
-    from compiler.frontends.onnx.noise import Noise
     from compiler.frontends.onnx.quantised import FloatModel, Quantised
     from npu.chip.params import ChipParams
+
+
+class _Limit(NamedTuple):
+    """A budget, and by which option it was given."""
+
+    option: str
+    most: float
 
 
 def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict:
@@ -126,6 +133,12 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     metavar="BYTES",
     help="Of the compressed weights: bits are taken where they cost least, down to 3.",
 )
+@click.option(
+    "--budget-ms",
+    type=click.FloatRange(0, 1e6, min_open=True),
+    metavar="MS",
+    help="Of a call on --chip: bits are taken where they cost least, down to 3.",
+)
 @chip_option
 @signature_option
 @click.option("--layers", is_flag=True, help="Show the noise of every value.")
@@ -146,6 +159,7 @@ def command(
     equalise: bool,
     correct_bias: bool,
     budget: int | None,
+    budget_ms: float | None,
     chip: str | None,
     signature: str | None,
     layers: bool,
@@ -158,9 +172,10 @@ def command(
     are states where an output has their name (h0 and next_h0): they become the chip's own.
     """
     require_extra("onnx", "npu quantize", "onnx", "onnxruntime")
-    if budget is not None and bits != "8":
-        raise InputError("--budget chooses the bits: leave --bits out")
-    plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, budget)
+    limit = _limit(budget, budget_ms)
+    if limit is not None and bits != "8":
+        raise InputError(f"{limit.option} chooses the bits: leave --bits out")
+    plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, limit)
     plan = replace(plan, cell_clip=clip_cells or 0.0, correct=correct_bias)
     params = load_chip(chip)
     place = Path(model)
@@ -178,8 +193,10 @@ def command(
         require_place_of_folder(output)
         if equalise:
             raise InputError("--equalise is of a file, not of a transducer's folder")
-        if budget is not None:
-            raise InputError("--budget is of a file; give encoder, decoder and joiner one each")
+        if limit is not None:
+            raise InputError(
+                f"{limit.option} is of a file; give encoder, decoder and joiner one each"
+            )
         require_place(json_path, inputs=read_from)
         parts = _folder(place, output, calibrate, ranges, plan)
     else:
@@ -187,7 +204,7 @@ def command(
             raise InputError(f"-o {output}: an integer model is a .tflite file; name it so")
         require_place(output, json_path, inputs=read_from)
         read = partial(_read, place, calibrate, states, fixed, signature, equalise)
-        parts = [_file(read, place.name, output, ranges, plan, budget, params)]
+        parts = [_file(read, place.name, output, ranges, plan, limit, params)]
     report: QuantiseReport = {
         "model": model,
         "output": output,
@@ -219,21 +236,22 @@ def _file(
     output: str,
     ranges: str,
     plan: WeightPlan,
-    budget: int | None,
+    limit: _Limit | None,
     params: ChipParams,
 ) -> PartReport:
-    from compiler.frontends.onnx.precision import sensitivities, within
+    from compiler.frontends.onnx.precision import Bytes, Milliseconds, chosen
     from compiler.frontends.onnx.quantised import quantised_model
 
     with progress("calibrating", total=3) as advance:
         source = read()
-        if budget is not None:
-            choices = sensitivities(source, plan, partial(_bytes, params), ranges)
-            plan = replace(plan, bits_of=within(choices, budget))
+        if limit is not None:
+            in_bytes, in_ms = Bytes(partial(_bytes, params)), Milliseconds(partial(_ms, params))
+            cost = in_bytes if limit.option == "--budget" else in_ms
+            plan = replace(plan, bits_of=chosen(source, plan, cost, limit.most, ranges))
         advance(1)
         made = quantised_model(source, ranges, plan=plan)
         advance(1)
-        report = _part(name, made, plan)
+        report = part_report(name, made, plan)
         advance(1)
     write_atomic(output, made.data)
     return report
@@ -245,10 +263,27 @@ def _bytes(params: ChipParams, matrix: np.ndarray) -> int:
     return costs.bits(matrix, params) // 8
 
 
+def _ms(params: ChipParams, made: Quantised) -> float:
+    """Of a call; of two, what the longer one takes."""
+    from compiler import Model, compile_model
+    from npu.analysis.latency import latency_of
+
+    image = compile_model(Model("model", {"main": made.graph}, None, None, {}), params)
+    return params.milliseconds(int(latency_of(image, frames=2).frame_cycles.max()))
+
+
+def _limit(budget: int | None, budget_ms: float | None) -> _Limit | None:
+    if budget is not None and budget_ms is not None:
+        raise InputError("--budget and --budget-ms cannot be given together")
+    if budget is not None:
+        return _Limit("--budget", budget)
+    return None if budget_ms is None else _Limit("--budget-ms", budget_ms)
+
+
 def _plan(
-    bits: int, levels: str, prune: float, scope: str, reconstruct: bool, budget: int | None
+    bits: int, levels: str, prune: float, scope: str, reconstruct: bool, limit: _Limit | None
 ) -> WeightPlan:
-    fewer = bits < 8 or budget is not None
+    fewer = bits < 8 or limit is not None
     return WeightPlan(
         bits=bits,
         book=levels == "clustered" and fewer,
@@ -268,74 +303,13 @@ def _folder(
     with progress("calibrating", total=2) as advance:
         made = quantise_transducer(place, samples, ranges, plan=plan)
         advance(1)
-        parts = [_part(names[role].name, part, plan) for role, part in made.parts.items()]
+        parts = [part_report(names[role].name, part, plan) for role, part in made.parts.items()]
         advance(1)
     write_folder(output, made.files)
     return parts
 
 
-def _part(name: str, made: Quantised, plan: WeightPlan) -> PartReport:
-    noise = made.noise()
-    count = len(made.source.graph.outputs)
-    weights = [
-        t.data
-        for t in made.graph.tensors
-        if t.data is not None and t.dtype == "int8" and t.data.ndim > 1
-    ]
-    return {
-        "source": name,
-        "calls": len(made.source.samples),
-        "file_bytes": len(made.data),
-        "weights": sum(w.size for w in weights),
-        "zeros": sum(int((w == 0).sum()) for w in weights),
-        "bits": dict(plan.bits_of),
-        "states": [state.current for state in made.source.graph.states],
-        "outputs": [_noise(each) for each in noise[-count:]],
-        "values": [_noise(each) for each in noise[:-count]],
-    }
-
-
-def _noise(each: Noise) -> ValueNoise:
-    def known(decibels: float) -> float | None:
-        return round(decibels, 2) if abs(decibels) != float("inf") else None
-
-    return {
-        "name": each.name,
-        "decibels": known(each.decibels),
-        "varying_decibels": known(each.varying_decibels),
-        "worst_steps": round(each.worst, 2),
-    }
-
-
 def _show(report: QuantiseReport, json_path: str | None, layers: bool) -> None:
     out = console(json_path)
-    rows = []
-    for part in report["parts"]:
-        shown = [*(part["values"] if layers else []), *part["outputs"]]
-        rows += [
-            (
-                part["source"],
-                each["name"],
-                _decibels(each["decibels"]),
-                _decibels(each["varying_decibels"]),
-                f"{each['worst_steps']:.1f}",
-            )
-            for each in shown
-        ]
-    columns = ("model", "value", "signal/noise dB", "without mean dB", "worst, steps")
-    out.print(table(columns, rows, left=["model", "value"]))
-    for part in report["parts"]:
-        for node, bits in part["bits"].items():
-            out.print(f"{part['source']}: {node}: {bits} bits", markup=False)
-        share = part["zeros"] / part["weights"] if part["weights"] else 0.0
-        states = ", ".join(part["states"]) or "none"
-        out.print(
-            f"{part['source']}: {part['calls']:,} calls, {part['weights']:,} weights "
-            f"({share:.0%} zeros), {part['file_bytes']:,} bytes, states: {states}",
-            markup=False,
-        )
+    show_noise(out, report["parts"], layers)
     out.print(f"{report['output']}: written, ranges by {report['ranges']}", markup=False)
-
-
-def _decibels(value: float | None) -> str:
-    return "exact" if value is None else f"{value:.1f}"

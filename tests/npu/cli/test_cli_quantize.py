@@ -164,3 +164,63 @@ def test_names_that_steer_a_terminal(npu, data, tmp_path):
     assert ran.status == 2
     assert ran.err.count("\n") == 1
     assert "\x1b" not in ran.err
+
+
+def two_products(path):
+    """Two products with a bend between them: the first one's bits are worth more."""
+    rng = np.random.default_rng(1)
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 64]) for n in "xy"]
+    shapes = {"v": (64, 128), "w": (128, 64)}
+    stored = [
+        numpy_helper.from_array((rng.standard_normal(shape) / 8).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", "v"], ["a"], name="first"),
+        helper.make_node("Tanh", ["a"], ["b"], name="bend"),
+        helper.make_node("MatMul", ["b", "w"], ["y"], name="second"),
+    ]
+    opset = helper.make_opsetid("", 17)
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], stored)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    x = rng.standard_normal((16, 1, 64)).astype(np.float32)
+    np.savez(path.with_suffix(".npz"), x=x)
+    return path
+
+
+def test_a_budget_of_time_is_kept_on_the_chip(npu, refused, tmp_path):
+    """On a chip that streams its weights fewer levels take less of the bus."""
+    path, out, said = two_products(tmp_path / "m.onnx"), tmp_path / "o.tflite", tmp_path / "r.json"
+    chip = ["--chip", "tiny", "--set", "lanes=2"]
+
+    def milliseconds(model):
+        assert npu("latency", model, *chip, "--json", said).status == 0
+        return json.loads(said.read_text(encoding="utf-8"))["total"]["ms"]
+
+    whole = milliseconds(path)
+    levels = ["--levels", "even"]
+    ran = npu(
+        "quantize", path, "-o", out, *chip, *levels, "--budget-ms", 0.9 * whole, "--json", said
+    )
+    assert (ran.status, ran.err) == (0, "")
+    (part,) = json.loads(said.read_text(encoding="utf-8"))["parts"]
+    assert min(part["bits"].values()) < 8
+    assert milliseconds(out) <= 0.9 * whole
+    asked = ["quantize", path, "-o", out, *chip, *levels]
+    refused(*asked, "--budget-ms", 0.01 * whole, match="ms of the budget; prune weights")
+    refused(*asked, "--budget-ms", 1, "--budget", 9, match="cannot be given together")
+
+
+def test_compile_tells_what_calibration_lost(npu, refused, tmp_path):
+    path, said = two_products(tmp_path / "m.onnx"), tmp_path / "r.json"
+    out = tmp_path / "m.npu"
+    ran = npu("compile", path, "-o", out, "--calibration-report", "--json", said)
+    assert (ran.status, ran.err) == (0, "")
+    calibration = json.loads(said.read_text(encoding="utf-8"))["calibration"]
+    assert [each["name"] for each in calibration["values"]] == ["a", "b"]
+    assert all(each["decibels"] > 25 for each in [*calibration["values"], *calibration["outputs"]])
+    shown = npu("compile", path, "-o", out, "--calibration-report").out
+    assert "signal/noise dB" in shown and "16 calls" in shown
+    integers = tmp_path / "m.tflite"
+    assert npu("quantize", path, "-o", integers).status == 0
+    refused("compile", integers, "-o", out, "--calibration-report", match="loses nothing")
