@@ -213,8 +213,8 @@ class JoinerConfig(Frozen):
         return inputs
 
 
-MOST_SILENCE_S = 3600.0
-"""An hour."""
+MOST_SILENCE_S = 3600
+"""No silence that somebody gives, or a model wants, is longer: an hour."""
 
 
 class ModelConfig(Frozen):

@@ -12,6 +12,8 @@ development side of `npu train commands` by `npu endpoints`.
 import math
 from dataclasses import dataclass
 
+from npu.model.config import MOST_SILENCE_S
+
 END_SECONDS = 0.66
 """Silence that ends a phrase. The zoo's models emit the last letters up to 0.36 s late."""
 
@@ -48,7 +50,7 @@ FLOOR_SECONDS = 5.0
 PEAK_SECONDS = 10.0
 """The loudest call of so long is the speech. A slammed door is forgotten after that time."""
 
-MOST_SECONDS = 3600
+MOST_SECONDS = MOST_SILENCE_S
 """No duration that somebody gives is longer."""
 
 TAIL_SECONDS = 0.36
