@@ -15,7 +15,7 @@ from npu.model.boxes import Box
 from npu.model.graph import Graph
 from npu.model.operators.binary import Add, Mul, Sub
 from npu.model.operators.convolution import Conv2D, DepthwiseConv2D
-from npu.model.operators.gate import Gate, GateEnd, between
+from npu.model.operators.gate import Gate, Ways, ways
 from npu.model.operators.matmul import BatchMatMul
 from npu.model.operators.move import Copy, Reshape
 from npu.model.operators.normalise import Softmax
@@ -79,26 +79,31 @@ class _Maker:
         behind = 0
         for place, op in enumerate(operators):
             if isinstance(op, Gate):
-                inside, end = between(self._graph, op)
-                behind = place + len(inside) + 2
-                self._gate(op, inside, end)
+                found = ways(self._graph, op)
+                behind = 1 + next(k for k, each in enumerate(operators) if each is found.end)
+                self._gate(op, found)
             elif place >= behind:
                 self._one(op)
 
-    def _gate(self, op: Gate, inside: Sequence[Operator], end: GateEnd) -> None:
+    def _gate(self, op: Gate, found: Ways) -> None:
+        end, inside = found.end, (*found.open, *found.closed)
         own = {index for each in inside for index in operator_outputs(each)}
         tensors = self._graph.tensors
-        read = {i for each in inside for i in operator_inputs(each)} | {end.value, end.otherwise}
+        read = {i for each in inside for i in operator_inputs(each)}
+        read |= {*end.values, *end.otherwise}
         given = sorted(i for i in read - own if not (tensors[i].is_constant or tensors[i].is_state))
-        ways = [_Maker(self._graph, self._others) for _ in range(2)]
-        ways[0].all(inside)
-        for way, result in zip(ways, (end.value, end.otherwise), strict=True):
+        both = [_Maker(self._graph, self._others) for _ in range(2)]
+        parts = ((found.open, end.values), (found.closed, end.otherwise))
+        for way, (steps, results) in zip(both, parts, strict=True):
+            # Those of gates inside come first.
+            way.all(steps)
             way.spec.inputs = [way.at(index) for index in given]
-            # An output of its own, as a graph may only hand on what comes in.
-            shape = tensors[end.output].shape
-            way.spec.outputs = [way._reshaped(way.at(result), end.output, shape)]
+            for result, output in zip(results, end.outputs, strict=True):
+                # An output of its own, as a graph may only hand on what comes in.
+                shape = tensors[output].shape
+                way.spec.outputs.append(way._reshaped(way.at(result), output, shape))
         numbers = [len(self._others) + 1, len(self._others) + 2]
-        self._others += [way.spec for way in ways]
+        self._others += [way.spec for way in both]
         condition = tensors[op.condition]
         threshold = self._tensor(op.condition, condition.shape)
         self.spec.tensors[threshold].data = np.full(condition.shape, op.threshold, np.int8)
@@ -106,9 +111,9 @@ class _Maker:
         inputs = [self.at(op.condition), threshold]
         self.spec.operator("GREATER_EQUAL", inputs, [decided], ("GreaterEqualOptions", {}))
         options = {"ThenSubgraphIndex": numbers[0], "ElseSubgraphIndex": numbers[1]}
-        self.spec.operator(
-            "IF", [decided, *map(self.at, given)], [self.at(end.output)], ("IfOptions", options)
-        )
+        outputs = [self.at(index) for index in end.outputs]
+        inputs = [decided, *map(self.at, given)]
+        self.spec.operator("IF", inputs, outputs, ("IfOptions", options))
 
     def _one(self, op: Operator) -> None:
         at, add = self.at, self.spec.operator

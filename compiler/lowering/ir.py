@@ -306,7 +306,7 @@ class LoopEnd:
 @dataclass(frozen=True, eq=False)
 class GateStart:
     """What follows, up to its GateElse, runs if the int8 at `condition` is `threshold` or more, and
-    otherwise what stands from there up to its GateEnd; no gate is inside of another, or of a loop.
+    otherwise what stands from there up to its GateEnd; no gate is inside of a loop.
     """
 
     condition: View

@@ -22,7 +22,8 @@ class Branches:
 
     def __init__(self, assembler: Assembler) -> None:
         self._asm = assembler
-        self._loops = self._gates = 0
+        self._loops = 0
+        self._gates: dict[GateStart, int] = {}
 
     def emit(self, op: BranchOperator, layer: Layer) -> bool:
         """The commands of one; whether something else may lead to what follows, too."""
@@ -49,9 +50,9 @@ class Branches:
 
     def _gate(self, op: GateOperator, layer: Layer) -> bool:
         """Begin a gate, go on with its other way, or end it."""
-        asm = self._asm
-        self._gates += isinstance(op, GateStart)
-        closed, behind = f"gate {self._gates}: closed", f"gate {self._gates}: behind"
+        asm, start = self._asm, op if isinstance(op, GateStart) else op.start
+        number = self._gates.setdefault(start, len(self._gates) + 1)
+        closed, behind = f"gate {number}: closed", f"gate {number}: behind"
         match op:
             case GateStart(condition=condition, threshold=threshold):
                 # `npu.analysis.gates` knows a gate by these two.

@@ -29,7 +29,7 @@ def gated(threshold: int = 0, cycles: int = 1) -> Graph:
     b.append(CircularBuffer("ring", x.index, state, count, ring.index, cycles))
     value = b.linear(b.reshape(ring, (1, 1, LEFT * WIDTH)), WIDTH)
     made = b.value((1, 1, WIDTH))
-    b.append(GateEnd("end", value.index, x.index, made.index))
+    b.append(GateEnd("end", (value.index,), (x.index,), (made.index,)))
     return b.graph([x, condition], made)
 
 

@@ -57,5 +57,5 @@ def _open(b: GraphBuilder, logit: Value) -> None:
 def _joined(b: GraphBuilder, value: Value, otherwise: Value) -> Value:
     """What is behind a gate."""
     made = b.value(value.shape)
-    b.append(GateEnd(b.named("gate end"), value.index, otherwise.index, made.index))
+    b.append(GateEnd(b.named("gate end"), (value.index,), (otherwise.index,), (made.index,)))
     return made

@@ -1,21 +1,23 @@
 """A gate: operators that run in a call only if a number that was computed before says so.
 
-TFLite has the form IF for it, with a graph for each way; here both ends of the one way stand among
-the operators of one graph. Gates do not stand inside of gates.
+TFLite has the form IF for it, with a graph for each way; here both ways stand among the operators
+of one graph, the open one first. Gates may stand inside of gates.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npu.model.graph import Graph
+from npu.model.graph import Graph, Tensor
 from npu.model.numerics import INT8_MAX, INT8_MIN
 from npu.model.quantisation import no_parameters
 from npu.model.references import Operand, Operator, Result, operator_inputs, operator_outputs
-from npu.model.rules import activation, require, same_quantization, same_shapes
+from npu.model.rules import activation, require, same_shapes
 
 
 @dataclass(frozen=True)
 class Gate(Operator):
-    """What follows it, up to the next `GateEnd`, runs if `condition` is `threshold` or more.
+    """What follows it, up to its `GateElse` or `GateEnd`, runs if `condition` is `threshold` or
+    more.
 
     The condition is one int8 as it stands, whatever its scale; a threshold of -128 opens the gate
     always, one of 128 never. States that the operators behind it update stay what they were in a
@@ -27,68 +29,127 @@ class Gate(Operator):
 
 
 @dataclass(frozen=True)
+class GateElse(Operator):
+    """What follows it, up to the `GateEnd` of its gate, runs if that is closed."""
+
+
+@dataclass(frozen=True)
 class GateEnd(Operator):
-    """`output` is `value` behind an open gate, and `otherwise` behind a closed one."""
+    """`outputs` are `values` behind an open gate, and `otherwise` behind a closed one."""
 
-    value: Operand
-    otherwise: Operand
-    output: Result
+    values: tuple[Operand, ...]
+    otherwise: tuple[Operand, ...]
+    outputs: tuple[Result, ...]
 
 
-def between(graph: Graph, gate: Gate) -> tuple[tuple[Operator, ...], GateEnd]:
-    """The operators behind a gate, and its end.
+@dataclass(frozen=True)
+class Ways:
+    """A gate's operators of both ways, those of gates inside too, and its end."""
 
-    Raises ModelError where it has none, or another gate begins before that.
-    """
-    found: list[Operator] = []
+    open: tuple[Operator, ...]
+    closed: tuple[Operator, ...]
+    end: GateEnd
+
+
+def ways(graph: Graph, gate: Gate) -> Ways:
+    """What belongs to a gate. Raises ModelError where it has no end, or two other ways."""
+    found: tuple[list[Operator], list[Operator]] = ([], [])
+    way = depth = 0
     for op in graph.operators[_place(graph, gate) + 1 :]:
-        if isinstance(op, GateEnd):
-            return tuple(found), op
-        require(not isinstance(op, Gate), f"{op.name!r} must not stand inside of it")
-        found.append(op)
+        if not depth and isinstance(op, GateEnd):
+            return Ways(tuple(found[0]), tuple(found[1]), op)
+        if not depth and isinstance(op, GateElse):
+            require(not way, f"{op.name!r} must not be another way where it is closed")
+            way = 1
+            continue
+        depth += isinstance(op, Gate) - isinstance(op, GateEnd)
+        found[way].append(op)
     require(False, "it must have an end")
     raise AssertionError("has raised")
 
 
+def end_of(graph: Graph, op: GateElse) -> GateEnd:
+    """The end of the gate that this way belongs to."""
+    depth = 0
+    for each in graph.operators[_place(graph, op) + 1 :]:
+        if not depth and isinstance(each, GateEnd):
+            return each
+        depth += isinstance(each, Gate) - isinstance(each, GateEnd)
+    raise AssertionError("its gate has been verified")
+
+
 def verify(graph: Graph, op: Gate) -> None:
-    """A single int8, an end, and nothing behind that which only an open gate computes."""
+    """A single int8, an end, and nothing used elsewhere that only one way computes."""
     condition = activation(graph, op.condition, "condition")
     require(condition.size == 1, f"its condition must be one number, not {list(condition.shape)}")
     require(
         INT8_MIN <= op.threshold <= INT8_MAX + 1,
         f"its threshold must be {INT8_MIN} to {INT8_MAX + 1}, not {op.threshold}",
     )
-    inside, end = between(graph, op)
-    own = {index for each in inside for index in operator_outputs(each)}
-    require(end.otherwise not in own, f"{end.name!r} must have something else where it is closed")
-    used = set(graph.outputs)
-    for each in graph.operators[_place(graph, end) + 1 :]:
-        used.update(operator_inputs(each))
-    for index in sorted(own & used):
+    found = ways(graph, op)
+    open_way, closed_way = _made(found.open), _made(found.closed)
+    _require_unused(graph, open_way & {*found.end.otherwise, *_read(found.closed)}, "closed")
+    _require_unused(graph, closed_way & set(found.end.values), "open")
+    behind = graph.operators[_place(graph, found.end) + 1 :]
+    used = {*graph.outputs, *_read(behind)}
+    for index in sorted((open_way | closed_way) & used):
         require(False, f"{graph.tensors[index].name!r} must not be used behind its end")
 
 
+def verify_else(graph: Graph, op: GateElse) -> None:
+    """Behind a gate."""
+    _require_inside(graph, op)
+
+
 def verify_end(graph: Graph, op: GateEnd) -> None:
-    """Behind a gate: three activations of one shape that mean the same."""
+    """Behind a gate: as many values either way as outputs, that mean the same."""
+    _require_inside(graph, op)
+    counts = len(op.values), len(op.otherwise), len(op.outputs)
+    require(len(set(counts)) == 1, f"it must have as many values as outputs, not {counts}")
+    for indices in zip(op.values, op.otherwise, op.outputs, strict=True):
+        value, otherwise, output = (graph.tensors[index] for index in indices)
+        same_shapes(value, otherwise, output)
+        for each in (value, otherwise):
+            require(
+                each.dtype == output.dtype and each.dtype != "float32",
+                f"its values must be integers of its outputs' types, not {each.dtype} for "
+                f"{output.dtype}",
+            )
+            require(_alike(each, output), "both its values and its output must be quantised alike")
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    if one.quantization is None:
+        return other.quantization is None
+    return one.quantization.same_as(other.quantization)
+
+
+def _require_inside(graph: Graph, op: Operator) -> None:
     before = graph.operators[: _place(graph, op)]
-    open_gates = [isinstance(each, Gate) for each in before if isinstance(each, Gate | GateEnd)]
-    require(bool(open_gates) and open_gates[-1], "it must stand behind a gate")
-    value, otherwise, output = (
-        activation(graph, index, what)
-        for index, what in (
-            (op.value, "value"),
-            (op.otherwise, "value of a closed gate"),
-            (op.output, "output"),
-        )
-    )
-    same_shapes(value, otherwise, output)
-    for each in (value, otherwise):
-        same_quantization(output, each, "both its values and its output")
+    depth = 0
+    for each in before:
+        # An end too many is told where it stands, not at all that follow it.
+        depth = max(0, depth + isinstance(each, Gate) - isinstance(each, GateEnd))
+    require(depth > 0, "it must stand behind a gate")
+
+
+def _require_unused(graph: Graph, wrong: Iterable[int], way: str) -> None:
+    for index in sorted(wrong):
+        name = graph.tensors[index].name
+        require(False, f"{name!r} is not computed where it is {way}, and must not be used there")
+
+
+def _made(operators: Sequence[Operator]) -> set[int]:
+    return {index for op in operators for index in operator_outputs(op)}
+
+
+def _read(operators: Sequence[Operator]) -> set[int]:
+    return {index for op in operators for index in operator_inputs(op)}
 
 
 def _place(graph: Graph, op: Operator) -> int:
     return next(place for place, each in enumerate(graph.operators) if each is op)
 
 
-RULES = {Gate: verify, GateEnd: verify_end}
-PARAMETERS = {Gate: no_parameters, GateEnd: no_parameters}
+RULES = {Gate: verify, GateElse: verify_else, GateEnd: verify_end}
+PARAMETERS = dict.fromkeys((Gate, GateElse, GateEnd), no_parameters)

@@ -28,7 +28,7 @@ def layers(seed: int):
         hidden = b.lstm(x, 20)
         value = b.linear(b.tanh(b.linear(hidden, 30)), WIDTH)
         made = b.value(x.shape)
-        b.append(GateEnd(b.named("gate end"), value.index, x.index, made.index))
+        b.append(GateEnd(b.named("gate end"), (value.index,), (x.index,), (made.index,)))
         x = b.linear(made, WIDTH)
     return b.graph([heard, conditions], x)
 

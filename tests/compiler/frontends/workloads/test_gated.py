@@ -6,7 +6,7 @@ import pytest
 from compiler import compile_model
 from kernels import Interpreter
 from npu.chip.params import load_params
-from npu.model.operators.gate import between
+from npu.model.operators.gate import ways
 from npu.model.operators.product import FullyConnected
 from npu.model.operators.ring import CircularBuffer
 from npu.model.verify import verify
@@ -94,7 +94,7 @@ def test_writing_keys_and_values_keeps_two_products_of_a_width_each():
     for unseen in WAYS:
         graph = gated_blocks(1, unseen)
         verify(graph)
-        inside, _ = between(graph, gates(graph)[0])
+        inside = ways(graph, gates(graph)[0]).open
         products = [op for op in inside if isinstance(op, FullyConnected)]
         gated[unseen] = sum(graph.tensors[op.weights].size for op in products)
         assert sum(isinstance(op, CircularBuffer) for op in inside) == 2 * (unseen == "skipped")

@@ -6,7 +6,7 @@ import pytest
 
 from npu.errors import ModelError
 from npu.model.graph import Graph
-from npu.model.operators.gate import Gate, GateEnd, between
+from npu.model.operators.gate import Gate, GateElse, GateEnd, Ways, ways
 from npu.model.operators.move import Reshape
 from npu.model.operators.table import Logistic
 from npu.model.verify import verify
@@ -22,8 +22,8 @@ TENSORS = (
     activation(0.2, 0, (1, 4)),
     activation(0.1, 0, (1, 4)),
 )
-GATE, MADE, END = Gate("gate", 1), Reshape("made", 0, 2), GateEnd("end", 2, 0, 3)
-NEXT = (Gate("next", 1), GateEnd("next end", 0, 3, 6))
+GATE, MADE, END = Gate("gate", 1), Reshape("made", 0, 2), GateEnd("end", (2,), (0,), (3,))
+NEXT = (Gate("next", 1), GateEnd("next end", (0,), (3,), (6,)))
 
 
 def graph(*operators, outputs=(3,), inputs=(0, 1)):
@@ -33,21 +33,57 @@ def graph(*operators, outputs=(3,), inputs=(0, 1)):
 def test_a_gate_and_what_it_holds():
     legal = graph(GATE, MADE, END)
     verify(legal)
-    assert between(legal, GATE) == ((MADE,), END)
+    assert ways(legal, GATE) == Ways((MADE,), (), END)
     verify(graph(GATE, MADE, END, *NEXT, outputs=(6,)))
     for threshold in (-128, 128):
         verify(graph(replace(GATE, threshold=threshold), MADE, END))
     # Nothing behind it: then it chooses between two values.
-    verify(graph(GATE, GateEnd("end", 2, 0, 3), inputs=(0, 1, 2)))
+    verify(graph(GATE, GateEnd("end", (2,), (0,), (3,)), inputs=(0, 1, 2)))
+
+
+def test_another_way_and_gates_inside():
+    otherwise = Reshape("otherwise", 0, 6)
+    both = graph(GATE, MADE, GateElse("else"), otherwise, replace(END, otherwise=(6,)))
+    verify(both)
+    assert ways(both, GATE) == Ways((MADE,), (otherwise,), both.operators[-1])
+    inner = Gate("inner", 1), GateElse("inner else"), GateEnd("inner end", (0,), (0,), (2,))
+    verify(graph(GATE, *inner, END))
+    verify(graph(GATE, GateElse("else"), *inner, replace(END, values=(0,), otherwise=(2,))))
+    # Of states alone: it gives nothing.
+    verify(graph(GATE, MADE, replace(END, values=(), otherwise=(), outputs=()), outputs=(0,)))
 
 
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
+        (graph(GateElse("else"), MADE, outputs=(2,)), "m: else: it must stand behind a gate"),
+        (
+            graph(GATE, MADE, GateElse("else"), GateElse("more"), END),
+            "'more' must not be another way where it is closed",
+        ),
+        (
+            graph(GATE, GateElse("else"), MADE, END),
+            "is not computed where it is open, and must not be used there",
+        ),
+        (
+            graph(GATE, MADE, GateElse("else"), Logistic("other", 2, 6), END),
+            "is not computed where it is closed, and must not be used there",
+        ),
+        (
+            graph(GATE, GateElse("else"), MADE, replace(END, values=(0,)), outputs=(3, 2)),
+            "must not be used behind its end",
+        ),
+        (
+            graph(GATE, MADE, replace(END, values=(2, 0))),
+            "it must have as many values as outputs, not",
+        ),
         (graph(GATE, MADE, outputs=(2,)), "m: gate: it must have an end"),
         (graph(MADE, END), "m: end: it must stand behind a gate"),
-        (graph(GATE, MADE, END, GateEnd("b", 3, 0, 6)), "m: b: it must stand behind a gate"),
-        (graph(GATE, MADE, Gate("b", 1), END), "m: gate: \"?'?b'?\"? must not stand inside of it"),
+        (
+            graph(GATE, MADE, END, GateEnd("b", (3,), (0,), (6,))),
+            "m: b: it must stand behind a gate",
+        ),
+        (graph(GATE, MADE, Gate("b", 1), END), "m: gate: it must have an end"),
         (
             graph(replace(GATE, threshold=129), MADE, END),
             "its threshold must be -128 to 128, not 129",
@@ -61,8 +97,8 @@ def test_a_gate_and_what_it_holds():
             r"its condition must be one number, not \[1, 4\]",
         ),
         (
-            graph(GATE, MADE, replace(END, otherwise=2)),
-            "'end' must have something else where it is closed",
+            graph(GATE, MADE, replace(END, otherwise=(2,))),
+            "is not computed where it is closed, and must not be used there",
         ),
         (graph(GATE, MADE, END, outputs=(3, 2)), "must not be used behind its end"),
         (
@@ -70,11 +106,11 @@ def test_a_gate_and_what_it_holds():
             "must not be used behind its end",
         ),
         (
-            graph(GATE, MADE, replace(END, otherwise=4), inputs=(0, 1, 4)),
+            graph(GATE, MADE, replace(END, otherwise=(4,)), inputs=(0, 1, 4)),
             "its shapes must be equal",
         ),
         (
-            graph(GATE, MADE, replace(END, otherwise=5), inputs=(0, 1, 5)),
+            graph(GATE, MADE, replace(END, otherwise=(5,)), inputs=(0, 1, 5)),
             "both its values and its output must be quantised alike",
         ),
     ],
