@@ -8,7 +8,7 @@ _FLOAT = "TensorFlow Lite Micro runs it on float32 only"
 _PART = f"{_FLOAT}; amid DEQUANTIZE and QUANTIZE of int8 it is part of a table"
 _BOOL = "its answers are bool, which the chip does not compute; decide on the host"
 _SIGNAL = "front ends for sound run on the host; give the model their features"
-_CONTROL = "there is no control flow; unroll loops and branches before the conversion"
+_LOOP = "how often it runs is not known; unroll loops before the conversion"
 _SHAPES = "shapes are fixed when a model is read; convert it with fixed shapes"
 
 REFUSED: dict[Code, str] = {
@@ -20,29 +20,22 @@ REFUSED: dict[Code, str] = {
     BuiltinOperator.CUMSUM: "each sum waits for the one before; take a FULLY_CONNECTED of ones",
     BuiltinOperator.DIV: "the chip has no divider; multiply by a reciprocal, which amid DEQUANTIZE "
     "and QUANTIZE of int8 is a table",
-    BuiltinOperator.EQUAL: _BOOL,
     BuiltinOperator.FLOOR: _PART,
     BuiltinOperator.FLOOR_DIV: _FLOAT,
     BuiltinOperator.FLOOR_MOD: _FLOAT,
     BuiltinOperator.GATHER_ND: "it picks single elements; take GATHER along an axis",
-    BuiltinOperator.GREATER: _BOOL,
-    BuiltinOperator.GREATER_EQUAL: _BOOL,
-    BuiltinOperator.IF: _CONTROL,
     BuiltinOperator.L2_POOL_2D: _FLOAT,
-    BuiltinOperator.LESS: _BOOL,
-    BuiltinOperator.LESS_EQUAL: _BOOL,
     BuiltinOperator.LOG: _PART,
     BuiltinOperator.LOGICAL_AND: _BOOL,
     BuiltinOperator.LOGICAL_NOT: _BOOL,
     BuiltinOperator.LOGICAL_OR: _BOOL,
-    BuiltinOperator.NOT_EQUAL: _BOOL,
     BuiltinOperator.REDUCE_ALL: _BOOL,
     BuiltinOperator.RESIZE_BILINEAR: "each element is a sum of four at weights of its own; take "
     "RESIZE_NEAREST_NEIGHBOR or TRANSPOSE_CONV",
     BuiltinOperator.ROUND: _PART,
     BuiltinOperator.SELECT_V2: "it chooses by bool; multiply by a mask of 0 and 1",
     BuiltinOperator.SQRT: _PART,
-    BuiltinOperator.WHILE: _CONTROL,
+    BuiltinOperator.WHILE: _LOOP,
     "TFLM_DECODE": "weights are compressed by the compiler here; give the model without it",
     "TFLite_Detection_PostProcess": "it computes in float32; cut it off and run it on the host",
     "ethos-u": "it was compiled for another processor; give the model that Vela was given",

@@ -3,16 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from tflite.BuiltinOperator import BuiltinOperator
+from tflite.TensorType import TensorType
 
 from compiler.frontends.formats import Verdict
 from compiler.frontends.tflite.decided import reason as reason_of
+from compiler.frontends.tflite.decisions import Decision
 from compiler.frontends.tflite.joined import joined
+from compiler.frontends.tflite.opened import Opened, open_subgraph
 from compiler.frontends.tflite.operators import refusal, site_of
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.table import SUPPORTED
-from compiler.frontends.tflite.tensors import RawTensor, raw_tensors
+from compiler.frontends.tflite.table_branches import COMPARISONS
 from compiler.frontends.tflite.variables import key_of
 
 _MOST_SHOWN = 8
@@ -34,32 +38,36 @@ def _verdicts(source: Source) -> list[Verdict]:
     count = source.open()
     verdicts = []
     for number in range(min(count, _MOST_SHOWN)):
-        source.turn_to(number)
-        raw = raw_tensors(source)
-        variables = Variables()
         where = f"subgraph {number}, " if number else ""
-        inputs = source.indices(source.subgraph.InputsAsNumpy(), len(raw), optional=False)
-        found = joined(source, raw)
+        opened = open_subgraph(source, number, "", Variables())
+        if number:
+            _hand_in(opened)
+        found = joined(source, opened.raw)
         runs = found.within | found.at.keys()
         for i in source.operators():
-            verdict = _verdict(source, i, raw, variables, frozenset(inputs))
+            verdict = _verdict(source, i, opened)
             if i in runs:
                 verdict = replace(verdict, reason=None)
             verdicts.append(replace(verdict, name=where + verdict.name))
     return verdicts
 
 
-def _verdict(
-    source: Source,
-    index: int,
-    tensors: list[RawTensor],
-    variables: Variables,
-    model_inputs: frozenset[int],
-) -> Verdict:
+def _hand_in(opened: Opened) -> None:
+    """An IF may hand variables and comparisons to its graphs: which, a whole model shows."""
+    for index in opened.inputs:
+        kind = opened.raw[index].type
+        if kind == TensorType.RESOURCE:
+            opened.variables.handles[index] = ("", "")
+        elif kind == TensorType.BOOL and index not in opened.decisions.elsewhere:
+            opened.decisions.known[index] = Decision(index, np.zeros(0, bool))
+
+
+def _verdict(source: Source, index: int, opened: Opened) -> Verdict:
     code, name, table = source.operator(index)
     source.place = name
-    site = site_of(source, table, code, tensors, variables)
-    site = replace(site, model_inputs=model_inputs)
+    tensors, variables = opened.raw, opened.variables
+    site = site_of(source, table, code, tensors, variables, opened.decisions)
+    site = replace(site, model_inputs=frozenset(opened.inputs))
     operands = ", ".join(map(str, site.present()[:3]))
     if len(site.present()) > 3:
         operands += ", ..."
@@ -68,4 +76,6 @@ def _verdict(
     reason = refusal(entry.to_run(), site)
     if code == BuiltinOperator.VAR_HANDLE and reason is None:
         variables.handles[site.outputs[0]] = key_of(site)
+    if code in COMPARISONS and reason is None:
+        entry.convert(name, site, lambda tensor: tensor)
     return Verdict(name, operands, None if reason is None else f"what runs: {reason}")

@@ -5,6 +5,8 @@ from typing import Any
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.BuiltinOptions import BuiltinOptions
 
+from compiler.frontends.tflite.branches import graphs_of
+from compiler.frontends.tflite.decisions import Decisions
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.site import Constraint, Site, text
 from compiler.frontends.tflite.source import Code, Source
@@ -17,7 +19,12 @@ _MAX_CUSTOM = 1 << 16
 
 
 def site_of(
-    source: Source, table: Any, code: Code, tensors: list[RawTensor], variables: Variables
+    source: Source,
+    table: Any,
+    code: Code,
+    tensors: list[RawTensor],
+    variables: Variables,
+    decisions: Decisions | None = None,
 ) -> Site:
     """An operator's site; the options of one that is not in the table are not read."""
     entry, custom = SUPPORTED.get(code), table.CustomOptionsAsNumpy()
@@ -28,6 +35,7 @@ def site_of(
         None if entry is None else options_of(source, table, entry.options),
         tensors,
         variables,
+        Decisions() if decisions is None else decisions,
         b"" if isinstance(custom, int) else custom[:_MAX_CUSTOM].tobytes(),
     )
 
@@ -73,6 +81,26 @@ def initialisations(source: Source) -> list[int]:
                 raise source.damaged(f"there is no subgraph {number} to call")
             found.append(number)
     return list(dict.fromkeys(found))
+
+
+def ways_from(source: Source, main: int) -> list[int]:
+    """The subgraphs that IFs lead to from one, and from those. Raises ModelError for missing ones.
+
+    Which subgraph is open is another one then.
+    """
+    found, left = {main}, [main]
+    while left:
+        source.turn_to(left.pop())
+        for i in source.operators():
+            code, name, table = source.operator(i)
+            if code != BuiltinOperator.IF:
+                continue
+            source.place = name
+            options = options_of(source, table, SUPPORTED[code].options)
+            new = {*graphs_of(source, options)} - found
+            found |= new
+            left += sorted(new)
+    return sorted(found - {main})
 
 
 def find_variables(source: Source, tensors: list[RawTensor], variables: Variables) -> None:

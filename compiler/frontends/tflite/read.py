@@ -3,24 +3,17 @@
 from pathlib import Path
 
 from compiler.frontends.forms import explanation
-from compiler.frontends.tflite.decided import reason as reason_of
-from compiler.frontends.tflite.fold import fold
-from compiler.frontends.tflite.joined import joined
-from compiler.frontends.tflite.operators import (
-    find_variables,
-    initialisations,
-    refusal,
-    site_of,
-)
+from compiler.frontends.tflite.opened import Opened, open_subgraph
+from compiler.frontends.tflite.operators import find_variables, initialisations, ways_from
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.signatures import chosen
-from compiler.frontends.tflite.source import Source, kind_name
-from compiler.frontends.tflite.table import SUPPORTED
-from compiler.frontends.tflite.tensors import RawTensor, contents, graph_tensor, raw_tensors
+from compiler.frontends.tflite.source import Source
+from compiler.frontends.tflite.steps import steps
+from compiler.frontends.tflite.tensors import contents, graph_tensor, raw_tensors
 from npu.errors import UnsupportedError
 from npu.model.graph import Graph
 from npu.model.operators.variable import AssignVariable
-from npu.model.references import Operator, renumbered
+from npu.model.references import renumbered
 from npu.model.verify import verify
 
 _MOST_INITIALISATIONS = 8
@@ -54,9 +47,8 @@ def _read(source: Source, signature: str | None) -> Graph:
     source.turn_to(main)
     try:
         variables = _variables(source, main)
-        source.turn_to(main, prefix)
         variables.turn()
-        return _graph(source, raw_tensors(source), variables)
+        return _graph(source, open_subgraph(source, main, prefix, variables))
     except UnsupportedError as error:
         source.turn_to(main)
         what = explanation(source.model, source.subgraph)
@@ -72,14 +64,14 @@ def _variables(source: Source, main: int) -> Variables:
     once = initialisations(source)
     if len(once) > _MOST_INITIALISATIONS:
         raise source.damaged(f"it initialises in {len(once)} subgraphs")
-    for number in sorted({main, *once}):
+    for number in sorted({main, *once, *ways_from(source, main)}):
         source.turn_to(number)
         find_variables(source, raw_tensors(source), variables)
     for number in once:
-        source.turn_to(number, f"subgraph {number}, ")
         variables.turn()
-        raw = raw_tensors(source)
-        for op in _operators(source, raw, variables):
+        opened = open_subgraph(source, number, f"subgraph {number}, ", variables)
+        raw = opened.raw
+        for op in steps(source, opened):
             if not isinstance(op, AssignVariable) or not raw[op.value].is_constant:
                 raise UnsupportedError(
                     f"{source.name}: {op.name} is not supported where variables are initialised; "
@@ -89,29 +81,8 @@ def _variables(source: Source, main: int) -> Variables:
     return variables
 
 
-def _operators(source: Source, raw: list[RawTensor], variables: Variables) -> list[Operator]:
-    """What is left to run of the open subgraph's operators, on the tensors of the file."""
-    made: list[Operator] = []
-    found = joined(source, raw)
-    for i in source.operators():
-        if i in found.within:
-            continue
-        if (whole := found.at.get(i)) is not None:
-            made.append(whole)
-            continue
-        op = _operator(source, i, raw, variables)
-        if op is not None and not fold(source, op, raw):
-            made.append(op)
-    return made
-
-
-def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
-    made = _operators(source, raw, variables)
-    source.place = "inputs and outputs"
-    inputs, outputs = (
-        source.indices(vector, len(raw), optional=False)
-        for vector in (source.subgraph.InputsAsNumpy(), source.subgraph.OutputsAsNumpy())
-    )
+def _graph(source: Source, opened: Opened) -> Graph:
+    made = steps(source, opened)
     # Only now is known which tensors are needed.
     numbers: dict[int, int] = {}
 
@@ -119,25 +90,8 @@ def _graph(source: Source, raw: list[RawTensor], variables: Variables) -> Graph:
         return numbers.setdefault(index, len(numbers))
 
     operators = tuple(renumbered(op, number) for op in made)
-    inputs, outputs = (tuple(number(i) for i in borders) for borders in (inputs, outputs))
-    tensors = tuple(graph_tensor(source, index, raw[index]) for index in numbers)
+    inputs, outputs = (
+        tuple(number(i) for i in borders) for borders in (opened.inputs, opened.outputs)
+    )
+    tensors = tuple(graph_tensor(source, index, opened.raw[index]) for index in numbers)
     return Graph(source.name, tensors, operators, inputs, outputs)
-
-
-def _operator(
-    source: Source, index: int, tensors: list[RawTensor], variables: Variables
-) -> Operator | None:
-    code, name, table = source.operator(index)
-    if (entry := SUPPORTED.get(code)) is None:
-        raise UnsupportedError(
-            f"{source.name}: operator {index} {kind_name(code)} is not supported: {reason_of(code)}"
-        )
-    source.place = name
-    site = site_of(source, table, code, tensors, variables)
-    if (reason := refusal(entry.to_be_read(), site)) is not None:
-        found = ", ".join(map(str, site.present()[:4]))
-        raise UnsupportedError(
-            f"{source.name}: {name} is not supported in this form; "
-            f"what is: {reason} (found {found})"
-        )
-    return entry.convert(name, site, lambda tensor: tensor)

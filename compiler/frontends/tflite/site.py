@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from compiler.frontends.tflite.decisions import Decisions
 from compiler.frontends.tflite.resources import Variables
 from compiler.frontends.tflite.source import Source
 from compiler.frontends.tflite.tensors import RawTensor, contents
@@ -28,6 +29,7 @@ class Site:
     options: Any
     tensors: list[RawTensor]
     variables: Variables
+    decisions: Decisions
     custom: bytes = b""
     model_inputs: frozenset[int] = frozenset()
 

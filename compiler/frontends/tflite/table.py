@@ -5,6 +5,7 @@ from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.ring import RING
 from compiler.frontends.tflite.site import text
 from compiler.frontends.tflite.source import Code, kind_name
+from compiler.frontends.tflite.table_branches import BRANCHES
 from compiler.frontends.tflite.table_math import MATH
 from compiler.frontends.tflite.table_moves import MOVES
 from compiler.frontends.tflite.table_picks import PICKS
@@ -14,7 +15,7 @@ from compiler.frontends.tflite.table_windows import WINDOWS
 
 SUPPORTED: dict[Code, Entry] = {
     code: entry
-    for room in (MATH, MOVES, PICKS, PRODUCTS, VARIABLES, WINDOWS)
+    for room in (BRANCHES, MATH, MOVES, PICKS, PRODUCTS, VARIABLES, WINDOWS)
     for code, entry in room.items()
 }
 SUPPORTED.update(RING)

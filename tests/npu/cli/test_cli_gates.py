@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from compiler.frontends.workloads import names
 from tests.compiler.frontends.workloads.sizes import GATED
+from tests.tflite_branches import random_branches
+from tests.tflite_builder import write
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +61,24 @@ def test_a_sound_opens_gates_as_it_does_on_the_twin(npu, zoo, tmp_path, unseen):
     assert told["decided"] == "the twin heard the sound"
     assert told["total"]["cycles"] == pytest.approx(twin["mean_cycles"])
     assert told["frame"]["cycles"]["max"] == twin["max_cycles"]
+
+
+def test_a_file_with_branches(npu, tmp_path):
+    """Compiled, run on both engines, and timed as any other."""
+    rng = np.random.default_rng(3)
+    spec = random_branches(rng)
+    model, given, image = (tmp_path / name for name in ("m.tflite", "in.npz", "m.npu"))
+    model.write_bytes(write(spec))
+    shapes = [(3, *spec.tensors[index].shape) for index in spec.inputs]
+    calls = [rng.integers(-128, 128, shape).astype(np.int8) for shape in shapes]
+    np.savez(given, **{f"input{k}": array for k, array in enumerate(calls)})
+    assert npu(f"compile {model} -o {image}").status == 0
+    answers = []
+    for source, engine in ((model, "kernels"), (model, "twin"), (image, "twin")):
+        out = tmp_path / "out.npz"
+        args = f"run {source} --input {given} --output {out} --engine {engine}"
+        assert npu(args).status == 0
+        answers.append(out.read_bytes())
+    assert answers[0] == answers[1] == answers[2]
+    told = json.loads(npu(f"latency {model} --json -").out)
+    assert told["decided"] == "random inputs on the twin"

@@ -1,0 +1,337 @@
+"""IF of a file: exact thresholds, what stands in its graphs, and what is refused."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from compiler.frontends import examine_tflite, read_tflite
+from kernels import Interpreter
+from npu.chip.params import load_params
+from npu.errors import ModelError, NpuError, UnsupportedError
+from npu.model.operators.gate import Gate, GateElse, GateEnd
+from npu.model.operators.table import Lookup
+from npu.model.operators.variable import AssignVariable
+from tests.live import run_all, side_by_side
+from tests.public.oracle import answers
+from tests.tflite_branches import (
+    COMPARISONS,
+    WIDTH,
+    branch,
+    comparison,
+    handle,
+    random_branches,
+    row,
+)
+from tests.tflite_builder import ModelSpec, write
+
+EVERY = np.arange(-128, 128).astype(np.int8)
+GRID = (0.01, -7)
+
+
+def adds(number: int) -> ModelSpec:
+    """x + a constant."""
+    m = ModelSpec()
+    x, y = row(m), row(m)
+    m.operator("ADD", [x, row(m, np.full((1, WIDTH), number, np.int8))], [y], ("AddOptions", {}))
+    m.inputs, m.outputs = [x], [y]
+    return m
+
+
+def chosen(
+    kind: str = "GREATER",
+    constant: tuple[int, float, int] = (5, *GRID),
+    grid: tuple[float, int] = GRID,
+    *,
+    turned: bool = False,
+) -> ModelSpec:
+    """x + 40 where a comparison with the second input holds, x - 60 where it does not."""
+    m = ModelSpec()
+    x, c, y = row(m), m.tensor((1, 1), scale=np.float32(grid[0]), zero_point=grid[1]), row(m)
+    decided = comparison(m, kind, c, constant, turned=turned)
+    branch(m, decided, [x], [y], (1, 2))
+    m.inputs, m.outputs = [x, c], [y]
+    m.others = [adds(43), adds(-57)]
+    return m
+
+
+def read(tmp_path, spec: ModelSpec):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(write(spec))
+    return read_tflite(path)
+
+
+def kinds(graph) -> list[type]:
+    return [type(op) for op in graph.operators]
+
+
+def oracle(spec: ModelSpec, calls):
+    pytest.importorskip("tflite_micro", reason="the extra `oracle` is not installed")
+    return answers(write(spec), calls, len(spec.outputs))
+
+
+def assert_equal(tmp_path, spec: ModelSpec, calls) -> None:
+    ours = Interpreter(read(tmp_path, spec))
+    for call, wanted in zip(calls, oracle(spec, calls), strict=True):
+        for found, theirs in zip(ours.invoke(call), wanted, strict=True):
+            np.testing.assert_array_equal(found, theirs)
+
+
+def every_condition() -> list[list[np.ndarray]]:
+    x = np.arange(WIDTH).astype(np.int8).reshape(1, WIDTH)
+    return [[x, condition.reshape(1, 1)] for condition in EVERY]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("kind", COMPARISONS)
+@pytest.mark.parametrize("scale", [0.0007, 0.003, 0.05, 0.999])
+def test_all_integers_decide_as_in_tensorflow_lite_micro(tmp_path, kind, turned, scale):
+    """At a scale of 0.0007 six integers are one number of the comparison."""
+    constant = (-11, 1.02 * scale if scale < 0.9 else scale, 4)
+    spec = chosen(kind, constant, (scale, -7), turned=turned)
+    assert_equal(tmp_path, spec, every_condition())
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold"), [("GREATER", 6), ("GREATER_EQUAL", 5), ("LESS", 5), ("LESS_EQUAL", 6)]
+)
+def test_a_threshold_of_the_integer_itself(tmp_path, kind, threshold):
+    graph = read(tmp_path, chosen(kind))
+    assert kinds(graph)[0] is Gate and Lookup not in kinds(graph)
+    assert graph.operators[0].threshold == threshold
+    assert [kind for kind in kinds(graph) if kind in (GateElse, GateEnd)] == [GateElse, GateEnd]
+
+
+@pytest.mark.parametrize("kind", ["EQUAL", "NOT_EQUAL"])
+def test_equality_is_a_table_in_front(tmp_path, kind):
+    assert kinds(read(tmp_path, chosen(kind)))[:2] == [Lookup, Gate]
+
+
+@pytest.mark.parametrize(("kind", "value"), [("LESS", -128), ("GREATER_EQUAL", -128)])
+def test_what_always_goes_one_way_is_no_gate(tmp_path, kind, value):
+    spec = chosen(kind, (value, *GRID))
+    assert Gate not in kinds(read(tmp_path, spec))
+    assert_equal(tmp_path, spec, every_condition()[::50])
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_constant_condition_leaves_one_way(tmp_path, value, compared):
+    m = ModelSpec()
+    x, y = row(m), row(m)
+    if compared:
+        known = m.tensor((1,), scale=np.float32(0.01), data=np.array([3], np.int8))
+        decided = comparison(m, "GREATER", known, (2 if value else 4, 0.01, 0))
+    else:
+        decided = m.tensor((1,), "bool", data=np.array([value]))
+    branch(m, decided, [x], [y], (1, 2))
+    m.inputs, m.outputs, m.others = [x], [y], [adds(43), adds(-57)]
+    assert Gate not in kinds(read(tmp_path, m))
+    assert_equal(tmp_path, m, [[call[0]] for call in every_condition()[:2]])
+
+
+@pytest.mark.parametrize("first", range(0, 12, 4))
+def test_random_branches_on_kernels_and_twin(first):
+    pytest.importorskip("tflite_micro", reason="the extra `oracle` is not installed")
+
+    def one(seed: int, path):
+        rng = np.random.default_rng(seed)
+        return side_by_side(random_branches(rng), load_params("tiny"), rng, path)
+
+    verdicts = list(run_all([partial(one, seed) for seed in range(first, first + 4)]))
+    assert [verdict.text() for verdict in verdicts] == ["equal"] * 4
+
+
+def remembering(*, handed: bool) -> ModelSpec:
+    """Gives a variable; a graph that runs where the second input is not negative assigns it.
+
+    handed : the graph is given the variable's handle
+    """
+    m = ModelSpec()
+    x, c, y = row(m), m.tensor((1, 1), scale=np.float32(0.01)), row(m)
+    m.inputs, m.outputs = [x, c], [y]
+    m.operator("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
+    variable, same = handle(m, "v"), row(m)
+    given = [variable, x] if handed else [x]
+    branch(m, comparison(m, "GREATER_EQUAL", c, (0, 0.01, 0)), given, [same], (2, 3))
+    held = row(m)
+    m.operator("READ_VARIABLE", [variable], [held])
+    m.operator("ADD", [held, same], [y], ("AddOptions", {}))
+    once = ModelSpec()
+    value = row(once, np.arange(WIDTH).astype(np.int8).reshape(1, WIDTH))
+    once.operator("ASSIGN_VARIABLE", [handle(once, "v"), value], [])
+    graphs = []
+    for assigns in (True, False):
+        way = ModelSpec()
+        inside = way.tensor((1,), "resource") if handed else None
+        source, made = row(way), row(way)
+        way.inputs = [source] if inside is None else [inside, source]
+        if assigns:
+            inside = handle(way, "v") if inside is None else inside
+            way.operator("ASSIGN_VARIABLE", [inside, source], [])
+        way.operator("RELU", [source], [made])
+        way.outputs = [made]
+        graphs.append(way)
+    m.others = [once, *graphs]
+    return m
+
+
+@pytest.mark.parametrize("handed", [False, True])
+def test_a_variable_that_one_graph_assigns(tmp_path, handed):
+    spec = remembering(handed=handed)
+    assert kinds(read(tmp_path, spec)).count(AssignVariable) == 1
+    assert all(v.reason is None for v in examine_tflite(tmp_path / "m.tflite"))
+    rng = np.random.default_rng(1)
+    calls = [
+        [rng.integers(-128, 128, shape).astype(np.int8) for shape in ((1, WIDTH), (1, 1))]
+        for _ in range(30)
+    ]
+    assert_equal(tmp_path, spec, calls)
+
+
+def test_a_comparison_that_graphs_are_handed(tmp_path):
+    """An IF inside is decided by what was compared outside."""
+    m = chosen()
+    inner = ModelSpec()
+    x, decided, y = row(inner), inner.tensor((1, 1), "bool"), row(inner)
+    branch(inner, decided, [x], [y], (1, 2))
+    inner.inputs, inner.outputs = [decided, x], [y]
+    other = ModelSpec()
+    x, decided, y = row(other), other.tensor((1, 1), "bool"), row(other)
+    other.operator("RELU", [x], [y])
+    other.inputs, other.outputs = [decided, x], [y]
+    m.others += [inner, other]
+    m.operators.pop()
+    branch(m, m.operators[-1].outputs[0], [m.operators[-1].outputs[0], 0], [2], (3, 4))
+    graph = read(tmp_path, m)
+    assert kinds(graph).count(Gate) == 2
+    assert_equal(tmp_path, m, every_condition()[::9])
+
+
+def spoiled(change) -> ModelSpec:
+    m = chosen()
+    change(m)
+    return m
+
+
+def set_graphs(m: ModelSpec, then: int, otherwise: int) -> None:
+    m.operators[-1].options = (
+        "IfOptions",
+        {"ThenSubgraphIndex": then, "ElseSubgraphIndex": otherwise},
+    )
+
+
+def itself(m: ModelSpec) -> None:
+    """Subgraph 1 holds an IF of subgraph 1."""
+    inner = chosen()
+    inner.others = []
+    m.others[0] = inner
+    m.operators[-1].inputs.append(m.inputs[1])
+    m.others[1].tensors.append(m.tensors[m.inputs[1]])
+    m.others[1].inputs.append(3)
+
+
+def twofold(m: ModelSpec) -> None:
+    """Forty subgraphs that each run the next one twice: 2^40 in all."""
+    m.others = []
+    for number in range(1, 16):
+        inner = chosen()
+        inner.others = []
+        inner.operators[-1].inputs.append(1)
+        set_graphs(inner, number + 1, number + 1)
+        m.others.append(inner)
+    last = adds(1)
+    last.tensor((1, 1), scale=np.float32(0.01), zero_point=-7)
+    last.inputs.append(3)
+    m.others.append(last)
+    m.operators[-1].inputs.append(1)
+    set_graphs(m, 1, 1)
+
+
+def otherwise_quantised(m: ModelSpec) -> None:
+    m.others[0].tensors[0].scale = np.float32(0.3)
+
+
+def remembers(m: ModelSpec) -> None:
+    """Both ways run a graph with a ring."""
+    ring = ModelSpec()
+    x, y = row(ring), row(ring)
+    frame = ring.tensor((1, 1, 1, WIDTH), scale=np.float32(0.05), zero_point=3)
+    held = ring.tensor((1, 5, 1, WIDTH), scale=np.float32(0.05), zero_point=3, is_variable=True)
+    shape = ring.tensor((4,), "int32", data=np.array([1, 1, 1, WIDTH], np.int32))
+    ring.operator("RESHAPE", [x, shape], [frame])
+    ring.operator("CIRCULAR_BUFFER", [frame], [held])
+    ring.operator("RELU", [x], [y])
+    ring.inputs, ring.outputs = [x], [y]
+    m.others = [ring, adds(1)]
+    set_graphs(m, 1, 1)
+
+
+REFUSED = {
+    "missing": (lambda m: set_graphs(m, 1, 7), "there is no subgraph 7 to run"),
+    "negative": (lambda m: set_graphs(m, -3, 1), "there is no subgraph -3 to run"),
+    "main": (lambda m: set_graphs(m, 0, 1), "subgraph 0 would run inside of itself"),
+    "itself": (itself, "subgraph 1 would run inside of itself"),
+    "no options": (
+        lambda m: setattr(m.operators[-1], "options", None),
+        "there is no subgraph -1 to run",
+    ),
+    "too many": (twofold, "its IFs run more than 1024 graphs, or are more than 16 deep"),
+    "inputs": (
+        lambda m: m.operators[-1].inputs.append(1),
+        r"operator 1 \(IF\): subgraph 1: it must have 2 inputs, not 1",
+    ),
+    "outputs": (
+        lambda m: m.others[1].outputs.append(2),
+        r"operator 1 \(IF\): subgraph 2: it must have 1 outputs, not 2",
+    ),
+    "shape": (
+        lambda m: setattr(m.others[0].tensors[0], "shape", (1, 3)),
+        r"it takes INT8 \[1, 3\], where the IF has INT8 \[1, 6\]",
+    ),
+    "constant input": (
+        lambda m: setattr(m.others[0], "inputs", [2]),
+        "its input 2 must be an input, and one only",
+    ),
+    "grids": (otherwise_quantised, "what it takes is quantised otherwise than the IF has it"),
+    "remembers": (remembers, "subgraph 1 has operators that remember"),
+    "two integers": (
+        lambda m: setattr(m.operators[0], "inputs", [1, 1]),
+        "one int8 element is compared with one that is constant",
+    ),
+    "several": (
+        lambda m: setattr(m.operators[0], "inputs", [0, 3]),
+        "one int8 element is compared with one that is constant",
+    ),
+    "scale": (
+        lambda m: setattr(m.tensors[1], "scale", np.float32(1.0)),
+        "both have one scale, below 1",
+    ),
+    "bool as output": (
+        lambda m: m.outputs.append(m.operators[0].outputs[0]),
+        "its answer is the condition of an IF, and nothing else reads it",
+    ),
+    "bool input": (
+        lambda m: (m.operators.pop(0), m.inputs.append(4)),
+        "its condition is constant, or compares one int8 with a constant",
+    ),
+    "once inside": (
+        lambda m: m.others[0].operator(
+            "CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 2})
+        ),
+        "it stands before all that reads or assigns a variable",
+    ),
+    "while": (
+        lambda m: m.operator("WHILE", [0], [], ("WhileOptions", {})),
+        "WHILE is not supported: how often it runs is not known; unroll loops",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(tmp_path, name):
+    change, message = REFUSED[name]
+    with pytest.raises(NpuError, match=message) as caught:
+        read(tmp_path, spoiled(change))
+    assert isinstance(caught.value, ModelError | UnsupportedError)
+    assert str(caught.value).startswith("m.tflite: ")
