@@ -1,20 +1,19 @@
 """A float graph with what was seen of it becomes an integer model in the form of TFLite."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import numpy as np
-
-from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
+from compiler.floats.graph import FloatGraph, Node, without_dead_nodes
 from compiler.floats.seen import Seen
 from compiler.quantise import rules, rules_moves, rules_products, rules_tables, rules_windows
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
+from compiler.quantise.variables import First, assign, begin, handle
 from compiler.quantise.weights import Stored
 from compiler.quantise.writer import Writer
-from compiler.tflite_writer import ModelSpec, OperatorSpec
+from compiler.tflite_writer import ModelSpec
 from npu.errors import ModelError
 
 RULES: dict[str, Rule] = {
@@ -73,9 +72,11 @@ def quantised(
                 _rule(w, node)(w, node)
     for state in carried:
         found = w.on(w.plain(state.following), w.grid(state.current), state.following)
-        operands = [handles[state.current], found.tensor]
-        w.m.operator("ASSIGN_VARIABLE", operands, [], ("AssignVariableOptions", {}))
-    _begin(w, carried)
+        assign(w.m, handles[state.current], found.tensor)
+    begin(
+        w.m,
+        {_variable(k): First(s.initial, w.grid(s.current)) for k, s in enumerate(carried)},
+    )
     return w.finish(inputs, {name: _output(w, name) for name in graph.outputs})
 
 
@@ -145,46 +146,13 @@ def _output(w: Writer, name: str) -> int:
 
 def _read(w: Writer, number: int, name: str) -> int:
     """READ_VARIABLE of a state. Returns the variable's handle."""
-    handle = w.m.tensor((), "resource", name=f"state{number}/handle")
-    w.m.operator("VAR_HANDLE", [], [handle], _handle(number))
+    variable = handle(w.m, _variable(number))
     grid = w.grid(name)
     tensor = w.activation(name, w.graph.shapes[name], grid)
-    w.m.operator("READ_VARIABLE", [handle], [tensor], ("ReadVariableOptions", {}))
+    w.m.operator("READ_VARIABLE", [variable], [tensor], ("ReadVariableOptions", {}))
     w.put(name, tensor, grid)
-    return handle
+    return variable
 
 
-def _handle(number: int) -> tuple[str, dict[str, str]]:
-    return ("VarHandleOptions", {"Container": "", "SharedName": f"state{number}"})
-
-
-def _begin(w: Writer, carried: Sequence[State]) -> None:
-    """CALL_ONCE of what states begin with.
-
-    TFLM would begin with zero points by itself; LiteRT reads no variable that nobody has assigned.
-    """
-    if not carried:
-        return
-    spec = ModelSpec(name="begin")
-    for number, state in enumerate(carried):
-        handle = spec.tensor((), "resource", name=f"state{number}/handle")
-        value = _initial(spec, w.grid(state.current), state.initial, f"state{number}/initial")
-        spec.operator("VAR_HANDLE", [], [handle], _handle(number))
-        spec.operator("ASSIGN_VARIABLE", [handle, value], [], ("AssignVariableOptions", {}))
-    w.m.others.append(spec)
-    once = OperatorSpec("CALL_ONCE", [], [], ("CallOnceOptions", {"InitSubgraphIndex": 1}))
-    w.m.operators.insert(0, once)
-
-
-def _initial(spec: ModelSpec, grid: Grid, initial: Array, name: str) -> int:
-    """The tensor of a state's first value: a constant, or one number in all elements."""
-    data = grid.quantised(initial)
-    steps = {"scale": grid.scale, "zero_point": grid.zero_point}
-    if not data.size or np.any(data != data.reshape(-1)[0]):
-        return spec.tensor(data.shape, data=data, name=name, **steps)
-    shape = np.array(data.shape, np.int32)
-    sizes = spec.tensor(shape.shape, "int32", data=shape, name=f"{name}/shape")
-    number = spec.tensor((), data=data.reshape(-1)[0], name=f"{name}/value", **steps)
-    filled = spec.tensor(data.shape, name=name, **steps)
-    spec.operator("FILL", [sizes, number], [filled], ("FillOptions", {}), version=3)
-    return filled
+def _variable(number: int) -> str:
+    return f"state{number}"

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from compiler.quantise.layers import Value, activation, layer
 from compiler.quantise.parts import TimeStack, TrainedDense, TrainedLstm, output_grid
 from compiler.quantise.ranges import TANH
+from compiler.quantise.variables import First, assign, begin, handle
 from compiler.tflite_writer import ModelSpec, Signature
 from compiler.train.export.network import CONTEXT, StatelessPredictor, TrainedTransducer
 
 DESCRIPTION = "zeroskip"
-_LAST = ("VarHandleOptions", {"Container": "", "SharedName": "last_symbol"})
+_LAST = "last_symbol"
 
 
 def encoder(trained: TrainedTransducer) -> ModelSpec:
@@ -73,21 +76,17 @@ def _chain(
 
 
 def _with_the_last(m: ModelSpec, embedded: Value) -> Value:
-    """The embedding of the call before, then this one's; a resource variable keeps it.
-
-    TFLM begins with the variable's zero point in all elements, that is with 0.0.
-    """
+    """The embedding of the call before, then this one's; a variable keeps it, and begins with 0."""
     width, grid = embedded.width, embedded.grid
-    handle = m.tensor((), "resource", name="last_symbol/handle")
-    m.operator("VAR_HANDLE", [], [handle], _LAST)
-    last = activation(m, "last_symbol", 1, width, grid)
-    m.operator("READ_VARIABLE", [handle], [last.tensor], ("ReadVariableOptions", {}))
+    variable = handle(m, _LAST)
+    last = activation(m, _LAST, 1, width, grid)
+    m.operator("READ_VARIABLE", [variable], [last.tensor], ("ReadVariableOptions", {}))
     both = activation(m, "context", 1, CONTEXT * width, grid)
     options = {"Axis": 2, "FusedActivationFunction": 0}
     ends = [last.tensor, embedded.tensor]
     m.operator("CONCATENATION", ends, [both.tensor], ("ConcatenationOptions", options), version=2)
-    assigned = [handle, embedded.tensor]
-    m.operator("ASSIGN_VARIABLE", assigned, [], ("AssignVariableOptions", {}))
+    assign(m, variable, embedded.tensor)
+    begin(m, {_LAST: First(np.zeros((1, 1, width), np.float32), grid)})
     return both
 
 
