@@ -7,6 +7,7 @@
     trace      a file and its first call: what is constant, what shape the rest has
     write      a float graph as a model of ONNX again
     run        calls of it by onnxruntime, states carried
+    tables     a function of one value at some points
     seen       ranges and histograms of values
     rewrite    passes: fewer kinds of node, the same answers
 

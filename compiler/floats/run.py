@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from compiler.floats.files import runtime
-from compiler.floats.graph import Array, FloatGraph, Node
+from compiler.floats.graph import Array, FloatGraph
 from compiler.floats.samples import Samples
 from compiler.floats.seen import Seen
 from compiler.floats.write import to_onnx
@@ -53,22 +53,6 @@ def run(
         known = inputs | carried | found
         yield {name: known[name] for name in (*graph.outputs, *wanted) if name in known}
         carried = {state.current: known[state.following] for state in graph.states}
-
-
-def function_of(node: Node, points: Array, within: Sequence[str] = ()) -> dict[str, Array]:
-    """What a node of one value gives at some points, (n,) float32 all; not all need be finite.
-
-    within : values between its parts that are wanted, too
-    """
-    parts: tuple[Node, ...] = node.get("parts")
-    constants: Mapping[str, Array] = node.get("constants")
-    (source,), outputs = node.inputs, (node.output, *within)
-    shapes = dict.fromkeys((source, *(part.output for part in parts)), points.shape)
-    shapes |= dict.fromkeys(constants, ())
-    graph = FloatGraph(node.name, parts, constants, (source,), outputs, (), shapes)
-    (found,) = run(graph, Samples({source: points[np.newaxis]}, "every int8"))
-    known = found | {source: points}
-    return {name: np.asarray(known[name], np.float32) for name in outputs}
 
 
 def moments(graph: FloatGraph, samples: Samples, names: Sequence[str]) -> dict[str, Array]:

@@ -16,20 +16,50 @@ if TYPE_CHECKING:
     import onnx
 
 
-def to_onnx(graph: FloatGraph, outputs: Sequence[str] = ()) -> onnx.ModelProto:
-    """The model, with the values `outputs` besides its own."""
+_FLOAT32_ONLY = frozenset(
+    {
+        "Acos",
+        "Acosh",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "Celu",
+        "Cosh",
+        "Elu",
+        "Erf",
+        "HardSwish",
+        "Selu",
+        "Sinh",
+        "Softplus",
+        "Softsign",
+        "Tan",
+        "ThresholdedRelu",
+    }
+)
+"""Kinds that compute element by element and that onnxruntime does not have in float64."""
+
+
+def to_onnx(
+    graph: FloatGraph, outputs: Sequence[str] = (), real: np.dtype[Any] | type = np.float32
+) -> onnx.ModelProto:
+    """The model, with the values `outputs` besides its own.
+
+    real : float32, or float64 for parts of a function; what onnxruntime has in float32 only gets
+        its operands rounded to that then
+    """
     onnx = library()
-    helper, types = onnx.helper, onnx.TensorProto
+    helper = onnx.helper
+    writer = _Writer(onnx, np.dtype(real))
 
     def info(name: str) -> Any:
-        kind = types.INT64 if name in graph.integers else types.FLOAT
+        kind = onnx.TensorProto.INT64 if name in graph.integers else writer.real_type
         return helper.make_tensor_value_info(name, kind, list(graph.shapes[name]))
 
-    writer = _Writer(helper, onnx.numpy_helper)
     for node in graph.nodes:
         writer.node(graph, node)
     for name, data in graph.constants.items():
-        writer.constants.append(onnx.numpy_helper.from_array(np.ascontiguousarray(data), name))
+        writer.store(data, name)
     takes = [*graph.inputs, *(state.current for state in graph.states)]
     gives = dict.fromkeys([*graph.outputs, *(s.following for s in graph.states), *outputs])
     own = {name for name in gives if name not in takes and name not in graph.constants}
@@ -46,14 +76,28 @@ def to_onnx(graph: FloatGraph, outputs: Sequence[str] = ()) -> onnx.ModelProto:
 class _Writer:
     """Nodes in the form that `OPSET` has: what we keep as attributes is a constant input there."""
 
-    def __init__(self, helper: Any, numpy_helper: Any) -> None:
-        self._helper, self._numpy = helper, numpy_helper
+    def __init__(self, onnx: Any, real: np.dtype[Any]) -> None:
+        self._helper, self._numpy = onnx.helper, onnx.numpy_helper
+        self._float32, self._float64 = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+        self._real = real
+        self._is_wide = real == np.float64
+        self.real_type = self._float64 if self._is_wide else self._float32
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+
+    def store(self, data: np.ndarray, name: str) -> None:
+        """A constant; real numbers as wide as all others."""
+        if data.dtype == np.float32:
+            data = data.astype(self._real)
+        self.constants.append(self._numpy.from_array(np.ascontiguousarray(data), name))
 
     def _store(self, values: Any, dtype: Any = np.int64) -> str:
         name = f"written.{len(self.constants)}"
         self.constants.append(self._numpy.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def _cast(self, source: str, kind: int, name: str) -> str:
+        self.nodes.append(self._helper.make_node("Cast", [source], [name], to=kind))
         return name
 
     def node(self, graph: FloatGraph, node: Node) -> None:
@@ -72,7 +116,9 @@ class _Writer:
                 inputs += [self._store(each) for each in (starts, ends, axes, steps)]
             case "Clip":
                 bounds = (extra.pop("min"), extra.pop("max"))
-                inputs += [self._store(each, np.float32) for each in bounds]
+                inputs += [self._store(each, self._real) for each in bounds]
+            case "Cast" if self._is_wide and extra["to"] == self._float32:
+                extra["to"] = self._float64
             case "Pad":
                 pads = [*extra.pop("begins"), *extra.pop("ends")]
                 inputs += [self._store(pads), self._store(extra.pop("value"), np.float32)]
@@ -91,9 +137,17 @@ class _Writer:
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))
                 inputs, kind = [root], "Reciprocal"
-        self.nodes.append(
-            self._helper.make_node(kind, inputs, list(node.outputs), name=node.output, **extra)
-        )
+        outputs, name = list(node.outputs), node.output
+        narrow = self._is_wide and kind in _FLOAT32_ONLY
+        if narrow:
+            inputs = [
+                self._cast(each, self._float32, f"{name}/narrow{k}")
+                for k, each in enumerate(inputs)
+            ]
+            outputs = [f"{name}/narrow"]
+        self.nodes.append(self._helper.make_node(kind, inputs, outputs, name=name, **extra))
+        if narrow:
+            self._cast(outputs[0], self._float64, name)
 
     def _parts(self, graph: FloatGraph, node: Node) -> None:
         """A function's own nodes; others may have the same ones."""

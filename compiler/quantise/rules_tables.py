@@ -10,7 +10,7 @@ import numpy as np
 
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.functions import FUNCTION
-from compiler.floats.run import function_of
+from compiler.floats.tables import function_of
 from compiler.quantise.ranges import Floats, Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.writer import Writer
