@@ -4,7 +4,7 @@ TFLite has the form IF for it, with a graph for each way; here both ways stand a
 of one graph, the open one first. Gates may stand inside of gates.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from npu.model.graph import Graph, Tensor
@@ -79,21 +79,19 @@ def end_of(graph: Graph, op: GateElse) -> GateEnd:
 
 
 def verify(graph: Graph, op: Gate) -> None:
-    """A single int8, an end, and nothing used elsewhere that only one way computes."""
+    """A single int8, an end, and nothing used elsewhere that only one way computes.
+
+    The last is told of all gates by the first of them, as it takes one walk through the graph.
+    """
     condition = activation(graph, op.condition, "condition")
     require(condition.size == 1, f"its condition must be one number, not {list(condition.shape)}")
     require(
         INT8_MIN <= op.threshold <= INT8_MAX + 1,
         f"its threshold must be {INT8_MIN} to {INT8_MAX + 1}, not {op.threshold}",
     )
-    found = ways(graph, op)
-    open_way, closed_way = _made(found.open), _made(found.closed)
-    _require_unused(graph, open_way & {*found.end.otherwise, *_read(found.closed)}, "closed")
-    _require_unused(graph, closed_way & set(found.end.values), "open")
-    behind = graph.operators[_place(graph, found.end) + 1 :]
-    used = {*graph.outputs, *_read(behind)}
-    for index in sorted((open_way | closed_way) & used):
-        require(False, f"{graph.tensors[index].name!r} must not be used behind its end")
+    ways(graph, op)
+    if next(each for each in graph.operators if isinstance(each, Gate)) is op:
+        _verify_scopes(graph)
 
 
 def verify_else(graph: Graph, op: GateElse) -> None:
@@ -125,26 +123,56 @@ def _alike(one: Tensor, other: Tensor) -> bool:
 
 
 def _require_inside(graph: Graph, op: Operator) -> None:
-    before = graph.operators[: _place(graph, op)]
-    depth = 0
-    for each in before:
-        # An end too many is told where it stands, not at all that follow it.
-        depth = max(0, depth + isinstance(each, Gate) - isinstance(each, GateEnd))
-    require(depth > 0, "it must stand behind a gate")
+    ended = 0
+    for each in reversed(graph.operators[: _place(graph, op)]):
+        if isinstance(each, Gate) and not ended:
+            return
+        ended += isinstance(each, GateEnd) - isinstance(each, Gate)
+    require(False, "it must stand behind a gate")
 
 
-def _require_unused(graph: Graph, wrong: Iterable[int], way: str) -> None:
-    for index in sorted(wrong):
-        name = graph.tensors[index].name
-        require(False, f"{name!r} is not computed where it is {way}, and must not be used there")
+_Scope = tuple[tuple[int, bool], ...]
+"""The gates around an operator, from the outside in: the place of each, and whether it is open."""
 
 
-def _made(operators: Sequence[Operator]) -> set[int]:
-    return {index for op in operators for index in operator_outputs(op)}
+def _verify_scopes(graph: Graph) -> None:
+    """What is computed in a way of a gate is used there, or handed on by the gate's end."""
+    made: dict[int, _Scope] = {}
+    scope: _Scope = ()
+    for place, op in enumerate(graph.operators):
+        match op:
+            case GateElse() if scope:
+                scope = (*scope[:-1], (scope[-1][0], False))
+            case GateEnd() if scope:
+                outer, (gate, _) = scope[:-1], scope[-1]
+                _require_seen(graph, made, op.values, (*outer, (gate, True)))
+                _require_seen(graph, made, op.otherwise, (*outer, (gate, False)))
+                scope = outer
+            case _:
+                _require_seen(graph, made, operator_inputs(op), scope)
+        if scope:
+            made.update(dict.fromkeys(operator_outputs(op), scope))
+        if isinstance(op, Gate):
+            scope = (*scope, (place, True))
+    _require_seen(graph, made, graph.outputs, ())
 
 
-def _read(operators: Sequence[Operator]) -> set[int]:
-    return {index for op in operators for index in operator_inputs(op)}
+def _require_seen(
+    graph: Graph, made: Mapping[int, _Scope], indices: Sequence[int], scope: _Scope
+) -> None:
+    for index in indices:
+        own = made.get(index, ())
+        if scope[: len(own)] == own:
+            continue
+        level = next(k for k, each in enumerate(own) if scope[k : k + 1] != (each,))
+        place, is_open = own[level]
+        name, gate = graph.tensors[index].name, graph.operators[place].name
+        way = "closed" if is_open else "open"
+        if len(scope) > level and scope[level][0] == place:
+            where = f"where {gate!r} is {way}, as it is not computed there"
+        else:
+            where = f"behind the end of {gate!r}"
+        require(False, f"{name!r} must not be used {where}")
 
 
 def _place(graph: Graph, op: Operator) -> int:

@@ -63,15 +63,23 @@ def test_another_way_and_gates_inside():
         ),
         (
             graph(GATE, GateElse("else"), MADE, END),
-            "is not computed where it is open, and must not be used there",
+            "must not be used where 'gate' is open, as it is not computed there",
         ),
         (
             graph(GATE, MADE, GateElse("else"), Logistic("other", 2, 6), END),
-            "is not computed where it is closed, and must not be used there",
+            "must not be used where 'gate' is closed, as it is not computed there",
         ),
         (
             graph(GATE, GateElse("else"), MADE, replace(END, values=(0,)), outputs=(3, 2)),
-            "must not be used behind its end",
+            "must not be used behind the end of 'gate'",
+        ),
+        (
+            graph(Gate("next", 1), replace(NEXT[1], otherwise=(0,)), GATE, MADE, END, outputs=(2,)),
+            "must not be used behind the end of 'gate'",
+        ),
+        (
+            graph(GATE, Gate("inner", 1), MADE, replace(NEXT[1], otherwise=(0,)), END),
+            "must not be used behind the end of 'inner'",
         ),
         (
             graph(GATE, MADE, replace(END, values=(2, 0))),
@@ -98,12 +106,12 @@ def test_another_way_and_gates_inside():
         ),
         (
             graph(GATE, MADE, replace(END, otherwise=(2,))),
-            "is not computed where it is closed, and must not be used there",
+            "must not be used where 'gate' is closed, as it is not computed there",
         ),
-        (graph(GATE, MADE, END, outputs=(3, 2)), "must not be used behind its end"),
+        (graph(GATE, MADE, END, outputs=(3, 2)), "must not be used behind the end of 'gate'"),
         (
             graph(GATE, MADE, END, Logistic("after", 2, 6), outputs=(3, 6)),
-            "must not be used behind its end",
+            "must not be used behind the end of 'gate'",
         ),
         (
             graph(GATE, MADE, replace(END, otherwise=(4,)), inputs=(0, 1, 4)),
