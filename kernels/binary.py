@@ -33,6 +33,7 @@ from npu.model.operators.binary import (
     SquaredDifference,
     Sub,
 )
+from npu.model.operators.wide import WideBinary
 
 
 @kernel
@@ -83,7 +84,9 @@ def _operand(values: Values, index: int, common: tuple[int, ...]) -> tuple[np.nd
     return copy.reshape(-1), lambda: np.copyto(copy, repeated)
 
 
-def _step(values: Values, op: Binary, function: Callable[..., Any], *params: Any) -> Step:
+def pair(
+    values: Values, op: Binary | WideBinary, function: Callable[..., Any], *params: Any
+) -> Step:
     """`function(a, b, *params, output)` on flat operands of the output's length."""
     common = broadcast_shape(values[op.a].shape, values[op.b].shape)
     (a, fetch_a), (b, fetch_b) = (_operand(values, i, common) for i in (op.a, op.b))
@@ -102,7 +105,7 @@ def prepare_sum(values: Values, op: Add | Sub | SquaredDifference, params: AddPa
     if PROGRAMS and isinstance(op, Add) and values[op.a].shape == values[op.b].shape:
         return _sum_program(values, op, params)
     loop = {Add: add, Sub: sub, SquaredDifference: squared_difference}[type(op)]
-    return _step(values, op, loop, *(tuple(each) for each in params))
+    return pair(values, op, loop, *(tuple(each) for each in params))
 
 
 def _sum_program(values: Values, op: Add, params: AddParams) -> Program:
@@ -124,13 +127,13 @@ def _sum_program(values: Values, op: Add, params: AddParams) -> Program:
 
 def prepare_product(values: Values, op: Mul | Prelu, params: MulParams | PreluParams) -> Step:
     """The product of two tensors, perhaps only where the first is negative."""
-    return _step(values, op, mul if isinstance(op, Mul) else prelu, tuple(params))
+    return pair(values, op, mul if isinstance(op, Mul) else prelu, tuple(params))
 
 
 def prepare_choice(values: Values, op: Maximum | Minimum, params: None) -> Step:
     """The larger, or the smaller, of two tensors' elements."""
     choose = np.maximum if isinstance(op, Maximum) else np.minimum
-    return _step(values, op, lambda a, b, output: choose(a, b, out=output))
+    return pair(values, op, lambda a, b, output: choose(a, b, out=output))
 
 
 PREPARE = {

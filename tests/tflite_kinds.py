@@ -9,6 +9,7 @@ from tests.tflite_builder import ModelSpec, random_model
 from tests.tflite_math import GENERATORS, ISLANDS, random_island
 from tests.tflite_moves import MOVES, PICKS
 from tests.tflite_products import random_product_model
+from tests.tflite_wide import WIDE
 from tests.tflite_windows import random_window_model
 
 _OTHERS = (
@@ -31,4 +32,5 @@ MAKERS: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
     **{kind: partial(random_window_model, kind) for kind in WINDOWS},
     **MOVES,
     **PICKS,
+    **WIDE,
 }

@@ -27,11 +27,12 @@ from npu.model.operators.binary import (
     SquaredDifference,
     Sub,
 )
+from npu.model.operators.wide import WideBinary
 
 
 def lower_add(site: GraphLowering, op: Add, params: AddParams) -> None:
     """A VADD."""
-    _binary(site, "VADD", op, _sum_fields(params))
+    lower_pair(site, "VADD", op, _sum_fields(params))
 
 
 def _sum_fields(params: AddParams) -> dict[str, int]:
@@ -53,22 +54,22 @@ def _sum_fields(params: AddParams) -> dict[str, int]:
 
 def lower_mul(site: GraphLowering, op: Mul, params: MulParams) -> None:
     """A VMUL."""
-    _binary(site, "VMUL", op, mul_fields(params))
+    lower_pair(site, "VMUL", op, mul_fields(params))
 
 
 def lower_sub(site: GraphLowering, op: Sub, params: AddParams) -> None:
     """A VSUB."""
-    _binary(site, "VSUB", op, _sum_fields(params))
+    lower_pair(site, "VSUB", op, _sum_fields(params))
 
 
 def lower_maximum(site: GraphLowering, op: Maximum, params: None) -> None:
     """A VMAX."""
-    _binary(site, "VMAX", op, {})
+    lower_pair(site, "VMAX", op, {})
 
 
 def lower_minimum(site: GraphLowering, op: Minimum, params: None) -> None:
     """A VMIN."""
-    _binary(site, "VMIN", op, {})
+    lower_pair(site, "VMIN", op, {})
 
 
 def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
@@ -82,7 +83,7 @@ def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
         part = site.new_buffer(name, a.n, ElementType.INT8).whole()
         fields = identity_fields(lo, hi) | {"a_zero": zero, "dst_zero": zero}
         site.add(Vector("VRESCALE", a.n, part, a.whole(), fields=fields))
-        return _operand(site, op.a, shape, part)
+        return operand(site, op.a, shape, part)
 
     strides = broadcast_strides(shape, shape)
     one = Operand(dst.whole(), strides)
@@ -93,7 +94,7 @@ def lower_prelu(site: GraphLowering, op: Prelu, params: PreluParams) -> None:
     slopes |= {"b_zero": params.b_zero_point}
     factor = {"multiplier": params.multiplier, "shift": params.shift}
     below = limited("negative inputs", INT8_MIN, zero)
-    operands = {"dst": other, "a": below, "b": _operand(site, op.b, shape)}
+    operands = {"dst": other, "a": below, "b": operand(site, op.b, shape)}
     walk(site, "VMUL", shape, operands, limits | slopes)
     above = limited("other inputs", zero, INT8_MAX)
     walk(site, "VRESCALE", shape, {"dst": one, "a": above}, limits | factor)
@@ -115,8 +116,8 @@ def lower_squared_difference(site: GraphLowering, op: SquaredDifference, params:
     difference = site.new_buffer("difference", dst.n, ElementType.INT16).whole()
     operands = {
         "dst": Operand(difference, broadcast_strides(shape, shape)),
-        "a": _operand(site, op.a, shape, one),
-        "b": _operand(site, op.b, shape, other),
+        "a": operand(site, op.a, shape, one),
+        "b": operand(site, op.b, shape, other),
     }
     walk(site, "VADDS", shape, operands)
     square = {
@@ -164,14 +165,17 @@ def mul_fields(params: MulParams) -> dict[str, int]:
     }
 
 
-def _binary(site: GraphLowering, opcode: str, op: Binary, fields: dict[str, int]) -> None:
+def lower_pair(
+    site: GraphLowering, opcode: str, op: Binary | WideBinary, fields: dict[str, int]
+) -> None:
+    """A vector command of two tensors, a walk where one is broadcast."""
     shape = site.graph.tensors[op.output].shape
-    a, b = _operand(site, op.a, shape), _operand(site, op.b, shape)
+    a, b = operand(site, op.a, shape), operand(site, op.b, shape)
     dst = Operand(site.new(op.output).whole(), broadcast_strides(shape, shape))
     walk(site, opcode, shape, {"dst": dst, "a": a, "b": b}, fields)
 
 
-def _operand(
+def operand(
     site: GraphLowering, index: int, shape: tuple[int, ...], view: View | None = None
 ) -> Operand:
     """A tensor, or what lies like it in `view`, broadcast to a shape."""

@@ -387,3 +387,27 @@ def table_input_scaling(log2_scale: int) -> tuple[int, int]:
         raise ValueError(f"a scale must be 2^-27 to 2^2 here, not 2^{log2_scale}")
     left = log2_scale + 12
     return (3 << left, 0) if left >= 0 else (3, -left)
+
+
+def table_scaling_of(scale: float, exact: tuple[int, ...]) -> tuple[int, int]:
+    """(multiplier, shift) that bring an int16 of any `scale` to the sigmoid table.
+
+    As TFLM's TANH and LOGISTIC of int16 have it: a power of two whose log2 is in `exact` by
+    `table_input_scaling`, any other scale by 15 bits, cut off.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is so large that 15 bits do not hold it, or so small that a shift of 15 does not
+        bring it there.
+    """
+    log2_scale, is_power = checked_log2(scale)
+    if is_power and log2_scale in exact:
+        return table_input_scaling(log2_scale)
+    multiplier, shift = scale * 4096.0 * 3.0, 0
+    while multiplier <= INT16_MAX / 2.0 and shift <= 30:
+        multiplier, shift = 2.0 * multiplier, shift + 1
+    if multiplier >= INT16_MAX + 1 or shift > 15:
+        least, most = 2.0**-16 * INT16_MAX / 12288, (INT16_MAX + 1) / 12288
+        raise ValueError(f"a scale must be above {least:.4g} and below {most:.4g}, not {scale:g}")
+    return int(multiplier), shift

@@ -52,6 +52,28 @@ def int8_data(site: Site) -> bool:
     return all(t.type == TensorType.INT8 for t in site.present())
 
 
+def int16_data(site: Site) -> bool:
+    """inputs and outputs are int16 with zero point 0"""
+    found = site.present()
+    return all(t.type == TensorType.INT16 and not t.is_shifted for t in found)
+
+
+def int8_or_int16_data(site: Site) -> bool:
+    """inputs and outputs are int8, or int16 with zero point 0"""
+    return int8_data(site) or int16_data(site)
+
+
+def int16_of_one_scale(site: Site) -> bool:
+    """int16 inputs and output have one scale, where QUANTIZE brings them, and no activation"""
+    one_scale = len({t.scale for t in site.present()}) == 1
+    return not int16_data(site) or (one_scale and site.activation() == 0)
+
+
+def int16_within_one(site: Site) -> bool:
+    """an int16 output has scale 1/32768"""
+    return not int16_data(site) or site.output().scale == 2.0**-15
+
+
 def int8_data_and_weights(site: Site) -> bool:
     """input and output are int8, weights int8 or int4, the bias int32"""
     data = (site.input(0), site.output())

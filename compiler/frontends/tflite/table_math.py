@@ -1,6 +1,7 @@
 """The table's lines of operators that compute, element by element or row by row."""
 
 from collections.abc import Callable
+from typing import Any
 
 from tflite.AddOptions import AddOptions
 from tflite.BuiltinOperator import BuiltinOperator
@@ -16,15 +17,16 @@ from compiler.frontends.tflite import convert, convert_math
 from compiler.frontends.tflite.convert import Convert
 from compiler.frontends.tflite.entry import Entry
 from compiler.frontends.tflite.site import Constraint
-from npu.model.operators.binary import Add, Maximum, Minimum, Mul, Prelu, SquaredDifference, Sub
+from npu.model.operators.binary import Add, Maximum, Minimum, Prelu, SquaredDifference, Sub
 from npu.model.operators.normalise import L2Normalization, LogSoftmax
 from npu.model.operators.reduce import ArgMax, ArgMin, Mean, ReduceMax, ReduceMin, Sum
 from npu.model.operators.rescale import Relu, Relu6
 from npu.model.operators.table import Abs, Exp, HardSwish, Logistic, Rsqrt, Tanh
+from npu.model.operators.wide import WideAdd, WideLogistic, WideSub, WideTanh
 from npu.model.references import Operator
 
 _OPERANDS = (must.two_inputs, must.int8_data)
-_CLAMPED = (*_OPERANDS, must.clamping_activation)
+_CLAMPED = (must.two_inputs, must.int8_or_int16_data, must.clamping_activation)
 
 
 def _pair(kind: Callable[[str, int, int, int], Operator]) -> Entry:
@@ -34,6 +36,18 @@ def _pair(kind: Callable[[str, int, int, int], Operator]) -> Entry:
 def _unary(kind: Callable[[str, int, int], Operator]) -> Entry:
     constraints = (must.one_input, must.int8_data)
     return Entry(constraints, convert.unary(kind))
+
+
+def _sum(
+    kind: type[Add] | type[Sub], wide: Callable[..., Operator], options: tuple[int, Any]
+) -> Entry:
+    constraints = (*_CLAMPED, must.int16_of_one_scale)
+    return Entry(constraints, convert.wide(convert.binary(kind), wide), options)
+
+
+def _sigmoid(kind: Callable[[str, int, int], Operator], wide: Callable[..., Operator]) -> Entry:
+    constraints = (must.one_input, must.int8_or_int16_data, must.int16_within_one)
+    return Entry(constraints, convert.wide(convert.unary(kind), wide))
 
 
 def _along(convert_to: Convert, data: Constraint) -> Entry:
@@ -55,9 +69,7 @@ def _search(kind: Callable[[str, int, int, int], Operator]) -> Entry:
 
 MATH: dict[int, Entry] = {
     BuiltinOperator.ABS: _unary(Abs),
-    BuiltinOperator.ADD: Entry(
-        _CLAMPED, convert.binary(Add), (BuiltinOptions.AddOptions, AddOptions)
-    ),
+    BuiltinOperator.ADD: _sum(Add, WideAdd, (BuiltinOptions.AddOptions, AddOptions)),
     BuiltinOperator.ARG_MAX: _search(ArgMax),
     BuiltinOperator.ARG_MIN: _search(ArgMin),
     BuiltinOperator.COS: _real("COS"),
@@ -78,12 +90,12 @@ MATH: dict[int, Entry] = {
         (BuiltinOptions.LeakyReluOptions, LeakyReluOptions),
     ),
     BuiltinOperator.LOG_SOFTMAX: _unary(LogSoftmax),
-    BuiltinOperator.LOGISTIC: _unary(Logistic),
+    BuiltinOperator.LOGISTIC: _sigmoid(Logistic, WideLogistic),
     BuiltinOperator.MAXIMUM: _pair(Maximum),
     BuiltinOperator.MEAN: _reduction(Mean),
     BuiltinOperator.MINIMUM: _pair(Minimum),
     BuiltinOperator.MUL: Entry(
-        _CLAMPED, convert.binary(Mul), (BuiltinOptions.MulOptions, MulOptions)
+        _CLAMPED, convert.wide_product, (BuiltinOptions.MulOptions, MulOptions)
     ),
     BuiltinOperator.NEG: _real("NEG"),
     BuiltinOperator.PRELU: _pair(Prelu),
@@ -100,11 +112,7 @@ MATH: dict[int, Entry] = {
     ),
     BuiltinOperator.SQUARE: _real("SQUARE"),
     BuiltinOperator.SQUARED_DIFFERENCE: _pair(SquaredDifference),
-    BuiltinOperator.SUB: Entry(
-        _CLAMPED,
-        convert.binary(Sub),
-        (BuiltinOptions.SubOptions, SubOptions),
-    ),
+    BuiltinOperator.SUB: _sum(Sub, WideSub, (BuiltinOptions.SubOptions, SubOptions)),
     BuiltinOperator.SUM: _reduction(Sum),
-    BuiltinOperator.TANH: _unary(Tanh),
+    BuiltinOperator.TANH: _sigmoid(Tanh, WideTanh),
 }
