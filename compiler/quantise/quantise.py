@@ -5,13 +5,21 @@ from contextlib import contextmanager
 
 from compiler.floats.graph import FloatGraph, Node, without_dead_nodes
 from compiler.floats.seen import Seen
-from compiler.quantise import rules, rules_moves, rules_products, rules_tables, rules_windows
+from compiler.quantise import (
+    rules,
+    rules_moves,
+    rules_products,
+    rules_tables,
+    rules_wide,
+    rules_windows,
+)
 from compiler.quantise.choose import DEFAULT
 from compiler.quantise.known import grids_of_file
 from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule
 from compiler.quantise.variables import First, assign, begin, handle
 from compiler.quantise.weights import Stored
+from compiler.quantise.wide import WidePlan, plan_of, without_functions
 from compiler.quantise.writer import Writer
 from compiler.tflite_writer import ModelSpec
 from npu.errors import ModelError
@@ -34,6 +42,7 @@ def quantised(
     told: Mapping[str, Grid] | None = None,
     stored: Mapping[tuple[str, int], Stored] | None = None,
     cell_clip: float = 0.0,
+    wide: bool = True,
 ) -> ModelSpec:
     """The integer model of a normal float graph.
 
@@ -48,6 +57,7 @@ def quantised(
     told : grids that values must have, as those of another model's end
     stored : weights that are rounded already, as `stored_weights` gives them
     cell_clip : as of a `WeightPlan`
+    wide : whether what `compiler.quantise.wide` names is int16
 
     Raises
     ------
@@ -58,24 +68,30 @@ def quantised(
     """
     graph = without_dead_nodes(graph, held=False)
     known = grids_of_file(graph) | dict(told or {})
-    w = Writer(graph, seen, method, known, stored or {}, cell_clip)
+    plan = WidePlan()
+    if wide:
+        graph, seen = without_functions(graph, seen)
+        plan = plan_of(graph, seen)
+    w = Writer(graph, seen, method, known, stored or {}, cell_clip, plan)
     _share_grids(w)
     inputs = {}
     for name in graph.inputs:
         with _within(graph, f"input {name!r}"):
             inputs[name] = _input(w, name)
     carried = [s for s in graph.states if not s.holder]
-    handles = {s.current: _read(w, number, s.current) for number, s in enumerate(carried)}
+    handles = {s.current: _read(w, number, s) for number, s in enumerate(carried)}
     for node in graph.nodes:
         if id(node) not in w.done:
             with _within(graph, f"node {node.name!r} ({node.kind})"):
                 _rule(w, node)(w, node)
     for state in carried:
-        found = w.on(w.plain(state.following), w.grid(state.current), state.following)
+        is_wide = state.current in plan.states
+        grid = _state_grid(w, state)
+        found = w.on(w.plain(state.following, is_wide), grid, state.following)
         assign(w.m, handles[state.current], found.tensor)
     begin(
         w.m,
-        {_variable(k): First(s.initial, w.grid(s.current)) for k, s in enumerate(carried)},
+        {_variable(k): First(s.initial, _state_grid(w, s)) for k, s in enumerate(carried)},
     )
     return w.finish(inputs, {name: _output(w, name) for name in graph.outputs})
 
@@ -92,7 +108,8 @@ def _within(graph: FloatGraph, where: str) -> Iterator[None]:
 
 
 def _rule(w: Writer, node: Node) -> Rule:
-    rule = RULES.get(node.kind)
+    rule = rules_wide.RULES.get(node.kind) if w.is_wide(node) else None
+    rule = rule or RULES.get(node.kind)
     if rule is None:
         raise w.graph.refuse(
             node,
@@ -144,10 +161,16 @@ def _output(w: Writer, name: str) -> int:
     return found.tensor
 
 
-def _read(w: Writer, number: int, name: str) -> int:
+def _state_grid(w: Writer, state: State) -> Grid:
+    wide = state.current in w.wide.states
+    return w.wide.grid(state.current) if wide else w.grid(state.current)
+
+
+def _read(w: Writer, number: int, state: State) -> int:
     """READ_VARIABLE of a state. Returns the variable's handle."""
+    name = state.current
     variable = handle(w.m, _variable(number))
-    grid = w.grid(name)
+    grid = _state_grid(w, state)
     tensor = w.activation(name, w.graph.shapes[name], grid)
     w.m.operator("READ_VARIABLE", [variable], [tensor], ("ReadVariableOptions", {}))
     w.put(name, tensor, grid)

@@ -4,6 +4,7 @@ As TFLite's quantiser after training does it: activations are int8 with a zero p
 around zero, the cell state of an LSTM int16 with a power of two.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,31 +28,33 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Grid:
-    """`real = scale * (q - zero_point)` for q of int8; `scale` is a float32."""
+    """`real = scale * (q - zero_point)` for q of `dtype`, int8 or int16; `scale` is a float32."""
 
     scale: np.float32
     zero_point: int = 0
+    dtype: str = "int8"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", np.float32(self.scale))
         object.__setattr__(self, "zero_point", int(self.zero_point))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ModelError(f"a grid's scale must be a positive float32, not {self.scale}")
-        if not LOWEST <= self.zero_point <= HIGHEST:
+        lowest, highest = DTYPE_RANGES[self.dtype]
+        if not lowest <= self.zero_point <= highest:
             raise ModelError(
-                f"a grid's zero point must be {LOWEST} to {HIGHEST}, not {self.zero_point}"
+                f"a grid's zero point must be {lowest} to {highest}, not {self.zero_point}"
             )
 
     @classmethod
     def of(cls, tensor: Tensor) -> "Grid | None":
         """The grid of an activation of a graph, None where it has none."""
         found = tensor.quantization
-        return None if found is None else cls(found.scale[0], found.zero_point)
+        return None if found is None else cls(found.scale[0], found.zero_point, tensor.dtype)
 
-    def quantised(self, values: Floats) -> NDArray[np.int8]:
-        """The nearest integers, halves to even, clipped to int8; divided in float32."""
+    def quantised(self, values: Floats) -> NDArray[np.signedinteger]:
+        """The nearest integers, halves to even, clipped to the type; divided in float32."""
         steps = np.rint(np.asarray(values, np.float32) / self.scale) + self.zero_point
-        return np.clip(steps, LOWEST, HIGHEST).astype(np.int8)
+        return np.clip(steps, *DTYPE_RANGES[self.dtype]).astype(self.dtype)
 
     def real(self, integers: NDArray[np.integer]) -> NDArray[np.float32]:
         """What integers stand for."""
@@ -60,6 +63,8 @@ class Grid:
 
 TANH = Grid(np.float32(1 / 128))
 """The one grid that TFLM's int8 TANH gives."""
+UNIT = Grid(np.float32(2.0**-15), 0, "int16")
+"""The one grid that its int16 TANH and LOGISTIC give."""
 
 
 def grid_of(least: float, most: float) -> Grid:
@@ -88,6 +93,17 @@ def grid_of(least: float, most: float) -> Grid:
     # Halves away from zero, as std::round has them.
     rounded = np.copysign(np.floor(np.abs(zero) + np.float32(0.5)), zero)
     return Grid(scale, int(np.clip(rounded, LOWEST, HIGHEST)))
+
+
+def wide_grid(most: float, exponents: range | None = None) -> Grid:
+    """The grid of int16 whose step is the least power of two that holds values up to `most`.
+
+    exponents : of the step, where it must be one of these; values may then be cut off
+    """
+    exponent = math.ceil(math.log2(max(most, 1e-30) / DTYPE_RANGES["int16"][1]))
+    if exponents is not None:
+        exponent = min(max(exponent, exponents[0]), exponents[-1])
+    return Grid(np.float32(2.0**exponent), 0, "int16")
 
 
 def cell_exponent(most: float) -> int:

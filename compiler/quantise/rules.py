@@ -68,7 +68,7 @@ def binary(kind: str, alike: bool = False) -> Rule:
             return
         output, activation = (node.output, 0) if alike else activation_behind(w, node.output)
         grid = w.grid(output)
-        left, right, order = _operands(w, node)
+        left, right, order = operands_of(w, node)
         if alike:
             left, right = (w.on(each, grid, node.name) for each in (left, right))
         shape = w.graph.shapes[output]
@@ -92,19 +92,22 @@ def _changes_nothing(w: Writer, node: Node) -> bool:
     return same and bool(np.max(np.abs(data)) < 0.5 * left.steps.scale)
 
 
-def _operands(w: Writer, node: Node) -> tuple[Value, Value, tuple[int, ...] | None]:
-    """Both values in one order of axes, and that order."""
+def operands_of(
+    w: Writer, node: Node, wide: bool = False
+) -> tuple[Value, Value, tuple[int, ...] | None]:
+    """Both values in one order of axes, and that order; `wide` as int16."""
     names = node.inputs
-    left, right = (w.value(name) for name in names)
+    left, right = (w.value(name, wide) for name in names)
     if left.order == right.order and len(left.shape) == len(right.shape):
         return left, right, left.order
     data = w.graph.constant(names[1])
     if left.order is not None and data is not None:
         # A constant is turned when the file is written.
-        wide = data.reshape([1] * (len(left.shape) - data.ndim) + list(data.shape))
-        turned = np.transpose(wide, np.argsort(left.order))
-        return left, w.constant(f"{node.name}/turned", turned), left.order
-    return w.plain(names[0]), w.plain(names[1]), None
+        extended = data.reshape([1] * (len(left.shape) - data.ndim) + list(data.shape))
+        turned = np.transpose(extended, np.argsort(left.order))
+        grid = right.grid if wide else None
+        return left, w.constant(f"{node.name}/turned", turned, grid), left.order
+    return w.plain(names[0], wide), w.plain(names[1], wide), None
 
 
 def fake_quantize(w: Writer, node: Node) -> None:
@@ -166,7 +169,7 @@ def prelu(w: Writer, node: Node) -> None:
     if w.graph.constant(node.inputs[1]) is None:
         raise w.graph.refuse(node, "its slopes must be constant")
     grid = w.grid(node.output)
-    left, right, order = _operands(w, node)
+    left, right, order = operands_of(w, node)
     shape = w.graph.shapes[node.output]
     tensor = w.activation(node.output, Writer.stored_shape(Value(0, shape, grid, order)), grid)
     w.m.operator("PRELU", [left.tensor, right.tensor], [tensor])

@@ -13,15 +13,17 @@ _MOST_PARTS = 10
 
 def _reshape(w: Writer, node: Node) -> None:
     shape = w.graph.shapes[node.output]
-    w.values[node.output] = w.reshaped(w.plain(node.inputs[0]), shape, node.output)
+    source = w.plain(node.inputs[0], w.is_wide(node))
+    w.hold(node.output, w.reshaped(source, shape, node.output))
 
 
 def _transpose(w: Writer, node: Node) -> None:
-    w.values[node.output] = w.turned(w.value(node.inputs[0]), node.get("perm"))
+    source = w.value(node.inputs[0], w.is_wide(node))
+    w.hold(node.output, w.turned(source, node.get("perm")))
 
 
 def _slice(w: Writer, node: Node) -> None:
-    source = w.plain(node.inputs[0])
+    source = w.plain(node.inputs[0], w.is_wide(node))
     shape = w.graph.shapes[node.output]
     named = [
         w.integers(node.get(what), f"{node.name}/{what}") for what in ("starts", "ends", "steps")

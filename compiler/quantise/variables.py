@@ -50,8 +50,9 @@ def _value(spec: ModelSpec, first: First, name: str) -> int:
     """The tensor of a first value: a constant, or one number in all elements."""
     data = first.grid.quantised(first.values)
     steps = {"scale": first.grid.scale, "zero_point": first.grid.zero_point}
-    if not data.size or np.any(data != data.reshape(-1)[0]):
-        return spec.tensor(data.shape, data=data, name=name, **steps)
+    # TFLM's FILL has no int16.
+    if first.grid.dtype != "int8" or not data.size or np.any(data != data.reshape(-1)[0]):
+        return spec.tensor(data.shape, first.grid.dtype, data=data, name=name, **steps)
     shape = np.array(data.shape, np.int32)
     sizes = spec.tensor(shape.shape, "int32", data=shape, name=f"{name}/shape")
     number = spec.tensor((), data=data.reshape(-1)[0], name=f"{name}/value", **steps)

@@ -28,7 +28,7 @@ Moments = Mapping[str, Floats]
 
 @dataclass(frozen=True)
 class WeightPlan:
-    """How weights are rounded and pruned, and cells limited.
+    """How weights are rounded and pruned, cells limited, and what is between products.
 
     Attributes
     ----------
@@ -42,6 +42,7 @@ class WeightPlan:
     cell_clip : limit of the |cell state| of LSTM layers, 0 for none; TensorFlow's converter has 10
     correct : whether biases give back what rounding takes on average, see
         `compiler.quantise.correct`
+    wide : whether activations are int16 where `compiler.quantise.wide` says so
     """
 
     bits: int = 8
@@ -52,6 +53,7 @@ class WeightPlan:
     reconstruct: bool = True
     cell_clip: float = 0.0
     correct: bool = False
+    wide: bool = True
 
     def __post_init__(self) -> None:
         if wrong := {self.bits, *self.bits_of.values()} - set(BITS):
@@ -62,7 +64,7 @@ class WeightPlan:
     @property
     def plain(self) -> bool:
         """Whether weights are what they are anyway: eight bits, each rounded by itself."""
-        unclipped = replace(self, cell_clip=0.0)
+        unclipped = replace(self, cell_clip=0.0, wide=True)
         return unclipped == WeightPlan() or unclipped == WeightPlan(reconstruct=False)
 
 

@@ -16,6 +16,7 @@ from compiler.floats.seen import Seen
 from compiler.quantise.choose import Range, range_of
 from compiler.quantise.ranges import Grid, grid_of
 from compiler.quantise.weights import Stored
+from compiler.quantise.wide import WidePlan
 from compiler.tflite_writer import ModelSpec, Signature
 
 DESCRIPTION = "zeroskip"
@@ -51,6 +52,8 @@ class Writer:
     m : the model so far
     told : grids that values must have
     stored : weights that are rounded already, by `key_of`
+    wide : what of the graph is int16
+    values, wides : values of the graph as int8, and as int16; some are both
     """
 
     def __init__(
@@ -61,11 +64,14 @@ class Writer:
         told: Mapping[str, Grid],
         stored: Mapping[tuple[str, int], Stored],
         cell_clip: float = 0.0,
+        wide: WidePlan | None = None,
     ) -> None:
         self.cell_clip = cell_clip
+        self.wide = WidePlan() if wide is None else wide
         self.graph, self.seen, self.method, self.stored = graph, seen, method, stored
         self.m = ModelSpec(name="main", description=DESCRIPTION)
         self.values: dict[str, Value] = {}
+        self.wides: dict[str, Value] = {}
         self.takers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in node.inputs:
@@ -99,19 +105,28 @@ class Writer:
 
     # Values
 
-    def value(self, name: str) -> Value:
-        """A value in any order of axes; constants become int8 tensors."""
-        if name not in self.values:
-            data = self.graph.constants[name]
-            self.values[name] = self.constant(name, data)
-        return self.values[name]
+    def is_wide(self, node: Node) -> bool:
+        """Whether a node computes or moves int16."""
+        return id(node) in self.wide.nodes
 
-    def plain(self, name: str) -> Value:
+    def value(self, name: str, wide: bool = False) -> Value:
+        """A value in any order of axes; constants become tensors. `wide` as int16, else as int8."""
+        held, others = (self.wides, self.values) if wide else (self.values, self.wides)
+        if name not in held:
+            if name in others:
+                grid = self.wide.grid(name) if wide else self.grid(name)
+                held[name] = self.on(others[name], grid, name)
+            else:
+                data = self.graph.constants[name]
+                held[name] = self.constant(name, data, self.wide.grid(name) if wide else None)
+        return held[name]
+
+    def plain(self, name: str, wide: bool = False) -> Value:
         """A value whose tensor has its own order of axes."""
-        found = self.value(name)
+        found = self.value(name, wide)
         if found.order is not None:
             found = self._in_place(name, found)
-            self.values[name] = found
+            self.hold(name, found)
         return found
 
     def _in_place(self, name: str, found: Value) -> Value:
@@ -162,14 +177,19 @@ class Writer:
 
     def put(self, name: str, tensor: int, grid: Grid | None, order: Any = None) -> None:
         """A value of the graph is this tensor."""
-        shape = self.graph.shapes[name]
-        self.values[name] = Value(tensor, tuple(shape), grid, order)
+        self.hold(name, Value(tensor, tuple(self.graph.shapes[name]), grid, order))
+
+    def hold(self, name: str, found: Value) -> None:
+        """A value of the graph is this one, of int16 if its grid is."""
+        wide = found.grid is not None and found.grid.dtype != "int8"
+        (self.wides if wide else self.values)[name] = found
 
     # Tensors
 
     def activation(self, name: str, shape: Sequence[int], grid: Grid) -> int:
         return self.m.tensor(
             tuple(int(n) for n in shape),
+            grid.dtype,
             scale=grid.scale,
             zero_point=grid.zero_point,
             name=name,
@@ -186,7 +206,12 @@ class Writer:
             grid = constant_grid(data)
         integers = grid.quantised(data)
         tensor = self.m.tensor(
-            data.shape, scale=grid.scale, zero_point=grid.zero_point, data=integers, name=name
+            data.shape,
+            grid.dtype,
+            scale=grid.scale,
+            zero_point=grid.zero_point,
+            data=integers,
+            name=name,
         )
         return Value(tensor, tuple(data.shape), grid)
 

@@ -175,8 +175,8 @@ def quantised_model(
     if plan is not None and not plan.plain:
         graph, stored = _planned(graph, source.samples, plan)
         seen = observe(graph, source.samples)
-    clip = 0.0 if plan is None else plan.cell_clip
-    data = write(quantised(graph, seen, method, told, stored, clip))
+    clip, wide = (0.0, True) if plan is None else (plan.cell_clip, plan.wide)
+    data = write(quantised(graph, seen, method, told, stored, clip, wide))
     with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder:
         file = Path(folder, f"{Path(source.graph.name).stem}.tflite")
         file.write_bytes(data)

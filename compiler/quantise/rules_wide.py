@@ -1,0 +1,42 @@
+"""What is computed element by element in int16, where `compiler.quantise.wide` says so."""
+
+from compiler.floats.graph import Node
+from compiler.quantise.rules import Rule, operands_of
+from compiler.quantise.writer import Options, Value, Writer
+
+
+def _pair(kind: str, alike: bool) -> Rule:
+    """An operator of two values; `alike` where both and the output must be on one grid."""
+
+    def rule(w: Writer, node: Node) -> None:
+        grid = w.wide.grid(node.output)
+        left, right, order = operands_of(w, node, wide=True)
+        if alike:
+            left, right = (w.on(each, grid, node.name) for each in (left, right))
+        shape = w.graph.shapes[node.output]
+        stored = Writer.stored_shape(Value(0, shape, grid, order))
+        tensor = w.activation(node.output, stored, grid)
+        options: Options = (f"{kind.capitalize()}Options", {})
+        w.m.operator(kind, [left.tensor, right.tensor], [tensor], options, version=2)
+        w.put(node.output, tensor, grid, order)
+
+    return rule
+
+
+def _sigmoid(kind: str) -> Rule:
+    def rule(w: Writer, node: Node) -> None:
+        source, grid = w.value(node.inputs[0], wide=True), w.wide.grid(node.output)
+        tensor = w.activation(node.output, w.stored_shape(source), grid)
+        w.m.operator(kind, [source.tensor], [tensor], version=2)
+        w.put(node.output, tensor, grid, source.order)
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "Add": _pair("ADD", alike=True),
+    "Sub": _pair("SUB", alike=True),
+    "Mul": _pair("MUL", alike=False),
+    "Sigmoid": _sigmoid("LOGISTIC"),
+    "Tanh": _sigmoid("TANH"),
+}
