@@ -4,6 +4,9 @@ from compiler.floats.graph import Node
 from compiler.quantise.rules import Rule, operands_of
 from compiler.quantise.writer import Options, Value, Writer
 
+_VERSIONS = {"ADD": 3, "SUB": 5, "MUL": 4, "LOGISTIC": 3, "TANH": 3}
+"""Of operators that take int16."""
+
 
 def _pair(kind: str, alike: bool) -> Rule:
     """An operator of two values; `alike` where both and the output must be on one grid."""
@@ -16,8 +19,10 @@ def _pair(kind: str, alike: bool) -> Rule:
         shape = w.graph.shapes[node.output]
         stored = Writer.stored_shape(Value(0, shape, grid, order))
         tensor = w.activation(node.output, stored, grid)
-        options: Options = (f"{kind.capitalize()}Options", {})
-        w.m.operator(kind, [left.tensor, right.tensor], [tensor], options, version=2)
+        # LiteRT's other way takes no broadcasts. All scales are one, so that bits are the same.
+        told = {"PotScaleInt16": False} if alike else {}
+        options: Options = (f"{kind.capitalize()}Options", told)
+        w.m.operator(kind, [left.tensor, right.tensor], [tensor], options, version=_VERSIONS[kind])
         w.put(node.output, tensor, grid, order)
 
     return rule
@@ -27,7 +32,7 @@ def _sigmoid(kind: str) -> Rule:
     def rule(w: Writer, node: Node) -> None:
         source, grid = w.value(node.inputs[0], wide=True), w.wide.grid(node.output)
         tensor = w.activation(node.output, w.stored_shape(source), grid)
-        w.m.operator(kind, [source.tensor], [tensor], version=2)
+        w.m.operator(kind, [source.tensor], [tensor], version=_VERSIONS[kind])
         w.put(node.output, tensor, grid, source.order)
 
     return rule

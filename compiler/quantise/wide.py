@@ -67,12 +67,23 @@ class _Flow:
         for node in graph.nodes:
             for name in node.inputs:
                 self.takers.setdefault(name, []).append(node)
+        self.ends = {*graph.outputs, *(state.following for state in graph.states)}
 
     def origin(self, name: str) -> str:
         """What a value was before it was moved."""
-        while (node := self.producers.get(name)) is not None and node.kind in MOVED:
+        while (node := self.producers.get(name)) is not None and self.moves(node):
             name = node.inputs[0]
         return name
+
+    def moves(self, node: Node) -> bool:
+        """Whether a node moves elements of int16.
+
+        LiteRT lets a RESHAPE have its input's memory, and what computes behind it write there: so
+        none is between a value that others take, too, and who computes with it.
+        """
+        if node.kind == "Reshape" and node.output in self.takers:
+            return len(self.takers[node.inputs[0]]) + (node.inputs[0] in self.ends) == 1
+        return node.kind in MOVED
 
     def computes(self, node: Node | None) -> bool:
         """Whether int16 has an operator for a node, and no product takes it into its own."""
@@ -86,7 +97,7 @@ class _Flow:
     def reached(self, name: str) -> Iterator[Node]:
         """Nodes that compute with a value, however it is moved before."""
         for node in self.takers.get(name, []):
-            if node.kind in MOVED:
+            if self.moves(node):
                 yield from self.reached(node.output)
             elif self.computes(node):
                 yield node
@@ -157,11 +168,11 @@ def plan_of(graph: FloatGraph, seen: Mapping[str, Seen]) -> WidePlan:
     moves = [
         node
         for node in graph.nodes
-        if node.kind in MOVED
+        if flow.moves(node)
         and flow.origin(node.output) in within
         and any(id(taker) in wide for taker in flow.reached(node.output))
     ]
-    origins = {node.output: flow.origin(node.output) for node in graph.nodes if node.kind in MOVED}
+    origins = {node.output: flow.origin(node.output) for node in graph.nodes if flow.moves(node)}
     return WidePlan(
         frozenset(wide | {id(node) for node in moves}),
         frozenset(states),
