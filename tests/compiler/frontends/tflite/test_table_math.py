@@ -33,9 +33,35 @@ def unary(kind, options, output=(1 / 256, -128), shape=(1, 8)):
     return m
 
 
+def wide(kind, scales, zero_points=(0, 0), activation=0):
+    """An operator of one or two int16, the last scale the output's."""
+    m = ModelSpec()
+    points = (*zero_points[:1] * (len(scales) - 1), zero_points[1])
+    tensors = [
+        m.tensor((1, 8), "int16", np.float32(scale), zero)
+        for scale, zero in zip(scales, points, strict=True)
+    ]
+    told = (f"{kind.title()}Options", {"FusedActivationFunction": activation})
+    m.operator(kind, tensors[:-1], tensors[-1:], *([told] if len(scales) == 3 else []))
+    m.inputs, m.outputs = tensors[:-1], tensors[-1:]
+    return m
+
+
+ONE_SCALE = "int16 inputs and output have one scale, where QUANTIZE brings them, and no activation"
+
+
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
+        (wide("ADD", (0.01, 0.01, 0.02)), UnsupportedError, ONE_SCALE),
+        (wide("ADD", (0.01, 0.02, 0.01)), UnsupportedError, ONE_SCALE),
+        (wide("SUB", (0.02, 0.01, 0.01)), UnsupportedError, ONE_SCALE),
+        (wide("SUB", (0.01, 0.01, 0.01), activation=1), UnsupportedError, ONE_SCALE),
+        (wide("MUL", (0.01, 0.01, 0.01), (3, 0)), UnsupportedError, "int16 with zero point 0"),
+        (wide("TANH", (0.01, 1 / 128)), UnsupportedError, "an int16 output has scale 1/32768"),
+        (wide("LOGISTIC", (0.01, 2.0**-15), (0, 9)), UnsupportedError, "int16 with zero point 0"),
+        (wide("TANH", (3e-5, 2.0**-15)), ModelError, "its input: a scale must be above"),
+        (wide("ABS", (0.01, 0.01)), UnsupportedError, "inputs and outputs are int8"),
         (along("MEAN", [3], (1, 4)), ModelError, "an axis must be -3 to 2, not 3"),
         (along("MEAN", [-4], (1, 4)), ModelError, "an axis must be -3 to 2, not -4"),
         (along("SUM", [1], (4, 8)), ModelError, r"its output must be \[1, 8\] or \[1, 1, 8\]"),
