@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from compiler.floats.graph import FloatGraph, Node, without_dead_nodes
+from compiler.floats.graph import FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.seen import Seen
 from compiler.quantise import (
     rules,

@@ -15,19 +15,11 @@ from compiler.floats.rewrite.functions import FUNCTION
 from compiler.floats.run import function_of
 from compiler.floats.seen import Seen
 from compiler.quantise.correct import added_row
-from compiler.quantise.ranges import UNIT, Grid, wide_grid
+from compiler.quantise.ranges import Grid
+from compiler.quantise.wide_grids import SUMS, Groups, grids_of
 
 COMPUTED = frozenset({"Add", "Sub", "Mul", "Sigmoid", "Tanh"})
 MOVED = frozenset({"Reshape", "Slice", "Transpose"})
-_SUMS = frozenset({"Add", "Sub"})
-_BENT = frozenset({"Sigmoid", "Tanh"})
-
-HEADROOM = 2.0
-"""Of int16, whose steps are finer than those of what it is computed from by far."""
-
-BENT_EXPONENTS = range(-14, 2)
-"""Of the steps of what TFLM's int16 TANH and LOGISTIC take."""
-
 MOST_ELEMENTS = 1 << 14
 """Of a value: int16 takes twice the memory, which images have none to spare of."""
 
@@ -176,7 +168,7 @@ def plan_of(graph: FloatGraph, seen: Mapping[str, Seen]) -> WidePlan:
     return WidePlan(
         frozenset(wide | {id(node) for node in moves}),
         frozenset(states),
-        _grids(flow, nodes, graph, states, seen),
+        grids_of(graph, nodes, flow.origin, states, seen),
         origins,
     )
 
@@ -189,7 +181,7 @@ def _worth_it(
     A sum or a difference in a chain does, and a state. What a sigmoid gives has more steps than
     the product behind it: of these two alone nothing is to be had.
     """
-    groups = _Groups()
+    groups = Groups()
     nodes = []
     for node in flow.graph.nodes:
         if flow.computes(node):
@@ -206,7 +198,7 @@ def _worth_it(
     worth = {
         groups.leader(name)
         for name in within
-        if name in states or ((made := flow.producers.get(name)) is not None and made.kind in _SUMS)
+        if name in states or ((made := flow.producers.get(name)) is not None and made.kind in SUMS)
     }
     worth = {leader for leader in worth if largest[leader] <= MOST_ELEMENTS}
     return (
@@ -214,63 +206,3 @@ def _worth_it(
         {name for name in within if groups.leader(name) in worth},
         {name for name in states if groups.leader(name) in worth},
     )
-
-
-class _Groups:
-    """Names that belong together; each has a leader."""
-
-    def __init__(self) -> None:
-        self._leaders: dict[str, str] = {}
-
-    def leader(self, name: str) -> str:
-        while (other := self._leaders.setdefault(name, name)) != name:
-            name = other
-        return name
-
-    def join(self, one: str, other: str) -> None:
-        self._leaders[self.leader(other)] = self.leader(one)
-
-
-def _grids(
-    flow: _Flow,
-    nodes: list[Node],
-    graph: FloatGraph,
-    states: set[str],
-    seen: Mapping[str, Seen],
-) -> dict[str, Grid]:
-    """A grid for all that is added to one another, and carried there; sums need one for all."""
-    fixed = {node.output for node in nodes if node.kind in _BENT}
-    groups = _Groups()
-    most: dict[str, float] = {}
-
-    def needs(name: str, value: float) -> None:
-        most[name] = max(most.get(name, 0.0), value)
-
-    def largest(name: str) -> float:
-        if (data := graph.constants.get(name)) is not None:
-            return float(np.max(np.abs(data)))
-        return HEADROOM * max(abs(seen[name].least), abs(seen[name].most))
-
-    pairs = [(s.current, s.following) for s in graph.states if s.current in states]
-    for node in nodes:
-        for name in (*node.inputs, node.output):
-            needs(flow.origin(name), 0.0)
-        pairs += [(node.output, name) for name in node.inputs if node.kind in _SUMS]
-    for one, other in pairs:
-        first, second = flow.origin(one), flow.origin(other)
-        if second in fixed:
-            needs(first, 1.0)
-        elif second in graph.constants:
-            needs(first, largest(second))
-        else:
-            groups.join(first, second)
-    for name in list(most):
-        needs(groups.leader(name), largest(name))
-    for name, value in list(most.items()):
-        needs(groups.leader(name), value)
-    bent = {groups.leader(flow.origin(node.inputs[0])) for node in nodes if node.kind in _BENT}
-    made = {
-        name: wide_grid(most[name], BENT_EXPONENTS if name in bent else None)
-        for name in {groups.leader(name) for name in most}
-    }
-    return {name: UNIT if name in fixed else made[groups.leader(name)] for name in most}

@@ -128,6 +128,13 @@ def _pairs(context: click.Context, param: click.Parameter, given: tuple[str, ...
     help="Let biases give back what rounded weights take on average; see whether it helps.",
 )
 @click.option(
+    "--int16/--no-int16",
+    "int16",
+    default=True,
+    show_default=True,
+    help="What sums, products and sigmoids give each other, and states of it, in int16.",
+)
+@click.option(
     "--budget",
     type=click.IntRange(1, 1 << 40),
     metavar="BYTES",
@@ -158,6 +165,7 @@ def command(
     clip_cells: float | None,
     equalise: bool,
     correct_bias: bool,
+    int16: bool,
     budget: int | None,
     budget_ms: float | None,
     chip: str | None,
@@ -176,7 +184,7 @@ def command(
     if limit is not None and bits != "8":
         raise InputError(f"{limit.option} chooses the bits: leave --bits out")
     plan = _plan(int(bits), levels, prune, prune_scope, reconstruct, limit)
-    plan = replace(plan, cell_clip=clip_cells or 0.0, correct=correct_bias)
+    plan = replace(plan, cell_clip=clip_cells or 0.0, correct=correct_bias, wide=int16)
     params = load_chip(chip)
     place = Path(model)
     if not place.exists():

@@ -122,7 +122,7 @@ MODULES = {
         (1, 3, 9, 9),
     ),
 }
-LEAST = {"attention": 29, "transformer": 29}
+LEAST = {"attention": 29, "transformer": 35, "gru": 35, "both ways": 34}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -139,7 +139,7 @@ def test_a_module_loses_little(name):
 
 @pytest.mark.parametrize(
     ("kind", "normalised", "least"),
-    [(nn.LSTM, False, 34), (nn.LSTM, True, 30), (nn.GRU, False, 28), (nn.GRU, True, 27)],
+    [(nn.LSTM, False, 34), (nn.LSTM, True, 32), (nn.GRU, False, 36), (nn.GRU, True, 32)],
 )
 @pytest.mark.parametrize("steps", [1, 3])
 def test_states_are_the_chips_own(kind, normalised, least, steps):

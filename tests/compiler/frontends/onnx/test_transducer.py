@@ -8,15 +8,18 @@ from compiler.floats.run import run
 from compiler.floats.samples import load_samples
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 from compiler.frontends.onnx.transducer import data_in, quantise_transducer
+from compiler.quantise.weights import WeightPlan
 from kernels import Interpreter
 from npu.chip.params import load_params
+from npu.model.operators.variable import ReadVariable
+from npu.model.operators.wide import WideAdd
 from npu.runtime.sessions import GraphSession
 from tests.conftest import ROOT
 from tests.float_models import decibels, integers, real
 
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 FOLDER = ROOT / "tests" / "vectors" / "float"
-BARS = {"lstm_rnnt_small": (28, 25), "lstm_proj_rnnt": (22, 22)}
+BARS = {"lstm_rnnt_small": (28, 25), "lstm_proj_rnnt": (28, 27)}
 
 
 @pytest.fixture(scope="module", params=BARS)
@@ -48,6 +51,20 @@ def test_the_encoder_loses_little(name, encoder):
     assert encoder.noise()[-1].decibels == pytest.approx(decibels(wanted, found), abs=0.01)
 
 
+def test_what_is_between_products_is_int16(name, encoder):
+    """The cells of the projected layers, which TFLite has no layer for, and what is around them."""
+    states = {
+        encoder.graph.tensors[op.output].dtype
+        for op in encoder.graph.operators
+        if isinstance(op, ReadVariable)
+    }
+    assert states == (set() if name == "lstm_rnnt_small" else {"int8", "int16"})
+    plain = quantised_model(encoder.source, plan=WeightPlan(wide=False))
+    assert not any(isinstance(op, WideAdd) for op in plain.graph.operators)
+    gain = encoder.noise()[-1].decibels - plain.noise()[-1].decibels
+    assert gain > 2 if states else plain.data == encoder.data
+
+
 def test_kernels_and_twin_are_tflm(name, encoder, tmp_path):
     runtime = pytest.importorskip(
         "tflite_micro.python.tflite_micro.runtime", reason="the extra `oracle` is not installed"
@@ -75,8 +92,8 @@ def test_the_parts_fit_together(name):
     for role, given in zip(("encoder", "decoder"), joiner.source.graph.inputs, strict=True):
         part = made.parts[role]
         assert part.grid(part.source.graph.outputs[0]) == joiner.grid(given)
-        assert part.noise()[-1].decibels > 22
-    assert joiner.noise()[-1].decibels > 30
+        assert part.noise()[-1].decibels > 27
+    assert joiner.noise()[-1].decibels > 35
 
 
 def test_the_likeliest_symbol_is_the_same(name):
@@ -101,7 +118,6 @@ def test_the_likeliest_symbol_is_the_same(name):
             compared += 1
             if found.argmax() != wanted.argmax():
                 others.append((first - second) / step)
-    # Of a thousand pairs one is lost, between two and three steps apart; of all 2,126 pairs that
-    # are so far apart, two. A logit's noise is 0.7 steps there, half of its power from TANH, whose
-    # int8 output has one grid in TFLM, 1/128, whatever its range.
-    assert compared > 800 and len(others) <= 1 and max(others, default=0) < 3
+    # A logit's noise is 0.4 to 0.5 steps, its own rounding 0.3 of it. With TANH on int8's one grid
+    # in TFLM, 1/128, it was 0.7, and of a thousand pairs one was lost.
+    assert compared > 800 and not others

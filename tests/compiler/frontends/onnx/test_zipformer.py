@@ -12,7 +12,7 @@ from compiler.floats.samples import Samples
 from compiler.frontends.onnx.transducer import quantise_transducer
 from compiler.reference import search_of
 from kernels import Interpreter
-from npu.chip.params import load_params
+from npu.chip.params import ChipParams, load_params
 from npu.files import write_folder
 from npu.model.operators.table import Lookup
 from npu.runtime.sessions import TransducerSession
@@ -92,7 +92,7 @@ def test_it_loses_little(made, wanted):
     assert sum(isinstance(op, Lookup) for op in graph.operators) == 4 + 2 * 5
     lost = {role: part.noise()[-1].decibels for role, part in made.parts.items()}
     print(f"\nsignal to quantisation noise {lost}")
-    assert lost["encoder"] > 23 and lost["decoder"] > 30 and lost["joiner"] > 30
+    assert lost["encoder"] > 25 and lost["decoder"] > 30 and lost["joiner"] > 35
     assert wanted.shape[1:] == (FRAMES, WIDTH)
 
 
@@ -137,5 +137,7 @@ def test_chip_and_kernels_hear_the_same(made, calls, tmp_path):
     assert (model.config.encoder.frames_per_call, model.frames_out) == (TAKEN, FRAMES)
     given = made.parts["encoder"].grid("x").quantised(calls[:4, 0])
     wanted = search_of(model).accept_calls(given)
-    chip = TransducerSession(compile_model(model, load_params("edge")))
+    # Ten layers of many small operators: more commands than edge has room for.
+    params = ChipParams(**(load_params("edge").model_dump() | {"program_bytes": 1 << 16}))
+    chip = TransducerSession(compile_model(model, params))
     assert chip.accept_calls(given, 2) == wanted and any(wanted)
