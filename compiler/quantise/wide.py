@@ -12,8 +12,8 @@ import numpy as np
 
 from compiler.floats.graph import FloatGraph, Node
 from compiler.floats.rewrite.functions import FUNCTION
-from compiler.floats.run import function_of
 from compiler.floats.seen import Seen
+from compiler.floats.tables import function_of
 from compiler.quantise.correct import added_row
 from compiler.quantise.ranges import Grid
 from compiler.quantise.wide_grids import SUMS, Groups, grids_of
