@@ -9,8 +9,9 @@ of 0 and what its `Where` picks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,6 +140,24 @@ def _fixed(
     return found | run_once(model, feeds, sorted(wanted - set(stored)), name)
 
 
+def heard(
+    model: onnx.ModelProto,
+    name: str,
+    feeds: Mapping[str, Array],
+    counters: Mapping[str, Counter],
+    values: list[str],
+) -> Iterator[dict[str, Array]]:
+    """Values that are made of counts alone, call by call from the first one on, without end."""
+    now = dict(feeds)
+    followings = [each.following for each in counters.values() if each.following is not None]
+    while True:
+        made = run_once(model, now, [*values, *followings], name)
+        yield made
+        for each, counter in counters.items():
+            following = counter.following
+            now[each] = now[each] + counter.step if following is None else made[following]
+
+
 def _rows(
     model: onnx.ModelProto,
     name: str,
@@ -147,23 +166,17 @@ def _rows(
     values: list[str],
 ) -> dict[str, list[Array]]:
     """Of each value what it is in every call, until it is what it is after a long time."""
-    now = dict(feeds)
-    after = now | {each: np.full_like(now[each], _LONG) for each in counters}
+    after = dict(feeds) | {each: np.full_like(feeds[each], _LONG) for each in counters}
     last = run_once(model, after, values, name)
     stays = 0
     rows: dict[str, list[Array]] = {value: [] for value in values}
-    followings = [each.following for each in counters.values() if each.following is not None]
-    for _ in range(MAX_CALLS):
-        made = run_once(model, now, [*values, *followings], name)
+    for made in islice(heard(model, name, feeds, counters, values), MAX_CALLS):
         for value in values:
             rows[value].append(made[value])
         same = all(np.array_equal(made[value], last[value]) for value in values)
         stays = stays + 1 if same else 0
         if stays == STAYS:
             return {value: row[: 1 - STAYS] for value, row in rows.items()}
-        for each, counter in counters.items():
-            following = counter.following
-            now[each] = now[each] + counter.step if following is None else made[following]
     raise UnsupportedError(
         f"{name}: {values[0]!r} still changes after {MAX_CALLS} calls, as {', '.join(counters)} "
         "counts on; a mask must come to an end, and a mean over all that was heard has no form"

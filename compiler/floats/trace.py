@@ -24,6 +24,7 @@ from compiler.floats.files import (
 )
 from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
 from compiler.floats.integers import Integers, in_floats
+from compiler.floats.means import without_means
 from compiler.floats.samples import Samples
 from compiler.floats.states import match_states
 from npu.errors import ModelError, UnsupportedError
@@ -124,9 +125,10 @@ def trace(
     settle_branches(model, feeds, {*taken, *carried, *counters}, name)
     if counters:
         outputs = [each for each in outputs if each not in counts]
-        moving = without_counters(model, name, feeds, counters, {*taken, *carried})
-        carried |= {each: state.following for each, state in moving.items()}
-        feeds |= {each: state.initial for each, state in moving.items()}
+        for forms in (without_means, without_counters):
+            moving = forms(model, name, feeds, counters, {*taken, *carried})
+            carried |= {each: state.following for each, state in moving.items()}
+            feeds |= {each: state.initial for each, state in moving.items()}
     varying = {*taken, *carried}
     graph, values = _graph(model, name, feeds, varying, taken, outputs, carried)
     _require_whole(found, values, name)
