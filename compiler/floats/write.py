@@ -105,6 +105,7 @@ class _Writer:
             self._parts(graph, node)
             return
         inputs, extra, kind = list(node.inputs), dict(node.attributes), node.kind
+        outputs = list(node.outputs)
         match kind:
             case "Reshape":
                 inputs.append(self._store(graph.shapes[node.output]))
@@ -133,11 +134,16 @@ class _Writer:
                 made = self._helper.make_node("QuantizeLinear", [*inputs, *grid], [whole])
                 self.nodes.append(made)
                 inputs, kind = [whole, *grid], "DequantizeLinear"
+            case "Accumulate":
+                # What is below a step is nothing in real numbers.
+                state, below, *steps = inputs
+                self.nodes.append(self._helper.make_node("Identity", [below], node.outputs[1:]))
+                inputs, outputs, kind, extra = [state, *steps], outputs[:1], "Sum", {}
             case "Rsqrt":
                 root = f"{node.output}/root"
                 self.nodes.append(self._helper.make_node("Sqrt", inputs, [root]))
                 inputs, kind = [root], "Reciprocal"
-        outputs, name = list(node.outputs), node.output
+        name = node.output
         narrow = self._is_wide and kind in _FLOAT32_ONLY
         if narrow:
             inputs = [

@@ -9,6 +9,7 @@ from compiler.quantise import (
     rules,
     rules_moves,
     rules_products,
+    rules_sums,
     rules_tables,
     rules_wide,
     rules_windows,
@@ -28,6 +29,7 @@ RULES: dict[str, Rule] = {
     **rules.RULES,
     **rules_moves.RULES,
     **rules_products.RULES,
+    **rules_sums.RULES,
     **rules_tables.RULES,
     **rules_windows.RULES,
 }
@@ -73,6 +75,7 @@ def quantised(
         graph, seen = without_functions(graph, seen)
         plan = plan_of(graph, seen)
     w = Writer(graph, seen, method, known, stored or {}, cell_clip, plan)
+    rules_sums.settle_grids(w)
     _share_grids(w)
     inputs = {}
     for name in graph.inputs:

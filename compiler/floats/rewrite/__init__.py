@@ -11,6 +11,7 @@ magnitude   sqrt(a^2 + b^2), by turns
 grids       values on grids that the file gives
 states      states of many layers in one tensor, taken apart
 functions   what is a function of one value, as one node
+sums        states that add ever less to themselves, in two digits
 wide        weights of more than 127 steps, in two parts
 pools       means of windows
 resizes     images in another size
@@ -31,6 +32,7 @@ from compiler.floats.rewrite import (
     resizes,
     states,
     statistics,
+    sums,
     wide,
 )
 from compiler.floats.rewrite.builder import Rules, rewritten
@@ -63,7 +65,8 @@ def normal(graph: FloatGraph) -> FloatGraph:
     graph = without_dead_nodes(wide.narrowed(rewritten(graph, _PLAIN)))
     graph = without_dead_nodes(with_functions(graph))
     # What picks by the value that it picks from is a function now; what is left, a mask.
-    return without_dead_nodes(with_functions(rewritten(graph, choices.MASKS)))
+    graph = without_dead_nodes(with_functions(rewritten(graph, choices.MASKS)))
+    return without_dead_nodes(sums.in_two_digits(graph))
 
 
 __all__ = ["RULES", "normal"]
