@@ -50,8 +50,8 @@ class Counter:
 def counters_of(
     model: onnx.ModelProto, declared: Mapping[str, Any], carried: Mapping[str, str], given: set[str]
 ) -> dict[str, Counter]:
-    """The inputs that count, by name: states of one integer that follow from themselves alone, and
-    `processed_lens` or `processed_frames` where the metadata says by how much they grow.
+    """The inputs that count, by name: states of integers that follow from themselves alone, as of
+    every layer one, and `processed_lens` or `processed_frames` where the metadata says by how much they grow.
 
     given : inputs with data, which are none.
     """
@@ -63,8 +63,7 @@ def counters_of(
     found = {}
     for name in whole & set(carried):
         others = dependent(model, set(declared) - {name})
-        shape = declared[name].type.tensor_type.shape.dim
-        if carried[name] not in others and all(d.dim_value in (0, 1) for d in shape):
+        if carried[name] not in others:
             found[name] = Counter(carried[name])
     said = {each.key: each.value for each in model.metadata_props}
     step = said.get(_STEP, "")

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from compiler.floats.graph import Array, FloatGraph, Node, State
+from compiler.floats.graph import Array, FloatGraph, Node, State, without_dead_nodes
 
 ACCUMULATE = "Accumulate"
 """Of a node that takes a state, what is below a step of it, and what is added, whose steps are the
@@ -71,7 +71,11 @@ def in_two_digits(graph: FloatGraph) -> FloatGraph:
             continue
         (value,) = (name for name in product.inputs if name != share)
         made = _with_digits(made, state, value, share, known[share])
-    return made
+    made = without_dead_nodes(made)
+    taken = {name for node in made.nodes for name in node.inputs}
+    # A share that is taken apart is nobody's by itself.
+    unread = {producers[name].inputs[0] for name in known if name not in taken}
+    return replace(made, states=tuple(s for s in made.states if s.current not in unread))
 
 
 def _with_digits(
