@@ -178,7 +178,8 @@ def _rows(
             return {value: row[: 1 - STAYS] for value, row in rows.items()}
     raise UnsupportedError(
         f"{name}: {values[0]!r} still changes after {MAX_CALLS} calls, as {', '.join(counters)} "
-        "counts on; a mask must come to an end, and a mean over all that was heard has no form"
+        "counts on; a mask must come to an end, and a mean over all that was heard be written as "
+        "(mean * count + cumsum(x)) / (count + 1 ... n)"
     )
 
 

@@ -14,7 +14,8 @@ from compiler.quantise.writer import Value, Writer
 
 
 def settle_grids(w: Writer) -> None:
-    """The grids of all digits, by the whole range of the first, and of what is known beforehand."""
+    """The grids of all digits, by the whole range of the first, and of what is added and what is
+    known beforehand, whole too."""
     producers = w.graph.producers()
     for now, rows in schedules(w.graph).items():
         grid = grid_of(float(np.min(rows)), float(np.max(rows)))
@@ -23,12 +24,17 @@ def settle_grids(w: Writer) -> None:
         if node.kind != ACCUMULATE:
             continue
         state, below, *steps = node.inputs
-        seen = [w.seen[name] for name in (state, node.output)]
-        # What is clipped here would be missing from all means to come.
-        grid = grid_of(min(each.least for each in seen), max(each.most for each in seen))
+        most = max(max(-w.seen[name].least, w.seen[name].most) for name in (state, node.output))
+        # Even on both sides, as a first call adds all that the state becomes.
+        grid = Grid(grid_of(-most, most).scale)
         finer = [_finer(grid, shift) for shift in node.get("shifts")]
         w.told |= {state: grid, node.output: grid, below: finer[-1], node.outputs[1]: finer[-1]}
         w.told |= dict(zip(steps, finer, strict=True))
+        value = producers[steps[0]].inputs[0]
+        while (source := producers.get(value)) is not None and source.kind in ("Reshape", "Slice"):
+            value = source.inputs[0]
+        # What were clipped would be missing from all means to come.
+        w.told.setdefault(value, grid_of(w.seen[value].least, w.seen[value].most))
 
 
 def _finer(grid: Grid, shift: int) -> Grid:

@@ -39,6 +39,8 @@ def calibration_report(model: str, signature: str | None) -> PartReport:
 
 def part_report(name: str, made: Quantised, plan: WeightPlan) -> PartReport:
     """Of a part: what it is, and the noise of every value over the calibration data."""
+    from compiler.floats.rewrite.sums import schedules
+
     noise = made.noise()
     count = len(made.source.graph.outputs)
     weights = [
@@ -54,6 +56,7 @@ def part_report(name: str, made: Quantised, plan: WeightPlan) -> PartReport:
         "zeros": sum(int((w == 0).sum()) for w in weights),
         "bits": dict(plan.bits_of),
         "states": [state.current for state in made.source.graph.states],
+        "mean_calls": max((len(rows) for rows in schedules(made.source.graph).values()), default=0),
         "outputs": [_noise(each) for each in noise[-count:]],
         "values": [_noise(each) for each in noise[:-count]],
     }
@@ -98,6 +101,13 @@ def show_noise(out: Console, parts: Sequence[PartReport], layers: bool) -> None:
             f"({share:.0%} zeros), {part['file_bytes']:,} bytes, states: {states}",
             markup=False,
         )
+        if part["mean_calls"]:
+            calls = part["mean_calls"]
+            out.print(
+                f"{part['source']}: means over all that was heard are the model's for {calls} "
+                f"calls; from there on each call weighs 1/{calls}",
+                markup=False,
+            )
 
 
 def _decibels(value: float | None) -> str:

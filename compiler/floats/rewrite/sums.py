@@ -17,7 +17,7 @@ ACCUMULATE = "Accumulate"
 """Of a node that takes a state, what is below a step of it, and what is added, whose steps are the
 state's by 2**`shifts`; it gives what becomes of both."""
 
-BOUNDS, SHIFTS = (4, 64), (0, 3, 6)
+BOUNDS, SHIFTS = (8, 128), (0, 3, 6)
 """Up to which call a share has which of the steps. A value as far from its mean as the state's range
 is wide, and as much below a step, then stay within int8."""
 

@@ -1,5 +1,7 @@
 """Folders of float models, symbol for symbol beside sherpa-onnx: what was read is what it runs."""
 
+import lzma
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,11 @@ from compiler.frontends.onnx.transducer import quantise_transducer
 from npu.model.tokens import tokens_of
 from tests import nemo_encoders, streaming_encoders
 from tests.beside_sherpa import RATE, Sherpa, calls_of, greedy
+from tests.conftest import ROOT
 
 SECONDS = 4
+RECORDED = ROOT / "tests" / "vectors" / "float" / "zipformer_of_means"
+BINS, TAKEN, HOP = 24, 39, 32
 
 
 def sound():
@@ -55,4 +60,23 @@ def test_the_same_symbols(tmp_path, form, most, seed):
     print(f"\n{len(theirs)} symbols, {len(set(theirs))} of them different")
     assert len(set(theirs)) > 2
     # A stream that has ended hears some frames of a mirrored end more, and a call with them.
+    assert theirs[: len(ours)] == ours and len(ours) > 0.9 * len(theirs)
+
+
+def test_the_same_symbols_of_a_recorded_folder(tmp_path):
+    """icefall's first streaming Zipformer, whose states sherpa-onnx knows by its metadata."""
+    for path in RECORDED.iterdir():
+        data = path.read_bytes()
+        packed = path.suffix == ".xz"
+        (tmp_path / path.name.removesuffix(".xz")).write_bytes(
+            lzma.decompress(data) if packed else data
+        )
+    frames = Sherpa(tmp_path, BINS).frames(sound())
+    calls = calls_of(frames, TAKEN, HOP)
+    made = quantise_transducer(tmp_path, Samples({"x": calls}))
+    symbols = tokens_of(made.files["tokens.txt"].decode(), "tokens.txt")
+    ours = [symbols[each] for each in greedy(made.parts, calls, 1)]
+    theirs = Sherpa(tmp_path, BINS).heard(sound())
+    print(f"\n{len(theirs)} symbols, {len(set(theirs))} of them different")
+    assert len(set(theirs)) > 2
     assert theirs[: len(ours)] == ours and len(ours) > 0.9 * len(theirs)
