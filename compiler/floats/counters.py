@@ -50,8 +50,9 @@ class Counter:
 def counters_of(
     model: onnx.ModelProto, declared: Mapping[str, Any], carried: Mapping[str, str], given: set[str]
 ) -> dict[str, Counter]:
-    """The inputs that count, by name: states of integers that follow from themselves alone, as of
-    every layer one, and `processed_lens` or `processed_frames` where the metadata says by how much they grow.
+    """The inputs that count, by name: states of integers that follow from themselves alone, one or
+    one for each layer, and `processed_lens` or `processed_frames` where the metadata says by how
+    much they grow.
 
     given : inputs with data, which are none.
     """

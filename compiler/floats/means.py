@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     import onnx
 
 CALLS = 256
-"""From here on a call weighs one part in so many, where the model has ever less: less than a step
-of int8 either way."""
+"""From here on a call weighs one part in so many, which is a step of int8; the model has less."""
 
 _LOOKED_AT = 4
 """Calls on which it is seen that a count is one of frames."""
@@ -125,9 +124,11 @@ def _values(
 ) -> dict[str, Array]:
     """What means take, and where they are picked from, in the first call."""
     answers = {mean.node.output[0] for mean in means}
-    picks = [n.input[1] for n in model.graph.node if n.op_type == "Gather" and n.input[0] in answers]
-    wanted = [each for mean in means for each in (mean.mean, *mean.past.output, *mean.running.input)]
-    wanted = list(dict.fromkeys([*wanted, *picks]))
+    gathers = [node for node in model.graph.node if node.op_type == "Gather"]
+    wanted = [node.input[1] for node in gathers if node.input[0] in answers]
+    for mean in means:
+        wanted += [mean.mean, *mean.past.output, *mean.running.input]
+    wanted = list(dict.fromkeys(wanted))
     stored = {t.name: library().numpy_helper.to_array(t) for t in model.graph.initializer}
     known = {each: stored[each] for each in wanted if each in stored}
     known |= {each: feeds[each] for each in wanted if each in feeds}

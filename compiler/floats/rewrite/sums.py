@@ -18,13 +18,14 @@ ACCUMULATE = "Accumulate"
 state's by 2**`shifts`; it gives what becomes of both."""
 
 BOUNDS, SHIFTS = (8, 128), (0, 3, 6)
-"""Up to which call a share has which of the steps. A value as far from its mean as the state's range
-is wide, and as much below a step, then stay within int8."""
+"""Up to which call a share has which of the steps. What is added then stays within int8 where a
+value is less than 143 steps of the state's 127 from its mean."""
 
 
 def schedules(graph: FloatGraph) -> dict[str, Array]:
-    """States of which only the first row is read, and every call drops it: what they are, (calls, n)
-    each, by the name of what is read."""
+    """States of which only the first row is read, and every call drops it: their rows in the first
+    call, (calls, n) each, by the name of what is read.
+    """
     found = {}
     producers = graph.producers()
     for state in graph.states:
@@ -91,7 +92,7 @@ def _with_digits(
     known = graph.producers()
     steps, whole = [], f"{state.current}/beyond"
     written = [Node("Reshape", whole, (value,), (whole,))]
-    for level, shift in enumerate(SHIFTS):
+    for level in range(len(SHIFTS)):
         now = f"{share}/{level}"
         if now not in known:
             graph = _with_schedule(graph, now, _level(rows, level))

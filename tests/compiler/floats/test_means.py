@@ -107,7 +107,7 @@ def test_every_call_weighs_as_much_in_the_end(made):
 
 
 def test_int8_stays_beside_it(made):
-    """Within two steps or so in every call, the last as the first."""
+    """Within three steps in every call; an int8 alone is off by 3 on average in the last ones."""
     quantised, x, wanted = made
     graph = quantised.graph
     given, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
@@ -116,7 +116,7 @@ def test_int8_stays_beside_it(made):
     errors = (found.reshape(wanted.shape) - wanted)[8:CALLS] / step
     rms = [float(np.sqrt(np.mean(each**2))) for each in np.array_split(errors, 4)]
     print(f"\n{[round(each, 2) for each in rms]} steps, {np.max(np.abs(errors)):.1f} at worst")
-    assert max(rms) < 1.5 and rms[-1] < 1.5 * rms[0]
+    assert max(rms) < 1 and np.max(np.abs(errors)) < 3
 
 
 def test_shares_are_taken_apart_by_size(made):

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from compiler import load_model
+from tests.compiler.floats.test_means import heard, pooling
 from tests.conftest import ROOT
 
 ENCODER = ROOT / "tests" / "vectors" / "float" / "lstm_rnnt_small" / "encoder.onnx"
@@ -224,3 +225,13 @@ def test_compile_tells_what_calibration_lost(npu, refused, tmp_path):
     integers = tmp_path / "m.tflite"
     assert npu("quantize", path, "-o", integers).status == 0
     refused("compile", integers, "-o", out, "--calibration-report", match="loses nothing")
+
+
+def test_says_for_how_long_a_mean_is_the_models(npu, tmp_path):
+    place, out = tmp_path / "m.onnx", tmp_path / "m.tflite"
+    pooling(place, 4)
+    np.savez(place.with_suffix(".npz"), x=heard(4, 0, 1)[:40])
+    ran = npu("quantize", place, "-o", out)
+    assert ran.status == 0
+    said = "means over all that was heard are the model's for 256 calls; from there on each call"
+    assert f"m.onnx: {said} weighs 1/256" in ran.out
