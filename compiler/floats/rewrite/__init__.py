@@ -6,6 +6,8 @@ moves       what moves elements: reshapes, slices and joins with everything sett
 arithmetic  what computes element by element
 choices     bounds and conditions
 products    matrices, and what is folded into their weights
+einsum      sums over axes that letters name, running sums
+transposed  transposed convolutions of one group, whose windows have no gaps
 statistics  normalisations and reductions, in their parts
 magnitude   sqrt(a^2 + b^2), by turns
 grids       values on grids that the file gives
@@ -22,6 +24,7 @@ from compiler.floats.graph import FloatGraph, without_dead_nodes
 from compiler.floats.rewrite import (
     arithmetic,
     choices,
+    einsum,
     gathers,
     grids,
     magnitude,
@@ -33,6 +36,7 @@ from compiler.floats.rewrite import (
     states,
     statistics,
     sums,
+    transposed,
     wide,
 )
 from compiler.floats.rewrite.builder import Rules, rewritten
@@ -44,6 +48,8 @@ _PLAIN: Rules = {
     **arithmetic.RULES,
     **choices.RULES,
     **products.RULES,
+    **einsum.RULES,
+    **transposed.RULES,
     **statistics.RULES,
     **grids.RULES,
     **pools.RULES,

@@ -9,6 +9,10 @@ from compiler.floats.graph import Node
 from compiler.floats.rewrite.builder import Builder, Rules, inputs, settled
 
 
+_MOST_AXES = 5
+"""That TFLM's TRANSPOSE takes."""
+
+
 def _alias(b: Builder, node: Node) -> None:
     b.same(node.output, b.name(node.inputs[0]))
 
@@ -62,7 +66,43 @@ def transpose(
     moved = tuple(shape[axis] for axis in order)
     if all(a < b for a, b in pairwise(axis for axis in order if shape[axis] != 1)):
         return reshape(b, node, source, moved, output)
+    if len(shape) > _MOST_AXES:
+        together = _runs(order, shape)
+        begins = sorted(range(len(together)), key=lambda at: together[at][0])
+        sizes = tuple(prod(shape[axis] for axis in together[at]) for at in begins)
+        perm = tuple(begins.index(at) for at in range(len(together)))
+        if len(together) > _MOST_AXES:
+            raise b.graph.refuse(
+                node, f"it moves {len(together)} axes of {list(shape)}; at most {_MOST_AXES} do"
+            )
+        whole = reshape(b, node, source, sizes)
+        turned = b.emit("Transpose", [whole], [sizes[axis] for axis in perm], at=node, perm=perm)
+        return reshape(b, node, turned, moved, output)
     return b.emit("Transpose", [source], moved, output, node, perm=order)
+
+
+def _runs(order: tuple[int, ...], shape: tuple[int, ...]) -> list[list[int]]:
+    """Axes of more than 1 in their new order, those that stay behind each other together."""
+    found: list[list[int]] = []
+    wide = [axis for axis in range(len(shape)) if shape[axis] != 1]
+    for axis in (axis for axis in order if shape[axis] != 1):
+        if found and wide.index(axis) == wide.index(found[-1][-1]) + 1:
+            found[-1].append(axis)
+        else:
+            found.append([axis])
+    return found
+
+
+def _depth_to_space(b: Builder, node: Node) -> None:
+    """Channels to places, blocks within a channel (CRD, as PyTorch's PixelShuffle): a transpose."""
+    if node.get("mode", "DCR") != "CRD":
+        b.keep(node)
+        return
+    source, size = b.name(node.inputs[0]), int(node.get("blocksize"))
+    count, channels, height, width = b.shape(source)
+    wide = (count, channels // size**2, size, size, height, width)
+    turned = transpose(b, node, reshape(b, node, source, wide), (0, 1, 4, 2, 5, 3))
+    reshape(b, node, turned, b.graph.shapes[node.output], node.output)
 
 
 def _slice(b: Builder, node: Node) -> None:
@@ -74,12 +114,23 @@ def _slice(b: Builder, node: Node) -> None:
     of = range(len(starts)) if axes is None else [int(a) % len(shape) for a in axes]
     every = [1] * len(starts) if steps is None else [int(s) for s in steps]
     pieces = [slice(0, n, 1) for n in shape]
+    backwards = []
     for axis, start, end, step in zip(of, starts, ends, every, strict=True):
-        if step < 1:
-            raise b.graph.refuse(node, f"its step is {step}; steps must be 1 or more")
         first, last, _ = slice(int(start), int(end), step).indices(shape[axis])
         pieces[axis] = slice(first, last, step)
-    cut(b, node, source, pieces, node.output)
+        if step < 0:
+            found = range(first, last, step)
+            backwards.append(axis)
+            pieces[axis] = slice(found[-1], first + 1, -step) if found else slice(0, 0, 1)
+    here = cut(b, node, source, pieces, None if backwards else node.output)
+    for axis in backwards:
+        parts = _picked(b, node, here, axis, list(range(b.shape(here)[axis]))[::-1])
+        joined = b.shape(here)
+        here = parts[0]
+        if len(parts) > 1:
+            here = b.emit("Concat", parts, joined, at=node, axis=axis)
+    if backwards:
+        b.same(node.output, here)
 
 
 def cut(b: Builder, node: Node, source: str, pieces: list[slice], output: str | None = None) -> str:
@@ -249,6 +300,7 @@ RULES: Rules = {
     "Unsqueeze": _reshape,
     "Flatten": _reshape,
     "Transpose": _transpose,
+    "DepthToSpace": _depth_to_space,
     "Slice": _slice,
     "Split": _split,
     "Gather": _gather,

@@ -1,6 +1,7 @@
 """Products with matrices and windows, and what is folded into their weights."""
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -38,42 +39,55 @@ def _matmul(b: Builder, node: Node) -> None:
     data, shape = b.constant(left), b.graph.shapes[node.output]
     weights = b.constant(right)
     if weights is not None and data is None and weights.ndim > 2:
-        _by_batch(b, node, left, weights)
+        _by_batch(b, node, left, weights, shape, node.output)
         return
     if data is None or weights is not None:
         b.keep(node)
         return
-    if data.ndim != 2 or len(b.shape(right)) < 2:
+    if data.ndim < 2 or len(b.shape(right)) < 2:
         raise b.graph.refuse(
             node, f"its left side is a constant of {list(data.shape)}; it must be a matrix"
         )
-    order = (*range(len(shape) - 2), len(shape) - 1, len(shape) - 2)
-    turned = transpose(b, node, right, order)
-    made = [shape[axis] for axis in order]
-    product = b.emit("MatMul", [turned, b.store(data.T)], made, at=node)
+    turned = transpose(b, node, right, _ends_swapped(len(b.shape(right))))
+    order = _ends_swapped(len(shape))
+    made = tuple(shape[axis] for axis in order)
+    weights = np.swapaxes(data, -1, -2)
+    if weights.ndim > 2:
+        product = _by_batch(b, node, turned, weights, made)
+    else:
+        product = b.emit("MatMul", [turned, b.store(weights)], made, at=node)
     transpose(b, node, product, order, node.output)
 
 
-def _by_batch(b: Builder, node: Node, left: str, weights: Array) -> None:
+def _ends_swapped(rank: int) -> tuple[int, ...]:
+    return (*range(rank - 2), rank - 1, rank - 2)
+
+
+def _by_batch(
+    b: Builder,
+    node: Node,
+    left: str,
+    weights: Array,
+    shape: tuple[int, ...],
+    output: str | None = None,
+) -> str:
     """A matrix for each batch, as for each head of an attention: a product for each."""
-    shape, rows = b.graph.shapes[node.output], b.shape(left)
+    rows = b.shape(left)
     batches, (width, count) = shape[:-2], weights.shape[-2:]
     matrices = np.broadcast_to(weights, (*batches, width, count)).reshape(-1, width, count)
-    if all(np.array_equal(each, matrices[0]) for each in matrices[1:]):
-        b.emit("MatMul", [left, b.store(matrices[0])], shape, node.output, node)
-        return
-    if rows[:-2] != batches:
-        raise b.graph.refuse(
-            node, f"its left side {list(rows)} is to be copied for a constant {list(weights.shape)}"
-        )
-    flat = reshape(b, node, left, (len(matrices), *rows[-2:]))
+    if rows[:-2] == batches and all(np.array_equal(each, matrices[0]) for each in matrices[1:]):
+        return b.emit("MatMul", [left, b.store(matrices[0])], shape, output, node)
+    # Which rows a matrix is for; those of one batch may be for several.
+    of = np.broadcast_to(np.arange(prod(rows[:-2])).reshape(rows[:-2]), batches).reshape(-1)
+    flat = reshape(b, node, left, (prod(rows[:-2]), *rows[-2:]))
     made = []
-    for number, matrix in enumerate(matrices):
-        pieces = [slice(number, number + 1, 1), *(slice(0, n, 1) for n in rows[-2:])]
+    for number, matrix in zip(of, matrices, strict=True):
+        first = int(number)
+        pieces = [slice(first, first + 1, 1), *(slice(0, n, 1) for n in rows[-2:])]
         part = cut(b, node, flat, pieces)
         made.append(b.emit("MatMul", [part, b.store(matrix)], (1, rows[-2], count), at=node))
     joined = b.emit("Concat", made, (len(matrices), rows[-2], count), at=node, axis=0)
-    reshape(b, node, joined, shape, node.output)
+    return reshape(b, node, joined, shape, output)
 
 
 def _batch_normalization(b: Builder, node: Node) -> None:

@@ -89,8 +89,16 @@ def test_a_matrix_for_each_head(batches):
     assert kinds.count("MatMul") == max(batches)
 
 
-def test_one_input_for_all_heads_is_refused():
+@pytest.mark.parametrize("batches", [(1,), (HEADS,), (5, 1)])
+def test_one_input_for_several_matrices(batches):
     weights = np.random.default_rng(4).normal(0, 0.5, (HEADS, 4, 9)).astype(np.float32)
-    model = model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], (1, 3, 4), {"w": weights})
-    with pytest.raises(UnsupportedError, match=r"its left side \[1, 3, 4\] is to be copied"):
-        calibrated(trace(model, "g", Samples({"x": np.ones((2, 1, 3, 4), np.float32)})))
+    model = model_of(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], (*batches, 3, 4), {"w": weights}
+    )
+    assert_right(model, (*batches, 3, 4))
+
+
+def test_matrices_on_the_left():
+    weights = np.random.default_rng(4).normal(0, 0.5, (HEADS, 9, 3)).astype(np.float32)
+    model = model_of([helper.make_node("MatMul", ["w", "x"], ["y"])], (1, 3, 4), {"w": weights})
+    assert_right(model, (1, 3, 4))
