@@ -55,8 +55,8 @@ class Samples:
     def only(self, names: tuple[str, ...], model: str) -> "Samples":
         """The arrays of these inputs.
 
-        Raises ModelError for one that is missing, has another number of calls, no call, or values
-        that are not finite.
+        Raises ModelError for one that is missing, has another number of calls, no call, values that
+        are not finite, or none but 0.
         """
         found: dict[str, Array] = {}
         for name in names:
@@ -84,6 +84,11 @@ class Samples:
                 raise ModelError(
                     f"{self.place}: array {name!r} is of {array.dtype}, not of numbers"
                 )
+            if array.dtype.kind == "f" and not np.any(array):
+                raise ModelError(
+                    f"{self.place}: array {name!r} is 0 in all calls, which shows no range; give "
+                    "data as it is in use, and none for an input that is a state"
+                )
             found[name] = array
         counts = {name: len(array) for name, array in found.items()}
         if len(set(counts.values())) > 1:
@@ -103,7 +108,11 @@ def load_samples(path: str | Path) -> Samples:
             if not hasattr(file, "files"):
                 raise ModelError(f"{path}: one array; give an .npz file with an array per input")
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, ImportError, BadZipFile, zlib.error) as error:
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, ImportError, BadZipFile, zlib.error) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "pickle" in text:
+            text = "it is another file, or holds objects; save arrays of numbers with np.savez"
         raise ModelError(f"{path}: no .npz file of arrays: {text}") from error
     return Samples(arrays, path.name)

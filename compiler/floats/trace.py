@@ -117,6 +117,8 @@ def trace(
     own = samples.only(taken, name)
     if wanted is not None:
         outputs = [each for each in outputs if each in wanted or each in carried.values()]
+    for each in taken:
+        _require_integers(own.arrays[each], declared[each], own.place)
     feeds = {each: _first(own.arrays[each][0], declared[each], name) for each in taken}
     feeds |= settings
     begun = initial or {}
@@ -272,7 +274,7 @@ def _settings(declared: Mapping[str, Any], free: list[str], samples: Samples) ->
                 found[each] = flat[0].astype(_DTYPES[kind]).reshape([1] * len(shape))
         elif "len" in each.lower():
             frames = next((samples.arrays[o].shape for o in free if o in samples.arrays), (0, 1, 1))
-            length = frames[-2] if len(frames) > 2 else frames[-1]
+            length = frames[-2] if len(frames) > 2 else frames[-1] if frames else 1
             found[each] = np.full([1] * len(shape), length, _DTYPES[kind])
     return found
 
@@ -297,6 +299,15 @@ def _zeros(declared: Any, name: str) -> Array:
     return np.zeros([n or 1 for n in _shape(declared)], _dtype(declared, name))
 
 
+def _require_integers(array: Array, declared: Any, place: str) -> None:
+    """Raise ModelError where an input of integers is given others."""
+    whole = declared.type.tensor_type.elem_type in (6, 7)
+    if whole and array.dtype.kind == "f" and np.any(apart := array != np.rint(array)):
+        raise ModelError(
+            f"{place}: array {declared.name!r} has {array[apart][0]:g}, the input takes integers"
+        )
+
+
 def _first(sample: Array, declared: Any, name: str) -> Array:
     """A call's data in the shape that the input has; axes without a size follow the data."""
     wanted = _shape(declared)
@@ -310,7 +321,9 @@ def _first(sample: Array, declared: Any, name: str) -> Array:
     )
     if not fits:
         known = [n for n in wanted if n is not None]
-        if known and int(np.prod(known)) == sample.size:
+        wide = [n for n in sample.shape if n != 1]
+        ordered = len(wide) == 1 or wide == [n for n in known if n != 1]
+        if known and ordered and int(np.prod(known)) == sample.size:
             # Axes without a size have the one element that is left for them.
             shape = [n or 1 for n in wanted]
         else:

@@ -198,7 +198,8 @@ def command(
             raise InputError(
                 "--state, --fix and --signature belong to a file, not to a transducer's folder"
             )
-        require_place_of_folder(output)
+        if require_place_of_folder(output) == place.resolve():
+            raise InputError(f"-o {output}: it is the folder that is read; name another one")
         if equalise:
             raise InputError("--equalise is of a file, not of a transducer's folder")
         if limit is not None:

@@ -83,7 +83,15 @@ def _node(walk: Walk, node: Any) -> None:
     if node.op_type in _MOVERS and node.input[0] in walk.grids:
         for output in node.output:
             walk.grids[output] = walk.grids[node.input[0]]
+    elif node.op_type in _MOVERS and _eight_bits(walk, node.input[0]) and len(node.output) == 1:
+        walk.moved[node.output[0]] = node
     walk.copy(node)
+
+
+def _eight_bits(walk: Walk, name: str) -> bool:
+    """Whether a value is constant integers, or such that only moved."""
+    data = walk.constant(name)
+    return name in walk.moved or (data is not None and data.dtype in (np.int8, np.uint8))
 
 
 def _attributes(walk: Walk, node: Any) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def _dequantise(walk: Walk, node: Any) -> bool:
     data = walk.constant(source)
     blocked = attributes.get("block_size", 0)
     plain = data is not None and data.dtype.kind in "iu" and data.dtype.name[:3] in ("int", "uin")
-    known = source in walk.grids or (plain and not blocked)
+    known = source in walk.grids or source in walk.moved or (plain and not blocked)
     declared = walk.free.get(source)
     if not known and declared is not None:
         known = declared.type.tensor_type.elem_type in (INT8, UINT8)

@@ -44,6 +44,7 @@ class Walk:
     dynamic : what DynamicQuantizeLinear took, by the names of its integers
     scales : of its scales, also times a constant: that constant
     products : integer products of such values that are still to be scaled
+    moved : nodes that move constant integers, by what they give; who takes that says its scale
     """
 
     def __init__(self, model: onnx.ModelProto, name: str) -> None:
@@ -64,6 +65,7 @@ class Walk:
         self.dynamic: dict[str, str] = {}
         self.scales: dict[str, Any] = {}
         self.products: dict[str, tuple[Any, str]] = {}
+        self.moved: dict[str, Any] = {}
         self.steps: list[Array] = []
         self.inputs: dict[str, tuple[float, int]] = {}
         self.whole: dict[str, str] = {}
@@ -71,6 +73,7 @@ class Walk:
     def copy(self, node: Any) -> None:
         names = [self.alias.get(each, each) for each in node.input]
         node.input[:] = names
+        self.called.add(node.name)
         self.made.append(node)
 
     def emit(self, kind: str, inputs: list[str], output: str, at: Any, **attributes: Any) -> str:
@@ -123,7 +126,22 @@ class Walk:
             return self._dequantised(node, integers, data, scale, zero, axis)
         if integers in self.free:
             return self._input(node, integers, scale, zero)
+        if integers in self.moved:
+            return self._moved(node, integers, scale, zero)
         raise self.refuse(node, f"nothing says what the integers {integers!r} stand for")
+
+    def _moved(self, node: Any, integers: str, scale: str, zero: str) -> str:
+        """What moves constants moves their real values, as a table's rows in a Gather."""
+        if self.number(node, scale, "scale", 1.0).size != 1:
+            raise self.refuse(node, f"{integers!r} has a scale for each channel; one runs")
+        mover = self.moved[integers]
+        source = self.real(node, [mover.input[0], scale, zero])
+        value = self.helper.get_attribute_value
+        attributes = {each.name: value(each) for each in mover.attribute}
+        name = f"{integers}/real"
+        self.emit(mover.op_type, [source, *mover.input[1:]], name, mover, **attributes)
+        self.grids[integers], self.alias[integers] = (scale, zero), name
+        return name
 
     def _alike(self, written: tuple[str, str], read: tuple[str, str]) -> bool:
         for one, other in zip(written, read, strict=True):

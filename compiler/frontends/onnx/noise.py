@@ -128,6 +128,7 @@ def scale_of(graph: Graph, index: int) -> float:
 
 def noise_between(name: str, floats: np.ndarray, found: np.ndarray, scale: float) -> Noise:
     """Of what floats gave and what integers stood for, (calls, elements) each."""
+    floats = floats.astype(np.float64)
     error = found - floats
     return Noise(
         name,

@@ -44,6 +44,8 @@ DATA = ("calibration.npz", "frames.npz")
 
 _PAIRS = 1024
 """Of an encoder's and a decoder's answers, on which the joiner is calibrated."""
+_SYMBOLS = 512
+"""That a decoder is calibrated on at least: what follows what shows in its ranges."""
 _SEED = 20
 
 
@@ -101,6 +103,7 @@ def quantise_transducer(
     place = folder / "tokens.txt"
     tokens, blank_last = tokens_from_blank(read_text(place, MAX_BYTES, ModelError))
     symbols = tokens_of(tokens, place)
+    _require_logits(files["joiner"], len(symbols))
     encoder = _encoder(files["encoder"], samples)
     hop = _call_hop(files["encoder"], encoder.graph.shapes[encoder.graph.inputs[0]])
     decoder = _decoder(files["decoder"], len(symbols))
@@ -159,6 +162,17 @@ def _encoder(path: Path, samples: Samples) -> FloatModel:
     first = _answer(model, path.name, samples)
     found = calibrated(trace(model, path.name, samples, wanted=[first]))
     return _first_output(found, "encoder")
+
+
+def _require_logits(path: Path, count: int) -> None:
+    """Raise ModelError where the joiner says another number of logits than there are symbols."""
+    declared = open_onnx(path).graph.output[0].type.tensor_type.shape.dim
+    logits = declared[-1].dim_value if declared else 0
+    if logits > 1 and logits != count:
+        raise ModelError(
+            f"{path.parent / 'tokens.txt'}: it has {count} symbols, {path.name} gives {logits} "
+            "logits; take the tokens.txt of this model"
+        )
 
 
 def _answer(model: Any, name: str, given: Samples) -> str:
@@ -240,7 +254,8 @@ def _call_hop(path: Path, shape: tuple[int, ...]) -> int:
 
 
 def _decoder(path: Path, count: int) -> FloatModel:
-    """The decoder on every symbol once, in a random order, its states carried."""
+    """The decoder on every symbol in a random order, and more of them where they are few; its
+    states are carried."""
     model = open_onnx(path)
     free = free_inputs(model)
     indices = [value for value in free.values() if value.type.tensor_type.elem_type in (6, 7)]
@@ -250,7 +265,8 @@ def _decoder(path: Path, count: int) -> FloatModel:
     dims = [d.dim_value for d in indices[0].type.tensor_type.shape.dim]
     width = dims[1] if len(dims) > 1 and dims[1] > 0 else 1
     rng = np.random.default_rng(_SEED)
-    row = np.concatenate([np.zeros(width, np.int64), rng.permutation(count)])
+    drawn = rng.integers(0, count, max(0, _SYMBOLS - count))
+    row = np.concatenate([np.zeros(width, np.int64), rng.permutation(count), drawn])
     windows = np.lib.stride_tricks.sliding_window_view(row, width)
     given = Samples({symbols: windows[:, None, :].copy()}, "all symbols")
     masked = any(node.op_type in ("GreaterOrEqual", "Less") for node in model.graph.node)

@@ -196,17 +196,18 @@ def test_a_shape_that_a_call_decides(refused):
         (np.float32(1), "has no calls"),
         (CALLS[..., :3], r"takes \[1, 4\], the calibration data has \[1, 3\]"),
         (CALLS.astype(complex), "of complex128, not of numbers"),
+        (CALLS * 0, "'x' is 0 in all calls, which shows no range; give data as it is in use"),
     ],
 )
 def test_samples_that_do_not_do(array, match, refused):
     refused(model(), match, Samples({"x": array}, "calls.npz"))
 
 
-@pytest.mark.parametrize("factor", [0.0, 1e-42])
-def test_ranges_of_nothing(factor, tmp_path):
+@pytest.mark.parametrize(("factor", "weights"), [(1, WEIGHTS * 0), (1e-42, WEIGHTS)])
+def test_ranges_of_nothing(factor, weights, tmp_path):
     """What is always 0, or nearly, has a step of 1."""
     path = tmp_path / "m.onnx"
-    onnx.save(model(), path)
+    onnx.save(model(stored={"w": weights}), path)
     made = quantised_model(read_float(path, Samples({"x": CALLS * np.float32(factor)})))
     assert all(n.worst < 1 for n in made.noise())
 

@@ -268,6 +268,40 @@ def test_dynamically_quantised(name, kind, tmp_path):
         assert np.array_equal(kept.T, whole)
 
 
+def test_rows_of_a_table_of_integers(tmp_path):
+    """As quantize_static writes an embedding in operators of integers: who takes rows has their
+    scale."""
+    table = np.random.default_rng(7).integers(0, 256, (9, 6)).astype(np.uint8)
+    scales = {"ts": np.float32(0.02), "tz": np.uint8(120), "ys": np.float32(0.04)}
+    nodes = [
+        helper.make_node("Gather", ["table", "x"], ["rows"], name="pick"),
+        helper.make_node("Transpose", ["rows"], ["turned"], perm=[0, 2, 1], name="turn"),
+        helper.make_node(
+            "QLinearMul",
+            ["turned", "ts", "tz", "turned", "ts", "tz", "ys", "tz"],
+            ["squares"],
+            domain="com.microsoft",
+            name="square",
+        ),
+        helper.make_node("DequantizeLinear", ["squares", "ys", "tz"], ["y"], name="out"),
+    ]
+    made = model("table", nodes, (1, 3), {"table": table, **scales}, rank=3)
+    made.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    path = tmp_path / "m.onnx"
+    onnx.save(made, path)
+    x = np.random.default_rng(8).integers(0, 9, (12, 1, 3))
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    wanted = np.array([session.run(None, {"x": each})[0].ravel() for each in x])
+    graph = quantised_model(read_float(path, Samples({"x": x}))).graph
+    kernels = Interpreter(graph)
+    tensor = graph.tensors[graph.outputs[0]]
+    found = np.array([real(kernels.invoke([each.astype("i4")])[0], tensor).ravel() for each in x])
+    assert tensor.quantization.scale[0] == scales["ys"]
+    assert np.abs(found - wanted).max() < 1.1 * scales["ys"]
+
+
+
 def test_integers_that_are_not_scaled(tmp_path):
     """The product of dynamic integers must be scaled at once."""
     nodes = [
