@@ -8,7 +8,6 @@ import numpy as np
 from compiler.floats.graph import Node
 from compiler.floats.rewrite.builder import Builder, Rules, inputs, settled
 
-
 _MOST_AXES = 5
 """That TFLM's TRANSPOSE takes."""
 

@@ -301,7 +301,6 @@ def test_rows_of_a_table_of_integers(tmp_path):
     assert np.abs(found - wanted).max() < 1.1 * scales["ys"]
 
 
-
 def test_integers_that_are_not_scaled(tmp_path):
     """The product of dynamic integers must be scaled at once."""
     nodes = [
