@@ -95,14 +95,9 @@ def grid_of(least: float, most: float) -> Grid:
     return Grid(scale, int(np.clip(rounded, LOWEST, HIGHEST)))
 
 
-def wide_grid(most: float, exponents: range | None = None) -> Grid:
-    """The grid of int16 whose step is the least power of two that holds values up to `most`.
-
-    exponents : of the step, where it must be one of these; values may then be cut off
-    """
-    exponent = math.ceil(math.log2(max(most, 1e-30) / DTYPE_RANGES["int16"][1]))
-    if exponents is not None:
-        exponent = min(max(exponent, exponents[0]), exponents[-1])
+def wide_grid(most: float) -> Grid:
+    """The grid of int16 whose step is the least power of two that holds values up to `most`."""
+    exponent = math.ceil(math.log2(most / DTYPE_RANGES["int16"][1]))
     return Grid(np.float32(2.0**exponent), 0, "int16")
 
 

@@ -14,6 +14,10 @@ _MOST_PARTS = 10
 def _reshape(w: Writer, node: Node) -> None:
     shape = w.graph.shapes[node.output]
     source = w.plain(node.inputs[0], w.is_wide(node))
+    if w.is_wide(node) and node.output in w.takers and w.alone(node.inputs[0]) is None:
+        # LiteRT lets a RESHAPE have its input's memory, and what computes behind it write there,
+        # whoever else takes the input.
+        source = w.copied(source, node.output)
     w.hold(node.output, w.reshaped(source, shape, node.output))
 
 

@@ -1,11 +1,17 @@
 """What is computed element by element in int16, where `compiler.quantise.wide` says so."""
 
+import numpy as np
+
 from compiler.floats.graph import Node
+from compiler.quantise.ranges import Grid
 from compiler.quantise.rules import Rule, operands_of
 from compiler.quantise.writer import Options, Value, Writer
 
 _VERSIONS = {"ADD": 3, "SUB": 5, "MUL": 4, "LOGISTIC": 3, "TANH": 3}
 """Of operators that take int16."""
+
+_STEPS = 2.0**-14, 2.0
+"""Powers of two that TFLM's TANH and LOGISTIC of int16 take, from the least to the largest."""
 
 
 def _pair(kind: str, alike: bool) -> Rule:
@@ -31,6 +37,8 @@ def _pair(kind: str, alike: bool) -> Rule:
 def _sigmoid(kind: str) -> Rule:
     def rule(w: Writer, node: Node) -> None:
         source, grid = w.value(node.inputs[0], wide=True), w.wide.grid(node.output)
+        scale = np.clip(source.steps.scale, *_STEPS)
+        source = w.on(source, Grid(scale, 0, "int16"), node.name)
         tensor = w.activation(node.output, w.stored_shape(source), grid)
         w.m.operator(kind, [source.tensor], [tensor], version=_VERSIONS[kind])
         w.put(node.output, tensor, grid, source.order)

@@ -5,7 +5,7 @@ that in int16, too. A value is int16 if such an operator gives it and another on
 moves it in between, or if a state carries it there. What products take and give stays int8.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from compiler.quantise.wide_grids import SUMS, Groups, grids_of
 COMPUTED = frozenset({"Add", "Sub", "Mul", "Sigmoid", "Tanh"})
 MOVED = frozenset({"Reshape", "Slice", "Transpose"})
 MOST_ELEMENTS = 1 << 14
-"""Of a value: int16 takes twice the memory, which images have none to spare of."""
+"""Of a value: int16 takes twice the memory, which large ones have none to spare of."""
 
 _POINTS = 4096
 """At which a function is asked for the ranges of its parts."""
@@ -59,23 +59,12 @@ class _Flow:
         for node in graph.nodes:
             for name in node.inputs:
                 self.takers.setdefault(name, []).append(node)
-        self.ends = {*graph.outputs, *(state.following for state in graph.states)}
 
     def origin(self, name: str) -> str:
         """What a value was before it was moved."""
-        while (node := self.producers.get(name)) is not None and self.moves(node):
+        while (node := self.producers.get(name)) is not None and node.kind in MOVED:
             name = node.inputs[0]
         return name
-
-    def moves(self, node: Node) -> bool:
-        """Whether a node moves elements of int16.
-
-        LiteRT lets a RESHAPE have its input's memory, and what computes behind it write there: so
-        none is between a value that others take, too, and who computes with it.
-        """
-        if node.kind == "Reshape" and node.output in self.takers:
-            return len(self.takers[node.inputs[0]]) + (node.inputs[0] in self.ends) == 1
-        return node.kind in MOVED
 
     def computes(self, node: Node | None) -> bool:
         """Whether int16 has an operator for a node, and no product takes it into its own."""
@@ -89,7 +78,7 @@ class _Flow:
     def reached(self, name: str) -> Iterator[Node]:
         """Nodes that compute with a value, however it is moved before."""
         for node in self.takers.get(name, []):
-            if self.moves(node):
+            if node.kind in MOVED:
                 yield from self.reached(node.output)
             elif self.computes(node):
                 yield node
@@ -160,11 +149,11 @@ def plan_of(graph: FloatGraph, seen: Mapping[str, Seen]) -> WidePlan:
     moves = [
         node
         for node in graph.nodes
-        if flow.moves(node)
+        if node.kind in MOVED
         and flow.origin(node.output) in within
         and any(id(taker) in wide for taker in flow.reached(node.output))
     ]
-    origins = {node.output: flow.origin(node.output) for node in graph.nodes if flow.moves(node)}
+    origins = {node.output: flow.origin(node.output) for node in graph.nodes if node.kind in MOVED}
     return WidePlan(
         frozenset(wide | {id(node) for node in moves}),
         frozenset(states),
@@ -173,13 +162,18 @@ def plan_of(graph: FloatGraph, seen: Mapping[str, Seen]) -> WidePlan:
     )
 
 
+def _is_large(shape: Sequence[int]) -> bool:
+    """Whether a value is an image, scores of many keys for many queries, or as large as these."""
+    return int(np.prod(shape)) > MOST_ELEMENTS or (len(shape) == 4 and min(shape[2:]) > 1)
+
+
 def _worth_it(
     flow: _Flow, within: set[str], states: set[str], carried: Mapping[str, str]
 ) -> tuple[list[Node], set[str], set[str]]:
     """Nodes, values and states of those chains that lose by int8.
 
     A sum or a difference in a chain does, and a state. What a sigmoid gives has more steps than
-    the product behind it: of these two alone nothing is to be had.
+    the product behind it: of these two alone nothing is to be had. Large values stay int8.
     """
     groups = Groups()
     nodes = []
@@ -191,16 +185,13 @@ def _worth_it(
                 groups.join(node.output, name)
     for following, current in carried.items():
         groups.join(following, current)
-    largest: dict[str, int] = {}
-    for name in within:
-        size, leader = int(np.prod(flow.graph.shapes[name])), groups.leader(name)
-        largest[leader] = max(largest.get(leader, 0), size)
+    too_large = {groups.leader(name) for name in within if _is_large(flow.graph.shapes[name])}
     worth = {
         groups.leader(name)
         for name in within
         if name in states or ((made := flow.producers.get(name)) is not None and made.kind in SUMS)
     }
-    worth = {leader for leader in worth if largest[leader] <= MOST_ELEMENTS}
+    worth -= too_large
     return (
         [node for node in nodes if groups.leader(node.output) in worth],
         {name for name in within if groups.leader(name) in worth},

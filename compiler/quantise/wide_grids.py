@@ -17,14 +17,11 @@ SUMS = frozenset({"Add", "Sub"})
 """Kinds of nodes whose operands and answer must be on one grid."""
 _BENT = frozenset({"Sigmoid", "Tanh"})
 
-HEADROOM = 2.0
+HEADROOM = 4.0
 """Of int16, whose steps are finer than those of what it is computed from by far."""
 
-SPREAD = 4.0
-"""Octaves between the sizes of what shares a grid: the smallest still has eleven bits."""
-
-BENT_EXPONENTS = range(-14, 2)
-"""Of the steps of what TFLM's int16 TANH and LOGISTIC take."""
+SPREAD = 3.0
+"""Octaves between the sizes of what shares a grid: of the smallest ten bits are left."""
 
 _LEAST = 1e-30
 
@@ -82,11 +79,7 @@ def grids_of(
     for name, value in most.items():
         leader = groups.leader(name)
         of_group[leader] = max(of_group.get(leader, 0.0), value)
-    bent = {groups.leader(origin(node.inputs[0])) for node in nodes if node.kind in _BENT}
-    made = {
-        leader: wide_grid(value, BENT_EXPONENTS if leader in bent else None)
-        for leader, value in of_group.items()
-    }
+    made = {leader: wide_grid(value) for leader, value in of_group.items()}
     return {name: UNIT if name in fixed else made[groups.leader(name)] for name in most}
 
 

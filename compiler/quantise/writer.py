@@ -161,10 +161,14 @@ class Writer:
 
     def on(self, found: Value, grid: Grid, name: str) -> Value:
         """A value on another grid."""
-        if found.grid == grid:
-            return found
-        stored = self.stored_shape(found)
-        tensor = self.activation(f"{name}/rescaled", stored, grid)
+        return found if found.grid == grid else self._quantize(found, grid, f"{name}/rescaled")
+
+    def copied(self, found: Value, name: str) -> Value:
+        """The same integers in memory of their own."""
+        return self._quantize(found, found.steps, f"{name}/copied")
+
+    def _quantize(self, found: Value, grid: Grid, name: str) -> Value:
+        tensor = self.activation(name, self.stored_shape(found), grid)
         self.m.operator("QUANTIZE", [found.tensor], [tensor])
         return replace(found, tensor=tensor, grid=grid)
 
