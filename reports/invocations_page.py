@@ -12,6 +12,7 @@ from pathlib import Path
 
 from compiler.bench.invocations import LEAST_INVOCATIONS, ROUNDS
 from compiler.bench.results import PeerReport, PeersReport, SystolicReport, VelaReport
+from reports.systolic_table import systolic_table
 
 PAGE = Path(__file__).with_name("invocations.md")
 RUN = Path(__file__).with_name("invocations.json")
@@ -84,6 +85,7 @@ def page(run: PeersReport) -> str:
         "| model | matrix | array | cycles | seconds |",
         "|---|---:|---:|---:|---:|",
         *(_systolic(each) for each in run["systolic"]),
+        *systolic_table(run),
     ]
     return "\n".join(lines) + "\n"
 

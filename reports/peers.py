@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from compiler import Model, compile_model, load_model
+from compiler.bench.dense import dense_products
 from compiler.bench.invocations import invocation_reports
 from compiler.bench.results import (
     HostReport,
@@ -17,7 +18,7 @@ from compiler.bench.results import (
     PeersReport,
 )
 from compiler.bench.rivals import versions
-from compiler.bench.scalesim import systolic_reports
+from compiler.bench.scalesim import environment, simulate_model, systolic_reports
 from compiler.bench.vela import PEERS, vela_report
 from compiler.frontends.formats import MAX_FILE_BYTES
 from npu.analysis.bounds import LARGE_SHARE, operator_bounds, total_cycles, works
@@ -40,8 +41,9 @@ def peers_report(
     `install` : whether SCALE-Sim may be installed, see `compiler.bench.scalesim`.
     """
     found: list[PeerReport] = []
+    python = environment(install)
     for path in models:
-        found.append(_model(path, chips))
+        found.append(_model(path, chips, python))
         advance(1)
     return {
         "chips": [summary(params) for params in chips],
@@ -73,9 +75,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
+def _model(path: Path, chips: Sequence[ChipParams], python: Path | str) -> PeerReport:
+    """`python` : that of SCALE-Sim's environment, or why there is none."""
     data = read_file(path, MAX_FILE_BYTES, ModelError)
     operators: list[OperatorBounds] = []
+    systolic = None
     try:
         model = load_model(path)
     except NpuError as error:
@@ -87,6 +91,7 @@ def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
             own = {chip: of[i] for chip, of in bounds.items()}
             operators.append({"name": work.name, "macs": work.macs, "bounds": own})
         ours = {params.name: _ours(model, operators, params) for params in chips}
+        systolic = simulate_model(python, dense_products(graph))
     report: PeerReport = {
         "model": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -96,6 +101,8 @@ def _model(path: Path, chips: Sequence[ChipParams]) -> PeerReport:
     }
     with suppress(NpuError):  # of a model that our kernels do not run, there are no times
         report["invocations"] = invocation_reports(path)
+    if systolic is not None:
+        report["systolic"] = systolic
     return report
 
 

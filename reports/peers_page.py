@@ -9,6 +9,7 @@ from pathlib import Path
 from compiler.bench.results import LargeOperator, OursReport, PeerReport, PeersReport, VelaReport
 from npu.analysis.bounds import LARGE_SHARE
 from npu.chip.summary import summary_text
+from reports.systolic_table import systolic_table
 
 PAGE = Path(__file__).with_name("peers.md")
 RUN = Path(__file__).with_name("peers.json")
@@ -49,6 +50,7 @@ def page(run: PeersReport) -> str:
             for chip in chips
             for each in model["ours"][chip]["large"]
         ),
+        *systolic_table(run),
     ]
     return "\n".join(lines) + "\n"
 

@@ -207,6 +207,36 @@ class SystolicReport(TypedDict):
     seconds: float | None
 
 
+class SystolicProduct(TypedDict):
+    """Of a model, `times` a call so many vectors by a matrix, and what SCALE-Sim counts of one.
+
+    `cycles` is None where it did not come to the end of it.
+    """
+
+    vectors: int
+    rows: int
+    columns: int
+    times: int
+    cycles: int | None
+
+
+class SystolicModelReport(TypedDict):
+    """The dense products of a model in SCALE-Sim, small ones first.
+
+    Attributes
+    ----------
+    array : rows and columns of its systolic array.
+    refused : why it did not come to the end of all products.
+    cycles : of a call, all products; seconds : of its process; None where that is refused.
+    """
+
+    array: list[int]
+    refused: str | None
+    products: list[SystolicProduct]
+    cycles: int | None
+    seconds: float | None
+
+
 class HostReport(TypedDict):
     """Where times were taken: the processor, and by peer its version or "not installed"."""
 
@@ -216,7 +246,10 @@ class HostReport(TypedDict):
 
 
 class PeerReport(TypedDict):
-    """A model: `ours` by chip, `vela` by processor, `invocations` by engine."""
+    """A model: `ours` by chip, `vela` by processor, `invocations` by engine.
+
+    `systolic` is of a model that our reader takes, in a run that takes times.
+    """
 
     model: str
     sha256: str
@@ -224,6 +257,7 @@ class PeerReport(TypedDict):
     ours: dict[str, OursReport]
     vela: dict[str, VelaReport]
     invocations: NotRequired[dict[str, InvocationReport]]
+    systolic: NotRequired[SystolicModelReport]
 
 
 class PeersReport(TypedDict):

@@ -1,4 +1,4 @@
-"""SCALE-Sim on one product: how long a simulator of systolic arrays takes for what a gate is.
+"""SCALE-Sim on products: how long a simulator of systolic arrays takes for a gate, and for models.
 
 It needs numpy below 2, so it runs in an environment of its own, made once in the user's cache.
 """
@@ -7,10 +7,13 @@ import re
 import subprocess
 import tempfile
 import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from compiler.bench.results import SystolicReport
+from compiler.bench.dense import Dense
+from compiler.bench.results import SystolicModelReport, SystolicProduct, SystolicReport
 from npu import cache
 
 PACKAGES = ("scalesim>=3,<4", "numpy<2")
@@ -59,12 +62,28 @@ UseRamulatorTrace: False
 """
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a simulation said.
+
+    Attributes
+    ----------
+    cycles : of the products that it came to the end of, in their order.
+    seconds : of its process.
+    ended : why it did not come to the end of all; None where it did.
+    """
+
+    cycles: list[int]
+    seconds: float
+    ended: str | None
+
+
 def systolic_reports(install: bool) -> list[SystolicReport]:
     """Every gate of `GATES`; where SCALE-Sim is not here, and not to be installed, with the reason.
 
     Installing takes a minute and the network, and happens once.
     """
-    python = _environment(install)
+    python = environment(install)
     if isinstance(python, str):
         return [_refused(name, python) for name in GATES]
     return [simulate(python, name) for name in GATES]
@@ -73,32 +92,82 @@ def systolic_reports(install: bool) -> list[SystolicReport]:
 def simulate(python: Path, name: str, limit: float = LIMIT_S) -> SystolicReport:
     """One gate with the Python of an environment that has SCALE-Sim."""
     rows, columns = GATES[name]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        (folder / "sim.cfg").write_text(_CONFIG.format(*ARRAY), encoding="utf-8")
-        for file in ("gemm.csv", "layout.csv"):
-            text = f"Layer,M,N,K,\ngate,1,{rows},{columns},\n"
-            (folder / file).write_text(text, encoding="utf-8")
-        command = [str(python), "-m", "scalesim.scale", "-c", "sim.cfg", "-t", "gemm.csv"]
-        command += ["-l", "layout.csv", "-p", "out", "-i", "gemm", "-s", "N"]
-        started = perf_counter()
-        try:
-            ran = subprocess.run(
-                command, capture_output=True, text=True, timeout=limit, cwd=folder, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return _refused(name, f"not done after {limit:g} s")
-        seconds = perf_counter() - started
-    told = _CYCLES.search(ran.stdout)
-    if ran.returncode or told is None:
-        lines = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
-        return _refused(name, lines[-1][:300] if lines else "no cycles told")
-    report = _refused(name, None)
-    report["cycles"], report["seconds"] = int(told.group(1)), seconds
+    ran = run(python, [Dense(1, rows, columns)], limit)
+    report = _refused(name, ran.ended)
+    if ran.ended is None:
+        report["cycles"], report["seconds"] = ran.cycles[0], ran.seconds
     return report
 
 
-def _environment(install: bool) -> Path | str:
+def simulate_model(
+    python: Path | str, products: Mapping[Dense, int], limit: float = LIMIT_S
+) -> SystolicModelReport:
+    """All products of a model one behind the other, small ones first, and equal ones once.
+
+    python : as `environment` gives it; where that is a reason, nothing is simulated
+    """
+    chosen = sorted(products, key=lambda each: each.macs)
+    ran = Ran([], 0.0, python) if isinstance(python, str) else run(python, chosen, limit)
+    known = [*ran.cycles, *[None] * (len(chosen) - len(ran.cycles))]
+    each: list[SystolicProduct] = [
+        {
+            "vectors": product.vectors,
+            "rows": product.rows,
+            "columns": product.columns,
+            "times": products[product],
+            "cycles": cycles,
+        }
+        for product, cycles in zip(chosen, known, strict=True)
+    ]
+    times = [products[product] for product in chosen[: len(ran.cycles)]]
+    total = sum(n * cycles for n, cycles in zip(times, ran.cycles, strict=True))
+    return {
+        "array": list(ARRAY),
+        "refused": ran.ended,
+        "products": each,
+        "cycles": total if ran.ended is None else None,
+        "seconds": ran.seconds if ran.ended is None else None,
+    }
+
+
+def unfinished(report: SystolicModelReport) -> list[SystolicProduct]:
+    """The products of a model that SCALE-Sim did not come to the end of."""
+    return [product for product in report["products"] if product["cycles"] is None]
+
+
+def run(python: Path, products: Sequence[Dense], limit: float = LIMIT_S) -> Ran:
+    """Products one behind the other, all in so many seconds, on an array of `ARRAY`."""
+    if not products:
+        return Ran([], 0.0, None)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "sim.cfg").write_text(_CONFIG.format(*ARRAY), encoding="utf-8")
+        lines = [f"product{k},{m},{n},{depth}," for k, (m, n, depth) in enumerate(products)]
+        for file in ("gemm.csv", "layout.csv"):
+            text = "\n".join(["Layer,M,N,K,", *lines, ""])
+            (folder / file).write_text(text, encoding="utf-8")
+        command = [str(python), "-u", "-m", "scalesim.scale", "-c", "sim.cfg", "-t", "gemm.csv"]
+        command += ["-l", "layout.csv", "-p", "out", "-i", "gemm", "-s", "N"]
+        said, complained = folder / "stdout", folder / "stderr"
+        started = perf_counter()
+        ended = None
+        with said.open("wb") as out, complained.open("wb") as errors:
+            try:
+                code = subprocess.run(
+                    command, stdout=out, stderr=errors, timeout=limit, cwd=folder, check=False
+                ).returncode
+            except subprocess.TimeoutExpired:
+                code, ended = 0, f"not done after {limit:g} s"
+        seconds = perf_counter() - started
+        told = _CYCLES.findall(said.read_text("utf-8", "replace"))
+        cycles = [int(number) for number in told[: len(products)]]
+        if ended is None and (code or len(cycles) < len(products)):
+            lines = [line.strip() for line in complained.read_text("utf-8", "replace").splitlines()]
+            ended = next((line[:300] for line in reversed(lines) if line), "no cycles told")
+    return Ran(cycles, seconds, ended)
+
+
+def environment(install: bool) -> Path | str:
     """The Python of SCALE-Sim's environment, or why there is none."""
     place = cache.place("scalesim")
     python = None if place is None else place / "venv" / "bin" / "python"

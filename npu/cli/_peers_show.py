@@ -11,6 +11,7 @@ from compiler.bench.results import (
     PeersReport,
     VelaReport,
 )
+from compiler.bench.scalesim import unfinished
 from npu.analysis.bounds import LARGE_SHARE
 from npu.cli._output import table
 
@@ -78,10 +79,24 @@ def _times(report: PeersReport, out: Console) -> None:
         }
         for line in sorted(left_out):
             out.print(line, markup=False)
+    _systolic(report, out)
     for each in report.get("systolic", ()):
         told = each["refused"] or f"{each['seconds']:.1f} s for {each['cycles']:,} cycles"
         size = f"{each['rows']} x {each['columns']}"
         out.print(f"SCALE-Sim, a gate of {each['name']} ({size}): {told}", markup=False)
+
+
+def _systolic(report: PeersReport, out: Console) -> None:
+    """Every model's dense products in SCALE-Sim, and what it did not come to the end of."""
+    for model in report["models"]:
+        if (found := model.get("systolic")) is None:
+            continue
+        told = found["refused"] or f"{found['seconds']:.1f} s for {found['cycles']:,} cycles"
+        if left := unfinished(found):
+            sizes = ", ".join(f"{p['vectors']} by {p['rows']} x {p['columns']}" for p in left[:4])
+            more = f", {len(left) - 4} more" if len(left) > 4 else ""
+            told += f"; without {len(left)} of {len(found['products'])} products: {sizes}{more}"
+        out.print(f"SCALE-Sim, {model['model']}: {told}", markup=False)
 
 
 def _time(found: InvocationReport) -> str:

@@ -265,7 +265,8 @@ def peers(
     `bench`, estimates Ethos-U55 and Ethos-U65 of 128 to 512 multipliers. A model that a chip
     refuses is listed with the reason. TFLM (extra `oracle`), LiteRT and onnxruntime (extra `peers`)
     invoke the same files as our kernels, on one thread, at least 1,000 times, in turns; what is not
-    installed is listed with its install line.
+    installed is listed with its install line. SCALE-Sim has a minute for the dense products of each
+    model, small ones first; what it does not finish is listed.
     """
     from npu.cli import _peers_show
     from reports.peers import peers_report

@@ -140,6 +140,7 @@ def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
     monkeypatch.setattr(peers, "vela_report", lambda model, peer: vela._refused("not asked"))
     monkeypatch.setattr(peers, "invocation_reports", timed)
     monkeypatch.setattr(peers, "systolic_reports", lambda install: [SYSTOLIC])
+    monkeypatch.setattr(peers, "environment", lambda install: "SCALE-Sim is not asked")
     refused = vectors.parent / "refused" / "fc_relu_vela.tflite"
     ran = npu(
         "bench", "peers", vectors / "fc_relu.tflite", refused, "--chip", "edge", "--json", "-"
@@ -155,12 +156,14 @@ def test_peers_are_estimated_beside_ours(npu, vectors, monkeypatch):
         assert large["cycles"] == ours["operators"][large["name"]] >= 0.05 * ours["cycles"]
         assert large["over_bound"] == large["cycles"] / large["bound_cycles"] > 1
     assert "by Vela" in report["models"][1]["ours"]["edge"]["refused"]
+    assert "systolic" not in report["models"][1]
     assert "not counted" in ran.err
     for said in (
         "Vela: not asked",
         "kernels: no time",
         "12.50",
         "(320 x 480): 4.5 s for 32,073 cycles",
+        "SCALE-Sim, fc_relu.tflite: SCALE-Sim is not asked; without 3 of 3 products: 1 by 10 x 32",
     ):
         assert said in ran.err
     assert report["host"]["processor"]
