@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from compiler import Model, compile_model
 from compiler.frontends import examine_tflite, read_tflite
 from kernels import Interpreter
 from npu.chip.params import load_params
@@ -12,6 +13,7 @@ from npu.errors import ModelError, NpuError, UnsupportedError
 from npu.model.operators.gate import Gate, GateElse, GateEnd
 from npu.model.operators.table import Lookup
 from npu.model.operators.variable import AssignVariable
+from npu.runtime.sessions import GraphSession
 from tests.live import run_all, side_by_side
 from tests.public.oracle import answers
 from tests.tflite_branches import (
@@ -23,7 +25,7 @@ from tests.tflite_branches import (
     random_branches,
     row,
 )
-from tests.tflite_builder import ModelSpec, write
+from tests.tflite_builder import ModelSpec, TensorSpec, write
 
 EVERY = np.arange(-128, 128).astype(np.int8)
 GRID = (0.01, -7)
@@ -206,6 +208,24 @@ def test_a_comparison_that_graphs_are_handed(tmp_path):
     graph = read(tmp_path, m)
     assert kinds(graph).count(Gate) == 2
     assert_equal(tmp_path, m, every_condition()[::9])
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("int16", 0.0002), ("int32", 0.0001)])
+def test_wider_integers_are_handed_on(tmp_path, dtype, scale):
+    """Each graph gives what it has made of int8, and takes an int8 as it is."""
+    m = chosen()
+    m.tensors[2] = TensorSpec((1, WIDTH), dtype, np.float32(scale))
+    for way, factor in zip(m.others, (1, 2), strict=True):
+        way.tensors[1].scale = np.float32(0.05 * factor)
+        made = way.tensor((1, WIDTH), dtype, np.float32(scale))
+        way.operator("QUANTIZE", [1], [made], ("QuantizeOptions", {}))
+        way.outputs = [made]
+    assert_equal(tmp_path, m, every_condition()[::15])
+    graph = read(tmp_path, m)
+    image = compile_model(Model("m", {"main": graph}, None, None, {}), load_params("tiny"))
+    session, kernels = GraphSession(image), Interpreter(graph)
+    for call in every_condition()[::15]:
+        np.testing.assert_array_equal(session.invoke(call)[0], kernels.invoke(call)[0])
 
 
 def spoiled(change) -> ModelSpec:
