@@ -12,6 +12,8 @@ COMPARISONS = ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_E
 WIDTH, CONDITIONS = 6, 4
 SCALE, ZERO = np.float32(0.05), 3
 VARIABLES = ("first", "second")
+GRID = (0.01, -7)
+"""Of what `chosen` decides by."""
 
 
 def comparison(
@@ -48,6 +50,32 @@ def handle(m: ModelSpec, name: str) -> int:
 def row(m: ModelSpec, data: np.ndarray | None = None) -> int:
     """(1, WIDTH), which all values of these models are."""
     return m.tensor((1, WIDTH), scale=SCALE, zero_point=ZERO, data=data)
+
+
+def adds(number: int) -> ModelSpec:
+    """x + a constant."""
+    m = ModelSpec()
+    x, y = row(m), row(m)
+    m.operator("ADD", [x, row(m, np.full((1, WIDTH), number, np.int8))], [y], ("AddOptions", {}))
+    m.inputs, m.outputs = [x], [y]
+    return m
+
+
+def chosen(
+    kind: str = "GREATER",
+    constant: tuple[int, float, int] = (5, *GRID),
+    grid: tuple[float, int] = GRID,
+    *,
+    turned: bool = False,
+) -> ModelSpec:
+    """x + 40 where a comparison with the second input holds, x - 60 where it does not."""
+    m = ModelSpec()
+    x, c, y = row(m), m.tensor((1, 1), scale=np.float32(grid[0]), zero_point=grid[1]), row(m)
+    decided = comparison(m, kind, c, constant, turned=turned)
+    branch(m, decided, [x], [y], (1, 2))
+    m.inputs, m.outputs = [x, c], [y]
+    m.others = [adds(43), adds(-57)]
+    return m
 
 
 def random_branches(rng: np.random.Generator) -> ModelSpec:
