@@ -201,7 +201,7 @@ OURS = {"npu", "kernels", "compiler", "rtl", "reports", "tests"}
 # Its libraries are large: only training needs them, and only the command line needs training.
 TRAINING = ("compiler.train", "torch")
 # It takes a module that its caller has made with PyTorch.
-OF_TORCH = "compiler/frontends/onnx/torch_module.py"
+OF_TORCH = tuple(f"compiler/frontends/onnx/torch_{name}.py" for name in ("module", "projected"))
 # The outside oracle belongs to the tests: the product never computes with it.
 ORACLE = "tflite_micro"
 TIMED_THERE = "compiler/bench/rivals.py"
@@ -270,7 +270,7 @@ def trains(source: str, path: str) -> list[str]:
 
     The command line needs it where it is used, not to start.
     """
-    if path == OF_TORCH:
+    if path in OF_TORCH:
         return []
     inside = path.startswith("compiler/train/")
     if inside and not path.startswith("compiler/train/export/"):

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import io
+import logging
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +24,7 @@ from compiler.floats.samples import Samples
 from compiler.floats.trace import Traced, trace
 from compiler.frontends.models import Model
 from compiler.frontends.onnx.quantised import calibrated, quantised_model
+from compiler.frontends.onnx.torch_projected import unrolled
 from compiler.quantise.choose import DEFAULT
 from npu.errors import ModelError, NpuError
 from npu.files import write_atomic
@@ -101,6 +107,12 @@ def _exported(
         found = _flat((module(*arguments),))
     except Exception as error:  # of the module
         raise ModelError(f"{name}: it does not run on the example: {_line(error)}") from error
+    for kind, values in (("takes", flat), ("gives", found)):
+        if other := next((each for each in values if not hasattr(each, "shape")), None):
+            raise ModelError(
+                f"{name}: it {kind} a {type(other).__name__}; tensors and tuples of them are run: "
+                "wrap the module in one that has no others"
+            )
     outputs = [f"output{number}" for number in range(len(found))]
     try:
         data = _written(module, arguments, names, outputs, newer=False)
@@ -133,13 +145,45 @@ def _written(
     told: dict[str, Any] = {"dynamo": True, "verbose": False} if newer else {"dynamo": False}
     if not newer:
         told["opset_version"] = OPSET
-    with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory(prefix="zeroskip-") as folder, _quiet(), unrolled(module):
         file = Path(folder, "module.onnx")
         torch.onnx.export(module, arguments, file, input_names=names, output_names=outputs, **told)
         model = library().load(file)
     found: bytes = model.SerializeToString()
     return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what PyTorch's exporters print and log; their errors are raised all the same."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _without_stdout():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _without_stdout() -> Iterator[None]:
+    """Without what C++ writes to the standard output: the whole graph, where an operator fails."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    if sys.__stdout__ is not None:
+        sys.__stdout__.flush()
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _line(error: Exception) -> str:

@@ -272,7 +272,11 @@ def test_rows_of_a_table_of_integers(tmp_path):
     """As quantize_static writes an embedding in operators of integers: who takes rows has their
     scale."""
     table = np.random.default_rng(7).integers(0, 256, (9, 6)).astype(np.uint8)
-    scales = {"ts": np.float32(0.02), "tz": np.uint8(120), "ys": np.float32(0.04)}
+    scales = {
+        "ts": np.array(0.02, np.float32),
+        "tz": np.array(120, np.uint8),
+        "ys": np.array(0.04, np.float32),
+    }
     nodes = [
         helper.make_node("Gather", ["table", "x"], ["rows"], name="pick"),
         helper.make_node("Transpose", ["rows"], ["turned"], perm=[0, 2, 1], name="turn"),

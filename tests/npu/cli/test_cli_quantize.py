@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -154,6 +155,14 @@ def test_damaged(damage, refused, data, tmp_path):
             place.unlink()
             match = "give an .onnx or .tflite file"
     refused("quantize", place, "--calibrate", data, "-o", tmp_path / "o.tflite", match=match)
+
+
+def test_a_folder_is_not_written_into_itself(refused, tmp_path):
+    folder = shutil.copytree(ENCODER.parent, tmp_path / "m")
+    kept = sorted(path.name for path in folder.iterdir())
+    match = "it is the folder that is read; name another one"
+    refused("quantize", folder, "-o", tmp_path / "m" / ".." / "m", match=match)
+    assert sorted(path.name for path in folder.iterdir()) == kept
 
 
 def test_names_that_steer_a_terminal(npu, data, tmp_path):

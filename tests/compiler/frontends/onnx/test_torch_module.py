@@ -1,5 +1,7 @@
 """Modules of PyTorch as integers: what they lose, state included, and what is refused."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from tests.float_models import (
 )
 
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 CALLS = 24
 MODULES = {
     "dense": (lambda: nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 9)), (1, 20)),
@@ -89,6 +92,20 @@ MODULES = {
     ),
     "unit length": (lambda: Formula(lambda x: nn.functional.normalize(x, dim=-1)), (1, 8, 12)),
     "softmax": (lambda: nn.Sequential(nn.Linear(16, 8), nn.Softmax(-1)), (1, 16)),
+    "projected lstm": (
+        lambda: First(nn.LSTM(16, 12, 2, batch_first=True, proj_size=8, bidirectional=True)),
+        (1, 4, 16),
+    ),
+    "einsum": (
+        lambda: Formula(lambda x: torch.einsum("bqd,bkd->bqk", x, torch.tanh(x))),
+        (1, 12, 16),
+    ),
+    "pixel shuffle": (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1), nn.PixelShuffle(2), nn.PixelUnshuffle(4), nn.Mish()
+        ),
+        (1, 3, 8, 8),
+    ),
     "softplus": (
         lambda: nn.Sequential(nn.Linear(20, 32), nn.Softplus(), nn.Linear(32, 9)),
         (1, 20),
@@ -173,6 +190,55 @@ def test_symbols_stay_integers(tmp_path):
     np.testing.assert_array_equal(answers(again, list(symbols)), answers(model, list(symbols)))
 
 
+def test_states_of_a_projected_lstm_are_carried():
+    """Against PyTorch's own LSTM over all calls, of weights that move it."""
+
+    class Projected(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(16, 24, 2, batch_first=True, proj_size=12)
+
+        def forward(self, x, h, c):
+            y, (h, c) = self.lstm(x, (h, c))
+            return y, h, c
+
+    torch.manual_seed(3)
+    module = Projected().eval()
+    for weights in module.parameters():
+        weights.data.mul_(2.5)
+    x = np.random.default_rng(3).normal(size=(100, 1, 2, 16)).astype(np.float32)
+    begun = (torch.zeros(2, 1, 12), torch.zeros(2, 1, 24))
+    states, wanted = begun, []
+    with torch.no_grad():
+        for call in x:
+            y, *states = module(torch.from_numpy(call), *states)
+            wanted.append(y.numpy().ravel())
+    model = npu.from_torch(module, (torch.from_numpy(x[0]), *begun), calibrate=x)
+    assert "forward" not in vars(module.lstm)
+    assert decibels(np.array(wanted), answers(model, x)) > 20
+
+
+def test_exporters_are_not_heard(capfd, caplog):
+    """Where the older one fails, it writes the whole graph to the standard output."""
+    module = nn.MultiheadAttention(16, 2, batch_first=True).eval()
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x):
+            return self.inner(x, x, x, need_weights=False)[0]
+
+    x = np.random.default_rng(4).normal(size=(8, 1, 4, 16)).astype(np.float32)
+    npu.from_torch(Attention(), torch.from_numpy(x[0]), calibrate=x)
+    heard = capfd.readouterr()
+    assert (heard.out, heard.err) == ("", "")
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+    print("still heard")
+    assert capfd.readouterr().out == "still heard\n"
+
+
 def test_training_mode_is_as_it_was():
     module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).train()
     x = np.random.default_rng(0).normal(size=(8, 1, 4)).astype(np.float32)
@@ -184,10 +250,16 @@ def test_training_mode_is_as_it_was():
     ("module", "calibrate", "error", "words"),
     [
         (
-            Formula(lambda x: torch.cumsum(x, 1)),
+            Formula(lambda x: torch.topk(x, 2)[0]),
             np.ones((4, 1, 3), "f4"),
             UnsupportedError,
-            "CumSum.*has no form",
+            "TopK.*has no form",
+        ),
+        (
+            Formula(lambda x: {"logits": x}),
+            np.ones((4, 1, 3), "f4"),
+            ModelError,
+            "Formula: it gives a dict; tensors and tuples of them are run: wrap the module",
         ),
         (nn.Linear(3, 2), np.ones((4, 1, 5), "f4"), ModelError, r"takes \[1, 3\].*\[1, 5\] a call"),
         (nn.Linear(3, 2), np.full((4, 1, 3), np.nan, "f4"), ModelError, "has nan at.*finite"),

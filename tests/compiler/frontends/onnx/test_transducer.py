@@ -1,18 +1,23 @@
 """Float transducers as integers, held against PyTorch's answers and TensorFlow Lite Micro."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from compiler import compile_model, load_model
 from compiler.floats.run import run
-from compiler.floats.samples import load_samples
+from compiler.floats.samples import Samples, load_samples
+from compiler.frontends.onnx.noise import noise_of
 from compiler.frontends.onnx.quantised import quantised_model, read_float
 from compiler.frontends.onnx.transducer import data_in, quantise_transducer
 from compiler.quantise.weights import WeightPlan
 from kernels import Interpreter
 from npu.chip.params import load_params
+from npu.errors import ModelError
 from npu.model.operators.variable import ReadVariable
 from npu.model.operators.wide import WideAdd
+from npu.model.tokens import load_tokens
 from npu.runtime.sessions import GraphSession
 from tests.conftest import ROOT
 from tests.float_models import decibels, integers, real
@@ -94,6 +99,34 @@ def test_the_parts_fit_together(name):
         assert part.grid(part.source.graph.outputs[0]) == joiner.grid(given)
         assert part.noise()[-1].decibels > 27
     assert joiner.noise()[-1].decibels > 35
+
+
+def test_decoders_of_few_symbols_see_what_follows_what():
+    """Of a character model with 29 symbols 29 calls would show no range of an LSTM's states."""
+    folder = FOLDER / "lstm_rnnt_small"
+    decoder = quantise_transducer(folder, data_in(folder)).parts["decoder"]
+    symbols = next(iter(decoder.source.samples.arrays.values())).ravel()
+    assert len(symbols) >= 512
+    count = len(load_tokens(folder / "tokens.txt"))
+    assert set(symbols.tolist()) == set(range(count))
+    rng = np.random.default_rng(77)
+    (name,) = decoder.source.graph.inputs
+    shape = decoder.source.graph.shapes[name]
+    other = Samples({name: rng.integers(0, count, (300, *shape))})
+    assert noise_of(decoder.source.graph, other, decoder.graph)[-1].decibels > 26
+
+
+@pytest.mark.parametrize("lines", [-1, 1])
+def test_tokens_of_another_model_are_told(lines, tmp_path):
+    folder = shutil.copytree(FOLDER / "lstm_rnnt_small", tmp_path / "m")
+    place = folder / "tokens.txt"
+    told = place.read_text(encoding="utf-8").splitlines()
+    count = len(told) + lines
+    told = told[:lines] if lines < 0 else [*told, f"zzz {len(told)}"]
+    place.write_text("\n".join(told) + "\n", encoding="utf-8")
+    match = rf"tokens.txt: it has {count} symbols, joiner.onnx gives {count - lines} logits; take"
+    with pytest.raises(ModelError, match=match):
+        quantise_transducer(folder, data_in(folder))
 
 
 def test_the_likeliest_symbol_is_the_same(name):
