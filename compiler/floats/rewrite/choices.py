@@ -175,6 +175,15 @@ def _compare(holds: bool | None) -> Rule:
     return rule
 
 
+def _not(b: Builder, node: Node) -> None:
+    """Of what is known by now: opset 11 has no GreaterOrEqual, so exporters turn a Less around."""
+    data = b.constant(b.name(node.inputs[0]))
+    if data is None:
+        b.keep(node)
+    else:
+        b.same(node.output, b.store((data == 0).astype(np.float32)))
+
+
 RULES: Rules = {
     "Clip": _clip,
     "Equal": _compare(None),
@@ -184,6 +193,7 @@ RULES: Rules = {
     "LessOrEqual": _compare(None),
     "Max": chain("Max"),
     "Min": chain("Min"),
+    "Not": _not,
     "Where": _where,
 }
 MASKS: Rules = {"Where": _mask}

@@ -6,8 +6,10 @@ import pytest
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 from onnx import TensorProto, helper, numpy_helper
 
+from compiler.floats.run import run
 from compiler.floats.samples import Samples, load_samples
 from compiler.floats.trace import trace
+from compiler.frontends.onnx.quantised import calibrated
 from npu.errors import ModelError
 from tests.compiler.floats.test_gathers import model_of
 
@@ -69,3 +71,28 @@ def test_files_that_hold_no_arrays(tmp_path):
     np.savez(path, x=ragged)
     with pytest.raises(ModelError, match=r"or holds objects; save arrays of numbers with np.savez"):
         load_samples(path)
+
+
+def test_symbols_that_are_not_below_zero():
+    """As PyTorch writes `y >= 0` for opset 11, in icefall's stateless decoders."""
+    table = np.random.default_rng(9).normal(size=(7, 5)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "y"], ["rows"]),
+        helper.make_node("Less", ["y", "zero"], ["below"]),
+        helper.make_node("Not", ["below"], ["known"]),
+        helper.make_node("Unsqueeze", ["known"], ["column"], axes=[2]),
+        helper.make_node("Cast", ["column"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["rows", "mask"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("y", TensorProto.INT64, [1, 2])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array(0), "zero")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    calls = np.random.default_rng(9).integers(0, 7, (9, 1, 2))
+    source = calibrated(trace(model, "g", Samples({"y": calls})))
+    for answer, call in zip(run(source.graph, source.samples), calls, strict=True):
+        np.testing.assert_array_equal(answer["out"], table[call])
