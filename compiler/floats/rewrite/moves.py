@@ -28,8 +28,20 @@ def _cast(b: Builder, node: Node) -> None:
     source = b.name(node.inputs[0])
     if b.constant(source) is not None or (source in b.integers) == (node.output in b.integers):
         b.same(node.output, source)
+    elif (symbols := _symbols_of(b, source)) is not None and node.output in b.integers:
+        b.same(node.output, symbols)
     else:
         b.keep(node)
+
+
+def _symbols_of(b: Builder, name: str) -> str | None:
+    """The integers that a real value is, kept from being negative, which symbols never are:
+    opset 11 clips no integers."""
+    node = b.producer(name)
+    while node is not None and node.kind == "Relu":
+        node = b.producer(node.inputs[0])
+    found = node is not None and node.kind == "Cast" and node.inputs[0] in b.integers
+    return node.inputs[0] if node is not None and found else None
 
 
 def _reshape(b: Builder, node: Node) -> None:

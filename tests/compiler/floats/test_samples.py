@@ -77,7 +77,10 @@ def test_symbols_that_are_not_below_zero():
     """As PyTorch writes `y >= 0` for opset 11, in icefall's stateless decoders."""
     table = np.random.default_rng(9).normal(size=(7, 5)).astype(np.float32)
     nodes = [
-        helper.make_node("Gather", ["table", "y"], ["rows"]),
+        helper.make_node("Cast", ["y"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Clip", ["real", "least"], ["clipped"]),
+        helper.make_node("Cast", ["clipped"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "whole"], ["rows"]),
         helper.make_node("Less", ["y", "zero"], ["below"]),
         helper.make_node("Not", ["below"], ["known"]),
         helper.make_node("Unsqueeze", ["known"], ["column"], axes=[2]),
@@ -89,7 +92,11 @@ def test_symbols_that_are_not_below_zero():
         "g",
         [helper.make_tensor_value_info("y", TensorProto.INT64, [1, 2])],
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array(0), "zero")],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(np.array(0), "zero"),
+            numpy_helper.from_array(np.float32(0), "least"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
     calls = np.random.default_rng(9).integers(0, 7, (9, 1, 2))
