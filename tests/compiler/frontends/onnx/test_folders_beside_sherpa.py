@@ -17,8 +17,8 @@ from tests.beside_sherpa import RATE, Sherpa, calls_of, greedy
 from tests.conftest import ROOT
 
 SECONDS = 4
-RECORDED = ROOT / "tests" / "vectors" / "float" / "zipformer_of_means"
-BINS, TAKEN, HOP = 24, 39, 32
+RECORDED = ROOT / "tests" / "vectors" / "float"
+BINS = 24
 
 
 def sound():
@@ -63,16 +63,19 @@ def test_the_same_symbols(tmp_path, form, most, seed):
     assert theirs[: len(ours)] == ours and len(ours) > 0.9 * len(theirs)
 
 
-def test_the_same_symbols_of_a_recorded_folder(tmp_path):
-    """icefall's first streaming Zipformer, whose states sherpa-onnx knows by its metadata."""
-    for path in RECORDED.iterdir():
+@pytest.mark.parametrize(
+    ("name", "taken", "hop"), [("zipformer_of_means", 39, 32), ("icefall_lstm", 9, 4)]
+)
+def test_the_same_symbols_of_a_recorded_folder(tmp_path, name, taken, hop):
+    """icefall's first streaming Zipformer and its LSTM: sherpa-onnx knows states by metadata."""
+    for path in (RECORDED / name).iterdir():
         data = path.read_bytes()
         packed = path.suffix == ".xz"
         (tmp_path / path.name.removesuffix(".xz")).write_bytes(
             lzma.decompress(data) if packed else data
         )
     frames = Sherpa(tmp_path, BINS).frames(sound())
-    calls = calls_of(frames, TAKEN, HOP)
+    calls = calls_of(frames, taken, hop)
     made = quantise_transducer(tmp_path, Samples({"x": calls}))
     symbols = tokens_of(made.files["tokens.txt"].decode(), "tokens.txt")
     ours = [symbols[each] for each in greedy(made.parts, calls, 1)]
