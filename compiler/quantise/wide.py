@@ -12,6 +12,7 @@ import numpy as np
 
 from compiler.floats.graph import FloatGraph, Node
 from compiler.floats.rewrite.functions import FUNCTION
+from compiler.floats.rewrite.sums import ACCUMULATE
 from compiler.floats.seen import Seen
 from compiler.floats.tables import function_of
 from compiler.quantise.correct import added_row
@@ -67,8 +68,13 @@ class _Flow:
         return name
 
     def computes(self, node: Node | None) -> bool:
-        """Whether int16 has an operator for a node, and no product takes it into its own."""
+        """Whether int16 has an operator for a node, and no product takes it into its own.
+
+        What is added to a state in two digits has its grids from there.
+        """
         if node is None or node.kind not in COMPUTED or node.output in self.graph.integers:
+            return False
+        if any(taker.kind == ACCUMULATE for taker in self.takers.get(node.output, [])):
             return False
         before = self.producers.get(node.inputs[0])
         if before is None or before.kind != "MatMul" or len(self.takers[node.inputs[0]]) != 1:
