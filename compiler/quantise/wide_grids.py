@@ -17,6 +17,9 @@ SUMS = frozenset({"Add", "Sub"})
 """Kinds of nodes whose operands and answer must be on one grid."""
 _BENT = frozenset({"Sigmoid", "Tanh"})
 
+_ALIKE = frozenset({"Reshape", "Transpose"})
+"""Kinds whose output has the values of their input."""
+
 HEADROOM = 4.0
 """Of int16, whose steps are finer than those of what it is computed from by far."""
 
@@ -63,8 +66,17 @@ def grids_of(
             return float(np.max(np.abs(data), initial=0.0))
         if name in fixed:
             return 1.0
-        return HEADROOM * max(abs(seen[name].least), abs(seen[name].most))
+        size = max(abs(seen[name].least), abs(seen[name].most))
+        if size == 0:
+            # Of a state in a single call nothing was seen, but what the next one gets.
+            while (node := producers.get(name)) is not None and node.kind in _ALIKE:
+                name = node.inputs[0]
+            following = seen.get(followings.get(name, name))
+            size = max(abs(following.least), abs(following.most)) if following else 0.0
+        return HEADROOM * size
 
+    producers = graph.producers()
+    followings = {s.current: s.following for s in graph.states if s.following in seen}
     fixed = {node.output for node in nodes if node.kind in _BENT}
     names = dict.fromkeys(origin(n) for node in nodes for n in (*node.inputs, node.output))
     most = {name: max(largest(name), _LEAST) for name in names}

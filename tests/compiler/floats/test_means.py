@@ -132,3 +132,15 @@ def test_shares_are_taken_apart_by_size(made):
     assert [level for level in levels if level in wanted][:3] == wanted
     for row in shares:
         np.testing.assert_allclose(row[row > 0], 1 / (np.flatnonzero(row) + 1.0), rtol=1e-6)
+
+
+def test_one_call_says_how_large_a_mean_is(tmp_path):
+    """Though the state is nothing but 0 in it."""
+    pooling(tmp_path / "m.onnx", 4)
+    x = heard(4, 0, 7)
+    source = read_float(tmp_path / "m.onnx", Samples({"x": x[:1]}), outputs=["y"])
+    graph = quantised_model(source).graph
+    given, answer = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    (found,) = Interpreter(graph).invoke([integers(x[0], given)])
+    errors = real(found, answer).reshape(x[0].shape) - means_of(x[:1], 0)[0]
+    assert np.max(np.abs(errors)) < 3 * float(answer.quantization.scale[0])
