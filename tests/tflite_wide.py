@@ -60,8 +60,8 @@ def random_sigmoid(kind: str, rng: np.random.Generator) -> ModelSpec:
     if rng.random() < 0.3:
         # As near to a power of two as TFLM asks for, or just beyond.
         scale = np.float32(2.0 ** (int(rng.choice([-12, -11])) + rng.uniform(-2e-3, 2e-3)))
-    source = _operand(maker, (1, 4096), scale, False)
-    output = maker.model.tensor((1, 4096), "int16", UNIT)
+    source = _operand(maker, (1, 900), scale, False)
+    output = maker.model.tensor((1, 900), "int16", UNIT)
     maker.model.operator(kind, [source], [output])
     maker.model.outputs = [output]
     return maker.model
@@ -112,8 +112,8 @@ def random_cell(rng: np.random.Generator) -> ModelSpec:
 
 
 WIDE: dict[str, Callable[[np.random.Generator], ModelSpec]] = {
-    **{f"{kind}_INT16": partial(random_pair, kind) for kind in ("ADD", "SUB", "MUL")},
-    **{f"{kind}_INT16": partial(random_sigmoid, kind) for kind in ("TANH", "LOGISTIC")},
-    "CELL_INT16": random_cell,
+    **{f"{kind} int16": partial(random_pair, kind) for kind in ("ADD", "SUB", "MUL")},
+    **{f"{kind} int16": partial(random_sigmoid, kind) for kind in ("TANH", "LOGISTIC")},
+    "VARIABLES int16": random_cell,
 }
 """By TFLite's name of an operator: what makes a random model of it in int16."""

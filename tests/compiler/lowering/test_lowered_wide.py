@@ -23,7 +23,7 @@ def test_the_twin_is_the_kernels(tmp_path, kind):
 
 def test_a_cell_is_carried_in_int16(tmp_path):
     path = tmp_path / "m.tflite"
-    path.write_bytes(write(WIDE["CELL_INT16"](np.random.default_rng(3))))
+    path.write_bytes(write(WIDE["VARIABLES int16"](np.random.default_rng(3))))
     graph = load_model(path).graphs["main"]
     states = [graph.tensors[op.output] for op in graph.operators if isinstance(op, ReadVariable)]
     assert [state.dtype for state in states] == ["int16"]
