@@ -8,8 +8,6 @@ import numpy as np
 
 from npu.jit import inner_kernel, kernel
 from npu.model.numerics import (
-    SIGMOID_STEPS,
-    TANH_STEPS,
     requantize_int32,
     saturate,
     saturating_add_int16,
@@ -19,6 +17,7 @@ from npu.model.numerics import (
     tanh_step,
     tanh_within,
 )
+from npu.model.sigmoid_table import SIGMOID_STEPS, TANH_STEPS
 
 
 @inner_kernel

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from npu.model import numerics
+from npu.model.sigmoid_table import SIGMOID_TABLE
 from tests import naive
 
 INT32 = st.integers(naive.INT32_MIN, naive.INT32_MAX)
@@ -17,7 +18,7 @@ INT16 = st.integers(-(2**15), 2**15 - 1)
 INT8 = st.integers(-128, 127)
 MULTIPLIER = st.just(0) | st.integers(2**30, 2**31 - 1)
 SHIFT = st.integers(-31, 30)
-TABLE = [int(v) for v in numerics.SIGMOID_TABLE]
+TABLE = [int(v) for v in SIGMOID_TABLE]
 
 
 @given(st.integers(-(2**62), 2**62))

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from npu.chip import timing
 from npu.chip.isa import OPCODES, ElementType, command
 from npu.model import numerics
+from npu.model.sigmoid_table import SIGMOID_TABLE
 from npu.twin import vector
 from tests import naive
 from tests.npu.twin.programs import chip, failure, machine, put
 
-TABLE = [int(v) for v in numerics.SIGMOID_TABLE]
+TABLE = [int(v) for v in SIGMOID_TABLE]
 A, B, DST = 0, 2048, 4096
 OVERHEAD = timing.FETCH + timing.DECODE
 INT16 = st.sampled_from([-32768, -32767, -1, 0, 1, 32767]) | st.integers(-32768, 32767)

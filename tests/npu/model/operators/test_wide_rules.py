@@ -18,12 +18,13 @@ from npu.model.operators.wide import (
     mul_params,
 )
 from npu.model.quantisation import integer_parameters
+from npu.model.sigmoid_table import SIGMOID_TABLE
 from npu.model.verify import verify
 from tests import naive
 from tests.npu.model.operators.made import activation, unary
 
 UNIT = 2.0**-15
-TABLE = [int(x) for x in numerics.SIGMOID_TABLE]
+TABLE = [int(x) for x in SIGMOID_TABLE]
 
 
 def wide(scale, zero_point=0, shape=(1, 4)):
