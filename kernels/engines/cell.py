@@ -17,7 +17,7 @@ from npu.model.numerics import (
     tanh_step,
     tanh_within,
 )
-from npu.model.sigmoid_table import SIGMOID_STEPS, TANH_STEPS
+from npu.model.numerics.table import SIGMOID_STEPS, TANH_STEPS
 
 
 @inner_kernel

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from npu.chip.weight_format import LUT_BYTES, PARAM_WORD
-from npu.model.sigmoid_table import SIGMOID_TABLE
+from npu.model.numerics.table import SIGMOID_TABLE
 
 ENTRIES = len(SIGMOID_TABLE)
 STEPS = [int(b) - int(a) for a, b in pairwise(SIGMOID_TABLE)]

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from npu.model import numerics
-from npu.model.sigmoid_table import SIGMOID_TABLE
+from npu.model.numerics.table import SIGMOID_TABLE
 from tests import naive
 
 INT32 = st.integers(naive.INT32_MIN, naive.INT32_MAX)

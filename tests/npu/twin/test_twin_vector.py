@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from npu.chip import timing
 from npu.chip.isa import OPCODES, ElementType, command
 from npu.model import numerics
-from npu.model.sigmoid_table import SIGMOID_TABLE
+from npu.model.numerics.table import SIGMOID_TABLE
 from npu.twin import vector
 from tests import naive
 from tests.npu.twin.programs import chip, failure, machine, put

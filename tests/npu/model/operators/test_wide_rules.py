@@ -8,6 +8,7 @@ import pytest
 from npu.errors import ModelError
 from npu.model import numerics
 from npu.model.graph import Graph
+from npu.model.numerics.table import SIGMOID_TABLE
 from npu.model.operators.wide import (
     PARAMETERS,
     WideAdd,
@@ -18,7 +19,6 @@ from npu.model.operators.wide import (
     mul_params,
 )
 from npu.model.quantisation import integer_parameters
-from npu.model.sigmoid_table import SIGMOID_TABLE
 from npu.model.verify import verify
 from tests import naive
 from tests.npu.model.operators.made import activation, unary

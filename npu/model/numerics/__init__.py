@@ -20,7 +20,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from npu.jit import inner_kernel
-from npu.model.sigmoid_table import SIGMOID_STEPS, TANH_STEPS
+from npu.model.numerics.table import SIGMOID_STEPS, TANH_STEPS
 
 # Known to numba by other names than to a type checker.
 _intrinsic: Any = intrinsic
