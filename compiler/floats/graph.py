@@ -72,6 +72,7 @@ class FloatGraph:
     shapes : of every value that nodes take or give
     integers : names of values that are integers, such as symbols
     steps : of weights that a file holds as integers, (rows,) or (1,) float32 each
+    settled : outputs of the file that are the same in every call, and are left out
     """
 
     name: str
@@ -83,6 +84,7 @@ class FloatGraph:
     shapes: Mapping[str, tuple[int, ...]]
     integers: frozenset[str] = frozenset()
     steps: tuple[Array, ...] = ()
+    settled: tuple[str, ...] = ()
 
     def constant(self, name: str) -> Array | None:
         """The contents of a constant; None of what a call computes, and of what is absent."""

@@ -182,7 +182,8 @@ def _graph(
         each: feeds[each] for each in varying
     }
     integers = frozenset(each for each, value in real.items() if value.dtype.kind in "iub")
-    if dull := [each for each in outputs if each not in varies]:
+    settled = tuple(each for each in outputs if each not in varies)
+    if dull := [each for each in settled if each in carried.values()]:
         raise UnsupportedError(
             f"{name}: output {dull[0]!r} does not depend on any input; leave it out of the model"
         )
@@ -197,16 +198,18 @@ def _graph(
                 "keep its shape"
             )
     nodes = tuple(_node(node, number) for number, node in enumerate(alive))
-    rest = tuple(each for each in outputs if each not in carried.values())
+    rest = tuple(each for each in outputs if each in varies and each not in carried.values())
     if whole := [each for each in rest if each in integers]:
         raise UnsupportedError(
             f"{name}: output {whole[0]!r} is of integers; the chip gives real numbers, so leave it "
             "out of the model"
         )
     if not rest:
-        raise UnsupportedError(f"{name}: all outputs are states; nothing is given")
+        raise UnsupportedError(
+            f"{name}: all outputs are states, or the same in every call; nothing is given"
+        )
     graph = FloatGraph(name, nodes, constants, taken, rest, states, shapes, integers)
-    return without_dead_nodes(graph), values
+    return without_dead_nodes(replace(graph, settled=settled)), values
 
 
 def _require_plain(node: Any, name: str) -> None:

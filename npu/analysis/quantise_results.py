@@ -29,6 +29,7 @@ class PartReport(TypedDict):
     weights, zeros : how many int8 weights, and how many of them are 0.
     bits : by node, where they are chosen one by one.
     states : what is carried from call to call, by input.
+    settled : outputs that are the same in every call, and are left out.
     mean_calls : of means over all that was heard, after how many calls a call weighs as much for
         ever; 0 where there is none.
     outputs, values : noise of what the model gives, and of every value before it.
@@ -41,6 +42,7 @@ class PartReport(TypedDict):
     zeros: int
     bits: dict[str, int]
     states: list[str]
+    settled: list[str]
     mean_calls: int
     outputs: list[ValueNoise]
     values: list[ValueNoise]

@@ -56,6 +56,7 @@ def part_report(name: str, made: Quantised, plan: WeightPlan) -> PartReport:
         "zeros": sum(int((w == 0).sum()) for w in weights),
         "bits": dict(plan.bits_of),
         "states": [state.current for state in made.source.graph.states],
+        "settled": list(made.source.graph.settled),
         "mean_calls": max((len(rows) for rows in schedules(made.source.graph).values()), default=0),
         "outputs": [_noise(each) for each in noise[-count:]],
         "values": [_noise(each) for each in noise[:-count]],
@@ -101,6 +102,12 @@ def show_noise(out: Console, parts: Sequence[PartReport], layers: bool) -> None:
             f"({share:.0%} zeros), {part['file_bytes']:,} bytes, states: {states}",
             markup=False,
         )
+        if part["settled"]:
+            out.print(
+                f"{part['source']}: left out, as they are the same in every call: "
+                f"{', '.join(part['settled'])}",
+                markup=False,
+            )
         if part["mean_calls"]:
             calls = part["mean_calls"]
             out.print(

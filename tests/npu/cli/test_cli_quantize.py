@@ -198,6 +198,28 @@ def two_products(path):
     return path
 
 
+def test_an_output_that_never_changes_is_left_out(npu, refused, tmp_path):
+    """As `encoder_out_lens` is where the length of a call is fixed."""
+    path, said = two_products(tmp_path / "m.onnx"), tmp_path / "r.json"
+    loaded = onnx.load(path)
+    nodes = [
+        helper.make_node("Shape", ["y"], ["shape"]),
+        helper.make_node("Neg", ["shape"], ["lens"]),
+    ]
+    loaded.graph.node.extend(nodes)
+    loaded.graph.output.append(helper.make_tensor_value_info("lens", TensorProto.INT64, [2]))
+    onnx.save(loaded, path)
+    ran = npu("quantize", path, "-o", tmp_path / "o.tflite", "--json", said)
+    assert (ran.status, ran.err) == (0, "")
+    (part,) = json.loads(said.read_text(encoding="utf-8"))["parts"]
+    assert [each["name"] for each in part["outputs"]] == ["y"] and part["settled"] == ["lens"]
+    shown = npu("quantize", path, "-o", tmp_path / "o.tflite").out
+    assert "m.onnx: left out, as they are the same in every call: lens" in shown
+    del loaded.graph.output[0]
+    onnx.save(loaded, path)
+    refused("quantize", path, "-o", tmp_path / "o.tflite", match="or the same in every call")
+
+
 def test_a_budget_of_time_is_kept_on_the_chip(npu, refused, tmp_path):
     """On a chip that streams its weights fewer levels take less of the bus."""
     path, out, said = two_products(tmp_path / "m.onnx"), tmp_path / "o.tflite", tmp_path / "r.json"
