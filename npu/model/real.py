@@ -31,8 +31,10 @@ def quantized(
 
 
 def dequantized(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Integers as float32: multiplied by `scale` in double, then rounded."""
-    return (scale * (values.astype(np.int32) - np.int32(zero_point))).astype(np.float32)
+    """Integers as float32: multiplied by `scale` in double, then rounded; infinite where that is
+    too large."""
+    with np.errstate(over="ignore"):
+        return (scale * (values.astype(np.int32) - np.int32(zero_point))).astype(np.float32)
 
 
 def exactly(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
