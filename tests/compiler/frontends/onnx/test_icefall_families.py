@@ -1,11 +1,8 @@
 """icefall's LSTM and Conv-Emformer transducers, as their own exports wrote them, beside onnxruntime
 and TFLM."""
 
-import lzma
-
 import numpy as np
 import pytest
-import soundfile
 
 from compiler import compile_model, load_model
 from compiler.floats.run import run
@@ -17,12 +14,12 @@ from npu.chip.params import load_params
 from npu.files import write_folder
 from npu.runtime.sessions import TransducerSession
 from npu.speech.kaldi import KaldiExtractor
-from npu.zoo import path as zoo_path
 from tests.conftest import ROOT
 from tests.float_models import decibels, real
+from tests.icefall_exports import answers, speech, unpacked
 from tests.kaldi_frontends import kaldi_frontend
 
-ort = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 FOLDERS = ROOT / "tests" / "vectors" / "float"
 BINS, STEP, ZERO = 24, 0.1, 20
@@ -34,24 +31,15 @@ FAMILIES = {"icefall_lstm": (9, 4, 1, 256), "conv_emformer": (51, 32, 8, 64)}
 def family(request, tmp_path_factory):
     """Its name and its folder, as icefall leaves it."""
     place = tmp_path_factory.mktemp(request.param) / "model"
-    place.mkdir()
-    for path in (FOLDERS / request.param).iterdir():
-        data = path.read_bytes()
-        packed = path.suffix == ".xz"
-        (place / path.name.removesuffix(".xz")).write_bytes(
-            lzma.decompress(data) if packed else data
-        )
-    return request.param, place
+    return request.param, unpacked(FOLDERS / request.param, place)
 
 
 @pytest.fixture(scope="module")
 def calls(family):
     """(calls, 1, frames, BINS) of speech, on a grid of STEP."""
     taken, hop, _, count = FAMILIES[family[0]]
-    utterances = zoo_path("commands_rnnt") / "utterances"
-    parts = [soundfile.read(path)[0] for path in sorted(utterances.glob("*.wav"))]
     front = KaldiExtractor(kaldi_frontend(bins=BINS, call_hop=hop), STEP, ZERO, taken)
-    heard = front.accept(np.concatenate(parts))[:count]
+    heard = front.accept(speech())[:count]
     return ((heard[:, None].astype(np.float32) - ZERO) * STEP).astype(np.float32)
 
 
@@ -63,19 +51,7 @@ def made(family, calls):
 @pytest.fixture(scope="module")
 def wanted(family, calls):
     """What onnxruntime makes of the file: (calls, frames, width), states carried."""
-    place = family[1] / "encoder.onnx"
-    session = ort.InferenceSession(place, providers=["CPUExecutionProvider"])
-    states = {
-        each.name: np.zeros([n if isinstance(n, int) else 1 for n in each.shape], np.float32)
-        for each in session.get_inputs()[1:]
-    }
-    names = [each.name for each in session.get_outputs()]
-    found = []
-    for x in calls:
-        answer = dict(zip(names, session.run(names, {"x": x} | states), strict=True))
-        states = {name: answer[f"new_{name}"] for name in states}
-        found.append(answer["encoder_out"][0])
-    return np.array(found)
+    return np.array([each["encoder_out"][0] for each in answers(family[1] / "encoder.onnx", calls)])
 
 
 def test_the_float_graph_is_the_file(made, wanted):

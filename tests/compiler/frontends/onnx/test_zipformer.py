@@ -1,10 +1,7 @@
 """A streaming Zipformer that icefall's own export wrote, beside onnxruntime and TFLM."""
 
-import lzma
-
 import numpy as np
 import pytest
-import soundfile
 
 from compiler import compile_model, load_model
 from compiler.floats.run import run
@@ -17,11 +14,11 @@ from npu.files import write_folder
 from npu.model.operators.table import Lookup
 from npu.runtime.sessions import TransducerSession
 from npu.speech.kaldi import KaldiExtractor
-from npu.zoo import path as zoo_path
 from tests.conftest import ROOT
+from tests.icefall_exports import answers, speech, unpacked
 from tests.kaldi_frontends import kaldi_frontend
 
-ort = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 FOLDER = ROOT / "tests" / "vectors" / "float" / "zipformer"
 BINS, TAKEN, HOP, FRAMES, WIDTH = 24, 45, 32, 8, 24
@@ -33,24 +30,15 @@ SECONDS = 12
 def folder(tmp_path_factory):
     """As icefall leaves it."""
     place = tmp_path_factory.mktemp("zipformer") / "model"
-    place.mkdir()
-    for path in FOLDER.iterdir():
-        data = path.read_bytes()
-        packed = path.suffix == ".xz"
-        (place / path.name.removesuffix(".xz")).write_bytes(
-            lzma.decompress(data) if packed else data
-        )
-    return place
+    return unpacked(FOLDER, place)
 
 
 @pytest.fixture(scope="module")
 def calls():
     """(calls, 1, TAKEN, BINS) of speech, on a grid of STEP."""
-    utterances = zoo_path("commands_rnnt") / "utterances"
-    parts = [soundfile.read(path)[0] for path in sorted(utterances.glob("*.wav"))]
-    speech = np.concatenate(parts)[: SECONDS * 16_000]
+    heard = speech()[: SECONDS * 16_000]
     front = KaldiExtractor(kaldi_frontend(bins=BINS, call_hop=HOP), STEP, ZERO, TAKEN)
-    return ((front.accept(speech)[:, None].astype(np.float32) - ZERO) * STEP).astype(np.float32)
+    return ((front.accept(heard)[:, None].astype(np.float32) - ZERO) * STEP).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +49,7 @@ def made(folder, calls):
 @pytest.fixture(scope="module")
 def wanted(folder, calls):
     """What onnxruntime makes of the file: (calls, FRAMES, WIDTH), states carried."""
-    session = ort.InferenceSession(folder / "encoder.onnx", providers=["CPUExecutionProvider"])
-    kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-    states = {
-        each.name: np.zeros([n if isinstance(n, int) else 1 for n in each.shape], kinds[each.type])
-        for each in session.get_inputs()[1:]
-    }
-    names = [each.name for each in session.get_outputs()]
-    found = []
-    for x in calls:
-        answer = dict(zip(names, session.run(names, {"x": x} | states), strict=True))
-        states = {name: answer[f"new_{name}"] for name in states}
-        found.append(answer["encoder_out"][0])
-    return np.array(found)
+    return np.array([each["encoder_out"][0] for each in answers(folder / "encoder.onnx", calls)])
 
 
 def test_the_float_graph_is_the_file(made, wanted):

@@ -3,13 +3,11 @@
 Every layer adds a mean over all that was heard, which no count of int8 and no int8 alone can hold.
 """
 
-import lzma
 from itertools import pairwise
 
 import numpy as np
 import onnx
 import pytest
-import soundfile
 
 from compiler import compile_model, load_model
 from compiler.floats.means import CALLS
@@ -24,12 +22,12 @@ from npu.errors import UnsupportedError
 from npu.files import write_folder
 from npu.runtime.sessions import TransducerSession
 from npu.speech.kaldi import KaldiExtractor
-from npu.zoo import path as zoo_path
 from tests.conftest import ROOT
 from tests.float_models import decibels, real
+from tests.icefall_exports import answers, speech, unpacked
 from tests.kaldi_frontends import kaldi_frontend
 
-ort = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
 FOLDER = ROOT / "tests" / "vectors" / "float" / "zipformer_of_means"
 BINS, TAKEN, HOP, FRAMES, WIDTH = 24, 39, 32, 8, 24
@@ -45,24 +43,15 @@ STATES = ("cached_avg_0", "cached_avg_1")
 def folder(tmp_path_factory):
     """As icefall leaves it."""
     place = tmp_path_factory.mktemp("zipformer") / "model"
-    place.mkdir()
-    for path in FOLDER.iterdir():
-        data = path.read_bytes()
-        packed = path.suffix == ".xz"
-        (place / path.name.removesuffix(".xz")).write_bytes(
-            lzma.decompress(data) if packed else data
-        )
-    return place
+    return unpacked(FOLDER, place)
 
 
 @pytest.fixture(scope="module")
 def calls():
     """(calls, 1, TAKEN, BINS) of speech, on a grid of STEP; behind `HEARD` it comes again, in
     another order."""
-    utterances = zoo_path("commands_rnnt") / "utterances"
-    parts = [soundfile.read(path)[0] for path in sorted(utterances.glob("*.wav"))]
     front = KaldiExtractor(kaldi_frontend(bins=BINS, call_hop=HOP), STEP, ZERO, TAKEN)
-    heard = front.accept(np.concatenate(parts))[:HEARD]
+    heard = front.accept(speech())[:HEARD]
     more = np.random.default_rng(3).integers(0, HEARD, LONG - HEARD)
     all_calls = np.concatenate([heard, heard[more]])
     return ((all_calls[:, None].astype(np.float32) - ZERO) * STEP).astype(np.float32)
@@ -77,20 +66,11 @@ def made(folder, calls):
 def wanted(folder, calls):
     """What onnxruntime makes of the file, states carried: (calls, FRAMES, WIDTH), and the means
     behind every call, by state (calls, WIDTH)."""
-    session = ort.InferenceSession(folder / "encoder.onnx", providers=["CPUExecutionProvider"])
-    kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-    states = {
-        each.name: np.zeros([n if isinstance(n, int) else 1 for n in each.shape], kinds[each.type])
-        for each in session.get_inputs()[1:]
-    }
-    names = [each.name for each in session.get_outputs()]
     found, means = [], {name: [] for name in STATES}
-    for x in calls:
-        answer = dict(zip(names, session.run(names, {"x": x} | states), strict=True))
-        states = {name: answer[f"new_{name}"] for name in states}
+    for answer in answers(folder / "encoder.onnx", calls):
         found.append(answer["encoder_out"][0])
         for name, kept in means.items():
-            kept.append(states[name].ravel())
+            kept.append(answer[f"new_{name}"].ravel())
     return np.array(found), {name: np.array(kept) for name, kept in means.items()}
 
 
