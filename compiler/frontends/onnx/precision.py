@@ -7,7 +7,7 @@ the budget holds. Then the model is made and measured: what was saved too little
 budget, and the bits are chosen again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -29,8 +29,8 @@ class Cost(Protocol):
     def whole(self, made: Quantised) -> float:
         """Of a model."""
 
-    def of(self, made: Quantised, node: str) -> float:
-        """The part of it that changes with the bits of a node's weights, or more than that."""
+    def of(self, made: Quantised, nodes: Collection[str]) -> dict[str, float]:
+        """By node, the part of it that changes with the bits of its weights, or more than that."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,18 @@ class Bytes:
     unit = "bytes"
 
     def whole(self, made: Quantised) -> float:
-        return sum(self._sizes(made).values())
+        return sum(self.of(made, _nodes(made.source)).values())
 
-    def of(self, made: Quantised, node: str) -> float:
-        return self._sizes(made, node)[node]
-
-    def _sizes(self, made: Quantised, only: str | None = None) -> dict[str, float]:
-        """By the node that the weights are of."""
+    def of(self, made: Quantised, nodes: Collection[str]) -> dict[str, float]:
         found: dict[str, float] = {}
-        names = {matrix.node.name for matrix in matrices(made.source.graph)}
+        names = _nodes(made.source)
         for tensor in made.graph.tensors:
             if tensor.data is None or tensor.dtype != "int8" or tensor.data.ndim < 2:
                 continue
             # A node may be called as the scope of another one.
             own = (name for name in names if tensor.name.startswith(f"{name}/"))
             node = max(own, key=len, default=None)
-            if node is not None and only in (None, node):
+            if node is not None and node in nodes:
                 matrix = tensor.data
                 rows = matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
                 found[node] = found.get(node, 0) + self.matrix(np.ascontiguousarray(rows))
@@ -83,8 +79,8 @@ class Milliseconds:
     def whole(self, made: Quantised) -> float:
         return self.call(made)
 
-    def of(self, made: Quantised, node: str) -> float:
-        return self.call(made)
+    def of(self, made: Quantised, nodes: Collection[str]) -> dict[str, float]:
+        return dict.fromkeys(nodes, self.call(made))
 
 
 @dataclass(frozen=True)
@@ -125,14 +121,13 @@ def sensitivities(
 
     Errors are mean squares over the outputs' mean squares.
     """
-    nodes = list(dict.fromkeys(matrix.node.name for matrix in matrices(source.graph)))
     whole = quantised_model(source, method, plan=replace(plan, bits=8, bits_of={}))
     base, found = _error(whole), {}
-    for node in nodes:
-        choices, before = [Choice(8, 0.0, 0.0)], cost.of(whole, node)
+    for node, before in cost.of(whole, _nodes(source)).items():
+        choices = [Choice(8, 0.0, 0.0)]
         for bits in BITS[1:]:
             made = quantised_model(source, method, plan=replace(plan, bits_of={node: bits}))
-            saved = before - cost.of(made, node)
+            saved = before - cost.of(made, [node])[node]
             choices.append(Choice(bits, saved, max(_error(made) - base, 0.0)))
         found[node] = choices
     return cost.whole(whole), found
@@ -167,6 +162,10 @@ def within(
             )
         at[best[0]] = best[1]
     return {node: choices[node][place].bits for node, place in at.items()}
+
+
+def _nodes(source: FloatModel) -> list[str]:
+    return list(dict.fromkeys(matrix.node.name for matrix in matrices(source.graph)))
 
 
 def _shown(value: float, unit: str) -> str:
