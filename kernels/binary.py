@@ -61,7 +61,7 @@ def squared_difference(a, b, scale_a, scale_b, output_scale, output):
 
 @kernel
 def mul(a, b, params, output):
-    """output[k] = a[k] * b[k], all flat int8; `params` are the fields of a `MulParams`."""
+    """output[k] = a[k] * b[k], all flat int8 or int16; `params`: the fields of a `MulParams`."""
     for k in range(a.shape[0]):
         output[k] = mul_affine(np.int64(a[k]), np.int64(b[k]), *params)
 

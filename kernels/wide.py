@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from kernels.binary import pair
+from kernels.binary import mul, pair
 from kernels.values import Step, Values
 from npu.jit import kernel
 from npu.model.numerics import (
-    mul_affine,
     saturate,
     saturating_add_int16,
     sigmoid_int16,
@@ -28,13 +27,6 @@ def sub(a, b, output):
     """output[k] = a[k] - b[k], all flat int16, limited to it."""
     for k in range(a.shape[0]):
         output[k] = saturate(np.int64(a[k]) - np.int64(b[k]), -0x8000, 0x7FFF)
-
-
-@kernel
-def mul(a, b, params, output):
-    """output[k] = a[k] * b[k], all flat int16; `params` are the fields of a `MulParams`."""
-    for k in range(a.shape[0]):
-        output[k] = mul_affine(np.int64(a[k]), np.int64(b[k]), *params)
 
 
 @kernel
