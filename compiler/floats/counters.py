@@ -9,7 +9,7 @@ of 0 and what its `Where` picks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -134,10 +134,20 @@ def _fixed(
     name: str,
 ) -> dict[str, Array]:
     """What nodes take that is always the same."""
-    stored = {t.name: t for t in model.graph.initializer}
     wanted = {each for node in nodes for each in node.input} & settled
-    found = {each: library().numpy_helper.to_array(stored[each]) for each in wanted & set(stored)}
-    return found | run_once(model, feeds, sorted(wanted - set(stored)), name)
+    return contents(model, feeds, sorted(wanted), name)
+
+
+def contents(
+    model: onnx.ModelProto, feeds: Mapping[str, Array], wanted: Collection[str], name: str
+) -> dict[str, Array]:
+    """Values by name: of constants, of what is fed, and of what the first call makes of it."""
+    stored = {t.name: t for t in model.graph.initializer}
+    found = {
+        each: library().numpy_helper.to_array(stored[each]) for each in wanted if each in stored
+    }
+    found |= {each: feeds[each] for each in wanted if each in feeds}
+    return found | run_once(model, feeds, [each for each in wanted if each not in found], name)
 
 
 def heard(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.floats.counters import Counter, Moving, heard
-from compiler.floats.files import dependent, library, run_once
+from compiler.floats.counters import Counter, Moving, contents, heard
+from compiler.floats.files import dependent, library
 from compiler.floats.graph import Array
 from npu.errors import UnsupportedError
 
@@ -128,11 +128,7 @@ def _values(
     wanted = [node.input[1] for node in gathers if node.input[0] in answers]
     for mean in means:
         wanted += [mean.mean, *mean.past.output, *mean.running.input]
-    wanted = list(dict.fromkeys(wanted))
-    stored = {t.name: library().numpy_helper.to_array(t) for t in model.graph.initializer}
-    known = {each: stored[each] for each in wanted if each in stored}
-    known |= {each: feeds[each] for each in wanted if each in feeds}
-    return known | run_once(model, feeds, [each for each in wanted if each not in known], name)
+    return contents(model, feeds, list(dict.fromkeys(wanted)), name)
 
 
 def _write(
